@@ -1,0 +1,2 @@
+"""LayerNext SDK."""
+__version__ = "0.1.0"

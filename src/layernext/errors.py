@@ -1,0 +1,300 @@
+"""Every exception that a user of the SDK can catch.
+
+The tree, most general first::
+
+    LayerNextError                        .hint  .code
+    ├─ ConfigurationError                 key, secret or URL missing or malformed
+    ├─ DataError (ValueError)             .problems  .file  .where  .expected  .got
+    │  └─ FormatError                     a file that is not what it claims to be
+    ├─ ConnectionFailed (OSError)         no answer: .url  .attempts  .elapsed_s
+    │  └─ RequestTimeout (TimeoutError)
+    ├─ StackError                         the stack said no: .status  .request_id  .detail
+    │  ├─ NotAuthenticated  NotAllowed  NotFound  Conflict  TooLarge  InvalidRequest
+    │  └─ RateLimited  StackUnavailable  IncompatibleStack
+    ├─ UploadIncomplete                   .report
+    ├─ DownloadIncomplete                 .report
+    └─ JobFailed                          .job
+
+This module imports nothing of the project, so every room may use it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+class LayerNextError(Exception):
+    """Base of everything that this package raises on purpose.
+
+    Attributes:
+        code: a stable word for programs; it never changes for a class.
+        hint: what to do next, in one sentence, or None.
+    """
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+
+class ConfigurationError(LayerNextError):
+    """Key, secret, URL or another setting is missing or malformed; nothing was sent."""
+
+    code = "configuration"
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong in the user's data, and where.
+
+    Attributes:
+        where: path to the value, such as ``images[12].annotations[3].bbox``.
+        message: what is wrong there, such as ``width is -4.0, must be ≥ 0``.
+        expected: what would be right, if that can be said shortly.
+        got: the offending value as JSON, shortened.
+    """
+
+    where: str
+    message: str
+    expected: str | None = None
+    got: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.message}" if self.where else self.message
+
+
+class DataError(LayerNextError, ValueError):
+    """Data that breaks a rule. Nothing of the batch it was found in is stored.
+
+    Attributes:
+        problems: all that were found, in file order, at least one.
+        more: True if the search stopped at its limit and there may be others.
+        file: name of the file, or None if the data did not come from one.
+        where, expected, got: those of the first problem.
+    """
+
+    code = "data"
+
+    def __init__(
+        self,
+        problems: Sequence[Problem] | Problem | str,
+        *,
+        file: str | None = None,
+        more: bool = False,
+        hint: str | None = None,
+    ) -> None:
+        if isinstance(problems, str):
+            problems = Problem("", problems)
+        if isinstance(problems, Problem):
+            problems = (problems,)
+        self.problems: tuple[Problem, ...] = tuple(problems)
+        self.more = more
+        self.file = file
+        first = self.problems[0]
+        self.where, self.expected, self.got = first.where, first.expected, first.got
+        text = self.lines()[0]
+        others = len(self.problems) - 1
+        if others or more:
+            count = f"{others} or more" if more else str(others)
+            text += f" (and {count} other problem{'' if count == '1' else 's'})"
+        super().__init__(text, hint=hint)
+
+    def lines(self) -> list[str]:
+        """Every problem as one sentence, with the file's name in front when there is one."""
+        prefix = f"{self.file}: " if self.file else ""
+        return [f"{prefix}{problem}" for problem in self.problems]
+
+
+class FormatError(DataError):
+    """A file that is not the format it claims to be: broken JSON, unknown compression."""
+
+    code = "format"
+
+
+class ConnectionFailed(LayerNextError, OSError):  # noqa: N818 - the name says what happened
+    """The stack gave no answer.
+
+    Attributes:
+        url: what was tried.
+        attempts: how often.
+        elapsed_s: for how long, in seconds.
+    """
+
+    code = "connection"
+
+    def __init__(
+        self, message: str, *, url: str, attempts: int, elapsed_s: float, hint: str | None = None
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.url = url
+        self.attempts = attempts
+        self.elapsed_s = elapsed_s
+
+
+class RequestTimeout(ConnectionFailed, TimeoutError):
+    """The stack did not answer in time."""
+
+    code = "timeout"
+
+
+class StackError(LayerNextError):
+    """The stack answered, and the answer was no.
+
+    Attributes:
+        status: HTTP status code.
+        request_id: the stack's own id of the request, to look up in its log, or None.
+        detail: whatever else the stack said, as decoded JSON, or None.
+    """
+
+    code = "stack"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        request_id: str | None = None,
+        detail: Any = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.request_id = request_id
+        self.detail = detail
+
+
+class NotAuthenticated(StackError):  # noqa: N818
+    """The stack does not know this key, or the secret is wrong (401)."""
+
+    code = "not-authenticated"
+
+
+class NotAllowed(StackError):  # noqa: N818
+    """The key's role does not permit this (403)."""
+
+    code = "not-allowed"
+
+
+class NotFound(StackError):  # noqa: N818
+    """There is no such collection, model run, job or route (404)."""
+
+    code = "not-found"
+
+
+class Conflict(StackError):  # noqa: N818
+    """The request contradicts what the stack has (409)."""
+
+    code = "conflict"
+
+
+class TooLarge(StackError):  # noqa: N818
+    """The request is larger than the stack accepts (413)."""
+
+    code = "too-large"
+
+
+class InvalidRequest(StackError):  # noqa: N818
+    """The stack could not accept the request as it was sent (any other 4xx)."""
+
+    code = "invalid-request"
+
+
+class RateLimited(StackError):  # noqa: N818
+    """Too many requests, and waiting as asked did not help (429).
+
+    Attributes:
+        retry_after_s: seconds that the stack asks to wait, or None.
+    """
+
+    code = "rate-limited"
+
+    def __init__(
+        self, message: str, *, status: int, retry_after_s: float | None = None, **rest: Any
+    ) -> None:
+        super().__init__(message, status=status, **rest)
+        self.retry_after_s = retry_after_s
+
+
+class StackUnavailable(StackError):  # noqa: N818
+    """The stack is there but cannot serve (5xx), and retrying did not help."""
+
+    code = "unavailable"
+
+
+class IncompatibleStack(StackError):  # noqa: N818
+    """What answers at this URL is not a stack that this client can talk to."""
+
+    code = "incompatible"
+
+
+class UploadIncomplete(LayerNextError):  # noqa: N818
+    """An upload ended early. What the stack acknowledged is stored and stays.
+
+    Attributes:
+        report: the upload report up to that point.
+    """
+
+    code = "upload-incomplete"
+
+    def __init__(self, message: str, *, report: Any, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.report = report
+
+
+class DownloadIncomplete(LayerNextError):  # noqa: N818
+    """A download ended early; no file was written under its final name.
+
+    Attributes:
+        report: the download report up to that point.
+    """
+
+    code = "download-incomplete"
+
+    def __init__(self, message: str, *, report: Any, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.report = report
+
+
+class JobFailed(LayerNextError):
+    """A job of the stack ended in failure.
+
+    Attributes:
+        job: the job as the stack reports it.
+    """
+
+    code = "job-failed"
+
+    def __init__(self, message: str, *, job: Any, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.job = job
+
+
+__all__ = [
+    "ConfigurationError",
+    "Conflict",
+    "ConnectionFailed",
+    "DataError",
+    "DownloadIncomplete",
+    "FormatError",
+    "IncompatibleStack",
+    "InvalidRequest",
+    "JobFailed",
+    "LayerNextError",
+    "NotAllowed",
+    "NotAuthenticated",
+    "NotFound",
+    "Problem",
+    "RateLimited",
+    "RequestTimeout",
+    "StackError",
+    "StackUnavailable",
+    "TooLarge",
+    "UploadIncomplete",
+]

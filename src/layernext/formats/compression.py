@@ -1,0 +1,111 @@
+"""Opening files that may be compressed: plain, gzip or zstd, told apart by their first bytes."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import zstandard
+
+from layernext.errors import FormatError
+
+_GZIP_MAGIC = b"\x1f\x8b"
+_ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+_UTF8_BOM = b"\xef\xbb\xbf"
+_BUFFER_BYTES = 1 << 20
+# A zstd frame may ask for a window of up to 2 GiB; 128 MiB is what `zstd` itself accepts.
+_MAX_ZSTD_WINDOW_BYTES = 128 << 20
+
+
+@contextmanager
+def open_decompressed(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """The file's content, decompressed as it is read, without a byte order mark.
+
+    Raises:
+        FormatError: the file is not there, not readable, or not the compression it starts as; the
+            last also while reading.
+    """
+    name = Path(path).name
+    try:
+        with Path(path).open("rb") as plain:
+            yield _Translated(_decompressed(plain), name)
+    except OSError as error:
+        if isinstance(error, gzip.BadGzipFile):
+            raise FormatError(f"the gzip data is broken: {error}", file=name) from error
+        raise FormatError(
+            f"cannot be read: {error.strerror or error}", file=str(path)
+        ) from error
+
+
+def _decompressed(plain: BinaryIO) -> BinaryIO:
+    head = plain.read(4)
+    plain.seek(0)
+    stream: BinaryIO
+    if head.startswith(_GZIP_MAGIC):
+        stream = cast("BinaryIO", gzip.GzipFile(fileobj=plain))
+    elif head == _ZSTD_MAGIC:
+        reader = zstandard.ZstdDecompressor(max_window_size=_MAX_ZSTD_WINDOW_BYTES).stream_reader(
+            plain, read_size=_BUFFER_BYTES, read_across_frames=True
+        )
+        stream = cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", reader), _BUFFER_BYTES))
+    else:
+        stream = plain
+    return stream
+
+
+class _Translated(io.RawIOBase):
+    """Reads a stream, skips a byte order mark, and gives decompression errors one class."""
+
+    def __init__(self, stream: BinaryIO, name: str) -> None:
+        self._stream = stream
+        self._name = name
+        self._head: bytes | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        try:
+            if self._head is None:
+                self._head = self._stream.read(len(_UTF8_BOM))
+                if self._head == _UTF8_BOM:
+                    self._head = b""
+                first, self._head = self._head, b""
+                if first:
+                    return first
+            return self._stream.read(size)
+        except (EOFError, zlib.error, zstandard.ZstdError, gzip.BadGzipFile) as error:
+            raise FormatError(f"the compressed data is broken: {error}", file=self._name) from error
+
+
+@contextmanager
+def create_compressed(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """A new file to write to, compressed if its name ends in ``.gz`` or ``.zst``.
+
+    The content goes to a temporary name beside it, and takes the final name, durably, only when
+    the block ends without an exception: nobody ever sees half a file.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    try:
+        with temporary.open("wb") as plain:
+            if target.suffix == ".gz":
+                with gzip.GzipFile(filename="", fileobj=plain, mode="wb", compresslevel=6) as packed:
+                    yield cast("BinaryIO", packed)
+            elif target.suffix == ".zst":
+                with zstandard.ZstdCompressor(level=3).stream_writer(plain, closefd=False) as writer:
+                    yield cast("BinaryIO", writer)
+            else:
+                yield plain
+            plain.flush()
+            os.fsync(plain.fileno())
+        temporary.replace(target)
+    finally:
+        temporary.unlink(missing_ok=True)

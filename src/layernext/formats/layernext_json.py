@@ -1,0 +1,328 @@
+"""The LayerNext JSON file: ``{"images": [{"image": …, "annotations": […]}, …]}``, read as a stream.
+
+The reader cuts the file into the bytes of its single images without building them, so that memory
+stays at one window however large the file is, and callers can forward an image's own bytes.
+It never judges an image: `layernext.model.ImageDecoder` does.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import msgspec
+from msgspec import Struct
+
+from layernext.errors import DataError, FormatError, Problem
+from layernext.formats.compression import create_compressed, open_decompressed
+from layernext.model import GEOMETRIES, GEOMETRY_KEYS, Geometry, ImageDecoder
+
+WINDOW_BYTES = 1 << 20
+"""Bytes read at a time; the window grows when one image is larger than it."""
+
+MAX_IMAGE_BYTES = 256 << 20
+"""JSON of one image; more than a million boxes. Beyond it the file is broken rather than large."""
+
+DEFAULT_PROBLEM_LIMIT = 100
+
+_BLANKS = b" \t\r\n"
+_TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
+_BYTE = re.compile(r"\(byte (\d+)\)")
+_skip = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+class FileSummary(Struct, frozen=True, kw_only=True):
+    """What a file holds, after a check without a problem.
+
+    Attributes:
+        images: entries in ``images``.
+        annotations: annotations in all of them.
+        geometry: that of annotations without a ``type``; None for form v2.
+    """
+
+    images: int
+    annotations: int
+    geometry: Geometry | None
+
+
+class _Window:
+    """The part of the stream that is being looked at, with its place for error texts."""
+
+    def __init__(self, stream: BinaryIO, file: str) -> None:
+        self.stream = stream
+        self.file = file
+        self.buffer = b""
+        self.position = 0
+        self.ended = False
+        self.offset = 0  # of the buffer's first byte in the stream
+        self.lines = 1  # line number of the buffer's first byte
+        self.line_start = 0  # stream offset at which that line begins
+
+    def fill(self) -> bool:
+        """Read more behind what is left; False at the end of the stream."""
+        if self.ended:
+            return False
+        # Grows with what is left over, so that a large image is not scanned again and again.
+        more = self.stream.read(max(WINDOW_BYTES, len(self.buffer) - self.position))
+        if not more:
+            self.ended = True
+            return False
+        gone = self.buffer[: self.position]
+        newlines = gone.count(b"\n")
+        if newlines:
+            self.lines += newlines
+            self.line_start = self.offset + gone.rindex(b"\n") + 1
+        self.offset += self.position
+        self.buffer = self.buffer[self.position :] + more
+        self.position = 0
+        return True
+
+    def peek(self) -> bytes:
+        """The next byte that is not blank, unread; empty at the end."""
+        while True:
+            buffer, position = self.buffer, self.position
+            end = len(buffer)
+            while position < end and buffer[position] in _BLANKS:
+                position += 1
+            self.position = position
+            if position < end:
+                return buffer[position : position + 1]
+            if not self.fill():
+                return b""
+
+    def expect(self, wanted: bytes, what: str) -> None:
+        """Read the one byte `wanted`, or say what stands there instead."""
+        found = self.peek()
+        if found != wanted:
+            raise self.error(f"expected {what}", found)
+        self.position += 1
+
+    def value(self) -> bytes:
+        """Read one whole JSON value and return its bytes."""
+        self.peek()
+        while True:
+            try:
+                with memoryview(self.buffer) as view, view[self.position :] as rest:
+                    _skip(rest)
+                    end = len(self.buffer)
+            except msgspec.DecodeError as error:
+                found = _TRAILING.search(str(error))
+                if found:
+                    end = self.position + int(found[1]) - 1  # msgspec counts from 1
+                elif "truncated" in str(error):
+                    if len(self.buffer) - self.position > MAX_IMAGE_BYTES:
+                        raise self.error(
+                            f"one value is larger than {MAX_IMAGE_BYTES >> 20} MiB"
+                        ) from None
+                    if self.fill():
+                        continue
+                    raise self.error("the file ends in the middle of a value") from None
+                else:
+                    at = _BYTE.search(str(error))
+                    self.position += max(int(at[1]) - 1, 0) if at else 0
+                    text = _BYTE.sub("", str(error)).replace("JSON is malformed: ", "").strip()
+                    raise self.error(text) from None
+            else:
+                # A number could go on behind the window; anything else that decodes is complete.
+                if self.buffer[self.position] in b"-0123456789" and self.fill():
+                    continue
+                end = len(self.buffer)
+            value = self.buffer[self.position : end]
+            self.position = end
+            return value.rstrip(_BLANKS)
+
+    def error(self, text: str, found: bytes | None = None) -> FormatError:
+        """`text` with the current line and column."""
+        before = self.buffer[: self.position]
+        line = self.lines + before.count(b"\n")
+        start = self.offset + before.rindex(b"\n") + 1 if b"\n" in before else self.line_start
+        column = self.offset + self.position - start + 1
+        if found is not None:
+            text += f", found {found.decode('latin-1')!r}" if found else ", found the end of the file"
+        return FormatError(
+            Problem(f"line {line}, column {column}", f"not JSON as it should be: {text}"),
+            file=self.file,
+        )
+
+
+def iter_raw_images(stream: BinaryIO, *, file: str) -> Iterator[bytes]:
+    """The bytes of each entry of ``images``, one after the other, as they stand in the file.
+
+    Args:
+        stream: UTF-8 JSON text without a byte order mark.
+        file: the file's name, for error texts.
+
+    Raises:
+        FormatError: the JSON is broken, is no object, or has no list ``images``; with line and
+            column. Other keys beside ``images`` are permitted and skipped.
+    """
+    window = _Window(stream, file)
+    window.expect(b"{", "an object with `images`")
+    seen_images = False
+    if window.peek() == b"}":
+        window.position += 1
+    else:
+        while True:
+            if window.peek() != b'"':
+                raise window.error("expected a key in double quotes", window.peek())
+            key = window.value()
+            window.expect(b":", "a colon")
+            if key == b'"images"':
+                if seen_images:
+                    raise FormatError("has the key `images` twice", file=file)
+                seen_images = True
+                yield from _iter_list(window)
+            else:
+                window.value()
+            if window.peek() == b",":
+                window.position += 1
+                continue
+            window.expect(b"}", "a comma or the end of the object")
+            break
+    if window.peek():
+        raise window.error("expected the end of the file", window.peek())
+    if not seen_images:
+        raise FormatError(
+            'has no list `images`; expected {"images": [{"image": …, "annotations": […]}]}',
+            file=file,
+        )
+
+
+def _iter_list(window: _Window) -> Iterator[bytes]:
+    window.expect(b"[", "the list of images")
+    if window.peek() == b"]":
+        window.position += 1
+        return
+    while True:
+        yield window.value()
+        if window.peek() == b",":
+            window.position += 1
+            continue
+        window.expect(b"]", "a comma or the end of the list `images`")
+        return
+
+
+def iter_file(path: str | os.PathLike[str]) -> Iterator[bytes]:
+    """The bytes of each image of a plain, ``.gz`` or ``.zst`` file; see `iter_raw_images`."""
+    with open_decompressed(path) as stream:
+        yield from iter_raw_images(stream, file=Path(path).name)
+
+
+def detect_geometry(path: str | os.PathLike[str]) -> Geometry | None:
+    """The geometry of a form v1 file, told by its first annotation; None if it is form v2.
+
+    A file without any annotation counts as form v2.
+
+    Raises:
+        FormatError: as `iter_raw_images`.
+        DataError: the first annotation has neither ``type`` nor exactly one geometry.
+    """
+    for index, raw in enumerate(iter_file(path)):
+        try:
+            image = msgspec.json.decode(raw, type=_AnyImage)
+        except (msgspec.MsgspecError, UnicodeDecodeError):
+            return None  # the check that follows names the problem
+        if image.annotations:
+            first = image.annotations[0]
+            if "type" in first:
+                return None
+            present = [name for name in GEOMETRIES if GEOMETRY_KEYS[name] in first]
+            if len(present) != 1:
+                raise DataError(
+                    Problem(
+                        f"images[{index}].annotations[0]",
+                        "the geometry is not clear: give each annotation a `type`, or say which "
+                        "geometry the file has",
+                    ),
+                    file=Path(path).name,
+                )
+            return present[0]
+    return None
+
+
+class _AnyImage(Struct):
+    annotations: list[dict[str, msgspec.Raw]]
+
+
+def check_file(
+    path: str | os.PathLike[str],
+    geometry: Geometry | None,
+    *,
+    limit: int = DEFAULT_PROBLEM_LIMIT,
+) -> FileSummary:
+    """Read the whole file once and check every image.
+
+    Args:
+        path: plain, ``.gz`` or ``.zst``.
+        geometry: that of annotations without a ``type`` (form v1), or None for form v2.
+        limit: stop looking after this many problems.
+
+    Returns:
+        What the file holds.
+
+    Raises:
+        FormatError: broken JSON or compression.
+        DataError: with every problem found, in file order.
+    """
+    name = Path(path).name
+    decoder = ImageDecoder(geometry)
+    problems: list[Problem] = []
+    images = annotations = 0
+    for index, raw in enumerate(iter_file(path)):
+        try:
+            annotations += len(decoder.decode(raw, index=index).annotations)
+        except DataError as error:
+            problems += error.problems
+            if len(problems) >= limit:
+                raise DataError(problems[:limit], file=name, more=True) from None
+        images += 1
+    if problems:
+        raise DataError(problems, file=name)
+    return FileSummary(images=images, annotations=annotations, geometry=geometry)
+
+
+class FileWriter:
+    """Writes a LayerNext JSON file image by image; see `create_compressed` for what is guaranteed.
+
+    Used as a context manager by `create_file`.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._separator = b'{"images": [\n'
+        self.images = 0
+
+    def write(self, raw: bytes) -> None:
+        """Append one image, given as the bytes of a JSON object."""
+        self._stream.write(self._separator + raw)
+        self._separator = b",\n"
+        self.images += 1
+
+    def close(self) -> None:
+        """Write what ends the file."""
+        self._stream.write(b'{"images": []}\n' if not self.images else b"\n]}\n")
+
+
+def create_file(path: str | os.PathLike[str]) -> _FileCreation:
+    """A new file under construction: ``with create_file(path) as writer: writer.write(raw)``.
+
+    Nothing is visible under `path` until the block ends without an exception.
+    """
+    return _FileCreation(path)
+
+
+class _FileCreation:
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._creation = create_compressed(path)
+
+    def __enter__(self) -> FileWriter:
+        self._writer = FileWriter(self._creation.__enter__())
+        return self._writer
+
+    def __exit__(self, *reason: object) -> None:
+        if reason[0] is None:
+            self._writer.close()
+        self._creation.__exit__(*reason)  # type: ignore[arg-type]

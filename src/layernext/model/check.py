@@ -1,0 +1,269 @@
+"""Finding every problem of an image's annotation set, each with its place and a plain sentence.
+
+The slow half of validation: it runs only on images that the typed decoder refused, or to look for
+what that decoder cannot see. The rules are the same as in `layernext.model.decode`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+from layernext.errors import Problem
+from layernext.model.annotation import GEOMETRIES, GEOMETRY_KEYS, Geometry
+
+MAX_NAME_LENGTH = 512
+"""Characters in an image, label or attribute name: 4 bytes each still fit a PostgreSQL index."""
+
+_IMAGE_KEYS = {"image", "annotations", "storageName"}
+_ANNOTATION_KEYS = {
+    "type", "label", "confidence", "metadata", "attributes", *GEOMETRY_KEYS.values(),
+}  # fmt: skip
+_VALUE_KEYS = {"value", "confidence", "metadata"}
+_BBOX_PARTS = ("x", "y", "width", "height")
+_SHOWN_LENGTH = 60
+
+
+def show(value: Any) -> str:
+    """The value as JSON, cut to a length that fits a sentence."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+    except (TypeError, ValueError):
+        text = repr(value)
+    return text if len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 1] + "…"
+
+
+def find_image_problems(raw: bytes, geometry: Geometry | None, index: int) -> list[Problem]:
+    """All problems of one image.
+
+    Args:
+        raw: one JSON object as it stands in the file.
+        geometry: that of annotations without a ``type``; None if each needs its own.
+        index: the image's place in ``images``.
+
+    Returns:
+        The problems in the order of the data; empty if there are none.
+    """
+    where = f"images[{index}]"
+    try:
+        image = json.loads(raw)
+    except UnicodeDecodeError as error:
+        return [Problem(where, f"is not UTF-8 text (byte {error.start} of the image)")]
+    except RecursionError:
+        return [Problem(where, "is nested too deeply")]
+    except json.JSONDecodeError as error:
+        return [Problem(where, f"is not JSON: {error.msg.lower()} (character {error.pos} of it)")]
+    except ValueError as error:  # an integer with more digits than Python converts
+        return [Problem(where, str(error))]
+    return list(_image(image, geometry, where))
+
+
+def find_names_problem(name: Any, what: str) -> str | None:
+    """Why `name` cannot name an image, a label, an attribute, a collection or a run; else None."""
+    if not isinstance(name, str):
+        return f"is {show(name)}, must be a string"
+    if not name:
+        return f"is empty, must name {what}"
+    if len(name) > MAX_NAME_LENGTH:
+        return f"has {len(name)} characters, must have at most {MAX_NAME_LENGTH}"
+    if "\x00" in name:
+        return "contains the character U+0000, which no name may have"
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        return "contains half a surrogate pair, which is no Unicode text"
+    return None
+
+
+def _image(image: Any, geometry: Geometry | None, where: str) -> Iterator[Problem]:
+    if not isinstance(image, dict):
+        yield _wrong(where, image, "an object with `image` and `annotations`")
+        return
+    yield from _unknown(image, _IMAGE_KEYS, where)
+    yield from _name(image, "image", where, "the image")
+    if image.get("storageName") is not None:
+        yield from _name(image, "storageName", where, "a bucket")
+    if "annotations" not in image:
+        yield Problem(f"{where}.annotations", "is missing, must be a list", "a list")
+        return
+    annotations = image["annotations"]
+    if not isinstance(annotations, list):
+        yield _wrong(f"{where}.annotations", annotations, "a list")
+        return
+    for position, annotation in enumerate(annotations):
+        yield from _annotation(annotation, geometry, f"{where}.annotations[{position}]")
+
+
+def _annotation(annotation: Any, geometry: Geometry | None, where: str) -> Iterator[Problem]:
+    if not isinstance(annotation, dict):
+        yield _wrong(where, annotation, "an object")
+        return
+    hint = "put fields of your own into `metadata`"
+    yield from _unknown(annotation, _ANNOTATION_KEYS, where, hint)
+    yield from _name(annotation, "label", where, "a class")
+    yield from _confidence(annotation, where)
+    own = annotation.get("type", geometry)
+    if own is None:
+        yield Problem(f"{where}.type", f"is missing, must be {_listed(GEOMETRIES)}")
+    elif own not in GEOMETRIES:
+        yield _wrong(f"{where}.type", own, _listed(GEOMETRIES))
+    else:
+        yield from _shape(annotation, own, where)
+    yield from _attributes(annotation, where)
+    metadata = annotation.get("metadata")
+    if metadata is not None and not isinstance(metadata, dict):
+        yield _wrong(f"{where}.metadata", metadata, "an object")
+    elif metadata:
+        if "type" not in annotation and "attributes" not in annotation and geometry is not None:
+            for name in metadata:
+                yield from _attribute_name(name, f"{where}.metadata")
+        yield from _finite(metadata, f"{where}.metadata")
+
+
+def _shape(annotation: dict[str, Any], geometry: Geometry, where: str) -> Iterator[Problem]:
+    key = GEOMETRY_KEYS[geometry]
+    if key not in annotation and geometry == "line" and "polygon" in annotation:
+        key = "polygon"
+    if key not in annotation:
+        others = [k for k in GEOMETRY_KEYS.values() if k in annotation]
+        note = f"; the annotation has {_listed(others)}" if others else ""
+        yield Problem(f"{where}.{key}", f"is missing, must be there for a {geometry}{note}")
+        return
+    where, value = f"{where}.{key}", annotation[key]
+    if geometry == "rectangle":
+        yield from _bbox(value, where)
+        return
+    if not isinstance(value, list) or not value:
+        yield _wrong(where, value, "a list of at least one [x, y]")
+        return
+    for position, point in enumerate(value):
+        if not isinstance(point, list) or len(point) != 2:  # noqa: PLR2004 - x and y
+            yield _wrong(f"{where}[{position}]", point, "[x, y]")
+            continue
+        for axis, number in enumerate(point):
+            if not _is_number(number):
+                yield _wrong(f"{where}[{position}][{axis}]", number, "a finite number")
+
+
+def _bbox(value: Any, where: str) -> Iterator[Problem]:
+    if not isinstance(value, list):
+        yield _wrong(where, value, "[x, y, width, height]")
+        return
+    if len(value) != len(_BBOX_PARTS):
+        yield Problem(
+            where,
+            f"has {len(value)} number{'' if len(value) == 1 else 's'}, must have 4: x, y, width, height",
+            "[x, y, width, height]",
+            show(value),
+        )
+        return
+    for position, (part, number) in enumerate(zip(_BBOX_PARTS, value, strict=True)):
+        if not _is_number(number):
+            yield _wrong(f"{where}[{position}]", number, f"a finite number ({part})")
+        elif position > 1 and number < 0:
+            yield Problem(where, f"{part} is {show(number)}, must be ≥ 0", "≥ 0", show(number))
+
+
+def _attributes(annotation: dict[str, Any], where: str) -> Iterator[Problem]:
+    attributes = annotation.get("attributes")
+    where = f"{where}.attributes"
+    if attributes is None:
+        return
+    if not isinstance(attributes, dict):
+        yield _wrong(where, attributes, "an object")
+        return
+    for name, values in attributes.items():
+        yield from _attribute_name(name, where)
+        place = f"{where}[{show(name)}]"
+        if not isinstance(values, list):
+            yield _wrong(place, values, 'a list of {"value": …}')
+            continue
+        for position, value in enumerate(values):
+            yield from _attribute_value(value, f"{place}[{position}]")
+
+
+def _attribute_value(value: Any, where: str) -> Iterator[Problem]:
+    if not isinstance(value, dict):
+        yield _wrong(where, value, 'an object with "value"')
+        return
+    yield from _unknown(value, _VALUE_KEYS, where, "put fields of your own into `metadata`")
+    if "value" not in value:
+        yield Problem(f"{where}.value", "is missing")
+    yield from _confidence(value, where)
+    metadata = value.get("metadata")
+    if metadata is not None and not isinstance(metadata, dict):
+        yield _wrong(f"{where}.metadata", metadata, "an object")
+    yield from _finite(value.get("value"), f"{where}.value")
+    yield from _finite(metadata, f"{where}.metadata")
+
+
+def _attribute_name(name: str, where: str) -> Iterator[Problem]:
+    problem = find_names_problem(name, "an attribute")
+    if problem:
+        yield Problem(where, f"the attribute name {show(name)} {problem}")
+
+
+def _name(fields: dict[str, Any], key: str, where: str, what: str) -> Iterator[Problem]:
+    if key not in fields:
+        yield Problem(f"{where}.{key}", "is missing, must be a string", "a string")
+        return
+    problem = find_names_problem(fields[key], what)
+    if problem:
+        yield Problem(f"{where}.{key}", problem, "a string", show(fields[key]))
+
+
+def _confidence(fields: dict[str, Any], where: str) -> Iterator[Problem]:
+    confidence = fields.get("confidence")
+    if confidence is None:
+        return
+    if not _is_number(confidence):
+        yield _wrong(f"{where}.confidence", confidence, "a number from 0 to 1")
+    elif not 0 <= confidence <= 1:
+        yield Problem(
+            f"{where}.confidence",
+            f"is {show(confidence)}, must be from 0 to 1",
+            "0 to 1",
+            show(confidence),
+        )
+
+
+def _finite(value: Any, where: str) -> Iterator[Problem]:
+    """Numbers that JSON cannot carry, anywhere inside `value`: NaN, infinite, or out of range."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield Problem(where, f"is {show(value)}, must be a finite number", "a finite number")
+    elif isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
+        yield Problem(where, "contains half a surrogate pair, which is no Unicode text")
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _finite(key, where)
+            yield from _finite(inner, f"{where}[{show(key)}]")
+    elif isinstance(value, list | tuple):
+        for position, inner in enumerate(value):
+            yield from _finite(inner, f"{where}[{position}]")
+
+
+def _unknown(
+    fields: dict[str, Any], known: set[str], where: str, hint: str | None = None
+) -> Iterator[Problem]:
+    for key in fields:
+        if key not in known:
+            text = f"unknown key {show(key)}; known are {_listed(sorted(known), 'and')}"
+            yield Problem(where, f"{text}; {hint}" if hint else text)
+
+
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer beyond the range of a float
+        return False
+
+
+def _listed(words: Any, joint: str = "or") -> str:
+    *first, last = words
+    return f"{', '.join(first)} {joint} {last}" if first else str(last)
+
+
+def _wrong(where: str, value: Any, expected: str) -> Problem:
+    return Problem(where, f"is {show(value)}, must be {expected}", expected, show(value))

@@ -1,0 +1,128 @@
+"""What a stack holds, as records: collections, model runs and ground truths, labels, jobs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from layernext.model.annotation import Mode
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """A typed answer of a stack. Fields are attributes; `to_dict` gives plain JSON data."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as plain data that any JSON library can write."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        return plain
+
+
+class Collection(Record, frozen=True, kw_only=True):
+    """A named set of images.
+
+    Attributes:
+        id: 24 hexadecimal digits, given by the stack.
+        name: what the user calls it, such as ``path1/path2``; empty for images that were named
+            without a collection.
+        image_count: images known to be in it.
+        awaiting_file_count: how many of those have annotations but no file yet.
+        created_at: UTC, ISO 8601.
+    """
+
+    id: str
+    name: str
+    image_count: int
+    awaiting_file_count: int
+    created_at: str
+
+
+class ModelRun(Record, frozen=True, kw_only=True):
+    """One model run or ground truth, within one collection.
+
+    Attributes:
+        name: the operation id, as the user named it.
+        mode: ``machine`` for a model run, ``human`` for ground truth.
+        collection: name of the collection.
+        image_count: images that have an annotation set, empty sets included.
+        annotation_count: annotations in all sets.
+        created_at, updated_at: UTC, ISO 8601.
+    """
+
+    name: str
+    mode: Mode
+    collection: str
+    image_count: int
+    annotation_count: int
+    created_at: str
+    updated_at: str
+
+
+class LabelAttribute(Record, frozen=True, kw_only=True):
+    """An attribute of a label.
+
+    Attributes:
+        name: as used in annotations.
+        ref: stack-wide reference.
+        value_count: how many distinct values the stack has seen.
+        values: some of the values with their refs, as ``{"value": …, "ref": …}``.
+    """
+
+    name: str
+    ref: str
+    value_count: int
+    values: list[dict[str, Any]]
+
+
+class Label(Record, frozen=True, kw_only=True):
+    """A class that annotations name.
+
+    Attributes:
+        name: as used in annotations.
+        ref: stack-wide reference.
+        color: ``#rrggbb``.
+        description: free text, mostly empty.
+        attributes: the label's attributes.
+    """
+
+    name: str
+    ref: str
+    color: str
+    description: str = ""
+    attributes: list[LabelAttribute] = []
+
+    def __getitem__(self, key: str) -> Any:
+        """The value under one of the published protocol's keys, for scripts written for it."""
+        published = {"label": "ref", "key": "ref", "labelText": "name"}
+        return getattr(self, published.get(key, key))
+
+
+class Job(Record, frozen=True, kw_only=True):
+    """Work that the stack does, or an upload that it receives.
+
+    Attributes:
+        id: given by the stack.
+        status: ``in_progress``, ``completed``, ``queued`` or ``failed``.
+        progress: 0 to 100.
+        message: why it failed, or empty.
+    """
+
+    id: str
+    status: str
+    progress: float
+    message: str = ""
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the job ended well."""
+        return self.status == "completed"
+
+    @property
+    def job_status(self) -> str:
+        """The published client's word: ``COMPLETED``, ``FAILED``, ``QUEUED`` or ``IN_PROGRESS``."""
+        return self.status.upper()
+
+    def __getitem__(self, key: str) -> Any:
+        """The value under a key of the published client's answer (`is_success`, `job_status`)."""
+        return getattr(self, key)

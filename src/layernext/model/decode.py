@@ -1,0 +1,297 @@
+"""Reading one image's annotation set from JSON: fast, typed, and strict where it comes in.
+
+One image in either form of the format is decoded and checked by msgspec in one pass. Only when
+that pass refuses it does `layernext.model.check` look again, slowly, to name every problem and its
+place. Client and stack use the same code, so both accept exactly the same data.
+
+Form v1 (the seed's): the geometry is an argument, ``metadata`` holds attribute values.
+Form v2: every annotation names its ``type``; ``attributes`` and ``metadata`` are separate.
+In a v1 file an annotation that has ``type`` or ``attributes`` is read as v2 (wire-contract 4.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, TypeAlias
+
+import msgspec
+from msgspec import Meta, Struct
+
+from layernext.errors import DataError, Problem
+from layernext.model.annotation import (
+    GEOMETRY_KEYS,
+    Annotation,
+    AttributeValue,
+    Geometry,
+    ImageAnnotations,
+    Line,
+    Point,
+    Points,
+    Polygon,
+    Rectangle,
+)
+from layernext.model.check import MAX_NAME_LENGTH, find_image_problems
+
+Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
+Confidence = Annotated[float, Meta(ge=0, le=1)]
+Side = Annotated[float, Meta(ge=0)]
+BBox = tuple[float, float, Side, Side]
+PointList = Annotated[list[Point], Meta(min_length=1)]
+
+
+class _StrictValue(Struct, gc=False, forbid_unknown_fields=True):
+    value: Any
+    confidence: Confidence | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class _StrictV2(Struct, gc=False, kw_only=True, forbid_unknown_fields=True, tag_field="type"):
+    label: Name
+    confidence: Confidence | None = None
+    attributes: dict[Name, list[_StrictValue]] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class _StrictRectangle(_StrictV2, tag="rectangle", kw_only=True, gc=False):
+    bbox: BBox
+
+
+class _StrictPolygon(_StrictV2, tag="polygon", kw_only=True, gc=False):
+    polygon: PointList
+
+
+class _StrictLine(_StrictV2, tag="line", kw_only=True, gc=False):
+    line: PointList
+
+
+class _StrictPoints(_StrictV2, tag="points", kw_only=True, gc=False):
+    points: PointList
+
+
+class _StrictV1(Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
+    label: Name
+    confidence: Confidence | None = None
+    metadata: dict[Name, Any] | None = None
+
+
+class _StrictV1Rectangle(_StrictV1, kw_only=True, gc=False):
+    bbox: BBox
+
+
+class _StrictV1Polygon(_StrictV1, kw_only=True, gc=False):
+    polygon: PointList
+
+
+class _StrictV1Line(_StrictV1, kw_only=True, gc=False):
+    line: PointList
+
+
+class _StrictV1Points(_StrictV1, kw_only=True, gc=False):
+    points: PointList
+
+
+class _StrictImage(Struct, gc=False, forbid_unknown_fields=True):
+    image: Name
+    storageName: Name | None = msgspec.field(default=None, name="storageName")  # noqa: N815
+
+
+class _StrictV2Image(_StrictImage, kw_only=True, gc=False):
+    annotations: list[_StrictRectangle | _StrictPolygon | _StrictLine | _StrictPoints]
+
+
+class _StrictV1RectangleImage(_StrictImage, kw_only=True, gc=False):
+    annotations: list[_StrictV1Rectangle]
+
+
+class _StrictV1PolygonImage(_StrictImage, kw_only=True, gc=False):
+    annotations: list[_StrictV1Polygon]
+
+
+class _StrictV1LineImage(_StrictImage, kw_only=True, gc=False):
+    annotations: list[_StrictV1Line]
+
+
+class _StrictV1PointsImage(_StrictImage, kw_only=True, gc=False):
+    annotations: list[_StrictV1Points]
+
+
+CheckedImage: TypeAlias = (
+    _StrictV2Image
+    | _StrictV1RectangleImage
+    | _StrictV1PolygonImage
+    | _StrictV1LineImage
+    | _StrictV1PointsImage
+    | ImageAnnotations
+)
+"""A decoded image that passed every check: `image`, `annotations` with `label`, `confidence`."""
+
+_V1_IMAGES: dict[Geometry, type[CheckedImage]] = {
+    "rectangle": _StrictV1RectangleImage,
+    "polygon": _StrictV1PolygonImage,
+    "line": _StrictV1LineImage,
+    "points": _StrictV1PointsImage,
+}
+
+_ESCAPED_NUL = b"\\u0000"
+
+
+class ImageDecoder:
+    """Decodes and checks images of one upload.
+
+    Args:
+        geometry: the geometry of annotations without a ``type`` (form v1), or None if every
+            annotation has to name its own (form v2).
+    """
+
+    def __init__(self, geometry: Geometry | None) -> None:
+        self.geometry = geometry
+        wanted = _StrictV2Image if geometry is None else _V1_IMAGES[geometry]
+        self._decode = msgspec.json.Decoder(wanted).decode
+
+    def decode(self, raw: bytes | memoryview, *, index: int = 0, file: str | None = None) -> CheckedImage:
+        """The image in `raw`, checked.
+
+        Args:
+            raw: one JSON object as it stands in the file.
+            index: its place in ``images``, for the error's text.
+            file: the file's name, for the error's text.
+
+        Raises:
+            DataError: with every problem of the image, each with its place.
+        """
+        try:
+            image: CheckedImage = self._decode(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            return self._decode_slowly(raw, index, file, error)
+        if _ESCAPED_NUL in bytes(raw):
+            # PostgreSQL cannot store U+0000 in a name; in free values it is fine.
+            self._decode_slowly(raw, index, file, None)
+        return image
+
+    def _decode_slowly(
+        self, raw: bytes | memoryview, index: int, file: str | None, error: Exception | None
+    ) -> CheckedImage:
+        problems = find_image_problems(bytes(raw), self.geometry, index)
+        if problems:
+            raise DataError(problems, file=file) from error
+        try:
+            return decode_trusted(raw, self.geometry)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as reason:
+            # The slow check knows the same rules; were it ever to miss one, say what msgspec says.
+            raise DataError(Problem(f"images[{index}]", str(reason)), file=file) from reason
+
+
+class _ReadV1(Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
+    label: str
+    confidence: float | None = None
+    metadata: dict[str, Any] | None = None
+    bbox: tuple[float, float, float, float] | None = None
+    polygon: list[Point] | None = None
+    line: list[Point] | None = None
+    points: list[Point] | None = None
+
+    def typed(self, geometry: Geometry) -> Annotation:
+        attributes = {
+            name: [AttributeValue(value)] for name, value in (self.metadata or {}).items()
+        }
+        rest: dict[str, Any] = {
+            "label": self.label, "confidence": self.confidence, "attributes": attributes,
+        }
+        if geometry == "rectangle" and self.bbox is not None:
+            return Rectangle(bbox=self.bbox, **rest)
+        if geometry == "polygon" and self.polygon is not None:
+            return Polygon(polygon=self.polygon, **rest)
+        if geometry == "points" and self.points is not None:
+            return Points(points=self.points, **rest)
+        # Some documentation pages of the published client use `polygon` for lines (4.2).
+        line = self.line if self.line is not None else self.polygon
+        if geometry == "line" and line is not None:
+            return Line(line=line, **rest)
+        raise msgspec.ValidationError(f"`{GEOMETRY_KEYS[geometry]}` is missing")
+
+
+class _ReadV1Image(Struct, gc=False):
+    image: str
+    annotations: list[_ReadV1]
+    storageName: str | None = None  # noqa: N815
+
+
+class _ReadAnyImage(Struct, gc=False):
+    image: str
+    annotations: list[dict[str, Any]]
+    storageName: str | None = None  # noqa: N815
+
+
+_read_v2 = msgspec.json.Decoder(ImageAnnotations).decode
+_read_v1 = msgspec.json.Decoder(_ReadV1Image).decode
+_read_any = msgspec.json.Decoder(_ReadAnyImage).decode
+
+
+def decode_trusted(raw: bytes | memoryview, geometry: Geometry | None) -> ImageAnnotations:
+    """The image in `raw` as typed data, without checking ranges: for what a stack has stored.
+
+    Args:
+        raw: one JSON object, form v1 or v2.
+        geometry: that of annotations without a ``type``; None for form v2.
+
+    Raises:
+        msgspec.ValidationError: `raw` is not an image in either form.
+    """
+    if geometry is None:
+        try:
+            return _read_v2(raw)
+        except msgspec.ValidationError:
+            return _decode_mixed(raw, None)  # a null where v2 would leave the key out
+    try:
+        image = _read_v1(raw)
+    except msgspec.ValidationError:
+        return _decode_mixed(raw, geometry)
+    return ImageAnnotations(
+        image=image.image,
+        annotations=[annotation.typed(geometry) for annotation in image.annotations],
+        storage_name=image.storageName,
+    )
+
+
+def _decode_mixed(raw: bytes | memoryview, geometry: Geometry | None) -> ImageAnnotations:
+    image = _read_any(raw)
+    annotations: list[Annotation] = []
+    for fields in image.annotations:
+        present = {key: value for key, value in fields.items() if value is not None}
+        if geometry is None or "type" in present or "attributes" in present:
+            present.setdefault("type", geometry)
+            if present["type"] == "line" and "line" not in present and "polygon" in present:
+                present["line"] = present.pop("polygon")
+            for values in present.get("attributes", {}).values():
+                for value in values:
+                    if value.get("metadata", ...) is None:
+                        del value["metadata"]
+            annotation: Annotation = msgspec.convert(present, Annotation)
+        else:
+            annotation = msgspec.convert(present, _ReadV1).typed(geometry)
+        annotations.append(annotation)
+    return ImageAnnotations(
+        image=image.image, annotations=annotations, storage_name=image.storageName
+    )
+
+
+def iter_attribute_values(image: CheckedImage) -> Iterator[tuple[str, str, Any]]:
+    """Every (label, attribute name, value) of a decoded image, repeats included."""
+    for annotation in image.annotations:
+        attributes = getattr(annotation, "attributes", None)
+        if attributes:
+            for name, values in attributes.items():
+                for value in values:
+                    yield annotation.label, name, value.value
+        elif isinstance(annotation, _StrictV1) and annotation.metadata:
+            for name, plain in annotation.metadata.items():
+                yield annotation.label, name, plain
+
+
+def label_counts(image: CheckedImage) -> dict[str, int]:
+    """How many annotations of the image carry each label."""
+    counts: dict[str, int] = {}
+    for annotation in image.annotations:
+        label = annotation.label
+        counts[label] = counts.get(label, 0) + 1
+    return counts

@@ -1,0 +1,176 @@
+"""The native protocol: paths, messages and limits, spoken by client and stack alike.
+
+An upload is opened, sent as numbered batches, and finished. A batch is lines of JSON, one image a
+line in the file's own form, usually zstd-compressed. A batch is applied in one transaction, and
+the same (upload, sequence) a second time changes nothing. A download is a stream of such lines in
+an envelope, closed by a last line that says how many there were.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal, TypeAlias
+from urllib.parse import quote
+
+from msgspec import Raw, Struct, field
+
+from layernext.model import Geometry, Mode
+
+VERSION = 1
+BASE_PATH = "/api/v1"
+
+MAX_BATCH_BYTES = 64 << 20
+"""Decompressed bytes of one batch that a stack accepts; one image's set must fit into it."""
+
+MAX_BATCH_IMAGES = 10_000
+"""Images in one batch that a stack accepts."""
+
+MAX_PAGE = 1_000
+"""Records in one page of a listing."""
+
+NDJSON = "application/x-ndjson"
+
+KeyKind: TypeAlias = Literal["name", "unique_name", "storage_path"]
+"""What ``image`` means: a file name in the upload's collection, a unique name, or a path in the
+bucket (wire-contract 4.4)."""
+
+
+class NativeOffer(Struct, frozen=True, kw_only=True):
+    """What the handshake answer (E01) of a stack with the native protocol says under ``native``."""
+
+    version: int = VERSION
+    base_path: str = BASE_PATH
+    batch_bytes: int = MAX_BATCH_BYTES
+    batch_images: int = MAX_BATCH_IMAGES
+
+
+class UploadRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Opens an upload, or with `resume` finds the newest unfinished one with equal fields."""
+
+    run: str
+    mode: Mode
+    collection: str | None = None
+    geometry: Geometry | None = None
+    normalized: bool = False
+    key_kind: KeyKind = "name"
+    bucket: str | None = None
+    resume: bool = False
+
+
+class ReceivedBatch(Struct, frozen=True, array_like=True):
+    """A batch that the stack has: its number and `batch_digest`."""
+
+    sequence: int
+    digest: str
+
+
+class UploadState(Struct, frozen=True, kw_only=True):
+    """An upload as the stack has it. ``id`` is also the job id (E37)."""
+
+    id: str
+    finished: bool
+    images: int
+    annotations: int
+    unmatched: int
+    new_labels: list[str]
+    received: list[ReceivedBatch]
+
+
+class BatchResult(Struct, frozen=True, kw_only=True):
+    """What became of one batch.
+
+    Attributes:
+        images, annotations: in the batch.
+        unmatched: images of the batch that await their file.
+        new_labels: labels that the stack had not seen before.
+        repeated: True if the stack had this batch already and changed nothing.
+    """
+
+    images: int
+    annotations: int
+    unmatched: int
+    new_labels: list[str]
+    repeated: bool
+
+
+class FinishRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Ends an upload; refused while one of the batches 0 to `batches` - 1 is missing."""
+
+    batches: int
+
+
+class DownloadLine(Struct, frozen=True, kw_only=True):
+    """One annotation set of a download, or its last line.
+
+    Attributes:
+        cursor: give it as ``after`` to go on behind this set.
+        run, mode: the operation the set belongs to.
+        geometry: of annotations in `set` without a ``type``; None if `set` is form v2.
+        normalized: whether coordinates are fractions of the image's size.
+        set: ``{"image": …, "annotations": […]}``, its values as they were uploaded.
+        end: only in the last line: how many sets the stream had.
+    """
+
+    cursor: int = 0
+    run: str = ""
+    mode: Mode = "machine"
+    geometry: Geometry | None = None
+    normalized: bool = False
+    set: Raw = field(default_factory=Raw)
+    end: int | None = None
+
+
+class RemoveResult(Struct, frozen=True, kw_only=True):
+    """What a removal took away."""
+
+    sets: int
+    annotations: int
+
+
+class CollectionRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Makes a collection, unless there is one of that name."""
+
+    name: str
+
+
+class KeyRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Makes an API key."""
+
+    name: str
+    role: Literal["read", "write", "admin"]
+
+
+def uploads_path() -> str:
+    """POST `UploadRequest`, answer `UploadState`."""
+    return f"{BASE_PATH}/uploads"
+
+
+def upload_path(upload_id: str) -> str:
+    """GET, answer `UploadState`."""
+    return f"{BASE_PATH}/uploads/{quote(upload_id, safe='')}"
+
+
+def batch_path(upload_id: str, sequence: int) -> str:
+    """PUT the batch's lines, answer `BatchResult`. Sequences count from 0."""
+    return f"{upload_path(upload_id)}/batches/{sequence}"
+
+
+def finish_path(upload_id: str) -> str:
+    """POST `FinishRequest`, answer `UploadState`."""
+    return f"{upload_path(upload_id)}/finish"
+
+
+ANNOTATIONS_PATH = f"{BASE_PATH}/annotations"
+"""GET (query: collection, run (repeated), mode, image, after), answer a stream of `DownloadLine`;
+DELETE (query: collection, run, mode), answer `RemoveResult`."""
+
+COLLECTIONS_PATH = f"{BASE_PATH}/collections"
+RUNS_PATH = f"{BASE_PATH}/runs"
+LABELS_PATH = f"{BASE_PATH}/labels"
+JOBS_PATH = f"{BASE_PATH}/jobs"
+KEYS_PATH = f"{BASE_PATH}/keys"
+
+
+def batch_digest(body: bytes) -> str:
+    """The digest by which both sides know a batch again: of its lines before compression."""
+    return hashlib.blake2b(body, digest_size=16).hexdigest()

@@ -1,0 +1,74 @@
+"""The published protocol's words and numbers, spoken by client and stack alike.
+
+E01, E02, … are the endpoint numbers of the protocol's contract, which docs/protocol.md retells.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from layernext.model import Mode
+
+DATALAKE = "/datalake"
+CLIENT = f"{DATALAKE}/api/client"
+OPERATION_DATA = f"{DATALAKE}/api/metadata/operationdata"
+
+HANDSHAKE_VERSION = "2.3.4"
+"""What our client calls itself in E01: the newest release whose calls it can make."""
+
+USER_NAME = "Python SDK"
+BATCH_IMAGES = 1_000
+PAGE_SIZE = 250
+
+OPERATION_TYPE_ANNOTATION = 1
+OPERATION_MODES: dict[Mode, int] = {"human": 1, "machine": 2}
+
+OBJECT_TYPES = {
+    "video": 1, "image": 2, "dataset": 3, "video_collection": 4,
+    "image_collection": 5, "other": 6, "other_collection": 7,
+}  # fmt: skip
+IMAGE_COLLECTION = OBJECT_TYPES["image_collection"]
+
+JOB_STATUS = {"in_progress": 1, "completed": 2, "queued": 3, "failed": 4}
+
+
+def handshake_path(version: str) -> str:
+    """E01, GET."""
+    return f"{CLIENT}/sdk/compatibility/{quote(version, safe='')}"
+
+
+LABEL_REFERENCES_PATH = f"{CLIENT}/system/label/references"  # E02, POST
+COCO_LABEL_PATH = f"{CLIENT}/cocojson/import/label/create"  # E05, POST
+LABELS_PATH = f"{CLIENT}/labels/list"  # E06, GET
+CREATE_LABEL_PATH = f"{CLIENT}/system/labels/create"  # E07, POST
+LABEL_GROUPS_PATH = f"{CLIENT}/label_groups/list"  # E08, GET
+CREATE_LABEL_GROUP_PATH = f"{CLIENT}/label_groups/create"  # E09, POST
+COLLECTION_ID_PATH = f"{CLIENT}/metadata/getCollectionIdByName"  # E20, POST
+COLLECTION_DETAILS_PATH = f"{CLIENT}/metadata/getCollectionDetails"  # E21, POST
+DELETE_ANNOTATIONS_PATH = f"{CLIENT}/collection/deleteAnnotation"  # E25, GET
+
+
+def operation_path(run: str, mode: Mode) -> str:
+    """E03, POST: the form of 0.0.5 and 1.x, with type and mode in the path."""
+    kind = OPERATION_TYPE_ANNOTATION
+    return f"{OPERATION_DATA}/{kind}/{OPERATION_MODES[mode]}/{quote(run, safe='')}/update"
+
+
+def operation_path_v2(run: str) -> str:
+    """E04, POST: the form of 2.3.4, with type and mode in the body."""
+    return f"{OPERATION_DATA}/{quote(run, safe='')}/update"
+
+
+def object_type_path(object_id: str) -> str:
+    """E23, GET."""
+    return f"{CLIENT}/{quote(object_id, safe='')}/getObjectTypeById"
+
+
+def job_path(job_id: str) -> str:
+    """E37, GET."""
+    return f"{CLIENT}/jobs/{quote(job_id, safe='')}/getStatus"
+
+
+def annotations_path(collection_id: str) -> str:
+    """E42, GET, pages from 0."""
+    return f"{CLIENT}/getAnnotations/{quote(collection_id, safe='')}/collection"
