@@ -118,7 +118,7 @@ class FormatError(DataError):
     code = "format"
 
 
-class ConnectionFailed(LayerNextError, OSError):  # noqa: N818 - the name says what happened
+class ConnectionFailed(LayerNextError, OSError):
     """The stack gave no answer.
 
     Attributes:
@@ -170,43 +170,43 @@ class StackError(LayerNextError):
         self.detail = detail
 
 
-class NotAuthenticated(StackError):  # noqa: N818
+class NotAuthenticated(StackError):
     """The stack does not know this key, or the secret is wrong (401)."""
 
     code = "not-authenticated"
 
 
-class NotAllowed(StackError):  # noqa: N818
+class NotAllowed(StackError):
     """The key's role does not permit this (403)."""
 
     code = "not-allowed"
 
 
-class NotFound(StackError):  # noqa: N818
+class NotFound(StackError):
     """There is no such collection, model run, job or route (404)."""
 
     code = "not-found"
 
 
-class Conflict(StackError):  # noqa: N818
+class Conflict(StackError):
     """The request contradicts what the stack has (409)."""
 
     code = "conflict"
 
 
-class TooLarge(StackError):  # noqa: N818
+class TooLarge(StackError):
     """The request is larger than the stack accepts (413)."""
 
     code = "too-large"
 
 
-class InvalidRequest(StackError):  # noqa: N818
+class InvalidRequest(StackError):
     """The stack could not accept the request as it was sent (any other 4xx)."""
 
     code = "invalid-request"
 
 
-class RateLimited(StackError):  # noqa: N818
+class RateLimited(StackError):
     """Too many requests, and waiting as asked did not help (429).
 
     Attributes:
@@ -222,19 +222,19 @@ class RateLimited(StackError):  # noqa: N818
         self.retry_after_s = retry_after_s
 
 
-class StackUnavailable(StackError):  # noqa: N818
+class StackUnavailable(StackError):
     """The stack is there but cannot serve (5xx), and retrying did not help."""
 
     code = "unavailable"
 
 
-class IncompatibleStack(StackError):  # noqa: N818
+class IncompatibleStack(StackError):
     """What answers at this URL is not a stack that this client can talk to."""
 
     code = "incompatible"
 
 
-class UploadIncomplete(LayerNextError):  # noqa: N818
+class UploadIncomplete(LayerNextError):
     """An upload ended early. What the stack acknowledged is stored and stays.
 
     Attributes:
@@ -248,7 +248,7 @@ class UploadIncomplete(LayerNextError):  # noqa: N818
         self.report = report
 
 
-class DownloadIncomplete(LayerNextError):  # noqa: N818
+class DownloadIncomplete(LayerNextError):
     """A download ended early; no file was written under its final name.
 
     Attributes:

@@ -34,13 +34,11 @@ def open_decompressed(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     name = Path(path).name
     try:
         with Path(path).open("rb") as plain:
-            yield _Translated(_decompressed(plain), name)
+            yield cast("BinaryIO", _Translated(_decompressed(plain), name))
     except OSError as error:
         if isinstance(error, gzip.BadGzipFile):
             raise FormatError(f"the gzip data is broken: {error}", file=name) from error
-        raise FormatError(
-            f"cannot be read: {error.strerror or error}", file=str(path)
-        ) from error
+        raise FormatError(f"cannot be read: {error.strerror or error}", file=str(path)) from error
 
 
 def _decompressed(plain: BinaryIO) -> BinaryIO:
@@ -97,10 +95,14 @@ def create_compressed(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     try:
         with temporary.open("wb") as plain:
             if target.suffix == ".gz":
-                with gzip.GzipFile(filename="", fileobj=plain, mode="wb", compresslevel=6) as packed:
+                with gzip.GzipFile(
+                    filename="", fileobj=plain, mode="wb", compresslevel=6
+                ) as packed:
                     yield cast("BinaryIO", packed)
             elif target.suffix == ".zst":
-                with zstandard.ZstdCompressor(level=3).stream_writer(plain, closefd=False) as writer:
+                with zstandard.ZstdCompressor(level=3).stream_writer(
+                    plain, closefd=False
+                ) as writer:
                     yield cast("BinaryIO", writer)
             else:
                 yield plain

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
@@ -141,7 +142,9 @@ class _Window:
         start = self.offset + before.rindex(b"\n") + 1 if b"\n" in before else self.line_start
         column = self.offset + self.position - start + 1
         if found is not None:
-            text += f", found {found.decode('latin-1')!r}" if found else ", found the end of the file"
+            text += (
+                f", found {found.decode('latin-1')!r}" if found else ", found the end of the file"
+            )
         return FormatError(
             Problem(f"line {line}, column {column}", f"not JSON as it should be: {text}"),
             file=self.file,
@@ -287,7 +290,7 @@ def check_file(
 class FileWriter:
     """Writes a LayerNext JSON file image by image; see `create_compressed` for what is guaranteed.
 
-    Used as a context manager by `create_file`.
+    Made by `create_file`.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -306,23 +309,13 @@ class FileWriter:
         self._stream.write(b'{"images": []}\n' if not self.images else b"\n]}\n")
 
 
-def create_file(path: str | os.PathLike[str]) -> _FileCreation:
-    """A new file under construction: ``with create_file(path) as writer: writer.write(raw)``.
+@contextmanager
+def create_file(path: str | os.PathLike[str]) -> Iterator[FileWriter]:
+    """A new file under construction, as in ``with create_file(path) as writer``.
 
     Nothing is visible under `path` until the block ends without an exception.
     """
-    return _FileCreation(path)
-
-
-class _FileCreation:
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self._creation = create_compressed(path)
-
-    def __enter__(self) -> FileWriter:
-        self._writer = FileWriter(self._creation.__enter__())
-        return self._writer
-
-    def __exit__(self, *reason: object) -> None:
-        if reason[0] is None:
-            self._writer.close()
-        self._creation.__exit__(*reason)  # type: ignore[arg-type]
+    with create_compressed(path) as stream:
+        writer = FileWriter(stream)
+        yield writer
+        writer.close()

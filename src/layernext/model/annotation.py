@@ -112,7 +112,12 @@ Annotation: TypeAlias = Rectangle | Polygon | Line | Points
 
 
 class ImageAnnotations(
-    Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, rename={"storage_name": "storageName"}
+    Struct,
+    frozen=True,
+    kw_only=True,
+    gc=False,
+    omit_defaults=True,
+    rename={"storage_name": "storageName"},
 ):
     """The annotation set of one image: everything one model run or ground truth says of it.
 

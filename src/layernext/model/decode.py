@@ -11,7 +11,7 @@ In a v1 file an annotation that has ``type`` or ``attributes`` is read as v2 (wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any, TypeAlias
 
 import msgspec
@@ -145,10 +145,14 @@ class ImageDecoder:
 
     def __init__(self, geometry: Geometry | None) -> None:
         self.geometry = geometry
-        wanted = _StrictV2Image if geometry is None else _V1_IMAGES[geometry]
-        self._decode = msgspec.json.Decoder(wanted).decode
+        wanted: type[CheckedImage] = _StrictV2Image if geometry is None else _V1_IMAGES[geometry]
+        self._decode: Callable[[bytes | memoryview], CheckedImage] = msgspec.json.Decoder(
+            wanted
+        ).decode
 
-    def decode(self, raw: bytes | memoryview, *, index: int = 0, file: str | None = None) -> CheckedImage:
+    def decode(
+        self, raw: bytes | memoryview, *, index: int = 0, file: str | None = None
+    ) -> CheckedImage:
         """The image in `raw`, checked.
 
         Args:
@@ -160,7 +164,7 @@ class ImageDecoder:
             DataError: with every problem of the image, each with its place.
         """
         try:
-            image: CheckedImage = self._decode(raw)
+            image = self._decode(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             return self._decode_slowly(raw, index, file, error)
         if _ESCAPED_NUL in bytes(raw):
@@ -195,7 +199,9 @@ class _ReadV1(Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
             name: [AttributeValue(value)] for name, value in (self.metadata or {}).items()
         }
         rest: dict[str, Any] = {
-            "label": self.label, "confidence": self.confidence, "attributes": attributes,
+            "label": self.label,
+            "confidence": self.confidence,
+            "attributes": attributes,
         }
         if geometry == "rectangle" and self.bbox is not None:
             return Rectangle(bbox=self.bbox, **rest)

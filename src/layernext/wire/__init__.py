@@ -1,0 +1,1 @@
+"""Messages and codes of both protocols: `native` and `published`."""
