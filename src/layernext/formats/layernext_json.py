@@ -29,6 +29,8 @@ MAX_IMAGE_BYTES = 256 << 20
 
 DEFAULT_PROBLEM_LIMIT = 100
 
+_TOKEN_BYTES = 1024  # longer than any sensible number or escape
+
 _BLANKS = b" \t\r\n"
 _TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
 _BYTE = re.compile(r"\(byte (\d+)\)")
@@ -105,35 +107,46 @@ class _Window:
         """Read one whole JSON value and return its bytes."""
         self.peek()
         while True:
-            try:
-                with memoryview(self.buffer) as view, view[self.position :] as rest:
-                    _skip(rest)
-                    end = len(self.buffer)
-            except msgspec.DecodeError as error:
-                found = _TRAILING.search(str(error))
-                if found:
-                    end = self.position + int(found[1]) - 1  # msgspec counts from 1
-                elif "truncated" in str(error):
-                    if len(self.buffer) - self.position > MAX_IMAGE_BYTES:
-                        raise self.error(
-                            f"one value is larger than {MAX_IMAGE_BYTES >> 20} MiB"
-                        ) from None
-                    if self.fill():
-                        continue
-                    raise self.error("the file ends in the middle of a value") from None
-                else:
-                    at = _BYTE.search(str(error))
-                    self.position += max(int(at[1]) - 1, 0) if at else 0
-                    text = _BYTE.sub("", str(error)).replace("JSON is malformed: ", "").strip()
-                    raise self.error(text) from None
-            else:
-                # A number could go on behind the window; anything else that decodes is complete.
-                if self.buffer[self.position] in b"-0123456789" and self.fill():
-                    continue
-                end = len(self.buffer)
-            value = self.buffer[self.position : end]
-            self.position = end
-            return value.rstrip(_BLANKS)
+            end = self._end_of_value()
+            if end is not None:
+                value = self.buffer[self.position : end]
+                self.position = end
+                return value.rstrip(_BLANKS)
+            if len(self.buffer) - self.position > MAX_IMAGE_BYTES:
+                raise self.error(f"one value is larger than {MAX_IMAGE_BYTES >> 20} MiB")
+            if not self.fill() and self._end_of_value() is None:
+                raise self.error("the file ends in the middle of a value")
+
+    def _end_of_value(self) -> int | None:
+        """Where the value that starts here ends in the buffer; None if that takes more of it.
+
+        msgspec skips over one value at the speed of C and then complains of what follows it: the
+        place it names in that complaint is the end of the value.
+        """
+        try:
+            with memoryview(self.buffer) as view, view[self.position :] as rest:
+                _skip(rest)
+        except RecursionError:
+            raise self.error("a value is nested too deeply") from None
+        except msgspec.DecodeError as error:
+            text = str(error)
+            found = _TRAILING.search(text)
+            if found:
+                return self.position + int(found[1]) - 1  # counted behind the character
+            if "truncated" in text:
+                return None
+            at = _BYTE.search(text)
+            place = self.position + int(at[1]) if at else self.position
+            # A number or an escape that the window cuts in two looks broken, too.
+            if len(self.buffer) - place < _TOKEN_BYTES and not self.ended:
+                return None
+            self.position = place
+            text = _BYTE.sub("", text).replace("JSON is malformed: ", "").strip()
+            raise self.error(text) from None
+        # A number could go on behind the window; anything else that decodes is complete.
+        if self.buffer[self.position] in b"-0123456789" and not self.ended:
+            return None
+        return len(self.buffer)
 
     def error(self, text: str, found: bytes | None = None) -> FormatError:
         """`text` with the current line and column."""
@@ -311,7 +324,7 @@ class FileWriter:
 
 @contextmanager
 def create_file(path: str | os.PathLike[str]) -> Iterator[FileWriter]:
-    """A new file under construction, as in ``with create_file(path) as writer``.
+    """A file under construction: enter it for a writer.
 
     Nothing is visible under `path` until the block ends without an exception.
     """

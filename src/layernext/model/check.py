@@ -48,7 +48,7 @@ def find_image_problems(raw: bytes, geometry: Geometry | None, index: int) -> li
     """
     where = f"images[{index}]"
     try:
-        image = json.loads(raw)
+        return list(_image(json.loads(raw), geometry, where))
     except UnicodeDecodeError as error:
         return [Problem(where, f"is not UTF-8 text (byte {error.start} of the image)")]
     except RecursionError:
@@ -57,7 +57,6 @@ def find_image_problems(raw: bytes, geometry: Geometry | None, index: int) -> li
         return [Problem(where, f"is not JSON: {error.msg.lower()} (character {error.pos} of it)")]
     except ValueError as error:  # an integer with more digits than Python converts
         return [Problem(where, str(error))]
-    return list(_image(image, geometry, where))
 
 
 def find_names_problem(name: Any, what: str) -> str | None:

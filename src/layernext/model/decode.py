@@ -165,7 +165,7 @@ class ImageDecoder:
         """
         try:
             image = self._decode(raw)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             return self._decode_slowly(raw, index, file, error)
         if _ESCAPED_NUL in bytes(raw):
             # PostgreSQL cannot store U+0000 in a name; in free values it is fine.
@@ -180,7 +180,7 @@ class ImageDecoder:
             raise DataError(problems, file=file) from error
         try:
             return decode_trusted(raw, self.geometry)
-        except (msgspec.MsgspecError, UnicodeDecodeError) as reason:
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as reason:
             # The slow check knows the same rules; were it ever to miss one, say what msgspec says.
             raise DataError(Problem(f"images[{index}]", str(reason)), file=file) from reason
 

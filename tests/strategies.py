@@ -1,0 +1,97 @@
+"""Hypothesis strategies for valid data: one annotation set for every format, wire and database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from layernext.model import (
+    Annotation,
+    AttributeValue,
+    ImageAnnotations,
+    Line,
+    Points,
+    Polygon,
+    Rectangle,
+)
+
+# Any Unicode text that UTF-8 can carry; a name has no U+0000.
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+names = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=20
+)
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+sides = st.floats(min_value=0, allow_nan=False, allow_infinity=False)
+confidences = st.none() | st.floats(min_value=0, max_value=1)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | numbers | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=5,
+)
+free_fields = st.dictionaries(texts, json_values, max_size=3)
+points = st.lists(st.tuples(numbers, numbers), min_size=1, max_size=5)
+attribute_values = st.builds(
+    AttributeValue, value=json_values, confidence=confidences, metadata=free_fields
+)
+_common: dict[str, Any] = {
+    "label": names,
+    "confidence": confidences,
+    "attributes": st.dictionaries(names, st.lists(attribute_values, max_size=2), max_size=2),
+    "metadata": free_fields,
+}
+rectangles = st.builds(Rectangle, bbox=st.tuples(numbers, numbers, sides, sides), **_common)
+annotations: st.SearchStrategy[Annotation] = st.one_of(
+    rectangles,
+    st.builds(Polygon, polygon=points, **_common),
+    st.builds(Line, line=points, **_common),
+    st.builds(Points, points=points, **_common),
+)
+
+
+def annotation_sets(
+    image_names: st.SearchStrategy[str] = names,
+) -> st.SearchStrategy[ImageAnnotations]:
+    """Annotation sets of one image each."""
+    return st.builds(
+        ImageAnnotations,
+        image=image_names,
+        annotations=st.lists(annotations, max_size=4),
+        storage_name=st.none(),
+    )
+
+
+def model_runs(
+    min_images: int = 0, max_images: int = 5
+) -> st.SearchStrategy[list[ImageAnnotations]]:
+    """Model runs: annotation sets of distinct images."""
+    return st.lists(
+        annotation_sets(), min_size=min_images, max_size=max_images, unique_by=lambda s: s.image
+    )
+
+
+@st.composite
+def v1_images(draw: st.DrawFn) -> tuple[str, dict[str, Any]]:
+    """A geometry, and an image of a form v1 file of that geometry as plain JSON data."""
+    geometry, key, shapes = draw(
+        st.sampled_from(
+            [
+                ("rectangle", "bbox", st.tuples(numbers, numbers, sides, sides).map(list)),
+                ("polygon", "polygon", points.map(lambda p: [list(xy) for xy in p])),
+                ("line", "line", points.map(lambda p: [list(xy) for xy in p])),
+            ]
+        )
+    )
+    entries = draw(
+        st.lists(
+            st.fixed_dictionaries(
+                {key: shapes, "label": names},
+                optional={
+                    "confidence": st.floats(min_value=0, max_value=1),
+                    "metadata": st.dictionaries(names, json_values, max_size=3),
+                },
+            ),
+            max_size=4,
+        )
+    )
+    return geometry, {"image": draw(names), "annotations": entries}
