@@ -12,7 +12,6 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.strategies import json_values, model_runs
 
 from layernext.errors import DataError, FormatError
 from layernext.formats import (
@@ -24,6 +23,7 @@ from layernext.formats import (
     layernext_json,
 )
 from layernext.model import ImageAnnotations
+from tests.strategies import json_values, model_runs
 
 
 def raw_images(text: str | bytes) -> list[bytes]:

@@ -8,7 +8,6 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.strategies import annotation_sets, json_values, v1_images
 
 from layernext.errors import DataError
 from layernext.model import (
@@ -23,6 +22,7 @@ from layernext.model import (
     iter_attribute_values,
     label_counts,
 )
+from tests.strategies import annotation_sets, json_values, v1_images
 
 
 def image_with(*annotations: dict[str, object]) -> bytes:

@@ -1,0 +1,140 @@
+"""A stack as users run it: `layernext serve`, its own process, a folder, a loopback port."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+COMMAND = [sys.executable, "-m", "layernext.cli"]
+START_SECONDS = 60
+
+
+def free_port() -> int:
+    """A port that nothing listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def create_key(folder: Path, role: str = "admin", database: str | None = None) -> tuple[str, str]:
+    """Make an API key on the stack's data folder, as an operator would."""
+    where = ["--data", str(folder), *(["--database", database] if database else [])]
+    made = subprocess.run(
+        [*COMMAND, "keys", "create", f"test {role}", "--role", role, *where, "--json"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    key = json.loads(made.stdout)
+    return key["api_key"], key["secret"]
+
+
+@dataclass
+class StackProcess:
+    """A stack that can be started, stopped, killed and started again on the same folder."""
+
+    folder: Path
+    database: str | None = None
+    native: bool = True
+    port: int = field(default_factory=free_port)
+    api_key: str = ""
+    secret: str = ""
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def arguments(self) -> tuple[str, str, str]:
+        """What the clients' constructors take."""
+        return self.api_key, self.secret, self.url
+
+    def start(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if not self.api_key:
+            self.api_key, self.secret = create_key(self.folder, database=self.database)
+        where = ["--data", str(self.folder), "--host", "127.0.0.1", "--port", str(self.port)]
+        if self.database:
+            where += ["--database", self.database]
+        if not self.native:
+            where.append("--published-only")
+        log = (self.folder / "serve.log").open("ab")
+        with log:
+            self.process = subprocess.Popen([*COMMAND, "serve", *where], stdout=log, stderr=log)
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self.process.poll() is not None:
+                break
+            try:
+                urllib.request.urlopen(f"{self.url}/ready", timeout=1).close()
+            except OSError:
+                time.sleep(0.05)
+            else:
+                return
+        raise RuntimeError((self.folder / "serve.log").read_text())
+
+    def kill(self) -> None:
+        """SIGKILL: no chance to tidy up."""
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(30)
+
+
+@contextmanager
+def running_stack(
+    folder: Path, *, database: str | None = None, native: bool = True
+) -> Iterator[StackProcess]:
+    """A stack that runs while the block does."""
+    stack = StackProcess(folder, database=database, native=native)
+    stack.start()
+    try:
+        yield stack
+    finally:
+        stack.stop()
+
+
+def published_environment(name: str, requirement: str) -> Path:
+    """The interpreter of a virtual environment that holds one published client, unchanged.
+
+    Made once, beside the checkout's other environments; safe when several processes ask at once.
+    """
+    home = Path(__file__).parents[1] / f".venv-{name}"
+    python = home / "bin" / "python"
+    ready = home / "ready"
+    lock = home.with_suffix(".lock")
+    deadline = time.monotonic() + 300
+    while not ready.exists():
+        try:
+            descriptor = os.open(lock, os.O_CREAT | os.O_EXCL)
+        except FileExistsError:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"{lock} is held; remove it if nothing installs") from None
+            time.sleep(0.5)
+            continue
+        try:
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
+            subprocess.run([str(python), "-m", "pip", "install", "-q", requirement], check=True)
+            ready.touch()
+        finally:
+            os.close(descriptor)
+            lock.unlink()
+    return python
