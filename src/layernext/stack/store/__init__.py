@@ -1,0 +1,34 @@
+"""The database: its tables, and every statement that the stack makes to it."""
+
+from layernext.stack.store.content import compressor
+from layernext.stack.store.prepared import ImageKey, PreparedSet, prepare_set, value_text
+from layernext.stack.store.records import (
+    CollectionRow,
+    Key,
+    LabelGroup,
+    LabelRef,
+    NewKey,
+    Page,
+    Role,
+    StoredSet,
+    ValueRef,
+)
+from layernext.stack.store.store import Store
+
+__all__ = [
+    "CollectionRow",
+    "ImageKey",
+    "Key",
+    "LabelGroup",
+    "LabelRef",
+    "NewKey",
+    "Page",
+    "PreparedSet",
+    "Role",
+    "Store",
+    "StoredSet",
+    "ValueRef",
+    "compressor",
+    "prepare_set",
+    "value_text",
+]

@@ -1,0 +1,384 @@
+"""Labels, their attributes, and the attributes' values, each with a stack-wide reference.
+
+References are derived (UUID version 5: RFC 4122, section 4.3) from a number that the stack drew
+once, so that two replicas that meet a label at the same moment give it the same reference, and a
+value has its reference before it is registered.
+"""
+
+from __future__ import annotations
+
+import colorsys
+import hashlib
+import threading
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from layernext.model import Label, LabelAttribute
+from layernext.stack.store.clock import now_text
+from layernext.stack.store.database import Database
+from layernext.stack.store.prepared import value_text
+from layernext.stack.store.records import LabelGroup, LabelRef, Page, ValueRef
+from layernext.stack.store.schema import (
+    attribute,
+    attribute_value,
+    label,
+    label_group,
+    label_group_member,
+)
+
+MAX_VALUES = 1_000
+"""Values of one attribute that uploads register. More than that is no list to choose from; the
+references of the others are known all the same."""
+
+SHOWN_VALUES = 100
+CHUNK = 5_000
+
+
+class Labels:
+    """All statements on labels, with what was seen before kept in memory.
+
+    Args:
+        database: where they are.
+        namespace: the stack's own number, from which all references derive.
+    """
+
+    def __init__(self, database: Database, namespace: uuid.UUID) -> None:
+        self._database = database
+        self._namespace = namespace
+        self._lock = threading.Lock()
+        self._ids: dict[str, int] = {}
+        self._known_values: set[tuple[str, str, str]] = set()
+        self._value_counts: dict[tuple[str, str], int] = {}
+
+    # -- references -------------------------------------------------------------------------
+
+    def label_ref(self, name: str) -> str:
+        """The reference of a label."""
+        return str(uuid.uuid5(self._namespace, name))
+
+    def attribute_ref(self, label_name: str, name: str) -> str:
+        """The reference of a label's attribute."""
+        return str(uuid.uuid5(uuid.UUID(self.label_ref(label_name)), name))
+
+    def value_ref(self, label_name: str, name: str, text: str) -> str:
+        """The reference of a value, given as `value_text`."""
+        return str(uuid.uuid5(uuid.UUID(self.attribute_ref(label_name, name)), text))
+
+    # -- writing ----------------------------------------------------------------------------
+
+    def ensure_ids(
+        self, connection: sa.Connection, names: Iterable[str]
+    ) -> tuple[dict[str, int], list[str]]:
+        """The row ids of labels, making those that are missing.
+
+        Returns:
+            Name to id, and the names that were new. Call `remember` once the transaction stands.
+        """
+        wanted = set(names)
+        found = {name: self._ids[name] for name in wanted if name in self._ids}
+        missing = sorted(wanted - found.keys())
+        if not missing:
+            return found, []
+        found |= _ids_by_name(connection, missing)
+        new = [name for name in missing if name not in found]
+        if new:
+            rows = [self._label_row(name) for name in new]
+            connection.execute(
+                self._database.upsert(label).on_conflict_do_nothing(index_elements=["name"]), rows
+            )
+            found |= _ids_by_name(connection, new)
+        return found, new
+
+    def ensure_values(
+        self,
+        connection: sa.Connection,
+        ids: Mapping[str, int],
+        values: set[tuple[str, str, str]],
+        *,
+        limited: bool,
+    ) -> set[tuple[str, str, str]]:
+        """Register attributes and values, given as (label, attribute, `value_text`).
+
+        Args:
+            connection: the transaction.
+            ids: the labels' row ids.
+            values: what to register.
+            limited: stop at `MAX_VALUES` an attribute.
+
+        Returns:
+            What is registered now; give it to `remember` once the transaction stands.
+        """
+        unknown = sorted(values - self._known_values)
+        if not unknown:
+            return set()
+        pairs = sorted({(label_name, name) for label_name, name, _ in unknown})
+        rows = [
+            {"label_id": ids[one], "name": name, "ref": self.attribute_ref(one, name)}
+            for one, name in pairs
+        ]
+        insert = self._database.upsert(attribute).on_conflict_do_nothing()
+        connection.execute(insert, rows)
+        attribute_ids: dict[str, int] = {}
+        refs = [str(row["ref"]) for row in rows]
+        for start in range(0, len(refs), CHUNK):
+            chosen = attribute.c.ref.in_(refs[start : start + CHUNK])
+            found = sa.select(attribute.c.ref, attribute.c.id).where(chosen)
+            attribute_ids |= {row.ref: row.id for row in connection.execute(found)}
+        fresh = self._within_limit(unknown) if limited else unknown
+        if fresh:
+            insert = self._database.upsert(attribute_value).on_conflict_do_nothing()
+            connection.execute(
+                insert,
+                [
+                    {
+                        "attribute_id": attribute_ids[self.attribute_ref(one, name)],
+                        "value": text,
+                        "ref": self.value_ref(one, name, text),
+                    }
+                    for one, name, text in fresh
+                ],
+            )
+        return set(fresh)
+
+    def _within_limit(self, values: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+        kept, counts = [], dict(self._value_counts)
+        for one, name, text in values:
+            count = counts.get((one, name), 0)
+            if count < MAX_VALUES:
+                counts[one, name] = count + 1
+                kept.append((one, name, text))
+        return kept
+
+    def remember(self, ids: Mapping[str, int], values: set[tuple[str, str, str]]) -> None:
+        """Keep in memory what a committed transaction has made or found."""
+        with self._lock:
+            self._ids.update(ids)
+            for one, name, _ in values - self._known_values:
+                self._value_counts[one, name] = self._value_counts.get((one, name), 0) + 1
+            self._known_values |= values
+
+    def ensure_table(
+        self, wanted: Mapping[str, Mapping[str, Sequence[Any]]]
+    ) -> dict[str, LabelRef]:
+        """Make every label, attribute and value that is missing; the references of all (E02)."""
+        values = {
+            (one, name, value_text(value))
+            for one, attributes in wanted.items()
+            for name, some in attributes.items()
+            for value in some
+        }
+
+        def work(connection: sa.Connection) -> tuple[dict[str, int], set[tuple[str, str, str]]]:
+            ids, _ = self.ensure_ids(connection, wanted)
+            return ids, self.ensure_values(connection, ids, values, limited=False)
+
+        if wanted:
+            self.remember(*self._database.write_again(work))
+        return {
+            one: LabelRef(
+                ref=self.label_ref(one),
+                color=color_of(one),
+                attributes={
+                    name: (self.attribute_ref(one, name), self._refs_by_text(one, name, some))
+                    for name, some in attributes.items()
+                },
+            )
+            for one, attributes in wanted.items()
+        }
+
+    def _refs_by_text(self, one: str, name: str, values: Sequence[Any]) -> dict[str, str]:
+        # Strings come last: where 1 and "1" are both there, the published clients mean the string.
+        ordered = sorted(values, key=lambda value: isinstance(value, str))
+        return {
+            value if isinstance(value, str) else value_text(value): self.value_ref(
+                one, name, value_text(value)
+            )
+            for value in ordered
+        }
+
+    def create(
+        self, name: str, description: str, attributes: Mapping[str, Sequence[Any]]
+    ) -> tuple[Label, bool]:
+        """Make a label with its attributes; the label, and whether it was new."""
+        values = {(name, key, value_text(v)) for key, some in attributes.items() for v in some}
+
+        def work(connection: sa.Connection) -> tuple[dict[str, int], Any, bool]:
+            ids, new = self.ensure_ids(connection, [name])
+            if description:
+                changed = sa.update(label).where(label.c.name == name)
+                connection.execute(changed.values(description=description))
+            return ids, self.ensure_values(connection, ids, values, limited=False), bool(new)
+
+        ids, registered, is_new = self._database.write_again(work)
+        self.remember(ids, registered)
+        with self._database.read() as connection:
+            (made,) = _labels(connection, label.c.name == name, 1)
+        return made[1], is_new
+
+    def _label_row(self, name: str) -> dict[str, Any]:
+        return {
+            "name": name,
+            "ref": self.label_ref(name),
+            "color": color_of(name),
+            "description": "",
+            "created_at": now_text(),
+        }
+
+    # -- reading ----------------------------------------------------------------------------
+
+    def list_page(
+        self, connection: sa.Connection, *, after: int, limit: int, group_id: str | None
+    ) -> Page[Label]:
+        """Labels by age, with their attributes."""
+        where: sa.ColumnElement[bool] = label.c.id > after
+        if group_id is not None:
+            members = (
+                sa.select(label_group_member.c.label_id)
+                .join(label_group, label_group.c.id == label_group_member.c.group_id)
+                .where(label_group.c.public_id == group_id)
+            )
+            where &= label.c.id.in_(members)
+        rows = _labels(connection, where, limit + 1)
+        following = str(rows[limit - 1][0]) if len(rows) > limit else None
+        return Page([one for _, one in rows[:limit]], following)
+
+    @staticmethod
+    def resolve(connection: sa.Connection, value_refs: Iterable[str]) -> dict[str, ValueRef]:
+        """What value references stand for; unknown ones are left out."""
+        wanted = sorted({ref for ref in value_refs if "\x00" not in ref})
+        found: dict[str, ValueRef] = {}
+        for start in range(0, len(wanted), CHUNK):
+            rows = connection.execute(
+                sa.select(attribute_value.c.ref, attribute_value.c.value, attribute.c.name)
+                .join(attribute, attribute.c.id == attribute_value.c.attribute_id)
+                .where(attribute_value.c.ref.in_(wanted[start : start + CHUNK]))
+            )
+            for row in rows:
+                found[row.ref] = ValueRef(row.name, msgspec.json.decode(row.value))
+        return found
+
+    @staticmethod
+    def resolve_attributes(connection: sa.Connection, refs: Iterable[str]) -> dict[str, str]:
+        """The names behind attribute references; unknown ones are left out."""
+        wanted = sorted({ref for ref in refs if "\x00" not in ref})
+        found: dict[str, str] = {}
+        for start in range(0, len(wanted), CHUNK):
+            chosen = attribute.c.ref.in_(wanted[start : start + CHUNK])
+            rows = connection.execute(sa.select(attribute.c.ref, attribute.c.name).where(chosen))
+            found |= {row.ref: row.name for row in rows}
+        return found
+
+    # -- groups -----------------------------------------------------------------------------
+
+    def create_group(self, name: str, label_refs: Sequence[str]) -> LabelGroup | None:
+        """Make a group, or give it more labels if there is one of that name (E09).
+
+        Returns:
+            The group, or None if one of the references is unknown.
+        """
+
+        def work(connection: sa.Connection) -> LabelGroup | None:
+            refs = {ref for ref in label_refs if "\x00" not in ref}
+            rows = connection.execute(sa.select(label.c.id).where(label.c.ref.in_(refs))).all()
+            if len(rows) != len(set(label_refs)):
+                return None
+            values = {"public_id": uuid.uuid4().hex[:24], "name": name}
+            insert = self._database.upsert(label_group).values(**values)
+            connection.execute(insert.on_conflict_do_nothing())
+            chosen = sa.select(label_group).where(label_group.c.name == name)
+            group = connection.execute(chosen).one()
+            if rows:
+                insert = self._database.upsert(label_group_member).on_conflict_do_nothing()
+                members = [{"group_id": group.id, "label_id": row.id} for row in rows]
+                connection.execute(insert, members)
+            return _groups(connection, label_group.c.id == group.id)[0]
+
+        return self._database.write_again(work)
+
+    @staticmethod
+    def list_groups(connection: sa.Connection) -> list[LabelGroup]:
+        """Every group with its labels' references (E08)."""
+        return _groups(connection, sa.true())
+
+
+def color_of(name: str) -> str:
+    """A colour for a label, ``#rrggbb``: the same for the same name on every stack.
+
+    The hue comes from a hash of the name; saturation and lightness vary in few steps and stay
+    where a line is readable on most photographs.
+    """
+    digest = hashlib.blake2b(name.encode(), digest_size=4).digest()
+    hue = int.from_bytes(digest[:2], "big") / 0x10000
+    lightness = 0.42 + 0.06 * (digest[2] % 4)
+    saturation = 0.65 + 0.1 * (digest[3] % 4)
+    red, green, blue = colorsys.hls_to_rgb(hue, lightness, saturation)
+    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
+
+
+def _ids_by_name(connection: sa.Connection, names: Sequence[str]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for start in range(0, len(names), CHUNK):
+        chosen = label.c.name.in_(names[start : start + CHUNK])
+        rows = connection.execute(sa.select(label.c.name, label.c.id).where(chosen))
+        found |= {row.name: row.id for row in rows}
+    return found
+
+
+def _labels(
+    connection: sa.Connection, where: sa.ColumnElement[bool], limit: int
+) -> list[tuple[int, Label]]:
+    rows = connection.execute(sa.select(label).where(where).order_by(label.c.id).limit(limit)).all()
+    by_label: dict[int, list[LabelAttribute]] = {row.id: [] for row in rows}
+    number = (
+        sa.select(attribute_value.c.attribute_id, sa.func.count().label("values"))
+        .group_by(attribute_value.c.attribute_id)
+        .subquery()
+    )
+    owned = (
+        sa.select(attribute, sa.func.coalesce(number.c["values"], 0).label("value_count"))
+        .outerjoin(number, number.c.attribute_id == attribute.c.id)
+        .where(attribute.c.label_id.in_(by_label))
+        .order_by(attribute.c.id)
+    )
+    for row in connection.execute(owned).all():
+        some = connection.execute(
+            sa.select(attribute_value.c.value, attribute_value.c.ref)
+            .where(attribute_value.c.attribute_id == row.id)
+            .order_by(attribute_value.c.id)
+            .limit(SHOWN_VALUES)
+        )
+        values = [{"value": msgspec.json.decode(v.value), "ref": v.ref} for v in some]
+        by_label[row.label_id].append(
+            LabelAttribute(name=row.name, ref=row.ref, value_count=row.value_count, values=values)
+        )
+    return [
+        (
+            row.id,
+            Label(
+                name=row.name,
+                ref=row.ref,
+                color=row.color,
+                description=row.description,
+                attributes=by_label[row.id],
+            ),
+        )
+        for row in rows
+    ]
+
+
+def _groups(connection: sa.Connection, where: sa.ColumnElement[bool]) -> list[LabelGroup]:
+    groups = connection.execute(sa.select(label_group).where(where).order_by(label_group.c.id)).all()
+    refs: dict[int, list[str]] = {row.id: [] for row in groups}
+    members = (
+        sa.select(label_group_member.c.group_id, label.c.ref)
+        .join(label, label.c.id == label_group_member.c.label_id)
+        .where(label_group_member.c.group_id.in_(refs))
+        .order_by(label.c.id)
+    )
+    for row in connection.execute(members):
+        refs[row.group_id].append(row.ref)
+    return [LabelGroup(id=row.public_id, name=row.name, label_refs=refs[row.id]) for row in groups]

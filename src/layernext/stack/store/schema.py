@@ -1,0 +1,212 @@
+"""The tables. `migrations` makes them; a test holds both equal.
+
+``annotation_set`` is one row per (operation, image), replaced whole. Its ``position`` orders sets
+as their upload had them, however the batches arrived: upload id, batch, place in the batch.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from layernext.model import Geometry
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite gives row ids only to columns declared INTEGER.
+RowId = BigInteger().with_variant(Integer, "sqlite")
+
+GEOMETRY_CODES: dict[Geometry | None, int] = {
+    None: 0, "rectangle": 1, "polygon": 2, "line": 3, "points": 4,
+}  # fmt: skip
+GEOMETRIES_BY_CODE: dict[int, Geometry | None] = {code: g for g, code in GEOMETRY_CODES.items()}
+
+BATCH_BITS = 24
+PLACE_BITS = 14
+"""Bits of a position: 16 million batches an upload, 16,384 sets a batch, 33 million uploads."""
+
+setting = Table(
+    "setting",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+api_key = Table(
+    "api_key",
+    metadata,
+    Column("api_key", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("digest", LargeBinary, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("revoked_at", Text),
+)
+
+collection = Table(
+    "collection",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("public_id", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("storage_path", Text, nullable=False, unique=True),
+    Column("is_provisional", Boolean, nullable=False),
+    Column("created_at", Text, nullable=False),
+)
+
+image = Table(
+    "image",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("collection_id", ForeignKey("collection.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    # The key under which a published client named it first; NULL if it was named natively.
+    Column("object_key", Text, index=True),
+    Column("storage_path", Text, index=True),
+    Column("bucket", Text),
+    Column("has_file", Boolean, nullable=False),
+    Column("width", Integer),
+    Column("height", Integer),
+    Column("created_at", Text, nullable=False),
+    UniqueConstraint("collection_id", "name"),
+)
+
+label = Table(
+    "label",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("ref", Text, nullable=False, unique=True),
+    Column("color", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+)
+
+attribute = Table(
+    "attribute",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("label_id", ForeignKey("label.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("ref", Text, nullable=False, unique=True),
+    UniqueConstraint("label_id", "name"),
+)
+
+attribute_value = Table(
+    "attribute_value",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("attribute_id", ForeignKey("attribute.id"), nullable=False, index=True),
+    Column("value", Text, nullable=False),
+    Column("ref", Text, nullable=False, unique=True),
+)
+
+label_group = Table(
+    "label_group",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("public_id", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False, unique=True),
+)
+
+label_group_member = Table(
+    "label_group_member",
+    metadata,
+    Column("group_id", ForeignKey("label_group.id"), primary_key=True),
+    Column("label_id", ForeignKey("label.id"), primary_key=True),
+)
+
+operation = Table(
+    "operation",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("mode", Text, nullable=False),
+    Column("created_at", Text, nullable=False),
+    UniqueConstraint("name", "mode"),
+)
+
+operation_collection = Table(
+    "operation_collection",
+    metadata,
+    Column("operation_id", ForeignKey("operation.id"), primary_key=True),
+    Column("collection_id", ForeignKey("collection.id"), primary_key=True, index=True),
+    Column("image_count", BigInteger, nullable=False),
+    Column("annotation_count", BigInteger, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("updated_at", Text, nullable=False),
+)
+
+upload = Table(
+    "upload",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("public_id", Text, nullable=False, unique=True),
+    Column("operation_id", ForeignKey("operation.id"), nullable=False),
+    Column("collection_id", ForeignKey("collection.id")),
+    # Everything else that a resumed upload must have equal, or the published session's id.
+    Column("fingerprint", Text, nullable=False),
+    Column("normalized", Boolean, nullable=False),
+    Column("finished", Boolean, nullable=False),
+    Column("total_images", BigInteger),
+    Column("images", BigInteger, nullable=False),
+    Column("annotations", BigInteger, nullable=False),
+    Column("unmatched", BigInteger, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("updated_at", Text, nullable=False),
+    Index(None, "operation_id", "fingerprint"),
+)
+
+upload_batch = Table(
+    "upload_batch",
+    metadata,
+    Column("upload_id", ForeignKey("upload.id"), primary_key=True),
+    Column("sequence", Integer, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("images", Integer, nullable=False),
+    Column("annotations", BigInteger, nullable=False),
+    Column("unmatched", Integer, nullable=False),
+    Column("new_labels", Text, nullable=False),
+)
+
+annotation_set = Table(
+    "annotation_set",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("operation_id", ForeignKey("operation.id"), nullable=False),
+    Column("image_id", ForeignKey("image.id"), nullable=False, index=True),
+    # The image's; kept here as well so that one run of one collection is one index range.
+    Column("collection_id", ForeignKey("collection.id"), nullable=False),
+    Column("position", BigInteger, nullable=False),
+    Column("upload_id", ForeignKey("upload.id"), nullable=False),
+    Column("geometry", SmallInteger, nullable=False),
+    Column("normalized", Boolean, nullable=False),
+    Column("is_named", Boolean, nullable=False),
+    Column("annotation_count", Integer, nullable=False),
+    Column("updated_at", Text, nullable=False),
+    # Pairs of 32-bit little-endian numbers: label id, annotations with it.
+    Column("label_summary", LargeBinary, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    UniqueConstraint("operation_id", "image_id"),
+    Index(None, "operation_id", "collection_id", "position"),
+)

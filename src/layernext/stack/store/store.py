@@ -1,0 +1,357 @@
+"""The store: everything that the stack keeps in its database, behind one face.
+
+Calls block and may come from any thread. Each writes in one transaction, which is on disk when
+the call returns, or raises and has changed nothing.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from layernext.errors import InvalidRequest
+from layernext.model import Collection, Job, Label, Mode, ModelRun
+from layernext.stack.store import collections, keys, sets, uploads
+from layernext.stack.store.database import Database
+from layernext.stack.store.labels import Labels
+from layernext.stack.store.prepared import PreparedSet
+from layernext.stack.store.records import (
+    CollectionRow,
+    Key,
+    LabelGroup,
+    LabelRef,
+    NewKey,
+    Page,
+    Role,
+    StoredSet,
+    ValueRef,
+)
+from layernext.stack.store.schema import collection, operation, operation_collection, setting
+from layernext.wire.native import BatchResult, RemoveResult, UploadRequest, UploadState
+
+_NAMESPACE = "reference_namespace"
+
+
+class Store:
+    """A stack's database; see `open`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._labels = Labels(database, self._namespace())
+
+    @classmethod
+    def open(cls, url: str) -> Store:
+        """Open a database, made or migrated to this version's tables where needed.
+
+        Args:
+            url: ``sqlite:///<path>`` or ``postgresql://user:password@host/name``.
+
+        Raises:
+            ConfigurationError: the URL is of another kind, or the database cannot be opened.
+        """
+        return cls(Database(url))
+
+    def close(self) -> None:
+        """Close every connection. May be called twice."""
+        self._database.close()
+
+    def ping(self) -> None:
+        """Ask the database for an answer; raises what it raises if there is none."""
+        with self._database.read() as connection:
+            connection.execute(sa.select(sa.literal(1)))
+
+    def _namespace(self) -> uuid.UUID:
+        def work(connection: sa.Connection) -> str:
+            insert = self._database.upsert(setting).values(name=_NAMESPACE, value=str(uuid.uuid4()))
+            connection.execute(insert.on_conflict_do_nothing())
+            chosen = sa.select(setting.c.value).where(setting.c.name == _NAMESPACE)
+            return str(connection.execute(chosen).scalar_one())
+
+        return uuid.UUID(self._database.write_again(work))
+
+    # -- keys -------------------------------------------------------------------------------
+
+    def create_key(self, name: str, role: Role) -> NewKey:
+        """Make an API key; its secret is in the answer and nowhere else."""
+        with self._database.write() as connection:
+            return keys.create(connection, name, role)
+
+    def authenticate(self, api_key: str, secret: str) -> Key | None:
+        """The key, if it exists, is not revoked, and the secret is its own."""
+        with self._database.read() as connection:
+            return keys.authenticate(connection, api_key, secret)
+
+    def list_keys(self) -> list[Key]:
+        """Every key, revoked ones too, oldest first."""
+        with self._database.read() as connection:
+            return keys.list_all(connection)
+
+    def revoke_key(self, api_key: str) -> bool:
+        """End a key's life at once; False if no such key is in use."""
+        with self._database.write() as connection:
+            return keys.revoke(connection, api_key)
+
+    # -- collections ------------------------------------------------------------------------
+
+    def ensure_collection(self, name: str) -> Collection:
+        """The collection of this name, made if there is none; claims the images it names."""
+
+        def work(connection: sa.Connection) -> Collection:
+            plain = collections.normalized_name(name)
+            row = collections.ensure(self._database, connection, plain)
+            return collections.get(connection, row.row_id)
+
+        return self._database.write_again(work)
+
+    def find_collection(self, id_or_name: str) -> CollectionRow | None:
+        """The collection with this id, or else of this name; naming it claims its images."""
+        if "\x00" in id_or_name:
+            return None
+        name = collections.normalized_name(id_or_name)
+        with self._database.read() as connection:
+            by_id = collections.find_by_id(connection, id_or_name)
+            found = by_id or collections.find_by_name(connection, name)
+            is_settled = found is not None and (by_id is not None or not found.is_provisional)
+            if is_settled or (found is None and not collections.has_claims(connection, name)):
+                return found
+        return self._database.write_again(
+            lambda connection: collections.ensure(self._database, connection, name)
+        )
+
+    def list_collections(self, *, after: str | None, limit: int) -> Page[Collection]:
+        """Collections, oldest first."""
+        with self._database.read() as connection:
+            return collections.list_page(connection, after=_cursor(after), limit=limit)
+
+    # -- uploads ----------------------------------------------------------------------------
+
+    def open_upload(self, request: UploadRequest) -> UploadState:
+        """Open an upload; with ``resume`` the run's newest if it is unfinished and the same."""
+        return self._database.write_again(
+            lambda connection: uploads.open_native(self._database, connection, request)
+        )
+
+    def get_upload(self, upload_id: str) -> UploadState:
+        """The upload as it stands.
+
+        Raises:
+            NotFound: there is no such upload.
+        """
+        with self._database.read() as connection:
+            return uploads.get_state(connection, upload_id)
+
+    def open_published_upload(
+        self,
+        run: str,
+        mode: Mode,
+        session_id: str | None,
+        *,
+        normalized: bool,
+        total_images: int | None,
+    ) -> str:
+        """The id of the upload behind a published client's session (E03, E04)."""
+        return self._database.write_again(
+            lambda connection: uploads.open_published(
+                self._database,
+                connection,
+                run,
+                mode,
+                session_id,
+                normalized=normalized,
+                total_images=total_images,
+            )
+        )
+
+    def write_batch(
+        self, upload_id: str, sequence: int | None, digest: str, sets_: Sequence[PreparedSet]
+    ) -> BatchResult:
+        """Store a batch in one transaction: all of it, visible at once, or nothing.
+
+        A set replaces the one that its operation had for the image; if that came from the same
+        upload, the annotations are put behind one another instead.
+
+        Args:
+            upload_id: from `open_upload` or `open_published_upload`.
+            sequence: the batch's number; None for a published client, whose batches are known
+                again by their digest.
+            digest: of the batch's content.
+            sets_: the batch, in order.
+
+        Raises:
+            NotFound: there is no such upload.
+            Conflict: it is finished, or had another batch of this number.
+        """
+        return sets.write_batch(self._database, self._labels, upload_id, sequence, digest, sets_)
+
+    def finish_upload(self, upload_id: str, batches: int | None) -> UploadState:
+        """End an upload; repeatable.
+
+        Raises:
+            NotFound: there is no such upload.
+            Conflict: a batch is missing.
+        """
+        return self._database.write_again(
+            lambda connection: uploads.finish(connection, upload_id, batches)
+        )
+
+    def find_job(self, job_id: str) -> Job | None:
+        """The job with this id; every upload is one."""
+        if "\x00" in job_id:
+            return None
+        with self._database.read() as connection:
+            return uploads.find_job(connection, job_id)
+
+    # -- labels -----------------------------------------------------------------------------
+
+    def ensure_labels(
+        self, wanted: Mapping[str, Mapping[str, Sequence[Any]]]
+    ) -> dict[str, LabelRef]:
+        """References of labels, attributes and values, made where they are missing (E02)."""
+        return self._labels.ensure_table(wanted)
+
+    def create_label(
+        self, name: str, description: str, attributes: Mapping[str, Sequence[Any]]
+    ) -> tuple[Label, bool]:
+        """Make a label with attributes and values; the label, and whether it was new."""
+        return self._labels.create(name, description, attributes)
+
+    def list_labels(
+        self, *, after: str | None, limit: int, group_id: str | None = None
+    ) -> Page[Label]:
+        """Labels, oldest first; only those of a group if one is given."""
+        with self._database.read() as connection:
+            return self._labels.list_page(
+                connection, after=_cursor(after), limit=limit, group_id=group_id
+            )
+
+    def create_label_group(self, name: str, label_refs: Sequence[str]) -> LabelGroup | None:
+        """Make a group of labels, or add to it; None if a reference is unknown (E09)."""
+        return self._labels.create_group(name, label_refs)
+
+    def list_label_groups(self) -> list[LabelGroup]:
+        """Every group of labels (E08)."""
+        with self._database.read() as connection:
+            return self._labels.list_groups(connection)
+
+    def resolve_refs(
+        self, attribute_refs: Sequence[str], value_refs: Sequence[str]
+    ) -> tuple[dict[str, str], dict[str, ValueRef]]:
+        """Names behind attribute references and values behind value references (E03, E04)."""
+        with self._database.read() as connection:
+            return (
+                self._labels.resolve_attributes(connection, attribute_refs),
+                self._labels.resolve(connection, value_refs),
+            )
+
+    # -- reading ----------------------------------------------------------------------------
+
+    def list_runs(
+        self, collection_id: int | None, *, after: str | None, limit: int
+    ) -> Page[ModelRun]:
+        """Model runs and ground truths per collection, oldest operation first."""
+        counted = operation_collection
+        place = _pair(after)
+        query = (
+            sa.select(counted, operation.c.name, operation.c.mode, collection.c.name.label("place"))
+            .join(operation, operation.c.id == counted.c.operation_id)
+            .join(collection, collection.c.id == counted.c.collection_id)
+            .where(
+                sa.tuple_(counted.c.operation_id, counted.c.collection_id) > sa.tuple_(*place),
+                counted.c.image_count > 0,
+            )
+            .order_by(counted.c.operation_id, counted.c.collection_id)
+            .limit(limit + 1)
+        )
+        if collection_id is not None:
+            query = query.where(counted.c.collection_id == collection_id)
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+        items = [
+            ModelRun(
+                name=row.name,
+                mode=row.mode,
+                collection=row.place,
+                image_count=row.image_count,
+                annotation_count=row.annotation_count,
+                created_at=row.created_at,
+                updated_at=row.updated_at,
+            )
+            for row in rows[:limit]
+        ]
+        last = rows[limit - 1] if len(rows) > limit else None
+        return Page(items, f"{last.operation_id}-{last.collection_id}" if last else None)
+
+    def iter_sets(
+        self,
+        collection_id: int | None,
+        *,
+        runs: Sequence[str] = (),
+        mode: Mode | None = None,
+        image: str | None = None,
+        after: str | None = None,
+    ) -> Iterator[StoredSet]:
+        """Annotation sets as a stream, all as they stand at one moment, in upload order.
+
+        Args:
+            collection_id: row id; None for every collection.
+            runs: names of model runs and ground truths; none given means all.
+            mode: only model runs or only ground truths.
+            image: only this image.
+            after: a cursor of an earlier stream, to go on behind it.
+
+        Raises:
+            InvalidRequest: `after` is no cursor.
+        """
+        return sets.iter_sets(
+            self._database,
+            collection_id,
+            runs=runs,
+            mode=mode,
+            image_name=image,
+            after=_pair(after, start=-1),
+        )
+
+    def image_page(
+        self,
+        collection_id: int,
+        *,
+        runs: Sequence[str],
+        mode: Mode | None,
+        after_image: int,
+        limit: int,
+    ) -> tuple[list[tuple[int, str, list[StoredSet]]], bool]:
+        """Images that have sets, as (row id, name, sets), and whether more follow (E42)."""
+        return sets.image_page(
+            self._database,
+            collection_id,
+            runs=runs,
+            mode=mode,
+            after_image=after_image,
+            limit=limit,
+        )
+
+    def remove_sets(self, collection_id: int | None, run: str, mode: Mode | None) -> RemoveResult:
+        """Delete a run's sets in a collection (None: everywhere); repeating it removes nothing."""
+        modes: list[Mode] = ["machine", "human"] if mode is None else [mode]
+        return self._database.write_again(
+            lambda connection: sets.remove(connection, collection_id, run, modes)
+        )
+
+
+def _cursor(after: str | None) -> int:
+    return _pair(after and f"{after}-0")[0]
+
+
+def _pair(after: str | None, start: int = 0) -> tuple[int, int]:
+    if after is None:
+        return start, start
+    first, dash, second = after.partition("-")
+    limit = 1 << 63
+    if dash and first.isascii() and first.isdecimal() and second.isascii() and second.isdecimal():
+        pair = int(first[:20]), int(second[:20])
+        if max(pair) < limit:
+            return pair
+    raise InvalidRequest(f"{after!r} is no cursor of an earlier answer", status=400)
