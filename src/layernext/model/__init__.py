@@ -25,6 +25,7 @@ from layernext.model.decode import (
     CheckedImage,
     ImageDecoder,
     decode_trusted,
+    is_normalized,
     iter_attribute_values,
     label_counts,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "decode_trusted",
     "find_image_problems",
     "find_names_problem",
+    "is_normalized",
     "iter_attribute_values",
     "label_counts",
     "show",

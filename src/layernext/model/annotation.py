@@ -117,7 +117,7 @@ class ImageAnnotations(
     kw_only=True,
     gc=False,
     omit_defaults=True,
-    rename={"storage_name": "storageName"},
+    rename={"storage_name": "storageName", "normalized": "isNormalized"},
 ):
     """The annotation set of one image: everything one model run or ground truth says of it.
 
@@ -126,8 +126,10 @@ class ImageAnnotations(
             a call says so).
         annotations: the annotations in their order; may be empty: "nothing here" is a result too.
         storage_name: the bucket the image is in, or None for the stack's default.
+        normalized: True if coordinates are fractions of the image's width and height, not pixels.
     """
 
     image: str
     annotations: list[Annotation]
     storage_name: str | None = None
+    normalized: bool = False

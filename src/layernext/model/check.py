@@ -17,7 +17,7 @@ from layernext.model.annotation import GEOMETRIES, GEOMETRY_KEYS, Geometry
 MAX_NAME_LENGTH = 512
 """Characters in an image, label or attribute name: 4 bytes each still fit a PostgreSQL index."""
 
-_IMAGE_KEYS = {"image", "annotations", "storageName"}
+_IMAGE_KEYS = {"image", "annotations", "storageName", "isNormalized"}
 _ANNOTATION_KEYS = {
     "type", "label", "confidence", "metadata", "attributes", *GEOMETRY_KEYS.values(),
 }  # fmt: skip
@@ -82,6 +82,8 @@ def _image(image: Any, geometry: Geometry | None, where: str) -> Iterator[Proble
     yield from _name(image, "image", where, "the image")
     if image.get("storageName") is not None:
         yield from _name(image, "storageName", where, "a bucket")
+    if not isinstance(image.get("isNormalized", None), bool | None):
+        yield _wrong(f"{where}.isNormalized", image["isNormalized"], "true or false")
     if "annotations" not in image:
         yield Problem(f"{where}.annotations", "is missing, must be a list", "a list")
         return

@@ -92,7 +92,8 @@ class _StrictV1Points(_StrictV1, kw_only=True, gc=False):
 
 class _StrictImage(Struct, gc=False, forbid_unknown_fields=True):
     image: Name
-    storageName: Name | None = msgspec.field(default=None, name="storageName")  # noqa: N815
+    storageName: Name | None = None  # noqa: N815 - the wire's name
+    isNormalized: bool | None = None  # noqa: N815
 
 
 class _StrictV2Image(_StrictImage, kw_only=True, gc=False):
@@ -220,12 +221,14 @@ class _ReadV1Image(Struct, gc=False):
     image: str
     annotations: list[_ReadV1]
     storageName: str | None = None  # noqa: N815
+    isNormalized: bool | None = None  # noqa: N815
 
 
 class _ReadAnyImage(Struct, gc=False):
     image: str
     annotations: list[dict[str, Any]]
     storageName: str | None = None  # noqa: N815
+    isNormalized: bool | None = None  # noqa: N815
 
 
 _read_v2 = msgspec.json.Decoder(ImageAnnotations).decode
@@ -256,6 +259,7 @@ def decode_trusted(raw: bytes | memoryview, geometry: Geometry | None) -> ImageA
         image=image.image,
         annotations=[annotation.typed(geometry) for annotation in image.annotations],
         storage_name=image.storageName,
+        normalized=bool(image.isNormalized),
     )
 
 
@@ -277,8 +281,18 @@ def _decode_mixed(raw: bytes | memoryview, geometry: Geometry | None) -> ImageAn
             annotation = msgspec.convert(present, _ReadV1).typed(geometry)
         annotations.append(annotation)
     return ImageAnnotations(
-        image=image.image, annotations=annotations, storage_name=image.storageName
+        image=image.image,
+        annotations=annotations,
+        storage_name=image.storageName,
+        normalized=bool(image.isNormalized),
     )
+
+
+def is_normalized(image: CheckedImage) -> bool:
+    """Whether the image itself says that its coordinates are fractions of its size."""
+    if isinstance(image, ImageAnnotations):
+        return image.normalized
+    return bool(image.isNormalized)
 
 
 def iter_attribute_values(image: CheckedImage) -> Iterator[tuple[str, str, Any]]:

@@ -111,7 +111,7 @@ class DownloadLine(Struct, frozen=True, kw_only=True):
         end: only in the last line: how many sets the stream had.
     """
 
-    cursor: int = 0
+    cursor: str = ""
     run: str = ""
     mode: Mode = "machine"
     geometry: Geometry | None = None
@@ -125,6 +125,15 @@ class RemoveResult(Struct, frozen=True, kw_only=True):
 
     sets: int
     annotations: int
+
+
+class StackInfo(Struct, frozen=True, kw_only=True):
+    """What the stack is, and who asks."""
+
+    stack: str
+    key_name: str
+    role: str
+    version: int = VERSION
 
 
 class CollectionRequest(Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,0 +1,1 @@
+"""HTTP: the routes of both protocols, credentials, errors, and the stack's own description."""

@@ -1,7 +1,7 @@
 """The database: its tables, and every statement that the stack makes to it."""
 
 from layernext.stack.store.content import compressor
-from layernext.stack.store.prepared import ImageKey, PreparedSet, prepare_set, value_text
+from layernext.stack.store.prepared import ImageKey, PreparedSet, SetKeyKind, prepare_set, value_text
 from layernext.stack.store.records import (
     CollectionRow,
     Key,
@@ -14,6 +14,7 @@ from layernext.stack.store.records import (
     ValueRef,
 )
 from layernext.stack.store.store import Store
+from layernext.stack.store.uploads import UploadSettings
 
 __all__ = [
     "CollectionRow",
@@ -25,8 +26,10 @@ __all__ = [
     "Page",
     "PreparedSet",
     "Role",
+    "SetKeyKind",
     "Store",
     "StoredSet",
+    "UploadSettings",
     "ValueRef",
     "compressor",
     "prepare_set",

@@ -9,7 +9,7 @@ import msgspec
 import zstandard
 from msgspec import Struct
 
-from layernext.model import CheckedImage, Geometry, iter_attribute_values
+from layernext.model import CheckedImage, Geometry, is_normalized, iter_attribute_values
 
 SetKeyKind: TypeAlias = Literal["name", "unique_name", "storage_path", "published"]
 """What an `ImageKey` says: a file name in a collection, a unique name, a path in a bucket, or the
@@ -40,6 +40,7 @@ class PreparedSet(Struct, gc=False):
         label_counts: label to number of annotations.
         attribute_values: (label, attribute name, value as compact JSON) that occur in it.
         geometry: of annotations without a ``type``; None for form v2.
+        normalized: whether the set's coordinates are fractions of the image's size.
         is_named: whether ``image`` in the JSON equals the key's name.
     """
 
@@ -49,7 +50,8 @@ class PreparedSet(Struct, gc=False):
     label_counts: dict[str, int]
     attribute_values: set[tuple[str, str, str]]
     geometry: Geometry | None
-    is_named: bool = True
+    normalized: bool
+    is_named: bool
 
 
 def prepare_set(
@@ -58,8 +60,10 @@ def prepare_set(
     key: ImageKey,
     geometry: Geometry | None,
     compressor: zstandard.ZstdCompressor,
+    *,
+    normalized: bool = False,
 ) -> PreparedSet:
-    """Sum up and compress one set. `image` is `raw` decoded."""
+    """Sum up and compress one set; `image` is `raw` decoded, `normalized` what its upload says."""
     annotations = image.annotations
     return PreparedSet(
         key=key,
@@ -68,6 +72,7 @@ def prepare_set(
         label_counts=dict(Counter([annotation.label for annotation in annotations])),
         attribute_values=_attribute_values(image),
         geometry=geometry,
+        normalized=normalized or is_normalized(image),
         is_named=image.image == key.name,
     )
 

@@ -99,7 +99,7 @@ def _write_sets(
             "position": first | place,
             "upload_id": row.id,
             "geometry": GEOMETRY_CODES[prepared.geometry],
-            "normalized": row.normalized,
+            "normalized": prepared.normalized,
             "is_named": prepared.is_named and prepared.key.name == one.name,
             "annotation_count": prepared.annotation_count,
             "updated_at": now,

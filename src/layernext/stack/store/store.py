@@ -30,6 +30,7 @@ from layernext.stack.store.records import (
     ValueRef,
 )
 from layernext.stack.store.schema import collection, operation, operation_collection, setting
+from layernext.stack.store.uploads import UploadSettings
 from layernext.wire.native import BatchResult, RemoveResult, UploadRequest, UploadState
 
 _NAMESPACE = "reference_namespace"
@@ -142,6 +143,15 @@ class Store:
         """
         with self._database.read() as connection:
             return uploads.get_state(connection, upload_id)
+
+    def get_upload_settings(self, upload_id: str) -> UploadSettings:
+        """How to read the batches of a native upload.
+
+        Raises:
+            NotFound: there is no such native upload.
+        """
+        with self._database.read() as connection:
+            return uploads.get_settings(connection, upload_id)
 
     def open_published_upload(
         self,

@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from layernext.errors import Conflict, NotFound
-from layernext.model import Job, Mode
+from layernext.model import Geometry, Job, Mode
 from layernext.stack.store import collections
 from layernext.stack.store.clock import now_text, seconds_since
 from layernext.stack.store.database import Database
 from layernext.stack.store.schema import BATCH_BITS, operation, upload, upload_batch
-from layernext.wire.native import BatchResult, ReceivedBatch, UploadRequest, UploadState
+from layernext.wire.native import BatchResult, KeyKind, ReceivedBatch, UploadRequest, UploadState
 
 QUIET_SECONDS = 24 * 3600
 """An unfinished upload that got nothing for this long counts as a failed job."""
@@ -33,6 +33,15 @@ class UploadRow(Struct, frozen=True):
     collection_id: int | None
     normalized: bool
     finished: bool
+
+
+class UploadSettings(Struct, frozen=True):
+    """How the batches of a native upload are to be read."""
+
+    geometry: Geometry | None
+    normalized: bool
+    key_kind: KeyKind
+    bucket: str | None
 
 
 def ensure_operation(database: Database, connection: sa.Connection, name: str, mode: Mode) -> int:
@@ -135,6 +144,21 @@ def lock(connection: sa.Connection, public_id: str) -> UploadRow:
         bool(row.normalized),
         bool(row.finished),
     )
+
+
+def get_settings(connection: sa.Connection, public_id: str) -> UploadSettings:
+    """How to read the batches of a native upload.
+
+    Raises:
+        NotFound: there is no such native upload.
+    """
+    chosen = sa.select(upload.c.fingerprint, upload.c.normalized)
+    row = connection.execute(chosen.where(upload.c.public_id == public_id)).one_or_none()
+    fields = msgspec.json.decode(row.fingerprint) if row else ["published"]
+    if fields[0] == "published":
+        raise _unknown(public_id)
+    geometry, normalized, key_kind, bucket = fields
+    return UploadSettings(geometry, normalized, key_kind, bucket)
 
 
 def find_repeat(
