@@ -1,2 +1,143 @@
-"""LayerNext SDK."""
+"""LayerNext SDK: move model runs and ground truth between this machine and a LayerNext stack.
+
+    client = layernext.LayerNextClient(api_key, secret, url)
+    client.upload_modelrun_from_json("path1/path2/", "model v1", "run.json", "rectangle")
+
+Names are loaded at their first use, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from layernext.client import (
+        AsyncLayerNextClient,
+        DownloadReport,
+        LayerNextClient,
+        RemoveReport,
+        RunLogger,
+        UploadReport,
+        validate_file,
+    )
+    from layernext.errors import (
+        ConfigurationError,
+        Conflict,
+        ConnectionFailed,
+        DataError,
+        DownloadIncomplete,
+        FormatError,
+        IncompatibleStack,
+        InvalidRequest,
+        JobFailed,
+        LayerNextError,
+        NotAllowed,
+        NotAuthenticated,
+        NotFound,
+        Problem,
+        RateLimited,
+        RequestTimeout,
+        StackError,
+        StackUnavailable,
+        TooLarge,
+        UploadIncomplete,
+    )
+    from layernext.formats import FileSummary
+    from layernext.model import (
+        Annotation,
+        AttributeValue,
+        Collection,
+        Geometry,
+        ImageAnnotations,
+        Job,
+        Label,
+        LabelAttribute,
+        Line,
+        Mode,
+        ModelRun,
+        Points,
+        Polygon,
+        Rectangle,
+    )
+
+_HOMES = {
+    "layernext.client": (
+        "AsyncLayerNextClient", "DownloadReport", "LayerNextClient", "RemoveReport", "RunLogger",
+        "UploadReport", "validate_file",
+    ),
+    "layernext.errors": (
+        "ConfigurationError", "Conflict", "ConnectionFailed", "DataError", "DownloadIncomplete",
+        "FormatError", "IncompatibleStack", "InvalidRequest", "JobFailed", "LayerNextError",
+        "NotAllowed", "NotAuthenticated", "NotFound", "Problem", "RateLimited", "RequestTimeout",
+        "StackError", "StackUnavailable", "TooLarge", "UploadIncomplete",
+    ),
+    "layernext.formats": ("FileSummary",),
+    "layernext.model": (
+        "Annotation", "AttributeValue", "Collection", "Geometry", "ImageAnnotations", "Job",
+        "Label", "LabelAttribute", "Line", "Mode", "ModelRun", "Points", "Polygon", "Rectangle",
+    ),
+}  # fmt: skip
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Annotation",
+    "AsyncLayerNextClient",
+    "AttributeValue",
+    "Collection",
+    "ConfigurationError",
+    "Conflict",
+    "ConnectionFailed",
+    "DataError",
+    "DownloadIncomplete",
+    "DownloadReport",
+    "FileSummary",
+    "FormatError",
+    "Geometry",
+    "ImageAnnotations",
+    "IncompatibleStack",
+    "InvalidRequest",
+    "Job",
+    "JobFailed",
+    "Label",
+    "LabelAttribute",
+    "LayerNextClient",
+    "LayerNextError",
+    "Line",
+    "Mode",
+    "ModelRun",
+    "NotAllowed",
+    "NotAuthenticated",
+    "NotFound",
+    "Points",
+    "Polygon",
+    "Problem",
+    "RateLimited",
+    "Rectangle",
+    "RemoveReport",
+    "RequestTimeout",
+    "RunLogger",
+    "StackError",
+    "StackUnavailable",
+    "TooLarge",
+    "UploadIncomplete",
+    "UploadReport",
+    "__version__",
+    "validate_file",
+]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'layernext' has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415 - only when something is asked for
+
+    value: object = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

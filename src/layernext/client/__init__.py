@@ -1,0 +1,16 @@
+"""The SDK: clients, and the engines behind their calls."""
+
+from layernext.client.async_client import AsyncLayerNextClient
+from layernext.client.client import LayerNextClient, validate_file
+from layernext.client.reports import DownloadReport, RemoveReport, UploadReport
+from layernext.client.run_logger import RunLogger
+
+__all__ = [
+    "AsyncLayerNextClient",
+    "DownloadReport",
+    "LayerNextClient",
+    "RemoveReport",
+    "RunLogger",
+    "UploadReport",
+    "validate_file",
+]

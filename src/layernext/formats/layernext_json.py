@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -268,6 +268,7 @@ def check_file(
     geometry: Geometry | None,
     *,
     limit: int = DEFAULT_PROBLEM_LIMIT,
+    on_image: Callable[[], None] | None = None,
 ) -> FileSummary:
     """Read the whole file once and check every image.
 
@@ -275,6 +276,7 @@ def check_file(
         path: plain, ``.gz`` or ``.zst``.
         geometry: that of annotations without a ``type`` (form v1), or None for form v2.
         limit: stop looking after this many problems.
+        on_image: called after each image, for progress.
 
     Returns:
         What the file holds.
@@ -295,6 +297,8 @@ def check_file(
             if len(problems) >= limit:
                 raise DataError(problems[:limit], file=name, more=True) from None
         images += 1
+        if on_image:
+            on_image()
     if problems:
         raise DataError(problems, file=name)
     return FileSummary(images=images, annotations=annotations, geometry=geometry)

@@ -9,7 +9,7 @@ an envelope, closed by a last line that says how many there were.
 from __future__ import annotations
 
 import hashlib
-from typing import Literal, TypeAlias
+from typing import Generic, Literal, TypeAlias, TypeVar
 from urllib.parse import quote
 
 from msgspec import Raw, Struct, field
@@ -118,6 +118,16 @@ class DownloadLine(Struct, frozen=True, kw_only=True):
     normalized: bool = False
     set: Raw = field(default_factory=Raw)
     end: int | None = None
+
+
+Item = TypeVar("Item")
+
+
+class PageOf(Struct, Generic[Item], frozen=True):
+    """Some records of a listing, and the cursor that brings the next ones; None at the end."""
+
+    items: list[Item]
+    next: str | None = None
 
 
 class RemoveResult(Struct, frozen=True, kw_only=True):

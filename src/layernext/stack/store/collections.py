@@ -17,8 +17,9 @@ from layernext.model import Collection
 from layernext.stack.store import counters
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
-from layernext.stack.store.records import CollectionRow, Page
+from layernext.stack.store.records import CollectionRow
 from layernext.stack.store.schema import annotation_set, collection, image, operation_collection
+from layernext.wire.native import PageOf
 
 UNNAMED = ""
 """The collection of images that were named without one."""
@@ -81,7 +82,7 @@ def has_claims(connection: sa.Connection, name: str) -> bool:
     return connection.execute(found).one_or_none() is not None
 
 
-def list_page(connection: sa.Connection, *, after: int, limit: int) -> Page[Collection]:
+def list_page(connection: sa.Connection, *, after: int, limit: int) -> PageOf[Collection]:
     """Collections by age, with their images counted; the unnamed one only if it has some."""
     count, waiting = sa.func.count(), sa.func.sum(sa.case((image.c.has_file, 0), else_=1))
     numbers = (
@@ -99,7 +100,7 @@ def list_page(connection: sa.Connection, *, after: int, limit: int) -> Page[Coll
     )
     rows = connection.execute(query).all()
     following = str(rows[limit - 1].id) if len(rows) > limit else None
-    return Page([_record(row) for row in rows[:limit]], following)
+    return PageOf([_record(row) for row in rows[:limit]], following)
 
 
 def get(connection: sa.Connection, row_id: int) -> Collection:

@@ -21,7 +21,7 @@ from layernext.model import Label, LabelAttribute
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
 from layernext.stack.store.prepared import value_text
-from layernext.stack.store.records import LabelGroup, LabelRef, Page, ValueRef
+from layernext.stack.store.records import LabelGroup, LabelRef, ValueRef
 from layernext.stack.store.schema import (
     attribute,
     attribute_value,
@@ -29,6 +29,7 @@ from layernext.stack.store.schema import (
     label_group,
     label_group_member,
 )
+from layernext.wire.native import PageOf
 
 MAX_VALUES = 1_000
 """Values of one attribute that uploads register. More than that is no list to choose from; the
@@ -232,7 +233,7 @@ class Labels:
 
     def list_page(
         self, connection: sa.Connection, *, after: int, limit: int, group_id: str | None
-    ) -> Page[Label]:
+    ) -> PageOf[Label]:
         """Labels by age, with their attributes."""
         where: sa.ColumnElement[bool] = label.c.id > after
         if group_id is not None:
@@ -244,7 +245,7 @@ class Labels:
             where &= label.c.id.in_(members)
         rows = _labels(connection, where, limit + 1)
         following = str(rows[limit - 1][0]) if len(rows) > limit else None
-        return Page([one for _, one in rows[:limit]], following)
+        return PageOf([one for _, one in rows[:limit]], following)
 
     @staticmethod
     def resolve(connection: sa.Connection, value_refs: Iterable[str]) -> dict[str, ValueRef]:

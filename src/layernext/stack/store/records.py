@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, Literal, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -10,16 +10,6 @@ from layernext.model import Geometry, Mode
 
 Role: TypeAlias = Literal["read", "write", "admin"]
 """What a key may do; each role includes the ones before it."""
-
-Item = TypeVar("Item")
-
-
-class Page(Struct, Generic[Item], frozen=True):
-    """Some records, and the cursor that brings the next ones; None at the end."""
-
-    items: list[Item]
-    next: str | None = None
-
 
 class Key(Struct, frozen=True, kw_only=True):
     """An API key without its secret."""

@@ -24,14 +24,13 @@ from layernext.stack.store.records import (
     LabelGroup,
     LabelRef,
     NewKey,
-    Page,
     Role,
     StoredSet,
     ValueRef,
 )
 from layernext.stack.store.schema import collection, operation, operation_collection, setting
 from layernext.stack.store.uploads import UploadSettings
-from layernext.wire.native import BatchResult, RemoveResult, UploadRequest, UploadState
+from layernext.wire.native import BatchResult, PageOf, RemoveResult, UploadRequest, UploadState
 
 _NAMESPACE = "reference_namespace"
 
@@ -122,7 +121,7 @@ class Store:
             lambda connection: collections.ensure(self._database, connection, name)
         )
 
-    def list_collections(self, *, after: str | None, limit: int) -> Page[Collection]:
+    def list_collections(self, *, after: str | None, limit: int) -> PageOf[Collection]:
         """Collections, oldest first."""
         with self._database.read() as connection:
             return collections.list_page(connection, after=_cursor(after), limit=limit)
@@ -230,7 +229,7 @@ class Store:
 
     def list_labels(
         self, *, after: str | None, limit: int, group_id: str | None = None
-    ) -> Page[Label]:
+    ) -> PageOf[Label]:
         """Labels, oldest first; only those of a group if one is given."""
         with self._database.read() as connection:
             return self._labels.list_page(
@@ -260,7 +259,7 @@ class Store:
 
     def list_runs(
         self, collection_id: int | None, *, after: str | None, limit: int
-    ) -> Page[ModelRun]:
+    ) -> PageOf[ModelRun]:
         """Model runs and ground truths per collection, oldest operation first."""
         counted = operation_collection
         place = _pair(after)
@@ -292,7 +291,7 @@ class Store:
             for row in rows[:limit]
         ]
         last = rows[limit - 1] if len(rows) > limit else None
-        return Page(items, f"{last.operation_id}-{last.collection_id}" if last else None)
+        return PageOf(items, f"{last.operation_id}-{last.collection_id}" if last else None)
 
     def iter_sets(
         self,
@@ -323,6 +322,18 @@ class Store:
             image_name=image,
             after=_pair(after, start=-1),
         )
+
+    def find_unknown_run(self, runs: Sequence[str]) -> str | None:
+        """The first of these names that no model run and no ground truth ever had."""
+        if not runs:
+            return None
+        with self._database.read() as connection:
+            known = set(
+                connection.execute(
+                    sa.select(operation.c.name).where(operation.c.name.in_(runs))
+                ).scalars()
+            )
+        return next((run for run in runs if run not in known), None)
 
     def image_page(
         self,

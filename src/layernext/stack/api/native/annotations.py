@@ -59,6 +59,9 @@ async def download(
     """
     collection_id = await _collection_id(store, collection)
     _refuse_nul(image, *(runs or []))
+    unknown = await run_sync(store.find_unknown_run, runs or [])
+    if unknown is not None:
+        raise NotFound(f"there is no model run or ground truth {unknown!r}", status=404)
     rows = store.iter_sets(
         collection_id, runs=runs or [], mode=mode, image=image, after=after
     )

@@ -13,7 +13,7 @@ from layernext.errors import DataError, NotFound, Problem
 from layernext.model import Collection, Job, Label, ModelRun, find_names_problem
 from layernext.stack.api import auth, body
 from layernext.stack.api.openapi import errors, json_body
-from layernext.stack.store import Page, Store
+from layernext.stack.store import Store
 from layernext.wire.native import (
     BASE_PATH,
     COLLECTIONS_PATH,
@@ -22,6 +22,7 @@ from layernext.wire.native import (
     MAX_PAGE,
     RUNS_PATH,
     CollectionRequest,
+    PageOf,
     StackInfo,
 )
 
@@ -39,7 +40,7 @@ async def info(request: Request[Any, Any, Any]) -> StackInfo:
 @get(COLLECTIONS_PATH, opt=auth.READ, tags=["collections"], responses=errors(400, 401))
 async def list_collections(
     store: Store, after: After = None, limit: Limit = MAX_PAGE
-) -> Page[Collection]:
+) -> PageOf[Collection]:
     """Collections, oldest first."""
     return await run_sync(lambda: store.list_collections(after=after, limit=limit))
 
@@ -67,7 +68,7 @@ async def list_runs(
     collection: Annotated[str | None, Parameter(description="id or name of a collection")] = None,
     after: After = None,
     limit: Limit = MAX_PAGE,
-) -> Page[ModelRun]:
+) -> PageOf[ModelRun]:
     """Model runs and ground truths, with their counts, for one collection or all."""
     row_id = None
     if collection and collection.strip("/"):
@@ -79,7 +80,7 @@ async def list_runs(
 
 
 @get(LABELS_PATH, opt=auth.READ, tags=["labels"], responses=errors(400, 401))
-async def list_labels(store: Store, after: After = None, limit: Limit = MAX_PAGE) -> Page[Label]:
+async def list_labels(store: Store, after: After = None, limit: Limit = MAX_PAGE) -> PageOf[Label]:
     """Labels with their references, colours and attributes."""
     return await run_sync(lambda: store.list_labels(after=after, limit=limit))
 

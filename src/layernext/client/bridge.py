@@ -1,0 +1,83 @@
+"""Between an event loop and the threads that do the work: iterators and the run logger."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
+from typing import Any, TypeVar
+
+from layernext.client.reports import UploadReport
+from layernext.client.run_logger import RunLogger
+from layernext.client.sources import Item
+
+Element = TypeVar("Element")
+
+CHUNK = 64
+"""Elements fetched per change of thread."""
+
+
+async def as_async_iterator(elements: Iterator[Element]) -> AsyncIterator[Element]:
+    """Iterate in a thread, some elements at a time."""
+
+    def next_chunk() -> list[Element]:
+        return [element for element, _ in zip(elements, range(CHUNK), strict=False)]
+
+    try:
+        while chunk := await asyncio.to_thread(next_chunk):
+            for element in chunk:
+                yield element
+    finally:
+        close = getattr(elements, "close", None)
+        if close is not None:
+            await asyncio.shield(asyncio.to_thread(close))
+
+
+def as_iterable(
+    source: str | os.PathLike[str] | Iterable[Item] | AsyncIterable[Item],
+    loop: asyncio.AbstractEventLoop,
+) -> str | os.PathLike[str] | Iterable[Item]:
+    """A source that a thread can read; asynchronous ones are asked on their own loop."""
+    if isinstance(source, AsyncIterable):
+        return _pulled(source, loop)
+    return source
+
+
+def _pulled(source: AsyncIterable[Item], loop: asyncio.AbstractEventLoop) -> Iterator[Item]:
+    iterator = aiter(source)
+
+    async def next_chunk() -> list[Item]:
+        chunk: list[Item] = []
+        async for item in iterator:
+            chunk.append(item)
+            if len(chunk) == CHUNK:
+                break
+        return chunk
+
+    while chunk := asyncio.run_coroutine_threadsafe(next_chunk(), loop).result():
+        yield from chunk
+
+
+class AsyncRunLogger:
+    """`RunLogger` for asyncio: ``async with client.model_run(…) as run: await run.log(…)``."""
+
+    def __init__(self, logger: RunLogger) -> None:
+        self._logger = logger
+
+    @property
+    def report(self) -> UploadReport | None:
+        """The upload's report, once the block has ended well."""
+        return self._logger.report
+
+    async def __aenter__(self) -> AsyncRunLogger:
+        """Open the run."""
+        self._logger.__enter__()
+        return self
+
+    async def __aexit__(self, *reason: Any) -> None:
+        """Send what is left, or give up if the block failed."""
+        await asyncio.to_thread(self._logger.__exit__, *reason)
+
+    async def log(self, image: str, **annotations: Any) -> None:
+        """Log one image's annotations; see `RunLogger.log`."""
+        await asyncio.to_thread(self._logger.log, image, **annotations)

@@ -1,0 +1,665 @@
+"""The client: every call of the SDK, each a few lines over the engines.
+
+Names and argument order of the published clients' methods stay as they were published; what is new
+is keyword-only.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal, cast
+from urllib.parse import urlencode
+
+import httpx
+import msgspec
+
+from layernext.client import download, upload
+from layernext.client.connection import Connection
+from layernext.client.progress import ProgressChoice
+from layernext.client.reports import DownloadReport, RemoveReport, UploadReport
+from layernext.client.run_logger import RunLogger
+from layernext.client.sources import FileSource, Item, ItemSource, Validate, check_with_progress
+from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S, Transport
+from layernext.errors import ConfigurationError, DataError, JobFailed, Problem, RequestTimeout
+from layernext.formats import DEFAULT_PROBLEM_LIMIT, FileSummary
+from layernext.model import (
+    Collection,
+    Geometry,
+    ImageAnnotations,
+    Job,
+    Label,
+    LabelAttribute,
+    Mode,
+    ModelRun,
+    find_names_problem,
+)
+from layernext.wire import native, published
+from layernext.wire.native import KeyKind, RemoveResult, UploadRequest
+
+_FIRST_POLL_S = 0.2
+_LONGEST_POLL_S = 10.0
+_FILE_GEOMETRIES = ("rectangle", "polygon", "line")
+
+
+class LayerNextClient:
+    """Talks to one stack.
+
+    Safe to share by threads. Connections stay open between calls; `close` ends them, or use the
+    client as a context manager. Nothing is sent before the first call.
+
+    Args:
+        api_key: the key's id, such as ``key_w7cu…``.
+        secret: the key's secret. It appears in no log and no repr.
+        layernext_url: the stack's origin, such as ``https://api.example.com``.
+        timeout_s: seconds for each step of a request.
+        retry_for_s: seconds for all attempts at one request; 0 means a single attempt.
+        protocol: ``"published"`` to use only the published protocol; None for the best there is.
+        http: another httpx transport, for tests.
+
+    Raises:
+        ConfigurationError: a value is missing or cannot be right.
+
+    Example:
+        >>> client = LayerNextClient("key_abc", "secret", "https://api.example.com/")
+        >>> client
+        LayerNextClient('https://api.example.com', api_key='key_abc')
+    """
+
+    def __init__(
+        self,
+        api_key: str,
+        secret: str,
+        layernext_url: str,
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        retry_for_s: float = DEFAULT_RETRY_FOR_S,
+        protocol: Literal["published"] | None = None,
+        http: httpx.BaseTransport | None = None,
+    ) -> None:
+        transport = Transport(
+            layernext_url, api_key, secret, timeout_s=timeout_s, retry_for_s=retry_for_s, http=http
+        )
+        self._api_key = api_key
+        self._connection = Connection(transport, protocol)
+
+    def __repr__(self) -> str:
+        return f"LayerNextClient({self._connection.transport.url!r}, api_key={self._api_key!r})"
+
+    def __enter__(self) -> LayerNextClient:
+        """The client itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the connections."""
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections. May be called twice."""
+        self._connection.transport.close()
+
+    # -- uploads of files ---------------------------------------------------------------------
+
+    def upload_modelrun_from_json(
+        self,
+        collection_base_path: str | None,
+        model_run_name: str,
+        file_path: str | os.PathLike[str],
+        annotation_geometry: str,
+        *,
+        validate: Validate = "first",
+        resume: bool = False,
+        progress: ProgressChoice = None,
+    ) -> UploadReport:
+        """Upload a model run from a form v1 file.
+
+        Each image's annotation set of this run is replaced whole. Repeating the call changes
+        nothing.
+
+        Args:
+            collection_base_path: the collection, with or without a slash at its end; None if the
+                file names images by their unique names.
+            model_run_name: the model run's name.
+            file_path: LayerNext JSON, plain, ``.gz`` or ``.zst``; read as a stream.
+            annotation_geometry: ``rectangle``, ``polygon`` or ``line``.
+            validate: ``first`` checks the whole file before anything is sent; ``stream`` checks
+                batch by batch.
+            resume: send only what the stack does not have from an interrupted call.
+            progress: None shows a bar on a terminal; True, False or a callable override that.
+
+        Returns:
+            What was stored.
+
+        Raises:
+            DataError: the file is not valid; every problem with its place. With
+                ``validate="first"`` nothing was sent.
+            UploadIncomplete: the upload ended early; what was acknowledged is stored.
+            NotAuthenticated, NotAllowed, ConnectionFailed, StackError: see `layernext.errors`.
+        """
+        geometry = _geometry(annotation_geometry)
+        request = self._request(collection_base_path, model_run_name, geometry, is_model_run=True)
+        return self._upload_file(request, file_path, validate, resume, progress)
+
+    def upload_groundtruth_from_json(
+        self,
+        collection_base_path: str | None,
+        ground_truth_name: str,
+        file_path: str | os.PathLike[str],
+        annotation_geometry: str,
+        *,
+        validate: Validate = "first",
+        resume: bool = False,
+        progress: ProgressChoice = None,
+    ) -> UploadReport:
+        """Upload ground truth from a form v1 file; all else as `upload_modelrun_from_json`."""
+        geometry = _geometry(annotation_geometry)
+        request = self._request(
+            collection_base_path, ground_truth_name, geometry, is_model_run=False
+        )
+        return self._upload_file(request, file_path, validate, resume, progress)
+
+    def upload_annotations_for_collection(
+        self,
+        collection_name: str,
+        operation_unique_id: str,
+        json_data_file_path: str | os.PathLike[str],
+        is_normalized: bool,
+        is_model_run: bool,
+        *,
+        validate: Validate = "first",
+        resume: bool = False,
+        progress: ProgressChoice = None,
+    ) -> UploadReport:
+        """Upload a form v2 file whose images are file names in a collection.
+
+        Args:
+            collection_name: the collection.
+            operation_unique_id: name of the model run or ground truth.
+            json_data_file_path: LayerNext JSON v2, plain, ``.gz`` or ``.zst``.
+            is_normalized: True if coordinates are fractions of the image's size.
+            is_model_run: True for a model run, False for ground truth.
+            validate, resume, progress: as in `upload_modelrun_from_json`, and so are the errors.
+        """
+        request = self._request(
+            collection_name, operation_unique_id, None, is_model_run, is_normalized
+        )
+        return self._upload_file(request, json_data_file_path, validate, resume, progress)
+
+    def upload_annotations_by_unique_name(
+        self,
+        operation_unique_id: str,
+        json_data_file_path: str | os.PathLike[str],
+        is_normalized: bool,
+        is_model_run: bool,
+        *,
+        validate: Validate = "first",
+        resume: bool = False,
+        progress: ProgressChoice = None,
+    ) -> UploadReport:
+        """Upload a form v2 file whose images are unique names, ``<collection>_<file name>``.
+
+        Arguments and errors as in `upload_annotations_for_collection`.
+        """
+        request = self._request(
+            None, operation_unique_id, None, is_model_run, is_normalized, "unique_name"
+        )
+        return self._upload_file(request, json_data_file_path, validate, resume, progress)
+
+    def upload_annotations_by_storage_path(
+        self,
+        operation_unique_id: str,
+        json_data_file_path: str | os.PathLike[str],
+        is_normalized: bool,
+        is_model_run: bool,
+        bucket_name: str | None = None,
+        *,
+        validate: Validate = "first",
+        resume: bool = False,
+        progress: ProgressChoice = None,
+    ) -> UploadReport:
+        """Upload a form v2 file whose images are paths in storage.
+
+        Args:
+            operation_unique_id, json_data_file_path, is_normalized, is_model_run: as in
+                `upload_annotations_for_collection`.
+            bucket_name: the bucket of images without a ``storageName``; None is the default one.
+            validate, resume, progress: as in `upload_modelrun_from_json`, and so are the errors.
+        """
+        request = self._request(
+            None, operation_unique_id, None, is_model_run, is_normalized, "storage_path"
+        )
+        request = msgspec.structs.replace(request, bucket=bucket_name)
+        return self._upload_file(request, json_data_file_path, validate, resume, progress)
+
+    def upload_annotations_for_folder(
+        self,
+        collection_base_path: str | None,
+        operation_unique_id: str,
+        json_data_file_path: str | os.PathLike[str],
+        shape_type: str,
+        is_normalized: bool,
+        is_model_run: bool,
+        destination_project_id: str | None = None,
+        *,
+        validate: Validate = "first",
+        resume: bool = False,
+        progress: ProgressChoice = None,
+    ) -> UploadReport:
+        """Upload a form v1 file, model run or ground truth.
+
+        Args:
+            collection_base_path, operation_unique_id, json_data_file_path: as in
+                `upload_modelrun_from_json`.
+            shape_type: ``rectangle``, ``polygon`` or ``line``.
+            is_normalized: True if coordinates are fractions of the image's size.
+            is_model_run: True for a model run, False for ground truth.
+            destination_project_id: must be None; annotation projects are not served yet.
+            validate, resume, progress: as in `upload_modelrun_from_json`, and so are the errors.
+        """
+        if destination_project_id is not None:
+            raise ConfigurationError(
+                "destination_project_id must be None: no stack of this version has projects"
+            )
+        geometry = _geometry(shape_type)
+        request = self._request(
+            collection_base_path, operation_unique_id, geometry, is_model_run, is_normalized
+        )
+        return self._upload_file(request, json_data_file_path, validate, resume, progress)
+
+    upload_annoations_for_folder = upload_annotations_for_folder  # as published, misspelt
+
+    # -- uploads of data in memory ------------------------------------------------------------
+
+    def upload_modelrun(
+        self,
+        collection: str | None,
+        run: str,
+        source: str | os.PathLike[str] | Iterable[Item],
+        *,
+        geometry: str | None = None,
+        ground_truth: bool = False,
+        normalized: bool = False,
+        validate: Validate = "first",
+        resume: bool = False,
+        progress: ProgressChoice = None,
+    ) -> UploadReport:
+        """Upload a run from any iterable of annotation sets, or from a file.
+
+        Args:
+            collection: the collection; None if images are named by their unique names.
+            run: the run's name.
+            source: `ImageAnnotations`, or dictionaries like the images of a file, never all in
+                memory at once; or a file's path.
+            geometry: that of annotations without a ``type`` (form v1); None for form v2.
+            ground_truth: True for ground truth, False for a model run.
+            normalized: True if coordinates are fractions of the image's size.
+            validate: for files only; an iterable is checked batch by batch.
+            resume, progress: as in `upload_modelrun_from_json`, and so are the errors.
+
+        Example:
+            >>> box = {"type": "rectangle", "label": "cup", "bbox": [10, 20, 30, 40]}
+            >>> images = ({"image": f"{n}.jpg", "annotations": [box]} for n in range(3))
+            >>> client.upload_modelrun("kitchen", "model 7", images)  # doctest: +SKIP
+        """
+        shape = None if geometry is None else _geometry(geometry)
+        request = self._request(collection, run, shape, not ground_truth, normalized)
+        if isinstance(source, str | os.PathLike):
+            return self._upload_file(request, source, validate, resume, progress)
+        items = ItemSource(source, shape)
+        return upload.upload(self._connection, request, items, resume=resume, progress=progress)
+
+    def model_run(
+        self,
+        collection: str | None,
+        name: str,
+        *,
+        ground_truth: bool = False,
+        normalized: bool = False,
+    ) -> RunLogger:
+        """A run to log image by image, sent in the background; see `RunLogger.log`.
+
+        Args:
+            collection: the collection.
+            name: the run's name.
+            ground_truth: True for ground truth, False for a model run.
+            normalized: True if coordinates are fractions of the image's size.
+
+        Example:
+            >>> with client.model_run("kitchen", "model 7") as run:  # doctest: +SKIP
+            ...     run.log("1.jpg", boxes=[[10, 20, 30, 40]], labels=["cup"], confidences=[0.9])
+        """
+        request = self._request(collection, name, None, not ground_truth, normalized)
+
+        def start(items: Iterable[Item]) -> UploadReport:
+            source = ItemSource(items, None)
+            return upload.upload(self._connection, request, source, resume=False, progress=False)
+
+        return RunLogger(start)
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def iter_annotations(
+        self, collection: str | None, run: str, *, ground_truth: bool | None = None
+    ) -> Iterator[ImageAnnotations]:
+        """The annotation sets of a run, streamed, in the order they were uploaded.
+
+        Args:
+            collection: the collection's name or id; None for all collections.
+            run: the run's name.
+            ground_truth: True or False if both a ground truth and a model run have this name.
+
+        Raises:
+            NotFound: no such collection or run.
+            Conflict: the name is a model run's and a ground truth's, and `ground_truth` is None.
+            DownloadIncomplete: the connection broke again and again.
+        """
+        return download.iter_annotations(
+            self._connection, collection, run, _mode(ground_truth)
+        )
+
+    def download_to_file(
+        self,
+        collection: str | None,
+        runs: Sequence[str],
+        path: str | os.PathLike[str],
+        *,
+        ground_truth: bool | None = None,
+        progress: ProgressChoice = None,
+    ) -> DownloadReport:
+        """Write runs to a LayerNext JSON file, which appears only when it is whole.
+
+        A single run is written as it was uploaded, form v1 as form v1. Of several runs each image
+        entry also says its ``run`` and ``mode``, and all is form v2.
+
+        Args:
+            collection: the collection's name or id; None for all collections.
+            runs: the runs' names; an empty list means all.
+            path: the file; compressed if it ends in ``.gz`` or ``.zst``.
+            ground_truth: only ground truth, or only model runs.
+            progress: as in `upload_modelrun_from_json`.
+
+        Raises:
+            NotFound: no such collection or run.
+            DownloadIncomplete: the connection broke again and again.
+        """
+        self._connection.require_native("write runs to a file")
+        mode = _mode(ground_truth)
+        found = [
+            run
+            for run in self.list_model_runs(collection)
+            if (not runs or run.name in runs) and mode in {None, run.mode}
+        ]
+        return download.download_to_file(
+            self._connection,
+            collection,
+            runs,
+            mode,
+            Path(path),
+            is_single=len({(run.name, run.mode) for run in found}) <= 1,
+            progress=progress,
+        )
+
+    def download_collection(
+        self,
+        collection_id: str,
+        annotation_type: str = "all",
+        operation_id_list: Sequence[str] | None = None,
+        custom_download_path: str | os.PathLike[str] | None = None,
+        is_media_include: bool = True,
+    ) -> DownloadReport:
+        """Write a collection's annotations to ``<path>/<collection>/annotations.json``, form v2.
+
+        Args:
+            collection_id: the collection's id or name.
+            annotation_type: ``all``, ``human`` or ``machine``; counts only without a list of ids.
+            operation_id_list: names of model runs and ground truths; None means all.
+            custom_download_path: where to; the current directory by default.
+            is_media_include: no effect yet: stacks of this version hold no media.
+
+        Raises:
+            NotFound: no such collection.
+        """
+        del is_media_include
+        modes: dict[str, Mode | None] = {"all": None, "human": "human", "machine": "machine"}
+        if annotation_type not in modes:
+            raise ConfigurationError("annotation_type must be 'all', 'human' or 'machine'")
+        return download.download_collection(
+            self._connection,
+            collection_id,
+            list(operation_id_list or ()),
+            modes[annotation_type],
+            Path(custom_download_path or "."),
+        )
+
+    def list_collections(self) -> list[Collection]:
+        """The stack's collections, oldest first."""
+        return self._all(native.COLLECTIONS_PATH, Collection, "list collections")
+
+    def list_model_runs(self, collection: str | None = None) -> list[ModelRun]:
+        """Model runs and ground truths with their counts, oldest first.
+
+        Args:
+            collection: the collection's name or id; None for all.
+
+        Raises:
+            NotFound: no such collection.
+        """
+        what = "list model runs"
+        return self._all(native.RUNS_PATH, ModelRun, what, collection=collection or None)
+
+    def get_all_labels(self) -> list[Label]:
+        """Every label of the stack with its reference, colour and attributes."""
+        if self._connection.native is not None:
+            return self._all(native.LABELS_PATH, Label, "list labels")
+        rows = self._connection.transport.request_json("GET", published.LABELS_PATH, json={})
+        return [_published_label(row) for row in rows]
+
+    # -- changing -----------------------------------------------------------------------------
+
+    def create_collection(self, name: str) -> Collection:
+        """The collection of this name, made if there is none.
+
+        Raises:
+            DataError: the name cannot be a collection's.
+        """
+        self._connection.require_native("make a collection")
+        collection: Collection = self._connection.transport.request_json(
+            "POST", native.COLLECTIONS_PATH, Collection, json={"name": name}
+        )
+        return collection
+
+    def remove_annotations(self, collection_id: str, model_run_id: str) -> RemoveReport:
+        """Remove a run's annotations, model run and ground truth, from a collection.
+
+        Args:
+            collection_id: the collection's id or name.
+            model_run_id: the run's name.
+
+        Raises:
+            NotFound: no such collection.
+        """
+        transport = self._connection.transport
+        if self._connection.native is not None:
+            params = {"collection": collection_id, "run": model_run_id}
+            result: RemoveResult = transport.request_json(
+                "DELETE", native.ANNOTATIONS_PATH, RemoveResult, params=params
+            )
+            return RemoveReport(images=result.sets, annotations=result.annotations)
+        query = urlencode({"collectionId": collection_id, "operationId": model_run_id})
+        answer = transport.request_json(
+            "GET", f"{published.DELETE_ANNOTATIONS_PATH}?{query}", json={"sessionId": ""}
+        )
+        fields = answer if isinstance(answer, dict) else {}
+        return RemoveReport(
+            images=fields.get("imageCount"), annotations=fields.get("annotationCount")
+        )
+
+    # -- jobs ---------------------------------------------------------------------------------
+
+    def wait_for_job_complete(self, job_id: str, *, timeout_s: float | None = None) -> Job:
+        """Wait until a job has ended, asking at growing intervals of up to 10 s.
+
+        Args:
+            job_id: from an upload's report, for one.
+            timeout_s: seconds to wait at most; None waits for ever.
+
+        Returns:
+            The job; ``["is_success"]`` and ``["job_status"]`` work as in the published client.
+
+        Raises:
+            JobFailed: it failed, or there is no such job.
+            RequestTimeout: it has not ended in time.
+        """
+        started, wait_s = time.monotonic(), _FIRST_POLL_S
+        words = {code: word for word, code in published.JOB_STATUS.items()}
+        transport = self._connection.transport
+        while True:
+            answer = transport.request_json("GET", published.job_path(job_id))
+            fields = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {}
+            is_known = fields.get("isSuccess") is not False
+            status = words.get(fields.get("status", 0), "failed" if not is_known else "in_progress")
+            job = Job(
+                id=job_id,
+                status=status,
+                progress=float(fields.get("progress") or 0),
+                message=str(fields.get("message") or ""),
+            )
+            if not is_known or status == "failed":
+                raise JobFailed(f"job {job_id} failed: {job.message or 'no reason given'}", job=job)
+            if status == "completed":
+                return job
+            elapsed_s = time.monotonic() - started
+            if timeout_s is not None and elapsed_s + wait_s > timeout_s:
+                raise RequestTimeout(
+                    f"job {job_id} is at {job.progress:.0f} % after {elapsed_s:.0f} s",
+                    url=transport.url,
+                    attempts=1,
+                    elapsed_s=elapsed_s,
+                )
+            time.sleep(wait_s)
+            wait_s = min(wait_s * 1.5, _LONGEST_POLL_S)
+
+    # -- files --------------------------------------------------------------------------------
+
+    @staticmethod
+    def validate_file(
+        path: str | os.PathLike[str],
+        geometry: str | None = None,
+        *,
+        limit: int = DEFAULT_PROBLEM_LIMIT,
+        progress: ProgressChoice = None,
+    ) -> FileSummary:
+        """See `layernext.validate_file`."""
+        return validate_file(path, geometry, limit=limit, progress=progress)
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _upload_file(
+        self,
+        request: UploadRequest,
+        path: str | os.PathLike[str],
+        validate: Validate,
+        resume: bool,
+        progress: ProgressChoice,
+    ) -> UploadReport:
+        source = FileSource(path, request.geometry, validate)
+        return upload.upload(self._connection, request, source, resume=resume, progress=progress)
+
+    @staticmethod
+    def _request(
+        collection: str | None,
+        run: str,
+        geometry: Geometry | None,
+        is_model_run: bool = True,
+        is_normalized: bool = False,
+        key_kind: KeyKind = "name",
+    ) -> UploadRequest:
+        wanted = [("the run's name", run, "a model run")]
+        if collection is not None and (not isinstance(collection, str) or collection.strip("/")):
+            wanted.append(("the collection's name", collection, "a collection"))
+        for where, value, what in wanted:
+            problem = find_names_problem(value, what)
+            if problem:
+                raise DataError(Problem(where, problem))
+        return UploadRequest(
+            run=run,
+            mode="machine" if is_model_run else "human",
+            collection=(collection or "").rstrip("/") or None,
+            geometry=geometry,
+            normalized=bool(is_normalized),
+            key_kind=key_kind,
+        )
+
+    def _all(self, path: str, kind: Any, what: str, **params: Any) -> list[Any]:
+        """All records of a listing, page after page."""
+        self._connection.require_native(what)
+        records: list[Any] = []
+        after: str | None = None
+        while True:
+            page = self._connection.transport.request_json(
+                "GET", path, native.PageOf[kind], params={**params, "after": after}
+            )
+            records += page.items
+            if page.next is None:
+                return records
+            after = page.next
+
+
+def validate_file(
+    path: str | os.PathLike[str],
+    geometry: str | None = None,
+    *,
+    limit: int = DEFAULT_PROBLEM_LIMIT,
+    progress: ProgressChoice = None,
+) -> FileSummary:
+    """Check a file as an upload would, without a stack.
+
+    Args:
+        path: LayerNext JSON, plain, ``.gz`` or ``.zst``; read as a stream.
+        geometry: that of annotations without a ``type`` (form v1); None for form v2.
+        limit: stop looking after this many problems.
+        progress: None shows a bar on a terminal; True, False or a callable override that.
+
+    Returns:
+        How many images and annotations the file has.
+
+    Raises:
+        DataError: with every problem and its place; FormatError if it is not such a file at all.
+    """
+    shape = None if geometry is None else _geometry(geometry)
+    return check_with_progress(path, shape, progress, limit)
+
+
+def _geometry(word: str) -> Geometry:
+    if word not in _FILE_GEOMETRIES:
+        raise ConfigurationError(
+            f"the geometry is {word!r}, must be 'rectangle', 'polygon' or 'line'"
+        )
+    return word
+
+
+def _mode(ground_truth: bool | None) -> Mode | None:
+    return None if ground_truth is None else "human" if ground_truth else "machine"
+
+
+def _published_label(row: dict[str, Any]) -> Label:
+    return Label(
+        name=str(row["labelText"]),
+        ref=str(row.get("label") or row.get("key")),
+        color=str(row.get("color", "")),
+        description=str(row.get("description", "")),
+        attributes=[
+            LabelAttribute(
+                name=str(attribute.get("labelText", "")),
+                ref=str(attribute.get("key", "")),
+                value_count=len(attribute.get("values", [])),
+                values=[
+                    {"value": value.get("valueText"), "ref": value.get("key")}
+                    for value in attribute.get("values", [])
+                ],
+            )
+            for attribute in row.get("attributes", [])
+        ],
+    )

@@ -1,0 +1,250 @@
+"""Reading annotation sets back: as typed objects, into a file, or as the published client does.
+
+A native download is one stream. When the connection breaks it goes on behind the last set that
+arrived whole, and it is complete only with its last line, which says how many sets there were.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+from urllib.parse import urlencode
+
+import msgspec
+
+from layernext.client.connection import Connection
+from layernext.client.progress import ProgressChoice, show_progress
+from layernext.client.reports import DownloadReport
+from layernext.errors import (
+    Conflict,
+    ConnectionFailed,
+    DownloadIncomplete,
+    IncompatibleStack,
+    NotFound,
+)
+from layernext.formats import create_file
+from layernext.model import Geometry, ImageAnnotations, Mode, decode_trusted
+from layernext.wire import published
+from layernext.wire.native import ANNOTATIONS_PATH, DownloadLine
+
+logger = logging.getLogger("layernext.client.download")
+
+MAX_BREAKS = 5
+"""Breaks of one download without a single set in between before it is given up."""
+
+_line = msgspec.json.Decoder(DownloadLine).decode
+
+
+def iter_lines(
+    connection: Connection, collection: str | None, runs: Sequence[str], mode: Mode | None
+) -> Iterator[DownloadLine]:
+    """The sets of a native download, without its last line.
+
+    Raises:
+        NotFound: no such collection, or no such run.
+        DownloadIncomplete: it broke off again and again.
+    """
+    params: dict[str, Any] = {"collection": collection or None, "run": list(runs), "mode": mode}
+    breaks = count = 0
+    after: str | None = None
+    while True:
+        try:
+            with connection.transport.stream(
+                ANNOTATIONS_PATH, {**params, "after": after}
+            ) as chunks:
+                for raw in _split_lines(chunks):
+                    line = _line(raw)
+                    if line.end is not None:
+                        return
+                    yield line
+                    after, count, breaks = line.cursor, count + 1, 0
+            error: Exception = EOFError("the stack ended the stream early")
+        except ConnectionFailed as broken:
+            error = broken
+        breaks += 1
+        if breaks > MAX_BREAKS:
+            raise DownloadIncomplete(
+                f"the download broke off after {count:,} images: {error}", report=count
+            ) from error
+        logger.warning("the download broke off after %d images, going on: %s", count, error)
+
+
+def _split_lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    rest: list[bytes] = []
+    for chunk in chunks:
+        head, newline, tail = chunk.partition(b"\n")
+        if not newline:
+            rest.append(chunk)
+            continue
+        yield b"".join((*rest, head))
+        *lines, last = tail.split(b"\n")
+        yield from lines
+        rest = [last]
+    # What is left has no line break: it was cut off, and comes again.
+
+
+def iter_annotations(
+    connection: Connection, collection: str | None, run: str, mode: Mode | None
+) -> Iterator[ImageAnnotations]:
+    """The annotation sets of a run as typed objects, in upload order.
+
+    Raises:
+        Conflict: a model run and a ground truth have this name, and `mode` does not choose.
+    """
+    if connection.native is None:
+        yield from _iter_published(connection, collection, run, mode)
+        return
+    seen: Mode | None = mode
+    for line in iter_lines(connection, collection, [run], mode):
+        if seen is not None and line.mode != seen:
+            raise Conflict(
+                f"both a model run and a ground truth are named {run!r}",
+                status=409,
+                hint="say ground_truth=True or ground_truth=False",
+            )
+        seen = line.mode
+        image = decode_trusted(line.set, line.geometry)
+        if line.normalized and not image.normalized:
+            image = msgspec.structs.replace(image, normalized=True)
+        yield image
+
+
+def _iter_published(
+    connection: Connection, collection: str | None, run: str, mode: Mode | None
+) -> Iterator[ImageAnnotations]:
+    for page in iter_pages(connection, _collection_id(connection, collection), [run], mode):
+        for row in page["resourceArray"]:
+            if "rawAnnotations" in row:
+                yield msgspec.convert(row["rawAnnotations"], ImageAnnotations)
+
+
+def _collection_id(connection: Connection, collection: str | None) -> str:
+    name = (collection or "").rstrip("/")
+    if not name:
+        raise IncompatibleStack(
+            "this stack speaks only the published protocol, which reads by collection", status=501
+        )
+    body = {"collectionName": name, "objectType": published.IMAGE_COLLECTION}
+    answer = connection.transport.request_json("POST", published.COLLECTION_ID_PATH, json=body)
+    if not isinstance(answer, dict) or not answer.get("collectionId"):
+        raise NotFound(f"there is no collection {name!r}", status=404)
+    return str(answer["collectionId"])
+
+
+def iter_pages(
+    connection: Connection, collection_id: str, runs: Sequence[str], mode: Mode | None
+) -> Iterator[dict[str, Any]]:
+    """The pages of a published download (E42)."""
+    number = 0
+    while True:
+        query = urlencode(
+            {
+                "pageNo": number,
+                "pageSize": published.PAGE_SIZE,
+                "statusList": "[]",
+                "projectIdList": "null",
+                "operationIdList": msgspec.json.encode(list(runs)).decode(),
+                "annotationType": mode or "all",
+            }
+        )
+        path = f"{published.annotations_path(collection_id)}?{query}"
+        answer = connection.transport.request_json("GET", path)
+        page = answer.get("data") if isinstance(answer, dict) else None
+        if not isinstance(page, dict) or "resourceArray" not in page:
+            raise DownloadIncomplete(f"the stack gave no page {number}", report=number)
+        yield page
+        if not page.get("nextPage"):
+            return
+        number += 1
+
+
+def download_collection(
+    connection: Connection,
+    collection_id: str,
+    runs: Sequence[str],
+    mode: Mode | None,
+    folder: Path,
+) -> DownloadReport:
+    """Write ``<folder>/<collection>/annotations.json``, as the published client does.
+
+    One entry an image, form v2, the annotations of all wanted runs behind one another. Names that
+    the stack sends never lead out of `folder`.
+    """
+    started = time.monotonic()
+    pages = iter_pages(connection, collection_id, runs, mode)
+    first = next(pages)
+    target = folder / _safe_name(first.get("groupUniqueName"), "collection")
+    path = target / _safe_name(first.get("rawFileName"), "annotations.json")
+    with create_file(path) as writer:
+        for page in _chain(first, pages):
+            for row in page["resourceArray"]:
+                if "rawAnnotations" in row:
+                    writer.write(msgspec.json.encode(row["rawAnnotations"]))
+    return DownloadReport(
+        path=path, images=writer.images, seconds=time.monotonic() - started
+    )
+
+
+def _chain(first: dict[str, Any], rest: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    yield first
+    yield from rest
+
+
+def _safe_name(name: Any, default: str) -> str:
+    """The last part of a name from elsewhere, if it can be a file's name here."""
+    plain = PurePosixPath(str(name or "").replace("\\", "/")).name
+    return plain if plain not in {"", ".", ".."} and "\x00" not in plain else default
+
+
+def download_to_file(
+    connection: Connection,
+    collection: str | None,
+    runs: Sequence[str],
+    mode: Mode | None,
+    path: Path,
+    *,
+    is_single: bool,
+    progress: ProgressChoice,
+) -> DownloadReport:
+    """Write sets to a LayerNext JSON file.
+
+    Args:
+        connection: the stack.
+        collection, runs, mode: which sets.
+        path: the file; compressed if it ends in ``.gz`` or ``.zst``.
+        is_single: whether they belong to one operation. Then every image is written as it was
+            uploaded; else in form v2, with ``run`` and ``mode`` beside ``image``.
+        progress: see `show_progress`.
+    """
+    started = time.monotonic()
+    form: list[Geometry | None] = []
+    with (
+        create_file(path) as writer,
+        show_progress(progress, f"downloading to {path.name}", None) as advance,
+    ):
+        for line in iter_lines(connection, collection, runs, mode):
+            form = form or [line.geometry]
+            writer.write(_single(line, form[0]) if is_single else _one_of_several(line))
+            advance(1)
+    return DownloadReport(path=path, images=writer.images, seconds=time.monotonic() - started)
+
+
+def _single(line: DownloadLine, form: Geometry | None) -> bytes:
+    """The set as it was uploaded, unless another set of the file has another form."""
+    raw = bytes(line.set)
+    if line.geometry is not None and line.geometry != form:
+        raw = msgspec.json.encode(decode_trusted(raw, line.geometry))
+    if line.normalized and b'"isNormalized"' not in raw:
+        raw = b'{"isNormalized":true,' + raw.lstrip()[1:]
+    return raw
+
+
+def _one_of_several(line: DownloadLine) -> bytes:
+    image = decode_trusted(line.set, line.geometry)
+    if line.normalized:
+        image = msgspec.structs.replace(image, normalized=True)
+    names = msgspec.json.encode({"run": line.run, "mode": line.mode})[:-1]
+    return names + b"," + msgspec.json.encode(image)[1:]

@@ -1,0 +1,52 @@
+"""Progress of long work: a bar on a terminal, nothing elsewhere, or a callback of the user."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
+ProgressChoice: TypeAlias = bool | Callable[[str, int, int | None], None] | None
+"""None: a bar if standard error is a terminal. True or False: always or never a bar. A callable
+gets what is being done, images done so far, and images in all (None if unknown)."""
+
+Advance: TypeAlias = Callable[[int], None]
+
+
+@contextmanager
+def show_progress(choice: ProgressChoice, what: str, total: int | None) -> Iterator[Advance]:
+    """Give a function to call with the number of images just done."""
+    if callable(choice):
+        done = 0
+
+        def tell(images: int) -> None:
+            nonlocal done
+            done += images
+            choice(what, done, total)
+
+        yield tell
+        return
+    if choice is False or (choice is None and not sys.stderr.isatty()):
+        yield lambda _images: None
+        return
+    # rich costs time to import; only a bar needs it.
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("images"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda images: bar.advance(task, images)

@@ -1,0 +1,263 @@
+"""Uploading to a stack that speaks only the published protocol: the same batches, as shapes.
+
+Labels are resolved first (E02), and nothing is sent if they cannot be. Batches go one after the
+other, each with the session's id, through E04 where the stack knows the collection and E03 where it
+does not (wire-contract 8).
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Iterator
+from datetime import datetime, timezone
+from typing import Any
+
+import msgspec
+
+from layernext.client.connection import Connection
+from layernext.client.progress import ProgressChoice, show_progress
+from layernext.client.reports import UploadReport
+from layernext.client.sources import Source
+from layernext.errors import DataError, InvalidRequest, LayerNextError, Problem, UploadIncomplete
+from layernext.model import ImageAnnotations, decode_trusted
+from layernext.wire import published
+from layernext.wire.native import UploadRequest
+from layernext.wire.shapes import LabelTable, shape_from_annotation
+
+BATCH_BYTES = 2 << 20
+"""Of the source's JSON; as shapes it is some ten times larger, well within the published 100 MB."""
+
+
+class _Labels:
+    """The references of labels, fetched for each batch as far as they are new."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._transport = connection.transport
+        known = self._transport.request_json("GET", published.LABELS_PATH, json={})
+        rows = known if isinstance(known, list) else []
+        self._before = {row.get("labelText") for row in rows if isinstance(row, dict)}
+        self._wanted: dict[str, dict[str, dict[str, Any]]] = {}
+        self.tables: dict[str, LabelTable] = {}
+        self.new: list[str] = []
+
+    def resolve(self, images: list[ImageAnnotations], first_index: int) -> None:
+        """Have the references of everything in these images.
+
+        Raises:
+            DataError: two values that this protocol cannot tell apart.
+            InvalidRequest: the stack did not give a reference.
+        """
+        missing: dict[str, dict[str, list[Any]]] = {}
+        for index, image in enumerate(images, start=first_index):
+            for place, annotation in enumerate(image.annotations):
+                where = f"images[{index}].annotations[{place}]"
+                attributes = self._wanted.get(annotation.label)
+                if attributes is None:
+                    attributes = self._wanted[annotation.label] = {}
+                    missing[annotation.label] = {}
+                for name, values in annotation.attributes.items():
+                    texts = attributes.get(name)
+                    if texts is None:
+                        texts = attributes[name] = {}
+                        missing.setdefault(annotation.label, {})[name] = []
+                    for value in values:
+                        text = text_of(value.value)
+                        if text not in texts:
+                            texts[text] = value.value
+                            missing.setdefault(annotation.label, {}).setdefault(name, []).append(
+                                value.value
+                            )
+                        elif not _is_same(texts[text], value.value):
+                            raise DataError(
+                                Problem(
+                                    f"{where}.attributes[{name!r}]",
+                                    f"{value.value!r} and {texts[text]!r} are one and the same in "
+                                    "the published protocol, the only one this stack speaks",
+                                )
+                            )
+        if missing:
+            self._fetch(missing)
+
+    def _fetch(self, missing: dict[str, dict[str, list[Any]]]) -> None:
+        body = {"labels": missing, "userName": published.USER_NAME}
+        answer = self._transport.request_json("POST", published.LABEL_REFERENCES_PATH, json=body)
+        for label, attributes in missing.items():
+            try:
+                row = answer[label]
+                table = self.tables.setdefault(label, LabelTable(row["ref"], row["color"], {}))
+                for name, values in attributes.items():
+                    found = row["texts"][name]
+                    known = table.attributes.setdefault(name, (found["ref"], {}))
+                    for value in values:
+                        known[1][text_of(value)] = found["texts"][text_of(value)]
+            except (KeyError, TypeError) as error:
+                raise InvalidRequest(
+                    f"the stack gave no reference for the label {label!r}", status=200
+                ) from error
+            if label not in self._before:
+                self._before.add(label)
+                self.new.append(label)
+
+
+def text_of(value: Any) -> str:
+    """The text under which a value stands in the reference table: a string itself, else JSON."""
+    return value if isinstance(value, str) else msgspec.json.encode(value, order="sorted").decode()
+
+
+def _is_same(one: Any, two: Any) -> bool:
+    return isinstance(one, str) == isinstance(two, str)
+
+
+class _Target:
+    """Where the batches go, and what an image is called there."""
+
+    def __init__(self, connection: Connection, request: UploadRequest) -> None:
+        self._request = request
+        self._prefix = ""
+        self.is_v2 = True
+        name = (request.collection or "").rstrip("/")
+        if request.key_kind != "name" or not name:
+            return
+        body = {"collectionName": name, "objectType": published.IMAGE_COLLECTION}
+        transport = connection.transport
+        try:
+            found = transport.request_json("POST", published.COLLECTION_ID_PATH, json=body)
+            collection_id = found["collectionId"]
+            wanted = {"collectionId": collection_id, "requiredMetaObj": {"storagePath": True}}
+            details = transport.request_json(
+                "POST", published.COLLECTION_DETAILS_PATH, json=wanted
+            )
+            self._prefix = f"{details['itemDetails']['storagePath']}_"
+        except (InvalidRequest, KeyError, TypeError):
+            # The stack does not know the collection yet: the form of 0.0.5 names it by path.
+            self._prefix = f"{name}/"
+            self.is_v2 = False
+
+    def entry(self, image: ImageAnnotations, shapes: list[dict[str, Any]]) -> dict[str, Any]:
+        """One image of `metaUpdatesArray`."""
+        by_path = self._request.key_kind == "storage_path"
+        return {
+            "objectKey": None if by_path else f"{self._prefix}{image.image}",
+            "storagePath": image.image if by_path else None,
+            "bucketName": (image.storage_name or self._request.bucket) if by_path else None,
+            "jobId": None,
+            "fileName": None,
+            "data": {
+                "annotationObjects": shapes,
+                "isUserAnnotated": self._request.mode == "human",
+            },
+        }
+
+
+def upload_published(
+    connection: Connection, request: UploadRequest, source: Source, *, progress: ProgressChoice
+) -> UploadReport:
+    """Upload a source by the published protocol; see `layernext.client.upload.upload`."""
+    started, sent_before = time.monotonic(), connection.transport.bytes_sent
+    labels, target = _Labels(connection), _Target(connection, request)
+    session_id = str(uuid.uuid4())
+    images = annotations = batches = 0
+    unmatched: int | None = 0
+
+    def report() -> UploadReport:
+        return UploadReport(
+            collection=request.collection,
+            run=request.run,
+            mode=request.mode,
+            images=images,
+            annotations=annotations,
+            batches=batches,
+            resumed_batches=0,
+            new_labels=labels.new,
+            unmatched_images=unmatched,
+            bytes_sent=connection.transport.bytes_sent - sent_before,
+            seconds=time.monotonic() - started,
+        )
+
+    try:
+        with show_progress(progress, f"uploading {request.run}", source.total) as advance:
+            for batch, normalized in _batches(source, request):
+                labels.resolve(batch, images)
+                entries = [
+                    target.entry(image, _shapes(image, labels.tables)) for image in batch
+                ]
+                images += len(batch)
+                total = source.total if source.total is not None else images
+                answer = _send(
+                    connection, request, target, session_id, entries, total, images, normalized
+                )
+                count = answer.get("unmatchedCount")
+                unmatched = None if unmatched is None or count is None else unmatched + count
+                annotations += sum(len(image.annotations) for image in batch)
+                batches += 1
+                advance(len(batch))
+            if not batches:  # a run on no image is a run, too
+                _send(connection, request, target, session_id, [], 0, 0, request.normalized)
+    except DataError:
+        raise
+    except LayerNextError as error:
+        raise UploadIncomplete(
+            f"the upload of {request.run!r} ended early: {error.message}",
+            report=report(),
+            hint="call it again; what is stored already is replaced by the same",
+        ) from error
+    return report()
+
+
+def _batches(
+    source: Source, request: UploadRequest
+) -> Iterator[tuple[list[ImageAnnotations], bool]]:
+    """Images gathered into batches, all of a batch normalized or none."""
+    batch: list[ImageAnnotations] = []
+    size, is_normalized = 0, request.normalized
+    for line in source.lines():
+        image = decode_trusted(line, request.geometry)
+        normalized = request.normalized or image.normalized
+        is_full = len(batch) >= published.BATCH_IMAGES or size + len(line) > BATCH_BYTES
+        if batch and (is_full or normalized != is_normalized):
+            yield batch, is_normalized
+            batch, size = [], 0
+        is_normalized = normalized
+        batch.append(image)
+        size += len(line)
+    if batch:
+        yield batch, is_normalized
+
+
+def _shapes(image: ImageAnnotations, tables: dict[str, LabelTable]) -> list[dict[str, Any]]:
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")
+    return [
+        shape_from_annotation(annotation, number, tables[annotation.label], text_of, now)
+        for number, annotation in enumerate(image.annotations, start=1)
+    ]
+
+
+def _send(
+    connection: Connection,
+    request: UploadRequest,
+    target: _Target,
+    session_id: str,
+    entries: list[dict[str, Any]],
+    total: int,
+    images: int,
+    normalized: bool,
+) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "metaUpdatesArray": msgspec.json.encode(entries).decode(),
+        "sessionId": session_id,
+        "totalImageCount": total,
+        "uploadedImageCount": images,
+    }
+    if target.is_v2:
+        path = published.operation_path_v2(request.run)
+        body["operationMode"] = published.OPERATION_MODES[request.mode]
+        body["operationType"] = published.OPERATION_TYPE_ANNOTATION
+    else:
+        path = published.operation_path(request.run, request.mode)
+    params = {"isNormalized": str(normalized)}
+    answer = connection.transport.request_json("POST", path, json=body, params=params)
+    if not isinstance(answer, dict) or answer.get("isSuccess") is False:
+        reason = answer.get("message") if isinstance(answer, dict) else answer
+        raise InvalidRequest(f"the stack refused a batch: {reason}", status=200)
+    return answer

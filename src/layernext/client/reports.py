@@ -1,0 +1,87 @@
+"""What calls of the client answer: one frozen report each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from layernext.model import Mode, Record
+
+
+class UploadReport(Record, frozen=True, kw_only=True):
+    """What an upload did.
+
+    Attributes:
+        collection: the collection's name; None if images were named without one.
+        run: the model run or ground truth.
+        mode: ``machine`` or ``human``.
+        images: annotation sets stored; an image that came twice counts twice.
+        annotations: annotations in them.
+        batches: requests they were sent in, those of a resumed upload included.
+        resumed_batches: how many of those the stack had from before and were not sent.
+        new_labels: labels that the stack had not seen before.
+        unmatched_images: images whose file the stack does not have yet; their annotations are
+            kept and found when it comes. None if the stack did not say.
+        bytes_sent: request bodies, as they went over the wire.
+        seconds: from start to end.
+        job_id: by which the stack knows the upload; None if it did not say.
+    """
+
+    collection: str | None
+    run: str
+    mode: Mode
+    images: int
+    annotations: int
+    batches: int
+    resumed_batches: int
+    new_labels: list[str]
+    unmatched_images: int | None
+    bytes_sent: int
+    seconds: float
+    job_id: str | None = None
+
+    @property
+    def annotations_per_second(self) -> float:
+        """Annotations divided by seconds."""
+        return self.annotations / self.seconds if self.seconds else 0.0
+
+    def __repr__(self) -> str:
+        kind = "model run" if self.mode == "machine" else "ground truth"
+        place = f" to {self.collection!r}" if self.collection else ""
+        unmatched = ""
+        if self.unmatched_images:
+            unmatched = f", {self.unmatched_images:,} of them awaiting their file"
+        labels = f", {len(self.new_labels)} new labels" if self.new_labels else ""
+        return (
+            f"<UploadReport: {kind} {self.run!r}{place}: {self.annotations:,} annotations on "
+            f"{self.images:,} images{unmatched}{labels}; {self.batches} batches, "
+            f"{self.bytes_sent:,} bytes, {self.seconds:.2f} s>"
+        )
+
+
+class DownloadReport(Record, frozen=True, kw_only=True):
+    """What a download wrote.
+
+    Attributes:
+        path: the file.
+        images: annotation sets in it.
+        seconds: from start to end.
+    """
+
+    path: Path
+    images: int
+    seconds: float
+
+    def __repr__(self) -> str:
+        return f"<DownloadReport: {self.images:,} images to {self.path}, {self.seconds:.2f} s>"
+
+
+class RemoveReport(Record, frozen=True, kw_only=True):
+    """What a removal took away.
+
+    Attributes:
+        images: annotation sets removed; None if the stack did not say.
+        annotations: annotations in them; None if the stack did not say.
+    """
+
+    images: int | None
+    annotations: int | None

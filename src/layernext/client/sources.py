@@ -1,0 +1,175 @@
+"""What can be uploaded: a file, or any iterable of typed or plain annotation sets.
+
+A source gives the JSON of one image after the other, each checked, none kept.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeAlias
+
+import msgspec
+
+from layernext.client.progress import ProgressChoice, show_progress
+from layernext.errors import ConfigurationError, DataError, Problem
+from layernext.formats import DEFAULT_PROBLEM_LIMIT, FileSummary, check_file, iter_file
+from layernext.model import Geometry, ImageAnnotations, ImageDecoder
+
+Validate: TypeAlias = Literal["first", "stream"]
+"""``first``: the whole file is checked before anything is sent. ``stream``: batch by batch."""
+
+Item: TypeAlias = ImageAnnotations | Mapping[str, Any]
+
+_LINE_BREAKS = b"\r\n"
+
+
+class Source(Protocol):
+    """Gives the images of an upload as lines of JSON."""
+
+    total: int | None
+    is_repeatable: bool
+
+    def lines(self) -> Iterator[bytes]:
+        """The JSON of each image, without line breaks.
+
+        Raises:
+            DataError: an image is not valid.
+        """
+        ...
+
+
+class FileSource:
+    """A LayerNext JSON file: plain, ``.gz`` or ``.zst``.
+
+    Args:
+        path: the file.
+        geometry: of annotations without a ``type``; None for form v2.
+        validate: see `Validate`.
+    """
+
+    is_repeatable = True
+
+    def __init__(
+        self, path: str | os.PathLike[str], geometry: Geometry | None, validate: Validate
+    ) -> None:
+        if validate not in {"first", "stream"}:
+            raise ConfigurationError(f"validate is {validate!r}, must be 'first' or 'stream'")
+        self._path = Path(path)
+        self._geometry = geometry
+        self._is_checked = False
+        self._validate = validate
+        self.total: int | None = None
+
+    def prepare(self, progress: ProgressChoice) -> None:
+        """Check the whole file, if that is to happen before anything is sent.
+
+        Raises:
+            FormatError, DataError: with every problem of the file, up to a limit.
+        """
+        if self._validate == "first":
+            summary = check_with_progress(self._path, self._geometry, progress)
+            self.total = summary.images
+            self._is_checked = True
+
+    def lines(self) -> Iterator[bytes]:
+        """See `Source`. A file that was checked before is only cut, not decoded again."""
+        decoder = None if self._is_checked else ImageDecoder(self._geometry)
+        for index, raw in enumerate(iter_file(self._path)):
+            if decoder:
+                decoder.decode(raw, index=index, file=self._path.name)
+            # JSON text has line breaks between its tokens only, where none is needed.
+            yield raw.translate(None, _LINE_BREAKS) if b"\n" in raw or b"\r" in raw else raw
+
+
+def check_with_progress(
+    path: str | os.PathLike[str],
+    geometry: Geometry | None,
+    progress: ProgressChoice,
+    limit: int = DEFAULT_PROBLEM_LIMIT,
+) -> FileSummary:
+    """`formats.check_file` with progress."""
+    with show_progress(progress, f"checking {Path(path).name}", None) as advance:
+        return check_file(path, geometry, limit=limit, on_image=lambda: advance(1))
+
+
+class ItemSource:
+    """Any iterable of `ImageAnnotations` or plain dictionaries in the form of a file's images.
+
+    Args:
+        items: read once, never all in memory. Numbers and arrays of numpy are welcome in
+            dictionaries.
+        geometry: of annotations without a ``type``; None for form v2.
+    """
+
+    is_repeatable = False
+    total = None
+
+    def __init__(self, items: Iterable[Item], geometry: Geometry | None) -> None:
+        self._items = items
+        self._geometry = geometry
+
+    def lines(self) -> Iterator[bytes]:
+        """See `Source`."""
+        v1, v2 = ImageDecoder(self._geometry), ImageDecoder(None)
+        for index, item in enumerate(self._items):
+            raw = encode_item(item, index)
+            decoder = v2 if isinstance(item, ImageAnnotations) else v1
+            decoder.decode(raw, index=index)
+            yield raw
+
+
+def encode_item(item: Item, index: int) -> bytes:
+    """The JSON of one annotation set.
+
+    Raises:
+        DataError: something in it is no JSON value: a number that is not finite, another object.
+    """
+    where = f"images[{index}]"
+    if isinstance(item, ImageAnnotations):
+        try:
+            raw = msgspec.json.encode(item, enc_hook=_plain)
+            if b"null" in raw:
+                # msgspec writes NaN and infinity as null, which would pass for a missing value.
+                _refuse_not_finite(msgspec.to_builtins(item, enc_hook=_plain), where)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise _as_data_error(error, where) from error
+        return raw
+    if not isinstance(item, Mapping):
+        kind = type(item).__name__
+        raise DataError(Problem(where, f"is a {kind}, must be ImageAnnotations or a dictionary"))
+    try:
+        return json.dumps(item, allow_nan=False, ensure_ascii=False, default=_plain).encode()
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        _refuse_not_finite(item, where)
+        raise _as_data_error(error, where) from error
+
+
+def _as_data_error(error: Exception, where: str) -> DataError:
+    return error if isinstance(error, DataError) else DataError(Problem(where, str(error)))
+
+
+def _plain(value: Any) -> Any:
+    """Arrays and scalars of numpy and its kin as plain data, without importing them."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is no JSON value")
+
+
+def _refuse_not_finite(value: Any, where: str) -> None:
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, float) and not math.isfinite(value):
+        raise DataError(Problem(where, f"is {value}, must be a finite number"))
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            is_word = isinstance(key, str) and key.isidentifier()
+            _refuse_not_finite(inner, f"{where}.{key}" if is_word else f"{where}[{key!r}]")
+    elif isinstance(value, list | tuple):
+        for position, inner in enumerate(value):
+            _refuse_not_finite(inner, f"{where}[{position}]")

@@ -1,0 +1,331 @@
+"""The one place that knows HTTP: credentials, timeouts, retries, and errors in our own words.
+
+Every request that this client makes is safe to repeat, so connection faults and the answers 429,
+502, 503 and 504 are tried again, with growing waits and jitter, for a bounded time.
+"""
+
+from __future__ import annotations
+
+import email.utils
+import ipaddress
+import logging
+import platform
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import msgspec
+import stamina
+
+from layernext import __version__
+from layernext.errors import (
+    ConfigurationError,
+    Conflict,
+    ConnectionFailed,
+    DataError,
+    InvalidRequest,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    Problem,
+    RateLimited,
+    RequestTimeout,
+    StackError,
+    StackUnavailable,
+    TooLarge,
+)
+
+logger = logging.getLogger("layernext.client")
+
+USER_AGENT = f"layernext-sdk/{__version__} python/{platform.python_version()}"
+
+DEFAULT_TIMEOUT_S = 60.0
+"""For any single step of a request: connecting, sending, waiting for the next bytes."""
+DEFAULT_RETRY_FOR_S = 60.0
+"""For all attempts at one request together."""
+
+_CONNECT_TIMEOUT_S = 10.0
+_FIRST_WAIT_S = 0.2
+_LONGEST_WAIT_S = 10.0
+_RETRIED = {429, 502, 503, 504}
+_UNPROCESSABLE = 422
+_ERRORS: dict[int, type[StackError]] = {
+    401: NotAuthenticated,
+    403: NotAllowed,
+    404: NotFound,
+    409: Conflict,
+    413: TooLarge,
+}
+
+
+class _TryAgain(Exception):  # noqa: N818 - never leaves this module
+    """An attempt failed in a way that may pass."""
+
+    def __init__(self, error: Exception, wait_s: float | None = None) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.wait_s = wait_s
+
+
+class Transport:
+    """Sends requests to one stack, over connections that stay open. Safe to share by threads.
+
+    Args:
+        url: the stack's origin, such as ``https://api.example.com``.
+        api_key, secret: the credentials.
+        timeout_s: see `DEFAULT_TIMEOUT_S`.
+        retry_for_s: see `DEFAULT_RETRY_FOR_S`; 0 means one attempt.
+        http: another httpx transport, for tests; the network by default.
+
+    Raises:
+        ConfigurationError: the URL or the credentials cannot be right.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        api_key: str,
+        secret: str,
+        *,
+        timeout_s: float = DEFAULT_TIMEOUT_S,
+        retry_for_s: float = DEFAULT_RETRY_FOR_S,
+        http: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.url = _tidy_url(url)
+        _check_credentials(api_key, secret)
+        self._retry_for_s = retry_for_s
+        self._client = httpx.Client(
+            auth=httpx.BasicAuth(api_key.encode(), secret.encode()),
+            headers={"User-Agent": USER_AGENT},
+            timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_TIMEOUT_S)),
+            follow_redirects=False,
+            transport=http,
+        )
+        self._sent_lock = threading.Lock()
+        self.bytes_sent = 0
+
+    def __repr__(self) -> str:
+        return f"Transport({self.url!r})"
+
+    def close(self) -> None:
+        """Close the connections. May be called twice."""
+        self._client.close()
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> bytes:
+        """Send a request, again if needed, and return the body of the answer.
+
+        Args:
+            method: HTTP method.
+            path: below the stack's URL, its parts percent-encoded already.
+            params: query; None values are left out, lists repeat.
+            json: what to send as JSON.
+            content: or the bytes to send.
+            headers: more headers.
+
+        Raises:
+            ConnectionFailed, RequestTimeout: no answer, after all attempts.
+            StackError: the stack said no; one of its subclasses where one fits.
+            DataError: the stack found the data wrong.
+        """
+        fixed = dict(headers or {})
+        if json is not None:
+            content = msgspec.json.encode(json)
+            fixed["Content-Type"] = "application/json"
+        query = {key: value for key, value in (params or {}).items() if value is not None}
+
+        def attempt() -> bytes:
+            response = self._client.request(
+                method, self.url + path, params=query, content=content, headers=fixed
+            )
+            if response.is_success:
+                return response.content
+            raise self._refusal(response, response.content)
+
+        answer = self._repeat(attempt, f"{method} {path}")
+        with self._sent_lock:
+            self.bytes_sent += len(content or b"")
+        return answer
+
+    def request_json(self, method: str, path: str, kind: Any = Any, **rest: Any) -> Any:
+        """As `request`; the answer decoded as `kind`.
+
+        Raises:
+            StackError: the answer is not what it should be; else as `request`.
+        """
+        answer = self.request(method, path, **rest)
+        try:
+            return msgspec.json.decode(answer, type=kind)
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise InvalidRequest(
+                f"{self.url}{path} did not answer as a stack does: {error}", status=200
+            ) from error
+
+    @contextmanager
+    def stream(self, path: str, params: Mapping[str, Any]) -> Iterator[Iterator[bytes]]:
+        """GET a large answer: its decompressed bytes as they come.
+
+        Only the beginning is tried again; who reads decides how to go on after a break.
+
+        Raises:
+            As `request`; while reading only `ConnectionFailed` and `RequestTimeout`.
+        """
+        query = {key: value for key, value in params.items() if value is not None}
+
+        def attempt() -> httpx.Response:
+            request = self._client.build_request("GET", self.url + path, params=query)
+            response = self._client.send(request, stream=True)
+            if response.is_success:
+                return response
+            try:
+                raise self._refusal(response, response.read())
+            finally:
+                response.close()
+
+        response = self._repeat(attempt, f"GET {path}")
+        try:
+            yield self._bytes_of(response)
+        finally:
+            response.close()
+
+    def _bytes_of(self, response: httpx.Response) -> Iterator[bytes]:
+        started = time.monotonic()
+        try:
+            yield from response.iter_bytes()
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            raise self._no_answer(error, 1, time.monotonic() - started) from error
+
+    def _repeat(self, attempt: Any, what: str) -> Any:
+        started, tries = time.monotonic(), 0
+        try:
+            for one in stamina.retry_context(
+                on=_wait_before,
+                attempts=None if self._retry_for_s > 0 else 1,
+                timeout=self._retry_for_s or None,
+                wait_initial=_FIRST_WAIT_S,
+                wait_max=_LONGEST_WAIT_S,
+                wait_jitter=_FIRST_WAIT_S,
+            ):
+                with one:
+                    tries += 1
+                    if tries > 1:
+                        logger.info("%s: attempt %d", what, tries)
+                    try:
+                        return attempt()
+                    except httpx.TransportError as error:
+                        raise _TryAgain(error) from error
+        except _TryAgain as last:
+            if isinstance(last.error, StackError):
+                raise last.error from None
+            elapsed_s = time.monotonic() - started
+            raise self._no_answer(last.error, tries, elapsed_s) from last.error
+        raise AssertionError  # the loop returns or raises
+
+    def _no_answer(self, error: Exception, attempts: int, elapsed_s: float) -> ConnectionFailed:
+        kind = RequestTimeout if isinstance(error, httpx.TimeoutException) else ConnectionFailed
+        reason = str(error) or type(error).__name__
+        tried = "once" if attempts == 1 else f"{attempts} times in {elapsed_s:.0f} s"
+        return kind(
+            f"no answer from {self.url}, tried {tried}: {reason}",
+            url=self.url,
+            attempts=attempts,
+            elapsed_s=elapsed_s,
+            hint="is the stack running, and is the URL right?",
+        )
+
+    def _refusal(self, response: httpx.Response, content: bytes) -> Exception:
+        """The exception for an answer that is not a success."""
+        status = response.status_code
+        body = _error_of(content)
+        message = str(body.get("message") or f"{response.request.url.path} answered {status}")
+        rest = {
+            "status": status,
+            "request_id": body.get("requestId") or response.headers.get("x-request-id"),
+            "detail": body.get("details"),
+        }
+        if status == _UNPROCESSABLE and body.get("code") == "data" and rest["detail"]:
+            return DataError([Problem(row["where"], row["message"]) for row in rest["detail"]])
+        if status in _RETRIED:
+            wait_s = _retry_after(response.headers.get("retry-after"))
+            if status == 429:  # noqa: PLR2004 - the status itself
+                return _TryAgain(RateLimited(message, retry_after_s=wait_s, **rest), wait_s)
+            return _TryAgain(StackUnavailable(message, **rest), wait_s)
+        if status == 401:  # noqa: PLR2004
+            return NotAuthenticated(message, **rest)
+        default = StackUnavailable if status >= 500 else InvalidRequest  # noqa: PLR2004
+        return _ERRORS.get(status, default)(message, **rest)
+
+
+def _wait_before(error: Exception) -> bool | float:
+    """Whether to try again, or after how many seconds the stack asks for it."""
+    if not isinstance(error, _TryAgain):
+        return False
+    return True if error.wait_s is None else error.wait_s
+
+
+def _retry_after(text: str | None) -> float | None:
+    """Seconds of a Retry-After header: a number, or a date (RFC 9110, section 10.2.3)."""
+    if not text:
+        return None
+    if text.strip().isdecimal():
+        return float(text[:9])
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
+    except (TypeError, ValueError):
+        return None
+
+
+def _error_of(content: bytes) -> dict[str, Any]:
+    """The `error` object of an answer, or an empty one."""
+    try:
+        body = msgspec.json.decode(content)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return {}
+    error = body.get("error") if isinstance(body, dict) else None
+    return error if isinstance(error, dict) else {}
+
+
+def _tidy_url(url: str) -> str:
+    example = "it should look like https://api.example.com"
+    if not isinstance(url, str) or not url.strip():
+        raise ConfigurationError("the stack's URL is missing", hint=example)
+    try:
+        parsed = httpx.URL(url.strip())
+    except httpx.InvalidURL as error:
+        raise ConfigurationError(f"{url!r} is no URL: {error}", hint=example) from error
+    if parsed.scheme not in {"http", "https"} or not parsed.host:
+        raise ConfigurationError(f"{url!r} is no http or https URL", hint=example)
+    if parsed.userinfo:
+        raise ConfigurationError("the URL must not contain credentials", hint=example)
+    if parsed.scheme == "http" and not _is_loopback(parsed.host):
+        logger.warning("the connection to %s is not encrypted; use https", parsed.host)
+    return str(parsed.copy_with(query=None, fragment=None)).rstrip("/")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _check_credentials(api_key: str, secret: str) -> None:
+    for what, value in (("API key", api_key), ("secret", secret)):
+        if not isinstance(value, str) or not value:
+            raise ConfigurationError(f"the {what} is missing")
+    if ":" in api_key:
+        raise ConfigurationError("the API key contains a colon, which no key has")
+    for what, value in (("API key", api_key), ("secret", secret)):
+        if not (value.isascii() and value.isprintable()):
+            raise ConfigurationError(f"the {what} has characters that no {what} has")
