@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import httpx
 
@@ -360,6 +360,13 @@ class AsyncLayerNextClient:
         See `LayerNextClient.get_all_labels`.
         """
         return await asyncio.to_thread(self._client.get_all_labels)
+
+    async def get_stack_info(self) -> dict[str, Any] | None:
+        """The stack's version and the key's name and role; None from a published-only stack.
+
+        See `LayerNextClient.get_stack_info`.
+        """
+        return await asyncio.to_thread(self._client.get_stack_info)
 
     async def create_collection(self, name: str) -> Collection:
         """The collection of this name, made if there is none.

@@ -456,6 +456,17 @@ class LayerNextClient:
         rows = self._connection.transport.request_json("GET", published.LABELS_PATH, json={})
         return [_published_label(row) for row in rows]
 
+    def get_stack_info(self) -> dict[str, Any] | None:
+        """The stack's version and the key's name and role; None from a published-only stack.
+
+        Raises:
+            NotAuthenticated, ConnectionFailed, IncompatibleStack: see `layernext.errors`.
+        """
+        if self._connection.native is None:
+            return None
+        info: dict[str, Any] = self._connection.transport.request_json("GET", native.BASE_PATH)
+        return info
+
     # -- changing -----------------------------------------------------------------------------
 
     def create_collection(self, name: str) -> Collection:

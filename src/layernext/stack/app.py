@@ -37,6 +37,17 @@ def open_stack(settings: Settings) -> tuple[Store, NewKey | None]:
     Raises:
         ConfigurationError: the folder or the database cannot be used.
     """
+    store = open_store(settings)
+    first = None if store.list_keys() else store.create_key("first key", "admin")
+    return store, first
+
+
+def open_store(settings: Settings) -> Store:
+    """Open the store alone.
+
+    Raises:
+        ConfigurationError: the folder or the database cannot be used.
+    """
     if settings.database is None:
         try:
             settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -44,9 +55,7 @@ def open_stack(settings: Settings) -> tuple[Store, NewKey | None]:
             raise ConfigurationError(
                 f"the data folder {settings.data} cannot be made: {error.strerror}"
             ) from error
-    store = Store.open(settings.database_url)
-    first = None if store.list_keys() else store.create_key("first key", "admin")
-    return store, first
+    return Store.open(settings.database_url)
 
 
 def create_routes(store: Store, settings: Settings) -> Litestar:
@@ -116,3 +125,6 @@ def _set_up_logging() -> None:
     root.propagate = False
     logging.getLogger("uvicorn.error").addHandler(handler)
     logging.getLogger("uvicorn.error").setLevel(logging.WARNING)
+
+
+__all__ = ["Settings", "create_app", "create_routes", "open_stack", "open_store", "serve"]

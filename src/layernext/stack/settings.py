@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import platformdirs
 from msgspec import Struct
 
 DEFAULT_HOST = "127.0.0.1"
@@ -36,8 +35,3 @@ class Settings(Struct, frozen=True, kw_only=True):
     def database_url(self) -> str:
         """The URL that `Store.open` takes."""
         return self.database or f"sqlite:///{self.data / DATABASE_FILE}"
-
-
-def default_data_folder() -> Path:
-    """The per-user folder for an embedded stack's data."""
-    return Path(platformdirs.user_data_dir("layernext"))

@@ -1,0 +1,27 @@
+"""The stack's parts, or one sentence that says how to install them.
+
+They are an extra: the SDK works without them.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from layernext.errors import ConfigurationError
+
+INSTALL = "pip install 'layernext-sdk[stack]'"
+
+
+def load_stack() -> ModuleType:
+    """The module `layernext.stack.app`.
+
+    Raises:
+        ConfigurationError: the extra is not installed.
+    """
+    try:
+        from layernext.stack import app  # noqa: PLC0415 - an optional part
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"this command needs the stack, which is not installed; run: {INSTALL}"
+        ) from error
+    return app
