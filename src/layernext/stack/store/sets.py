@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
@@ -174,11 +175,12 @@ def _merged(one: Mapping[str, Any], two: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _summary(label_counts: Mapping[str, int], label_ids: LabelIds) -> bytes:
-    return _pack_summary({label_ids[label]: count for label, count in label_counts.items()})
+    ids = map(label_ids.__getitem__, label_counts)
+    return array("I", list(chain.from_iterable(zip(ids, label_counts.values(), strict=True)))).tobytes()
 
 
 def _pack_summary(counts: Mapping[int, int]) -> bytes:
-    return array("I", [number for pair in counts.items() for number in pair]).tobytes()
+    return array("I", list(chain.from_iterable(counts.items()))).tobytes()
 
 
 def _read_summary(packed: bytes) -> dict[int, int]:
