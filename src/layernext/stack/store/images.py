@@ -201,7 +201,7 @@ def _ensure(
                 **empty,
                 **extras.get(key, {}),
             }
-            for place, key in sorted(missing.items(), key=lambda item: item[0])
+            for place, key in missing.items()  # in upload order, which their ids keep
         ]
         insert = database.upsert(image).on_conflict_do_nothing()
         connection.execute(insert, values)

@@ -101,6 +101,7 @@ class Labels:
         values: set[tuple[str, str, str]],
         *,
         limited: bool,
+        bare: Iterable[tuple[str, str]] = (),
     ) -> set[tuple[str, str, str]]:
         """Register attributes and values, given as (label, attribute, `value_text`).
 
@@ -109,14 +110,15 @@ class Labels:
             ids: the labels' row ids.
             values: what to register.
             limited: stop at `MAX_VALUES` an attribute.
+            bare: (label, attribute) to register with or without values.
 
         Returns:
             What is registered now; give it to `remember` once the transaction stands.
         """
         unknown = sorted(values - self._known_values)
-        if not unknown:
+        pairs = sorted({(label_name, name) for label_name, name, _ in unknown} | set(bare))
+        if not pairs:
             return set()
-        pairs = sorted({(label_name, name) for label_name, name, _ in unknown})
         rows = [
             {"label_id": ids[one], "name": name, "ref": self.attribute_ref(one, name)}
             for one, name in pairs
@@ -173,9 +175,11 @@ class Labels:
             for value in some
         }
 
+        bare = {(one, name) for one, attributes in wanted.items() for name in attributes}
+
         def work(connection: sa.Connection) -> tuple[dict[str, int], set[tuple[str, str, str]]]:
             ids, _ = self.ensure_ids(connection, wanted)
-            return ids, self.ensure_values(connection, ids, values, limited=False)
+            return ids, self.ensure_values(connection, ids, values, limited=False, bare=bare)
 
         if wanted:
             self.remember(*self._database.write_again(work))
@@ -206,13 +210,15 @@ class Labels:
     ) -> tuple[Label, bool]:
         """Make a label with its attributes; the label, and whether it was new."""
         values = {(name, key, value_text(v)) for key, some in attributes.items() for v in some}
+        bare = {(name, key) for key in attributes}
 
         def work(connection: sa.Connection) -> tuple[dict[str, int], Any, bool]:
             ids, new = self.ensure_ids(connection, [name])
             if description:
                 changed = sa.update(label).where(label.c.name == name)
                 connection.execute(changed.values(description=description))
-            return ids, self.ensure_values(connection, ids, values, limited=False), bool(new)
+            made = self.ensure_values(connection, ids, values, limited=False, bare=bare)
+            return ids, made, bool(new)
 
         ids, registered, is_new = self._database.write_again(work)
         self.remember(ids, registered)
