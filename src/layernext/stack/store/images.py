@@ -68,6 +68,8 @@ def resolve(
     if loose:
         found |= _known_keys(connection, loose)
         _place(database, connection, [k for k in loose if k not in found], places, extras)
+    # In the order of the keys, which the new rows' ids then keep.
+    places = {key: places[key] for key in dict.fromkeys(keys) if key in places}
     made = _ensure(database, connection, places, extras)
     return [found.get(key) or made[places[key]] for key in keys]
 
@@ -201,7 +203,7 @@ def _ensure(
                 **empty,
                 **extras.get(key, {}),
             }
-            for place, key in missing.items()  # in upload order, which their ids keep
+            for place, key in missing.items()
         ]
         insert = database.upsert(image).on_conflict_do_nothing()
         connection.execute(insert, values)
