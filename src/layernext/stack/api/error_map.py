@@ -30,7 +30,7 @@ _CODES = {
 }
 
 
-class ErrorBody(msgspec.Struct, kw_only=True, omit_defaults=True, rename="camel"):
+class ErrorBody(msgspec.Struct, kw_only=True, rename="camel"):
     """What is wrong. ``details`` of bad data is a list of places and messages."""
 
     status_code: int

@@ -6,6 +6,7 @@ from anyio.to_thread import run_sync
 from litestar import get
 
 from layernext.errors import StackUnavailable
+from layernext.stack.api.dependencies import TheStore
 from layernext.stack.api.openapi import errors
 from layernext.stack.store import Store
 
@@ -17,7 +18,7 @@ async def health() -> dict[str, str]:
 
 
 @get("/ready", tags=["health"], security=[{}], responses=errors(503))
-async def ready(store: Store) -> dict[str, str]:
+async def ready(store: TheStore) -> dict[str, str]:
     """The database answers, too."""
     try:
         await run_sync(store.ping)

@@ -11,12 +11,13 @@ import msgspec
 import zstandard
 from anyio.to_thread import run_sync
 from litestar import Request, delete, get
-from litestar.params import Parameter
+from litestar.params import FromQuery, QueryParameter
 from litestar.response import Stream
 
 from layernext.errors import InvalidRequest, NotFound
 from layernext.model import Geometry, Mode
 from layernext.stack.api import auth
+from layernext.stack.api.dependencies import TheStore
 from layernext.stack.api.openapi import errors, ndjson_answer
 from layernext.stack.store import Store, StoredSet
 from layernext.wire.native import ANNOTATIONS_PATH, NDJSON, RemoveResult
@@ -25,13 +26,13 @@ CHUNK_BYTES = 1 << 18
 """Lines are gathered to this size before they are compressed and sent."""
 
 CollectionName = Annotated[
-    str | None, Parameter(description="id or name of a collection; all collections without it")
+    str | None, QueryParameter(description="id or name of a collection; all collections without it")
 ]
 RunNames = Annotated[
-    list[str] | None, Parameter(query="run", description="model runs; repeat for several")
+    list[str] | None, QueryParameter(name="run", description="model runs; repeat for several")
 ]
 ModeName = Annotated[
-    Mode | None, Parameter(description="only model runs (machine) or ground truth (human)")
+    Mode | None, QueryParameter(description="only model runs (machine) or ground truth (human)")
 ]
 
 
@@ -45,12 +46,12 @@ ModeName = Annotated[
 )
 async def download(
     request: Request[Any, Any, Any],
-    store: Store,
+    store: TheStore,
     collection: CollectionName = None,
     runs: RunNames = None,
     mode: ModeName = None,
-    image: Annotated[str | None, Parameter(description="only this image")] = None,
-    after: Annotated[str | None, Parameter(description="continue behind this cursor")] = None,
+    image: Annotated[str | None, QueryParameter(description="only this image")] = None,
+    after: Annotated[str | None, QueryParameter(description="continue behind this cursor")] = None,
 ) -> Stream:
     """Annotation sets as a stream of lines, as they stand at one moment.
 
@@ -78,7 +79,10 @@ async def download(
     responses=errors(400, 401, 403, 404),
 )
 async def remove(
-    store: Store, run: str, collection: CollectionName = None, mode: ModeName = None
+    store: TheStore,
+    run: FromQuery[str],
+    collection: CollectionName = None,
+    mode: ModeName = None,
 ) -> RemoveResult:
     """Delete the annotation sets of a run; repeating it removes nothing more."""
     _refuse_nul(run)
@@ -86,7 +90,7 @@ async def remove(
     return await run_sync(store.remove_sets, collection_id, run, mode)
 
 
-async def _collection_id(store: Store, collection: str | None) -> int | None:
+async def _collection_id(store: TheStore, collection: str | None) -> int | None:
     if not collection or not collection.strip("/"):
         return None
     found = await run_sync(store.find_collection, collection)

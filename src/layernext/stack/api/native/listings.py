@@ -6,12 +6,13 @@ from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
 from litestar import Request, get, post
-from litestar.params import Parameter
+from litestar.params import FromPath, QueryParameter
 
 from layernext import __version__
 from layernext.errors import DataError, NotFound, Problem
 from layernext.model import Collection, Job, Label, ModelRun, find_names_problem
 from layernext.stack.api import auth, body
+from layernext.stack.api.dependencies import TheStore
 from layernext.stack.api.openapi import errors, json_body
 from layernext.stack.store import Store
 from layernext.wire.native import (
@@ -26,8 +27,8 @@ from layernext.wire.native import (
     StackInfo,
 )
 
-After = Annotated[str | None, Parameter(description="cursor from the answer's `next`")]
-Limit = Annotated[int, Parameter(ge=1, le=MAX_PAGE, description="records in the answer")]
+After = Annotated[str | None, QueryParameter(description="cursor from the answer's `next`")]
+Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE, description="records in the answer")]
 
 
 @get(BASE_PATH, opt=auth.READ, tags=["stack"], responses=errors(401))
@@ -39,7 +40,7 @@ async def info(request: Request[Any, Any, Any]) -> StackInfo:
 
 @get(COLLECTIONS_PATH, opt=auth.READ, tags=["collections"], responses=errors(400, 401))
 async def list_collections(
-    store: Store, after: After = None, limit: Limit = MAX_PAGE
+    store: TheStore, after: After = None, limit: Limit = MAX_PAGE
 ) -> PageOf[Collection]:
     """Collections, oldest first."""
     return await run_sync(lambda: store.list_collections(after=after, limit=limit))
@@ -53,7 +54,7 @@ async def list_collections(
     operation_class=json_body(CollectionRequest),
     responses=errors(401, 403, 413, 422),
 )
-async def create_collection(request: Request[Any, Any, Any], store: Store) -> Collection:
+async def create_collection(request: Request[Any, Any, Any], store: TheStore) -> Collection:
     """Make a collection, or give the one of that name."""
     message = await body.read_message(request, CollectionRequest)
     problem = find_names_problem(message.name.rstrip("/"), "a collection")
@@ -64,8 +65,8 @@ async def create_collection(request: Request[Any, Any, Any], store: Store) -> Co
 
 @get(RUNS_PATH, opt=auth.READ, tags=["model runs"], responses=errors(400, 401, 404))
 async def list_runs(
-    store: Store,
-    collection: Annotated[str | None, Parameter(description="id or name of a collection")] = None,
+    store: TheStore,
+    collection: Annotated[str | None, QueryParameter(description="id or name of a collection")] = None,
     after: After = None,
     limit: Limit = MAX_PAGE,
 ) -> PageOf[ModelRun]:
@@ -80,13 +81,13 @@ async def list_runs(
 
 
 @get(LABELS_PATH, opt=auth.READ, tags=["labels"], responses=errors(400, 401))
-async def list_labels(store: Store, after: After = None, limit: Limit = MAX_PAGE) -> PageOf[Label]:
+async def list_labels(store: TheStore, after: After = None, limit: Limit = MAX_PAGE) -> PageOf[Label]:
     """Labels with their references, colours and attributes."""
     return await run_sync(lambda: store.list_labels(after=after, limit=limit))
 
 
 @get(JOBS_PATH + "/{job_id:str}", opt=auth.READ, tags=["jobs"], responses=errors(401, 404))
-async def get_job(store: Store, job_id: str) -> Job:
+async def get_job(store: TheStore, job_id: FromPath[str]) -> Job:
     """A job's status and progress. Every upload is a job under its own id."""
     job = await run_sync(store.find_job, job_id)
     if job is None:

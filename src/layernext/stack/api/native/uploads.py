@@ -7,11 +7,12 @@ from typing import Annotated, Any
 
 from anyio.to_thread import run_sync
 from litestar import Request, get, post, put
-from litestar.params import Parameter
+from litestar.params import FromPath, PathParameter
 
 from layernext.errors import DataError, Problem
 from layernext.model import find_names_problem
 from layernext.stack.api import auth, body, ingest
+from layernext.stack.api.dependencies import TheStore
 from layernext.stack.api.openapi import errors, json_body, ndjson_body
 from layernext.stack.store import Store
 from layernext.wire.native import (
@@ -24,7 +25,7 @@ from layernext.wire.native import (
 )
 
 UPLOADS = f"{BASE_PATH}/uploads"
-Sequence = Annotated[int, Parameter(ge=0, lt=1 << 24, description="the batch's number, from 0")]
+Sequence = Annotated[int, PathParameter(ge=0, lt=1 << 24, description="the batch's number, from 0")]
 
 
 @post(
@@ -35,7 +36,7 @@ Sequence = Annotated[int, Parameter(ge=0, lt=1 << 24, description="the batch's n
     operation_class=json_body(UploadRequest),
     responses=errors(401, 403, 413, 422),
 )
-async def open_upload(request: Request[Any, Any, Any], store: Store) -> UploadState:
+async def open_upload(request: Request[Any, Any, Any], store: TheStore) -> UploadState:
     """Open an upload of annotation sets.
 
     With `resume` the run's newest upload is given if it is unfinished and asks for the same;
@@ -52,7 +53,7 @@ async def open_upload(request: Request[Any, Any, Any], store: Store) -> UploadSt
     tags=["uploads"],
     responses=errors(401, 404),
 )
-async def get_upload(store: Store, upload_id: str) -> UploadState:
+async def get_upload(store: TheStore, upload_id: FromPath[str]) -> UploadState:
     """An upload as the stack has it."""
     return await run_sync(store.get_upload, upload_id.replace("\x00", ""))
 
@@ -65,7 +66,7 @@ async def get_upload(store: Store, upload_id: str) -> UploadState:
     responses=errors(400, 401, 403, 404, 409, 413, 415, 422),
 )
 async def put_batch(
-    request: Request[Any, Any, Any], store: Store, upload_id: str, sequence: Sequence
+    request: Request[Any, Any, Any], store: TheStore, upload_id: FromPath[str], sequence: Sequence
 ) -> BatchResult:
     """Store a batch: one image a line, the whole batch or nothing of it.
 
@@ -89,7 +90,7 @@ async def put_batch(
     responses=errors(401, 403, 404, 409, 422),
 )
 async def finish_upload(
-    request: Request[Any, Any, Any], store: Store, upload_id: str
+    request: Request[Any, Any, Any], store: TheStore, upload_id: FromPath[str]
 ) -> UploadState:
     """End an upload. Refused while one of its batches is missing; repeatable."""
     message = await body.read_message(request, FinishRequest)

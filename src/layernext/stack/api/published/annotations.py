@@ -10,12 +10,13 @@ from typing import Annotated, Any
 import msgspec
 from anyio.to_thread import run_sync
 from litestar import get
-from litestar.params import Parameter
+from litestar.params import FromPath, QueryParameter
 from litestar.response import Response
 
 from layernext.errors import DataError, NotFound, Problem
 from layernext.model import Mode, decode_trusted
 from layernext.stack.api import auth
+from layernext.stack.api.dependencies import TheStore
 from layernext.stack.api.openapi import errors
 from layernext.stack.store import CollectionRow, Store, StoredSet
 from layernext.wire.published import CLIENT, DELETE_ANNOTATIONS_PATH, PAGE_SIZE
@@ -65,12 +66,12 @@ _starts = PageStarts()
     responses=errors(401, 404, 422),
 )
 async def collection_annotations(
-    store: Store,
-    collection: str,
-    page_no: Annotated[int, Parameter(query="pageNo", ge=0, le=1 << 31)] = 0,
-    page_size: Annotated[int, Parameter(query="pageSize", ge=1, le=MAX_PAGE_SIZE)] = PAGE_SIZE,
-    operation_ids: Annotated[str, Parameter(query="operationIdList")] = "[]",
-    annotation_type: Annotated[str, Parameter(query="annotationType")] = "all",
+    store: TheStore,
+    collection: FromPath[str],
+    page_no: Annotated[int, QueryParameter(name="pageNo", ge=0, le=1 << 31)] = 0,
+    page_size: Annotated[int, QueryParameter(name="pageSize", ge=1, le=MAX_PAGE_SIZE)] = PAGE_SIZE,
+    operation_ids: Annotated[str, QueryParameter(name="operationIdList")] = "[]",
+    annotation_type: Annotated[str, QueryParameter(name="annotationType")] = "all",
 ) -> Response[bytes]:
     """E42: a page of a collection's annotations, without media.
 
@@ -147,9 +148,9 @@ def _resource(name: str, sets: list[StoredSet]) -> dict[str, Any]:
     responses=errors(401, 403, 404),
 )
 async def delete_annotations(
-    store: Store,
-    collection: Annotated[str, Parameter(query="collectionId")],
-    run: Annotated[str, Parameter(query="operationId")],
+    store: TheStore,
+    collection: Annotated[str, QueryParameter(name="collectionId")],
+    run: Annotated[str, QueryParameter(name="operationId")],
 ) -> dict[str, Any]:
     """E25: remove a run's annotations from a collection. A GET that deletes, as published."""
     found = await run_sync(_find, store, collection)

@@ -8,10 +8,12 @@ from typing import Any
 import msgspec
 from anyio.to_thread import run_sync
 from litestar import Request, get, post
+from litestar.params import FromPath
 from msgspec import Struct, field
 
 from layernext.errors import InvalidRequest, NotFound
 from layernext.stack.api import auth, body
+from layernext.stack.api.dependencies import TheSettings, TheStore
 from layernext.stack.api.openapi import errors, json_body
 from layernext.stack.settings import Settings
 from layernext.stack.store import CollectionRow, Store
@@ -41,7 +43,7 @@ class CollectionDetailsRequest(Struct, rename="camel"):
     tags=["published: handshake"],
     responses=errors(400, 401),
 )
-async def handshake(settings: Settings, version: str) -> dict[str, Any]:
+async def handshake(settings: TheSettings, version: FromPath[str]) -> dict[str, Any]:
     """E01: every client version is welcome; the answer also names the native protocol."""
     if not _VERSION.fullmatch(version):
         raise InvalidRequest(f"{version!r} is no version number", status=400)
@@ -57,7 +59,7 @@ async def handshake(settings: Settings, version: str) -> dict[str, Any]:
     operation_class=json_body(CollectionIdRequest),
     responses=errors(401, 413, 422),
 )
-async def collection_id(request: Request[Any, Any, Any], store: Store) -> dict[str, Any]:
+async def collection_id(request: Request[Any, Any, Any], store: TheStore) -> dict[str, Any]:
     """E20: the id of a collection."""
     message = await body.read_message(request, CollectionIdRequest)
     found = None
@@ -77,7 +79,7 @@ async def collection_id(request: Request[Any, Any, Any], store: Store) -> dict[s
     operation_class=json_body(CollectionDetailsRequest),
     responses=errors(401, 413, 422),
 )
-async def collection_details(request: Request[Any, Any, Any], store: Store) -> dict[str, Any]:
+async def collection_details(request: Request[Any, Any, Any], store: TheStore) -> dict[str, Any]:
     """E21: fields of a collection."""
     message = await body.read_message(request, CollectionDetailsRequest)
     found = await run_sync(store.find_collection, message.collection_id)
@@ -103,7 +105,7 @@ def _details(found: CollectionRow, wanted: dict[str, Any]) -> dict[str, Any]:
     tags=["published: collections"],
     responses=errors(401, 404),
 )
-async def object_type(store: Store, object_id: str) -> dict[str, Any]:
+async def object_type(store: TheStore, object_id: FromPath[str]) -> dict[str, Any]:
     """E23: the kind of an object."""
     if await run_sync(store.find_collection, object_id) is None:
         raise NotFound(f"there is no object {object_id!r}", status=404)
@@ -116,7 +118,7 @@ async def object_type(store: Store, object_id: str) -> dict[str, Any]:
     tags=["published: jobs"],
     responses=errors(401),
 )
-async def job_status(store: Store, job_id: str) -> dict[str, Any]:
+async def job_status(store: TheStore, job_id: FromPath[str]) -> dict[str, Any]:
     """E37. A failed job answers `isSuccess: false`: old clients take status 4 for success."""
     job = await run_sync(store.find_job, job_id)
     if job is None:

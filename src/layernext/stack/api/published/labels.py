@@ -7,12 +7,13 @@ from typing import Annotated, Any
 import msgspec
 from anyio.to_thread import run_sync
 from litestar import Request, get, post
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from msgspec import Struct, field
 
 from layernext.errors import DataError, NotFound, Problem
 from layernext.model import Label, find_names_problem
 from layernext.stack.api import auth, body
+from layernext.stack.api.dependencies import TheStore
 from layernext.stack.api.openapi import errors, json_body
 from layernext.stack.store import LabelGroup, Store
 from layernext.wire import published
@@ -24,7 +25,7 @@ MAX_REFERENCES_BYTES = 256 << 20
 LABEL_TYPE = 2  # class with attributes, the only one that is ever sent
 
 
-GroupId = Annotated[str | None, Parameter(query="groupId", description="only this group's labels")]
+GroupId = Annotated[str | None, QueryParameter(name="groupId", description="only this group's labels")]
 
 
 class ReferencesRequest(Struct):
@@ -81,7 +82,7 @@ class CreateGroupRequest(Struct, rename="camel"):
     operation_class=json_body(ReferencesRequest),
     responses=errors(401, 403, 413, 422),
 )
-async def label_references(request: Request[Any, Any, Any], store: Store) -> dict[str, Any]:
+async def label_references(request: Request[Any, Any, Any], store: TheStore) -> dict[str, Any]:
     """E02: references of labels, attributes and values; what is unknown is made."""
     content = await body.read_body(request, MAX_REFERENCES_BYTES)
     return await run_sync(_references, store, content)
@@ -111,7 +112,7 @@ def _references(store: Store, content: bytes) -> dict[str, Any]:
     tags=["published: labels"],
     responses=errors(401, 404),
 )
-async def list_labels(store: Store, group_id: GroupId = None) -> list[dict[str, Any]]:
+async def list_labels(store: TheStore, group_id: GroupId = None) -> list[dict[str, Any]]:
     """E06: all labels, or those of a group (query `groupId`)."""
     return await run_sync(_all_labels, store, group_id)
 
@@ -164,7 +165,7 @@ def _published_label(label: Label) -> dict[str, Any]:
     operation_class=json_body(CreateLabelRequest),
     responses=errors(401, 403, 413, 422),
 )
-async def create_label(request: Request[Any, Any, Any], store: Store) -> dict[str, Any]:
+async def create_label(request: Request[Any, Any, Any], store: TheStore) -> dict[str, Any]:
     """E07: make a label with attributes and values."""
     message = await body.read_message(request, CreateLabelRequest)
     label = await run_sync(_create, store, message.label, "label")
@@ -179,7 +180,7 @@ async def create_label(request: Request[Any, Any, Any], store: Store) -> dict[st
     operation_class=json_body(CocoLabelRequest),
     responses=errors(401, 403, 413, 422),
 )
-async def create_coco_label(request: Request[Any, Any, Any], store: Store) -> dict[str, Any]:
+async def create_coco_label(request: Request[Any, Any, Any], store: TheStore) -> dict[str, Any]:
     """E05: make a label for a COCO super-category, its categories as values."""
     message = await body.read_message(request, CocoLabelRequest)
     label = await run_sync(_create, store, message.labels, "labels")
@@ -206,7 +207,7 @@ def _create(store: Store, new: NewLabel, where: str) -> Label:
     tags=["published: labels"],
     responses=errors(401),
 )
-async def list_groups(store: Store) -> list[dict[str, Any]]:
+async def list_groups(store: TheStore) -> list[dict[str, Any]]:
     """E08: groups of labels."""
     return [_published_group(group) for group in await run_sync(store.list_label_groups)]
 
@@ -219,7 +220,7 @@ async def list_groups(store: Store) -> list[dict[str, Any]]:
     operation_class=json_body(CreateGroupRequest),
     responses=errors(401, 403, 404, 413, 422),
 )
-async def create_group(request: Request[Any, Any, Any], store: Store) -> dict[str, Any]:
+async def create_group(request: Request[Any, Any, Any], store: TheStore) -> dict[str, Any]:
     """E09: make a group of labels; labels are added to a group of that name."""
     message = await body.read_message(request, CreateGroupRequest)
     _check_name(message.group_name, "groupName", "a label group")

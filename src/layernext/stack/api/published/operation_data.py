@@ -11,12 +11,13 @@ from urllib.parse import unquote
 
 import msgspec
 from litestar import Request, post
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 from msgspec import Struct
 
 from layernext.errors import DataError, LayerNextError, NotFound, Problem
 from layernext.model import Mode, find_names_problem
 from layernext.stack.api import auth, body, ingest
+from layernext.stack.api.dependencies import TheSettings, TheStore
 from layernext.stack.api.openapi import errors, json_body
 from layernext.stack.settings import Settings
 from layernext.stack.store import Store
@@ -54,9 +55,9 @@ class OperationDataRequest(Struct, rename="camel"):
 )
 async def operation_data(
     request: Request[Any, Any, Any],
-    store: Store,
-    settings: Settings,
-    is_normalized: Annotated[str, Parameter(query="isNormalized")] = "",
+    store: TheStore,
+    settings: TheSettings,
+    is_normalized: Annotated[str, QueryParameter(name="isNormalized")] = "",
 ) -> dict[str, Any]:
     """E03 `{type}/{mode}/{operation id}/update` and E04 `{operation id}/update`.
 
