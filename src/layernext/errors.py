@@ -252,7 +252,7 @@ class DownloadIncomplete(LayerNextError):
     """A download ended early; no file was written under its final name.
 
     Attributes:
-        report: the download report up to that point.
+        report: the download report up to that point; None if no file was being written.
     """
 
     code = "download-incomplete"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
 from typing import Any, TypeVar
@@ -21,7 +22,7 @@ async def as_async_iterator(elements: Iterator[Element]) -> AsyncIterator[Elemen
     """Iterate in a thread, some elements at a time."""
 
     def next_chunk() -> list[Element]:
-        return [element for element, _ in zip(elements, range(CHUNK), strict=False)]
+        return list(itertools.islice(elements, CHUNK))
 
     try:
         while chunk := await asyncio.to_thread(next_chunk):
@@ -74,7 +75,7 @@ class AsyncRunLogger:
         self._logger.__enter__()
         return self
 
-    async def __aexit__(self, *reason: Any) -> None:
+    async def __aexit__(self, *reason: object) -> None:
         """Send what is left, or give up if the block failed."""
         await asyncio.to_thread(self._logger.__exit__, *reason)
 

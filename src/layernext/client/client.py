@@ -21,9 +21,23 @@ from layernext.client.connection import Connection
 from layernext.client.progress import ProgressChoice
 from layernext.client.reports import DownloadReport, RemoveReport, UploadReport
 from layernext.client.run_logger import RunLogger
-from layernext.client.sources import FileSource, Item, ItemSource, Validate, check_with_progress
+from layernext.client.sources import (
+    FileSource,
+    Item,
+    ItemSource,
+    Source,
+    Validate,
+    check_with_progress,
+)
 from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S, Transport
-from layernext.errors import ConfigurationError, DataError, JobFailed, Problem, RequestTimeout
+from layernext.errors import (
+    ConfigurationError,
+    DataError,
+    InvalidRequest,
+    JobFailed,
+    Problem,
+    RequestTimeout,
+)
 from layernext.formats import DEFAULT_PROBLEM_LIMIT, FileSummary
 from layernext.model import (
     Collection,
@@ -41,7 +55,7 @@ from layernext.wire.native import KeyKind, RemoveResult, UploadRequest
 
 _FIRST_POLL_S = 0.2
 _LONGEST_POLL_S = 10.0
-_FILE_GEOMETRIES = ("rectangle", "polygon", "line")
+_FILE_GEOMETRIES: tuple[Geometry, ...] = ("rectangle", "polygon", "line")
 
 
 class LayerNextClient:
@@ -332,11 +346,10 @@ class LayerNextClient:
         """
         request = self._request(collection, name, None, not ground_truth, normalized)
 
-        def start(items: Iterable[Item]) -> UploadReport:
-            source = ItemSource(items, None)
+        def send(source: Source) -> UploadReport:
             return upload.upload(self._connection, request, source, resume=False, progress=False)
 
-        return RunLogger(start)
+        return RunLogger(send)
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -355,9 +368,7 @@ class LayerNextClient:
             Conflict: the name is a model run's and a ground truth's, and `ground_truth` is None.
             DownloadIncomplete: the connection broke again and again.
         """
-        return download.iter_annotations(
-            self._connection, collection, run, _mode(ground_truth)
-        )
+        return download.iter_annotations(self._connection, collection, run, _mode(ground_truth))
 
     def download_to_file(
         self,
@@ -489,8 +500,12 @@ class LayerNextClient:
             model_run_id: the run's name.
 
         Raises:
+            DataError: no collection is named; nothing is ever removed from all of them at once.
             NotFound: no such collection.
         """
+        problem = find_names_problem((collection_id or "").rstrip("/"), "a collection")
+        if problem:
+            raise DataError(Problem("collection_id", problem))
         transport = self._connection.transport
         if self._connection.native is not None:
             params = {"collection": collection_id, "run": model_run_id}
@@ -498,11 +513,16 @@ class LayerNextClient:
                 "DELETE", native.ANNOTATIONS_PATH, RemoveResult, params=params
             )
             return RemoveReport(images=result.sets, annotations=result.annotations)
-        query = urlencode({"collectionId": collection_id, "operationId": model_run_id})
+        found = download.find_collection_id(self._connection, collection_id)
+        query = urlencode({"collectionId": found, "operationId": model_run_id})
         answer = transport.request_json(
             "GET", f"{published.DELETE_ANNOTATIONS_PATH}?{query}", json={"sessionId": ""}
         )
         fields = answer if isinstance(answer, dict) else {}
+        if fields.get("isSuccess") is False:
+            raise InvalidRequest(
+                f"the stack did not remove {model_run_id!r}: {fields.get('message')}", status=200
+            )
         return RemoveReport(
             images=fields.get("imageCount"), annotations=fields.get("annotationCount")
         )
@@ -542,14 +562,15 @@ class LayerNextClient:
             if status == "completed":
                 return job
             elapsed_s = time.monotonic() - started
-            if timeout_s is not None and elapsed_s + wait_s > timeout_s:
+            left_s = float("inf") if timeout_s is None else timeout_s - elapsed_s
+            if left_s <= 0:
                 raise RequestTimeout(
                     f"job {job_id} is at {job.progress:.0f} % after {elapsed_s:.0f} s",
                     url=transport.url,
                     attempts=1,
                     elapsed_s=elapsed_s,
                 )
-            time.sleep(wait_s)
+            time.sleep(min(wait_s, left_s))
             wait_s = min(wait_s * 1.5, _LONGEST_POLL_S)
 
     # -- files --------------------------------------------------------------------------------
@@ -587,8 +608,9 @@ class LayerNextClient:
         is_normalized: bool = False,
         key_kind: KeyKind = "name",
     ) -> UploadRequest:
-        wanted = [("the run's name", run, "a model run")]
-        if collection is not None and (not isinstance(collection, str) or collection.strip("/")):
+        wanted: list[tuple[str, object, str]] = [("the run's name", run, "a model run")]
+        unchecked: object = collection  # callers without a type checker pass anything
+        if unchecked is not None and (not isinstance(unchecked, str) or unchecked.strip("/")):
             wanted.append(("the collection's name", collection, "a collection"))
         for where, value, what in wanted:
             problem = find_names_problem(value, what)
@@ -644,11 +666,10 @@ def validate_file(
 
 
 def _geometry(word: str) -> Geometry:
-    if word not in _FILE_GEOMETRIES:
-        raise ConfigurationError(
-            f"the geometry is {word!r}, must be 'rectangle', 'polygon' or 'line'"
-        )
-    return word
+    for geometry in _FILE_GEOMETRIES:
+        if geometry == word:
+            return geometry
+    raise ConfigurationError(f"the geometry is {word!r}, must be 'rectangle', 'polygon' or 'line'")
 
 
 def _mode(ground_truth: bool | None) -> Mode | None:

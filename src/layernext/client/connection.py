@@ -9,7 +9,8 @@ import msgspec
 
 from layernext.client.transport import Transport
 from layernext.errors import IncompatibleStack, NotFound
-from layernext.wire import native, published
+from layernext.wire import published
+from layernext.wire.native import BASE_PATH, VERSION, NativeOffer
 
 
 class Connection:
@@ -25,10 +26,10 @@ class Connection:
         self._protocol = protocol
         self._lock = threading.Lock()
         self._is_known = False
-        self._native: native.NativeOffer | None = None
+        self._native: NativeOffer | None = None
 
     @property
-    def native(self) -> native.NativeOffer | None:
+    def native(self) -> NativeOffer | None:
         """What the stack offers natively, or None if it speaks only the published protocol.
 
         Raises:
@@ -42,7 +43,7 @@ class Connection:
                 self._is_known = True
             return self._native
 
-    def _shake_hands(self) -> native.NativeOffer | None:
+    def _shake_hands(self) -> NativeOffer | None:
         path = published.handshake_path(published.HANDSHAKE_VERSION)
         try:
             answer: Any = self.transport.request_json("GET", path)
@@ -58,10 +59,10 @@ class Connection:
         if self._protocol == "published" or "native" not in answer:
             return None
         try:
-            offer = msgspec.convert(answer["native"], native.NativeOffer)
+            offer = msgspec.convert(answer["native"], NativeOffer)
         except msgspec.ValidationError:
             return None  # something newer than this client; the published protocol still works
-        is_known = (offer.version, offer.base_path) == (native.VERSION, native.BASE_PATH)
+        is_known = (offer.version, offer.base_path) == (VERSION, BASE_PATH)
         return offer if is_known else None
 
     def require_native(self, what: str) -> None:

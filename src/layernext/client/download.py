@@ -6,14 +6,18 @@ arrived whole, and it is complete only with its last line, which says how many s
 
 from __future__ import annotations
 
+import itertools
 import logging
+import re
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlencode
 
 import msgspec
+from msgspec import Struct
 
 from layernext.client.connection import Connection
 from layernext.client.progress import ProgressChoice, show_progress
@@ -25,7 +29,7 @@ from layernext.errors import (
     IncompatibleStack,
     NotFound,
 )
-from layernext.formats import create_file
+from layernext.formats import FileWriter, create_file
 from layernext.model import Geometry, ImageAnnotations, Mode, decode_trusted
 from layernext.wire import published
 from layernext.wire.native import ANNOTATIONS_PATH, DownloadLine
@@ -35,7 +39,15 @@ logger = logging.getLogger("layernext.client.download")
 MAX_BREAKS = 5
 """Breaks of one download without a single set in between before it is given up."""
 
+_OBJECT_ID = re.compile(r"[0-9a-f]{24}")
+
+
+class _Flag(Struct):
+    isNormalized: bool | msgspec.UnsetType | None = msgspec.UNSET  # noqa: N815 - the file's name
+
+
 _line = msgspec.json.Decoder(DownloadLine).decode
+_flag = msgspec.json.Decoder(_Flag).decode
 
 
 def iter_lines(
@@ -55,21 +67,40 @@ def iter_lines(
             with connection.transport.stream(
                 ANNOTATIONS_PATH, {**params, "after": after}
             ) as chunks:
+                here = 0
                 for raw in _split_lines(chunks):
-                    line = _line(raw)
-                    if line.end is not None:
+                    line = _decoded(raw)
+                    if line.end == here:
                         return
+                    if line.end is not None:
+                        raise DownloadIncomplete(
+                            f"the stack sent {line.end:,} images, but {here:,} arrived", report=None
+                        )
                     yield line
-                    after, count, breaks = line.cursor, count + 1, 0
+                    after, breaks = line.cursor, 0
+                    here, count = here + 1, count + 1
             error: Exception = EOFError("the stack ended the stream early")
         except ConnectionFailed as broken:
             error = broken
         breaks += 1
         if breaks > MAX_BREAKS:
             raise DownloadIncomplete(
-                f"the download broke off after {count:,} images: {error}", report=count
+                f"the download broke off after {count:,} images: {error}", report=None
             ) from error
         logger.warning("the download broke off after %d images, going on: %s", count, error)
+
+
+def _decoded(raw: bytes) -> DownloadLine:
+    try:
+        return _line(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise _not_annotations(error) from error
+
+
+def _not_annotations(error: Exception) -> IncompatibleStack:
+    return IncompatibleStack(
+        f"what the stack sent is not what annotations look like: {error}", status=200
+    )
 
 
 def _split_lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -106,27 +137,49 @@ def iter_annotations(
                 hint="say ground_truth=True or ground_truth=False",
             )
         seen = line.mode
+        yield _typed(line)
+
+
+def _typed(line: DownloadLine) -> ImageAnnotations:
+    try:
         image = decode_trusted(line.set, line.geometry)
-        if line.normalized and not image.normalized:
-            image = msgspec.structs.replace(image, normalized=True)
-        yield image
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise _not_annotations(error) from error
+    if line.normalized and not image.normalized:
+        image = msgspec.structs.replace(image, normalized=True)
+    return image
 
 
 def _iter_published(
     connection: Connection, collection: str | None, run: str, mode: Mode | None
 ) -> Iterator[ImageAnnotations]:
-    for page in iter_pages(connection, _collection_id(connection, collection), [run], mode):
-        for row in page["resourceArray"]:
-            if "rawAnnotations" in row:
-                yield msgspec.convert(row["rawAnnotations"], ImageAnnotations)
+    for page in iter_pages(connection, find_collection_id(connection, collection), [run], mode):
+        try:
+            yield from msgspec.convert(list(_sets_of(page)), list[ImageAnnotations])
+        except msgspec.ValidationError as error:  # noqa: PERF203 - once a page
+            raise _not_annotations(error) from error
 
 
-def _collection_id(connection: Connection, collection: str | None) -> str:
+def _sets_of(page: dict[str, Any]) -> Iterator[Any]:
+    """The annotation sets in a page; a resource without one is a file."""
+    for row in page["resourceArray"]:
+        if isinstance(row, dict) and "rawAnnotations" in row:
+            yield row["rawAnnotations"]
+
+
+def find_collection_id(connection: Connection, collection: str | None) -> str:
+    """The id of a collection given by id or name, asked for with published requests (E20).
+
+    Raises:
+        NotFound: no such collection.
+    """
     name = (collection or "").rstrip("/")
     if not name:
         raise IncompatibleStack(
             "this stack speaks only the published protocol, which reads by collection", status=501
         )
+    if _OBJECT_ID.fullmatch(name):
+        return name
     body = {"collectionName": name, "objectType": published.IMAGE_COLLECTION}
     answer = connection.transport.request_json("POST", published.COLLECTION_ID_PATH, json=body)
     if not isinstance(answer, dict) or not answer.get("collectionId"):
@@ -153,8 +206,8 @@ def iter_pages(
         path = f"{published.annotations_path(collection_id)}?{query}"
         answer = connection.transport.request_json("GET", path)
         page = answer.get("data") if isinstance(answer, dict) else None
-        if not isinstance(page, dict) or "resourceArray" not in page:
-            raise DownloadIncomplete(f"the stack gave no page {number}", report=number)
+        if not isinstance(page, dict) or not isinstance(page.get("resourceArray"), list):
+            raise DownloadIncomplete(f"the stack gave no page {number}", report=None)
         yield page
         if not page.get("nextPage"):
             return
@@ -163,7 +216,7 @@ def iter_pages(
 
 def download_collection(
     connection: Connection,
-    collection_id: str,
+    collection: str,
     runs: Sequence[str],
     mode: Mode | None,
     folder: Path,
@@ -174,23 +227,27 @@ def download_collection(
     the stack sends never lead out of `folder`.
     """
     started = time.monotonic()
-    pages = iter_pages(connection, collection_id, runs, mode)
+    pages = iter_pages(connection, find_collection_id(connection, collection), runs, mode)
     first = next(pages)
     target = folder / _safe_name(first.get("groupUniqueName"), "collection")
     path = target / _safe_name(first.get("rawFileName"), "annotations.json")
-    with create_file(path) as writer:
-        for page in _chain(first, pages):
-            for row in page["resourceArray"]:
-                if "rawAnnotations" in row:
-                    writer.write(msgspec.json.encode(row["rawAnnotations"]))
-    return DownloadReport(
-        path=path, images=writer.images, seconds=time.monotonic() - started
-    )
+    with create_file(path) as writer, _reported(path, writer, started):
+        for page in itertools.chain([first], pages):
+            for annotation_set in _sets_of(page):
+                writer.write(msgspec.json.encode(annotation_set))
+    return DownloadReport(path=path, images=writer.images, seconds=time.monotonic() - started)
 
 
-def _chain(first: dict[str, Any], rest: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    yield first
-    yield from rest
+@contextmanager
+def _reported(path: Path, writer: FileWriter, started: float) -> Iterator[None]:
+    """Add to a `DownloadIncomplete` how far the file came."""
+    try:
+        yield
+    except DownloadIncomplete as error:
+        error.report = DownloadReport(
+            path=path, images=writer.images, seconds=time.monotonic() - started
+        )
+        raise
 
 
 def _safe_name(name: Any, default: str) -> str:
@@ -223,6 +280,7 @@ def download_to_file(
     form: list[Geometry | None] = []
     with (
         create_file(path) as writer,
+        _reported(path, writer, started),
         show_progress(progress, f"downloading to {path.name}", None) as advance,
     ):
         for line in iter_lines(connection, collection, runs, mode):
@@ -236,15 +294,17 @@ def _single(line: DownloadLine, form: Geometry | None) -> bytes:
     """The set as it was uploaded, unless another set of the file has another form."""
     raw = bytes(line.set)
     if line.geometry is not None and line.geometry != form:
-        raw = msgspec.json.encode(decode_trusted(raw, line.geometry))
-    if line.normalized and b'"isNormalized"' not in raw:
-        raw = b'{"isNormalized":true,' + raw.lstrip()[1:]
+        return msgspec.json.encode(_typed(line))
+    if line.normalized:
+        own = _flag(raw).isNormalized
+        if own is msgspec.UNSET:
+            return b'{"isNormalized":true,' + raw.lstrip()[1:]
+        if not own:
+            return msgspec.json.encode(_typed(line))
     return raw
 
 
 def _one_of_several(line: DownloadLine) -> bytes:
-    image = decode_trusted(line.set, line.geometry)
-    if line.normalized:
-        image = msgspec.structs.replace(image, normalized=True)
+    image = _typed(line)
     names = msgspec.json.encode({"run": line.run, "mode": line.mode})[:-1]
     return names + b"," + msgspec.json.encode(image)[1:]

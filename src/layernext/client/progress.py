@@ -47,6 +47,8 @@ def show_progress(choice: ProgressChoice, what: str, total: int | None) -> Itera
         TextColumn("images"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    console = Console(stderr=True)
+    # A bar that has done its work leaves a terminal, and stays in a log.
+    with Progress(*columns, console=console, transient=console.is_terminal) as bar:
         task = bar.add_task(what, total=total)
         yield lambda images: bar.advance(task, images)

@@ -125,9 +125,7 @@ class _Target:
             found = transport.request_json("POST", published.COLLECTION_ID_PATH, json=body)
             collection_id = found["collectionId"]
             wanted = {"collectionId": collection_id, "requiredMetaObj": {"storagePath": True}}
-            details = transport.request_json(
-                "POST", published.COLLECTION_DETAILS_PATH, json=wanted
-            )
+            details = transport.request_json("POST", published.COLLECTION_DETAILS_PATH, json=wanted)
             self._prefix = f"{details['itemDetails']['storagePath']}_"
         except (InvalidRequest, KeyError, TypeError):
             # The stack does not know the collection yet: the form of 0.0.5 names it by path.
@@ -150,59 +148,105 @@ class _Target:
         }
 
 
+class _Session:
+    """One upload: sends its batches, and counts what the stack has acknowledged."""
+
+    def __init__(self, connection: Connection, request: UploadRequest, total: int | None) -> None:
+        self._transport = connection.transport
+        self._request = request
+        self._total = total
+        self._id = str(uuid.uuid4())
+        self._labels = _Labels(connection)
+        self._target = _Target(connection, request)
+        self._bytes_sent = 0
+        self._unmatched: int | None = 0
+        self._annotations = 0
+        self.images = 0
+        self.batches = 0
+
+    def send(self, batch: list[ImageAnnotations], *, normalized: bool) -> None:
+        """Send some images, in one transaction of the stack's.
+
+        Raises:
+            DataError: the protocol cannot carry them, or the stack found them wrong.
+            InvalidRequest: the stack refused them.
+        """
+        self._labels.resolve(batch, self.images)
+        tables = self._labels.tables
+        entries = [self._target.entry(image, _shapes(image, tables)) for image in batch]
+        images = self.images + len(batch)
+        body: dict[str, Any] = {
+            "metaUpdatesArray": msgspec.json.encode(entries).decode(),
+            "sessionId": self._id,
+            "totalImageCount": images if self._total is None else self._total,
+            "uploadedImageCount": images,
+        }
+        if self._target.is_v2:
+            path = published.operation_path_v2(self._request.run)
+            body["operationMode"] = published.OPERATION_MODES[self._request.mode]
+            body["operationType"] = published.OPERATION_TYPE_ANNOTATION
+        else:
+            path = published.operation_path(self._request.run, self._request.mode)
+        content = msgspec.json.encode(body)
+        answer = self._transport.request_json(
+            "POST",
+            path,
+            params={"isNormalized": str(normalized)},
+            content=content,
+            headers={"Content-Type": "application/json"},
+        )
+        if not isinstance(answer, dict) or answer.get("isSuccess") is False:
+            reason = answer.get("message") if isinstance(answer, dict) else answer
+            raise InvalidRequest(f"the stack refused a batch: {reason}", status=200)
+        unmatched = answer.get("unmatchedCount")
+        if self._unmatched is not None:
+            self._unmatched = None if unmatched is None else self._unmatched + unmatched
+        self.images = images
+        self._annotations += sum(len(image.annotations) for image in batch)
+        self._bytes_sent += len(content)
+        self.batches += 1
+
+    def report(self, started: float) -> UploadReport:
+        """What the stack has acknowledged."""
+        return UploadReport(
+            collection=self._request.collection,
+            run=self._request.run,
+            mode=self._request.mode,
+            images=self.images,
+            annotations=self._annotations,
+            batches=self.batches,
+            resumed_batches=0,
+            new_labels=sorted(self._labels.new),
+            unmatched_images=self._unmatched,
+            bytes_sent=self._bytes_sent,
+            seconds=time.monotonic() - started,
+        )
+
+
 def upload_published(
     connection: Connection, request: UploadRequest, source: Source, *, progress: ProgressChoice
 ) -> UploadReport:
     """Upload a source by the published protocol; see `layernext.client.upload.upload`."""
-    started, sent_before = time.monotonic(), connection.transport.bytes_sent
-    labels, target = _Labels(connection), _Target(connection, request)
-    session_id = str(uuid.uuid4())
-    images = annotations = batches = 0
-    unmatched: int | None = 0
-
-    def report() -> UploadReport:
-        return UploadReport(
-            collection=request.collection,
-            run=request.run,
-            mode=request.mode,
-            images=images,
-            annotations=annotations,
-            batches=batches,
-            resumed_batches=0,
-            new_labels=labels.new,
-            unmatched_images=unmatched,
-            bytes_sent=connection.transport.bytes_sent - sent_before,
-            seconds=time.monotonic() - started,
-        )
-
+    started = time.monotonic()
+    session = _Session(connection, request, source.total)
     try:
         with show_progress(progress, f"uploading {request.run}", source.total) as advance:
             for batch, normalized in _batches(source, request):
-                labels.resolve(batch, images)
-                entries = [
-                    target.entry(image, _shapes(image, labels.tables)) for image in batch
-                ]
-                images += len(batch)
-                total = source.total if source.total is not None else images
-                answer = _send(
-                    connection, request, target, session_id, entries, total, images, normalized
-                )
-                count = answer.get("unmatchedCount")
-                unmatched = None if unmatched is None or count is None else unmatched + count
-                annotations += sum(len(image.annotations) for image in batch)
-                batches += 1
+                session.send(batch, normalized=normalized)
                 advance(len(batch))
-            if not batches:  # a run on no image is a run, too
-                _send(connection, request, target, session_id, [], 0, 0, request.normalized)
-    except DataError:
+            if not session.batches:  # a run on no image is a run, too
+                session.send([], normalized=request.normalized)
+    except DataError as error:
+        if session.images and error.hint is None:
+            error.hint = f"{session.images:,} images before it are stored already"
         raise
     except LayerNextError as error:
         raise UploadIncomplete(
             f"the upload of {request.run!r} ended early: {error.message}",
-            report=report(),
+            report=session.report(started),
             hint="call it again; what is stored already is replaced by the same",
         ) from error
-    return report()
+    return session.report(started)
 
 
 def _batches(
@@ -231,33 +275,3 @@ def _shapes(image: ImageAnnotations, tables: dict[str, LabelTable]) -> list[dict
         shape_from_annotation(annotation, number, tables[annotation.label], text_of, now)
         for number, annotation in enumerate(image.annotations, start=1)
     ]
-
-
-def _send(
-    connection: Connection,
-    request: UploadRequest,
-    target: _Target,
-    session_id: str,
-    entries: list[dict[str, Any]],
-    total: int,
-    images: int,
-    normalized: bool,
-) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "metaUpdatesArray": msgspec.json.encode(entries).decode(),
-        "sessionId": session_id,
-        "totalImageCount": total,
-        "uploadedImageCount": images,
-    }
-    if target.is_v2:
-        path = published.operation_path_v2(request.run)
-        body["operationMode"] = published.OPERATION_MODES[request.mode]
-        body["operationType"] = published.OPERATION_TYPE_ANNOTATION
-    else:
-        path = published.operation_path(request.run, request.mode)
-    params = {"isNormalized": str(normalized)}
-    answer = connection.transport.request_json("POST", path, json=body, params=params)
-    if not isinstance(answer, dict) or answer.get("isSuccess") is False:
-        reason = answer.get("message") if isinstance(answer, dict) else answer
-        raise InvalidRequest(f"the stack refused a batch: {reason}", status=200)
-    return answer

@@ -62,7 +62,7 @@ class DownloadReport(Record, frozen=True, kw_only=True):
     """What a download wrote.
 
     Attributes:
-        path: the file.
+        path: the file; where it would have been, if the download is incomplete.
         images: annotation sets in it.
         seconds: from start to end.
     """

@@ -1,59 +1,131 @@
 """Logging a model run from a training or inference loop, image by image.
 
-``with client.model_run(collection, name) as run: run.log(image, boxes=…)``. What is logged goes
-through a short queue to a background thread that runs the upload engine, so the loop waits only
+``with client.model_run(collection, name) as run: run.log(image, boxes=…)``. Each call checks its
+image and turns it into JSON at once, so later changes to the caller's arrays do no harm. The JSON
+waits in a short queue for a background thread, which runs the upload engine; the loop waits only
 when the stack is several batches behind. Leaving the block sends the rest, or raises. An exception
-inside the block ends the upload there: batches that were sent stay, nothing more is sent.
+inside the block ends the upload there: batches that the stack has stay, nothing more is sent.
 """
 
 from __future__ import annotations
 
-import queue
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from layernext.client.reports import UploadReport
-from layernext.client.sources import encode_item
-from layernext.errors import DataError, Problem
-from layernext.model import ImageDecoder
+from layernext.client.sources import Source, encode_item
+from layernext.errors import DataError, LayerNextError, Problem
+from layernext.model import AttributeValue, ImageDecoder
 
-QUEUE_IMAGES = 2_000
-"""Images that may wait for the background thread."""
-
-_END = object()
+QUEUE_BYTES = 16 << 20
+"""JSON that may wait for the background thread: a few batches."""
 
 
-class _Stop(Exception):  # noqa: N818 - never leaves this module
+class _Aborted(Exception):
     """The block was left by an exception."""
+
+
+class _Queue:
+    """Lines on their way to the background thread: the `Source` that it uploads."""
+
+    total = None
+    is_repeatable = False
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: deque[bytes] = deque()
+        self._size = 0
+        self._is_complete = False
+        self._is_aborted = False
+        self._has_reader = True
+
+    def put(self, line: bytes) -> None:
+        """Append a line; waits while the queue is full and somebody reads it."""
+        with self._changed:
+            while self._has_reader and self._size > QUEUE_BYTES:
+                self._changed.wait()
+            self._waiting.append(line)
+            self._size += len(line)
+            self._changed.notify_all()
+
+    def complete(self) -> None:
+        """Say that there is no further line."""
+        with self._changed:
+            self._is_complete = True
+            self._changed.notify_all()
+
+    def abort(self) -> None:
+        """Forget what waits, and make the reader stop."""
+        with self._changed:
+            self._is_aborted = True
+            self._changed.notify_all()
+
+    def leave(self) -> None:
+        """Say that nobody reads any more, so that nobody waits for it."""
+        with self._changed:
+            self._has_reader = False
+            self._changed.notify_all()
+
+    def lines(self) -> Iterator[bytes]:
+        """See `Source`."""
+        while (line := self._get()) is not None:
+            yield line
+
+    def _get(self) -> bytes | None:
+        with self._changed:
+            while not (self._waiting or self._is_complete or self._is_aborted):
+                self._changed.wait()
+            if self._is_aborted:
+                raise _Aborted
+            if not self._waiting:
+                return None
+            line = self._waiting.popleft()
+            self._size -= len(line)
+            self._changed.notify_all()
+            return line
 
 
 class RunLogger:
     """Collects annotation sets and uploads them in the background; see `LayerNextClient.model_run`.
 
+    Serves one ``with`` block. `log` may be called by several threads.
+
     Attributes:
         report: the upload's report, once the block has ended well.
     """
 
-    def __init__(self, start: Callable[[Iterable[Mapping[str, Any]]], UploadReport]) -> None:
-        self._start = start
-        self._queue: queue.Queue[Any] = queue.Queue(QUEUE_IMAGES)
+    def __init__(self, upload: Callable[[Source], UploadReport]) -> None:
+        self._upload = upload
+        self._queue = _Queue()
         self._thread = threading.Thread(target=self._run, name="layernext-run", daemon=True)
         self._failure: BaseException | None = None
-        self._has_stopped = threading.Event()
+        self._is_open = False
         self._decoder = ImageDecoder(None)
         self._logged = 0
         self.report: UploadReport | None = None
 
     def __enter__(self) -> RunLogger:
         """Open the run."""
+        if self._is_open or self._thread.ident is not None:
+            raise LayerNextError("this run was opened before", hint="ask the client for another")
+        self._is_open = True
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
         """Send what is left and wait for it, or give up if the block failed."""
-        self._put(_END if kind is None else _Stop())
-        self._thread.join()
+        self._is_open = False
+        if kind is None:
+            self._queue.complete()
+        else:
+            self._queue.abort()
+        try:
+            self._thread.join()
+        except BaseException:  # Ctrl-C while waiting
+            self._queue.abort()
+            raise
         if kind is None and self._failure is not None:
             raise self._failure
 
@@ -62,9 +134,9 @@ class RunLogger:
         image: str,
         *,
         boxes: Any = None,
-        polygons: Sequence[Any] | None = None,
-        lines: Sequence[Any] | None = None,
-        labels: Sequence[str] | None = None,
+        polygons: Iterable[Any] | None = None,
+        lines: Iterable[Any] | None = None,
+        labels: Sequence[str] | Any = None,
         confidences: Any = None,
         attributes: Sequence[Mapping[str, Any]] | None = None,
         metadata: Sequence[Mapping[str, Any]] | None = None,
@@ -80,86 +152,85 @@ class RunLogger:
             lines: N lines, each (M, 2): x, y of its points.
             labels: N class names, in the order boxes, polygons, lines.
             confidences: N numbers from 0 to 1, in the same order, or None.
-            attributes: N dictionaries: attribute name to a value, or to a list of
-                ``{"value": …, "confidence": …}``; or None.
+            attributes: N dictionaries: attribute name to a value, or to a list of `AttributeValue`
+                or ``{"value": …, "confidence": …}``; or None.
             metadata: N dictionaries of free fields, or None.
 
         Raises:
             DataError: lengths differ, or a value breaks a rule; nothing of this image is logged.
             UploadIncomplete, StackError, ConnectionFailed: an earlier batch could not be sent.
         """
+        if not self._is_open:
+            raise LayerNextError("this run is not open", hint="call log inside the with block")
         shapes = [
-            *(("rectangle", "bbox", shape) for shape in _rows(boxes)),
-            *(("polygon", "polygon", _plain(shape)) for shape in polygons or ()),
-            *(("line", "line", _plain(shape)) for shape in lines or ()),
+            *(("rectangle", "bbox", shape) for shape in _rows("boxes", boxes) or ()),
+            *(("polygon", "polygon", shape) for shape in _rows("polygons", polygons) or ()),
+            *(("line", "line", shape) for shape in _rows("lines", lines) or ()),
+        ]
+        annotations: list[dict[str, Any]] = [
+            {"type": kind, key: shape} for kind, key, shape in shapes
         ]
         columns = {
-            "labels": _rows(labels),
-            "confidences": _rows(confidences),
-            "attributes": attributes,
-            "metadata": metadata,
+            "label": _column("labels", labels if labels is not None else (), len(shapes)),
+            "confidence": _column("confidences", confidences, len(shapes)),
+            "attributes": _column("attributes", attributes, len(shapes)),
+            "metadata": _column("metadata", metadata, len(shapes)),
         }
-        for name, column in columns.items():
-            is_needed = name == "labels" and shapes
-            if (column or is_needed) and len(column or ()) != len(shapes):
-                raise DataError(
-                    Problem(name, f"has {len(column or ())}, must have {len(shapes)}: one a shape")
-                )
-        annotations = []
-        for place, (kind, key, shape) in enumerate(shapes):
-            fields: dict[str, Any] = {"type": kind, "label": columns["labels"][place], key: shape}
-            if columns["confidences"]:
-                fields["confidence"] = columns["confidences"][place]
-            if attributes:
-                fields["attributes"] = {
-                    name: value if isinstance(value, list) else [{"value": value}]
-                    for name, value in attributes[place].items()
-                }
-            if metadata:
-                fields["metadata"] = metadata[place]
-            annotations.append(fields)
-        item = {"image": image, "annotations": annotations}
+        for key, column in columns.items():
+            for annotation, value in zip(annotations, column or (), strict=False):
+                annotation[key] = _attributes(value) if key == "attributes" else value
         # Checked here, so that the error points at the call that caused it.
-        self._decoder.decode(encode_item(item, self._logged), index=self._logged)
-        self._put(item)
-        self._logged += 1
-
-    def _put(self, item: Any) -> None:
-        while not self._has_stopped.is_set():
-            try:
-                self._queue.put(item, timeout=0.2)
-            except queue.Full:
-                continue
-            return
-        if self._failure is not None and not isinstance(item, _Stop):
+        line = encode_item({"image": image, "annotations": annotations}, self._logged)
+        self._decoder.decode(line, index=self._logged)
+        self._queue.put(line)
+        if self._failure is not None:
             raise self._failure
-
-    def _items(self) -> Iterator[Mapping[str, Any]]:
-        while (item := self._queue.get()) is not _END:
-            if isinstance(item, _Stop):
-                raise item
-            yield item
+        self._logged += 1
 
     def _run(self) -> None:
         try:
-            self.report = self._start(self._items())
-        except _Stop:
+            self.report = self._upload(self._queue)
+        except _Aborted:
             pass  # the block's own exception is on its way
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             self._failure = error
         finally:
-            self._has_stopped.set()
+            self._queue.leave()
 
 
-def _plain(value: Any) -> Any:
-    return value.tolist() if hasattr(value, "tolist") else value
-
-
-def _rows(values: Any) -> list[Any]:
-    """An array or a sequence as a list; None as an empty one."""
+def _rows(name: str, values: Any) -> list[Any] | None:
+    """An array, or anything that can be iterated, as a list; None stays None."""
     if values is None:
-        return []
-    plain = _plain(values)
-    return [_plain(row) for row in plain]
+        return None
+    plain = values.tolist() if hasattr(values, "tolist") else values
+    if isinstance(plain, str | bytes | Mapping):
+        raise DataError(Problem(name, f"is a {type(plain).__name__}, must be a list"))
+    try:
+        return [row.tolist() if hasattr(row, "tolist") else row for row in plain]
+    except TypeError as error:
+        kind = type(values).__name__
+        raise DataError(Problem(name, f"is a {kind}, must be a list")) from error
 
 
+def _column(name: str, values: Any, count: int) -> list[Any] | None:
+    """As `_rows`, with one value a shape."""
+    rows = _rows(name, values)
+    if rows is not None and len(rows) != count:
+        raise DataError(Problem(name, f"has {len(rows)}, must have {count}: one a shape"))
+    return rows
+
+
+def _attributes(given: Any) -> Any:
+    """Attributes as form v2 has them; what is no dictionary is left to the check."""
+    if not isinstance(given, Mapping):
+        return given
+    return {
+        name: [_value(one) for one in value] if isinstance(value, list) else [{"value": value}]
+        for name, value in given.items()
+    }
+
+
+def _value(one: Any) -> Any:
+    if isinstance(one, AttributeValue):
+        return {"value": one.value, "confidence": one.confidence, "metadata": one.metadata}
+    return one

@@ -17,7 +17,7 @@ import msgspec
 from layernext.client.progress import ProgressChoice, show_progress
 from layernext.errors import ConfigurationError, DataError, Problem
 from layernext.formats import DEFAULT_PROBLEM_LIMIT, FileSummary, Spans, check_file, iter_file
-from layernext.model import Geometry, ImageAnnotations, ImageDecoder
+from layernext.model import Annotation, Geometry, ImageAnnotations, ImageDecoder
 
 Validate: TypeAlias = Literal["first", "stream"]
 """``first``: the whole file is checked before anything is sent. ``stream``: batch by batch."""
@@ -30,8 +30,15 @@ _LINE_BREAKS = b"\r\n"
 class Source(Protocol):
     """Gives the images of an upload as lines of JSON."""
 
-    total: int | None
-    is_repeatable: bool
+    @property
+    def total(self) -> int | None:
+        """Images in all, if that is known."""
+        ...
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether `lines` can be called again, to begin anew."""
+        ...
 
     def lines(self) -> Iterator[bytes]:
         """The JSON of each image, without line breaks.
@@ -72,9 +79,7 @@ class FileSource:
         """
         if self._validate == "first":
             self._spans = Spans()
-            summary = check_with_progress(
-                self._path, self._geometry, progress, spans=self._spans
-            )
+            summary = check_with_progress(self._path, self._geometry, progress, spans=self._spans)
             self.total = summary.images
 
     def lines(self) -> Iterator[bytes]:
@@ -82,7 +87,6 @@ class FileSource:
         for raw in self._spans.read(self._path) if self._spans else self._checked():
             # JSON text has line breaks between its tokens only, where none is needed.
             yield raw.translate(None, _LINE_BREAKS) if b"\n" in raw or b"\r" in raw else raw
-
 
     def _checked(self) -> Iterator[bytes]:
         decoder = ImageDecoder(self._geometry)
@@ -129,34 +133,33 @@ class ItemSource:
             yield raw
 
 
-def encode_item(item: Item, index: int) -> bytes:
+def encode_item(item: object, index: int) -> bytes:
     """The JSON of one annotation set.
 
     Raises:
-        DataError: something in it is no JSON value: a number that is not finite, another object.
+        DataError: something in it is no JSON value, and would come back as another one: a number
+            that is not finite, a key that is no string, another object.
     """
     where = f"images[{index}]"
-    if isinstance(item, ImageAnnotations):
-        try:
+    try:
+        if isinstance(item, ImageAnnotations):
+            _refuse_foreign_fields(item, where)
             raw = msgspec.json.encode(item, enc_hook=_plain)
             if b"null" in raw:
                 # msgspec writes NaN and infinity as null, which would pass for a missing value.
-                _refuse_not_finite(msgspec.to_builtins(item, enc_hook=_plain), where)
-        except (TypeError, ValueError, OverflowError) as error:
-            raise _as_data_error(error, where) from error
-        return raw
-    if not isinstance(item, Mapping):
-        kind = type(item).__name__
-        raise DataError(Problem(where, f"is a {kind}, must be ImageAnnotations or a dictionary"))
-    try:
-        return json.dumps(item, allow_nan=False, ensure_ascii=False, default=_plain).encode()
+                _refuse_foreign(msgspec.to_builtins(item, enc_hook=_plain), where)
+            return raw
+        if isinstance(item, Mapping):
+            _refuse_foreign_fields(item, where)
+            return json.dumps(item, allow_nan=False, ensure_ascii=False, default=_plain).encode()
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
-        _refuse_not_finite(item, where)
-        raise _as_data_error(error, where) from error
-
-
-def _as_data_error(error: Exception, where: str) -> DataError:
-    return error if isinstance(error, DataError) else DataError(Problem(where, str(error)))
+        if isinstance(error, DataError):
+            raise
+        if isinstance(item, Mapping) and not isinstance(error, RecursionError):
+            _refuse_foreign(item, where)
+        raise DataError(Problem(where, str(error))) from error
+    kind = type(item).__name__
+    raise DataError(Problem(where, f"is a {kind}, must be ImageAnnotations or a dictionary"))
 
 
 def _plain(value: Any) -> Any:
@@ -168,15 +171,47 @@ def _plain(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} is no JSON value")
 
 
-def _refuse_not_finite(value: Any, where: str) -> None:
+def _refuse_foreign_fields(item: ImageAnnotations | Mapping[Any, Any], where: str) -> None:
+    """Look at the fields that may hold anything; the decoder checks all others."""
+    if isinstance(item, ImageAnnotations):
+        for place, annotation in enumerate(item.annotations):
+            if annotation.metadata or annotation.attributes:
+                _refuse_foreign_in(annotation, f"{where}.annotations[{place}]")
+        return
+    annotations = item.get("annotations")
+    if not isinstance(annotations, list | tuple):
+        return
+    for place, fields in enumerate(annotations):
+        if isinstance(fields, Mapping):
+            for key in ("metadata", "attributes"):
+                _refuse_foreign(fields.get(key), f"{where}.annotations[{place}].{key}")
+
+
+def _refuse_foreign_in(annotation: Annotation, where: str) -> None:
+    _refuse_foreign(annotation.metadata, f"{where}.metadata")
+    for name, values in annotation.attributes.items():
+        for position, value in enumerate(values):
+            _refuse_foreign(value.value, f"{where}.attributes.{name}[{position}].value")
+            _refuse_foreign(value.metadata, f"{where}.attributes.{name}[{position}].metadata")
+
+
+def _refuse_foreign(value: Any, where: str) -> None:
+    """Raise for what JSON does not have, at any depth."""
     if hasattr(value, "tolist"):
         value = value.tolist()
-    if isinstance(value, float) and not math.isfinite(value):
-        raise DataError(Problem(where, f"is {value}, must be a finite number"))
-    if isinstance(value, Mapping):
+    if value is None or isinstance(value, str | int):
+        return
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise DataError(Problem(where, f"is {value}, must be a finite number"))
+    elif isinstance(value, Mapping):
         for key, inner in value.items():
-            is_word = isinstance(key, str) and key.isidentifier()
-            _refuse_not_finite(inner, f"{where}.{key}" if is_word else f"{where}[{key!r}]")
+            if not isinstance(key, str):
+                raise DataError(Problem(where, f"has the key {key!r}; keys must be strings"))
+            _refuse_foreign(inner, f"{where}.{key}" if key.isidentifier() else f"{where}[{key!r}]")
     elif isinstance(value, list | tuple):
         for position, inner in enumerate(value):
-            _refuse_not_finite(inner, f"{where}[{position}]")
+            _refuse_foreign(inner, f"{where}[{position}]")
+    else:
+        kind = type(value).__name__
+        raise DataError(Problem(where, f"is a {kind}, which JSON does not have"))

@@ -10,9 +10,8 @@ import email.utils
 import ipaddress
 import logging
 import platform
-import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,6 +25,7 @@ from layernext.errors import (
     Conflict,
     ConnectionFailed,
     DataError,
+    IncompatibleStack,
     InvalidRequest,
     NotAllowed,
     NotAuthenticated,
@@ -61,7 +61,7 @@ _ERRORS: dict[int, type[StackError]] = {
 }
 
 
-class _TryAgain(Exception):  # noqa: N818 - never leaves this module
+class _TryAgain(Exception):
     """An attempt failed in a way that may pass."""
 
     def __init__(self, error: Exception, wait_s: float | None = None) -> None:
@@ -104,8 +104,6 @@ class Transport:
             follow_redirects=False,
             transport=http,
         )
-        self._sent_lock = threading.Lock()
-        self.bytes_sent = 0
 
     def __repr__(self) -> str:
         return f"Transport({self.url!r})"
@@ -123,6 +121,7 @@ class Transport:
         json: Any = None,
         content: bytes | None = None,
         headers: Mapping[str, str] | None = None,
+        should_stop: Callable[[], bool] | None = None,
     ) -> bytes:
         """Send a request, again if needed, and return the body of the answer.
 
@@ -133,6 +132,7 @@ class Transport:
             json: what to send as JSON.
             content: or the bytes to send.
             headers: more headers.
+            should_stop: asked before another attempt; if it says yes there is none.
 
         Raises:
             ConnectionFailed, RequestTimeout: no answer, after all attempts.
@@ -148,29 +148,29 @@ class Transport:
 
         def attempt() -> bytes:
             response = self._client.request(
-                method, self.url + path, params=query, content=content, headers=fixed
+                method, self.url + path, params=query or None, content=content, headers=fixed
             )
             if response.is_success:
                 return response.content
             raise self._refusal(response, response.content)
 
-        answer = self._repeat(attempt, f"{method} {path}")
-        with self._sent_lock:
-            self.bytes_sent += len(content or b"")
+        answer: bytes = self._repeat(attempt, f"{method} {path}", should_stop)
         return answer
 
     def request_json(self, method: str, path: str, kind: Any = Any, **rest: Any) -> Any:
         """As `request`; the answer decoded as `kind`.
 
         Raises:
-            StackError: the answer is not what it should be; else as `request`.
+            IncompatibleStack: the answer is not what a stack says; else as `request`.
         """
         answer = self.request(method, path, **rest)
         try:
             return msgspec.json.decode(answer, type=kind)
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-            raise InvalidRequest(
-                f"{self.url}{path} did not answer as a stack does: {error}", status=200
+            raise IncompatibleStack(
+                f"{self.url}{path.partition('?')[0]} did not answer as a stack does: {error}",
+                status=200,
+                hint="is this the URL of a LayerNext stack?",
             ) from error
 
     @contextmanager
@@ -185,7 +185,7 @@ class Transport:
         query = {key: value for key, value in params.items() if value is not None}
 
         def attempt() -> httpx.Response:
-            request = self._client.build_request("GET", self.url + path, params=query)
+            request = self._client.build_request("GET", self.url + path, params=query or None)
             response = self._client.send(request, stream=True)
             if response.is_success:
                 return response
@@ -207,11 +207,24 @@ class Transport:
         except (httpx.TransportError, httpx.DecodingError) as error:
             raise self._no_answer(error, 1, time.monotonic() - started) from error
 
-    def _repeat(self, attempt: Any, what: str) -> Any:
+    def _repeat(
+        self, attempt: Any, what: str, should_stop: Callable[[], bool] | None = None
+    ) -> Any:
         started, tries = time.monotonic(), 0
+
+        def wait_before(error: Exception) -> bool | float:
+            """Whether to try again, or after how many seconds the stack asks for it."""
+            if not isinstance(error, _TryAgain) or (should_stop is not None and should_stop()):
+                return False
+            if error.wait_s is None:
+                return True
+            # The time for retries bounds the wait, too: a stack may ask for an hour.
+            is_in_time = time.monotonic() - started + error.wait_s <= self._retry_for_s
+            return error.wait_s if is_in_time else False
+
         try:
             for one in stamina.retry_context(
-                on=_wait_before,
+                on=wait_before,
                 attempts=None if self._retry_for_s > 0 else 1,
                 timeout=self._retry_for_s or None,
                 wait_initial=_FIRST_WAIT_S,
@@ -249,14 +262,24 @@ class Transport:
         """The exception for an answer that is not a success."""
         status = response.status_code
         body = _error_of(content)
-        message = str(body.get("message") or f"{response.request.url.path} answered {status}")
+        message = str(
+            body.get("message") or f"{self.url}{response.request.url.path} answered {status}"
+        )
+        if response.has_redirect_location:
+            # Not followed: key and secret go to the address that the user gave, and no other.
+            return InvalidRequest(
+                f"{self.url} points to {response.headers['location']}",
+                status=status,
+                hint="if that is your stack, give its address as the URL",
+            )
         rest = {
             "status": status,
             "request_id": body.get("requestId") or response.headers.get("x-request-id"),
             "detail": body.get("details"),
         }
-        if status == _UNPROCESSABLE and body.get("code") == "data" and rest["detail"]:
-            return DataError([Problem(row["where"], row["message"]) for row in rest["detail"]])
+        problems = _problems_of(body) if status == _UNPROCESSABLE else []
+        if problems:
+            return DataError(problems)
         if status in _RETRIED:
             wait_s = _retry_after(response.headers.get("retry-after"))
             if status == 429:  # noqa: PLR2004 - the status itself
@@ -266,13 +289,6 @@ class Transport:
             return NotAuthenticated(message, **rest)
         default = StackUnavailable if status >= 500 else InvalidRequest  # noqa: PLR2004
         return _ERRORS.get(status, default)(message, **rest)
-
-
-def _wait_before(error: Exception) -> bool | float:
-    """Whether to try again, or after how many seconds the stack asks for it."""
-    if not isinstance(error, _TryAgain):
-        return False
-    return True if error.wait_s is None else error.wait_s
 
 
 def _retry_after(text: str | None) -> float | None:
@@ -297,7 +313,19 @@ def _error_of(content: bytes) -> dict[str, Any]:
     return error if isinstance(error, dict) else {}
 
 
-def _tidy_url(url: str) -> str:
+def _problems_of(error: dict[str, Any]) -> list[Problem]:
+    """The problems that a stack found in the data; none if the error is about something else."""
+    rows = error.get("details")
+    if error.get("code") != DataError.code or not isinstance(rows, list):
+        return []
+    return [
+        Problem(str(row["where"]), str(row["message"]))
+        for row in rows
+        if isinstance(row, dict) and "where" in row and "message" in row
+    ]
+
+
+def _tidy_url(url: object) -> str:
     example = "it should look like https://api.example.com"
     if not isinstance(url, str) or not url.strip():
         raise ConfigurationError("the stack's URL is missing", hint=example)
@@ -321,12 +349,11 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _check_credentials(api_key: str, secret: str) -> None:
+def _check_credentials(api_key: object, secret: object) -> None:
     for what, value in (("API key", api_key), ("secret", secret)):
         if not isinstance(value, str) or not value:
             raise ConfigurationError(f"the {what} is missing")
-    if ":" in api_key:
-        raise ConfigurationError("the API key contains a colon, which no key has")
-    for what, value in (("API key", api_key), ("secret", secret)):
         if not (value.isascii() and value.isprintable()):
             raise ConfigurationError(f"the {what} has characters that no {what} has")
+        if value is api_key and ":" in value:
+            raise ConfigurationError("the API key contains a colon, which no key has")

@@ -5,7 +5,7 @@ whichever comes first, so the same source always makes the same batches. A few t
 send them; when that many are under way the calling thread waits, so memory stays at a few batches
 however large the source is. Each batch carries its number, and the stack applies each number once:
 a request whose answer was lost is simply sent again. The first error stops the reading, lets the
-requests under way end, and is raised. Running the same call with ``resume=True`` asks the stack
+requests under way end without trying them again, and is raised. Running the same call with ``resume=True`` asks the stack
 which batches it has, compares their digests with the source's, and sends the rest; if the source
 has changed since, everything is sent anew. At the end the stack confirms that every batch is there.
 """
@@ -13,6 +13,8 @@ has changed since, everything is sent anew. At the end the stack confirms that e
 from __future__ import annotations
 
 import logging
+import re
+import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -27,7 +29,7 @@ from layernext.client.progress import Advance, ProgressChoice, show_progress
 from layernext.client.published_upload import upload_published
 from layernext.client.reports import UploadReport
 from layernext.client.sources import FileSource, Source
-from layernext.errors import Conflict, DataError, LayerNextError, UploadIncomplete
+from layernext.errors import Conflict, DataError, LayerNextError, Problem, UploadIncomplete
 from layernext.wire import native
 from layernext.wire.native import BatchResult, FinishRequest, UploadRequest, UploadState
 
@@ -40,16 +42,27 @@ IN_FLIGHT = 3
 COMPRESSION_LEVEL = 1
 """Higher levels cost more time than they save on any network faster than 100 Mbit/s."""
 
+_IMAGE_NUMBER = re.compile(r"^images\[(\d+)\]")
+
 
 class Batch(Struct, frozen=True):
-    """Some images of an upload."""
+    """Some images of an upload: its number, their lines, how many, and how many came before."""
 
     sequence: int
     lines: bytes
     images: int
+    images_before: int
 
 
-class _SourceChanged(Exception):  # noqa: N818 - never leaves this module
+class _Outcome(Struct, frozen=True):
+    """What became of a batch that was sent."""
+
+    images: int
+    result: BatchResult
+    bytes_sent: int
+
+
+class _SourceChanged(Exception):
     """The stack has other batches than this source makes."""
 
 
@@ -62,74 +75,146 @@ def iter_batches(lines: Iterable[bytes], offer: native.NativeOffer) -> Iterator[
     most_bytes = min(BATCH_BYTES, offer.batch_bytes)
     most_images = min(BATCH_IMAGES, offer.batch_images)
     gathered: list[bytes] = []
-    size = sequence = 0
+    size = sequence = before = 0
     for line in lines:
         if len(line) > offer.batch_bytes:
             raise DataError(
-                f"one image has {len(line):,} bytes of annotations; "
-                f"the stack takes at most {offer.batch_bytes:,}"
+                Problem(
+                    f"images[{before + len(gathered)}]",
+                    f"has {len(line):,} bytes; the stack takes at most {offer.batch_bytes:,}",
+                )
             )
         if gathered and (size + len(line) + 1 > most_bytes or len(gathered) >= most_images):
-            yield Batch(sequence, b"\n".join(gathered), len(gathered))
+            yield Batch(sequence, b"\n".join(gathered), len(gathered), before)
             sequence += 1
+            before += len(gathered)
             gathered, size = [], 0
         gathered.append(line)
         size += len(line) + 1
     if gathered:
-        yield Batch(sequence, b"\n".join(gathered), len(gathered))
+        yield Batch(sequence, b"\n".join(gathered), len(gathered), before)
 
 
 class _Session:
-    """One open upload: sends its batches."""
+    """One open upload: sends its batches, and counts what the stack has of it."""
 
-    def __init__(self, connection: Connection, state: UploadState) -> None:
+    def __init__(self, connection: Connection, request: UploadRequest, state: UploadState) -> None:
         self._transport = connection.transport
-        self.id = state.id
+        self._request = request
+        self._state = state
         self._received = {batch.sequence: batch.digest for batch in state.received}
-        self.resumed_batches = 0
+        self._has_failed = threading.Event()
+        self._results: list[BatchResult] = []
+        self._resumed_batches = 0
+        self._bytes_sent = 0
 
-    def send(self, batch: Batch) -> BatchResult | None:
-        """Compress and send a batch; None if the stack has it already."""
-        digest = self._received.get(batch.sequence)
-        if digest is not None:
-            if digest != native.batch_digest(batch.lines):
-                raise _SourceChanged
-            return None
-        answer: BatchResult = self._transport.request_json(
-            "PUT",
-            native.batch_path(self.id, batch.sequence),
-            BatchResult,
-            content=zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compress(batch.lines),
-            headers={"Content-Encoding": "zstd", "Content-Type": native.NDJSON},
-        )
-        return answer
-
-    def send_all(self, batches: Iterator[Batch], advance: Advance) -> int:
-        """Send every batch, a few at a time; how many there were."""
-        pending: deque[tuple[Batch, Future[BatchResult | None]]] = deque()
+    def send_all(self, batches: Iterator[Batch], advance: Advance) -> None:
+        """Send every batch, a few at a time, and end the upload."""
+        pending: deque[Future[_Outcome]] = deque()
         count = 0
-
-        def settle() -> None:
-            batch, future = pending.popleft()
-            if future.result() is None:
-                self.resumed_batches += 1
-            advance(batch.images)
-
         with ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="layernext-upload") as pool:
             try:
                 for batch in batches:
                     count += 1
-                    pending.append((batch, pool.submit(self.send, batch)))
+                    if self._has(batch):
+                        self._resumed_batches += 1
+                        advance(batch.images)
+                        continue
+                    pending.append(pool.submit(self._send, batch))
                     if len(pending) >= IN_FLIGHT:
-                        settle()
+                        self._settle(pending.popleft(), advance)
                 while pending:
-                    settle()
-            finally:
-                for _, future in pending:
-                    future.cancel()
+                    self._settle(pending.popleft(), advance)
+            except BaseException:
+                # Nothing new is begun and nothing is tried again; what is under way is counted.
+                self._has_failed.set()
+                for future in pending:
+                    if not future.cancel() and future.exception() is None:
+                        self._settle(future, advance)
+                raise
         if self._received and max(self._received) >= count:
             raise _SourceChanged  # the source has become shorter
-        return count
+        self._state = self._transport.request_json(
+            "POST",
+            native.finish_path(self._state.id),
+            UploadState,
+            json=FinishRequest(batches=count),
+        )
+
+    def _has(self, batch: Batch) -> bool:
+        """Whether the stack has the batch from before.
+
+        Raises:
+            _SourceChanged: it has another one under that number.
+        """
+        digest = self._received.get(batch.sequence)
+        if digest is not None and digest != native.batch_digest(batch.lines):
+            raise _SourceChanged
+        return digest is not None
+
+    def _send(self, batch: Batch) -> _Outcome:
+        """Compress and send a batch. Runs in a thread."""
+        content = zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compress(batch.lines)
+        try:
+            result = self._transport.request_json(
+                "PUT",
+                native.batch_path(self._state.id, batch.sequence),
+                BatchResult,
+                content=content,
+                headers={"Content-Encoding": "zstd", "Content-Type": native.NDJSON},
+                should_stop=self._has_failed.is_set,
+            )
+        except DataError as error:
+            raise _in_whole_source(error, batch) from error
+        return _Outcome(batch.images, result, len(content))
+
+    def _settle(self, future: Future[_Outcome], advance: Advance) -> None:
+        outcome = future.result()
+        self._results.append(outcome.result)
+        self._bytes_sent += outcome.bytes_sent
+        advance(outcome.images)
+
+    @property
+    def run(self) -> str:
+        """The run's name."""
+        return self._request.run
+
+    def report(self, started: float) -> UploadReport:
+        """What the stack has: as it said at the end, or else as far as it has answered."""
+        state, results = self._state, self._results
+        if state.finished:
+            results = []
+        new_labels = {*state.new_labels, *(name for one in results for name in one.new_labels)}
+        return UploadReport(
+            collection=self._request.collection,
+            run=self._request.run,
+            mode=self._request.mode,
+            images=state.images + sum(one.images for one in results),
+            annotations=state.annotations + sum(one.annotations for one in results),
+            batches=len(state.received) + len(results),
+            resumed_batches=self._resumed_batches,
+            new_labels=sorted(new_labels),
+            unmatched_images=state.unmatched + sum(one.unmatched for one in results),
+            bytes_sent=self._bytes_sent,
+            seconds=time.monotonic() - started,
+            job_id=state.id,
+        )
+
+
+def _in_whole_source(error: DataError, batch: Batch) -> DataError:
+    """Problems that the stack found in a batch, with the images numbered as in the source."""
+
+    def moved(match: re.Match[str]) -> str:
+        return f"images[{int(match[1]) + batch.images_before}]"
+
+    return DataError(
+        [
+            Problem(_IMAGE_NUMBER.sub(moved, p.where, count=1), p.message, p.expected, p.got)
+            for p in error.problems
+        ],
+        more=error.more,
+        hint=error.hint,
+    )
 
 
 def upload(
@@ -153,91 +238,50 @@ def upload(
     offer = connection.native
     if offer is None:
         return upload_published(connection, request, source, progress=progress)
-    sent_before = connection.transport.bytes_sent
-    state = _open(connection, request, resume=resume)
-    session = _Session(connection, state)
-    what = f"uploading {request.run}"
+    session = _open(connection, request, resume=resume)
     try:
-        with show_progress(progress, what, source.total) as advance:
-            count = session.send_all(iter_batches(source.lines(), offer), advance)
+        return _send_source(session, source, offer, progress, started)
     except _SourceChanged:
         if not source.is_repeatable:
             raise Conflict(
-                "the data differs from the upload that was interrupted",
+                "the data differs from that of the upload that was interrupted",
                 status=409,
                 hint="upload it without resume=True",
             ) from None
-        logger.info("the source has changed since the interrupted upload; sending all of it")
-        session = _Session(connection, _open(connection, request, resume=False))
-        with show_progress(progress, what, source.total) as advance:
-            count = session.send_all(iter_batches(source.lines(), offer), advance)
-    except DataError:
+    logger.info("the source has changed since the interrupted upload; sending all of it")
+    session = _open(connection, request, resume=False)
+    return _send_source(session, source, offer, progress, started)
+
+
+def _open(connection: Connection, request: UploadRequest, *, resume: bool) -> _Session:
+    state: UploadState = connection.transport.request_json(
+        "POST",
+        native.uploads_path(),
+        UploadState,
+        json=msgspec.structs.replace(request, resume=resume),
+    )
+    return _Session(connection, request, state)
+
+
+def _send_source(
+    session: _Session,
+    source: Source,
+    offer: native.NativeOffer,
+    progress: ProgressChoice,
+    started: float,
+) -> UploadReport:
+    try:
+        with show_progress(progress, f"uploading {session.run}", source.total) as advance:
+            session.send_all(iter_batches(source.lines(), offer), advance)
+    except DataError as error:
+        stored = session.report(started).images
+        if stored and error.hint is None:
+            error.hint = f"{stored:,} images before it are stored already"
         raise
     except LayerNextError as error:
-        raise _incomplete(connection, request, session, error, started, sent_before) from error
-    finished: UploadState = connection.transport.request_json(
-        "POST",
-        native.finish_path(session.id),
-        UploadState,
-        json=FinishRequest(batches=count),
-    )
-    return _report(connection, request, session, finished, started, sent_before)
-
-
-def _open(connection: Connection, request: UploadRequest, *, resume: bool) -> UploadState:
-    wanted = msgspec.structs.replace(request, resume=resume)
-    state: UploadState = connection.transport.request_json(
-        "POST", native.uploads_path(), UploadState, json=wanted
-    )
-    return state
-
-
-def _report(
-    connection: Connection,
-    request: UploadRequest,
-    session: _Session,
-    state: UploadState,
-    started: float,
-    sent_before: int,
-) -> UploadReport:
-    return UploadReport(
-        collection=request.collection,
-        run=request.run,
-        mode=request.mode,
-        images=state.images,
-        annotations=state.annotations,
-        batches=len(state.received),
-        resumed_batches=session.resumed_batches,
-        new_labels=state.new_labels,
-        unmatched_images=state.unmatched,
-        bytes_sent=connection.transport.bytes_sent - sent_before,
-        seconds=time.monotonic() - started,
-        job_id=state.id,
-    )
-
-
-def _incomplete(
-    connection: Connection,
-    request: UploadRequest,
-    session: _Session,
-    error: LayerNextError,
-    started: float,
-    sent_before: int,
-) -> UploadIncomplete:
-    """The error that says how far the upload came, as far as the stack can still be asked."""
-    empty = UploadState(
-        id=session.id, finished=False, images=0, annotations=0, unmatched=0, new_labels=[],
-        received=[],
-    )  # fmt: skip
-    try:
-        state = connection.transport.request_json(
-            "GET", native.upload_path(session.id), UploadState
-        )
-    except LayerNextError:
-        state = empty
-    report = _report(connection, request, session, state, started, sent_before)
-    return UploadIncomplete(
-        f"the upload of {request.run!r} ended early: {error.message}",
-        report=report,
-        hint="call it again with resume=True to send only the rest",
-    )
+        raise UploadIncomplete(
+            f"the upload of {session.run!r} ended early: {error.message}",
+            report=session.report(started),
+            hint="call it again with resume=True to send only the rest",
+        ) from error
+    return session.report(started)

@@ -1,0 +1,367 @@
+"""The transport against a real server on loopback: retries, waits, errors, secrets."""
+
+from __future__ import annotations
+
+import base64
+import email.utils
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Protocol
+
+import httpx
+import pytest
+
+from layernext import __version__
+from layernext.client.transport import Transport
+from layernext.errors import (
+    ConfigurationError,
+    Conflict,
+    ConnectionFailed,
+    DataError,
+    IncompatibleStack,
+    InvalidRequest,
+    LayerNextError,
+    NotAllowed,
+    NotAuthenticated,
+    NotFound,
+    RateLimited,
+    RequestTimeout,
+    StackError,
+    StackUnavailable,
+    TooLarge,
+)
+from tests.scripted_server import Answer, ScriptedServer, refusal, silent_port
+from tests.stack_process import free_port
+
+KEY, SECRET = "key_abc", "s3cr3t-value"
+FINE = Answer(body=b'{"fine": true}')
+
+
+class Opener(Protocol):
+    def __call__(
+        self, url: str, *, retry_for_s: float = ..., timeout_s: float = ...
+    ) -> Transport: ...
+
+
+@pytest.fixture
+def transport() -> Iterator[Opener]:
+    """Makes transports and closes them after the test."""
+    with ExitStack() as stack:
+
+        def open_one(url: str, *, retry_for_s: float = 5, timeout_s: float = 5) -> Transport:
+            made = Transport(url, KEY, SECRET, retry_for_s=retry_for_s, timeout_s=timeout_s)
+            stack.callback(made.close)
+            return made
+
+        yield open_one
+
+
+def test_request_headers(transport: Opener) -> None:
+    """A request says who sends it, and carries key and secret as Basic authentication."""
+    with ScriptedServer(FINE) as server:
+        assert transport(server.url).request_json("GET", "/a%2Fb?c=d") == {"fine": True}
+    (request,) = server.requests
+    assert (request.method, request.path) == ("GET", "/a%2Fb?c=d")
+    assert request.headers["User-Agent"].startswith(f"layernext-sdk/{__version__} python/3.")
+    expected = base64.b64encode(f"{KEY}:{SECRET}".encode()).decode()
+    assert request.headers["Authorization"] == f"Basic {expected}"
+
+
+def test_query(transport: Opener) -> None:
+    """None is left out, lists repeat, and every character of a name survives."""
+    with ScriptedServer(FINE) as server:
+        params = {"run": ["a/b?c#d", "ü %41&+"], "mode": None}
+        transport(server.url).request("GET", "/x", params=params)
+    path = httpx.URL(server.url + server.requests[0].path)
+    assert path.params.multi_items() == [("run", "a/b?c#d"), ("run", "ü %41&+")]
+
+
+def test_connections_are_kept(transport: Opener) -> None:
+    """Requests that follow one another use one connection."""
+    with ScriptedServer(FINE) as server:
+        ours = transport(server.url)
+        for _ in range(5):
+            ours.request("GET", "/")
+        assert server.connections == 1
+        ours.close()
+        ours.close()
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(refusal(429, "slow down"), id="429"),
+        pytest.param(refusal(502, "bad gateway"), id="502"),
+        pytest.param(refusal(503, "busy"), id="503"),
+        pytest.param(Answer(504, b"<html>gateway timeout</html>"), id="504-html"),
+        pytest.param(Answer(hang_up=True), id="hang-up"),
+        pytest.param(Answer(body=b'{"fine": true}', cut_after=5), id="cut-answer"),
+    ],
+)
+def test_passing_faults_are_tried_again(transport: Opener, fault: Answer) -> None:
+    """A fault that passes is not seen by the caller, and the same body is sent again."""
+    with ScriptedServer(fault, fault, FINE) as server:
+        answer = transport(server.url).request_json("POST", "/x", json={"a": [1, 2.5]})
+    assert answer == {"fine": True}
+    assert [request.body for request in server.requests] == [b'{"a":[1,2.5]}'] * 3
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, InvalidRequest),
+        (401, NotAuthenticated),
+        (403, NotAllowed),
+        (404, NotFound),
+        (409, Conflict),
+        (413, TooLarge),
+        (415, InvalidRequest),
+        (422, InvalidRequest),
+        (429, RateLimited),
+        (500, StackUnavailable),
+        (503, StackUnavailable),
+    ],
+)
+def test_refusals_become_the_most_specific_error(
+    transport: Opener, status: int, kind: type[StackError]
+) -> None:
+    """Each status has its class, with the stack's own words, request id and details."""
+    answer = refusal(status, "no, because", requestId="r-17", details={"a": 1})
+    with ScriptedServer(answer) as server, pytest.raises(StackError) as caught:
+        transport(server.url, retry_for_s=0).request("GET", "/x")
+    error = caught.value
+    assert type(error) is kind
+    assert (error.status, error.message, error.request_id) == (status, "no, because", "r-17")
+    assert error.detail == {"a": 1}
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 500, 501])
+def test_final_refusals_are_not_repeated(transport: Opener, status: int) -> None:
+    """What will not pass by waiting is said at once."""
+    with ScriptedServer(refusal(status, "no")) as server, pytest.raises(StackError):
+        transport(server.url).request("GET", "/x")
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"<html>\xff</html>", id="html"),
+        pytest.param(b'{"error": "text"}', id="error-is-text"),
+        pytest.param(b'["error"]', id="list"),
+        pytest.param(
+            b'{"error": {"code": "data", "details": [{"no": "where"}]}}', id="odd-details"
+        ),
+        pytest.param(b'{"error": {"code": "data", "details": 7}}', id="details-is-a-number"),
+        pytest.param(b'{"error": {"message": null, "code": "data", "details": []}}', id="nulls"),
+    ],
+)
+@pytest.mark.parametrize("status", [400, 422, 500])
+def test_any_error_body_is_survived(transport: Opener, status: int, body: bytes) -> None:
+    """Whatever an error answer contains, an error of ours with the status comes out."""
+    with ScriptedServer(Answer(status, body)) as server, pytest.raises(StackError) as caught:
+        transport(server.url, retry_for_s=0).request("GET", "/some/path")
+    assert caught.value.status == status
+    assert caught.value.message
+
+
+def test_problems_of_the_data_are_a_data_error(transport: Opener) -> None:
+    """A stack that finds problems in the data names the places, and so do we."""
+    rows = [{"where": "images[1].bbox", "message": "is odd"}, {"where": "b", "message": "too"}]
+    answer = refusal(422, "bad data", code="data", details=rows)
+    with ScriptedServer(answer) as server, pytest.raises(DataError) as caught:
+        transport(server.url).request("PUT", "/x", content=b"lines")
+    assert [(p.where, p.message) for p in caught.value.problems] == [
+        ("images[1].bbox", "is odd"),
+        ("b", "too"),
+    ]
+
+
+def test_redirects_are_not_followed(transport: Opener) -> None:
+    """Credentials go to the given address only; the error says where the stack points."""
+    elsewhere = Answer(301, b"", {"Location": "https://example.com/x"})
+    with ScriptedServer(elsewhere) as server, pytest.raises(StackError) as caught:
+        transport(server.url).request("GET", "/x")
+    assert "https://example.com/x" in str(caught.value)
+    assert len(server.requests) == 1
+
+
+def test_answer_that_is_no_json(transport: Opener) -> None:
+    """A page of something else is told apart from a stack."""
+    page = Answer(body=b"<html>Welcome</html>", headers={"Content-Type": "text/html"})
+    with ScriptedServer(page) as server, pytest.raises(IncompatibleStack, match="as a stack does"):
+        transport(server.url).request_json("GET", "/x")
+
+
+def retry_date(seconds: float) -> str:
+    return email.utils.formatdate(time.time() + seconds, usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "at_least"),
+    [
+        pytest.param("1", 1.0, id="seconds"),
+        pytest.param("date", 0.9, id="date"),
+        pytest.param("0", 0.0, id="zero"),
+        pytest.param("Wed, 21 Oct 2015 07:28:00 GMT", 0.0, id="past"),
+        pytest.param("nonsense", 0.0, id="nonsense"),
+        pytest.param("-5", 0.0, id="negative"),
+    ],
+)
+def test_retry_after_is_obeyed(transport: Opener, asked: str, at_least: float) -> None:
+    """The stack's own wait is kept, as seconds and as a date; odd ones do no harm."""
+    text = retry_date(2) if asked == "date" else asked
+    with ScriptedServer(refusal(429, "wait", **{"retry-after": text}), FINE) as server:
+        started = time.monotonic()
+        transport(server.url).request("GET", "/x")
+        elapsed = time.monotonic() - started
+    assert at_least <= elapsed < at_least + 2
+
+
+def test_long_retry_after_does_not_hold_the_caller(transport: Opener) -> None:
+    """A wait longer than there is time for ends the attempts, and the error says how long it is."""
+    with ScriptedServer(refusal(429, "come back", **{"retry-after": 3600})) as server:
+        started = time.monotonic()
+        with pytest.raises(RateLimited) as caught:
+            transport(server.url, retry_for_s=2).request("GET", "/x")
+    assert time.monotonic() - started < 4
+    assert caught.value.retry_after_s == 3600
+
+
+def test_giving_up_is_bounded(transport: Opener) -> None:
+    """A fault that stays ends in an error when the time for retries is over."""
+    with ScriptedServer(refusal(503, "still starting")) as server:
+        started = time.monotonic()
+        with pytest.raises(StackUnavailable, match="still starting"):
+            transport(server.url, retry_for_s=1).request("GET", "/x")
+    assert 0.5 < time.monotonic() - started < 4
+    assert len(server.requests) > 1
+
+
+def test_nobody_listens(transport: Opener) -> None:
+    """A refused connection says what was tried, how often and for how long."""
+    url = f"http://127.0.0.1:{free_port()}"
+    with pytest.raises(ConnectionFailed) as caught:
+        transport(url, retry_for_s=1).request("GET", "/x")
+    error = caught.value
+    assert not isinstance(error, RequestTimeout)
+    assert isinstance(error, OSError)
+    assert error.url == url
+    assert error.attempts > 1
+    assert error.elapsed_s > 0
+    assert isinstance(error.__cause__, httpx.ConnectError)
+
+
+def test_no_answer_in_time(transport: Opener) -> None:
+    """A stack that stalls does not hold the caller for ever."""
+    with silent_port() as url, pytest.raises(RequestTimeout) as caught:
+        transport(url, retry_for_s=0, timeout_s=0.3).request("GET", "/x")
+    assert isinstance(caught.value, TimeoutError)
+    assert caught.value.attempts == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "tidy"),
+    [
+        ("https://api.example.com", "https://api.example.com"),
+        ("https://api.example.com/", "https://api.example.com"),
+        (" https://api.example.com//\n", "https://api.example.com"),
+        ("https://api.example.com:8443/lake/", "https://api.example.com:8443/lake"),
+        ("http://[::1]:8750/", "http://[::1]:8750"),
+        ("HTTP://LOCALHOST:8750", "http://localhost:8750"),
+    ],
+)
+def test_urls_are_tidied(transport: Opener, url: str, tidy: str) -> None:
+    """A slash at the end and blanks around a URL do no harm."""
+    assert transport(url).url == tidy
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        pytest.param("", id="empty"),
+        pytest.param("   ", id="blank"),
+        pytest.param(None, id="none"),
+        pytest.param("api.example.com", id="no-scheme"),
+        pytest.param("localhost:8750", id="no-scheme-port"),
+        pytest.param("ftp://example.com", id="ftp"),
+        pytest.param("https://", id="no-host"),
+        pytest.param("https://user:pass@example.com", id="credentials"),
+        pytest.param("https://example.com:port", id="odd-port"),
+        pytest.param("https://exa mple.com\x00", id="control-character"),
+    ],
+)
+def test_impossible_urls(transport: Opener, url: str) -> None:
+    """A URL that cannot be one is named before anything is sent."""
+    with pytest.raises(ConfigurationError) as caught:
+        transport(url)
+    assert "pass@" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "secret"),
+    [
+        pytest.param("", SECRET, id="no-key"),
+        pytest.param(KEY, "", id="no-secret"),
+        pytest.param(None, SECRET, id="key-none"),
+        pytest.param("key:abc", SECRET, id="colon"),
+        pytest.param("schlüssel", SECRET, id="key-not-ascii"),
+        pytest.param(KEY, "geheim-ß", id="secret-not-ascii"),
+        pytest.param(KEY, "line\nbreak", id="line-break"),
+    ],
+)
+def test_impossible_credentials(key: str, secret: str) -> None:
+    """Credentials that cannot be right are named before anything is sent, without their value."""
+    with pytest.raises(ConfigurationError) as caught:
+        Transport("https://example.com", key, secret)
+    assert not secret or secret not in str(caught.value)
+
+
+def test_plain_http_is_warned_of(transport: Opener, caplog: pytest.LogCaptureFixture) -> None:
+    """Secrets over an open network are worth a warning; on this machine they are not."""
+    with caplog.at_level(logging.WARNING, logger="layernext"):
+        for url in ("http://localhost:1", "http://127.0.0.9:1", "http://[::1]:1", "https://a.b"):
+            transport(url)
+        assert not caplog.records
+        transport("http://stack.example.com")
+    (record,) = caplog.records
+    assert "not encrypted" in record.getMessage()
+
+
+def test_secrets_stay_inside(transport: Opener, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither a log line at any level, nor an error, nor a repr shows the secret."""
+    encoded = base64.b64encode(f"{KEY}:{SECRET}".encode()).decode()
+    seen: list[str] = []
+    with caplog.at_level(logging.DEBUG), ScriptedServer(refusal(503, "x"), FINE) as server:
+        ours = transport(server.url)
+        ours.request("GET", "/x")
+        seen += [repr(ours), str(ours)]
+    try:
+        transport(f"http://127.0.0.1:{free_port()}", retry_for_s=0).request("GET", "/x")
+    except LayerNextError as error:
+        seen += [repr(error), str(error), repr(error.__dict__)]
+    seen += [record.getMessage() + repr(record.args) for record in caplog.records]
+    assert len(seen) > 5
+    assert not [text for text in seen if SECRET in text or encoded in text]
+
+
+def test_threads_share_a_transport(transport: Opener) -> None:
+    """Requests of several threads run at the same time and do not disturb one another."""
+    meeting = threading.Barrier(4)
+    with ScriptedServer(Answer(body=b"[1]", before=lambda: meeting.wait(10))) as server:
+        ours = transport(server.url)
+        answers: list[object] = []
+        threads = [
+            threading.Thread(target=lambda: answers.append(ours.request_json("GET", "/")))
+            for _ in range(4)
+        ]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert answers == [[1]] * 4
