@@ -50,12 +50,14 @@ def upgrade() -> None:
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("object_key", sa.Text),
         sa.Column("storage_path", sa.Text),
-        sa.Column("bucket", sa.Text),
+        sa.Column("bucket", sa.Text, nullable=False),
         sa.Column("has_file", sa.Boolean, nullable=False),
         sa.Column("width", sa.Integer),
         sa.Column("height", sa.Integer),
         sa.Column("created_at", sa.Text, nullable=False),
-        sa.UniqueConstraint("collection_id", "name", name="uq_image_collection_id_name"),
+        sa.UniqueConstraint(
+            "collection_id", "name", "bucket", name="uq_image_collection_id_name_bucket"
+        ),
         sa.PrimaryKeyConstraint("id", name="pk_image"),
     )
     op.create_table(
@@ -166,6 +168,7 @@ def upgrade() -> None:
         sa.Column("annotation_count", sa.Integer, nullable=False),
         sa.Column("updated_at", sa.Text, nullable=False),
         sa.Column("label_summary", sa.LargeBinary, nullable=False),
+        sa.Column("parts", sa.LargeBinary),
         sa.Column("content", sa.LargeBinary, nullable=False),
         sa.UniqueConstraint("operation_id", "image_id", name="uq_annotation_set_operation_id_image_id"),
         sa.PrimaryKeyConstraint("id", name="pk_annotation_set"),

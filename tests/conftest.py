@@ -1,0 +1,5 @@
+"""Fixtures for every test."""
+
+from tests.postgres import postgres_server, postgres_url
+
+__all__ = ["postgres_server", "postgres_url"]
