@@ -157,12 +157,14 @@ def running_stack(folder: Path) -> Iterator[RunningStack]:
 
 def measure_client(who: str, python: Path, script: str, run: Path, annotations: int) -> Figures:
     """Upload `run` with a client process into a fresh stack."""
+    # The published package has the same import name; nothing of ours may be in its way.
+    isolation = [] if python == Path(sys.executable) else ["-I"]
     with tempfile.TemporaryDirectory(dir=DATA) as name, running_stack(Path(name)) as stack:
         disk, wire = folder_bytes(Path(name)), loopback_bytes()
         stack_memory = MemoryPeak(stack.pid)
         started = time.perf_counter()
         process = subprocess.Popen(
-            [str(python), "-c", script, stack.url, stack.api_key, stack.secret, "bench", str(run)],
+            [str(python), *isolation, "-c", script, stack.url, stack.api_key, stack.secret, "bench", str(run)],
             stdout=subprocess.DEVNULL, env={**os.environ, "NO_PROXY": "*"},
         )  # fmt: skip
         client_memory = MemoryPeak(process.pid)

@@ -16,7 +16,7 @@ import msgspec
 
 from layernext.client.progress import ProgressChoice, show_progress
 from layernext.errors import ConfigurationError, DataError, Problem
-from layernext.formats import DEFAULT_PROBLEM_LIMIT, FileSummary, check_file, iter_file
+from layernext.formats import DEFAULT_PROBLEM_LIMIT, FileSummary, Spans, check_file, iter_file
 from layernext.model import Geometry, ImageAnnotations, ImageDecoder
 
 Validate: TypeAlias = Literal["first", "stream"]
@@ -60,7 +60,7 @@ class FileSource:
             raise ConfigurationError(f"validate is {validate!r}, must be 'first' or 'stream'")
         self._path = Path(path)
         self._geometry = geometry
-        self._is_checked = False
+        self._spans: Spans | None = None
         self._validate = validate
         self.total: int | None = None
 
@@ -71,18 +71,24 @@ class FileSource:
             FormatError, DataError: with every problem of the file, up to a limit.
         """
         if self._validate == "first":
-            summary = check_with_progress(self._path, self._geometry, progress)
+            self._spans = Spans()
+            summary = check_with_progress(
+                self._path, self._geometry, progress, spans=self._spans
+            )
             self.total = summary.images
-            self._is_checked = True
 
     def lines(self) -> Iterator[bytes]:
-        """See `Source`. A file that was checked before is only cut, not decoded again."""
-        decoder = None if self._is_checked else ImageDecoder(self._geometry)
-        for index, raw in enumerate(iter_file(self._path)):
-            if decoder:
-                decoder.decode(raw, index=index, file=self._path.name)
+        """See `Source`. A file that was checked before is only read again, not decoded."""
+        for raw in self._spans.read(self._path) if self._spans else self._checked():
             # JSON text has line breaks between its tokens only, where none is needed.
             yield raw.translate(None, _LINE_BREAKS) if b"\n" in raw or b"\r" in raw else raw
+
+
+    def _checked(self) -> Iterator[bytes]:
+        decoder = ImageDecoder(self._geometry)
+        for index, raw in enumerate(iter_file(self._path)):
+            decoder.decode(raw, index=index, file=self._path.name)
+            yield raw
 
 
 def check_with_progress(
@@ -90,10 +96,11 @@ def check_with_progress(
     geometry: Geometry | None,
     progress: ProgressChoice,
     limit: int = DEFAULT_PROBLEM_LIMIT,
+    spans: Spans | None = None,
 ) -> FileSummary:
     """`formats.check_file` with progress."""
     with show_progress(progress, f"checking {Path(path).name}", None) as advance:
-        return check_file(path, geometry, limit=limit, on_image=lambda: advance(1))
+        return check_file(path, geometry, limit=limit, on_image=lambda: advance(1), spans=spans)
 
 
 class ItemSource:

@@ -7,19 +7,21 @@ It never judges an image: `layernext.model.ImageDecoder` does.
 
 from __future__ import annotations
 
+import io
 import os
 import re
+from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 import msgspec
 from msgspec import Struct
 
 from layernext.errors import DataError, FormatError, Problem
 from layernext.formats.compression import create_compressed, open_decompressed
-from layernext.model import GEOMETRIES, GEOMETRY_KEYS, Geometry, ImageDecoder
+from layernext.model import GEOMETRIES, GEOMETRY_KEYS, CheckedImage, Geometry, ImageDecoder
 
 WINDOW_BYTES = 1 << 20
 """Bytes read at a time; the window grows when one image is larger than it."""
@@ -49,6 +51,39 @@ class FileSummary(Struct, frozen=True, kw_only=True):
     images: int
     annotations: int
     geometry: Geometry | None
+
+
+class Spans:
+    """Where each image of a file stands: its first byte and its length, 12 bytes an image.
+
+    Found while a file is checked, so that reading it again needs no look at its structure.
+    """
+
+    def __init__(self) -> None:
+        self._starts = array("Q")
+        self._lengths = array("I")
+
+    def add(self, start: int, length: int) -> None:
+        """Append one image."""
+        self._starts.append(start)
+        self._lengths.append(length)
+
+    def read(self, path: str | os.PathLike[str]) -> Iterator[bytes]:
+        """The bytes of each image, from the file that was checked.
+
+        Raises:
+            FormatError: the file has become shorter.
+        """
+        position = 0
+        with open_decompressed(path) as plain:
+            stream = io.BufferedReader(cast("io.RawIOBase", plain), WINDOW_BYTES)
+            for start, length in zip(self._starts, self._lengths, strict=True):
+                stream.read(start - position)
+                raw = stream.read(length)
+                if len(raw) != length:
+                    raise FormatError("was changed while it was read", file=Path(path).name)
+                position = start + length
+                yield raw
 
 
 class _Window:
@@ -102,6 +137,22 @@ class _Window:
         if found != wanted:
             raise self.error(f"expected {what}", found)
         self.position += 1
+
+    @property
+    def place(self) -> int:
+        """Offset in the stream of what comes next."""
+        return self.offset + self.position
+
+    def guess(self, beginning: bytes) -> bytes | None:
+        """What is one whole value if the next `beginning` starts another; nothing is read.
+
+        Only decoding tells whether the guess is right: a value cut short is never valid JSON.
+        """
+        following = self.buffer.find(beginning, self.position + 1)
+        if following < 0:
+            return None
+        text = self.buffer[self.position : following].rstrip(_BLANKS)
+        return text[:-1].rstrip(_BLANKS) if text.endswith(b",") else None
 
     def value(self) -> bytes:
         """Read one whole JSON value and return its bytes."""
@@ -164,12 +215,21 @@ class _Window:
         )
 
 
-def iter_raw_images(stream: BinaryIO, *, file: str) -> Iterator[bytes]:
+Judge = Callable[[bytes], bool]
+"""Says whether the bytes are a whole image that is valid."""
+
+
+def iter_raw_images(
+    stream: BinaryIO, *, file: str, judge: Judge | None = None, spans: Spans | None = None
+) -> Iterator[bytes]:
     """The bytes of each entry of ``images``, one after the other, as they stand in the file.
 
     Args:
         stream: UTF-8 JSON text without a byte order mark.
         file: the file's name, for error texts.
+        judge: decodes an image for the caller. With it most images need not be looked through for
+            their end first: where the next one seems to begin is where this one ends, if it decodes.
+        spans: where to note each image's place.
 
     Raises:
         FormatError: the JSON is broken, is no object, or has no list ``images``; with line and
@@ -190,7 +250,7 @@ def iter_raw_images(stream: BinaryIO, *, file: str) -> Iterator[bytes]:
                 if seen_images:
                     raise FormatError("has the key `images` twice", file=file)
                 seen_images = True
-                yield from _iter_list(window)
+                yield from _iter_list(window, judge, spans)
             else:
                 window.value()
             if window.peek() == b",":
@@ -207,18 +267,36 @@ def iter_raw_images(stream: BinaryIO, *, file: str) -> Iterator[bytes]:
         )
 
 
-def _iter_list(window: _Window) -> Iterator[bytes]:
+def _iter_list(window: _Window, judge: Judge | None, spans: Spans | None) -> Iterator[bytes]:
     window.expect(b"[", "the list of images")
     if window.peek() == b"]":
         window.position += 1
         return
+    beginning = b""
     while True:
-        yield window.value()
+        window.peek()
+        start = window.place
+        raw = window.guess(beginning) if beginning and judge else None
+        if raw is not None and judge and judge(raw):
+            window.position += len(raw)
+        else:
+            raw = window.value()
+            if judge and not beginning:
+                beginning = _beginning(raw)
+        if spans:
+            spans.add(start, len(raw))
+        yield raw
         if window.peek() == b",":
             window.position += 1
             continue
         window.expect(b"]", "a comma or the end of the list `images`")
         return
+
+
+def _beginning(raw: bytes) -> bytes:
+    """How an image begins in this file, up to its first colon: the others will do the same."""
+    colon = raw.find(b":", 0, _TOKEN_BYTES)
+    return raw[: colon + 1] if raw.startswith(b"{") and colon > 0 else b""
 
 
 def iter_file(path: str | os.PathLike[str]) -> Iterator[bytes]:
@@ -269,6 +347,7 @@ def check_file(
     *,
     limit: int = DEFAULT_PROBLEM_LIMIT,
     on_image: Callable[[], None] | None = None,
+    spans: Spans | None = None,
 ) -> FileSummary:
     """Read the whole file once and check every image.
 
@@ -277,6 +356,7 @@ def check_file(
         geometry: that of annotations without a ``type`` (form v1), or None for form v2.
         limit: stop looking after this many problems.
         on_image: called after each image, for progress.
+        spans: where to note each image's place, to read the file again without looking.
 
     Returns:
         What the file holds.
@@ -289,16 +369,26 @@ def check_file(
     decoder = ImageDecoder(geometry)
     problems: list[Problem] = []
     images = annotations = 0
-    for index, raw in enumerate(iter_file(path)):
-        try:
-            annotations += len(decoder.decode(raw, index=index).annotations)
-        except DataError as error:
-            problems += error.problems
-            if len(problems) >= limit:
-                raise DataError(problems[:limit], file=name, more=True) from None
-        images += 1
-        if on_image:
-            on_image()
+    decoded: CheckedImage | None = None
+
+    def judge(raw: bytes) -> bool:
+        nonlocal decoded
+        decoded = decoder.try_decode(raw)
+        return decoded is not None
+
+    with open_decompressed(path) as stream:
+        for raw in iter_raw_images(stream, file=name, judge=judge, spans=spans):
+            try:
+                image = decoded or decoder.decode(raw, index=images)
+                annotations += len(image.annotations)
+            except DataError as error:
+                problems += error.problems
+                if len(problems) >= limit:
+                    raise DataError(problems[:limit], file=name, more=True) from None
+            decoded = None
+            images += 1
+            if on_image:
+                on_image()
     if problems:
         raise DataError(problems, file=name)
     return FileSummary(images=images, annotations=annotations, geometry=geometry)

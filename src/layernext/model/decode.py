@@ -11,6 +11,7 @@ In a v1 file an annotation that has ``type`` or ``attributes`` is read as v2 (wi
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, TypeAlias
 
@@ -150,6 +151,14 @@ class ImageDecoder:
         self._decode: Callable[[bytes | memoryview], CheckedImage] = msgspec.json.Decoder(
             wanted
         ).decode
+
+    def try_decode(self, raw: bytes | memoryview) -> CheckedImage | None:
+        """The image in `raw` if the fast pass accepts it; None says nothing about why not."""
+        try:
+            image = self._decode(raw)
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None
+        return None if _ESCAPED_NUL in bytes(raw) else image
 
     def decode(
         self, raw: bytes | memoryview, *, index: int = 0, file: str | None = None
@@ -297,21 +306,17 @@ def is_normalized(image: CheckedImage) -> bool:
 
 def iter_attribute_values(image: CheckedImage) -> Iterator[tuple[str, str, Any]]:
     """Every (label, attribute name, value) of a decoded image, repeats included."""
-    for annotation in image.annotations:
-        attributes = getattr(annotation, "attributes", None)
-        if attributes:
-            for name, values in attributes.items():
+    if isinstance(image, ImageAnnotations | _StrictV2Image):
+        for annotation in [a for a in image.annotations if a.attributes]:
+            for name, values in (annotation.attributes or {}).items():
                 for value in values:
                     yield annotation.label, name, value.value
-        elif isinstance(annotation, _StrictV1) and annotation.metadata:
-            for name, plain in annotation.metadata.items():
-                yield annotation.label, name, plain
+        return
+    for plain in [a for a in image.annotations if a.metadata]:
+        for name, value in (plain.metadata or {}).items():
+            yield plain.label, name, value
 
 
 def label_counts(image: CheckedImage) -> dict[str, int]:
     """How many annotations of the image carry each label."""
-    counts: dict[str, int] = {}
-    for annotation in image.annotations:
-        label = annotation.label
-        counts[label] = counts.get(label, 0) + 1
-    return counts
+    return dict(Counter([annotation.label for annotation in image.annotations]))

@@ -10,13 +10,12 @@ import msgspec
 
 from layernext.model import Geometry, ImageDecoder, Mode
 from layernext.stack.store import (
+    BatchPreparation,
     ImageKey,
     PreparedSet,
     SetKeyKind,
     Store,
     StoredSet,
-    compressor,
-    prepare_set,
 )
 from layernext.wire.native import BatchResult, UploadRequest
 
@@ -45,7 +44,10 @@ def prepared(
     raw = raw_set(image, annotations) if raw is None else raw
     checked = ImageDecoder(geometry).decode(raw)
     image_key = ImageKey(kind, image if key is None else key, bucket)
-    return prepare_set(raw, checked, image_key, geometry, compressor(), normalized=normalized)
+    batch = BatchPreparation(geometry, normalized=normalized)
+    batch.add(raw, checked, image_key)
+    (one,) = batch.finish()
+    return one
 
 
 def published(key: str, *annotations: Any) -> PreparedSet:
@@ -90,9 +92,7 @@ def upload_published(
     session: str | None = None,
 ) -> BatchResult:
     """One request of a published client."""
-    upload_id = store.open_published_upload(
-        run, mode, session, normalized=False, total_images=None
-    )
+    upload_id = store.open_published_upload(run, mode, session, normalized=False, total_images=None)
     return write(store, upload_id, *sets, sequence=None)
 
 

@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import msgspec
 import pytest
 
-from layernext.stack.store import Store
+from layernext.errors import StackUnavailable
+from layernext.stack.store import Store, images
 from tests.contract.store.batches import (
     box,
     content,
@@ -57,9 +58,7 @@ def test_two_runs(stores: list[Store]) -> None:
         for _ in range(ROUNDS):
             upload(store, *(prepared(f"{n}", box(run)) for n in range(20)), run=run)
 
-    together(
-        *(lambda s=store, r=f"run {n}": writer(s, r) for n, store in enumerate(stores * 2))
-    )
+    together(*(lambda s=store, r=f"run {n}": writer(s, r) for n, store in enumerate(stores * 2)))
     assert counts(stores[0]) == counted(stores[0])
     assert {key[0]: count for key, count in counts(stores[0]).items()} == {
         f"run {n}": (20, 20) for n in range(4)
@@ -117,7 +116,9 @@ def test_new_labels_at_once(stores: list[Store]) -> None:
     assert all(table == tables[0] for table in tables)
     labels = stores[0].list_labels(after=None, limit=100).items
     assert sorted(label.name for label in labels) == sorted(both)
-    assert all({a.name: a.value_count for a in one.attributes} == {"size": 1, "more": 1} for one in labels)
+    assert all(
+        {a.name: a.value_count for a in one.attributes} == {"size": 1, "more": 1} for one in labels
+    )
 
 
 def test_same_key_at_once(stores: list[Store]) -> None:
@@ -175,6 +176,27 @@ def test_claim_during_uploads(stores: list[Store]) -> None:
     for (run, _, _), (images, _) in counts(stores[0]).items():
         total[run] = total.get(run, 0) + images
     assert total == {"run 0": 18 * ROUNDS, "run 1": 18 * ROUNDS}
+
+
+def test_claim_waits_for_a_batch(stores: list[Store], monkeypatch: pytest.MonkeyPatch) -> None:
+    """A collection named while a batch of its images is half written gets them, sets and all."""
+    resolve = images.resolve
+    claims: list[threading.Thread] = []
+
+    def resolve_and_claim(*arguments: object) -> object:
+        found = resolve(*arguments)
+        if not claims:
+            claims.append(threading.Thread(target=stores[1].ensure_collection, args=["yard"]))
+            claims[0].start()
+            claims[0].join(0.3)
+            assert claims[0].is_alive()
+        return found
+
+    monkeypatch.setattr(images, "resolve", resolve_and_claim)
+    upload_published(stores[0], published("yard_cam_1.jpg", box()), published("yard_cam_2.jpg"))
+    claims[0].join()
+    assert content(stores[0]) == {"cam_1.jpg": [box()], "cam_2.jpg": []}
+    assert counts(stores[0]) == counted(stores[0]) == {("run", "machine", "yard"): (2, 1)}
 
 
 def test_remove_during_uploads(stores: list[Store]) -> None:
@@ -244,8 +266,6 @@ def test_reading_while_writing(stores: list[Store]) -> None:
 
 def test_slow_readers_do_not_block_the_rest(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """With more slow readers than there are connections, everything else still answers."""
-    from layernext.errors import StackUnavailable
-
     monkeypatch.setattr(store._database._streamer.pool, "_timeout", 0.05)
     key = store.create_key("one", "read")
     upload(store, *(prepared(f"{n}", box()) for n in range(500)))

@@ -199,10 +199,14 @@ def test_claim(store: Store) -> None:
         "x_9.jpg": [box()],
         "x_8.jpg": [],
     }
-    assert counts(store) == counted(store) == {
-        ("run", "machine", "yard"): (4, 5),
-        ("run", "machine", "yardstick"): (1, 1),
-    }
+    assert (
+        counts(store)
+        == counted(store)
+        == {
+            ("run", "machine", "yard"): (4, 5),
+            ("run", "machine", "yardstick"): (1, 1),
+        }
+    )
     upload_published(store, published("yard_cam_1.jpg", box(x=7)), run="two")
     assert content(store, runs=["two"]) == {"cam_1.jpg": [box(x=7)]}
 

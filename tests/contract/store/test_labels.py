@@ -11,7 +11,19 @@ import pytest
 from layernext.stack.store import Store, value_text
 from tests.contract.store.batches import box, prepared, upload
 
-MIXED: list[Any] = ["red", "", " red ", "1", 1, 1.0, 1.5, True, None, [1, {"b": 2, "a": 1}], {"x": "\x00"}]
+MIXED: list[Any] = [
+    "red",
+    "",
+    " red ",
+    "1",
+    1,
+    1.0,
+    1.5,
+    True,
+    None,
+    [1, {"b": 2, "a": 1}],
+    {"x": "\x00"},
+]
 
 
 def value(name: str, *values: Any) -> dict[str, Any]:

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from layernext.errors import Conflict, DataError, LayerNextError, NotFound, TooLarge
+from layernext.errors import LayerNextError, NotFound, TooLarge
 from layernext.model import ImageAnnotations, decode_trusted
-from layernext.stack.store import Store, content as content_module
+from layernext.stack.store import Store
+from layernext.stack.store import content as content_module
 from layernext.wire.native import RemoveResult
 from tests.contract.store.batches import (
     box,
@@ -22,13 +23,10 @@ from tests.contract.store.batches import (
     counts,
     open_upload,
     prepared,
-    raw_set,
     read,
     row_id,
     upload,
-    upload_published,
     write,
-    published,
 )
 from tests.strategies import annotation_sets, v1_images
 
@@ -171,7 +169,9 @@ def test_merge_of_normalized_says_so(store: Store) -> None:
 def test_storage_name_survives_merge_and_rename(store: Store) -> None:
     """The image's own bucket stays in the JSON."""
     raw = b'{"image":"a","storageName":"bucket \\" 2","annotations":[]}'
-    merged = content_module.unpack(content_module.merged("a", [content_module.parts_of(prepared("a", raw=raw).content)] * 2))
+    merged = content_module.unpack(
+        content_module.merged("a", [content_module.parts_of(prepared("a", raw=raw).content)] * 2)
+    )
     assert msgspec.json.decode(merged) == msgspec.json.decode(raw)
     assert msgspec.json.decode(content_module.renamed(raw, "b")) == {
         **msgspec.json.decode(raw),
@@ -247,17 +247,23 @@ def test_remove(store: Store) -> None:
     """Removing takes a run out of one collection, and a second time removes nothing."""
     for collection in ("yard", "dock"):
         for mode in ("machine", "human"):
-            upload(store, prepared("a", box(), box()), prepared("b"), collection=collection, mode=mode)
+            upload(
+                store, prepared("a", box(), box()), prepared("b"), collection=collection, mode=mode
+            )
     upload(store, prepared("a", box()), run="other")
     assert store.remove_sets(row_id(store, "yard"), "run", "machine") == RemoveResult(
         sets=2, annotations=2
     )
-    assert counts(store) == counted(store) == {
-        ("run", "human", "yard"): (2, 2),
-        ("run", "machine", "dock"): (2, 2),
-        ("run", "human", "dock"): (2, 2),
-        ("other", "machine", "yard"): (1, 1),
-    }
+    assert (
+        counts(store)
+        == counted(store)
+        == {
+            ("run", "human", "yard"): (2, 2),
+            ("run", "machine", "dock"): (2, 2),
+            ("run", "human", "dock"): (2, 2),
+            ("other", "machine", "yard"): (1, 1),
+        }
+    )
     nothing = RemoveResult(sets=0, annotations=0)
     assert store.remove_sets(row_id(store, "yard"), "run", "machine") == nothing
     assert store.remove_sets(row_id(store, "yard"), "nobody", None) == nothing

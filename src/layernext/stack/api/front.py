@@ -91,7 +91,9 @@ def _fold_slashes(scope: Scope) -> None:
     The published clients join URLs by hand (wire-contract 1.1).
     """
     raw = scope.get("raw_path") or scope["path"].encode()
-    folded = _SLASHES.sub(b"/", raw.split(b"?", 1)[0])
+    # Behind this marker stands an operation id, which may have slashes of its own.
+    head, marker, rest = raw.split(b"?", 1)[0].partition(b"/operationdata/")
+    folded = _SLASHES.sub(b"/", head) + marker + rest
     scope["raw_path"] = folded
     scope["path"] = unquote_to_bytes(folded).decode("utf-8", "replace")
 

@@ -6,7 +6,7 @@ the store then writes the batch in one transaction.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import anyio
 import anyio.to_thread
@@ -16,7 +16,7 @@ from anyio.lowlevel import RunVar
 from layernext.errors import DataError, Problem, TooLarge
 from layernext.model import ImageAnnotations, ImageDecoder, Mode, find_names_problem
 from layernext.stack.api import body
-from layernext.stack.store import ImageKey, PreparedSet, SetKeyKind, Store, compressor, prepare_set
+from layernext.stack.store import BatchPreparation, ImageKey, SetKeyKind, Store
 from layernext.wire.native import MAX_BATCH_BYTES, MAX_BATCH_IMAGES, BatchResult, batch_digest
 from layernext.wire.shapes import SetEntry, annotation_from_shape, used_refs
 
@@ -49,10 +49,10 @@ def write_native_batch(
     settings = store.get_upload_settings(upload_id)
     lines = body.decompressed(content, encoding, MAX_BATCH_BYTES)
     digest = batch_digest(lines)
-    decoder, packer = ImageDecoder(settings.geometry), compressor()
-    sets: list[PreparedSet] = []
+    decoder = ImageDecoder(settings.geometry)
+    batch = BatchPreparation(settings.geometry, normalized=settings.normalized)
     problems: list[Problem] = []
-    for index, line in enumerate(lines.splitlines() if lines else ()):
+    for index, line in enumerate(_lines_of(lines)):
         if index >= MAX_BATCH_IMAGES:
             raise TooLarge(f"a batch has at most {MAX_BATCH_IMAGES} images", status=413)
         try:
@@ -63,15 +63,20 @@ def write_native_batch(
                 break
             continue
         bucket = image.storage_name if isinstance(image, ImageAnnotations) else image.storageName
-        key = ImageKey(settings.key_kind, image.image, bucket or settings.bucket)
-        sets.append(
-            prepare_set(
-                line, image, key, settings.geometry, packer, normalized=settings.normalized
-            )
-        )
+        batch.add(line, image, ImageKey(settings.key_kind, image.image, bucket or settings.bucket))
     if problems:
         raise DataError(problems[:PROBLEM_LIMIT], more=len(problems) >= PROBLEM_LIMIT)
-    return store.write_batch(upload_id, sequence, digest, sets)
+    return store.write_batch(upload_id, sequence, digest, batch.finish())
+
+
+def _lines_of(text: bytes) -> Iterator[memoryview]:
+    """The lines of a batch, without copying them; the last line break may be missing."""
+    view, start = memoryview(text), 0
+    while start < len(text):
+        end = text.find(b"\n", start)
+        end = len(text) if end < 0 else end
+        yield view[start:end]
+        start = end + 1
 
 
 def write_published_batch(
@@ -92,8 +97,7 @@ def write_published_batch(
     """
     names, values = store.resolve_refs(*(sorted(refs) for refs in used_refs(entries)))
     value_of = {ref: value.value for ref, value in values.items()}
-    packer = compressor()
-    sets: list[PreparedSet] = []
+    batch = BatchPreparation(None, normalized=normalized)
     for index, entry in enumerate(entries):
         where = f"metaUpdatesArray[{index}]"
         key = _published_key(entry, where)
@@ -104,12 +108,11 @@ def write_published_batch(
             for place, shape in enumerate(entry.data.annotation_objects)
         ]
         image = ImageAnnotations(image=key.name, annotations=annotations)
-        raw = msgspec.json.encode(image)
-        sets.append(prepare_set(raw, image, key, None, packer, normalized=normalized))
+        batch.add(msgspec.json.encode(image), image, key)
     upload_id = store.open_published_upload(
         run, mode, session_id, normalized=normalized, total_images=total_images
     )
-    return store.write_batch(upload_id, None, digest, sets)
+    return store.write_batch(upload_id, None, digest, batch.finish())
 
 
 def _published_key(entry: SetEntry, where: str) -> ImageKey:

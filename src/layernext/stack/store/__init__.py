@@ -1,7 +1,12 @@
 """The database: its tables, and every statement that the stack makes to it."""
 
-from layernext.stack.store.content import compressor
-from layernext.stack.store.prepared import ImageKey, PreparedSet, SetKeyKind, prepare_set, value_text
+from layernext.stack.store.prepared import (
+    BatchPreparation,
+    ImageKey,
+    PreparedSet,
+    SetKeyKind,
+    value_text,
+)
 from layernext.stack.store.records import (
     CollectionRow,
     Key,
@@ -16,6 +21,7 @@ from layernext.stack.store.store import Store
 from layernext.stack.store.uploads import UploadSettings
 
 __all__ = [
+    "BatchPreparation",
     "CollectionRow",
     "ImageKey",
     "Key",
@@ -29,7 +35,5 @@ __all__ = [
     "StoredSet",
     "UploadSettings",
     "ValueRef",
-    "compressor",
-    "prepare_set",
     "value_text",
 ]

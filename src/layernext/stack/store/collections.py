@@ -209,9 +209,7 @@ def _move(connection: sa.Connection, names: Mapping[int, str], collection_id: in
         .where(image.c.id == sa.bindparam("moved"))
         .values(collection_id=collection_id, name=sa.bindparam("new_name"))
     )
-    connection.execute(
-        renaming, [{"moved": one, "new_name": name} for one, name in names.items()]
-    )
+    connection.execute(renaming, [{"moved": one, "new_name": name} for one, name in names.items()])
     own = annotation_set.c.image_id == sa.bindparam("moved")
     moving = sa.update(annotation_set).where(own)
     connection.execute(

@@ -111,9 +111,7 @@ def _resolve_loose(
     return found
 
 
-def _by_object_key(
-    connection: sa.Connection, keys: Sequence[ImageKey]
-) -> dict[ImageKey, ImageRow]:
+def _by_object_key(connection: sa.Connection, keys: Sequence[ImageKey]) -> dict[ImageKey, ImageRow]:
     """Images that were given the same key before."""
     rows = {}
     for chunk in _chunks({key.name for key in keys}):
@@ -129,16 +127,12 @@ def _by_storage_path(
     rows = {}
     for chunk in _chunks({_path(key) for key in keys}):
         chosen = sa.select(*_COLUMNS, image.c.storage_path).where(image.c.storage_path.in_(chunk))
-        rows |= {
-            (row.storage_path, row.bucket): _image(row) for row in connection.execute(chosen)
-        }
+        rows |= {(row.storage_path, row.bucket): _image(row) for row in connection.execute(chosen)}
     wanted = {key: (_path(key), _bucket(key)) for key in keys}
     return {key: rows[place] for key, place in wanted.items() if place in rows}
 
 
-def _candidates(
-    connection: sa.Connection, keys: Sequence[ImageKey]
-) -> dict[ImageKey, list[Place]]:
+def _candidates(connection: sa.Connection, keys: Sequence[ImageKey]) -> dict[ImageKey, list[Place]]:
     """Where each key can be by the collections that are known.
 
     Those that somebody named outright come first, and among them the longest name.
@@ -161,9 +155,7 @@ def _prefixes(key: str) -> Iterator[str]:
             yield key[: place + 1]
 
 
-def _known_prefixes(
-    connection: sa.Connection, keys: Iterable[str]
-) -> dict[str, tuple[int, bool]]:
+def _known_prefixes(connection: sa.Connection, keys: Iterable[str]) -> dict[str, tuple[int, bool]]:
     """Prefix with separator to (collection id, is provisional), for those that are collections."""
     wanted = {prefix[:-1] for key in keys for prefix in _prefixes(key)}
     known: dict[str, tuple[int, bool]] = {}

@@ -447,7 +447,9 @@ def _labels(
 
 
 def _groups(connection: sa.Connection, where: sa.ColumnElement[bool]) -> list[LabelGroup]:
-    groups = connection.execute(sa.select(label_group).where(where).order_by(label_group.c.id)).all()
+    groups = connection.execute(
+        sa.select(label_group).where(where).order_by(label_group.c.id)
+    ).all()
     refs: dict[int, list[str]] = {row.id: [] for row in groups}
     members = (
         sa.select(label_group_member.c.group_id, label.c.ref)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import Any, Literal, TypeAlias
 
 import msgspec
-import zstandard
 from msgspec import Struct
 
-from layernext.model import CheckedImage, Geometry, is_normalized, iter_attribute_values
+from layernext.model import (
+    CheckedImage,
+    Geometry,
+    is_normalized,
+    iter_attribute_values,
+    label_counts,
+)
+from layernext.stack.store import content
 
 SetKeyKind: TypeAlias = Literal["name", "unique_name", "storage_path", "published"]
 """What an `ImageKey` says: a file name in a collection, a unique name, a path in a bucket, or the
@@ -54,27 +59,46 @@ class PreparedSet(Struct, gc=False):
     is_named: bool
 
 
-def prepare_set(
-    raw: bytes,
-    image: CheckedImage,
-    key: ImageKey,
-    geometry: Geometry | None,
-    compressor: zstandard.ZstdCompressor,
-    *,
-    normalized: bool = False,
-) -> PreparedSet:
-    """Sum up and compress one set; `image` is `raw` decoded, `normalized` what its upload says."""
-    annotations = image.annotations
-    return PreparedSet(
-        key=key,
-        content=compressor.compress(raw),
-        annotation_count=len(annotations),
-        label_counts=dict(Counter([annotation.label for annotation in annotations])),
-        attribute_values=_attribute_values(image),
-        geometry=geometry,
-        normalized=normalized or is_normalized(image),
-        is_named=image.image == key.name,
-    )
+class BatchPreparation:
+    """Prepares the sets of a batch; each image can be forgotten as soon as it was added.
+
+    Args:
+        geometry: of annotations without a ``type``; None for form v2.
+        normalized: what the upload says; an image can say it for itself.
+    """
+
+    def __init__(self, geometry: Geometry | None, *, normalized: bool) -> None:
+        self._geometry = geometry
+        self._normalized = normalized
+        self._raws: list[bytes | memoryview] = []
+        self._sets: list[PreparedSet] = []
+
+    def add(self, raw: bytes | memoryview, image: CheckedImage, key: ImageKey) -> None:
+        """Sum up one set: its JSON, the same decoded, and by what its image is named."""
+        self._raws.append(raw)
+        self._sets.append(
+            PreparedSet(
+                key=key,
+                content=b"",
+                annotation_count=len(image.annotations),
+                label_counts=label_counts(image),
+                attribute_values=_attribute_values(image),
+                geometry=self._geometry,
+                normalized=self._normalized or is_normalized(image),
+                is_named=image.image == key.name,
+            )
+        )
+
+    def finish(self) -> list[PreparedSet]:
+        """Compress everything and give the sets.
+
+        One call for the whole batch: it leaves the interpreter to other threads meanwhile.
+        """
+        if self._raws:
+            packed = content.compressor().multi_compress_to_buffer(self._raws)
+            for place, prepared in enumerate(self._sets):
+                prepared.content = packed[place].tobytes()
+        return self._sets
 
 
 def _attribute_values(image: CheckedImage) -> set[tuple[str, str, str]]:

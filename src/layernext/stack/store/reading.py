@@ -71,9 +71,7 @@ def _image_ids(collection_id: int | None, name: str) -> sa.Select[tuple[int]]:
     return named if collection_id is None else named.where(image.c.collection_id == collection_id)
 
 
-def _ids_in_order(
-    connection: sa.Connection, chosen: sa.ColumnElement[bool]
-) -> Iterator[list[int]]:
+def _ids_in_order(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> Iterator[list[int]]:
     """Row ids in upload order, a handful at a time: sorting them moves no content."""
     columns = sa.select(annotation_set.c.id, annotation_set.c.annotation_count)
     query = columns.where(chosen).order_by(annotation_set.c.position)
@@ -90,9 +88,7 @@ def _ids_in_order(
         yield ids
 
 
-def _fetch(
-    connection: sa.Connection, chosen: sa.ColumnElement[bool]
-) -> Iterable[sa.Row[Any]]:
+def _fetch(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> Iterable[sa.Row[Any]]:
     joined = sa.select(*_COLUMNS).join(image, image.c.id == annotation_set.c.image_id)
     ordered = joined.where(chosen).order_by(
         annotation_set.c.image_id, annotation_set.c.operation_id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
@@ -152,17 +153,14 @@ def _rows(connection: sa.Connection, ids: Iterable[int]) -> dict[int, sa.Row[Any
     return found
 
 
-def _single(
-    position: int, prepared: PreparedSet, name: str, label_ids: LabelIds
-) -> dict[str, Any]:
-    counts = {label_ids[label]: count for label, count in prepared.label_counts.items()}
+def _single(position: int, prepared: PreparedSet, name: str, label_ids: LabelIds) -> dict[str, Any]:
     return {
         "position": position,
         "geometry": GEOMETRY_CODES[prepared.geometry],
         "normalized": prepared.normalized,
         "is_named": prepared.is_named and prepared.key.name == name,
         "annotation_count": prepared.annotation_count,
-        "label_summary": _pack_summary(counts),
+        "label_summary": _summary(prepared.label_counts, label_ids),
         "parts": None,
         "content": prepared.content,
     }
@@ -222,8 +220,14 @@ def _split(row: sa.Row[Any]) -> dict[int, content.Parts]:
     return parts
 
 
+def _summary(label_counts: Mapping[str, int], label_ids: LabelIds) -> bytes:
+    ids = map(label_ids.__getitem__, label_counts)
+    pairs = zip(ids, label_counts.values(), strict=True)
+    return array("I", list(chain.from_iterable(pairs))).tobytes()
+
+
 def _pack_summary(counts: Mapping[int, int]) -> bytes:
-    return array("I", [number for pair in counts.items() for number in pair]).tobytes()
+    return array("I", list(chain.from_iterable(counts.items()))).tobytes()
 
 
 def _read_summary(packed: bytes) -> dict[int, int]:

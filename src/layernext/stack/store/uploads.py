@@ -171,7 +171,9 @@ def find_repeat(
     if sequence is not None and not 0 <= sequence < MAX_BATCHES:
         raise Conflict(f"batch numbers go from 0 to {MAX_BATCHES - 1}", status=409)
     mine = upload_batch.c.upload_id == row.id
-    same = upload_batch.c.digest == digest if sequence is None else upload_batch.c.sequence == sequence
+    same = (
+        upload_batch.c.digest == digest if sequence is None else upload_batch.c.sequence == sequence
+    )
     found = connection.execute(sa.select(upload_batch).where(mine & same).limit(1)).one_or_none()
     if found is not None:
         if found.digest != digest:

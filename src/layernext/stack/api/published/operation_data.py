@@ -7,6 +7,7 @@ import logging
 import re
 from functools import partial
 from typing import Annotated, Any
+from urllib.parse import unquote
 
 import msgspec
 from litestar import Request, post
@@ -55,13 +56,15 @@ async def operation_data(
     request: Request[Any, Any, Any],
     store: Store,
     settings: Settings,
-    rest: str,
     is_normalized: Annotated[str, Parameter(query="isNormalized")] = "",
 ) -> dict[str, Any]:
     """E03 `{type}/{mode}/{operation id}/update` and E04 `{operation id}/update`.
 
     The operation id is everything before the last `/update`, slashes included.
     """
+    raw_path: bytes = request.scope["raw_path"]
+    # Not the route's own parameter: that one has lost repeated slashes.
+    rest = unquote(raw_path.partition(b"/operationdata/")[2].decode("latin-1"))
     content = await body.read_body(request, settings.max_body_bytes)
     result = await ingest.in_slot(partial(_store_batch, store, rest, is_normalized, content))
     return {
@@ -95,10 +98,9 @@ def _store_batch(store: Store, rest: str, is_normalized: str, content: bytes) ->
 
 
 def _operation(rest: str, request: OperationDataRequest) -> tuple[str, Mode]:
-    path = rest.removeprefix("/")
-    if not path.endswith("/update"):
+    if not rest.endswith("/update"):
         raise NotFound("this path ends in /update", status=404)
-    run = path.removesuffix("/update")
+    run = rest.removesuffix("/update")
     kind, mode_code = request.operation_type, request.operation_mode
     typed = _TYPED.fullmatch(run)
     if mode_code is None and typed:
