@@ -77,9 +77,9 @@ def test_one_run_same_images(stores: list[Store]) -> None:
     together(*(lambda s=store, n=n: writer(s, n) for n, store in enumerate(stores * 2)))
     found = content(stores[0])
     assert len(found) == 30
-    for annotations in found.values():
-        number = int(annotations[0]["label"].removeprefix("label "))
-        assert annotations == [annotations[0]] * (int(annotations[0]["bbox"][0]) + number)
+    for boxes in found.values():
+        number = int(boxes[0]["label"].removeprefix("label "))
+        assert boxes == [boxes[0]] * (int(boxes[0]["bbox"][0]) + number)
     assert counts(stores[0]) == counted(stores[0])
 
 
@@ -95,9 +95,9 @@ def test_one_upload_many_senders(stores: list[Store]) -> None:
     together(*(lambda s=store, n=number: sender(s, n) for store, number in numbers))
     state = stores[1].finish_upload(upload_id, 6)
     assert (state.images, state.annotations, len(state.received)) == (66, 66, 6)
-    for name, annotations in content(stores[0]).items():
+    for name, boxes in content(stores[0]).items():
         if name != "last":
-            assert [one["bbox"][0] for one in annotations] == [0, 1, 2, 3, 4, 5]
+            assert [one["bbox"][0] for one in boxes] == [0, 1, 2, 3, 4, 5]
     assert counts(stores[0]) == counted(stores[0])
 
 
@@ -172,9 +172,9 @@ def test_claim_during_uploads(stores: list[Store]) -> None:
     together(writers, namer)
     stores[0].ensure_collection("yard")
     assert counts(stores[0]) == counted(stores[0])
-    total = {}
-    for (run, _, _), (images, _) in counts(stores[0]).items():
-        total[run] = total.get(run, 0) + images
+    total: dict[str, int] = {}
+    for (run, _, _), (count, _) in counts(stores[0]).items():
+        total[run] = total.get(run, 0) + count
     assert total == {"run 0": 18 * ROUNDS, "run 1": 18 * ROUNDS}
 
 
@@ -275,9 +275,8 @@ def test_slow_readers_do_not_block_the_rest(store: Store, monkeypatch: pytest.Mo
         try:
             next(rows)
             slow.append(rows)
-        except StackUnavailable as error:
+        except StackUnavailable:
             refused += 1
-            assert error.status == 503
     assert slow
     assert refused
     assert store.authenticate(key.api_key, key.secret) is not None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import os
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -137,7 +136,7 @@ def test_sqlite_files_after_close(tmp_path: Path) -> None:
     store = Store.open(f"sqlite:///{path}")
     upload(store, *(prepared(f"{n}", box()) for n in range(100)))
     store.close()
-    assert os.listdir(tmp_path) == ["stack.sqlite3"]
+    assert list(tmp_path.iterdir()) == [path]
     connection = sqlite3.connect(path)
     assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
     assert connection.execute("SELECT count(*) FROM annotation_set").fetchone() == (100,)

@@ -52,7 +52,7 @@ def merged(image: str, sets: Iterable[Parts]) -> bytes:
     """
     some = list(sets)
     annotations = [one for parts in some for one in parts.annotations]
-    if sum(map(len, map(memoryview, annotations))) > MAX_SET_BYTES:
+    if sum(memoryview(one).nbytes for one in annotations) > MAX_SET_BYTES:
         raise TooLarge(
             f"the annotations of {image!r} are more than {MAX_SET_BYTES >> 20} MB", status=413
         )

@@ -101,14 +101,14 @@ class Database:
             raise ConfigurationError("the database URL must name a file: sqlite:///<path>")
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         self._lay_out_sqlite(path)
-        self.writer = self._sqlite_engine(path, "BEGIN IMMEDIATE", WRITER_CACHE_KIB, 1, 0)
-        self.reader = self._sqlite_engine(path, "BEGIN", READER_CACHE_KIB, READERS, READERS)
+        self.writer = self._sqlite_engine(path, "BEGIN IMMEDIATE", size=1, more=0)
+        self.reader = self._sqlite_engine(path, "BEGIN", size=READERS, more=READERS)
         self._streamer = self._sqlite_engine(
-            path, "BEGIN", READER_CACHE_KIB, STREAMS, 2 * STREAMS, STREAM_WAIT_SECONDS
+            path, "BEGIN", size=STREAMS, more=2 * STREAMS, wait=STREAM_WAIT_SECONDS
         )
 
     def _sqlite_engine(
-        self, path: str, begin: str, cache_kib: int, size: int, more: int, wait: int = BUSY_SECONDS
+        self, path: str, begin: str, *, size: int, more: int, wait: int = BUSY_SECONDS
     ) -> sa.Engine:
         engine = sa.create_engine(
             sa.URL.create("sqlite", database=path),
@@ -122,6 +122,7 @@ class Database:
             max_overflow=more,
             pool_timeout=wait,
         )
+        cache_kib = WRITER_CACHE_KIB if begin == "BEGIN IMMEDIATE" else READER_CACHE_KIB
         sa.event.listen(engine, "connect", _set_up_sqlite(cache_kib))
         sa.event.listen(engine, "begin", _begin_with(begin))
         self._engines.append(engine)
@@ -183,7 +184,7 @@ class Database:
             try:
                 with self.write() as connection:
                     return work(connection)
-            except DBAPIError as error:
+            except DBAPIError as error:  # noqa: PERF203 - a transaction costs more
                 if attempt == ATTEMPTS - 1 or not _is_repeatable(error):
                     raise
                 time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - no secret

@@ -55,7 +55,8 @@ def resolve(
     """The image of each key, in the order of the keys.
 
     Args:
-        database, connection: where to look, and make what is missing.
+        database: where to look.
+        connection: the transaction that makes what is missing.
         keys: may repeat.
         collection_id: that of keys of the kind ``name``.
     """
@@ -67,7 +68,8 @@ def resolve(
         else:
             loose.append(key)
     found = _resolve_loose(database, connection, loose, places) if loose else {}
-    made = _ensure(database, connection, places, is_plain=collection_id is not None)
+    ordered = {key: places[key] for key in dict.fromkeys(keys) if key in places}
+    made = _ensure(database, connection, ordered, is_plain=collection_id is not None)
     return [found.get(key) or made[places[key]] for key in keys]
 
 
@@ -113,7 +115,7 @@ def _resolve_loose(
 
 def _by_object_key(connection: sa.Connection, keys: Sequence[ImageKey]) -> dict[ImageKey, ImageRow]:
     """Images that were given the same key before."""
-    rows = {}
+    rows: dict[str, ImageRow] = {}
     for chunk in _chunks({key.name for key in keys}):
         chosen = sa.select(*_COLUMNS, image.c.object_key).where(image.c.object_key.in_(chunk))
         rows |= {row.object_key: _image(row) for row in connection.execute(chosen)}
@@ -124,7 +126,7 @@ def _by_storage_path(
     connection: sa.Connection, keys: Sequence[ImageKey]
 ) -> dict[ImageKey, ImageRow]:
     """Images that lie at that path in storage."""
-    rows = {}
+    rows: dict[tuple[str, str], ImageRow] = {}
     for chunk in _chunks({_path(key) for key in keys}):
         chosen = sa.select(*_COLUMNS, image.c.storage_path).where(image.c.storage_path.in_(chunk))
         rows |= {(row.storage_path, row.bucket): _image(row) for row in connection.execute(chosen)}
@@ -188,7 +190,7 @@ def _guess(keys: Sequence[ImageKey]) -> Iterator[tuple[ImageKey, str, str]]:
 
 
 def _common_prefix(names: Sequence[str]) -> str:
-    common = names[0] if len(names) == 1 else os.path.commonprefix(names)
+    common = names[0] if len(names) == 1 else os.path.commonprefix(names)  # noqa: RUF071 - meant
     prefix = common.rpartition("_")[0]
     is_before_number = all(name[len(prefix) + 1 :][:1].isdigit() for name in names)
     if is_before_number and _NUMBERED.fullmatch(prefix):
@@ -203,8 +205,16 @@ def _ensure(
     *,
     is_plain: bool,
 ) -> dict[Place, ImageRow]:
-    """The image of each place, made where there is none; `is_plain` if names are mere names."""
+    """The image of each place, made where there is none; `is_plain` if names are mere names.
+
+    New ones get their ids in the order of `places`, which is that of the upload.
+    """
     rows = _rows_at(connection, set(places.values()))
+    if any(place not in rows for place in places.values()):
+        # One transaction at a time makes images of a collection: two that made the same ones in
+        # different orders would wait for each other.
+        _lock_collections(connection, {collection_id for collection_id, _, _ in places.values()})
+        rows = _rows_at(connection, set(places.values()))
     missing = {place: key for key, place in places.items() if place not in rows}
     if missing:
         now = now_text()
@@ -219,11 +229,16 @@ def _ensure(
                 "has_file": False,
                 "created_at": now,
             }
-            for place, key in sorted(missing.items(), key=lambda item: item[0])
+            for place, key in missing.items()
         ]
         connection.execute(database.upsert(image).on_conflict_do_nothing(), values)
         rows |= _rows_at(connection, set(missing))
     return rows
+
+
+def _lock_collections(connection: sa.Connection, ids: Iterable[int]) -> None:
+    chosen = sa.select(collection.c.id).where(collection.c.id.in_(sorted(ids)))
+    connection.execute(chosen.order_by(collection.c.id).with_for_update(key_share=True))
 
 
 def _rows_at(connection: sa.Connection, places: set[Place]) -> dict[Place, ImageRow]:
@@ -239,7 +254,7 @@ def _rows_at(connection: sa.Connection, places: set[Place]) -> dict[Place, Image
     return found
 
 
-def _image(row: sa.Row[Any]) -> ImageRow:
+def _image(row: Any) -> ImageRow:
     return ImageRow(row.id, row.collection_id, row.name, bool(row.has_file))
 
 

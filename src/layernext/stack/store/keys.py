@@ -1,5 +1,7 @@
-"""API keys. A secret is random, 128 bits and more, so a salted SHA-256 keeps it as well as a slow
-hash would, and checking it costs a microsecond.
+"""API keys.
+
+A secret is random, 128 bits and more, so a salted SHA-256 keeps it as well as a slow hash would,
+and checking it costs a microsecond.
 """
 
 from __future__ import annotations

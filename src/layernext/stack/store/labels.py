@@ -31,10 +31,10 @@ from layernext.stack.store.schema import (
     label_group_member,
 )
 from layernext.stack.store.storable import is_storable
+from layernext.wire.native import PageOf
 
 Key = TypeVar("Key", int, str)
 Kept = TypeVar("Kept", bound=Sized)
-from layernext.wire.native import PageOf
 
 MAX_VALUES = 1_000
 """Values of one attribute that uploads register. More than that is no list to choose from; the

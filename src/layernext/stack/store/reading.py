@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -50,25 +50,30 @@ def iter_sets(
     if image_name is not None and not is_storable(image_name):
         return
     with database.stream() as connection:
+        image_ids = None
+        if image_name is not None:
+            image_ids = _image_ids(connection, collection_id, image_name)
         for op in _operations(connection, collection_id, runs, mode):
             if op.id < after[0]:
                 continue
             chosen = annotation_set.c.operation_id == op.id
             if op.id == after[0]:
                 chosen &= annotation_set.c.position > after[1]
-            if collection_id is not None:
+            if image_ids is not None:
+                chosen &= annotation_set.c.image_id.in_(image_ids)
+            elif collection_id is not None:
                 chosen &= annotation_set.c.collection_id == collection_id
-            if image_name is not None:
-                chosen &= annotation_set.c.image_id.in_(_image_ids(collection_id, image_name))
             for ids in _ids_in_order(connection, chosen):
                 rows = {row.id: row for row in _fetch(connection, annotation_set.c.id.in_(ids))}
                 for set_id in ids:
                     yield _stored_set(rows[set_id], op)
 
 
-def _image_ids(collection_id: int | None, name: str) -> sa.Select[tuple[int]]:
+def _image_ids(connection: sa.Connection, collection_id: int | None, name: str) -> list[int]:
     named = sa.select(image.c.id).where(image.c.name == name)
-    return named if collection_id is None else named.where(image.c.collection_id == collection_id)
+    if collection_id is not None:
+        named = named.where(image.c.collection_id == collection_id)
+    return list(connection.execute(named).scalars())
 
 
 def _ids_in_order(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> Iterator[list[int]]:
@@ -88,7 +93,7 @@ def _ids_in_order(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> 
         yield ids
 
 
-def _fetch(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> Iterable[sa.Row[Any]]:
+def _fetch(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> Sequence[Any]:
     joined = sa.select(*_COLUMNS).join(image, image.c.id == annotation_set.c.image_id)
     ordered = joined.where(chosen).order_by(
         annotation_set.c.image_id, annotation_set.c.operation_id

@@ -42,9 +42,10 @@ def write_batch(
     database: Database,
     labels: Labels,
     upload_id: str,
+    sets: Sequence[PreparedSet],
+    *,
     sequence: int | None,
     digest: str,
-    sets: Sequence[PreparedSet],
 ) -> BatchResult:
     """Store a batch, whole or not at all; see `Store.write_batch`."""
     if len(sets) > MAX_BATCH_SETS:
@@ -64,7 +65,7 @@ def write_batch(
         ids, new = labels.ensure_ids(connection, wanted)
         seen = labels.ensure_values(connection, ids, values, limited=True)
         found = images.resolve(database, connection, [s.key for s in sets], row.collection_id)
-        _write_sets(database, connection, row, number, sets, found, ids)
+        _write_sets(database, connection, row, number, sets=sets, found=found, label_ids=ids)
         result = BatchResult(
             images=len(sets),
             annotations=sum(prepared.annotation_count for prepared in sets),
@@ -90,6 +91,7 @@ def _write_sets(
     connection: sa.Connection,
     row: uploads.UploadRow,
     sequence: int,
+    *,
     sets: Sequence[PreparedSet],
     found: Sequence[images.ImageRow],
     label_ids: LabelIds,
@@ -255,8 +257,8 @@ def remove(
     named = (operation.c.name == run) & operation.c.mode.in_(modes)
     ids = list(connection.execute(sa.select(operation.c.id).where(named)).scalars())
     _lock_operations(connection, ids)
-    chosen = annotation_set.c.operation_id.in_(ids)
-    counted = operation_collection.c.operation_id.in_(ids)
+    chosen: sa.ColumnElement[bool] = annotation_set.c.operation_id.in_(ids)
+    counted: sa.ColumnElement[bool] = operation_collection.c.operation_id.in_(ids)
     if collection_id is not None:
         chosen &= annotation_set.c.collection_id == collection_id
         counted &= operation_collection.c.collection_id == collection_id

@@ -194,7 +194,9 @@ class Store:
             NotFound: there is no such upload.
             Conflict: it is finished, or had another batch of this number.
         """
-        return sets.write_batch(self._database, self._labels, upload_id, sequence, digest, sets_)
+        return sets.write_batch(
+            self._database, self._labels, upload_id, sets_, sequence=sequence, digest=digest
+        )
 
     def finish_upload(self, upload_id: str, batches: int | None) -> UploadState:
         """End an upload; repeatable.

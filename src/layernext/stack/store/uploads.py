@@ -153,7 +153,7 @@ def get_settings(connection: sa.Connection, public_id: str) -> UploadSettings:
         NotFound: there is no such native upload.
     """
     row = _find(connection, public_id)
-    fields = msgspec.json.decode(row.fingerprint) if row else ["published"]
+    fields: list[Any] = msgspec.json.decode(row.fingerprint) if row else ["published"]
     if fields[0] == "published":
         raise _unknown(public_id)
     geometry, normalized, key_kind, bucket = fields
