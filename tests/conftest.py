@@ -1,5 +1,35 @@
-"""Fixtures for every test."""
+"""Fixtures that several rooms' tests share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
 
 from tests.postgres import postgres_server, postgres_url
 
-__all__ = ["postgres_server", "postgres_url"]
+if TYPE_CHECKING:
+    from layernext.stack.store import Store
+
+__all__ = ["database_url", "postgres_server", "postgres_url", "store"]
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The URL of a new, empty database, of each kind that the store promises to work on."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'stack.sqlite3'}"
+    url: str = request.getfixturevalue("postgres_url")
+    return url
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[Store]:
+    """A new, empty store, on each of the databases."""
+    from layernext.stack.store import Store  # tests of the SDK alone need no server packages
+
+    opened = Store.open(database_url)
+    yield opened
+    opened.close()

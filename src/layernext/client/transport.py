@@ -143,7 +143,8 @@ class Transport:
         if json is not None:
             content = msgspec.json.encode(json)
             fixed["Content-Type"] = "application/json"
-        query = {key: value for key, value in (params or {}).items() if value is not None}
+        # None rather than an empty query, which httpx would put in place of the path's own.
+        query = {key: value for key, value in (params or {}).items() if value is not None} or None
 
         def attempt() -> bytes:
             response = self._client.request(
