@@ -1,6 +1,12 @@
 """The database: its tables, and every statement that the stack makes to it."""
 
-from layernext.stack.store.prepared import BatchPreparation, ImageKey, PreparedSet, SetKeyKind, value_text
+from layernext.stack.store.prepared import (
+    BatchPreparation,
+    ImageKey,
+    PreparedSet,
+    SetKeyKind,
+    value_text,
+)
 from layernext.stack.store.records import (
     CollectionRow,
     Key,

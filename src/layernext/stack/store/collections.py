@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -54,22 +56,27 @@ def ensure(
     found = find_by_name(connection, name)
     if found and (is_provisional or not found.is_provisional):
         return found
+    claims = not is_provisional and name != UNNAMED
+    if claims:
+        # From here on nobody puts images where this would have to find them.
+        database.change_places(connection)
+        found = find_by_name(connection, name)
     if found is None:
         values = {
             "public_id": secrets.token_hex(12),
             "name": name,
+            "storage_path": _free_storage_path(connection, name),
             "is_provisional": is_provisional,
             "created_at": now_text(),
         }
         insert = database.upsert(collection).on_conflict_do_nothing(index_elements=["name"])
-        path = _free_storage_path(connection, name)
-        connection.execute(insert.values(**values, storage_path=path))
-    else:
+        connection.execute(insert.values(**values))
+    elif claims:
         named = sa.update(collection).where(collection.c.id == found.row_id)
         connection.execute(named.values(is_provisional=False))
     made = find_by_name(connection, name)
     assert made is not None  # noqa: S101 - it was made in this transaction
-    if not is_provisional and name != UNNAMED:
+    if claims:
         _claim(connection, made)
     return made
 
@@ -84,37 +91,44 @@ def has_claims(connection: sa.Connection, name: str) -> bool:
 
 def list_page(connection: sa.Connection, *, after: int, limit: int) -> PageOf[Collection]:
     """Collections by age, with their images counted; the unnamed one only if it has some."""
-    count, waiting = sa.func.count(), sa.func.sum(sa.case((image.c.has_file, 0), else_=1))
-    numbers = (
-        sa.select(image.c.collection_id, count.label("images"), waiting.label("waiting"))
-        .group_by(image.c.collection_id)
-        .subquery()
-    )
-    images = sa.func.coalesce(numbers.c.images, 0).label("images")
-    query = (
-        sa.select(collection, images, sa.func.coalesce(numbers.c.waiting, 0).label("waiting"))
-        .outerjoin(numbers, numbers.c.collection_id == collection.c.id)
-        .where(collection.c.id > after, (collection.c.name != UNNAMED) | (images > 0))
+    has_images = sa.select(image.c.id).where(image.c.collection_id == collection.c.id).exists()
+    chosen = (
+        sa.select(collection)
+        .where(collection.c.id > after, (collection.c.name != UNNAMED) | has_images)
         .order_by(collection.c.id)
         .limit(limit + 1)
     )
-    rows = connection.execute(query).all()
+    rows = connection.execute(chosen).all()
     following = str(rows[limit - 1].id) if len(rows) > limit else None
-    return PageOf([_record(row) for row in rows[:limit]], following)
+    return PageOf(_counted(connection, rows[:limit]), following)
 
 
 def get(connection: sa.Connection, row_id: int) -> Collection:
     """One collection with its images counted."""
-    (found,) = list_page(connection, after=row_id - 1, limit=1).items
-    return found
+    row = connection.execute(sa.select(collection).where(collection.c.id == row_id)).one()
+    return _counted(connection, [row])[0]
 
 
-def _record(row: sa.Row[tuple[object, ...]]) -> Collection:
+def _counted(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Collection]:
+    count, waiting = sa.func.count(), sa.func.sum(sa.case((image.c.has_file, 0), else_=1))
+    here = image.c.collection_id.in_([row.id for row in rows])
+    numbers = {
+        row.collection_id: (row.images, int(row.waiting))
+        for row in connection.execute(
+            sa.select(image.c.collection_id, count.label("images"), waiting.label("waiting"))
+            .where(here)
+            .group_by(image.c.collection_id)
+        )
+    }
+    return [_record(row, *numbers.get(row.id, (0, 0))) for row in rows]
+
+
+def _record(row: sa.Row[Any], images: int, waiting: int) -> Collection:
     return Collection(
         id=row.public_id,
         name=row.name,
-        image_count=int(row.images),
-        awaiting_file_count=int(row.waiting),
+        image_count=images,
+        awaiting_file_count=waiting,
         created_at=row.created_at,
     )
 
@@ -144,9 +158,10 @@ def _free_storage_path(connection: sa.Connection, name: str) -> str:
 
 
 def _claimable(name: str, storage_path: str | None = None) -> sa.ColumnElement[bool]:
-    prefixes = {f"{name}/", f"{name}_", f"{storage_path or name}_"}
     key = image.c.object_key
-    begins = sa.or_(*(sa.func.substr(key, 1, len(p)) == p for p in sorted(prefixes)))
+    begins = sa.or_(
+        *(sa.func.substr(key, 1, len(p)) == p for p in _key_prefixes(name, storage_path))
+    )
     loose = sa.select(collection.c.id).where(
         collection.c.is_provisional | (collection.c.name == UNNAMED)
     )
@@ -154,53 +169,86 @@ def _claimable(name: str, storage_path: str | None = None) -> sa.ColumnElement[b
     return begins & longer & image.c.collection_id.in_(loose)
 
 
+def _key_prefixes(name: str, storage_path: str | None) -> list[str]:
+    prefixes = [f"{name}/", f"{name}_", f"{storage_path or name}_"]
+    return list(dict.fromkeys(prefixes))
+
+
 def _claim(connection: sa.Connection, target: CollectionRow) -> None:
     """Move images whose key begins with the collection's name into it."""
-    found = sa.select(image.c.id, image.c.object_key, image.c.collection_id, image.c.name)
-    rows = connection.execute(found.where(_claimable(target.name, target.storage_path))).all()
+    found = sa.select(image.c.id, image.c.object_key, image.c.collection_id)
+    chosen = found.where(_claimable(target.name, target.storage_path)).order_by(image.c.id)
+    rows = connection.execute(chosen).all()
     if not rows:
         return
+    prefixes = _key_prefixes(target.name, target.storage_path)
+    owned = sa.select(image.c.name, image.c.id).where(image.c.collection_id == target.row_id)
+    there = {row.name: row.id for row in connection.execute(owned)}
+    free: dict[int, str] = {}
     for row in rows:
-        key: str = row.object_key
-        prefix = target.name if key.startswith((f"{target.name}/", f"{target.name}_")) else None
-        name = key[len(prefix if prefix is not None else target.storage_path) + 1 :]
-        _move(connection, row.id, target.row_id, name)
+        prefix = next(p for p in prefixes if row.object_key.startswith(p))
+        name = remainder(row.object_key, prefix)
+        if there.setdefault(name, row.id) == row.id:
+            free[row.id] = name
+    _move(connection, free, target.row_id)
+    for row in rows:
+        if row.id not in free:
+            prefix = next(p for p in prefixes if row.object_key.startswith(p))
+            _join(connection, row.id, there[remainder(row.object_key, prefix)], target.row_id)
     touched = {row.collection_id for row in rows} | {target.row_id}
     counters.recount(connection, touched)
     _drop_empty_provisional(connection, touched)
 
 
-def _move(connection: sa.Connection, image_id: int, collection_id: int, name: str) -> None:
-    there = sa.select(image.c.id).where(image.c.collection_id == collection_id)
-    clash = connection.execute(
-        there.where(image.c.name == name, image.c.id != image_id)
-    ).scalar_one_or_none()
-    own = annotation_set.c.image_id == image_id
-    moved = {"collection_id": collection_id, "is_named": False}
-    if clash is None:
-        values = {"collection_id": collection_id, "name": name}
-        connection.execute(sa.update(image).where(image.c.id == image_id).values(**values))
-        connection.execute(sa.update(annotation_set).where(own).values(**moved))
+def _move(connection: sa.Connection, names: Mapping[int, str], collection_id: int) -> None:
+    """Give images, by their ids, new names in a collection that has none of these."""
+    if not names:
         return
-    # The image is there already: where both have a set of one operation, the newer one stays.
-    for row in connection.execute(
-        sa.select(annotation_set.c.id, annotation_set.c.operation_id, annotation_set.c.updated_at)
-        .where(own)
-    ).all():  # fmt: skip
-        rival = connection.execute(
-            sa.select(annotation_set.c.id, annotation_set.c.updated_at).where(
-                annotation_set.c.image_id == clash,
-                annotation_set.c.operation_id == row.operation_id,
-            )
-        ).one_or_none()
+    renaming = (
+        sa.update(image)
+        .where(image.c.id == sa.bindparam("moved"))
+        .values(collection_id=collection_id, name=sa.bindparam("new_name"))
+    )
+    connection.execute(renaming, [{"moved": one, "new_name": name} for one, name in names.items()])
+    own = annotation_set.c.image_id == sa.bindparam("moved")
+    moving = sa.update(annotation_set).where(own)
+    connection.execute(
+        moving.values(collection_id=collection_id, is_named=False),
+        [{"moved": one} for one in names],
+    )
+
+
+def _join(connection: sa.Connection, image_id: int, other_id: int, collection_id: int) -> None:
+    """Let one image become another that is in the collection already.
+
+    Where both have a set of one operation, the newer one stays.
+    """
+    age = (annotation_set.c.updated_at, annotation_set.c.position)
+    columns = (annotation_set.c.id, annotation_set.c.operation_id, *age)
+    query = sa.select(*columns)
+    rivals = {
+        row.operation_id: row
+        for row in connection.execute(query.where(annotation_set.c.image_id == other_id))
+    }
+    for row in connection.execute(query.where(annotation_set.c.image_id == image_id)).all():
+        rival = rivals.get(row.operation_id)
         loser = None
         if rival is not None:
-            loser = row.id if rival.updated_at > row.updated_at else rival.id
+            is_older = (row.updated_at, row.position) < (rival.updated_at, rival.position)
+            loser = row.id if is_older else rival.id
             connection.execute(sa.delete(annotation_set).where(annotation_set.c.id == loser))
         if loser != row.id:
             stays = sa.update(annotation_set).where(annotation_set.c.id == row.id)
-            connection.execute(stays.values(image_id=clash, **moved))
+            moved = {"image_id": other_id, "collection_id": collection_id, "is_named": False}
+            connection.execute(stays.values(**moved))
     connection.execute(sa.delete(image).where(image.c.id == image_id))
+
+
+def remainder(key: str, prefix: str) -> str:
+    """The file's name in a key that begins with its collection's `prefix`, separator included."""
+    rest = key[len(prefix) :]
+    # `yard//a.jpg` is what a client makes of the base path `yard//`.
+    return (rest.lstrip("/") or rest) if prefix.endswith("/") else rest
 
 
 def _drop_empty_provisional(connection: sa.Connection, ids: set[int]) -> None:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 import zstandard
 from msgspec import Raw, Struct
 
+from layernext.errors import TooLarge
+
 LEVEL = 1
 """Levels above 1 cost twice the time for 5 % of the size on these rows."""
 
-MAX_SET_BYTES = 512 << 20
-"""Decompressed size beyond which a stored row is taken for broken."""
+MAX_SET_BYTES = 256 << 20
+"""Decompressed size of one image's set, beyond which no more annotations are merged into it."""
 
 
-class _Parts(Struct):
+class Parts(Struct):
+    """A set's JSON, taken apart but not decoded."""
+
     image: str
-    annotations: Raw
-    storageName: str | None = None  # noqa: N815
+    annotations: list[Raw]
+    storageName: str | None = None  # noqa: N815 - the wire's names
+    isNormalized: bool | None = None  # noqa: N815
 
 
-_parts = msgspec.json.Decoder(_Parts).decode
+_take_apart = msgspec.json.Decoder(Parts).decode
 
 
 def compressor() -> zstandard.ZstdCompressor:
@@ -29,25 +36,43 @@ def compressor() -> zstandard.ZstdCompressor:
 
 def unpack(content: bytes) -> bytes:
     """The JSON of a stored set."""
-    return zstandard.ZstdDecompressor().decompress(content, max_output_size=MAX_SET_BYTES)
+    return zstandard.ZstdDecompressor().decompress(content)
 
 
-def merge(first: bytes, second: bytes) -> bytes:
-    """One set with the annotations of `first`, then those of `second`; both compressed."""
-    one, two = _parts(unpack(first)), _parts(unpack(second))
-    head, tail = bytes(one.annotations).strip()[1:-1], bytes(two.annotations).strip()[1:-1]
-    joint = b"," if head.strip() and tail.strip() else b""
-    return compressor().compress(_build(one.image, head + joint + tail, one.storageName))
+def parts_of(content: bytes) -> Parts:
+    """A stored set, taken apart."""
+    return _take_apart(unpack(content))
+
+
+def merged(image: str, sets: Iterable[Parts]) -> bytes:
+    """One set of `image` with the annotations of all, in their order; compressed.
+
+    Raises:
+        TooLarge: the whole is larger than `MAX_SET_BYTES`.
+    """
+    some = list(sets)
+    annotations = [one for parts in some for one in parts.annotations]
+    if sum(memoryview(one).nbytes for one in annotations) > MAX_SET_BYTES:
+        raise TooLarge(
+            f"the annotations of {image!r} are more than {MAX_SET_BYTES >> 20} MB", status=413
+        )
+    bucket = next((parts.storageName for parts in some if parts.storageName is not None), None)
+    is_normalized = any(parts.isNormalized for parts in some) or None
+    return compressor().compress(_build(Parts(image, annotations, bucket, is_normalized)))
 
 
 def renamed(raw: bytes, name: str) -> bytes:
     """The set with another ``image``; its annotations stay byte for byte."""
-    parts = _parts(raw)
-    return _build(name, bytes(parts.annotations).strip()[1:-1], parts.storageName)
+    parts = _take_apart(raw)
+    parts.image = name
+    return _build(parts)
 
 
-def _build(image: str, annotations: bytes, storage_name: str | None) -> bytes:
-    bucket = b""
-    if storage_name is not None:
-        bucket = b',"storageName":' + msgspec.json.encode(storage_name)
-    return b'{"image":' + msgspec.json.encode(image) + bucket + b',"annotations":[' + annotations + b"]}"
+def _build(parts: Parts) -> bytes:
+    fields = [b'"image":' + msgspec.json.encode(parts.image)]
+    if parts.storageName is not None:
+        fields.append(b'"storageName":' + msgspec.json.encode(parts.storageName))
+    if parts.isNormalized is not None:
+        fields.append(b'"isNormalized":' + msgspec.json.encode(parts.isNormalized))
+    fields.append(b'"annotations":[' + b",".join(map(bytes, parts.annotations)) + b"]")
+    return b"{" + b",".join(fields) + b"}"

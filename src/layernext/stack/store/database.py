@@ -18,25 +18,36 @@ from typing import Any, TypeVar
 
 import alembic.command
 import alembic.config
+import alembic.util
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from layernext.errors import ConfigurationError
+from layernext.errors import ConfigurationError, StackUnavailable
 
 Answer = TypeVar("Answer")
 
 PAGE_BYTES = 8192
 """Of a new SQLite file: a set of 100 boxes fits into one page."""
 BUSY_SECONDS = 60
-READERS = 12
-CACHE_KIB = 32 * 1024
+READERS = 8
+STREAMS = 4
+"""Connections kept open; as many again, and for streams twice, are opened while they are needed.
+Streams have their own, because a client that reads slowly holds one for as long as it likes."""
+STREAM_WAIT_SECONDS = 10
+WRITER_CACHE_KIB = 32 * 1024
+READER_CACHE_KIB = 2 * 1024
+"""Of SQLite's pages per connection; behind it the system's file cache does the same for all."""
 WAL_BYTES = 64 << 20
 """To this size the write-ahead log is cut back after a checkpoint."""
-MIGRATION_LOCK = 0x6C6E  # any number that all replicas share
 ATTEMPTS = 6
-# PostgreSQL: serialization failure, deadlock.
-_REPEATABLE = {"40001", "40P01"}
+# PostgreSQL: serialization failure, deadlock; and what two transactions can do to each other that
+# make or drop the same thing: unique violation, foreign key violation. A second try sees the other.
+_REPEATABLE = {"40001", "40P01", "23505", "23503"}
+
+# Advisory locks: numbers that all replicas share.
+_MIGRATION_LOCK = 0x6C6E
+_CLAIM_LOCK = 0x6C6F
 
 
 class Database:
@@ -51,37 +62,71 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._write_lock = threading.Lock()
+        self._engines: list[sa.Engine] = []
         self.is_sqlite = url.startswith("sqlite:")
         try:
-            if self.is_sqlite:
-                self._open_sqlite(url)
-            elif url.startswith(("postgresql:", "postgres:", "postgresql+psycopg:")):
-                self._open_postgresql(url)
-            else:
-                raise ConfigurationError(
-                    "the database URL must begin with sqlite:/// or postgresql://"
-                )
-            self._migrate()
-        except (sa.exc.SQLAlchemyError, sqlite3.Error) as error:
+            with self._closed_on_failure():
+                if self.is_sqlite:
+                    self._open_sqlite(url)
+                elif url.startswith(("postgresql:", "postgres:", "postgresql+psycopg:")):
+                    self._open_postgresql(url)
+                else:
+                    raise ConfigurationError(
+                        "the database URL must begin with sqlite:/// or postgresql://"
+                    )
+                self._migrate()
+        except alembic.util.CommandError as error:
+            raise ConfigurationError(
+                f"the database was made by another version: {error}",
+                hint="install that version or a newer one",
+            ) from error
+        except (sa.exc.ArgumentError, ValueError) as error:
+            # Its text may repeat the URL, and that has a password in it.
+            raise ConfigurationError("the database URL cannot be read") from error
+        except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
             reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
             raise ConfigurationError(f"the database cannot be opened: {reason}") from error
 
+    @contextmanager
+    def _closed_on_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
+
     def _open_sqlite(self, url: str) -> None:
         path = url.removeprefix("sqlite:///")
+        if not path or path == url or ":memory:" in path:
+            raise ConfigurationError("the database URL must name a file: sqlite:///<path>")
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         self._lay_out_sqlite(path)
-        arguments = {"check_same_thread": False, "timeout": BUSY_SECONDS, "isolation_level": None}
-        self.writer = sa.create_engine(
-            f"sqlite:///{path}", connect_args=arguments, poolclass=sa.pool.QueuePool, pool_size=1,
-            max_overflow=0, pool_timeout=BUSY_SECONDS,
-        )  # fmt: skip
-        self.reader = sa.create_engine(
-            f"sqlite:///{path}", connect_args=arguments, poolclass=sa.pool.QueuePool,
-            pool_size=READERS, max_overflow=READERS, pool_timeout=BUSY_SECONDS,
-        )  # fmt: skip
-        for engine, begin in ((self.writer, "BEGIN IMMEDIATE"), (self.reader, "BEGIN")):
-            sa.event.listen(engine, "connect", _set_up_sqlite)
-            sa.event.listen(engine, "begin", _begin_with(begin))
+        self.writer = self._sqlite_engine(path, "BEGIN IMMEDIATE", size=1, more=0)
+        self.reader = self._sqlite_engine(path, "BEGIN", size=READERS, more=READERS)
+        self._streamer = self._sqlite_engine(
+            path, "BEGIN", size=STREAMS, more=2 * STREAMS, wait=STREAM_WAIT_SECONDS
+        )
+
+    def _sqlite_engine(
+        self, path: str, begin: str, *, size: int, more: int, wait: int = BUSY_SECONDS
+    ) -> sa.Engine:
+        engine = sa.create_engine(
+            sa.URL.create("sqlite", database=path),
+            connect_args={
+                "check_same_thread": False,
+                "timeout": BUSY_SECONDS,
+                "isolation_level": None,
+            },
+            poolclass=sa.pool.QueuePool,
+            pool_size=size,
+            max_overflow=more,
+            pool_timeout=wait,
+        )
+        cache_kib = WRITER_CACHE_KIB if begin == "BEGIN IMMEDIATE" else READER_CACHE_KIB
+        sa.event.listen(engine, "connect", _set_up_sqlite(cache_kib))
+        sa.event.listen(engine, "begin", _begin_with(begin))
+        self._engines.append(engine)
+        return engine
 
     @staticmethod
     def _lay_out_sqlite(path: str) -> None:
@@ -94,19 +139,32 @@ class Database:
             connection.close()
 
     def _open_postgresql(self, url: str) -> None:
-        rest = url.split("://", 1)[1] if "://" in url else url.split(":", 1)[1]
+        address = sa.make_url(url).set(drivername="postgresql+psycopg")
+        arguments: dict[str, Any] = {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
         self.writer = self.reader = sa.create_engine(
-            f"postgresql+psycopg://{rest}", pool_size=READERS, max_overflow=READERS,
-            pool_pre_ping=True, pool_timeout=BUSY_SECONDS, connect_args={"connect_timeout": 10},
-        )  # fmt: skip
+            address,
+            pool_size=READERS,
+            max_overflow=READERS,
+            pool_timeout=BUSY_SECONDS,
+            **arguments,
+        )
+        self._streamer = sa.create_engine(
+            address,
+            pool_size=STREAMS,
+            max_overflow=2 * STREAMS,
+            pool_timeout=STREAM_WAIT_SECONDS,
+            isolation_level="REPEATABLE READ",
+            **arguments,
+        )
+        self._engines += [self.writer, self._streamer]
 
     def _migrate(self) -> None:
         config = alembic.config.Config()
-        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        folder = str(Path(__file__).parent / "migrations")
+        config.set_main_option("script_location", folder.replace("%", "%%"))
         with self.write() as connection:
-            if not self.is_sqlite:
-                # Replicas that start together: one migrates, the others find it done.
-                connection.execute(sa.select(sa.func.pg_advisory_xact_lock(MIGRATION_LOCK)))
+            # Replicas that start together: one migrates, the others find it done.
+            self._lock(connection, "pg_advisory_xact_lock", _MIGRATION_LOCK)
             config.attributes["connection"] = connection
             alembic.command.upgrade(config, "head")
 
@@ -126,7 +184,7 @@ class Database:
             try:
                 with self.write() as connection:
                     return work(connection)
-            except DBAPIError as error:
+            except DBAPIError as error:  # noqa: PERF203 - a transaction costs more
                 if attempt == ATTEMPTS - 1 or not _is_repeatable(error):
                     raise
                 time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - no secret
@@ -138,25 +196,59 @@ class Database:
         with self.reader.connect() as connection, connection.begin():
             yield connection
 
+    @contextmanager
+    def stream(self) -> Iterator[sa.Connection]:
+        """Like `read`, for as long as it takes; every statement sees the state at the first.
+
+        Raises:
+            StackUnavailable: too many streams are open, and none ended for a while.
+        """
+        try:
+            connection = self._streamer.connect()
+        except sa.exc.TimeoutError as error:
+            raise StackUnavailable("too many downloads at a time", status=503) from error
+        with connection, connection.begin():
+            yield connection
+
+    def hold_places(self, connection: sa.Connection) -> None:
+        """Until the transaction ends no image is claimed by another collection.
+
+        SQLite has one writer at a time and needs no such lock.
+        """
+        self._lock(connection, "pg_advisory_xact_lock_shared", _CLAIM_LOCK)
+
+    def change_places(self, connection: sa.Connection) -> None:
+        """Wait until nobody holds places, and let nobody, until the transaction ends."""
+        self._lock(connection, "pg_advisory_xact_lock", _CLAIM_LOCK)
+
+    def _lock(self, connection: sa.Connection, function: str, number: int) -> None:
+        if not self.is_sqlite:
+            connection.execute(sa.select(getattr(sa.func, function)(number)))
+
     def upsert(self, table: sa.Table) -> Any:
         """An INSERT that can say what happens on a conflict."""
         return (sqlite.insert if self.is_sqlite else postgresql.insert)(table)
 
     def close(self) -> None:
-        """Close every connection; SQLite's log is folded into its file. May be called twice."""
-        self.reader.dispose()
-        self.writer.dispose()
+        """Wait for a write that is under way, then close every connection. May be called twice."""
+        with self._write_lock:
+            # The writer last: SQLite folds its log into the file with the last connection.
+            for engine in reversed(self._engines):
+                engine.dispose()
 
 
-def _set_up_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    for pragma in (
-        "synchronous = FULL",
-        "foreign_keys = ON",
-        f"cache_size = -{CACHE_KIB}",
-        f"journal_size_limit = {WAL_BYTES}",
-        "temp_store = MEMORY",
-    ):
-        connection.execute(f"PRAGMA {pragma}")
+def _set_up_sqlite(cache_kib: int) -> Callable[[sqlite3.Connection, object], None]:
+    def set_up(connection: sqlite3.Connection, _record: object) -> None:
+        for pragma in (
+            "synchronous = FULL",
+            "foreign_keys = ON",
+            f"cache_size = -{cache_kib}",
+            f"journal_size_limit = {WAL_BYTES}",
+            "temp_store = MEMORY",
+        ):
+            connection.execute(f"PRAGMA {pragma}")
+
+    return set_up
 
 
 def _begin_with(statement: str) -> Callable[[sa.Connection], None]:

@@ -1,5 +1,8 @@
-"""API keys. A secret is random, 128 bits and more, so a salted SHA-256 keeps it as well as a slow
-hash would, and checking it costs a microsecond."""
+"""API keys.
+
+A secret is random, 128 bits and more, so a salted SHA-256 keeps it as well as a slow hash would,
+and checking it costs a microsecond.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ import sqlalchemy as sa
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.records import Key, NewKey, Role
 from layernext.stack.store.schema import api_key as table
+from layernext.stack.store.storable import is_storable
 
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 _KEY_CHARACTERS = 20
@@ -31,7 +35,7 @@ def create(connection: sa.Connection, name: str, role: Role) -> NewKey:
 def authenticate(connection: sa.Connection, api_key: str, secret: str) -> Key | None:
     """The key, if the secret is right and it is not revoked. As slow for an unknown key."""
     row = None
-    if "\x00" not in api_key:
+    if is_storable(api_key):
         row = connection.execute(sa.select(table).where(table.c.api_key == api_key)).one_or_none()
     salt, digest = (row.salt, row.digest) if row else (_NO_SALT, b"")
     is_right = hmac.compare_digest(_digest(salt, secret), digest)
@@ -46,7 +50,7 @@ def list_all(connection: sa.Connection) -> list[Key]:
 
 def revoke(connection: sa.Connection, api_key: str) -> bool:
     """End a key's life; False if there is no such key in use."""
-    if "\x00" in api_key:
+    if not is_storable(api_key):
         return False
     is_it = (table.c.api_key == api_key) & table.c.revoked_at.is_(None)
     done = connection.execute(sa.update(table).where(is_it).values(revoked_at=now_text()))

@@ -11,11 +11,12 @@ import colorsys
 import hashlib
 import threading
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 import sqlalchemy as sa
+from msgspec import Struct, field
 
 from layernext.model import Label, LabelAttribute
 from layernext.stack.store.clock import now_text
@@ -29,14 +30,36 @@ from layernext.stack.store.schema import (
     label_group,
     label_group_member,
 )
+from layernext.stack.store.storable import is_storable
 from layernext.wire.native import PageOf
+
+Key = TypeVar("Key", int, str)
+Kept = TypeVar("Kept", bound=Sized)
 
 MAX_VALUES = 1_000
 """Values of one attribute that uploads register. More than that is no list to choose from; the
 references of the others are known all the same."""
 
+MAX_VALUE_CHARACTERS = 1_000
+"""Longest JSON text of a value that uploads register: masks and the like are no choice either."""
+
+MAX_REMEMBERED = 50_000
+"""Values, and as many attributes, that a process keeps in memory: some 20 MB."""
+
 SHOWN_VALUES = 100
 CHUNK = 5_000
+
+Value: TypeAlias = tuple[str, str, str]
+"""Label, attribute, `value_text`."""
+
+
+class Seen(Struct):
+    """What a transaction has made or found; `Labels.remember` keeps it once that stands."""
+
+    label_ids: dict[str, int]
+    attribute_ids: dict[tuple[str, str], int] = field(default_factory=dict)
+    values: set[Value] = field(default_factory=set)
+    full: set[tuple[str, str]] = field(default_factory=set)
 
 
 class Labels:
@@ -52,8 +75,9 @@ class Labels:
         self._namespace = namespace
         self._lock = threading.Lock()
         self._ids: dict[str, int] = {}
-        self._known_values: set[tuple[str, str, str]] = set()
-        self._value_counts: dict[tuple[str, str], int] = {}
+        self._attribute_ids: dict[tuple[str, str], int] = {}
+        self._values: set[Value] = set()
+        self._full: set[tuple[str, str]] = set()
 
     # -- references -------------------------------------------------------------------------
 
@@ -97,72 +121,102 @@ class Labels:
     def ensure_values(
         self,
         connection: sa.Connection,
-        ids: Mapping[str, int],
-        values: set[tuple[str, str, str]],
+        label_ids: dict[str, int],
+        values: set[Value],
         *,
+        attributes: Iterable[tuple[str, str]] = (),
         limited: bool,
-        bare: Iterable[tuple[str, str]] = (),
-    ) -> set[tuple[str, str, str]]:
-        """Register attributes and values, given as (label, attribute, `value_text`).
+    ) -> Seen:
+        """Register attributes and values.
 
         Args:
             connection: the transaction.
-            ids: the labels' row ids.
+            label_ids: the row id of every label that is named.
             values: what to register.
-            limited: stop at `MAX_VALUES` an attribute.
-            bare: (label, attribute) to register with or without values.
+            attributes: (label, name) of further ones, which may have no value.
+            limited: leave out what is beyond `MAX_VALUES` and `MAX_VALUE_CHARACTERS`.
 
         Returns:
-            What is registered now; give it to `remember` once the transaction stands.
+            What is there now; give it to `remember` once the transaction stands.
         """
-        unknown = sorted(values - self._known_values)
-        pairs = sorted({(label_name, name) for label_name, name, _ in unknown} | set(bare))
+        seen = Seen(label_ids)
+        unknown = values - self._values
+        if limited:
+            unknown = {value for value in unknown if value[:2] not in self._full}
+        pairs = {value[:2] for value in unknown}.union(attributes)
         if not pairs:
-            return set()
-        rows = [
-            {"label_id": ids[one], "name": name, "ref": self.attribute_ref(one, name)}
-            for one, name in pairs
-        ]
-        insert = self._database.upsert(attribute).on_conflict_do_nothing()
-        connection.execute(insert, rows)
-        attribute_ids: dict[str, int] = {}
-        refs = [str(row["ref"]) for row in rows]
-        for start in range(0, len(refs), CHUNK):
-            chosen = attribute.c.ref.in_(refs[start : start + CHUNK])
-            found = sa.select(attribute.c.ref, attribute.c.id).where(chosen)
-            attribute_ids |= {row.ref: row.id for row in connection.execute(found)}
-        fresh = self._within_limit(unknown) if limited else unknown
+            return seen
+        seen.attribute_ids = self._ensure_attributes(connection, label_ids, pairs)
+        refs = {pair: uuid.UUID(self.attribute_ref(*pair)) for pair in pairs}
+        if limited:
+            fresh = self._within_limits(connection, unknown, refs, seen)
+        else:
+            fresh = {value: str(uuid.uuid5(refs[value[:2]], value[2])) for value in unknown}
         if fresh:
             insert = self._database.upsert(attribute_value).on_conflict_do_nothing()
-            connection.execute(
-                insert,
-                [
-                    {
-                        "attribute_id": attribute_ids[self.attribute_ref(one, name)],
-                        "value": text,
-                        "ref": self.value_ref(one, name, text),
-                    }
-                    for one, name, text in fresh
-                ],
-            )
-        return set(fresh)
+            rows = [
+                {"attribute_id": seen.attribute_ids[value[:2]], "value": value[2], "ref": ref}
+                for value, ref in sorted(fresh.items())
+            ]
+            connection.execute(insert, rows)
+        seen.values |= fresh.keys()
+        return seen
 
-    def _within_limit(self, values: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
-        kept, counts = [], dict(self._value_counts)
-        for one, name, text in values:
-            count = counts.get((one, name), 0)
-            if count < MAX_VALUES:
-                counts[one, name] = count + 1
-                kept.append((one, name, text))
-        return kept
+    def _ensure_attributes(
+        self, connection: sa.Connection, label_ids: Mapping[str, int], pairs: set[tuple[str, str]]
+    ) -> dict[tuple[str, str], int]:
+        found = {pair: self._attribute_ids[pair] for pair in pairs if pair in self._attribute_ids}
+        missing = {self.attribute_ref(*pair): pair for pair in sorted(pairs - found.keys())}
+        if missing:
+            rows = [
+                {"label_id": label_ids[one], "name": name, "ref": ref}
+                for ref, (one, name) in missing.items()
+            ]
+            insert = self._database.upsert(attribute).on_conflict_do_nothing()
+            connection.execute(insert, rows)
+        for chunk in _chunks(missing):
+            chosen = sa.select(attribute.c.ref, attribute.c.id).where(attribute.c.ref.in_(chunk))
+            found |= {missing[row.ref]: row.id for row in connection.execute(chosen)}
+        return found
 
-    def remember(self, ids: Mapping[str, int], values: set[tuple[str, str, str]]) -> None:
+    def _within_limits(
+        self,
+        connection: sa.Connection,
+        values: set[Value],
+        refs: Mapping[tuple[str, str], uuid.UUID],
+        seen: Seen,
+    ) -> dict[Value, str]:
+        """The values that are to be registered, with their references; notes what it finds."""
+        there: dict[int, set[str]] = {}
+        for chunk in _chunks(seen.attribute_ids.values()):
+            chosen = attribute_value.c.attribute_id.in_(chunk)
+            found = sa.select(attribute_value.c.attribute_id, attribute_value.c.ref).where(chosen)
+            for attribute_id, ref in connection.execute(found):
+                there.setdefault(attribute_id, set()).add(ref)
+        fresh: dict[Value, str] = {}
+        for value in sorted(values):
+            pair, text = value[:2], value[2]
+            known = there.setdefault(seen.attribute_ids[pair], set())
+            if len(known) >= MAX_VALUES:
+                seen.full.add(pair)
+            elif len(text) <= MAX_VALUE_CHARACTERS:
+                ref = str(uuid.uuid5(refs[pair], text))
+                if ref in known:
+                    seen.values.add(value)
+                else:
+                    known.add(ref)
+                    fresh[value] = ref
+        return fresh
+
+    def remember(self, seen: Seen) -> None:
         """Keep in memory what a committed transaction has made or found."""
         with self._lock:
-            self._ids.update(ids)
-            for one, name, _ in values - self._known_values:
-                self._value_counts[one, name] = self._value_counts.get((one, name), 0) + 1
-            self._known_values |= values
+            self._ids |= seen.label_ids
+            if seen.attribute_ids:
+                # New objects: other threads read the old ones without the lock.
+                self._attribute_ids = _bounded(self._attribute_ids | seen.attribute_ids, dict)
+                self._values = _bounded(self._values | seen.values, set)
+                self._full = _bounded(self._full | seen.full, set)
 
     def ensure_table(
         self, wanted: Mapping[str, Mapping[str, Sequence[Any]]]
@@ -175,14 +229,14 @@ class Labels:
             for value in some
         }
 
-        bare = {(one, name) for one, attributes in wanted.items() for name in attributes}
+        pairs = [(one, name) for one, attributes in wanted.items() for name in attributes]
 
-        def work(connection: sa.Connection) -> tuple[dict[str, int], set[tuple[str, str, str]]]:
+        def work(connection: sa.Connection) -> Seen:
             ids, _ = self.ensure_ids(connection, wanted)
-            return ids, self.ensure_values(connection, ids, values, limited=False, bare=bare)
+            return self.ensure_values(connection, ids, values, attributes=pairs, limited=False)
 
         if wanted:
-            self.remember(*self._database.write_again(work))
+            self.remember(self._database.write_again(work))
         return {
             one: LabelRef(
                 ref=self.label_ref(one),
@@ -210,18 +264,19 @@ class Labels:
     ) -> tuple[Label, bool]:
         """Make a label with its attributes; the label, and whether it was new."""
         values = {(name, key, value_text(v)) for key, some in attributes.items() for v in some}
-        bare = {(name, key) for key in attributes}
 
-        def work(connection: sa.Connection) -> tuple[dict[str, int], Any, bool]:
+        pairs = [(name, key) for key in attributes]
+
+        def work(connection: sa.Connection) -> tuple[Seen, bool]:
             ids, new = self.ensure_ids(connection, [name])
             if description:
                 changed = sa.update(label).where(label.c.name == name)
                 connection.execute(changed.values(description=description))
-            made = self.ensure_values(connection, ids, values, limited=False, bare=bare)
-            return ids, made, bool(new)
+            seen = self.ensure_values(connection, ids, values, attributes=pairs, limited=False)
+            return seen, bool(new)
 
-        ids, registered, is_new = self._database.write_again(work)
-        self.remember(ids, registered)
+        seen, is_new = self._database.write_again(work)
+        self.remember(seen)
         with self._database.read() as connection:
             (made,) = _labels(connection, label.c.name == name, 1)
         return made[1], is_new
@@ -243,6 +298,8 @@ class Labels:
         """Labels by age, with their attributes."""
         where: sa.ColumnElement[bool] = label.c.id > after
         if group_id is not None:
+            if not is_storable(group_id):
+                return PageOf([])
             members = (
                 sa.select(label_group_member.c.label_id)
                 .join(label_group, label_group.c.id == label_group_member.c.group_id)
@@ -256,13 +313,12 @@ class Labels:
     @staticmethod
     def resolve(connection: sa.Connection, value_refs: Iterable[str]) -> dict[str, ValueRef]:
         """What value references stand for; unknown ones are left out."""
-        wanted = sorted({ref for ref in value_refs if "\x00" not in ref})
         found: dict[str, ValueRef] = {}
-        for start in range(0, len(wanted), CHUNK):
+        for chunk in _chunks({ref for ref in value_refs if is_storable(ref)}):
             rows = connection.execute(
                 sa.select(attribute_value.c.ref, attribute_value.c.value, attribute.c.name)
                 .join(attribute, attribute.c.id == attribute_value.c.attribute_id)
-                .where(attribute_value.c.ref.in_(wanted[start : start + CHUNK]))
+                .where(attribute_value.c.ref.in_(chunk))
             )
             for row in rows:
                 found[row.ref] = ValueRef(row.name, msgspec.json.decode(row.value))
@@ -271,10 +327,9 @@ class Labels:
     @staticmethod
     def resolve_attributes(connection: sa.Connection, refs: Iterable[str]) -> dict[str, str]:
         """The names behind attribute references; unknown ones are left out."""
-        wanted = sorted({ref for ref in refs if "\x00" not in ref})
         found: dict[str, str] = {}
-        for start in range(0, len(wanted), CHUNK):
-            chosen = attribute.c.ref.in_(wanted[start : start + CHUNK])
+        for chunk in _chunks({ref for ref in refs if is_storable(ref)}):
+            chosen = attribute.c.ref.in_(chunk)
             rows = connection.execute(sa.select(attribute.c.ref, attribute.c.name).where(chosen))
             found |= {row.ref: row.name for row in rows}
         return found
@@ -289,18 +344,20 @@ class Labels:
         """
 
         def work(connection: sa.Connection) -> LabelGroup | None:
-            refs = {ref for ref in label_refs if "\x00" not in ref}
-            rows = connection.execute(sa.select(label.c.id).where(label.c.ref.in_(refs))).all()
-            if len(rows) != len(set(label_refs)):
+            ids: list[int] = []
+            for chunk in _chunks({ref for ref in label_refs if is_storable(ref)}):
+                chosen = sa.select(label.c.id).where(label.c.ref.in_(chunk))
+                ids += connection.execute(chosen).scalars()
+            if len(ids) != len(set(label_refs)):
                 return None
             values = {"public_id": uuid.uuid4().hex[:24], "name": name}
             insert = self._database.upsert(label_group).values(**values)
             connection.execute(insert.on_conflict_do_nothing())
-            chosen = sa.select(label_group).where(label_group.c.name == name)
-            group = connection.execute(chosen).one()
-            if rows:
+            named = sa.select(label_group).where(label_group.c.name == name)
+            group = connection.execute(named).one()
+            if ids:
                 insert = self._database.upsert(label_group_member).on_conflict_do_nothing()
-                members = [{"group_id": group.id, "label_id": row.id} for row in rows]
+                members = [{"group_id": group.id, "label_id": one} for one in sorted(ids)]
                 connection.execute(insert, members)
             return _groups(connection, label_group.c.id == group.id)[0]
 
@@ -326,10 +383,22 @@ def color_of(name: str) -> str:
     return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
 
 
+def _chunks(wanted: Iterable[Key]) -> Iterator[list[Key]]:
+    """In one order everywhere, and as many as one statement has room for."""
+    ordered = sorted(wanted)
+    for start in range(0, len(ordered), CHUNK):
+        yield ordered[start : start + CHUNK]
+
+
+def _bounded(remembered: Kept, empty: Callable[[], Kept]) -> Kept:
+    """What is remembered, or nothing once that is too much: it only spares a look-up."""
+    return remembered if len(remembered) <= MAX_REMEMBERED else empty()
+
+
 def _ids_by_name(connection: sa.Connection, names: Sequence[str]) -> dict[str, int]:
     found: dict[str, int] = {}
-    for start in range(0, len(names), CHUNK):
-        chosen = label.c.name.in_(names[start : start + CHUNK])
+    for chunk in _chunks(names):
+        chosen = label.c.name.in_(chunk)
         rows = connection.execute(sa.select(label.c.name, label.c.id).where(chosen))
         found |= {row.name: row.id for row in rows}
     return found
@@ -378,7 +447,9 @@ def _labels(
 
 
 def _groups(connection: sa.Connection, where: sa.ColumnElement[bool]) -> list[LabelGroup]:
-    groups = connection.execute(sa.select(label_group).where(where).order_by(label_group.c.id)).all()
+    groups = connection.execute(
+        sa.select(label_group).where(where).order_by(label_group.c.id)
+    ).all()
     refs: dict[int, list[str]] = {row.id: [] for row in groups}
     members = (
         sa.select(label_group_member.c.group_id, label.c.ref)

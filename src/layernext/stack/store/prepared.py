@@ -70,7 +70,7 @@ class BatchPreparation:
     def __init__(self, geometry: Geometry | None, *, normalized: bool) -> None:
         self._geometry = geometry
         self._normalized = normalized
-        self._raws: list[bytes | memoryview] = []
+        self._raws: list[bytes | bytearray | memoryview] = []
         self._sets: list[PreparedSet] = []
 
     def add(self, raw: bytes | memoryview, image: CheckedImage, key: ImageKey) -> None:

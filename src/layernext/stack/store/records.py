@@ -11,6 +11,7 @@ from layernext.model import Geometry, Mode
 Role: TypeAlias = Literal["read", "write", "admin"]
 """What a key may do; each role includes the ones before it."""
 
+
 class Key(Struct, frozen=True, kw_only=True):
     """An API key without its secret."""
 

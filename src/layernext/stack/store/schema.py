@@ -83,12 +83,13 @@ image = Table(
     # The key under which a published client named it first; NULL if it was named natively.
     Column("object_key", Text, index=True),
     Column("storage_path", Text, index=True),
-    Column("bucket", Text),
+    # Of an image named by its path in storage; empty is the stack's default bucket.
+    Column("bucket", Text, nullable=False),
     Column("has_file", Boolean, nullable=False),
     Column("width", Integer),
     Column("height", Integer),
     Column("created_at", Text, nullable=False),
-    UniqueConstraint("collection_id", "name"),
+    UniqueConstraint("collection_id", "name", "bucket"),
 )
 
 label = Table(
@@ -206,6 +207,8 @@ annotation_set = Table(
     Column("updated_at", Text, nullable=False),
     # Pairs of 32-bit little-endian numbers: label id, annotations with it.
     Column("label_summary", LargeBinary, nullable=False),
+    # Of a set merged from several of one upload: pairs of 64-bit numbers, position and annotations.
+    Column("parts", LargeBinary),
     Column("content", LargeBinary, nullable=False),
     UniqueConstraint("operation_id", "image_id"),
     Index(None, "operation_id", "collection_id", "position"),

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from layernext.errors import InvalidRequest
 from layernext.model import Collection, Job, Label, Mode, ModelRun
-from layernext.stack.store import collections, keys, sets, uploads
+from layernext.stack.store import collections, keys, reading, sets, uploads
 from layernext.stack.store.database import Database
 from layernext.stack.store.labels import Labels
 from layernext.stack.store.prepared import PreparedSet
@@ -29,6 +29,7 @@ from layernext.stack.store.records import (
     ValueRef,
 )
 from layernext.stack.store.schema import collection, operation, operation_collection, setting
+from layernext.stack.store.storable import is_storable
 from layernext.stack.store.uploads import UploadSettings
 from layernext.wire.native import BatchResult, PageOf, RemoveResult, UploadRequest, UploadState
 
@@ -108,7 +109,7 @@ class Store:
 
     def find_collection(self, id_or_name: str) -> CollectionRow | None:
         """The collection with this id, or else of this name; naming it claims its images."""
-        if "\x00" in id_or_name:
+        if not is_storable(id_or_name):
             return None
         name = collections.normalized_name(id_or_name)
         with self._database.read() as connection:
@@ -193,7 +194,9 @@ class Store:
             NotFound: there is no such upload.
             Conflict: it is finished, or had another batch of this number.
         """
-        return sets.write_batch(self._database, self._labels, upload_id, sequence, digest, sets_)
+        return sets.write_batch(
+            self._database, self._labels, upload_id, sets_, sequence=sequence, digest=digest
+        )
 
     def finish_upload(self, upload_id: str, batches: int | None) -> UploadState:
         """End an upload; repeatable.
@@ -208,8 +211,6 @@ class Store:
 
     def find_job(self, job_id: str) -> Job | None:
         """The job with this id; every upload is one."""
-        if "\x00" in job_id:
-            return None
         with self._database.read() as connection:
             return uploads.find_job(connection, job_id)
 
@@ -314,7 +315,7 @@ class Store:
         Raises:
             InvalidRequest: `after` is no cursor.
         """
-        return sets.iter_sets(
+        return reading.iter_sets(
             self._database,
             collection_id,
             runs=runs,
@@ -345,7 +346,7 @@ class Store:
         limit: int,
     ) -> tuple[list[tuple[int, str, list[StoredSet]]], bool]:
         """Images that have sets, as (row id, name, sets), and whether more follow (E42)."""
-        return sets.image_page(
+        return reading.image_page(
             self._database,
             collection_id,
             runs=runs,
@@ -358,7 +359,7 @@ class Store:
         """Delete a run's sets in a collection (None: everywhere); repeating it removes nothing."""
         modes: list[Mode] = ["machine", "human"] if mode is None else [mode]
         return self._database.write_again(
-            lambda connection: sets.remove(connection, collection_id, run, modes)
+            lambda connection: sets.remove(self._database, connection, collection_id, run, modes)
         )
 
 

@@ -16,6 +16,7 @@ from layernext.stack.store import collections
 from layernext.stack.store.clock import now_text, seconds_since
 from layernext.stack.store.database import Database
 from layernext.stack.store.schema import BATCH_BITS, operation, upload, upload_batch
+from layernext.stack.store.storable import is_storable
 from layernext.wire.native import BatchResult, KeyKind, ReceivedBatch, UploadRequest, UploadState
 
 QUIET_SECONDS = 24 * 3600
@@ -132,8 +133,7 @@ def lock(connection: sa.Connection, public_id: str) -> UploadRow:
     Raises:
         NotFound: there is no such upload.
     """
-    chosen = sa.select(upload).where(upload.c.public_id == public_id).with_for_update()
-    row = connection.execute(chosen).one_or_none()
+    row = _find(connection, public_id, is_locked=True)
     if row is None:
         raise _unknown(public_id)
     return UploadRow(
@@ -152,9 +152,8 @@ def get_settings(connection: sa.Connection, public_id: str) -> UploadSettings:
     Raises:
         NotFound: there is no such native upload.
     """
-    chosen = sa.select(upload.c.fingerprint, upload.c.normalized)
-    row = connection.execute(chosen.where(upload.c.public_id == public_id)).one_or_none()
-    fields = msgspec.json.decode(row.fingerprint) if row else ["published"]
+    row = _find(connection, public_id)
+    fields: list[Any] = msgspec.json.decode(row.fingerprint) if row else ["published"]
     if fields[0] == "published":
         raise _unknown(public_id)
     geometry, normalized, key_kind, bucket = fields
@@ -169,8 +168,12 @@ def find_repeat(
     Raises:
         Conflict: another batch has this number, or the upload is finished.
     """
+    if sequence is not None and not 0 <= sequence < MAX_BATCHES:
+        raise Conflict(f"batch numbers go from 0 to {MAX_BATCHES - 1}", status=409)
     mine = upload_batch.c.upload_id == row.id
-    same = upload_batch.c.digest == digest if sequence is None else upload_batch.c.sequence == sequence
+    same = (
+        upload_batch.c.digest == digest if sequence is None else upload_batch.c.sequence == sequence
+    )
     found = connection.execute(sa.select(upload_batch).where(mine & same).limit(1)).one_or_none()
     if found is not None:
         if found.digest != digest:
@@ -186,8 +189,6 @@ def find_repeat(
         )
     if row.finished and sequence is not None:
         raise Conflict("this upload is finished; open another one", status=409)
-    if sequence is not None and not 0 <= sequence < MAX_BATCHES:
-        raise Conflict(f"batch numbers go from 0 to {MAX_BATCHES - 1}", status=409)
     return None
 
 
@@ -232,16 +233,25 @@ def finish(connection: sa.Connection, public_id: str, batches: int | None) -> Up
     """
     row = lock(connection, public_id)
     if batches is not None and not row.finished:
-        mine = sa.select(upload_batch.c.sequence).where(upload_batch.c.upload_id == row.id)
-        missing = set(range(batches)) - set(connection.execute(mine).scalars())
-        if missing:
-            raise Conflict(
-                f"{len(missing)} of {batches} batches are missing, the first is {min(missing)}",
-                status=409,
-            )
+        if not 0 <= batches <= MAX_BATCHES:
+            raise Conflict(f"an upload has 0 to {MAX_BATCHES} batches", status=409)
+        _refuse_missing(connection, row, batches)
     changed = sa.update(upload).where(upload.c.id == row.id)
     connection.execute(changed.values(finished=True, updated_at=now_text()))
     return get_state(connection, public_id)
+
+
+def _refuse_missing(connection: sa.Connection, row: UploadRow, batches: int) -> None:
+    """Work and memory go with the batches that came, not with the number that was claimed."""
+    mine = (upload_batch.c.upload_id == row.id) & (upload_batch.c.sequence < batches)
+    ordered = sa.select(upload_batch.c.sequence).where(mine).order_by(upload_batch.c.sequence)
+    received = list(connection.execute(ordered).scalars())
+    missing = batches - len(received)
+    if missing:
+        first = next((n for n, number in enumerate(received) if n != number), len(received))
+        raise Conflict(
+            f"{missing} of {batches} batches are missing, the first is {first}", status=409
+        )
 
 
 def get_state(connection: sa.Connection, public_id: str) -> UploadState:
@@ -250,9 +260,7 @@ def get_state(connection: sa.Connection, public_id: str) -> UploadState:
     Raises:
         NotFound: there is no such upload.
     """
-    row = connection.execute(
-        sa.select(upload).where(upload.c.public_id == public_id)
-    ).one_or_none()
+    row = _find(connection, public_id)
     if row is None:
         raise _unknown(public_id)
     batches = connection.execute(
@@ -271,17 +279,24 @@ def get_state(connection: sa.Connection, public_id: str) -> UploadState:
     )
 
 
-def end_all(connection: sa.Connection, operation_ids: Sequence[int]) -> None:
-    """Finish every upload of these operations: what they stored is gone, none may be resumed."""
+def end_all(
+    connection: sa.Connection, operation_ids: Sequence[int], collection_id: int | None
+) -> None:
+    """Finish uploads whose sets were removed, so that none is resumed as if they were there.
+
+    Those are the operations' uploads into this collection, and those of which only the images
+    say where they went; with None all of them.
+    """
     mine = upload.c.operation_id.in_(operation_ids) & ~upload.c.finished
+    if collection_id is not None:
+        goes_there = upload.c.collection_id == collection_id
+        mine &= goes_there | upload.c.collection_id.is_(None)
     connection.execute(sa.update(upload).where(mine).values(finished=True, updated_at=now_text()))
 
 
 def find_job(connection: sa.Connection, public_id: str) -> Job | None:
     """The upload as a job: done when finished, failed when quiet for too long (E37)."""
-    row = connection.execute(
-        sa.select(upload).where(upload.c.public_id == public_id)
-    ).one_or_none()
+    row = _find(connection, public_id)
     if row is None:
         return None
     is_complete = row.total_images is not None and row.images >= row.total_images
@@ -293,6 +308,15 @@ def find_job(connection: sa.Connection, public_id: str) -> Job | None:
         return Job(id=public_id, status="failed", progress=0.0, message=message)
     progress = 100.0 * row.images / row.total_images if row.total_images else 0.0
     return Job(id=public_id, status="in_progress", progress=progress)
+
+
+def _find(
+    connection: sa.Connection, public_id: str, *, is_locked: bool = False
+) -> sa.Row[Any] | None:
+    if not is_storable(public_id):
+        return None
+    chosen = sa.select(upload).where(upload.c.public_id == public_id)
+    return connection.execute(chosen.with_for_update() if is_locked else chosen).one_or_none()
 
 
 def _unknown(public_id: str) -> NotFound:

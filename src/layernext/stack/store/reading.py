@@ -1,0 +1,159 @@
+"""Annotation sets, read: as a stream in upload order, or image by image."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from layernext.model import Mode
+from layernext.stack.store import content
+from layernext.stack.store.database import Database
+from layernext.stack.store.records import StoredSet
+from layernext.stack.store.schema import (
+    GEOMETRIES_BY_CODE,
+    annotation_set,
+    image,
+    operation,
+    operation_collection,
+)
+from layernext.stack.store.storable import is_storable
+
+FETCHED_SETS = 200
+FETCHED_ANNOTATIONS = 50_000
+"""Whichever comes first bounds what a reader holds at a time: a few MB, still compressed."""
+
+_COLUMNS = (
+    annotation_set.c.id,
+    annotation_set.c.image_id,
+    annotation_set.c.operation_id,
+    annotation_set.c.position,
+    annotation_set.c.geometry,
+    annotation_set.c.normalized,
+    annotation_set.c.is_named,
+    annotation_set.c.content,
+    image.c.name,
+)
+
+
+def iter_sets(
+    database: Database,
+    collection_id: int | None,
+    *,
+    runs: Sequence[str],
+    mode: Mode | None,
+    image_name: str | None,
+    after: tuple[int, int],
+) -> Iterator[StoredSet]:
+    """Sets as they stand at one moment; see `Store.iter_sets`."""
+    if image_name is not None and not is_storable(image_name):
+        return
+    with database.stream() as connection:
+        image_ids = None
+        if image_name is not None:
+            image_ids = _image_ids(connection, collection_id, image_name)
+        for op in _operations(connection, collection_id, runs, mode):
+            if op.id < after[0]:
+                continue
+            chosen = annotation_set.c.operation_id == op.id
+            if op.id == after[0]:
+                chosen &= annotation_set.c.position > after[1]
+            if image_ids is not None:
+                chosen &= annotation_set.c.image_id.in_(image_ids)
+            elif collection_id is not None:
+                chosen &= annotation_set.c.collection_id == collection_id
+            for ids in _ids_in_order(connection, chosen):
+                rows = {row.id: row for row in _fetch(connection, annotation_set.c.id.in_(ids))}
+                for set_id in ids:
+                    yield _stored_set(rows[set_id], op)
+
+
+def _image_ids(connection: sa.Connection, collection_id: int | None, name: str) -> list[int]:
+    named = sa.select(image.c.id).where(image.c.name == name)
+    if collection_id is not None:
+        named = named.where(image.c.collection_id == collection_id)
+    return list(connection.execute(named).scalars())
+
+
+def _ids_in_order(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> Iterator[list[int]]:
+    """Row ids in upload order, a handful at a time: sorting them moves no content."""
+    columns = sa.select(annotation_set.c.id, annotation_set.c.annotation_count)
+    query = columns.where(chosen).order_by(annotation_set.c.position)
+    ids: list[int] = []
+    total = 0
+    with connection.execute(query.execution_options(yield_per=10 * FETCHED_SETS)) as rows:
+        for set_id, count in rows:
+            ids.append(set_id)
+            total += count
+            if len(ids) >= FETCHED_SETS or total >= FETCHED_ANNOTATIONS:
+                yield ids
+                ids, total = [], 0
+    if ids:
+        yield ids
+
+
+def _fetch(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> Sequence[Any]:
+    joined = sa.select(*_COLUMNS).join(image, image.c.id == annotation_set.c.image_id)
+    ordered = joined.where(chosen).order_by(
+        annotation_set.c.image_id, annotation_set.c.operation_id
+    )
+    return connection.execute(ordered).all()
+
+
+def _stored_set(row: sa.Row[Any], op: sa.Row[Any]) -> StoredSet:
+    raw = content.unpack(row.content)
+    return StoredSet(
+        cursor=f"{op.id}-{row.position}",
+        run=op.name,
+        mode=op.mode,
+        geometry=GEOMETRIES_BY_CODE[row.geometry],
+        normalized=bool(row.normalized),
+        image=row.name,
+        raw=raw if row.is_named else content.renamed(raw, row.name),
+    )
+
+
+def _operations(
+    connection: sa.Connection, collection_id: int | None, runs: Sequence[str], mode: Mode | None
+) -> list[sa.Row[Any]]:
+    query = sa.select(operation).order_by(operation.c.id)
+    if collection_id is not None:
+        query = query.join(
+            operation_collection,
+            (operation_collection.c.operation_id == operation.c.id)
+            & (operation_collection.c.collection_id == collection_id),
+        )
+    if runs:
+        query = query.where(operation.c.name.in_([run for run in runs if is_storable(run)]))
+    if mode is not None:
+        query = query.where(operation.c.mode == mode)
+    return list(connection.execute(query))
+
+
+def image_page(
+    database: Database,
+    collection_id: int,
+    *,
+    runs: Sequence[str],
+    mode: Mode | None,
+    after_image: int,
+    limit: int,
+) -> tuple[list[tuple[int, str, list[StoredSet]]], bool]:
+    """The next images that have sets, each with all of them (E42), and whether more follow."""
+    with database.read() as connection:
+        operations = {op.id: op for op in _operations(connection, collection_id, runs, mode)}
+        of_runs = annotation_set.c.operation_id.in_(operations)
+        has_sets = sa.select(annotation_set.c.id).where(
+            annotation_set.c.image_id == image.c.id, of_runs
+        )
+        # Plus 0: to go by the images' ids from the last page on, and not to sort the collection.
+        chosen = sa.select(image.c.id).where(
+            image.c.id > after_image, image.c.collection_id + 0 == collection_id, has_sets.exists()
+        )
+        ids = list(connection.execute(chosen.order_by(image.c.id).limit(limit + 1)).scalars())
+        pages: dict[int, tuple[int, str, list[StoredSet]]] = {}
+        for row in _fetch(connection, annotation_set.c.image_id.in_(ids[:limit]) & of_runs):
+            stored = _stored_set(row, operations[row.operation_id])
+            pages.setdefault(row.image_id, (row.image_id, row.name, []))[2].append(stored)
+        return list(pages.values()), len(ids) > limit

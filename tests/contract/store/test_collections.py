@@ -1,0 +1,102 @@
+"""Collections: named, found, listed."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from layernext.stack.store import Store
+from tests.contract.store.batches import box, names, prepared, published, upload, upload_published
+
+
+@pytest.mark.parametrize("name", ["yard", "yard/", "yard///"])
+def test_trailing_slashes(store: Store, name: str) -> None:
+    """A name with and without trailing slashes is one collection."""
+    made = store.ensure_collection(name)
+    assert made.name == "yard"
+    assert store.ensure_collection("yard") == made
+    found = store.find_collection(name)
+    assert found is not None
+    assert found.id == made.id
+
+
+@pytest.mark.parametrize("name", ["", "/", "//"])
+def test_unnamed(store: Store, name: str) -> None:
+    """The unnamed collection exists when asked for, and is listed once it has images."""
+    other = store.ensure_collection("yard")
+    made = store.ensure_collection(name)
+    assert (made.name, made.image_count) == ("", 0)
+    assert made.id != other.id
+    found = store.find_collection(name)
+    assert found is not None
+    assert found.name == ""
+    assert names(store) == {"yard": 0}
+    upload(store, prepared("a", box()), collection=None)
+    assert names(store) == {"yard": 0, "": 1}
+
+
+def test_unnamed_first(store: Store) -> None:
+    """The unnamed collection may be the first one of all."""
+    assert store.ensure_collection("").name == ""
+
+
+@pytest.mark.parametrize(
+    "name", ["ä ö/ü?#%&+", "名前/深い", "a'b\"c\\d", "x" * 512, " ", ".", "..", "%s %(x)s :y", "🙂"]
+)
+def test_any_name(store: Store, name: str) -> None:
+    """Any name is kept as it is and found again by name and by id."""
+    made = store.ensure_collection(name)
+    assert made.name == name
+    assert re.fullmatch("[0-9a-f]{24}", made.id)
+    for key in (name, made.id):
+        found = store.find_collection(key)
+        assert found is not None
+        assert (found.id, found.name) == (made.id, name)
+
+
+@pytest.mark.parametrize("name", ["\x00", "a\x00b", "\ud800"])
+def test_impossible_name(store: Store, name: str) -> None:
+    """A name that cannot be stored is simply not found."""
+    assert store.find_collection(name) is None
+
+
+def test_storage_paths_are_unique(store: Store) -> None:
+    """Names that spell the same storage path get different ones."""
+    paths = []
+    for name in ("yard.cam", "yard:cam", "yard_cam", "yard_cam_1"):
+        store.ensure_collection(name)
+        found = store.find_collection(name)
+        assert found is not None
+        paths.append(found.storage_path)
+    assert paths[0] == "yard_cam"
+    assert len(set(paths)) == 4
+    assert all(re.fullmatch(r"[A-Za-z0-9\-_ ]+", path) for path in paths)
+
+
+def test_pages(store: Store) -> None:
+    """Collections come page by page, oldest first, each once; the unnamed one does not hide."""
+    upload_published(store, published("a.jpg"))
+    wanted = ["", *(f"c{n}" for n in range(7))]
+    for name in wanted[1:]:
+        store.ensure_collection(name)
+    listed, after, pages = [], None, 0
+    while True:
+        page = store.list_collections(after=after, limit=4)
+        listed += [one.name for one in page.items]
+        pages += 1
+        after = page.next
+        if after is None:
+            break
+    assert listed == wanted
+    assert pages == 2
+
+
+def test_nothing_listed(store: Store) -> None:
+    """A new store lists nothing, and has no further page."""
+    for listing in (store.list_collections, store.list_labels):
+        page = listing(after=None, limit=10)
+        assert (page.items, page.next) == ([], None)
+    runs = store.list_runs(None, after=None, limit=10)
+    assert (runs.items, runs.next) == ([], None)
+    assert list(store.iter_sets(None)) == []

@@ -1,0 +1,178 @@
+"""Opening, migrating and closing the database."""
+
+from __future__ import annotations
+
+import gc
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import alembic.autogenerate
+import alembic.migration
+import psutil
+import pytest
+import sqlalchemy as sa
+
+from layernext.errors import ConfigurationError
+from layernext.stack.store import Store, schema
+from tests.contract.store.batches import box, content, prepared, upload
+
+
+def test_open_again(database_url: str) -> None:
+    """What was stored is there after a restart."""
+    store = Store.open(database_url)
+    upload(store, prepared("a", box()))
+    store.close()
+    store = Store.open(database_url)
+    assert content(store) == {"a": [box()]}
+    store.close()
+
+
+def test_ping_and_close(store: Store) -> None:
+    """A store answers, and may be closed twice."""
+    store.ping()
+    store.close()
+    store.close()
+
+
+def test_migrations_make_the_schema(store: Store) -> None:
+    """The tables that migrations make are those that the statements use."""
+    with store._database.write() as connection:
+        context = alembic.migration.MigrationContext.configure(
+            connection, opts={"compare_type": True}
+        )
+        assert alembic.autogenerate.compare_metadata(context, schema.metadata) == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "mysql://localhost/x",
+        "stack.sqlite3",
+        "sqlite:",
+        "sqlite://",
+        "sqlite:///",
+        "sqlite:///:memory:",
+        "postgresql:",
+        "postgresql://user:topsecret@127.0.0.1:1/x",
+        "postgresql://user:topsecret@127.0.0.1:notaport/x",
+        "sqlite:////proc/nowhere/stack.sqlite3",
+    ],
+)
+def test_url_that_cannot_be_opened(url: str) -> None:
+    """A URL that leads nowhere is a configuration error, and no password is in its text."""
+    with pytest.raises(ConfigurationError) as refused:
+        Store.open(url)
+    assert "topsecret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("name", ["with space", "50% ?#&", "名前", "a'b\"c", "%(here)s"])
+def test_any_folder(tmp_path: Path, name: str) -> None:
+    """The database may lie in a folder of any name, and lies there."""
+    path = tmp_path / name / "deep" / "stack.sqlite3"
+    store = Store.open(f"sqlite:///{path}")
+    upload(store, prepared("a", box()))
+    store.close()
+    assert [file.name for file in path.parent.iterdir()] == ["stack.sqlite3"]
+
+
+def test_not_a_database(tmp_path: Path) -> None:
+    """A file that is no database is refused and left as it is."""
+    path = tmp_path / "stack.sqlite3"
+    path.write_bytes(b"not a database, but long enough to be looked at" * 100)
+    before = path.read_bytes()
+    with pytest.raises(ConfigurationError):
+        Store.open(f"sqlite:///{path}")
+    assert path.read_bytes() == before
+
+
+def test_newer_database(database_url: str) -> None:
+    """A database of a later version is refused with a sentence that says so."""
+    store = Store.open(database_url)
+    with store._database.write() as connection:
+        connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    store.close()
+    with pytest.raises(ConfigurationError, match="another version"):
+        Store.open(database_url)
+
+
+def test_settings_of_the_file(tmp_path: Path) -> None:
+    """The file has a write-ahead log, full synchronisation, foreign keys and 8 KiB pages."""
+    store = Store.open(f"sqlite:///{tmp_path / 'stack.sqlite3'}")
+    database = store._database
+    for transaction in (database.write, database.read, database.stream):
+        with transaction() as connection:
+            found = {
+                name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+                for name in ("journal_mode", "synchronous", "foreign_keys", "page_size")
+            }
+        assert found == {
+            "journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "page_size": 8192,
+        }  # fmt: skip
+    store.close()
+
+
+def test_opened_at_the_same_moment(database_url: str) -> None:
+    """Several processes may open one new database at once: one migrates, all work."""
+    barrier = threading.Barrier(4)
+
+    def open_store(_: int) -> Store:
+        barrier.wait()
+        return Store.open(database_url)
+
+    with ThreadPoolExecutor(4) as pool:
+        stores = list(pool.map(open_store, range(4)))
+    tables = [store.ensure_labels({"cup": {}})["cup"].ref for store in stores]
+    assert len(set(tables)) == 1
+    for store in stores:
+        store.close()
+
+
+def test_sqlite_files_after_close(tmp_path: Path) -> None:
+    """Closing leaves one sound file: the log is folded into it."""
+    path = tmp_path / "stack.sqlite3"
+    store = Store.open(f"sqlite:///{path}")
+    upload(store, *(prepared(f"{n}", box()) for n in range(100)))
+    store.close()
+    assert list(tmp_path.iterdir()) == [path]
+    connection = sqlite3.connect(path)
+    assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert connection.execute("SELECT count(*) FROM annotation_set").fetchone() == (100,)
+    connection.close()
+
+
+def test_no_leak(database_url: str) -> None:
+    """Fifty stores, opened, used and closed, leave no file and no thread behind."""
+
+    def use() -> None:
+        store = Store.open(database_url)
+        upload(store, prepared("a", box()))
+        assert len(content(store)) == 1
+        next(store.iter_sets(None))  # a reader that is simply dropped
+        store.close()
+
+    process = psutil.Process()
+    use()
+    gc.collect()
+    files, threads = process.num_fds(), process.num_threads()
+    for _ in range(50):
+        use()
+    gc.collect()
+    assert process.num_fds() <= files
+    assert process.num_threads() <= threads
+
+
+def test_failed_open_leaves_nothing(tmp_path: Path) -> None:
+    """A store that cannot be opened holds no file open."""
+    path = tmp_path / "stack.sqlite3"
+    path.write_bytes(b"not a database" * 1000)
+    process = psutil.Process()
+    gc.collect()
+    before = process.num_fds()
+    for _ in range(10):
+        with pytest.raises(ConfigurationError):
+            Store.open(f"sqlite:///{path}")
+    gc.collect()
+    assert process.num_fds() <= before
