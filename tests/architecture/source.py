@@ -54,9 +54,7 @@ def imports_of(module: str) -> Iterator[Import]:
     yield from _imports(module, tree, is_late=False, is_for_types=False)
 
 
-def _imports(
-    module: str, node: ast.AST, *, is_late: bool, is_for_types: bool
-) -> Iterator[Import]:
+def _imports(module: str, node: ast.AST, *, is_late: bool, is_for_types: bool) -> Iterator[Import]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import):
             for alias in child.names:

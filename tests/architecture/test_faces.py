@@ -106,7 +106,18 @@ print(chr(10).join(failed))
 
 def test_importing_layernext_loads_nothing_heavy():
     """`import layernext` loads no numpy, no HTTP client and no server."""
-    heavy = "numpy httpx rich typer litestar sqlalchemy uvicorn alembic PIL psycopg".split()
+    heavy = [
+        "numpy",
+        "httpx",
+        "rich",
+        "typer",
+        "litestar",
+        "sqlalchemy",
+        "uvicorn",
+        "alembic",
+        "PIL",
+        "psycopg",
+    ]
     loaded = set(run("import layernext, sys; print(' '.join(sys.modules))").split())
     assert loaded.isdisjoint(heavy)
     assert not any(name.startswith("layernext.stack") for name in loaded)

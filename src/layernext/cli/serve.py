@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import os
+import signal
 import socket
 import sys
 from pathlib import Path
@@ -68,6 +69,8 @@ def serve(
         layernext serve --host 0.0.0.0 --database postgresql://layernext@db.internal/layernext
     """
     app: Any = load_stack()
+    # Also while it starts, a service manager's SIGTERM is an orderly stop.
+    signal.signal(signal.SIGTERM, _interrupt)
     settings = app.Settings(
         data=data_folder(data),
         host=host,
@@ -90,7 +93,13 @@ def serve(
     say(f"LayerNext stack on {url}, data in {'PostgreSQL' if database else settings.data}")
     say(f"API description: {url}/api/docs")
     sys.stdout.flush()
-    app.serve(store, settings)
+    # The server has finished what was in flight when this arrives: that is how a stack is stopped.
+    with contextlib.suppress(KeyboardInterrupt):
+        app.serve(store, settings)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def show_key(key: Any, url: str | None, *, as_json: bool) -> None:
