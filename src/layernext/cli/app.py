@@ -5,25 +5,49 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from typing import Annotated
+from contextlib import suppress
+from typing import Annotated, Any
 
-import click
 import typer
 
 from layernext import __version__
-from layernext.cli import admin, data, demo, doctor, exit_codes, serve
-from layernext.cli.output import say
-from layernext.errors import LayerNextError
+from layernext.cli import data, demo, doctor, exit_codes, keys, listings, serve
+from layernext.cli.output import say, tell
 
-EPILOG = "Exit codes: " + "; ".join(
-    f"{code} {meaning}" for code, meaning in exit_codes.MEANINGS.items()
+# Typer has click inside or beside it, depending on its version; this is its class either way.
+_UsageError: type[Any] = typer.BadParameter.__mro__[1]
+
+_HELP = """
+Move model runs and ground truth between this machine and a LayerNext stack.
+
+Key, secret and URL of the stack come from options, else from LAYERNEXT_API_KEY, LAYERNEXT_SECRET
+and LAYERNEXT_URL, else from a configuration file. Data goes to standard output, all else to
+standard error.
+
+Examples:
+
+    layernext demo
+
+    layernext serve --data ./stack
+
+    layernext upload path1/path2 "test model v1.0.1" example_bbox.json --geometry rectangle
+"""
+
+EPILOG = "Exit codes:\n\n" + "\n\n".join(
+    f"* {code}: {meaning}" for code, meaning in exit_codes.MEANINGS.items()
 )
+
+
+class _Debug:
+    """Whether tracebacks are wanted: by the option or by the variable."""
+
+    is_on = False
+
 
 app = typer.Typer(
     name="layernext",
-    help="Move model runs and ground truth between this machine and a LayerNext stack.",
-    epilog=f"{EPILOG}.",
-    no_args_is_help=True,
+    help=_HELP,
+    epilog=EPILOG,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",
@@ -33,72 +57,90 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"layernext {__version__}")
+        tell(f"layernext {__version__}")
         raise typer.Exit
 
 
 @app.callback()
 def _common(
     debug: Annotated[
-        bool, typer.Option("--debug", envvar="LAYERNEXT_DEBUG", help="Show tracebacks and logs.")
+        bool, typer.Option("--debug", help="Show tracebacks and logs; also LAYERNEXT_DEBUG=1.")
     ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say which.")
     ] = False,
 ) -> None:
     del version
-    if debug:
-        os.environ["LAYERNEXT_DEBUG"] = "1"
-        logging.basicConfig(level=logging.DEBUG)
+    if debug or _Debug.is_on:
+        _Debug.is_on = True
+        logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
+        logging.getLogger("layernext").setLevel(logging.DEBUG)
 
 
-app.command("serve")(serve.serve)
-app.command("demo")(demo.demo)
 for command in (
-    data.upload, data.validate, data.runs, data.collections, data.labels, data.download, data.rm,
-):  # fmt: skip
+    serve.serve,
+    demo.demo,
+    data.upload,
+    data.validate,
+    listings.runs,
+    listings.collections,
+    listings.labels,
+    data.download,
+    data.rm,
+):
     app.command(command.__name__)(command)
-app.add_typer(admin.keys, name="keys")
+app.add_typer(keys.keys, name="keys")
 app.command("doctor")(doctor.doctor)
 
 
 def main() -> None:
     """Run the command line; never returns."""
-    sys.exit(run(sys.argv[1:]))
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a sign shows another one; that is no reason to fail.
+        with suppress(AttributeError, ValueError):
+            stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    code = run(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _close_output()
+    sys.exit(code)
 
 
 def run(arguments: list[str]) -> int:
     """Run one command line and give its exit code."""
+    _Debug.is_on = os.environ.get("LAYERNEXT_DEBUG", "") not in {"", "0"}
     try:
-        result = app(arguments, standalone_mode=False)
-    except LayerNextError as error:
-        _show_traceback(error)
-        for line in exit_codes.lines_of(error):
-            say(f"error: {line}")
-        return exit_codes.code_of(error)
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return exit_codes.USAGE
-    except click.UsageError as error:
-        error.show()
-        return exit_codes.USAGE
-    except (KeyboardInterrupt, click.Abort):
+        result = app(arguments or ["--help"], standalone_mode=False, prog_name="layernext")
+    except BrokenPipeError:
+        _close_output()
+        return exit_codes.OK
+    except (KeyboardInterrupt, typer.Abort):
         say("interrupted")
         return exit_codes.INTERRUPTED
-    except click.ClickException as error:
-        say(f"error: {error.format_message()}")
-        return exit_codes.UNEXPECTED
-    except BrokenPipeError:
-        # Whoever read the output has seen enough; there is nobody left to tell.
-        sys.stdout = None  # type: ignore[assignment]
-        return exit_codes.OK
     except Exception as error:  # noqa: BLE001 - a line and a code, not a traceback
-        _show_traceback(error)
-        say(f"error: unexpected {type(error).__name__}: {error} (--debug shows more)")
-        return exit_codes.UNEXPECTED
+        return _report(error)
     return result if isinstance(result, int) else exit_codes.OK
 
 
-def _show_traceback(error: BaseException) -> None:
-    if os.environ.get("LAYERNEXT_DEBUG"):
+def _report(error: Exception) -> int:
+    """Say what went wrong and give its exit code."""
+    if isinstance(error, _UsageError):
+        say(f"error: {_usage_line(error)}")
+        return exit_codes.USAGE
+    if _Debug.is_on:
         sys.excepthook(type(error), error, error.__traceback__)
+    for line in exit_codes.lines_of(error):
+        say(f"error: {' '.join(line.split())}")
+    return exit_codes.code_of(error)
+
+
+def _usage_line(error: Any) -> str:
+    text = error.format_message() or "a command is missing"
+    where = error.ctx.command_path if error.ctx else "layernext"
+    return f"{text.rstrip('.')}; see: {where} --help"
+
+
+def _close_output() -> None:
+    """Whoever read the output has seen enough; there is nobody left to tell."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

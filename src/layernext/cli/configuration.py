@@ -1,10 +1,11 @@
-"""Where the command line finds key, secret and URL: flags, then the environment, then a file.
+"""Where the command line finds key, secret and URL: options, then the environment, then a file.
 
-The file is TOML with the keys ``api_key``, ``secret`` and ``url``.
+The file is TOML with the keys ``api_key``, ``secret`` and ``url``, all optional.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import platformdirs
 import typer
 from msgspec import Struct
 
+from layernext.cli.output import say
 from layernext.client import LayerNextClient
 from layernext.errors import ConfigurationError
 
@@ -23,22 +25,37 @@ else:
     import tomli as tomllib
 
 FIELDS = ("api_key", "secret", "url")
+OPTIONS = {"api_key": "--api-key", "secret": "--secret", "url": "--url"}
 VARIABLES = {
     "api_key": "LAYERNEXT_API_KEY",
     "secret": "LAYERNEXT_SECRET",
     "url": "LAYERNEXT_URL",
 }
 
-ApiKey = Annotated[str | None, typer.Option("--api-key", help="API key.", rich_help_panel="Stack")]
+PANEL = "Which stack"
+ApiKey = Annotated[
+    str | None,
+    typer.Option("--api-key", help="API key; else LAYERNEXT_API_KEY.", rich_help_panel=PANEL),
+]
 Secret = Annotated[
     str | None,
-    typer.Option("--secret", help="Its secret; safer in the environment.", rich_help_panel="Stack"),
+    typer.Option(
+        "--secret",
+        help="Its secret; else LAYERNEXT_SECRET, which keeps it out of process lists.",
+        rich_help_panel=PANEL,
+    ),
 ]
 Url = Annotated[
-    str | None, typer.Option("--url", help="The stack's URL.", rich_help_panel="Stack")
+    str | None,
+    typer.Option("--url", help="The stack's URL; else LAYERNEXT_URL.", rich_help_panel=PANEL),
 ]
 ConfigFile = Annotated[
-    Path | None, typer.Option("--config", help="Configuration file.", rich_help_panel="Stack")
+    Path | None,
+    typer.Option(
+        "--config",
+        help="TOML file with api_key, secret and url, in place of the per-user one.",
+        rich_help_panel=PANEL,
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
@@ -63,13 +80,13 @@ def find(
     Raises:
         ConfigurationError: the file cannot be read.
     """
-    flags = {"api_key": api_key, "secret": secret, "url": url}
+    options = {"api_key": api_key, "secret": secret, "url": url}
     in_file = _read(config)
     values: dict[str, str] = {}
     sources: dict[str, str] = {}
     for name in FIELDS:
         candidates = (
-            (flags[name], f"--{name.replace('_', '-')}"),
+            (options[name], OPTIONS[name]),
             (os.environ.get(VARIABLES[name]), VARIABLES[name]),
             (in_file.get(name), str(config or default_file())),
         )
@@ -89,7 +106,8 @@ def _read(config: Path | None) -> dict[str, str]:
             raise ConfigurationError(f"there is no configuration file {config}") from None
         return {}
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path} cannot be read: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ConfigurationError(f"{path} cannot be read: {reason}") from error
     for name, value in fields.items():
         if name not in FIELDS or not isinstance(value, str):
             raise ConfigurationError(
@@ -99,19 +117,47 @@ def _read(config: Path | None) -> dict[str, str]:
 
 
 def connect(
-    api_key: str | None, secret: str | None, url: str | None, config: Path | None
+    api_key: str | None,
+    secret: str | None,
+    url: str | None,
+    config: Path | None,
+    **options: Any,
 ) -> LayerNextClient:
     """A client of the configured stack.
+
+    Takes what the command line gave, and `options` for `LayerNextClient` beside it.
 
     Raises:
         ConfigurationError: one of key, secret and URL is nowhere.
     """
     found = find(api_key, secret, url, config).values
-    for name in FIELDS:
-        if name not in found:
-            flag = f"--{name.replace('_', '-')}"
-            raise ConfigurationError(
-                f"no {name.replace('_', ' ')} given; use {flag}, {VARIABLES[name]}, "
-                f"or {config or default_file()}"
-            )
-    return LayerNextClient(found["api_key"], found["secret"], found["url"])
+    missing = [name for name in FIELDS if name not in found]
+    if missing:
+        raise ConfigurationError(
+            f"no {' and no '.join(name.replace('_', ' ') for name in missing)} given; "
+            f"set {' and '.join(VARIABLES[name] for name in missing)}, "
+            f"or {' and '.join(missing)} in {config or default_file()}"
+        )
+    _tell_of_trouble()
+    return LayerNextClient(found["api_key"], found["secret"], found["url"], **options)
+
+
+class _Notes(logging.Handler):
+    """Warnings of the libraries as one line each on standard error."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print the record. The library that repeats requests says little in its message."""
+        wait_s = getattr(record, "stamina.wait_for", None)
+        if wait_s is None:
+            say(f"note: {record.getMessage()}")
+        else:
+            say(f"note: the stack does not serve at the moment; trying again in {wait_s:.1f} s")
+
+
+def _tell_of_trouble() -> None:
+    for name in ("layernext", "stamina"):
+        logger = logging.getLogger(name)
+        if not any(isinstance(handler, _Notes) for handler in logger.handlers):
+            notes = _Notes(logging.WARNING)
+            logger.addHandler(notes)
+            logger.propagate = False

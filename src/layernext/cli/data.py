@@ -1,20 +1,24 @@
-"""Commands on data: upload, validate, runs, collections, labels, download, rm."""
+"""Commands that move data: upload, validate, download, rm."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from layernext.cli import exit_codes
 from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
-from layernext.cli.output import print_json, print_table, say
+from layernext.cli.listings import KINDS
+from layernext.cli.output import counted, print_json, say, tell
 from layernext.client import validate_file
+from layernext.errors import DataError
 from layernext.formats import DEFAULT_PROBLEM_LIMIT, detect_geometry
 
 FileGeometry = Annotated[
     Literal["rectangle", "polygon", "line"] | None,
-    typer.Option("--geometry", help="Geometry of a form v1 file; found out if left away."),
+    typer.Option("--geometry", help="Geometry of a form v1 file; found out if left out."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 
@@ -46,7 +50,8 @@ def upload(
 ) -> None:
     """Upload a model run or ground truth from a file.
 
-    Repeating an upload changes nothing. With a file that is not valid nothing is sent.
+    Each image's annotation set of this run is replaced whole. Repeating an upload changes nothing.
+    With a file that is not valid nothing is sent.
 
     Examples:
 
@@ -69,13 +74,17 @@ def upload(
     if as_json:
         print_json(report.to_dict())
         return
-    kind = "model run" if report.mode == "machine" else "ground truth"
-    say(f"{kind} {report.run}: {report.annotations:,} annotations on {report.images:,} images")
+    tell(
+        f"{KINDS[report.mode]} {report.run} in {report.collection}: "
+        f"{counted(report.annotations, 'annotation')} on {counted(report.images, 'image')}"
+    )
     if report.unmatched_images:
-        say(f"{report.unmatched_images:,} images have no file in the stack yet; kept all the same")
+        unmatched = counted(report.unmatched_images, "image")
+        tell(f"{unmatched} known by name only: the stack has no file yet; kept all the same")
     if report.new_labels:
-        say(f"new labels: {', '.join(report.new_labels)}")
-    say(f"{report.batches} batches, {report.bytes_sent:,} bytes, {report.seconds:.2f} s")
+        tell(f"new labels: {', '.join(report.new_labels)}")
+    sent = counted(report.bytes_sent, "byte")
+    tell(f"{sent} in {counted(report.batches, 'request')}, {report.seconds:.2f} s")
 
 
 def validate(
@@ -89,121 +98,45 @@ def validate(
 ) -> None:
     """Check a file as an upload would, without a stack. Every problem is named with its place.
 
+    With --json the answer is a document in either case: `valid`, and what the file holds or the
+    list of `problems`. The exit code says the same: 0 or 4.
+
     Examples:
 
         layernext validate example_bbox.json --geometry rectangle
 
         layernext validate run.json.gz --json
     """
-    shape = geometry or detect_geometry(file)
-    progress = False if quiet else None
-    summary = validate_file(file, shape, limit=limit, progress=progress)
+    try:
+        shape = geometry or detect_geometry(file)
+        summary = validate_file(file, shape, limit=limit, progress=False if quiet else None)
+    except DataError as error:
+        if not as_json:
+            raise
+        print_json(
+            {
+                "valid": False,
+                "file": str(file),
+                "problems": [
+                    {"where": each.where, "message": each.message} for each in error.problems
+                ],
+                "more": error.more,
+            }
+        )
+        raise typer.Exit(exit_codes.DATA) from error
     if as_json:
-        plain = {"images": summary.images, "annotations": summary.annotations, "geometry": shape}
-        print_json({"valid": True, **plain})
+        counts = {"images": summary.images, "annotations": summary.annotations}
+        print_json({"valid": True, "file": str(file), **counts, "geometry": shape})
     else:
         form = f"form v1, {shape}" if shape else "form v2"
-        say(f"valid: {summary.annotations:,} annotations on {summary.images:,} images ({form})")
-
-
-def collections(
-    as_json: AsJson = False,
-    api_key: ApiKey = None,
-    secret: Secret = None,
-    url: Url = None,
-    config: ConfigFile = None,
-) -> None:
-    """List the stack's collections.
-
-    Example:
-
-        layernext collections --json
-    """
-    with connect(api_key, secret, url, config) as client:
-        rows = client.list_collections()
-    if as_json:
-        print_json([row.to_dict() for row in rows])
-        return
-    print_table(
-        ["Collection", "Images", "Awaiting their file", "Id"],
-        [[row.name or "(unnamed)", row.image_count, row.awaiting_file_count, row.id] for row in rows],
-        "no collections yet",
-    )
-
-
-def runs(
-    collection: Annotated[
-        str | None, typer.Argument(help="Collection; all of them if left away.")
-    ] = None,
-    as_json: AsJson = False,
-    api_key: ApiKey = None,
-    secret: Secret = None,
-    url: Url = None,
-    config: ConfigFile = None,
-) -> None:
-    """List model runs and ground truths with their counts.
-
-    Examples:
-
-        layernext runs
-
-        layernext runs path1/path2 --json
-    """
-    with connect(api_key, secret, url, config) as client:
-        rows = client.list_model_runs(collection)
-    if as_json:
-        print_json([row.to_dict() for row in rows])
-        return
-    kinds = {"machine": "model run", "human": "ground truth"}
-    print_table(
-        ["Run", "Kind", "Collection", "Images", "Annotations", "Updated"],
-        [
-            [
-                row.name,
-                kinds[row.mode],
-                row.collection or "(unnamed)",
-                row.image_count,
-                row.annotation_count,
-                row.updated_at[:19].replace("T", " "),
-            ]
-            for row in rows
-        ],
-        "no model runs yet",
-    )
-
-
-def labels(
-    as_json: AsJson = False,
-    api_key: ApiKey = None,
-    secret: Secret = None,
-    url: Url = None,
-    config: ConfigFile = None,
-) -> None:
-    """List labels with their colours and attributes.
-
-    Example:
-
-        layernext labels --json
-    """
-    with connect(api_key, secret, url, config) as client:
-        rows = client.get_all_labels()
-    if as_json:
-        print_json([row.to_dict() for row in rows])
-        return
-    print_table(
-        ["Label", "Colour", "Attributes", "Reference"],
-        [
-            [row.name, row.color, ", ".join(a.name for a in row.attributes), row.ref]
-            for row in rows
-        ],
-        "no labels yet",
-    )
+        annotations = counted(summary.annotations, "annotation")
+        tell(f"valid: {annotations} on {counted(summary.images, 'image')} ({form})")
 
 
 def download(
     collection: Annotated[str, typer.Argument(help="Collection, by name or id.")],
     runs: Annotated[
-        list[str] | None, typer.Argument(help="Model runs and ground truths; all if left away.")
+        list[str] | None, typer.Argument(help="Model runs and ground truths; all if left out.")
     ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="File to write; .gz and .zst compress.")
@@ -219,7 +152,7 @@ def download(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Download annotations into a LayerNext JSON file.
+    """Download annotations into a LayerNext JSON file, which appears only when it is whole.
 
     A single run comes back as it was uploaded. Of several, each image says its run.
 
@@ -238,9 +171,9 @@ def download(
             progress=False if quiet else None,
         )
     if as_json:
-        print_json({**report.to_dict(), "path": str(report.path)})
+        print_json({"path": str(report.path), "images": report.images, "seconds": report.seconds})
     else:
-        say(f"{report.images:,} images to {report.path}, {report.seconds:.2f} s")
+        tell(f"{counted(report.images, 'image')} in {report.path}, {report.seconds:.2f} s")
 
 
 def rm(
@@ -253,17 +186,25 @@ def rm(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Remove a run's annotations from a collection.
+    """Remove a run's annotations from a collection: model run and ground truth of that name.
 
-    Example:
+    Examples:
 
-        layernext rm path1/path2 "test model v1.0.1" --yes
+        layernext rm path1/path2 "test model v1.0.1"
+
+        layernext rm path1/path2 "test model v1.0.1" --yes --json
     """
     with connect(api_key, secret, url, config) as client:
         if not yes:
-            typer.confirm(f"remove {run!r} from {collection!r}?", abort=True, err=True)
+            if not sys.stdin.isatty():
+                raise typer.BadParameter("nobody can be asked here; say --yes")
+            question = f"Remove {run!r} from {collection!r}? There is no way back."
+            if not typer.confirm(question, err=True):
+                say("nothing removed")
+                raise typer.Exit(exit_codes.INTERRUPTED)
         report = client.remove_annotations(collection, run)
     if as_json:
         print_json(report.to_dict())
     else:
-        say(f"removed {report.annotations or 0:,} annotations of {report.images or 0:,} images")
+        annotations = counted(report.annotations or 0, "annotation")
+        tell(f"removed {annotations} of {counted(report.images or 0, 'image')}")

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
-import os
 import signal
-import socket
-import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,12 +15,14 @@ import typer
 
 from layernext.cli import exit_codes
 from layernext.cli.demo_scene import draw_scenes, predicted, scenes, truth
-from layernext.cli.output import print_json, print_table, say
-from layernext.cli.stack_extra import load_stack
-from layernext.client import LayerNextClient, UploadReport
+from layernext.cli.demo_stack import DemoStack, running_stack
+from layernext.cli.listings import KINDS, show_collections, show_labels, show_runs
+from layernext.cli.output import print_json, print_table, tell
+from layernext.cli.stack_extra import INSTALL, load_stack
+from layernext.client import LayerNextClient
 from layernext.errors import ConfigurationError
 from layernext.formats import iter_file
-from layernext.model import Geometry, ImageAnnotations, decode_trusted
+from layernext.model import Geometry, decode_trusted
 
 COLLECTION = "path1/path2/"
 SCENES = "demo/scenes"
@@ -35,7 +31,7 @@ SAMPLES: list[tuple[str, str, Geometry]] = [
     ("test model v1.0.2", "example_polygon.json", "polygon"),
     ("test model v1.0.3", "example_line.json", "line"),
 ]
-START_SECONDS = 30
+GENERATED = [("scenes truth", "truth.json", False), ("scenes model v1", "run.json", True)]
 
 
 def demo(
@@ -45,186 +41,188 @@ def demo(
     images: Annotated[
         int, typer.Option("--images", min=1, max=100_000, help="Images of the generated run.")
     ] = 500,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one JSON document at the end.")
+    ] = False,
 ) -> None:
     """See it work: a temporary stack, model runs up and down again, compared value by value.
 
     Needs nothing: no key, no database, no data. Uploads three small sample files, a generated model
-    run and its ground truth; lists what is stored; downloads and compares.
+    run and its ground truth; lists what is stored; downloads everything and compares.
 
     Examples:
 
         layernext demo
 
         layernext demo --keep
+
+        layernext demo --images 50 --json
     """
     load_stack()
-    with tempfile.TemporaryDirectory(prefix="layernext-demo-") as name:
-        folder = Path(name)
-        with _running_stack(folder / "stack") as (stack, process):
-            client = LayerNextClient(stack["api_key"], stack["secret"], stack["url"])
-            with client:
-                results = _run(client, folder, images, is_silent=as_json)
-            same = all(result["identical"] for result in results)
-            if as_json:
-                print_json({"identical": same, "runs": results})
-            elif not keep:
-                say("\nThe demo's stack and data are gone now. To keep them: layernext demo --keep")
-                say("To start a stack of your own: layernext serve")
-            if keep:
-                _stay(stack, folder, process)
+    if not importlib.util.find_spec("PIL"):
+        raise ConfigurationError(f"the demo draws images and needs Pillow; run: {INSTALL}")
+    # Ended from outside, the demo still stops its stack and removes its folder.
+    for name in ("SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _end)
+    with (
+        tempfile.TemporaryDirectory(prefix="layernext-demo-") as folder,
+        running_stack(Path(folder) / "stack") as stack,
+        LayerNextClient(stack.api_key, stack.secret, stack.url) as client,
+    ):
+        show = Demo(client, Path(folder), images, is_silent=as_json)
+        show.upload_samples()
+        show.upload_generated()
+        show.list_everything()
+        results = show.compare()
+        same = all(result["identical"] for result in results)
+        if as_json:
+            print_json({"identical": same, "runs": results})
+        if keep:
+            _stay(stack, Path(folder) / "images", is_silent=as_json)
+    if not keep and not as_json:
+        tell("\nThe demo's stack and its data are gone now. Next:")
+        tell("  layernext demo --keep    the same, and the stack stays up to look around")
+        tell("  layernext serve          a stack of your own")
     if not same:
         raise typer.Exit(exit_codes.DIFFERENT)
 
 
-def _run(
-    client: LayerNextClient, folder: Path, images: int, *, is_silent: bool
-) -> list[dict[str, Any]]:
-    """Everything that the demo shows; what was compared, run by run."""
-    tell = (lambda _text: None) if is_silent else say
-    results = []
-    tell("1. The three sample files\n")
-    for run, sample, geometry in SAMPLES:
-        path = folder / sample
-        path.write_bytes((resources.files("layernext.cli") / "samples" / sample).read_bytes())
-        report = client.upload_modelrun_from_json(COLLECTION, run, os.fspath(path), geometry)
-        tell(f"   {report}")
-        results.append(_compare(client, COLLECTION, run, path, geometry, folder))
+class Demo:
+    """What the demo shows, step by step, on one stack.
 
-    tell(f"\n2. A generated model run and its ground truth, {images:,} images\n")
-    drawn = folder / "images"
-    drawn.mkdir()
-    truth_file, run_file = folder / "truth.json", folder / "run.json"
-    every_scene = scenes(images)
-    draw_scenes(every_scene, drawn)
-    truth_file.write_text(json.dumps({"images": [truth(scene) for scene in every_scene]}))
-    run_file.write_text(json.dumps({"images": [predicted(scene) for scene in every_scene]}))
-    uploads: list[tuple[str, Path, bool]] = [
-        ("truth", truth_file, False),
-        ("shapes model v1", run_file, True),
-    ]
-    for run, path, is_model_run in uploads:
-        report = _upload(client, run, path, is_model_run=is_model_run, is_silent=is_silent)
-        tell(f"   {report}")
-        results.append(_compare(client, SCENES, run, path, None, folder))
-    tell(f"   {len(every_scene):,} images were drawn to {drawn}")
+    Args:
+        client: of the demo's stack.
+        folder: where files and images go.
+        images: of the generated run.
+        is_silent: show nothing.
+    """
 
-    if not is_silent:
-        _show(client, results)
-    return results
+    def __init__(
+        self, client: LayerNextClient, folder: Path, images: int, *, is_silent: bool
+    ) -> None:
+        self._client = client
+        self._folder = folder
+        self._images = images
+        self._is_silent = is_silent
 
+    def _tell(self, text: str) -> None:
+        if not self._is_silent:
+            tell(text)
 
-def _upload(
-    client: LayerNextClient, run: str, path: Path, *, is_model_run: bool, is_silent: bool
-) -> UploadReport:
-    progress = False if is_silent else None
-    return client.upload_annotations_for_collection(
-        SCENES, run, path, False, is_model_run, progress=progress
-    )
+    def upload_samples(self) -> None:
+        """The three sample files, by the calls that the README shows."""
+        self._tell("1. The three sample files, uploaded as the README says\n")
+        for run, sample, geometry in SAMPLES:
+            path = self._folder / sample
+            path.write_bytes((resources.files("layernext.cli") / "samples" / sample).read_bytes())
+            report = self._client.upload_modelrun_from_json(COLLECTION, run, str(path), geometry)
+            call = ", ".join(repr(each) for each in (COLLECTION, run, sample, geometry))
+            self._tell(f"   client.upload_modelrun_from_json({call})")
+            self._tell(f"   {report}")
 
+    def upload_generated(self) -> None:
+        """A model run of drawn scenes and its ground truth, all geometries in one file."""
+        self._tell(f"\n2. A model run and its ground truth on {self._images:,} drawn images\n")
+        drawn = self._folder / "images"
+        drawn.mkdir()
+        every_scene = scenes(self._images)
+        draw_scenes(every_scene, drawn)
+        made = {"truth.json": truth, "run.json": predicted}
+        for run, name, is_model_run in GENERATED:
+            path = self._folder / name
+            path.write_text(json.dumps({"images": [made[name](scene) for scene in every_scene]}))
+            report = self._client.upload_annotations_for_collection(
+                SCENES, run, path, False, is_model_run, progress=False if self._is_silent else None
+            )
+            self._tell(f"   {report}")
+            self._tell(f"   {report.annotations_per_second:,.0f} annotations/s from file to disk")
 
-def _compare(
-    client: LayerNextClient,
-    collection: str,
-    run: str,
-    path: Path,
-    geometry: Geometry | None,
-    folder: Path,
-) -> dict[str, Any]:
-    """Download a run, as typed objects and as a file, and hold both against what was uploaded."""
-    sent = [decode_trusted(raw, geometry) for raw in iter_file(path)]
-    received: list[ImageAnnotations] = list(client.iter_annotations(collection, run))
-    back = folder / "back.json"
-    client.download_to_file(collection, [run], back, progress=False)
-    same_file = json.loads(path.read_bytes()) == json.loads(back.read_bytes())
-    return {
-        "collection": collection.rstrip("/"),
-        "run": run,
-        "images": len(sent),
-        "annotations": sum(len(image.annotations) for image in sent),
-        "identical": sent == received and same_file,
-    }
-
-
-def _show(client: LayerNextClient, results: list[dict[str, Any]]) -> None:
-    say("\n3. What the stack has\n")
-    sys.stderr.flush()
-    print_table(
-        ["Collection", "Images"],
-        [[row.name, row.image_count] for row in client.list_collections()],
-        "nothing",
-    )
-    typer.echo("")
-    print_table(
-        ["Run", "Kind", "Collection", "Images", "Annotations"],
-        [
-            [
-                row.name,
-                "model run" if row.mode == "machine" else "ground truth",
-                row.collection,
-                row.image_count,
-                row.annotation_count,
-            ]
-            for row in client.list_model_runs()
-        ],
-        "nothing",
-    )
-    labels = ", ".join(f"{label.name} {label.color}" for label in client.get_all_labels())
-    typer.echo(f"\nLabels: {labels}")
-    say("\n4. Downloaded again and compared with what was uploaded, value by value\n")
-    for result in results:
-        verdict = "identical" if result["identical"] else "DIFFERENT"
-        numbers = f"{result['annotations']:,} annotations on {result['images']:,} images"
-        typer.echo(f"   {result['run']}: {numbers}: {verdict}")
-
-
-@contextmanager
-def _running_stack(folder: Path) -> Iterator[tuple[dict[str, str], subprocess.Popen[bytes]]]:
-    """A stack as a process of its own, on a free port, with its first key."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    folder.mkdir()
-    key_file, log_file = folder / "key.json", folder / "stack.log"
-    command = [sys.executable, "-m", "layernext.cli", "serve", "--data", str(folder), "--json"]
-    with key_file.open("wb") as out, log_file.open("wb") as log:
-        process = subprocess.Popen(  # noqa: S603 - this very program
-            [*command, "--host", "127.0.0.1", "--port", str(port)], stdout=out, stderr=log
-        )
-    try:
-        url = f"http://127.0.0.1:{port}"
-        _wait_until_ready(process, url, log_file)
-        yield json.loads(key_file.read_bytes()), process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(START_SECONDS)
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            urllib.request.urlopen(f"{url}/ready", timeout=1).close()  # noqa: S310 - loopback
-        except OSError:
-            time.sleep(0.05)
-        else:
+    def list_everything(self) -> None:
+        """Collections, runs and labels as the stack lists them."""
+        if self._is_silent:
             return
-    last = log.read_text(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
-    raise ConfigurationError(f"the demo's stack did not start: {last[0]}")
+        tell("\n3. What the stack has now\n")
+        show_collections(self._client.list_collections())
+        tell()
+        show_runs(self._client.list_model_runs())
+        tell()
+        show_labels(self._client.get_all_labels())
+
+    def compare(self) -> list[dict[str, Any]]:
+        """Every run downloaded and held against its file; one result for each."""
+        wanted: list[tuple[str, str, str, Geometry | None]] = [
+            *((COLLECTION, run, name, geometry) for run, name, geometry in SAMPLES),
+            *((SCENES, run, name, None) for run, name, _ in GENERATED),
+        ]
+        results = [self._compare(*each) for each in wanted]
+        if not self._is_silent:
+            tell("\n4. Downloaded again and compared with the files, value by value\n")
+            print_table(
+                ["Run", "Kind", "Images", "Annotations", "Verdict"],
+                [
+                    [r["run"], r["kind"], r["images"], r["annotations"], _verdict(r)]
+                    for r in results
+                ],
+                "nothing",
+            )
+        return results
+
+    def _compare(
+        self, collection: str, run: str, name: str, geometry: Geometry | None
+    ) -> dict[str, Any]:
+        path, back = self._folder / name, self._folder / f"back-{name}"
+        sent = [decode_trusted(raw, geometry) for raw in iter_file(path)]
+        received = list(self._client.iter_annotations(collection, run))
+        self._client.download_to_file(collection, [run], back, progress=False)
+        mode = "human" if (run, name, False) in GENERATED else "machine"
+        return {
+            "collection": collection.rstrip("/"),
+            "run": run,
+            "kind": KINDS[mode],
+            "images": len(sent),
+            "annotations": sum(len(image.annotations) for image in sent),
+            "identical": sent == received
+            and is_same(json.loads(path.read_bytes()), json.loads(back.read_bytes())),
+        }
 
 
-def _stay(stack: dict[str, str], folder: Path, process: subprocess.Popen[bytes]) -> None:
-    say("\nThe stack keeps running. In another terminal:\n")
-    typer.echo(f"export LAYERNEXT_API_KEY={stack['api_key']}")
-    typer.echo(f"export LAYERNEXT_SECRET={stack['secret']}")
-    typer.echo(f"export LAYERNEXT_URL={stack['url']}")
-    say("\n   layernext runs")
-    say(f'   layernext download {SCENES} "shapes model v1" --out back.json')
-    say(f"\nAPI description: {stack['url']}/api/docs")
-    say(f"Drawn images:    {folder / 'images'}")
-    say("\nCtrl-C ends it and removes its data.")
+def is_same(one: Any, other: Any) -> bool:
+    """Whether two JSON values are equal to the last digit: 243 is not 243.0 here."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(is_same(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(is_same, one, other))
+    return repr(one) == repr(other)
+
+
+def _verdict(result: dict[str, Any]) -> str:
+    return "identical" if result["identical"] else "DIFFERENT"
+
+
+def _end(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _stay(stack: DemoStack, images: Path, *, is_silent: bool) -> None:
+    """Leave the stack up until Ctrl-C, and say where everything is."""
+    if not is_silent:
+        tell("\nThe stack keeps running, in this terminal, until Ctrl-C. In another one:\n")
+        tell(f"export LAYERNEXT_API_KEY={stack.api_key}")
+        tell(f"export LAYERNEXT_SECRET={stack.secret}")
+        tell(f"export LAYERNEXT_URL={stack.url}\n")
+        tell("layernext runs")
+        tell(f'layernext download {SCENES} "{GENERATED[1][0]}" --out back.json\n')
+        tell(f"The stack's API:  {stack.url}/api/docs")
+        tell(f"Drawn images:     {images}")
+        tell("Ctrl-C ends the stack and removes its data.")
     sys.stdout.flush()
     try:
-        process.wait()
+        stack.process.wait()
     except KeyboardInterrupt:
-        say("\nstopping")
+        if not is_silent:
+            tell("\nstopped")
+    else:
+        raise ConfigurationError("the demo's stack ended by itself")

@@ -1,4 +1,7 @@
-"""The demo's pictures: seeded scenes of boxes, blobs and lines, drawn and annotated."""
+"""The demo's images: seeded scenes of crates, puddles, cables and bolts, drawn and annotated.
+
+An annotation of the ground truth has exactly the coordinates that were drawn.
+"""
 
 from __future__ import annotations
 
@@ -9,111 +12,147 @@ from typing import Any
 
 from msgspec import Struct
 
-IMAGE_WH = (320, 240)
-SHAPES_PER_SCENE = (6, 14)
+from layernext.model import GEOMETRY_KEYS, Geometry
+
+IMAGE_WH = (640, 480)
+THINGS_PER_SCENE = (30, 50)
+MARGIN = 40  # pixels from a thing's middle to the image's edge, so that none is cut
 COLOURS = {
-    "red": (214, 69, 65), "green": (64, 145, 88), "blue": (58, 110, 190), "amber": (226, 163, 46),
-}  # fmt: skip
-KINDS = ("crate", "puddle", "cable")
+    "red": (214, 69, 65),
+    "green": (64, 145, 88),
+    "blue": (58, 110, 190),
+    "amber": (226, 163, 46),
+}
+GEOMETRY_OF: dict[str, Geometry] = {
+    "crate": "rectangle",
+    "puddle": "polygon",
+    "cable": "line",
+    "bolts": "points",
+}
+MISSED = 0.1  # of the things, by the model that the demo makes up
+INVENTED = 0.05
+JPEG_QUALITY = 80
+BOLT_RADIUS = 3
+
+Points = list[tuple[float, float]]
 
 
-class Shape(Struct, frozen=True):
-    """One thing in a scene, with its true outline in pixels."""
+class Thing(Struct, frozen=True):
+    """One thing in a scene: what it is and where, in pixels."""
 
-    kind: str
+    label: str
     colour: str
-    points: list[tuple[float, float]]
+    points: Points
 
 
 class Scene(Struct, frozen=True):
-    """One picture."""
+    """One image and what is in it."""
 
-    name: str
+    image: str
     seed: int
-    shapes: list[Shape]
+    things: list[Thing]
 
 
 def scenes(count: int, seed: int = 3) -> list[Scene]:
     """Some scenes; the same for the same seed."""
     made = []
     for number in range(count):
-        rng = random.Random(seed * 1_000_003 + number)  # noqa: S311 - pictures, no secrets
-        shapes = [_shape(rng) for _ in range(rng.randint(*SHAPES_PER_SCENE))]
-        made.append(Scene(f"scene_{number:05d}.png", number, shapes))
+        scene_seed = seed * 1_000_003 + number
+        rng = random.Random(scene_seed)  # noqa: S311 - images, no secrets
+        things = [_thing(rng) for _ in range(rng.randint(*THINGS_PER_SCENE))]
+        made.append(Scene(f"scene_{number:05d}.jpg", scene_seed, things))
     return made
 
 
-def _shape(rng: random.Random) -> Shape:
+def _thing(rng: random.Random) -> Thing:
     width, height = IMAGE_WH
-    kind, colour = rng.choice(KINDS), rng.choice(list(COLOURS))
-    x, y = rng.uniform(30, width - 30), rng.uniform(30, height - 30)
-    if kind == "crate":
-        w, h = rng.uniform(10, 28), rng.uniform(10, 28)
+    label, colour = rng.choice(list(GEOMETRY_OF)), rng.choice(list(COLOURS))
+    x, y = rng.uniform(MARGIN, width - MARGIN), rng.uniform(MARGIN, height - MARGIN)
+    if label == "crate":
+        w, h = rng.uniform(8, 24), rng.uniform(8, 24)
         points = [(x - w, y - h), (x + w, y - h), (x + w, y + h), (x - w, y + h)]
-    elif kind == "puddle":
+    elif label == "puddle":
+        steps = [step * math.tau / 9 for step in range(9)]
         points = [
             (x + math.cos(a) * rng.uniform(12, 26), y + math.sin(a) * rng.uniform(8, 20))
-            for a in (step * math.tau / 9 for step in range(9))
+            for a in steps
         ]
-    else:
+    elif label == "cable":
         points = [(x + step * 9 - 27, y + rng.uniform(-10, 10)) for step in range(7)]
-    return Shape(kind, colour, [(round(px, 2), round(py, 2)) for px, py in points])
+    else:
+        points = [(x + rng.uniform(-20, 20), y + rng.uniform(-20, 20)) for _ in range(3)]
+    return Thing(label, colour, _rounded(points))
 
 
 def truth(scene: Scene) -> dict[str, Any]:
     """What is really in the scene, as an image of form v2."""
-    return {
-        "image": scene.name,
-        "annotations": [_annotation(shape, shape.points) for shape in scene.shapes],
-    }
+    return {"image": scene.image, "annotations": [_annotation(each) for each in scene.things]}
 
 
 def predicted(scene: Scene) -> dict[str, Any]:
-    """What a fair model would say: most things, a little off, sometimes wrong, with confidence."""
+    """What a fair model would say: most things, a little off, some invented, with confidence."""
     rng = random.Random(scene.seed)  # noqa: S311
-    annotations = []
-    for shape in scene.shapes:
-        if rng.random() < 0.12:  # noqa: PLR2004 - one in eight is missed
-            continue
-        dx, dy = rng.gauss(0, 1.5), rng.gauss(0, 1.5)
-        points = [(round(x + dx, 2), round(y + dy, 2)) for x, y in shape.points]
-        annotation = _annotation(shape, points)
-        annotation["confidence"] = round(rng.betavariate(8, 2), 4)
-        value = annotation["attributes"]["colour"][0]
-        value["confidence"] = round(rng.betavariate(9, 2), 4)
-        annotation["metadata"] = {"head": rng.choice(["a", "b"]), "step": rng.randrange(1000)}
-        annotations.append(annotation)
-    return {"image": scene.name, "annotations": annotations}
+    seen = [thing for thing in scene.things if rng.random() >= MISSED]
+    moved = [Thing(thing.label, thing.colour, _moved(rng, thing.points)) for thing in seen]
+    annotations = [_scored(rng, thing, rng.betavariate(8, 2)) for thing in moved]
+    invented = [_thing(rng) for _ in scene.things if rng.random() < INVENTED]
+    annotations += [_scored(rng, thing, rng.betavariate(2, 5)) for thing in invented]
+    return {"image": scene.image, "annotations": annotations}
 
 
-def _annotation(shape: Shape, points: list[tuple[float, float]]) -> dict[str, Any]:
-    annotation: dict[str, Any] = {
-        "label": shape.kind,
-        "attributes": {"colour": [{"value": shape.colour}]},
+def _moved(rng: random.Random, points: Points) -> Points:
+    dx, dy = rng.gauss(0, 1.5), rng.gauss(0, 1.5)
+    return _rounded([(x + dx, y + dy) for x, y in points])
+
+
+def _rounded(points: Points) -> Points:
+    return [(round(x, 2), round(y, 2)) for x, y in points]
+
+
+def _scored(rng: random.Random, thing: Thing, confidence: float) -> dict[str, Any]:
+    annotation = _annotation(thing)
+    annotation["confidence"] = confidence
+    annotation["attributes"]["colour"][0]["confidence"] = rng.betavariate(9, 2)
+    annotation["metadata"] = {"head": rng.choice(["near", "far"]), "anchor": rng.randrange(1000)}
+    return annotation
+
+
+def _annotation(thing: Thing) -> dict[str, Any]:
+    geometry = GEOMETRY_OF[thing.label]
+    coordinates: list[Any] = [list(point) for point in thing.points]
+    if geometry == "rectangle":
+        (x, y), _, (right, bottom), _ = thing.points
+        coordinates = [x, y, round(right - x, 2), round(bottom - y, 2)]
+    return {
+        "type": geometry,
+        GEOMETRY_KEYS[geometry]: coordinates,
+        "label": thing.label,
+        "attributes": {"colour": [{"value": thing.colour}]},
     }
-    if shape.kind == "crate":
-        (x, y), _, (right, bottom), _ = points
-        bbox = [x, y, round(right - x, 2), round(bottom - y, 2)]
-        return {"type": "rectangle", "bbox": bbox, **annotation}
-    if shape.kind == "puddle":
-        return {"type": "polygon", "polygon": [list(point) for point in points], **annotation}
-    return {"type": "line", "line": [list(point) for point in points], **annotation}
 
 
 def draw_scenes(every_scene: list[Scene], folder: Path) -> None:
-    """Draw each scene to a PNG file under its name."""
+    """Draw each scene to a JPEG file under its image's name."""
     from PIL import Image, ImageDraw  # noqa: PLC0415 - part of the stack extra
 
     for scene in every_scene:
         rng = random.Random(scene.seed + 17)  # noqa: S311
-        ground = tuple(rng.randint(205, 235) for _ in range(3))
-        picture = Image.new("RGB", IMAGE_WH, ground)
-        pen = ImageDraw.Draw(picture)
-        for shape in scene.shapes:
-            colour = COLOURS[shape.colour]
-            if shape.kind == "cable":
-                pen.line(shape.points, fill=colour, width=3, joint="curve")
-            else:
-                edge = tuple(part // 2 for part in colour)
-                pen.polygon(shape.points, fill=colour, outline=edge)
-        picture.save(folder / scene.name, compress_level=1)
+        ground = (rng.randint(205, 235), rng.randint(205, 235), rng.randint(205, 235))
+        image = Image.new("RGB", IMAGE_WH, ground)
+        pen = ImageDraw.Draw(image)
+        for thing in scene.things:
+            _draw(pen, thing)
+        image.save(folder / scene.image, quality=JPEG_QUALITY)
+
+
+def _draw(pen: Any, thing: Thing) -> None:
+    colour = COLOURS[thing.colour]
+    edge = tuple(part // 2 for part in colour)
+    if thing.label == "cable":
+        pen.line(thing.points, fill=colour, width=3, joint="curve")
+    elif thing.label == "bolts":
+        for x, y in thing.points:
+            corners = (x - BOLT_RADIUS, y - BOLT_RADIUS, x + BOLT_RADIUS, y + BOLT_RADIUS)
+            pen.ellipse(corners, fill=colour, outline=edge)
+    else:
+        pen.polygon(thing.points, fill=colour, outline=edge)

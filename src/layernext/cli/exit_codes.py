@@ -1,4 +1,7 @@
-"""Exit codes and the one line that a known error becomes."""
+"""Exit codes, and the lines that a known error becomes. The one table of both.
+
+`docs/errors.md` and ``layernext --help`` show this table; tests hold them to it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from layernext.errors import (
     ConnectionFailed,
     DataError,
     DownloadIncomplete,
+    IncompatibleStack,
     JobFailed,
     LayerNextError,
     NotAllowed,
@@ -34,24 +38,25 @@ INTERRUPTED = 130
 
 MEANINGS = {
     OK: "all went well",
-    UNEXPECTED: "a fault in this program; --debug shows it whole",
+    UNEXPECTED: "a fault in this program; LAYERNEXT_DEBUG=1 shows the traceback",
     USAGE: "the command line is not right",
     CONFIGURATION: "key, secret, URL or another setting is missing or wrong",
-    DATA: "the data is not valid; nothing of it was stored",
-    NOT_FOUND: "no such collection, model run or key",
+    DATA: "the data is not valid, or a file cannot be read or written",
+    NOT_FOUND: "no such collection, model run or key, or a conflict with what is there",
     NOT_PERMITTED: "the key is not known, or its role does not permit this",
     NO_CONNECTION: "the stack does not answer, or cannot serve at the moment",
-    INCOMPLETE: "an upload or download ended early; repeat it with --resume",
-    REFUSED: "the stack refused the request",
-    DIFFERENT: "the demo found a difference between what was sent and what came back",
-    INTERRUPTED: "interrupted with Ctrl-C",
+    INCOMPLETE: "an upload, download or job ended early; an upload goes on with --resume",
+    REFUSED: "the stack refused the request, or is none that this version can talk to",
+    DIFFERENT: "the demo got back something else than it sent",
+    INTERRUPTED: "interrupted, or a question was answered with no",
 }
 
 # The first class that fits decides, so the special ones stand before the general.
-_CODES: list[tuple[type[LayerNextError], int]] = [
+CODES: list[tuple[type[Exception], int]] = [
     (ConfigurationError, CONFIGURATION),
     (DataError, DATA),
     (NotFound, NOT_FOUND),
+    (Conflict, NOT_FOUND),
     (NotAuthenticated, NOT_PERMITTED),
     (NotAllowed, NOT_PERMITTED),
     (ConnectionFailed, NO_CONNECTION),
@@ -60,19 +65,27 @@ _CODES: list[tuple[type[LayerNextError], int]] = [
     (UploadIncomplete, INCOMPLETE),
     (DownloadIncomplete, INCOMPLETE),
     (JobFailed, INCOMPLETE),
-    (Conflict, REFUSED),
+    (IncompatibleStack, REFUSED),
     (StackError, REFUSED),
+    (OSError, DATA),
 ]
 
 
-def code_of(error: LayerNextError) -> int:
+def code_of(error: Exception) -> int:
     """The exit code for an error."""
-    return next((code for kind, code in _CODES if isinstance(error, kind)), UNEXPECTED)
+    return next((code for kind, code in CODES if isinstance(error, kind)), UNEXPECTED)
 
 
-def lines_of(error: LayerNextError) -> list[str]:
+def lines_of(error: Exception) -> list[str]:
     """What to tell the user: a line, or one for each problem of a file."""
     if isinstance(error, DataError):
         lines = error.lines()
-        return [*lines, "… and more; the search stopped here"] if error.more else lines
-    return [" ".join(str(error).split())]
+        if error.more:
+            lines.append("… there are more problems; the search stopped here")
+        return [*lines, error.hint] if error.hint else lines
+    if isinstance(error, LayerNextError):
+        return [str(error)]
+    if isinstance(error, OSError) and error.strerror:
+        place = f"{error.filename}: " if error.filename else ""
+        return [f"{place}{error.strerror}"]
+    return [f"unexpected {type(error).__name__}: {error} (LAYERNEXT_DEBUG=1 shows more)"]

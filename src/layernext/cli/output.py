@@ -1,5 +1,8 @@
-"""Printing: tables for people or one JSON document for programs on standard output, the rest on
-standard error."""
+"""Printing: data on standard output, as a table or one JSON document; all else on standard error.
+
+Text that comes from data (names, a stack's own words) is shown without its control characters, so
+that it can move no cursor and forge no line.
+"""
 
 from __future__ import annotations
 
@@ -12,30 +15,54 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+UNBOUNDED = 10_000
+"""Columns of a table that goes to a file or a pipe: nothing is wrapped there."""
+
 
 def print_json(data: Any) -> None:
-    """One JSON document on standard output."""
+    """One JSON document on standard output, in UTF-8 wherever that goes."""
     text = msgspec.json.format(msgspec.json.encode(data, enc_hook=str), indent=2)
+    sys.stdout.flush()
     sys.stdout.buffer.write(text + b"\n")
     sys.stdout.flush()
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
     """A table on standard output, or `empty` if there are no rows; numbers to the right."""
-    console = Console()
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    console = Console() if sys.stdout.isatty() else Console(width=UNBOUNDED)
     kept = [list(row) for row in rows]
+    if not kept:
+        console.print(empty, style="dim")
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
     for position, column in enumerate(columns):
-        is_number = bool(kept) and all(isinstance(row[position], int) for row in kept)
+        is_number = all(isinstance(row[position], int) for row in kept)
         table.add_column(column, justify="right" if is_number else "left", overflow="fold")
     for row in kept:
-        table.add_row(*(Text(f"{v:,}" if isinstance(v, int) else str(v)) for v in row))
-    if kept:
-        console.print(table)
-    else:
-        console.print(empty, style="dim")
+        table.add_row(*(Text(f"{v:,}" if isinstance(v, int) else visible(str(v))) for v in row))
+    console.print(table)
+
+
+def tell(text: str = "") -> None:
+    """A line that is part of what the command shows, on standard output."""
+    print(visible(text, keep="\n"))  # noqa: T201 - this is the command line
 
 
 def say(text: str) -> None:
     """A line for people, on standard error."""
-    print(text, file=sys.stderr)  # noqa: T201 - this is the command line
+    print(visible(text), file=sys.stderr)  # noqa: T201 - this is the command line
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: ``1 image``, ``2,000 images``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def visible(text: str, keep: str = "") -> str:
+    """The text with everything unprintable, line breaks included, as escapes."""
+    if text.isprintable():
+        return text
+    return "".join(
+        one if one.isprintable() or one in keep else one.encode("unicode_escape").decode()
+        for one in text
+    )

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
+import os
+import signal
+import socket
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
 import platformdirs
 import typer
 
-from layernext.cli.output import print_json, say
+from layernext.cli.output import print_json, say, tell
 from layernext.cli.stack_extra import load_stack
+from layernext.errors import ConfigurationError
 
 DEFAULT_PORT = 8750
 
 DataFolder = Annotated[
-    Path | None, typer.Option("--data", help="Folder that holds the stack's data.")
+    Path | None,
+    typer.Option("--data", help="Folder that holds the stack's data; a per-user one if left out."),
 ]
 DatabaseUrl = Annotated[
     str | None,
@@ -23,7 +30,7 @@ DatabaseUrl = Annotated[
         "--database",
         envvar="LAYERNEXT_DATABASE",
         show_envvar=True,
-        help="postgresql://… instead of the embedded database.",
+        help="postgresql://… in place of the embedded database.",
     ),
 ]
 
@@ -45,10 +52,10 @@ def serve(
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No access log.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print a first key as a JSON document.")
+        bool, typer.Option("--json", help="Print a first key as one JSON document.")
     ] = False,
 ) -> None:
-    """Start a stack. The first start makes an API key and shows it once.
+    """Start a stack. The first start makes an API key and shows its secret, once.
 
     Everything is kept in one folder, unless --database names a PostgreSQL database. Ctrl-C or
     SIGTERM ends it: requests in flight finish first.
@@ -62,6 +69,8 @@ def serve(
         layernext serve --host 0.0.0.0 --database postgresql://layernext@db.internal/layernext
     """
     app: Any = load_stack()
+    # Also while it starts, a service manager's SIGTERM is an orderly stop.
+    signal.signal(signal.SIGTERM, _interrupt)
     settings = app.Settings(
         data=data_folder(data),
         host=host,
@@ -70,15 +79,27 @@ def serve(
         native=not published_only,
         quiet=quiet,
     )
+    # Before a key is made and shown that nobody could use here.
+    check_address(host, port)
     store, first = app.open_stack(settings)
-    url = f"http://{f'[{host}]' if ':' in host else host}:{port}"
+    url = f"http://{_reachable(host)}:{port}"
     if first is not None:
         show_key(first, url, as_json=as_json)
     if not _is_loopback(host):
-        say("note: other machines can reach this; put a proxy with TLS in front of it")
-    say(f"LayerNext stack on {url}, data in {database and 'PostgreSQL' or settings.data}")
+        say(
+            "warning: other machines can reach this address, and keys cross the network unencrypted;"
+            " put a proxy with TLS in front of it"
+        )
+    say(f"LayerNext stack on {url}, data in {'PostgreSQL' if database else settings.data}")
     say(f"API description: {url}/api/docs")
-    app.serve(store, settings)
+    sys.stdout.flush()
+    # The server has finished what was in flight when this arrives: that is how a stack is stopped.
+    with contextlib.suppress(KeyboardInterrupt):
+        app.serve(store, settings)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
 
 
 def show_key(key: Any, url: str | None, *, as_json: bool) -> None:
@@ -87,11 +108,37 @@ def show_key(key: Any, url: str | None, *, as_json: bool) -> None:
         fields = {"api_key": key.api_key, "secret": key.secret, "name": key.name, "role": key.role}
         print_json(fields | ({"url": url} if url else {}))
         return
-    say(f"this is the only time the secret of {key.name!r} ({key.role}) is shown:")
-    typer.echo(f"export LAYERNEXT_API_KEY={key.api_key}")
-    typer.echo(f"export LAYERNEXT_SECRET={key.secret}")
+    say(f"the secret of {key.name!r} (role {key.role}) is shown only now; for a shell:")
+    tell(f"export LAYERNEXT_API_KEY={key.api_key}")
+    tell(f"export LAYERNEXT_SECRET={key.secret}")
     if url:
-        typer.echo(f"export LAYERNEXT_URL={url}")
+        tell(f"export LAYERNEXT_URL={url}")
+
+
+def check_address(host: str, port: int) -> None:
+    """Whether the address can be listened on.
+
+    Raises:
+        ConfigurationError: it cannot, and why.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        with contextlib.closing(socket.socket(family, kind, protocol)) as probe:
+            if os.name == "posix":
+                # As the server does; without it a port is taken for a minute after a stop.
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        raise ConfigurationError(f"cannot listen on {host}:{port}: {error.strerror}") from error
+
+
+def _reachable(host: str) -> str:
+    """The host part of a URL under which this machine finds what listens on `host`."""
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised, not bound
+    host = everywhere.get(host, host)
+    return f"[{host}]" if ":" in host else host
 
 
 def _is_loopback(host: str) -> bool:

@@ -21,6 +21,8 @@ def load_stack() -> ModuleType:
     try:
         from layernext.stack import app  # noqa: PLC0415 - an optional part
     except ModuleNotFoundError as error:
+        if (error.name or "").startswith("layernext"):
+            raise  # not an extra that is missing, but a part of this package
         raise ConfigurationError(
             f"this command needs the stack, which is not installed; run: {INSTALL}"
         ) from error

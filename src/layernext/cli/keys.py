@@ -4,32 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from layernext.cli.configuration import AsJson
-from layernext.cli.output import print_json, print_table, say
+from layernext.cli.output import print_json, print_table, tell
 from layernext.cli.serve import DatabaseUrl, DataFolder, data_folder, show_key
 from layernext.cli.stack_extra import load_stack
-from layernext.errors import DataError, NotFound, Problem
+from layernext.errors import ConfigurationError, DataError, NotFound, Problem
 from layernext.model import find_names_problem
 
 keys = typer.Typer(
-    help="API keys of a stack, on its own data: works while it runs and while it does not.",
-    no_args_is_help=True,
+    help="API keys of a stack, on its own data: works while it runs and while it does not."
 )
 
 
 @contextmanager
-def _store(data: Any, database: str | None) -> Iterator[Any]:
+def _store(data: Path | None, database: str | None, *, is_new_fine: bool) -> Iterator[Any]:
     app: Any = load_stack()
     settings = app.Settings(data=data_folder(data), database=database)
+    if not is_new_fine and database is None and not _has_stack(settings):
+        raise ConfigurationError(f"there is no stack in {settings.data}", hint="give its --data")
     store = app.open_store(settings)
     try:
         yield store
     finally:
         store.close()
+
+
+def _has_stack(settings: Any) -> bool:
+    return Path(settings.database_url.removeprefix("sqlite:///")).exists()
 
 
 @keys.command("create")
@@ -46,14 +52,14 @@ def create(
 
     Examples:
 
-        layernext keys create "training cluster" --role write
+        layernext keys create "training cluster" --role write --data ./stack
 
         layernext keys create ci --role read --data ./stack --json
     """
     problem = find_names_problem(name, "a key")
     if problem:
         raise DataError(Problem("the name", problem))
-    with _store(data, database) as store:
+    with _store(data, database, is_new_fine=True) as store:
         show_key(store.create_key(name, role), None, as_json=as_json)
 
 
@@ -63,18 +69,23 @@ def list_keys(
 ) -> None:
     """List API keys, without their secrets.
 
-    Example:
+    Examples:
 
         layernext keys list --data ./stack
+
+        layernext keys list --database postgresql://layernext@db.internal/layernext --json
     """
-    with _store(data, database) as store:
+    with _store(data, database, is_new_fine=False) as store:
         rows = store.list_keys()
     if as_json:
         print_json(rows)
         return
     print_table(
-        ["Key", "Name", "Role", "Created", "Revoked"],
-        [[r.api_key, r.name, r.role, r.created_at[:19], (r.revoked_at or "")[:19]] for r in rows],
+        ["Key", "Name", "Role", "Created (UTC)", "Revoked (UTC)"],
+        [
+            [row.api_key, row.name, row.role, _minute(row.created_at), _minute(row.revoked_at)]
+            for row in rows
+        ],
         "no keys yet",
     )
 
@@ -88,14 +99,18 @@ def revoke(
 ) -> None:
     """Revoke an API key: requests with it are refused from now on.
 
-    Example:
+    Examples:
 
         layernext keys revoke key_w7cua6xwr7oav97zafwt --data ./stack
     """
-    with _store(data, database) as store:
+    with _store(data, database, is_new_fine=False) as store:
         if not store.revoke_key(api_key):
             raise NotFound(f"there is no key {api_key!r} in use", status=404)
     if as_json:
         print_json({"api_key": api_key, "revoked": True})
     else:
-        say(f"revoked {api_key}")
+        tell(f"revoked {api_key}")
+
+
+def _minute(moment: str | None) -> str:
+    return (moment or "")[:16].replace("T", " ")

@@ -1,0 +1,202 @@
+"""Who imports whom: the table of docs/decisions/0002-rooms.md, held."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from tests.architecture.source import Import, imports_of, modules
+
+# A room and the rooms whose faces it may import.
+ROOMS: dict[str, set[str]] = {
+    "layernext.errors": set(),
+    "layernext.model": {"layernext.errors"},
+    "layernext.wire": {"layernext.model", "layernext.errors"},
+    "layernext.formats": {"layernext.model", "layernext.errors"},
+    "layernext.client": {
+        "layernext.wire",
+        "layernext.formats",
+        "layernext.model",
+        "layernext.errors",
+    },
+    "layernext.evaluation": {"layernext.model", "layernext.errors"},
+    # The store answers in the records that both wires send, so it knows the messages.
+    "layernext.stack.store": {"layernext.wire", "layernext.model", "layernext.errors"},
+    "layernext.stack.settings": {"layernext.errors"},
+    "layernext.stack.api": {
+        "layernext.stack.store",
+        "layernext.stack.settings",
+        "layernext.wire",
+        "layernext.formats",
+        "layernext.model",
+        "layernext.errors",
+    },
+    "layernext.stack.app": {
+        "layernext.stack.api",
+        "layernext.stack.store",
+        "layernext.stack.settings",
+        "layernext.model",
+        "layernext.errors",
+    },
+    "layernext.stack": set(),
+    "layernext.cli": {
+        "layernext.client",
+        "layernext.formats",
+        "layernext.model",
+        "layernext.errors",
+        "layernext.stack.app",
+    },
+    "layernext": {
+        "layernext.client",
+        "layernext.formats",
+        "layernext.model",
+        "layernext.errors",
+    },
+}
+
+# Modules that are a room's face beside its __init__.
+FACES = {
+    "layernext.wire.native",
+    "layernext.wire.published",
+    "layernext.wire.shapes",
+}
+
+# Outside libraries and the rooms they live in; those that are nowhere here may be used by any room.
+LIBRARIES: dict[str, set[str]] = {
+    "httpx": {"layernext.client"},
+    "stamina": {"layernext.client"},
+    "typer": {"layernext.cli"},
+    "rich": {"layernext.cli", "layernext.client"},
+    "platformdirs": {"layernext.cli"},
+    "PIL": {"layernext.cli"},
+    "numpy": {"layernext.evaluation"},
+    "sqlalchemy": {"layernext.stack.store"},
+    "alembic": {"layernext.stack.store"},
+    "litestar": {"layernext.stack.api", "layernext.stack.app"},
+    "anyio": {"layernext.stack.api"},
+    "uvicorn": {"layernext.stack.app"},
+    "zstandard": {
+        "layernext.formats",
+        "layernext.client",
+        "layernext.stack.api",
+        "layernext.stack.store",
+    },
+}
+ANYWHERE = {"msgspec", "typing_extensions", "tomli", "tomllib"}
+
+# Optional or slow to load: only inside the function that needs them.
+LATE_ONLY = {("layernext.client", "rich"), ("layernext.cli", "PIL")}
+
+
+def room_of(target: str) -> str | None:
+    """The innermost room that a module or name is in."""
+    parts = target.split(".")
+    names = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return next((name for name in names if name in ROOMS), None)
+
+
+def every_import() -> list[Import]:
+    return [each for module in modules() for each in imports_of(module)]
+
+
+def is_ours(each: Import) -> bool:
+    return each.target.split(".")[0] == "layernext"
+
+
+def test_rooms_import_only_whom_they_may():
+    """Imports go one way, as the table says."""
+    wrong = []
+    for each in filter(is_ours, every_import()):
+        here, there = room_of(each.module), room_of(each.target)
+        assert here is not None
+        if here == there or each.target == "layernext.__version__":
+            continue
+        if there not in ROOMS[here]:
+            wrong.append(str(each))
+    assert wrong == []
+
+
+def test_rooms_use_faces_only():
+    """No room reaches into another's inside."""
+    wrong = []
+    known = set(modules())
+    for each in filter(is_ours, every_import()):
+        here, there = room_of(each.module), room_of(each.target)
+        # `stack.app` puts the stack's parts together: it is inside.
+        if here in {there, "layernext.stack.app"}:
+            continue
+        module = each.target if each.target in known else each.target.rpartition(".")[0]
+        if module not in {there, *FACES, "layernext"}:
+            wrong.append(str(each))
+    assert wrong == []
+
+
+def test_cli_starts_the_stack_inside_a_command():
+    """The command line loads the stack only where it starts it, so that it works without it."""
+    stack = [
+        each
+        for each in every_import()
+        if each.module.startswith("layernext.cli") and each.target.startswith("layernext.stack")
+    ]
+    assert stack
+    assert [str(each) for each in stack if not each.is_late] == []
+
+
+def test_outside_libraries_live_in_their_rooms():
+    """A library is used where its room is, and nowhere else."""
+    wrong = []
+    for each in every_import():
+        library = each.target.split(".")[0]
+        if library in sys.stdlib_module_names or library in ANYWHERE or is_ours(each):
+            continue
+        room = room_of(each.module)
+        assert room is not None
+        is_late_where_it_must = (room, library) not in LATE_ONLY or each.is_late
+        if room not in LIBRARIES.get(library, set()) or not is_late_where_it_must:
+            wrong.append(str(each))
+    assert wrong == []
+
+
+def test_no_module_imports_itself_in_a_circle():
+    """A cycle means that a noun is in the wrong room."""
+    known = set(modules())
+    graph: dict[str, set[str]] = {name: set() for name in known}
+    for each in filter(is_ours, every_import()):
+        if not (each.is_late or each.is_for_types):
+            target = each.target if each.target in known else each.target.rpartition(".")[0]
+            is_name_in_own_package = each.target.rpartition(".")[0] == each.module
+            if target != each.module and not (is_name_in_own_package and target == each.module):
+                graph[each.module].add(target)
+    assert find_circle(graph) is None
+
+
+def find_circle(graph: dict[str, set[str]]) -> list[str] | None:
+    """Some modules that import each other in a circle, or None."""
+    done: set[str] = set()
+
+    def visit(name: str, path: list[str]) -> list[str] | None:
+        if name in path:
+            return [*path[path.index(name) :], name]
+        if name in done:
+            return None
+        for following in sorted(graph.get(name, ())):
+            found = visit(following, [*path, name])
+            if found:
+                return found
+        done.add(name)
+        return None
+
+    return next((found for name in sorted(graph) if (found := visit(name, []))), None)
+
+
+@pytest.mark.parametrize(
+    ("graph", "circle"),
+    [
+        pytest.param({"a": {"b"}, "b": {"c"}, "c": set()}, None, id="line"),
+        pytest.param({"a": {"b"}, "b": {"a"}}, ["a", "b", "a"], id="circle"),
+    ],
+)
+def test_circles_are_found(graph, circle):
+    """The search for circles finds one where there is one."""
+    assert find_circle(graph) == circle

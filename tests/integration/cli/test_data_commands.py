@@ -1,0 +1,135 @@
+"""upload, validate, download, runs, collections, labels, rm: processes against a real stack."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+GEOMETRIES = {"bbox": "rectangle", "polygon": "polygon", "line": "line"}
+
+
+def lines(text):
+    return text.strip().splitlines()
+
+
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_round_trip(connected, samples, tmp_path, name):
+    """A sample file comes back value by value; the spellings are those that scripts rely on."""
+    sample = samples / f"example_{name}.json"
+    collection, run = f"round/{name}", "test model v1.0.1"
+    uploaded = connected(
+        "upload", collection, run, sample, "--geometry", GEOMETRIES[name], "--json"
+    )
+    report = json.loads(uploaded.stdout)
+    assert (report["images"], report["annotations"], report["mode"]) == (1, 1, "machine")
+    connected("download", collection, run, "--out", "back.json")
+    assert json.loads((tmp_path / "back.json").read_text()) == json.loads(sample.read_text())
+
+
+@pytest.mark.parametrize("name", GEOMETRIES)
+def test_geometry_is_found_out(connected, samples, name):
+    """Without --geometry a form v1 file says by its keys what it has."""
+    sample = samples / f"example_{name}.json"
+    found = json.loads(connected("validate", sample, "--json").stdout)
+    assert found == {
+        "valid": True,
+        "file": str(sample),
+        "images": 1,
+        "annotations": 1,
+        "geometry": GEOMETRIES[name],
+    }
+    connected("upload", "found", name, sample)
+    runs = json.loads(connected("runs", "found", "--json").stdout)
+    assert name in {run["name"] for run in runs}
+
+
+def test_ground_truth(connected, samples):
+    """--ground-truth uploads a ground truth; the listing says so."""
+    sample = samples / "example_bbox.json"
+    connected("upload", "truths", "truth", sample, "--ground-truth", "--json")
+    (run,) = json.loads(connected("runs", "truths", "--json").stdout)
+    assert (run["name"], run["mode"]) == ("truth", "human")
+    assert "ground truth" in connected("runs", "truths").stdout
+
+
+def test_slash_at_the_end_is_the_same_collection(connected, samples):
+    """'slashed/' and 'slashed' are one collection."""
+    for name in ("slashed/", "slashed"):
+        connected("upload", name, "run", samples / "example_bbox.json")
+    names = [row["name"] for row in json.loads(connected("collections", "--json").stdout)]
+    assert names.count("slashed") == 1
+    assert "slashed/" not in names
+
+
+def test_listings_as_tables(connected, samples):
+    """Without --json, listings are tables with a header."""
+    connected("upload", "tables", "a run", samples / "example_bbox.json")
+    assert lines(connected("collections").stdout)[0].startswith("Collection")
+    runs = connected("runs", "tables").stdout
+    assert lines(runs)[0].startswith("Run")
+    assert "a run" in runs
+    assert "kitchen" in connected("labels").stdout
+
+
+def test_labels_as_json(connected, samples):
+    """Labels come with reference, colour and attributes."""
+    connected("upload", "labelled", "run", samples / "example_bbox.json")
+    labels = json.loads(connected("labels", "--json").stdout)
+    kitchen = next(label for label in labels if label["name"] == "kitchen")
+    assert kitchen["color"].startswith("#")
+    assert [attribute["name"] for attribute in kitchen["attributes"]] == ["name"]
+
+
+def test_several_runs_in_one_compressed_file(connected, samples, tmp_path):
+    """A download without a run has all of them; .zst compresses; it can be uploaded again."""
+    for name, geometry in GEOMETRIES.items():
+        sample = samples / f"example_{name}.json"
+        connected("upload", "several", name, sample, "--geometry", geometry)
+    done = connected("download", "several", "--out", "all.json.zst", "--json")
+    report = json.loads(done.stdout)
+    assert (report["images"], report["path"]) == (3, "all.json.zst")
+    assert (tmp_path / "all.json.zst").read_bytes().startswith(b"\x28\xb5\x2f\xfd")
+
+
+def test_rm_asks_unless_told(connected, samples):
+    """rm without --yes does nothing where nobody can be asked; with it the run is gone."""
+    connected("upload", "removed", "run", samples / "example_bbox.json")
+    refused = connected("rm", "removed", "run", code=2)
+    assert "--yes" in refused.stderr
+    report = json.loads(connected("rm", "removed", "run", "--yes", "--json").stdout)
+    assert report == {"images": 1, "annotations": 1}
+    assert json.loads(connected("runs", "removed", "--json").stdout) == []
+
+
+def test_json_is_the_only_output(connected, samples):
+    """With --json standard output is one document, even on first use and with notes."""
+    sample = samples / "example_bbox.json"
+    for command in (
+        ["upload", "only", "run", sample],
+        ["validate", sample],
+        ["runs"],
+        ["collections"],
+        ["labels"],
+        ["download", "only", "run", "--out", "x.json"],
+        ["doctor"],
+    ):
+        json.loads(connected(*command, "--json").stdout)
+
+
+def test_unusual_names(connected, samples, tmp_path):
+    """Names with slashes, percent signs, spaces and other scripts arrive as they were written."""
+    collection, run = "räume/küche 100%?#", "модель / 模型 50% #1?"
+    connected("upload", collection, run, samples / "example_bbox.json")
+    runs = json.loads(connected("runs", collection, "--json").stdout)
+    assert [(each["collection"], each["name"]) for each in runs] == [(collection, run)]
+    connected("download", collection, run, "--out", "back.json")
+    assert (tmp_path / "back.json").exists()
+
+
+def test_control_characters_do_not_reach_the_terminal(connected, samples):
+    """A name with an escape sequence is listed with the escape made visible."""
+    connected("upload", "escapes", "\x1b[31mred\nnext", samples / "example_bbox.json")
+    shown = connected("runs", "escapes").stdout
+    assert "\x1b" not in shown
+    assert "\\x1b[31mred\\nnext" in shown

@@ -1,0 +1,131 @@
+"""The demo, whole: what a newcomer sees first."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from layernext.cli import demo_scene
+from layernext.cli.demo import is_same
+
+RUNS = 5
+
+
+def test_demo_says_identical(cli, tmp_path):
+    """Every run comes back identical, and nothing is left behind."""
+    shown = cli("demo", "--images", "12", TMPDIR=str(tmp_path)).stdout
+    assert shown.count("identical") == RUNS
+    assert "DIFFERENT" not in shown
+    assert "client.upload_modelrun_from_json('path1/path2/', 'test model v1.0.1'" in shown
+    assert list(tmp_path.glob("layernext-demo-*")) == []
+
+
+def test_demo_as_json(cli, tmp_path):
+    """demo --json prints one document with a verdict for each run."""
+    found = json.loads(cli("demo", "--images", "5", "--json", TMPDIR=str(tmp_path)).stdout)
+    assert found["identical"] is True
+    assert len(found["runs"]) == RUNS
+    assert {run["kind"] for run in found["runs"]} == {"model run", "ground truth"}
+
+
+def test_demo_that_stays(tmp_path):
+    """demo --keep leaves the stack up with its key, data and images; Ctrl-C removes everything."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "layernext.cli", "demo", "--keep", "--images", "3"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    try:
+        shown = ""
+        for line in process.stdout:
+            shown += line
+            if "Ctrl-C ends the stack" in line:
+                break
+        exported = dict(re.findall(r"export (LAYERNEXT_\w+)=(.+)", shown))
+        images = Path(re.search(r"Drawn images: +(.+)", shown)[1])
+        assert len(list(images.glob("*.jpg"))) == 3
+        urllib.request.urlopen(exported["LAYERNEXT_URL"] + "/ready", timeout=5).close()
+        listed = subprocess.run(
+            [sys.executable, "-m", "layernext.cli", "runs", "--json"],
+            env={**os.environ, **exported},
+            capture_output=True,
+            check=True,
+        )
+        assert len(json.loads(listed.stdout)) == RUNS
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.communicate()
+    assert list(tmp_path.glob("layernext-demo-*")) == []
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(exported["LAYERNEXT_URL"] + "/ready", timeout=5)
+
+
+def test_demo_ended_from_outside_cleans_up(tmp_path):
+    """SIGTERM in the middle of the demo stops its stack and removes its folder."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "layernext.cli", "demo", "--images", "2000"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    deadline = time.monotonic() + 60
+    while not list(tmp_path.glob("layernext-demo-*/images")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 130
+    assert list(tmp_path.glob("layernext-demo-*")) == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        pytest.param({"a": [1.5, None]}, {"a": [1.5, None]}, True, id="equal"),
+        pytest.param(243.0, 243, False, id="kind-of-number"),
+        pytest.param(1, True, False, id="bool"),
+        pytest.param({"a": 1}, {"a": 1, "b": 2}, False, id="key"),
+        pytest.param([1, 2], [1, 2, 3], False, id="length"),
+        pytest.param(0.0, -0.0, False, id="sign"),
+    ],
+)
+def test_comparison_is_strict(one, other, same):
+    """The demo's comparison sees a changed kind of number, a missing key, a missing entry."""
+    assert is_same(one, other) is same
+
+
+def test_scenes_are_repeatable():
+    """The same seed gives the same scenes, and all four geometries are in them."""
+    first, again = demo_scene.scenes(4), demo_scene.scenes(4)
+    assert first == again
+    kinds = {a["type"] for scene in first for a in demo_scene.truth(scene)["annotations"]}
+    assert kinds == {"rectangle", "polygon", "line", "points"}
+
+
+def test_boxes_are_where_the_crates_are(tmp_path):
+    """A crate's bbox is the drawn crate: its middle has the crate's colour, its outside not."""
+    from PIL import Image
+
+    crate = demo_scene.Thing("crate", "red", [(100, 50), (180, 50), (180, 90), (100, 90)])
+    scene = demo_scene.Scene("one.png", 1, [crate])
+    demo_scene.draw_scenes([scene], tmp_path)
+    (annotation,) = demo_scene.truth(scene)["annotations"]
+    x, y, width, height = annotation["bbox"]
+    assert (x, y, width, height) == (100, 50, 80, 40)
+    with Image.open(tmp_path / "one.png") as image:
+        red = demo_scene.COLOURS["red"]
+        for point in ((x + 2, y + 2), (x + width - 2, y + height - 2)):
+            assert image.getpixel(point) == red
+        for point in ((x - 2, y - 2), (x + width + 2, y + height + 2)):
+            assert image.getpixel(point) != red

@@ -1,0 +1,177 @@
+"""Writes docs/cli.md from the commands themselves: the same words that ``--help`` shows.
+
+python tools/generate_cli_reference.py            write the file
+python tools/generate_cli_reference.py --check    only say whether it is up to date
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import typer
+from typer.models import ArgumentInfo, OptionInfo
+
+from layernext.cli import exit_codes
+from layernext.cli.app import app
+
+TARGET = Path(__file__).parents[1] / "docs" / "cli.md"
+
+INTRODUCTION = """\
+# The command line
+
+<!-- Written by tools/generate_cli_reference.py from the commands themselves; do not edit. -->
+
+`layernext COMMAND --help` shows the same. What a command finds out goes to standard output, as a
+table or text for people, or with `--json` as exactly one JSON document. Progress, notes and errors
+go to standard error; an error is one line, or one line for each problem of a file.
+
+## Which stack
+
+Commands that talk to a stack need its URL, an API key and the key's secret. Each is looked for in
+this order:
+
+1. the options `--api-key`, `--secret`, `--url`;
+2. the environment variables `LAYERNEXT_API_KEY`, `LAYERNEXT_SECRET`, `LAYERNEXT_URL`;
+3. a TOML file: that of `--config`, or `config.toml` in the per-user configuration folder
+   (`layernext doctor` says where that is):
+
+```toml
+api_key = "key_…"
+secret = "…"
+url = "http://127.0.0.1:8750"
+```
+
+The file holds a secret: `chmod 600` it. `layernext doctor` shows where each value comes from.
+"""
+
+COMMON = """\
+## Options of `layernext` itself
+
+They stand before the command: `layernext --debug upload …`.
+
+| option | meaning |
+| --- | --- |
+| `--debug` | Show tracebacks and logs; also `LAYERNEXT_DEBUG=1`. |
+| `--version` | Say which version this is. |
+| `--help`, `-h` | Show help; each command has it, too. |
+"""
+
+
+def document() -> str:
+    """The whole page."""
+    parts = [INTRODUCTION, COMMON, _exit_codes(), "## Commands\n"]
+    parts += [_section(name, function) for name, function in commands()]
+    return "\n".join(parts)
+
+
+def commands() -> Iterator[tuple[str, Callable[..., None]]]:
+    """Every command with its full name, groups last."""
+    for command in app.registered_commands:
+        yield f"layernext {command.name}", typing.cast("Callable[..., None]", command.callback)
+    for group in app.registered_groups:
+        for command in typing.cast("typer.Typer", group.typer_instance).registered_commands:
+            function = typing.cast("Callable[..., None]", command.callback)
+            yield f"layernext {group.name} {command.name}", function
+
+
+def _exit_codes() -> str:
+    rows = "\n".join(f"| {code} | {meaning} |" for code, meaning in exit_codes.MEANINGS.items())
+    return f"## Exit codes\n\n| code | meaning |\n| --- | --- |\n{rows}\n"
+
+
+def _section(name: str, function: Callable[..., None]) -> str:
+    text, _, examples = inspect.cleandoc(function.__doc__ or "").partition("Examples:")
+    arguments, options = _parameters(function)
+    usage = " ".join([name, *(usage for usage, _ in arguments), "[OPTIONS]"])
+    lines = [f"### `{name}`\n", text.strip(), f"\n```text\n{usage}\n```\n"]
+    for title, rows in (
+        ("argument", [(f"`{usage}`", meaning) for usage, meaning in arguments]),
+        ("option", options),
+    ):
+        if rows:
+            lines.append(f"| {title} | meaning |\n| --- | --- |")
+            lines += [f"| {what} | {meaning} |" for what, meaning in rows]
+            lines.append("")
+    shown = [line.strip() for line in examples.splitlines() if line.strip()]
+    lines += ["```sh", *shown, "```", ""]
+    return "\n".join(lines)
+
+
+def _parameters(
+    function: Callable[..., None],
+) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Arguments and options, each as what to write and what it means."""
+    hints = typing.get_type_hints(function, include_extras=True)
+    arguments, options = [], []
+    for name, parameter in inspect.signature(function).parameters.items():
+        base, info = _annotation(hints[name])
+        if isinstance(info, ArgumentInfo):
+            arguments.append((_argument(name, base, parameter), _sentence(info.help)))
+        elif isinstance(info, OptionInfo):
+            names = ", ".join(f"`{each}`" for each in _spellings(info))
+            value = _value(base)
+            meaning = _sentence(info.help)
+            if info.envvar:
+                meaning += f" Also `{info.envvar}`."
+            if value and parameter.default is not None:
+                meaning += f" Default: `{parameter.default}`."
+            options.append((f"{names} {value}".strip(), meaning))
+    return arguments, options
+
+
+def _annotation(hint: Any) -> tuple[Any, Any]:
+    """Type and Typer's part of an annotation; Python 3.10 puts an Optional around it."""
+    if typing.get_origin(hint) is not typing.Annotated:
+        hint = next(each for each in typing.get_args(hint) if each is not type(None))
+    base, info = typing.get_args(hint)[:2]
+    return base, info
+
+
+def _spellings(info: OptionInfo) -> list[str]:
+    # Inside Annotated there is no default, and Typer keeps the first spelling in its place.
+    first = [info.default] if isinstance(info.default, str) else []
+    return [each for decl in (*first, *(info.param_decls or ())) for each in decl.split("/")]
+
+
+def _argument(name: str, base: Any, parameter: inspect.Parameter) -> str:
+    word = name.upper()
+    if list in {typing.get_origin(each) for each in (base, *typing.get_args(base))}:
+        word = f"{word.removesuffix('S')} …"
+    is_required = parameter.default is inspect.Parameter.empty
+    return word if is_required else f"[{word}]"
+
+
+def _value(base: Any) -> str:
+    """What an option takes: a word for its kind, its choices, or nothing for a flag."""
+    if typing.get_origin(base) in {typing.Union, types.UnionType}:
+        (base,) = (each for each in typing.get_args(base) if each is not type(None))
+    if typing.get_origin(base) is Literal:
+        return "&#124;".join(f"`{choice}`" for choice in typing.get_args(base))
+    words: dict[Any, str] = {bool: "", str: "TEXT", int: "NUMBER", Path: "PATH"}
+    return words[base]
+
+
+def _sentence(text: str | None) -> str:
+    return (text or "").replace("|", "&#124;")
+
+
+def main() -> int:
+    """Write or check; the exit code."""
+    text = document()
+    if "--check" in sys.argv:
+        if TARGET.exists() and TARGET.read_text(encoding="utf-8") == text:
+            return 0
+        print("docs/cli.md is not up to date; run: python3 dev.py docs", file=sys.stderr)
+        return 1
+    TARGET.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

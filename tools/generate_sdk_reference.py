@@ -1,0 +1,234 @@
+"""Writes docs/sdk.md from the docstrings of every name that `layernext` exports.
+
+    python tools/generate_sdk_reference.py            write the file
+    python tools/generate_sdk_reference.py --check    only say whether it is up to date
+
+Reads the source without running it, so that the page is the same under every Python.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src" / "layernext"
+TARGET = ROOT / "docs" / "sdk.md"
+
+INTRODUCTION = """\
+# SDK reference
+
+<!-- Written by tools/generate_sdk_reference.py from the docstrings; do not edit. -->
+
+Everything here is exported by `layernext`. [Getting started](getting-started.md) shows how it is
+used; [errors.md](errors.md) says which error means what.
+"""
+
+# What belongs together, in reading order; a name that is nowhere here goes to the last.
+CHAPTERS: dict[str, list[str]] = {
+    "Clients": ["LayerNextClient", "AsyncLayerNextClient", "RunLogger", "validate_file"],
+    "Reports": ["UploadReport", "DownloadReport", "RemoveReport", "FileSummary"],
+    "Annotations": [
+        "ImageAnnotations", "Rectangle", "Polygon", "Line", "Points", "AttributeValue",
+        "Annotation", "Geometry", "Mode",
+    ],
+    "What a stack holds": ["Collection", "ModelRun", "Label", "LabelAttribute", "Job"],
+    "Errors": [],
+}  # fmt: skip
+
+# The twin has the same calls; saying them all again would help nobody.
+WITHOUT_METHODS = {"AsyncLayerNextClient"}
+
+_SECTION = re.compile(r"^(Args|Returns|Raises|Attributes|Yields):$")
+_EXAMPLE = re.compile(r"^(Example|Examples):$")
+_ENTRY = re.compile(r"^(?:    )?(?P<names>[*\w]+(?:, [*\w]+)*): (?P<text>.*)$")
+
+Definition = ast.ClassDef | ast.FunctionDef | ast.Assign | ast.AnnAssign
+
+
+def exported() -> list[str]:
+    """The names in `layernext.__all__`, without the version."""
+    for node in ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__":
+            names: list[str] = ast.literal_eval(node.value)
+            return [name for name in names if not name.startswith("__")]
+    raise LookupError("layernext/__init__.py has no __all__")
+
+
+def definitions() -> dict[str, tuple[Definition, str | None, list[Definition]]]:
+    """Every top-level name of the rooms that users see: its node, its words, its module."""
+    found: dict[str, tuple[Definition, str | None, list[Definition]]] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        if path.relative_to(PACKAGE).parts[0] in {"stack", "cli", "wire"}:
+            continue
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        module = [node for node in body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
+        for node, following in zip(body, [*body[1:], None], strict=True):
+            if isinstance(node, ast.ClassDef | ast.FunctionDef):
+                found.setdefault(node.name, (node, ast.get_docstring(node), list(module)))
+            elif isinstance(node, ast.Assign | ast.AnnAssign):
+                target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+                words = _string(following)
+                found.setdefault(ast.unparse(target), (node, words, []))
+    return found
+
+
+def _string(node: ast.stmt | None) -> str | None:
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        return str(node.value.value)
+    return None
+
+
+def document() -> str:
+    """The whole page."""
+    known, names = definitions(), exported()
+    placed = {name for chapter in CHAPTERS.values() for name in chapter}
+    parts = [INTRODUCTION]
+    for title, wanted in CHAPTERS.items():
+        chosen = wanted or [name for name in names if name not in placed]
+        parts.append(f"## {title}\n")
+        for name in chosen:
+            if name in names:
+                parts += _entry(name, *known[name])
+    return "\n".join(parts).rstrip() + "\n"
+
+
+def _entry(
+    name: str, node: Definition, words: str | None, module: list[Definition]
+) -> Iterator[str]:
+    yield f"### `{name}`\n"
+    yield f"```python\n{_head(node)}\n```\n"
+    yield _markdown(words or "")
+    if isinstance(node, ast.ClassDef) and name not in WITHOUT_METHODS:
+        for method in _methods(node, module):
+            aliases = _aliases(node, method.name)
+            also = f"Also as `{'`, `'.join(aliases)}`.\n" if aliases else ""
+            yield f"#### `{name}.{method.name}`\n"
+            if _has(method, "property"):
+                yield _markdown(ast.get_docstring(method) or "")
+                continue
+            yield f"```python\n{_call(method.name, method)}\n```\n"
+            yield _markdown(ast.get_docstring(method) or "")
+            yield from filter(None, [also])
+
+
+def _methods(node: ast.ClassDef, module: list[Definition]) -> Iterator[ast.FunctionDef]:
+    """Public methods; those of a private base in the same module first."""
+    bases = {ast.unparse(base) for base in node.bases}
+    for other in module:
+        if isinstance(other, ast.ClassDef) and other.name in bases and other.name[0] == "_":
+            yield from _methods(other, module)
+    for each in node.body:
+        if isinstance(each, ast.FunctionDef) and not each.name.startswith("_"):
+            yield each
+
+
+def _aliases(node: ast.ClassDef, name: str) -> list[str]:
+    return [
+        ast.unparse(each.targets[0])
+        for each in node.body
+        if isinstance(each, ast.Assign) and ast.unparse(each.value) == name
+    ]
+
+
+def _head(node: Definition) -> str:
+    if isinstance(node, ast.Assign | ast.AnnAssign):
+        return ast.unparse(node)
+    if isinstance(node, ast.FunctionDef):
+        return _call(node.name, node)
+    for each in node.body:
+        if isinstance(each, ast.FunctionDef) and each.name == "__init__":
+            return _call(node.name, each)
+    fields = [each for each in node.body if isinstance(each, ast.AnnAssign)]
+    lines = [ast.unparse(each) for each in fields if "ClassVar" not in ast.unparse(each.annotation)]
+    bases = ", ".join(ast.unparse(base) for base in node.bases if ast.unparse(base)[0] != "_")
+    title = f"class {node.name}({bases}):" if bases else f"class {node.name}:"
+    return "\n    ".join([title, *(lines or ["..."])])
+
+
+def _call(name: str, node: ast.FunctionDef) -> str:
+    """How it is called, an argument a line when it is long."""
+    wanted = node.args
+    positional = wanted.posonlyargs + wanted.args
+    defaults = [None] * (len(positional) - len(wanted.defaults)) + list(wanted.defaults)
+    arguments = [_argument(each, value) for each, value in zip(positional, defaults, strict=True)]
+    arguments = [each for each in arguments if each not in {"self", "cls"}]
+    if wanted.vararg:
+        arguments.append(f"*{_argument(wanted.vararg, None)}")
+    elif wanted.kwonlyargs:
+        arguments.append("*")
+    pairs = zip(wanted.kwonlyargs, wanted.kw_defaults, strict=True)
+    arguments += [_argument(each, value) for each, value in pairs]
+    if wanted.kwarg:
+        arguments.append(f"**{_argument(wanted.kwarg, None)}")
+    answer = f" -> {ast.unparse(node.returns)}" if node.returns and name[0].islower() else ""
+    line = f"{name}({', '.join(arguments)}){answer}"
+    longest = 88
+    if len(line) <= longest:
+        return line
+    return "\n    ".join([f"{name}(", *(f"{each}," for each in arguments)]) + f"\n){answer}"
+
+
+def _argument(argument: ast.arg, default: ast.expr | None) -> str:
+    text = argument.arg
+    if argument.annotation:
+        text += f": {ast.unparse(argument.annotation)}"
+    if default is not None:
+        text += f" = {ast.unparse(default)}" if argument.annotation else f"={ast.unparse(default)}"
+    return text
+
+
+def _has(node: ast.FunctionDef, decorator: str) -> bool:
+    return any(ast.unparse(each) == decorator for each in node.decorator_list)
+
+
+def _markdown(words: str) -> str:
+    """A docstring in Google's form as Markdown: sections as lists, examples as code."""
+    lines: list[str] = []
+    section = ""
+    for line in words.expandtabs().splitlines():
+        if _SECTION.match(line):
+            section = line
+            lines += ["", f"**{line}**" if line != "Args:" else "**Arguments:**", ""]
+        elif _EXAMPLE.match(line):
+            section = "Example:"
+            lines += ["", "```pycon"]
+        elif section == "Example:" and (line.startswith("    ") or not line):
+            if line:
+                lines.append(re.sub(r"\s*# doctest:.*", "", line[4:]))
+        elif section and line.startswith("    "):
+            entry = _ENTRY.match(line[4:]) if not line.startswith("        ") else None
+            if entry:
+                names = "`, `".join(entry["names"].split(", "))
+                lines.append(f"- `{names}`: {entry['text']}")
+            else:
+                is_more = bool(lines) and lines[-1].startswith(("- ", "  "))
+                lines.append(f"  {line.strip()}" if is_more else line.strip())
+        else:
+            if section == "Example:":
+                lines.append("```")
+            section = "" if line else section
+            lines.append(line.replace("::", ":") if line.endswith("::") else line)
+    if section == "Example:":
+        lines.append("```")
+    text = re.sub(r"(?<!`)``(?!`)", "`", "\n".join(lines))
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def main() -> int:
+    """Write or check; the exit code."""
+    text = document()
+    if "--check" in sys.argv:
+        if TARGET.exists() and TARGET.read_text(encoding="utf-8") == text:
+            return 0
+        print("docs/sdk.md is not up to date; run: python3 dev.py docs", file=sys.stderr)
+        return 1
+    TARGET.write_text(text, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
