@@ -1,0 +1,75 @@
+"""API keys, for administrators."""
+
+from __future__ import annotations
+
+from litestar import Response
+from msgspec import Struct
+
+from layernext.errors import NotFound
+from layernext.stack.api.messages import Call, answer, check_name, read_message, read_path
+from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.services import services_of
+from layernext.stack.store import Key, NewKey
+from layernext.wire.native import KEYS_PATH, KeyRequest
+
+
+class RevokeResult(Struct, frozen=True):
+    """The key that was revoked."""
+
+    api_key: str
+
+
+@operation(
+    "GET",
+    KEYS_PATH,
+    Operation(summary="List API keys", tag="Keys", role="admin", answer=list[Key]),
+)
+async def list_keys(request: Call) -> Response[bytes]:
+    """Every key without its secret, revoked ones too, oldest first."""
+    services = services_of(request)
+    return answer(await services.call(services.store.list_keys))
+
+
+@operation(
+    "POST",
+    KEYS_PATH,
+    Operation(
+        summary="Make an API key",
+        tag="Keys",
+        role="admin",
+        body=KeyRequest,
+        answer=NewKey,
+        errors=(400, 413, 422),
+    ),
+)
+async def create_key(request: Call) -> Response[bytes]:
+    """Makes a key. Its secret is in this answer and nowhere else, ever again."""
+    wanted = await read_message(request, KeyRequest)
+    check_name(wanted.name, "name", "a key")
+    services = services_of(request)
+    made = answer(await services.call(services.store.create_key, wanted.name, wanted.role))
+    made.set_header("Cache-Control", "no-store")
+    return made
+
+
+@operation(
+    "DELETE",
+    f"{KEYS_PATH}/{{api_key:str}}",
+    Operation(
+        summary="Revoke an API key",
+        tag="Keys",
+        role="admin",
+        path=(Parameter("api_key", "The key, without its secret."),),
+        answer=RevokeResult,
+        errors=(400, 404),
+    ),
+)
+async def revoke_key(request: Call) -> Response[bytes]:
+    """Ends a key's life: requests that come with it are refused from now on."""
+    services, api_key = services_of(request), read_path(request, "api_key")
+    if not await services.call(services.store.revoke_key, api_key):
+        raise NotFound(f"there is no key {api_key[:600]!r} in use", status=404)
+    return answer(RevokeResult(api_key))
+
+
+ROUTES = [list_keys, create_key, revoke_key]

@@ -1,0 +1,187 @@
+"""Native listings, page by page: collections, model runs, labels; and single jobs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from litestar import Response
+from msgspec import Meta, Struct
+
+from layernext import __version__
+from layernext.errors import NotFound
+from layernext.model import Collection, Job, Label, ModelRun
+from layernext.stack.api.messages import (
+    Call,
+    answer,
+    check_name,
+    find_collection,
+    read_message,
+    read_path,
+    read_query,
+)
+from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.services import services_of
+from layernext.wire.native import (
+    BASE_PATH,
+    COLLECTIONS_PATH,
+    JOBS_PATH,
+    LABELS_PATH,
+    MAX_PAGE,
+    RUNS_PATH,
+    VERSION,
+    CollectionRequest,
+    PageOf,
+)
+
+
+class StackDescription(Struct, frozen=True, kw_only=True):
+    """What the stack is, and who asks."""
+
+    stack: str
+    version: int
+    key_name: str
+    role: str
+
+
+class PageQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which page.
+
+    Attributes:
+        after: the ``next`` of the page before; left out for the first.
+        limit: most records in the page.
+    """
+
+    after: str | None = None
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = MAX_PAGE
+
+
+class RunsQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which runs.
+
+    Attributes:
+        collection: id or name; empty is the unnamed collection; left out means all.
+    """
+
+    collection: str | None = None
+
+
+@operation(
+    "GET",
+    BASE_PATH,
+    Operation(summary="Describe the stack", tag="Stack", role="read", answer=StackDescription),
+)
+async def describe(request: Call) -> Response[bytes]:
+    """The stack's version, and what the key may do that asks."""
+    key = request.auth
+    return answer(
+        StackDescription(stack=__version__, version=VERSION, key_name=key.name, role=key.role)
+    )
+
+
+@operation(
+    "GET",
+    COLLECTIONS_PATH,
+    Operation(
+        summary="List collections",
+        tag="Collections",
+        role="read",
+        query=PageQuery,
+        answer=PageOf[Collection],
+        errors=(400,),
+    ),
+)
+async def list_collections(request: Call) -> Response[bytes]:
+    """Collections, oldest first."""
+    page, services = read_query(request, PageQuery), services_of(request)
+    store = services.store
+    return answer(
+        await services.call(lambda: store.list_collections(after=page.after, limit=page.limit))
+    )
+
+
+@operation(
+    "POST",
+    COLLECTIONS_PATH,
+    Operation(
+        summary="Make a collection",
+        tag="Collections",
+        role="write",
+        body=CollectionRequest,
+        answer=Collection,
+        errors=(400, 413, 422),
+    ),
+)
+async def create_collection(request: Call) -> Response[bytes]:
+    """Makes a collection, or answers the one that has the name already."""
+    wanted = await read_message(request, CollectionRequest)
+    check_name(wanted.name.rstrip("/"), "name", "a collection")
+    services = services_of(request)
+    return answer(await services.call(services.store.ensure_collection, wanted.name))
+
+
+@operation(
+    "GET",
+    RUNS_PATH,
+    Operation(
+        summary="List model runs and ground truths",
+        tag="Model runs",
+        role="read",
+        query=RunsQuery,
+        answer=PageOf[ModelRun],
+        errors=(400, 404),
+    ),
+)
+async def list_runs(request: Call) -> Response[bytes]:
+    """Model runs and ground truths with what they hold, one record for each collection."""
+    wanted, services = read_query(request, RunsQuery), services_of(request)
+    store, row_id = services.store, None
+    if wanted.collection is not None:
+        row_id = (await find_collection(request, wanted.collection)).row_id
+    return answer(
+        await services.call(lambda: store.list_runs(row_id, after=wanted.after, limit=wanted.limit))
+    )
+
+
+@operation(
+    "GET",
+    LABELS_PATH,
+    Operation(
+        summary="List labels",
+        tag="Labels",
+        role="read",
+        query=PageQuery,
+        answer=PageOf[Label],
+        errors=(400,),
+    ),
+)
+async def list_labels(request: Call) -> Response[bytes]:
+    """Labels with their references, colours and attributes, oldest first."""
+    page, services = read_query(request, PageQuery), services_of(request)
+    store = services.store
+    return answer(
+        await services.call(lambda: store.list_labels(after=page.after, limit=page.limit))
+    )
+
+
+@operation(
+    "GET",
+    f"{JOBS_PATH}/{{job_id:str}}",
+    Operation(
+        summary="Look at a job",
+        tag="Jobs",
+        role="read",
+        path=(Parameter("job_id", "The `id` of the job; an upload is a job, too."),),
+        answer=Job,
+        errors=(400, 404),
+    ),
+)
+async def get_job(request: Call) -> Response[bytes]:
+    """How far a job has come."""
+    services, job_id = services_of(request), read_path(request, "job_id")
+    job = await services.call(services.store.find_job, job_id)
+    if job is None:
+        raise NotFound(f"there is no job {job_id[:600]!r}", status=404)
+    return answer(job)
+
+
+ROUTES = [describe, list_collections, create_collection, list_runs, list_labels, get_job]

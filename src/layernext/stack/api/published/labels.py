@@ -1,0 +1,351 @@
+"""Labels, attributes and values with their references: E02 and E05 to E09."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from litestar import Response
+from msgspec import Meta, Struct, field
+
+from layernext.errors import DataError, NotFound, Problem
+from layernext.model import Label
+from layernext.stack.api.body import received
+from layernext.stack.api.messages import (
+    Call,
+    answer,
+    check_name,
+    decode_message,
+    read_message,
+    read_query,
+)
+from layernext.stack.api.operation import Operation, operation
+from layernext.stack.api.services import services_of
+from layernext.stack.store import LabelGroup, LabelRef, Store
+from layernext.wire.native import MAX_PAGE
+from layernext.wire.published import (
+    COCO_LABEL_PATH,
+    CREATE_LABEL_GROUP_PATH,
+    CREATE_LABEL_PATH,
+    LABEL_GROUPS_PATH,
+    LABEL_REFERENCES_PATH,
+    LABELS_PATH,
+)
+from layernext.wire.shapes import AttributeReference, LabelReference, value_text
+
+MAX_REFERENCES_BYTES = 256 << 20
+"""Of an E02 request: every distinct attribute value of a file is in it."""
+
+MAX_GROUP_LABELS = 10_000
+LABEL_TYPE = 2
+"""Class with attributes; the only type that is ever sent (wire-contract 5.6)."""
+
+_TAG = "Published protocol"
+_ERRORS = (400, 413, 422)
+
+
+class ReferencesRequest(Struct, frozen=True):
+    """E02: label to attribute to values."""
+
+    labels: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
+
+
+class SentValue(Struct, frozen=True, rename="camel"):
+    """A value of an attribute of a label that is to be made."""
+
+    value_text: str
+
+
+class SentAttribute(Struct, frozen=True, rename="camel"):
+    """An attribute of a label that is to be made."""
+
+    label_text: str
+    values: list[SentValue] = field(default_factory=list)
+
+
+class SentLabel(Struct, frozen=True, rename="camel"):
+    """A label that is to be made."""
+
+    label_text: str
+    description: str = ""
+    attributes: list[SentAttribute] = field(default_factory=list)
+
+
+class CreateLabelRequest(Struct, frozen=True):
+    """E07."""
+
+    label: SentLabel
+
+
+class CocoLabelRequest(Struct, frozen=True):
+    """E05; one label in spite of the name."""
+
+    labels: SentLabel
+
+
+class LabelsQuery(Struct, frozen=True, rename="camel"):
+    """Which labels.
+
+    Attributes:
+        group_id: only those of this group.
+    """
+
+    group_id: str | None = None
+
+
+class CreateGroupRequest(Struct, frozen=True, rename="camel"):
+    """E09."""
+
+    group_name: str
+    label_keys: Annotated[list[str], Meta(max_length=MAX_GROUP_LABELS)] = field(
+        default_factory=list
+    )
+
+
+class PublishedValue(Struct, frozen=True, rename="camel"):
+    """A value of an attribute."""
+
+    key: str
+    value_text: str
+
+
+class PublishedAttribute(Struct, frozen=True, rename="camel"):
+    """An attribute of a label."""
+
+    key: str
+    label_text: str
+    values: list[PublishedValue]
+
+
+class PublishedLabel(Struct, frozen=True, rename="camel"):
+    """A label as E05 to E07 give it; ``label`` and ``key`` are both its reference."""
+
+    label: str
+    key: str
+    label_text: str
+    description: str
+    color: str
+    attributes: list[PublishedAttribute]
+    type: int = LABEL_TYPE
+    is_success: bool = True
+
+
+class PublishedGroup(Struct, frozen=True, rename="camel"):
+    """A group of labels as E08 and E09 give it, under every name that is in use."""
+
+    id: str
+    group_id: str
+    name: str
+    group_name: str
+    label_keys: list[str]
+    is_success: bool = True
+
+
+@operation(
+    "POST",
+    LABEL_REFERENCES_PATH,
+    Operation(
+        summary="E02: references of labels",
+        tag=_TAG,
+        role="write",
+        body=ReferencesRequest,
+        answer=dict[str, LabelReference],
+        errors=_ERRORS,
+    ),
+)
+async def label_references(request: Call) -> Response[bytes]:
+    """References of labels, attributes and values. What is not known yet is made."""
+    services = services_of(request)
+    async with received(request, MAX_REFERENCES_BYTES) as body:
+
+        def work() -> dict[str, LabelReference]:
+            with body.content(MAX_REFERENCES_BYTES) as content:
+                wanted = decode_message(content, ReferencesRequest).labels
+            return _references(services.store, wanted)
+
+        return answer(await services.ingest(work))
+
+
+def _references(store: Store, wanted: dict[str, dict[str, list[Any]]]) -> dict[str, LabelReference]:
+    typed: dict[str, dict[str, list[Any]]] = {}
+    for label, attributes in wanted.items():
+        check_name(label, "labels", "a class")
+        for name, values in attributes.items():
+            check_name(name, f"labels[{label!r}]", "an attribute")
+            others = [value for value in values if not isinstance(value, str)]
+            if others:
+                typed.setdefault(label, {})[name] = others
+    try:
+        table = store.ensure_labels(wanted)
+        # Asked for alone, 1 is not in the shadow of "1".
+        typed_table = store.ensure_labels(typed) if typed else {}
+    except RecursionError as error:
+        raise DataError(Problem("labels", "a value is nested too deeply")) from error
+    return {label: _reference(row, typed_table.get(label)) for label, row in table.items()}
+
+
+def _reference(row: LabelRef, typed: LabelRef | None) -> LabelReference:
+    others = typed.attributes if typed else {}
+    return LabelReference(
+        ref=row.ref,
+        color=row.color,
+        texts={
+            name: AttributeReference(ref, texts, others[name][1] if name in others else {})
+            for name, (ref, texts) in row.attributes.items()
+        },
+    )
+
+
+@operation(
+    "POST",
+    COCO_LABEL_PATH,
+    Operation(
+        summary="E05: make a label of a COCO category",
+        tag=_TAG,
+        role="write",
+        body=CocoLabelRequest,
+        answer=PublishedLabel,
+        errors=_ERRORS,
+    ),
+)
+async def create_coco_label(request: Call) -> Response[bytes]:
+    """Makes a label with its attributes and values, or adds them to the one of that name."""
+    wanted = await read_message(request, CocoLabelRequest)
+    services = services_of(request)
+    return answer(await services.call(_create_label, services.store, wanted.labels, "labels"))
+
+
+@operation(
+    "GET",
+    LABELS_PATH,
+    Operation(
+        summary="E06: list labels",
+        tag=_TAG,
+        role="read",
+        query=LabelsQuery,
+        answer=list[PublishedLabel],
+        errors=(400, 404),
+    ),
+)
+async def list_labels(request: Call) -> Response[bytes]:
+    """Every label, or those of a group, with some of the values of each attribute."""
+    wanted, services = read_query(request, LabelsQuery), services_of(request)
+    store, group_id = services.store, wanted.group_id or None
+
+    def work() -> list[PublishedLabel]:
+        if group_id and all(group.id != group_id for group in store.list_label_groups()):
+            raise NotFound(f"there is no label group {group_id[:600]!r}", status=404)
+        labels: list[PublishedLabel] = []
+        after: str | None = None
+        while True:
+            page = store.list_labels(after=after, limit=MAX_PAGE, group_id=group_id)
+            labels += [_published(label) for label in page.items]
+            after = page.next
+            if after is None:
+                return labels
+
+    return answer(await services.call(work))
+
+
+@operation(
+    "POST",
+    CREATE_LABEL_PATH,
+    Operation(
+        summary="E07: make a label",
+        tag=_TAG,
+        role="write",
+        body=CreateLabelRequest,
+        answer=PublishedLabel,
+        errors=_ERRORS,
+    ),
+)
+async def create_label(request: Call) -> Response[bytes]:
+    """Makes a label with its attributes and values, or adds them to the one of that name."""
+    wanted = await read_message(request, CreateLabelRequest)
+    services = services_of(request)
+    return answer(await services.call(_create_label, services.store, wanted.label, "label"))
+
+
+def _create_label(store: Store, wanted: SentLabel, where: str) -> PublishedLabel:
+    check_name(wanted.label_text, f"{where}.labelText", "a class")
+    if "\x00" in wanted.description:
+        raise DataError(Problem(f"{where}.description", "contains the character U+0000"))
+    attributes: dict[str, list[str]] = {}
+    for index, attribute in enumerate(wanted.attributes):
+        name = attribute.label_text
+        check_name(name, f"{where}.attributes[{index}].labelText", "an attribute")
+        attributes.setdefault(name, []).extend(value.value_text for value in attribute.values)
+    label, _ = store.create_label(wanted.label_text, wanted.description, attributes)
+    return _published(label)
+
+
+def _published(label: Label) -> PublishedLabel:
+    return PublishedLabel(
+        label=label.ref,
+        key=label.ref,
+        label_text=label.name,
+        description=label.description,
+        color=label.color,
+        attributes=[
+            PublishedAttribute(
+                attribute.ref,
+                attribute.name,
+                [PublishedValue(v["ref"], value_text(v["value"])) for v in attribute.values],
+            )
+            for attribute in label.attributes
+        ],
+    )
+
+
+@operation(
+    "GET",
+    LABEL_GROUPS_PATH,
+    Operation(summary="E08: list label groups", tag=_TAG, role="read", answer=list[PublishedGroup]),
+)
+async def list_groups(request: Call) -> Response[bytes]:
+    """Every group of labels."""
+    services = services_of(request)
+    groups = await services.call(services.store.list_label_groups)
+    return answer([_published_group(group) for group in groups])
+
+
+@operation(
+    "POST",
+    CREATE_LABEL_GROUP_PATH,
+    Operation(
+        summary="E09: make a label group",
+        tag=_TAG,
+        role="write",
+        body=CreateGroupRequest,
+        answer=PublishedGroup,
+        errors=(400, 404, 413, 422),
+    ),
+)
+async def create_group(request: Call) -> Response[bytes]:
+    """Makes a group of labels, or adds labels to the group of that name."""
+    wanted, services = await read_message(request, CreateGroupRequest), services_of(request)
+    check_name(wanted.group_name, "groupName", "a group")
+    store = services.store
+    group = await services.call(store.create_label_group, wanted.group_name, wanted.label_keys)
+    if group is None:
+        raise NotFound("one of the labelKeys is the reference of no label", status=404)
+    return answer(_published_group(group))
+
+
+def _published_group(group: LabelGroup) -> PublishedGroup:
+    return PublishedGroup(
+        id=group.id,
+        group_id=group.id,
+        name=group.name,
+        group_name=group.name,
+        label_keys=group.label_refs,
+    )
+
+
+ROUTES = [
+    label_references,
+    create_coco_label,
+    list_labels,
+    create_label,
+    list_groups,
+    create_group,
+]

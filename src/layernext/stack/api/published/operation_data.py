@@ -1,0 +1,209 @@
+"""E03 and E04: annotation sets of a published client.
+
+No published client looks at the answer, so a refusal is logged as a warning: that is where an
+operator sees it.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from litestar import Response
+from msgspec import Struct
+
+from layernext.errors import DataError, LayerNextError, Problem
+from layernext.model import Mode
+from layernext.stack.api import ingest
+from layernext.stack.api.body import Body, received
+from layernext.stack.api.messages import (
+    Call,
+    answer,
+    check_name,
+    decode_message,
+    read_path,
+    read_query,
+)
+from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.services import Services, services_of
+from layernext.wire.native import BatchResult
+from layernext.wire.published import OPERATION_DATA, OPERATION_MODES, OPERATION_TYPE_ANNOTATION
+
+logger = logging.getLogger("layernext.stack.ingest")
+
+MAX_SESSION_LENGTH = 256
+MAX_COUNT = 1 << 62
+
+_MODES: dict[int, Mode] = {code: mode for mode, code in OPERATION_MODES.items()}
+_RUN = Parameter("operation_id", "Name of the model run or ground truth; may have slashes.")
+_TYPE = Parameter("operation_type", "Always 1: annotations.", {"type": "integer", "const": 1})
+_MODE = Parameter("operation_mode", "1: ground truth, 2: model run.", {"enum": [1, 2]})
+_ERRORS = (400, 404, 408, 409, 413, 415, 422)
+
+
+class OperationDataQuery(Struct, frozen=True, rename="camel"):
+    """How to read the coordinates.
+
+    Attributes:
+        is_normalized: ``True`` if they are fractions of the image's width and height.
+    """
+
+    is_normalized: bool = False
+
+
+class OperationDataBody(Struct, frozen=True, rename="camel"):
+    """The body of E03 and E04, as it is described.
+
+    Attributes:
+        meta_updates_array: JSON text: a list of entries with ``objectKey``, ``storagePath`` or
+            ``fileName``, and ``data.annotationObjects``.
+        session_id: the same in all requests of one upload; absent in 0.0.5.
+        operation_mode: E04: 1 ground truth, 2 model run.
+        operation_type: E04: always 1.
+    """
+
+    meta_updates_array: str
+    session_id: str | None = None
+    total_image_count: int | None = None
+    uploaded_image_count: int | None = None
+    operation_mode: int | None = None
+    operation_type: int | None = None
+
+
+class OperationDataAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
+    """What became of a batch."""
+
+    is_success: bool
+    message: str
+    image_count: int
+    annotation_count: int
+    matched_count: int
+    unmatched_count: int
+    is_repeated: bool
+    new_labels: list[str]
+
+
+@operation(
+    "POST",
+    f"{OPERATION_DATA}/{{operation_type:str}}/{{operation_mode:str}}/{{operation_id:str}}/update",
+    Operation(
+        summary="E03: annotation sets, from 0.0.5 and 1.x",
+        tag="Published protocol",
+        role="write",
+        path=(_TYPE, _MODE, _RUN),
+        query=OperationDataQuery,
+        body=OperationDataBody,
+        answer=OperationDataAnswer,
+        errors=_ERRORS,
+    ),
+)
+async def update_operation(request: Call) -> Response[bytes]:
+    """Stores annotation sets, one per image, each replacing the one before it.
+
+    The whole batch is stored in one transaction, or nothing of it.
+    """
+    return await _update(request)
+
+
+@operation(
+    "POST",
+    f"{OPERATION_DATA}/{{operation_id:str}}/update",
+    Operation(
+        summary="E04: annotation sets, from 2.3.4",
+        tag="Published protocol",
+        role="write",
+        path=(_RUN,),
+        query=OperationDataQuery,
+        body=OperationDataBody,
+        answer=OperationDataAnswer,
+        errors=_ERRORS,
+    ),
+)
+async def update_operation_v2(request: Call) -> Response[bytes]:
+    """Stores annotation sets, one per image, each replacing the one before it.
+
+    The whole batch is stored in one transaction, or nothing of it.
+    """
+    return await _update(request)
+
+
+async def _update(request: Call) -> Response[bytes]:
+    services = services_of(request)
+    path = {name: read_path(request, name) for name in request.path_params}
+    try:
+        query = read_query(request, OperationDataQuery)
+        async with received(request, services.settings.max_body_bytes) as body:
+            result = await services.ingest(_store, services, path, query.is_normalized, body)
+    except LayerNextError as error:
+        request_id = request.scope["state"].get("request_id")
+        run = path["operation_id"][:600]
+        logger.warning("request %s: batch of %r refused: %s", request_id, run, str(error)[:2000])
+        raise
+    unmatched = result.unmatched
+    return answer(
+        OperationDataAnswer(
+            is_success=True,
+            message=f"{result.images} images, {unmatched} of them not in the stack yet",
+            image_count=result.images,
+            annotation_count=result.annotations,
+            matched_count=max(result.images - unmatched, 0),
+            unmatched_count=unmatched,
+            is_repeated=result.repeated,
+            new_labels=result.new_labels,
+        )
+    )
+
+
+def _store(services: Services, path: dict[str, str], normalized: bool, body: Body) -> BatchResult:
+    with body.content(services.settings.max_body_bytes) as content:
+        data = decode_message(content, ingest.OperationData)
+        run, mode = _operation(path, data)
+        if data.session_id is not None and data.session_id:
+            session_problem = _session_problem(data.session_id)
+            if session_problem:
+                raise DataError(Problem("sessionId", session_problem))
+        total = data.total_image_count
+        batch = ingest.PublishedBatch(
+            run=run,
+            mode=mode,
+            session_id=data.session_id or None,
+            total_images=total if total is not None and 0 <= total < MAX_COUNT else None,
+            normalized=normalized,
+        )
+        digest = ingest.body_digest(content)
+        with memoryview(data.meta_updates_array) as text:
+            return ingest.write_published_batch(services.store, batch, text, digest)
+
+
+def _operation(path: dict[str, str], data: ingest.OperationData) -> tuple[str, Mode]:
+    """The run and its mode. Only the body tells E04 from E03 where an id has slashes."""
+    run = path["operation_id"]
+    kind: Any
+    mode: Any
+    if data.operation_mode is not None or data.operation_type is not None:
+        kind, mode = data.operation_type, data.operation_mode
+        if "operation_type" in path:
+            run = f"{path['operation_type']}/{path['operation_mode']}/{run}"
+    elif "operation_type" in path:
+        kind, mode = (_number(path[name]) for name in ("operation_type", "operation_mode"))
+    else:
+        raise DataError(Problem("operationMode", "is missing, must be 1 (human) or 2 (machine)"))
+    if kind != OPERATION_TYPE_ANNOTATION:
+        raise DataError(Problem("operationType", f"is {kind}, must be 1 (annotations)"))
+    if mode not in _MODES:
+        raise DataError(Problem("operationMode", f"is {mode}, must be 1 (human) or 2 (machine)"))
+    check_name(run, "the operation id", "a model run or ground truth")
+    return run, _MODES[mode]
+
+
+def _number(text: str) -> int | str:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 3 else text  # noqa: PLR2004 - codes have one digit
+
+
+def _session_problem(session_id: str) -> str | None:
+    if len(session_id) > MAX_SESSION_LENGTH:
+        return f"has {len(session_id)} characters, must have at most {MAX_SESSION_LENGTH}"
+    return "contains the character U+0000" if "\x00" in session_id else None
+
+
+ROUTES = [update_operation, update_operation_v2]

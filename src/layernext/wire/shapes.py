@@ -1,0 +1,290 @@
+"""Shape objects: how the published protocol writes an annotation, read and written.
+
+Five forms are in use (wire-contract 4.5); all become annotations of our model. What a form does not
+say stays unsaid: a value that is sent as a plain reference has no confidence, and none is invented.
+References are turned back into the values they stand for, so that ``1`` does not become ``"1"``.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from msgspec import Struct, field
+
+from layernext.errors import DataError, Problem
+from layernext.model import (
+    GEOMETRIES,
+    Annotation,
+    AttributeValue,
+    Line,
+    Points,
+    Polygon,
+    Rectangle,
+    find_names_problem,
+    show,
+)
+
+# Typed so that 243 stays 243 and 243.0 stays 243.0.
+Number = int | float
+
+
+class Box(Struct):
+    """The place and size of a rectangle."""
+
+    x: Number
+    y: Number
+    w: Number
+    h: Number
+
+
+class ShapeLabel(Struct, rename="camel"):
+    """The label of a shape; its attributes and their values are references."""
+
+    label_text: str
+    attribute_values: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class Shape(Struct, rename="camel"):
+    """A shape as it is received.
+
+    Ids, numbers and times in it are made by the client and mean nothing to the stack; they are
+    skipped.
+    """
+
+    type: str
+    label: ShapeLabel
+    confidence: Number | None = None
+    box_boundaries_and_dimensions: Box | None = None
+    points: list[tuple[Number, Number]] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class SetData(Struct, rename="camel"):
+    """The shapes of one image."""
+
+    annotation_objects: list[Shape]
+
+
+class SetEntry(Struct, rename="camel"):
+    """One image of an upload (E03, E04), named in one of the ways of wire-contract 4.4."""
+
+    data: SetData
+    object_key: str | None = None
+    storage_path: str | None = None
+    bucket_name: str | None = None
+    job_id: str | None = None
+    file_name: str | None = None
+
+
+class AttributeReference(Struct, frozen=True):
+    """References of an attribute and its values (E02).
+
+    Attributes:
+        ref: of the attribute.
+        texts: value to reference; a value that is no string stands under its `value_text`.
+        typed: the same for values that are no strings, for clients that can tell ``1`` from
+            ``"1"``. Only our stack sends it.
+    """
+
+    ref: str
+    texts: dict[str, str]
+    typed: dict[str, str] = field(default_factory=dict)
+
+
+class LabelReference(Struct, frozen=True):
+    """References of a label (E02)."""
+
+    ref: str
+    color: str
+    texts: dict[str, AttributeReference]
+
+
+def value_text(value: Any) -> str:
+    """The text under which a value stands in a reference table.
+
+    A string is its own text; anything else is its JSON, compact and with sorted keys.
+    """
+    if isinstance(value, str):
+        return value
+    return msgspec.json.encode(value, order="sorted").decode()
+
+
+def used_references(shapes: Iterable[Shape]) -> tuple[set[str], set[str]]:
+    """The references of attributes and of values that occur in `shapes`."""
+    attributes: set[str] = set()
+    values: set[str] = set()
+    for shape in shapes:
+        for reference, given in (shape.label.attribute_values or {}).items():
+            attributes.add(reference)
+            for one in given if isinstance(given, list) else [given]:
+                value = one.get("value") if isinstance(one, dict) else one
+                if isinstance(value, str):
+                    values.add(value)
+    return attributes, values
+
+
+def annotations_from_shapes(
+    shapes: Sequence[Shape],
+    attribute_names: Mapping[str, str],
+    values: Mapping[str, Any],
+    where: str = "annotationObjects",
+) -> list[Annotation]:
+    """The annotations that shapes stand for, in their order.
+
+    Sizes below 0 and confidences outside 0 to 1 are kept as they are (wire-contract 7.5): the
+    published clients do not look at the answer, so a refusal would lose the data unseen.
+
+    Args:
+        shapes: of one image, in any of the five forms.
+        attribute_names: reference of an attribute to its name.
+        values: reference of a value to the value.
+            What is in neither mapping is taken for the name or value itself.
+        where: the shapes' place, for error texts.
+
+    Raises:
+        DataError: with every shape that has no geometry, an unknown type, or a name that cannot be
+            one; each with its place.
+    """
+    annotations: list[Annotation] = []
+    problems: list[Problem] = []
+    for index, shape in enumerate(shapes):
+        place = f"{where}[{index}]"
+        try:
+            annotations.append(_annotation(shape, attribute_names, values, place))
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError(problems)
+    return annotations
+
+
+def _annotation(
+    shape: Shape, attribute_names: Mapping[str, str], values: Mapping[str, Any], where: str
+) -> Annotation:
+    label = shape.label.label_text
+    problem = find_names_problem(label, "a class")
+    if problem:
+        raise DataError(Problem(f"{where}.label.labelText", problem))
+    attributes: dict[str, list[AttributeValue]] = {}
+    for reference, given in (shape.label.attribute_values or {}).items():
+        name = attribute_names.get(reference, reference)
+        place = f"{where}.label.attributeValues[{show(reference)}]"
+        problem = find_names_problem(name, "an attribute")
+        if problem:
+            raise DataError(Problem(place, problem))
+        listed = given if isinstance(given, list) else [given]
+        attributes[name] = [_value(one, values, place) for one in listed]
+    common: dict[str, Any] = {
+        "label": label,
+        "confidence": shape.confidence,
+        "attributes": attributes,
+        # 1.1.1 puts it on the label (and only if there are attributes), 2.3.4 on the shape.
+        "metadata": shape.metadata or shape.label.metadata or {},
+    }
+    if shape.type == "rectangle":
+        box = shape.box_boundaries_and_dimensions
+        if box is None:
+            raise DataError(Problem(f"{where}.boxBoundariesAndDimensions", "is missing"))
+        return Rectangle(bbox=(box.x, box.y, box.w, box.h), **common)
+    if shape.type not in GEOMETRIES:
+        expected = "rectangle, polygon, line or points"
+        raise DataError(Problem(f"{where}.type", f"is {show(shape.type)}, must be {expected}"))
+    if not shape.points:
+        raise DataError(Problem(f"{where}.points", "is missing, must have at least one point"))
+    if shape.type == "polygon":
+        return Polygon(polygon=shape.points, **common)
+    if shape.type == "line":
+        return Line(line=shape.points, **common)
+    return Points(points=shape.points, **common)
+
+
+def _value(given: Any, values: Mapping[str, Any], where: str) -> AttributeValue:
+    """One value of an attribute: a plain reference, or an object around one."""
+    if not isinstance(given, dict) or "value" not in given:
+        return AttributeValue(_dereferenced(given, values))
+    rest = dict(given)
+    value = _dereferenced(rest.pop("value"), values)
+    confidence = rest.pop("confidence", None)
+    is_number = isinstance(confidence, int | float) and not isinstance(confidence, bool)
+    if confidence is not None and not (is_number and math.isfinite(confidence)):
+        raise DataError(Problem(f"{where}.confidence", f"is {show(confidence)}, must be a number"))
+    metadata = rest.pop("metadata", None)
+    if metadata is not None and not isinstance(metadata, dict):
+        raise DataError(Problem(f"{where}.metadata", f"is {show(metadata)}, must be an object"))
+    # The list forms are the user's own objects, so there may be fields that we have no place for.
+    return AttributeValue(value, confidence, {**rest, **(metadata or {})})
+
+
+def _dereferenced(value: Any, values: Mapping[str, Any]) -> Any:
+    return values.get(value, value) if isinstance(value, str) else value
+
+
+def shape_from_annotation(
+    annotation: Annotation,
+    number: int,
+    label_refs: Mapping[str, LabelReference],
+    created_at: str,
+) -> dict[str, Any]:
+    """The shape that stands for an annotation, in the v2 form of 2.3.4.
+
+    Args:
+        annotation: what to send.
+        number: its place in the image, from 1.
+        label_refs: the answer of E02; has the annotation's label, attributes and values.
+        created_at: ``YYYY-MM-DD HH:MM:SS.ffffff``.
+
+    Raises:
+        KeyError: `label_refs` lacks the label, an attribute or a value; names it.
+    """
+    reference = label_refs[annotation.label]
+    shape: dict[str, Any] = {
+        "id": f"shape_{uuid.uuid4()}",
+        "shapeId": number,
+        "createdAt": {"$date": created_at},
+        "type": annotation.geometry,
+    }
+    if annotation.confidence is not None:
+        shape["confidence"] = annotation.confidence
+    if isinstance(annotation, Rectangle):
+        x, y, width, height = annotation.bbox
+        right, bottom = x + width, y + height
+        shape["boxBoundariesAndDimensions"] = {"x": x, "y": y, "w": width, "h": height}
+        corners = [[x, y], [right, y], [right, bottom], [x, bottom]]
+        # The corner of a very large box can be beyond the range of a float, which is no JSON.
+        if all(math.isfinite(axis) for corner in corners for axis in corner):
+            shape["points"] = corners
+    elif isinstance(annotation, Polygon):
+        shape["points"] = annotation.polygon
+    elif isinstance(annotation, Line):
+        shape["points"] = annotation.line
+    else:
+        shape["points"] = annotation.points
+    shape["metadata"] = annotation.metadata
+    shape["label"] = {
+        "label": reference.ref,
+        "labelText": annotation.label,
+        "key": reference.ref,
+        "color": reference.color,
+        "metadata": {},
+        "attributeValues": {
+            reference.texts[name].ref: [_sent_value(v, reference.texts[name]) for v in values]
+            for name, values in annotation.attributes.items()
+        },
+    }
+    return shape
+
+
+def _sent_value(value: AttributeValue, reference: AttributeReference) -> dict[str, Any]:
+    text = value_text(value.value)
+    known = None if isinstance(value.value, str) else reference.typed.get(text)
+    sent: dict[str, Any] = {"value": known or reference.texts[text]}
+    if value.confidence is not None:
+        sent["confidence"] = value.confidence
+    if value.metadata:
+        sent["metadata"] = value.metadata
+    return sent
