@@ -201,12 +201,12 @@ def _pieces(packed: Content, encoding: str) -> Iterable[bytes]:
 
 def _unzstd(packed: Content) -> Iterator[bytes]:
     unpacker = zstandard.ZstdDecompressor(max_window_size=MAX_ZSTD_WINDOW_BYTES)
-    size = zstandard.frame_content_size(packed[:32]) if packed else 0
+    size = zstandard.frame_content_size(packed[:32])
     if isinstance(packed, bytes) and 0 <= size <= SPOOL_BYTES:
         # The usual batch: small, one frame, and its size is known. If that turns out to be wrong
         # there are several frames, or it is broken; the slow way can tell.
         with suppress(zstandard.ZstdError):
-            yield unpacker.decompress(packed, allow_extra_data=False) if packed else b""
+            yield unpacker.decompress(packed, allow_extra_data=False)
             return
     frame = unpacker.decompressobj()
     for start in range(0, len(packed), ZSTD_SLICE_BYTES):

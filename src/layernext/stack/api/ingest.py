@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import io
 import logging
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO, TypeVar, cast
 
 import msgspec
@@ -20,14 +20,7 @@ from layernext.formats import iter_raw_images
 from layernext.model import ImageAnnotations, ImageDecoder, Mode, find_names_problem
 from layernext.stack.api.body import Body, Content
 from layernext.stack.api.messages import problem_of
-from layernext.stack.store import (
-    ImageKey,
-    PreparedSet,
-    Store,
-    UploadSettings,
-    compressor,
-    prepare_set,
-)
+from layernext.stack.store import BatchPreparation, ImageKey, PreparedSet, Store, UploadSettings
 from layernext.wire.native import MAX_BATCH_BYTES, MAX_BATCH_IMAGES, BatchResult, batch_digest
 from layernext.wire.shapes import SetEntry, annotations_from_shapes, used_references
 
@@ -71,20 +64,16 @@ def write_native_batch(
     with body.content(MAX_BATCH_BYTES) as content:
         lines = bytes(content)
     digest = batch_digest(lines)
-    sets = with_reserve(lambda: _prepare_lines(lines.split(b"\n"), settings))
+    sets = with_reserve(lambda: _prepare_lines(lines, settings))
     return store.write_batch(upload_id, sequence, digest, sets)
 
 
-def _prepare_lines(lines: Sequence[bytes], settings: UploadSettings) -> list[PreparedSet]:
-    decode, packer = ImageDecoder(settings.geometry).decode, compressor()
+def _prepare_lines(lines: bytes, settings: UploadSettings) -> list[PreparedSet]:
+    decode = ImageDecoder(settings.geometry).decode
     kind, own_bucket = settings.key_kind, settings.bucket
-    sets: list[PreparedSet] = []
+    batch = BatchPreparation(settings.geometry, normalized=settings.normalized)
     problems: list[Problem] = []
-    index = -1
-    for line in lines:
-        if not line or line.isspace():
-            continue
-        index += 1
+    for index, line in enumerate(_lines_of(lines)):
         if index >= MAX_BATCH_IMAGES:
             raise TooLarge(f"the batch has more than {MAX_BATCH_IMAGES} images", status=413)
         try:
@@ -98,13 +87,21 @@ def _prepare_lines(lines: Sequence[bytes], settings: UploadSettings) -> list[Pre
         if kind == "storage_path":
             named = image.storage_name if isinstance(image, ImageAnnotations) else image.storageName
             bucket = named or own_bucket
-        key = ImageKey(kind, image.image, bucket)
-        sets.append(
-            prepare_set(line, image, key, settings.geometry, packer, normalized=settings.normalized)
-        )
+        batch.add(line, image, ImageKey(kind, image.image, bucket))
     if problems:
         raise DataError(problems)
-    return sets
+    return batch.finish()
+
+
+def _lines_of(text: bytes) -> Iterator[memoryview]:
+    """The lines that are not empty, uncopied. A line break within a JSON string is escaped."""
+    view, start, end = memoryview(text), 0, len(text)
+    while start < end:
+        stop = text.find(b"\n", start)
+        stop = end if stop < 0 else stop
+        if stop > start:
+            yield view[start:stop]
+        start = stop + 1
 
 
 class OperationData(Struct, rename="camel"):
@@ -157,9 +154,8 @@ def write_published_batch(
 
 
 def _prepare_entries(store: Store, text: memoryview, *, normalized: bool) -> list[PreparedSet]:
-    packer = compressor()
+    batch = BatchPreparation(None, normalized=normalized)
     references = _References(store)
-    sets: list[PreparedSet] = []
     problems: list[Problem] = []
     for first, entries in _entry_groups(text):
         references.learn(entries)
@@ -179,11 +175,10 @@ def _prepare_entries(store: Store, text: memoryview, *, normalized: bool) -> lis
                     raise DataError(problems[:PROBLEM_LIMIT], more=True) from None
                 continue
             image = ImageAnnotations(image=key.name, annotations=annotations)
-            raw = msgspec.json.encode(image)
-            sets.append(prepare_set(raw, image, key, None, packer, normalized=normalized))
+            batch.add(msgspec.json.encode(image), image, key)
     if problems:
         raise DataError(problems)
-    return sets
+    return batch.finish()
 
 
 class _References:

@@ -196,7 +196,7 @@ class Download(Response[Any]):
         headers = {"Vary": "Accept-Encoding"}
         if encoding != "identity":
             headers["Content-Encoding"] = encoding
-        super().__init__(None, media_type=NDJSON, headers=headers)
+        super().__init__(b"", media_type=NDJSON, headers=headers)
         self._services = services
         self._pieces = pieces
 
