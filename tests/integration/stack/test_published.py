@@ -211,6 +211,7 @@ def test_111_repeated_request(stack: Stack) -> None:
 
 def test_234(stack: Stack) -> None:
     """2.3.4: look the collection up (E20, E21), then send with mode and type in the body (E04)."""
+    stack.json("POST", "/api/v1/collections", json={"name": "yard cam/7"})
     body = {"collectionName": "yard cam/7", "objectType": 5}
     found = stack.json("POST", f"{CLIENT}/metadata/getCollectionIdByName", json=body, role="write")
     assert found["isSuccess"] is True
@@ -497,24 +498,37 @@ def test_labels_and_groups(stack: Stack) -> None:
 
 
 def test_collection_lookup(stack: Stack) -> None:
-    """A name leads to an id (E20); only a key that may write makes what is not there."""
-    body = {"collectionName": "yard", "objectType": 5}
+    """A name leads to an id (E20), an id or name to fields (E21) and kind (E23)."""
+    made = stack.json("POST", "/api/v1/collections", json={"name": "yard"})
     path = f"{CLIENT}/metadata/getCollectionIdByName"
-    assert_error(stack.ask("POST", path, json=body, role="read"), 404)
-    assert_error(stack.ask("POST", path, json={"collectionName": "/"}), 404)
-    made = stack.json("POST", path, json=body, role="write")
-    assert stack.json("POST", path, json=body, role="read") == made
+    for body in ({"collectionName": "yard"}, {"collectionName": "yard/", "objectType": 5}):
+        found = stack.json("POST", path, json=body, role="read")
+        assert found == {"isSuccess": True, "collectionId": made["id"]}
     details = f"{CLIENT}/metadata/getCollectionDetails"
-    for one in (made["collectionId"], "yard"):
+    for one in (made["id"], "yard"):
         wanted = {"collectionId": one, "requiredMetaObj": {"name": False, "createdAt": True}}
-        item = stack.json("POST", details, json=wanted)["itemDetails"]
-        assert item["id"] == made["collectionId"]
+        item = stack.json("POST", details, json=wanted, role="read")["itemDetails"]
+        assert item["id"] == made["id"]
         assert set(item) == {"id", "contentType", "createdAt"}
         kind = stack.json("GET", f"{CLIENT}/{one}/getObjectTypeById", content=b"{}")
         assert kind["objectType"] == 5
-    assert_error(stack.ask("POST", details, json={"collectionId": "none"}), 404)
+
+
+def test_collections_that_are_not_there(stack: Stack) -> None:
+    """2.3.4 shows the message of a 200; looking for a collection does not make it."""
+    path = f"{CLIENT}/metadata/getCollectionIdByName"
+    for name in ("none", "", "/", "a\0", "x" * 1_000):
+        answer = stack.json("POST", path, json={"collectionName": name, "objectType": 5})
+        assert answer["isSuccess"] is False
+        assert answer["message"]
+    answer = stack.json("POST", path, json={"collectionName": "yard", "objectType": 4})
+    assert answer["isSuccess"] is False
+    details = f"{CLIENT}/metadata/getCollectionDetails"
+    answer = stack.json("POST", details, json={"collectionId": "none"})
+    assert (answer["isSuccess"], set(answer)) == (False, {"isSuccess", "message"})
     for name in ("none", "labels", "jobs/getStatus", "a%2Fb", "%2E%2E"):
         assert_error(stack.ask("GET", f"{CLIENT}/{name}/getObjectTypeById"), 404)
+    assert stack.json("GET", "/api/v1/collections")["items"] == []
 
 
 def test_fixed_words_as_names(stack: Stack) -> None:

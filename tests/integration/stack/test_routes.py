@@ -259,12 +259,6 @@ def test_bad_bodies(shared: Stack, path: str, body: bytes) -> None:
             "groupName",
             id="group",
         ),
-        pytest.param(
-            "/datalake/api/client/metadata/getCollectionIdByName",
-            {"collectionName": "a", "objectType": 4},
-            "objectType",
-            id="videos",
-        ),
     ],
 )
 def test_bad_fields(shared: Stack, path: str, body: dict[str, Any], where: str) -> None:

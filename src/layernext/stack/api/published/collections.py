@@ -7,12 +7,9 @@ from typing import Any
 from litestar import Response
 from msgspec import Struct, field
 
-from layernext.errors import DataError, NotFound, Problem
-from layernext.stack.api.auth import RANKS
 from layernext.stack.api.messages import (
     Call,
     answer,
-    check_name,
     find_collection,
     read_message,
     read_path,
@@ -37,11 +34,12 @@ class CollectionIdRequest(Struct, frozen=True, rename="camel"):
     object_type: int = IMAGE_COLLECTION
 
 
-class CollectionIdAnswer(Struct, frozen=True, rename="camel", kw_only=True):
-    """The answer to E20."""
+class CollectionIdAnswer(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
+    """The answer to E20: an id, or why there is none."""
 
-    is_success: bool = True
-    collection_id: str
+    is_success: bool
+    collection_id: str | None = None
+    message: str | None = None
 
 
 class CollectionDetailsRequest(Struct, frozen=True, rename="camel"):
@@ -51,11 +49,14 @@ class CollectionDetailsRequest(Struct, frozen=True, rename="camel"):
     required_meta_obj: dict[str, Any] = field(default_factory=dict)
 
 
-class CollectionDetailsAnswer(Struct, frozen=True, rename="camel", kw_only=True):
-    """The answer to E21."""
+class CollectionDetailsAnswer(
+    Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True
+):
+    """The answer to E21: the fields, or why there are none."""
 
-    is_success: bool = True
-    item_details: dict[str, Any]
+    is_success: bool
+    item_details: dict[str, Any] | None = None
+    message: str | None = None
 
 
 class ObjectTypeAnswer(Struct, frozen=True, rename="camel", kw_only=True):
@@ -74,29 +75,19 @@ class ObjectTypeAnswer(Struct, frozen=True, rename="camel", kw_only=True):
         role="read",
         body=CollectionIdRequest,
         answer=CollectionIdAnswer,
-        errors=(400, 404, 413, 422),
+        errors=(400, 413, 422),
     ),
 )
 async def collection_id(request: Call) -> Response[bytes]:
-    """The id behind a name.
-
-    A key that may write makes a collection that does not exist yet: an upload of 2.3.4 begins with
-    this call and needs the id.
-    """
+    """The id behind a name; `isSuccess` is false if there is no such collection."""
     wanted, services = await read_message(request, CollectionIdRequest), services_of(request)
     name = wanted.collection_name
-    if wanted.object_type != IMAGE_COLLECTION:
-        text = f"is {wanted.object_type}, must be {IMAGE_COLLECTION}: this stack keeps images only"
-        raise DataError(Problem("objectType", text))
-    if name.rstrip("/"):
-        check_name(name.rstrip("/"), "collectionName", "a collection")
-    found = await services.call(services.store.find_collection, name)
-    if found is not None:
-        return answer(CollectionIdAnswer(collection_id=found.id))
-    if RANKS[request.auth.role] < RANKS["write"] or not name.rstrip("/"):
-        raise NotFound(f"there is no collection {name!r}", status=404)
-    made = await services.call(services.store.ensure_collection, name)
-    return answer(CollectionIdAnswer(collection_id=made.id))
+    found = None
+    if wanted.object_type == IMAGE_COLLECTION and name.strip("/"):
+        found = await services.call(services.store.find_collection, name)
+    if found is None:
+        return answer(CollectionIdAnswer(is_success=False, message=_no_collection(name)))
+    return answer(CollectionIdAnswer(is_success=True, collection_id=found.id))
 
 
 @operation(
@@ -108,17 +99,27 @@ async def collection_id(request: Call) -> Response[bytes]:
         role="read",
         body=CollectionDetailsRequest,
         answer=CollectionDetailsAnswer,
-        errors=(400, 404, 413, 422),
+        errors=(400, 413, 422),
     ),
 )
 async def collection_details(request: Call) -> Response[bytes]:
-    """Fields of a collection, found by its id or name.
+    """Fields of a collection, found by its id or name; `isSuccess` is false if there is none.
 
     `storagePath` begins the keys of its images in uploads of 2.3.4.
     """
     wanted = await read_message(request, CollectionDetailsRequest)
-    found = await find_collection(request, wanted.collection_id)
-    return answer(CollectionDetailsAnswer(item_details=_details(found, wanted.required_meta_obj)))
+    services = services_of(request)
+    found = await services.call(services.store.find_collection, wanted.collection_id)
+    if found is None:
+        text = _no_collection(wanted.collection_id)
+        return answer(CollectionDetailsAnswer(is_success=False, message=text))
+    details = _details(found, wanted.required_meta_obj)
+    return answer(CollectionDetailsAnswer(is_success=True, item_details=details))
+
+
+def _no_collection(name: str) -> str:
+    # 2.3.4 shows this text, and of a status other than 200 the whole envelope (wire-contract 3.4).
+    return f"there is no image collection {name[:600]!r}"
 
 
 def _details(found: CollectionRow, wanted: dict[str, Any]) -> dict[str, Any]:
