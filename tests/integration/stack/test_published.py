@@ -501,8 +501,8 @@ def test_collection_lookup(stack: Stack) -> None:
     """A name leads to an id (E20), an id or name to fields (E21) and kind (E23)."""
     made = stack.json("POST", "/api/v1/collections", json={"name": "yard"})
     path = f"{CLIENT}/metadata/getCollectionIdByName"
-    for body in ({"collectionName": "yard"}, {"collectionName": "yard/", "objectType": 5}):
-        found = stack.json("POST", path, json=body, role="read")
+    for fields in ({"collectionName": "yard"}, {"collectionName": "yard/", "objectType": 5}):
+        found = stack.json("POST", path, json=fields, role="read")
         assert found == {"isSuccess": True, "collectionId": made["id"]}
     details = f"{CLIENT}/metadata/getCollectionDetails"
     for one in (made["id"], "yard"):
