@@ -1,9 +1,11 @@
-"""How a stack is set up. Filled in by whoever starts it: the command line, or a test."""
+"""How a stack is set up. Filled in by whoever starts one: the command line, or a test."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
+import platformdirs
 from msgspec import Struct
 
 DEFAULT_HOST = "127.0.0.1"
@@ -11,16 +13,28 @@ DEFAULT_PORT = 8750
 DATABASE_FILE = "stack.sqlite3"
 
 
+def default_data_folder() -> Path:
+    """The per-user folder in which an embedded stack keeps its data."""
+    return Path(platformdirs.user_data_dir("layernext", appauthor=False))
+
+
 class Settings(Struct, frozen=True, kw_only=True):
-    """Settings of one stack.
+    """The settings of one stack.
 
     Attributes:
         data: the folder that holds everything of an embedded stack.
-        host, port: where it listens.
-        database: a ``postgresql://`` URL, or None for SQLite in `data`.
-        native: whether it offers the native protocol beside the published one.
-        max_body_bytes: largest body of a published request; larger ones are refused.
+        host, port: where it listens; port 0 takes any free one.
+        database: a ``postgresql://`` or ``sqlite:///`` URL; None is SQLite in `data`.
+        native: whether it speaks the native protocol beside the published one.
         quiet: no access log.
+        log_format: of the log on standard error: for people, or one JSON object a line.
+        max_body_bytes: of one published request, decompressed. The published clients limit their
+            requests by images, not by bytes; beyond memory such a body goes to a temporary file.
+        ingest_slots: batches that are decoded and stored at a time. Together with the size of a
+            batch this bounds the memory; more than a few gain nothing.
+        download_slots: downloads at a time; each holds a connection to the database.
+        idle_timeout_s: a client that neither sends nor takes a byte for so long is dropped.
+        stop_timeout_s: what requests in flight get to finish after SIGTERM.
     """
 
     data: Path
@@ -28,10 +42,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     port: int = DEFAULT_PORT
     database: str | None = None
     native: bool = True
-    max_body_bytes: int = 512 << 20
     quiet: bool = False
+    log_format: Literal["text", "json"] = "text"
+    max_body_bytes: int = 1 << 30
+    ingest_slots: int = 3
+    download_slots: int = 8
+    idle_timeout_s: float = 120.0
+    stop_timeout_s: int = 30
 
     @property
     def database_url(self) -> str:
-        """The URL that `Store.open` takes."""
+        """The URL that the store is opened with."""
         return self.database or f"sqlite:///{self.data / DATABASE_FILE}"

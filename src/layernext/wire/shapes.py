@@ -1,25 +1,26 @@
-"""Shape objects: how the published protocol writes an annotation, and how both sides read it.
+"""Shape objects: how the published protocol writes an annotation, read and written.
 
 Five forms are in use (wire-contract 4.5); all become annotations of our model. What a form does not
-say stays unsaid: a value sent as a plain reference has no confidence, and none is invented.
+say stays unsaid: a value that is sent as a plain reference has no confidence, and none is invented.
+References are turned back into the values they stand for, so that ``1`` does not become ``"1"``.
 """
 
 from __future__ import annotations
 
+import math
 import sys
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-import msgspec
-from msgspec import Struct, field
+from msgspec import Struct
 
 from layernext.errors import DataError, Problem
 from layernext.model import (
+    GEOMETRIES,
     Annotation,
     AttributeValue,
     Line,
-    Point,
     Points,
     Polygon,
     Rectangle,
@@ -27,41 +28,41 @@ from layernext.model import (
     show,
 )
 
-
 _LARGEST = sys.float_info.max  # JSON has no infinity, where a sum of two sides may end
+
+# Typed so that 243 stays 243 and 243.0 stays 243.0.
+Number = int | float
 
 
 class Box(Struct):
-    """A rectangle's place and size."""
+    """The place and size of a rectangle."""
 
-    x: float
-    y: float
-    w: float
-    h: float
+    x: Number
+    y: Number
+    w: Number
+    h: Number
 
 
 class ShapeLabel(Struct, rename="camel"):
-    """The label of a shape; values are references."""
+    """The label of a shape; its attributes and their values are references."""
 
     label_text: str
-    attribute_values: dict[str, Any] = field(default_factory=dict)
+    attribute_values: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
 
 
 class Shape(Struct, rename="camel"):
-    """A shape as it is received; what is not named here is ignored, as the protocol has it."""
+    """A shape as it is received.
+
+    Ids, numbers and times in it are made by the client and mean nothing to the stack; they are
+    skipped.
+    """
 
     type: str
     label: ShapeLabel
-    confidence: float | None = None
+    confidence: Number | None = None
     box_boundaries_and_dimensions: Box | None = None
-    points: list[Point] | None = None
-    metadata: dict[str, Any] | None = None
-
-
-class _SentValue(Struct):
-    value: Any
-    confidence: float | None = None
+    points: list[tuple[Number, Number]] | None = None
     metadata: dict[str, Any] | None = None
 
 
@@ -72,7 +73,7 @@ class SetData(Struct, rename="camel"):
 
 
 class SetEntry(Struct, rename="camel"):
-    """One image of E03 and E04."""
+    """One image of an upload (E03, E04), named in one of the ways of wire-contract 4.4."""
 
     data: SetData
     object_key: str | None = None
@@ -82,47 +83,76 @@ class SetEntry(Struct, rename="camel"):
     file_name: str | None = None
 
 
-def used_refs(entries: list[SetEntry]) -> tuple[set[str], set[str]]:
-    """The attribute references and the value references that occur in the shapes."""
+def used_references(shapes: Iterable[Shape]) -> tuple[set[str], set[str]]:
+    """The references of attributes and of values that occur in `shapes`."""
     attributes: set[str] = set()
     values: set[str] = set()
-    for entry in entries:
-        for shape in entry.data.annotation_objects:
-            for ref, sent in shape.label.attribute_values.items():
-                attributes.add(ref)
-                some = sent if isinstance(sent, list) else [sent]
-                for value in some:
-                    inner = value.get("value") if isinstance(value, dict) else value
-                    if isinstance(inner, str):
-                        values.add(inner)
+    for shape in shapes:
+        for reference, given in (shape.label.attribute_values or {}).items():
+            attributes.add(reference)
+            for one in given if isinstance(given, list) else [given]:
+                value = one.get("value") if isinstance(one, dict) else one
+                if isinstance(value, str):
+                    values.add(value)
     return attributes, values
 
 
-def annotation_from_shape(
-    shape: Shape,
+def annotations_from_shapes(
+    shapes: Sequence[Shape],
     attribute_names: Mapping[str, str],
-    value_of: Mapping[str, Any],
-    where: str,
-) -> Annotation:
-    """The annotation that a shape stands for.
+    values: Mapping[str, Any],
+    where: str = "annotationObjects",
+) -> list[Annotation]:
+    """The annotations that shapes stand for, in their order.
+
+    Sizes below 0 and confidences outside 0 to 1 are kept as they are (wire-contract 7.5): the
+    published clients do not look at the answer, so a refusal would lose the data unseen.
 
     Args:
-        shape: as received.
-        attribute_names: reference to attribute name.
-        value_of: reference to value; what is not in it is taken for the value itself.
-        where: the shape's place, for error texts.
+        shapes: of one image, in any of the five forms.
+        attribute_names: reference of an attribute to its name.
+        values: reference of a value to the value.
+            What is in neither mapping is taken for the name or value itself.
+        where: the shapes' place, for error texts.
 
     Raises:
-        DataError: no geometry, an unknown type, or a name that cannot be one. Sizes and confidence
-            outside their range are kept as they are: nobody reads the answer to this request.
+        DataError: with every shape that has no geometry, an unknown type, or a name that cannot be
+            one; each with its place.
     """
-    problem = find_names_problem(shape.label.label_text, "a class")
+    annotations: list[Annotation] = []
+    problems: list[Problem] = []
+    for index, shape in enumerate(shapes):
+        place = f"{where}[{index}]"
+        try:
+            annotations.append(_annotation(shape, attribute_names, values, place))
+        except DataError as error:
+            problems += error.problems
+    if problems:
+        raise DataError(problems)
+    return annotations
+
+
+def _annotation(
+    shape: Shape, attribute_names: Mapping[str, str], values: Mapping[str, Any], where: str
+) -> Annotation:
+    label = shape.label.label_text
+    problem = find_names_problem(label, "a class")
     if problem:
         raise DataError(Problem(f"{where}.label.labelText", problem))
+    attributes: dict[str, list[AttributeValue]] = {}
+    for reference, given in (shape.label.attribute_values or {}).items():
+        name = attribute_names.get(reference, reference)
+        place = f"{where}.label.attributeValues[{show(reference)}]"
+        problem = find_names_problem(name, "an attribute")
+        if problem:
+            raise DataError(Problem(place, problem))
+        listed = given if isinstance(given, list) else [given]
+        attributes[name] = [_value(one, values, place) for one in listed]
     common: dict[str, Any] = {
-        "label": shape.label.label_text,
+        "label": label,
         "confidence": shape.confidence,
-        "attributes": _attributes(shape.label.attribute_values, attribute_names, value_of, where),
+        "attributes": attributes,
+        # 1.1.1 puts it on the label (and only if there are attributes), 2.3.4 on the shape.
         "metadata": shape.metadata or shape.label.metadata or {},
     }
     if shape.type == "rectangle":
@@ -130,15 +160,11 @@ def annotation_from_shape(
         if box is None:
             raise DataError(Problem(f"{where}.boxBoundariesAndDimensions", "is missing"))
         return Rectangle(bbox=(box.x, box.y, box.w, box.h), **common)
-    if shape.type not in {"polygon", "line", "points"}:
-        raise DataError(
-            Problem(
-                f"{where}.type",
-                f"is {show(shape.type)}, must be rectangle, polygon, line or points",
-            )
-        )
-    if shape.points is None:
-        raise DataError(Problem(f"{where}.points", "is missing"))
+    if shape.type not in GEOMETRIES:
+        expected = "rectangle, polygon, line or points"
+        raise DataError(Problem(f"{where}.type", f"is {show(shape.type)}, must be {expected}"))
+    if not shape.points:
+        raise DataError(Problem(f"{where}.points", "is missing, must have at least one point"))
     if shape.type == "polygon":
         return Polygon(polygon=shape.points, **common)
     if shape.type == "line":
@@ -146,35 +172,25 @@ def annotation_from_shape(
     return Points(points=shape.points, **common)
 
 
-def _attributes(
-    sent: Mapping[str, Any],
-    attribute_names: Mapping[str, str],
-    value_of: Mapping[str, Any],
-    where: str,
-) -> dict[str, list[AttributeValue]]:
-    attributes: dict[str, list[AttributeValue]] = {}
-    for ref, given in sent.items():
-        name = attribute_names.get(ref, ref)
-        place = f"{where}.label.attributeValues[{show(ref)}]"
-        problem = find_names_problem(name, "an attribute")
-        if problem:
-            raise DataError(Problem(place, problem))
-        some = given if isinstance(given, list) else [{"value": given}]
-        try:
-            values = msgspec.convert(some, list[_SentValue])
-        except msgspec.ValidationError as error:
-            raise DataError(Problem(place, str(error))) from error
-        attributes[name] = [
-            AttributeValue(
-                value_of.get(value.value, value.value)
-                if isinstance(value.value, str)
-                else value.value,
-                value.confidence,
-                value.metadata or {},
-            )
-            for value in values
-        ]
-    return attributes
+def _value(given: Any, values: Mapping[str, Any], where: str) -> AttributeValue:
+    """One value of an attribute: a plain reference, or an object around one."""
+    if not isinstance(given, dict) or "value" not in given:
+        return AttributeValue(_dereferenced(given, values))
+    rest = dict(given)
+    value = _dereferenced(rest.pop("value"), values)
+    confidence = rest.pop("confidence", None)
+    is_number = isinstance(confidence, int | float) and not isinstance(confidence, bool)
+    if confidence is not None and not (is_number and math.isfinite(confidence)):
+        raise DataError(Problem(f"{where}.confidence", f"is {show(confidence)}, must be a number"))
+    metadata = rest.pop("metadata", None)
+    if metadata is not None and not isinstance(metadata, dict):
+        raise DataError(Problem(f"{where}.metadata", f"is {show(metadata)}, must be an object"))
+    # The list forms are the user's own objects, so there may be fields that we have no place for.
+    return AttributeValue(value, confidence, {**rest, **(metadata or {})})
+
+
+def _dereferenced(value: Any, values: Mapping[str, Any]) -> Any:
+    return values.get(value, value) if isinstance(value, str) else value
 
 
 class LabelTable(Struct, frozen=True):

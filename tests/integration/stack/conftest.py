@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from litestar.testing import TestClient
 
-from layernext.stack.api.front import Front as StackApplication
+from layernext.stack.api.front import StackApplication
 from layernext.stack.app import Settings, create_app, open_stack
 from layernext.stack.store import NewKey, Role, Store
 from layernext.wire import native
@@ -39,9 +39,7 @@ class Stack:
         key = self.keys[role] if role else None
         auth = (key.api_key, key.secret) if key else None
         # A base URL of its own, because the test client takes `//path` for a host.
-        return self.client.request(
-            method, f"http://testserver.local{path}", auth=auth, **named
-        )
+        return self.client.request(method, f"http://testserver.local{path}", auth=auth, **named)
 
     def json(self, method: str, path: str, **named: Any) -> Any:
         """The JSON of a request that must succeed."""

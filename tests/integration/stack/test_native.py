@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -15,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 
 from layernext.model import ImageAnnotations, decode_trusted
 from layernext.stack.api import body, ingest
-from layernext.stack.api.native.annotations import _best_encoding as chosen_encoding
+from layernext.stack.api.native.annotations import chosen_encoding
 from layernext.wire import native
 from tests import strategies
 from tests.integration.stack.conftest import Stack, assert_error, lines
@@ -80,27 +79,26 @@ def test_resume(stack: Stack) -> None:
     assert looked == msgspec.to_builtins(again)
 
 
+def streamed_zstd(content: bytes) -> bytes:
+    """A frame that does not say how large its content is."""
+    packer = zstandard.ZstdCompressor().compressobj()
+    return packer.compress(content) + packer.flush()
+
+
 @pytest.mark.parametrize("encoding", ["identity", "gzip", "zstd", "zstd-stream", "zstd-frames"])
 def test_encodings(stack: Stack, encoding: str) -> None:
     """A batch may come in any of the encodings, in one part or several."""
     content = lines([image(f"{number}.jpg", BOX) for number in range(300)])
     half = len(content) // 2
-    packers: dict[str, Callable[[], bytes]] = {
-        "identity": lambda: content,
-        "gzip": lambda: gzip.compress(content[:half]) + gzip.compress(content[half:]),
-        "zstd": lambda: zstandard.compress(content),
-        "zstd-stream": lambda: zstandard.ZstdCompressor().compressobj().compress(content)
-        + b"",
-        "zstd-frames": lambda: zstandard.compress(content[:half])
-        + zstandard.compress(content[half:]),
-    }
-    if encoding == "zstd-stream":
-        packer = zstandard.ZstdCompressor().compressobj()
-        packed = packer.compress(content) + packer.flush()
-    else:
-        packed = packers[encoding]()
+    packed = {
+        "identity": content,
+        "gzip": gzip.compress(content[:half]) + gzip.compress(content[half:]),
+        "zstd": zstandard.compress(content),
+        "zstd-stream": streamed_zstd(content),
+        "zstd-frames": zstandard.compress(content[:half]) + streamed_zstd(content[half:]),
+    }[encoding]
     upload = stack.open_upload(geometry="rectangle")
-    headers = {"Content-Encoding": encoding.split("-")[0]}
+    headers = {"Content-Encoding": encoding.split("-", maxsplit=1)[0]}
     assert stack.put(upload, 0, packed, headers=headers).json()["images"] == 300
     state = stack.json("GET", native.upload_path(upload.id))
     assert state["received"] == [[0, native.batch_digest(content)]]
@@ -112,7 +110,7 @@ def test_broken_compression(stack: Stack, encoding: str, damage: str) -> None:
     """Data that is not what its Content-Encoding says is refused, and nothing of it stored."""
     content = lines([image(f"{number}.jpg", BOX) for number in range(3_000)])
     packed = zstandard.compress(content) if encoding == "zstd" else gzip.compress(content)
-    flipped = packed[:9] + bytes([packed[9] ^ 0xFF]) + packed[10:]
+    flipped = bytes([packed[0] ^ 0xFF]) + packed[1:]
     damaged = {
         "cut": packed[:-5],
         "noise": b"\x00\x01" * 50,
@@ -122,33 +120,25 @@ def test_broken_compression(stack: Stack, encoding: str, damage: str) -> None:
     }[damage]
     upload = stack.open_upload(geometry="rectangle")
     answer = stack.put(upload, 0, damaged, headers={"Content-Encoding": encoding})
-    if damage == "flip" and answer.status_code == 200:
-        pytest.skip("the flipped byte changed nothing")
-    assert answer.status_code in {400, 422}
-    assert_error(answer, answer.status_code)
+    assert_error(answer, 400)
     assert stack.store.get_upload(upload.id).images == 0
 
 
 @pytest.mark.parametrize("encoding", ["zstd", "zstd-stream", "zstd-frames", "gzip"])
-def test_bombs(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch, encoding: str
-) -> None:
+def test_bombs(stack: Stack, monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
     """A small body that decompresses to more than the limit is refused before it fills memory."""
     limit = 4 << 20
     monkeypatch.setattr(ingest, "MAX_BATCH_BYTES", limit)
     monkeypatch.setattr(body, "SPOOL_BYTES", 1 << 20)
     zeros = b" " * (64 << 20)
-    if encoding == "gzip":
-        packed = gzip.compress(zeros)
-    elif encoding == "zstd":
-        packed = zstandard.compress(zeros)
-    elif encoding == "zstd-frames":
-        packed = zstandard.compress(zeros[: limit // 2]) * 5
-    else:
-        packer = zstandard.ZstdCompressor().compressobj()
-        packed = packer.compress(zeros) + packer.flush()
+    packed = {
+        "gzip": gzip.compress(zeros),
+        "zstd": zstandard.compress(zeros),
+        "zstd-stream": streamed_zstd(zeros),
+        "zstd-frames": zstandard.compress(zeros[: limit // 2]) * 5,
+    }[encoding]
     upload = stack.open_upload(geometry="rectangle")
-    headers = {"Content-Encoding": encoding.split("-")[0]}
+    headers = {"Content-Encoding": encoding.split("-", maxsplit=1)[0]}
     assert_error(stack.put(upload, 0, packed, headers=headers), 413, "too-large")
 
 
@@ -175,9 +165,7 @@ def test_too_many_images(stack: Stack) -> None:
     assert stack.put(upload, 0, most).json()["images"] == native.MAX_BATCH_IMAGES
 
 
-def test_large_batch_by_way_of_a_file(
-    stack: Stack, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_large_batch_by_way_of_a_file(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond a size, bodies go to a temporary file, and nothing else changes."""
     monkeypatch.setattr(body, "SPOOL_BYTES", 1_000)
     monkeypatch.setattr(body, "WRITE_BYTES", 1_000)
@@ -200,9 +188,7 @@ def test_large_batch_by_way_of_a_file(
         pytest.param(b"[" * 10_000, "images[1]", id="deep"),
         pytest.param(b"null", "images[1]", id="null"),
         pytest.param(b'{"image":"","annotations":[]}', "images[1].image", id="no-name"),
-        pytest.param(
-            b'{"image":"a\\u0000","annotations":[]}', "images[1].image", id="nul-in-name"
-        ),
+        pytest.param(b'{"image":"a\\u0000","annotations":[]}', "images[1].image", id="nul-in-name"),
         pytest.param(
             b'{"image":"a","annotations":[{"label":"x","bbox":[1,2,-3,4]}]}',
             "images[1].annotations[0].bbox",
@@ -268,9 +254,7 @@ def test_deeply_nested(stack: Stack) -> None:
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(run=strategies.model_runs(), name=strategies.names)
-def test_round_trip(
-    shared: Stack, run: list[ImageAnnotations], name: str
-) -> None:
+def test_round_trip(shared: Stack, run: list[ImageAnnotations], name: str) -> None:
     """Any valid run comes back equal, whatever its names and values are."""
     shared.json("DELETE", native.ANNOTATIONS_PATH, params={"run": name})
     upload = shared.open_upload(run=name, collection="any")

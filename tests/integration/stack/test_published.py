@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
-from layernext.wire.shapes import LabelTable as LabelReference, shape_from_annotation
-
 import msgspec
+import pytest
+
 from layernext.model import AttributeValue, ImageAnnotations, Polygon, Rectangle, decode_trusted
 from layernext.stack.api import body, ingest
+from layernext.stack.store import value_text
 from layernext.wire import published
+from layernext.wire.shapes import LabelTable, shape_from_annotation
 from tests.integration.stack.conftest import Stack, assert_error
 
 CLIENT = "/datalake/api/client"
@@ -97,15 +98,8 @@ def test_references(stack: Stack) -> None:
     assert set(colour["texts"]) == {"red", "blue", "1", "null"}
     assert references(stack, wanted) == table
     assert references(stack, {}) == {}
-    everything = {ref for ref in colour["texts"].values()} | {colour["ref"]}
+    everything = set(colour["texts"].values()) | {colour["ref"]}
     assert len(everything) == 5
-
-
-def test_references_tell_types_apart(stack: Stack) -> None:
-    """1 and "1" have references of their own, for clients that can use them."""
-    colour = references(stack, {"a": {"n": [1, "1", True, "true", [1], "[1]"]}})["a"]["texts"]["n"]
-    assert set(colour["typed"]) == {"1", "true", "[1]"}
-    assert len({*colour["typed"].values(), *colour["texts"].values()}) == 6
 
 
 def test_005(stack: Stack) -> None:
@@ -183,18 +177,22 @@ def test_111(stack: Stack) -> None:
     assert (line["mode"], line["normalized"]) == ("human", False)
     (one,) = stored(stack, collection="yard.cam")
     assert one.image == "dock_0007.jpg"
-    assert one.annotations[0] == one.annotations[1] == Rectangle(
-        bbox=BOX,
-        label="forklift",
-        confidence=1.0,
-        attributes={
-            "colour": [
-                AttributeValue("red", 0.71, {"source": "head-b"}),
-                AttributeValue("orange", 0.0),
-            ],
-            "size": [AttributeValue(3, None, {"own": [1, 2]})],
-        },
-        metadata={"track": "17"},
+    assert (
+        one.annotations[0]
+        == one.annotations[1]
+        == Rectangle(
+            bbox=BOX,
+            label="forklift",
+            confidence=1.0,
+            attributes={
+                "colour": [
+                    AttributeValue("red", 0.71, {"source": "head-b"}),
+                    AttributeValue("orange", 0.0),
+                ],
+                "size": [AttributeValue(3, None, {"own": [1, 2]})],
+            },
+            metadata={"track": "17"},
+        )
     )
 
 
@@ -213,6 +211,7 @@ def test_111_repeated_request(stack: Stack) -> None:
 
 def test_234(stack: Stack) -> None:
     """2.3.4: look the collection up (E20, E21), then send with mode and type in the body (E04)."""
+    stack.json("POST", "/api/v1/collections", json={"name": "yard cam/7"})
     body = {"collectionName": "yard cam/7", "objectType": 5}
     found = stack.json("POST", f"{CLIENT}/metadata/getCollectionIdByName", json=body, role="write")
     assert found["isSuccess"] is True
@@ -332,9 +331,7 @@ def test_kept_as_sent(stack: Stack) -> None:
         pytest.param("[1]", 422, id="number"),
         pytest.param('[{"objectKey": "a"}]', 422, id="no-data"),
         pytest.param('[{"objectKey": null, "data": {"annotationObjects": []}}]', 422, id="no-key"),
-        pytest.param(
-            '[{"objectKey": "", "data": {"annotationObjects": []}}]', 422, id="empty-key"
-        ),
+        pytest.param('[{"objectKey": "", "data": {"annotationObjects": []}}]', 422, id="empty-key"),
         pytest.param(
             '[{"objectKey": "a\\u0000", "data": {"annotationObjects": []}}]', 422, id="nul"
         ),
@@ -430,6 +427,10 @@ def test_body_limit(make_stack: Any) -> None:
     assert_error(stack.ask("POST", path, content=pieces), 413, "too-large")
 
 
+def text_of(value: Any) -> str:
+    return value if isinstance(value, str) else value_text(value)
+
+
 def test_our_shapes_come_back(stack: Stack) -> None:
     """What our SDK writes as shapes is read back equal, types of values included."""
     image = ImageAnnotations(
@@ -440,19 +441,20 @@ def test_our_shapes_come_back(stack: Stack) -> None:
                 label="a",
                 confidence=0.0,
                 attributes={
-                    "n": [AttributeValue(1), AttributeValue("1", 0.5, {"x": None})],
+                    "n": [AttributeValue(1), AttributeValue("one", 0.5, {"x": None})],
                     "m": [AttributeValue({"b": [None, True]}), AttributeValue("")],
-                    "none": [],
                 },
                 metadata={"deep": [{"a": 1}]},
             ),
             Polygon(polygon=[(1.0, 2.0)], label="a"),
         ],
     )
-    wanted = {"a": {"n": [1, "1"], "m": [{"b": [None, True]}, ""], "none": []}}
-    table = msgspec.convert(references(stack, wanted), dict[str, LabelReference])
+    wanted = {"a": {"n": [1, "one"], "m": [{"b": [None, True]}, ""]}}
+    row = references(stack, wanted)["a"]
+    texts = {name: (part["ref"], part["texts"]) for name, part in row["texts"].items()}
+    table = LabelTable(row["ref"], row["color"], texts)
     shapes = [
-        shape_from_annotation(annotation, number, table, "2024-05-02 09:14:33")
+        shape_from_annotation(annotation, number, table, text_of, "2024-05-02 09:14:33")
         for number, annotation in enumerate(image.annotations, 1)
     ]
     fields = {"sessionId": "s", "operationMode": 1, "operationType": 1}
@@ -496,23 +498,37 @@ def test_labels_and_groups(stack: Stack) -> None:
 
 
 def test_collection_lookup(stack: Stack) -> None:
-    """A name leads to an id (E20); only a key that may write makes what is not there."""
-    body = {"collectionName": "yard", "objectType": 5}
+    """A name leads to an id (E20), an id or name to fields (E21) and kind (E23)."""
+    made = stack.json("POST", "/api/v1/collections", json={"name": "yard"})
     path = f"{CLIENT}/metadata/getCollectionIdByName"
-    assert_error(stack.ask("POST", path, json=body, role="read"), 404)
-    made = stack.json("POST", path, json=body, role="write")
-    assert stack.json("POST", path, json=body, role="read") == made
+    for fields in ({"collectionName": "yard"}, {"collectionName": "yard/", "objectType": 5}):
+        found = stack.json("POST", path, json=fields, role="read")
+        assert found == {"isSuccess": True, "collectionId": made["id"]}
     details = f"{CLIENT}/metadata/getCollectionDetails"
-    for one in (made["collectionId"], "yard"):
+    for one in (made["id"], "yard"):
         wanted = {"collectionId": one, "requiredMetaObj": {"name": False, "createdAt": True}}
-        item = stack.json("POST", details, json=wanted)["itemDetails"]
-        assert item["id"] == made["collectionId"]
+        item = stack.json("POST", details, json=wanted, role="read")["itemDetails"]
+        assert item["id"] == made["id"]
         assert set(item) == {"id", "contentType", "createdAt"}
         kind = stack.json("GET", f"{CLIENT}/{one}/getObjectTypeById", content=b"{}")
         assert kind["objectType"] == 5
-    assert_error(stack.ask("POST", details, json={"collectionId": "none"}), 404)
+
+
+def test_collections_that_are_not_there(stack: Stack) -> None:
+    """2.3.4 shows the message of a 200; looking for a collection does not make it."""
+    path = f"{CLIENT}/metadata/getCollectionIdByName"
+    for name in ("none", "", "/", "a\0", "x" * 1_000):
+        answer = stack.json("POST", path, json={"collectionName": name, "objectType": 5})
+        assert answer["isSuccess"] is False
+        assert answer["message"]
+    answer = stack.json("POST", path, json={"collectionName": "yard", "objectType": 4})
+    assert answer["isSuccess"] is False
+    details = f"{CLIENT}/metadata/getCollectionDetails"
+    answer = stack.json("POST", details, json={"collectionId": "none"})
+    assert (answer["isSuccess"], set(answer)) == (False, {"isSuccess", "message"})
     for name in ("none", "labels", "jobs/getStatus", "a%2Fb", "%2E%2E"):
         assert_error(stack.ask("GET", f"{CLIENT}/{name}/getObjectTypeById"), 404)
+    assert stack.json("GET", "/api/v1/collections")["items"] == []
 
 
 def test_fixed_words_as_names(stack: Stack) -> None:

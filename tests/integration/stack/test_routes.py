@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from litestar.routes import HTTPRoute
 
-from layernext.stack.api.front import Front as StackApplication
+from layernext.stack.api.front import StackApplication
 from layernext.stack.app import Settings, create_app, open_stack
 from layernext.stack.store import Role
 from tests.integration.stack.conftest import Stack, assert_error
@@ -258,12 +258,6 @@ def test_bad_bodies(shared: Stack, path: str, body: bytes) -> None:
             {"groupName": "", "labelKeys": []},
             "groupName",
             id="group",
-        ),
-        pytest.param(
-            "/datalake/api/client/metadata/getCollectionIdByName",
-            {"collectionName": "a", "objectType": 4},
-            "objectType",
-            id="videos",
         ),
     ],
 )

@@ -1,1 +1,1 @@
-"""HTTP: the routes of both protocols, credentials, errors, and the stack's own description."""
+"""HTTP: both protocols, in front of one store. No handler sees a database connection."""

@@ -1,31 +1,57 @@
-"""What a key may do: each route names the role it needs, `guard` compares."""
+"""Who asks, and what they may do: Basic authentication, and a role for each route."""
 
 from __future__ import annotations
 
+import base64
+import binascii
+from contextlib import suppress
 from typing import Any
 
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 
-from layernext.errors import NotAllowed
+from layernext.errors import NotAllowed, NotAuthenticated
+from layernext.stack.api.services import services_of
 from layernext.stack.store import Role
 
-_RANKS: dict[Role, int] = {"read": 0, "write": 1, "admin": 2}
-
-READ: dict[str, Any] = {"role": "read"}
-WRITE: dict[str, Any] = {"role": "write"}
-ADMIN: dict[str, Any] = {"role": "admin"}
+RANKS: dict[Role, int] = {"read": 0, "write": 1, "admin": 2}
+"""Each role may do what the ones of lower rank may."""
 
 
-def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Refuse a key whose role is too small for the route.
+async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Let a request pass whose key is known and whose role suffices for the route.
 
     Raises:
-        NotAllowed: it is.
+        NotAuthenticated: no credentials, or wrong ones.
+        NotAllowed: the key's role is too small.
     """
-    needed: Role | None = handler.opt.get("role")
-    if needed is None:
+    # A route that names no role is not open by mistake: it asks for the smallest one.
+    wanted: Role | None = handler.opt.get("role", "read")
+    if wanted is None:
         return
-    key = connection.scope["api_key"]  # type: ignore[typeddict-item]
-    if _RANKS[key.role] < _RANKS[needed]:
-        raise NotAllowed(f"this needs a key with the role {needed}; yours has {key.role}", status=403)
+    api_key, secret = _credentials(connection.headers.get("authorization"))
+    services = services_of(connection)
+    key = await services.call(services.store.authenticate, api_key, secret)
+    if key is None:
+        raise NotAuthenticated("the API key is not known here, or the secret is wrong", status=401)
+    connection.scope["auth"] = key
+    if RANKS[key.role] < RANKS[wanted]:
+        raise NotAllowed(
+            f"this needs a key with the role {wanted}; this key has the role {key.role}", status=403
+        )
+
+
+def _credentials(header: str | None) -> tuple[str, str]:
+    if header is None:
+        raise NotAuthenticated("credentials are missing: send API key and secret", status=401)
+    scheme, _, encoded = header.partition(" ")
+    text = ""
+    if scheme.lower() == "basic":
+        with suppress(binascii.Error, UnicodeDecodeError):
+            text = base64.b64decode(encoded.strip(), validate=True).decode()
+    api_key, colon, secret = text.partition(":")
+    if not colon or "\x00" in text:
+        raise NotAuthenticated(
+            "the Authorization header is not Basic authentication with key and secret", status=401
+        )
+    return api_key, secret

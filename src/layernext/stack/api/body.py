@@ -1,97 +1,236 @@
-"""Request bodies: read up to a limit, decompressed up to a limit."""
+"""Request bodies: received in bounded memory, decompressed in bounded size.
+
+A body stays in memory up to `SPOOL_BYTES` and goes to an unnamed temporary file beyond, both as it
+is received and once it is decompressed; so a request of a gigabyte costs disk, not memory.
+"""
 
 from __future__ import annotations
 
+import mmap
+import tempfile
 import zlib
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from typing import Any, BinaryIO, TypeAlias, cast
 
-import msgspec
+import anyio
 import zstandard
+from anyio.to_thread import run_sync
 from litestar import Request
 
-from layernext.errors import DataError, InvalidRequest, Problem, TooLarge
+from layernext.errors import InvalidRequest, TooLarge
+from layernext.stack.api.error_map import ClientGone
+from layernext.stack.api.services import services_of
 
-Message = TypeVar("Message")
+SPOOL_BYTES = 16 << 20
+WRITE_BYTES = 4 << 20
+"""Written to the temporary file at a time, in a thread."""
 
-MAX_MESSAGE_BYTES = 16 << 20
-"""Of requests that are neither batches nor operation data."""
+PIECE_BYTES = 1 << 20
+"""Decompressed at a time."""
 
-_GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
-_MAX_WINDOW_BYTES = 128 << 20
+# 4 bytes of zstd can stand for 128 KiB; slices of this size yield 32 MiB at the very most.
+ZSTD_SLICE_BYTES = 1 << 10
+# What `zstd` itself accepts without being asked for more.
+MAX_ZSTD_WINDOW_BYTES = 128 << 20
+ENCODINGS = ("zstd", "gzip", "identity")
+
+Content: TypeAlias = "bytes | mmap.mmap"
 
 
-async def read_body(request: Request[Any, Any, Any], limit: int) -> bytes:
-    """The whole body.
+class Pile:
+    """Bytes piled up: in memory at first, in a temporary file when they become many."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._chunks: list[bytes] = []
+        self._waiting = 0
+        self._file: BinaryIO | None = None
+
+    def add(self, chunk: bytes) -> bool:
+        """Put `chunk` on top; True if it is time to `spill`."""
+        self._chunks.append(chunk)
+        self.size += len(chunk)
+        self._waiting += len(chunk)
+        return self._waiting >= (WRITE_BYTES if self._file else SPOOL_BYTES)
+
+    def spill(self) -> None:
+        """Write what is in memory to the temporary file."""
+        if self._file is None:
+            self._file = cast("BinaryIO", tempfile.TemporaryFile())  # noqa: SIM115 - see close
+        self._file.writelines(self._chunks)
+        self._chunks.clear()
+        self._waiting = 0
+
+    @contextmanager
+    def content(self) -> Iterator[Content]:
+        """All of it, in memory or mapped into it."""
+        if self._file is None:
+            self._chunks[:] = [b"".join(self._chunks)]
+            yield self._chunks[0]
+            return
+        self.spill()
+        self._file.flush()
+        mapped = mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)
+        try:
+            yield mapped
+        finally:
+            # Where a traceback still looks into it, the map goes when that does.
+            with suppress(BufferError):
+                mapped.close()
+
+    def close(self) -> None:
+        """Give the memory and the file back."""
+        self._chunks.clear()
+        if self._file is not None:
+            self._file.close()
+
+
+class Body:
+    """A received body, possibly compressed; made by `received`."""
+
+    def __init__(self, pile: Pile, encoding: str) -> None:
+        self._pile = pile
+        self._encoding = encoding
+
+    @contextmanager
+    def content(self, limit: int) -> Iterator[Content]:
+        """The decompressed body. Takes time: call it in a thread.
+
+        Args:
+            limit: most bytes that may come out.
+
+        Raises:
+            TooLarge: more come out.
+            InvalidRequest: the data is not what its Content-Encoding says.
+        """
+        with self._pile.content() as packed:
+            if self._encoding == "identity":
+                if len(packed) > limit:
+                    raise too_large(limit)
+                yield packed
+                return
+            unpacked = Pile()
+            try:
+                _check_announced_size(packed, self._encoding, limit)
+                for piece in _pieces(packed, self._encoding):
+                    full = unpacked.add(piece)
+                    if unpacked.size > limit:
+                        raise too_large(limit)
+                    if full:
+                        unpacked.spill()
+                with unpacked.content() as content:
+                    yield content
+            except (zstandard.ZstdError, zlib.error, EOFError) as error:
+                raise InvalidRequest(
+                    f"the body is not {self._encoding} data: {error}", status=400
+                ) from error
+            finally:
+                unpacked.close()
+
+
+@asynccontextmanager
+async def received(request: Request[Any, Any, Any], limit: int) -> AsyncIterator[Body]:
+    """The request's body, given back when the block ends.
+
+    Args:
+        request: nothing of its body may have been read.
+        limit: most bytes, as they come over the wire.
 
     Raises:
-        TooLarge: more than `limit` bytes; the rest is not read.
+        TooLarge: there are more; said before reading if the length is announced.
+        InvalidRequest: its Content-Encoding is unknown, or it stopped coming.
+        ClientGone: the client hung up.
     """
+    encoding = request.headers.get("content-encoding", "identity").strip().lower() or "identity"
+    if encoding not in ENCODINGS:
+        raise InvalidRequest(
+            f"Content-Encoding is {encoding[:40]!r}, must be one of {', '.join(ENCODINGS)}",
+            status=415,
+        )
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced[:20]) > limit:
-        raise _too_large(limit)
-    chunks, size = [], 0
-    async for chunk in request.stream():
-        size += len(chunk)
+        raise too_large(limit)
+    pile = Pile()
+    try:
+        async for chunk in _chunks(request):
+            full = pile.add(chunk)
+            request.scope["state"]["received_bytes"] = pile.size
+            if pile.size > limit:
+                raise too_large(limit)
+            if full:
+                await run_sync(pile.spill)
+        yield Body(pile, encoding)
+    finally:
+        pile.close()
+
+
+async def _chunks(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
+    idle_s = services_of(request).settings.idle_timeout_s
+    while True:
+        try:
+            with anyio.fail_after(idle_s):
+                message = await request.receive()
+        except TimeoutError as error:
+            raise InvalidRequest(f"nothing came for {idle_s:g} seconds", status=408) from error
+        if message["type"] == "http.disconnect":
+            raise ClientGone
+        if message["type"] == "http.request":
+            if message["body"]:
+                yield message["body"]
+            if not message.get("more_body", False):
+                return
+
+
+def too_large(limit: int) -> TooLarge:
+    """The refusal of a body."""
+    return TooLarge(f"the body is larger than {limit >> 20} MiB", status=413)
+
+
+def _check_announced_size(packed: Content, encoding: str, limit: int) -> None:
+    """Refuse at once what says itself that it is too large."""
+    if encoding == "zstd" and len(packed):
+        size = zstandard.frame_content_size(packed[:32])
         if size > limit:
-            raise _too_large(limit)
-        chunks.append(chunk)
-    return b"".join(chunks)
+            raise too_large(limit)
 
 
-def decompressed(body: bytes, encoding: str, limit: int) -> bytes:
-    """The body without its Content-Encoding.
-
-    Raises:
-        TooLarge: more than `limit` bytes come out.
-        InvalidRequest: an encoding that is not known, or data that is not in it.
-    """
-    try:
-        if encoding in {"", "identity"}:
-            data, has_more = body[: limit + 1], False
-        elif encoding == "zstd":
-            decompressor = zstandard.ZstdDecompressor(max_window_size=_MAX_WINDOW_BYTES)
-            with decompressor.stream_reader(body, read_across_frames=True) as reader:
-                data = reader.read(limit + 1)
-                has_more = False
-            if body and not data and zstandard.frame_content_size(body) != 0:
-                raise InvalidRequest("the body is cut short", status=400)
-        elif encoding == "gzip":
-            inflater = zlib.decompressobj(_GZIP_OR_ZLIB)
-            data = inflater.decompress(body, limit + 1)
-            has_more = bool(inflater.unconsumed_tail)
-            if not inflater.eof and not has_more and len(data) <= limit:
-                raise InvalidRequest("the body is cut short", status=400)
-        else:
-            raise InvalidRequest(
-                f"Content-Encoding {encoding!r} is not known; send zstd, gzip or identity",
-                status=415,
-            )
-    except (zstandard.ZstdError, zlib.error, MemoryError) as error:
-        raise InvalidRequest(f"the body is not {encoding} data: {error}", status=400) from error
-    if has_more or len(data) > limit:
-        raise _too_large(limit)
-    return data
+def _pieces(packed: Content, encoding: str) -> Iterable[bytes]:
+    return _unzstd(packed) if encoding == "zstd" else _gunzip(packed)
 
 
-def decode(body: bytes, kind: type[Message]) -> Message:
-    """A JSON body as a message; an empty one counts as an empty object.
+def _unzstd(packed: Content) -> Iterator[bytes]:
+    unpacker = zstandard.ZstdDecompressor(max_window_size=MAX_ZSTD_WINDOW_BYTES)
+    size = zstandard.frame_content_size(packed[:32])
+    if isinstance(packed, bytes) and 0 <= size <= SPOOL_BYTES:
+        # The usual batch: small, one frame, and its size is known. If that turns out to be wrong
+        # there are several frames, or it is broken; the slow way can tell.
+        with suppress(zstandard.ZstdError):
+            yield unpacker.decompress(packed, allow_extra_data=False)
+            return
+    frame = unpacker.decompressobj()
+    for start in range(0, len(packed), ZSTD_SLICE_BYTES):
+        data = packed[start : start + ZSTD_SLICE_BYTES]
+        while data:
+            if frame.eof:
+                frame = unpacker.decompressobj()
+            yield frame.decompress(data)
+            data = frame.unused_data if frame.eof else b""
+    if not frame.eof:
+        raise EOFError("it is cut short")
 
-    Raises:
-        DataError: not JSON, or not such a message; with the place.
-    """
-    try:
-        return msgspec.json.decode(body or b"{}", type=kind)
-    except msgspec.ValidationError as error:
-        text, _, where = str(error).partition(" - at `$")
-        raise DataError(Problem(where.rstrip("`").lstrip("."), text)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise DataError(f"the body is not JSON: {error}") from error
 
-
-async def read_message(request: Request[Any, Any, Any], kind: type[Message]) -> Message:
-    """A small JSON body as a message; see `read_body` and `decode`."""
-    return decode(await read_body(request, MAX_MESSAGE_BYTES), kind)
-
-
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"the body is larger than {limit:,} bytes", status=413)
+def _gunzip(packed: Content) -> Iterator[bytes]:
+    member = zlib.decompressobj(wbits=31)
+    for start in range(0, len(packed), PIECE_BYTES):
+        data = packed[start : start + PIECE_BYTES]
+        while data:
+            if member.eof:
+                member = zlib.decompressobj(wbits=31)
+            yield member.decompress(data, PIECE_BYTES)
+            data = member.unused_data if member.eof else member.unconsumed_tail
+    while not member.eof:
+        piece = member.decompress(member.unconsumed_tail, PIECE_BYTES)
+        if not piece:
+            raise EOFError("it is cut short")
+        yield piece

@@ -1,4 +1,8 @@
-"""From an exception to an HTTP answer: one table, one shape, for every route of both protocols."""
+"""From an exception to an answer: one table and one shape, for every route of both protocols.
+
+The envelope is the one that the published clients read (wire-contract 1.5), with our code and the
+request's id added.
+"""
 
 from __future__ import annotations
 
@@ -9,100 +13,120 @@ from typing import Any
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
+from msgspec import Struct
 
-from layernext.errors import DataError, LayerNextError, StackError
+from layernext.errors import DataError, StackError
 
 logger = logging.getLogger("layernext.stack")
 
-UNPROCESSABLE = 422
-_CODES = {
-    400: "invalid-request",
-    401: "not-authenticated",
-    403: "not-allowed",
-    404: "not-found",
-    405: "method-not-allowed",
-    409: "conflict",
-    413: "too-large",
-    415: "invalid-request",
-    UNPROCESSABLE: "data",
-    500: "internal",
-    503: "unavailable",
+JSON = "application/json"
+DATA_STATUS = 422
+MAX_SHOWN_PROBLEMS = 100
+
+_NAMES: dict[int, tuple[str, str]] = {
+    400: ("InvalidRequest", "invalid-request"),
+    401: ("NotAuthenticated", "not-authenticated"),
+    403: ("NotAllowed", "not-allowed"),
+    404: ("NotFound", "not-found"),
+    405: ("MethodNotAllowed", "method-not-allowed"),
+    408: ("RequestTimeout", "timeout"),
+    409: ("Conflict", "conflict"),
+    413: ("TooLarge", "too-large"),
+    415: ("InvalidRequest", "invalid-request"),
+    DATA_STATUS: ("DataError", "data"),
+    429: ("RateLimited", "rate-limited"),
+    500: ("InternalError", "internal"),
+    503: ("StackUnavailable", "unavailable"),
 }
+"""Status to the envelope's ``name`` and ``code``."""
 
 
-class ErrorBody(msgspec.Struct, kw_only=True, rename="camel"):
-    """What is wrong. ``details`` of bad data is a list of places and messages."""
+class ClientGone(Exception):
+    """The client hung up before its request was complete; nobody reads the answer."""
+
+
+class ErrorPlace(Struct, frozen=True):
+    """One problem of the data that was sent."""
+
+    where: str
+    message: str
+
+
+class ErrorBody(Struct, frozen=True, kw_only=True, rename="camel"):
+    """What went wrong."""
 
     status_code: int
     name: str
     code: str
     message: str
-    request_id: str
     details: Any = None
+    request_id: str | None = None
 
 
-class ErrorEnvelope(msgspec.Struct):
-    """Every answer that is not a success has this shape (wire-contract 1.5)."""
+class ErrorEnvelope(Struct, frozen=True):
+    """Every answer that is not a success; for bad data ``details`` is a list of places."""
 
     error: ErrorBody
 
 
 def envelope(
-    status: int, message: str, request_id: str, *, code: str | None = None, details: Any = None
-) -> ErrorEnvelope:
-    """The body of an error answer."""
-    return ErrorEnvelope(
-        ErrorBody(
-            status_code=status,
-            name=HTTPStatus(status).phrase,
-            code=code or _CODES.get(status, "invalid-request"),
-            message=message,
-            request_id=request_id,
-            details=details,
-        )
+    status: int,
+    message: str,
+    request_id: str | None,
+    *,
+    code: str | None = None,
+    details: Any = None,
+) -> bytes:
+    """The JSON of an error answer."""
+    name, usual_code = _NAMES.get(status, ("InvalidRequest", "invalid-request"))
+    body = ErrorBody(
+        status_code=status,
+        name=name,
+        code=code or usual_code,
+        message=message,
+        details=details,
+        request_id=request_id,
     )
+    return msgspec.json.encode(ErrorEnvelope(body))
 
 
-def request_id_of(scope: Any) -> str:
-    """The id that the outermost layer gave the request."""
-    return str(scope.get("request_id", ""))
-
-
-def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[ErrorEnvelope]:
-    """The answer for an exception that a handler raised."""
-    request_id = request_id_of(request.scope)
-    headers: dict[str, str] = {}
-    code, details = None, None
-    if isinstance(error, DataError):
-        status, code = UNPROCESSABLE, error.code
-        message = "; ".join(error.lines()[:3])
-        details = [{"where": p.where, "message": p.message} for p in error.problems]
-    elif isinstance(error, StackError):
-        status, message, code, details = error.status, error.message, error.code, error.detail
-    elif isinstance(error, LayerNextError):
-        status, message, code = 400, str(error), error.code
-    elif isinstance(error, HTTPException):
-        status, message = error.status_code, error.detail or HTTPStatus(error.status_code).phrase
-        details = _safe(error.extra)
-        headers = dict(error.headers or {})
-    else:
-        logger.error("request %s failed", request_id, exc_info=error)
-        status = 500
-        message = "something went wrong here; the log of the stack has it under this request id"
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and isinstance(error, HTTPException):
-        logger.error("request %s failed", request_id, exc_info=error)
+def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """The answer for an exception that came out of routing or of a handler."""
+    request_id: str | None = request.scope["state"].get("request_id")
+    status, message, code, details = _described(error, request_id)
+    headers = dict(getattr(error, "headers", None) or {})
+    if status == HTTPStatus.UNAUTHORIZED:
+        headers["WWW-Authenticate"] = 'Basic realm="layernext", charset="UTF-8"'
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        headers["Retry-After"] = "1"
     return Response(
         envelope(status, message, request_id, code=code, details=details),
         status_code=status,
         headers=headers,
-        media_type="application/json",
+        media_type=JSON,
     )
 
 
-def _safe(extra: Any) -> Any:
-    """`extra` if it can be written as JSON, else nothing."""
-    try:
-        msgspec.json.encode(extra)
-    except (TypeError, ValueError):
-        return None
-    return extra
+def _described(error: Exception, request_id: str | None) -> tuple[int, str, str | None, Any]:
+    if isinstance(error, DataError):
+        shown = error.problems[:MAX_SHOWN_PROBLEMS]
+        places = [ErrorPlace(problem.where, problem.message) for problem in shown]
+        return DATA_STATUS, error.message, error.code, places
+    if isinstance(error, StackError):
+        return error.status, str(error), error.code, error.detail
+    if isinstance(error, HTTPException) and error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
+        status = error.status_code
+        return status, _plain_text(status, error), None, None
+    if isinstance(error, ClientGone):
+        return 400, "the request was cut off", None, None
+    logger.error("request %s failed", request_id, exc_info=error)
+    text = "something went wrong in the stack; its log has the reason under this request's id"
+    return 500, text, None, None
+
+
+def _plain_text(status: int, error: HTTPException) -> str:
+    if status == HTTPStatus.NOT_FOUND:
+        return "there is no such route"
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        return f"this route takes {(error.headers or {}).get('allow', 'another method')}"
+    return error.detail or HTTPStatus(status).phrase

@@ -2,29 +2,51 @@
 
 from __future__ import annotations
 
-from anyio.to_thread import run_sync
-from litestar import get
+import logging
+
+from litestar import Response
+from msgspec import Struct
 
 from layernext.errors import StackUnavailable
-from layernext.stack.api.dependencies import TheStore
-from layernext.stack.api.openapi import errors
-from layernext.stack.store import Store
+from layernext.stack.api.messages import Call, answer
+from layernext.stack.api.operation import Operation, operation
+from layernext.stack.api.services import services_of
+
+logger = logging.getLogger("layernext.stack")
 
 
-@get("/health", tags=["health"], security=[{}])
-async def health() -> dict[str, str]:
-    """The process answers."""
-    return {"status": "ok"}
+class HealthAnswer(Struct, frozen=True):
+    """All is well."""
+
+    status: str
 
 
-@get("/ready", tags=["health"], security=[{}], responses=errors(503))
-async def ready(store: TheStore) -> dict[str, str]:
-    """The database answers, too."""
+@operation(
+    ["GET", "HEAD"],
+    "/health",
+    Operation(summary="Is the process alive?", tag="Health", role=None, answer=HealthAnswer),
+)
+async def health(request: Call) -> Response[bytes]:  # noqa: ARG001 - every handler takes it
+    """Says so as long as the process runs."""
+    return answer(HealthAnswer("ok"))
+
+
+@operation(
+    ["GET", "HEAD"],
+    "/ready",
+    Operation(
+        summary="Can the stack serve?", tag="Health", role=None, answer=HealthAnswer, errors=(503,)
+    ),
+)
+async def ready(request: Call) -> Response[bytes]:
+    """Says so while the database answers."""
+    services = services_of(request)
     try:
-        await run_sync(store.ping)
+        await services.call(services.store.ping)
     except Exception as error:
+        logger.warning("the database does not answer", exc_info=error)
         raise StackUnavailable("the database does not answer", status=503) from error
-    return {"status": "ok"}
+    return answer(HealthAnswer("ready"))
 
 
 ROUTES = [health, ready]

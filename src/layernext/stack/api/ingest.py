@@ -1,133 +1,298 @@
 """The one way into the store, with a decoder for each protocol in front of it.
 
-Runs in worker threads. Everything is decoded, checked and compressed before the first statement;
-the store then writes the batch in one transaction.
+All of this runs in worker threads, a few batches at a time. A batch is decoded, checked and
+compressed whole before the first statement; the store then writes it in one transaction.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import hashlib
+import io
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, BinaryIO, TypeVar, cast
 
-import anyio
-import anyio.to_thread
 import msgspec
-from anyio.lowlevel import RunVar
+from msgspec import Raw, Struct
 
 from layernext.errors import DataError, Problem, TooLarge
+from layernext.formats import iter_raw_images
 from layernext.model import ImageAnnotations, ImageDecoder, Mode, find_names_problem
-from layernext.stack.api import body
-from layernext.stack.store import BatchPreparation, ImageKey, SetKeyKind, Store
+from layernext.stack.api.body import Body, Content
+from layernext.stack.api.messages import problem_of
+from layernext.stack.store import BatchPreparation, ImageKey, PreparedSet, Store, UploadSettings
 from layernext.wire.native import MAX_BATCH_BYTES, MAX_BATCH_IMAGES, BatchResult, batch_digest
-from layernext.wire.shapes import SetEntry, annotation_from_shape, used_refs
+from layernext.wire.shapes import SetEntry, annotations_from_shapes, used_references
+
+logger = logging.getLogger("layernext.stack.ingest")
 
 PROBLEM_LIMIT = 100
-INGEST_SLOTS = 3
-"""Batches worked on at a time: enough to overlap decoding, compression and the disk."""
+GROUP_BYTES = 4 << 20
+"""JSON of published entries that are turned into annotations at a time."""
 
-_slots: RunVar[anyio.CapacityLimiter] = RunVar("ingest_slots")
+STRING_STEP = 1 << 20
+"""Of a JSON string within JSON, bytes unescaped at a time."""
+
+RESERVED_FRAMES = 60
+"""What is nested so deeply that it could just be decoded here must still be readable elsewhere,
+where the stack of calls is a little deeper. Until Python 3.11 both count to one limit."""
+
+Answer = TypeVar("Answer")
 
 
-async def in_slot(work: Callable[[], BatchResult]) -> BatchResult:
-    """Run heavy work in a thread, a few at a time, so that memory stays bounded."""
+def with_reserve(work: Callable[[], Answer], frames: int = RESERVED_FRAMES) -> Answer:
+    """Run `work` as if `frames` more calls were under way; see `RESERVED_FRAMES`.
+
+    Raises:
+        DataError: something is nested too deeply even so.
+    """
     try:
-        limiter = _slots.get()
-    except LookupError:
-        limiter = anyio.CapacityLimiter(INGEST_SLOTS)
-        _slots.set(limiter)
-    return await anyio.to_thread.run_sync(work, limiter=limiter)
+        return with_reserve(work, frames - 1) if frames else work()
+    except RecursionError as error:
+        raise DataError("something in the batch is nested too deeply") from error
 
 
 def write_native_batch(
-    store: Store, upload_id: str, sequence: int, content: bytes, encoding: str
+    store: Store, upload_id: str, settings: UploadSettings, sequence: int, body: Body
 ) -> BatchResult:
-    """Store one native batch.
+    """Store one batch of lines, one image each.
 
     Raises:
         DataError: with every problem of the batch, up to a limit; nothing is stored.
         TooLarge: too many bytes or images.
     """
-    settings = store.get_upload_settings(upload_id)
-    lines = body.decompressed(content, encoding, MAX_BATCH_BYTES)
+    with body.content(MAX_BATCH_BYTES) as content:
+        lines = bytes(content)
     digest = batch_digest(lines)
-    decoder = ImageDecoder(settings.geometry)
+    sets = with_reserve(lambda: _prepare_lines(lines, settings))
+    return store.write_batch(upload_id, sequence, digest, sets)
+
+
+def _prepare_lines(lines: bytes, settings: UploadSettings) -> list[PreparedSet]:
+    decode = ImageDecoder(settings.geometry).decode
+    kind, own_bucket = settings.key_kind, settings.bucket
     batch = BatchPreparation(settings.geometry, normalized=settings.normalized)
     problems: list[Problem] = []
     for index, line in enumerate(_lines_of(lines)):
         if index >= MAX_BATCH_IMAGES:
-            raise TooLarge(f"a batch has at most {MAX_BATCH_IMAGES} images", status=413)
+            raise TooLarge(f"the batch has more than {MAX_BATCH_IMAGES} images", status=413)
         try:
-            image = decoder.decode(line, index=index)
+            image = decode(line, index=index)
         except DataError as error:
             problems += error.problems
             if len(problems) >= PROBLEM_LIMIT:
-                break
+                raise DataError(problems[:PROBLEM_LIMIT], more=True) from None
             continue
-        bucket = image.storage_name if isinstance(image, ImageAnnotations) else image.storageName
-        batch.add(line, image, ImageKey(settings.key_kind, image.image, bucket or settings.bucket))
+        bucket = None
+        if kind == "storage_path":
+            named = image.storage_name if isinstance(image, ImageAnnotations) else image.storageName
+            bucket = named or own_bucket
+        batch.add(line, image, ImageKey(kind, image.image, bucket))
     if problems:
-        raise DataError(problems[:PROBLEM_LIMIT], more=len(problems) >= PROBLEM_LIMIT)
-    return store.write_batch(upload_id, sequence, digest, batch.finish())
+        raise DataError(problems)
+    return batch.finish()
 
 
 def _lines_of(text: bytes) -> Iterator[memoryview]:
-    """The lines of a batch, without copying them; the last line break may be missing."""
-    view, start = memoryview(text), 0
-    while start < len(text):
-        end = text.find(b"\n", start)
-        end = len(text) if end < 0 else end
-        yield view[start:end]
-        start = end + 1
+    """The lines that are not empty, uncopied. A line break within a JSON string is escaped."""
+    view, start, end = memoryview(text), 0, len(text)
+    while start < end:
+        stop = text.find(b"\n", start)
+        stop = end if stop < 0 else stop
+        if stop > start:
+            yield view[start:stop]
+        start = stop + 1
+
+
+class OperationData(Struct, rename="camel"):
+    """The body of E03 and E04. The annotation sets are JSON text inside of JSON."""
+
+    meta_updates_array: Raw
+    session_id: str | None = None
+    total_image_count: int | None = None
+    uploaded_image_count: int | None = None
+    operation_mode: int | None = None
+    operation_type: int | None = None
+
+
+class PublishedBatch(Struct, frozen=True, kw_only=True):
+    """Where a batch of E03 or E04 belongs."""
+
+    run: str
+    mode: Mode
+    session_id: str | None
+    total_images: int | None
+    normalized: bool
 
 
 def write_published_batch(
-    store: Store,
-    run: str,
-    mode: Mode,
-    entries: list[SetEntry],
-    digest: str,
-    *,
-    session_id: str | None,
-    total_images: int | None,
-    normalized: bool,
+    store: Store, batch: PublishedBatch, text: memoryview, digest: str
 ) -> BatchResult:
     """Store one batch of E03 or E04.
 
+    Args:
+        store: the store.
+        batch: where it belongs.
+        text: the JSON string ``metaUpdatesArray`` as it stands in the body, quotes included.
+        digest: of the body.
+
     Raises:
-        DataError: a shape or a key that cannot be read; nothing of the batch is stored.
+        DataError: with every shape and key that cannot be read, up to a limit; nothing is stored.
     """
-    names, values = store.resolve_refs(*(sorted(refs) for refs in used_refs(entries)))
-    value_of = {ref: value.value for ref, value in values.items()}
-    batch = BatchPreparation(None, normalized=normalized)
-    for index, entry in enumerate(entries):
-        where = f"metaUpdatesArray[{index}]"
-        key = _published_key(entry, where)
-        annotations = [
-            annotation_from_shape(
-                shape, names, value_of, f"{where}.data.annotationObjects[{place}]"
-            )
-            for place, shape in enumerate(entry.data.annotation_objects)
-        ]
-        image = ImageAnnotations(image=key.name, annotations=annotations)
-        batch.add(msgspec.json.encode(image), image, key)
+    sets = with_reserve(lambda: _prepare_entries(store, text, normalized=batch.normalized))
+    if not sets and batch.session_id is None:
+        # 0.0.5 closes every multiple of 1,000 images with an empty request; nothing is to be kept.
+        return BatchResult(images=0, annotations=0, unmatched=0, new_labels=[], repeated=False)
     upload_id = store.open_published_upload(
-        run, mode, session_id, normalized=normalized, total_images=total_images
+        batch.run,
+        batch.mode,
+        batch.session_id,
+        normalized=batch.normalized,
+        total_images=batch.total_images,
     )
-    return store.write_batch(upload_id, None, digest, batch.finish())
+    return store.write_batch(upload_id, None, digest, sets)
 
 
-def _published_key(entry: SetEntry, where: str) -> ImageKey:
-    """By what the entry names its image; source of the order: wire-contract 4.4."""
-    kind: SetKeyKind
-    bucket: str | None
+def _prepare_entries(store: Store, text: memoryview, *, normalized: bool) -> list[PreparedSet]:
+    batch = BatchPreparation(None, normalized=normalized)
+    references = _References(store)
+    problems: list[Problem] = []
+    for first, entries in _entry_groups(text):
+        references.learn(entries)
+        for index, entry in enumerate(entries, first):
+            where = f"metaUpdatesArray[{index}]"
+            try:
+                key = _image_key(entry, where)
+                annotations = annotations_from_shapes(
+                    entry.data.annotation_objects,
+                    references.attributes,
+                    references.values,
+                    f"{where}.data.annotationObjects",
+                )
+            except DataError as error:
+                problems += error.problems
+                if len(problems) >= PROBLEM_LIMIT:
+                    raise DataError(problems[:PROBLEM_LIMIT], more=True) from None
+                continue
+            image = ImageAnnotations(image=key.name, annotations=annotations)
+            batch.add(msgspec.json.encode(image), image, key)
+    if problems:
+        raise DataError(problems)
+    return batch.finish()
+
+
+class _References:
+    """What references stand for, asked of the store once each."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._asked: set[str] = set()
+        self.attributes: dict[str, str] = {}
+        self.values: dict[str, Any] = {}
+
+    def learn(self, entries: Iterable[SetEntry]) -> None:
+        """Look up what occurs in `entries` and is not known yet."""
+        shapes = (shape for entry in entries for shape in entry.data.annotation_objects)
+        attributes, values = (found - self._asked for found in used_references(shapes))
+        if not attributes and not values:
+            return
+        self._asked |= attributes | values
+        names, meanings = self._store.resolve_refs(sorted(attributes), sorted(values))
+        self.attributes |= names
+        self.values |= {ref: meaning.value for ref, meaning in meanings.items()}
+
+
+def _image_key(entry: SetEntry, where: str) -> ImageKey:
+    """By what an entry names its image, in the order of wire-contract 4.4."""
     if entry.job_id is not None and entry.file_name is not None:
-        kind, name, bucket = "unique_name", entry.file_name, None
+        # No upload of files exists yet that the job could be; the name is what is left.
+        key, field = ImageKey("published", entry.file_name), "fileName"
     elif entry.storage_path is not None:
-        kind, name, bucket = "storage_path", entry.storage_path, entry.bucket_name
+        bucket = entry.bucket_name
+        key, field = ImageKey("storage_path", entry.storage_path, bucket), "storagePath"
+        problem = find_names_problem(bucket, "a bucket") if bucket is not None else None
+        if problem:
+            raise DataError(Problem(f"{where}.bucketName", problem))
     elif entry.object_key is not None:
-        kind, name, bucket = "published", entry.object_key, None
+        key, field = ImageKey("published", entry.object_key), "objectKey"
     else:
         raise DataError(Problem(where, "names no image: no objectKey, storagePath or fileName"))
-    problem = find_names_problem(name, "an image")
+    problem = find_names_problem(key.name.removeprefix("/"), "an image")
     if problem:
-        raise DataError(Problem(f"{where}.objectKey", problem))
-    return ImageKey(kind, name, bucket)
+        raise DataError(Problem(f"{where}.{field}", problem))
+    return key
+
+
+def _entry_groups(text: memoryview) -> Iterator[tuple[int, list[SetEntry]]]:
+    """The entries of ``metaUpdatesArray``, some megabytes at a time, with the first one's place."""
+    decode = msgspec.json.Decoder(SetEntry).decode
+    first, size = 0, 0
+    group: list[SetEntry] = []
+    for index, raw in enumerate(_raw_entries(text)):
+        try:
+            group.append(decode(raw))
+        except msgspec.ValidationError as error:
+            raise DataError(problem_of(error, f"metaUpdatesArray[{index}]")) from error
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            problem = Problem(f"metaUpdatesArray[{index}]", f"is not JSON: {error}")
+            raise DataError(problem) from error
+        size += len(raw)
+        if size >= GROUP_BYTES:
+            yield first, group
+            first, size, group = index + 1, 0, []
+    yield first, group
+
+
+def _raw_entries(text: memoryview) -> Iterator[bytes]:
+    if len(text) < 2 or text[0] != ord('"'):  # noqa: PLR2004 - the quotes
+        raise DataError(Problem("metaUpdatesArray", "must be a string that holds a JSON array"))
+    inner = _Chunks([[b'{"images":'], _unescaped(text), [b"}"]])
+    try:
+        # The reader of our own files cuts any list of objects without holding more than a window.
+        yield from iter_raw_images(cast("BinaryIO", inner), file="metaUpdatesArray")
+    except DataError as error:
+        raise DataError(Problem("metaUpdatesArray", error.problems[0].message)) from error
+
+
+def _unescaped(text: memoryview) -> Iterator[bytes]:
+    """The content of a JSON string, UTF-8, piece by piece.
+
+    A piece ends behind a comma or a brace: neither occurs inside an escape, nor between the two
+    halves of an escaped surrogate pair.
+    """
+    position, end, step = 1, len(text) - 1, STRING_STEP
+    while position < end:
+        piece = bytes(text[position : min(position + step, end)])
+        if position + len(piece) < end:
+            cut = max(piece.rfind(b","), piece.rfind(b"}")) + 1
+            if not cut:
+                step *= 2
+                continue
+            piece = piece[:cut]
+        position, step = position + len(piece), STRING_STEP
+        try:
+            yield msgspec.json.decode(b'"' + piece + b'"', type=str).encode()
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise DataError(Problem("metaUpdatesArray", f"is no JSON string: {error}")) from error
+
+
+class _Chunks(io.RawIOBase):
+    """Pieces of bytes as a stream to read from."""
+
+    def __init__(self, pieces: Iterable[Iterable[bytes]]) -> None:
+        self._pieces = (piece for some in pieces for piece in some if piece)
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:  # noqa: ARG002 - a piece is as good as any size
+        return next(self._pieces, b"")
+
+
+def body_digest(content: Content) -> str:
+    """The digest by which a published batch is known again."""
+    digest = hashlib.blake2b(digest_size=16)
+    with memoryview(content) as view:
+        for start in range(0, len(view), STRING_STEP):
+            digest.update(view[start : start + STRING_STEP])
+    return digest.hexdigest()

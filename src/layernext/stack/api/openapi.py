@@ -1,223 +1,210 @@
-"""The stack's description of itself: what routes read and answer, and a page to read it on.
-
-Bulk bodies are taken raw, so their description is written here instead of being derived.
-"""
+"""The stack's description of itself: OpenAPI 3.1, made of what the routes say (`operation`)."""
 
 from __future__ import annotations
 
-import html
-import json
-from dataclasses import dataclass, field
+import inspect
+import re
+from collections.abc import Iterable, Iterator
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from litestar import Request
-from litestar.openapi.config import OpenAPIConfig
-from litestar.openapi.datastructures import ResponseSpec
-from litestar.openapi.plugins import JsonRenderPlugin, OpenAPIRenderPlugin
-from litestar.openapi.spec import (
-    Components,
-    OpenAPIMediaType,
-    OpenAPIResponse,
-    Operation,
-    RequestBody,
-    Schema,
-    SecurityScheme,
-)
+from litestar import Response
+from litestar.handlers import HTTPRouteHandler
+from litestar.routes import BaseRoute, HTTPRoute
+from msgspec import Struct
 
 from layernext import __version__
-from layernext.stack.api.error_map import ErrorEnvelope
-from layernext.wire.native import NDJSON, DownloadLine
+from layernext.stack.api.docs_page import render_page
+from layernext.stack.api.error_map import JSON, ErrorEnvelope
+from layernext.stack.api.messages import Call
+from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.wire.native import NDJSON
 
-_REASONS = {
-    400: "The request is not one that this route reads.",
-    401: "No credentials, or wrong ones.",
-    403: "The key's role does not permit this.",
-    404: "There is no such thing.",
-    409: "The request contradicts what the stack has.",
-    413: "Larger than the stack accepts.",
-    415: "An encoding that the stack does not read.",
-    503: "The stack cannot serve at the moment.",
-    422: "The data breaks a rule; `details` says where.",
-}
+OPENAPI_PATH = "/api/openapi.json"
+DOCS_PATH = "/api/docs"
 
+_REF = "#/components/schemas/{name}"
+_PARAMETER_TYPE = re.compile(r"\{(\w+):\w+\}")
+_ATTRIBUTE = re.compile(r"^ {4}((?:\w+, )*\w+): (.*(?:\n {8}.*)*)", re.MULTILINE)
 
-def errors(*statuses: int) -> dict[int, ResponseSpec]:
-    """The error answers of a route."""
-    return {
-        status: ResponseSpec(ErrorEnvelope, generate_examples=False, description=_REASONS[status])
-        for status in statuses
-    }
+INTRODUCTION = """\
+A LayerNext stack keeps what vision models predicted, and what humans annotated, image by image.
 
+Every request but those under *Health* needs an API key and its secret as Basic authentication.
+Each answer has an `X-Request-Id` that the stack's log knows; each error has the same shape. The
+routes tagged *Published protocol* are those of the published clients (E01 and so on are endpoint
+numbers of its contract); the others are the native protocol.
+"""
 
-def json_body(message: type[msgspec.Struct]) -> type[Operation]:
-    """An operation whose JSON body is `message`."""
-    (schema,), definitions = msgspec.json.schema_components(
-        [message], ref_template="#/components/schemas/{name}"
-    )
-    name = schema["$ref"].rsplit("/", 1)[1]
-    plain = _inlined(definitions[name], definitions)
-
-    @dataclass
-    class JsonBody(Operation):
-        request_body: RequestBody | None = field(
-            default_factory=lambda: RequestBody(
-                content={"application/json": OpenAPIMediaType(schema=_as_schema(plain))},
-                required=True,
-            )
-        )
-
-    return JsonBody
-
-
-def ndjson_body() -> type[Operation]:
-    """An operation whose body is a batch: lines of JSON, one image each."""
-    text = (
-        'One image a line: `{"image": "a.jpg", "annotations": [...]}`, in the form (v1 or v2) '
-        "that the upload was opened for."
-    )
-
-    @dataclass
-    class NdjsonBody(Operation):
-        request_body: RequestBody | None = field(
-            default_factory=lambda: RequestBody(
-                content={NDJSON: OpenAPIMediaType(schema=Schema(type="string"))},  # type: ignore[arg-type]
-                description=text,
-                required=True,
-            )
-        )
-
-    return NdjsonBody
-
-
-def ndjson_answer() -> type[Operation]:
-    """An operation that answers a stream of `DownloadLine`."""
-    schema = msgspec.json.schema(DownloadLine)
-
-    @dataclass
-    class NdjsonAnswer(Operation):
-        def __post_init__(self) -> None:
-            if self.responses:
-                self.responses["200"] = OpenAPIResponse(
-                    description=f"Lines of JSON, each `{json.dumps(schema['$ref'])}`: see protocol.",
-                    content={NDJSON: OpenAPIMediaType(schema=Schema(type="string"))},  # type: ignore[arg-type]
-                )
-
-    return NdjsonAnswer
-
-
-def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
-    if isinstance(schema, dict):
-        if "$ref" in schema:
-            return _inlined(definitions[schema["$ref"].rsplit("/", 1)[1]], definitions)
-        return {key: _inlined(value, definitions) for key, value in schema.items()}
-    if isinstance(schema, list):
-        return [_inlined(value, definitions) for value in schema]
-    return schema
-
-
-class _PlainSchema(Schema):
-    """A schema that is JSON already."""
-
-    def __init__(self, plain: dict[str, Any]) -> None:
-        super().__init__()
-        self.plain = plain
-
-    def to_schema(self) -> dict[str, Any]:
-        """The schema."""
-        return self.plain
-
-    def __hash__(self) -> int:
-        return hash(json.dumps(self.plain, sort_keys=True))
-
-
-def _as_schema(plain: dict[str, Any]) -> Schema:
-    return _PlainSchema(plain)
-
-
-class _Page(OpenAPIRenderPlugin):
-    """The description as one HTML page that needs nothing from elsewhere."""
-
-    def render(
-        self, request: Request[Any, Any, Any], openapi_schema: dict[str, Any]
-    ) -> bytes:
-        parts = []
-        for path, methods in sorted(openapi_schema["paths"].items()):
-            for method, operation in methods.items():
-                parts.append(_section(path, method, operation))
-        info = openapi_schema["info"]
-        return _HTML.format(
-            title=html.escape(f"{info['title']} {info['version']}"),
-            intro=html.escape(info.get("description", "")),
-            body="\n".join(parts),
-        ).encode()
-
-
-def _section(path: str, method: str, operation: dict[str, Any]) -> str:
-    parameters = "".join(
-        f"<tr><td><code>{html.escape(p['name'])}</code></td><td>{p['in']}</td>"
-        f"<td>{'yes' if p.get('required') else 'no'}</td>"
-        f"<td>{html.escape(p.get('description', ''))}</td></tr>"
-        for p in operation.get("parameters", [])
-    )
-    table = (
-        "<table><tr><th>Parameter</th><th>In</th><th>Required</th><th>Meaning</th></tr>"
-        f"{parameters}</table>"
-        if parameters
-        else ""
-    )
-    bodies = operation.get("requestBody", {}).get("content", {})
-    body = "".join(
-        f"<p>Body: <code>{html.escape(kind)}</code></p>"
-        f"<pre>{html.escape(json.dumps(media.get('schema', {}), indent=2))}</pre>"
-        for kind, media in bodies.items()
-    )
-    answers = "".join(
-        f"<li><b>{status}</b> {html.escape(answer.get('description', ''))}</li>"
-        for status, answer in sorted(operation.get("responses", {}).items())
-    )
-    return (
-        f"<section><h2><span class='{method}'>{method.upper()}</span> "
-        f"<code>{html.escape(path)}</code></h2>"
-        f"<p><b>{html.escape(operation.get('summary') or '')}</b></p>"
-        f"<p>{html.escape(operation.get('description') or '')}</p>"
-        f"{table}{body}<ul>{answers}</ul></section>"
-    )
-
-
-_HTML = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>{title}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>
-:root {{ color-scheme: light dark; }}
-body {{ font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem; }}
-section {{ border-top: 1px solid #8886; padding: .5rem 0; overflow-wrap: anywhere; }}
-h2 {{ font-size: 1.1rem; }} h2 span {{ display: inline-block; min-width: 4.5rem; }}
-pre {{ background: #8882; padding: .75rem; overflow: auto; max-height: 20rem; }}
-table {{ border-collapse: collapse; }} td, th {{ padding: .2rem .6rem; text-align: left; }}
-</style></head><body>
-<h1>{title}</h1><p>{intro}</p>
-<p>The same for programs: <a href="/api/openapi.json">/api/openapi.json</a></p>
-{body}
-</body></html>
+LINES_IN = """\
+Lines of JSON, one image a line, as in a LayerNext JSON file:
+`{"image": "a.jpg", "annotations": [{"label": "car", "bbox": [1, 2, 3, 4], "confidence": 0.9}]}`.
+The upload's `geometry` says which shape annotations without a `type` have.
+"""
+LINES_OUT = """\
+Lines of JSON. Each has `cursor`, `run`, `mode`, `geometry`, `normalized` and `set`, an image with
+its annotations as they were uploaded. The last line has `end`, the number of sets, alone.
 """
 
 
-def config() -> OpenAPIConfig:
-    """How the description is made and where it is served."""
-    return OpenAPIConfig(
-        title="LayerNext stack",
-        version=__version__,
-        description=(
-            "Every request carries an API key and its secret as Basic authentication. "
-            "Routes under /api are the native protocol; routes under /datalake are the published "
-            "one, which docs/protocol.md describes."
-        ),
-        path="/api",
-        render_plugins=[JsonRenderPlugin(path="/openapi.json"), _Page(path="/docs")],
-        components=Components(
-            security_schemes={"basic": SecurityScheme(type="http", scheme="basic")}
-        ),
-        security=[{"basic": []}],
-        use_handler_docstrings=True,
-    )
+def describe(routes: Iterable[BaseRoute]) -> dict[str, Any]:
+    """The OpenAPI document of an application's routes."""
+    found = sorted(_operations(routes), key=lambda entry: (entry[0], entry[1]))
+    types = [ErrorEnvelope]
+    for _, _, _, record in found:
+        types += [kind for kind in (record.body, record.answer) if kind not in (None, bytes, str)]
+    schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
+    schema_of = {_key(kind): schema for kind, schema in zip(types, schemas, strict=True)}
+    paths: dict[str, dict[str, Any]] = {}
+    for path, method, handler, record in found:
+        described = _described(method, handler, record, schema_of)
+        paths.setdefault(path, {})[method.lower()] = described
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "LayerNext stack", "version": __version__, "description": INTRODUCTION},
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"key": {"type": "http", "scheme": "basic"}},
+        },
+    }
+
+
+def _operations(
+    routes: Iterable[BaseRoute],
+) -> Iterator[tuple[str, str, HTTPRouteHandler, Operation]]:
+    for route in routes:
+        if not isinstance(route, HTTPRoute):
+            continue
+        for handler in route.route_handlers:
+            record = handler.opt.get("operation")
+            if record is not None:
+                for method in handler.http_methods:
+                    path = _PARAMETER_TYPE.sub(r"{\1}", route.path_format)
+                    yield path, str(method), handler, record
+
+
+def _described(
+    method: str, handler: HTTPRouteHandler, record: Operation, schema_of: dict[str, Any]
+) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "summary": record.summary,
+        "description": inspect.getdoc(handler.fn) or "",
+        "tags": [record.tag],
+        "operationId": f"{handler.fn.__module__.rsplit('.', 1)[1]}_{handler.fn.__name__}"
+        + ("_head" if method == "HEAD" else ""),
+        "responses": _responses(method, record, schema_of),
+    }
+    parameters = [*map(_parameter, record.path), *_query_parameters(record.query)]
+    if parameters:
+        described["parameters"] = parameters
+    if record.body is bytes:
+        lines = {"schema": {"type": "string", "contentMediaType": NDJSON}}
+        described["requestBody"] = {
+            "required": True, "description": LINES_IN, "content": {NDJSON: lines},
+        }  # fmt: skip
+    elif record.body is not None:
+        media = {"schema": schema_of[_key(record.body)]}
+        described["requestBody"] = {"required": True, "content": {JSON: media}}
+    if record.role is not None:
+        described["security"] = [{"key": []}]
+        described["description"] += f"\n\nNeeds a key with the role *{record.role}*."
+    return described
+
+
+def _responses(method: str, record: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
+    request_id = {"X-Request-Id": {"schema": {"type": "string"}}}
+    done: dict[str, Any] = {"description": "Done.", "headers": request_id}
+    if method == "HEAD":
+        pass
+    elif record.answer is bytes:
+        schema = {"type": "string", "contentMediaType": NDJSON}
+        done |= {"description": LINES_OUT, "content": {NDJSON: {"schema": schema}}}
+    elif record.answer is str:
+        done["content"] = {"text/html": {"schema": {"type": "string"}}}
+    elif record.answer is not None:
+        done["content"] = {JSON: {"schema": schema_of[_key(record.answer)]}}
+    responses = {str(record.status): done}
+    common = () if record.role is None else (400, 401, 403)
+    failed = {JSON: {"schema": schema_of[_key(ErrorEnvelope)]}}
+    for status in sorted({*common, *record.errors}):
+        refused: dict[str, Any] = {"description": HTTPStatus(status).phrase, "headers": request_id}
+        if method != "HEAD":
+            refused["content"] = failed
+        responses[str(status)] = refused
+    return responses
+
+
+def _parameter(parameter: Parameter) -> dict[str, Any]:
+    return {
+        "name": parameter.name,
+        "in": parameter.place,
+        "required": parameter.place == "path",
+        "description": parameter.description,
+        "schema": parameter.schema,
+    }
+
+
+def _query_parameters(query: type[Struct] | None) -> Iterator[dict[str, Any]]:
+    if query is None:
+        return
+    _, components = msgspec.json.schema_components([query], ref_template=_REF)
+    schema = components[query.__name__]
+    texts = _attribute_texts(query)
+    for field in msgspec.structs.fields(query):
+        of_field = dict(schema["properties"][field.encode_name])
+        if "anyOf" in of_field:
+            # A query string has no null: the field is left out.
+            options = [option for option in of_field["anyOf"] if option != {"type": "null"}]
+            of_field = options[0] if len(options) == 1 else {"anyOf": options}
+        if of_field.get("default", ...) is None:
+            del of_field["default"]
+        yield {
+            "name": field.encode_name,
+            "in": "query",
+            "required": field.required,
+            "description": texts.get(field.name, ""),
+            "schema": of_field,
+        }
+
+
+def _attribute_texts(kind: type[Struct]) -> dict[str, str]:
+    """What the docstrings of a struct and its bases say of each attribute."""
+    texts: dict[str, str] = {}
+    for one in reversed(kind.__mro__):
+        for names, text in _ATTRIBUTE.findall(inspect.cleandoc(one.__doc__ or "")):
+            plain = " ".join(text.split())
+            texts |= dict.fromkeys(names.split(", "), plain[0].upper() + plain[1:])
+    return texts
+
+
+def _key(kind: Any) -> str:
+    return repr(kind)
+
+
+@operation(
+    "GET",
+    OPENAPI_PATH,
+    Operation(
+        summary="This description, for programs", tag="Documentation", role=None, answer=dict
+    ),
+)
+async def document(request: Call) -> Response[bytes]:
+    """The OpenAPI document of this stack."""
+    return Response(request.app.state["openapi"], media_type=JSON)
+
+
+@operation(
+    "GET",
+    DOCS_PATH,
+    Operation(summary="This description, to read", tag="Documentation", role=None, answer=str),
+)
+async def page(request: Call) -> Response[bytes]:
+    """A page that needs no network and no script."""
+    content = render_page(msgspec.json.decode(request.app.state["openapi"]), OPENAPI_PATH)
+    policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+    return Response(content.encode(), media_type="text/html; charset=utf-8", headers=policy)
+
+
+ROUTES = [document, page]

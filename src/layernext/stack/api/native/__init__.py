@@ -1,4 +1,4 @@
-"""The routes of the native protocol."""
+"""The native protocol: uploads in batches, downloads as streams, listings, keys."""
 
 from layernext.stack.api.native import annotations, keys, listings, uploads
 

@@ -1,158 +1,276 @@
-"""Native download and removal of annotation sets."""
+"""Native downloads, as a stream of lines, and removal of annotation sets.
+
+The stored JSON of a set goes out as it came in: a line is put together from bytes and nothing is
+decoded on the way. A download holds a connection to the database for as long as it lasts, so only
+some run at a time, and a client that stops taking them is dropped.
+"""
 
 from __future__ import annotations
 
+import logging
 import zlib
-from collections.abc import AsyncIterator, Iterator
-from typing import Annotated, Any
+from collections.abc import Iterator
+from typing import Any
 
 import anyio
 import msgspec
 import zstandard
 from anyio.to_thread import run_sync
-from litestar import Request, delete, get
-from litestar.params import FromQuery, QueryParameter
-from litestar.response import Stream
+from litestar import Response
+from litestar.response.base import ASGIResponse
+from litestar.types import Receive, Scope, Send
+from msgspec import Struct, field
 
-from layernext.errors import InvalidRequest, NotFound
-from layernext.model import Geometry, Mode
-from layernext.stack.api import auth
-from layernext.stack.api.dependencies import TheStore
-from layernext.stack.api.openapi import errors, ndjson_answer
-from layernext.stack.store import Store, StoredSet
+from layernext.errors import NotFound, StackUnavailable
+from layernext.model import Mode
+from layernext.stack.api.messages import Call, answer, check_name, find_collection, read_query
+from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.services import Services, services_of
+from layernext.stack.store import StoredSet
 from layernext.wire.native import ANNOTATIONS_PATH, NDJSON, RemoveResult
 
-CHUNK_BYTES = 1 << 18
+logger = logging.getLogger("layernext.stack.download")
+
+PIECE_BYTES = 256 << 10
 """Lines are gathered to this size before they are compressed and sent."""
 
-CollectionName = Annotated[
-    str | None, QueryParameter(description="id or name of a collection; all collections without it")
-]
-RunNames = Annotated[
-    list[str] | None, QueryParameter(name="run", description="model runs; repeat for several")
-]
-ModeName = Annotated[
-    Mode | None, QueryParameter(description="only model runs (machine) or ground truth (human)")
-]
+QUEUE_S = 30.0
+"""A download waits so long for its turn before it is told to come again."""
 
 
-@get(
-    ANNOTATIONS_PATH,
-    opt=auth.READ,
-    tags=["annotations"],
-    media_type=NDJSON,
-    operation_class=ndjson_answer(),
-    responses=errors(400, 401, 404),
-)
-async def download(
-    request: Request[Any, Any, Any],
-    store: TheStore,
-    collection: CollectionName = None,
-    runs: RunNames = None,
-    mode: ModeName = None,
-    image: Annotated[str | None, QueryParameter(description="only this image")] = None,
-    after: Annotated[str | None, QueryParameter(description="continue behind this cursor")] = None,
-) -> Stream:
-    """Annotation sets as a stream of lines, as they stand at one moment.
+class DownloadQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to download.
 
-    The last line is `{"end": n}` with the number of sets; a stream without it was cut off and can
-    be continued with `after`.
+    Attributes:
+        collection: id or name; empty is the unnamed collection; left out means all.
+        run: name of a model run or ground truth; may be repeated; none given means all.
+        mode: only model runs (``machine``) or only ground truths (``human``).
+        image: only the image of this name.
+        after: the cursor of a line, to go on behind it.
     """
-    collection_id = await _collection_id(store, collection)
-    _refuse_nul(image, *(runs or []))
-    unknown = await run_sync(store.find_unknown_run, runs or [])
-    if unknown is not None:
-        raise NotFound(f"there is no model run or ground truth {unknown!r}", status=404)
-    rows = store.iter_sets(
-        collection_id, runs=runs or [], mode=mode, image=image, after=after
-    )
-    encoding = _best_encoding(request.headers.get("accept-encoding", ""))
-    headers = {"content-encoding": encoding} if encoding else {}
-    return Stream(_in_threads(_chunks(rows, encoding)), media_type=NDJSON, headers=headers)
+
+    collection: str | None = None
+    run: list[str] = field(default_factory=list)
+    mode: Mode | None = None
+    image: str | None = None
+    after: str | None = None
 
 
-@delete(
+class RemoveQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What to remove.
+
+    Attributes:
+        run: name of the model run or ground truth.
+        collection: id or name; empty is the unnamed collection; left out means all.
+        mode: only the model run (``machine``) or only the ground truth (``human``).
+    """
+
+    run: str
+    collection: str | None = None
+    mode: Mode | None = None
+
+
+@operation(
+    "GET",
     ANNOTATIONS_PATH,
-    status_code=200,
-    opt=auth.WRITE,
-    tags=["annotations"],
-    responses=errors(400, 401, 403, 404),
+    Operation(
+        summary="Download annotation sets",
+        tag="Annotations",
+        role="read",
+        path=(
+            Parameter(
+                "Accept-Encoding",
+                "The stream is compressed with zstd or gzip if the client takes one of them.",
+                {"type": "string"},
+                "header",
+            ),
+        ),
+        query=DownloadQuery,
+        answer=bytes,
+        errors=(400, 404, 503),
+    ),
 )
-async def remove(
-    store: TheStore,
-    run: FromQuery[str],
-    collection: CollectionName = None,
-    mode: ModeName = None,
-) -> RemoveResult:
-    """Delete the annotation sets of a run; repeating it removes nothing more."""
-    _refuse_nul(run)
-    collection_id = await _collection_id(store, collection)
-    return await run_sync(store.remove_sets, collection_id, run, mode)
+async def download(request: Call) -> Response[Any]:
+    """A stream of lines, one annotation set each; the last says how many there were.
+
+    A stream without that last line was cut off; the cursor of the last whole line leads on.
+    """
+    wanted = read_query(request, DownloadQuery)
+    services = services_of(request)
+    row_id = None
+    if wanted.collection is not None:
+        row_id = (await find_collection(request, wanted.collection)).row_id
+    unknown = await services.call(services.store.find_unknown_run, wanted.run)
+    if unknown is not None:
+        raise NotFound(f"there is no model run or ground truth {unknown[:600]!r}", status=404)
+    encoding = chosen_encoding(request.headers.get("accept-encoding", ""))
+    sets = services.store.iter_sets(
+        row_id, runs=wanted.run, mode=wanted.mode, image=wanted.image, after=wanted.after
+    )
+    return Download(services, _pieces(sets, encoding), encoding)
 
 
-async def _collection_id(store: TheStore, collection: str | None) -> int | None:
-    if not collection or not collection.strip("/"):
-        return None
-    found = await run_sync(store.find_collection, collection)
-    if found is None:
-        raise NotFound(f"there is no collection {collection!r}", status=404)
-    return found.row_id
+@operation(
+    "DELETE",
+    ANNOTATIONS_PATH,
+    Operation(
+        summary="Remove a run",
+        tag="Annotations",
+        role="write",
+        query=RemoveQuery,
+        answer=RemoveResult,
+        errors=(400, 404, 422),
+    ),
+)
+async def remove(request: Call) -> Response[bytes]:
+    """Removes the annotation sets of a model run or ground truth, at once and for good.
+
+    A second time it removes nothing and says so.
+    """
+    wanted = read_query(request, RemoveQuery)
+    check_name(wanted.run, "run", "a model run")
+    row_id = None
+    if wanted.collection is not None:
+        row_id = (await find_collection(request, wanted.collection)).row_id
+    services = services_of(request)
+    return answer(await services.call(services.store.remove_sets, row_id, wanted.run, wanted.mode))
 
 
-def _refuse_nul(*names: str | None) -> None:
-    if any(name and "\x00" in name for name in names):
-        raise InvalidRequest("no name contains the character U+0000", status=400)
+def chosen_encoding(accepted: str) -> str:
+    """Which of our encodings a client takes: zstd, gzip, or identity for neither."""
+    weights: dict[str, bool] = {}
+    for part in accepted.lower().split(","):
+        name, _, parameters = part.partition(";")
+        weight = parameters.strip().removeprefix("q=").strip()
+        weights[name.strip()] = weight.strip("0.") != "" or not weight
+    for name in ("zstd", "gzip"):
+        if weights.get(name, False):
+            return name
+    return "identity"
 
 
-def _best_encoding(accepted: str) -> str:
-    offered = {part.split(";")[0].strip().lower() for part in accepted.split(",")}
-    return next((encoding for encoding in ("zstd", "gzip") if encoding in offered), "")
-
-
-def _lines(rows: Iterator[StoredSet]) -> Iterator[bytes]:
-    """Each set in its envelope, put together from bytes: no set is decoded on the way out."""
-    heads: dict[tuple[str, Mode, Geometry | None, bool], bytes] = {}
-    count = 0
-    for row in rows:
-        kind = (row.run, row.mode, row.geometry, row.normalized)
-        head = heads.get(kind)
-        if head is None:
-            fields = dict(zip(("run", "mode", "geometry", "normalized"), kind, strict=True))
-            head = heads[kind] = msgspec.json.encode(fields)[1:-1]
-        cursor = row.cursor.encode()
-        yield b'{"cursor":"' + cursor + b'",' + head + b',"set":' + row.raw + b"}\n"
-        count += 1
-    yield b'{"end":%d}\n' % count
-
-
-def _chunks(rows: Iterator[StoredSet], encoding: str) -> Iterator[bytes]:
+def _pieces(sets: Iterator[StoredSet], encoding: str) -> Iterator[bytes]:
+    """The lines, gathered and compressed."""
     packer: Any = None
     if encoding == "zstd":
         packer = zstandard.ZstdCompressor(level=1).compressobj()
     elif encoding == "gzip":
-        packer = zlib.compressobj(level=1, wbits=16 + zlib.MAX_WBITS)
-    gathered, size = [], 0
-    for line in _lines(rows):
+        packer = zlib.compressobj(level=1, wbits=31)
+    gathered: list[bytes] = []
+    size = 0
+    for line in _lines(sets):
         gathered.append(line)
         size += len(line)
-        if size >= CHUNK_BYTES:
-            data = b"".join(gathered)
+        if size >= PIECE_BYTES:
+            piece = b"".join(gathered)
+            yield packer.compress(piece) if packer else piece
             gathered, size = [], 0
-            data = packer.compress(data) if packer else data
-            if data:
-                yield data
-    data = b"".join(gathered)
-    yield packer.compress(data) + packer.flush() if packer else data
+    piece = b"".join(gathered)
+    yield packer.compress(piece) + packer.flush() if packer else piece
 
 
-async def _in_threads(chunks: Iterator[bytes]) -> AsyncIterator[bytes]:
-    """The chunks, each made in a thread; the database's cursor is closed however this ends."""
-    try:
-        while (chunk := await run_sync(next, chunks, None)) is not None:
-            yield chunk
-    finally:
-        with anyio.CancelScope(shield=True):
-            await run_sync(chunks.close)  # type: ignore[attr-defined]
+def _lines(sets: Iterator[StoredSet]) -> Iterator[bytes]:
+    heads: dict[tuple[Any, ...], bytes] = {}
+    count = 0
+    for one in sets:
+        known = (one.run, one.mode, one.geometry, one.normalized)
+        head = heads.get(known)
+        if head is None:
+            names = ("run", "mode", "geometry", "normalized")
+            fields = msgspec.json.encode(dict(zip(names, known, strict=True)))
+            head = heads[known] = b"," + fields[1:-1] + b',"set":'
+        # What was uploaded may have line breaks between its values; strings never have.
+        raw = one.raw.replace(b"\n", b" ") if b"\n" in one.raw else one.raw
+        yield b'{"cursor":' + msgspec.json.encode(one.cursor) + head + raw + b"}\n"
+        count += 1
+    yield b'{"end":%d}\n' % count
+
+
+class Download(Response[Any]):
+    """The answer that streams pieces.
+
+    Each is made in a thread, and no more are made when the client is gone.
+    """
+
+    def __init__(self, services: Services, pieces: Iterator[bytes], encoding: str) -> None:
+        headers = {"Vary": "Accept-Encoding"}
+        if encoding != "identity":
+            headers["Content-Encoding"] = encoding
+        super().__init__(b"", media_type=NDJSON, headers=headers)
+        self._services = services
+        self._pieces = pieces
+
+    def to_asgi_response(self, *arguments: Any, **named: Any) -> ASGIResponse:
+        """The ASGI application that sends the stream."""
+        made = super().to_asgi_response(*arguments, **named)
+        return _Sender(self._services, self._pieces, made.encode_headers())
+
+
+class _Sender(ASGIResponse):
+    """Sends pieces; see `Download`."""
+
+    def __init__(
+        self, services: Services, pieces: Iterator[bytes], headers: list[tuple[bytes, bytes]]
+    ) -> None:
+        super().__init__()
+        self._services = services
+        self._pieces = pieces
+        self._headers = [pair for pair in headers if pair[0].lower() != b"content-length"]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
+        """Send the stream (ASGI)."""
+        try:
+            with anyio.fail_after(QUEUE_S):
+                await self._services.downloads.acquire()
+        except TimeoutError as error:
+            raise StackUnavailable("too many downloads at the same time", status=503) from error
+        failure: Exception | None = None
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(_cancel_when_gone, receive, group.cancel_scope)
+                try:
+                    await self._send_all(send)
+                except Exception as error:  # noqa: BLE001 - raised below, outside of the group
+                    failure = error
+                group.cancel_scope.cancel()
+        finally:
+            self._services.downloads.release()
+        if failure is not None:
+            raise failure
+
+    async def _send_all(self, send: Send) -> None:
+        idle_s = self._services.settings.idle_timeout_s
+        try:
+            # The first piece comes before the first header, so that what goes wrong at once
+            # is answered and not cut off.
+            piece = await self._next()
+            start = {"type": "http.response.start", "status": 200, "headers": self._headers}
+            await send(start)  # type: ignore[arg-type]
+            while piece is not None:
+                if piece:
+                    with anyio.fail_after(idle_s):
+                        await send({"type": "http.response.body", "body": piece, "more_body": True})
+                piece = await self._next()
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            with anyio.CancelScope(shield=True):
+                await run_sync(
+                    self._pieces.close,  # type: ignore[attr-defined]
+                    limiter=self._services.download_threads,
+                )
+
+    async def _next(self) -> bytes | None:
+        limiter = self._services.download_threads
+        return await run_sync(next, self._pieces, None, limiter=limiter)
+
+
+async def _cancel_when_gone(receive: Receive, scope: anyio.CancelScope) -> None:
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            logger.info("a client left its download")
+            scope.cancel()
+            return
 
 
 ROUTES = [download, remove]

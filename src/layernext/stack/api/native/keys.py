@@ -1,56 +1,75 @@
-"""API keys over HTTP, for administrators."""
+"""API keys, for administrators."""
 
 from __future__ import annotations
 
-from typing import Any
+from litestar import Response
+from msgspec import Struct
 
-from anyio.to_thread import run_sync
-from litestar import Request, delete, get, post
-from litestar.params import FromPath
-
-from layernext.errors import DataError, NotFound, Problem
-from layernext.model import find_names_problem
-from layernext.stack.api import auth, body
-from layernext.stack.api.dependencies import TheStore
-from layernext.stack.api.openapi import errors, json_body
-from layernext.stack.store import Key, NewKey, Store
+from layernext.errors import NotFound
+from layernext.stack.api.messages import Call, answer, check_name, read_message, read_path
+from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.services import services_of
+from layernext.stack.store import Key, NewKey
 from layernext.wire.native import KEYS_PATH, KeyRequest
 
 
-@get(KEYS_PATH, opt=auth.ADMIN, tags=["keys"], responses=errors(401, 403))
-async def list_keys(store: TheStore) -> list[Key]:
-    """Every key without its secret, revoked ones too."""
-    return await run_sync(store.list_keys)
+class RevokeResult(Struct, frozen=True):
+    """The key that was revoked."""
+
+    api_key: str
 
 
-@post(
+@operation(
+    "GET",
     KEYS_PATH,
-    status_code=201,
-    opt=auth.ADMIN,
-    tags=["keys"],
-    operation_class=json_body(KeyRequest),
-    responses=errors(401, 403, 413, 422),
+    Operation(summary="List API keys", tag="Keys", role="admin", answer=list[Key]),
 )
-async def create_key(request: Request[Any, Any, Any], store: TheStore) -> NewKey:
-    """Make a key. The answer is the only place where its secret is ever shown."""
-    message = await body.read_message(request, KeyRequest)
-    problem = find_names_problem(message.name, "a key")
-    if problem:
-        raise DataError(Problem("name", problem))
-    return await run_sync(store.create_key, message.name, message.role)
+async def list_keys(request: Call) -> Response[bytes]:
+    """Every key without its secret, revoked ones too, oldest first."""
+    services = services_of(request)
+    return answer(await services.call(services.store.list_keys))
 
 
-@delete(
-    KEYS_PATH + "/{api_key:str}",
-    status_code=204,
-    opt=auth.ADMIN,
-    tags=["keys"],
-    responses=errors(401, 403, 404),
+@operation(
+    "POST",
+    KEYS_PATH,
+    Operation(
+        summary="Make an API key",
+        tag="Keys",
+        role="admin",
+        body=KeyRequest,
+        answer=NewKey,
+        errors=(400, 413, 422),
+    ),
 )
-async def revoke_key(store: TheStore, api_key: FromPath[str]) -> None:
-    """Revoke a key; requests with it are refused from now on."""
-    if not await run_sync(store.revoke_key, api_key):
-        raise NotFound(f"there is no key {api_key!r} in use", status=404)
+async def create_key(request: Call) -> Response[bytes]:
+    """Makes a key. Its secret is in this answer and nowhere else, ever again."""
+    wanted = await read_message(request, KeyRequest)
+    check_name(wanted.name, "name", "a key")
+    services = services_of(request)
+    made = answer(await services.call(services.store.create_key, wanted.name, wanted.role))
+    made.set_header("Cache-Control", "no-store")
+    return made
+
+
+@operation(
+    "DELETE",
+    f"{KEYS_PATH}/{{api_key:str}}",
+    Operation(
+        summary="Revoke an API key",
+        tag="Keys",
+        role="admin",
+        path=(Parameter("api_key", "The key, without its secret."),),
+        answer=RevokeResult,
+        errors=(400, 404),
+    ),
+)
+async def revoke_key(request: Call) -> Response[bytes]:
+    """Ends a key's life: requests that come with it are refused from now on."""
+    services, api_key = services_of(request), read_path(request, "api_key")
+    if not await services.call(services.store.revoke_key, api_key):
+        raise NotFound(f"there is no key {api_key[:600]!r} in use", status=404)
+    return answer(RevokeResult(api_key))
 
 
 ROUTES = [list_keys, create_key, revoke_key]

@@ -1,20 +1,26 @@
-"""Native listings: collections, model runs, labels, jobs; page by page."""
+"""Native listings, page by page: collections, model runs, labels; and single jobs."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
-from anyio.to_thread import run_sync
-from litestar import Request, get, post
-from litestar.params import FromPath, QueryParameter
+from litestar import Response
+from msgspec import Meta, Struct
 
 from layernext import __version__
-from layernext.errors import DataError, NotFound, Problem
-from layernext.model import Collection, Job, Label, ModelRun, find_names_problem
-from layernext.stack.api import auth, body
-from layernext.stack.api.dependencies import TheStore
-from layernext.stack.api.openapi import errors, json_body
-from layernext.stack.store import Store
+from layernext.errors import NotFound
+from layernext.model import Collection, Job, Label, ModelRun
+from layernext.stack.api.messages import (
+    Call,
+    answer,
+    check_name,
+    find_collection,
+    read_message,
+    read_path,
+    read_query,
+)
+from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.services import services_of
 from layernext.wire.native import (
     BASE_PATH,
     COLLECTIONS_PATH,
@@ -22,77 +28,160 @@ from layernext.wire.native import (
     LABELS_PATH,
     MAX_PAGE,
     RUNS_PATH,
+    VERSION,
     CollectionRequest,
     PageOf,
-    StackInfo,
 )
 
-After = Annotated[str | None, QueryParameter(description="cursor from the answer's `next`")]
-Limit = Annotated[int, QueryParameter(ge=1, le=MAX_PAGE, description="records in the answer")]
+
+class StackDescription(Struct, frozen=True, kw_only=True):
+    """What the stack is, and who asks."""
+
+    stack: str
+    version: int
+    key_name: str
+    role: str
 
 
-@get(BASE_PATH, opt=auth.READ, tags=["stack"], responses=errors(401))
-async def info(request: Request[Any, Any, Any]) -> StackInfo:
-    """The stack's version, and what the caller's key may do."""
-    key = request.scope["api_key"]  # type: ignore[typeddict-item]
-    return StackInfo(stack=__version__, key_name=key.name, role=key.role)
+class PageQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which page.
+
+    Attributes:
+        after: the ``next`` of the page before; left out for the first.
+        limit: most records in the page.
+    """
+
+    after: str | None = None
+    limit: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = MAX_PAGE
 
 
-@get(COLLECTIONS_PATH, opt=auth.READ, tags=["collections"], responses=errors(400, 401))
-async def list_collections(
-    store: TheStore, after: After = None, limit: Limit = MAX_PAGE
-) -> PageOf[Collection]:
-    """Collections, oldest first."""
-    return await run_sync(lambda: store.list_collections(after=after, limit=limit))
+class RunsQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which runs.
+
+    Attributes:
+        collection: id or name; empty is the unnamed collection; left out means all.
+    """
+
+    collection: str | None = None
 
 
-@post(
+@operation(
+    "GET",
+    BASE_PATH,
+    Operation(summary="Describe the stack", tag="Stack", role="read", answer=StackDescription),
+)
+async def describe(request: Call) -> Response[bytes]:
+    """The stack's version, and what the key may do that asks."""
+    key = request.auth
+    return answer(
+        StackDescription(stack=__version__, version=VERSION, key_name=key.name, role=key.role)
+    )
+
+
+@operation(
+    "GET",
     COLLECTIONS_PATH,
-    status_code=200,
-    opt=auth.WRITE,
-    tags=["collections"],
-    operation_class=json_body(CollectionRequest),
-    responses=errors(401, 403, 413, 422),
+    Operation(
+        summary="List collections",
+        tag="Collections",
+        role="read",
+        query=PageQuery,
+        answer=PageOf[Collection],
+        errors=(400,),
+    ),
 )
-async def create_collection(request: Request[Any, Any, Any], store: TheStore) -> Collection:
-    """Make a collection, or give the one of that name."""
-    message = await body.read_message(request, CollectionRequest)
-    problem = find_names_problem(message.name.rstrip("/"), "a collection")
-    if problem:
-        raise DataError(Problem("name", problem))
-    return await run_sync(store.ensure_collection, message.name)
+async def list_collections(request: Call) -> Response[bytes]:
+    """Collections, oldest first."""
+    page, services = read_query(request, PageQuery), services_of(request)
+    store = services.store
+    return answer(
+        await services.call(lambda: store.list_collections(after=page.after, limit=page.limit))
+    )
 
 
-@get(RUNS_PATH, opt=auth.READ, tags=["model runs"], responses=errors(400, 401, 404))
-async def list_runs(
-    store: TheStore,
-    collection: Annotated[str | None, QueryParameter(description="id or name of a collection")] = None,
-    after: After = None,
-    limit: Limit = MAX_PAGE,
-) -> PageOf[ModelRun]:
-    """Model runs and ground truths, with their counts, for one collection or all."""
-    row_id = None
-    if collection and collection.strip("/"):
-        found = await run_sync(store.find_collection, collection)
-        if found is None:
-            raise NotFound(f"there is no collection {collection!r}", status=404)
-        row_id = found.row_id
-    return await run_sync(lambda: store.list_runs(row_id, after=after, limit=limit))
+@operation(
+    "POST",
+    COLLECTIONS_PATH,
+    Operation(
+        summary="Make a collection",
+        tag="Collections",
+        role="write",
+        body=CollectionRequest,
+        answer=Collection,
+        errors=(400, 413, 422),
+    ),
+)
+async def create_collection(request: Call) -> Response[bytes]:
+    """Makes a collection, or answers the one that has the name already."""
+    wanted = await read_message(request, CollectionRequest)
+    check_name(wanted.name.rstrip("/"), "name", "a collection")
+    services = services_of(request)
+    return answer(await services.call(services.store.ensure_collection, wanted.name))
 
 
-@get(LABELS_PATH, opt=auth.READ, tags=["labels"], responses=errors(400, 401))
-async def list_labels(store: TheStore, after: After = None, limit: Limit = MAX_PAGE) -> PageOf[Label]:
-    """Labels with their references, colours and attributes."""
-    return await run_sync(lambda: store.list_labels(after=after, limit=limit))
+@operation(
+    "GET",
+    RUNS_PATH,
+    Operation(
+        summary="List model runs and ground truths",
+        tag="Model runs",
+        role="read",
+        query=RunsQuery,
+        answer=PageOf[ModelRun],
+        errors=(400, 404),
+    ),
+)
+async def list_runs(request: Call) -> Response[bytes]:
+    """Model runs and ground truths with what they hold, one record for each collection."""
+    wanted, services = read_query(request, RunsQuery), services_of(request)
+    store, row_id = services.store, None
+    if wanted.collection is not None:
+        row_id = (await find_collection(request, wanted.collection)).row_id
+    return answer(
+        await services.call(lambda: store.list_runs(row_id, after=wanted.after, limit=wanted.limit))
+    )
 
 
-@get(JOBS_PATH + "/{job_id:str}", opt=auth.READ, tags=["jobs"], responses=errors(401, 404))
-async def get_job(store: TheStore, job_id: FromPath[str]) -> Job:
-    """A job's status and progress. Every upload is a job under its own id."""
-    job = await run_sync(store.find_job, job_id)
+@operation(
+    "GET",
+    LABELS_PATH,
+    Operation(
+        summary="List labels",
+        tag="Labels",
+        role="read",
+        query=PageQuery,
+        answer=PageOf[Label],
+        errors=(400,),
+    ),
+)
+async def list_labels(request: Call) -> Response[bytes]:
+    """Labels with their references, colours and attributes, oldest first."""
+    page, services = read_query(request, PageQuery), services_of(request)
+    store = services.store
+    return answer(
+        await services.call(lambda: store.list_labels(after=page.after, limit=page.limit))
+    )
+
+
+@operation(
+    "GET",
+    f"{JOBS_PATH}/{{job_id:str}}",
+    Operation(
+        summary="Look at a job",
+        tag="Jobs",
+        role="read",
+        path=(Parameter("job_id", "The `id` of the job; an upload is a job, too."),),
+        answer=Job,
+        errors=(400, 404),
+    ),
+)
+async def get_job(request: Call) -> Response[bytes]:
+    """How far a job has come."""
+    services, job_id = services_of(request), read_path(request, "job_id")
+    job = await services.call(services.store.find_job, job_id)
     if job is None:
-        raise NotFound(f"there is no job {job_id!r}", status=404)
-    return job
+        raise NotFound(f"there is no job {job_id[:600]!r}", status=404)
+    return answer(job)
 
 
-ROUTES = [info, list_collections, create_collection, list_runs, list_labels, get_job]
+ROUTES = [describe, list_collections, create_collection, list_runs, list_labels, get_job]

@@ -1,20 +1,16 @@
-"""Native uploads: open, send batches, look, finish."""
+"""Native uploads: opened, sent as numbered batches, finished."""
 
 from __future__ import annotations
 
-from functools import partial
-from typing import Annotated, Any
+from litestar import Response
 
-from anyio.to_thread import run_sync
-from litestar import Request, get, post, put
-from litestar.params import FromPath, PathParameter
-
-from layernext.errors import DataError, Problem
+from layernext.errors import DataError, NotFound, Problem
 from layernext.model import find_names_problem
-from layernext.stack.api import auth, body, ingest
-from layernext.stack.api.dependencies import TheStore
-from layernext.stack.api.openapi import errors, json_body, ndjson_body
-from layernext.stack.store import Store
+from layernext.stack.api import ingest
+from layernext.stack.api.body import received
+from layernext.stack.api.messages import Call, answer, read_message, read_path
+from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.services import services_of
 from layernext.wire.native import (
     BASE_PATH,
     MAX_BATCH_BYTES,
@@ -24,94 +20,134 @@ from layernext.wire.native import (
     UploadState,
 )
 
-UPLOADS = f"{BASE_PATH}/uploads"
-Sequence = Annotated[int, PathParameter(ge=0, lt=1 << 24, description="the batch's number, from 0")]
+MAX_BATCHES = 1 << 20
+"""Of one upload; a thousand images each make a thousand million."""
 
-
-@post(
-    UPLOADS,
-    status_code=200,
-    opt=auth.WRITE,
-    tags=["uploads"],
-    operation_class=json_body(UploadRequest),
-    responses=errors(401, 403, 413, 422),
+_UPLOAD = Parameter("upload_id", "The `id` of the upload.")
+_SEQUENCE = Parameter(
+    "sequence",
+    "The batch's number; batches count from 0 and may come in any order.",
+    {"type": "integer", "minimum": 0, "exclusiveMaximum": MAX_BATCHES},
 )
-async def open_upload(request: Request[Any, Any, Any], store: TheStore) -> UploadState:
-    """Open an upload of annotation sets.
+_ENCODING = Parameter(
+    "Content-Encoding",
+    "How the lines are compressed.",
+    {"type": "string", "enum": ["identity", "gzip", "zstd"]},
+    "header",
+)
 
-    With `resume` the run's newest upload is given if it is unfinished and asks for the same;
-    `received` then lists the batches that the stack has.
+
+@operation(
+    "POST",
+    f"{BASE_PATH}/uploads",
+    Operation(
+        summary="Open an upload",
+        tag="Uploads",
+        role="write",
+        body=UploadRequest,
+        answer=UploadState,
+        errors=(400, 413, 422),
+    ),
+)
+async def open_upload(request: Call) -> Response[bytes]:
+    """Opens an upload of annotation sets of one model run or ground truth.
+
+    With `resume` it answers the newest unfinished upload with equal fields if there is one; its
+    `received` then says which batches need not be sent again.
     """
-    message = await body.read_message(request, UploadRequest)
-    _check_names(message)
-    return await run_sync(store.open_upload, message)
-
-
-@get(
-    UPLOADS + "/{upload_id:str}",
-    opt=auth.READ,
-    tags=["uploads"],
-    responses=errors(401, 404),
-)
-async def get_upload(store: TheStore, upload_id: FromPath[str]) -> UploadState:
-    """An upload as the stack has it."""
-    return await run_sync(store.get_upload, upload_id.replace("\x00", ""))
-
-
-@put(
-    UPLOADS + "/{upload_id:str}/batches/{sequence:int}",
-    opt=auth.WRITE,
-    tags=["uploads"],
-    operation_class=ndjson_body(),
-    responses=errors(400, 401, 403, 404, 409, 413, 415, 422),
-)
-async def put_batch(
-    request: Request[Any, Any, Any], store: TheStore, upload_id: FromPath[str], sequence: Sequence
-) -> BatchResult:
-    """Store a batch: one image a line, the whole batch or nothing of it.
-
-    Sending the same batch again changes nothing and answers `repeated: true`; another content
-    under the same number is a conflict. `Content-Encoding` may be `zstd` or `gzip`.
-    """
-    content = await body.read_body(request, MAX_BATCH_BYTES)
-    encoding = request.headers.get("content-encoding", "").strip().lower()
-    upload_id = upload_id.replace("\x00", "")
-    return await ingest.in_slot(
-        partial(ingest.write_native_batch, store, upload_id, sequence, content, encoding)
-    )
-
-
-@post(
-    UPLOADS + "/{upload_id:str}/finish",
-    status_code=200,
-    opt=auth.WRITE,
-    tags=["uploads"],
-    operation_class=json_body(FinishRequest),
-    responses=errors(401, 403, 404, 409, 422),
-)
-async def finish_upload(
-    request: Request[Any, Any, Any], store: TheStore, upload_id: FromPath[str]
-) -> UploadState:
-    """End an upload. Refused while one of its batches is missing; repeatable."""
-    message = await body.read_message(request, FinishRequest)
-    if not 0 <= message.batches <= 1 << 24:
-        raise DataError(Problem("batches", f"is {message.batches}, must be from 0 to {1 << 24}"))
-    return await run_sync(store.finish_upload, upload_id.replace("\x00", ""), message.batches)
-
-
-def _check_names(request: UploadRequest) -> None:
-    wanted = [("run", request.run, "a model run")]
-    if request.collection and request.collection.strip("/"):
-        wanted.append(("collection", request.collection, "a collection"))
-    if request.bucket is not None:
-        wanted.append(("bucket", request.bucket, "a bucket"))
+    wanted = await read_message(request, UploadRequest)
+    named = [("run", wanted.run, "a model run")]
+    if wanted.collection is not None and wanted.collection.rstrip("/"):
+        named.append(("collection", wanted.collection, "a collection"))
+    if wanted.bucket is not None:
+        named.append(("bucket", wanted.bucket, "a bucket"))
     problems = [
         Problem(field, problem)
-        for field, value, what in wanted
-        if (problem := find_names_problem(value, what))
+        for field, name, what in named
+        if (problem := find_names_problem(name, what))
     ]
     if problems:
         raise DataError(problems)
+    services = services_of(request)
+    return answer(await services.call(services.store.open_upload, wanted))
+
+
+@operation(
+    "GET",
+    f"{BASE_PATH}/uploads/{{upload_id:str}}",
+    Operation(
+        summary="Look at an upload",
+        tag="Uploads",
+        role="read",
+        path=(_UPLOAD,),
+        answer=UploadState,
+        errors=(400, 404),
+    ),
+)
+async def get_upload(request: Call) -> Response[bytes]:
+    """What the stack has of an upload, batch by batch."""
+    services = services_of(request)
+    return answer(await services.call(services.store.get_upload, read_path(request, "upload_id")))
+
+
+@operation(
+    "PUT",
+    f"{BASE_PATH}/uploads/{{upload_id:str}}/batches/{{sequence:str}}",
+    Operation(
+        summary="Send a batch",
+        tag="Uploads",
+        role="write",
+        path=(_UPLOAD, _SEQUENCE, _ENCODING),
+        body=bytes,
+        answer=BatchResult,
+        errors=(400, 404, 408, 409, 413, 415, 422),
+    ),
+)
+async def put_batch(request: Call) -> Response[bytes]:
+    """Stores a batch: lines of JSON, one image a line, in the form of the LayerNext JSON file.
+
+    The batch is stored whole, durably and in one transaction, or not at all. The same batch a
+    second time changes nothing and is answered with `repeated`; another batch under the same
+    number is a conflict.
+    """
+    services = services_of(request)
+    upload_id = read_path(request, "upload_id")
+    sequence = _read_sequence(read_path(request, "sequence"))
+    settings = await services.call(services.store.get_upload_settings, upload_id)
+    async with received(request, MAX_BATCH_BYTES) as body:
+        result = await services.ingest(
+            ingest.write_native_batch, services.store, upload_id, settings, sequence, body
+        )
+    return answer(result)
+
+
+@operation(
+    "POST",
+    f"{BASE_PATH}/uploads/{{upload_id:str}}/finish",
+    Operation(
+        summary="Finish an upload",
+        tag="Uploads",
+        role="write",
+        path=(_UPLOAD,),
+        body=FinishRequest,
+        answer=UploadState,
+        errors=(400, 404, 409, 413, 422),
+    ),
+)
+async def finish_upload(request: Call) -> Response[bytes]:
+    """Ends an upload of `batches` batches; a conflict while one of them is missing. Repeatable."""
+    upload_id = read_path(request, "upload_id")
+    wanted = await read_message(request, FinishRequest)
+    if not 0 <= wanted.batches <= MAX_BATCHES:
+        raise DataError(Problem("batches", f"is {wanted.batches}, must be from 0 to {MAX_BATCHES}"))
+    services = services_of(request)
+    return answer(await services.call(services.store.finish_upload, upload_id, wanted.batches))
+
+
+def _read_sequence(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()) or int(text[:20]) >= MAX_BATCHES:
+        raise NotFound(f"batches are numbered from 0 to {MAX_BATCHES - 1}", status=404)
+    return int(text)
 
 
 ROUTES = [open_upload, get_upload, put_batch, finish_upload]

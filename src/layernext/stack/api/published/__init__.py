@@ -1,7 +1,21 @@
-"""The routes of the published protocol."""
+"""The published protocol: what the published clients speak, endpoint numbers as in its contract."""
 
-from layernext.stack.api.published import annotations, collections, labels, operation_data
+from layernext.stack.api.published import (
+    annotations,
+    collections,
+    handshake,
+    jobs,
+    labels,
+    operation_data,
+)
 
-ROUTES = [*collections.ROUTES, *labels.ROUTES, *operation_data.ROUTES, *annotations.ROUTES]
+ROUTES = [
+    *handshake.ROUTES,
+    *labels.ROUTES,
+    *operation_data.ROUTES,
+    *collections.ROUTES,
+    *annotations.ROUTES,
+    *jobs.ROUTES,
+]
 
 __all__ = ["ROUTES"]

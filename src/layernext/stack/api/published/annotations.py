@@ -1,173 +1,326 @@
-"""Published download and removal of annotation sets: E42 and E25."""
+"""Annotations of a collection: paged download (E42) and removal (E25)."""
 
 from __future__ import annotations
 
 import re
+import threading
 from collections import OrderedDict
-from threading import Lock
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
 import msgspec
-from anyio.to_thread import run_sync
-from litestar import get
-from litestar.params import FromPath, QueryParameter
-from litestar.response import Response
+from litestar import Response
+from msgspec import Meta, Raw, Struct
 
-from layernext.errors import DataError, NotFound, Problem
+from layernext.errors import DataError, InvalidRequest, Problem
 from layernext.model import Mode, decode_trusted
-from layernext.stack.api import auth
-from layernext.stack.api.dependencies import TheStore
-from layernext.stack.api.openapi import errors
+from layernext.stack.api.messages import (
+    Call,
+    answer,
+    check_name,
+    find_collection,
+    read_path,
+    read_query,
+)
+from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.services import services_of
 from layernext.stack.store import CollectionRow, Store, StoredSet
 from layernext.wire.published import CLIENT, DELETE_ANNOTATIONS_PATH, PAGE_SIZE
 
 MAX_PAGE_SIZE = 1_000
-MAX_REMEMBERED_PAGES = 10_000
+MAX_PAGE_NUMBER = 1_000_000_000
+MAX_RUNS = 1_000
+MAX_KEPT_DOWNLOADS = 256
+MAX_KEPT_PAGES = 20_000
+"""Beginnings that are remembered of one download; with the usual page, five million images."""
 
-_NOT_IN_FOLDER = re.compile(r"[^\w.\- ]")
+DIRECTORY = "data"
+"""Where files would go. Some published clients make the directory of the download only on account
+of this one (wire-contract 3.9)."""
+
+_TAG = "Published protocol"
+_NOT_IN_DIRECTORY = re.compile(r"[^\w. -]")
+_MAX_DIRECTORY_LENGTH = 120
+
+AnnotationType = Literal["all", "human", "machine"]
+_MODES: dict[AnnotationType, Mode | None] = {"all": None, "human": "human", "machine": "machine"}
 
 
-class PageStarts:
-    """After which image each page of a download begins.
+class PageQuery(Struct, frozen=True, rename="camel"):
+    """Which page of which annotations.
 
-    The protocol numbers its pages; remembering where the last one ended spares counting from the
-    first. Forgetting is harmless, it only costs that counting.
+    Attributes:
+        page_no: counts from 0.
+        page_size: images in a page.
+        operation_id_list: JSON list of names of model runs and ground truths; empty means all.
+        annotation_type: ``human``, ``machine`` or ``all``; counts if no operation is named.
+        session_id: tells the downloads of one client apart.
+    """
+
+    page_no: Annotated[int, Meta(ge=0, lt=MAX_PAGE_NUMBER)] = 0
+    page_size: Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE)] = PAGE_SIZE
+    operation_id_list: str = "[]"
+    annotation_type: AnnotationType = "all"
+    session_id: str | None = None
+
+
+class RawImage(Struct, frozen=True, omit_defaults=True, rename="camel"):
+    """The annotations of an image in the upload format v2."""
+
+    image: str
+    annotations: Raw
+    storage_name: str | None = None
+    is_normalized: bool = False
+
+
+class Resource(Struct, frozen=True, kw_only=True, rename="camel"):
+    """One image of a page."""
+
+    file_name: str
+    file_download_folder_location: str = DIRECTORY
+    is_media_file: bool = True
+    raw_annotations: RawImage
+
+
+class PageData(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A page."""
+
+    identifier: str
+    format: str = "RAW"
+    group_unique_name: str
+    raw_file_name: str = "annotations.json"
+    creatable_directories: list[str]
+    next_page: bool
+    resource_array: list[Resource]
+
+
+class PageAnswer(Struct, frozen=True):
+    """The answer to E42."""
+
+    data: PageData
+
+
+class RemoveQuery(Struct, frozen=True, rename="camel"):
+    """What to remove.
+
+    Attributes:
+        collection_id: id or name of the collection.
+        operation_id: name of the model run or ground truth.
+    """
+
+    collection_id: str
+    operation_id: str
+
+
+class RemoveAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
+    """The answer to E25."""
+
+    is_success: bool = True
+    message: str
+    image_count: int
+    annotation_count: int
+
+
+class Download(Struct, frozen=True, kw_only=True):
+    """Which pages belong together: those of one reader who asks for the same."""
+
+    api_key: str
+    session_id: str | None
+    collection_id: int
+    runs: tuple[str, ...]
+    mode: Mode | None
+    page_size: int
+
+
+class PagePlaces:
+    """Where the pages of running downloads begin: behind which image.
+
+    Pages are asked for by number, while images may come and go. Each page begins behind the last
+    image of the page before as that was served, so a reader who goes on from page to page misses
+    none and gets none twice. A process that has not served the page before walks there.
     """
 
     def __init__(self) -> None:
-        self._lock = Lock()
-        self._starts: OrderedDict[tuple[Any, ...], int] = OrderedDict()
+        self._lock = threading.Lock()
+        self._downloads: OrderedDict[Download, dict[int, int]] = OrderedDict()
 
-    def find(self, download: tuple[Any, ...], page: int) -> tuple[int, int]:
-        """The nearest known page at or before `page`, and the image it begins after."""
+    def find(self, download: Download, page: int) -> tuple[int, int]:
+        """The last page up to `page` whose beginning is known, and the image it begins behind."""
         with self._lock:
-            for number in range(page, max(page - 2, -1), -1):
-                start = self._starts.get((*download, number))
-                if start is not None:
-                    return number, start
-        return 0, 0
+            places = self._downloads.get(download, {})
+            if page in places:
+                return page, places[page]
+            number = max((known for known in places if known <= page), default=0)
+            return number, places.get(number, 0)
 
-    def remember(self, download: tuple[Any, ...], page: int, after_image: int) -> None:
-        """Keep where `page` begins."""
+    def remember(self, download: Download, page: int, after_image: int) -> None:
+        """Keep where `page` begins; if that is news, the beginnings behind it count no more."""
         with self._lock:
-            self._starts[(*download, page)] = after_image
-            self._starts.move_to_end((*download, page))
-            while len(self._starts) > MAX_REMEMBERED_PAGES:
-                self._starts.popitem(last=False)
+            places = self._downloads.setdefault(download, {})
+            self._downloads.move_to_end(download)
+            if places.get(page) == after_image:
+                return
+            for stale in [known for known in places if known > page]:
+                del places[stale]
+            if len(places) < MAX_KEPT_PAGES:
+                places[page] = after_image
+            while len(self._downloads) > MAX_KEPT_DOWNLOADS:
+                self._downloads.popitem(last=False)
 
 
-_starts = PageStarts()
-
-
-@get(
-    f"{CLIENT}/getAnnotations/{{collection:str}}/collection",
-    opt=auth.READ,
-    tags=["published: annotations"],
-    responses=errors(401, 404, 422),
+@operation(
+    "GET",
+    f"{CLIENT}/getAnnotations/{{collection_id:str}}/collection",
+    Operation(
+        summary="E42: download annotations by pages",
+        tag=_TAG,
+        role="read",
+        path=(Parameter("collection_id", "Id or name of the collection."),),
+        query=PageQuery,
+        answer=PageAnswer,
+        errors=(400, 404, 422),
+    ),
 )
-async def collection_annotations(
-    store: TheStore,
-    collection: FromPath[str],
-    page_no: Annotated[int, QueryParameter(name="pageNo", ge=0, le=1 << 31)] = 0,
-    page_size: Annotated[int, QueryParameter(name="pageSize", ge=1, le=MAX_PAGE_SIZE)] = PAGE_SIZE,
-    operation_ids: Annotated[str, QueryParameter(name="operationIdList")] = "[]",
-    annotation_type: Annotated[str, QueryParameter(name="annotationType")] = "all",
-) -> Response[bytes]:
-    """E42: a page of a collection's annotations, without media.
-
-    `annotationType` counts only when `operationIdList` is empty.
-    """
-    runs = _run_names(operation_ids)
-    modes: dict[str, Mode | None] = {"all": None, "human": "human", "machine": "machine"}
-    if annotation_type not in modes:
-        raise DataError(Problem("annotationType", "must be all, human or machine"))
-    mode = None if runs else modes[annotation_type]
-    content = await run_sync(_page, store, collection, runs, mode, page_no, page_size)
-    return Response(content, media_type="application/json")
+async def annotation_page(request: Call) -> Response[bytes]:
+    """Annotations image by image, those of several operations one after the other."""
+    query = read_query(request, PageQuery)
+    runs = _run_names(query.operation_id_list)
+    found = await find_collection(request, read_path(request, "collection_id"))
+    download = Download(
+        api_key=request.auth.api_key,
+        session_id=query.session_id,
+        collection_id=found.row_id,
+        runs=tuple(runs),
+        mode=None if runs else _MODES[query.annotation_type],
+        page_size=query.page_size,
+    )
+    services, places = services_of(request), request.app.state["page_places"]
+    return answer(
+        await services.call(_page, services.store, places, found, download, query.page_no)
+    )
 
 
 def _run_names(text: str) -> list[str]:
     try:
         names = msgspec.json.decode(text or "null", type=list[str] | None) or []
-    except msgspec.MsgspecError as error:
-        raise DataError(Problem("operationIdList", f"is not a list of ids: {error}")) from error
-    return [name for name in names if "\x00" not in name] if names else []
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise InvalidRequest(
+            f"operationIdList is not a JSON list of names: {error}", status=400
+        ) from error
+    if len(names) > MAX_RUNS:
+        raise DataError(Problem("operationIdList", f"has more than {MAX_RUNS} names"))
+    if any("\x00" in name for name in names):
+        raise InvalidRequest("U+0000 cannot be in a name in operationIdList", status=400)
+    return names
 
 
 def _page(
-    store: Store, collection: str, runs: list[str], mode: Mode | None, page_no: int, page_size: int
-) -> bytes:
-    found = _find(store, collection)
-    download = (found.row_id, tuple(runs), mode, page_size)
-    number, after_image = _starts.find(download, page_no)
-    while True:
-        images, has_more = store.image_page(
-            found.row_id, runs=runs, mode=mode, after_image=after_image, limit=page_size
+    store: Store, places: PagePlaces, found: CollectionRow, download: Download, page_no: int
+) -> PageAnswer:
+    number, after_image = places.find(download, page_no)
+    skipped = (page_no - number) * download.page_size
+
+    def read(limit: int) -> tuple[list[tuple[int, str, list[StoredSet]]], bool]:
+        return store.image_page(
+            found.row_id,
+            runs=download.runs,
+            mode=download.mode,
+            after_image=after_image,
+            limit=limit,
         )
+
+    images: list[tuple[int, str, list[StoredSet]]] = []
+    has_more = True
+    while skipped and has_more:
+        images, has_more = read(min(skipped, MAX_PAGE_SIZE))
+        skipped -= len(images)
         after_image = images[-1][0] if images else after_image
-        _starts.remember(download, number + 1, after_image)
-        if number == page_no or not has_more:
-            break
-        number += 1
-    if number < page_no:
-        images, has_more = [], False
-    return msgspec.json.encode(
-        {
-            "data": {
-                "identifier": found.id,
-                "format": "RAW",
-                "groupUniqueName": _NOT_IN_FOLDER.sub("_", found.name).lstrip(".") or "collection",
-                "rawFileName": "annotations.json",
-                "creatableDirectories": ["data"],
-                "nextPage": has_more,
-                "resourceArray": [_resource(name, sets) for _, name, sets in images],
-            }
-        }
+    images, has_more = read(download.page_size) if has_more else ([], False)
+    if has_more:
+        places.remember(download, page_no + 1, images[-1][0])
+    resources = [entry for _, name, sets in images for entry in _resources(name, sets)]
+    return PageAnswer(
+        PageData(
+            identifier=found.id,
+            group_unique_name=directory_name(found),
+            creatable_directories=[DIRECTORY],
+            next_page=has_more,
+            resource_array=resources,
+        )
     )
 
 
-def _resource(name: str, sets: list[StoredSet]) -> dict[str, Any]:
-    annotations = [
-        annotation for row in sets for annotation in decode_trusted(row.raw, row.geometry).annotations
-    ]
-    image: dict[str, Any] = {"image": name, "annotations": annotations}
-    if any(row.normalized for row in sets):
-        image["isNormalized"] = True
-    return {
-        "fileName": name,
-        "fileDownloadFolderLocation": "data",
-        "isMediaFile": True,
-        "rawAnnotations": image,
-    }
+def _resources(name: str, sets: list[StoredSet]) -> list[Resource]:
+    """One entry for the image; two if some of its sets are normalized and some are not."""
+    entries = []
+    for is_normalized in (False, True):
+        chosen = [one for one in sets if one.normalized is is_normalized]
+        if chosen:
+            parts = [_annotations_v2(one) for one in chosen]
+            joined = b",".join(part for part, _ in parts if part)
+            bucket = next((bucket for _, bucket in parts if bucket is not None), None)
+            raw = RawImage(name, Raw(b"[" + joined + b"]"), bucket, is_normalized)
+            entries.append(Resource(file_name=name, raw_annotations=raw))
+    return entries
 
 
-@get(
+class _Parts(Struct, rename="camel"):
+    annotations: Raw
+    storage_name: str | None = None
+
+
+_read_parts = msgspec.json.Decoder(_Parts).decode
+
+
+def _annotations_v2(one: StoredSet) -> tuple[bytes, str | None]:
+    """The annotations of a set as JSON without the brackets, and its bucket."""
+    if one.geometry is None:
+        # Form v2 goes out as it came in.
+        parts = _read_parts(one.raw)
+        return bytes(parts.annotations).strip()[1:-1].strip(), parts.storage_name
+    image = decode_trusted(one.raw, one.geometry)
+    return msgspec.json.encode(image.annotations)[1:-1], image.storage_name
+
+
+def directory_name(found: CollectionRow) -> str:
+    """The collection's name as a name of one directory, safe on every system."""
+    name = _NOT_IN_DIRECTORY.sub("_", found.name)[:_MAX_DIRECTORY_LENGTH].strip(" .")
+    return name or f"collection_{found.id}"
+
+
+@operation(
+    "GET",
     DELETE_ANNOTATIONS_PATH,
-    opt=auth.WRITE,
-    tags=["published: annotations"],
-    responses=errors(401, 403, 404),
+    Operation(
+        summary="E25: remove the annotations of an operation",
+        tag=_TAG,
+        role="write",
+        query=RemoveQuery,
+        answer=RemoveAnswer,
+        errors=(400, 404, 422),
+    ),
 )
-async def delete_annotations(
-    store: TheStore,
-    collection: Annotated[str, QueryParameter(name="collectionId")],
-    run: Annotated[str, QueryParameter(name="operationId")],
-) -> dict[str, Any]:
-    """E25: remove a run's annotations from a collection. A GET that deletes, as published."""
-    found = await run_sync(_find, store, collection)
-    result = await run_sync(store.remove_sets, found.row_id, run.replace("\x00", ""), None)
-    return {
-        "isSuccess": True,
-        "message": f"removed {result.annotations} annotations of {result.sets} images",
-        "imageCount": result.sets,
-        "annotationCount": result.annotations,
-    }
+async def delete_annotations(request: Call) -> Response[bytes]:
+    """Removes model run and ground truth of this name from a collection.
+
+    A GET that deletes, as the protocol has it.
+    """
+    wanted = read_query(request, RemoveQuery)
+    check_name(wanted.operation_id, "operationId", "a model run or ground truth")
+    found = await find_collection(request, wanted.collection_id)
+    services = services_of(request)
+    run = wanted.operation_id
+    result = await services.call(services.store.remove_sets, found.row_id, run, None)
+    if not result.sets and b"+" in request.scope["query_string"]:
+        # The published clients quote nothing, so a plus sign can also be one (wire-contract 1.4).
+        run = read_query(request, RemoveQuery, plus_is_space=False).operation_id
+        result = await services.call(services.store.remove_sets, found.row_id, run, None)
+    return answer(
+        RemoveAnswer(
+            message=f"removed {result.annotations} annotations of {result.sets} images",
+            image_count=result.sets,
+            annotation_count=result.annotations,
+        )
+    )
 
 
-def _find(store: Store, collection: str) -> CollectionRow:
-    found = store.find_collection(collection)
-    if found is None:
-        raise NotFound(f"there is no collection {collection!r}", status=404)
-    return found
-
-
-ROUTES = [collection_annotations, delete_annotations]
+ROUTES = [annotation_page, delete_annotations]

@@ -1,134 +1,151 @@
-"""Published routes on collections, jobs and the handshake: E01, E20, E21, E23, E37."""
+"""Collections by name and by id: E20, E21, E23."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-import msgspec
-from anyio.to_thread import run_sync
-from litestar import Request, get, post
-from litestar.params import FromPath
+from litestar import Response
 from msgspec import Struct, field
 
-from layernext.errors import InvalidRequest, NotFound
-from layernext.stack.api import auth, body
-from layernext.stack.api.dependencies import TheSettings, TheStore
-from layernext.stack.api.openapi import errors, json_body
-from layernext.stack.settings import Settings
-from layernext.stack.store import CollectionRow, Store
-from layernext.wire import published
-from layernext.wire.native import NativeOffer
+from layernext.stack.api.messages import (
+    Call,
+    answer,
+    find_collection,
+    read_message,
+    read_path,
+)
+from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.services import services_of
+from layernext.stack.store import CollectionRow
+from layernext.wire.published import (
+    CLIENT,
+    COLLECTION_DETAILS_PATH,
+    COLLECTION_ID_PATH,
+    IMAGE_COLLECTION,
+)
 
-_VERSION = re.compile(r"(\d+\.)+\d+[0-9A-Za-z.+-]*", re.ASCII)
+_TAG = "Published protocol"
 
 
-class CollectionIdRequest(Struct, rename="camel"):
+class CollectionIdRequest(Struct, frozen=True, rename="camel"):
     """E20."""
 
     collection_name: str
-    object_type: int = published.IMAGE_COLLECTION
+    object_type: int = IMAGE_COLLECTION
 
 
-class CollectionDetailsRequest(Struct, rename="camel"):
-    """E21: which fields are wanted beside the default ones."""
+class CollectionIdAnswer(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
+    """The answer to E20: an id, or why there is none."""
+
+    is_success: bool
+    collection_id: str | None = None
+    message: str | None = None
+
+
+class CollectionDetailsRequest(Struct, frozen=True, rename="camel"):
+    """E21: which fields are wanted beside, or not wanted of, the usual ones."""
 
     collection_id: str
     required_meta_obj: dict[str, Any] = field(default_factory=dict)
 
 
-@get(
-    f"{published.CLIENT}/sdk/compatibility/{{version:str}}",
-    opt=auth.READ,
-    tags=["published: handshake"],
-    responses=errors(400, 401),
-)
-async def handshake(settings: TheSettings, version: FromPath[str]) -> dict[str, Any]:
-    """E01: every client version is welcome; the answer also names the native protocol."""
-    if not _VERSION.fullmatch(version):
-        raise InvalidRequest(f"{version!r} is no version number", status=400)
-    offer = {"native": msgspec.to_builtins(NativeOffer())} if settings.native else {}
-    return {"isCompatible": True, **offer}
+class CollectionDetailsAnswer(
+    Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True
+):
+    """The answer to E21: the fields, or why there are none."""
+
+    is_success: bool
+    item_details: dict[str, Any] | None = None
+    message: str | None = None
 
 
-@post(
-    published.COLLECTION_ID_PATH,
-    status_code=200,
-    opt=auth.READ,
-    tags=["published: collections"],
-    operation_class=json_body(CollectionIdRequest),
-    responses=errors(401, 413, 422),
+class ObjectTypeAnswer(Struct, frozen=True, rename="camel", kw_only=True):
+    """The answer to E23; 5 is a collection of images."""
+
+    is_success: bool = True
+    object_type: int
+
+
+@operation(
+    "POST",
+    COLLECTION_ID_PATH,
+    Operation(
+        summary="E20: id of a collection",
+        tag=_TAG,
+        role="read",
+        body=CollectionIdRequest,
+        answer=CollectionIdAnswer,
+        errors=(400, 413, 422),
+    ),
 )
-async def collection_id(request: Request[Any, Any, Any], store: TheStore) -> dict[str, Any]:
-    """E20: the id of a collection."""
-    message = await body.read_message(request, CollectionIdRequest)
+async def collection_id(request: Call) -> Response[bytes]:
+    """The id behind a name; `isSuccess` is false if there is no such collection."""
+    wanted, services = await read_message(request, CollectionIdRequest), services_of(request)
+    name = wanted.collection_name
     found = None
-    if message.object_type == published.IMAGE_COLLECTION and message.collection_name.strip("/"):
-        found = await run_sync(store.find_collection, message.collection_name)
+    if wanted.object_type == IMAGE_COLLECTION and name.strip("/"):
+        found = await services.call(services.store.find_collection, name)
     if found is None:
-        text = f"there is no such collection: {message.collection_name}"
-        return {"isSuccess": False, "message": text}
-    return {"isSuccess": True, "collectionId": found.id}
+        return answer(CollectionIdAnswer(is_success=False, message=_no_collection(name)))
+    return answer(CollectionIdAnswer(is_success=True, collection_id=found.id))
 
 
-@post(
-    published.COLLECTION_DETAILS_PATH,
-    status_code=200,
-    opt=auth.READ,
-    tags=["published: collections"],
-    operation_class=json_body(CollectionDetailsRequest),
-    responses=errors(401, 413, 422),
+@operation(
+    "POST",
+    COLLECTION_DETAILS_PATH,
+    Operation(
+        summary="E21: fields of a collection",
+        tag=_TAG,
+        role="read",
+        body=CollectionDetailsRequest,
+        answer=CollectionDetailsAnswer,
+        errors=(400, 413, 422),
+    ),
 )
-async def collection_details(request: Request[Any, Any, Any], store: TheStore) -> dict[str, Any]:
-    """E21: fields of a collection."""
-    message = await body.read_message(request, CollectionDetailsRequest)
-    found = await run_sync(store.find_collection, message.collection_id)
+async def collection_details(request: Call) -> Response[bytes]:
+    """Fields of a collection, found by its id or name; `isSuccess` is false if there is none.
+
+    `storagePath` begins the keys of its images in uploads of 2.3.4.
+    """
+    wanted = await read_message(request, CollectionDetailsRequest)
+    services = services_of(request)
+    found = await services.call(services.store.find_collection, wanted.collection_id)
     if found is None:
-        return {"isSuccess": False, "message": f"there is no collection {message.collection_id}"}
-    return {"isSuccess": True, "itemDetails": _details(found, message.required_meta_obj)}
+        text = _no_collection(wanted.collection_id)
+        return answer(CollectionDetailsAnswer(is_success=False, message=text))
+    details = _details(found, wanted.required_meta_obj)
+    return answer(CollectionDetailsAnswer(is_success=True, item_details=details))
+
+
+def _no_collection(name: str) -> str:
+    # 2.3.4 shows this text, and of a status other than 200 the whole envelope (wire-contract 3.4).
+    return f"there is no image collection {name[:600]!r}"
 
 
 def _details(found: CollectionRow, wanted: dict[str, Any]) -> dict[str, Any]:
-    defaults = {
-        "id": found.id,
-        "name": found.name,
-        "contentType": published.IMAGE_COLLECTION,
-    }
-    others = {"storagePath": found.storage_path, "createdAt": found.created_at}
-    kept = {key: value for key, value in defaults.items() if wanted.get(key) is not False}
-    return kept | {key: value for key, value in others.items() if wanted.get(key)}
-
-
-@get(
-    f"{published.CLIENT}/{{object_id:str}}/getObjectTypeById",
-    opt=auth.READ,
-    tags=["published: collections"],
-    responses=errors(401, 404),
-)
-async def object_type(store: TheStore, object_id: FromPath[str]) -> dict[str, Any]:
-    """E23: the kind of an object."""
-    if await run_sync(store.find_collection, object_id) is None:
-        raise NotFound(f"there is no object {object_id!r}", status=404)
-    return {"isSuccess": True, "objectType": published.IMAGE_COLLECTION}
-
-
-@get(
-    f"{published.CLIENT}/jobs/{{job_id:str}}/getStatus",
-    opt=auth.READ,
-    tags=["published: jobs"],
-    responses=errors(401),
-)
-async def job_status(store: TheStore, job_id: FromPath[str]) -> dict[str, Any]:
-    """E37. A failed job answers `isSuccess: false`: old clients take status 4 for success."""
-    job = await run_sync(store.find_job, job_id)
-    if job is None:
-        return {"isSuccess": False, "message": f"there is no job {job_id}"}
-    return {
-        "isSuccess": job.status != "failed",
-        "status": published.JOB_STATUS[job.status],
-        "progress": job.progress,
-        "message": job.message,
+    usual = {"id": found.id, "name": found.name, "contentType": IMAGE_COLLECTION}
+    on_request = {"storagePath": found.storage_path, "createdAt": found.created_at}
+    return {key: value for key, value in usual.items() if wanted.get(key) is not False} | {
+        key: value for key, value in on_request.items() if wanted.get(key)
     }
 
 
-ROUTES = [handshake, collection_id, collection_details, object_type, job_status]
+@operation(
+    "GET",
+    f"{CLIENT}/{{object_id:str}}/getObjectTypeById",
+    Operation(
+        summary="E23: kind of an object",
+        tag=_TAG,
+        role="read",
+        path=(Parameter("object_id", "Id or name of a collection."),),
+        answer=ObjectTypeAnswer,
+        errors=(400, 404),
+    ),
+)
+async def object_type(request: Call) -> Response[bytes]:
+    """What kind of thing an id belongs to."""
+    await find_collection(request, read_path(request, "object_id"))
+    return answer(ObjectTypeAnswer(object_type=IMAGE_COLLECTION))
+
+
+ROUTES = [collection_id, collection_details, object_type]

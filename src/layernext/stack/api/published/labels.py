@@ -1,249 +1,361 @@
-"""Published routes on labels: E02, and E05 to E09."""
+"""Labels, attributes and values with their references: E02 and E05 to E09."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-import msgspec
-from anyio.to_thread import run_sync
-from litestar import Request, get, post
-from litestar.params import QueryParameter
-from msgspec import Struct, field
+from litestar import Response
+from msgspec import Meta, Struct, field
 
 from layernext.errors import DataError, NotFound, Problem
-from layernext.model import Label, find_names_problem
-from layernext.stack.api import auth, body
-from layernext.stack.api.dependencies import TheStore
-from layernext.stack.api.openapi import errors, json_body
-from layernext.stack.store import LabelGroup, Store
-from layernext.wire import published
+from layernext.model import Label
+from layernext.stack.api.body import received
+from layernext.stack.api.messages import (
+    Call,
+    answer,
+    check_name,
+    decode_message,
+    read_message,
+    read_query,
+)
+from layernext.stack.api.operation import Operation, operation
+from layernext.stack.api.services import services_of
+from layernext.stack.store import LabelGroup, Store, value_text
 from layernext.wire.native import MAX_PAGE
+from layernext.wire.published import (
+    COCO_LABEL_PATH,
+    CREATE_LABEL_GROUP_PATH,
+    CREATE_LABEL_PATH,
+    LABEL_GROUPS_PATH,
+    LABEL_REFERENCES_PATH,
+    LABELS_PATH,
+)
 
 MAX_REFERENCES_BYTES = 256 << 20
 """Of an E02 request: every distinct attribute value of a file is in it."""
 
-LABEL_TYPE = 2  # class with attributes, the only one that is ever sent
+MAX_GROUP_LABELS = 10_000
+LABEL_TYPE = 2
+"""Class with attributes; the only type that is ever sent (wire-contract 5.6)."""
+
+_TAG = "Published protocol"
+_ERRORS = (400, 413, 422)
 
 
-GroupId = Annotated[str | None, QueryParameter(name="groupId", description="only this group's labels")]
+class AttributeReference(Struct, frozen=True):
+    """References of an attribute, and of its values by their text."""
+
+    ref: str
+    texts: dict[str, str]
 
 
-class ReferencesRequest(Struct):
+class LabelReference(Struct, frozen=True):
+    """References of a label, and of its attributes by name."""
+
+    ref: str
+    color: str
+    texts: dict[str, AttributeReference]
+
+
+class ReferencesRequest(Struct, frozen=True):
     """E02: label to attribute to values."""
 
     labels: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
 
 
-class NewValue(Struct, rename="camel"):
-    """A value of an attribute of a label to be made."""
+class SentValue(Struct, frozen=True, rename="camel"):
+    """A value of an attribute of a label that is to be made."""
 
     value_text: str
 
 
-class NewAttribute(Struct, rename="camel"):
-    """An attribute of a label to be made."""
+class SentAttribute(Struct, frozen=True, rename="camel"):
+    """An attribute of a label that is to be made."""
 
     label_text: str
-    values: list[NewValue] = field(default_factory=list)
+    values: list[SentValue] = field(default_factory=list)
 
 
-class NewLabel(Struct, rename="camel"):
-    """A label to be made."""
+class SentLabel(Struct, frozen=True, rename="camel"):
+    """A label that is to be made."""
 
     label_text: str
     description: str = ""
-    attributes: list[NewAttribute] = field(default_factory=list)
+    attributes: list[SentAttribute] = field(default_factory=list)
 
 
-class CreateLabelRequest(Struct):
+class CreateLabelRequest(Struct, frozen=True):
     """E07."""
 
-    label: NewLabel
+    label: SentLabel
 
 
-class CocoLabelRequest(Struct):
-    """E05: one super-category; one object in spite of the key's name."""
+class CocoLabelRequest(Struct, frozen=True):
+    """E05; one label in spite of the name."""
 
-    labels: NewLabel
+    labels: SentLabel
 
 
-class CreateGroupRequest(Struct, rename="camel"):
+class LabelsQuery(Struct, frozen=True, rename="camel"):
+    """Which labels.
+
+    Attributes:
+        group_id: only those of this group.
+    """
+
+    group_id: str | None = None
+
+
+class CreateGroupRequest(Struct, frozen=True, rename="camel"):
     """E09."""
 
     group_name: str
-    label_keys: list[str] = field(default_factory=list)
+    label_keys: Annotated[list[str], Meta(max_length=MAX_GROUP_LABELS)] = field(
+        default_factory=list
+    )
 
 
-@post(
-    published.LABEL_REFERENCES_PATH,
-    status_code=200,
-    opt=auth.WRITE,
-    tags=["published: labels"],
-    operation_class=json_body(ReferencesRequest),
-    responses=errors(401, 403, 413, 422),
+class PublishedValue(Struct, frozen=True, rename="camel"):
+    """A value of an attribute."""
+
+    key: str
+    value_text: str
+
+
+class PublishedAttribute(Struct, frozen=True, rename="camel"):
+    """An attribute of a label."""
+
+    key: str
+    label_text: str
+    values: list[PublishedValue]
+
+
+class PublishedLabel(Struct, frozen=True, rename="camel"):
+    """A label as E05 to E07 give it; ``label`` and ``key`` are both its reference."""
+
+    label: str
+    key: str
+    label_text: str
+    description: str
+    color: str
+    attributes: list[PublishedAttribute]
+    type: int = LABEL_TYPE
+    is_success: bool = True
+
+
+class PublishedGroup(Struct, frozen=True, rename="camel"):
+    """A group of labels as E08 and E09 give it, under every name that is in use."""
+
+    id: str
+    group_id: str
+    name: str
+    group_name: str
+    label_keys: list[str]
+    is_success: bool = True
+
+
+@operation(
+    "POST",
+    LABEL_REFERENCES_PATH,
+    Operation(
+        summary="E02: references of labels",
+        tag=_TAG,
+        role="write",
+        body=ReferencesRequest,
+        answer=dict[str, LabelReference],
+        errors=_ERRORS,
+    ),
 )
-async def label_references(request: Request[Any, Any, Any], store: TheStore) -> dict[str, Any]:
-    """E02: references of labels, attributes and values; what is unknown is made."""
-    content = await body.read_body(request, MAX_REFERENCES_BYTES)
-    return await run_sync(_references, store, content)
+async def label_references(request: Call) -> Response[bytes]:
+    """References of labels, attributes and values. What is not known yet is made."""
+    services = services_of(request)
+    async with received(request, MAX_REFERENCES_BYTES) as body:
+
+        def work() -> dict[str, LabelReference]:
+            with body.content(MAX_REFERENCES_BYTES) as content:
+                wanted = decode_message(content, ReferencesRequest).labels
+            return _references(services.store, wanted)
+
+        return answer(await services.ingest(work))
 
 
-def _references(store: Store, content: bytes) -> dict[str, Any]:
-    wanted = body.decode(content, ReferencesRequest).labels
+def _references(store: Store, wanted: dict[str, dict[str, list[Any]]]) -> dict[str, LabelReference]:
     for label, attributes in wanted.items():
-        _check_name(label, "labels", "a class")
+        check_name(label, "labels", "a class")
         for name in attributes:
-            _check_name(name, f"labels[{label!r}]", "an attribute")
+            check_name(name, f"labels[{label!r}]", "an attribute")
+    try:
+        table = store.ensure_labels(wanted)
+    except RecursionError as error:
+        raise DataError(Problem("labels", "a value is nested too deeply")) from error
     return {
-        label: {
-            "ref": row.ref,
-            "color": row.color,
-            "texts": {
-                name: {"ref": ref, "texts": values} for name, (ref, values) in row.attributes.items()
+        label: LabelReference(
+            ref=row.ref,
+            color=row.color,
+            texts={
+                name: AttributeReference(ref, values)
+                for name, (ref, values) in row.attributes.items()
             },
-        }
-        for label, row in store.ensure_labels(wanted).items()
+        )
+        for label, row in table.items()
     }
 
 
-@get(
-    published.LABELS_PATH,
-    opt=auth.READ,
-    tags=["published: labels"],
-    responses=errors(401, 404),
+@operation(
+    "POST",
+    COCO_LABEL_PATH,
+    Operation(
+        summary="E05: make a label of a COCO category",
+        tag=_TAG,
+        role="write",
+        body=CocoLabelRequest,
+        answer=PublishedLabel,
+        errors=_ERRORS,
+    ),
 )
-async def list_labels(store: TheStore, group_id: GroupId = None) -> list[dict[str, Any]]:
-    """E06: all labels, or those of a group (query `groupId`)."""
-    return await run_sync(_all_labels, store, group_id)
+async def create_coco_label(request: Call) -> Response[bytes]:
+    """Makes a label with its attributes and values, or adds them to the one of that name."""
+    wanted = await read_message(request, CocoLabelRequest)
+    services = services_of(request)
+    return answer(await services.call(_create_label, services.store, wanted.labels, "labels"))
 
 
-def _all_labels(store: Store, group_id: str | None) -> list[dict[str, Any]]:
-    if group_id is not None and group_id not in {g.id for g in store.list_label_groups()}:
-        raise NotFound(f"there is no label group {group_id!r}", status=404)
-    rows: list[dict[str, Any]] = []
-    after: str | None = None
-    while True:
-        page = store.list_labels(after=after, limit=MAX_PAGE, group_id=group_id)
-        rows += [_published_label(label) for label in page.items]
-        if page.next is None:
-            return rows
-        after = page.next
-
-
-def _published_label(label: Label) -> dict[str, Any]:
-    return {
-        "label": label.ref,
-        "key": label.ref,
-        "labelText": label.name,
-        "description": label.description,
-        "color": label.color,
-        "type": LABEL_TYPE,
-        "attributes": [
-            {
-                "key": attribute.ref,
-                "labelText": attribute.name,
-                "values": [
-                    {
-                        "key": value["ref"],
-                        "valueText": value["value"]
-                        if isinstance(value["value"], str)
-                        else msgspec.json.encode(value["value"]).decode(),
-                    }
-                    for value in attribute.values
-                ],
-            }
-            for attribute in label.attributes
-        ],
-    }
-
-
-@post(
-    published.CREATE_LABEL_PATH,
-    status_code=200,
-    opt=auth.WRITE,
-    tags=["published: labels"],
-    operation_class=json_body(CreateLabelRequest),
-    responses=errors(401, 403, 413, 422),
+@operation(
+    "GET",
+    LABELS_PATH,
+    Operation(
+        summary="E06: list labels",
+        tag=_TAG,
+        role="read",
+        query=LabelsQuery,
+        answer=list[PublishedLabel],
+        errors=(400, 404),
+    ),
 )
-async def create_label(request: Request[Any, Any, Any], store: TheStore) -> dict[str, Any]:
-    """E07: make a label with attributes and values."""
-    message = await body.read_message(request, CreateLabelRequest)
-    label = await run_sync(_create, store, message.label, "label")
-    return {"isSuccess": True, **_published_label(label)}
+async def list_labels(request: Call) -> Response[bytes]:
+    """Every label, or those of a group, with some of the values of each attribute."""
+    wanted, services = read_query(request, LabelsQuery), services_of(request)
+    store, group_id = services.store, wanted.group_id or None
+
+    def work() -> list[PublishedLabel]:
+        if group_id and all(group.id != group_id for group in store.list_label_groups()):
+            raise NotFound(f"there is no label group {group_id[:600]!r}", status=404)
+        labels: list[PublishedLabel] = []
+        after: str | None = None
+        while True:
+            page = store.list_labels(after=after, limit=MAX_PAGE, group_id=group_id)
+            labels += [_published(label) for label in page.items]
+            after = page.next
+            if after is None:
+                return labels
+
+    return answer(await services.call(work))
 
 
-@post(
-    published.COCO_LABEL_PATH,
-    status_code=200,
-    opt=auth.WRITE,
-    tags=["published: labels"],
-    operation_class=json_body(CocoLabelRequest),
-    responses=errors(401, 403, 413, 422),
+@operation(
+    "POST",
+    CREATE_LABEL_PATH,
+    Operation(
+        summary="E07: make a label",
+        tag=_TAG,
+        role="write",
+        body=CreateLabelRequest,
+        answer=PublishedLabel,
+        errors=_ERRORS,
+    ),
 )
-async def create_coco_label(request: Request[Any, Any, Any], store: TheStore) -> dict[str, Any]:
-    """E05: make a label for a COCO super-category, its categories as values."""
-    message = await body.read_message(request, CocoLabelRequest)
-    label = await run_sync(_create, store, message.labels, "labels")
-    return _published_label(label)
+async def create_label(request: Call) -> Response[bytes]:
+    """Makes a label with its attributes and values, or adds them to the one of that name."""
+    wanted = await read_message(request, CreateLabelRequest)
+    services = services_of(request)
+    return answer(await services.call(_create_label, services.store, wanted.label, "label"))
 
 
-def _create(store: Store, new: NewLabel, where: str) -> Label:
-    _check_name(new.label_text, f"{where}.labelText", "a class")
-    if "\x00" in new.description:
+def _create_label(store: Store, wanted: SentLabel, where: str) -> PublishedLabel:
+    check_name(wanted.label_text, f"{where}.labelText", "a class")
+    if "\x00" in wanted.description:
         raise DataError(Problem(f"{where}.description", "contains the character U+0000"))
     attributes: dict[str, list[str]] = {}
-    for index, attribute in enumerate(new.attributes):
-        place = f"{where}.attributes[{index}]"
-        _check_name(attribute.label_text, f"{place}.labelText", "an attribute")
-        values = attributes.setdefault(attribute.label_text, [])
-        values += [value.value_text for value in attribute.values]
-    label, _ = store.create_label(new.label_text, new.description, attributes)
-    return label
+    for index, attribute in enumerate(wanted.attributes):
+        name = attribute.label_text
+        check_name(name, f"{where}.attributes[{index}].labelText", "an attribute")
+        attributes.setdefault(name, []).extend(value.value_text for value in attribute.values)
+    label, _ = store.create_label(wanted.label_text, wanted.description, attributes)
+    return _published(label)
 
 
-@get(
-    published.LABEL_GROUPS_PATH,
-    opt=auth.READ,
-    tags=["published: labels"],
-    responses=errors(401),
+def _published(label: Label) -> PublishedLabel:
+    return PublishedLabel(
+        label=label.ref,
+        key=label.ref,
+        label_text=label.name,
+        description=label.description,
+        color=label.color,
+        attributes=[
+            PublishedAttribute(
+                attribute.ref,
+                attribute.name,
+                [PublishedValue(v["ref"], _text_of(v["value"])) for v in attribute.values],
+            )
+            for attribute in label.attributes
+        ],
+    )
+
+
+def _text_of(value: Any) -> str:
+    return value if isinstance(value, str) else value_text(value)
+
+
+@operation(
+    "GET",
+    LABEL_GROUPS_PATH,
+    Operation(summary="E08: list label groups", tag=_TAG, role="read", answer=list[PublishedGroup]),
 )
-async def list_groups(store: TheStore) -> list[dict[str, Any]]:
-    """E08: groups of labels."""
-    return [_published_group(group) for group in await run_sync(store.list_label_groups)]
+async def list_groups(request: Call) -> Response[bytes]:
+    """Every group of labels."""
+    services = services_of(request)
+    groups = await services.call(services.store.list_label_groups)
+    return answer([_published_group(group) for group in groups])
 
 
-@post(
-    published.CREATE_LABEL_GROUP_PATH,
-    status_code=200,
-    opt=auth.WRITE,
-    tags=["published: labels"],
-    operation_class=json_body(CreateGroupRequest),
-    responses=errors(401, 403, 404, 413, 422),
+@operation(
+    "POST",
+    CREATE_LABEL_GROUP_PATH,
+    Operation(
+        summary="E09: make a label group",
+        tag=_TAG,
+        role="write",
+        body=CreateGroupRequest,
+        answer=PublishedGroup,
+        errors=(400, 404, 413, 422),
+    ),
 )
-async def create_group(request: Request[Any, Any, Any], store: TheStore) -> dict[str, Any]:
-    """E09: make a group of labels; labels are added to a group of that name."""
-    message = await body.read_message(request, CreateGroupRequest)
-    _check_name(message.group_name, "groupName", "a label group")
-    group = await run_sync(store.create_label_group, message.group_name, message.label_keys)
+async def create_group(request: Call) -> Response[bytes]:
+    """Makes a group of labels, or adds labels to the group of that name."""
+    wanted, services = await read_message(request, CreateGroupRequest), services_of(request)
+    check_name(wanted.group_name, "groupName", "a group")
+    store = services.store
+    group = await services.call(store.create_label_group, wanted.group_name, wanted.label_keys)
     if group is None:
-        raise NotFound("labelKeys: one of the references belongs to no label", status=404)
-    return {"isSuccess": True, **_published_group(group)}
+        raise NotFound("one of the labelKeys is the reference of no label", status=404)
+    return answer(_published_group(group))
 
 
-def _published_group(group: LabelGroup) -> dict[str, Any]:
-    return {
-        "id": group.id,
-        "groupId": group.id,
-        "groupName": group.name,
-        "name": group.name,
-        "labelKeys": group.label_refs,
-    }
+def _published_group(group: LabelGroup) -> PublishedGroup:
+    return PublishedGroup(
+        id=group.id,
+        group_id=group.id,
+        name=group.name,
+        group_name=group.name,
+        label_keys=group.label_refs,
+    )
 
 
-def _check_name(name: str, where: str, what: str) -> None:
-    problem = find_names_problem(name, what)
-    if problem:
-        raise DataError(Problem(where, problem))
-
-
-ROUTES = [label_references, list_labels, create_label, create_coco_label, list_groups, create_group]
+ROUTES = [
+    label_references,
+    create_coco_label,
+    list_labels,
+    create_label,
+    list_groups,
+    create_group,
+]

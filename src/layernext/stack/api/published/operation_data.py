@@ -1,41 +1,66 @@
-"""Published upload of annotation sets: E03 (0.0.5, 1.x) and E04 (2.3.4)."""
+"""E03 and E04: annotation sets of a published client.
+
+No published client looks at the answer, so a refusal is logged as a warning: that is where an
+operator sees it.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import logging
-import re
-from functools import partial
-from typing import Annotated, Any
-from urllib.parse import unquote
+from typing import Any
 
-import msgspec
-from litestar import Request, post
-from litestar.params import QueryParameter
+from litestar import Response
 from msgspec import Struct
 
-from layernext.errors import DataError, LayerNextError, NotFound, Problem
-from layernext.model import Mode, find_names_problem
-from layernext.stack.api import auth, body, ingest
-from layernext.stack.api.dependencies import TheSettings, TheStore
-from layernext.stack.api.openapi import errors, json_body
-from layernext.stack.settings import Settings
-from layernext.stack.store import Store
+from layernext.errors import DataError, LayerNextError, Problem
+from layernext.model import Mode
+from layernext.stack.api import ingest
+from layernext.stack.api.body import Body, received
+from layernext.stack.api.messages import (
+    Call,
+    answer,
+    check_name,
+    decode_message,
+    read_path,
+    read_query,
+)
+from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.services import Services, services_of
 from layernext.wire.native import BatchResult
 from layernext.wire.published import OPERATION_DATA, OPERATION_MODES, OPERATION_TYPE_ANNOTATION
-from layernext.wire.shapes import SetEntry
 
 logger = logging.getLogger("layernext.stack.ingest")
 
-MODES_BY_CODE: dict[int, Mode] = {code: mode for mode, code in OPERATION_MODES.items()}
+MAX_SESSION_LENGTH = 256
+MAX_COUNT = 1 << 62
 
-_TYPED = re.compile(r"(\d+)/(\d+)/(.+)", re.DOTALL)
-_TRUE = {"true", "1"}
-_FALSE = {"false", "0", "", "none"}
+_MODES: dict[int, Mode] = {code: mode for mode, code in OPERATION_MODES.items()}
+_RUN = Parameter("operation_id", "Name of the model run or ground truth; may have slashes.")
+_TYPE = Parameter("operation_type", "Always 1: annotations.", {"type": "integer", "const": 1})
+_MODE = Parameter("operation_mode", "1: ground truth, 2: model run.", {"enum": [1, 2]})
+_ERRORS = (400, 404, 408, 409, 413, 415, 422)
 
 
-class OperationDataRequest(Struct, rename="camel"):
-    """E03 and E04. The annotation sets are JSON inside a JSON string."""
+class OperationDataQuery(Struct, frozen=True, rename="camel"):
+    """How to read the coordinates.
+
+    Attributes:
+        is_normalized: ``True`` if they are fractions of the image's width and height.
+    """
+
+    is_normalized: bool = False
+
+
+class OperationDataBody(Struct, frozen=True, rename="camel"):
+    """The body of E03 and E04, as it is described.
+
+    Attributes:
+        meta_updates_array: JSON text: a list of entries with ``objectKey``, ``storagePath`` or
+            ``fileName``, and ``data.annotationObjects``.
+        session_id: the same in all requests of one upload; absent in 0.0.5.
+        operation_mode: E04: 1 ground truth, 2 model run.
+        operation_type: E04: always 1.
+    """
 
     meta_updates_array: str
     session_id: str | None = None
@@ -45,103 +70,140 @@ class OperationDataRequest(Struct, rename="camel"):
     operation_type: int | None = None
 
 
-@post(
-    OPERATION_DATA + "/{rest:path}",
-    status_code=200,
-    opt=auth.WRITE,
-    tags=["published: annotations"],
-    operation_class=json_body(OperationDataRequest),
-    responses=errors(401, 403, 404, 413, 422),
+class OperationDataAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
+    """What became of a batch."""
+
+    is_success: bool
+    message: str
+    image_count: int
+    annotation_count: int
+    matched_count: int
+    unmatched_count: int
+    is_repeated: bool
+    new_labels: list[str]
+
+
+@operation(
+    "POST",
+    f"{OPERATION_DATA}/{{operation_type:str}}/{{operation_mode:str}}/{{operation_id:str}}/update",
+    Operation(
+        summary="E03: annotation sets, from 0.0.5 and 1.x",
+        tag="Published protocol",
+        role="write",
+        path=(_TYPE, _MODE, _RUN),
+        query=OperationDataQuery,
+        body=OperationDataBody,
+        answer=OperationDataAnswer,
+        errors=_ERRORS,
+    ),
 )
-async def operation_data(
-    request: Request[Any, Any, Any],
-    store: TheStore,
-    settings: TheSettings,
-    is_normalized: Annotated[str, QueryParameter(name="isNormalized")] = "",
-) -> dict[str, Any]:
-    """E03 `{type}/{mode}/{operation id}/update` and E04 `{operation id}/update`.
+async def update_operation(request: Call) -> Response[bytes]:
+    """Stores annotation sets, one per image, each replacing the one before it.
 
-    The operation id is everything before the last `/update`, slashes included.
+    The whole batch is stored in one transaction, or nothing of it.
     """
-    raw_path: bytes = request.scope["raw_path"]
-    # Not the route's own parameter: that one has lost repeated slashes.
-    rest = unquote(raw_path.partition(b"/operationdata/")[2].decode("latin-1"))
-    content = await body.read_body(request, settings.max_body_bytes)
-    result = await ingest.in_slot(partial(_store_batch, store, rest, is_normalized, content))
-    return {
-        "isSuccess": True,
-        "message": f"{result.images} images stored",
-        "imageCount": result.images,
-        "annotationCount": result.annotations,
-        "unmatchedCount": result.unmatched,
-    }
+    return await _update(request)
 
 
-def _store_batch(store: Store, rest: str, is_normalized: str, content: bytes) -> BatchResult:
+@operation(
+    "POST",
+    f"{OPERATION_DATA}/{{operation_id:str}}/update",
+    Operation(
+        summary="E04: annotation sets, from 2.3.4",
+        tag="Published protocol",
+        role="write",
+        path=(_RUN,),
+        query=OperationDataQuery,
+        body=OperationDataBody,
+        answer=OperationDataAnswer,
+        errors=_ERRORS,
+    ),
+)
+async def update_operation_v2(request: Call) -> Response[bytes]:
+    """Stores annotation sets, one per image, each replacing the one before it.
+
+    The whole batch is stored in one transaction, or nothing of it.
+    """
+    return await _update(request)
+
+
+async def _update(request: Call) -> Response[bytes]:
+    services = services_of(request)
+    path = {name: read_path(request, name) for name in request.path_params}
     try:
-        request = body.decode(content, OperationDataRequest)
-        run, mode = _operation(rest, request)
-        entries = _entries(request.meta_updates_array)
-        return ingest.write_published_batch(
-            store,
-            run,
-            mode,
-            entries,
-            hashlib.blake2b(content, digest_size=16).hexdigest(),
-            session_id=request.session_id,
-            total_images=_total(request),
-            normalized=_flag(is_normalized),
-        )
+        query = read_query(request, OperationDataQuery)
+        async with received(request, services.settings.max_body_bytes) as body:
+            result = await services.ingest(_store, services, path, query.is_normalized, body)
     except LayerNextError as error:
-        # No published client looks at the answer, so the operator's log is the only witness.
-        logger.warning("refused a batch of %r: %s", rest, error)
+        request_id = request.scope["state"].get("request_id")
+        run = path["operation_id"][:600]
+        logger.warning("request %s: batch of %r refused: %s", request_id, run, str(error)[:2000])
         raise
+    unmatched = result.unmatched
+    return answer(
+        OperationDataAnswer(
+            is_success=True,
+            message=f"{result.images} images, {unmatched} of them not in the stack yet",
+            image_count=result.images,
+            annotation_count=result.annotations,
+            matched_count=max(result.images - unmatched, 0),
+            unmatched_count=unmatched,
+            is_repeated=result.repeated,
+            new_labels=result.new_labels,
+        )
+    )
 
 
-def _operation(rest: str, request: OperationDataRequest) -> tuple[str, Mode]:
-    if not rest.endswith("/update"):
-        raise NotFound("this path ends in /update", status=404)
-    run = rest.removesuffix("/update")
-    kind, mode_code = request.operation_type, request.operation_mode
-    typed = _TYPED.fullmatch(run)
-    if mode_code is None and typed:
-        kind, mode_code, run = int(typed[1][:9]), int(typed[2][:9]), typed[3]
-    if kind not in {OPERATION_TYPE_ANNOTATION, None}:
-        raise DataError(Problem("operationType", f"is {kind}, must be {OPERATION_TYPE_ANNOTATION}"))
-    mode = MODES_BY_CODE.get(mode_code or 0)
-    if mode is None:
-        raise DataError(Problem("operationMode", f"is {mode_code}, must be 1 (human) or 2 (machine)"))
-    problem = find_names_problem(run, "a model run")
-    if problem:
-        raise DataError(Problem("the operation id", problem))
-    return run, mode
+def _store(services: Services, path: dict[str, str], normalized: bool, body: Body) -> BatchResult:
+    with body.content(services.settings.max_body_bytes) as content:
+        data = decode_message(content, ingest.OperationData)
+        run, mode = _operation(path, data)
+        if data.session_id is not None and data.session_id:
+            session_problem = _session_problem(data.session_id)
+            if session_problem:
+                raise DataError(Problem("sessionId", session_problem))
+        total = data.total_image_count
+        batch = ingest.PublishedBatch(
+            run=run,
+            mode=mode,
+            session_id=data.session_id or None,
+            total_images=total if total is not None and 0 <= total < MAX_COUNT else None,
+            normalized=normalized,
+        )
+        digest = ingest.body_digest(content)
+        with memoryview(data.meta_updates_array) as text:
+            return ingest.write_published_batch(services.store, batch, text, digest)
 
 
-def _entries(text: str) -> list[SetEntry]:
-    try:
-        return msgspec.json.decode(text, type=list[SetEntry])
-    except msgspec.ValidationError as error:
-        message, _, where = str(error).partition(" - at `$")
-        raise DataError(Problem(f"metaUpdatesArray{where.rstrip('`')}", message)) from error
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        # NaN and Infinity, which the published clients can send, end here too.
-        raise DataError(Problem("metaUpdatesArray", f"is not JSON: {error}")) from error
+def _operation(path: dict[str, str], data: ingest.OperationData) -> tuple[str, Mode]:
+    """The run and its mode. Only the body tells E04 from E03 where an id has slashes."""
+    run = path["operation_id"]
+    kind: Any
+    mode: Any
+    if data.operation_mode is not None or data.operation_type is not None:
+        kind, mode = data.operation_type, data.operation_mode
+        if "operation_type" in path:
+            run = f"{path['operation_type']}/{path['operation_mode']}/{run}"
+    elif "operation_type" in path:
+        kind, mode = (_number(path[name]) for name in ("operation_type", "operation_mode"))
+    else:
+        raise DataError(Problem("operationMode", "is missing, must be 1 (human) or 2 (machine)"))
+    if kind != OPERATION_TYPE_ANNOTATION:
+        raise DataError(Problem("operationType", f"is {kind}, must be 1 (annotations)"))
+    if mode not in _MODES:
+        raise DataError(Problem("operationMode", f"is {mode}, must be 1 (human) or 2 (machine)"))
+    check_name(run, "the operation id", "a model run or ground truth")
+    return run, _MODES[mode]
 
 
-def _total(request: OperationDataRequest) -> int | None:
-    total = request.total_image_count
-    if total is None or not 0 <= total < 1 << 60:
-        return None
-    return total
+def _number(text: str) -> int | str:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 3 else text  # noqa: PLR2004 - codes have one digit
 
 
-def _flag(text: str) -> bool:
-    """`True`, `False` in any case, or absent (wire-contract 1.4)."""
-    if text.lower() in _TRUE:
-        return True
-    if text.lower() in _FALSE:
-        return False
-    raise DataError(Problem("isNormalized", f"is {text!r}, must be True or False"))
+def _session_problem(session_id: str) -> str | None:
+    if len(session_id) > MAX_SESSION_LENGTH:
+        return f"has {len(session_id)} characters, must have at most {MAX_SESSION_LENGTH}"
+    return "contains the character U+0000" if "\x00" in session_id else None
 
 
-ROUTES = [operation_data]
+ROUTES = [update_operation, update_operation_v2]

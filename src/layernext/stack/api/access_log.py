@@ -1,0 +1,89 @@
+"""One line of log for each request: who, what, how long, how much. Never a secret or a body."""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import MutableMapping
+from typing import Any
+
+from litestar.types import HTTPScope, Message, Send
+
+logger = logging.getLogger("layernext.stack.access")
+
+CLIENT_CLOSED_REQUEST = 499
+"""Logged for a client that went away before its answer began; the word is nginx's."""
+
+
+class Exchange:
+    """One request and its answer, watched from outside for the log.
+
+    Args:
+        scope: of the request; gets the state key ``request_id``.
+        request_id: goes into the log and into the answer's header ``X-Request-Id``.
+        send: the server's.
+    """
+
+    def __init__(self, scope: HTTPScope, request_id: str, send: Send) -> None:
+        self.request_id = request_id
+        self.has_started = False
+        self._scope: MutableMapping[str, Any] = scope  # type: ignore[assignment]
+        self._send = send
+        self._status = CLIENT_CLOSED_REQUEST
+        self._sent_bytes = 0
+        self._began = time.perf_counter()
+        # The path as it came; routing rewrites the one in the scope.
+        self._path = self._scope["path"]
+
+    async def send(self, message: Message) -> None:
+        """Pass a message of the answer on, with the request's id in the headers."""
+        if message["type"] == "http.response.start":
+            self.has_started = True
+            self._status = message["status"]
+            message["headers"] = [
+                *message["headers"],
+                (b"x-request-id", self.request_id.encode()),
+                (b"x-content-type-options", b"nosniff"),
+            ]
+        elif message["type"] == "http.response.body":
+            self._sent_bytes += len(message["body"])
+        await self._send(message)
+
+    def log(self) -> None:
+        """Write the line."""
+        if not logger.isEnabledFor(logging.INFO):
+            return
+        key = self._scope.get("auth")
+        client = self._scope.get("client")
+        fields = {
+            "request_id": self.request_id,
+            "client": client[0] if client else None,
+            "key": key.api_key if key else None,
+            "method": self._scope["method"],
+            "path": self._path,
+            "status": self._status,
+            "ms": round((time.perf_counter() - self._began) * 1000, 1),
+            "received": self._scope["state"].get("received_bytes", 0),
+            "sent": self._sent_bytes,
+        }
+        # JSON escapes control characters, so a path cannot forge a line.
+        text = " ".join(f"{name}={json.dumps(value)}" for name, value in fields.items())
+        logger.info("%s", text, extra={"fields": fields})
+
+
+class JsonFormatter(logging.Formatter):
+    """A log record as one JSON object on one line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line."""
+        line: dict[str, Any] = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+        }
+        fields = getattr(record, "fields", None)
+        line |= fields if isinstance(fields, dict) else {"message": record.getMessage()}
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line)

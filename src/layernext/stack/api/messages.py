@@ -1,0 +1,138 @@
+"""What comes in and goes out beside bulk data: JSON bodies, query strings, answers."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias, TypeVar, get_origin
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+from litestar import Request, Response
+from msgspec import Struct
+
+from layernext.errors import DataError, InvalidRequest, NotFound, Problem
+from layernext.model import find_names_problem
+from layernext.stack.api.body import Content, received
+from layernext.stack.api.error_map import JSON
+from layernext.stack.api.routing import path_text
+from layernext.stack.api.services import services_of
+from layernext.stack.store import CollectionRow, Key
+
+Call: TypeAlias = Request[Any, Key, Any]
+Message = TypeVar("Message")
+Query = TypeVar("Query", bound=Struct)
+
+MAX_MESSAGE_BYTES = 16 << 20
+"""Of a body that is no bulk data. The largest are names of many labels."""
+
+MAX_QUERY_FIELDS = 1_100
+"""Enough to name a thousand runs."""
+
+
+async def read_message(request: Call, kind: type[Message]) -> Message:
+    """The request's JSON body as a message; see `decode_message`."""
+    async with received(request, MAX_MESSAGE_BYTES) as body:
+        with body.content(MAX_MESSAGE_BYTES) as content:
+            return decode_message(content, kind)
+
+
+def decode_message(content: Content, kind: type[Message]) -> Message:
+    """JSON as a message.
+
+    Raises:
+        InvalidRequest: it is no JSON.
+        DataError: it is JSON, but not such a message; with the place.
+    """
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except msgspec.ValidationError as error:
+        raise DataError(problem_of(error)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidRequest(f"the body is not JSON: {error}", status=400) from error
+
+
+def problem_of(error: msgspec.ValidationError, prefix: str = "") -> Problem:
+    """What msgspec complains of, as a problem with its place behind `prefix`."""
+    text, _, path = str(error).partition(" - at `")
+    where = path.rstrip("`").removeprefix("key in `").removeprefix("$")
+    return Problem(f"{prefix}{where}".lstrip("."), text)
+
+
+def read_query(request: Call, kind: type[Query], *, plus_is_space: bool = True) -> Query:
+    """The query string as a message; a field that is a list may be repeated.
+
+    Args:
+        request: the request.
+        kind: a struct. Whether unknown fields are refused is its own business.
+        plus_is_space: as forms have it; False where a client sends names unquoted.
+
+    Raises:
+        InvalidRequest: it cannot be read as `kind`.
+    """
+    fields: dict[str, Any] = {}
+    listed = {
+        field.encode_name
+        for field in msgspec.structs.fields(kind)
+        if get_origin(field.type) is list
+    }
+    raw: bytes = request.scope["query_string"]
+    pairs = [pair for pair in raw.split(b"&") if pair]
+    if len(pairs) > MAX_QUERY_FIELDS:
+        raise InvalidRequest("the query string has too many fields", status=400)
+    for pair in pairs:
+        name, _, value = (_query_text(part, plus_is_space) for part in pair.partition(b"="))
+        if name in listed:
+            fields.setdefault(name, []).append(value)
+        elif name in fields and kind.__struct_config__.forbid_unknown_fields:
+            raise InvalidRequest(f"the query has {name!r} twice", status=400)
+        else:
+            fields[name] = value
+    try:
+        return msgspec.convert(fields, kind, strict=False)
+    except msgspec.ValidationError as error:
+        problem = problem_of(error)
+        where = f"{problem.where}: " if problem.where else ""
+        raise InvalidRequest(f"the query is wrong: {where}{problem.message}", status=400) from error
+
+
+def _query_text(part: bytes, plus_is_space: bool) -> str:
+    try:
+        text = unquote_to_bytes(part.replace(b"+", b" ") if plus_is_space else part).decode()
+    except UnicodeDecodeError as error:
+        raise InvalidRequest("the query string is not UTF-8", status=400) from error
+    if "\x00" in text:
+        raise InvalidRequest("U+0000 cannot be in the query string", status=400)
+    return text
+
+
+def read_path(request: Call, name: str) -> str:
+    """A variable segment of the path, decoded; see `path_text`."""
+    return path_text(request.path_params, name)
+
+
+def answer(content: Any, status: int = 200) -> Response[bytes]:
+    """`content` as JSON."""
+    return Response(msgspec.json.encode(content), status_code=status, media_type=JSON)
+
+
+def check_name(name: Any, where: str, what: str) -> None:
+    """Refuse a name that cannot be one.
+
+    Raises:
+        DataError: with the place `where`.
+    """
+    problem = find_names_problem(name, what)
+    if problem:
+        raise DataError(Problem(where, problem))
+
+
+async def find_collection(request: Call, id_or_name: str) -> CollectionRow:
+    """The collection with this id, or else of this name.
+
+    Raises:
+        NotFound: there is none.
+    """
+    services = services_of(request)
+    found = await services.call(services.store.find_collection, id_or_name)
+    if found is None:
+        raise NotFound(f"there is no collection {id_or_name[:600]!r}", status=404)
+    return found

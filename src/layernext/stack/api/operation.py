@@ -1,0 +1,67 @@
+"""Routes with what they say of themselves: role, parameters, body, answers.
+
+A handler is written as ``@operation("GET", path, Operation(...))``. The router takes it as any
+Litestar handler; `openapi` describes it from the same record, so that the two cannot drift.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+
+from litestar import Response
+from litestar.handlers import HTTPRouteHandler
+from litestar.types import Method
+from msgspec import Struct, field
+
+from layernext.stack.store import Role
+
+Handler = Callable[..., Awaitable[Response[Any]]]
+
+
+class Parameter(Struct, frozen=True):
+    """A path or header parameter."""
+
+    name: str
+    description: str
+    schema: dict[str, Any] = field(default_factory=lambda: {"type": "string", "minLength": 1})
+    place: Literal["path", "header"] = "path"
+
+
+class Operation(Struct, frozen=True, kw_only=True):
+    """What a route does, takes and answers.
+
+    Attributes:
+        summary: one line; the handler's docstring is the description.
+        tag: the group it is listed in.
+        role: the least role of a key that may use it; None needs no key.
+        path: its variable segments.
+        query: a struct of its query fields.
+        body: type of its JSON body; ``bytes`` for lines of JSON.
+        answer: type of its answer; ``bytes`` for lines of JSON, ``str`` for a page.
+        status: of the answer.
+        errors: statuses beside those that every route can have.
+    """
+
+    summary: str
+    tag: str
+    role: Role | None
+    path: tuple[Parameter, ...] = ()
+    query: type[Struct] | None = None
+    body: Any = None
+    answer: Any = None
+    status: int = 200
+    errors: tuple[int, ...] = ()
+
+
+def operation(
+    method: Method | list[Method], path: str | list[str], record: Operation
+) -> Callable[[Handler], HTTPRouteHandler]:
+    """Make a handler a route; see the module."""
+    return HTTPRouteHandler(
+        path,
+        http_method=method,
+        status_code=record.status,
+        include_in_schema=False,
+        opt={"role": record.role, "operation": record},
+    )

@@ -1,0 +1,39 @@
+"""E01: whether a client and this stack understand each other."""
+
+from __future__ import annotations
+
+from litestar import Response
+from msgspec import Struct
+
+from layernext.stack.api.messages import Call, answer
+from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.services import services_of
+from layernext.wire.native import NativeOffer
+from layernext.wire.published import CLIENT
+
+
+class HandshakeAnswer(Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """The answer to the handshake; ``native`` is there if the native protocol is."""
+
+    isCompatible: bool  # noqa: N815 - the wire's name
+    native: NativeOffer | None = None
+
+
+@operation(
+    "GET",
+    f"{CLIENT}/sdk/compatibility/{{version:str}}",
+    Operation(
+        summary="E01: handshake",
+        tag="Published protocol",
+        role="read",
+        path=(Parameter("version", "The client's version, such as `2.3.4`."),),
+        answer=HandshakeAnswer,
+    ),
+)
+async def handshake(request: Call) -> Response[bytes]:
+    """Every published client is compatible. `native` says where to find the native protocol."""
+    offer = NativeOffer() if services_of(request).settings.native else None
+    return answer(HandshakeAnswer(isCompatible=True, native=offer))
+
+
+ROUTES = [handshake]

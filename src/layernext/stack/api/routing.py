@@ -1,0 +1,70 @@
+"""From a request's path to the one form that the router knows.
+
+The published clients join URLs by hand and quote nothing (wire-contract 1.1, 1.4): a base URL with
+a closing slash doubles a slash, and an operation id with slashes adds segments. Here repeated
+slashes are collapsed, an id is taken greedily and put into one segment, percent-encoded; a handler
+gets it back, decoded once, from `path_text`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import quote, unquote_to_bytes
+
+from layernext.errors import InvalidRequest
+
+_SLASHES = re.compile(rb"/{2,}")
+_OPERATION_DATA = re.compile(
+    rb"/+datalake/+api/+metadata/+operationdata/(?:(\d+)/(\d+)/)?(.+)/update/*", re.DOTALL
+)
+_CLIENT = b"/datalake/api/client/"
+_GREEDY = [
+    re.compile(pattern, re.DOTALL)
+    for pattern in (
+        _CLIENT + rb"(getAnnotations/)(.+)(/collection)",
+        _CLIENT + rb"(jobs/)(.+)(/getStatus)",
+        _CLIENT + rb"(sdk/compatibility/)(.+)()",
+        _CLIENT + rb"()(.+)(/getObjectTypeById)",
+    )
+]
+
+
+def routed_path(scope: Mapping[str, Any]) -> str:
+    """The path to route by: ASCII, variable segments percent-encoded."""
+    raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+    raw = raw.partition(b"?")[0]
+    found = _OPERATION_DATA.fullmatch(raw)
+    if found:
+        kind, mode, run = found.groups()
+        form = f"{kind.decode()}/{mode.decode()}/" if kind and mode else ""
+        return f"/datalake/api/metadata/operationdata/{form}{_segment(run)}/update"
+    raw = _SLASHES.sub(b"/", raw)
+    raw = raw.rstrip(b"/") or b"/"
+    for pattern in _GREEDY:
+        found = pattern.fullmatch(raw)
+        if found:
+            before, name, after = found.groups()
+            return f"{(_CLIENT + before).decode()}{_segment(name)}{after.decode()}"
+    return "/".join(quote(unquote_to_bytes(part), safe="") for part in raw.split(b"/"))
+
+
+def _segment(name: bytes) -> str:
+    # Every byte is encoded, so that no name can be taken for a fixed part of a route.
+    return "".join(f"%{byte:02X}" for byte in unquote_to_bytes(name))
+
+
+def path_text(parameters: Mapping[str, Any], name: str) -> str:
+    """A variable segment of the path, decoded.
+
+    Raises:
+        InvalidRequest: it is not UTF-8, or contains U+0000.
+    """
+    try:
+        text = unquote_to_bytes(parameters[name]).decode()
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"the path is not UTF-8 in {name}", status=400) from error
+    if "\x00" in text:
+        raise InvalidRequest(f"U+0000 cannot be in {name}", status=400)
+    return text

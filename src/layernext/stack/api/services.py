@@ -1,0 +1,65 @@
+"""What handlers work with: the store, the settings, and threads to call the store in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any, TypeVar, cast
+
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
+from litestar.connection import ASGIConnection
+
+from layernext.stack.settings import Settings
+from layernext.stack.store import Store
+
+Answer = TypeVar("Answer")
+
+CALL_SLOTS = 12
+"""Short database calls at a time. With ingest and downloads at their defaults this stays within
+the store's pool of connections, so that no thread ever waits for one while it holds a slot."""
+
+
+class Services:
+    """The store and the threads of one application.
+
+    Args:
+        store: stays the caller's, who closes it after the application has ended.
+        settings: of the stack.
+    """
+
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self.store = store
+        self.settings = settings
+
+    # Limiters belong to an event loop, so they are made on first use.
+    @cached_property
+    def _calls(self) -> CapacityLimiter:
+        return CapacityLimiter(CALL_SLOTS)
+
+    @cached_property
+    def _ingests(self) -> CapacityLimiter:
+        return CapacityLimiter(self.settings.ingest_slots)
+
+    @cached_property
+    def downloads(self) -> CapacityLimiter:
+        """Taken for as long as a download lasts."""
+        return CapacityLimiter(self.settings.download_slots)
+
+    @cached_property
+    def download_threads(self) -> CapacityLimiter:
+        """As many threads as there can be downloads."""
+        return CapacityLimiter(self.settings.download_slots)
+
+    async def call(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
+        """Run a short database call in a thread."""
+        return await run_sync(function, *arguments, limiter=self._calls)
+
+    async def ingest(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
+        """Run the work on a batch in a thread; waits while all slots are taken."""
+        return await run_sync(function, *arguments, limiter=self._ingests)
+
+
+def services_of(connection: ASGIConnection[Any, Any, Any, Any]) -> Services:
+    """The services of the application that a request came to."""
+    return cast("Services", connection.app.state["services"])
