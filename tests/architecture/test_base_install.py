@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("base install")  # one worker makes the environment
+
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "src" / "layernext" / "cli" / "samples"
 SENTENCE = (

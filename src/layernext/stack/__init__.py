@@ -1,0 +1,1 @@
+"""The self-hostable stack: its store, and both protocols over HTTP in front of it."""

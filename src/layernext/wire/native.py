@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import hashlib
 from typing import Generic, Literal, TypeAlias, TypeVar
-from urllib.parse import quote
 
 from msgspec import Raw, Struct, field
 
 from layernext.model import Geometry, Mode
+from layernext.wire.paths import segment
 
 VERSION = 1
 BASE_PATH = "/api/v1"
@@ -166,7 +166,7 @@ def uploads_path() -> str:
 
 def upload_path(upload_id: str) -> str:
     """GET, answer `UploadState`."""
-    return f"{BASE_PATH}/uploads/{quote(upload_id, safe='')}"
+    return f"{BASE_PATH}/uploads/{segment(upload_id)}"
 
 
 def batch_path(upload_id: str, sequence: int) -> str:

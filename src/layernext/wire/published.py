@@ -5,9 +5,8 @@ E01, E02, … are the endpoint numbers of the protocol's contract, which docs/pr
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from layernext.model import Mode
+from layernext.wire.paths import segment
 
 DATALAKE = "/datalake"
 CLIENT = f"{DATALAKE}/api/client"
@@ -34,7 +33,7 @@ JOB_STATUS = {"in_progress": 1, "completed": 2, "queued": 3, "failed": 4}
 
 def handshake_path(version: str) -> str:
     """E01, GET."""
-    return f"{CLIENT}/sdk/compatibility/{quote(version, safe='')}"
+    return f"{CLIENT}/sdk/compatibility/{segment(version)}"
 
 
 LABEL_REFERENCES_PATH = f"{CLIENT}/system/label/references"  # E02, POST
@@ -51,24 +50,24 @@ DELETE_ANNOTATIONS_PATH = f"{CLIENT}/collection/deleteAnnotation"  # E25, GET
 def operation_path(run: str, mode: Mode) -> str:
     """E03, POST: the form of 0.0.5 and 1.x, with type and mode in the path."""
     kind = OPERATION_TYPE_ANNOTATION
-    return f"{OPERATION_DATA}/{kind}/{OPERATION_MODES[mode]}/{quote(run, safe='')}/update"
+    return f"{OPERATION_DATA}/{kind}/{OPERATION_MODES[mode]}/{segment(run)}/update"
 
 
 def operation_path_v2(run: str) -> str:
     """E04, POST: the form of 2.3.4, with type and mode in the body."""
-    return f"{OPERATION_DATA}/{quote(run, safe='')}/update"
+    return f"{OPERATION_DATA}/{segment(run)}/update"
 
 
 def object_type_path(object_id: str) -> str:
     """E23, GET."""
-    return f"{CLIENT}/{quote(object_id, safe='')}/getObjectTypeById"
+    return f"{CLIENT}/{segment(object_id)}/getObjectTypeById"
 
 
 def job_path(job_id: str) -> str:
     """E37, GET."""
-    return f"{CLIENT}/jobs/{quote(job_id, safe='')}/getStatus"
+    return f"{CLIENT}/jobs/{segment(job_id)}/getStatus"
 
 
 def annotations_path(collection_id: str) -> str:
     """E42, GET, pages from 0."""
-    return f"{CLIENT}/getAnnotations/{quote(collection_id, safe='')}/collection"
+    return f"{CLIENT}/getAnnotations/{segment(collection_id)}/collection"

@@ -64,7 +64,9 @@ def call_111(stack: StackProcess, folder: Path, *calls: tuple[str, list[Any]]) -
     python = published_environment("layernext-1.1.1", "layernext==1.1.1")
     answer = folder / "answer.json"
     script = [str(python), "-c", CALL_111, *stack.arguments, str(answer), json.dumps(calls)]
-    done = subprocess.run(script, check=False, capture_output=True, text=True, timeout=120, cwd=folder)
+    done = subprocess.run(
+        script, check=False, capture_output=True, text=True, timeout=120, cwd=folder
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     results: list[Any] = json.loads(answer.read_text())
     return results

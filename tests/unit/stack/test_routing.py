@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from urllib.parse import unquote
 
 import pytest
@@ -88,7 +89,6 @@ def test_any_bytes(raw: bytes) -> None:
     assert routed.startswith("/")
     assert routed.isascii()
     for part in routed.split("/"):
-        try:
-            path_text({"x": part}, "x")
-        except InvalidRequest as error:
-            assert error.status == 400
+        # A part is readable text, or refused as the sender's mistake.
+        with contextlib.suppress(InvalidRequest):
+            assert isinstance(path_text({"x": part}, "x"), str)
