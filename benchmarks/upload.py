@@ -244,7 +244,7 @@ def main() -> None:
     for size in SIZES if options.large else ["medium"]:
         images, boxes = SIZES[size]
         annotations = images * boxes
-        run = write_run(DATA / f"run-{images}x{boxes}.json", images, boxes)
+        run = write_run(DATA / f"run-{images}x{boxes}-attributes.json", images, boxes)
         rows = [measure_limit(run, annotations)]
         rows.append(measure_client("ours", Path(sys.executable), OURS, run, annotations))
         # The published client needs gigabytes and most of an hour for the large run.

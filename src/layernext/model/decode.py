@@ -137,6 +137,12 @@ _V1_IMAGES: dict[Geometry, type[CheckedImage]] = {
 _ESCAPED_NUL = b"\\u0000"
 
 
+def _has_escaped_nul(raw: bytes | memoryview) -> bool:
+    text = bytes(raw)
+    # Looking for one byte is six times as fast, and most data has no escape at all.
+    return b"\\" in text and _ESCAPED_NUL in text
+
+
 class ImageDecoder:
     """Decodes and checks images of one upload.
 
@@ -158,7 +164,7 @@ class ImageDecoder:
             image = self._decode(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None
-        return None if _ESCAPED_NUL in bytes(raw) else image
+        return None if _has_escaped_nul(raw) else image
 
     def decode(
         self, raw: bytes | memoryview, *, index: int = 0, file: str | None = None
@@ -177,7 +183,7 @@ class ImageDecoder:
             image = self._decode(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             return self._decode_slowly(raw, index, file, error)
-        if _ESCAPED_NUL in bytes(raw):
+        if _has_escaped_nul(raw):
             # PostgreSQL cannot store U+0000 in a name; in free values it is fine.
             self._decode_slowly(raw, index, file, None)
         return image
@@ -302,6 +308,29 @@ def is_normalized(image: CheckedImage) -> bool:
     if isinstance(image, ImageAnnotations):
         return image.normalized
     return bool(image.isNormalized)
+
+
+def distinct_attribute_values(image: CheckedImage) -> set[tuple[str, str, Any]]:
+    """The (label, attribute name, value) of a decoded image, where Python finds equal values equal.
+
+    Raises:
+        TypeError: a value is a list or an object; `iter_attribute_values` gives those, too.
+    """
+    # Written out, without a generator in between: this runs for every annotation of an upload.
+    if isinstance(image, ImageAnnotations | _StrictV2Image):
+        return {
+            (annotation.label, name, value.value)
+            for annotation in image.annotations
+            if annotation.attributes
+            for name, values in annotation.attributes.items()
+            for value in values
+        }
+    return {
+        (annotation.label, name, value)
+        for annotation in image.annotations
+        if annotation.metadata
+        for name, value in annotation.metadata.items()
+    }
 
 
 def iter_attribute_values(image: CheckedImage) -> Iterator[tuple[str, str, Any]]:

@@ -11,7 +11,7 @@ import random
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -40,6 +40,8 @@ READER_CACHE_KIB = 2 * 1024
 """Of SQLite's pages per connection; behind it the system's file cache does the same for all."""
 WAL_BYTES = 64 << 20
 """To this size the write-ahead log is cut back after a checkpoint."""
+ROWS_AT_ONCE = 100
+"""SQLite: rows of one INSERT. It allows 32,766 values, and remembers only so many statements."""
 ATTEMPTS = 6
 # PostgreSQL: serialization failure, deadlock; and what two transactions can do to each other that
 # make or drop the same thing: unique violation, foreign key violation. A second try sees the other.
@@ -228,6 +230,26 @@ class Database:
     def upsert(self, table: sa.Table) -> Any:
         """An INSERT that can say what happens on a conflict."""
         return (sqlite.insert if self.is_sqlite else postgresql.insert)(table)
+
+    def execute_many(
+        self, connection: sa.Connection, insert: Any, rows: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Execute an INSERT for every row; all have the same keys, and plain values.
+
+        On SQLite for many rows at a time: its driver lets other threads run at every statement,
+        and those that decode do not give the turn back for a while.
+        """
+        if not self.is_sqlite:
+            connection.execute(insert, rows)
+            return
+        names = list(rows[0])
+        compiled = insert.compile(dialect=connection.dialect, column_keys=names)
+        one = "(" + ", ".join("?" * len(names)) + ")"
+        for start in range(0, len(rows), ROWS_AT_ONCE):
+            some = rows[start : start + ROWS_AT_ONCE]
+            text = str(compiled).replace(f"VALUES {one}", "VALUES " + ", ".join([one] * len(some)))
+            values = [row[name] for row in some for name in compiled.positiontup]
+            connection.exec_driver_sql(text, tuple(values))
 
     def close(self) -> None:
         """Wait for a write that is under way, then close every connection. May be called twice."""

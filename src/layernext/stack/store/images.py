@@ -210,7 +210,7 @@ def _ensure(
     New ones get their ids in the order of `places`, which is that of the upload.
     """
     rows = _rows_at(connection, set(places.values()))
-    if any(place not in rows for place in places.values()):
+    if not database.is_sqlite and any(place not in rows for place in places.values()):
         # One transaction at a time makes images of a collection: two that made the same ones in
         # different orders would wait for each other.
         _lock_collections(connection, {collection_id for collection_id, _, _ in places.values()})
@@ -231,7 +231,8 @@ def _ensure(
             }
             for place, key in missing.items()
         ]
-        connection.execute(database.upsert(image).on_conflict_do_nothing(), values)
+        insert = database.upsert(image).on_conflict_do_nothing()
+        database.execute_many(connection, insert, values)
         rows |= _rows_at(connection, set(missing))
     return rows
 

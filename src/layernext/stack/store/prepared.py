@@ -10,6 +10,7 @@ from msgspec import Struct
 from layernext.model import (
     CheckedImage,
     Geometry,
+    distinct_attribute_values,
     is_normalized,
     iter_attribute_values,
     label_counts,
@@ -43,7 +44,8 @@ class PreparedSet(Struct, gc=False):
         content: zstd of the set's JSON.
         annotation_count: annotations in it.
         label_counts: label to number of annotations.
-        attribute_values: (label, attribute name, value as compact JSON) that occur in it.
+        attribute_values: (label, attribute name, value as compact JSON) that occur in it; it may
+            leave out what an earlier set of the same batch has.
         geometry: of annotations without a ``type``; None for form v2.
         normalized: whether the set's coordinates are fractions of the image's size.
         is_named: whether ``image`` in the JSON equals the key's name.
@@ -72,6 +74,7 @@ class BatchPreparation:
         self._normalized = normalized
         self._raws: list[bytes | bytearray | memoryview] = []
         self._sets: list[PreparedSet] = []
+        self._texts_seen: set[tuple[str, str, Any]] = set()
 
     def add(self, raw: bytes | memoryview, image: CheckedImage, key: ImageKey) -> None:
         """Sum up one set: its JSON, the same decoded, and by what its image is named."""
@@ -82,12 +85,24 @@ class BatchPreparation:
                 content=b"",
                 annotation_count=len(image.annotations),
                 label_counts=label_counts(image),
-                attribute_values=_attribute_values(image),
+                attribute_values=self._new_values(image),
                 geometry=self._geometry,
                 normalized=self._normalized or is_normalized(image),
                 is_named=image.image == key.name,
             )
         )
+
+    def _new_values(self, image: CheckedImage) -> set[tuple[str, str, str]]:
+        try:
+            new = distinct_attribute_values(image) - self._texts_seen
+        except TypeError:
+            new = None
+        # Of texts alone is it true that equal values are the same: 1, 1.0 and True are not.
+        if new is not None and all(type(value) is str for _, _, value in new):
+            self._texts_seen |= new
+            return {(label, name, value_text(value)) for label, name, value in new}
+        found = iter_attribute_values(image)
+        return {(label, name, value_text(value)) for label, name, value in found}
 
     def finish(self) -> list[PreparedSet]:
         """Compress everything and give the sets.
@@ -99,23 +114,6 @@ class BatchPreparation:
             for place, prepared in enumerate(self._sets):
                 prepared.content = packed[place].tobytes()
         return self._sets
-
-
-def _attribute_values(image: CheckedImage) -> set[tuple[str, str, str]]:
-    found = list(iter_attribute_values(image))
-    if not found:
-        return set()
-    try:
-        distinct = set(found)
-        if all(type(value) is str for _, _, value in distinct):
-            return {(label, name, _text_of(value)) for label, name, value in distinct}
-    except TypeError:
-        pass  # lists and objects have no hash
-    return {(label, name, value_text(value)) for label, name, value in found}
-
-
-def _text_of(value: str) -> str:
-    return msgspec.json.encode(value).decode()
 
 
 def value_text(value: Any) -> str:

@@ -129,7 +129,7 @@ def _upsert(database: Database, connection: sa.Connection, rows: list[dict[str, 
         index_elements=["operation_id", "image_id"],
         set_={name: insert.excluded[name] for name in _REPLACED},
     )
-    connection.execute(statement, rows)
+    database.execute_many(connection, statement, rows)
 
 
 def _existing(
