@@ -17,7 +17,7 @@ from layernext.cli import exit_codes
 from layernext.cli.demo_scene import draw_scenes, predicted, scenes, truth
 from layernext.cli.demo_stack import DemoStack, running_stack
 from layernext.cli.listings import KINDS, show_collections, show_labels, show_runs
-from layernext.cli.output import print_json, print_table, tell
+from layernext.cli.output import own_command, print_json, print_table, tell
 from layernext.cli.stack_extra import INSTALL, load_stack
 from layernext.client import LayerNextClient
 from layernext.errors import ConfigurationError
@@ -82,8 +82,9 @@ def demo(
             _stay(stack, Path(folder) / "images", is_silent=as_json)
     if not keep and not as_json:
         tell("\nThe demo's stack and its data are gone now. Next:")
-        tell("  layernext demo --keep    the same, and the stack stays up to look around")
-        tell("  layernext serve          a stack of your own")
+        command = own_command()
+        tell(f"  {command} demo --keep    the same, and the stack stays up to look around")
+        tell(f"  {command} serve          a stack of your own")
     if not same:
         raise typer.Exit(exit_codes.DIFFERENT)
 

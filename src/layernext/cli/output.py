@@ -6,8 +6,10 @@ that it can move no cursor and forge no line.
 
 from __future__ import annotations
 
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -66,3 +68,14 @@ def visible(text: str, keep: str = "") -> str:
         one if one.isprintable() or one in keep else one.encode("unicode_escape").decode()
         for one in text
     )
+
+
+def own_command() -> str:
+    """What to type to run this program again: its name, or its path if the shell cannot find it."""
+    if shutil.which("layernext"):
+        return "layernext"
+    beside = Path(sys.executable).parent / "layernext"
+    if not beside.exists():
+        return f"{Path(sys.executable).name} -m layernext.cli"
+    here = Path.cwd()
+    return str(beside.relative_to(here) if beside.is_relative_to(here) else beside)
