@@ -83,7 +83,7 @@ def test(rest: list[str]) -> int:
     install("dev")
     if rest:
         return hand_over("-m", "pytest", *rest)
-    return check([]) or hand_over("-m", "pytest", "-n", WORKERS, "--dist", "loadgroup")
+    return check([]) or hand_over("-m", "pytest", "-n", WORKERS, "--dist", "loadfile")
 
 
 def check(_rest: list[str]) -> int:

@@ -14,8 +14,6 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.xdist_group("base install")  # one worker makes the environment
-
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "src" / "layernext" / "cli" / "samples"
 SENTENCE = (
@@ -28,7 +26,8 @@ SENTENCE = (
 def base(tmp_path_factory):
     """A virtual environment with the distribution and its base dependencies.
 
-    The dependencies stay between test runs; the distribution itself is installed anew.
+    The dependencies stay between test runs; the distribution itself is installed anew. Test runs
+    share it, so each file of tests stays with one worker (`--dist loadfile`).
     """
     key = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()[:16]
     home = ROOT / f".venv-base-{sys.version_info[0]}{sys.version_info[1]}"

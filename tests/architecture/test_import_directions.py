@@ -68,7 +68,7 @@ LIBRARIES: dict[str, set[str]] = {
     "stamina": {"layernext.client"},
     "typer": {"layernext.cli"},
     "rich": {"layernext.cli", "layernext.client"},
-    "platformdirs": {"layernext.cli", "layernext.stack.settings"},
+    "platformdirs": {"layernext.cli"},
     "PIL": {"layernext.cli"},
     "numpy": {"layernext.evaluation"},
     "sqlalchemy": {"layernext.stack.store"},

@@ -25,8 +25,6 @@ import pytest
 import layernext
 from tests.stack_process import COMMAND, StackProcess, running_stack
 
-pytestmark = pytest.mark.xdist_group("docs")  # one worker starts the stack
-
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(layernext.__file__).parent
 SAMPLES = PACKAGE / "cli" / "samples"

@@ -1,6 +1,6 @@
 """Exit codes, and the lines that a known error becomes. The one table of both.
 
-`docs/errors.md` and ``layernext --help`` show this table; tests hold them to it.
+`docs/cli.md` and ``layernext --help`` show this table; tests hold them to it.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import platformdirs
 import typer
@@ -37,7 +37,11 @@ DatabaseUrl = Annotated[
 
 def data_folder(given: Path | None) -> Path:
     """The folder that was given, or the per-user one."""
-    return (given or Path(platformdirs.user_data_dir("layernext"))).expanduser().absolute()
+    return (
+        (given or Path(platformdirs.user_data_dir("layernext", appauthor=False)))
+        .expanduser()
+        .absolute()
+    )
 
 
 def serve(
@@ -50,6 +54,10 @@ def serve(
     published_only: Annotated[
         bool, typer.Option("--published-only", help="Leave the native protocol out.")
     ] = False,
+    log_format: Annotated[
+        Literal["text", "json"],
+        typer.Option("--log-format", help="Log lines for people, or one JSON object a line."),
+    ] = "text",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No access log.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a first key as one JSON document.")
@@ -69,15 +77,17 @@ def serve(
         layernext serve --host 0.0.0.0 --database postgresql://layernext@db.internal/layernext
     """
     app: Any = load_stack()
+    data = data_folder(data)
     # Also while it starts, a service manager's SIGTERM is an orderly stop.
     signal.signal(signal.SIGTERM, _interrupt)
     settings = app.Settings(
-        data=data_folder(data),
+        data=data,
         host=host,
         port=port,
         database=database,
         native=not published_only,
         quiet=quiet,
+        log_format=log_format,
     )
     # Before a key is made and shown that nobody could use here.
     check_address(host, port)
@@ -90,7 +100,8 @@ def serve(
             "warning: other machines can reach this address, and keys cross the network unencrypted;"
             " put a proxy with TLS in front of it"
         )
-    say(f"LayerNext stack on {url}, data in {'PostgreSQL' if database else settings.data}")
+    is_server = database is not None and not database.startswith("sqlite:")
+    say(f"LayerNext stack on {url}, data in {'PostgreSQL' if is_server else database or data}")
     say(f"API description: {url}/api/docs")
     sys.stdout.flush()
     # The server has finished what was in flight when this arrives: that is how a stack is stopped.

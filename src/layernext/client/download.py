@@ -305,6 +305,5 @@ def _single(line: DownloadLine, form: Geometry | None) -> bytes:
 
 
 def _one_of_several(line: DownloadLine) -> bytes:
-    image = _typed(line)
     names = msgspec.json.encode({"run": line.run, "mode": line.mode})[:-1]
-    return names + b"," + msgspec.json.encode(image)[1:]
+    return names + b"," + _single(line, None).lstrip()[1:]

@@ -2,7 +2,7 @@
 
 Labels are resolved first (E02), and nothing is sent if they cannot be. Batches go one after the
 other, each with the session's id, through E04 where the stack knows the collection and E03 where it
-does not (wire-contract 8).
+does not (docs/protocol.md).
 """
 
 from __future__ import annotations

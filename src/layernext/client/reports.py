@@ -7,6 +7,10 @@ from pathlib import Path
 from layernext.model import Mode, Record
 
 
+def _counted(number: int, one: str, many: str | None = None) -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
 class UploadReport(Record, frozen=True, kw_only=True):
     """What an upload did.
 
@@ -47,14 +51,15 @@ class UploadReport(Record, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         kind = "model run" if self.mode == "machine" else "ground truth"
         place = f" to {self.collection!r}" if self.collection else ""
-        unmatched = ""
+        images = _counted(self.images, "image")
         if self.unmatched_images:
-            unmatched = f", {self.unmatched_images:,} of them awaiting their file"
-        labels = f", {len(self.new_labels)} new labels" if self.new_labels else ""
+            images += f", {self.unmatched_images:,} of them awaiting their file"
+        labels = f", {_counted(len(self.new_labels), 'new label')}" if self.new_labels else ""
         return (
-            f"<UploadReport: {kind} {self.run!r}{place}: {self.annotations:,} annotations on "
-            f"{self.images:,} images{unmatched}{labels}; {self.batches} batches, "
-            f"{self.bytes_sent:,} bytes, {self.seconds:.2f} s>"
+            f"<UploadReport: {kind} {self.run!r}{place}: "
+            f"{_counted(self.annotations, 'annotation')} on {images}{labels}; "
+            f"{_counted(self.batches, 'batch', 'batches')}, {_counted(self.bytes_sent, 'byte')}, "
+            f"{self.seconds:.2f} s>"
         )
 
 
@@ -72,7 +77,7 @@ class DownloadReport(Record, frozen=True, kw_only=True):
     seconds: float
 
     def __repr__(self) -> str:
-        return f"<DownloadReport: {self.images:,} images to {self.path}, {self.seconds:.2f} s>"
+        return f"<DownloadReport: {_counted(self.images, 'image')} to {self.path}, {self.seconds:.2f} s>"
 
 
 class RemoveReport(Record, frozen=True, kw_only=True):

@@ -126,10 +126,12 @@ def _shape(annotation: dict[str, Any], geometry: Geometry, where: str) -> Iterat
     if key not in annotation and geometry == "line" and "polygon" in annotation:
         key = "polygon"
     if key not in annotation:
-        others = [k for k in GEOMETRY_KEYS.values() if k in annotation]
+        others = _other_shapes(annotation, key)
         note = f"; the annotation has {_listed(others)}" if others else ""
         yield Problem(f"{where}.{key}", f"is missing, must be there for a {geometry}{note}")
         return
+    for other in _other_shapes(annotation, key):
+        yield Problem(f"{where}.{other}", f"does not belong to a {geometry}, which has `{key}`")
     where, value = f"{where}.{key}", annotation[key]
     if geometry == "rectangle":
         yield from _bbox(value, where)
@@ -144,6 +146,10 @@ def _shape(annotation: dict[str, Any], geometry: Geometry, where: str) -> Iterat
         for axis, number in enumerate(point):
             if not _is_number(number):
                 yield _wrong(f"{where}[{position}][{axis}]", number, "a finite number")
+
+
+def _other_shapes(annotation: dict[str, Any], key: str) -> list[str]:
+    return [k for k in GEOMETRY_KEYS.values() if k != key and annotation.get(k) is not None]
 
 
 def _bbox(value: Any, where: str) -> Iterator[Problem]:

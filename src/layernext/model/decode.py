@@ -6,7 +6,7 @@ place. Client and stack use the same code, so both accept exactly the same data.
 
 Form v1 (the seed's): the geometry is an argument, ``metadata`` holds attribute values.
 Form v2: every annotation names its ``type``; ``attributes`` and ``metadata`` are separate.
-In a v1 file an annotation that has ``type`` or ``attributes`` is read as v2 (wire-contract 4.1).
+In a v1 file an annotation that has ``type`` or ``attributes`` is read as v2 (docs/protocol.md).
 """
 
 from __future__ import annotations

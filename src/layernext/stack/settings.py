@@ -5,17 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import platformdirs
 from msgspec import Struct
 
-DEFAULT_HOST = "127.0.0.1"
-DEFAULT_PORT = 8750
 DATABASE_FILE = "stack.sqlite3"
-
-
-def default_data_folder() -> Path:
-    """The per-user folder in which an embedded stack keeps its data."""
-    return Path(platformdirs.user_data_dir("layernext", appauthor=False))
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -38,8 +30,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     """
 
     data: Path
-    host: str = DEFAULT_HOST
-    port: int = DEFAULT_PORT
+    host: str = "127.0.0.1"
+    port: int = 0
     database: str | None = None
     native: bool = True
     quiet: bool = False

@@ -32,7 +32,7 @@ NDJSON = "application/x-ndjson"
 
 KeyKind: TypeAlias = Literal["name", "unique_name", "storage_path"]
 """What ``image`` means: a file name in the upload's collection, a unique name, or a path in the
-bucket (wire-contract 4.4)."""
+bucket (docs/protocol.md)."""
 
 
 class NativeOffer(Struct, frozen=True, kw_only=True):

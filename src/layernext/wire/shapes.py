@@ -1,6 +1,6 @@
 """Shape objects: how the published protocol writes an annotation, read and written.
 
-Five forms are in use (wire-contract 4.5); all become annotations of our model. What a form does not
+Five forms are in use (docs/protocol.md); all become annotations of our model. What a form does not
 say stays unsaid: a value that is sent as a plain reference has no confidence, and none is invented.
 References are turned back into the values they stand for, so that ``1`` does not become ``"1"``.
 """
@@ -73,7 +73,7 @@ class SetData(Struct, rename="camel"):
 
 
 class SetEntry(Struct, rename="camel"):
-    """One image of an upload (E03, E04), named in one of the ways of wire-contract 4.4."""
+    """One image of an upload (E03, E04), named in one of the ways of docs/protocol.md."""
 
     data: SetData
     object_key: str | None = None
@@ -105,7 +105,7 @@ def annotations_from_shapes(
 ) -> list[Annotation]:
     """The annotations that shapes stand for, in their order.
 
-    Sizes below 0 and confidences outside 0 to 1 are kept as they are (wire-contract 7.5): the
+    Sizes below 0 and confidences outside 0 to 1 are kept as they are (docs/protocol.md): the
     published clients do not look at the answer, so a refusal would lose the data unseen.
 
     Args:

@@ -1,4 +1,4 @@
-"""From the published keys to images (wire-contract 4.4): resolution, guesses and claims."""
+"""From the published keys to images (docs/protocol.md): resolution, guesses and claims."""
 
 from __future__ import annotations
 

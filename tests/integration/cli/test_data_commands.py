@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+import zstandard
 
 GEOMETRIES = {"bbox": "rectangle", "polygon": "polygon", "line": "line"}
 
@@ -82,14 +83,30 @@ def test_labels_as_json(connected, samples):
 
 
 def test_several_runs_in_one_compressed_file(connected, samples, tmp_path):
-    """A download without a run has all of them; .zst compresses; it can be uploaded again."""
+    """A download without a run has all of them, each named; .zst compresses."""
     for name, geometry in GEOMETRIES.items():
         sample = samples / f"example_{name}.json"
         connected("upload", "several", name, sample, "--geometry", geometry)
     done = connected("download", "several", "--out", "all.json.zst", "--json")
     report = json.loads(done.stdout)
     assert (report["images"], report["path"]) == (3, "all.json.zst")
-    assert (tmp_path / "all.json.zst").read_bytes().startswith(b"\x28\xb5\x2f\xfd")
+    packed = (tmp_path / "all.json.zst").read_bytes()
+    images = json.loads(zstandard.ZstdDecompressor().decompressobj().decompress(packed))["images"]
+    assert {(image["run"], image["mode"]) for image in images} == {
+        (name, "machine") for name in GEOMETRIES
+    }
+    assert {image["annotations"][0]["type"] for image in images} == set(GEOMETRIES.values())
+
+
+def test_numbers_of_several_runs_stay_as_written(connected, tmp_path):
+    """Sets in form v2 are copied, not rewritten: 243 does not become 243.0."""
+    box = '{"type":"rectangle","label":"a","bbox":[243,1.50,3e1,4],"confidence":1}'
+    path = tmp_path / "run.json"
+    path.write_text(f'{{"images":[{{"image":"a.jpg","annotations":[{box}]}}]}}')
+    for run in ("one", "two"):
+        connected("upload", "as written", run, path)
+    connected("download", "as written", "one", "two", "--out", "both.json")
+    assert (tmp_path / "both.json").read_text().count(box) == 2
 
 
 def test_rm_asks_unless_told(connected, samples):

@@ -1,6 +1,6 @@
 """From an exception to an answer: one table and one shape, for every route of both protocols.
 
-The envelope is the one that the published clients read (wire-contract 1.5), with our code and the
+The envelope is the one that the published clients read (docs/protocol.md), with our code and the
 request's id added.
 """
 

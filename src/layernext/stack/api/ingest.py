@@ -203,7 +203,7 @@ class _References:
 
 
 def _image_key(entry: SetEntry, where: str) -> ImageKey:
-    """By what an entry names its image, in the order of wire-contract 4.4."""
+    """By what an entry names its image, in the order of docs/protocol.md."""
     if entry.job_id is not None and entry.file_name is not None:
         # No upload of files exists yet that the job could be; the name is what is left.
         key, field = ImageKey("published", entry.file_name), "fileName"

@@ -204,7 +204,7 @@ async def page(request: Call) -> Response[bytes]:
     """A page that needs no network and no script."""
     content = render_page(msgspec.json.decode(request.app.state["openapi"]), OPENAPI_PATH)
     policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-    return Response(content.encode(), media_type="text/html; charset=utf-8", headers=policy)
+    return Response(content.encode(), media_type="text/html", headers=policy)
 
 
 ROUTES = [document, page]

@@ -1,6 +1,6 @@
 """From a request's path to the one form that the router knows.
 
-The published clients join URLs by hand and quote nothing (wire-contract 1.1, 1.4): a base URL with
+The published clients join URLs by hand and quote nothing (docs/protocol.md): a base URL with
 a closing slash doubles a slash, and an operation id with slashes adds segments. Here repeated
 slashes are collapsed, an id is taken greedily and put into one segment, percent-encoded; a handler
 gets it back, decoded once, from `path_text`.

@@ -147,7 +147,7 @@ def _row(row: sa.Row[tuple[object, ...]] | None) -> CollectionRow | None:
 
 
 def _free_storage_path(connection: sa.Connection, name: str) -> str:
-    """The name as the published clients expect it in keys; source: wire-contract 4.4."""
+    """The name as the published clients expect it in keys; source: docs/protocol.md."""
     base = path = _NOT_IN_STORAGE_PATH.sub("_", name.replace("%20", " ")) or "_"
     number = 0
     taken = sa.select(collection.c.id)

@@ -19,7 +19,7 @@ from layernext.stack.store import content
 
 SetKeyKind: TypeAlias = Literal["name", "unique_name", "storage_path", "published"]
 """What an `ImageKey` says: a file name in a collection, a unique name, a path in a bucket, or the
-``objectKey`` of a published client, which may be any of these (wire-contract 4.4)."""
+``objectKey`` of a published client, which may be any of these (docs/protocol.md)."""
 
 
 class ImageKey(Struct, frozen=True):

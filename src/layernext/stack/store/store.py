@@ -269,7 +269,8 @@ class Store:
             .join(operation, operation.c.id == counted.c.operation_id)
             .join(collection, collection.c.id == counted.c.collection_id)
             .where(
-                sa.tuple_(counted.c.operation_id, counted.c.collection_id) > sa.tuple_(*place),
+                sa.tuple_(counted.c.operation_id, counted.c.collection_id)
+                > sa.tuple_(*map(sa.literal, place)),
                 counted.c.image_count > 0,
             )
             .order_by(counted.c.operation_id, counted.c.collection_id)

@@ -35,7 +35,7 @@ MAX_KEPT_PAGES = 20_000
 
 DIRECTORY = "data"
 """Where files would go. Some published clients make the directory of the download only on account
-of this one (wire-contract 3.9)."""
+of this one (docs/protocol.md)."""
 
 _TAG = "Published protocol"
 _NOT_IN_DIRECTORY = re.compile(r"[^\w. -]")
@@ -311,7 +311,7 @@ async def delete_annotations(request: Call) -> Response[bytes]:
     run = wanted.operation_id
     result = await services.call(services.store.remove_sets, found.row_id, run, None)
     if not result.sets and b"+" in request.scope["query_string"]:
-        # The published clients quote nothing, so a plus sign can also be one (wire-contract 1.4).
+        # The published clients quote nothing, so a plus sign can also be one (docs/protocol.md).
         run = read_query(request, RemoveQuery, plus_is_space=False).operation_id
         result = await services.call(services.store.remove_sets, found.row_id, run, None)
     return answer(

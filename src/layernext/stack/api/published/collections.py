@@ -118,7 +118,7 @@ async def collection_details(request: Call) -> Response[bytes]:
 
 
 def _no_collection(name: str) -> str:
-    # 2.3.4 shows this text, and of a status other than 200 the whole envelope (wire-contract 3.4).
+    # 2.3.4 shows this text, and of a status other than 200 the whole envelope (docs/protocol.md).
     return f"there is no image collection {name[:600]!r}"
 
 

@@ -36,7 +36,7 @@ MAX_REFERENCES_BYTES = 256 << 20
 
 MAX_GROUP_LABELS = 10_000
 LABEL_TYPE = 2
-"""Class with attributes; the only type that is ever sent (wire-contract 5.6)."""
+"""Class with attributes; the only type that is ever sent (docs/protocol.md)."""
 
 _TAG = "Published protocol"
 _ERRORS = (400, 413, 422)
