@@ -136,7 +136,7 @@ def _report(error: Exception) -> int:
 
 
 def _usage_line(error: Any) -> str:
-    text = error.format_message() or "a command is missing"
+    text = error.format_message().replace("Value error, ", "") or "a command is missing"
     where = error.ctx.command_path if error.ctx else "layernext"
     return f"{text.rstrip('.')}; see: {where} --help"
 

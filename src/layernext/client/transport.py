@@ -45,9 +45,11 @@ USER_AGENT = f"layernext-sdk/{__version__} python/{platform.python_version()}"
 DEFAULT_TIMEOUT_S = 60.0
 """For any single step of a request: connecting, sending, waiting for the next bytes."""
 DEFAULT_RETRY_FOR_S = 60.0
-"""For all attempts at one request together."""
+"""For all attempts at one request together, once the stack has answered at all."""
 
 _CONNECT_TIMEOUT_S = 10.0
+_FIRST_CONTACT_S = 10.0
+"""For all attempts at the first contact: where nothing has ever answered, the URL may be wrong."""
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 10.0
 _RETRIED = {429, 502, 503, 504}
@@ -97,6 +99,7 @@ class Transport:
         self.url = _tidy_url(url)
         _check_credentials(api_key, secret)
         self._retry_for_s = retry_for_s
+        self._has_answered = False
         self._client = httpx.Client(
             auth=httpx.BasicAuth(api_key.encode(), secret.encode()),
             headers={"User-Agent": USER_AGENT},
@@ -216,6 +219,8 @@ class Transport:
             """Whether to try again, or after how many seconds the stack asks for it."""
             if not isinstance(error, _TryAgain) or (should_stop is not None and should_stop()):
                 return False
+            if not self._has_answered and not isinstance(error.error, StackError):
+                return time.monotonic() - started < _FIRST_CONTACT_S
             if error.wait_s is None:
                 return True
             # The time for retries bounds the wait, too: a stack may ask for an hour.
@@ -236,9 +241,11 @@ class Transport:
                     if tries > 1:
                         logger.info("%s: attempt %d", what, tries)
                     try:
-                        return attempt()
+                        answer = attempt()
                     except httpx.TransportError as error:
                         raise _TryAgain(error) from error
+                    self._has_answered = True
+                    return answer
         except _TryAgain as last:
             if isinstance(last.error, StackError):
                 raise last.error from None

@@ -8,6 +8,7 @@ It never judges an image: `layernext.model.ImageDecoder` does.
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import re
 from array import array
@@ -36,6 +37,7 @@ _TOKEN_BYTES = 1024  # longer than any sensible number or escape
 _BLANKS = b" \t\r\n"
 _TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
 _BYTE = re.compile(r"\(byte (\d+)\)")
+_NOT_FINITE = re.compile(rb"NaN|Infinity")
 _skip = msgspec.json.Decoder(msgspec.Raw).decode
 
 
@@ -98,6 +100,7 @@ class _Window:
         self.offset = 0  # of the buffer's first byte in the stream
         self.lines = 1  # line number of the buffer's first byte
         self.line_start = 0  # stream offset at which that line begins
+        self.image: int | None = None  # the entry of `images` that is being read
 
     def fill(self) -> bool:
         """Read more behind what is left; False at the end of the stream."""
@@ -192,6 +195,11 @@ class _Window:
             if len(self.buffer) - place < _TOKEN_BYTES and not self.ended:
                 return None
             self.position = place
+            foreign = _NOT_FINITE.match(self.buffer, place)
+            if foreign:
+                raise self.error(
+                    f"{foreign[0].decode()} is no JSON number; write a finite one, or leave it out"
+                ) from None
             text = _BYTE.sub("", text).replace("JSON is malformed: ", "").strip()
             raise self.error(text) from None
         # A number could go on behind the window; anything else that decodes is complete.
@@ -209,10 +217,10 @@ class _Window:
             text += (
                 f", found {found.decode('latin-1')!r}" if found else ", found the end of the file"
             )
-        return FormatError(
-            Problem(f"line {line}, column {column}", f"not JSON as it should be: {text}"),
-            file=self.file,
-        )
+        where = f"line {line}, column {column}"
+        if self.image is not None:
+            where += f", in images[{self.image}]"
+        return FormatError(Problem(where, f"not JSON as it should be: {text}"), file=self.file)
 
 
 Judge = Callable[[bytes], bool]
@@ -273,7 +281,8 @@ def _iter_list(window: _Window, judge: Judge | None, spans: Spans | None) -> Ite
         window.position += 1
         return
     beginning = b""
-    while True:
+    for number in itertools.count():
+        window.image = number
         window.peek()
         start = window.place
         raw = window.guess(beginning) if beginning and judge else None
@@ -289,6 +298,7 @@ def _iter_list(window: _Window, judge: Judge | None, spans: Spans | None) -> Ite
         if window.peek() == b",":
             window.position += 1
             continue
+        window.image = None
         window.expect(b"]", "a comma or the end of the list `images`")
         return
 
