@@ -132,6 +132,27 @@ class _Target:
             self._prefix = f"{name}/"
             self.is_v2 = False
 
+    def check(self, batch: list[ImageAnnotations], first: int) -> None:
+        """Refuse names that the stack could not tell from another.
+
+        Raises:
+            DataError: a name begins with a slash, and the collection is named by its path, which
+                may end with slashes.
+        """
+        if self.is_v2:
+            return
+        problems = [
+            Problem(
+                f"images[{index}].image",
+                f"{image.image!r} begins with a slash, and this collection is new to the stack: "
+                "the published protocol would lose the slash",
+            )
+            for index, image in enumerate(batch, first)
+            if image.image.startswith("/")
+        ]
+        if problems:
+            raise DataError(problems)
+
     def entry(self, image: ImageAnnotations, shapes: list[dict[str, Any]]) -> dict[str, Any]:
         """One image of `metaUpdatesArray`."""
         by_path = self._request.key_kind == "storage_path"
@@ -171,6 +192,7 @@ class _Session:
             DataError: the protocol cannot carry them, or the stack found them wrong.
             InvalidRequest: the stack refused them.
         """
+        self._target.check(batch, self.images)
         self._labels.resolve(batch, self.images)
         tables = self._labels.tables
         entries = [self._target.entry(image, _shapes(image, tables)) for image in batch]

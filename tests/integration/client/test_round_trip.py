@@ -350,3 +350,17 @@ def test_unique_names_and_paths(pair: Pair, tmp_path: Path) -> None:
         "by path", path, False, True, "bucket-2"
     )
     assert (report.images, report.unmatched_images) == (1, 1)
+
+
+def test_published_refuses_a_slash_at_the_start(published_stack: Any) -> None:
+    """A name that would change on the way into a new collection is refused; later it is fine."""
+    box = {"type": "rectangle", "label": "a", "bbox": [1, 2, 3, 4]}
+    plain, rooted = ({"image": name, "annotations": [box]} for name in ("a.jpg", "/b.jpg"))
+    collection = fresh()
+    with LayerNextClient(*published_stack.arguments) as client:
+        with pytest.raises(DataError, match=r"images\[1\].image: '/b.jpg' begins with a slash"):
+            client.upload_modelrun(collection, "run", [plain, rooted])
+        client.upload_modelrun(collection, "run", [plain])
+        client.upload_modelrun(collection, "run", [rooted])
+        stored = [image.image for image in client.iter_annotations(collection, "run")]
+    assert stored == ["a.jpg", "/b.jpg"]

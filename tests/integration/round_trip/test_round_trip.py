@@ -47,10 +47,13 @@ def client(
 
 
 def tells_apart(run: list[ImageAnnotations]) -> bool:
-    """Whether the published protocol can tell the run's attribute values apart, and carry them.
+    """Whether the published protocol can tell the run's names and attribute values apart.
 
-    It knows values by their text, so 1 and "1" of one attribute are the same to it.
+    It knows values by their text, so 1 and "1" of one attribute are the same to it; and an
+    image of a new collection by its path, in which a slash at the name's start is lost.
     """
+    if any(image.image.startswith("/") for image in run):
+        return False
     texts: dict[tuple[str, str, str], bool] = {}
     for image in run:
         for annotation in image.annotations:
