@@ -120,6 +120,8 @@ def run(arguments: list[str]) -> int:
         return exit_codes.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - a line and a code, not a traceback
         return _report(error)
+    if result == exit_codes.INTERRUPTED:
+        say("interrupted")
     return result if isinstance(result, int) else exit_codes.OK
 
 

@@ -20,6 +20,7 @@ FileGeometry = Annotated[
     Literal["rectangle", "polygon", "line"] | None,
     typer.Option("--geometry", help="Geometry of a form v1 file; found out if left out."),
 ]
+SHOWN_LABELS = 20
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 
 
@@ -82,7 +83,11 @@ def upload(
         unmatched = counted(report.unmatched_images, "image")
         tell(f"{unmatched} known by name only: the stack has no file yet; kept all the same")
     if report.new_labels:
-        tell(f"new labels: {', '.join(report.new_labels)}")
+        shown = report.new_labels[:SHOWN_LABELS]
+        more = (
+            f" and {len(report.new_labels) - len(shown)} more" if shown != report.new_labels else ""
+        )
+        tell(f"new labels: {', '.join(shown)}{more}")
     sent = counted(report.bytes_sent, "byte")
     tell(f"{sent} in {counted(report.batches, 'request')}, {report.seconds:.2f} s")
 

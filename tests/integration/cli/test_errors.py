@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import signal
+import socket
 import stat
+import subprocess
 
 import pytest
 
 from layernext.cli import exit_codes
-from tests.stack_process import create_key, free_port
+from tests.stack_process import COMMAND, create_key, free_port
 
 BROKEN = {
     "images": [
@@ -212,3 +215,21 @@ def test_output_that_nobody_reads(connected):
     program = f"{sys.executable} -m layernext.cli --help | true"
     done = subprocess.run(["bash", "-c", program], capture_output=True, text=True, check=False)
     assert done.stderr == ""
+
+
+def test_interrupted(tmp_path):
+    """Ctrl-C while the stack does not answer: one line, the usual code, no traceback."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        program = subprocess.Popen(
+            [*COMMAND, "runs", "--api-key", "k", "--secret", "s", "--url", url],
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        silent.settimeout(30)
+        connection, _ = silent.accept()  # now it waits for the answer
+        with connection:
+            connection.recv(1)
+            program.send_signal(signal.SIGINT)
+            _, said = program.communicate(timeout=30)
+    assert (program.returncode, said) == (exit_codes.INTERRUPTED, "interrupted\n")
