@@ -409,27 +409,15 @@ def _labels(
 ) -> list[tuple[int, Label]]:
     rows = connection.execute(sa.select(label).where(where).order_by(label.c.id).limit(limit)).all()
     by_label: dict[int, list[LabelAttribute]] = {row.id: [] for row in rows}
-    number = (
-        sa.select(attribute_value.c.attribute_id, sa.func.count().label("values"))
-        .group_by(attribute_value.c.attribute_id)
-        .subquery()
-    )
-    owned = (
-        sa.select(attribute, sa.func.coalesce(number.c["values"], 0).label("value_count"))
-        .outerjoin(number, number.c.attribute_id == attribute.c.id)
-        .where(attribute.c.label_id.in_(by_label))
-        .order_by(attribute.c.id)
-    )
-    for row in connection.execute(owned).all():
-        some = connection.execute(
-            sa.select(attribute_value.c.value, attribute_value.c.ref)
-            .where(attribute_value.c.attribute_id == row.id)
-            .order_by(attribute_value.c.id)
-            .limit(SHOWN_VALUES)
-        )
+    owned = sa.select(attribute).where(attribute.c.label_id.in_(by_label)).order_by(attribute.c.id)
+    attributes = connection.execute(owned).all()
+    known = _first_values(connection, attribute.c.label_id.in_(by_label))
+    for row in attributes:
+        some = known.get(row.id, [])
         values = [{"value": msgspec.json.decode(v.value), "ref": v.ref} for v in some]
+        count = some[0].value_count if some else 0
         by_label[row.label_id].append(
-            LabelAttribute(name=row.name, ref=row.ref, value_count=row.value_count, values=values)
+            LabelAttribute(name=row.name, ref=row.ref, value_count=count, values=values)
         )
     return [
         (
@@ -444,6 +432,28 @@ def _labels(
         )
         for row in rows
     ]
+
+
+def _first_values(
+    connection: sa.Connection, of_attributes: sa.ColumnElement[bool]
+) -> dict[int, list[sa.Row[Any]]]:
+    """The oldest values of each attribute, `SHOWN_VALUES` at most, with the number of all."""
+    each = attribute_value.c.attribute_id
+    numbered = (
+        sa.select(
+            attribute_value,
+            sa.func.row_number().over(partition_by=each, order_by=attribute_value.c.id).label("at"),
+            sa.func.count().over(partition_by=each).label("value_count"),
+        )
+        .join(attribute, attribute.c.id == each)
+        .where(of_attributes)
+        .subquery()
+    )
+    shown = sa.select(numbered).where(numbered.c.at <= SHOWN_VALUES).order_by(numbered.c.id)
+    found: dict[int, list[sa.Row[Any]]] = {}
+    for row in connection.execute(shown):
+        found.setdefault(row.attribute_id, []).append(row)
+    return found
 
 
 def _groups(connection: sa.Connection, where: sa.ColumnElement[bool]) -> list[LabelGroup]:
