@@ -27,7 +27,7 @@ class AsyncLayerNextClient:
 
     `iter_annotations` gives an asynchronous iterator, `model_run` an asynchronous context manager,
     and `upload_modelrun` takes asynchronous iterables, too. A call that is cancelled stops being
-    waited for; the request under way ends by itself.
+    waited for, but goes on in its thread: an upload to its end, which `asyncio.run` waits for.
     """
 
     def __init__(
@@ -300,7 +300,7 @@ class AsyncLayerNextClient:
     async def download_to_file(
         self,
         collection: str | None,
-        runs: Sequence[str],
+        runs: str | Sequence[str],
         path: str | os.PathLike[str],
         *,
         ground_truth: bool | None = None,

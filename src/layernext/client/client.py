@@ -140,7 +140,8 @@ class LayerNextClient:
             annotation_geometry: ``rectangle``, ``polygon`` or ``line``.
             validate: ``first`` checks the whole file before anything is sent; ``stream`` checks
                 batch by batch.
-            resume: send only what the stack does not have from an interrupted call.
+            resume: send only what the stack does not have from an interrupted call; by the
+                published protocol all is sent again.
             progress: None shows a bar on a terminal; True, False or a callable override that.
 
         Returns:
@@ -373,7 +374,7 @@ class LayerNextClient:
     def download_to_file(
         self,
         collection: str | None,
-        runs: Sequence[str],
+        runs: str | Sequence[str],
         path: str | os.PathLike[str],
         *,
         ground_truth: bool | None = None,
@@ -386,7 +387,7 @@ class LayerNextClient:
 
         Args:
             collection: the collection's name or id; None for all collections.
-            runs: the runs' names; an empty list means all.
+            runs: the run's name, or several in a list; an empty list means all.
             path: the file; compressed if it ends in ``.gz`` or ``.zst``.
             ground_truth: only ground truth, or only model runs.
             progress: as in `upload_modelrun_from_json`.
@@ -395,8 +396,14 @@ class LayerNextClient:
             NotFound: no such collection or run.
             DownloadIncomplete: the connection broke again and again.
         """
-        self._connection.require_native("write runs to a file")
         mode = _mode(ground_truth)
+        runs = [runs] if isinstance(runs, str) else runs
+        if len(runs) != 1:
+            self._connection.require_native("tell several runs apart in a file; name one run")
+        elif self._connection.native is None:
+            return download.download_published(
+                self._connection, collection, runs[0], mode, Path(path), progress=progress
+            )
         found = [
             run
             for run in self.list_model_runs(collection)
@@ -503,7 +510,9 @@ class LayerNextClient:
             DataError: no collection is named; nothing is ever removed from all of them at once.
             NotFound: no such collection.
         """
-        problem = find_names_problem((collection_id or "").rstrip("/"), "a collection")
+        given: Any = collection_id
+        name = given.rstrip("/") if isinstance(given, str) else given
+        problem = find_names_problem(name, "a collection")
         if problem:
             raise DataError(Problem("collection_id", problem))
         transport = self._connection.transport
@@ -540,9 +549,13 @@ class LayerNextClient:
             The job; ``["is_success"]`` and ``["job_status"]`` work as in the published client.
 
         Raises:
+            DataError: no job is named; an upload by the published protocol has none.
             JobFailed: it failed, or there is no such job.
             RequestTimeout: it has not ended in time.
         """
+        problem = find_names_problem(job_id, "a job")
+        if problem:
+            raise DataError(Problem("job_id", problem))
         started, wait_s = time.monotonic(), _FIRST_POLL_S
         words = {code: word for word, code in published.JOB_STATUS.items()}
         transport = self._connection.transport

@@ -10,7 +10,7 @@ import itertools
 import logging
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -201,6 +201,8 @@ def iter_pages(
                 "projectIdList": "null",
                 "operationIdList": msgspec.json.encode(list(runs)).decode(),
                 "annotationType": mode or "all",
+                # With a list of runs `annotationType` does not count; our own stacks know this.
+                **({"operationMode": published.OPERATION_MODES[mode]} if runs and mode else {}),
             }
         )
         path = f"{published.annotations_path(collection_id)}?{query}"
@@ -226,15 +228,25 @@ def download_collection(
     One entry an image, form v2, the annotations of all wanted runs behind one another. Names that
     the stack sends never lead out of `folder`.
     """
-    started = time.monotonic()
     pages = iter_pages(connection, find_collection_id(connection, collection), runs, mode)
     first = next(pages)
     target = folder / _safe_name(first.get("groupUniqueName"), "collection")
     path = target / _safe_name(first.get("rawFileName"), "annotations.json")
-    with create_file(path) as writer, _reported(path, writer, started):
-        for page in itertools.chain([first], pages):
-            for annotation_set in _sets_of(page):
-                writer.write(msgspec.json.encode(annotation_set))
+    return _write_pages(itertools.chain([first], pages), path, progress=False)
+
+
+def _write_pages(
+    pages: Iterable[dict[str, Any]], path: Path, *, progress: ProgressChoice
+) -> DownloadReport:
+    started = time.monotonic()
+    with (
+        create_file(path) as writer,
+        _reported(path, writer, started),
+        show_progress(progress, f"downloading to {path.name}", None) as advance,
+    ):
+        for annotation_set in (one for page in pages for one in _sets_of(page)):
+            writer.write(msgspec.json.encode(annotation_set))
+            advance(1)
     return DownloadReport(path=path, images=writer.images, seconds=time.monotonic() - started)
 
 
@@ -254,6 +266,20 @@ def _safe_name(name: Any, default: str) -> str:
     """The last part of a name from elsewhere, if it can be a file's name here."""
     plain = PurePosixPath(str(name or "").replace("\\", "/")).name
     return plain if plain not in {"", ".", ".."} and "\x00" not in plain else default
+
+
+def download_published(
+    connection: Connection,
+    collection: str | None,
+    run: str,
+    mode: Mode | None,
+    path: Path,
+    *,
+    progress: ProgressChoice,
+) -> DownloadReport:
+    """Write a run to a LayerNext JSON file, form v2, by the published protocol."""
+    pages = iter_pages(connection, find_collection_id(connection, collection), [run], mode)
+    return _write_pages(pages, path, progress=progress)
 
 
 def download_to_file(

@@ -116,14 +116,12 @@ class _Target:
         self._request = request
         self._prefix = ""
         self.is_v2 = True
-        name = (request.collection or "").rstrip("/")
+        self._transport = transport = connection.transport
+        self._name = name = (request.collection or "").rstrip("/")
         if request.key_kind != "name" or not name:
             return
-        body = {"collectionName": name, "objectType": published.IMAGE_COLLECTION}
-        transport = connection.transport
         try:
-            found = transport.request_json("POST", published.COLLECTION_ID_PATH, json=body)
-            collection_id = found["collectionId"]
+            collection_id = self._look_up()["collectionId"]
             wanted = {"collectionId": collection_id, "requiredMetaObj": {"storagePath": True}}
             details = transport.request_json("POST", published.COLLECTION_DETAILS_PATH, json=wanted)
             self._prefix = f"{details['itemDetails']['storagePath']}_"
@@ -131,6 +129,26 @@ class _Target:
             # The stack does not know the collection yet: the form of 0.0.5 names it by path.
             self._prefix = f"{name}/"
             self.is_v2 = False
+
+    def _look_up(self) -> Any:
+        body = {"collectionName": self._name, "objectType": published.IMAGE_COLLECTION}
+        return self._transport.request_json("POST", published.COLLECTION_ID_PATH, json=body)
+
+    def confirm(self) -> None:
+        """See that the first images of a new collection have made it.
+
+        Raises:
+            InvalidRequest: the stack took its name for part of the images' names.
+        """
+        if self.is_v2:
+            return
+        answer = self._look_up()
+        if isinstance(answer, dict) and not answer.get("collectionId"):
+            raise InvalidRequest(
+                f"the stack took the images for another collection's: it has one with which "
+                f"{self._name!r} begins",
+                status=200,
+            )
 
     def check(self, batch: list[ImageAnnotations], first: int) -> None:
         """Refuse names that the stack could not tell from another.
@@ -223,6 +241,8 @@ class _Session:
         unmatched = answer.get("unmatchedCount")
         if self._unmatched is not None:
             self._unmatched = None if unmatched is None else self._unmatched + unmatched
+        if not self.batches and batch:
+            self._target.confirm()
         self.images = images
         self._annotations += sum(len(image.annotations) for image in batch)
         self._bytes_sent += len(content)

@@ -3,7 +3,6 @@
 from layernext.formats.compression import create_compressed, open_decompressed
 from layernext.formats.layernext_json import (
     DEFAULT_PROBLEM_LIMIT,
-    MAX_IMAGE_BYTES,
     FileSummary,
     FileWriter,
     Spans,
@@ -16,7 +15,6 @@ from layernext.formats.layernext_json import (
 
 __all__ = [
     "DEFAULT_PROBLEM_LIMIT",
-    "MAX_IMAGE_BYTES",
     "FileSummary",
     "FileWriter",
     "Spans",

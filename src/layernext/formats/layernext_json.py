@@ -27,8 +27,8 @@ from layernext.model import GEOMETRIES, GEOMETRY_KEYS, CheckedImage, Geometry, I
 WINDOW_BYTES = 1 << 20
 """Bytes read at a time; the window grows when one image is larger than it."""
 
-MAX_IMAGE_BYTES = 256 << 20
-"""JSON of one image; more than a million boxes. Beyond it the file is broken rather than large."""
+MAX_IMAGE_BYTES = 64 << 20
+"""JSON of one image: what stacks take in one batch, and more than 300,000 boxes."""
 
 DEFAULT_PROBLEM_LIMIT = 100
 
@@ -292,6 +292,8 @@ def _iter_list(window: _Window, judge: Judge | None, spans: Spans | None) -> Ite
             raw = window.value()
             if judge and not beginning:
                 beginning = _beginning(raw)
+        if len(raw) > MAX_IMAGE_BYTES:
+            raise window.error(f"one value is larger than {MAX_IMAGE_BYTES >> 20} MiB")
         if spans:
             spans.add(start, len(raw))
         yield raw

@@ -137,15 +137,6 @@ class RemoveResult(Struct, frozen=True, kw_only=True):
     annotations: int
 
 
-class StackInfo(Struct, frozen=True, kw_only=True):
-    """What the stack is, and who asks."""
-
-    stack: str
-    key_name: str
-    role: str
-    version: int = VERSION
-
-
 class CollectionRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Makes a collection, unless there is one of that name."""
 

@@ -58,11 +58,6 @@ def operation_path_v2(run: str) -> str:
     return f"{OPERATION_DATA}/{segment(run)}/update"
 
 
-def object_type_path(object_id: str) -> str:
-    """E23, GET."""
-    return f"{CLIENT}/{segment(object_id)}/getObjectTypeById"
-
-
 def job_path(job_id: str) -> str:
     """E37, GET."""
     return f"{CLIENT}/jobs/{segment(job_id)}/getStatus"

@@ -98,7 +98,7 @@ def upload_published(
 
 def row_id(store: Store, collection: str) -> int:
     """The row id of a collection that must exist."""
-    found = store.find_collection(collection)
+    found = store.find_collection(collection, claims=True)
     assert found is not None
     return found.row_id
 

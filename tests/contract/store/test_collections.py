@@ -16,7 +16,7 @@ def test_trailing_slashes(store: Store, name: str) -> None:
     made = store.ensure_collection(name)
     assert made.name == "yard"
     assert store.ensure_collection("yard") == made
-    found = store.find_collection(name)
+    found = store.find_collection(name, claims=True)
     assert found is not None
     assert found.id == made.id
 
@@ -28,7 +28,7 @@ def test_unnamed(store: Store, name: str) -> None:
     made = store.ensure_collection(name)
     assert (made.name, made.image_count) == ("", 0)
     assert made.id != other.id
-    found = store.find_collection(name)
+    found = store.find_collection(name, claims=True)
     assert found is not None
     assert found.name == ""
     assert names(store) == {"yard": 0}
@@ -50,7 +50,7 @@ def test_any_name(store: Store, name: str) -> None:
     assert made.name == name
     assert re.fullmatch("[0-9a-f]{24}", made.id)
     for key in (name, made.id):
-        found = store.find_collection(key)
+        found = store.find_collection(key, claims=True)
         assert found is not None
         assert (found.id, found.name) == (made.id, name)
 
@@ -58,7 +58,7 @@ def test_any_name(store: Store, name: str) -> None:
 @pytest.mark.parametrize("name", ["\x00", "a\x00b", "\ud800"])
 def test_impossible_name(store: Store, name: str) -> None:
     """A name that cannot be stored is simply not found."""
-    assert store.find_collection(name) is None
+    assert store.find_collection(name, claims=True) is None
 
 
 def test_storage_paths_are_unique(store: Store) -> None:
@@ -66,7 +66,7 @@ def test_storage_paths_are_unique(store: Store) -> None:
     paths = []
     for name in ("yard.cam", "yard:cam", "yard_cam", "yard_cam_1"):
         store.ensure_collection(name)
-        found = store.find_collection(name)
+        found = store.find_collection(name, claims=True)
         assert found is not None
         paths.append(found.storage_path)
     assert paths[0] == "yard_cam"

@@ -212,19 +212,24 @@ def test_claim(store: Store) -> None:
 
 
 def test_claim_by_asking(store: Store) -> None:
-    """Asking for a collection by name claims too; asking by id or for an unknown name does not."""
+    """Asking for a collection by name claims too, until another name fits; ids and others do not."""
     upload_published(store, published("yard_cam_1.jpg", box()))
     guessed = store.list_collections(after=None, limit=10).items[0]
-    by_id = store.find_collection(guessed.id)
+    by_id = store.find_collection(guessed.id, claims=True)
     assert by_id is not None
     assert (by_id.name, by_id.is_provisional) == ("yard_cam", True)
-    assert store.find_collection("dock") is None
-    assert store.find_collection("yar") is None
-    found = store.find_collection("yard/")
-    assert found is not None
-    assert (found.name, found.is_provisional) == ("yard", False)
-    assert content(store) == {"cam_1.jpg": [box()]}
-    assert names(store) == {"yard": 1}
+    assert store.find_collection("dock", claims=True) is None
+    assert store.find_collection("yar", claims=True) is None
+    assert store.find_collection("yard/", claims=False) is None  # who may only read moves nothing
+    assert names(store) == {"yard_cam": 1}
+    for name, file in (("yard", "cam_1.jpg"), ("yard_cam", "1.jpg"), ("yard", "cam_1.jpg")):
+        found = store.find_collection(name, claims=True)
+        assert found is not None
+        assert (found.name, found.is_provisional) == (name, True)
+        assert content(store, collection=name) == {file: [box()]}
+        assert names(store) == {name: 1}
+    store.ensure_collection("yard")
+    assert store.find_collection("yard_cam", claims=True) is None  # named outright, it stays
 
 
 def test_claim_of_the_guessed_name(store: Store) -> None:

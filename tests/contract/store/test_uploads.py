@@ -257,3 +257,12 @@ def test_clock() -> None:
     assert first <= second
     assert 0 <= clock.seconds_since(first) < 5
     assert clock.seconds_since("2020-01-01T00:00:00.000Z") > 86400
+
+
+def test_session_after_its_sets_were_removed(store: Store) -> None:
+    """The same request of the same session is stored again: what it brought is gone."""
+    for _ in range(2):
+        result = upload_published(store, published("yard_1.jpg", box()), session="s1")
+        assert (result.images, result.repeated) == (1, False)
+        collection = row_id(store, "yard")
+        assert store.remove_sets(collection, "run", "machine").sets == 1

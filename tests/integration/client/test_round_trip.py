@@ -17,7 +17,7 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 
 from layernext import AttributeValue, ImageAnnotations, LayerNextClient, Rectangle
-from layernext.errors import DataError, IncompatibleStack, NotFound
+from layernext.errors import DataError, IncompatibleStack, NotFound, UploadIncomplete
 from layernext.formats import iter_file
 from layernext.model import Geometry, decode_trusted
 from tests.integration.client.conftest import Pair
@@ -364,3 +364,52 @@ def test_published_refuses_a_slash_at_the_start(published_stack: Any) -> None:
         client.upload_modelrun(collection, "run", [rooted])
         stored = [image.image for image in client.iter_annotations(collection, "run")]
     assert stored == ["a.jpg", "/b.jpg"]
+
+
+def test_ground_truth_and_model_run_of_one_name(pair: Pair) -> None:
+    """Read apart, whatever protocol is spoken."""
+    collection, name = fresh(), fresh("same")
+    for truth in (False, True):
+        box = {"type": "rectangle", "label": "truth" if truth else "cup", "bbox": [1, 2, 3, 4]}
+        items = [{"image": "a.jpg", "annotations": [box]}]
+        pair.writer.upload_modelrun(collection, name, items, ground_truth=truth)
+    for truth in (False, True):
+        (image,) = pair.writer.iter_annotations(collection, name, ground_truth=truth)
+        assert [one.label for one in image.annotations] == ["truth" if truth else "cup"]
+
+
+def test_run_as_a_file(pair: Pair, tmp_path: Path) -> None:
+    """One run can be written to a file by either protocol, and the file uploaded again."""
+    collection, path = fresh(), tmp_path / "run.json.gz"
+    box = {"type": "rectangle", "label": "cup", "bbox": [1.5, 2, 3, 4], "confidence": 0.5}
+    items = [{"image": f"{n}.jpg", "annotations": [box] * n} for n in range(3)]
+    pair.writer.upload_modelrun(collection, "run", items)
+    report = pair.writer.download_to_file(collection, "run", path)
+    assert report.images == 3
+    wanted = list(pair.writer.iter_annotations(collection, "run"))
+    assert read(path, None) == wanted
+    pair.writer.upload_modelrun(collection, "again", path)
+    assert list(pair.writer.iter_annotations(collection, "again")) == wanted
+
+
+def test_published_says_when_images_went_elsewhere(
+    native_stack: Any, client: LayerNextClient
+) -> None:
+    """`park_west` is new and `park` is known: a key cannot tell them apart, and that is said."""
+    park = fresh("park")
+    item = {"image": "1.jpg", "annotations": []}
+    client.upload_modelrun(park, "run", [item])
+    with (
+        LayerNextClient(*native_stack.arguments, protocol="published") as old,
+        pytest.raises(UploadIncomplete, match=f"with which '{park}_west' begins"),
+    ):
+        old.upload_modelrun(f"{park}_west", "run", [item])
+
+
+def test_names_that_begin_alike_over_the_published_protocol(published_stack: Any) -> None:
+    """Where both collections are guesses, each is found under its own name."""
+    park = fresh("park")
+    with LayerNextClient(*published_stack.arguments) as client:
+        for name in (park, f"{park}_west"):
+            client.upload_modelrun(name, "run", [{"image": "1.jpg", "annotations": []}])
+            assert [one.image for one in client.iter_annotations(name, "run")] == ["1.jpg"]

@@ -12,6 +12,7 @@ from layernext.model import AttributeValue, ImageAnnotations, Polygon, Rectangle
 from layernext.stack.api import body, ingest
 from layernext.stack.store import value_text
 from layernext.wire import published
+from layernext.wire.paths import segment
 from layernext.wire.shapes import LabelTable, shape_from_annotation
 from tests.integration.stack.conftest import Stack, assert_error
 
@@ -535,7 +536,7 @@ def test_fixed_words_as_names(stack: Stack) -> None:
     """A collection may be called like a part of a route."""
     for name in ("labels", "jobs", "a/b", "system/label/references", "größe %"):
         stack.json("POST", "/api/v1/collections", json={"name": name})
-        path = published.object_type_path(name)
+        path = f"{published.CLIENT}/{segment(name)}/getObjectTypeById"
         assert stack.json("GET", path)["objectType"] == 5, name
         path = published.annotations_path(name)
         assert stack.json("GET", path)["data"]["resourceArray"] == []

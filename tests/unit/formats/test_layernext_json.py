@@ -23,6 +23,7 @@ from layernext.formats import (
     layernext_json,
 )
 from layernext.model import ImageAnnotations
+from layernext.wire.native import MAX_BATCH_BYTES
 from tests.strategies import json_values, model_runs
 
 
@@ -199,3 +200,12 @@ def test_nothing_half_written(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_image_that_no_stack_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An image larger than a batch may be is refused when the file is checked, with its place."""
+    assert layernext_json.MAX_IMAGE_BYTES == MAX_BATCH_BYTES
+    monkeypatch.setattr(layernext_json, "MAX_IMAGE_BYTES", 1 << 20)
+    big = json.dumps({"image": "b", "annotations": [1] * 400_000})
+    with pytest.raises(FormatError, match=r"in images\[1\]: .*one value is larger than 1 MiB"):
+        raw_images('{"images": [{"image": "a", "annotations": []}, ' + big + "]}")

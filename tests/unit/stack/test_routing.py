@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from layernext.errors import InvalidRequest
 from layernext.stack.api.routing import path_text, routed_path
 from layernext.wire import native, published
+from layernext.wire.paths import segment
 from tests import strategies
 
 DATA = "/datalake/api/metadata/operationdata"
@@ -71,7 +72,7 @@ def test_operation_ids(tail: bytes, segments: list[str]) -> None:
 def test_names_in_our_own_paths(name: str) -> None:
     """Any name that our SDK puts into a path is found again in one segment."""
     for path in (
-        published.object_type_path(name),
+        f"{published.CLIENT}/{segment(name)}/getObjectTypeById",
         published.job_path(name),
         published.annotations_path(name),
         published.operation_path_v2(name),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, TypeAlias, TypeVar, get_origin
 from urllib.parse import unquote_to_bytes
 
@@ -11,6 +12,7 @@ from msgspec import Struct
 
 from layernext.errors import DataError, InvalidRequest, NotFound, Problem
 from layernext.model import find_names_problem
+from layernext.stack.api.auth import may
 from layernext.stack.api.body import Content, received
 from layernext.stack.api.error_map import JSON
 from layernext.stack.api.routing import path_text
@@ -125,14 +127,23 @@ def check_name(name: Any, where: str, what: str) -> None:
         raise DataError(Problem(where, problem))
 
 
+async def look_up_collection(request: Call, id_or_name: str) -> CollectionRow | None:
+    """The collection with this id, or else of this name, or None.
+
+    Where the name fits images of a guessed collection they move, unless the key may only read.
+    """
+    store = services_of(request).store
+    find = partial(store.find_collection, id_or_name, claims=may(request, "write"))
+    return await services_of(request).call(find)
+
+
 async def find_collection(request: Call, id_or_name: str) -> CollectionRow:
     """The collection with this id, or else of this name.
 
     Raises:
         NotFound: there is none.
     """
-    services = services_of(request)
-    found = await services.call(services.store.find_collection, id_or_name)
+    found = await look_up_collection(request, id_or_name)
     if found is None:
         raise NotFound(f"there is no collection {id_or_name[:600]!r}", status=404)
     return found

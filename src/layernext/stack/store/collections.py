@@ -3,7 +3,8 @@
 A published client names an image by one key, ``<collection>_<file>`` or ``<collection>/<file>``,
 and the stack may not know the collection yet. Then a *provisional* collection is guessed (see
 `images`). Once somebody names a collection outright, every image whose key begins with that name
-moves there out of the provisional ones.
+moves there out of the provisional ones, for good. Who may write and asks for a collection moves them
+too, but that stays a guess: asking for another name that fits moves them again.
 """
 
 from __future__ import annotations
@@ -62,30 +63,47 @@ def ensure(
         database.change_places(connection)
         found = find_by_name(connection, name)
     if found is None:
-        values = {
-            "public_id": secrets.token_hex(12),
-            "name": name,
-            "storage_path": _free_storage_path(connection, name),
-            "is_provisional": is_provisional,
-            "created_at": now_text(),
-        }
-        insert = database.upsert(collection).on_conflict_do_nothing(index_elements=["name"])
-        connection.execute(insert.values(**values))
+        found = _make(database, connection, name, is_provisional=is_provisional)
     elif claims:
         named = sa.update(collection).where(collection.c.id == found.row_id)
         connection.execute(named.values(is_provisional=False))
+    if claims:
+        _claim(connection, found)
+    return found
+
+
+def find_and_claim(database: Database, connection: sa.Connection, name: str) -> CollectionRow:
+    """The collection of this name, with the images that it may be guessed to have."""
+    database.change_places(connection)
+    found = find_by_name(connection, name)
+    if found is None:
+        found = _make(database, connection, name, is_provisional=True)
+    _claim(connection, found)
+    return found
+
+
+def _make(
+    database: Database, connection: sa.Connection, name: str, *, is_provisional: bool
+) -> CollectionRow:
+    values = {
+        "public_id": secrets.token_hex(12),
+        "name": name,
+        "storage_path": _free_storage_path(connection, name),
+        "is_provisional": is_provisional,
+        "created_at": now_text(),
+    }
+    insert = database.upsert(collection).on_conflict_do_nothing(index_elements=["name"])
+    connection.execute(insert.values(**values))
     made = find_by_name(connection, name)
     assert made is not None  # noqa: S101 - it was made in this transaction
-    if claims:
-        _claim(connection, made)
     return made
 
 
-def has_claims(connection: sa.Connection, name: str) -> bool:
-    """Whether naming a collection `name` would bring images into it."""
+def has_claims(connection: sa.Connection, name: str, own: CollectionRow | None) -> bool:
+    """Whether naming a collection `name`, which may be there as `own`, would bring images into it."""
     if name == UNNAMED:
         return False
-    found = sa.select(image.c.id).where(_claimable(name)).limit(1)
+    found = sa.select(image.c.id).where(_claimable(name, own)).limit(1)
     return connection.execute(found).one_or_none() is not None
 
 
@@ -157,14 +175,15 @@ def _free_storage_path(connection: sa.Connection, name: str) -> str:
     return path
 
 
-def _claimable(name: str, storage_path: str | None = None) -> sa.ColumnElement[bool]:
+def _claimable(name: str, own: CollectionRow | None) -> sa.ColumnElement[bool]:
     key = image.c.object_key
-    begins = sa.or_(
-        *(sa.func.substr(key, 1, len(p)) == p for p in _key_prefixes(name, storage_path))
-    )
+    prefixes = _key_prefixes(name, own.storage_path if own else None)
+    begins = sa.or_(*(sa.func.substr(key, 1, len(p)) == p for p in prefixes))
     loose = sa.select(collection.c.id).where(
         collection.c.is_provisional | (collection.c.name == UNNAMED)
     )
+    if own:
+        loose = loose.where(collection.c.id != own.row_id)
     longer = sa.func.length(key) > len(name) + 1
     return begins & longer & image.c.collection_id.in_(loose)
 
@@ -177,7 +196,7 @@ def _key_prefixes(name: str, storage_path: str | None) -> list[str]:
 def _claim(connection: sa.Connection, target: CollectionRow) -> None:
     """Move images whose key begins with the collection's name into it."""
     found = sa.select(image.c.id, image.c.object_key, image.c.collection_id)
-    chosen = found.where(_claimable(target.name, target.storage_path)).order_by(image.c.id)
+    chosen = found.where(_claimable(target.name, target)).order_by(image.c.id)
     rows = connection.execute(chosen).all()
     if not rows:
         return

@@ -44,7 +44,7 @@ MAX_VALUE_CHARACTERS = 1_000
 """Longest JSON text of a value that uploads register: masks and the like are no choice either."""
 
 MAX_REMEMBERED = 50_000
-"""Values, and as many attributes, that a process keeps in memory: some 20 MB."""
+"""Values, and as many labels and attributes, that a process keeps in memory: some 20 MB."""
 
 SHOWN_VALUES = 100
 CHUNK = 5_000
@@ -211,7 +211,7 @@ class Labels:
     def remember(self, seen: Seen) -> None:
         """Keep in memory what a committed transaction has made or found."""
         with self._lock:
-            self._ids |= seen.label_ids
+            self._ids = _bounded(self._ids | seen.label_ids, dict)
             if seen.attribute_ids:
                 # New objects: other threads read the old ones without the lock.
                 self._attribute_ids = _bounded(self._attribute_ids | seen.attribute_ids, dict)

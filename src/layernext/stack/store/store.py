@@ -107,8 +107,13 @@ class Store:
 
         return self._database.write_again(work)
 
-    def find_collection(self, id_or_name: str) -> CollectionRow | None:
-        """The collection with this id, or else of this name; naming it claims its images."""
+    def find_collection(self, id_or_name: str, *, claims: bool) -> CollectionRow | None:
+        """The collection with this id, or else of this name.
+
+        Args:
+            id_or_name: an id goes before a name.
+            claims: whether images whose keys fit the name may move there; see `collections`.
+        """
         if not is_storable(id_or_name):
             return None
         name = collections.normalized_name(id_or_name)
@@ -116,10 +121,10 @@ class Store:
             by_id = collections.find_by_id(connection, id_or_name)
             found = by_id or collections.find_by_name(connection, name)
             is_settled = found is not None and (by_id is not None or not found.is_provisional)
-            if is_settled or (found is None and not collections.has_claims(connection, name)):
+            if is_settled or not claims or not collections.has_claims(connection, name, found):
                 return found
         return self._database.write_again(
-            lambda connection: collections.ensure(self._database, connection, name)
+            lambda connection: collections.find_and_claim(self._database, connection, name)
         )
 
     def list_collections(self, *, after: str | None, limit: int) -> PageOf[Collection]:

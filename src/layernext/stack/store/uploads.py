@@ -102,6 +102,8 @@ def open_published(
     fingerprint = _text(["published", session_id, normalized])
     if session_id is not None:
         same = (upload.c.operation_id == operation_id) & (upload.c.fingerprint == fingerprint)
+        # What an ended one has received was removed since; it must not pass for stored.
+        same &= ~upload.c.finished
         query = sa.select(upload.c.public_id).where(same).order_by(upload.c.id.desc()).limit(1)
         found = connection.execute(query).scalar_one_or_none()
         if found is not None:

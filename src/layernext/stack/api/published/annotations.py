@@ -24,7 +24,7 @@ from layernext.stack.api.messages import (
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.services import services_of
 from layernext.stack.store import CollectionRow, Store, StoredSet
-from layernext.wire.published import CLIENT, DELETE_ANNOTATIONS_PATH, PAGE_SIZE
+from layernext.wire.published import CLIENT, DELETE_ANNOTATIONS_PATH, OPERATION_MODES, PAGE_SIZE
 
 MAX_PAGE_SIZE = 1_000
 MAX_PAGE_NUMBER = 1_000_000_000
@@ -54,6 +54,8 @@ class PageQuery(Struct, frozen=True, rename="camel"):
         operation_id_list: JSON list of names of model runs and ground truths; empty means all.
         annotation_type: ``human``, ``machine`` or ``all``; counts if no operation is named.
         session_id: tells the downloads of one client apart.
+        operation_mode: 1 for ground truths, 2 for model runs; also where operations are named.
+            No published client sends it.
     """
 
     page_no: Annotated[int, Meta(ge=0, lt=MAX_PAGE_NUMBER)] = 0
@@ -61,6 +63,7 @@ class PageQuery(Struct, frozen=True, rename="camel"):
     operation_id_list: str = "[]"
     annotation_type: AnnotationType = "all"
     session_id: str | None = None
+    operation_mode: Literal[1, 2] | None = None
 
 
 class RawImage(Struct, frozen=True, omit_defaults=True, rename="camel"):
@@ -190,13 +193,19 @@ async def annotation_page(request: Call) -> Response[bytes]:
         session_id=query.session_id,
         collection_id=found.row_id,
         runs=tuple(runs),
-        mode=None if runs else _MODES[query.annotation_type],
+        mode=_wanted_mode(query, runs),
         page_size=query.page_size,
     )
     services, places = services_of(request), request.app.state["page_places"]
     return answer(
         await services.call(_page, services.store, places, found, download, query.page_no)
     )
+
+
+def _wanted_mode(query: PageQuery, runs: list[str]) -> Mode | None:
+    if query.operation_mode is not None:
+        return "human" if query.operation_mode == OPERATION_MODES["human"] else "machine"
+    return None if runs else _MODES[query.annotation_type]
 
 
 def _run_names(text: str) -> list[str]:

@@ -11,11 +11,11 @@ from layernext.stack.api.messages import (
     Call,
     answer,
     find_collection,
+    look_up_collection,
     read_message,
     read_path,
 )
 from layernext.stack.api.operation import Operation, Parameter, operation
-from layernext.stack.api.services import services_of
 from layernext.stack.store import CollectionRow
 from layernext.wire.published import (
     CLIENT,
@@ -80,11 +80,11 @@ class ObjectTypeAnswer(Struct, frozen=True, rename="camel", kw_only=True):
 )
 async def collection_id(request: Call) -> Response[bytes]:
     """The id behind a name; `isSuccess` is false if there is no such collection."""
-    wanted, services = await read_message(request, CollectionIdRequest), services_of(request)
+    wanted = await read_message(request, CollectionIdRequest)
     name = wanted.collection_name
     found = None
     if wanted.object_type == IMAGE_COLLECTION and name.strip("/"):
-        found = await services.call(services.store.find_collection, name)
+        found = await look_up_collection(request, name)
     if found is None:
         return answer(CollectionIdAnswer(is_success=False, message=_no_collection(name)))
     return answer(CollectionIdAnswer(is_success=True, collection_id=found.id))
@@ -108,8 +108,7 @@ async def collection_details(request: Call) -> Response[bytes]:
     `storagePath` begins the keys of its images in uploads of 2.3.4.
     """
     wanted = await read_message(request, CollectionDetailsRequest)
-    services = services_of(request)
-    found = await services.call(services.store.find_collection, wanted.collection_id)
+    found = await look_up_collection(request, wanted.collection_id)
     if found is None:
         text = _no_collection(wanted.collection_id)
         return answer(CollectionDetailsAnswer(is_success=False, message=text))
