@@ -18,6 +18,7 @@ from layernext.model.check import (
     MAX_NAME_LENGTH,
     find_image_problems,
     find_names_problem,
+    is_number,
     show,
 )
 from layernext.model.collection import Collection, Job, Label, LabelAttribute, ModelRun, Record
@@ -58,6 +59,7 @@ __all__ = [
     "find_image_problems",
     "find_names_problem",
     "is_normalized",
+    "is_number",
     "iter_attribute_values",
     "label_counts",
     "show",

@@ -144,7 +144,7 @@ def _shape(annotation: dict[str, Any], geometry: Geometry, where: str) -> Iterat
             yield _wrong(f"{where}[{position}]", point, "[x, y]")
             continue
         for axis, number in enumerate(point):
-            if not _is_number(number):
+            if not is_number(number):
                 yield _wrong(f"{where}[{position}][{axis}]", number, "a finite number")
 
 
@@ -165,7 +165,7 @@ def _bbox(value: Any, where: str) -> Iterator[Problem]:
         )
         return
     for position, (part, number) in enumerate(zip(_BBOX_PARTS, value, strict=True)):
-        if not _is_number(number):
+        if not is_number(number):
             yield _wrong(f"{where}[{position}]", number, f"a finite number ({part})")
         elif position > 1 and number < 0:
             yield Problem(where, f"{part} is {show(number)}, must be ≥ 0", "≥ 0", show(number))
@@ -223,7 +223,7 @@ def _confidence(fields: dict[str, Any], where: str) -> Iterator[Problem]:
     confidence = fields.get("confidence")
     if confidence is None:
         return
-    if not _is_number(confidence):
+    if not is_number(confidence):
         yield _wrong(f"{where}.confidence", confidence, "a number from 0 to 1")
     elif not 0 <= confidence <= 1:
         yield Problem(
@@ -258,7 +258,8 @@ def _unknown(
             yield Problem(where, f"{text}; {hint}" if hint else text)
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether `value` is a finite number, and one that a float can be."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 import signal
@@ -30,6 +31,12 @@ FIRST_KEY_NAME = "first key"
 
 KEEP_ALIVE_S = 75
 """Longer than the pauses of a client between its batches, so that connections are used again."""
+
+MAX_HEAD_BYTES = 64 << 10
+"""Of a request's line and headers. They are read before anybody has shown a key."""
+
+HEAD_TIMEOUT_S = 30
+"""For a request's head to come, from the opening of the connection or the head's first byte."""
 
 GC_THRESHOLD = 1_000_000
 """New objects after which the collector looks for cycles. Decoded batches come and go without any;
@@ -166,16 +173,66 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(HttpToolsProtocol):
-    """uvicorn's HTTP, which answers what is no HTTP in the shape of every other error."""
+    """uvicorn's HTTP, with bounds on the part of a request that comes before anybody is known.
+
+    What is no HTTP, or too large, is answered in the shape of every other error.
+    """
+
+    _head_bytes: int | None = 0
+    """Of a request whose head is not complete; None while none is under way."""
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget_head()
+        super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._expect_head()
+
+    def on_headers_complete(self) -> None:
+        self._forget_head()
+        super().on_headers_complete()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._head_bytes is None or self.transport.is_closing():
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > MAX_HEAD_BYTES:
+            text = f"the head of the request is larger than {MAX_HEAD_BYTES >> 10} KiB"
+            self._refuse("431 Request Header Fields Too Large", text)
+
+    def _expect_head(self) -> None:
+        self._forget_head()
+        self._head_bytes = 0
+        self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self.transport.close)
+
+    def _forget_head(self) -> None:
+        self._head_bytes = None
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
 
     def send_400_response(self, msg: str) -> None:
-        body = envelope(400, msg, None)
+        self._refuse("400 Bad Request", msg)
+
+    def _refuse(self, status: str, text: str) -> None:
+        body = envelope(int(status[:3]), text, None)
         head = (
-            "HTTP/1.1 400 Bad Request\r\n"
+            f"HTTP/1.1 {status}\r\n"
             f"content-type: {JSON}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
         )
         self.transport.write(head.encode() + body)
         self.transport.close()
+
+
+def _is_no_cancellation(record: logging.LogRecord) -> bool:
+    return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
 def _set_up_logging(settings: Settings) -> None:
@@ -189,6 +246,8 @@ def _set_up_logging(settings: Settings) -> None:
         root.addHandler(handler)
     logging.getLogger("layernext").setLevel(logging.INFO)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    # That requests were cut off at the end of the time to stop is one line; each need not tell how.
+    logging.getLogger("uvicorn.error").addFilter(_is_no_cancellation)
     if settings.quiet:
         logging.getLogger("layernext.stack.access").setLevel(logging.WARNING)
 

@@ -7,7 +7,6 @@ References are turned back into the values they stand for, so that ``1`` does no
 
 from __future__ import annotations
 
-import math
 import sys
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -25,6 +24,7 @@ from layernext.model import (
     Polygon,
     Rectangle,
     find_names_problem,
+    is_number,
     show,
 )
 
@@ -139,6 +139,7 @@ def _annotation(
     problem = find_names_problem(label, "a class")
     if problem:
         raise DataError(Problem(f"{where}.label.labelText", problem))
+    _refuse_beyond_floats(shape, where)
     attributes: dict[str, list[AttributeValue]] = {}
     for reference, given in (shape.label.attribute_values or {}).items():
         name = attribute_names.get(reference, reference)
@@ -172,6 +173,19 @@ def _annotation(
     return Points(points=shape.points, **common)
 
 
+def _refuse_beyond_floats(shape: Shape, where: str) -> None:
+    """JSON has integers that no float can be; with one in it nobody could read the run again."""
+    box = shape.box_boundaries_and_dimensions
+    if not is_number(shape.confidence or 0):
+        raise DataError(Problem(f"{where}.confidence", "is beyond the range of numbers"))
+    if box is not None and not all(map(is_number, (box.x, box.y, box.w, box.h))):
+        place = f"{where}.boxBoundariesAndDimensions"
+        raise DataError(Problem(place, "has a number beyond the range of numbers"))
+    for index, (x, y) in enumerate(shape.points or ()):
+        if not (is_number(x) and is_number(y)):
+            raise DataError(Problem(f"{where}.points[{index}]", "is beyond the range of numbers"))
+
+
 def _value(given: Any, values: Mapping[str, Any], where: str) -> AttributeValue:
     """One value of an attribute: a plain reference, or an object around one."""
     if not isinstance(given, dict) or "value" not in given:
@@ -179,8 +193,7 @@ def _value(given: Any, values: Mapping[str, Any], where: str) -> AttributeValue:
     rest = dict(given)
     value = _dereferenced(rest.pop("value"), values)
     confidence = rest.pop("confidence", None)
-    is_number = isinstance(confidence, int | float) and not isinstance(confidence, bool)
-    if confidence is not None and not (is_number and math.isfinite(confidence)):
+    if confidence is not None and not is_number(confidence):
         raise DataError(Problem(f"{where}.confidence", f"is {show(confidence)}, must be a number"))
     metadata = rest.pop("metadata", None)
     if metadata is not None and not isinstance(metadata, dict):

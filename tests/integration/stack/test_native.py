@@ -6,6 +6,7 @@ import gzip
 import json
 import zlib
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import pytest
@@ -387,3 +388,14 @@ def test_collections(stack: Stack) -> None:
     assert again["id"] == made["id"]
     for one in (made["id"], "path1/path2", "path1/path2/"):
         assert stack.json("GET", native.RUNS_PATH, params={"collection": one})["items"] == []
+
+
+@pytest.mark.parametrize(
+    "number", ["-1", "x", "1048576", "9" * 25, "0" * 5_000 + "1", "\u0663", "1.0"]
+)
+def test_batch_numbers(shared: Stack, number: str) -> None:
+    """What is no number of a batch is not found, however long it is."""
+    upload = shared.open_upload(run="numbers")
+    path = f"{native.upload_path(upload.id)}/batches/{quote(number)}"
+    error = assert_error(shared.ask("PUT", path, content=b""), 404, "not-found")
+    assert error["message"] == "batches are numbered from 0 to 1048575"

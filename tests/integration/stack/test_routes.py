@@ -79,6 +79,7 @@ def credentials(text: bytes, scheme: str = "Basic") -> dict[str, str]:
         pytest.param({"Authorization": ""}, id="empty"),
         pytest.param({"Authorization": "Basic"}, id="nothing-behind-basic"),
         pytest.param({"Authorization": "Basic ???"}, id="no-base64"),
+        pytest.param({b"Authorization": "Basic é".encode("latin-1")}, id="no-ascii"),
         pytest.param(credentials(b"no colon"), id="no-colon"),
         pytest.param(credentials(b"\xff\xfe:\xff"), id="no-utf-8"),
         pytest.param(credentials(b"key_\x00:s"), id="nul"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import signal
 import socket
@@ -286,3 +287,62 @@ def test_memory_of_a_large_published_body(server: Server, boxes: int) -> None:
     assert answer.json()["annotationCount"] == boxes
     assert size > 120 << 20
     assert peak - before < 120 << 20
+
+
+def test_stalled_downloads_give_way(tmp_path: Path) -> None:
+    """Whoever waits for a place gets one from a client that takes nothing, long before it idles out."""
+    with serving(tmp_path / "data", quiet=True, download_slots=2) as server:
+        fill(server, "stalled", 20_000)
+        path = f"{native.ANNOTATIONS_PATH}?run=stalled"
+        idle = []
+        for _ in range(2):
+            connection = server.connect()
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            connection.sendall(request_head(server, "GET", path))
+            idle.append(connection)
+        time.sleep(0.5)
+        answer = httpx.get(f"{server.url}{path}", auth=server.auth, timeout=40)
+        assert json.loads(answer.content.splitlines()[-1]) == {"end": 20_000}
+        for connection in idle:
+            connection.close()
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_large_head(server: Server, *, at_once: bool) -> None:
+    """Headers without end are refused before anybody has shown a key, and nothing is kept."""
+    head = b"GET /health HTTP/1.1\r\nHost: x\r\nX: "
+    with server.connect() as connection:
+        try:
+            for _ in range(1 if at_once else 100):
+                connection.sendall(head + b"a" * (1 << 20))
+                head = b""
+            connection.sendall(b"\r\n\r\n")
+        except ConnectionError:
+            pass  # it has heard enough
+        answer = b""
+        with contextlib.suppress(ConnectionError):
+            answer = connection.recv(65_536)
+        assert not answer or answer.startswith(b"HTTP/1.1 431 ")
+    assert httpx.get(f"{server.url}/health").status_code == 200
+
+
+def test_head_a_little_too_large(server: Server) -> None:
+    """The refusal is an error like every other."""
+    with server.connect() as connection:
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nX: " + b"a" * 70_000)
+        head, content = read_answer(connection)
+    assert head.startswith(b"HTTP/1.1 431 ")
+    assert json.loads(content)["error"]["statusCode"] == 431
+
+
+def test_stop_with_stalled_downloads(tmp_path: Path) -> None:
+    """What does not end in time is cut off: the process ends with 0, and the log has no traceback."""
+    with serving(tmp_path / "data", stop_timeout_s=1) as server:
+        fill(server, "stalled", 20_000)
+        with server.connect() as connection:
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
+            path = f"{native.ANNOTATIONS_PATH}?run=stalled"
+            connection.sendall(request_head(server, "GET", path))
+            connection.recv(1)
+            assert server.stop() == 0
+    assert "Traceback" not in (tmp_path / "serve.log").read_text()

@@ -108,6 +108,16 @@ def test_numbers_stay_as_sent() -> None:
             'label.attributeValues["a"].confidence',
         ),
         (
+            {"label": {"attributeValues": {"a": [{"value": 1, "confidence": 10**400}]}}},
+            'label.attributeValues["a"].confidence',
+        ),
+        ({"confidence": 10**400}, "confidence"),
+        (
+            {"boxBoundariesAndDimensions": {"x": 10**400, "y": 0, "w": 1, "h": 1}},
+            "boxBoundariesAndDimensions",
+        ),
+        ({"type": "polygon", "points": [[0, 0], [1, -(10**400)]]}, "points[1]"),
+        (
             {"label": {"attributeValues": {"a": [{"value": 1, "metadata": 3}]}}},
             'label.attributeValues["a"].metadata',
         ),

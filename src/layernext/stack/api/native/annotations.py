@@ -37,6 +37,9 @@ PIECE_BYTES = 256 << 10
 QUEUE_S = 30.0
 """A download waits so long for its turn before it is told to come again."""
 
+STALLED_S = 10.0
+"""While others wait, a download whose client takes nothing for so long loses its place."""
+
 
 class DownloadQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to download.
@@ -215,6 +218,8 @@ class _Sender(ASGIResponse):
         super().__init__()
         self._services = services
         self._pieces = pieces
+        self._moved_at = 0.0
+        self._gave_way = False
         self._headers = [pair for pair in headers if pair[0].lower() != b"content-length"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
@@ -224,10 +229,12 @@ class _Sender(ASGIResponse):
                 await self._services.downloads.acquire()
         except TimeoutError as error:
             raise StackUnavailable("too many downloads at the same time", status=503) from error
-        failure: Exception | None = None
+        self._moved_at = anyio.current_time()
+        failure: BaseException | None = None
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(_cancel_when_gone, receive, group.cancel_scope)
+                group.start_soon(self._give_way, group.cancel_scope)
                 try:
                     await self._send_all(send)
                 except Exception as error:  # noqa: BLE001 - raised below, outside of the group
@@ -235,8 +242,20 @@ class _Sender(ASGIResponse):
                 group.cancel_scope.cancel()
         finally:
             self._services.downloads.release()
+        if failure is None and self._gave_way:
+            failure = TimeoutError("others waited for the place of a client that took nothing")
         if failure is not None:
             raise failure
+
+    async def _give_way(self, scope: anyio.CancelScope) -> None:
+        """End a download that does not move while another one waits for its place."""
+        while True:
+            await anyio.sleep(1)
+            others = self._services.downloads.statistics().tasks_waiting
+            if others and anyio.current_time() - self._moved_at > STALLED_S:
+                self._gave_way = True
+                scope.cancel()
+                return
 
     async def _send_all(self, send: Send) -> None:
         idle_s = self._services.settings.idle_timeout_s
@@ -250,6 +269,7 @@ class _Sender(ASGIResponse):
                 if piece:
                     with anyio.fail_after(idle_s):
                         await send({"type": "http.response.body", "body": piece, "more_body": True})
+                    self._moved_at = anyio.current_time()
                 piece = await self._next()
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:

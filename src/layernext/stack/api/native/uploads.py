@@ -145,7 +145,8 @@ async def finish_upload(request: Call) -> Response[bytes]:
 
 
 def _read_sequence(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()) or int(text[:20]) >= MAX_BATCHES:
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(MAX_BATCHES))
+    if not is_number or int(text) >= MAX_BATCHES:
         raise NotFound(f"batches are numbered from 0 to {MAX_BATCHES - 1}", status=404)
     return int(text)
 
