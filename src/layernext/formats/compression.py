@@ -29,16 +29,18 @@ def open_decompressed(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     Raises:
         FormatError: the file is not there, not readable, or not the compression it starts as; the
-            last also while reading.
+            last two also while reading.
     """
-    name = Path(path).name
     try:
-        with Path(path).open("rb") as plain:
-            yield cast("BinaryIO", _Translated(_decompressed(plain), name))
+        plain = Path(path).open("rb")  # noqa: SIM115 - closed below, where no error is translated
     except OSError as error:
-        if isinstance(error, gzip.BadGzipFile):
-            raise FormatError(f"the gzip data is broken: {error}", file=name) from error
-        raise FormatError(f"cannot be read: {error.strerror or error}", file=str(path)) from error
+        raise _unreadable(error, path) from error
+    with plain:
+        yield cast("BinaryIO", _Translated(plain, path))
+
+
+def _unreadable(error: OSError, path: str | os.PathLike[str]) -> FormatError:
+    return FormatError(f"cannot be read: {error.strerror or error}", file=str(path))
 
 
 def _decompressed(plain: BinaryIO) -> BinaryIO:
@@ -60,10 +62,10 @@ def _decompressed(plain: BinaryIO) -> BinaryIO:
 class _Translated(io.RawIOBase):
     """Reads a stream, skips a byte order mark, and gives decompression errors one class."""
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
-        self._stream = stream
-        self._name = name
-        self._head: bytes | None = None
+    def __init__(self, plain: BinaryIO, path: str | os.PathLike[str]) -> None:
+        self._plain = plain
+        self._path = path
+        self._stream: BinaryIO | None = None
 
     def readable(self) -> bool:
         return True
@@ -75,16 +77,17 @@ class _Translated(io.RawIOBase):
 
     def read(self, size: int = -1, /) -> bytes:
         try:
-            if self._head is None:
-                self._head = self._stream.read(len(_UTF8_BOM))
-                if self._head == _UTF8_BOM:
-                    self._head = b""
-                first, self._head = self._head, b""
-                if first:
+            if self._stream is None:
+                self._stream = _decompressed(self._plain)
+                first = self._stream.read(len(_UTF8_BOM))
+                if first not in {b"", _UTF8_BOM}:
                     return first
             return self._stream.read(size)
         except (EOFError, zlib.error, zstandard.ZstdError, gzip.BadGzipFile) as error:
-            raise FormatError(f"the compressed data is broken: {error}", file=self._name) from error
+            name = Path(self._path).name
+            raise FormatError(f"the compressed data is broken: {error}", file=name) from error
+        except OSError as error:
+            raise _unreadable(error, self._path) from error
 
 
 @contextmanager
