@@ -21,6 +21,9 @@ _UTF8_BOM = b"\xef\xbb\xbf"
 _BUFFER_BYTES = 1 << 20
 # A zstd frame may ask for a window of up to 2 GiB; 128 MiB is what `zstd` itself accepts.
 _MAX_ZSTD_WINDOW_BYTES = 128 << 20
+# All that is read at once is decompressed at once. A block of 128 KiB may be packed into 4 bytes,
+# so this, too, bounds the memory that a hostile file can ask for to about 128 MiB.
+_ZSTD_READ_BYTES = 4 << 10
 
 
 @contextmanager
@@ -50,13 +53,45 @@ def _decompressed(plain: BinaryIO) -> BinaryIO:
     if head.startswith(_GZIP_MAGIC):
         stream = cast("BinaryIO", gzip.GzipFile(fileobj=plain))
     elif head == _ZSTD_MAGIC:
-        reader = zstandard.ZstdDecompressor(max_window_size=_MAX_ZSTD_WINDOW_BYTES).stream_reader(
-            plain, read_size=_BUFFER_BYTES, read_across_frames=True
-        )
-        stream = cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", reader), _BUFFER_BYTES))
+        stream = cast("BinaryIO", io.BufferedReader(_ZstdReader(plain), _BUFFER_BYTES))
     else:
         stream = plain
     return stream
+
+
+class _ZstdReader(io.RawIOBase):
+    """Reads zstd frames, one or several, and knows when the last one is cut off.
+
+    zstandard's own reader gives what a cut frame holds and then ends as if that were all.
+    """
+
+    def __init__(self, plain: BinaryIO) -> None:
+        self._plain = plain
+        self._options = zstandard.ZstdDecompressor(max_window_size=_MAX_ZSTD_WINDOW_BYTES)
+        self._frame: Any = None  # the frame that is being read, None between two of them
+        self._packed = b""  # read from the file, not yet decompressed
+        self._ready = memoryview(b"")  # decompressed, not yet asked for
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        while not self._ready:
+            self._packed = self._packed or self._plain.read(_ZSTD_READ_BYTES)
+            if not self._packed:
+                if self._frame is not None:
+                    raise EOFError("it ended before the end of its last zstd frame")
+                return 0
+            if self._frame is None:
+                self._frame = self._options.decompressobj()
+            self._ready = memoryview(self._frame.decompress(self._packed))
+            self._packed = b""
+            if self._frame.eof:
+                self._packed, self._frame = self._frame.unused_data, None
+        count = min(len(buffer), len(self._ready))
+        buffer[:count] = self._ready[:count]
+        self._ready = self._ready[count:]
+        return count
 
 
 class _Translated(io.RawIOBase):
