@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import os
+import secrets
+import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -129,28 +132,66 @@ class _Translated(io.RawIOBase):
 def create_compressed(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A new file to write to, compressed if its name ends in ``.gz`` or ``.zst``.
 
-    The content goes to a temporary name beside it, and takes the final name, durably, only when
-    the block ends without an exception: nobody ever sees half a file.
+    The content goes to a temporary file beside it, and takes the final name, durably, only when
+    the block ends without an exception: nobody ever sees half a file. A symbolic link stays, and
+    what it leads to is replaced. A device or a pipe is written to as it is.
+
+    Raises:
+        OSError: the file cannot be created or written; at once, if it is a folder.
     """
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    kind = Path(path).suffix
     try:
-        with temporary.open("wb") as plain:
-            if target.suffix == ".gz":
-                with gzip.GzipFile(
-                    filename="", fileobj=plain, mode="wb", compresslevel=6
-                ) as packed:
-                    yield cast("BinaryIO", packed)
-            elif target.suffix == ".zst":
-                with zstandard.ZstdCompressor(level=3).stream_writer(
-                    plain, closefd=False
-                ) as writer:
-                    yield cast("BinaryIO", writer)
-            else:
-                yield plain
+        mode = Path(path).stat().st_mode
+    except FileNotFoundError:
+        mode = stat.S_IFREG
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        # The name must go on leading to the device; what is written to one is seen at once.
+        with Path(path).open("wb") as plain, _packed(plain, kind) as stream:
+            yield stream
+        return
+    target = Path(path).resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Nobody else has this name, and it fits however long that of the target is.
+    temporary = target.with_name(f".layernext-{secrets.token_hex(8)}.partial")
+    try:
+        with temporary.open("xb") as plain:
+            with _packed(plain, kind) as stream:
+                yield stream
             plain.flush()
             os.fsync(plain.fileno())
         temporary.replace(target)
+        _sync_folder(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _packed(plain: BinaryIO, kind: str) -> Iterator[BinaryIO]:
+    """A stream that compresses into `plain` as the ending `kind` says; `plain` stays open."""
+    if kind == ".gz":
+        with gzip.GzipFile(filename="", fileobj=plain, mode="wb", compresslevel=6) as packed:
+            yield cast("BinaryIO", packed)
+    elif kind == ".zst":
+        with zstandard.ZstdCompressor(level=3).stream_writer(plain, closefd=False) as writer:
+            yield cast("BinaryIO", writer)
+    else:
+        yield plain
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name in a folder last, where that takes a step of its own."""
+    if os.name != "posix":
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return  # one may write into it, but not open it; there is no other way
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:  # a file system without this step
+            raise
+    finally:
+        os.close(descriptor)

@@ -5,15 +5,19 @@ from __future__ import annotations
 import errno
 import gzip
 import os
+import stat
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 import zstandard
 
 from layernext.errors import FormatError
-from layernext.formats import iter_file, open_decompressed
+from layernext.formats import create_compressed, iter_file, open_decompressed
 
 TEXT = b'{"images": []}\n'
+on_posix = pytest.mark.skipif(sys.platform == "win32", reason="no such files there")
 
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, zstandard.compress])
@@ -83,3 +87,157 @@ def test_many_zstd_frames(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes() + b"what is this")
     with open_decompressed(path) as stream, pytest.raises(FormatError, match="broken"):
         list(iter(lambda: stream.read(50_000), b""))
+
+
+def write(path: Path, text: bytes = TEXT) -> None:
+    with create_compressed(path) as stream:
+        stream.write(text)
+
+
+def written_to(target: Path, pipe: Path) -> bytes:
+    """What comes out of the pipe when the text is written to the target."""
+    # Both ends are open, so nothing waits; a short text fits into the pipe.
+    descriptor = os.open(pipe, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        write(target)
+        return os.read(descriptor, 1_000)
+    finally:
+        os.close(descriptor)
+
+
+@on_posix
+@pytest.mark.parametrize("name", ["pipe", "pipe.gz", "pipe.zst"])
+def test_target_that_is_no_file(tmp_path: Path, name: str) -> None:
+    """What exists and is no regular file is written to, not replaced."""
+    pipe = tmp_path / name
+    os.mkfifo(pipe)
+    (tmp_path / "seen").write_bytes(written_to(pipe, pipe))
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    with open_decompressed(tmp_path / "seen") as stream:
+        assert b"".join(iter(lambda: stream.read(1_000), b"")) == TEXT
+    assert sorted(tmp_path.iterdir()) == sorted([pipe, tmp_path / "seen"])
+
+
+@on_posix
+def test_target_that_is_a_link_to_no_file(tmp_path: Path) -> None:
+    """A link to a pipe is followed, as /dev/stdout has to be."""
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    assert written_to(link, pipe) == TEXT
+    assert link.is_symlink()
+
+
+@on_posix
+@pytest.mark.parametrize("is_there", [True, False])
+def test_target_that_is_a_link(tmp_path: Path, is_there: bool) -> None:
+    """A link stays one, and what it leads to gets the text, wherever that is."""
+    real, link = tmp_path / "elsewhere" / "real.json", tmp_path / "link.json"
+    real.parent.mkdir()
+    if is_there:
+        real.write_bytes(b"old")
+    link.symlink_to(real)
+    write(link)
+    assert link.is_symlink()
+    assert real.read_bytes() == TEXT
+    assert list(real.parent.iterdir()) == [real]
+
+
+@pytest.mark.parametrize("name", ["folder", "folder.json.gz"])
+def test_target_that_is_a_folder(tmp_path: Path, name: str) -> None:
+    """A folder is refused before the block begins, by its name."""
+    (tmp_path / name).mkdir()
+    has_begun = False
+
+    def use() -> None:
+        nonlocal has_begun
+        with create_compressed(tmp_path / name):
+            has_begun = True
+
+    with pytest.raises(IsADirectoryError) as caught:
+        use()
+    assert caught.value.filename == str(tmp_path / name)
+    assert not has_begun
+
+
+def test_long_name(tmp_path: Path) -> None:
+    """Every name that the file system takes can be the target's."""
+    path = tmp_path / ("n" * 250)
+    write(path)
+    assert path.read_bytes() == TEXT
+
+
+def test_two_writers_of_one_target(tmp_path: Path) -> None:
+    """Two that write the same target at the same time do not mix: one of both texts is there."""
+    path = tmp_path / "r.json"
+    meeting = threading.Barrier(2)
+    faults: list[Exception] = []
+
+    def use(text: bytes) -> None:
+        try:
+            with create_compressed(path) as stream:
+                meeting.wait(10)
+                stream.write(text)
+                meeting.wait(10)
+        except Exception as error:  # noqa: BLE001 - told to the test
+            faults.append(error)
+
+    texts = [b"a" * 100_000, b"b" * 50_000]
+    threads = [threading.Thread(target=use, args=(text,)) for text in texts]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    assert path.read_bytes() in texts
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@on_posix
+def test_new_name_lasts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After the file itself the folder is synchronised, when the name is there."""
+    synchronised: list[tuple[bool, bool]] = []
+
+    def note(descriptor: int) -> None:
+        is_folder = stat.S_ISDIR(os.fstat(descriptor).st_mode)
+        synchronised.append((is_folder, (tmp_path / "r.json").exists()))
+
+    monkeypatch.setattr(os, "fsync", note)
+    write(tmp_path / "r.json")
+    assert synchronised == [(False, False), (True, True)]
+
+
+@on_posix
+@pytest.mark.parametrize(("number", "is_error"), [(errno.EINVAL, False), (errno.EIO, True)])
+def test_folder_that_cannot_be_synchronised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, is_error: bool
+) -> None:
+    """A file system without that step does no harm; a disk that fails is an error."""
+
+    def fail(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "fsync", fail)
+    if is_error:
+        with pytest.raises(OSError, match=os.strerror(number)):
+            write(tmp_path / "r.json")
+    else:
+        write(tmp_path / "r.json")
+    assert (tmp_path / "r.json").read_bytes() == TEXT
+
+
+def test_block_that_fails(tmp_path: Path) -> None:
+    """After an error in the block the old file is there, and nothing beside it."""
+    path = tmp_path / "r.json.gz"
+    path.write_bytes(b"old")
+
+    def use() -> None:
+        with create_compressed(path) as stream:
+            stream.write(TEXT)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        use()
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
