@@ -9,6 +9,7 @@ from __future__ import annotations
 import email.utils
 import ipaddress
 import logging
+import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -52,6 +53,7 @@ _FIRST_CONTACT_S = 10.0
 """For all attempts at the first contact: where nothing has ever answered, the URL may be wrong."""
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 10.0
+_PROXY_VARIABLES = {"http_proxy", "https_proxy", "all_proxy"}
 _RETRIED = {429, 502, 503, 504}
 _UNPROCESSABLE = 422
 _ERRORS: dict[int, type[StackError]] = {
@@ -83,7 +85,8 @@ class Transport:
         http: another httpx transport, for tests; the network by default.
 
     Raises:
-        ConfigurationError: the URL or the credentials cannot be right.
+        ConfigurationError: the URL, the credentials, or what the environment says of proxies and
+            certificates cannot be right.
     """
 
     def __init__(
@@ -100,13 +103,21 @@ class Transport:
         _check_credentials(api_key, secret)
         self._retry_for_s = retry_for_s
         self._has_answered = False
-        self._client = httpx.Client(
-            auth=httpx.BasicAuth(api_key.encode(), secret.encode()),
-            headers={"User-Agent": USER_AGENT},
-            timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_TIMEOUT_S)),
-            follow_redirects=False,
-            transport=http,
-        )
+        auth = httpx.BasicAuth(api_key.encode(), secret.encode())
+        timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_TIMEOUT_S))
+        try:
+            self._client = httpx.Client(
+                auth=auth,
+                headers={"User-Agent": USER_AGENT},
+                timeout=timeout,
+                follow_redirects=False,
+                transport=http,
+            )
+        except OSError as error:
+            raise _bad_certificates(error) from error
+        except (ImportError, ValueError, httpx.InvalidURL) as error:
+            # Without the cause, whose text may have a part of the proxy's credentials.
+            raise _bad_proxy(error) from None
 
     def __repr__(self) -> str:
         return f"Transport({self.url!r})"
@@ -207,7 +218,7 @@ class Transport:
         started = time.monotonic()
         try:
             yield from response.iter_bytes()
-        except (httpx.TransportError, httpx.DecodingError) as error:
+        except httpx.RequestError as error:
             raise self._no_answer(error, 1, time.monotonic() - started) from error
 
     def _repeat(
@@ -242,7 +253,7 @@ class Transport:
                         logger.info("%s: attempt %d", what, tries)
                     try:
                         answer = attempt()
-                    except httpx.TransportError as error:
+                    except httpx.RequestError as error:
                         raise _TryAgain(error) from error
                     self._has_answered = True
                     return answer
@@ -257,8 +268,9 @@ class Transport:
         kind = RequestTimeout if isinstance(error, httpx.TimeoutException) else ConnectionFailed
         reason = str(error) or type(error).__name__
         tried = "once" if attempts == 1 else f"{attempts} times in {elapsed_s:.0f} s"
+        what = "no readable answer" if isinstance(error, httpx.DecodingError) else "no answer"
         return kind(
-            f"no answer from {self.url}, tried {tried}: {reason}",
+            f"{what} from {self.url}, tried {tried}: {reason}",
             url=self.url,
             attempts=attempts,
             elapsed_s=elapsed_s,
@@ -354,6 +366,43 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _bad_certificates(error: OSError) -> ConfigurationError:
+    reason = error.strerror or str(error)
+    path = os.environ.get("SSL_CERT_FILE")
+    if not path:
+        return ConfigurationError(f"the certificates to trust cannot be read: {reason}")
+    return ConfigurationError(
+        f"the certificates in {path}, which SSL_CERT_FILE names, cannot be read: {reason}",
+        hint="set SSL_CERT_FILE to a file of certificates in PEM form, or unset it",
+    )
+
+
+def _bad_proxy(error: Exception) -> ConfigurationError:
+    """Names the setting, never its value, which may have credentials in it."""
+    set_here = [name for name in os.environ if name.lower() in _PROXY_VARIABLES]
+    bad = [name for name in set_here if not _is_usable_proxy(os.environ[name])]
+    # Where each proxy can be used it is the list of hosts to reach without one.
+    bad = bad or [name for name in os.environ if name.lower() == "no_proxy"]
+    setting = f"the proxy setting {' and '.join(bad)}" if bad else "this system's proxy setting"
+    if isinstance(error, ImportError):
+        return ConfigurationError(
+            f"{setting} asks for a SOCKS proxy, which needs another package",
+            hint="pip install 'httpx[socks]'",
+        )
+    return ConfigurationError(
+        f"{setting} cannot be used", hint="a proxy should look like http://proxy.example.com:3128"
+    )
+
+
+def _is_usable_proxy(value: str) -> bool:
+    try:
+        proxy = value if "://" in value else f"http://{value}"  # as it is read everywhere
+        httpx.Client(proxy=proxy, trust_env=False).close()
+    except (ImportError, ValueError, httpx.InvalidURL):
+        return False
+    return True
 
 
 def _check_credentials(api_key: object, secret: object) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import base64
 import email.utils
 import logging
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Protocol
 
 import httpx
@@ -99,6 +102,8 @@ def test_connections_are_kept(transport: Opener) -> None:
         pytest.param(Answer(504, b"<html>gateway timeout</html>"), id="504-html"),
         pytest.param(Answer(hang_up=True), id="hang-up"),
         pytest.param(Answer(body=b'{"fine": true}', cut_after=5), id="cut-answer"),
+        pytest.param(Answer(headers={"Content-Encoding": "gzip"}), id="bad-gzip"),
+        pytest.param(Answer(503, headers={"Content-Encoding": "gzip"}), id="503-bad-gzip"),
     ],
 )
 def test_passing_faults_are_tried_again(transport: Opener, fault: Answer) -> None:
@@ -196,6 +201,16 @@ def test_answer_that_is_no_json(transport: Opener) -> None:
     page = Answer(body=b"<html>Welcome</html>", headers={"Content-Type": "text/html"})
     with ScriptedServer(page) as server, pytest.raises(IncompatibleStack, match="as a stack does"):
         transport(server.url).request_json("GET", "/x")
+
+
+def test_answer_that_cannot_be_decompressed(transport: Opener) -> None:
+    """An answer that stays broken is an error of ours, streamed or not."""
+    with ScriptedServer(Answer(headers={"Content-Encoding": "gzip"})) as server:
+        ours = transport(server.url, retry_for_s=0)
+        with pytest.raises(ConnectionFailed, match="no readable answer from"):
+            ours.request("GET", "/x")
+        with ours.stream("/x", {}) as chunks, pytest.raises(ConnectionFailed, match="readable"):
+            list(chunks)
 
 
 def retry_date(seconds: float) -> str:
@@ -320,6 +335,59 @@ def test_impossible_credentials(key: str, secret: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Transport("https://example.com", key, secret)
     assert not secret or secret not in str(caught.value)
+
+
+ENVIRONMENT = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE")
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Without any proxy or certificates of the machine that runs the tests."""
+    for name in ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        pytest.param("ALL_PROXY", "socks5://me:s3cr3t@h:1", "SOCKS", id="socks"),
+        pytest.param("HTTP_PROXY", "foo://me:s3cr3t@h", "cannot be used", id="scheme"),
+        pytest.param("https_proxy", "http://me:s3cr3t/x@h", "cannot be used", id="slash"),
+        pytest.param("NO_PROXY", "fe80::/10", "cannot be used", id="exceptions"),
+    ],
+)
+def test_impossible_proxies(
+    transport: Opener, environment: pytest.MonkeyPatch, name: str, value: str, words: str
+) -> None:
+    """A proxy setting that cannot be used is named, without its credentials."""
+    if words == "SOCKS":
+        environment.setitem(sys.modules, "socksio", None)
+    else:
+        environment.setenv("ALL_PROXY", "proxy.example.com:3128")
+    environment.setenv(name, value)
+    with pytest.raises(ConfigurationError) as caught:
+        transport("https://a.b")
+    text = str(caught.value)
+    assert f"the proxy setting {name} " in text
+    assert words in text
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "s3cr3t" not in shown
+    assert "me:" not in text
+
+
+@pytest.mark.parametrize("text", [None, "no certificate"])
+def test_impossible_certificates(
+    transport: Opener, environment: pytest.MonkeyPatch, tmp_path: Path, text: str | None
+) -> None:
+    """Certificates that are not there, or are none, are named with the variable that asks."""
+    path = tmp_path / "ca.pem"
+    if text is not None:
+        path.write_text(text)
+    environment.setenv("SSL_CERT_FILE", str(path))
+    with pytest.raises(ConfigurationError, match=r"ca\.pem, which SSL_CERT_FILE names"):
+        transport("https://a.b")
 
 
 def test_plain_http_is_warned_of(transport: Opener, caplog: pytest.LogCaptureFixture) -> None:
