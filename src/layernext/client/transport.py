@@ -348,12 +348,16 @@ def _tidy_url(url: object) -> str:
     example = "it should look like https://api.example.com"
     if not isinstance(url, str) or not url.strip():
         raise ConfigurationError("the stack's URL is missing", hint=example)
+    # Without what stands before the host: a key and a secret, by a mistake of the user's.
+    shown = f"…@{url.rpartition('@')[2]}" if "@" in url else url
     try:
         parsed = httpx.URL(url.strip())
     except httpx.InvalidURL as error:
-        raise ConfigurationError(f"{url!r} is no URL: {error}", hint=example) from error
+        # What httpx says may quote a part of the credentials; then it is left out.
+        reason = "" if "@" in url else f": {error}"
+        raise ConfigurationError(f"{shown!r} is no URL{reason}", hint=example) from None
     if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise ConfigurationError(f"{url!r} is no http or https URL", hint=example)
+        raise ConfigurationError(f"{shown!r} is no http or https URL", hint=example)
     if parsed.userinfo:
         raise ConfigurationError("the URL must not contain credentials", hint=example)
     if parsed.scheme == "http" and not _is_loopback(parsed.host):

@@ -307,6 +307,10 @@ def test_urls_are_tidied(transport: Opener, url: str, tidy: str) -> None:
         pytest.param("ftp://example.com", id="ftp"),
         pytest.param("https://", id="no-host"),
         pytest.param("https://user:pass@example.com", id="credentials"),
+        pytest.param("ftp://user:pass@example.com/", id="ftp-credentials"),
+        pytest.param("user:pass@example.com", id="no-scheme-credentials"),
+        pytest.param("https://user:pass@example.com:port", id="odd-port-credentials"),
+        pytest.param("https://user:pass/@word@example.com", id="odd-credentials"),
         pytest.param("https://example.com:port", id="odd-port"),
         pytest.param("https://exa mple.com\x00", id="control-character"),
     ],
@@ -315,7 +319,10 @@ def test_impossible_urls(transport: Opener, url: str) -> None:
     """A URL that cannot be one is named before anything is sent."""
     with pytest.raises(ConfigurationError) as caught:
         transport(url)
-    assert "pass@" not in str(caught.value)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "user" not in str(caught.value)
+    assert ":pass" not in shown
+    assert "'pass" not in shown
 
 
 @pytest.mark.parametrize(
