@@ -11,6 +11,7 @@ import ipaddress
 import logging
 import os
 import platform
+import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -227,26 +228,15 @@ class Transport:
         started, tries = time.monotonic(), 0
 
         def wait_before(error: Exception) -> bool | float:
-            """Whether to try again, or after how many seconds the stack asks for it."""
+            """After how many seconds to try again; False for not at all."""
             if not isinstance(error, _TryAgain) or (should_stop is not None and should_stop()):
                 return False
-            if not self._has_answered and not isinstance(error.error, StackError):
-                return time.monotonic() - started < _FIRST_CONTACT_S
-            if error.wait_s is None:
-                return True
-            # The time for retries bounds the wait, too: a stack may ask for an hour.
-            is_in_time = time.monotonic() - started + error.wait_s <= self._retry_for_s
-            return error.wait_s if is_in_time else False
+            wait_s = self._next_wait_s(error, tries, time.monotonic() - started)
+            return False if wait_s is None else wait_s
 
         try:
-            for one in stamina.retry_context(
-                on=wait_before,
-                attempts=None if self._retry_for_s > 0 else 1,
-                timeout=self._retry_for_s or None,
-                wait_initial=_FIRST_WAIT_S,
-                wait_max=_LONGEST_WAIT_S,
-                wait_jitter=_FIRST_WAIT_S,
-            ):
+            # When to stop is decided above, where it is known how long the next wait is.
+            for one in stamina.retry_context(on=wait_before, attempts=None, timeout=None):
                 with one:
                     tries += 1
                     if tries > 1:
@@ -263,6 +253,20 @@ class Transport:
             elapsed_s = time.monotonic() - started
             raise self._no_answer(last.error, tries, elapsed_s) from last.error
         raise AssertionError  # the loop returns or raises
+
+    def _next_wait_s(self, failure: _TryAgain, tries: int, elapsed_s: float) -> float | None:
+        """How long to wait before another attempt; None if the time for attempts is over."""
+        limit_s = self._retry_for_s
+        if not self._has_answered and not isinstance(failure.error, StackError):
+            limit_s = min(limit_s, _FIRST_CONTACT_S)
+        left_s = limit_s - elapsed_s
+        if left_s < _FIRST_WAIT_S:
+            return None
+        if failure.wait_s is not None:
+            # The time for retries bounds this wait, too: a stack may ask for an hour.
+            return failure.wait_s if failure.wait_s <= left_s else None
+        # No wait ends behind the limit: the last one is cut short, for a last attempt.
+        return min(_growing_wait_s(tries), left_s)
 
     def _no_answer(self, error: Exception, attempts: int, elapsed_s: float) -> ConnectionFailed:
         kind = RequestTimeout if isinstance(error, httpx.TimeoutException) else ConnectionFailed
@@ -308,6 +312,12 @@ class Transport:
             return NotAuthenticated(message, **rest)
         default = StackUnavailable if status >= 500 else InvalidRequest  # noqa: PLR2004
         return _ERRORS.get(status, default)(message, **rest)
+
+
+def _growing_wait_s(tries: int) -> float:
+    """How long to wait after so many attempts: longer each time, and not all clients alike."""
+    doubled_s = _FIRST_WAIT_S * 2.0 ** min(tries - 1, 10)
+    return min(_LONGEST_WAIT_S, doubled_s + random.uniform(0, _FIRST_WAIT_S))  # noqa: S311
 
 
 def _retry_after(text: str | None) -> float | None:

@@ -272,6 +272,26 @@ def test_nobody_listens(transport: Opener) -> None:
     assert isinstance(error.__cause__, httpx.ConnectError)
 
 
+def test_first_contact_is_bounded(transport: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing ever answered the time for that is used, and no wait goes beyond it."""
+    # Two waits of at most 0.4 and 0.6 s fit in; a third whole one would end after 1.4 s or later.
+    monkeypatch.setattr("layernext.client.transport._FIRST_CONTACT_S", 1.0)
+    started = time.monotonic()
+    with pytest.raises(ConnectionFailed):
+        transport(f"http://127.0.0.1:{free_port()}", retry_for_s=60).request("GET", "/x")
+    assert 0.75 < time.monotonic() - started < 1.35
+
+
+@pytest.mark.parametrize("limit_s", [1.0, 2.2])
+def test_waits_end_in_time(transport: Opener, limit_s: float) -> None:
+    """With a stack that answers, too, no wait goes beyond the time for retries."""
+    with ScriptedServer(refusal(503, "still starting")) as server:
+        started = time.monotonic()
+        with pytest.raises(StackUnavailable):
+            transport(server.url, retry_for_s=limit_s).request("GET", "/x")
+        assert limit_s - 0.25 < time.monotonic() - started < limit_s + 0.35
+
+
 def test_no_answer_in_time(transport: Opener) -> None:
     """A stack that stalls does not hold the caller for ever."""
     with silent_port() as url, pytest.raises(RequestTimeout) as caught:
