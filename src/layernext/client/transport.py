@@ -14,12 +14,18 @@ import platform
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import httpx
 import msgspec
 import stamina
+from stamina.instrumentation import (
+    RetryDetails,
+    RetryHook,
+    get_on_retry_hooks,
+    set_on_retry_hooks,
+)
 
 from layernext import __version__
 from layernext.errors import (
@@ -73,6 +79,27 @@ class _TryAgain(Exception):
         super().__init__(str(error))
         self.error = error
         self.wait_s = wait_s
+
+
+class _NotOurs:
+    """A hook of stamina's that hears of all retries but ours, which are logged in our own words.
+
+    The hooks are there once for the whole program, which may use stamina itself; its own default
+    prints to standard error where logging is not set up.
+    """
+
+    def __init__(self, hook: RetryHook) -> None:
+        self._hook = hook
+
+    def __call__(self, details: RetryDetails) -> AbstractContextManager[None] | None:
+        return None if isinstance(details.caused_by, _TryAgain) else self._hook(details)
+
+
+def _keep_from_other_hooks() -> None:
+    """Have no hook told of our retries; called before each, as a program may set hooks any time."""
+    hooks = get_on_retry_hooks()
+    if not all(isinstance(hook, _NotOurs) for hook in hooks):
+        set_on_retry_hooks([h if isinstance(h, _NotOurs) else _NotOurs(h) for h in hooks])
 
 
 class Transport:
@@ -232,7 +259,11 @@ class Transport:
             if not isinstance(error, _TryAgain) or (should_stop is not None and should_stop()):
                 return False
             wait_s = self._next_wait_s(error, tries, time.monotonic() - started)
-            return False if wait_s is None else wait_s
+            if wait_s is None:
+                return False
+            _keep_from_other_hooks()
+            logger.warning("%s; trying again in %.1f s", self._trouble(error.error), wait_s)
+            return wait_s
 
         try:
             # When to stop is decided above, where it is known how long the next wait is.
@@ -267,6 +298,21 @@ class Transport:
             return failure.wait_s if failure.wait_s <= left_s else None
         # No wait ends behind the limit: the last one is cut short, for a last attempt.
         return min(_growing_wait_s(tries), left_s)
+
+    def _trouble(self, error: Exception) -> str:
+        """What went wrong in an attempt, as the beginning of a sentence."""
+        if isinstance(error, RateLimited):
+            return "the stack asks for fewer requests"
+        if isinstance(error, StackError):
+            return "the stack does not serve at the moment"
+        reason = f" ({error})" if str(error) else ""
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+            return f"nothing answers at {self.url}{reason}"
+        if isinstance(error, httpx.TimeoutException):
+            return f"no answer from {self.url} in time"
+        if isinstance(error, httpx.DecodingError):
+            return f"an answer from {self.url} cannot be read{reason}"
+        return f"the connection to {self.url} broke{reason}"
 
     def _no_answer(self, error: Exception, attempts: int, elapsed_s: float) -> ConnectionFailed:
         kind = RequestTimeout if isinstance(error, httpx.TimeoutException) else ConnectionFailed

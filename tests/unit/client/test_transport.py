@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import email.utils
 import logging
+import re
+import subprocess
 import sys
 import threading
 import time
@@ -16,6 +18,8 @@ from typing import Protocol
 
 import httpx
 import pytest
+import stamina
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from layernext import __version__
 from layernext.client.transport import Transport
@@ -426,6 +430,97 @@ def test_plain_http_is_warned_of(transport: Opener, caplog: pytest.LogCaptureFix
         transport("http://stack.example.com")
     (record,) = caplog.records
     assert "not encrypted" in record.getMessage()
+
+
+RETRYING = """
+import layernext
+from layernext.client.transport import Transport
+Transport("http://stack.example.com", "k", "s").close()
+try:
+    Transport({url!r}, "k", "s", retry_for_s=1).request("GET", "/x")
+except layernext.ConnectionFailed:
+    print("given up")
+"""
+
+
+def run_script(code: str) -> tuple[str, str]:
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    return done.stdout, done.stderr
+
+
+def test_silent_without_logging() -> None:
+    """A script that did not set up logging sees nothing on its terminal."""
+    url = f"http://127.0.0.1:{free_port()}"
+    assert run_script(RETRYING.format(url=url)) == ("given up\n", "")
+
+
+def test_logs_of_retries() -> None:
+    """A script that did sees one sentence of ours an attempt, and nothing of other libraries."""
+    url = f"http://127.0.0.1:{free_port()}"
+    code = "import logging; logging.basicConfig()" + RETRYING.format(url=url)
+    _, logged = run_script(code)
+    lines = [line for line in logged.splitlines() if "not encrypted" not in line]
+    assert len(lines) >= 2
+    start = f"WARNING:layernext.client:nothing answers at {url} ("
+    for line in lines:
+        assert line.startswith(start)
+        assert re.search(r"; trying again in \d\.\d s$", line)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        pytest.param(refusal(503, "x"), "the stack does not serve at the moment", id="503"),
+        pytest.param(refusal(429, "x"), "the stack asks for fewer requests", id="429"),
+        pytest.param(Answer(hang_up=True), "the connection to http", id="hang-up"),
+        pytest.param(Answer(before=lambda: time.sleep(1)), "no answer from http", id="stall"),
+        pytest.param(
+            Answer(headers={"Content-Encoding": "gzip"}), "an answer from http", id="bad-gzip"
+        ),
+    ],
+)
+def test_words_for_trouble(
+    transport: Opener, caplog: pytest.LogCaptureFixture, fault: Answer, words: str
+) -> None:
+    """Each kind of trouble is logged for what it is."""
+    with (
+        caplog.at_level(logging.WARNING, logger="layernext"),
+        ScriptedServer(fault, FINE) as server,
+    ):
+        transport(server.url, timeout_s=0.5).request("GET", "/x")
+    (record,) = caplog.records
+    assert record.getMessage().startswith(words)
+    assert record.name == "layernext.client"
+
+
+def test_other_retries_keep_their_hooks(transport: Opener) -> None:
+    """A program that uses stamina itself goes on hearing of its own retries, not of ours."""
+    heard: list[str] = []
+
+    def hook(details: RetryDetails) -> None:
+        heard.append(repr(details.caused_by))
+
+    def retry_our_own() -> None:
+        with ScriptedServer(refusal(503, "x"), FINE) as server:
+            transport(server.url).request("GET", "/x")
+
+    @stamina.retry(on=KeyError, wait_initial=0.01, wait_jitter=0)
+    def of_the_program() -> None:
+        if len(heard) % 2 == 0:
+            raise KeyError
+
+    try:
+        set_on_retry_hooks([hook])
+        retry_our_own()
+        assert heard == []
+        of_the_program()
+        set_on_retry_hooks([hook, hook])
+        retry_our_own()
+        assert heard == ["KeyError()"]
+    finally:
+        set_on_retry_hooks(None)
 
 
 def test_secrets_stay_inside(transport: Opener, caplog: pytest.LogCaptureFixture) -> None:
