@@ -11,7 +11,7 @@ import typer
 from layernext.cli import exit_codes
 from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
 from layernext.cli.listings import KINDS
-from layernext.cli.output import counted, print_json, say, tell
+from layernext.cli.output import counted, print_json, say, tell, visible
 from layernext.client import validate_file
 from layernext.errors import DataError
 from layernext.formats import DEFAULT_PROBLEM_LIMIT, detect_geometry
@@ -87,7 +87,8 @@ def upload(
         more = (
             f" and {len(report.new_labels) - len(shown)} more" if shown != report.new_labels else ""
         )
-        tell(f"new labels: {', '.join(shown)}{more}")
+        # `tell` takes line breaks at the end of a line for ours.
+        tell(f"new labels: {visible(', '.join(shown))}{more}")
     sent = counted(report.bytes_sent, "byte")
     tell(f"{sent} in {counted(report.batches, 'request')}, {report.seconds:.2f} s")
 

@@ -46,8 +46,13 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty:
 
 
 def tell(text: str = "") -> None:
-    """A line that is part of what the command shows, on standard output."""
-    print(visible(text, keep="\n"))  # noqa: T201 - this is the command line
+    """A line that is part of what the command shows, on standard output.
+
+    Line breaks before and after it set it apart; one within it would come from data.
+    """
+    line = text.strip("\n")
+    before, _, after = text.partition(line) if line else (text, "", "")
+    print(f"{before}{visible(line)}{after}")  # noqa: T201 - this is the command line
 
 
 def say(text: str) -> None:
@@ -60,13 +65,12 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def visible(text: str, keep: str = "") -> str:
+def visible(text: str) -> str:
     """The text with everything unprintable, line breaks included, as escapes."""
     if text.isprintable():
         return text
     return "".join(
-        one if one.isprintable() or one in keep else one.encode("unicode_escape").decode()
-        for one in text
+        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
     )
 
 

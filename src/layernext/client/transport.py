@@ -9,15 +9,23 @@ from __future__ import annotations
 import email.utils
 import ipaddress
 import logging
+import os
 import platform
+import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import httpx
 import msgspec
 import stamina
+from stamina.instrumentation import (
+    RetryDetails,
+    RetryHook,
+    get_on_retry_hooks,
+    set_on_retry_hooks,
+)
 
 from layernext import __version__
 from layernext.errors import (
@@ -52,6 +60,7 @@ _FIRST_CONTACT_S = 10.0
 """For all attempts at the first contact: where nothing has ever answered, the URL may be wrong."""
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 10.0
+_PROXY_VARIABLES = {"http_proxy", "https_proxy", "all_proxy"}
 _RETRIED = {429, 502, 503, 504}
 _UNPROCESSABLE = 422
 _ERRORS: dict[int, type[StackError]] = {
@@ -72,6 +81,27 @@ class _TryAgain(Exception):
         self.wait_s = wait_s
 
 
+class _NotOurs:
+    """A hook of stamina's that hears of all retries but ours, which are logged in our own words.
+
+    The hooks are there once for the whole program, which may use stamina itself; its own default
+    prints to standard error where logging is not set up.
+    """
+
+    def __init__(self, hook: RetryHook) -> None:
+        self._hook = hook
+
+    def __call__(self, details: RetryDetails) -> AbstractContextManager[None] | None:
+        return None if isinstance(details.caused_by, _TryAgain) else self._hook(details)
+
+
+def _keep_from_other_hooks() -> None:
+    """Have no hook told of our retries; called before each, as a program may set hooks any time."""
+    hooks = get_on_retry_hooks()
+    if not all(isinstance(hook, _NotOurs) for hook in hooks):
+        set_on_retry_hooks([h if isinstance(h, _NotOurs) else _NotOurs(h) for h in hooks])
+
+
 class Transport:
     """Sends requests to one stack, over connections that stay open. Safe to share by threads.
 
@@ -83,7 +113,8 @@ class Transport:
         http: another httpx transport, for tests; the network by default.
 
     Raises:
-        ConfigurationError: the URL or the credentials cannot be right.
+        ConfigurationError: the URL, the credentials, or what the environment says of proxies and
+            certificates cannot be right.
     """
 
     def __init__(
@@ -100,13 +131,21 @@ class Transport:
         _check_credentials(api_key, secret)
         self._retry_for_s = retry_for_s
         self._has_answered = False
-        self._client = httpx.Client(
-            auth=httpx.BasicAuth(api_key.encode(), secret.encode()),
-            headers={"User-Agent": USER_AGENT},
-            timeout=httpx.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_TIMEOUT_S)),
-            follow_redirects=False,
-            transport=http,
-        )
+        auth = httpx.BasicAuth(api_key.encode(), secret.encode())
+        timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_TIMEOUT_S))
+        try:
+            self._client = httpx.Client(
+                auth=auth,
+                headers={"User-Agent": USER_AGENT},
+                timeout=timeout,
+                follow_redirects=False,
+                transport=http,
+            )
+        except OSError as error:
+            raise _bad_certificates(error) from error
+        except (ImportError, ValueError, httpx.InvalidURL) as error:
+            # Without the cause, whose text may have a part of the proxy's credentials.
+            raise _bad_proxy(error) from None
 
     def __repr__(self) -> str:
         return f"Transport({self.url!r})"
@@ -207,7 +246,7 @@ class Transport:
         started = time.monotonic()
         try:
             yield from response.iter_bytes()
-        except (httpx.TransportError, httpx.DecodingError) as error:
+        except httpx.RequestError as error:
             raise self._no_answer(error, 1, time.monotonic() - started) from error
 
     def _repeat(
@@ -216,33 +255,26 @@ class Transport:
         started, tries = time.monotonic(), 0
 
         def wait_before(error: Exception) -> bool | float:
-            """Whether to try again, or after how many seconds the stack asks for it."""
+            """After how many seconds to try again; False for not at all."""
             if not isinstance(error, _TryAgain) or (should_stop is not None and should_stop()):
                 return False
-            if not self._has_answered and not isinstance(error.error, StackError):
-                return time.monotonic() - started < _FIRST_CONTACT_S
-            if error.wait_s is None:
-                return True
-            # The time for retries bounds the wait, too: a stack may ask for an hour.
-            is_in_time = time.monotonic() - started + error.wait_s <= self._retry_for_s
-            return error.wait_s if is_in_time else False
+            wait_s = self._next_wait_s(error, tries, time.monotonic() - started)
+            if wait_s is None:
+                return False
+            _keep_from_other_hooks()
+            logger.warning("%s; trying again in %.1f s", self._trouble(error.error), wait_s)
+            return wait_s
 
         try:
-            for one in stamina.retry_context(
-                on=wait_before,
-                attempts=None if self._retry_for_s > 0 else 1,
-                timeout=self._retry_for_s or None,
-                wait_initial=_FIRST_WAIT_S,
-                wait_max=_LONGEST_WAIT_S,
-                wait_jitter=_FIRST_WAIT_S,
-            ):
+            # When to stop is decided above, where it is known how long the next wait is.
+            for one in stamina.retry_context(on=wait_before, attempts=None, timeout=None):
                 with one:
                     tries += 1
                     if tries > 1:
                         logger.info("%s: attempt %d", what, tries)
                     try:
                         answer = attempt()
-                    except httpx.TransportError as error:
+                    except httpx.RequestError as error:
                         raise _TryAgain(error) from error
                     self._has_answered = True
                     return answer
@@ -253,12 +285,42 @@ class Transport:
             raise self._no_answer(last.error, tries, elapsed_s) from last.error
         raise AssertionError  # the loop returns or raises
 
+    def _next_wait_s(self, failure: _TryAgain, tries: int, elapsed_s: float) -> float | None:
+        """How long to wait before another attempt; None if the time for attempts is over."""
+        limit_s = self._retry_for_s
+        if not self._has_answered and not isinstance(failure.error, StackError):
+            limit_s = min(limit_s, _FIRST_CONTACT_S)
+        left_s = limit_s - elapsed_s
+        if left_s < _FIRST_WAIT_S:
+            return None
+        if failure.wait_s is not None:
+            # The time for retries bounds this wait, too: a stack may ask for an hour.
+            return failure.wait_s if failure.wait_s <= left_s else None
+        # No wait ends behind the limit: the last one is cut short, for a last attempt.
+        return min(_growing_wait_s(tries), left_s)
+
+    def _trouble(self, error: Exception) -> str:
+        """What went wrong in an attempt, as the beginning of a sentence."""
+        if isinstance(error, RateLimited):
+            return "the stack asks for fewer requests"
+        if isinstance(error, StackError):
+            return "the stack does not serve at the moment"
+        reason = f" ({error})" if str(error) else ""
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+            return f"nothing answers at {self.url}{reason}"
+        if isinstance(error, httpx.TimeoutException):
+            return f"no answer from {self.url} in time"
+        if isinstance(error, httpx.DecodingError):
+            return f"an answer from {self.url} cannot be read{reason}"
+        return f"the connection to {self.url} broke{reason}"
+
     def _no_answer(self, error: Exception, attempts: int, elapsed_s: float) -> ConnectionFailed:
         kind = RequestTimeout if isinstance(error, httpx.TimeoutException) else ConnectionFailed
         reason = str(error) or type(error).__name__
         tried = "once" if attempts == 1 else f"{attempts} times in {elapsed_s:.0f} s"
+        what = "no readable answer" if isinstance(error, httpx.DecodingError) else "no answer"
         return kind(
-            f"no answer from {self.url}, tried {tried}: {reason}",
+            f"{what} from {self.url}, tried {tried}: {reason}",
             url=self.url,
             attempts=attempts,
             elapsed_s=elapsed_s,
@@ -296,6 +358,12 @@ class Transport:
             return NotAuthenticated(message, **rest)
         default = StackUnavailable if status >= 500 else InvalidRequest  # noqa: PLR2004
         return _ERRORS.get(status, default)(message, **rest)
+
+
+def _growing_wait_s(tries: int) -> float:
+    """How long to wait after so many attempts: longer each time, and not all clients alike."""
+    doubled_s = _FIRST_WAIT_S * 2.0 ** min(tries - 1, 10)
+    return min(_LONGEST_WAIT_S, doubled_s + random.uniform(0, _FIRST_WAIT_S))  # noqa: S311
 
 
 def _retry_after(text: str | None) -> float | None:
@@ -336,12 +404,16 @@ def _tidy_url(url: object) -> str:
     example = "it should look like https://api.example.com"
     if not isinstance(url, str) or not url.strip():
         raise ConfigurationError("the stack's URL is missing", hint=example)
+    # Without what stands before the host: a key and a secret, by a mistake of the user's.
+    shown = f"…@{url.rpartition('@')[2]}" if "@" in url else url
     try:
         parsed = httpx.URL(url.strip())
     except httpx.InvalidURL as error:
-        raise ConfigurationError(f"{url!r} is no URL: {error}", hint=example) from error
+        # What httpx says may quote a part of the credentials; then it is left out.
+        reason = "" if "@" in url else f": {error}"
+        raise ConfigurationError(f"{shown!r} is no URL{reason}", hint=example) from None
     if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise ConfigurationError(f"{url!r} is no http or https URL", hint=example)
+        raise ConfigurationError(f"{shown!r} is no http or https URL", hint=example)
     if parsed.userinfo:
         raise ConfigurationError("the URL must not contain credentials", hint=example)
     if parsed.scheme == "http" and not _is_loopback(parsed.host):
@@ -354,6 +426,43 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _bad_certificates(error: OSError) -> ConfigurationError:
+    reason = error.strerror or str(error)
+    path = os.environ.get("SSL_CERT_FILE")
+    if not path:
+        return ConfigurationError(f"the certificates to trust cannot be read: {reason}")
+    return ConfigurationError(
+        f"the certificates in {path}, which SSL_CERT_FILE names, cannot be read: {reason}",
+        hint="set SSL_CERT_FILE to a file of certificates in PEM form, or unset it",
+    )
+
+
+def _bad_proxy(error: Exception) -> ConfigurationError:
+    """Names the setting, never its value, which may have credentials in it."""
+    set_here = [name for name in os.environ if name.lower() in _PROXY_VARIABLES]
+    bad = [name for name in set_here if not _is_usable_proxy(os.environ[name])]
+    # Where each proxy can be used it is the list of hosts to reach without one.
+    bad = bad or [name for name in os.environ if name.lower() == "no_proxy"]
+    setting = f"the proxy setting {' and '.join(bad)}" if bad else "this system's proxy setting"
+    if isinstance(error, ImportError):
+        return ConfigurationError(
+            f"{setting} asks for a SOCKS proxy, which needs another package",
+            hint="pip install 'httpx[socks]'",
+        )
+    return ConfigurationError(
+        f"{setting} cannot be used", hint="a proxy should look like http://proxy.example.com:3128"
+    )
+
+
+def _is_usable_proxy(value: str) -> bool:
+    try:
+        proxy = value if "://" in value else f"http://{value}"  # as it is read everywhere
+        httpx.Client(proxy=proxy, trust_env=False).close()
+    except (ImportError, ValueError, httpx.InvalidURL):
+        return False
+    return True
 
 
 def _check_credentials(api_key: object, secret: object) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import io
 import os
+import secrets
+import stat
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,6 +24,9 @@ _UTF8_BOM = b"\xef\xbb\xbf"
 _BUFFER_BYTES = 1 << 20
 # A zstd frame may ask for a window of up to 2 GiB; 128 MiB is what `zstd` itself accepts.
 _MAX_ZSTD_WINDOW_BYTES = 128 << 20
+# All that is read at once is decompressed at once. A block of 128 KiB may be packed into 4 bytes,
+# so this, too, bounds the memory that a hostile file can ask for to about 128 MiB.
+_ZSTD_READ_BYTES = 4 << 10
 
 
 @contextmanager
@@ -29,16 +35,18 @@ def open_decompressed(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
     Raises:
         FormatError: the file is not there, not readable, or not the compression it starts as; the
-            last also while reading.
+            last two also while reading.
     """
-    name = Path(path).name
     try:
-        with Path(path).open("rb") as plain:
-            yield cast("BinaryIO", _Translated(_decompressed(plain), name))
+        plain = Path(path).open("rb")  # noqa: SIM115 - closed below, where no error is translated
     except OSError as error:
-        if isinstance(error, gzip.BadGzipFile):
-            raise FormatError(f"the gzip data is broken: {error}", file=name) from error
-        raise FormatError(f"cannot be read: {error.strerror or error}", file=str(path)) from error
+        raise _unreadable(error, path) from error
+    with plain:
+        yield cast("BinaryIO", _Translated(plain, path))
+
+
+def _unreadable(error: OSError, path: str | os.PathLike[str]) -> FormatError:
+    return FormatError(f"cannot be read: {error.strerror or error}", file=str(path))
 
 
 def _decompressed(plain: BinaryIO) -> BinaryIO:
@@ -48,22 +56,54 @@ def _decompressed(plain: BinaryIO) -> BinaryIO:
     if head.startswith(_GZIP_MAGIC):
         stream = cast("BinaryIO", gzip.GzipFile(fileobj=plain))
     elif head == _ZSTD_MAGIC:
-        reader = zstandard.ZstdDecompressor(max_window_size=_MAX_ZSTD_WINDOW_BYTES).stream_reader(
-            plain, read_size=_BUFFER_BYTES, read_across_frames=True
-        )
-        stream = cast("BinaryIO", io.BufferedReader(cast("io.RawIOBase", reader), _BUFFER_BYTES))
+        stream = cast("BinaryIO", io.BufferedReader(_ZstdReader(plain), _BUFFER_BYTES))
     else:
         stream = plain
     return stream
 
 
+class _ZstdReader(io.RawIOBase):
+    """Reads zstd frames, one or several, and knows when the last one is cut off.
+
+    zstandard's own reader gives what a cut frame holds and then ends as if that were all.
+    """
+
+    def __init__(self, plain: BinaryIO) -> None:
+        self._plain = plain
+        self._options = zstandard.ZstdDecompressor(max_window_size=_MAX_ZSTD_WINDOW_BYTES)
+        self._frame: Any = None  # the frame that is being read, None between two of them
+        self._packed = b""  # read from the file, not yet decompressed
+        self._ready = memoryview(b"")  # decompressed, not yet asked for
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int:
+        while not self._ready:
+            self._packed = self._packed or self._plain.read(_ZSTD_READ_BYTES)
+            if not self._packed:
+                if self._frame is not None:
+                    raise EOFError("it ended before the end of its last zstd frame")
+                return 0
+            if self._frame is None:
+                self._frame = self._options.decompressobj()
+            self._ready = memoryview(self._frame.decompress(self._packed))
+            self._packed = b""
+            if self._frame.eof:
+                self._packed, self._frame = self._frame.unused_data, None
+        count = min(len(buffer), len(self._ready))
+        buffer[:count] = self._ready[:count]
+        self._ready = self._ready[count:]
+        return count
+
+
 class _Translated(io.RawIOBase):
     """Reads a stream, skips a byte order mark, and gives decompression errors one class."""
 
-    def __init__(self, stream: BinaryIO, name: str) -> None:
-        self._stream = stream
-        self._name = name
-        self._head: bytes | None = None
+    def __init__(self, plain: BinaryIO, path: str | os.PathLike[str]) -> None:
+        self._plain = plain
+        self._path = path
+        self._stream: BinaryIO | None = None
 
     def readable(self) -> bool:
         return True
@@ -75,44 +115,83 @@ class _Translated(io.RawIOBase):
 
     def read(self, size: int = -1, /) -> bytes:
         try:
-            if self._head is None:
-                self._head = self._stream.read(len(_UTF8_BOM))
-                if self._head == _UTF8_BOM:
-                    self._head = b""
-                first, self._head = self._head, b""
-                if first:
+            if self._stream is None:
+                self._stream = _decompressed(self._plain)
+                first = self._stream.read(len(_UTF8_BOM))
+                if first not in {b"", _UTF8_BOM}:
                     return first
             return self._stream.read(size)
         except (EOFError, zlib.error, zstandard.ZstdError, gzip.BadGzipFile) as error:
-            raise FormatError(f"the compressed data is broken: {error}", file=self._name) from error
+            name = Path(self._path).name
+            raise FormatError(f"the compressed data is broken: {error}", file=name) from error
+        except OSError as error:
+            raise _unreadable(error, self._path) from error
 
 
 @contextmanager
 def create_compressed(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A new file to write to, compressed if its name ends in ``.gz`` or ``.zst``.
 
-    The content goes to a temporary name beside it, and takes the final name, durably, only when
-    the block ends without an exception: nobody ever sees half a file.
+    The content goes to a temporary file beside it, and takes the final name, durably, only when
+    the block ends without an exception: nobody ever sees half a file. A symbolic link stays, and
+    what it leads to is replaced. A device or a pipe is written to as it is.
+
+    Raises:
+        OSError: the file cannot be created or written; at once, if it is a folder.
     """
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.partial")
+    kind = Path(path).suffix
     try:
-        with temporary.open("wb") as plain:
-            if target.suffix == ".gz":
-                with gzip.GzipFile(
-                    filename="", fileobj=plain, mode="wb", compresslevel=6
-                ) as packed:
-                    yield cast("BinaryIO", packed)
-            elif target.suffix == ".zst":
-                with zstandard.ZstdCompressor(level=3).stream_writer(
-                    plain, closefd=False
-                ) as writer:
-                    yield cast("BinaryIO", writer)
-            else:
-                yield plain
+        mode = Path(path).stat().st_mode
+    except FileNotFoundError:
+        mode = stat.S_IFREG
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if not stat.S_ISREG(mode):
+        # The name must go on leading to the device; what is written to one is seen at once.
+        with Path(path).open("wb") as plain, _packed(plain, kind) as stream:
+            yield stream
+        return
+    target = Path(path).resolve()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Nobody else has this name, and it fits however long that of the target is.
+    temporary = target.with_name(f".layernext-{secrets.token_hex(8)}.partial")
+    try:
+        with temporary.open("xb") as plain:
+            with _packed(plain, kind) as stream:
+                yield stream
             plain.flush()
             os.fsync(plain.fileno())
         temporary.replace(target)
+        _sync_folder(target.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _packed(plain: BinaryIO, kind: str) -> Iterator[BinaryIO]:
+    """A stream that compresses into `plain` as the ending `kind` says; `plain` stays open."""
+    if kind == ".gz":
+        with gzip.GzipFile(filename="", fileobj=plain, mode="wb", compresslevel=6) as packed:
+            yield cast("BinaryIO", packed)
+    elif kind == ".zst":
+        with zstandard.ZstdCompressor(level=3).stream_writer(plain, closefd=False) as writer:
+            yield cast("BinaryIO", writer)
+    else:
+        yield plain
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a new name in a folder last, where that takes a step of its own."""
+    if os.name != "posix":
+        return
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except PermissionError:
+        return  # one may write into it, but not open it; there is no other way
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in {errno.EINVAL, errno.ENOTSUP}:  # a file system without this step
+            raise
+    finally:
+        os.close(descriptor)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import socket
 import stat
@@ -11,6 +12,7 @@ import subprocess
 import pytest
 
 from layernext.cli import exit_codes
+from tests.scripted_server import ScriptedServer, refusal
 from tests.stack_process import COMMAND, create_key, free_port
 
 BROKEN = {
@@ -166,6 +168,33 @@ def test_nobody_there(connected):
     done = connected("doctor", "--url", url, code=exit_codes.NO_CONNECTION)
     assert "✗ connection" in done.stdout
     assert done.stderr == ""
+
+
+def test_note_while_nobody_is_there():
+    """While nothing listens, a note says just that, and when the next attempt is."""
+    url = f"http://127.0.0.1:{free_port()}"
+    program = subprocess.Popen(
+        [*COMMAND, "runs", "--api-key", "k", "--secret", "s", "--url", url],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    first = program.stderr.readline()
+    program.send_signal(signal.SIGINT)
+    program.communicate(timeout=30)
+    assert first.startswith(f"note: nothing answers at {url} (")
+    assert re.search(r"; trying again in \d\.\d s\n$", first)
+
+
+def test_note_while_the_stack_does_not_serve():
+    """A stack that answers 503 gets another note, in one line."""
+    with ScriptedServer(refusal(503, "busy"), refusal(404, "no")) as server:
+        options = ["--api-key", "k", "--secret", "s", "--url", server.url]
+        done = subprocess.run(
+            [*COMMAND, "runs", *options], capture_output=True, text=True, check=False
+        )
+    note, error = done.stderr.splitlines()
+    assert note.startswith("note: the stack does not serve at the moment; trying again in 0.")
+    assert error.startswith("error: ")
 
 
 def test_not_a_url(connected):

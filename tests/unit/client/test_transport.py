@@ -5,14 +5,21 @@ from __future__ import annotations
 import base64
 import email.utils
 import logging
+import re
+import subprocess
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Protocol
 
 import httpx
 import pytest
+import stamina
+from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from layernext import __version__
 from layernext.client.transport import Transport
@@ -99,6 +106,8 @@ def test_connections_are_kept(transport: Opener) -> None:
         pytest.param(Answer(504, b"<html>gateway timeout</html>"), id="504-html"),
         pytest.param(Answer(hang_up=True), id="hang-up"),
         pytest.param(Answer(body=b'{"fine": true}', cut_after=5), id="cut-answer"),
+        pytest.param(Answer(headers={"Content-Encoding": "gzip"}), id="bad-gzip"),
+        pytest.param(Answer(503, headers={"Content-Encoding": "gzip"}), id="503-bad-gzip"),
     ],
 )
 def test_passing_faults_are_tried_again(transport: Opener, fault: Answer) -> None:
@@ -198,6 +207,16 @@ def test_answer_that_is_no_json(transport: Opener) -> None:
         transport(server.url).request_json("GET", "/x")
 
 
+def test_answer_that_cannot_be_decompressed(transport: Opener) -> None:
+    """An answer that stays broken is an error of ours, streamed or not."""
+    with ScriptedServer(Answer(headers={"Content-Encoding": "gzip"})) as server:
+        ours = transport(server.url, retry_for_s=0)
+        with pytest.raises(ConnectionFailed, match="no readable answer from"):
+            ours.request("GET", "/x")
+        with ours.stream("/x", {}) as chunks, pytest.raises(ConnectionFailed, match="readable"):
+            list(chunks)
+
+
 def retry_date(seconds: float) -> str:
     return email.utils.formatdate(time.time() + seconds, usegmt=True)
 
@@ -257,6 +276,26 @@ def test_nobody_listens(transport: Opener) -> None:
     assert isinstance(error.__cause__, httpx.ConnectError)
 
 
+def test_first_contact_is_bounded(transport: Opener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing ever answered the time for that is used, and no wait goes beyond it."""
+    # Two waits of at most 0.4 and 0.6 s fit in; a third whole one would end after 1.4 s or later.
+    monkeypatch.setattr("layernext.client.transport._FIRST_CONTACT_S", 1.0)
+    started = time.monotonic()
+    with pytest.raises(ConnectionFailed):
+        transport(f"http://127.0.0.1:{free_port()}", retry_for_s=60).request("GET", "/x")
+    assert 0.75 < time.monotonic() - started < 1.35
+
+
+@pytest.mark.parametrize("limit_s", [1.0, 2.2])
+def test_waits_end_in_time(transport: Opener, limit_s: float) -> None:
+    """With a stack that answers, too, no wait goes beyond the time for retries."""
+    with ScriptedServer(refusal(503, "still starting")) as server:
+        started = time.monotonic()
+        with pytest.raises(StackUnavailable):
+            transport(server.url, retry_for_s=limit_s).request("GET", "/x")
+        assert limit_s - 0.25 < time.monotonic() - started < limit_s + 0.35
+
+
 def test_no_answer_in_time(transport: Opener) -> None:
     """A stack that stalls does not hold the caller for ever."""
     with silent_port() as url, pytest.raises(RequestTimeout) as caught:
@@ -292,6 +331,10 @@ def test_urls_are_tidied(transport: Opener, url: str, tidy: str) -> None:
         pytest.param("ftp://example.com", id="ftp"),
         pytest.param("https://", id="no-host"),
         pytest.param("https://user:pass@example.com", id="credentials"),
+        pytest.param("ftp://user:pass@example.com/", id="ftp-credentials"),
+        pytest.param("user:pass@example.com", id="no-scheme-credentials"),
+        pytest.param("https://user:pass@example.com:port", id="odd-port-credentials"),
+        pytest.param("https://user:pass/@word@example.com", id="odd-credentials"),
         pytest.param("https://example.com:port", id="odd-port"),
         pytest.param("https://exa mple.com\x00", id="control-character"),
     ],
@@ -300,7 +343,10 @@ def test_impossible_urls(transport: Opener, url: str) -> None:
     """A URL that cannot be one is named before anything is sent."""
     with pytest.raises(ConfigurationError) as caught:
         transport(url)
-    assert "pass@" not in str(caught.value)
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "user" not in str(caught.value)
+    assert ":pass" not in shown
+    assert "'pass" not in shown
 
 
 @pytest.mark.parametrize(
@@ -322,6 +368,59 @@ def test_impossible_credentials(key: str, secret: str) -> None:
     assert not secret or secret not in str(caught.value)
 
 
+ENVIRONMENT = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE")
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    """Without any proxy or certificates of the machine that runs the tests."""
+    for name in ENVIRONMENT:
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        pytest.param("ALL_PROXY", "socks5://me:s3cr3t@h:1", "SOCKS", id="socks"),
+        pytest.param("HTTP_PROXY", "foo://me:s3cr3t@h", "cannot be used", id="scheme"),
+        pytest.param("https_proxy", "http://me:s3cr3t/x@h", "cannot be used", id="slash"),
+        pytest.param("NO_PROXY", "fe80::/10", "cannot be used", id="exceptions"),
+    ],
+)
+def test_impossible_proxies(
+    transport: Opener, environment: pytest.MonkeyPatch, name: str, value: str, words: str
+) -> None:
+    """A proxy setting that cannot be used is named, without its credentials."""
+    if words == "SOCKS":
+        environment.setitem(sys.modules, "socksio", None)
+    else:
+        environment.setenv("ALL_PROXY", "proxy.example.com:3128")
+    environment.setenv(name, value)
+    with pytest.raises(ConfigurationError) as caught:
+        transport("https://a.b")
+    text = str(caught.value)
+    assert f"the proxy setting {name} " in text
+    assert words in text
+    shown = "".join(traceback.format_exception(caught.value))
+    assert "s3cr3t" not in shown
+    assert "me:" not in text
+
+
+@pytest.mark.parametrize("text", [None, "no certificate"])
+def test_impossible_certificates(
+    transport: Opener, environment: pytest.MonkeyPatch, tmp_path: Path, text: str | None
+) -> None:
+    """Certificates that are not there, or are none, are named with the variable that asks."""
+    path = tmp_path / "ca.pem"
+    if text is not None:
+        path.write_text(text)
+    environment.setenv("SSL_CERT_FILE", str(path))
+    with pytest.raises(ConfigurationError, match=r"ca\.pem, which SSL_CERT_FILE names"):
+        transport("https://a.b")
+
+
 def test_plain_http_is_warned_of(transport: Opener, caplog: pytest.LogCaptureFixture) -> None:
     """Secrets over an open network are worth a warning; on this machine they are not."""
     with caplog.at_level(logging.WARNING, logger="layernext"):
@@ -331,6 +430,97 @@ def test_plain_http_is_warned_of(transport: Opener, caplog: pytest.LogCaptureFix
         transport("http://stack.example.com")
     (record,) = caplog.records
     assert "not encrypted" in record.getMessage()
+
+
+RETRYING = """
+import layernext
+from layernext.client.transport import Transport
+Transport("http://stack.example.com", "k", "s").close()
+try:
+    Transport({url!r}, "k", "s", retry_for_s=1).request("GET", "/x")
+except layernext.ConnectionFailed:
+    print("given up")
+"""
+
+
+def run_script(code: str) -> tuple[str, str]:
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    return done.stdout, done.stderr
+
+
+def test_silent_without_logging() -> None:
+    """A script that did not set up logging sees nothing on its terminal."""
+    url = f"http://127.0.0.1:{free_port()}"
+    assert run_script(RETRYING.format(url=url)) == ("given up\n", "")
+
+
+def test_logs_of_retries() -> None:
+    """A script that did sees one sentence of ours an attempt, and nothing of other libraries."""
+    url = f"http://127.0.0.1:{free_port()}"
+    code = "import logging; logging.basicConfig()" + RETRYING.format(url=url)
+    _, logged = run_script(code)
+    lines = [line for line in logged.splitlines() if "not encrypted" not in line]
+    assert len(lines) >= 2
+    start = f"WARNING:layernext.client:nothing answers at {url} ("
+    for line in lines:
+        assert line.startswith(start)
+        assert re.search(r"; trying again in \d\.\d s$", line)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        pytest.param(refusal(503, "x"), "the stack does not serve at the moment", id="503"),
+        pytest.param(refusal(429, "x"), "the stack asks for fewer requests", id="429"),
+        pytest.param(Answer(hang_up=True), "the connection to http", id="hang-up"),
+        pytest.param(Answer(before=lambda: time.sleep(1)), "no answer from http", id="stall"),
+        pytest.param(
+            Answer(headers={"Content-Encoding": "gzip"}), "an answer from http", id="bad-gzip"
+        ),
+    ],
+)
+def test_words_for_trouble(
+    transport: Opener, caplog: pytest.LogCaptureFixture, fault: Answer, words: str
+) -> None:
+    """Each kind of trouble is logged for what it is."""
+    with (
+        caplog.at_level(logging.WARNING, logger="layernext"),
+        ScriptedServer(fault, FINE) as server,
+    ):
+        transport(server.url, timeout_s=0.5).request("GET", "/x")
+    (record,) = caplog.records
+    assert record.getMessage().startswith(words)
+    assert record.name == "layernext.client"
+
+
+def test_other_retries_keep_their_hooks(transport: Opener) -> None:
+    """A program that uses stamina itself goes on hearing of its own retries, not of ours."""
+    heard: list[str] = []
+
+    def hook(details: RetryDetails) -> None:
+        heard.append(repr(details.caused_by))
+
+    def retry_our_own() -> None:
+        with ScriptedServer(refusal(503, "x"), FINE) as server:
+            transport(server.url).request("GET", "/x")
+
+    @stamina.retry(on=KeyError, wait_initial=0.01, wait_jitter=0)
+    def of_the_program() -> None:
+        if len(heard) % 2 == 0:
+            raise KeyError
+
+    try:
+        set_on_retry_hooks([hook])
+        retry_our_own()
+        assert heard == []
+        of_the_program()
+        set_on_retry_hooks([hook, hook])
+        retry_our_own()
+        assert heard == ["KeyError()"]
+    finally:
+        set_on_retry_hooks(None)
 
 
 def test_secrets_stay_inside(transport: Opener, caplog: pytest.LogCaptureFixture) -> None:
