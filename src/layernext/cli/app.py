@@ -12,7 +12,7 @@ import typer
 
 from layernext import __version__
 from layernext.cli import data, demo, doctor, exit_codes, keys, listings, serve
-from layernext.cli.output import say, tell
+from layernext.cli.output import Interrupted, say, tell
 
 # Typer has click inside or beside it, depending on its version; this is its class either way.
 _UsageError: type[Any] = typer.BadParameter.__mro__[1]
@@ -117,6 +117,9 @@ def run(arguments: list[str]) -> int:
         return exit_codes.OK
     except (KeyboardInterrupt, typer.Abort):
         say("interrupted")
+        return exit_codes.INTERRUPTED
+    except Interrupted as interruption:
+        say(str(interruption))
         return exit_codes.INTERRUPTED
     except Exception as error:  # noqa: BLE001 - a line and a code, not a traceback
         return _report(error)

@@ -11,7 +11,7 @@ import typer
 from layernext.cli import exit_codes
 from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
 from layernext.cli.listings import KINDS
-from layernext.cli.output import counted, print_json, say, tell, visible
+from layernext.cli.output import Interrupted, counted, print_json, say, tell, visible
 from layernext.client import validate_file
 from layernext.errors import DataError
 from layernext.formats import DEFAULT_PROBLEM_LIMIT, detect_geometry
@@ -61,17 +61,22 @@ def upload(
         layernext upload kitchen truth labels.json.zst --ground-truth --json
     """
     with connect(api_key, secret, url, config) as client:
-        report = client.upload_modelrun(
-            collection,
-            run,
-            file,
-            geometry=geometry or detect_geometry(file),
-            ground_truth=ground_truth,
-            normalized=normalized,
-            validate=validate,
-            resume=resume,
-            progress=False if quiet else None,
-        )
+        try:
+            report = client.upload_modelrun(
+                collection,
+                run,
+                file,
+                geometry=geometry or detect_geometry(file),
+                ground_truth=ground_truth,
+                normalized=normalized,
+                validate=validate,
+                resume=resume,
+                progress=False if quiet else None,
+            )
+        except KeyboardInterrupt:
+            raise Interrupted(
+                "interrupted; the same command with --resume sends only the rest"
+            ) from None
     if as_json:
         print_json(report.to_dict())
         return

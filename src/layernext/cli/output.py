@@ -21,6 +21,10 @@ UNBOUNDED = 10_000
 """Columns of a table that goes to a file or a pipe: nothing is wrapped there."""
 
 
+class Interrupted(Exception):
+    """Ctrl-C where there is more to say than that; the text is the whole line."""
+
+
 def print_json(data: Any) -> None:
     """One JSON document on standard output, in UTF-8 wherever that goes."""
     text = msgspec.json.format(msgspec.json.encode(data, enc_hook=str), indent=2)

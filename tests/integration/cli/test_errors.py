@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 import subprocess
+import time
 
 import pytest
 
@@ -246,19 +247,35 @@ def test_output_that_nobody_reads(connected):
     assert done.stderr == ""
 
 
-def test_interrupted(tmp_path):
-    """Ctrl-C while the stack does not answer: one line, the usual code, no traceback."""
+def interrupt(*arguments):
+    """Ctrl-C while the stack does not answer: the exit code, and what was said."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         program = subprocess.Popen(
-            [*COMMAND, "runs", "--api-key", "k", "--secret", "s", "--url", url],
+            [*COMMAND, *map(str, arguments), "--api-key", "k", "--secret", "s", "--url", url],
             stderr=subprocess.PIPE,
             text=True,
         )
         silent.settimeout(30)
-        connection, _ = silent.accept()  # now it waits for the answer
+        connection, _ = silent.accept()
         with connection:
             connection.recv(1)
+            # It is about to wait for the answer. A signal just before that call would be noticed by
+            # Python only after it, so let it begin.
+            time.sleep(0.3)
             program.send_signal(signal.SIGINT)
             _, said = program.communicate(timeout=30)
-    assert (program.returncode, said) == (exit_codes.INTERRUPTED, "interrupted\n")
+    return program.returncode, said
+
+
+def test_interrupted():
+    """Ctrl-C: one line, the usual code, no traceback."""
+    assert interrupt("runs") == (exit_codes.INTERRUPTED, "interrupted\n")
+
+
+def test_interrupted_upload(samples):
+    """Ctrl-C during an upload: the line says how it goes on."""
+    code, said = interrupt("upload", "c", "r", samples / "example_bbox.json")
+    assert code == exit_codes.INTERRUPTED
+    (line,) = said.splitlines()
+    assert line == "interrupted; the same command with --resume sends only the rest"
