@@ -146,18 +146,12 @@ class _Notes(logging.Handler):
     """Warnings of the libraries as one line each on standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Print the record. The library that repeats requests says little in its message."""
-        wait_s = getattr(record, "stamina.wait_for", None)
-        if wait_s is None:
-            say(f"note: {record.getMessage()}")
-        else:
-            say(f"note: the stack does not serve at the moment; trying again in {wait_s:.1f} s")
+        """Print the record."""
+        say(f"note: {record.getMessage()}")
 
 
 def _tell_of_trouble() -> None:
-    for name in ("layernext", "stamina"):
-        logger = logging.getLogger(name)
-        if not any(isinstance(handler, _Notes) for handler in logger.handlers):
-            notes = _Notes(logging.WARNING)
-            logger.addHandler(notes)
-            logger.propagate = False
+    logger = logging.getLogger("layernext")
+    if not any(isinstance(handler, _Notes) for handler in logger.handlers):
+        logger.addHandler(_Notes(logging.WARNING))
+        logger.propagate = False

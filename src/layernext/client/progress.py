@@ -41,7 +41,7 @@ def show_progress(choice: ProgressChoice, what: str, total: int | None) -> Itera
     )
 
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # names are no markup
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("images"),

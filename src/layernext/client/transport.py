@@ -294,8 +294,8 @@ class Transport:
         if left_s < _FIRST_WAIT_S:
             return None
         if failure.wait_s is not None:
-            # The time for retries bounds this wait, too: a stack may ask for an hour.
-            return failure.wait_s if failure.wait_s <= left_s else None
+            # The time for retries bounds this wait, too: a stack may ask for an hour, or for none.
+            return max(failure.wait_s, _FIRST_WAIT_S) if failure.wait_s <= left_s else None
         # No wait ends behind the limit: the last one is cut short, for a last attempt.
         return min(_growing_wait_s(tries), left_s)
 

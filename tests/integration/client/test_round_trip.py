@@ -413,3 +413,10 @@ def test_names_that_begin_alike_over_the_published_protocol(published_stack: Any
         for name in (park, f"{park}_west"):
             client.upload_modelrun(name, "run", [{"image": "1.jpg", "annotations": []}])
             assert [one.image for one in client.iter_annotations(name, "run")] == ["1.jpg"]
+
+
+def test_names_are_no_markup(client: LayerNextClient, capfd: pytest.CaptureFixture[str]) -> None:
+    """A progress bar shows a run's name as it is."""
+    collection, name = fresh(), "a[/b] [red]c"
+    client.upload_modelrun(collection, name, [{"image": "a", "annotations": []}], progress=True)
+    assert name in capfd.readouterr().err
