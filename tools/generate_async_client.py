@@ -32,7 +32,7 @@ from typing import Any, Literal
 
 import httpx
 
-from layernext.client.bridge import AsyncRunLogger, as_async_iterator, as_iterable
+from layernext.client.bridge import AsyncRunLogger, as_async_iterator, as_iterable, in_thread
 from layernext.client.client import LayerNextClient
 from layernext.client.progress import ProgressChoice
 from layernext.client.reports import DownloadReport, RemoveReport, UploadReport
@@ -46,8 +46,8 @@ class AsyncLayerNextClient:
     """`LayerNextClient` for asyncio: the same calls with the same arguments, to be awaited.
 
     `iter_annotations` gives an asynchronous iterator, `model_run` an asynchronous context manager,
-    and `upload_modelrun` takes asynchronous iterables, too. A call that is cancelled stops being
-    waited for, but goes on in its thread: an upload to its end, which `asyncio.run` waits for.
+    and `upload_modelrun` takes asynchronous iterables, too. A call that is cancelled ends
+    at the next image; what an upload has sent by then is stored.
     """
 
     def __init__(
@@ -143,7 +143,7 @@ def _method(node: ast.FunctionDef) -> str:
     given = f"{call}, {passed}" if passed else call
     return (
         f"    async def {node.name}({signature}) -> {returns}:\n{document}{before}"
-        f"        return await asyncio.to_thread({given})\n"
+        f"        return await in_thread({given})\n"
     )
 
 

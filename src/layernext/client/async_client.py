@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import httpx
 
-from layernext.client.bridge import AsyncRunLogger, as_async_iterator, as_iterable
+from layernext.client.bridge import AsyncRunLogger, as_async_iterator, as_iterable, in_thread
 from layernext.client.client import LayerNextClient
 from layernext.client.progress import ProgressChoice
 from layernext.client.reports import DownloadReport, RemoveReport, UploadReport
@@ -26,8 +26,8 @@ class AsyncLayerNextClient:
     """`LayerNextClient` for asyncio: the same calls with the same arguments, to be awaited.
 
     `iter_annotations` gives an asynchronous iterator, `model_run` an asynchronous context manager,
-    and `upload_modelrun` takes asynchronous iterables, too. A call that is cancelled stops being
-    waited for, but goes on in its thread: an upload to its end, which `asyncio.run` waits for.
+    and `upload_modelrun` takes asynchronous iterables, too. A call that is cancelled ends
+    at the next image; what an upload has sent by then is stored.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class AsyncLayerNextClient:
 
         See `LayerNextClient.close`.
         """
-        return await asyncio.to_thread(self._client.close)
+        return await in_thread(self._client.close)
 
     async def upload_modelrun_from_json(
         self,
@@ -84,7 +84,7 @@ class AsyncLayerNextClient:
 
         See `LayerNextClient.upload_modelrun_from_json`.
         """
-        return await asyncio.to_thread(
+        return await in_thread(
             self._client.upload_modelrun_from_json,
             collection_base_path,
             model_run_name,
@@ -110,7 +110,7 @@ class AsyncLayerNextClient:
 
         See `LayerNextClient.upload_groundtruth_from_json`.
         """
-        return await asyncio.to_thread(
+        return await in_thread(
             self._client.upload_groundtruth_from_json,
             collection_base_path,
             ground_truth_name,
@@ -137,7 +137,7 @@ class AsyncLayerNextClient:
 
         See `LayerNextClient.upload_annotations_for_collection`.
         """
-        return await asyncio.to_thread(
+        return await in_thread(
             self._client.upload_annotations_for_collection,
             collection_name,
             operation_unique_id,
@@ -164,7 +164,7 @@ class AsyncLayerNextClient:
 
         See `LayerNextClient.upload_annotations_by_unique_name`.
         """
-        return await asyncio.to_thread(
+        return await in_thread(
             self._client.upload_annotations_by_unique_name,
             operation_unique_id,
             json_data_file_path,
@@ -191,7 +191,7 @@ class AsyncLayerNextClient:
 
         See `LayerNextClient.upload_annotations_by_storage_path`.
         """
-        return await asyncio.to_thread(
+        return await in_thread(
             self._client.upload_annotations_by_storage_path,
             operation_unique_id,
             json_data_file_path,
@@ -221,7 +221,7 @@ class AsyncLayerNextClient:
 
         See `LayerNextClient.upload_annotations_for_folder`.
         """
-        return await asyncio.to_thread(
+        return await in_thread(
             self._client.upload_annotations_for_folder,
             collection_base_path,
             operation_unique_id,
@@ -255,7 +255,7 @@ class AsyncLayerNextClient:
         See `LayerNextClient.upload_modelrun`.
         """
         source = as_iterable(source, asyncio.get_running_loop())
-        return await asyncio.to_thread(
+        return await in_thread(
             self._client.upload_modelrun,
             collection,
             run,
@@ -310,7 +310,7 @@ class AsyncLayerNextClient:
 
         See `LayerNextClient.download_to_file`.
         """
-        return await asyncio.to_thread(
+        return await in_thread(
             self._client.download_to_file,
             collection,
             runs,
@@ -331,7 +331,7 @@ class AsyncLayerNextClient:
 
         See `LayerNextClient.download_collection`.
         """
-        return await asyncio.to_thread(
+        return await in_thread(
             self._client.download_collection,
             collection_id,
             annotation_type,
@@ -345,51 +345,49 @@ class AsyncLayerNextClient:
 
         See `LayerNextClient.list_collections`.
         """
-        return await asyncio.to_thread(self._client.list_collections)
+        return await in_thread(self._client.list_collections)
 
     async def list_model_runs(self, collection: str | None = None) -> list[ModelRun]:
         """Model runs and ground truths with their counts, oldest first.
 
         See `LayerNextClient.list_model_runs`.
         """
-        return await asyncio.to_thread(self._client.list_model_runs, collection)
+        return await in_thread(self._client.list_model_runs, collection)
 
     async def get_all_labels(self) -> list[Label]:
         """Every label of the stack with its reference, colour and attributes.
 
         See `LayerNextClient.get_all_labels`.
         """
-        return await asyncio.to_thread(self._client.get_all_labels)
+        return await in_thread(self._client.get_all_labels)
 
     async def get_stack_info(self) -> dict[str, Any] | None:
         """The stack's version and the key's name and role; None from a published-only stack.
 
         See `LayerNextClient.get_stack_info`.
         """
-        return await asyncio.to_thread(self._client.get_stack_info)
+        return await in_thread(self._client.get_stack_info)
 
     async def create_collection(self, name: str) -> Collection:
         """The collection of this name, made if there is none.
 
         See `LayerNextClient.create_collection`.
         """
-        return await asyncio.to_thread(self._client.create_collection, name)
+        return await in_thread(self._client.create_collection, name)
 
     async def remove_annotations(self, collection_id: str, model_run_id: str) -> RemoveReport:
         """Remove a run's annotations, model run and ground truth, from a collection.
 
         See `LayerNextClient.remove_annotations`.
         """
-        return await asyncio.to_thread(self._client.remove_annotations, collection_id, model_run_id)
+        return await in_thread(self._client.remove_annotations, collection_id, model_run_id)
 
     async def wait_for_job_complete(self, job_id: str, *, timeout_s: float | None = None) -> Job:
         """Wait until a job has ended, asking at growing intervals of up to 10 s.
 
         See `LayerNextClient.wait_for_job_complete`.
         """
-        return await asyncio.to_thread(
-            self._client.wait_for_job_complete, job_id, timeout_s=timeout_s
-        )
+        return await in_thread(self._client.wait_for_job_complete, job_id, timeout_s=timeout_s)
 
     async def validate_file(
         self,
@@ -403,6 +401,6 @@ class AsyncLayerNextClient:
 
         See `LayerNextClient.validate_file`.
         """
-        return await asyncio.to_thread(
+        return await in_thread(
             self._client.validate_file, path, geometry, limit=limit, progress=progress
         )

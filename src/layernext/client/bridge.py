@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import itertools
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator
-from typing import Any, TypeVar
+import threading
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterable, Iterator
+from typing import Any, ParamSpec, TypeVar
 
+from layernext.client.cancellation import is_cancelled
 from layernext.client.reports import UploadReport
 from layernext.client.run_logger import RunLogger
 from layernext.client.sources import Item
 
 Element = TypeVar("Element")
+Arguments = ParamSpec("Arguments")
 
 CHUNK = 64
 """Elements fetched per change of thread."""
@@ -57,6 +60,24 @@ def _pulled(source: AsyncIterable[Item], loop: asyncio.AbstractEventLoop) -> Ite
 
     while chunk := asyncio.run_coroutine_threadsafe(next_chunk(), loop).result():
         yield from chunk
+
+
+async def in_thread(
+    function: Callable[Arguments, Element], *arguments: Arguments.args, **named: Arguments.kwargs
+) -> Element:
+    """Run a call in a thread; if it is cancelled, its work ends at the next image.
+
+    A request that is under way ends by itself.
+    """
+    event = threading.Event()
+    token = is_cancelled.set(event)
+    try:
+        return await asyncio.to_thread(function, *arguments, **named)
+    except asyncio.CancelledError:
+        event.set()
+        raise
+    finally:
+        is_cancelled.reset(token)
 
 
 class AsyncRunLogger:

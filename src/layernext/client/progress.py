@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TypeAlias
 
+from layernext.client.cancellation import go_on_unless_cancelled, is_cancelled
+
 ProgressChoice: TypeAlias = bool | Callable[[str, int, int | None], None] | None
 """None: a bar if standard error is a terminal. True or False: always or never a bar. A callable
 gets what is being done, images done so far, and images in all (None if unknown)."""
@@ -16,7 +18,24 @@ Advance: TypeAlias = Callable[[int], None]
 
 @contextmanager
 def show_progress(choice: ProgressChoice, what: str, total: int | None) -> Iterator[Advance]:
-    """Give a function to call with the number of images just done."""
+    """Give a function to call with the number of images just done.
+
+    It is also where work ends of which the caller has cancelled the call.
+    """
+    with _shown(choice, what, total) as advance:
+        if is_cancelled.get() is None:
+            yield advance
+            return
+
+        def go_on(images: int) -> None:
+            go_on_unless_cancelled()
+            advance(images)
+
+        yield go_on
+
+
+@contextmanager
+def _shown(choice: ProgressChoice, what: str, total: int | None) -> Iterator[Advance]:
     if callable(choice):
         done = 0
 

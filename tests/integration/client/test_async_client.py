@@ -10,7 +10,9 @@ import sys
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Literal
 
+import msgspec
 import pytest
 
 from layernext import AsyncLayerNextClient, ImageAnnotations, LayerNextClient, Rectangle
@@ -180,3 +182,34 @@ def test_reading_is_broken_off(native_stack: StackProcess) -> None:
             assert len(await client.list_model_runs(collection)) == 1
 
     asyncio.run(work())
+
+
+@pytest.mark.parametrize("validate", ["first", "stream"])
+def test_cancelled_upload_ends(
+    native_stack: StackProcess, tmp_path: Path, validate: Literal["first", "stream"]
+) -> None:
+    """Work goes no further once the call is cancelled, and what was sent by then is stored."""
+    path, collection, total = tmp_path / "run.json", fresh(), 60_000
+    path.write_bytes(b'{"images": [' + b",".join(map(msgspec.json.encode, sets(total))) + b"]}")
+    done: dict[str, int] = {}
+    client = AsyncLayerNextClient(*native_stack.arguments)
+
+    async def work() -> None:
+        started = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def progress(what: str, images: int, _total: int | None) -> None:
+            done[what] = images
+            loop.call_soon_threadsafe(started.set)
+
+        call = client.upload_modelrun(collection, "r", path, validate=validate, progress=progress)
+        task = asyncio.create_task(call)
+        await started.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(work())
+    asyncio.run(client.close())
+    assert done
+    assert max(done.values()) < total
