@@ -116,14 +116,14 @@ def test_settings_of_the_file(tmp_path: Path) -> None:
 
 def test_opened_at_the_same_moment(database_url: str) -> None:
     """Several processes may open one new database at once: one migrates, all work."""
-    barrier = threading.Barrier(4)
+    barrier = threading.Barrier(8)
 
     def open_store(_: int) -> Store:
         barrier.wait()
         return Store.open(database_url)
 
-    with ThreadPoolExecutor(4) as pool:
-        stores = list(pool.map(open_store, range(4)))
+    with ThreadPoolExecutor(8) as pool:
+        stores = list(pool.map(open_store, range(8)))
     tables = [store.ensure_labels({"cup": {}})["cup"].ref for store in stores]
     assert len(set(tables)) == 1
     for store in stores:

@@ -12,7 +12,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -133,12 +133,12 @@ class Database:
     @staticmethod
     def _lay_out_sqlite(path: str) -> None:
         """Page size and journal of a new file; both are stored in it."""
-        connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
-        try:
-            connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-            connection.execute("PRAGMA journal_mode = WAL")
-        finally:
-            connection.close()
+        deadline = time.monotonic() + BUSY_SECONDS
+        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as file:
+            file.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+            # For this one statement SQLite does not wait for others that begin at the same moment.
+            while not _use_wal(file, may_fail=time.monotonic() < deadline):
+                time.sleep(0.02)
 
     def _open_postgresql(self, url: str) -> None:
         address = sa.make_url(url).set(drivername="postgresql+psycopg")
@@ -257,6 +257,16 @@ class Database:
             # The writer last: SQLite folds its log into the file with the last connection.
             for engine in reversed(self._engines):
                 engine.dispose()
+
+
+def _use_wal(file: sqlite3.Connection, *, may_fail: bool) -> bool:
+    try:
+        file.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError as error:
+        if may_fail and "locked" in str(error):
+            return False
+        raise
+    return True
 
 
 def _set_up_sqlite(cache_kib: int) -> Callable[[sqlite3.Connection, object], None]:
