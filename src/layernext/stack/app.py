@@ -15,7 +15,7 @@ from types import FrameType
 import msgspec
 import uvicorn
 from litestar.datastructures import State
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from layernext.errors import ConfigurationError
 from layernext.stack.api import auth, health, native, openapi, published
@@ -33,7 +33,8 @@ KEEP_ALIVE_S = 75
 """Longer than the pauses of a client between its batches, so that connections are used again."""
 
 MAX_HEAD_BYTES = 64 << 10
-"""Of a request's line and headers. They are read before anybody has shown a key."""
+"""Of a request's URL and headers, or of its trailers. They are read before anybody has shown a
+key."""
 
 HEAD_TIMEOUT_S = 30
 """For a request's head to come, from the opening of the connection or the head's first byte."""
@@ -179,55 +180,98 @@ class _Protocol(HttpToolsProtocol):
     """
 
     _head_bytes: int | None = 0
-    """Of a request whose head is not complete; None while none is under way."""
+    """Taken in of a head, or of the trailers behind a chunked body; None in a body."""
+    _new_bytes = 0
+    """Of the data that has just come: what belongs to no earlier part of the connection."""
     _head_timer: asyncio.TimerHandle | None = None
+    _is_head_too_large = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._expect_head()
+        self._start_head_timer()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._forget_head()
+        self._stop_head_timer()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._expect_head()
+        self._start_head_timer()
 
     def on_headers_complete(self) -> None:
-        self._forget_head()
+        self._stop_head_timer()
+        # A head may come whole with one read, and has not been counted then.
+        fields = sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if len(self.url) + fields > MAX_HEAD_BYTES:
+            self._is_head_too_large = True
+            raise ValueError  # ends the parser, which leads to send_400_response
+        self._head_bytes = None
         super().on_headers_complete()
 
+    def on_chunk_header(self) -> None:
+        # Behind the last chunk come trailers, which the parser gathers like headers.
+        self._count_anew()
+
+    def on_body(self, body: bytes) -> None:
+        self._head_bytes = None
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        self._count_anew()
+
     def data_received(self, data: bytes) -> None:
+        self._new_bytes = len(data)
         super().data_received(data)
         if self._head_bytes is None or self.transport.is_closing():
             return
-        self._head_bytes += len(data)
+        self._head_bytes += self._new_bytes
         if self._head_bytes > MAX_HEAD_BYTES:
-            text = f"the head of the request is larger than {MAX_HEAD_BYTES >> 10} KiB"
-            self._refuse("431 Request Header Fields Too Large", text)
+            self._refuse_head()
 
-    def _expect_head(self) -> None:
-        self._forget_head()
-        self._head_bytes = 0
-        self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self.transport.close)
+    def _count_anew(self) -> None:
+        self._head_bytes = self._new_bytes = 0
 
-    def _forget_head(self) -> None:
-        self._head_bytes = None
+    def _start_head_timer(self) -> None:
+        self._stop_head_timer()
+        self._head_timer = self.loop.call_later(HEAD_TIMEOUT_S, self._head_is_late)
+
+    def _stop_head_timer(self) -> None:
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
 
+    def _head_is_late(self) -> None:
+        # While requests wait for their answers, reading may pause, and the next head with it.
+        cycle = self._last_cycle()
+        if cycle is not None and not cycle.response_complete:
+            self._start_head_timer()
+        else:
+            self.transport.close()
+
+    def _last_cycle(self) -> RequestResponseCycle | None:
+        return self.cycle  # None before the first request, which uvicorn's types leave out
+
     def send_400_response(self, msg: str) -> None:
-        self._refuse("400 Bad Request", msg)
+        if self._is_head_too_large:
+            self._refuse_head()
+        else:
+            self._refuse("400 Bad Request", msg)
+
+    def _refuse_head(self) -> None:
+        text = f"the head of the request is larger than {MAX_HEAD_BYTES >> 10} KiB"
+        self._refuse("431 Request Header Fields Too Large", text)
 
     def _refuse(self, status: str, text: str) -> None:
-        body = envelope(int(status[:3]), text, None)
-        head = (
-            f"HTTP/1.1 {status}\r\n"
-            f"content-type: {JSON}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode() + body)
+        # Within an answer that is under way, another one would be taken for a part of it.
+        cycle = self._last_cycle()
+        if cycle is None or cycle.response_complete or not cycle.response_started:
+            body = envelope(int(status[:3]), text, None)
+            head = (
+                f"HTTP/1.1 {status}\r\n"
+                f"content-type: {JSON}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+            )
+            self.transport.write(head.encode() + body)
         self.transport.close()
 
 

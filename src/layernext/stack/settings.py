@@ -25,8 +25,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         ingest_slots: batches that are decoded and stored at a time. Together with the size of a
             batch this bounds the memory; more than a few gain nothing.
         download_slots: downloads at a time; each holds a connection to the database.
-        idle_timeout_s: a client that neither sends nor takes a byte for so long is dropped; one
-            that takes nothing of a download after 10 s, while another download waits.
+        idle_timeout_s: a client that neither sends nor takes anything for so long is dropped; in a
+            download, after 10 s already while another download waits for its place.
         stop_timeout_s: what requests in flight get to finish after SIGTERM.
     """
 

@@ -34,6 +34,9 @@ logger = logging.getLogger("layernext.stack.download")
 PIECE_BYTES = 256 << 10
 """Lines are gathered to this size before they are compressed and sent."""
 
+SEND_BYTES = 64 << 10
+"""Pieces are sent in parts of this size: whoever takes one in time is slow, but not stalled."""
+
 QUEUE_S = 30.0
 """A download waits so long for its turn before it is told to come again."""
 
@@ -218,8 +221,8 @@ class _Sender(ASGIResponse):
         super().__init__()
         self._services = services
         self._pieces = pieces
-        self._moved_at = 0.0
-        self._gave_way = False
+        self._sending_since: float | None = None
+        """The start of the part that the client is taking; None while we make the next piece."""
         self._headers = [pair for pair in headers if pair[0].lower() != b"content-length"]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
@@ -229,7 +232,6 @@ class _Sender(ASGIResponse):
                 await self._services.downloads.acquire()
         except TimeoutError as error:
             raise StackUnavailable("too many downloads at the same time", status=503) from error
-        self._moved_at = anyio.current_time()
         failure: BaseException | None = None
         try:
             async with anyio.create_task_group() as group:
@@ -242,42 +244,48 @@ class _Sender(ASGIResponse):
                 group.cancel_scope.cancel()
         finally:
             self._services.downloads.release()
-        if failure is None and self._gave_way:
-            failure = TimeoutError("others waited for the place of a client that took nothing")
         if failure is not None:
             raise failure
 
     async def _give_way(self, scope: anyio.CancelScope) -> None:
-        """End a download that does not move while another one waits for its place."""
+        """End a download whose client stands still while another one waits for its place."""
         while True:
             await anyio.sleep(1)
             others = self._services.downloads.statistics().tasks_waiting
-            if others and anyio.current_time() - self._moved_at > STALLED_S:
-                self._gave_way = True
+            since = self._sending_since
+            if others and since is not None and anyio.current_time() - since > STALLED_S:
+                logger.info("a client that took nothing gave way to another download")
                 scope.cancel()
                 return
 
     async def _send_all(self, send: Send) -> None:
-        idle_s = self._services.settings.idle_timeout_s
         try:
             # The first piece comes before the first header, so that what goes wrong at once
             # is answered and not cut off.
             piece = await self._next()
             start = {"type": "http.response.start", "status": 200, "headers": self._headers}
-            await send(start)  # type: ignore[arg-type]
+            await self._hand_over(send, start)
             while piece is not None:
-                if piece:
-                    with anyio.fail_after(idle_s):
-                        await send({"type": "http.response.body", "body": piece, "more_body": True})
-                    self._moved_at = anyio.current_time()
+                for at in range(0, len(piece), SEND_BYTES):
+                    part = piece[at : at + SEND_BYTES]
+                    body = {"type": "http.response.body", "body": part, "more_body": True}
+                    await self._hand_over(send, body)
                 piece = await self._next()
-            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            # This, too, waits until the client has taken what came before.
+            end = {"type": "http.response.body", "body": b"", "more_body": False}
+            await self._hand_over(send, end)
         finally:
             with anyio.CancelScope(shield=True):
                 await run_sync(
                     self._pieces.close,  # type: ignore[attr-defined]
                     limiter=self._services.download_threads,
                 )
+
+    async def _hand_over(self, send: Send, message: dict[str, Any]) -> None:
+        self._sending_since = anyio.current_time()
+        with anyio.fail_after(self._services.settings.idle_timeout_s):
+            await send(message)  # type: ignore[arg-type]
+        self._sending_since = None
 
     async def _next(self) -> bytes | None:
         limiter = self._services.download_threads
