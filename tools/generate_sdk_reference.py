@@ -14,6 +14,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from client_source import members
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "layernext"
 TARGET = ROOT / "docs" / "sdk.md"
@@ -117,6 +119,9 @@ def _entry(
 
 def _methods(node: ast.ClassDef, module: list[Definition]) -> Iterator[ast.FunctionDef]:
     """Public methods; those of a private base in the same module first."""
+    if node.name == "LayerNextClient":
+        yield from (each for each in members() if isinstance(each, ast.FunctionDef))
+        return
     bases = {ast.unparse(base) for base in node.bases}
     for other in module:
         if isinstance(other, ast.ClassDef) and other.name in bases and other.name[0] == "_":
@@ -127,9 +132,10 @@ def _methods(node: ast.ClassDef, module: list[Definition]) -> Iterator[ast.Funct
 
 
 def _aliases(node: ast.ClassDef, name: str) -> list[str]:
+    body = members() if node.name == "LayerNextClient" else node.body
     return [
         ast.unparse(each.targets[0])
-        for each in node.body
+        for each in body
         if isinstance(each, ast.Assign) and ast.unparse(each.value) == name
     ]
 

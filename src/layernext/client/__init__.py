@@ -1,7 +1,8 @@
 """The SDK: clients, and the engines behind their calls."""
 
 from layernext.client.async_client import AsyncLayerNextClient
-from layernext.client.client import LayerNextClient, validate_file
+from layernext.client.calls.annotations import validate_file
+from layernext.client.client import LayerNextClient
 from layernext.client.reports import DownloadReport, RemoveReport, UploadReport
 from layernext.client.run_logger import RunLogger
 
