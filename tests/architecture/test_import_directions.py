@@ -24,7 +24,14 @@ ROOMS: dict[str, set[str]] = {
     # The store answers in the records that both wires send, so it knows the messages.
     "layernext.stack.store": {"layernext.wire", "layernext.model", "layernext.errors"},
     "layernext.stack.settings": {"layernext.errors"},
+    "layernext.stack.jobs": {
+        "layernext.stack.store",
+        "layernext.formats",
+        "layernext.model",
+        "layernext.errors",
+    },
     "layernext.stack.api": {
+        "layernext.stack.jobs",
         "layernext.stack.store",
         "layernext.stack.settings",
         "layernext.wire",
@@ -34,6 +41,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "layernext.stack.app": {
         "layernext.stack.api",
+        "layernext.stack.jobs",
         "layernext.stack.store",
         "layernext.stack.settings",
         "layernext.model",

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import cast
 
 import msgspec
 import uvicorn
@@ -24,6 +25,7 @@ from layernext.stack.api.error_map import JSON, answer_error, envelope
 from layernext.stack.api.front import StackApplication
 from layernext.stack.api.published.annotations import PagePlaces
 from layernext.stack.api.services import Services
+from layernext.stack.jobs import JobRunner, handlers_for
 from layernext.stack.settings import Settings
 from layernext.stack.store import NewKey, Store
 
@@ -86,7 +88,7 @@ def open_store(settings: Settings) -> Store:
 
 
 def create_app(store: Store, settings: Settings) -> StackApplication:
-    """The stack as an ASGI application.
+    """The stack as an ASGI application. Its jobs wait for `job_runner_of(app).start()`.
 
     Args:
         store: stays the caller's, to be closed after the application has ended.
@@ -95,11 +97,12 @@ def create_app(store: Store, settings: Settings) -> StackApplication:
     routes = [*health.ROUTES, *openapi.ROUTES, *published.ROUTES]
     if settings.native:
         routes += native.ROUTES
+    jobs = JobRunner(store.jobs, handlers_for(store))
     app = StackApplication(
         route_handlers=routes,
         guards=[auth.guard],
         exception_handlers={Exception: answer_error},
-        state=State({"services": Services(store, settings), "page_places": PagePlaces()}),
+        state=State({"services": Services(store, settings, jobs), "page_places": PagePlaces()}),
         openapi_config=None,  # openapi.py describes the routes
         request_max_body_size=None,  # body.py bounds each
         logging_config=None,
@@ -107,6 +110,11 @@ def create_app(store: Store, settings: Settings) -> StackApplication:
     )
     app.state["openapi"] = msgspec.json.encode(openapi.describe(app.routes))
     return app
+
+
+def job_runner_of(app: StackApplication) -> JobRunner:
+    """Who does the stack's jobs; the caller starts and stops it."""
+    return cast("Services", app.state["services"]).jobs
 
 
 def serve(store: Store, settings: Settings) -> None:
@@ -139,6 +147,7 @@ def serve(store: Store, settings: Settings) -> None:
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=settings.stop_timeout_s,
         )
+        job_runner_of(app).start()
         try:
             _Server(config).run()
         except SystemExit as error:
@@ -146,6 +155,8 @@ def serve(store: Store, settings: Settings) -> None:
             raise ConfigurationError(
                 f"cannot listen on {settings.host}:{settings.port}: is the port in use?"
             ) from error
+        finally:
+            job_runner_of(app).stop()
     finally:
         store.close()
 
@@ -296,4 +307,4 @@ def _set_up_logging(settings: Settings) -> None:
         logging.getLogger("layernext.stack.access").setLevel(logging.WARNING)
 
 
-__all__ = ["Settings", "create_app", "open_stack", "open_store", "serve"]
+__all__ = ["Settings", "create_app", "job_runner_of", "open_stack", "open_store", "serve"]

@@ -13,7 +13,7 @@ import pytest
 from litestar.testing import TestClient
 
 from layernext.stack.api.front import StackApplication
-from layernext.stack.app import Settings, create_app, open_stack
+from layernext.stack.app import Settings, create_app, job_runner_of, open_stack
 from layernext.stack.store import NewKey, Role, Store
 from layernext.wire import native
 
@@ -91,9 +91,14 @@ def running(folder: Path, **fields: Any) -> Iterator[Stack]:
     settings = Settings(data=folder, **fields)
     store, _ = open_stack(settings)
     try:
-        stack = Stack(create_app(store, settings), store, settings)
-        with stack.client:
-            yield stack
+        app = create_app(store, settings)
+        stack = Stack(app, store, settings)
+        job_runner_of(app).start()
+        try:
+            with stack.client:
+                yield stack
+        finally:
+            job_runner_of(app).stop()
     finally:
         store.close()
 

@@ -14,6 +14,7 @@ from litestar.types import Message
 from layernext.stack.api.native import annotations
 from layernext.stack.api.services import Services
 from layernext.stack.app import Settings
+from layernext.stack.jobs import JobRunner
 from layernext.stack.store import Store
 
 PIECE = b"x" * annotations.PIECE_BYTES
@@ -24,7 +25,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
     """With a single place."""
     settings = Settings(data=tmp_path, download_slots=1)
     store = Store.open(settings.database_url)
-    yield Services(store, settings)
+    yield Services(store, settings, JobRunner(store.jobs, {}))
     store.close()
 
 
@@ -125,7 +126,9 @@ def test_end_not_taken(tmp_path: Path) -> None:
         await anyio.sleep_forever()
 
     async def main() -> None:
-        sender = annotations._Sender(Services(store, settings), some_pieces(), [])
+        sender = annotations._Sender(
+            Services(store, settings, JobRunner(store.jobs, {})), some_pieces(), []
+        )
         with anyio.move_on_after(5), pytest.raises(TimeoutError):
             await sender({}, receive, send)  # type: ignore[arg-type]
 

@@ -10,6 +10,7 @@ from anyio import CapacityLimiter
 from anyio.to_thread import run_sync
 from litestar.connection import ASGIConnection
 
+from layernext.stack.jobs import JobRunner
 from layernext.stack.settings import Settings
 from layernext.stack.store import Store
 
@@ -26,11 +27,13 @@ class Services:
     Args:
         store: stays the caller's, who closes it after the application has ended.
         settings: of the stack.
+        jobs: does what is queued in the store; wake it after queueing.
     """
 
-    def __init__(self, store: Store, settings: Settings) -> None:
+    def __init__(self, store: Store, settings: Settings, jobs: JobRunner) -> None:
         self.store = store
         self.settings = settings
+        self.jobs = jobs
 
     # Limiters belong to an event loop, so they are made on first use.
     @cached_property

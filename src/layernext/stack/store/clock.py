@@ -7,7 +7,12 @@ from datetime import datetime, timezone
 
 def now_text() -> str:
     """Now, UTC, ISO 8601 with milliseconds: sorts as text."""
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return text_of(datetime.now(timezone.utc))
+
+
+def text_of(moment: datetime) -> str:
+    """A moment in UTC as `now_text` writes it."""
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def seconds_since(text: str) -> float:

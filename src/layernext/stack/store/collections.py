@@ -27,6 +27,9 @@ from layernext.wire.native import PageOf
 UNNAMED = ""
 """The collection of images that were named without one."""
 
+IMAGES = 5
+"""The kind of collection that model runs are about."""
+
 _NOT_IN_STORAGE_PATH = re.compile(r"[^A-Za-z0-9\-_ ]")
 
 
@@ -35,9 +38,9 @@ def normalized_name(name: str | None) -> str:
     return (name or UNNAMED).rstrip("/")
 
 
-def find_by_name(connection: sa.Connection, name: str) -> CollectionRow | None:
-    """The collection of exactly this name."""
-    found = sa.select(collection).where(collection.c.name == name)
+def find_by_name(connection: sa.Connection, name: str, kind: int = IMAGES) -> CollectionRow | None:
+    """The collection of exactly this name; each kind has names of its own."""
+    found = sa.select(collection).where(collection.c.name == name, collection.c.kind == kind)
     return _row(connection.execute(found).one_or_none())
 
 
@@ -48,22 +51,27 @@ def find_by_id(connection: sa.Connection, public_id: str) -> CollectionRow | Non
 
 
 def ensure(
-    database: Database, connection: sa.Connection, name: str, *, is_provisional: bool = False
+    database: Database,
+    connection: sa.Connection,
+    name: str,
+    *,
+    is_provisional: bool = False,
+    kind: int = IMAGES,
 ) -> CollectionRow:
     """The collection of this name, made if there is none.
 
-    Naming one outright (`is_provisional` False) also claims the images that belong to it.
+    Naming one of images outright (`is_provisional` False) also claims the images that belong to it.
     """
-    found = find_by_name(connection, name)
+    found = find_by_name(connection, name, kind)
     if found and (is_provisional or not found.is_provisional):
         return found
-    claims = not is_provisional and name != UNNAMED
+    claims = not is_provisional and name != UNNAMED and kind == IMAGES
     if claims:
         # From here on nobody puts images where this would have to find them.
         database.change_places(connection)
         found = find_by_name(connection, name)
     if found is None:
-        found = _make(database, connection, name, is_provisional=is_provisional)
+        found = _make(database, connection, name, kind, is_provisional=is_provisional)
     elif claims:
         named = sa.update(collection).where(collection.c.id == found.row_id)
         connection.execute(named.values(is_provisional=False))
@@ -77,24 +85,27 @@ def find_and_claim(database: Database, connection: sa.Connection, name: str) -> 
     database.change_places(connection)
     found = find_by_name(connection, name)
     if found is None:
-        found = _make(database, connection, name, is_provisional=True)
+        found = _make(database, connection, name, IMAGES, is_provisional=True)
     _claim(connection, found)
     return found
 
 
 def _make(
-    database: Database, connection: sa.Connection, name: str, *, is_provisional: bool
+    database: Database, connection: sa.Connection, name: str, kind: int, *, is_provisional: bool
 ) -> CollectionRow:
+    now = now_text()
     values = {
         "public_id": secrets.token_hex(12),
         "name": name,
+        "kind": kind,
         "storage_path": _free_storage_path(connection, name),
         "is_provisional": is_provisional,
-        "created_at": now_text(),
+        "created_at": now,
+        "updated_at": now,
     }
-    insert = database.upsert(collection).on_conflict_do_nothing(index_elements=["name"])
+    insert = database.upsert(collection).on_conflict_do_nothing(index_elements=["name", "kind"])
     connection.execute(insert.values(**values))
-    made = find_by_name(connection, name)
+    made = find_by_name(connection, name, kind)
     assert made is not None  # noqa: S101 - it was made in this transaction
     return made
 
@@ -158,6 +169,7 @@ def _row(row: sa.Row[tuple[object, ...]] | None) -> CollectionRow | None:
         row_id=row.id,
         id=row.public_id,
         name=row.name,
+        kind=row.kind,
         storage_path=row.storage_path,
         is_provisional=bool(row.is_provisional),
         created_at=row.created_at,

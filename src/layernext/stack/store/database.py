@@ -164,11 +164,17 @@ class Database:
         config = alembic.config.Config()
         folder = str(Path(__file__).parent / "migrations")
         config.set_main_option("script_location", folder.replace("%", "%%"))
-        with self.write() as connection:
-            # Replicas that start together: one migrates, the others find it done.
-            self._lock(connection, "pg_advisory_xact_lock", _MIGRATION_LOCK)
-            config.attributes["connection"] = connection
-            alembic.command.upgrade(config, "head")
+        with self._write_lock, self.writer.connect() as connection:
+            if self.is_sqlite:
+                # It changes a table's constraints by making it anew, under the rows that refer to it.
+                _set_foreign_keys(connection, "OFF")
+            with connection.begin():
+                # Replicas that start together: one migrates, the others find it done.
+                self._lock(connection, "pg_advisory_xact_lock", _MIGRATION_LOCK)
+                config.attributes["connection"] = connection
+                alembic.command.upgrade(config, "head")
+            if self.is_sqlite:
+                _set_foreign_keys(connection, "ON")
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
@@ -281,6 +287,12 @@ def _set_up_sqlite(cache_kib: int) -> Callable[[sqlite3.Connection, object], Non
             connection.execute(f"PRAGMA {pragma}")
 
     return set_up
+
+
+def _set_foreign_keys(connection: sa.Connection, choice: str) -> None:
+    file = connection.connection.driver_connection  # a transaction would not let this be changed
+    assert isinstance(file, sqlite3.Connection)  # noqa: S101 - the engine is SQLite's
+    file.execute(f"PRAGMA foreign_keys = {choice}")
 
 
 def _begin_with(statement: str) -> Callable[[sa.Connection], None]:

@@ -163,7 +163,11 @@ def _known_prefixes(connection: sa.Connection, keys: Iterable[str]) -> dict[str,
     known: dict[str, tuple[int, bool]] = {}
     for chunk in _chunks(wanted):
         is_one = collection.c.name.in_(chunk) | collection.c.storage_path.in_(chunk)
-        chosen = sa.select(collection).where(is_one, collection.c.name != collections.UNNAMED)
+        chosen = sa.select(collection).where(
+            is_one,
+            collection.c.kind == collections.IMAGES,
+            collection.c.name != collections.UNNAMED,
+        )
         for row in connection.execute(chosen):
             entry = (row.id, bool(row.is_provisional))
             known.setdefault(f"{row.storage_path}_", entry)

@@ -33,11 +33,12 @@ class NewKey(Struct, frozen=True, kw_only=True):
 
 
 class CollectionRow(Struct, frozen=True, kw_only=True):
-    """A collection by its numbers and names."""
+    """A collection by its numbers and names. `kind`: 5 of images, 4 of videos, 7 of other files."""
 
     row_id: int
     id: str
     name: str
+    kind: int
     storage_path: str
     is_provisional: bool
     created_at: str
@@ -85,3 +86,25 @@ class StoredSet(Struct, frozen=True, kw_only=True, gc=False):
     normalized: bool
     image: str
     raw: bytes
+
+
+JobStatus: TypeAlias = Literal["queued", "in_progress", "completed", "failed"]
+
+
+class JobRow(Struct, frozen=True):
+    """A job as its worker sees it."""
+
+    row_id: int
+    id: str
+    kind: str
+    name: str
+    payload: dict[str, Any]
+
+
+class Selection(Struct, frozen=True):
+    """Images that were chosen; see `selections`."""
+
+    row_id: int
+    id: str
+    count: int
+    collection_ids: tuple[int, ...]

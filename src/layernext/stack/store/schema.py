@@ -10,6 +10,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -68,10 +69,20 @@ collection = Table(
     metadata,
     Column("id", RowId, primary_key=True),
     Column("public_id", Text, nullable=False, unique=True),
-    Column("name", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    # 5 images, 4 videos, 7 other files: the object types of the published protocol.
+    Column("kind", SmallInteger, nullable=False, server_default="5"),
     Column("storage_path", Text, nullable=False, unique=True),
+    # The folder in the bucket that its files go to; None is one named after the collection.
+    Column("storage_prefix", Text),
+    Column("application_code", Text),
     Column("is_provisional", Boolean, nullable=False),
+    # A JSON object; its `Tags` are a list of strings.
+    Column("fields", Text, nullable=False, server_default="{}"),
     Column("created_at", Text, nullable=False),
+    Column("updated_at", Text),
+    Column("trashed_at", Text),
+    UniqueConstraint("name", "kind"),
 )
 
 image = Table(
@@ -85,11 +96,83 @@ image = Table(
     Column("storage_path", Text, index=True),
     # Of an image named by its path in storage; empty is the stack's default bucket.
     Column("bucket", Text, nullable=False),
+    # What is in its file; all of it is None while `has_file` is false.
     Column("has_file", Boolean, nullable=False),
+    Column("object_path", Text),
+    Column("size", BigInteger),
+    Column("checksum", Text),
+    Column("content_type", Text),
+    # `pending`, `ready` or `failed`: whether the file has been looked into, and why that failed.
+    Column("state", Text),
+    Column("failure", Text),
+    Column("thumbnail_path", Text),
     Column("width", Integer),
     Column("height", Integer),
+    Column("frame_count", Integer),
+    Column("frame_rate", Double),
+    # A JSON object; its `Tags` are a list of strings. `image_field` has it as rows, for queries.
+    Column("fields", Text, nullable=False, server_default="{}"),
     Column("created_at", Text, nullable=False),
+    Column("updated_at", Text),
+    Column("trashed_at", Text),
     UniqueConstraint("collection_id", "name", "bucket"),
+)
+
+image_field = Table(
+    "image_field",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("image_id", ForeignKey("image.id"), nullable=False, index=True),
+    Column("name", Text, nullable=False),
+    # A scalar, or one element of a list; `number` if it is one.
+    Column("text", Text, nullable=False),
+    Column("number", Double),
+    Index(None, "name", "text"),
+    Index(None, "name", "number"),
+)
+
+selection = Table(
+    "selection",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("public_id", Text, nullable=False, unique=True),
+    # What was asked for: collections as wholes are trashed as wholes.
+    Column("collection_ids", Text, nullable=False),
+    Column("item_count", BigInteger, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("expires_at", Text, nullable=False),
+)
+
+selection_item = Table(
+    "selection_item",
+    metadata,
+    Column("selection_id", ForeignKey("selection.id"), primary_key=True),
+    Column("image_id", ForeignKey("image.id"), primary_key=True),
+)
+
+job = Table(
+    "job",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("public_id", Text, nullable=False, unique=True),
+    Column("kind", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    # Of a job that a client keeps by E38.
+    Column("session", Text),
+    Column("status", Text, nullable=False),
+    Column("progress", Double, nullable=False),
+    Column("message", Text, nullable=False),
+    # JSON: what to do; what came of it.
+    Column("payload", Text, nullable=False),
+    Column("result", Text, nullable=False),
+    # Who does it, and when that was last heard of.
+    Column("owner", Text),
+    Column("heartbeat_at", Text),
+    Column("attempts", Integer, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("updated_at", Text, nullable=False),
+    UniqueConstraint("session", "kind"),
+    Index(None, "status", "kind"),
 )
 
 label = Table(

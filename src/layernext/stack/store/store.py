@@ -16,6 +16,7 @@ from layernext.errors import InvalidRequest
 from layernext.model import Collection, Job, Label, Mode, ModelRun
 from layernext.stack.store import collections, keys, reading, sets, uploads
 from layernext.stack.store.database import Database
+from layernext.stack.store.jobs import Jobs
 from layernext.stack.store.labels import Labels
 from layernext.stack.store.prepared import PreparedSet
 from layernext.stack.store.records import (
@@ -29,6 +30,7 @@ from layernext.stack.store.records import (
     ValueRef,
 )
 from layernext.stack.store.schema import collection, operation, operation_collection, setting
+from layernext.stack.store.selections import Selections
 from layernext.stack.store.storable import is_storable
 from layernext.stack.store.uploads import UploadSettings
 from layernext.wire.native import BatchResult, PageOf, RemoveResult, UploadRequest, UploadState
@@ -37,11 +39,18 @@ _NAMESPACE = "reference_namespace"
 
 
 class Store:
-    """A stack's database; see `open`."""
+    """A stack's database; see `open`.
+
+    Attributes:
+        jobs: work in the background.
+        selections: images that were chosen.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._labels = Labels(database, self._namespace())
+        self.jobs = Jobs(database)
+        self.selections = Selections(database)
 
     @classmethod
     def open(cls, url: str) -> Store:
@@ -217,7 +226,8 @@ class Store:
     def find_job(self, job_id: str) -> Job | None:
         """The job with this id; every upload is one."""
         with self._database.read() as connection:
-            return uploads.find_job(connection, job_id)
+            found = uploads.find_job(connection, job_id)
+        return found or self.jobs.find(job_id)
 
     # -- labels -----------------------------------------------------------------------------
 

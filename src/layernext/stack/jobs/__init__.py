@@ -1,0 +1,6 @@
+"""Background work: who does it, and where."""
+
+from layernext.stack.jobs.handlers import handlers_for
+from layernext.stack.jobs.runner import Handler, JobContext, JobRunner
+
+__all__ = ["Handler", "JobContext", "JobRunner", "handlers_for"]

@@ -1,0 +1,160 @@
+"""Claims jobs from the store and runs them in threads of this process.
+
+Any number of processes may do so on one database; each job has one worker at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from layernext.errors import LayerNextError
+from layernext.stack.store import JobRow, Jobs
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 1.0
+"""Between looks for jobs that other processes have queued; this one's own are seen at once."""
+
+REPORT_SECONDS = 1.0
+"""Between two reports of a job's progress to the database."""
+
+HEARTBEAT_SECONDS = 15.0
+
+
+class Stopped(Exception):
+    """The job must end now: the stack stops, or somebody else has the job."""
+
+
+class JobContext:
+    """What a job's handler works with.
+
+    Args:
+        jobs: where progress is reported.
+        row: the job.
+        owner: the worker.
+        stop: set when the stack stops.
+    """
+
+    def __init__(self, jobs: Jobs, row: JobRow, owner: str, stop: threading.Event) -> None:
+        self._jobs, self._row, self._owner, self._stop = jobs, row, owner, stop
+        self._reported = time.monotonic()
+        self._progress = 0.0
+        self._is_lost = threading.Event()
+        self.payload: dict[str, Any] = row.payload
+        self.job_id = row.id
+
+    def progress(self, percent: float, message: str = "") -> None:
+        """Say how far the job is, as often as one likes; the database hears it once a second.
+
+        Raises:
+            Stopped: end here; the job is queued again.
+        """
+        self._progress = min(max(percent, 0.0), 100.0)
+        if self._stop.is_set() or self._is_lost.is_set():
+            raise Stopped
+        if time.monotonic() - self._reported >= REPORT_SECONDS:
+            self._reported = time.monotonic()
+            self._beat(message)
+
+    def _beat(self, message: str = "") -> None:
+        if not self._jobs.report(self._row.row_id, self._owner, self._progress, message):
+            self._is_lost.set()
+
+    def beat_until(self, ended: threading.Event) -> None:
+        """Keep the claim alive while a handler works for long without a word."""
+        while not ended.wait(HEARTBEAT_SECONDS) and not self._is_lost.is_set():
+            self._beat()
+
+
+Handler: TypeAlias = Callable[[JobContext], Mapping[str, Any] | None]
+"""Does a job; gives what came of it. It may run again from the start after a crash."""
+
+
+class JobRunner:
+    """Threads that do the jobs of a store.
+
+    Args:
+        jobs: of the store.
+        handlers: by kind of job; jobs of other kinds are left alone.
+        workers: jobs at a time.
+    """
+
+    def __init__(self, jobs: Jobs, handlers: Mapping[str, Handler], workers: int = 2) -> None:
+        self._jobs, self._handlers, self._workers = jobs, dict(handlers), workers
+        self._stop = threading.Event()
+        self._wake = threading.Condition()
+        self._owner = secrets.token_hex(8)
+        self._threads: list[threading.Thread] = []
+
+    def start(self) -> None:
+        """Begin to look for jobs."""
+        if not self._handlers or self._threads:
+            return
+        for number in range(self._workers):
+            thread = threading.Thread(target=self._work, name=f"job-{number}", daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def stop(self) -> None:
+        """End what runs at its next word, queue it again, and return when no thread is left."""
+        self._stop.set()
+        self.wake()
+        for thread in self._threads:
+            thread.join()
+        if self._threads:
+            self._jobs.give_back(self._owner)
+        self._threads = []
+
+    def wake(self) -> None:
+        """Look for jobs now: one has been queued."""
+        with self._wake:
+            self._wake.notify_all()
+
+    def _work(self) -> None:
+        kinds = list(self._handlers)
+        while not self._stop.is_set():
+            try:
+                row = self._jobs.claim(kinds, self._owner)
+            except Exception:
+                log.exception("no job can be claimed")
+                row = None
+            if row is not None:
+                self._run(row)
+                continue
+            with self._wake:
+                if not self._stop.is_set():
+                    self._wake.wait(POLL_SECONDS)
+
+    def _run(self, row: JobRow) -> None:
+        context = JobContext(self._jobs, row, self._owner, self._stop)
+        ended = threading.Event()
+        heart = threading.Thread(target=context.beat_until, args=(ended,), daemon=True)
+        heart.start()
+        try:
+            result = self._handlers[row.kind](context)
+        except Stopped:
+            pass
+        except LayerNextError as error:
+            self._end(row, "failed", str(error))
+        except Exception:
+            log.exception("job %s (%s) failed", row.id, row.kind)
+            self._end(row, "failed", "the stack failed at it; its log says how")
+        else:
+            self._end(row, "completed", "", result)
+        finally:
+            ended.set()
+            heart.join()
+
+    def _end(
+        self, row: JobRow, status: Any, message: str, result: Mapping[str, Any] | None = None
+    ) -> None:
+        try:
+            self._jobs.end(row.row_id, self._owner, status, message=message, result=result)
+        except Exception:
+            # Its claim runs out, and it is done again.
+            log.exception("the end of job %s cannot be stored", row.id)

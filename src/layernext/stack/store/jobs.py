@@ -1,0 +1,163 @@
+"""Jobs: work that the stack does in the background, and work that a client says it does (E38).
+
+A job waits as ``queued`` until a worker claims it. The worker says every few seconds that it is
+alive; a job whose worker was not heard of for `LEASE_SECONDS` is claimed again, `MAX_ATTEMPTS` times
+at most. So a job is done again from its start after a crash, and must be written to bear that.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from layernext.model import Job
+from layernext.stack.store.clock import now_text, text_of
+from layernext.stack.store.database import Database
+from layernext.stack.store.records import JobRow, JobStatus
+from layernext.stack.store.schema import job
+from layernext.stack.store.storable import is_storable
+
+LEASE_SECONDS = 60
+MAX_ATTEMPTS = 3
+
+
+class Jobs:
+    """The jobs of a database.
+
+    Args:
+        database: where they are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(self, kind: str, name: str, payload: Mapping[str, Any]) -> str:
+        """Queue a job; its id."""
+        return self._database.write_again(
+            lambda connection: self.create_in(connection, kind, name, payload)
+        )
+
+    @staticmethod
+    def create_in(
+        connection: sa.Connection,
+        kind: str,
+        name: str,
+        payload: Mapping[str, Any],
+        *,
+        status: JobStatus = "queued",
+    ) -> str:
+        """Like `create`, as a part of a transaction that does more."""
+        public_id, now = secrets.token_hex(12), now_text()
+        values = {
+            "public_id": public_id,
+            "kind": kind,
+            "name": name,
+            "status": status,
+            "progress": 0.0,
+            "message": "",
+            "payload": msgspec.json.encode(payload).decode(),
+            "result": "{}",
+            "attempts": 0,
+            "created_at": now,
+            "updated_at": now,
+        }
+        connection.execute(sa.insert(job).values(values))
+        return public_id
+
+    def claim(self, kinds: Sequence[str], owner: str) -> JobRow | None:
+        """The oldest job of these kinds that nobody works at; from now on `owner` does."""
+        limit = text_of(datetime.now(timezone.utc) - timedelta(seconds=LEASE_SECONDS))
+        is_abandoned = (job.c.status == "in_progress") & (job.c.heartbeat_at < limit)
+        chosen = (
+            sa.select(job)
+            .where(job.c.kind.in_(list(kinds)), (job.c.status == "queued") | is_abandoned)
+            .order_by(job.c.id)
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            if connection.execute(chosen).first() is None:
+                return None
+
+        def work(connection: sa.Connection) -> JobRow | None:
+            while True:
+                row = connection.execute(chosen.with_for_update(skip_locked=True)).first()
+                if row is None:
+                    return None
+                mine = sa.update(job).where(job.c.id == row.id)
+                now = now_text()
+                if row.attempts < MAX_ATTEMPTS:
+                    claimed = {
+                        "status": "in_progress",
+                        "owner": owner,
+                        "heartbeat_at": now,
+                        "attempts": row.attempts + 1,
+                        "updated_at": now,
+                    }
+                    connection.execute(mine.values(claimed))
+                    payload = msgspec.json.decode(row.payload)
+                    return JobRow(row.id, row.public_id, row.kind, row.name, payload)
+                why = f"it was begun {MAX_ATTEMPTS} times and never came to an end"
+                connection.execute(mine.values(status="failed", message=why, updated_at=now))
+
+        return self._database.write_again(work)
+
+    def report(self, row_id: int, owner: str, progress: float, message: str = "") -> bool:
+        """Say that a job is alive and how far it is; False if it is no longer `owner`'s."""
+        now = now_text()
+        return self._change(
+            row_id, owner, progress=progress, message=message, heartbeat_at=now, updated_at=now
+        )
+
+    def end(
+        self,
+        row_id: int,
+        owner: str,
+        status: JobStatus,
+        *,
+        message: str = "",
+        result: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """End a job; False if it is no longer `owner`'s."""
+        fields: dict[str, Any] = {"status": status, "message": message, "updated_at": now_text()}
+        if status == "completed":
+            fields["progress"] = 100.0
+        if result is not None:
+            fields["result"] = msgspec.json.encode(result).decode()
+        return self._change(row_id, owner, **fields)
+
+    def give_back(self, owner: str) -> None:
+        """Queue again what `owner` works at: it stops before the end."""
+        mine = (job.c.owner == owner) & (job.c.status == "in_progress")
+        queued = {"status": "queued", "owner": None, "attempts": job.c.attempts - 1}
+        with self._database.write() as connection:
+            connection.execute(sa.update(job).where(mine).values(queued))
+
+    def _change(self, row_id: int, owner: str, **values: Any) -> bool:
+        mine = (job.c.id == row_id) & (job.c.owner == owner) & (job.c.status == "in_progress")
+        with self._database.write() as connection:
+            return connection.execute(sa.update(job).where(mine).values(values)).rowcount == 1
+
+    def find(self, public_id: str) -> Job | None:
+        """The job with this id."""
+        row = self._find(public_id)
+        if row is None:
+            return None
+        return Job(id=public_id, status=row.status, progress=row.progress, message=row.message)
+
+    def result(self, public_id: str) -> dict[str, Any] | None:
+        """What came of a job; None if there is no such job."""
+        row = self._find(public_id)
+        found: dict[str, Any] | None = None if row is None else msgspec.json.decode(row.result)
+        return found
+
+    def _find(self, public_id: str) -> sa.Row[Any] | None:
+        if not is_storable(public_id):
+            return None
+        with self._database.read() as connection:
+            chosen = sa.select(job).where(job.c.public_id == public_id)
+            return connection.execute(chosen).one_or_none()
