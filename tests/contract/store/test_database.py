@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import alembic.autogenerate
+import alembic.command
+import alembic.config
 import alembic.migration
 import psutil
 import pytest
@@ -176,3 +178,32 @@ def test_failed_open_leaves_nothing(tmp_path: Path) -> None:
             Store.open(f"sqlite:///{path}")
     gc.collect()
     assert process.num_fds() <= before
+
+
+def test_tables_of_the_first_version_are_widened(tmp_path: Path) -> None:
+    """Opening a database of the first version keeps what is in it, and every reference holds."""
+    url = f"sqlite:///{tmp_path / 'stack.sqlite3'}"
+    config = alembic.config.Config()
+    folder = Path(schema.__file__).parent / "migrations"
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, "0001")
+        for statement in (
+            "INSERT INTO collection VALUES (1, 'c1', 'yard', 'yard', 0, '2026-01-01')",
+            "INSERT INTO image (id, collection_id, name, bucket, has_file, created_at)"
+            " VALUES (1, 1, 'a', '', 0, '2026-01-01')",
+        ):
+            connection.exec_driver_sql(statement)
+    engine.dispose()
+    store = Store.open(url)
+    try:
+        (found,) = store.list_collections(after=None, limit=10).items
+        assert (found.id, found.name, found.image_count) == ("c1", "yard", 1)
+        upload(store, prepared("a", box()))
+        with store._database.write() as connection:
+            assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
+            assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+    finally:
+        store.close()
