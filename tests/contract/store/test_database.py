@@ -192,8 +192,10 @@ def test_tables_of_the_first_version_are_widened(tmp_path: Path) -> None:
         alembic.command.upgrade(config, "0001")
         for statement in (
             "INSERT INTO collection VALUES (1, 'c1', 'yard', 'yard', 0, '2026-01-01')",
-            "INSERT INTO image (id, collection_id, name, bucket, has_file, created_at)"
-            " VALUES (1, 1, 'a', '', 0, '2026-01-01')",
+            (
+                "INSERT INTO image (id, collection_id, name, bucket, has_file, created_at)"
+                " VALUES (1, 1, 'a', '', 0, '2026-01-01')"
+            ),
         ):
             connection.exec_driver_sql(statement)
     engine.dispose()
