@@ -228,6 +228,18 @@ class StackUnavailable(StackError):
     code = "unavailable"
 
 
+class StorageFull(StackError):
+    """The stack has no room left for what was sent; nothing of it was stored (507)."""
+
+    code = "storage-full"
+
+
+class NotSupported(StackError):
+    """The stack does not do this, and says what does (501)."""
+
+    code = "not-supported"
+
+
 class IncompatibleStack(StackError):
     """What answers at this URL is not a stack that this client can talk to."""
 
@@ -290,11 +302,13 @@ __all__ = [
     "NotAllowed",
     "NotAuthenticated",
     "NotFound",
+    "NotSupported",
     "Problem",
     "RateLimited",
     "RequestTimeout",
     "StackError",
     "StackUnavailable",
+    "StorageFull",
     "TooLarge",
     "UploadIncomplete",
 ]

@@ -24,7 +24,11 @@ ROOMS: dict[str, set[str]] = {
     # The store answers in the records that both wires send, so it knows the messages.
     "layernext.stack.store": {"layernext.wire", "layernext.model", "layernext.errors"},
     "layernext.stack.settings": {"layernext.errors"},
+    "layernext.stack.objects": {"layernext.errors"},
+    "layernext.stack.media": set(),
     "layernext.stack.jobs": {
+        "layernext.stack.media",
+        "layernext.stack.objects",
         "layernext.stack.store",
         "layernext.formats",
         "layernext.model",
@@ -32,6 +36,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "layernext.stack.api": {
         "layernext.stack.jobs",
+        "layernext.stack.objects",
         "layernext.stack.store",
         "layernext.stack.settings",
         "layernext.wire",
@@ -42,6 +47,7 @@ ROOMS: dict[str, set[str]] = {
     "layernext.stack.app": {
         "layernext.stack.api",
         "layernext.stack.jobs",
+        "layernext.stack.objects",
         "layernext.stack.store",
         "layernext.stack.settings",
         "layernext.model",
@@ -77,7 +83,7 @@ LIBRARIES: dict[str, set[str]] = {
     "typer": {"layernext.cli"},
     "rich": {"layernext.cli", "layernext.client"},
     "platformdirs": {"layernext.cli"},
-    "PIL": {"layernext.cli"},
+    "PIL": {"layernext.cli", "layernext.stack.media"},
     "numpy": {"layernext.evaluation"},
     "sqlalchemy": {"layernext.stack.store"},
     "alembic": {"layernext.stack.store"},

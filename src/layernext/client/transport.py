@@ -38,11 +38,13 @@ from layernext.errors import (
     NotAllowed,
     NotAuthenticated,
     NotFound,
+    NotSupported,
     Problem,
     RateLimited,
     RequestTimeout,
     StackError,
     StackUnavailable,
+    StorageFull,
     TooLarge,
 )
 
@@ -69,6 +71,8 @@ _ERRORS: dict[int, type[StackError]] = {
     404: NotFound,
     409: Conflict,
     413: TooLarge,
+    501: NotSupported,
+    507: StorageFull,
 }
 
 

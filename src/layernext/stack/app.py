@@ -19,13 +19,14 @@ from litestar.datastructures import State
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from layernext.errors import ConfigurationError
-from layernext.stack.api import auth, health, native, openapi, published
+from layernext.stack.api import auth, health, native, openapi, published, transfer
 from layernext.stack.api.access_log import JsonFormatter
 from layernext.stack.api.error_map import JSON, answer_error, envelope
 from layernext.stack.api.front import StackApplication
 from layernext.stack.api.published.annotations import PagePlaces
 from layernext.stack.api.services import Services
 from layernext.stack.jobs import JobRunner, handlers_for
+from layernext.stack.objects import FolderStore
 from layernext.stack.settings import Settings
 from layernext.stack.store import NewKey, Store
 
@@ -94,15 +95,18 @@ def create_app(store: Store, settings: Settings) -> StackApplication:
         store: stays the caller's, to be closed after the application has ended.
         settings: ``native`` decides whether the native protocol is there at all.
     """
-    routes = [*health.ROUTES, *openapi.ROUTES, *published.ROUTES]
+    routes = [*health.ROUTES, *openapi.ROUTES, *transfer.ROUTES, *published.ROUTES]
     if settings.native:
         routes += native.ROUTES
-    jobs = JobRunner(store.jobs, handlers_for(store))
+    objects = FolderStore(settings.objects)
+    jobs = JobRunner(store.jobs, handlers_for(store, objects))
     app = StackApplication(
         route_handlers=routes,
         guards=[auth.guard],
         exception_handlers={Exception: answer_error},
-        state=State({"services": Services(store, settings, jobs), "page_places": PagePlaces()}),
+        state=State(
+            {"services": Services(store, settings, objects, jobs), "page_places": PagePlaces()}
+        ),
         openapi_config=None,  # openapi.py describes the routes
         request_max_body_size=None,  # body.py bounds each
         logging_config=None,

@@ -8,6 +8,7 @@ from typing import Literal
 from msgspec import Struct
 
 DATABASE_FILE = "stack.sqlite3"
+OBJECTS_FOLDER = "objects"
 
 
 class Settings(Struct, frozen=True, kw_only=True):
@@ -22,9 +23,13 @@ class Settings(Struct, frozen=True, kw_only=True):
         log_format: of the log on standard error: for people, or one JSON object a line.
         max_body_bytes: of one published request, decompressed. The published clients limit their
             requests by images, not by bytes; beyond memory such a body goes to a temporary file.
+        max_file_bytes: of one uploaded file.
+        public_url: how clients reach the stack, for the URLs that it hands out; None takes what the
+            request says.
         ingest_slots: batches that are decoded and stored at a time. Together with the size of a
             batch this bounds the memory; more than a few gain nothing.
         download_slots: downloads at a time; each holds a connection to the database.
+        transfer_slots: files, or parts of them, that come in or go out at a time, each.
         idle_timeout_s: a client that neither sends nor takes anything for so long is dropped; in a
             download, after 10 s already while another download waits for its place.
         stop_timeout_s: what requests in flight get to finish after SIGTERM.
@@ -38,10 +43,18 @@ class Settings(Struct, frozen=True, kw_only=True):
     quiet: bool = False
     log_format: Literal["text", "json"] = "text"
     max_body_bytes: int = 1 << 30
+    max_file_bytes: int = 64 << 30
+    public_url: str | None = None
     ingest_slots: int = 3
     download_slots: int = 8
+    transfer_slots: int = 16
     idle_timeout_s: float = 120.0
     stop_timeout_s: int = 30
+
+    @property
+    def objects(self) -> Path:
+        """The folder of uploaded files."""
+        return self.data / OBJECTS_FOLDER
 
     @property
     def database_url(self) -> str:

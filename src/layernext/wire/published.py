@@ -28,6 +28,15 @@ OBJECT_TYPES = {
 }  # fmt: skip
 IMAGE_COLLECTION = OBJECT_TYPES["image_collection"]
 
+PART_BYTES = 100 << 20
+"""Of each part of a file but the last."""
+
+STORAGE_TYPE = "AWS_S3"
+"""The rules by which parts are sent (E15); those of S3 are the simplest, and all clients know them."""
+
+CONTENT_TYPES = {"video": 4, "image": 5, "other": 7}
+"""What a collection holds, and its object type."""
+
 JOB_STATUS = {"in_progress": 1, "completed": 2, "queued": 3, "failed": 4}
 
 
@@ -42,6 +51,12 @@ LABELS_PATH = f"{CLIENT}/labels/list"  # E06, GET
 CREATE_LABEL_PATH = f"{CLIENT}/system/labels/create"  # E07, POST
 LABEL_GROUPS_PATH = f"{CLIENT}/label_groups/list"  # E08, GET
 CREATE_LABEL_GROUP_PATH = f"{CLIENT}/label_groups/create"  # E09, POST
+UPLOAD_METADATA_PATH = f"{CLIENT}/uploadMetadataInCollection"  # E12, POST
+BEGIN_FILE_PATH = f"{CLIENT}/fileUpload/initializeMultipartUpload"  # E13, POST
+PART_URLS_PATH = f"{CLIENT}/fileUpload/getMultipartPreSignedUrls"  # E14, POST
+FINISH_FILE_PATH = f"{CLIENT}/fileUpload/finalizeMultipartUpload"  # E16, POST
+UPLOAD_PROGRESS_PATH = f"{CLIENT}/collection/getuploadProgress"  # E18, GET
+DOWNLOAD_URL_PATH = f"{CLIENT}/downloadUrl"  # E24, GET
 COLLECTION_ID_PATH = f"{CLIENT}/metadata/getCollectionIdByName"  # E20, POST
 COLLECTION_DETAILS_PATH = f"{CLIENT}/metadata/getCollectionDetails"  # E21, POST
 DELETE_ANNOTATIONS_PATH = f"{CLIENT}/collection/deleteAnnotation"  # E25, GET
@@ -56,6 +71,11 @@ def operation_path(run: str, mode: Mode) -> str:
 def operation_path_v2(run: str) -> str:
     """E04, POST: the form of 2.3.4, with type and mode in the body."""
     return f"{OPERATION_DATA}/{segment(run)}/update"
+
+
+def finish_upload_path(upload_id: str) -> str:
+    """E17, GET."""
+    return f"{CLIENT}/collectionUploadingStatus/{segment(upload_id)}/complete"
 
 
 def job_path(job_id: str) -> str:

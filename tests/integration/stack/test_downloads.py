@@ -11,10 +11,12 @@ import anyio
 import pytest
 from litestar.types import Message
 
+from layernext.stack.api import sending
 from layernext.stack.api.native import annotations
 from layernext.stack.api.services import Services
 from layernext.stack.app import Settings
 from layernext.stack.jobs import JobRunner
+from layernext.stack.objects import FolderStore
 from layernext.stack.store import Store
 
 PIECE = b"x" * annotations.PIECE_BYTES
@@ -25,7 +27,7 @@ def services(tmp_path: Path) -> Iterator[Services]:
     """With a single place."""
     settings = Settings(data=tmp_path, download_slots=1)
     store = Store.open(settings.database_url)
-    yield Services(store, settings, JobRunner(store.jobs, {}))
+    yield Services(store, settings, FolderStore(tmp_path), JobRunner(store.jobs, {}))
     store.close()
 
 
@@ -47,13 +49,13 @@ def download(services: Services, pieces: Iterator[bytes], seconds: Callable[...,
         services.downloads.release()
 
     async def main() -> None:
-        sender = annotations._Sender(services, pieces, [])
+        sender = sending.Sender(services, pieces, [])
         async with anyio.create_task_group() as group:
             group.start_soon(wait)
             await sender({}, receive, send)  # type: ignore[arg-type]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(annotations, "STALLED_S", 0.5)
+        patch.setattr(sending, "STALLED_S", 0.5)
         anyio.run(main)
     return taken
 
@@ -126,8 +128,10 @@ def test_end_not_taken(tmp_path: Path) -> None:
         await anyio.sleep_forever()
 
     async def main() -> None:
-        sender = annotations._Sender(
-            Services(store, settings, JobRunner(store.jobs, {})), some_pieces(), []
+        sender = sending.Sender(
+            Services(store, settings, FolderStore(tmp_path), JobRunner(store.jobs, {})),
+            some_pieces(),
+            [],
         )
         with anyio.move_on_after(5), pytest.raises(TimeoutError):
             await sender({}, receive, send)  # type: ignore[arg-type]

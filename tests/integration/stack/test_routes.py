@@ -16,6 +16,9 @@ from layernext.stack.app import Settings, create_app, open_stack
 from layernext.stack.store import Role
 from tests.integration.stack.conftest import Stack, assert_error
 
+SIGNED = {"/upload/1/1", "/files/1", "/files/1/1"}
+"""They need no key, but a signature in the URL."""
+
 OPEN = {"/health", "/ready", "/api/docs", "/api/openapi.json"}
 
 
@@ -39,14 +42,18 @@ def routes(shared: Stack) -> list[tuple[str, str, Role | None]]:
 def test_routes_are_many(routes: list[tuple[str, str, Role | None]]) -> None:
     """The list that the other tests walk is not empty by mistake."""
     assert len([method for method, _, _ in routes if method != "OPTIONS"]) >= 30
-    assert {path for method, path, role in routes if role is None and method != "OPTIONS"} == OPEN
+    assert {path for method, path, role in routes if role is None and method != "OPTIONS"} == OPEN | SIGNED
 
 
 def test_without_credentials(shared: Stack, routes: list[tuple[str, str, Role | None]]) -> None:
     """No route but the open ones answers without credentials."""
     for method, path, role in routes:
         answer = shared.ask(method, path, role=None)
-        if role is None:
+        if path in SIGNED and method != "OPTIONS":
+            assert answer.status_code == 400, (method, path)
+            query = "?expires=99999999999&signature=0123456789abcdef0123456789abcdef01234567"
+            assert shared.ask(method, f"{path}{query}", role=None).status_code == 403
+        elif role is None:
             assert answer.status_code == 200, (method, path)
         else:
             assert answer.status_code == 401, (method, path)

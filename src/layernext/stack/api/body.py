@@ -153,7 +153,7 @@ async def received(request: Request[Any, Any, Any], limit: int) -> AsyncIterator
         raise too_large(limit)
     pile = Pile()
     try:
-        async for chunk in _chunks(request):
+        async for chunk in chunks(request):
             full = pile.add(chunk)
             request.scope["state"]["received_bytes"] = pile.size
             if pile.size > limit:
@@ -165,7 +165,13 @@ async def received(request: Request[Any, Any, Any], limit: int) -> AsyncIterator
         pile.close()
 
 
-async def _chunks(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
+async def chunks(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
+    """The body as it comes.
+
+    Raises:
+        InvalidRequest: it stopped coming.
+        ClientGone: the client hung up.
+    """
     idle_s = services_of(request).settings.idle_timeout_s
     while True:
         try:

@@ -36,7 +36,9 @@ _NAMES: dict[int, tuple[str, str]] = {
     DATA_STATUS: ("DataError", "data"),
     429: ("RateLimited", "rate-limited"),
     500: ("InternalError", "internal"),
+    501: ("NotSupported", "not-supported"),
     503: ("StackUnavailable", "unavailable"),
+    507: ("StorageFull", "storage-full"),
 }
 """Status to the envelope's ``name`` and ``code``."""
 

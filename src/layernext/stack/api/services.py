@@ -11,6 +11,7 @@ from anyio.to_thread import run_sync
 from litestar.connection import ASGIConnection
 
 from layernext.stack.jobs import JobRunner
+from layernext.stack.objects import ObjectStore
 from layernext.stack.settings import Settings
 from layernext.stack.store import Store
 
@@ -27,12 +28,16 @@ class Services:
     Args:
         store: stays the caller's, who closes it after the application has ended.
         settings: of the stack.
+        objects: where files are.
         jobs: does what is queued in the store; wake it after queueing.
     """
 
-    def __init__(self, store: Store, settings: Settings, jobs: JobRunner) -> None:
+    def __init__(
+        self, store: Store, settings: Settings, objects: ObjectStore, jobs: JobRunner
+    ) -> None:
         self.store = store
         self.settings = settings
+        self.objects = objects
         self.jobs = jobs
 
     # Limiters belong to an event loop, so they are made on first use.
@@ -50,13 +55,31 @@ class Services:
         return CapacityLimiter(self.settings.download_slots)
 
     @cached_property
+    def transfers(self) -> CapacityLimiter:
+        """Files that go out at a time; they need no connection to the database."""
+        return CapacityLimiter(self.settings.transfer_slots)
+
+    @cached_property
+    def _writers(self) -> CapacityLimiter:
+        return CapacityLimiter(self.settings.transfer_slots)
+
+    @cached_property
+    def url_secret(self) -> bytes:
+        """What URLs are signed with."""
+        return self.store.url_secret()
+
+    @cached_property
     def download_threads(self) -> CapacityLimiter:
-        """As many threads as there can be downloads."""
-        return CapacityLimiter(self.settings.download_slots)
+        """As many threads as there can be downloads and files on their way out."""
+        return CapacityLimiter(self.settings.download_slots + self.settings.transfer_slots)
 
     async def call(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
         """Run a short database call in a thread."""
         return await run_sync(function, *arguments, limiter=self._calls)
+
+    async def write(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
+        """Write a piece of a file in a thread."""
+        return await run_sync(function, *arguments, limiter=self._writers)
 
     async def ingest(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
         """Run the work on a batch in a thread; waits while all slots are taken."""

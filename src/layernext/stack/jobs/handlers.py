@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from layernext.stack.jobs.files import LOOK_JOB, look_handler
 from layernext.stack.jobs.runner import Handler
+from layernext.stack.objects import ObjectStore
 from layernext.stack.store import Store
 
 
-def handlers_for(store: Store) -> dict[str, Handler]:
+def handlers_for(store: Store, objects: ObjectStore) -> dict[str, Handler]:
     """The handlers of every kind of job, by kind.
 
     Args:
-        store: what they work on.
+        store, objects: what they work on.
     """
-    del store
-    return {}
+    return {LOOK_JOB: look_handler(store.files, objects)}

@@ -1,5 +1,7 @@
 """The database: its tables, and every statement that the stack makes to it."""
 
+from layernext.stack.store.fields import check as check_fields
+from layernext.stack.store.files import Began, Files, FileUploadRequest, StoredFile, unique_name
 from layernext.stack.store.jobs import Jobs
 from layernext.stack.store.prepared import (
     BatchPreparation,
@@ -10,11 +12,16 @@ from layernext.stack.store.prepared import (
 )
 from layernext.stack.store.records import (
     CollectionRow,
+    FileItem,
+    FileRow,
+    ItemPart,
     JobRow,
     JobStatus,
     Key,
     LabelGroup,
     LabelRef,
+    LookResult,
+    NewFile,
     NewKey,
     Role,
     Selection,
@@ -27,14 +34,22 @@ from layernext.stack.store.uploads import UploadSettings
 
 __all__ = [
     "BatchPreparation",
+    "Began",
     "CollectionRow",
+    "FileItem",
+    "FileRow",
+    "FileUploadRequest",
+    "Files",
     "ImageKey",
+    "ItemPart",
     "JobRow",
     "JobStatus",
     "Jobs",
     "Key",
     "LabelGroup",
     "LabelRef",
+    "LookResult",
+    "NewFile",
     "NewKey",
     "PreparedSet",
     "Role",
@@ -42,8 +57,11 @@ __all__ = [
     "Selections",
     "SetKeyKind",
     "Store",
+    "StoredFile",
     "StoredSet",
     "UploadSettings",
     "ValueRef",
+    "check_fields",
+    "unique_name",
     "value_text",
 ]

@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from layernext.model import Collection
@@ -21,7 +22,14 @@ from layernext.stack.store import counters
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
 from layernext.stack.store.records import CollectionRow
-from layernext.stack.store.schema import annotation_set, collection, image, operation_collection
+from layernext.stack.store.schema import (
+    annotation_set,
+    collection,
+    image,
+    image_field,
+    operation_collection,
+    selection_item,
+)
 from layernext.wire.native import PageOf
 
 UNNAMED = ""
@@ -272,7 +280,25 @@ def _join(connection: sa.Connection, image_id: int, other_id: int, collection_id
             stays = sa.update(annotation_set).where(annotation_set.c.id == row.id)
             moved = {"image_id": other_id, "collection_id": collection_id, "is_named": False}
             connection.execute(stays.values(**moved))
+    _give_fields(connection, image_id, other_id)
+    chosen = selection_item.c.image_id == image_id
+    connection.execute(sa.delete(selection_item).where(chosen))
     connection.execute(sa.delete(image).where(image.c.id == image_id))
+
+
+def _give_fields(connection: sa.Connection, image_id: int, other_id: int) -> None:
+    """Let the metadata of one image become another's, whose own goes before."""
+    found = sa.select(image.c.id, image.c.fields).where(image.c.id.in_([image_id, other_id]))
+    texts = {row.id: row.fields for row in connection.execute(found)}
+    old, kept = (msgspec.json.decode(texts[one]) for one in (image_id, other_id))
+    if not old:
+        return
+    merged = msgspec.json.encode(old | kept).decode()
+    connection.execute(sa.update(image).where(image.c.id == other_id).values(fields=merged))
+    mine = image_field.c.image_id == image_id
+    double = image_field.c.name.in_([*kept])
+    connection.execute(sa.delete(image_field).where(mine, double))
+    connection.execute(sa.update(image_field).where(mine).values(image_id=other_id))
 
 
 def remainder(key: str, prefix: str) -> str:

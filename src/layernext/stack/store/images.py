@@ -150,6 +150,25 @@ def _candidates(connection: sa.Connection, keys: Sequence[ImageKey]) -> dict[Ima
     return found
 
 
+def find_by_unique_name(connection: sa.Connection, name: str) -> int | None:
+    """The row id of the image, video or other file with this unique name."""
+    found = _by_object_key(connection, [ImageKey("unique_name", name)])
+    for row in found.values():
+        return row.id
+    known = _known_prefixes(connection, [name], any_kind=True)
+    fitting = [prefix for prefix in _prefixes(name) if prefix in known]
+    fitting.sort(key=lambda prefix: (known[prefix][1], -len(prefix)))
+    places = [(known[prefix][0], collections.remainder(name, prefix), "") for prefix in fitting]
+    there = _rows_at(connection, set(places))
+    return next((there[place].id for place in places if place in there), None)
+
+
+def find_by_storage_path(connection: sa.Connection, path: str) -> int | None:
+    """The row id of what lies at this path in the default bucket."""
+    found = _by_storage_path(connection, [ImageKey("storage_path", path)])
+    return next((row.id for row in found.values()), None)
+
+
 def _prefixes(key: str) -> Iterator[str]:
     """Everything that could be a collection's part of the key, separator included."""
     for place, character in enumerate(key[:-1]):
@@ -157,17 +176,17 @@ def _prefixes(key: str) -> Iterator[str]:
             yield key[: place + 1]
 
 
-def _known_prefixes(connection: sa.Connection, keys: Iterable[str]) -> dict[str, tuple[int, bool]]:
+def _known_prefixes(
+    connection: sa.Connection, keys: Iterable[str], *, any_kind: bool = False
+) -> dict[str, tuple[int, bool]]:
     """Prefix with separator to (collection id, is provisional), for those that are collections."""
     wanted = {prefix[:-1] for key in keys for prefix in _prefixes(key)}
     known: dict[str, tuple[int, bool]] = {}
     for chunk in _chunks(wanted):
         is_one = collection.c.name.in_(chunk) | collection.c.storage_path.in_(chunk)
-        chosen = sa.select(collection).where(
-            is_one,
-            collection.c.kind == collections.IMAGES,
-            collection.c.name != collections.UNNAMED,
-        )
+        chosen = sa.select(collection).where(is_one, collection.c.name != collections.UNNAMED)
+        if not any_kind:
+            chosen = chosen.where(collection.c.kind == collections.IMAGES)
         for row in connection.execute(chosen):
             entry = (row.id, bool(row.is_provisional))
             known.setdefault(f"{row.storage_path}_", entry)

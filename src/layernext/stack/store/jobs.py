@@ -69,6 +69,16 @@ class Jobs:
         connection.execute(sa.insert(job).values(values))
         return public_id
 
+    def ensure_queued(self, kind: str, name: str) -> None:
+        """Queue a job that has no payload, unless one like it waits already."""
+        waiting = sa.select(job.c.id).where(job.c.kind == kind, job.c.status == "queued")
+
+        def work(connection: sa.Connection) -> None:
+            if connection.execute(waiting.limit(1)).first() is None:
+                self.create_in(connection, kind, name, {})
+
+        self._database.write_again(work)
+
     def claim(self, kinds: Sequence[str], owner: str) -> JobRow | None:
         """The oldest job of these kinds that nobody works at; from now on `owner` does."""
         limit = text_of(datetime.now(timezone.utc) - timedelta(seconds=LEASE_SECONDS))

@@ -108,3 +108,88 @@ class Selection(Struct, frozen=True):
     id: str
     count: int
     collection_ids: tuple[int, ...]
+
+
+class FileItem(Struct, frozen=True, kw_only=True):
+    """A file on its way in.
+
+    Attributes:
+        row_id, id: of the item.
+        name: of the file in its collection.
+        collection_id, place_id: row id and public id of that.
+        is_stored: whether it has become visible.
+        object_path, handle: where its bytes go; None until that is decided.
+        size, checksum: what the client says of it, or None.
+        fields: metadata that it gets.
+    """
+
+    row_id: int
+    id: str
+    name: str
+    collection_id: int
+    place_id: str
+    is_stored: bool
+    object_path: str | None
+    handle: str | None
+    size: int | None
+    checksum: str | None
+    fields: dict[str, Any]
+
+
+class ItemPart(Struct, frozen=True):
+    """A part of a file that is durable; `checksum` is SHA-256 in hexadecimal."""
+
+    number: int
+    size: int
+    checksum: str
+
+
+class NewFile(Struct, frozen=True, kw_only=True):
+    """A file whose bytes are durable and that is to become visible."""
+
+    name: str
+    object_path: str
+    size: int
+    checksum: str | None
+    fields: dict[str, Any]
+
+
+class FileRow(Struct, frozen=True, kw_only=True):
+    """The file of an image.
+
+    Attributes:
+        image_id: row id of the image.
+        name, unique_name: the image's.
+        kind: of its collection: 5 images, 4 videos, 7 other files.
+        place_id: public id of that.
+        object_path: where its bytes are.
+        size, checksum: bytes, SHA-256 in hexadecimal (None until it is looked into).
+        content_type: found by looking into it, else None.
+        state: ``pending``, ``ready`` or ``failed``.
+        thumbnail_path: where its small picture is, or None.
+    """
+
+    image_id: int
+    name: str
+    unique_name: str
+    kind: int
+    place_id: str
+    object_path: str
+    size: int
+    checksum: str | None
+    content_type: str | None
+    state: str
+    thumbnail_path: str | None
+
+
+class LookResult(Struct, frozen=True, kw_only=True):
+    """What looking into a file has shown; `failure` says why it could not be read."""
+
+    checksum: str
+    content_type: str
+    width: int | None = None
+    height: int | None = None
+    frame_count: int | None = None
+    frame_rate: float | None = None
+    thumbnail_path: str | None = None
+    failure: str | None = None

@@ -6,6 +6,7 @@ the call returns, or raises and has changed nothing.
 
 from __future__ import annotations
 
+import secrets
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -16,6 +17,7 @@ from layernext.errors import InvalidRequest
 from layernext.model import Collection, Job, Label, Mode, ModelRun
 from layernext.stack.store import collections, keys, reading, sets, uploads
 from layernext.stack.store.database import Database
+from layernext.stack.store.files import Files
 from layernext.stack.store.jobs import Jobs
 from layernext.stack.store.labels import Labels
 from layernext.stack.store.prepared import PreparedSet
@@ -36,6 +38,7 @@ from layernext.stack.store.uploads import UploadSettings
 from layernext.wire.native import BatchResult, PageOf, RemoveResult, UploadRequest, UploadState
 
 _NAMESPACE = "reference_namespace"
+_URL_SECRET = "url_secret"  # noqa: S105 - the setting's name
 
 
 class Store:
@@ -44,6 +47,7 @@ class Store:
     Attributes:
         jobs: work in the background.
         selections: images that were chosen.
+        files: what the images are, and what is on its way.
     """
 
     def __init__(self, database: Database) -> None:
@@ -51,6 +55,7 @@ class Store:
         self._labels = Labels(database, self._namespace())
         self.jobs = Jobs(database)
         self.selections = Selections(database)
+        self.files = Files(database)
 
     @classmethod
     def open(cls, url: str) -> Store:
@@ -74,13 +79,18 @@ class Store:
             connection.execute(sa.select(sa.literal(1)))
 
     def _namespace(self) -> uuid.UUID:
+        return uuid.UUID(self._setting(_NAMESPACE, str(uuid.uuid4())))
+
+    def _setting(self, name: str, fresh: str) -> str:
+        """The value of a setting, which is made once."""
+
         def work(connection: sa.Connection) -> str:
-            insert = self._database.upsert(setting).values(name=_NAMESPACE, value=str(uuid.uuid4()))
+            insert = self._database.upsert(setting).values(name=name, value=fresh)
             connection.execute(insert.on_conflict_do_nothing())
-            chosen = sa.select(setting.c.value).where(setting.c.name == _NAMESPACE)
+            chosen = sa.select(setting.c.value).where(setting.c.name == name)
             return str(connection.execute(chosen).scalar_one())
 
-        return uuid.UUID(self._database.write_again(work))
+        return self._database.write_again(work)
 
     # -- keys -------------------------------------------------------------------------------
 
@@ -227,7 +237,13 @@ class Store:
         """The job with this id; every upload is one."""
         with self._database.read() as connection:
             found = uploads.find_job(connection, job_id)
+        if found is None and is_storable(job_id):
+            found = self.files.find_job(job_id)
         return found or self.jobs.find(job_id)
+
+    def url_secret(self) -> bytes:
+        """What the stack signs URLs with: made once, the same for all its processes."""
+        return bytes.fromhex(self._setting(_URL_SECRET, secrets.token_hex(32)))
 
     # -- labels -----------------------------------------------------------------------------
 

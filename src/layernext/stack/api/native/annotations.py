@@ -7,41 +7,27 @@ some run at a time, and a client that stops taking them is dropped.
 
 from __future__ import annotations
 
-import logging
 import zlib
 from collections.abc import Iterator
 from typing import Any
 
-import anyio
 import msgspec
 import zstandard
-from anyio.to_thread import run_sync
 from litestar import Response
 from litestar.response.base import ASGIResponse
-from litestar.types import Receive, Scope, Send
 from msgspec import Struct, field
 
-from layernext.errors import NotFound, StackUnavailable
+from layernext.errors import NotFound
 from layernext.model import Mode
 from layernext.stack.api.messages import Call, answer, check_name, find_collection, read_query
 from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.sending import Sender
 from layernext.stack.api.services import Services, services_of
 from layernext.stack.store import StoredSet
 from layernext.wire.native import ANNOTATIONS_PATH, NDJSON, RemoveResult
 
-logger = logging.getLogger("layernext.stack.download")
-
 PIECE_BYTES = 256 << 10
 """Lines are gathered to this size before they are compressed and sent."""
-
-SEND_BYTES = 64 << 10
-"""Pieces are sent in parts of this size: whoever takes one in time is slow, but not stalled."""
-
-QUEUE_S = 30.0
-"""A download waits so long for its turn before it is told to come again."""
-
-STALLED_S = 10.0
-"""While others wait, a download whose client takes nothing for so long loses its place."""
 
 
 class DownloadQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -209,96 +195,7 @@ class Download(Response[Any]):
     def to_asgi_response(self, *arguments: Any, **named: Any) -> ASGIResponse:
         """The ASGI application that sends the stream."""
         made = super().to_asgi_response(*arguments, **named)
-        return _Sender(self._services, self._pieces, made.encode_headers())
-
-
-class _Sender(ASGIResponse):
-    """Sends pieces; see `Download`."""
-
-    def __init__(
-        self, services: Services, pieces: Iterator[bytes], headers: list[tuple[bytes, bytes]]
-    ) -> None:
-        super().__init__()
-        self._services = services
-        self._pieces = pieces
-        self._sending_since: float | None = None
-        """The start of the part that the client is taking; None while we make the next piece."""
-        self._headers = [pair for pair in headers if pair[0].lower() != b"content-length"]
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        """Send the stream (ASGI)."""
-        try:
-            with anyio.fail_after(QUEUE_S):
-                await self._services.downloads.acquire()
-        except TimeoutError as error:
-            raise StackUnavailable("too many downloads at the same time", status=503) from error
-        failure: BaseException | None = None
-        try:
-            async with anyio.create_task_group() as group:
-                group.start_soon(_cancel_when_gone, receive, group.cancel_scope)
-                group.start_soon(self._give_way, group.cancel_scope)
-                try:
-                    await self._send_all(send)
-                except Exception as error:  # noqa: BLE001 - raised below, outside of the group
-                    failure = error
-                group.cancel_scope.cancel()
-        finally:
-            self._services.downloads.release()
-        if failure is not None:
-            raise failure
-
-    async def _give_way(self, scope: anyio.CancelScope) -> None:
-        """End a download whose client stands still while another one waits for its place."""
-        while True:
-            await anyio.sleep(1)
-            others = self._services.downloads.statistics().tasks_waiting
-            since = self._sending_since
-            if others and since is not None and anyio.current_time() - since > STALLED_S:
-                logger.info("a client that took nothing gave way to another download")
-                scope.cancel()
-                return
-
-    async def _send_all(self, send: Send) -> None:
-        try:
-            # The first piece comes before the first header, so that what goes wrong at once
-            # is answered and not cut off.
-            piece = await self._next()
-            start = {"type": "http.response.start", "status": 200, "headers": self._headers}
-            await self._hand_over(send, start)
-            while piece is not None:
-                for at in range(0, len(piece), SEND_BYTES):
-                    part = piece[at : at + SEND_BYTES]
-                    body = {"type": "http.response.body", "body": part, "more_body": True}
-                    await self._hand_over(send, body)
-                piece = await self._next()
-            # This, too, waits until the client has taken what came before.
-            end = {"type": "http.response.body", "body": b"", "more_body": False}
-            await self._hand_over(send, end)
-        finally:
-            with anyio.CancelScope(shield=True):
-                await run_sync(
-                    self._pieces.close,  # type: ignore[attr-defined]
-                    limiter=self._services.download_threads,
-                )
-
-    async def _hand_over(self, send: Send, message: dict[str, Any]) -> None:
-        self._sending_since = anyio.current_time()
-        with anyio.fail_after(self._services.settings.idle_timeout_s):
-            await send(message)  # type: ignore[arg-type]
-        self._sending_since = None
-
-    async def _next(self) -> bytes | None:
-        limiter = self._services.download_threads
-        return await run_sync(next, self._pieces, None, limiter=limiter)
-
-
-async def _cancel_when_gone(receive: Receive, scope: anyio.CancelScope) -> None:
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            logger.info("a client left its download")
-            scope.cancel()
-            return
+        return Sender(self._services, self._pieces, made.encode_headers())
 
 
 ROUTES = [download, remove]

@@ -3,6 +3,7 @@
 from layernext.stack.api.published import (
     annotations,
     collections,
+    files,
     handshake,
     jobs,
     labels,
@@ -14,6 +15,7 @@ ROUTES = [
     *labels.ROUTES,
     *operation_data.ROUTES,
     *collections.ROUTES,
+    *files.ROUTES,
     *annotations.ROUTES,
     *jobs.ROUTES,
 ]

@@ -1,0 +1,504 @@
+"""Uploads of files (E12 to E18) and the way to a file (E24)."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+from litestar import Response
+from msgspec import Meta, Struct, field
+
+from layernext.errors import Conflict, DataError, InvalidRequest, NotFound, Problem
+from layernext.model import find_names_problem
+from layernext.stack.api.messages import (
+    Call,
+    answer,
+    check_name,
+    read_message,
+    read_path,
+    read_query,
+)
+from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.services import Services, services_of
+from layernext.stack.api.signed import PART_SECONDS, base_url, signed_url
+from layernext.stack.api.transfer import download_url, part_path
+from layernext.stack.jobs import LOOK_JOB
+from layernext.stack.objects import Part
+from layernext.stack.store import FileItem, FileUploadRequest, ItemPart, check_fields
+from layernext.wire.published import (
+    BEGIN_FILE_PATH,
+    CLIENT,
+    DOWNLOAD_URL_PATH,
+    FINISH_FILE_PATH,
+    PART_BYTES,
+    PART_URLS_PATH,
+    STORAGE_TYPE,
+    UPLOAD_METADATA_PATH,
+    UPLOAD_PROGRESS_PATH,
+)
+
+_TAG = "Published protocol"
+MAX_PARTS = 10_000
+_NOT_IN_PATH = re.compile(r"[^A-Za-z0-9._-]+")
+_PATH_NAME_LENGTH = 80
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+class OpenFilesRequest(Struct, frozen=True, rename="camel"):
+    """E12: what will come.
+
+    Attributes:
+        collection_name: made if there is none.
+        collection_type: 5 images, 4 videos, 7 other files.
+        meta_data_object: metadata for the files; `Tags` is a list of strings.
+        is_override_meta_data: also for files that are there already.
+        object_key_list: the files' names.
+        storage_prefix_path: folder in storage, of a new collection.
+        application_code: a mark on a new collection.
+    """
+
+    collection_name: str
+    collection_type: Literal[4, 5, 7] = 5
+    meta_data_object: Any = None
+    is_override_meta_data: bool = False
+    object_key_list: list[str] = field(default_factory=list)
+    storage_prefix_path: str | None = None
+    application_code: str | None = None
+
+
+class OpenFilesAnswer(Struct, frozen=True, rename="camel", kw_only=True):
+    """The answer to E12."""
+
+    is_success: bool = True
+    upload_id: str
+    collection_id: str
+    job_id: str
+    storage_type: str = STORAGE_TYPE
+
+
+class BeginFileRequest(Struct, frozen=True, rename="camel"):
+    """E13: a file of an upload.
+
+    Attributes:
+        file_name: in the collection.
+        upload_id: from E12.
+        size, checksum: bytes and SHA-256 of the file; no published client says them. They are
+            checked at the end.
+    """
+
+    file_name: str
+    upload_id: str
+    size: Annotated[int, Meta(ge=0)] | None = None
+    checksum: str | None = None
+
+
+class BeginFileAnswer(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
+    """The answer to E13. Of a file that is there already it says which."""
+
+    is_success: bool
+    file_id: str | None = None
+    file_key: str | None = None
+    is_existing: bool = False
+    existing_checksum: str | None = None
+    existing_size: int | None = None
+    stored_parts: list[ItemPart] = []
+
+
+class PartUrlsRequest(Struct, frozen=True, rename="camel"):
+    """E14."""
+
+    file_id: str
+    parts: Annotated[int, Meta(ge=1, le=MAX_PARTS)]
+
+
+class PartUrl(Struct, frozen=True, rename={"number": "PartNumber", "signed_url": "signedUrl"}):
+    """Where a part goes."""
+
+    number: int
+    signed_url: str
+
+
+class PartUrlsAnswer(Struct, frozen=True, rename="camel", kw_only=True):
+    """The answer to E14."""
+
+    is_success: bool = True
+    parts: list[PartUrl]
+
+
+class SentPart(Struct, frozen=True, rename={"number": "PartNumber", "tag": "ETag"}):
+    """A part that the client has sent."""
+
+    number: int
+    tag: str = ""
+
+
+class FinishFileRequest(Struct, frozen=True, rename="camel"):
+    """E16."""
+
+    file_id: str
+    parts: list[SentPart] = field(default_factory=list)
+
+
+class FinishFileAnswer(Struct, frozen=True, rename="camel", kw_only=True):
+    """The answer to E16; `is_existing` if the same file was stored by somebody else meanwhile."""
+
+    is_success: bool = True
+    is_existing: bool
+
+
+class FinishFilesAnswer(Struct, frozen=True, rename="camel", kw_only=True):
+    """The answer to E17: the unique names of the upload's files."""
+
+    is_success: bool = True
+    uploaded_file_list: list[str]
+
+
+class ProgressQuery(Struct, frozen=True, rename="camel"):
+    """E18.
+
+    Attributes:
+        collection_name: of the collection.
+    """
+
+    collection_name: str
+
+
+class ProgressAnswer(Struct, frozen=True, rename="camel", kw_only=True):
+    """The answer to E18: the newest upload of the collection."""
+
+    is_success: bool
+    progress: float
+    uploaded_count: int
+    total_count: int
+
+
+class DownloadUrlQuery(Struct, frozen=True):
+    """E24.
+
+    Attributes:
+        file_key: a unique name, or a path in storage.
+    """
+
+    file_key: str
+
+
+class DownloadUrlAnswer(Struct, frozen=True, rename="camel", kw_only=True):
+    """The answer to E24: a URL that is good for an hour or more, without a key."""
+
+    is_success: bool = True
+    url: str
+
+
+@operation(
+    "POST",
+    UPLOAD_METADATA_PATH,
+    Operation(
+        summary="E12: open an upload of files",
+        tag=_TAG,
+        role="write",
+        body=OpenFilesRequest,
+        answer=OpenFilesAnswer,
+        errors=(400, 413, 422),
+    ),
+)
+async def open_files(request: Call) -> Response[bytes]:
+    """Begins an upload of files to a collection, which is made if there is none."""
+    wanted = await read_message(request, OpenFilesRequest)
+    name = wanted.collection_name.rstrip("/")
+    check_name(name, "collectionName", "a collection")
+    for number, file_name in enumerate(wanted.object_key_list):
+        check_name(file_name, f"objectKeyList[{number}]", "a file")
+    prefix = _prefix(wanted.storage_prefix_path)
+    if wanted.application_code is not None and wanted.application_code:
+        check_name(wanted.application_code, "applicationCode", "an application code")
+    services = services_of(request)
+    # `file_upload` of the published clients sends an empty text for no metadata.
+    fields = check_fields(wanted.meta_data_object or {}, "metaDataObject")
+    upload_id, collection_id = await services.call(
+        services.store.files.open_upload,
+        FileUploadRequest(
+            name=name,
+            kind=wanted.collection_type,
+            fields=fields,
+            is_override=wanted.is_override_meta_data,
+            names=wanted.object_key_list,
+            storage_prefix=prefix,
+            application_code=wanted.application_code or None,
+        ),
+    )
+    return answer(
+        OpenFilesAnswer(upload_id=upload_id, collection_id=collection_id, job_id=upload_id)
+    )
+
+
+def _prefix(given: str | None) -> str | None:
+    if given is None or not given.strip("/"):
+        return None
+    check_name(given, "storagePrefixPath", "a folder")
+    parts = given.strip("/").split("/")
+    if any(part in {"", ".", ".."} for part in parts) or "\\" in given:
+        raise DataError(Problem("storagePrefixPath", f"{given[:100]!r} is no plain path"))
+    return "/".join(parts)
+
+
+@operation(
+    "POST",
+    BEGIN_FILE_PATH,
+    Operation(
+        summary="E13: begin a file",
+        tag=_TAG,
+        role="write",
+        body=BeginFileRequest,
+        answer=BeginFileAnswer,
+        errors=(400, 404, 413, 422),
+    ),
+)
+async def begin_file(request: Call) -> Response[bytes]:
+    """Begins a file, or says that one of its name is in the collection already.
+
+    A file is one by its name, as the published clients have it. Ours also compares the checksum.
+    """
+    wanted = await read_message(request, BeginFileRequest)
+    problem = find_names_problem(wanted.file_name, "a file")
+    if problem:
+        raise DataError(Problem("fileName", problem))
+    if wanted.checksum is not None and not _SHA256.fullmatch(wanted.checksum):
+        raise DataError(Problem("checksum", "is no SHA-256 in lower-case hexadecimal"))
+    services = services_of(request)
+    if wanted.size is not None and wanted.size > services.settings.max_file_bytes:
+        limit = services.settings.max_file_bytes
+        raise DataError(Problem("size", f"is {wanted.size}, must be at most {limit}"))
+    files = services.store.files
+    began = await services.call(
+        lambda: files.begin_file(
+            wanted.upload_id, wanted.file_name, size=wanted.size, checksum=wanted.checksum
+        )
+    )
+    if began.item is None:
+        return answer(
+            BeginFileAnswer(
+                is_success=True,
+                file_id="",
+                file_key="",
+                is_existing=True,
+                existing_checksum=began.existing_checksum,
+                existing_size=began.existing_size,
+            )
+        )
+    parts = await services.call(files.list_parts, began.item)
+    item = began.item
+    return answer(
+        BeginFileAnswer(is_success=True, file_id=item.id, file_key=item.name, stored_parts=parts)
+    )
+
+
+@operation(
+    "POST",
+    PART_URLS_PATH,
+    Operation(
+        summary="E14: where the parts of a file go",
+        tag=_TAG,
+        role="write",
+        body=PartUrlsRequest,
+        answer=PartUrlsAnswer,
+        errors=(400, 404, 413, 422),
+    ),
+)
+async def part_urls(request: Call) -> Response[bytes]:
+    """A URL for each part, good for a day. Asking again changes nothing."""
+    wanted = await read_message(request, PartUrlsRequest)
+    services = services_of(request)
+    if (wanted.parts - 1) * PART_BYTES > services.settings.max_file_bytes:
+        limit = services.settings.max_file_bytes
+        raise DataError(Problem("parts", f"make more than the {limit} bytes that a file may have"))
+    item = await services.call(services.store.files.find_item, wanted.file_id)
+    if item.is_stored:
+        raise Conflict("the file has been finished already", status=409)
+    item = await services.call(_placed, services, item)
+    base, secret = base_url(request), services.url_secret
+
+    def urls() -> list[PartUrl]:
+        return [
+            PartUrl(number, _part_url(services, item, number, base, secret))
+            for number in range(1, wanted.parts + 1)
+        ]
+
+    return answer(PartUrlsAnswer(parts=await services.call(urls)))
+
+
+def _placed(services: Services, item: FileItem) -> FileItem:
+    if item.handle is not None:
+        return item
+    plain = _NOT_IN_PATH.sub("_", item.name)[-_PATH_NAME_LENGTH:].lstrip(".")
+    path = f"{item.place_id}/{item.id}-{plain}"
+    return services.store.files.set_place(item, path, services.objects.open_upload(path))
+
+
+def _part_url(services: Services, item: FileItem, number: int, base: str, secret: bytes) -> str:
+    path, handle = str(item.object_path), str(item.handle)
+    own = services.objects.part_url(path, handle, number, PART_SECONDS)
+    return own or signed_url(base, secret, "PUT", part_path(item.id, number), PART_SECONDS)
+
+
+@operation(
+    "POST",
+    FINISH_FILE_PATH,
+    Operation(
+        summary="E16: finish a file",
+        tag=_TAG,
+        role="write",
+        body=FinishFileRequest,
+        answer=FinishFileAnswer,
+        errors=(400, 404, 409, 413, 422, 507),
+    ),
+)
+async def finish_file(request: Call) -> Response[bytes]:
+    """Makes a file visible, all of it and at once. Again it changes nothing."""
+    wanted = await read_message(request, FinishFileRequest)
+    services = services_of(request)
+    item = await services.call(services.store.files.find_item, wanted.file_id)
+    if item.is_stored:
+        return answer(FinishFileAnswer(is_existing=False))
+    is_new = await services.write(_finish, services, item, wanted.parts)
+    return answer(FinishFileAnswer(is_existing=not is_new))
+
+
+def _finish(services: Services, item: FileItem, sent: list[SentPart]) -> bool:
+    files = services.store.files
+    if item.object_path is None or item.handle is None:
+        raise Conflict("no part of the file has come", status=409)
+    parts = services.objects.list_parts(item.object_path, item.handle)
+    if parts is None:
+        parts = [Part(part.number, part.size, part.checksum) for part in files.list_parts(item)]
+    _check_parts(item, parts, sent)
+    size = sum(part.size for part in parts)
+    has_digest = len(parts) == 1 and bool(_SHA256.fullmatch(parts[0].tag))
+    checksum = parts[0].tag if has_digest else None
+    _check_claims(item, size, checksum)
+    services.objects.finish_upload(item.object_path, item.handle, parts)
+    try:
+        is_new = files.finish_file(item, size, checksum)
+    except Conflict:
+        services.objects.delete(item.object_path)
+        raise
+    if not is_new:
+        services.objects.delete(item.object_path)
+    return is_new
+
+
+def _check_parts(item: FileItem, parts: list[Part], sent: list[SentPart]) -> None:
+    numbers = [part.number for part in parts]
+    wanted = max((part.number for part in sent), default=len(parts))
+    if numbers != list(range(1, wanted + 1)) or not parts:
+        missing = next(n for n in range(1, wanted + 2) if n not in numbers)
+        raise Conflict(f"part {missing} of {item.name!r} has not come", status=409)
+    for part in parts[:-1]:
+        if part.size != PART_BYTES:
+            raise Conflict(
+                f"part {part.number} of {item.name!r} has {part.size} bytes, "
+                f"all but the last must have {PART_BYTES}",
+                status=409,
+            )
+    tags = {part.number: part.tag for part in parts}
+    for one in sent:
+        # The published clients cut the quotes off blindly; what is left of another kind of tag is
+        # no use for a comparison.
+        if _SHA256.fullmatch(one.tag) and tags.get(one.number) != one.tag:
+            raise Conflict(f"part {one.number} of {item.name!r} has other content", status=409)
+
+
+def _check_claims(item: FileItem, size: int, checksum: str | None) -> None:
+    if item.size is not None and item.size != size:
+        raise DataError(Problem(item.name, f"has {size} bytes, {item.size} were announced"))
+    if item.checksum is not None and checksum is not None and item.checksum != checksum:
+        raise DataError(Problem(item.name, "has another content than its checksum says"))
+
+
+@operation(
+    "GET",
+    f"{CLIENT}/collectionUploadingStatus/{{upload_id:str}}/complete",
+    Operation(
+        summary="E17: finish an upload of files",
+        tag=_TAG,
+        role="write",
+        path=(Parameter("upload_id", "From E12."),),
+        answer=FinishFilesAnswer,
+        errors=(400, 404),
+    ),
+)
+async def finish_files(request: Call) -> Response[bytes]:
+    """Ends an upload, and lets the stack look into its files. Again it changes nothing.
+
+    A GET that writes, as the protocol has it.
+    """
+    services, upload_id = services_of(request), read_path(request, "upload_id")
+    names = await services.call(services.store.files.finish_upload, upload_id)
+    await services.call(services.store.jobs.ensure_queued, LOOK_JOB, "Look into new files")
+    services.jobs.wake()
+    return answer(FinishFilesAnswer(uploaded_file_list=names))
+
+
+@operation(
+    "GET",
+    UPLOAD_PROGRESS_PATH,
+    Operation(
+        summary="E18: how far an upload of files is",
+        tag=_TAG,
+        role="read",
+        query=ProgressQuery,
+        answer=ProgressAnswer,
+        errors=(400, 404),
+    ),
+)
+async def upload_progress(request: Call) -> Response[bytes]:
+    """The newest upload to a collection."""
+    wanted, services = read_query(request, ProgressQuery), services_of(request)
+    found = await services.call(services.store.files.progress, wanted.collection_name)
+    if found is None:
+        raise NotFound(
+            f"there is no upload of files to {wanted.collection_name[:600]!r}", status=404
+        )
+    stored, total = found
+    percent = 100.0 * stored / total if total else 100.0
+    return answer(
+        ProgressAnswer(is_success=True, progress=percent, uploaded_count=stored, total_count=total)
+    )
+
+
+@operation(
+    "GET",
+    DOWNLOAD_URL_PATH,
+    Operation(
+        summary="E24: the URL of a file",
+        tag=_TAG,
+        role="read",
+        query=DownloadUrlQuery,
+        answer=DownloadUrlAnswer,
+        errors=(400, 404),
+    ),
+)
+async def file_url(request: Call) -> Response[bytes]:
+    """A URL for the file with a unique name, or else at a path in storage."""
+    services = services_of(request)
+    key = read_query(request, DownloadUrlQuery).file_key
+    if not key:
+        raise InvalidRequest("file_key is empty", status=400)
+    file = await services.call(services.store.files.find_named, key)
+    if file is None and b"+" in request.scope["query_string"]:
+        # The published 1.x clients quote nothing, so a plus sign can also be one.
+        key = read_query(request, DownloadUrlQuery, plus_is_space=False).file_key
+        file = await services.call(services.store.files.find_named, key)
+    if file is None:
+        raise NotFound(f"there is no file {key[:600]!r}", status=404)
+    return answer(DownloadUrlAnswer(url=download_url(request, file)))
+
+
+ROUTES = [
+    open_files,
+    begin_file,
+    part_urls,
+    finish_file,
+    finish_files,
+    upload_progress,
+    file_url,
+]

@@ -1,0 +1,83 @@
+"""URLs that authorise themselves: whoever has one may do the one thing that it is for, for a while.
+
+The signature is an HMAC of method, path and expiry under a secret that all processes of a stack share.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from urllib.parse import quote
+
+from msgspec import Struct
+
+from layernext.errors import NotAllowed
+from layernext.stack.api.messages import Call, read_query
+from layernext.stack.api.services import services_of
+
+PART_SECONDS = 24 * 3600
+DOWNLOAD_SECONDS = 3600
+SIGNATURE_DIGITS = 40
+
+
+class SignedQuery(Struct, frozen=True):
+    """What signs a URL.
+
+    Attributes:
+        expires: seconds since 1970 at which it stops to be good.
+        signature: of method, path and expiry.
+    """
+
+    expires: int
+    signature: str
+
+
+def base_url(request: Call) -> str:
+    """How the client reached us, or how the settings say that clients do."""
+    configured = services_of(request).settings.public_url
+    if configured is not None:
+        return configured.rstrip("/")
+    headers = request.headers
+    scheme = headers.get("x-forwarded-proto", request.scope["scheme"]).partition(",")[0].strip()
+    host = headers.get("host", "") or "localhost"
+    return f"{'https' if scheme == 'https' else 'http'}://{host}"
+
+
+def signed_url(
+    base: str, secret: bytes, method: str, path: str, seconds: int, *, shown_name: str = ""
+) -> str:
+    """An absolute URL for one use.
+
+    Args:
+        base: from `base_url`.
+        secret: of the stack.
+        method: of the request.
+        path: of the request; plain ASCII.
+        seconds: how long the URL is good; rounded up, so that caches see the same one for a while.
+        shown_name: a last segment for people and for file names; it is not signed.
+    """
+    step = max(seconds // 4, 1)
+    expires = (int(time.time()) // step + 1) * step + seconds
+    signature = _signature(secret, method, path, expires)
+    shown = f"/{quote(shown_name, safe='')}" if shown_name else ""
+    return f"{base}{path}{shown}?expires={expires}&signature={signature}"
+
+
+def check_signature(request: Call, method: str, path: str) -> None:
+    """Let a request pass whose URL was signed for this, and not too long ago.
+
+    Raises:
+        NotAllowed: the signature is wrong, or its time is over.
+    """
+    given = read_query(request, SignedQuery)
+    right = _signature(services_of(request).url_secret, method, path, given.expires)
+    if not hmac.compare_digest(right.encode(), given.signature.encode()):
+        raise NotAllowed("the URL's signature is wrong", status=403)
+    if given.expires < time.time():
+        raise NotAllowed("the URL has expired; ask for a new one", status=403)
+
+
+def _signature(secret: bytes, method: str, path: str, expires: int) -> str:
+    text = f"{method}\n{path}\n{expires}".encode()
+    return hmac.new(secret, text, hashlib.sha256).hexdigest()[:SIGNATURE_DIGITS]

@@ -1,0 +1,89 @@
+"""What the stack asks of a store of objects.
+
+An object is written once, under a path that the stack chose, and is never seen half-written. Paths are
+relative, with slashes, made of plain characters; nothing that a user named goes into them unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import Struct
+
+
+class Part(Struct, frozen=True):
+    """A part of an upload that the store has.
+
+    Attributes:
+        number: from 1.
+        size: bytes.
+        tag: what the store answered when it got the part; S3 wants it back at the end.
+    """
+
+    number: int
+    size: int
+    tag: str
+
+
+class PartWriter(Protocol):
+    """Takes the bytes of one part; used as a context manager, which gives up what was not ended."""
+
+    def write(self, piece: bytes | memoryview) -> None:
+        """Add bytes."""
+
+    def end(self) -> None:
+        """Bring what was written onto the disk. Then the part counts."""
+
+    def close(self) -> None:
+        """Give back what the writer holds."""
+
+
+class ObjectStore(Protocol):
+    """Where objects are. Calls block and may come from any thread."""
+
+    def put(self, objects: Sequence[tuple[str, bytes | memoryview]]) -> None:
+        """Store small objects whole; when the call returns all are durable.
+
+        Args:
+            objects: path and content of each.
+
+        Raises:
+            StorageFull: there is no room.
+        """
+
+    def open_upload(self, path: str) -> str:
+        """Begin to store an object in parts; a handle for the calls below."""
+
+    def part_url(self, path: str, handle: str, number: int, seconds: int) -> str | None:
+        """Where a client may PUT a part itself; None if parts go through the stack."""
+
+    def write_part(self, handle: str, number: int, offset: int) -> PartWriter:
+        """Take a part whose bytes begin at `offset` of the object. Again replaces it."""
+
+    def list_parts(self, path: str, handle: str) -> list[Part] | None:
+        """The parts that the store has, if clients send them to it; None if the stack took them."""
+
+    def finish_upload(self, path: str, handle: str, parts: Sequence[Part]) -> int:
+        """Make an object of its parts, visible at once and durable; repeatable. Its size.
+
+        Raises:
+            InvalidRequest: the parts do not make one object.
+        """
+
+    def drop_upload(self, path: str, handle: str) -> None:
+        """Forget the parts of an upload; no error if there are none."""
+
+    def read(self, path: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        """The bytes from `start` up to `stop`, in pieces of about a megabyte.
+
+        Raises:
+            NotFound: there is no such object.
+        """
+
+    def local_path(self, path: str) -> Path | None:
+        """The object as a file of this machine, to be read only; None if it is none."""
+
+    def delete(self, path: str) -> None:
+        """Remove an object; no error if there is none."""

@@ -1,0 +1,573 @@
+"""Files on their way in, and where they are once they have come.
+
+A file becomes visible in one transaction, when all its bytes are durable: its image gets the object's
+path. Until then only `file_item` and `file_part` know of it, and every step can be repeated.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Struct
+
+from layernext.errors import Conflict, NotFound
+from layernext.model import Job
+from layernext.stack.store import collections, fields, images
+from layernext.stack.store.clock import now_text, seconds_since
+from layernext.stack.store.database import Database
+from layernext.stack.store.prepared import ImageKey
+from layernext.stack.store.records import FileItem, FileRow, ItemPart, LookResult, NewFile
+from layernext.stack.store.schema import collection, image
+from layernext.stack.store.schema_files import file_item, file_part, file_upload
+from layernext.stack.store.storable import is_storable
+
+QUIET_SECONDS = 24 * 3600
+"""An unfinished upload that got nothing for this long counts as a failed job."""
+
+_ITEM_COLUMNS = (
+    file_item,
+    collection.c.public_id.label("place_id"),
+    file_upload.c.collection_id,
+    file_upload.c.fields,
+)
+
+
+class FileUploadRequest(Struct, frozen=True, kw_only=True):
+    """What E12 asks for."""
+
+    name: str
+    kind: int
+    fields: dict[str, Any]
+    is_override: bool
+    names: list[str]
+    storage_prefix: str | None = None
+    application_code: str | None = None
+
+
+class Began(Struct, frozen=True, kw_only=True):
+    """What came of beginning a file (E13)."""
+
+    item: FileItem | None
+    is_existing: bool = False
+    existing_checksum: str | None = None
+    existing_size: int | None = None
+
+
+class Files:
+    """The files of a database.
+
+    Args:
+        database: where they are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # -- uploads ----------------------------------------------------------------------------
+
+    def open_upload(self, request: FileUploadRequest) -> tuple[str, str]:
+        """Begin an upload of files; its id, and its collection's (E12)."""
+
+        def work(connection: sa.Connection) -> tuple[str, str]:
+            there = collections.find_by_name(connection, request.name, request.kind)
+            place = collections.ensure(self._database, connection, request.name, kind=request.kind)
+            if there is None:
+                head = {
+                    "storage_prefix": request.storage_prefix,
+                    "application_code": request.application_code,
+                }
+                mine = sa.update(collection).where(collection.c.id == place.row_id)
+                connection.execute(mine.values(trashed_at=None, **head))
+                fields.merge_into_collection(connection, place.row_id, request.fields)
+            else:
+                self._give_fields(connection, place.row_id, request)
+            now, public_id = now_text(), secrets.token_hex(12)
+            values = {
+                "public_id": public_id,
+                "collection_id": place.row_id,
+                "fields": msgspec.json.encode(request.fields).decode(),
+                "is_override": request.is_override,
+                "expected": len(request.names),
+                "finished": False,
+                "created_at": now,
+                "updated_at": now,
+            }
+            connection.execute(sa.insert(file_upload).values(values))
+            return public_id, place.id
+
+        return self._database.write_again(work)
+
+    def _give_fields(
+        self, connection: sa.Connection, collection_id: int, request: FileUploadRequest
+    ) -> None:
+        """A collection in the trash comes back; files that are there get the metadata if wanted."""
+        mine = (collection.c.id == collection_id) & collection.c.trashed_at.is_not(None)
+        connection.execute(sa.update(collection).where(mine).values(trashed_at=None))
+        if not request.is_override or not request.fields:
+            return
+        for start in range(0, len(request.names), images.CHUNK):
+            some = request.names[start : start + images.CHUNK]
+            chosen = (image.c.collection_id == collection_id) & image.c.name.in_(some)
+            there = connection.execute(sa.select(image.c.id).where(chosen, image.c.has_file))
+            wanted = dict.fromkeys(there.scalars(), request.fields)
+            fields.merge_into_images(self._database, connection, wanted)
+
+    def begin_file(
+        self, upload_id: str, name: str, *, size: int | None, checksum: str | None
+    ) -> Began:
+        """Begin one file of an upload, or find out that it is there; repeatable (E13).
+
+        Raises:
+            NotFound: there is no such upload.
+        """
+
+        def work(connection: sa.Connection) -> Began:
+            upload = _upload(connection, upload_id)
+            there = connection.execute(
+                sa.select(image.c.id, image.c.checksum, image.c.size).where(
+                    image.c.collection_id == upload.collection_id,
+                    image.c.name == name,
+                    image.c.bucket == "",
+                    image.c.has_file,
+                    image.c.trashed_at.is_(None),
+                )
+            ).one_or_none()
+            known = _item(
+                connection, (file_item.c.upload_id == upload.id) & (file_item.c.name == name)
+            )
+            if there is not None:
+                if known is None:
+                    self._insert_item(connection, upload.id, name, image_id=there.id)
+                return Began(
+                    item=None,
+                    is_existing=True,
+                    existing_checksum=there.checksum,
+                    existing_size=there.size,
+                )
+            if known is None or known.is_stored:
+                if known is not None:
+                    _drop_item(connection, known.row_id)
+                self._insert_item(connection, upload.id, name, size=size, checksum=checksum)
+                known = _item(
+                    connection, (file_item.c.upload_id == upload.id) & (file_item.c.name == name)
+                )
+            _touch(connection, upload.id)
+            return Began(item=known)
+
+        return self._database.write_again(work)
+
+    def _insert_item(
+        self,
+        connection: sa.Connection,
+        upload_id: int,
+        name: str,
+        *,
+        image_id: int | None = None,
+        size: int | None = None,
+        checksum: str | None = None,
+    ) -> None:
+        values = {
+            "public_id": secrets.token_hex(12),
+            "upload_id": upload_id,
+            "name": name,
+            "image_id": image_id,
+            "is_stored": image_id is not None,
+            "size": size,
+            "checksum": checksum,
+            "created_at": now_text(),
+        }
+        insert = self._database.upsert(file_item).values(values)
+        connection.execute(insert.on_conflict_do_nothing())
+
+    def find_item(self, file_id: str) -> FileItem:
+        """A file on its way.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        with self._database.read() as connection:
+            found = (
+                _item(connection, file_item.c.public_id == file_id)
+                if is_storable(file_id)
+                else None
+            )
+        if found is None:
+            raise NotFound(f"there is no file {file_id[:100]!r} on its way", status=404)
+        return found
+
+    def set_place(self, item: FileItem, object_path: str, handle: str) -> FileItem:
+        """Decide where a file goes, unless that is decided; repeatable."""
+        mine = sa.update(file_item).where(
+            file_item.c.id == item.row_id, file_item.c.object_path.is_(None)
+        )
+        with self._database.write() as connection:
+            connection.execute(mine.values(object_path=object_path, handle=handle))
+        return self.find_item(item.id)
+
+    def add_part(self, item: FileItem, number: int, size: int, checksum: str) -> None:
+        """Note that a part is durable; one that came before is replaced."""
+        insert = self._database.upsert(file_part).values(
+            item_id=item.row_id, number=number, size=size, checksum=checksum
+        )
+        replaced = {"size": insert.excluded.size, "checksum": insert.excluded.checksum}
+        statement = insert.on_conflict_do_update(
+            index_elements=["item_id", "number"], set_=replaced
+        )
+        with self._database.write() as connection:
+            connection.execute(statement)
+
+    def list_parts(self, item: FileItem) -> list[ItemPart]:
+        """The parts that are durable, by number."""
+        chosen = sa.select(file_part).where(file_part.c.item_id == item.row_id)
+        with self._database.read() as connection:
+            rows = connection.execute(chosen.order_by(file_part.c.number)).all()
+        return [ItemPart(row.number, row.size, row.checksum) for row in rows]
+
+    def finish_file(self, item: FileItem, size: int, checksum: str | None) -> bool:
+        """Make a file visible whose bytes are durable; repeatable.
+
+        Args:
+            item: from `find_item`.
+            size: bytes.
+            checksum: SHA-256 in hexadecimal; None if only the look into the file will tell.
+
+        Returns:
+            False if somebody else's file of the same name and content was there first.
+
+        Raises:
+            Conflict: another file of the same name was there first.
+        """
+        assert item.object_path is not None  # noqa: S101 - it was decided before the first part
+        new = NewFile(
+            name=item.name,
+            object_path=item.object_path,
+            size=size,
+            checksum=checksum,
+            fields=item.fields,
+        )
+
+        def work(connection: sa.Connection) -> bool:
+            now = _item(connection, file_item.c.id == item.row_id)
+            if now is not None and now.is_stored:
+                return True
+            (stored,) = self._store(connection, item.collection_id, [new])
+            done = sa.update(file_item).where(file_item.c.id == item.row_id)
+            connection.execute(done.values(is_stored=True, image_id=stored.image_id))
+            connection.execute(sa.delete(file_part).where(file_part.c.item_id == item.row_id))
+            return stored.is_new
+
+        return self._database.write_again(work)
+
+    def finish_upload(self, upload_id: str) -> list[str]:
+        """End an upload; the unique names of its files; repeatable (E17).
+
+        Raises:
+            NotFound: there is no such upload.
+        """
+
+        def work(connection: sa.Connection) -> list[str]:
+            upload = _upload(connection, upload_id)
+            ended = sa.update(file_upload).where(file_upload.c.id == upload.id)
+            connection.execute(ended.values(finished=True, updated_at=now_text()))
+            rows = connection.execute(
+                sa.select(collection.c.storage_path, file_item.c.name)
+                .join(file_upload, file_upload.c.id == file_item.c.upload_id)
+                .join(collection, collection.c.id == file_upload.c.collection_id)
+                .where(file_item.c.upload_id == upload.id, file_item.c.is_stored)
+                .order_by(file_item.c.id)
+            )
+            return [unique_name(row.storage_path, row.name) for row in rows]
+
+        return self._database.write_again(work)
+
+    def progress(self, collection_name: str) -> tuple[int, int] | None:
+        """Files stored and files expected by a collection's newest upload (E18)."""
+        if not is_storable(collection_name):
+            return None
+        newest = (
+            sa.select(file_upload.c.id, file_upload.c.expected, file_upload.c.finished)
+            .join(collection, collection.c.id == file_upload.c.collection_id)
+            .where(collection.c.name == collections.normalized_name(collection_name))
+            .order_by(file_upload.c.id.desc())
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            upload = connection.execute(newest).one_or_none()
+            if upload is None:
+                return None
+            stored, seen = _counts(connection, upload.id)
+        total = seen if upload.finished else max(upload.expected, seen)
+        return stored, total
+
+    def find_job(self, public_id: str) -> Job | None:
+        """The upload as a job: done when it is finished and all its files were looked into."""
+        with self._database.read() as connection:
+            chosen = sa.select(file_upload).where(file_upload.c.public_id == public_id)
+            upload = connection.execute(chosen).one_or_none()
+            if upload is None:
+                return None
+            stored, seen = _counts(connection, upload.id)
+            waiting = connection.execute(
+                sa.select(sa.func.count())
+                .select_from(file_item)
+                .join(image, image.c.id == file_item.c.image_id)
+                .where(file_item.c.upload_id == upload.id, image.c.state == "pending")
+            ).scalar_one()
+        total = max(upload.expected, seen, 1)
+        if upload.finished and not waiting:
+            return Job(id=public_id, status="completed", progress=100.0)
+        if not upload.finished and seconds_since(upload.updated_at) > QUIET_SECONDS:
+            hours = QUIET_SECONDS // 3600
+            message = f"the upload stopped before its end and got nothing for {hours} hours"
+            return Job(id=public_id, status="failed", progress=0.0, message=message)
+        done = 50.0 * stored / total + 50.0 * (stored - waiting) / total
+        return Job(id=public_id, status="in_progress", progress=min(done, 99.0))
+
+    # -- storing ----------------------------------------------------------------------------
+
+    def store_files(self, collection_id: int, new: Sequence[NewFile]) -> list[StoredFile]:
+        """Make files visible whose bytes are durable, all in one transaction."""
+        return self._database.write_again(
+            lambda connection: self._store(connection, collection_id, new, conflicts=False)
+        )
+
+    def _store(
+        self,
+        connection: sa.Connection,
+        collection_id: int,
+        new: Sequence[NewFile],
+        *,
+        conflicts: bool = True,
+    ) -> list[StoredFile]:
+        keys = [ImageKey("name", file.name) for file in new]
+        rows = images.resolve(self._database, connection, keys, collection_id)
+        ids = sorted({row.id for row in rows})
+        there: dict[int, sa.Row[Any]] = {}
+        for start in range(0, len(ids), images.CHUNK):
+            chosen = image.c.id.in_(ids[start : start + images.CHUNK])
+            locked = sa.select(image).where(chosen).order_by(image.c.id).with_for_update()
+            there |= {row.id: row for row in connection.execute(locked)}
+        head = connection.execute(
+            sa.select(collection.c.storage_path, collection.c.storage_prefix).where(
+                collection.c.id == collection_id
+            )
+        ).one()
+        folder = head.storage_prefix or head.storage_path
+        now = now_text()
+        stored: list[StoredFile] = []
+        values, wanted = [], {}
+        taken: set[int] = set()
+        for file, row in zip(new, rows, strict=True):
+            old = there[row.id]
+            if row.id in taken or (old.has_file and old.trashed_at is None):
+                if conflicts and (old.checksum, old.size) != (file.checksum, file.size):
+                    raise Conflict(
+                        f"{file.name!r} is in the collection already, with other content",
+                        status=409,
+                    )
+                stored.append(StoredFile(row.id, is_new=False, checksum=old.checksum))
+                continue
+            taken.add(row.id)
+            stored.append(StoredFile(row.id, is_new=True, checksum=file.checksum))
+            wanted[row.id] = file.fields
+            values.append(
+                {
+                    "changed": row.id,
+                    "new_path": file.object_path,
+                    "new_size": file.size,
+                    "new_checksum": file.checksum,
+                    "new_storage_path": old.storage_path or f"{folder}/{file.name}",
+                }
+            )
+        if values:
+            connection.execute(_having_file(now), values)
+            fields.merge_into_images(self._database, connection, wanted)
+        return stored
+
+    # -- looking into files -----------------------------------------------------------------
+
+    def list_pending(self, after: int, limit: int) -> list[FileRow]:
+        """Files that nobody has looked into, oldest image first."""
+        chosen = _files().where(image.c.state == "pending", image.c.id > after)
+        with self._database.read() as connection:
+            rows = connection.execute(chosen.order_by(image.c.id).limit(limit)).all()
+        return [_file(row) for row in rows]
+
+    def set_look(self, results: Mapping[int, tuple[FileRow, LookResult]]) -> None:
+        """Note what looking into files has shown; not for those that were replaced meanwhile."""
+        if not results:
+            return
+        statement = (
+            sa.update(image)
+            .where(
+                image.c.id == sa.bindparam("looked"),
+                image.c.object_path == sa.bindparam("looked_path"),
+            )
+            .values(
+                {
+                    name: sa.bindparam(f"new_{name}")
+                    for name in (*LookResult.__struct_fields__, "state")
+                }
+            )
+        )
+        values = [
+            {
+                "looked": row_id,
+                "looked_path": file.object_path,
+                "new_state": "failed" if look.failure else "ready",
+                **{f"new_{name}": value for name, value in msgspec.structs.asdict(look).items()},
+            }
+            for row_id, (file, look) in sorted(results.items())
+        ]
+        with self._database.write() as connection:
+            connection.execute(statement, values)
+
+    # -- finding ----------------------------------------------------------------------------
+
+    def find(self, image_id: int) -> FileRow | None:
+        """The file of an image that is not in the trash."""
+        chosen = _files().where(image.c.id == image_id, image.c.trashed_at.is_(None))
+        with self._database.read() as connection:
+            row = connection.execute(chosen).one_or_none()
+        return None if row is None else _file(row)
+
+    def find_named(self, name: str) -> FileRow | None:
+        """The file with this unique name, or else at this path in storage (E24)."""
+        if not is_storable(name):
+            return None
+        with self._database.read() as connection:
+            row_id = images.find_by_unique_name(connection, name)
+            if row_id is None:
+                row_id = images.find_by_storage_path(connection, name)
+        return None if row_id is None else self.find(row_id)
+
+    def find_many(self, image_ids: Sequence[int]) -> dict[int, FileRow]:
+        """The files of some images, by image."""
+        with self._database.read() as connection:
+            rows = connection.execute(_files().where(image.c.id.in_(list(image_ids)))).all()
+        return {row.id: _file(row) for row in rows}
+
+
+class StoredFile(Struct, frozen=True):
+    """What became of a file that was to be stored.
+
+    Attributes:
+        image_id: its image.
+        is_new: False if a file of this name was there.
+        checksum: of the file that is there now.
+    """
+
+    image_id: int
+    is_new: bool
+    checksum: str | None
+
+
+def unique_name(storage_path: str, name: str) -> str:
+    """The name under which the published clients know a file."""
+    return f"{storage_path}_{name}" if storage_path else name
+
+
+def _having_file(now: str) -> sa.Update:
+    """Gives an image its file; what an earlier file's look has shown is forgotten."""
+    forgotten = dict.fromkeys(
+        ("content_type", "failure", "thumbnail_path", "width", "height", "frame_count",
+         "frame_rate", "trashed_at")
+    )  # fmt: skip
+    return (
+        sa.update(image)
+        .where(image.c.id == sa.bindparam("changed"))
+        .values(
+            has_file=True,
+            object_path=sa.bindparam("new_path"),
+            size=sa.bindparam("new_size"),
+            checksum=sa.bindparam("new_checksum"),
+            storage_path=sa.bindparam("new_storage_path"),
+            state="pending",
+            updated_at=now,
+            **forgotten,
+        )
+    )
+
+
+def _upload(connection: sa.Connection, public_id: str) -> sa.Row[Any]:
+    chosen = sa.select(file_upload).where(file_upload.c.public_id == public_id)
+    row = connection.execute(chosen).one_or_none() if is_storable(public_id) else None
+    if row is None:
+        raise NotFound(f"there is no upload {public_id[:100]!r}", status=404)
+    return row
+
+
+def _touch(connection: sa.Connection, upload_id: int) -> None:
+    mine = sa.update(file_upload).where(file_upload.c.id == upload_id)
+    connection.execute(mine.values(updated_at=now_text()))
+
+
+def _item(connection: sa.Connection, where: sa.ColumnElement[bool]) -> FileItem | None:
+    chosen = (
+        sa.select(*_ITEM_COLUMNS)
+        .join(file_upload, file_upload.c.id == file_item.c.upload_id)
+        .join(collection, collection.c.id == file_upload.c.collection_id)
+        .where(where)
+    )
+    row = connection.execute(chosen).one_or_none()
+    if row is None:
+        return None
+    return FileItem(
+        row_id=row.id,
+        id=row.public_id,
+        name=row.name,
+        collection_id=row.collection_id,
+        place_id=row.place_id,
+        is_stored=bool(row.is_stored),
+        object_path=row.object_path,
+        handle=row.handle,
+        size=row.size,
+        checksum=row.checksum,
+        fields=msgspec.json.decode(row.fields),
+    )
+
+
+def _drop_item(connection: sa.Connection, row_id: int) -> None:
+    connection.execute(sa.delete(file_part).where(file_part.c.item_id == row_id))
+    connection.execute(sa.delete(file_item).where(file_item.c.id == row_id))
+
+
+def _counts(connection: sa.Connection, upload_id: int) -> tuple[int, int]:
+    """Files of an upload that are stored, and all that were begun."""
+    done = sa.func.sum(sa.case((file_item.c.is_stored, 1), else_=0))
+    chosen = sa.select(done, sa.func.count()).where(file_item.c.upload_id == upload_id)
+    stored, seen = connection.execute(chosen).one()
+    return int(stored or 0), seen
+
+
+def _files() -> sa.Select[Any]:
+    return (
+        sa.select(
+            image,
+            collection.c.storage_path.label("folder"),
+            collection.c.kind,
+            collection.c.public_id.label("place_id"),
+        )
+        .join(collection, collection.c.id == image.c.collection_id)
+        .where(image.c.has_file)
+    )
+
+
+def _file(row: sa.Row[Any]) -> FileRow:
+    return FileRow(
+        image_id=row.id,
+        name=row.name,
+        unique_name=unique_name(row.folder, row.name),
+        kind=row.kind,
+        place_id=row.place_id,
+        object_path=row.object_path,
+        size=row.size,
+        checksum=row.checksum,
+        content_type=row.content_type,
+        state=row.state,
+        thumbnail_path=row.thumbnail_path,
+    )

@@ -1,0 +1,60 @@
+"""The tables of file uploads."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Integer,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+from layernext.stack.store.schema import RowId, metadata
+
+file_upload = Table(
+    "file_upload",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    # Also the id of the job that it is (E37).
+    Column("public_id", Text, nullable=False, unique=True),
+    Column("collection_id", ForeignKey("collection.id"), nullable=False),
+    # Metadata for its files, and whether those that were there before get it, too.
+    Column("fields", Text, nullable=False),
+    Column("is_override", Boolean, nullable=False),
+    Column("expected", Integer, nullable=False),
+    Column("finished", Boolean, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("updated_at", Text, nullable=False),
+)
+
+file_item = Table(
+    "file_item",
+    metadata,
+    Column("id", RowId, primary_key=True),
+    Column("public_id", Text, nullable=False, unique=True),
+    Column("upload_id", ForeignKey("file_upload.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    # Set once the file is visible, or was there before.
+    Column("image_id", ForeignKey("image.id"), index=True),
+    Column("is_stored", Boolean, nullable=False),
+    Column("object_path", Text),
+    Column("handle", Text),
+    # What the client says the file is; checked at the end.
+    Column("size", BigInteger),
+    Column("checksum", Text),
+    Column("created_at", Text, nullable=False),
+    UniqueConstraint("upload_id", "name"),
+)
+
+file_part = Table(
+    "file_part",
+    metadata,
+    Column("item_id", ForeignKey("file_item.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("size", BigInteger, nullable=False),
+    Column("checksum", Text, nullable=False),
+)
