@@ -89,7 +89,7 @@ def open_store(settings: Settings) -> Store:
 
 
 def create_app(store: Store, settings: Settings) -> StackApplication:
-    """The stack as an ASGI application. Its jobs wait for `job_runner_of(app).start()`.
+    """The stack as an ASGI application. Its jobs wait for `services_in(app).jobs.start()`.
 
     Args:
         store: stays the caller's, to be closed after the application has ended.
@@ -116,9 +116,9 @@ def create_app(store: Store, settings: Settings) -> StackApplication:
     return app
 
 
-def job_runner_of(app: StackApplication) -> JobRunner:
-    """Who does the stack's jobs; the caller starts and stops it."""
-    return cast("Services", app.state["services"]).jobs
+def services_in(app: StackApplication) -> Services:
+    """What the stack works with; the caller of `create_app` starts and stops its jobs."""
+    return cast("Services", app.state["services"])
 
 
 def serve(store: Store, settings: Settings) -> None:
@@ -151,7 +151,7 @@ def serve(store: Store, settings: Settings) -> None:
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=settings.stop_timeout_s,
         )
-        job_runner_of(app).start()
+        services_in(app).jobs.start()
         try:
             _Server(config).run()
         except SystemExit as error:
@@ -160,7 +160,7 @@ def serve(store: Store, settings: Settings) -> None:
                 f"cannot listen on {settings.host}:{settings.port}: is the port in use?"
             ) from error
         finally:
-            job_runner_of(app).stop()
+            services_in(app).jobs.stop()
     finally:
         store.close()
 
@@ -311,4 +311,4 @@ def _set_up_logging(settings: Settings) -> None:
         logging.getLogger("layernext.stack.access").setLevel(logging.WARNING)
 
 
-__all__ = ["Settings", "create_app", "job_runner_of", "open_stack", "open_store", "serve"]
+__all__ = ["Settings", "create_app", "open_stack", "open_store", "serve", "services_in"]

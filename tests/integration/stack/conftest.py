@@ -13,11 +13,12 @@ import pytest
 from litestar.testing import TestClient
 
 from layernext.stack.api.front import StackApplication
-from layernext.stack.app import Settings, create_app, job_runner_of, open_stack
+from layernext.stack.app import Settings, create_app, open_stack, services_in
 from layernext.stack.store import NewKey, Role, Store
 from layernext.wire import native
 
 Json = dict[str, Any]
+BASE_URL = "http://testserver.local"
 
 
 class Stack:
@@ -27,6 +28,7 @@ class Stack:
         self.app = app
         self.store = store
         self.settings = settings
+        self.objects = services_in(app).objects
         self.keys: dict[Role, NewKey] = {
             role: store.create_key(f"test {role}", role) for role in ("read", "write", "admin")
         }
@@ -39,7 +41,8 @@ class Stack:
         key = self.keys[role] if role else None
         auth = (key.api_key, key.secret) if key else None
         # A base URL of its own, because the test client takes `//path` for a host.
-        return self.client.request(method, f"http://testserver.local{path}", auth=auth, **named)
+        url = path if path.startswith(BASE_URL) else f"{BASE_URL}{path}"
+        return self.client.request(method, url, auth=auth, **named)
 
     def json(self, method: str, path: str, **named: Any) -> Any:
         """The JSON of a request that must succeed."""
@@ -93,12 +96,12 @@ def running(folder: Path, **fields: Any) -> Iterator[Stack]:
     try:
         app = create_app(store, settings)
         stack = Stack(app, store, settings)
-        job_runner_of(app).start()
+        services_in(app).jobs.start()
         try:
             with stack.client:
                 yield stack
         finally:
-            job_runner_of(app).stop()
+            services_in(app).jobs.stop()
     finally:
         store.close()
 

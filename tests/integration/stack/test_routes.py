@@ -42,7 +42,9 @@ def routes(shared: Stack) -> list[tuple[str, str, Role | None]]:
 def test_routes_are_many(routes: list[tuple[str, str, Role | None]]) -> None:
     """The list that the other tests walk is not empty by mistake."""
     assert len([method for method, _, _ in routes if method != "OPTIONS"]) >= 30
-    assert {path for method, path, role in routes if role is None and method != "OPTIONS"} == OPEN | SIGNED
+    assert {
+        path for method, path, role in routes if role is None and method != "OPTIONS"
+    } == OPEN | SIGNED
 
 
 def test_without_credentials(shared: Stack, routes: list[tuple[str, str, Role | None]]) -> None:

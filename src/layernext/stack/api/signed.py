@@ -8,13 +8,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
-from urllib.parse import quote
 
 from msgspec import Struct
 
 from layernext.errors import NotAllowed
 from layernext.stack.api.messages import Call, read_query
 from layernext.stack.api.services import services_of
+from layernext.wire.paths import segment
 
 PART_SECONDS = 24 * 3600
 DOWNLOAD_SECONDS = 3600
@@ -60,7 +60,7 @@ def signed_url(
     step = max(seconds // 4, 1)
     expires = (int(time.time()) // step + 1) * step + seconds
     signature = _signature(secret, method, path, expires)
-    shown = f"/{quote(shown_name, safe='')}" if shown_name else ""
+    shown = f"/{segment(shown_name)}" if shown_name else ""
     return f"{base}{path}{shown}?expires={expires}&signature={signature}"
 
 

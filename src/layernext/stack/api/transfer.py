@@ -235,8 +235,7 @@ class FileAnswer(Response[Any]):
 
     @staticmethod
     def _short(status: int, headers: dict[str, str]) -> ASGIResponse:
-        encoded = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
-        return ASGIResponse(status_code=status, encoded_headers=encoded, is_head_response=True)
+        return ASGIResponse(status_code=status, headers=headers, is_head_response=True)
 
 
 def _headers(file: FileRow) -> dict[str, str]:
@@ -250,7 +249,6 @@ def _headers(file: FileRow) -> dict[str, str]:
         "accept-ranges": "bytes",
         "content-type": kind if is_shown else "application/octet-stream",
         "content-disposition": f"{place}; filename=\"{plain}\"; filename*=UTF-8''{full}",
-        "x-content-type-options": "nosniff",
         "content-security-policy": "default-src 'none'; sandbox",
         "cross-origin-resource-policy": "same-site",
         "cache-control": "private, max-age=3600",
