@@ -8,10 +8,12 @@ import time
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 from PIL import Image
 
 from layernext.wire import published
+from layernext.wire.files import bundle_path, known_path
 from layernext.wire.published import PART_BYTES
 from tests.integration.stack.conftest import Stack, assert_error, running, shared, stack
 
@@ -373,3 +375,61 @@ def test_progress(shared: Stack) -> None:
     assert (found["uploadedCount"], found["totalCount"], found["progress"]) == (1, 2, 50.0)
     nowhere = shared.ask("GET", published.UPLOAD_PROGRESS_PATH, params={"collectionName": "no"})
     assert_error(nowhere, 404, "not-found")
+
+
+def bundle(*files: tuple[str, bytes], **changed: Any) -> bytes:
+    """Files as a bundle; `changed` are wrong fields of its last line."""
+    parts = []
+    for number, (name, content) in enumerate(files, 1):
+        entry = {"name": name, "size": len(content), "checksum": _digest(content)}
+        if number == len(files):
+            entry |= changed
+        parts += [msgspec.json.encode(entry), b"\n", content]
+    return b"".join(parts)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def test_bundle(shared: Stack) -> None:
+    """Many files in one request; again it changes nothing; what is there stays."""
+    upload = open_files(shared, "bundles", collectionType=7, metaDataObject={"shift": "day"})
+    path = bundle_path(upload["uploadId"])
+    content = bundle(("a", b"1"), ("b/c\n", b""), ("d", b"\n{}\n"))
+    for outcome in ("stored", "existing"):
+        answer = shared.json("POST", path, content=content)
+        assert [each["outcome"] for each in answer["files"]] == [outcome] * 3
+    answer = shared.json("POST", path, content=bundle(("a", b"2"), ("e", b"5")))
+    assert [each["outcome"] for each in answer["files"]] == ["different", "stored"]
+    names = {"names": ["a", "e", "no", "\x00"]}
+    known = shared.json("POST", known_path(upload["uploadId"]), json=names)
+    assert [each["name"] for each in known["files"]] == ["a", "e"]
+    assert len(end(shared, upload)) == 4
+    assert shared.ask("GET", url_of(shared, "bundles_d"), role=None).content == b"\n{}\n"
+    assert shared.ask("GET", url_of(shared, "bundles_a"), role=None).content == b"1"
+
+
+@pytest.mark.parametrize(
+    ("content", "where"),
+    [
+        (bundle(("a", b"1"), ("b", b"2"), checksum="0" * 64), "files[1].checksum"),
+        (bundle(("a", b"1"), ("b", b"2"), size=9), "files[1].size"),
+        (bundle(("a", b"1"), ("b", b"2"), size=-1), "files[1].size"),
+        (bundle(("a", b"1"), ("a", b"2")), "files[1].name"),
+        (bundle(("a", b"1"), ("", b"2")), "files[1].name"),
+        (bundle(("a", b"1")) + b"{", "files[1]"),
+        (bundle(("a", b"1")) + b"nonsense\n", "files[1]"),
+        (bundle(("a", b"1")) + b'{"name": 1}\n', "files[1].name"),
+    ],
+)
+def test_bad_bundles(shared: Stack, content: bytes, where: str) -> None:
+    """One wrong line, and nothing of the bundle is stored, on disk neither."""
+    upload = open_files(shared, "bad bundles", collectionType=7)
+    files = sum(path.is_file() for path in shared.settings.objects.rglob("*"))
+    answer = shared.ask("POST", bundle_path(upload["uploadId"]), content=content)
+    error = assert_error(answer, 422, "data")
+    assert error["details"][0]["where"] == where
+    known = shared.json("POST", known_path(upload["uploadId"]), json={"names": ["a", "b"]})
+    assert known["files"] == []
+    assert files == sum(path.is_file() for path in shared.settings.objects.rglob("*"))

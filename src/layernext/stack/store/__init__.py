@@ -1,7 +1,15 @@
 """The database: its tables, and every statement that the stack makes to it."""
 
 from layernext.stack.store.fields import check as check_fields
-from layernext.stack.store.files import Began, Files, FileUploadRequest, StoredFile, unique_name
+from layernext.stack.store.files import (
+    Began,
+    Files,
+    FileUploadRequest,
+    StoredFile,
+    UploadPlace,
+    object_path,
+    unique_name,
+)
 from layernext.stack.store.jobs import Jobs
 from layernext.stack.store.prepared import (
     BatchPreparation,
@@ -59,9 +67,11 @@ __all__ = [
     "Store",
     "StoredFile",
     "StoredSet",
+    "UploadPlace",
     "UploadSettings",
     "ValueRef",
     "check_fields",
+    "object_path",
     "unique_name",
     "value_text",
 ]

@@ -6,6 +6,7 @@ path. Until then only `file_item` and `file_part` know of it, and every step can
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -24,9 +25,13 @@ from layernext.stack.store.records import FileItem, FileRow, ItemPart, LookResul
 from layernext.stack.store.schema import collection, image
 from layernext.stack.store.schema_files import file_item, file_part, file_upload
 from layernext.stack.store.storable import is_storable
+from layernext.wire.files import KnownFile
 
 QUIET_SECONDS = 24 * 3600
 """An unfinished upload that got nothing for this long counts as a failed job."""
+
+_NOT_IN_PATH = re.compile(r"[^A-Za-z0-9._-]+")
+_PATH_NAME_LENGTH = 80
 
 _ITEM_COLUMNS = (
     file_item,
@@ -183,6 +188,85 @@ class Files:
         insert = self._database.upsert(file_item).values(values)
         connection.execute(insert.on_conflict_do_nothing())
 
+    def place_of(self, upload_id: str) -> UploadPlace:
+        """Where the files of an upload go.
+
+        Raises:
+            NotFound: there is no such upload.
+        """
+        with self._database.read() as connection:
+            upload = _upload(connection, upload_id)
+            mine = sa.select(collection.c.public_id).where(collection.c.id == upload.collection_id)
+            place = connection.execute(mine).scalar_one()
+        return UploadPlace(place, msgspec.json.decode(upload.fields))
+
+    def known(self, upload_id: str, names: Sequence[str]) -> list[KnownFile]:
+        """Which of some names the collection of an upload has a file of.
+
+        Raises:
+            NotFound: there is no such upload.
+        """
+        with self._database.read() as connection:
+            upload = _upload(connection, upload_id)
+            usable = [name for name in names if is_storable(name)]
+            chosen = (
+                sa.select(image.c.name, image.c.size, image.c.checksum)
+                .where(image.c.collection_id == upload.collection_id, image.c.name.in_(usable))
+                .where(image.c.bucket == "", image.c.has_file, image.c.trashed_at.is_(None))
+                .order_by(image.c.id)
+            )
+            rows = connection.execute(chosen).all()
+        return [KnownFile(row.name, row.size, row.checksum) for row in rows]
+
+    def store_bundle(
+        self, upload_id: str, names: Sequence[str], new: Mapping[str, NewFile]
+    ) -> dict[str, StoredFile]:
+        """Make files visible whose bytes are durable, in one transaction; by name.
+
+        Args:
+            upload_id: whose files they are.
+            names: all files of the bundle.
+            new: those that were not there when it was looked for.
+
+        Raises:
+            NotFound: there is no such upload.
+        """
+
+        def work(connection: sa.Connection) -> dict[str, StoredFile]:
+            upload = _upload(connection, upload_id)
+            fresh = list(new.values())
+            stored = self._store(connection, upload.collection_id, fresh, conflicts=False)
+            found = {file.name: one for file, one in zip(fresh, stored, strict=True)}
+            others = [name for name in names if name not in found]
+            chosen = (image.c.collection_id == upload.collection_id) & image.c.name.in_(others)
+            columns = (image.c.name, image.c.id, image.c.checksum)
+            for row in connection.execute(sa.select(*columns).where(chosen, image.c.bucket == "")):
+                found[row.name] = StoredFile(row.id, is_new=False, checksum=row.checksum)
+            self._note_items(connection, upload.id, {name: found[name].image_id for name in names})
+            _touch(connection, upload.id)
+            return found
+
+        return self._database.write_again(work)
+
+    def _note_items(
+        self, connection: sa.Connection, upload_id: int, image_ids: Mapping[str, int]
+    ) -> None:
+        now = now_text()
+        rows = [
+            {
+                "public_id": secrets.token_hex(12),
+                "upload_id": upload_id,
+                "name": name,
+                "image_id": image_id,
+                "is_stored": True,
+                "created_at": now,
+            }
+            for name, image_id in sorted(image_ids.items())
+        ]
+        if rows:
+            insert = self._database.upsert(file_item).on_conflict_do_nothing()
+            self._database.execute_many(connection, insert, rows)
+
     def find_item(self, file_id: str) -> FileItem:
         """A file on its way.
 
@@ -329,12 +413,6 @@ class Files:
 
     # -- storing ----------------------------------------------------------------------------
 
-    def store_files(self, collection_id: int, new: Sequence[NewFile]) -> list[StoredFile]:
-        """Make files visible whose bytes are durable, all in one transaction."""
-        return self._database.write_again(
-            lambda connection: self._store(connection, collection_id, new, conflicts=False)
-        )
-
     def _store(
         self,
         connection: sa.Connection,
@@ -452,6 +530,13 @@ class Files:
         return {row.id: _file(row) for row in rows}
 
 
+class UploadPlace(Struct, frozen=True):
+    """Where the files of an upload go: the collection's public id, and the metadata they get."""
+
+    id: str
+    fields: dict[str, Any]
+
+
 class StoredFile(Struct, frozen=True):
     """What became of a file that was to be stored.
 
@@ -464,6 +549,12 @@ class StoredFile(Struct, frozen=True):
     image_id: int
     is_new: bool
     checksum: str | None
+
+
+def object_path(place_id: str, token: str, name: str) -> str:
+    """Where a file's bytes go: a path that no name can lead astray, and that people can read."""
+    plain = _NOT_IN_PATH.sub("_", name)[-_PATH_NAME_LENGTH:].lstrip(".")
+    return f"{place_id}/{token}-{plain}"
 
 
 def unique_name(storage_path: str, name: str) -> str:

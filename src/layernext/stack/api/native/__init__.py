@@ -1,7 +1,7 @@
 """The native protocol: uploads in batches, downloads as streams, listings, keys."""
 
-from layernext.stack.api.native import annotations, keys, listings, uploads
+from layernext.stack.api.native import annotations, files, keys, listings, uploads
 
-ROUTES = [*uploads.ROUTES, *annotations.ROUTES, *listings.ROUTES, *keys.ROUTES]
+ROUTES = [*uploads.ROUTES, *annotations.ROUTES, *listings.ROUTES, *files.ROUTES, *keys.ROUTES]
 
 __all__ = ["ROUTES"]

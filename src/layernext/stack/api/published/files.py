@@ -24,7 +24,7 @@ from layernext.stack.api.signed import PART_SECONDS, base_url, signed_url
 from layernext.stack.api.transfer import download_url, part_path
 from layernext.stack.jobs import LOOK_JOB
 from layernext.stack.objects import Part
-from layernext.stack.store import FileItem, FileUploadRequest, ItemPart, check_fields
+from layernext.stack.store import FileItem, FileUploadRequest, ItemPart, check_fields, object_path
 from layernext.wire.published import (
     BEGIN_FILE_PATH,
     CLIENT,
@@ -39,8 +39,6 @@ from layernext.wire.published import (
 
 _TAG = "Published protocol"
 MAX_PARTS = 10_000
-_NOT_IN_PATH = re.compile(r"[^A-Za-z0-9._-]+")
-_PATH_NAME_LENGTH = 80
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -329,8 +327,7 @@ async def part_urls(request: Call) -> Response[bytes]:
 def _placed(services: Services, item: FileItem) -> FileItem:
     if item.handle is not None:
         return item
-    plain = _NOT_IN_PATH.sub("_", item.name)[-_PATH_NAME_LENGTH:].lstrip(".")
-    path = f"{item.place_id}/{item.id}-{plain}"
+    path = object_path(item.place_id, item.id, item.name)
     return services.store.files.set_place(item, path, services.objects.open_upload(path))
 
 

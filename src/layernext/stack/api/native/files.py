@@ -1,0 +1,167 @@
+"""Native uploads of many small files at a time."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Iterator
+
+import msgspec
+from litestar import Response
+from msgspec import Struct
+
+from layernext.errors import DataError, Problem
+from layernext.model import find_names_problem
+from layernext.stack.api.body import Content, received
+from layernext.stack.api.messages import Call, answer, problem_of, read_message, read_path
+from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.services import Services, services_of
+from layernext.stack.store import NewFile, UploadPlace, object_path
+from layernext.wire.files import (
+    MAX_BUNDLE_BYTES,
+    MAX_BUNDLE_FILES,
+    MAX_NAMES,
+    BundleEntry,
+    BundleResult,
+    KnownAnswer,
+    KnownRequest,
+    StoredEntry,
+)
+from layernext.wire.native import BASE_PATH
+
+MAX_LINE_BYTES = 16 << 10
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_UPLOAD = Parameter("upload_id", "The upload, from E12.")
+_read_entry = msgspec.json.Decoder(BundleEntry).decode
+
+
+class _File(Struct, frozen=True):
+    """A file of a bundle: its line, and where its bytes are."""
+
+    entry: BundleEntry
+    content: memoryview
+
+
+@operation(
+    "POST",
+    f"{BASE_PATH}/file-uploads/{{upload_id:str}}/known",
+    Operation(
+        summary="Which files are there already?",
+        tag="Files",
+        role="write",
+        path=(_UPLOAD,),
+        body=KnownRequest,
+        answer=KnownAnswer,
+        errors=(400, 404, 413, 422),
+    ),
+)
+async def known_files(request: Call) -> Response[bytes]:
+    """Which of some names the upload's collection has, with size and checksum."""
+    wanted = await read_message(request, KnownRequest)
+    if len(wanted.names) > MAX_NAMES:
+        raise DataError(Problem("names", f"are {len(wanted.names)}, must be at most {MAX_NAMES}"))
+    services = services_of(request)
+    upload_id = read_path(request, "upload_id")
+    return answer(
+        KnownAnswer(await services.call(services.store.files.known, upload_id, wanted.names))
+    )
+
+
+@operation(
+    "POST",
+    f"{BASE_PATH}/file-uploads/{{upload_id:str}}/bundle",
+    Operation(
+        summary="Send many small files",
+        tag="Files",
+        role="write",
+        path=(_UPLOAD,),
+        body=bytes,
+        answer=BundleResult,
+        errors=(400, 404, 408, 413, 415, 422, 507),
+    ),
+)
+async def put_bundle(request: Call) -> Response[bytes]:
+    """Stores files, each a line of JSON (`name`, `size`, `checksum`) and the bytes behind it.
+
+    All of them become visible at the same moment, durably, or none. A name that the collection has
+    keeps the file that it has. The same bundle a second time changes nothing.
+    """
+    services = services_of(request)
+    upload_id = read_path(request, "upload_id")
+    place = await services.call(services.store.files.place_of, upload_id)
+    async with received(request, MAX_BUNDLE_BYTES) as body:
+
+        def work() -> BundleResult:
+            with body.content(MAX_BUNDLE_BYTES) as content, memoryview(content) as view:
+                return _store(services, upload_id, place, list(_files(content, view)))
+
+        return answer(await services.ingest(work))
+
+
+def _files(content: Content, view: memoryview) -> Iterator[_File]:
+    """Cut a bundle; every file is checked against its checksum."""
+    at = 0
+    names: set[str] = set()
+    while at < len(content):
+        where = f"files[{len(names)}]"
+        if len(names) == MAX_BUNDLE_FILES:
+            raise DataError(Problem(where, f"a bundle has at most {MAX_BUNDLE_FILES} files"))
+        end = content.find(b"\n", at, at + MAX_LINE_BYTES)
+        if end < 0:
+            raise DataError(Problem(where, "its line does not end"))
+        try:
+            entry = _read_entry(view[at:end])
+        except msgspec.ValidationError as error:
+            raise DataError(problem_of(error, where)) from error
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise DataError(Problem(where, f"its line is not JSON: {error}")) from error
+        problem = find_names_problem(entry.name, "a file")
+        if problem is None and entry.name in names:
+            problem = f"{entry.name!r} is twice in the bundle"
+        if problem:
+            raise DataError(Problem(f"{where}.name", problem))
+        names.add(entry.name)
+        at = end + 1 + entry.size
+        if entry.size < 0 or at > len(content):
+            left = len(content) - end - 1
+            raise DataError(Problem(f"{where}.size", f"is {entry.size}, {left} bytes follow"))
+        file = _File(entry, view[end + 1 : at])
+        digest = hashlib.sha256(file.content).hexdigest()
+        if not _SHA256.fullmatch(entry.checksum) or digest != entry.checksum:
+            message = f"is {entry.checksum[:80]!r}, the bytes have {digest}"
+            raise DataError(Problem(f"{where}.checksum", message))
+        yield file
+
+
+def _store(
+    services: Services, upload_id: str, place: UploadPlace, files: list[_File]
+) -> BundleResult:
+    store = services.store.files
+    there = {each.name for each in store.known(upload_id, [file.entry.name for file in files])}
+    fresh = {file.entry.name: file for file in files if file.entry.name not in there}
+    new = {
+        name: NewFile(
+            name=name,
+            object_path=object_path(place.id, secrets.token_hex(12), name),
+            size=file.entry.size,
+            checksum=file.entry.checksum,
+            fields=place.fields,
+        )
+        for name, file in fresh.items()
+    }
+    services.objects.put([(new[name].object_path, file.content) for name, file in fresh.items()])
+    result = store.store_bundle(upload_id, [file.entry.name for file in files], new)
+    outcomes = []
+    for file in files:
+        name, stored = file.entry.name, result[file.entry.name]
+        if name in new and not stored.is_new:
+            services.objects.delete(new[name].object_path)
+        is_same = stored.checksum == file.entry.checksum
+        outcomes.append(
+            StoredEntry(name, "stored" if stored.is_new else "existing" if is_same else "different")
+        )
+    return BundleResult(outcomes)
+
+
+ROUTES = [known_files, put_bundle]
