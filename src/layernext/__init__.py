@@ -20,7 +20,10 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 if TYPE_CHECKING:
     from layernext.client import (
         AsyncLayerNextClient,
+        CreatedLabel,
+        Done,
         DownloadReport,
+        EmbeddingReport,
         LayerNextClient,
         RemoveReport,
         RunLogger,
@@ -56,23 +59,26 @@ if TYPE_CHECKING:
         Annotation,
         AttributeValue,
         Collection,
+        Embedding,
         Geometry,
         ImageAnnotations,
         Job,
         Label,
         LabelAttribute,
+        LabelGroup,
         Line,
         Mode,
         ModelRun,
         Points,
         Polygon,
         Rectangle,
+        SimilarImage,
     )
 
 _HOMES = {
     "layernext.client": (
-        "AsyncLayerNextClient", "DownloadReport", "LayerNextClient", "RemoveReport", "RunLogger",
-        "UploadReport", "validate_file",
+        "AsyncLayerNextClient", "CreatedLabel", "Done", "DownloadReport", "EmbeddingReport",
+        "LayerNextClient", "RemoveReport", "RunLogger", "UploadReport", "validate_file",
     ),
     "layernext.errors": (
         "ConfigurationError", "Conflict", "ConnectionFailed", "DataError", "DownloadIncomplete",
@@ -83,8 +89,9 @@ _HOMES = {
     ),
     "layernext.formats": ("FileSummary",),
     "layernext.model": (
-        "Annotation", "AttributeValue", "Collection", "Geometry", "ImageAnnotations", "Job",
-        "Label", "LabelAttribute", "Line", "Mode", "ModelRun", "Points", "Polygon", "Rectangle",
+        "Annotation", "AttributeValue", "Collection", "Embedding", "Geometry", "ImageAnnotations",
+        "Job", "Label", "LabelAttribute", "LabelGroup", "Line", "Mode", "ModelRun", "Points",
+        "Polygon", "Rectangle", "SimilarImage",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -97,9 +104,13 @@ __all__ = [
     "ConfigurationError",
     "Conflict",
     "ConnectionFailed",
+    "CreatedLabel",
     "DataError",
+    "Done",
     "DownloadIncomplete",
     "DownloadReport",
+    "Embedding",
+    "EmbeddingReport",
     "FileSummary",
     "FormatError",
     "Geometry",
@@ -110,6 +121,7 @@ __all__ = [
     "JobFailed",
     "Label",
     "LabelAttribute",
+    "LabelGroup",
     "LayerNextClient",
     "LayerNextError",
     "Line",
@@ -127,6 +139,7 @@ __all__ = [
     "RemoveReport",
     "RequestTimeout",
     "RunLogger",
+    "SimilarImage",
     "StackError",
     "StackUnavailable",
     "StorageFull",

@@ -21,7 +21,17 @@ from layernext.model.check import (
     is_number,
     show,
 )
-from layernext.model.collection import Collection, Job, Label, LabelAttribute, ModelRun, Record
+from layernext.model.collection import (
+    Collection,
+    Embedding,
+    Job,
+    Label,
+    LabelAttribute,
+    LabelGroup,
+    ModelRun,
+    Record,
+    SimilarImage,
+)
 from layernext.model.decode import (
     CheckedImage,
     ImageDecoder,
@@ -40,12 +50,14 @@ __all__ = [
     "AttributeValue",
     "CheckedImage",
     "Collection",
+    "Embedding",
     "Geometry",
     "ImageAnnotations",
     "ImageDecoder",
     "Job",
     "Label",
     "LabelAttribute",
+    "LabelGroup",
     "Line",
     "Mode",
     "ModelRun",
@@ -54,6 +66,7 @@ __all__ = [
     "Polygon",
     "Record",
     "Rectangle",
+    "SimilarImage",
     "decode_trusted",
     "distinct_attribute_values",
     "find_image_problems",

@@ -17,6 +17,7 @@ from layernext.errors import InvalidRequest
 from layernext.model import Collection, Job, Label, Mode, ModelRun
 from layernext.stack.store import collections, keys, reading, sets, uploads
 from layernext.stack.store.database import Database
+from layernext.stack.store.embeddings import Embeddings
 from layernext.stack.store.files import Files
 from layernext.stack.store.jobs import Jobs
 from layernext.stack.store.labels import Labels
@@ -48,6 +49,7 @@ class Store:
         jobs: work in the background.
         selections: images that were chosen.
         files: what the images are, and what is on its way.
+        embeddings: vectors of images.
     """
 
     def __init__(self, database: Database) -> None:
@@ -56,6 +58,7 @@ class Store:
         self.jobs = Jobs(database)
         self.selections = Selections(database)
         self.files = Files(database)
+        self.embeddings = Embeddings(database)
 
     @classmethod
     def open(cls, url: str) -> Store:
@@ -271,6 +274,12 @@ class Store:
     def create_label_group(self, name: str, label_refs: Sequence[str]) -> LabelGroup | None:
         """Make a group of labels, or add to it; None if a reference is unknown (E09)."""
         return self._labels.create_group(name, label_refs)
+
+    def change_label_group(
+        self, group_id: str, label_refs: Sequence[str], *, removes: bool
+    ) -> LabelGroup | None:
+        """Add labels to a group, or take them out; None if something is unknown (E10, E11)."""
+        return self._labels.change_group(group_id, label_refs, removes=removes)
 
     def list_label_groups(self) -> list[LabelGroup]:
         """Every group of labels (E08)."""
