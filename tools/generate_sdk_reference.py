@@ -33,7 +33,7 @@ used; [errors.md](errors.md) says which error means what.
 CHAPTERS: dict[str, list[str]] = {
     "Clients": ["LayerNextClient", "AsyncLayerNextClient", "RunLogger", "validate_file"],
     "Reports": [
-        "UploadReport", "DownloadReport", "RemoveReport", "EmbeddingReport", "CreatedLabel", "Done",
+        "UploadReport", "DownloadReport", "RemoveReport", "EmbeddingReport", "MetadataReport", "TrashReport", "CreatedCollection", "CreatedLabel", "Done",
         "FileSummary",
     ],
     "Annotations": [
@@ -41,7 +41,7 @@ CHAPTERS: dict[str, list[str]] = {
         "Annotation", "Geometry", "Mode",
     ],
     "What a stack holds": [
-        "Collection", "ModelRun", "Label", "LabelAttribute", "LabelGroup", "Embedding", "SimilarImage", "Job",
+        "Collection", "Item", "ModelRun", "Label", "LabelAttribute", "LabelGroup", "Embedding", "SimilarImage", "Job",
     ],
     "Errors": [],
 }  # fmt: skip

@@ -20,13 +20,16 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 if TYPE_CHECKING:
     from layernext.client import (
         AsyncLayerNextClient,
+        CreatedCollection,
         CreatedLabel,
         Done,
         DownloadReport,
         EmbeddingReport,
         LayerNextClient,
+        MetadataReport,
         RemoveReport,
         RunLogger,
+        TrashReport,
         UploadReport,
         validate_file,
     )
@@ -62,6 +65,7 @@ if TYPE_CHECKING:
         Embedding,
         Geometry,
         ImageAnnotations,
+        Item,
         Job,
         Label,
         LabelAttribute,
@@ -77,8 +81,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "layernext.client": (
-        "AsyncLayerNextClient", "CreatedLabel", "Done", "DownloadReport", "EmbeddingReport",
-        "LayerNextClient", "RemoveReport", "RunLogger", "UploadReport", "validate_file",
+        "AsyncLayerNextClient", "CreatedCollection", "CreatedLabel", "Done", "DownloadReport",
+        "EmbeddingReport", "LayerNextClient", "MetadataReport", "RemoveReport", "RunLogger",
+        "TrashReport", "UploadReport", "validate_file",
     ),
     "layernext.errors": (
         "ConfigurationError", "Conflict", "ConnectionFailed", "DataError", "DownloadIncomplete",
@@ -90,8 +95,8 @@ _HOMES = {
     "layernext.formats": ("FileSummary",),
     "layernext.model": (
         "Annotation", "AttributeValue", "Collection", "Embedding", "Geometry", "ImageAnnotations",
-        "Job", "Label", "LabelAttribute", "LabelGroup", "Line", "Mode", "ModelRun", "Points",
-        "Polygon", "Rectangle", "SimilarImage",
+        "Item", "Job", "Label", "LabelAttribute", "LabelGroup", "Line", "Mode", "ModelRun",
+        "Points", "Polygon", "Rectangle", "SimilarImage",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -104,6 +109,7 @@ __all__ = [
     "ConfigurationError",
     "Conflict",
     "ConnectionFailed",
+    "CreatedCollection",
     "CreatedLabel",
     "DataError",
     "Done",
@@ -117,6 +123,7 @@ __all__ = [
     "ImageAnnotations",
     "IncompatibleStack",
     "InvalidRequest",
+    "Item",
     "Job",
     "JobFailed",
     "Label",
@@ -125,6 +132,7 @@ __all__ = [
     "LayerNextClient",
     "LayerNextError",
     "Line",
+    "MetadataReport",
     "Mode",
     "ModelRun",
     "NotAllowed",
@@ -144,6 +152,7 @@ __all__ = [
     "StackUnavailable",
     "StorageFull",
     "TooLarge",
+    "TrashReport",
     "UploadIncomplete",
     "UploadReport",
     "__version__",

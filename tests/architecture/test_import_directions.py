@@ -72,6 +72,7 @@ ROOMS: dict[str, set[str]] = {
 # Modules that are a room's face beside its __init__.
 FACES = {
     "layernext.wire.files",
+    "layernext.wire.items",
     "layernext.wire.native",
     "layernext.wire.paths",
     "layernext.wire.published",

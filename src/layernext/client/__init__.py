@@ -4,24 +4,30 @@ from layernext.client.async_client import AsyncLayerNextClient
 from layernext.client.calls.annotations import validate_file
 from layernext.client.client import LayerNextClient
 from layernext.client.reports import (
+    CreatedCollection,
     CreatedLabel,
     Done,
     DownloadReport,
     EmbeddingReport,
+    MetadataReport,
     RemoveReport,
+    TrashReport,
     UploadReport,
 )
 from layernext.client.run_logger import RunLogger
 
 __all__ = [
     "AsyncLayerNextClient",
+    "CreatedCollection",
     "CreatedLabel",
     "Done",
     "DownloadReport",
     "EmbeddingReport",
     "LayerNextClient",
+    "MetadataReport",
     "RemoveReport",
     "RunLogger",
+    "TrashReport",
     "UploadReport",
     "validate_file",
 ]

@@ -14,15 +14,24 @@ from layernext.client.calls.analysis import AnalysisCalls
 from layernext.client.calls.annotations import AnnotationCalls
 from layernext.client.calls.collections import CollectionCalls
 from layernext.client.calls.embeddings import EmbeddingCalls
+from layernext.client.calls.items import ItemCalls
 from layernext.client.calls.jobs import JobCalls
 from layernext.client.calls.labels import LabelCalls
+from layernext.client.calls.metadata import MetadataCalls
 from layernext.client.connection import Connection
 from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S, Transport
 from layernext.wire import native
 
 
 class LayerNextClient(
-    AnnotationCalls, CollectionCalls, LabelCalls, EmbeddingCalls, JobCalls, AnalysisCalls
+    AnnotationCalls,
+    CollectionCalls,
+    ItemCalls,
+    MetadataCalls,
+    LabelCalls,
+    EmbeddingCalls,
+    JobCalls,
+    AnalysisCalls,
 ):
     """Talks to one stack.
 

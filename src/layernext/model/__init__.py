@@ -23,7 +23,9 @@ from layernext.model.check import (
 )
 from layernext.model.collection import (
     Collection,
+    ContentType,
     Embedding,
+    Item,
     Job,
     Label,
     LabelAttribute,
@@ -50,10 +52,12 @@ __all__ = [
     "AttributeValue",
     "CheckedImage",
     "Collection",
+    "ContentType",
     "Embedding",
     "Geometry",
     "ImageAnnotations",
     "ImageDecoder",
+    "Item",
     "Job",
     "Label",
     "LabelAttribute",

@@ -1,6 +1,14 @@
 """The native protocol: uploads in batches, downloads as streams, listings, keys."""
 
-from layernext.stack.api.native import annotations, embeddings, files, keys, listings, uploads
+from layernext.stack.api.native import (
+    annotations,
+    embeddings,
+    files,
+    items,
+    keys,
+    listings,
+    uploads,
+)
 
 ROUTES = [
     *uploads.ROUTES,
@@ -8,6 +16,7 @@ ROUTES = [
     *listings.ROUTES,
     *embeddings.ROUTES,
     *files.ROUTES,
+    *items.ROUTES,
     *keys.ROUTES,
 ]
 
