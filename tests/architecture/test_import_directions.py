@@ -71,6 +71,7 @@ ROOMS: dict[str, set[str]] = {
 
 # Modules that are a room's face beside its __init__.
 FACES = {
+    "layernext.wire.file_listing",
     "layernext.wire.files",
     "layernext.wire.native",
     "layernext.wire.paths",
@@ -84,7 +85,7 @@ LIBRARIES: dict[str, set[str]] = {
     "stamina": {"layernext.client"},
     "typer": {"layernext.cli"},
     "rich": {"layernext.cli", "layernext.client"},
-    "platformdirs": {"layernext.cli"},
+    "platformdirs": {"layernext.cli", "layernext.client"},
     "PIL": {"layernext.cli", "layernext.stack.media"},
     "numpy": {"layernext.evaluation"},
     "sqlalchemy": {"layernext.stack.store"},

@@ -12,6 +12,7 @@ import httpx
 
 from layernext.client.calls.annotations import AnnotationCalls
 from layernext.client.calls.collections import CollectionCalls
+from layernext.client.calls.files import FileCalls
 from layernext.client.calls.jobs import JobCalls
 from layernext.client.calls.labels import LabelCalls
 from layernext.client.connection import Connection
@@ -19,7 +20,7 @@ from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S, T
 from layernext.wire import native
 
 
-class LayerNextClient(AnnotationCalls, CollectionCalls, LabelCalls, JobCalls):
+class LayerNextClient(AnnotationCalls, FileCalls, CollectionCalls, LabelCalls, JobCalls):
     """Talks to one stack.
 
     Safe to share by threads. Connections stay open between calls; `close` ends them, or use the

@@ -21,7 +21,15 @@ from layernext.model.check import (
     is_number,
     show,
 )
-from layernext.model.collection import Collection, Job, Label, LabelAttribute, ModelRun, Record
+from layernext.model.collection import (
+    Collection,
+    FileRecord,
+    Job,
+    Label,
+    LabelAttribute,
+    ModelRun,
+    Record,
+)
 from layernext.model.decode import (
     CheckedImage,
     ImageDecoder,
@@ -40,6 +48,7 @@ __all__ = [
     "AttributeValue",
     "CheckedImage",
     "Collection",
+    "FileRecord",
     "Geometry",
     "ImageAnnotations",
     "ImageDecoder",

@@ -470,10 +470,10 @@ class Files:
 
     def list_pending(self, after: int, limit: int) -> list[FileRow]:
         """Files that nobody has looked into, oldest image first."""
-        chosen = _files().where(image.c.state == "pending", image.c.id > after)
+        chosen = files_query().where(image.c.state == "pending", image.c.id > after)
         with self._database.read() as connection:
             rows = connection.execute(chosen.order_by(image.c.id).limit(limit)).all()
-        return [_file(row) for row in rows]
+        return [file_row(row) for row in rows]
 
     def set_look(self, results: Mapping[int, tuple[FileRow, LookResult]]) -> None:
         """Note what looking into files has shown; not for those that were replaced meanwhile."""
@@ -508,10 +508,10 @@ class Files:
 
     def find(self, image_id: int) -> FileRow | None:
         """The file of an image that is not in the trash."""
-        chosen = _files().where(image.c.id == image_id, image.c.trashed_at.is_(None))
+        chosen = files_query().where(image.c.id == image_id, image.c.trashed_at.is_(None))
         with self._database.read() as connection:
             row = connection.execute(chosen).one_or_none()
-        return None if row is None else _file(row)
+        return None if row is None else file_row(row)
 
     def find_named(self, name: str) -> FileRow | None:
         """The file with this unique name, or else at this path in storage (E24)."""
@@ -526,8 +526,8 @@ class Files:
     def find_many(self, image_ids: Sequence[int]) -> dict[int, FileRow]:
         """The files of some images, by image."""
         with self._database.read() as connection:
-            rows = connection.execute(_files().where(image.c.id.in_(list(image_ids)))).all()
-        return {row.id: _file(row) for row in rows}
+            rows = connection.execute(files_query().where(image.c.id.in_(list(image_ids)))).all()
+        return {row.id: file_row(row) for row in rows}
 
 
 class UploadPlace(Struct, frozen=True):
@@ -635,7 +635,8 @@ def _counts(connection: sa.Connection, upload_id: int) -> tuple[int, int]:
     return int(stored or 0), seen
 
 
-def _files() -> sa.Select[Any]:
+def files_query() -> sa.Select[Any]:
+    """Every image that has a file, with its collection."""
     return (
         sa.select(
             image,
@@ -648,7 +649,8 @@ def _files() -> sa.Select[Any]:
     )
 
 
-def _file(row: sa.Row[Any]) -> FileRow:
+def file_row(row: sa.Row[Any]) -> FileRow:
+    """A row of `files_query` as a record."""
     return FileRow(
         image_id=row.id,
         name=row.name,
@@ -659,6 +661,9 @@ def _file(row: sa.Row[Any]) -> FileRow:
         size=row.size,
         checksum=row.checksum,
         content_type=row.content_type,
+        width=row.width,
+        height=row.height,
+        created_at=row.created_at,
         state=row.state,
         thumbnail_path=row.thumbnail_path,
     )

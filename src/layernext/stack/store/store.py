@@ -17,6 +17,7 @@ from layernext.errors import InvalidRequest
 from layernext.model import Collection, Job, Label, Mode, ModelRun
 from layernext.stack.store import collections, keys, reading, sets, uploads
 from layernext.stack.store.database import Database
+from layernext.stack.store.file_listing import FileListing
 from layernext.stack.store.files import Files
 from layernext.stack.store.jobs import Jobs
 from layernext.stack.store.labels import Labels
@@ -48,6 +49,7 @@ class Store:
         jobs: work in the background.
         selections: images that were chosen.
         files: what the images are, and what is on its way.
+        file_listing: the files of a collection, page by page.
     """
 
     def __init__(self, database: Database) -> None:
@@ -56,6 +58,7 @@ class Store:
         self.jobs = Jobs(database)
         self.selections = Selections(database)
         self.files = Files(database)
+        self.file_listing = FileListing(database)
 
     @classmethod
     def open(cls, url: str) -> Store:

@@ -1,7 +1,14 @@
 """The native protocol: uploads in batches, downloads as streams, listings, keys."""
 
-from layernext.stack.api.native import annotations, files, keys, listings, uploads
+from layernext.stack.api.native import annotations, file_listing, files, keys, listings, uploads
 
-ROUTES = [*uploads.ROUTES, *annotations.ROUTES, *listings.ROUTES, *files.ROUTES, *keys.ROUTES]
+ROUTES = [
+    *uploads.ROUTES,
+    *annotations.ROUTES,
+    *listings.ROUTES,
+    *files.ROUTES,
+    *file_listing.ROUTES,
+    *keys.ROUTES,
+]
 
 __all__ = ["ROUTES"]
