@@ -89,3 +89,14 @@ def job_path(job_id: str) -> str:
 def annotations_path(collection_id: str) -> str:
     """E42, GET, pages from 0."""
     return f"{CLIENT}/getAnnotations/{segment(collection_id)}/collection"
+
+
+def object_type_path(object_id: str) -> str:
+    """E23, GET."""
+    return f"{CLIENT}/{segment(object_id)}/getObjectTypeById"
+
+
+def item_list_path(collection_id: str | None) -> str:
+    """E34, POST: files of a collection; without one E32: of all."""
+    place = f"{segment(collection_id)}/" if collection_id else ""
+    return f"{CLIENT}/explorer/{place}objects/list"

@@ -5,16 +5,24 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 from urllib.parse import quote
 
 import msgspec
 
-from layernext.client import upload
+from layernext.client import download, file_remote, upload
 from layernext.client.calls.jobs import JobCalls
 from layernext.client.file_content import ContentType
+from layernext.client.file_download import FilesDownload
 from layernext.client.file_metadata import FileMetadata, read_metadata_file, upload_metadata
-from layernext.client.file_reports import FileUploadReport, FileUrl, UploadStatus
+from layernext.client.file_remote import PageRequest
+from layernext.client.file_reports import (
+    FileDownloadReport,
+    FileUploadReport,
+    FileUrl,
+    UploadStatus,
+)
 from layernext.client.file_sources import FileSource, find_files
 from layernext.client.file_upload import GO_ON, FilesUpload, UploadWish
 from layernext.client.progress import ProgressChoice
@@ -23,6 +31,7 @@ from layernext.client.sources import check_with_progress
 from layernext.errors import (
     ConfigurationError,
     DataError,
+    DownloadIncomplete,
     IncompatibleStack,
     Problem,
     UploadIncomplete,
@@ -34,7 +43,10 @@ from layernext.wire.native import UploadRequest
 DEFAULT_PARALLEL = 8
 MAX_PARALLEL = 64
 
-OnError = Literal["raise", "report"]
+OnError: TypeAlias = Literal["raise", "report"]
+
+ITEM_TYPES = {4: 1, 5: 2, 7: 6}
+"""Of a kind of collection, the kind of its files in E34."""
 
 
 class FileCalls(JobCalls):
@@ -239,6 +251,185 @@ class FileCalls(JobCalls):
             raise IncompatibleStack(f"the stack gave no URL for {file_key!r}", status=200)
         return FileUrl(url=url)
 
+    def download_files(
+        self,
+        collection: str,
+        folder: str | os.PathLike[str],
+        *,
+        query: str | None = None,
+        delete: bool = False,
+        parallel: int = DEFAULT_PARALLEL,
+        on_error: OnError = "raise",
+        progress: ProgressChoice = None,
+    ) -> FileDownloadReport:
+        """Bring a folder up to date with the files of a collection.
+
+        Files are called as in the collection, slashes making folders; characters that some system
+        has in no name are written as ``%3A``, and nothing is ever written outside of the folder. Each file
+        appears when it is whole and verified. A second call fetches what is missing or changed; a file
+        that was changed here is fetched again. ``.layernext`` in the folder has what is on its way.
+
+        Args:
+            collection: the collection's name or id.
+            folder: made if it is not there.
+            query: only files that fit, in the stack's query language.
+            delete: remove files that earlier calls brought from this collection and that are gone
+                from it, or do not fit `query`; never one that was changed here or came otherwise.
+            parallel: files in flight.
+            on_error: ``raise`` if a file fails, or ``report`` it only.
+            progress: None shows a bar on a terminal; True, False or a callable override that.
+
+        Returns:
+            What became of each file.
+
+        Raises:
+            NotFound: no such collection.
+            DownloadIncomplete: some files are not there; its report says which, and why.
+            NotAuthenticated, NotAllowed, ConnectionFailed, StackError: see `layernext.errors`.
+
+        Example:
+            >>> client.download_files("kitchen", "photos", delete=True)  # doctest: +SKIP
+        """
+        _check_options(parallel, on_error)
+        name = _collection_name(collection)
+        if self._connection.native is not None and not query:
+            remote = file_remote.iter_native(self._connection, name)
+        else:
+            found = self._collection_id(name)
+            request = PageRequest(self._item_type(found), query or "")
+            remote = file_remote.iter_pages_of(self._connection, found, request)
+        work = FilesDownload(
+            self._connection,
+            Path(folder),
+            name,
+            remote,
+            delete=delete,
+            parallel=parallel,
+            progress=progress,
+        )
+        return _checked(work.run(), on_error)
+
+    def download_files_from_collection(
+        self,
+        collection_id: str,
+        custom_download_path: str | os.PathLike[str] = "",
+        page_index: int = 0,
+        page_size: int = 20,
+        query: str = "",
+        metalake_filter: Mapping[str, Any] | None = None,
+        sort_order: Mapping[str, Any] | None = None,
+        *,
+        parallel: int = DEFAULT_PARALLEL,
+        on_error: OnError = "raise",
+        progress: ProgressChoice = None,
+    ) -> FileDownloadReport:
+        """Download a page of a collection's files into one folder, by their unique names.
+
+        `download_files` brings all of them, and keeps sub-folders.
+
+        Args:
+            collection_id: the collection's id or name.
+            custom_download_path: the folder; the current one by default.
+            page_index: pages count from 0.
+            page_size: files in a page, at most 1,000.
+            query: only files that fit, in the stack's query language.
+            metalake_filter: ``annotation_types`` (``human``, ``machine``, ``raw``), ``from_date``,
+                ``to_date``.
+            sort_order: ``sort_by_field`` (``date_modified``, ``date_created``, ``name``, ``size``,
+                ``video_index``) and ``sort_order`` (``ASC``, ``DESC``).
+            parallel, on_error, progress: as in `download_files`, and so are the errors.
+
+        Returns:
+            What became of each file. Behind the last page ``["is_success"]`` is False and
+            ``["message"]`` says ``No more pages to download``.
+        """
+        found = self._collection_id(_collection_name(collection_id))
+        request = PageRequest(self._item_type(found), query, metalake_filter, sort_order)
+        return self._download_page(
+            found,
+            request,
+            custom_download_path,
+            page_index,
+            page_size,
+            parallel,
+            on_error,
+            progress,
+        )
+
+    def download_files_from_metalake(
+        self,
+        item_type: str,
+        custom_download_path: str | os.PathLike[str] = "",
+        page_index: int = 0,
+        page_size: int = 20,
+        query: str = "",
+        metalake_filter: Mapping[str, Any] | None = None,
+        sort_order: Mapping[str, Any] | None = None,
+        *,
+        parallel: int = DEFAULT_PARALLEL,
+        on_error: OnError = "raise",
+        progress: ProgressChoice = None,
+    ) -> FileDownloadReport:
+        """Download a page of all the stack's files into one folder, by their unique names.
+
+        Args:
+            item_type: ``image``, ``video`` or ``other``.
+            custom_download_path, page_index, page_size, query, metalake_filter, sort_order: as in
+                `download_files_from_collection`.
+            parallel, on_error, progress: as in `download_files`, and so are the errors.
+
+        Returns:
+            As `download_files_from_collection`.
+        """
+        kind = published.OBJECT_TYPES[_content_type(item_type)]
+        request = PageRequest(kind, query, metalake_filter, sort_order)
+        return self._download_page(
+            None, request, custom_download_path, page_index, page_size, parallel, on_error, progress
+        )
+
+    def _download_page(
+        self,
+        collection_id: str | None,
+        request: PageRequest,
+        folder: str | os.PathLike[str],
+        page_index: int,
+        page_size: int,
+        parallel: int,
+        on_error: OnError,
+        progress: ProgressChoice,
+    ) -> FileDownloadReport:
+        _check_options(parallel, on_error)
+        if page_index < 0 or not 1 <= page_size <= file_remote.PAGE_FILES:
+            raise ConfigurationError(
+                f"page_index must be 0 or more, page_size from 1 to {file_remote.PAGE_FILES}"
+            )
+        rows = file_remote.fetch_page(
+            self._connection, collection_id, request, page_index, page_size
+        )
+        remote = [file_remote.remote_of(row, by_unique_name=True) for row in rows]
+        work = FilesDownload(
+            self._connection,
+            Path(folder or "."),
+            f"unique names of {collection_id or 'all'}",
+            [each for each in remote if each is not None],
+            delete=False,
+            parallel=parallel,
+            progress=progress,
+        )
+        report = work.run()
+        if not rows:
+            return msgspec.structs.replace(report, message="No more pages to download")
+        return _checked(report, on_error)
+
+    def _collection_id(self, name: str) -> str:
+        return download.find_collection_id(self._connection, name)
+
+    def _item_type(self, collection_id: str) -> int:
+        kind = ITEM_TYPES.get(file_remote.object_type(self._connection, collection_id))
+        if kind is None:
+            raise ConfigurationError(f"{collection_id!r} is no collection of files")
+        return kind
+
     def list_files(self, collection: str) -> list[FileRecord]:
         """The files of a collection, by name.
 
@@ -250,6 +441,17 @@ class FileCalls(JobCalls):
         """
         what = "list files"
         return self._all(file_listing.FILES_PATH, FileRecord, what, collection=collection)
+
+
+def _checked(report: FileDownloadReport, on_error: OnError) -> FileDownloadReport:
+    if report.failed and on_error == "raise":
+        first = report.failed[0]
+        raise DownloadIncomplete(
+            f"{len(report.failed):,} files were not downloaded; {first.name}: {first.reason}",
+            report=report,
+            hint="the same call again fetches them; the report names every file",
+        )
+    return report
 
 
 def _content_type(word: object) -> ContentType:
