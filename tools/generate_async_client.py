@@ -28,19 +28,27 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 import httpx
 
 from layernext.client.bridge import AsyncRunLogger, as_async_iterator, as_iterable, in_thread
+from layernext.client.calls.files import DEFAULT_PARALLEL, OnError
 from layernext.client.client import LayerNextClient
+from layernext.client.file_reports import (
+    FileDownloadReport,
+    FileUploadReport,
+    FileUrl,
+    UploadStatus,
+)
+from layernext.client.file_sources import FileSource
 from layernext.client.progress import ProgressChoice
 from layernext.client.reports import DownloadReport, RemoveReport, UploadReport
 from layernext.client.sources import Item, Validate
 from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S
 from layernext.formats import DEFAULT_PROBLEM_LIMIT, FileSummary
-from layernext.model import Collection, ImageAnnotations, Job, Label, ModelRun
+from layernext.model import Collection, FileRecord, ImageAnnotations, Job, Label, ModelRun
 
 
 class AsyncLayerNextClient:

@@ -32,12 +32,15 @@ used; [errors.md](errors.md) says which error means what.
 # What belongs together, in reading order; a name that is nowhere here goes to the last.
 CHAPTERS: dict[str, list[str]] = {
     "Clients": ["LayerNextClient", "AsyncLayerNextClient", "RunLogger", "validate_file"],
-    "Reports": ["UploadReport", "DownloadReport", "RemoveReport", "FileSummary"],
+    "Reports": [
+        "UploadReport", "DownloadReport", "RemoveReport", "FileSummary", "FileUploadReport",
+        "FileDownloadReport", "FailedFile", "IgnoredFile", "UploadStatus", "FileUrl",
+    ],
     "Annotations": [
         "ImageAnnotations", "Rectangle", "Polygon", "Line", "Points", "AttributeValue",
         "Annotation", "Geometry", "Mode",
     ],
-    "What a stack holds": ["Collection", "ModelRun", "Label", "LabelAttribute", "Job"],
+    "What a stack holds": ["Collection", "FileRecord", "ModelRun", "Label", "LabelAttribute", "Job"],
     "Errors": [],
 }  # fmt: skip
 

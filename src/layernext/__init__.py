@@ -21,10 +21,16 @@ if TYPE_CHECKING:
     from layernext.client import (
         AsyncLayerNextClient,
         DownloadReport,
+        FailedFile,
+        FileDownloadReport,
+        FileUploadReport,
+        FileUrl,
+        IgnoredFile,
         LayerNextClient,
         RemoveReport,
         RunLogger,
         UploadReport,
+        UploadStatus,
         validate_file,
     )
     from layernext.errors import (
@@ -56,6 +62,7 @@ if TYPE_CHECKING:
         Annotation,
         AttributeValue,
         Collection,
+        FileRecord,
         Geometry,
         ImageAnnotations,
         Job,
@@ -71,8 +78,9 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "layernext.client": (
-        "AsyncLayerNextClient", "DownloadReport", "LayerNextClient", "RemoveReport", "RunLogger",
-        "UploadReport", "validate_file",
+        "AsyncLayerNextClient", "DownloadReport", "FailedFile", "FileDownloadReport",
+        "FileUploadReport", "FileUrl", "IgnoredFile", "LayerNextClient", "RemoveReport", "RunLogger",
+        "UploadReport", "UploadStatus", "validate_file",
     ),
     "layernext.errors": (
         "ConfigurationError", "Conflict", "ConnectionFailed", "DataError", "DownloadIncomplete",
@@ -83,8 +91,8 @@ _HOMES = {
     ),
     "layernext.formats": ("FileSummary",),
     "layernext.model": (
-        "Annotation", "AttributeValue", "Collection", "Geometry", "ImageAnnotations", "Job",
-        "Label", "LabelAttribute", "Line", "Mode", "ModelRun", "Points", "Polygon", "Rectangle",
+        "Annotation", "AttributeValue", "Collection", "FileRecord", "Geometry", "ImageAnnotations",
+        "Job", "Label", "LabelAttribute", "Line", "Mode", "ModelRun", "Points", "Polygon", "Rectangle",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -100,9 +108,15 @@ __all__ = [
     "DataError",
     "DownloadIncomplete",
     "DownloadReport",
+    "FailedFile",
+    "FileDownloadReport",
+    "FileRecord",
     "FileSummary",
+    "FileUploadReport",
+    "FileUrl",
     "FormatError",
     "Geometry",
+    "IgnoredFile",
     "ImageAnnotations",
     "IncompatibleStack",
     "InvalidRequest",
@@ -133,6 +147,7 @@ __all__ = [
     "TooLarge",
     "UploadIncomplete",
     "UploadReport",
+    "UploadStatus",
     "__version__",
     "validate_file",
 ]

@@ -3,15 +3,29 @@
 from layernext.client.async_client import AsyncLayerNextClient
 from layernext.client.calls.annotations import validate_file
 from layernext.client.client import LayerNextClient
+from layernext.client.file_reports import (
+    FailedFile,
+    FileDownloadReport,
+    FileUploadReport,
+    FileUrl,
+    IgnoredFile,
+    UploadStatus,
+)
 from layernext.client.reports import DownloadReport, RemoveReport, UploadReport
 from layernext.client.run_logger import RunLogger
 
 __all__ = [
     "AsyncLayerNextClient",
     "DownloadReport",
+    "FailedFile",
+    "FileDownloadReport",
+    "FileUploadReport",
+    "FileUrl",
+    "IgnoredFile",
     "LayerNextClient",
     "RemoveReport",
     "RunLogger",
     "UploadReport",
+    "UploadStatus",
     "validate_file",
 ]
