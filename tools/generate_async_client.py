@@ -44,11 +44,28 @@ from layernext.client.file_reports import (
 )
 from layernext.client.file_sources import FileSource
 from layernext.client.progress import ProgressChoice
-from layernext.client.reports import DownloadReport, RemoveReport, UploadReport
+from layernext.client.reports import (
+    CreatedLabel,
+    Done,
+    DownloadReport,
+    EmbeddingReport,
+    RemoveReport,
+    UploadReport,
+)
 from layernext.client.sources import Item, Validate
 from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S
 from layernext.formats import DEFAULT_PROBLEM_LIMIT, FileSummary
-from layernext.model import Collection, FileRecord, ImageAnnotations, Job, Label, ModelRun
+from layernext.model import (
+    Collection,
+    Embedding,
+    FileRecord,
+    ImageAnnotations,
+    Job,
+    Label,
+    LabelGroup,
+    ModelRun,
+    SimilarImage,
+)
 
 
 class AsyncLayerNextClient:

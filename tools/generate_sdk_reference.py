@@ -35,12 +35,15 @@ CHAPTERS: dict[str, list[str]] = {
     "Reports": [
         "UploadReport", "DownloadReport", "RemoveReport", "FileSummary", "FileUploadReport",
         "FileDownloadReport", "FailedFile", "IgnoredFile", "UploadStatus", "FileUrl",
+        "EmbeddingReport", "CreatedLabel", "Done",
     ],
     "Annotations": [
         "ImageAnnotations", "Rectangle", "Polygon", "Line", "Points", "AttributeValue",
         "Annotation", "Geometry", "Mode",
     ],
-    "What a stack holds": ["Collection", "FileRecord", "ModelRun", "Label", "LabelAttribute", "Job"],
+    "What a stack holds": [
+        "Collection", "FileRecord", "ModelRun", "Label", "LabelAttribute", "Job", "LabelGroup", "Embedding", "SimilarImage",
+    ],
     "Errors": [],
 }  # fmt: skip
 

@@ -87,7 +87,7 @@ LIBRARIES: dict[str, set[str]] = {
     "rich": {"layernext.cli", "layernext.client"},
     "platformdirs": {"layernext.cli", "layernext.client"},
     "PIL": {"layernext.cli", "layernext.stack.media"},
-    "numpy": {"layernext.evaluation"},
+    "numpy": {"layernext.evaluation", "layernext.stack.store"},
     "sqlalchemy": {"layernext.stack.store"},
     "alembic": {"layernext.stack.store"},
     "litestar": {"layernext.stack.api", "layernext.stack.app"},

@@ -11,12 +11,22 @@ from layernext.client.file_reports import (
     IgnoredFile,
     UploadStatus,
 )
-from layernext.client.reports import DownloadReport, RemoveReport, UploadReport
+from layernext.client.reports import (
+    CreatedLabel,
+    Done,
+    DownloadReport,
+    EmbeddingReport,
+    RemoveReport,
+    UploadReport,
+)
 from layernext.client.run_logger import RunLogger
 
 __all__ = [
     "AsyncLayerNextClient",
+    "CreatedLabel",
+    "Done",
     "DownloadReport",
+    "EmbeddingReport",
     "FailedFile",
     "FileDownloadReport",
     "FileUploadReport",

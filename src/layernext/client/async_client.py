@@ -23,11 +23,28 @@ from layernext.client.file_reports import (
 )
 from layernext.client.file_sources import FileSource
 from layernext.client.progress import ProgressChoice
-from layernext.client.reports import DownloadReport, RemoveReport, UploadReport
+from layernext.client.reports import (
+    CreatedLabel,
+    Done,
+    DownloadReport,
+    EmbeddingReport,
+    RemoveReport,
+    UploadReport,
+)
 from layernext.client.sources import Item, Validate
 from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S
 from layernext.formats import DEFAULT_PROBLEM_LIMIT, FileSummary
-from layernext.model import Collection, FileRecord, ImageAnnotations, Job, Label, ModelRun
+from layernext.model import (
+    Collection,
+    Embedding,
+    FileRecord,
+    ImageAnnotations,
+    Job,
+    Label,
+    LabelGroup,
+    ModelRun,
+    SimilarImage,
+)
 
 
 class AsyncLayerNextClient:
@@ -478,6 +495,7 @@ class AsyncLayerNextClient:
         *,
         query: str | None = None,
         delete: bool = False,
+        content_type: str | None = None,
         parallel: int = DEFAULT_PARALLEL,
         on_error: OnError = "raise",
         progress: ProgressChoice = None,
@@ -492,6 +510,7 @@ class AsyncLayerNextClient:
             folder,
             query=query,
             delete=delete,
+            content_type=content_type,
             parallel=parallel,
             on_error=on_error,
             progress=progress,
@@ -561,12 +580,14 @@ class AsyncLayerNextClient:
             progress=progress,
         )
 
-    async def list_files(self, collection: str) -> list[FileRecord]:
+    async def list_files(
+        self, collection: str, *, content_type: str | None = None
+    ) -> list[FileRecord]:
         """The files of a collection, by name.
 
         See `LayerNextClient.list_files`.
         """
-        return await in_thread(self._client.list_files, collection)
+        return await in_thread(self._client.list_files, collection, content_type=content_type)
 
     async def list_collections(self) -> list[Collection]:
         """The stack's collections, oldest first.
@@ -589,12 +610,286 @@ class AsyncLayerNextClient:
         """
         return await in_thread(self._client.get_all_labels)
 
+    async def get_labels_in_group(self, group_id: str) -> list[Label]:
+        """The labels of a group.
+
+        See `LayerNextClient.get_labels_in_group`.
+        """
+        return await in_thread(self._client.get_labels_in_group, group_id)
+
+    async def create_system_label(self, label: Mapping[str, Any]) -> CreatedLabel:
+        """Make a label with its attributes and their values, or add what is missing of it.
+
+        See `LayerNextClient.create_system_label`.
+        """
+        return await in_thread(self._client.create_system_label, label)
+
+    async def get_all_label_groups(self) -> list[LabelGroup]:
+        """Every group of labels.
+
+        See `LayerNextClient.get_all_label_groups`.
+        """
+        return await in_thread(self._client.get_all_label_groups)
+
+    async def create_label_group(self, group_name: str, label_ids: Sequence[str]) -> LabelGroup:
+        """Make a group of labels, or add labels to the group of that name.
+
+        See `LayerNextClient.create_label_group`.
+        """
+        return await in_thread(self._client.create_label_group, group_name, label_ids)
+
+    async def attach_labels_to_group(self, group_id: str, label_ids: Sequence[str]) -> Done:
+        """Add labels to a group; those that are in it stay.
+
+        See `LayerNextClient.attach_labels_to_group`.
+        """
+        return await in_thread(self._client.attach_labels_to_group, group_id, label_ids)
+
+    async def detach_labels_from_group(self, group_id: str, label_ids: Sequence[str]) -> Done:
+        """Take labels out of a group; the labels themselves stay.
+
+        See `LayerNextClient.detach_labels_from_group`.
+        """
+        return await in_thread(self._client.detach_labels_from_group, group_id, label_ids)
+
+    detach_labels_to_group = detach_labels_from_group
+
+    async def insert_image_embeddings(
+        self,
+        embedding_list: Sequence[Mapping[str, Any]],
+        model_name: str,
+        vector_dimension: Sequence[int],
+    ) -> EmbeddingReport:
+        """Store vectors of any number of images, 100 in a request; those that are there are replaced.
+
+        See `LayerNextClient.insert_image_embeddings`.
+        """
+        return await in_thread(
+            self._client.insert_image_embeddings, embedding_list, model_name, vector_dimension
+        )
+
+    async def insert_image_embeddings_batch(
+        self,
+        embedding_list: Sequence[Mapping[str, Any]],
+        model_name: str,
+        vector_dimension: Sequence[int],
+        session_id: str = "",
+    ) -> EmbeddingReport:
+        """Store vectors of at most 100 images in one request; see `insert_image_embeddings`.
+
+        See `LayerNextClient.insert_image_embeddings_batch`.
+        """
+        return await in_thread(
+            self._client.insert_image_embeddings_batch,
+            embedding_list,
+            model_name,
+            vector_dimension,
+            session_id,
+        )
+
+    async def get_embedding_vector(
+        self, unique_names: Sequence[str], model_name: str
+    ) -> list[Embedding]:
+        """The vectors of some images; images without one are left out.
+
+        See `LayerNextClient.get_embedding_vector`.
+        """
+        return await in_thread(self._client.get_embedding_vector, unique_names, model_name)
+
+    async def find_similar(
+        self,
+        model_name: str,
+        *,
+        unique_name: str | None = None,
+        vector: Sequence[float] | None = None,
+        count: int = 10,
+        metric: Literal["cosine", "dot", "l2"] = "cosine",
+        collection: str | None = None,
+    ) -> list[SimilarImage]:
+        """The images whose vectors are nearest to one, nearest first; every vector is compared.
+
+        See `LayerNextClient.find_similar`.
+        """
+        return await in_thread(
+            self._client.find_similar,
+            model_name,
+            unique_name=unique_name,
+            vector=vector,
+            count=count,
+            metric=metric,
+            collection=collection,
+        )
+
     async def wait_for_job_complete(self, job_id: str, *, timeout_s: float | None = None) -> Job:
         """Wait until a job has ended, asking at growing intervals of up to 10 s.
 
         See `LayerNextClient.wait_for_job_complete`.
         """
         return await in_thread(self._client.wait_for_job_complete, job_id, timeout_s=timeout_s)
+
+    async def list_jobs(self) -> list[Job]:
+        """Work of the stack and of its clients, newest first.
+
+        See `LayerNextClient.list_jobs`.
+        """
+        return await in_thread(self._client.list_jobs)
+
+    async def create_or_update_job(
+        self,
+        session_id: str,
+        job_name: str,
+        job_type: int,
+        progress: float,
+        status: int,
+        job_detail: Mapping[str, Any] | None = None,
+    ) -> Job:
+        """Note on the stack how far work of your own is; the first word of it makes the job.
+
+        See `LayerNextClient.create_or_update_job`.
+        """
+        return await in_thread(
+            self._client.create_or_update_job,
+            session_id,
+            job_name,
+            job_type,
+            progress,
+            status,
+            job_detail,
+        )
+
+    async def register_model(self, input_model_path: str, model_id: str, task: str) -> None:
+        """Not supported: a stack runs no models. See docs/automatic-analysis.md.
+
+        See `LayerNextClient.register_model`.
+        """
+        return await in_thread(self._client.register_model, input_model_path, model_id, task)
+
+    async def auto_tag_collection(
+        self,
+        collection_id: str,
+        model_id: str = "default",
+        input_resolution: tuple[int, int] = (480, 480),
+        confidence_threshold: float = 0.5,
+        query: str = "",
+        filters: dict[str, Any] | None = None,
+        inference_platform: str = "use_env",
+    ) -> None:
+        """Not supported: a stack runs no models. See docs/automatic-analysis.md.
+
+        See `LayerNextClient.auto_tag_collection`.
+        """
+        return await in_thread(
+            self._client.auto_tag_collection,
+            collection_id,
+            model_id,
+            input_resolution,
+            confidence_threshold,
+            query,
+            filters,
+            inference_platform,
+        )
+
+    async def generate_auto_tags_to_metalake(
+        self,
+        item_type: str,
+        model_id: str = "default",
+        input_resolution: tuple[int, int] = (300, 300),
+        confidence_threshold: float = 0.5,
+        query: str = "",
+        filters: dict[str, Any] | None = None,
+        inference_platform: str = "use_env",
+    ) -> None:
+        """Not supported: a stack runs no models. See docs/automatic-analysis.md.
+
+        See `LayerNextClient.generate_auto_tags_to_metalake`.
+        """
+        return await in_thread(
+            self._client.generate_auto_tags_to_metalake,
+            item_type,
+            model_id,
+            input_resolution,
+            confidence_threshold,
+            query,
+            filters,
+            inference_platform,
+        )
+
+    async def auto_annotate_project(
+        self,
+        project_id: str,
+        annotation_type: str = "segment",
+        model_id: str = "default",
+        *,
+        prompt: list[dict[str, Any]] | None = None,
+        confidence_threshold: float = 0.5,
+        labels: Any = None,
+        auto_annotation_operation: str | None = None,
+    ) -> None:
+        """Not supported: a stack runs no models. See docs/automatic-analysis.md.
+
+        See `LayerNextClient.auto_annotate_project`.
+        """
+        return await in_thread(
+            self._client.auto_annotate_project,
+            project_id,
+            annotation_type,
+            model_id,
+            prompt=prompt,
+            confidence_threshold=confidence_threshold,
+            labels=labels,
+            auto_annotation_operation=auto_annotation_operation,
+        )
+
+    async def prompt_inference(
+        self, name: str, shape: Any, *, bbox: Any = None, clicks: Any = None
+    ) -> None:
+        """Not supported: a stack runs no models. See docs/automatic-analysis.md.
+
+        See `LayerNextClient.prompt_inference`.
+        """
+        return await in_thread(self._client.prompt_inference, name, shape, bbox=bbox, clicks=clicks)
+
+    async def generate_embeddings_for_collection(
+        self,
+        collection_id: str,
+        model_id: str = "default",
+        query: str = "",
+        filters: dict[str, Any] | None = None,
+        inference_platform: str = "use_env",
+    ) -> None:
+        """Not supported: a stack runs no models. `insert_image_embeddings` stores those you make.
+
+        See `LayerNextClient.generate_embeddings_for_collection`.
+        """
+        return await in_thread(
+            self._client.generate_embeddings_for_collection,
+            collection_id,
+            model_id,
+            query,
+            filters,
+            inference_platform,
+        )
+
+    async def generate_embeddings_to_metalake(
+        self,
+        item_type: str = "image",
+        model_id: str = "default",
+        query: str = "",
+        filters: dict[str, Any] | None = None,
+        inference_platform: str = "use_env",
+    ) -> None:
+        """Not supported: a stack runs no models. `insert_image_embeddings` stores those you make.
+
+        See `LayerNextClient.generate_embeddings_to_metalake`.
+        """
+        return await in_thread(
+            self._client.generate_embeddings_to_metalake,
+            item_type,
+            model_id,
+            query,
+            filters,
+            inference_platform,
+        )
 
     async def close(self) -> None:
         """Close the connections. May be called twice.

@@ -10,8 +10,10 @@ from typing import Any, Literal
 
 import httpx
 
+from layernext.client.calls.analysis import AnalysisCalls
 from layernext.client.calls.annotations import AnnotationCalls
 from layernext.client.calls.collections import CollectionCalls
+from layernext.client.calls.embeddings import EmbeddingCalls
 from layernext.client.calls.files import FileCalls
 from layernext.client.calls.jobs import JobCalls
 from layernext.client.calls.labels import LabelCalls
@@ -20,7 +22,9 @@ from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S, T
 from layernext.wire import native
 
 
-class LayerNextClient(AnnotationCalls, FileCalls, CollectionCalls, LabelCalls, JobCalls):
+class LayerNextClient(
+    AnnotationCalls, FileCalls, CollectionCalls, LabelCalls, EmbeddingCalls, JobCalls, AnalysisCalls
+):
     """Talks to one stack.
 
     Safe to share by threads. Connections stay open between calls; `close` ends them, or use the

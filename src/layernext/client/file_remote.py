@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from layernext.wire.native import PageOf
 SORT_FIELDS = {"date_modified": 1, "date_created": 2, "name": 3, "size": 4, "video_index": 6}
 STATES = {"human": 2, "raw": 0, "machine": 1}
 PAGE_FILES = 1_000
+_OBJECT_ID = re.compile(r"[0-9a-f]{24}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +45,29 @@ def is_web_url(url: object) -> bool:
     return isinstance(url, str) and urlsplit(url).scheme in {"http", "https"}
 
 
-def iter_native(connection: Connection, collection: str) -> Iterator[RemoteFile]:
-    """All files of a collection.
+def find_collection_id(connection: Connection, name: str, kind: int | None) -> str:
+    """The id of a collection, given by id or name, by published requests (E20).
+
+    Args:
+        connection: the stack.
+        name: or an id.
+        kind: object type of the collection; None for any.
+
+    Raises:
+        NotFound: no such collection.
+    """
+    if _OBJECT_ID.fullmatch(name):
+        return name
+    for each in published.CONTENT_TYPES.values() if kind is None else [kind]:
+        body = {"collectionName": name, "objectType": each}
+        answer = connection.transport.request_json("POST", published.COLLECTION_ID_PATH, json=body)
+        if isinstance(answer, dict) and isinstance(answer.get("collectionId"), str):
+            return str(answer["collectionId"])
+    raise NotFound(f"there is no collection {name!r}", status=404)
+
+
+def iter_native(connection: Connection, collection: str, kind: int | None) -> Iterator[RemoteFile]:
+    """All files of a collection, found as by `find_collection_id`.
 
     Raises:
         NotFound: no such collection.
@@ -55,7 +78,7 @@ def iter_native(connection: Connection, collection: str) -> Iterator[RemoteFile]
             "GET",
             file_listing.FILES_PATH,
             PageOf[FileRecord],
-            params={"collection": collection, "after": after},
+            params={"collection": collection, "collection_kind": kind, "after": after},
         )
         for row in page.items:
             yield RemoteFile(row.name, row.url, row.unique_name, row.id, row.size, row.checksum)

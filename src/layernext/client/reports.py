@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from layernext.model import Mode, Record
 
@@ -90,3 +91,53 @@ class RemoveReport(Record, frozen=True, kw_only=True):
 
     images: int | None
     annotations: int | None
+
+
+class Done(Record, frozen=True, kw_only=True):
+    """A change that the stack has made.
+
+    Attributes:
+        message: what it says of it; mostly empty.
+    """
+
+    message: str
+
+    def __getitem__(self, key: str) -> Any:
+        """The value under a key of the published client's answer."""
+        if key in {"isSuccess", "is_success", "success"}:
+            return True
+        return getattr(self, key)
+
+
+class CreatedLabel(Record, frozen=True, kw_only=True):
+    """A label that was made.
+
+    Attributes:
+        label_reference: its stack-wide reference.
+    """
+
+    label_reference: str
+
+    def __getitem__(self, key: str) -> str:
+        """The value under a key of the published client's answer."""
+        return str(getattr(self, key))
+
+
+class EmbeddingReport(Record, frozen=True, kw_only=True):
+    """What storing embeddings did.
+
+    Attributes:
+        stored: vectors that are stored now.
+        unknown: unique names that no image has; nothing was stored for them.
+        messages: what the stack said, batch by batch, where it said something.
+    """
+
+    stored: int
+    unknown: list[str]
+    messages: list[str]
+
+    def __getitem__(self, key: str) -> Any:
+        """The value under a key of the published client's answer."""
+        if key == "success":
+            return not self.unknown and not self.messages
+        return {"upsert_count": self.stored, "message": self.messages}[key]

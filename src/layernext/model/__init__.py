@@ -23,12 +23,15 @@ from layernext.model.check import (
 )
 from layernext.model.collection import (
     Collection,
+    Embedding,
     FileRecord,
     Job,
     Label,
     LabelAttribute,
+    LabelGroup,
     ModelRun,
     Record,
+    SimilarImage,
 )
 from layernext.model.decode import (
     CheckedImage,
@@ -48,6 +51,7 @@ __all__ = [
     "AttributeValue",
     "CheckedImage",
     "Collection",
+    "Embedding",
     "FileRecord",
     "Geometry",
     "ImageAnnotations",
@@ -55,6 +59,7 @@ __all__ = [
     "Job",
     "Label",
     "LabelAttribute",
+    "LabelGroup",
     "Line",
     "Mode",
     "ModelRun",
@@ -63,6 +68,7 @@ __all__ = [
     "Polygon",
     "Record",
     "Rectangle",
+    "SimilarImage",
     "decode_trusted",
     "distinct_attribute_values",
     "find_image_problems",

@@ -128,6 +128,56 @@ class Label(Record, frozen=True, kw_only=True):
         return getattr(self, published.get(key, key))
 
 
+class LabelGroup(Record, frozen=True, kw_only=True):
+    """A named group of labels.
+
+    Attributes:
+        id: given by the stack.
+        name: as the user named it.
+        label_refs: references of its labels.
+    """
+
+    id: str
+    name: str
+    label_refs: list[str]
+
+    def __getitem__(self, key: str) -> Any:
+        """The value under one of the published protocol's keys."""
+        published = {"groupId": "id", "groupName": "name", "labelKeys": "label_refs"}
+        return getattr(self, published.get(key, key))
+
+
+class Embedding(Record, frozen=True, kw_only=True):
+    """The vector that a model made of an image.
+
+    Attributes:
+        unique_name: of the image.
+        vector: the numbers, as 32-bit floats hold them.
+    """
+
+    unique_name: str
+    vector: list[float]
+
+    def __getitem__(self, key: str) -> Any:
+        """The value under one of the published protocol's keys."""
+        published = {"uniqueName": "unique_name", "embeddings": "vector"}
+        return getattr(self, published.get(key, key))
+
+
+class SimilarImage(Record, frozen=True, kw_only=True):
+    """An image that is near another by its embedding.
+
+    Attributes:
+        unique_name: of the image.
+        image_id: given by the stack.
+        score: the higher the nearer: cosine or product; of ``l2`` minus the distance.
+    """
+
+    unique_name: str
+    image_id: str
+    score: float
+
+
 class Job(Record, frozen=True, kw_only=True):
     """Work that the stack does, or an upload that it receives.
 
@@ -136,12 +186,16 @@ class Job(Record, frozen=True, kw_only=True):
         status: ``in_progress``, ``completed``, ``queued`` or ``failed``.
         progress: 0 to 100.
         message: why it failed, or empty.
+        name: what it does, for people; empty of an upload of annotations.
+        created_at: UTC, ISO 8601; None if the stack did not say.
     """
 
     id: str
     status: str
     progress: float
     message: str = ""
+    name: str = ""
+    created_at: str | None = None
 
     @property
     def is_success(self) -> bool:

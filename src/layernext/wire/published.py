@@ -40,6 +40,24 @@ CONTENT_TYPES = {"video": 4, "image": 5, "other": 7}
 JOB_STATUS = {"in_progress": 1, "completed": 2, "queued": 3, "failed": 4}
 
 
+JOB_TYPES = {
+    "download_dataset": 9, "download_collection": 10, "download_project": 11,
+    "upload_embedding": 14, "generate_embedding": 15, "generate_auto_tagging": 16,
+    "generate_auto_annotation": 17, "unknown": -1,
+}  # fmt: skip
+UPDATE_JOB_PATH = f"{DATALAKE}/api/job/updateJob/basicAuthRequest"  # E38, POST
+INSERT_EMBEDDINGS_PATH = f"{CLIENT}/embeddings/insert/vectors"  # E39, POST
+GET_EMBEDDINGS_PATH = f"{CLIENT}/embeddings/getVector"  # E40, POST
+EMBEDDING_MODEL_PATH = f"{CLIENT}/embeddings/create/embeddingModel"  # E41, POST
+EMBEDDINGS_AT_ONCE = 100
+ANALYTICS = "/analytics"
+
+
+def label_group_path(group_id: str, action: str) -> str:
+    """E10 (``addLabels``) and E11 (``removeLabels``), POST."""
+    return f"{CLIENT}/label_groups/{segment(group_id)}/{action}"
+
+
 def handshake_path(version: str) -> str:
     """E01, GET."""
     return f"{CLIENT}/sdk/compatibility/{segment(version)}"

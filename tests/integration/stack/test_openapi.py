@@ -116,7 +116,9 @@ def test_no_input_breaks_it(server: Server) -> None:
     description = schemathesis.openapi.from_url(f"{server.url}/api/openapi.json")
     count = 0
     for result in description.get_all_operations():
-        attack(result.ok(), server)
+        operation = result.ok()
+        if not operation.path.startswith("/analytics/"):  # always 501, which is what they are for
+            attack(operation, server)
         count += 1
     assert count >= 30
 

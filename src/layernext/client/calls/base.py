@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from layernext.client.connection import Connection
+from layernext.errors import DataError, Problem
+from layernext.model import find_names_problem
 from layernext.wire import native
 
 
@@ -27,3 +29,15 @@ class Calls:
             if page.next is None:
                 return records
             after = page.next
+
+
+def check_text(value: object, where: str, what: str) -> str:
+    """A name that an argument must be.
+
+    Raises:
+        DataError: it is none, with the argument's name.
+    """
+    problem = find_names_problem(value, what)
+    if problem:
+        raise DataError(Problem(where, problem))
+    return str(value)

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from layernext.client import download, file_remote, upload
+from layernext.client import file_remote, upload
 from layernext.client.calls.jobs import JobCalls
 from layernext.client.file_content import ContentType
 from layernext.client.file_download import FilesDownload
@@ -258,6 +258,7 @@ class FileCalls(JobCalls):
         *,
         query: str | None = None,
         delete: bool = False,
+        content_type: str | None = None,
         parallel: int = DEFAULT_PARALLEL,
         on_error: OnError = "raise",
         progress: ProgressChoice = None,
@@ -275,6 +276,8 @@ class FileCalls(JobCalls):
             query: only files that fit, in the stack's query language.
             delete: remove files that earlier calls brought from this collection and that are gone
                 from it, or do not fit `query`; never one that was changed here or came otherwise.
+            content_type: ``image``, ``video`` or ``other``, where collections of several kinds have
+                this name; None takes the first of these that there is.
             parallel: files in flight.
             on_error: ``raise`` if a file fails, or ``report`` it only.
             progress: None shows a bar on a terminal; True, False or a callable override that.
@@ -291,11 +294,11 @@ class FileCalls(JobCalls):
             >>> client.download_files("kitchen", "photos", delete=True)  # doctest: +SKIP
         """
         _check_options(parallel, on_error)
-        name = _collection_name(collection)
+        name, kind = _collection_name(collection), _kind(content_type)
         if self._connection.native is not None and not query:
-            remote = file_remote.iter_native(self._connection, name)
+            remote = file_remote.iter_native(self._connection, name, kind)
         else:
-            found = self._collection_id(name)
+            found = file_remote.find_collection_id(self._connection, name, kind)
             request = PageRequest(self._item_type(found), query or "")
             remote = file_remote.iter_pages_of(self._connection, found, request)
         work = FilesDownload(
@@ -343,7 +346,8 @@ class FileCalls(JobCalls):
             What became of each file. Behind the last page ``["is_success"]`` is False and
             ``["message"]`` says ``No more pages to download``.
         """
-        found = self._collection_id(_collection_name(collection_id))
+        name = _collection_name(collection_id)
+        found = file_remote.find_collection_id(self._connection, name, None)
         request = PageRequest(self._item_type(found), query, metalake_filter, sort_order)
         return self._download_page(
             found,
@@ -421,26 +425,30 @@ class FileCalls(JobCalls):
             return msgspec.structs.replace(report, message="No more pages to download")
         return _checked(report, on_error)
 
-    def _collection_id(self, name: str) -> str:
-        return download.find_collection_id(self._connection, name)
-
     def _item_type(self, collection_id: str) -> int:
         kind = ITEM_TYPES.get(file_remote.object_type(self._connection, collection_id))
         if kind is None:
             raise ConfigurationError(f"{collection_id!r} is no collection of files")
         return kind
 
-    def list_files(self, collection: str) -> list[FileRecord]:
+    def list_files(self, collection: str, *, content_type: str | None = None) -> list[FileRecord]:
         """The files of a collection, by name.
 
         Args:
             collection: the collection's name or id.
+            content_type: as in `download_files`.
 
         Raises:
             NotFound: no such collection.
         """
         what = "list files"
-        return self._all(file_listing.FILES_PATH, FileRecord, what, collection=collection)
+        return self._all(
+            file_listing.FILES_PATH,
+            FileRecord,
+            what,
+            collection=collection,
+            collection_kind=_kind(content_type),
+        )
 
 
 def _checked(report: FileDownloadReport, on_error: OnError) -> FileDownloadReport:
@@ -460,6 +468,10 @@ def _content_type(word: object) -> ContentType:
         if isinstance(word, str) and word.lower() == kind:
             return kind
     raise ConfigurationError(f"the content type is {word!r}, must be 'image', 'video' or 'other'")
+
+
+def _kind(word: str | None) -> int | None:
+    return None if word is None else published.CONTENT_TYPES[_content_type(word)]
 
 
 def _collection_name(name: object) -> str:

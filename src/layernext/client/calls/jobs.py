@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from typing import Any, cast
 
-from layernext.client.calls.base import Calls
+from layernext.client.calls.base import Calls, check_text
 from layernext.errors import (
     DataError,
     JobFailed,
@@ -15,9 +16,11 @@ from layernext.errors import (
 from layernext.model import (
     Job,
     find_names_problem,
+    is_number,
 )
-from layernext.wire import published
+from layernext.wire import native, published
 
+_OWN_JOB_TYPES = {14, 15, 16, 17, -1}
 _FIRST_POLL_S = 0.2
 _LONGEST_POLL_S = 10.0
 
@@ -72,3 +75,50 @@ class JobCalls(Calls):
                 )
             time.sleep(min(wait_s, left_s))
             wait_s = min(wait_s * 1.5, _LONGEST_POLL_S)
+
+    def list_jobs(self) -> list[Job]:
+        """Work of the stack and of its clients, newest first."""
+        return self._all(native.JOBS_PATH, Job, "list jobs")
+
+    def create_or_update_job(
+        self,
+        session_id: str,
+        job_name: str,
+        job_type: int,
+        progress: float,
+        status: int,
+        job_detail: Mapping[str, Any] | None = None,
+    ) -> Job:
+        """Note on the stack how far work of your own is; the first word of it makes the job.
+
+        Args:
+            session_id: the same in all calls about one job.
+            job_name: for people.
+            job_type: 14 to 17 embeddings and analysis, -1 any other.
+            progress: 0 to 100.
+            status: 1 in progress, 2 completed, 3 queued, 4 failed.
+            job_detail: kept with the job as it is.
+
+        Raises:
+            DataError: one of the numbers is none of these.
+        """
+        if job_type not in _OWN_JOB_TYPES:
+            raise DataError(Problem("job_type", f"is {job_type}, must be 14, 15, 16, 17 or -1"))
+        words = {code: word for word, code in published.JOB_STATUS.items()}
+        if status not in words:
+            raise DataError(Problem("status", f"is {status}, must be 1, 2, 3 or 4"))
+        if not (is_number(progress) and 0 <= progress <= 100):  # noqa: PLR2004
+            raise DataError(Problem("progress", f"is {progress}, must be 0 to 100"))
+        body = {
+            "jobName": check_text(job_name, "job_name", "a job"),
+            "sessionId": check_text(session_id, "session_id", "a session"),
+            "jobType": int(job_type),
+            "progress": progress,
+            "status": int(status),
+            "jobSpecificDetails": dict(job_detail or {}),
+        }
+        answer = self._connection.transport.request_json(
+            "POST", published.UPDATE_JOB_PATH, dict[str, Any], json=body
+        )
+        job_id = str(answer.get("jobId") or "")
+        return Job(id=job_id, name=job_name, status=words[status], progress=float(progress))

@@ -1,5 +1,6 @@
 """The database: its tables, and every statement that the stack makes to it."""
 
+from layernext.stack.store.embeddings import Similar
 from layernext.stack.store.fields import check as check_fields
 from layernext.stack.store.files import (
     Began,
@@ -64,6 +65,7 @@ __all__ = [
     "Selection",
     "Selections",
     "SetKeyKind",
+    "Similar",
     "Store",
     "StoredFile",
     "StoredSet",

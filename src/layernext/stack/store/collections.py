@@ -30,6 +30,7 @@ from layernext.stack.store.schema import (
     operation_collection,
     selection_item,
 )
+from layernext.stack.store.schema_embeddings import embedding
 from layernext.wire.native import PageOf
 
 UNNAMED = ""
@@ -283,6 +284,10 @@ def _join(connection: sa.Connection, image_id: int, other_id: int, collection_id
     _give_fields(connection, image_id, other_id)
     chosen = selection_item.c.image_id == image_id
     connection.execute(sa.delete(selection_item).where(chosen))
+    theirs = sa.select(embedding.c.model_id).where(embedding.c.image_id == other_id)
+    mine = embedding.c.image_id == image_id
+    connection.execute(sa.delete(embedding).where(mine, embedding.c.model_id.in_(theirs)))
+    connection.execute(sa.update(embedding).where(mine).values(image_id=other_id))
     connection.execute(sa.delete(image).where(image.c.id == image_id))
 
 

@@ -10,11 +10,14 @@ import msgspec
 import sqlalchemy as sa
 
 from layernext.errors import InvalidRequest
+from layernext.stack.store import collections
 from layernext.stack.store.database import Database
 from layernext.stack.store.files import file_row, files_query
-from layernext.stack.store.records import FileRow
+from layernext.stack.store.records import CollectionRow, FileRow
 from layernext.stack.store.schema import image
 from layernext.stack.store.storable import is_storable
+
+KINDS = (5, 4, 7)
 
 
 class FileListing:
@@ -26,6 +29,22 @@ class FileListing:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    def find_collection(self, id_or_name: str, kind: int | None) -> CollectionRow | None:
+        """The collection with this id, or else of this name; each kind has names of its own.
+
+        Args:
+            id_or_name: an id goes before a name.
+            kind: 5 images, 4 videos, 7 other files; None for any, in this order.
+        """
+        if not is_storable(id_or_name):
+            return None
+        name = collections.normalized_name(id_or_name)
+        with self._database.read() as connection:
+            found = collections.find_by_id(connection, id_or_name)
+            for each in KINDS if kind is None else (kind,):
+                found = found or collections.find_by_name(connection, name, each)
+        return found
 
     def page(
         self, collection_id: int, after: str | None, limit: int

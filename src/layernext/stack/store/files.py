@@ -203,19 +203,27 @@ class Files:
     def known(self, upload_id: str, names: Sequence[str]) -> list[KnownFile]:
         """Which of some names the collection of an upload has a file of.
 
+        Those belong to the upload from then on, as after E13.
+
         Raises:
             NotFound: there is no such upload.
         """
+        usable = [name for name in names if is_storable(name)]
+        chosen = (
+            sa.select(image.c.id, image.c.name, image.c.size, image.c.checksum)
+            .where(image.c.name.in_(usable), image.c.bucket == "", image.c.has_file)
+            .where(image.c.trashed_at.is_(None))
+            .order_by(image.c.id)
+        )
         with self._database.read() as connection:
             upload = _upload(connection, upload_id)
-            usable = [name for name in names if is_storable(name)]
-            chosen = (
-                sa.select(image.c.name, image.c.size, image.c.checksum)
-                .where(image.c.collection_id == upload.collection_id, image.c.name.in_(usable))
-                .where(image.c.bucket == "", image.c.has_file, image.c.trashed_at.is_(None))
-                .order_by(image.c.id)
+            mine = chosen.where(image.c.collection_id == upload.collection_id)
+            rows = connection.execute(mine).all()
+        if rows:
+            there = {row.name: row.id for row in rows}
+            self._database.write_again(
+                lambda connection: self._note_items(connection, upload.id, there)
             )
-            rows = connection.execute(chosen).all()
         return [KnownFile(row.name, row.size, row.checksum) for row in rows]
 
     def store_bundle(

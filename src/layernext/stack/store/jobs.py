@@ -116,6 +116,57 @@ class Jobs:
 
         return self._database.write_again(work)
 
+    def keep(
+        self,
+        session: str,
+        kind: str,
+        *,
+        name: str,
+        status: JobStatus,
+        progress: float,
+        details: Mapping[str, Any],
+    ) -> str:
+        """Note what a client says of a job of its own, made at the first word of it; its id (E38).
+
+        Any state may follow any other: the client alone knows.
+        """
+
+        def work(connection: sa.Connection) -> str:
+            now = now_text()
+            fields = {
+                "name": name,
+                "status": status,
+                "progress": progress,
+                "result": msgspec.json.encode(details).decode(),
+                "updated_at": now,
+            }
+            fixed = {
+                "public_id": secrets.token_hex(12),
+                "kind": kind,
+                "session": session,
+                "message": "",
+                "payload": "{}",
+                "attempts": 0,
+                "created_at": now,
+            }
+            insert = self._database.upsert(job).values(fixed | fields)
+            kept = insert.on_conflict_do_update(index_elements=["session", "kind"], set_=fields)
+            connection.execute(kept)
+            mine = (job.c.session == session) & (job.c.kind == kind)
+            return str(connection.execute(sa.select(job.c.public_id).where(mine)).scalar_one())
+
+        return self._database.write_again(work)
+
+    def list_page(self, *, after: int, limit: int) -> tuple[list[Job], int | None]:
+        """Jobs, newest first, and what to go on behind."""
+        chosen = sa.select(job).order_by(job.c.id.desc()).limit(limit + 1)
+        if after:
+            chosen = chosen.where(job.c.id < after)
+        with self._database.read() as connection:
+            rows = connection.execute(chosen).all()
+        following = rows[limit - 1].id if len(rows) > limit else None
+        return [_job(row) for row in rows[:limit]], following
+
     def report(self, row_id: int, owner: str, progress: float, message: str = "") -> bool:
         """Say that a job is alive and how far it is; False if it is no longer `owner`'s."""
         now = now_text()
@@ -157,7 +208,7 @@ class Jobs:
         row = self._find(public_id)
         if row is None:
             return None
-        return Job(id=public_id, status=row.status, progress=row.progress, message=row.message)
+        return _job(row)
 
     def result(self, public_id: str) -> dict[str, Any] | None:
         """What came of a job; None if there is no such job."""
@@ -171,3 +222,14 @@ class Jobs:
         with self._database.read() as connection:
             chosen = sa.select(job).where(job.c.public_id == public_id)
             return connection.execute(chosen).one_or_none()
+
+
+def _job(row: sa.Row[Any]) -> Job:
+    return Job(
+        id=row.public_id,
+        name=row.name,
+        status=row.status,
+        progress=row.progress,
+        message=row.message,
+        created_at=row.created_at,
+    )

@@ -363,6 +363,37 @@ class Labels:
 
         return self._database.write_again(work)
 
+    def change_group(
+        self, group_id: str, label_refs: Sequence[str], *, removes: bool
+    ) -> LabelGroup | None:
+        """Add labels to a group (E10) or take them out (E11).
+
+        Returns:
+            The group, or None if there is no such group or one of the references is unknown.
+        """
+
+        def work(connection: sa.Connection) -> LabelGroup | None:
+            chosen = sa.select(label_group.c.id).where(label_group.c.public_id == group_id)
+            found = connection.execute(chosen).scalar_one_or_none()
+            ids: list[int] = []
+            for chunk in _chunks({ref for ref in label_refs if is_storable(ref)}):
+                known = sa.select(label.c.id).where(label.c.ref.in_(chunk))
+                ids += connection.execute(known).scalars()
+            if found is None or len(ids) != len(set(label_refs)):
+                return None
+            if removes:
+                gone = (label_group_member.c.group_id == found) & (
+                    label_group_member.c.label_id.in_(ids)
+                )
+                connection.execute(sa.delete(label_group_member).where(gone))
+            elif ids:
+                insert = self._database.upsert(label_group_member).on_conflict_do_nothing()
+                members = [{"group_id": found, "label_id": one} for one in sorted(ids)]
+                connection.execute(insert, members)
+            return _groups(connection, label_group.c.id == found)[0]
+
+        return self._database.write_again(work) if is_storable(group_id) else None
+
     @staticmethod
     def list_groups(connection: sa.Connection) -> list[LabelGroup]:
         """Every group with its labels' references (E08)."""

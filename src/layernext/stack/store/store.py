@@ -17,6 +17,7 @@ from layernext.errors import InvalidRequest
 from layernext.model import Collection, Job, Label, Mode, ModelRun
 from layernext.stack.store import collections, keys, reading, sets, uploads
 from layernext.stack.store.database import Database
+from layernext.stack.store.embeddings import Embeddings
 from layernext.stack.store.file_listing import FileListing
 from layernext.stack.store.files import Files
 from layernext.stack.store.jobs import Jobs
@@ -50,6 +51,7 @@ class Store:
         selections: images that were chosen.
         files: what the images are, and what is on its way.
         file_listing: the files of a collection, page by page.
+        embeddings: vectors of images.
     """
 
     def __init__(self, database: Database) -> None:
@@ -59,6 +61,7 @@ class Store:
         self.selections = Selections(database)
         self.files = Files(database)
         self.file_listing = FileListing(database)
+        self.embeddings = Embeddings(database)
 
     @classmethod
     def open(cls, url: str) -> Store:
@@ -274,6 +277,12 @@ class Store:
     def create_label_group(self, name: str, label_refs: Sequence[str]) -> LabelGroup | None:
         """Make a group of labels, or add to it; None if a reference is unknown (E09)."""
         return self._labels.create_group(name, label_refs)
+
+    def change_label_group(
+        self, group_id: str, label_refs: Sequence[str], *, removes: bool
+    ) -> LabelGroup | None:
+        """Add labels to a group, or take them out; None if something is unknown (E10, E11)."""
+        return self._labels.change_group(group_id, label_refs, removes=removes)
 
     def list_label_groups(self) -> list[LabelGroup]:
         """Every group of labels (E08)."""

@@ -1,6 +1,14 @@
 """The native protocol: uploads in batches, downloads as streams, listings, keys."""
 
-from layernext.stack.api.native import annotations, file_listing, files, keys, listings, uploads
+from layernext.stack.api.native import (
+    annotations,
+    embeddings,
+    file_listing,
+    files,
+    keys,
+    listings,
+    uploads,
+)
 
 ROUTES = [
     *uploads.ROUTES,
@@ -8,6 +16,7 @@ ROUTES = [
     *listings.ROUTES,
     *files.ROUTES,
     *file_listing.ROUTES,
+    *embeddings.ROUTES,
     *keys.ROUTES,
 ]
 

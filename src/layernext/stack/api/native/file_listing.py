@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from litestar import Response
 from litestar.response.base import ASGIResponse
 
-from layernext.errors import DataError, Problem
+from layernext.errors import DataError, NotFound, Problem
 from layernext.model import FileRecord
 from layernext.stack.api.messages import (
     Call,
     answer,
-    find_collection,
     read_message,
     read_query,
 )
@@ -43,9 +42,12 @@ class FilesQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 
     Attributes:
         collection: id or name.
+        collection_kind: of collections of this name: 5 images, 4 videos, 7 other files; left out, the first of
+            these that there is.
     """
 
     collection: str
+    collection_kind: Literal[4, 5, 7] | None = None
 
 
 @operation(
@@ -63,10 +65,11 @@ class FilesQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=Tru
 async def list_files(request: Call) -> Response[bytes]:
     """Files by name, each with a URL that needs no key for an hour or more."""
     wanted, services = read_query(request, FilesQuery), services_of(request)
-    found = await find_collection(request, wanted.collection)
-    rows, more = await services.call(
-        services.store.file_listing.page, found.row_id, wanted.after, wanted.limit
-    )
+    listing = services.store.file_listing
+    found = await services.call(listing.find_collection, wanted.collection, wanted.collection_kind)
+    if found is None:
+        raise NotFound(f"there is no collection {wanted.collection[:600]!r}", status=404)
+    rows, more = await services.call(listing.page, found.row_id, wanted.after, wanted.limit)
     return answer(PageOf[FileRecord]([_record(request, row) for row in rows], more))
 
 

@@ -8,7 +8,7 @@ from litestar import Response
 from msgspec import Meta, Struct
 
 from layernext import __version__
-from layernext.errors import NotFound
+from layernext.errors import InvalidRequest, NotFound
 from layernext.model import Collection, Job, Label, ModelRun
 from layernext.stack.api.messages import (
     Call,
@@ -184,4 +184,29 @@ async def get_job(request: Call) -> Response[bytes]:
     return answer(job)
 
 
-ROUTES = [describe, list_collections, create_collection, list_runs, list_labels, get_job]
+@operation(
+    "GET",
+    JOBS_PATH,
+    Operation(
+        summary="List jobs",
+        tag="Jobs",
+        role="read",
+        query=PageQuery,
+        answer=PageOf[Job],
+        errors=(400,),
+    ),
+)
+async def list_jobs(request: Call) -> Response[bytes]:
+    """Work of the stack and of its clients, newest first; uploads of annotations are not in it."""
+    page, services = read_query(request, PageQuery), services_of(request)
+    after = page.after or "0"
+    if not (after.isascii() and after.isdecimal() and len(after) < 19):  # noqa: PLR2004
+        raise InvalidRequest(f"{after[:100]!r} is no cursor of an earlier answer", status=400)
+    jobs = services.store.jobs
+    items, following = await services.call(
+        lambda: jobs.list_page(after=int(after), limit=page.limit)
+    )
+    return answer(PageOf(items, None if following is None else str(following)))
+
+
+ROUTES = [list_jobs, describe, list_collections, create_collection, list_runs, list_labels, get_job]

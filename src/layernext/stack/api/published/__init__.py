@@ -1,8 +1,10 @@
 """The published protocol: what the published clients speak, endpoint numbers as in its contract."""
 
 from layernext.stack.api.published import (
+    analytics,
     annotations,
     collections,
+    embeddings,
     files,
     handshake,
     jobs,
@@ -16,6 +18,8 @@ ROUTES = [
     *operation_data.ROUTES,
     *collections.ROUTES,
     *files.ROUTES,
+    *embeddings.ROUTES,
+    *analytics.ROUTES,
     *annotations.ROUTES,
     *jobs.ROUTES,
 ]

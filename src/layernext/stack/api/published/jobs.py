@@ -1,14 +1,17 @@
-"""E37: how far a job has come."""
+"""Jobs: how far one has come (E37), and those that a client keeps itself (E38)."""
 
 from __future__ import annotations
 
-from litestar import Response
-from msgspec import Struct
+from typing import Annotated, Any, Literal
 
-from layernext.stack.api.messages import Call, answer, read_path
+from litestar import Response
+from msgspec import Meta, Struct, field
+
+from layernext.stack.api.messages import Call, answer, check_name, read_message, read_path
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.services import services_of
-from layernext.wire.published import CLIENT, JOB_STATUS
+from layernext.stack.store import JobStatus
+from layernext.wire.published import CLIENT, JOB_STATUS, UPDATE_JOB_PATH
 
 
 class JobStatusAnswer(Struct, frozen=True, rename="camel", kw_only=True):
@@ -59,4 +62,69 @@ async def job_status(request: Call) -> Response[bytes]:
     )
 
 
-ROUTES = [job_status]
+class UpdateJobRequest(Struct, frozen=True, rename="camel"):
+    """E38: what a client says of a job of its own.
+
+    Attributes:
+        job_name: for people.
+        session_id: the same in all that is said of one job.
+        job_type: 9 to 11 downloads, 14 to 17 embeddings and analysis, -1 any other.
+        progress: 0 to 100.
+        status: 1 in progress, 2 completed, 3 queued, 4 failed.
+        job_specific_details: kept as they are.
+    """
+
+    job_name: str
+    session_id: str
+    job_type: Literal[-1, 5, 9, 10, 11, 14, 15, 16, 17]
+    progress: Annotated[float, Meta(ge=0, le=100)]
+    status: Literal[1, 2, 3, 4]
+    job_specific_details: dict[str, Any] = field(default_factory=dict)
+
+
+class UpdateJobAnswer(
+    Struct, frozen=True, kw_only=True, rename={"is_success": "isSuccess", "job_id": "jobId"}
+):
+    """The answer to E38."""
+
+    is_success: bool = True
+    success: bool = True
+    job_id: str
+
+
+_STATUS_BY_CODE: dict[int, JobStatus] = {
+    1: "in_progress", 2: "completed", 3: "queued", 4: "failed",
+}  # fmt: skip
+
+
+@operation(
+    "POST",
+    UPDATE_JOB_PATH,
+    Operation(
+        summary="E38: make or change a job of the client's own",
+        tag="Published protocol",
+        role="write",
+        body=UpdateJobRequest,
+        answer=UpdateJobAnswer,
+        errors=(400, 413, 422),
+    ),
+)
+async def update_job(request: Call) -> Response[bytes]:
+    """Notes what a client says of work that it does itself. Any state may follow any other."""
+    wanted, services = await read_message(request, UpdateJobRequest), services_of(request)
+    check_name(wanted.session_id, "sessionId", "a session")
+    check_name(wanted.job_name, "jobName", "a job")
+    job_id = await services.call(
+        lambda: services.store.jobs.keep(
+            wanted.session_id,
+            f"client {wanted.job_type}",
+            name=wanted.job_name,
+            status=_STATUS_BY_CODE[wanted.status],
+            progress=wanted.progress,
+            details=wanted.job_specific_details,
+        )
+    )
+    return answer(UpdateJobAnswer(job_id=job_id))
+
+
+ROUTES = [job_status, update_job]

@@ -16,13 +16,15 @@ from layernext.stack.api.messages import (
     check_name,
     decode_message,
     read_message,
+    read_path,
     read_query,
 )
-from layernext.stack.api.operation import Operation, operation
+from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.services import services_of
 from layernext.stack.store import LabelGroup, Store, value_text
 from layernext.wire.native import MAX_PAGE
 from layernext.wire.published import (
+    CLIENT,
     COCO_LABEL_PATH,
     CREATE_LABEL_GROUP_PATH,
     CREATE_LABEL_PATH,
@@ -113,6 +115,21 @@ class CreateGroupRequest(Struct, frozen=True, rename="camel"):
     label_keys: Annotated[list[str], Meta(max_length=MAX_GROUP_LABELS)] = field(
         default_factory=list
     )
+
+
+class ChangeGroupRequest(Struct, frozen=True, rename="camel"):
+    """E10 and E11."""
+
+    label_keys: Annotated[list[str], Meta(max_length=MAX_GROUP_LABELS)]
+
+
+class ChangeGroupAnswer(Struct, frozen=True, kw_only=True, rename={"is_done": "isSuccess"}):
+    """The answer to E10 and E11, under both names that clients look for."""
+
+    is_success: bool = True
+    is_done: bool = True
+    id: str
+    label_count: int
 
 
 class PublishedValue(Struct, frozen=True, rename="camel"):
@@ -341,6 +358,59 @@ async def create_group(request: Call) -> Response[bytes]:
     return answer(_published_group(group))
 
 
+_GROUP = Parameter("group_id", "The group's id.")
+
+
+@operation(
+    "POST",
+    f"{CLIENT}/label_groups/{{group_id:str}}/addLabels",
+    Operation(
+        summary="E10: add labels to a group",
+        tag=_TAG,
+        role="write",
+        path=(_GROUP,),
+        body=ChangeGroupRequest,
+        answer=ChangeGroupAnswer,
+        errors=(400, 404, 413, 422),
+    ),
+)
+async def add_to_group(request: Call) -> Response[bytes]:
+    """Adds labels to a group; those that are in it stay."""
+    return await _change_group(request, removes=False)
+
+
+@operation(
+    "POST",
+    f"{CLIENT}/label_groups/{{group_id:str}}/removeLabels",
+    Operation(
+        summary="E11: take labels out of a group",
+        tag=_TAG,
+        role="write",
+        path=(_GROUP,),
+        body=ChangeGroupRequest,
+        answer=ChangeGroupAnswer,
+        errors=(400, 404, 413, 422),
+    ),
+)
+async def remove_from_group(request: Call) -> Response[bytes]:
+    """Takes labels out of a group; the labels themselves stay."""
+    return await _change_group(request, removes=True)
+
+
+async def _change_group(request: Call, *, removes: bool) -> Response[bytes]:
+    wanted, services = await read_message(request, ChangeGroupRequest), services_of(request)
+    group_id, store = read_path(request, "group_id"), services.store
+    group = await services.call(
+        lambda: store.change_label_group(group_id, wanted.label_keys, removes=removes)
+    )
+    if group is None:
+        raise NotFound(
+            f"there is no group {group_id[:100]!r}, or one of the labelKeys is no label's",
+            status=404,
+        )
+    return answer(ChangeGroupAnswer(id=group.id, label_count=len(group.label_refs)))
+
+
 def _published_group(group: LabelGroup) -> PublishedGroup:
     return PublishedGroup(
         id=group.id,
@@ -358,4 +428,6 @@ ROUTES = [
     create_label,
     list_groups,
     create_group,
+    add_to_group,
+    remove_from_group,
 ]

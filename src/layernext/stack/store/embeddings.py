@@ -1,0 +1,315 @@
+"""Embeddings: vectors that models made of images, stored, returned, and searched exactly.
+
+A search reads the vectors in blocks and compares each with the one that is asked for. Those of the last
+models that were searched stay in memory, up to `CACHE_BYTES`, while nothing changes them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import sqlalchemy as sa
+from msgspec import Struct
+
+from layernext.errors import DataError, NotFound, Problem
+from layernext.stack.store import images
+from layernext.stack.store.clock import now_text
+from layernext.stack.store.database import Database
+from layernext.stack.store.files import unique_name
+from layernext.stack.store.schema import collection, image
+from layernext.stack.store.schema_embeddings import embedding, embedding_model
+from layernext.stack.store.storable import is_storable
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Vectors: TypeAlias = NDArray[np.float32]
+
+Metric: TypeAlias = Literal["cosine", "dot", "l2"]
+
+BLOCK_ROWS = 5_000
+CACHE_BYTES = 512 << 20
+MAX_DIMENSION = 16_384
+
+
+class Similar(Struct, frozen=True, kw_only=True):
+    """An image that is near: `score` is higher the nearer; of ``l2`` it is minus the distance."""
+
+    unique_name: str
+    image_id: str
+    score: float
+
+
+class _Kept(Struct, frozen=True):
+    """All vectors of a model at one version."""
+
+    version: int
+    image_ids: NDArray[np.int64]
+    vectors: Vectors
+
+
+class Embeddings:
+    """The embeddings of a database.
+
+    Args:
+        database: where they are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[int, _Kept] = OrderedDict()
+
+    def ensure_model(self, name: str, dimension: int) -> None:
+        """Make a model unless there is one of that name (E41).
+
+        Raises:
+            DataError: it is there with another dimension.
+        """
+        self._database.write_again(lambda connection: self._model(connection, name, dimension))
+
+    def _model(self, connection: sa.Connection, name: str, dimension: int) -> int:
+        if not 1 <= dimension <= MAX_DIMENSION:
+            raise DataError(
+                Problem("embeddingDimension", f"is {dimension}, must be 1 to {MAX_DIMENSION}")
+            )
+        values = {"name": name, "dimension": dimension, "version": 0, "created_at": now_text()}
+        insert = self._database.upsert(embedding_model).values(values)
+        connection.execute(insert.on_conflict_do_nothing())
+        chosen = sa.select(embedding_model).where(embedding_model.c.name == name)
+        row = connection.execute(chosen).one()
+        if row.dimension != dimension:
+            raise DataError(
+                Problem(
+                    "embeddingDimension",
+                    f"is {dimension}; the vectors of {name!r} have {row.dimension}",
+                )
+            )
+        return int(row.id)
+
+    def insert(
+        self, model: str, dimension: int, vectors: Sequence[tuple[str, Sequence[float]]]
+    ) -> tuple[int, list[str]]:
+        """Store vectors by unique names, in one transaction; those that are there are replaced.
+
+        Returns:
+            How many were stored, and the names that no image has.
+
+        Raises:
+            DataError: a vector has another dimension, or a number in it is none or too large.
+        """
+        import numpy as np  # noqa: PLC0415 - only where vectors are
+
+        rows: dict[str, bytes] = {}
+        for number, (name, values) in enumerate(vectors):
+            where = f"data[{number}].embeddings"
+            if len(values) != dimension:
+                raise DataError(Problem(where, f"has {len(values)} numbers, must have {dimension}"))
+            with np.errstate(over="ignore"):
+                vector = np.asarray(values, "<f4")
+            if not np.isfinite(vector).all():
+                raise DataError(Problem(where, "has a number that 32 bits cannot hold"))
+            rows[name] = vector.tobytes()
+
+        def work(connection: sa.Connection) -> tuple[int, list[str]]:
+            model_id = self._model(connection, model, dimension)
+            found = {name: images.find_by_unique_name(connection, name) for name in rows}
+            fresh = [
+                {"model_id": model_id, "image_id": found[name], "vector": vector}
+                for name, vector in rows.items()
+                if found[name] is not None
+            ]
+            if fresh:
+                insert = self._database.upsert(embedding)
+                replaced = {"vector": insert.excluded.vector}
+                connection.execute(
+                    insert.on_conflict_do_update(
+                        index_elements=["model_id", "image_id"], set_=replaced
+                    ),
+                    fresh,
+                )
+                changed = sa.update(embedding_model).where(embedding_model.c.id == model_id)
+                connection.execute(changed.values(version=embedding_model.c.version + 1))
+            return len(fresh), [name for name in rows if found[name] is None]
+
+        return self._database.write_again(work)
+
+    def get(self, model: str, names: Sequence[str]) -> list[tuple[str, list[float]]]:
+        """The vectors of some images, by unique name; images without one are left out.
+
+        Raises:
+            NotFound: there is no such model.
+        """
+        import numpy as np  # noqa: PLC0415 - only where vectors are
+
+        with self._database.read() as connection:
+            model_id = _find_model(connection, model).id
+            ids: dict[int, str] = {}
+            for name in names:
+                row_id = images.find_by_unique_name(connection, name) if is_storable(name) else None
+                if row_id is not None:
+                    ids[row_id] = name
+            chosen = (embedding.c.model_id == model_id) & embedding.c.image_id.in_(list(ids))
+            found = {
+                row.image_id: np.frombuffer(row.vector, "<f4").tolist()
+                for row in connection.execute(sa.select(embedding).where(chosen))
+            }
+        return [(name, found[one]) for one, name in ids.items() if one in found]
+
+    def search(
+        self,
+        model: str,
+        *,
+        vector: Sequence[float] | None = None,
+        name: str | None = None,
+        count: int = 10,
+        metric: Metric = "cosine",
+        collection_id: int | None = None,
+    ) -> list[Similar]:
+        """The nearest images, nearest first; equal ones in the order of their images.
+
+        Args:
+            model: whose vectors.
+            vector: what to be near to.
+            name: or the unique name of the image to be near to, which is not in the answer.
+            count: how many.
+            metric: ``cosine``, ``dot`` or ``l2``.
+            collection_id: row id of the only collection to look in.
+
+        Raises:
+            NotFound: there is no such model, or no vector of that image.
+            DataError: the vector has another dimension.
+        """
+        import numpy as np  # noqa: PLC0415 - only where vectors are
+
+        with self._database.read() as connection:
+            found = _find_model(connection, model)
+            own = images.find_by_unique_name(connection, name) if name is not None else None
+            kept = self._vectors(connection, found)
+            members: NDArray[np.int64] | None = None
+            if collection_id is not None:
+                mine = sa.select(image.c.id).where(image.c.collection_id == collection_id)
+                members = np.array(connection.execute(mine).scalars().all(), np.int64)
+        if name is not None:
+            places = np.flatnonzero(kept.image_ids == (-1 if own is None else own))
+            if not len(places):
+                raise NotFound(f"there is no vector of {name!r} by {model!r}", status=404)
+            wanted = kept.vectors[places[0]]
+        else:
+            with np.errstate(over="ignore"):
+                wanted = np.asarray(vector or [], np.float32)
+            if len(wanted) != found.dimension or not np.isfinite(wanted).all():
+                raise DataError(
+                    Problem("vector", f"must be {found.dimension} numbers; it has {len(wanted)}")
+                )
+        scores = _scores(kept.vectors, wanted, metric)
+        if own is not None:
+            scores[kept.image_ids == own] = -np.inf
+        if members is not None:
+            scores[~np.isin(kept.image_ids, members)] = -np.inf
+        best = _best(scores, count)
+        return self._named(kept.image_ids[best].tolist(), scores[best].tolist())
+
+    def _named(self, ids: list[int], scores: list[float]) -> list[Similar]:
+        chosen = (
+            sa.select(image.c.id, image.c.name, collection.c.storage_path)
+            .join(collection, collection.c.id == image.c.collection_id)
+            .where(image.c.id.in_(ids), image.c.trashed_at.is_(None))
+        )
+        with self._database.read() as connection:
+            names = {
+                row.id: unique_name(row.storage_path, row.name)
+                for row in connection.execute(chosen)
+            }
+        return [
+            Similar(unique_name=names[one], image_id=f"{one:024x}", score=score)
+            for one, score in zip(ids, scores, strict=True)
+            if one in names
+        ]
+
+    def _vectors(self, connection: sa.Connection, model: sa.Row[Any]) -> _Kept:
+        """All vectors of a model, from memory if nothing has changed."""
+        import numpy as np  # noqa: PLC0415 - only where vectors are
+
+        with self._lock:
+            kept = self._kept.get(model.id)
+            if kept is not None and kept.version == model.version:
+                self._kept.move_to_end(model.id)
+                return kept
+        ids: list[int] = []
+        blocks: list[Vectors] = []
+        for some, content in _blocks(connection, model.id):
+            ids += some
+            blocks.append(np.frombuffer(content, "<f4").reshape(-1, model.dimension))
+        vectors = np.concatenate(blocks) if blocks else np.zeros((0, model.dimension), np.float32)
+        kept = _Kept(model.version, np.array(ids, np.int64), vectors)
+        with self._lock:
+            self._kept[model.id] = kept
+            self._kept.move_to_end(model.id)
+            while len(self._kept) > 1 and _size(self._kept) > CACHE_BYTES:
+                self._kept.popitem(last=False)
+        return kept
+
+
+def _find_model(connection: sa.Connection, name: str) -> sa.Row[Any]:
+    chosen = sa.select(embedding_model).where(embedding_model.c.name == name)
+    row = connection.execute(chosen).one_or_none() if is_storable(name) else None
+    if row is None:
+        raise NotFound(f"there are no embeddings of a model {name[:100]!r}", status=404)
+    return row
+
+
+def _blocks(connection: sa.Connection, model_id: int) -> Iterator[tuple[list[int], bytes]]:
+    last = 0
+    while True:
+        rows = connection.execute(
+            sa.select(embedding.c.image_id, embedding.c.vector)
+            .where(embedding.c.model_id == model_id, embedding.c.image_id > last)
+            .order_by(embedding.c.image_id)
+            .limit(BLOCK_ROWS)
+        ).all()
+        if not rows:
+            return
+        yield [row.image_id for row in rows], b"".join(row.vector for row in rows)
+        last = rows[-1].image_id
+
+
+def _size(kept: Mapping[int, _Kept]) -> int:
+    return sum(each.vectors.nbytes for each in kept.values())
+
+
+def _scores(vectors: Vectors, wanted: Vectors, metric: Metric) -> NDArray[np.float64]:
+    """Higher is nearer. A vector of zeros has no direction and is at right angles to all."""
+    import numpy as np  # noqa: PLC0415 - only where vectors are
+
+    products: NDArray[np.float64] = (vectors @ wanted).astype(np.float64)
+    if metric == "dot":
+        return products
+    squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
+    own = float(np.dot(wanted.astype(np.float64), wanted.astype(np.float64)))
+    if metric == "l2":
+        distances: NDArray[np.float64] = np.sqrt(np.maximum(squares - 2 * products + own, 0.0))
+        return -distances
+    lengths = np.sqrt(squares * own)
+    cosines: NDArray[np.float64] = np.zeros_like(products)
+    np.divide(products, lengths, out=cosines, where=lengths > 0)
+    return cosines
+
+
+def _best(scores: NDArray[np.float64], count: int) -> NDArray[np.int64]:
+    import numpy as np  # noqa: PLC0415 - only where vectors are
+
+    usable = int(np.isfinite(scores).sum())
+    count = min(count, usable)
+    if not count:
+        return np.zeros(0, np.int64)
+    # A few more than wanted, so that of equals the first ones are chosen, whatever the partition does.
+    edge = np.partition(scores, len(scores) - count)[len(scores) - count]
+    candidates = np.flatnonzero(scores >= edge)
+    order = np.lexsort((candidates, -scores[candidates]))
+    chosen: NDArray[np.int64] = candidates[order][:count]
+    return chosen

@@ -1,0 +1,100 @@
+"""Embeddings: stored, replaced, returned, searched, on both databases."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from layernext.errors import DataError, NotFound
+from layernext.stack.store import Store
+from layernext.stack.store.embeddings import _best, _scores
+from tests.contract.store.batches import box, prepared, upload
+
+
+def images(store: Store, count: int) -> list[str]:
+    upload(store, *(prepared(f"{n}.jpg", box()) for n in range(count)))
+    return [f"yard_{n}.jpg" for n in range(count)]
+
+
+def test_vectors_come_back(store: Store) -> None:
+    """As 32-bit floats; a second time they are replaced; unknown images are named."""
+    names = images(store, 3)
+    vectors = [(name, [n + 0.5, -n]) for n, name in enumerate(names)]
+    assert store.embeddings.insert("m", 2, [*vectors, ("no.jpg", [1, 2])]) == (3, ["no.jpg"])
+    assert store.embeddings.insert("m", 2, [(names[0], [7, 8])]) == (1, [])
+    assert store.embeddings.get("m", [*names, "no.jpg"]) == [
+        (names[0], [7.0, 8.0]), (names[1], [1.5, -1.0]), (names[2], [2.5, -2.0]),
+    ]  # fmt: skip
+    with pytest.raises(NotFound):
+        store.embeddings.get("other", names)
+
+
+@pytest.mark.parametrize("vector", [[1.0], [1.0, 2.0, 3.0], [1.0, math.nan], [1.0, 1e39]])
+def test_bad_vectors_store_nothing(store: Store, vector: list[float]) -> None:
+    """One wrong vector, and none of its request is stored."""
+    names = images(store, 2)
+    store.embeddings.insert("m", 2, [(names[0], [1, 1])])
+    with pytest.raises(DataError, match=r"data\[1\]"):
+        store.embeddings.insert("m", 2, [(names[0], [2, 2]), (names[1], vector)])
+    assert store.embeddings.get("m", names) == [(names[0], [1.0, 1.0])]
+    with pytest.raises(DataError, match="embeddingDimension"):
+        store.embeddings.insert("m", 3, [(names[0], [2, 2, 2])])
+
+
+def test_search(store: Store) -> None:
+    """Nearest first, in one collection or all; what changes is seen at once."""
+    names = images(store, 4)
+    rows = [[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.0, 0.0]]
+    store.embeddings.insert("m", 2, list(zip(names, rows, strict=True)))
+    found = store.embeddings.search("m", name=names[0], count=2)
+    assert [each.unique_name for each in found] == [names[1], names[2]]
+    near = store.embeddings.search("m", vector=[0, 2], count=9, metric="l2")
+    assert next(each.unique_name for each in near) == names[2]
+    assert near[0].score == -1.0
+    store.embeddings.insert("m", 2, [(names[3], [0, 2])])
+    assert store.embeddings.search("m", vector=[0, 2], count=1)[0].unique_name in names[2:]
+    assert store.embeddings.search("m", vector=[0, 2], count=1, metric="l2")[0].score == 0
+    other = store.ensure_collection("other")
+    row = store.find_collection(other.id, claims=False)
+    assert row is not None
+    assert store.embeddings.search("m", vector=[0, 2], collection_id=row.row_id) == []
+    for wrong in ({"vector": [1.0]}, {"vector": [1.0, math.inf]}):
+        with pytest.raises(DataError):
+            store.embeddings.search("m", **wrong)
+    with pytest.raises(NotFound):
+        store.embeddings.search("m", name="no.jpg")
+
+
+numbers = st.floats(-100, 100, width=32)
+
+
+@given(
+    st.lists(st.lists(numbers, min_size=3, max_size=3), min_size=1, max_size=12),
+    st.lists(numbers, min_size=3, max_size=3),
+    st.sampled_from(["cosine", "dot", "l2"]),
+    st.integers(1, 15),
+)
+def test_search_is_exact(
+    rows: list[list[float]], wanted: list[float], metric: Literal["cosine", "dot", "l2"], count: int
+) -> None:
+    """The same as comparing one by one in plain Python."""
+
+    def score(row: list[float]) -> float:
+        product = sum(a * b for a, b in zip(row, wanted, strict=True))
+        if metric == "dot":
+            return product
+        if metric == "l2":
+            return -math.dist(row, wanted)
+        lengths = math.hypot(*row) * math.hypot(*wanted)
+        return product / lengths if lengths else 0.0
+
+    scores = _scores(np.array(rows, np.float32), np.array(wanted, np.float32), metric)
+    expected = [score(row) for row in rows]
+    assert scores.tolist() == pytest.approx(expected, rel=1e-3, abs=0.5)
+    best = _best(scores, count).tolist()
+    assert best == sorted(range(len(rows)), key=lambda i: (-scores[i], i))[:count]
