@@ -35,7 +35,15 @@ import httpx
 
 from layernext.client.calls.metadata import MetadataSource
 from layernext.client.bridge import AsyncRunLogger, as_async_iterator, as_iterable, in_thread
+from layernext.client.calls.files import DEFAULT_PARALLEL, OnError
 from layernext.client.client import LayerNextClient
+from layernext.client.file_reports import (
+    FileDownloadReport,
+    FileUploadReport,
+    FileUrl,
+    UploadStatus,
+)
+from layernext.client.file_sources import FileSource
 from layernext.client.progress import ProgressChoice
 from layernext.client.reports import (
     CreatedCollection,
@@ -54,6 +62,7 @@ from layernext.formats import DEFAULT_PROBLEM_LIMIT, FileSummary
 from layernext.model import (
     Collection,
     Embedding,
+    FileRecord,
     ImageAnnotations,
     Item,
     Job,

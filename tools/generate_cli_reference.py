@@ -153,6 +153,8 @@ def _value(base: Any) -> str:
         (base,) = (each for each in typing.get_args(base) if each is not type(None))
     if typing.get_origin(base) is Literal:
         return "&#124;".join(f"`{choice}`" for choice in typing.get_args(base))
+    if typing.get_origin(base) is list:
+        (base,) = typing.get_args(base)
     words: dict[Any, str] = {bool: "", str: "TEXT", int: "NUMBER", Path: "PATH"}
     return words[base]
 

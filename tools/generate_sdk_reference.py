@@ -33,15 +33,18 @@ used; [errors.md](errors.md) says which error means what.
 CHAPTERS: dict[str, list[str]] = {
     "Clients": ["LayerNextClient", "AsyncLayerNextClient", "RunLogger", "validate_file"],
     "Reports": [
-        "UploadReport", "DownloadReport", "RemoveReport", "EmbeddingReport", "MetadataReport", "TrashReport", "CreatedCollection", "CreatedLabel", "Done",
-        "FileSummary",
+        "UploadReport", "DownloadReport", "RemoveReport", "FileSummary", "FileUploadReport",
+        "FileDownloadReport", "FailedFile", "IgnoredFile", "UploadStatus", "FileUrl",
+        "MetadataReport", "TrashReport", "EmbeddingReport", "CreatedCollection", "CreatedLabel",
+        "Done",
     ],
     "Annotations": [
         "ImageAnnotations", "Rectangle", "Polygon", "Line", "Points", "AttributeValue",
         "Annotation", "Geometry", "Mode",
     ],
     "What a stack holds": [
-        "Collection", "Item", "ModelRun", "Label", "LabelAttribute", "LabelGroup", "Embedding", "SimilarImage", "Job",
+        "Collection", "Item", "FileRecord", "ModelRun", "Label", "LabelAttribute", "Job",
+        "LabelGroup", "Embedding", "SimilarImage",
     ],
     "Errors": [],
 }  # fmt: skip

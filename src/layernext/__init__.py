@@ -25,12 +25,18 @@ if TYPE_CHECKING:
         Done,
         DownloadReport,
         EmbeddingReport,
+        FailedFile,
+        FileDownloadReport,
+        FileUploadReport,
+        FileUrl,
+        IgnoredFile,
         LayerNextClient,
         MetadataReport,
         RemoveReport,
         RunLogger,
         TrashReport,
         UploadReport,
+        UploadStatus,
         validate_file,
     )
     from layernext.errors import (
@@ -63,6 +69,7 @@ if TYPE_CHECKING:
         AttributeValue,
         Collection,
         Embedding,
+        FileRecord,
         Geometry,
         ImageAnnotations,
         Item,
@@ -82,8 +89,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "layernext.client": (
         "AsyncLayerNextClient", "CreatedCollection", "CreatedLabel", "Done", "DownloadReport",
-        "EmbeddingReport", "LayerNextClient", "MetadataReport", "RemoveReport", "RunLogger",
-        "TrashReport", "UploadReport", "validate_file",
+        "EmbeddingReport", "FailedFile", "FileDownloadReport", "FileUploadReport", "FileUrl",
+        "IgnoredFile", "LayerNextClient", "MetadataReport", "RemoveReport", "RunLogger",
+        "TrashReport", "UploadReport", "UploadStatus", "validate_file",
     ),
     "layernext.errors": (
         "ConfigurationError", "Conflict", "ConnectionFailed", "DataError", "DownloadIncomplete",
@@ -94,9 +102,9 @@ _HOMES = {
     ),
     "layernext.formats": ("FileSummary",),
     "layernext.model": (
-        "Annotation", "AttributeValue", "Collection", "Embedding", "Geometry", "ImageAnnotations",
-        "Item", "Job", "Label", "LabelAttribute", "LabelGroup", "Line", "Mode", "ModelRun",
-        "Points", "Polygon", "Rectangle", "SimilarImage",
+        "Annotation", "AttributeValue", "Collection", "Embedding", "FileRecord", "Geometry",
+        "ImageAnnotations", "Item", "Job", "Label", "LabelAttribute", "LabelGroup", "Line", "Mode",
+        "ModelRun", "Points", "Polygon", "Rectangle", "SimilarImage",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -117,9 +125,15 @@ __all__ = [
     "DownloadReport",
     "Embedding",
     "EmbeddingReport",
+    "FailedFile",
+    "FileDownloadReport",
+    "FileRecord",
     "FileSummary",
+    "FileUploadReport",
+    "FileUrl",
     "FormatError",
     "Geometry",
+    "IgnoredFile",
     "ImageAnnotations",
     "IncompatibleStack",
     "InvalidRequest",
@@ -155,6 +169,7 @@ __all__ = [
     "TrashReport",
     "UploadIncomplete",
     "UploadReport",
+    "UploadStatus",
     "__version__",
     "validate_file",
 ]

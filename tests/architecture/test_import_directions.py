@@ -71,6 +71,7 @@ ROOMS: dict[str, set[str]] = {
 
 # Modules that are a room's face beside its __init__.
 FACES = {
+    "layernext.wire.file_listing",
     "layernext.wire.files",
     "layernext.wire.items",
     "layernext.wire.native",
@@ -85,7 +86,7 @@ LIBRARIES: dict[str, set[str]] = {
     "stamina": {"layernext.client"},
     "typer": {"layernext.cli"},
     "rich": {"layernext.cli", "layernext.client"},
-    "platformdirs": {"layernext.cli"},
+    "platformdirs": {"layernext.cli", "layernext.client"},
     "PIL": {"layernext.cli", "layernext.stack.media"},
     "numpy": {"layernext.evaluation", "layernext.stack.store"},
     "sqlalchemy": {"layernext.stack.store"},

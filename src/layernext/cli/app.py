@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from layernext import __version__
-from layernext.cli import data, demo, doctor, exit_codes, keys, listings, serve
+from layernext.cli import data, demo, doctor, exit_codes, files, keys, listings, serve
 from layernext.cli.output import Interrupted, say, tell
 
 # Typer has click inside or beside it, depending on its version; this is its class either way.
@@ -89,6 +89,7 @@ for command in (
     data.rm,
 ):
     app.command(command.__name__)(command)
+app.add_typer(files.files, name="files")
 app.add_typer(keys.keys, name="keys")
 app.command("doctor")(doctor.doctor)
 

@@ -45,7 +45,7 @@ MEANINGS = {
     NOT_FOUND: "no such collection, model run or key, or a conflict with what is there",
     NOT_PERMITTED: "the key is not known, or its role does not permit this",
     NO_CONNECTION: "the stack does not answer, or cannot serve at the moment",
-    INCOMPLETE: "an upload, download or job ended early; an upload goes on with --resume",
+    INCOMPLETE: "an upload, download or job ended early; an upload goes on with --resume, files by themselves",
     REFUSED: "the stack refused the request, or is none that this version can talk to",
     DIFFERENT: "the demo got back something else than it sent",
     INTERRUPTED: "interrupted, or a question was answered with no",

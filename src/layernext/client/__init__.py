@@ -3,6 +3,14 @@
 from layernext.client.async_client import AsyncLayerNextClient
 from layernext.client.calls.annotations import validate_file
 from layernext.client.client import LayerNextClient
+from layernext.client.file_reports import (
+    FailedFile,
+    FileDownloadReport,
+    FileUploadReport,
+    FileUrl,
+    IgnoredFile,
+    UploadStatus,
+)
 from layernext.client.reports import (
     CreatedCollection,
     CreatedLabel,
@@ -23,11 +31,17 @@ __all__ = [
     "Done",
     "DownloadReport",
     "EmbeddingReport",
+    "FailedFile",
+    "FileDownloadReport",
+    "FileUploadReport",
+    "FileUrl",
+    "IgnoredFile",
     "LayerNextClient",
     "MetadataReport",
     "RemoveReport",
     "RunLogger",
     "TrashReport",
     "UploadReport",
+    "UploadStatus",
     "validate_file",
 ]

@@ -13,8 +13,16 @@ from typing import Any, Literal
 import httpx
 
 from layernext.client.bridge import AsyncRunLogger, as_async_iterator, as_iterable, in_thread
+from layernext.client.calls.files import DEFAULT_PARALLEL, OnError
 from layernext.client.calls.metadata import MetadataSource
 from layernext.client.client import LayerNextClient
+from layernext.client.file_reports import (
+    FileDownloadReport,
+    FileUploadReport,
+    FileUrl,
+    UploadStatus,
+)
+from layernext.client.file_sources import FileSource
 from layernext.client.progress import ProgressChoice
 from layernext.client.reports import (
     CreatedCollection,
@@ -33,6 +41,7 @@ from layernext.formats import DEFAULT_PROBLEM_LIMIT, FileSummary
 from layernext.model import (
     Collection,
     Embedding,
+    FileRecord,
     ImageAnnotations,
     Item,
     Job,
@@ -384,6 +393,207 @@ class AsyncLayerNextClient:
             self._client.validate_file, path, geometry, limit=limit, progress=progress
         )
 
+    async def upload_files_to_collection(
+        self,
+        path: FileSource,
+        content_type: str,
+        collection_name: str,
+        meta_data_object: Mapping[str, Any] | None = None,
+        meta_data_override: bool = False,
+        metadata_file_path: str | os.PathLike[str] | None = None,
+        storage_prefix_path: str | None = None,
+        annotation_data: Mapping[str, Any] | None = None,
+        *,
+        json_file_path: str | os.PathLike[str] | None = None,
+        application_code: str | None = None,
+        patterns: Sequence[str] | None = None,
+        parallel: int = DEFAULT_PARALLEL,
+        on_error: OnError = "raise",
+        progress: ProgressChoice = None,
+    ) -> FileUploadReport:
+        """Upload files to a collection, which is made if there is none.
+
+        See `LayerNextClient.upload_files_to_collection`.
+        """
+        return await in_thread(
+            self._client.upload_files_to_collection,
+            path,
+            content_type,
+            collection_name,
+            meta_data_object,
+            meta_data_override,
+            metadata_file_path,
+            storage_prefix_path,
+            annotation_data,
+            json_file_path=json_file_path,
+            application_code=application_code,
+            patterns=patterns,
+            parallel=parallel,
+            on_error=on_error,
+            progress=progress,
+        )
+
+    async def file_upload(
+        self,
+        path: FileSource,
+        collection_type: str,
+        collection_name: str,
+        meta_data_object: Mapping[str, Any] | str = "",
+        override: bool = False,
+    ) -> FileUploadReport:
+        """Deprecated: use `upload_files_to_collection`, which this is.
+
+        See `LayerNextClient.file_upload`.
+        """
+        return await in_thread(
+            self._client.file_upload,
+            path,
+            collection_type,
+            collection_name,
+            meta_data_object,
+            override,
+        )
+
+    async def upload_data(
+        self,
+        collection_name: str,
+        file_path: FileSource,
+        meta_data_object: Mapping[str, Any] | None,
+        operation_unique_id: str,
+        json_data_file_path: str | os.PathLike[str],
+        is_normalized: bool,
+        is_model_run: bool,
+    ) -> FileUploadReport:
+        """Deprecated: use `upload_files_to_collection` with `annotation_data`, which this is.
+
+        See `LayerNextClient.upload_data`.
+        """
+        return await in_thread(
+            self._client.upload_data,
+            collection_name,
+            file_path,
+            meta_data_object,
+            operation_unique_id,
+            json_data_file_path,
+            is_normalized,
+            is_model_run,
+        )
+
+    async def get_upload_status(self, collection_name: str) -> UploadStatus:
+        """How far the newest upload of files to a collection is, whoever makes it.
+
+        See `LayerNextClient.get_upload_status`.
+        """
+        return await in_thread(self._client.get_upload_status, collection_name)
+
+    async def get_downloadable_url(self, file_key: str) -> FileUrl:
+        """A URL of a file, good for an hour or more.
+
+        See `LayerNextClient.get_downloadable_url`.
+        """
+        return await in_thread(self._client.get_downloadable_url, file_key)
+
+    async def download_files(
+        self,
+        collection: str,
+        folder: str | os.PathLike[str],
+        *,
+        query: str | None = None,
+        delete: bool = False,
+        content_type: str | None = None,
+        parallel: int = DEFAULT_PARALLEL,
+        on_error: OnError = "raise",
+        progress: ProgressChoice = None,
+    ) -> FileDownloadReport:
+        """Bring a folder up to date with the files of a collection.
+
+        See `LayerNextClient.download_files`.
+        """
+        return await in_thread(
+            self._client.download_files,
+            collection,
+            folder,
+            query=query,
+            delete=delete,
+            content_type=content_type,
+            parallel=parallel,
+            on_error=on_error,
+            progress=progress,
+        )
+
+    async def download_files_from_collection(
+        self,
+        collection_id: str,
+        custom_download_path: str | os.PathLike[str] = "",
+        page_index: int = 0,
+        page_size: int = 20,
+        query: str = "",
+        metalake_filter: Mapping[str, Any] | None = None,
+        sort_order: Mapping[str, Any] | None = None,
+        *,
+        parallel: int = DEFAULT_PARALLEL,
+        on_error: OnError = "raise",
+        progress: ProgressChoice = None,
+    ) -> FileDownloadReport:
+        """Download a page of a collection's files into one folder, by their unique names.
+
+        See `LayerNextClient.download_files_from_collection`.
+        """
+        return await in_thread(
+            self._client.download_files_from_collection,
+            collection_id,
+            custom_download_path,
+            page_index,
+            page_size,
+            query,
+            metalake_filter,
+            sort_order,
+            parallel=parallel,
+            on_error=on_error,
+            progress=progress,
+        )
+
+    async def download_files_from_metalake(
+        self,
+        item_type: str,
+        custom_download_path: str | os.PathLike[str] = "",
+        page_index: int = 0,
+        page_size: int = 20,
+        query: str = "",
+        metalake_filter: Mapping[str, Any] | None = None,
+        sort_order: Mapping[str, Any] | None = None,
+        *,
+        parallel: int = DEFAULT_PARALLEL,
+        on_error: OnError = "raise",
+        progress: ProgressChoice = None,
+    ) -> FileDownloadReport:
+        """Download a page of all the stack's files into one folder, by their unique names.
+
+        See `LayerNextClient.download_files_from_metalake`.
+        """
+        return await in_thread(
+            self._client.download_files_from_metalake,
+            item_type,
+            custom_download_path,
+            page_index,
+            page_size,
+            query,
+            metalake_filter,
+            sort_order,
+            parallel=parallel,
+            on_error=on_error,
+            progress=progress,
+        )
+
+    async def list_files(
+        self, collection: str, *, content_type: str | None = None
+    ) -> list[FileRecord]:
+        """The files of a collection, by name.
+
+        See `LayerNextClient.list_files`.
+        """
+        return await in_thread(self._client.list_files, collection, content_type=content_type)
+
     async def list_collections(self) -> list[Collection]:
         """The stack's collections, oldest first.
 
@@ -528,13 +738,6 @@ class AsyncLayerNextClient:
         return await in_thread(
             self._client.get_collection_id_by_name, collection_name, content_type
         )
-
-    async def get_downloadable_url(self, file_key: str) -> dict[str, Any]:
-        """A URL under ``url`` where a file can be had for an hour or more, without a key.
-
-        See `LayerNextClient.get_downloadable_url`.
-        """
-        return await in_thread(self._client.get_downloadable_url, file_key)
 
     async def trash_objects_from_datalake(
         self,

@@ -14,6 +14,7 @@ from layernext.client.calls.analysis import AnalysisCalls
 from layernext.client.calls.annotations import AnnotationCalls
 from layernext.client.calls.collections import CollectionCalls
 from layernext.client.calls.embeddings import EmbeddingCalls
+from layernext.client.calls.files import FileCalls
 from layernext.client.calls.items import ItemCalls
 from layernext.client.calls.jobs import JobCalls
 from layernext.client.calls.labels import LabelCalls
@@ -25,6 +26,7 @@ from layernext.wire import native
 
 class LayerNextClient(
     AnnotationCalls,
+    FileCalls,
     CollectionCalls,
     ItemCalls,
     MetadataCalls,

@@ -15,6 +15,7 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -63,6 +64,10 @@ _FIRST_CONTACT_S = 10.0
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 10.0
 _PROXY_VARIABLES = {"http_proxy", "https_proxy", "all_proxy"}
+_RESUME_INCOMPLETE = 308
+_NOT_A_BODY = {304, 416}
+_REFUSAL_BYTES = 64 << 10
+"""Read of a refusal; what comes behind is no sentence for people."""
 _RETRIED = {429, 502, 503, 504}
 _UNPROCESSABLE = 422
 _ERRORS: dict[int, type[StackError]] = {
@@ -104,6 +109,34 @@ def _keep_from_other_hooks() -> None:
     hooks = get_on_retry_hooks()
     if not all(isinstance(hook, _NotOurs) for hook in hooks):
         set_on_retry_hooks([h if isinstance(h, _NotOurs) else _NotOurs(h) for h in hooks])
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The body of a request as a stream, which is read again for another attempt.
+
+    Attributes:
+        size: bytes in all.
+        open: begins to read them, from the start.
+    """
+
+    size: int
+    open: Callable[[], Iterator[bytes]]
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """An answer whose body is still to come.
+
+    Attributes:
+        status: HTTP status code.
+        headers: of the answer.
+        pieces: the body as it is on the wire; raises `ConnectionFailed` where it breaks off.
+    """
+
+    status: int
+    headers: httpx.Headers
+    pieces: Iterator[bytes]
 
 
 class Transport:
@@ -165,7 +198,7 @@ class Transport:
         *,
         params: Mapping[str, Any] | None = None,
         json: Any = None,
-        content: bytes | None = None,
+        content: bytes | Pieces | None = None,
         headers: Mapping[str, str] | None = None,
         should_stop: Callable[[], bool] | None = None,
     ) -> bytes:
@@ -176,7 +209,7 @@ class Transport:
             path: below the stack's URL, its parts percent-encoded already.
             params: query; None values are left out, lists repeat.
             json: what to send as JSON.
-            content: or the bytes to send.
+            content: or the bytes to send, or a stream of them.
             headers: more headers.
             should_stop: asked before another attempt; if it says yes there is none.
 
@@ -193,8 +226,9 @@ class Transport:
         query = {key: value for key, value in (params or {}).items() if value is not None} or None
 
         def attempt() -> bytes:
+            sent, more = _to_send(content)
             response = self._client.request(
-                method, self.url + path, params=query or None, content=content, headers=fixed
+                method, self.url + path, params=query, content=sent, headers={**fixed, **more}
             )
             if response.is_success:
                 return response.content
@@ -219,19 +253,92 @@ class Transport:
                 hint="is this the URL of a LayerNext stack?",
             ) from error
 
+    def put_signed(
+        self,
+        url: str,
+        content: Pieces,
+        headers: Mapping[str, str],
+        *,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> httpx.Headers:
+        """PUT to a URL that authorises itself, so that key and secret are not sent.
+
+        Args:
+            url: as the stack gave it.
+            content: the bytes.
+            headers: of the request.
+            should_stop: as in `request`.
+
+        Returns:
+            The headers of the answer.
+
+        Raises:
+            As `request`; `NotAllowed` if the URL is not good any more.
+        """
+
+        def attempt() -> httpx.Headers:
+            sent, more = _to_send(content)
+            response = self._client.request(
+                "PUT", url, content=sent, headers={**headers, **more}, auth=None
+            )
+            # 308 is how a resumable upload to GCS says that it waits for the next part.
+            if response.is_success or response.status_code == _RESUME_INCOMPLETE:
+                return response.headers
+            raise self._refusal(response, response.content)
+
+        answer: httpx.Headers = self._repeat(attempt, "PUT of a part", should_stop)
+        return answer
+
     @contextmanager
-    def stream(self, path: str, params: Mapping[str, Any]) -> Iterator[Iterator[bytes]]:
-        """GET a large answer: its decompressed bytes as they come.
+    def get_signed(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        *,
+        should_stop: Callable[[], bool] | None = None,
+    ) -> Iterator[Incoming]:
+        """GET from a URL that authorises itself; the beginning is tried again.
+
+        The bytes come as they are on the wire: none are decompressed, whatever the answer says.
+
+        Raises:
+            As `request`, but not for 304 and 416, which `Incoming.status` tells.
+        """
+
+        def attempt() -> httpx.Response:
+            request = self._client.build_request(
+                "GET", url, headers={"Accept-Encoding": "identity", **headers}
+            )
+            response = self._client.send(request, stream=True, auth=None)
+            if response.is_success or response.status_code in _NOT_A_BODY:
+                return response
+            try:
+                raise self._refusal(response, _beginning_of(response))
+            finally:
+                response.close()
+
+        response: httpx.Response = self._repeat(attempt, "GET of a file", should_stop)
+        try:
+            pieces = self._reading(response.iter_raw())
+            yield Incoming(response.status_code, response.headers, pieces)
+        finally:
+            response.close()
+
+    @contextmanager
+    def stream(
+        self, path: str, params: Mapping[str, Any], *, method: str = "GET", json: Any = None
+    ) -> Iterator[Iterator[bytes]]:
+        """Ask for a large answer: its decompressed bytes as they come.
 
         Only the beginning is tried again; who reads decides how to go on after a break.
 
         Raises:
             As `request`; while reading only `ConnectionFailed` and `RequestTimeout`.
         """
-        query = {key: value for key, value in params.items() if value is not None}
+        query = {key: value for key, value in params.items() if value is not None} or None
 
         def attempt() -> httpx.Response:
-            request = self._client.build_request("GET", self.url + path, params=query or None)
+            request = self._client.build_request(method, self.url + path, params=query, json=json)
             response = self._client.send(request, stream=True)
             if response.is_success:
                 return response
@@ -240,16 +347,16 @@ class Transport:
             finally:
                 response.close()
 
-        response = self._repeat(attempt, f"GET {path}")
+        response = self._repeat(attempt, f"{method} {path}")
         try:
-            yield self._bytes_of(response)
+            yield self._reading(response.iter_bytes())
         finally:
             response.close()
 
-    def _bytes_of(self, response: httpx.Response) -> Iterator[bytes]:
+    def _reading(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
         started = time.monotonic()
         try:
-            yield from response.iter_bytes()
+            yield from pieces
         except httpx.RequestError as error:
             raise self._no_answer(error, 1, time.monotonic() - started) from error
 
@@ -362,6 +469,24 @@ class Transport:
             return NotAuthenticated(message, **rest)
         default = StackUnavailable if status >= 500 else InvalidRequest  # noqa: PLR2004
         return _ERRORS.get(status, default)(message, **rest)
+
+
+def _to_send(
+    content: bytes | Pieces | None,
+) -> tuple[bytes | Iterator[bytes] | None, dict[str, str]]:
+    """A body for one attempt, and the headers that belong to it."""
+    if isinstance(content, Pieces):
+        return content.open(), {"Content-Length": str(content.size)}
+    return content, {}
+
+
+def _beginning_of(response: httpx.Response) -> bytes:
+    gathered = bytearray()
+    for piece in response.iter_bytes():
+        gathered += piece
+        if len(gathered) > _REFUSAL_BYTES:
+            break
+    return bytes(gathered[:_REFUSAL_BYTES])
 
 
 def _growing_wait_s(tries: int) -> float:

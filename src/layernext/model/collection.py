@@ -90,6 +90,35 @@ class Item(Record, frozen=True, kw_only=True):
     metadata: dict[str, Any] = {}
 
 
+class FileRecord(Record, frozen=True, kw_only=True):
+    """The file of an image, or of whatever else a collection holds.
+
+    Attributes:
+        id: 24 hexadecimal digits, given by the stack.
+        name: in its collection.
+        unique_name: in the whole stack.
+        size: bytes.
+        checksum: SHA-256 in hexadecimal; None until the stack has computed it.
+        content_type: media type by its bytes; None until the stack has looked into it.
+        width, height: pixels as they are stored; None if it is no image, or not looked into.
+        state: ``pending``, ``ready``, or ``failed`` if it is not what its collection holds.
+        created_at: when the stack first heard of the image; UTC, ISO 8601.
+        url: where its bytes are, without a key, for an hour or more.
+    """
+
+    id: str
+    name: str
+    unique_name: str
+    size: int
+    checksum: str | None
+    content_type: str | None
+    width: int | None
+    height: int | None
+    state: str
+    created_at: str
+    url: str
+
+
 class ModelRun(Record, frozen=True, kw_only=True):
     """One model run or ground truth, within one collection.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, cast
-from urllib.parse import quote
 
 from layernext.client.calls.base import Calls, check_text
 from layernext.client.reports import TrashReport
@@ -238,18 +237,6 @@ class ItemCalls(Calls):
         if answer.get("isSuccess") is False or not answer.get("collectionId"):
             raise NotFound(str(answer.get("message") or "there is no such collection"), status=200)
         return str(answer["collectionId"])
-
-    def get_downloadable_url(self, file_key: str) -> dict[str, Any]:
-        """A URL under ``url`` where a file can be had for an hour or more, without a key.
-
-        Args:
-            file_key: unique name, or path in storage.
-
-        Raises:
-            NotFound: there is no such file.
-        """
-        key = quote(check_text(file_key, "file_key", "a file"), safe="/")
-        return self._object("GET", f"{published.DOWNLOAD_URL_PATH}?file_key={key}", {})
 
     # -- selections and trash -----------------------------------------------------------------
 

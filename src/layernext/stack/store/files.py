@@ -203,19 +203,27 @@ class Files:
     def known(self, upload_id: str, names: Sequence[str]) -> list[KnownFile]:
         """Which of some names the collection of an upload has a file of.
 
+        Those belong to the upload from then on, as after E13.
+
         Raises:
             NotFound: there is no such upload.
         """
+        usable = [name for name in names if is_storable(name)]
+        chosen = (
+            sa.select(image.c.id, image.c.name, image.c.size, image.c.checksum)
+            .where(image.c.name.in_(usable), image.c.bucket == "", image.c.has_file)
+            .where(image.c.trashed_at.is_(None))
+            .order_by(image.c.id)
+        )
         with self._database.read() as connection:
             upload = _upload(connection, upload_id)
-            usable = [name for name in names if is_storable(name)]
-            chosen = (
-                sa.select(image.c.name, image.c.size, image.c.checksum)
-                .where(image.c.collection_id == upload.collection_id, image.c.name.in_(usable))
-                .where(image.c.bucket == "", image.c.has_file, image.c.trashed_at.is_(None))
-                .order_by(image.c.id)
+            mine = chosen.where(image.c.collection_id == upload.collection_id)
+            rows = connection.execute(mine).all()
+        if rows:
+            there = {row.name: row.id for row in rows}
+            self._database.write_again(
+                lambda connection: self._note_items(connection, upload.id, there)
             )
-            rows = connection.execute(chosen).all()
         return [KnownFile(row.name, row.size, row.checksum) for row in rows]
 
     def store_bundle(
@@ -470,10 +478,10 @@ class Files:
 
     def list_pending(self, after: int, limit: int) -> list[FileRow]:
         """Files that nobody has looked into, oldest image first."""
-        chosen = _files().where(image.c.state == "pending", image.c.id > after)
+        chosen = files_query().where(image.c.state == "pending", image.c.id > after)
         with self._database.read() as connection:
             rows = connection.execute(chosen.order_by(image.c.id).limit(limit)).all()
-        return [_file(row) for row in rows]
+        return [file_row(row) for row in rows]
 
     def set_look(self, results: Mapping[int, tuple[FileRow, LookResult]]) -> None:
         """Note what looking into files has shown; not for those that were replaced meanwhile."""
@@ -508,10 +516,10 @@ class Files:
 
     def find(self, image_id: int) -> FileRow | None:
         """The file of an image that is not in the trash."""
-        chosen = _files().where(image.c.id == image_id, image.c.trashed_at.is_(None))
+        chosen = files_query().where(image.c.id == image_id, image.c.trashed_at.is_(None))
         with self._database.read() as connection:
             row = connection.execute(chosen).one_or_none()
-        return None if row is None else _file(row)
+        return None if row is None else file_row(row)
 
     def find_named(self, name: str) -> FileRow | None:
         """The file with this unique name, or else at this path in storage (E24)."""
@@ -526,8 +534,8 @@ class Files:
     def find_many(self, image_ids: Sequence[int]) -> dict[int, FileRow]:
         """The files of some images, by image."""
         with self._database.read() as connection:
-            rows = connection.execute(_files().where(image.c.id.in_(list(image_ids)))).all()
-        return {row.id: _file(row) for row in rows}
+            rows = connection.execute(files_query().where(image.c.id.in_(list(image_ids)))).all()
+        return {row.id: file_row(row) for row in rows}
 
 
 class UploadPlace(Struct, frozen=True):
@@ -635,7 +643,8 @@ def _counts(connection: sa.Connection, upload_id: int) -> tuple[int, int]:
     return int(stored or 0), seen
 
 
-def _files() -> sa.Select[Any]:
+def files_query() -> sa.Select[Any]:
+    """Every image that has a file, with its collection."""
     return (
         sa.select(
             image,
@@ -648,7 +657,8 @@ def _files() -> sa.Select[Any]:
     )
 
 
-def _file(row: sa.Row[Any]) -> FileRow:
+def file_row(row: sa.Row[Any]) -> FileRow:
+    """A row of `files_query` as a record."""
     return FileRow(
         image_id=row.id,
         name=row.name,
@@ -659,6 +669,9 @@ def _file(row: sa.Row[Any]) -> FileRow:
         size=row.size,
         checksum=row.checksum,
         content_type=row.content_type,
+        width=row.width,
+        height=row.height,
+        created_at=row.created_at,
         state=row.state,
         thumbnail_path=row.thumbnail_path,
     )

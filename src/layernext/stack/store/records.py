@@ -165,7 +165,8 @@ class FileRow(Struct, frozen=True, kw_only=True):
         place_id: public id of that.
         object_path: where its bytes are.
         size, checksum: bytes, SHA-256 in hexadecimal (None until it is looked into).
-        content_type: found by looking into it, else None.
+        content_type, width, height: found by looking into it, else None.
+        created_at: when the stack first heard of the image.
         state: ``pending``, ``ready`` or ``failed``.
         thumbnail_path: where its small picture is, or None.
     """
@@ -179,6 +180,9 @@ class FileRow(Struct, frozen=True, kw_only=True):
     size: int
     checksum: str | None
     content_type: str | None
+    width: int | None
+    height: int | None
+    created_at: str
     state: str
     thumbnail_path: str | None
 

@@ -18,6 +18,7 @@ from layernext.model import Collection, Job, Label, Mode, ModelRun
 from layernext.stack.store import collections, keys, reading, sets, uploads
 from layernext.stack.store.database import Database
 from layernext.stack.store.embeddings import Embeddings
+from layernext.stack.store.file_listing import FileListing
 from layernext.stack.store.files import Files
 from layernext.stack.store.items import Items
 from layernext.stack.store.jobs import Jobs
@@ -50,6 +51,7 @@ class Store:
         jobs: work in the background.
         selections: images that were chosen.
         files: what the images are, and what is on its way.
+        file_listing: the files of a collection, page by page.
         embeddings: vectors of images.
         items: images and other files, by query.
     """
@@ -60,6 +62,7 @@ class Store:
         self.jobs = Jobs(database)
         self.selections = Selections(database)
         self.files = Files(database)
+        self.file_listing = FileListing(database)
         self.embeddings = Embeddings(database)
         self.items = Items(database, self.selections)
 

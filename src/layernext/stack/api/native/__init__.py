@@ -3,6 +3,7 @@
 from layernext.stack.api.native import (
     annotations,
     embeddings,
+    file_listing,
     files,
     items,
     keys,
@@ -14,9 +15,10 @@ ROUTES = [
     *uploads.ROUTES,
     *annotations.ROUTES,
     *listings.ROUTES,
-    *embeddings.ROUTES,
     *files.ROUTES,
     *items.ROUTES,
+    *file_listing.ROUTES,
+    *embeddings.ROUTES,
     *keys.ROUTES,
 ]
 

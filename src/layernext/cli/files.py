@@ -1,0 +1,182 @@
+"""`layernext files`: folders of images, videos and other files, up and down."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from layernext.cli import exit_codes
+from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
+from layernext.cli.output import counted, print_json, print_table, say, tell
+
+files = typer.Typer(help="Images, videos and other files: upload, download, list.")
+
+SHOWN_FAILURES = 20
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+Parallel = Annotated[
+    int, typer.Option("--parallel", min=1, max=64, help="Files, or parts of them, at a time.")
+]
+
+
+@files.command("upload")
+def upload(
+    path: Annotated[Path, typer.Argument(help="A folder with all below it, or a file.")],
+    collection: Annotated[str, typer.Argument(help="Collection; made if there is none.")],
+    kind: Annotated[
+        Literal["image", "video", "other"], typer.Option("--type", "-t", help="What the files are.")
+    ] = "image",
+    pattern: Annotated[
+        list[str] | None,
+        typer.Option("--pattern", "-p", help="Only files like this, such as '*.png'; repeatable."),
+    ] = None,
+    metadata: Annotated[
+        Path | None, typer.Option("--metadata", help="JSON file with metadata of single files.")
+    ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", help="A tag for every file; repeatable.")
+    ] = None,
+    parallel: Parallel = 8,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """Upload files. What the collection has already is skipped; the same command goes on after a break.
+
+    Files of a folder are named by their path from there. Exit code 8 if some are not uploaded.
+
+    Examples:
+
+        layernext files upload photos/ kitchen
+
+        layernext files upload photos/ kitchen --pattern "*.png" --tag night --json
+    """
+    with connect(api_key, secret, url, config) as client:
+        report = client.upload_files_to_collection(
+            path,
+            kind,
+            collection,
+            {"Tags": tag} if tag else None,
+            metadata_file_path=metadata,
+            patterns=pattern,
+            parallel=parallel,
+            on_error="report",
+            progress=False if quiet else None,
+        )
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        tell(
+            f"{counted(len(report.uploaded), 'file')} uploaded, {len(report.skipped):,} were there, "
+            f"{len(report.failed):,} failed; {_size(report.bytes_sent)}, {report.seconds:.2f} s"
+        )
+        if report.ignored:
+            tell(f"left out: {len(report.ignored):,} entries of the folder; --json names them")
+    _end([(each.path, each.reason) for each in report.failed])
+
+
+@files.command("download")
+def download(
+    collection: Annotated[str, typer.Argument(help="Collection, by name or id.")],
+    folder: Annotated[Path, typer.Argument(help="Where to; made if it is not there.")],
+    query: Annotated[str | None, typer.Option("--query", help="Only files that fit.")] = None,
+    delete: Annotated[
+        bool,
+        typer.Option("--delete", help="Remove files that came from there and are gone from there."),
+    ] = False,
+    parallel: Parallel = 8,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """Bring a folder up to date with a collection's files: what is missing or changed is fetched.
+
+    Each file appears when it is whole and verified. Exit code 8 if some did not come.
+
+    Examples:
+
+        layernext files download kitchen photos/
+
+        layernext files download kitchen photos/ --delete --json
+    """
+    with connect(api_key, secret, url, config) as client:
+        report = client.download_files(
+            collection,
+            folder,
+            query=query,
+            delete=delete,
+            parallel=parallel,
+            on_error="report",
+            progress=False if quiet else None,
+        )
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        gone = f", {len(report.deleted):,} deleted" if delete else ""
+        tell(
+            f"{counted(len(report.downloaded), 'file')} fetched, {len(report.unchanged):,} were "
+            f"there, {len(report.failed):,} failed{gone}; {_size(report.bytes_received)}, "
+            f"{report.seconds:.2f} s"
+        )
+    _end([(each.name, each.reason) for each in report.failed])
+
+
+@files.command("list")
+def list_files(
+    collection: Annotated[str, typer.Argument(help="Collection, by name or id.")],
+    as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """List the files of a collection, by name.
+
+    Examples:
+
+        layernext files list kitchen
+
+        layernext files list kitchen --json
+    """
+    with connect(api_key, secret, url, config) as client:
+        rows = client.list_files(collection)
+    if as_json:
+        print_json([row.to_dict() for row in rows])
+        return
+    print_table(
+        ["File", "Bytes", "Type", "Pixels", "State"],
+        [
+            [
+                row.name,
+                row.size,
+                row.content_type or "",
+                f"{row.width} x {row.height}" if row.width else "",
+                row.state,
+            ]
+            for row in rows
+        ],
+        "no files yet",
+    )
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:,.1f} MB"
+
+
+def _end(failed: list[tuple[str, str]]) -> None:
+    """Say what failed, and end with the code for work that is not complete."""
+    if not failed:
+        return
+    for what, reason in failed[:SHOWN_FAILURES]:
+        say(f"error: {what}: {reason}")
+    if len(failed) > SHOWN_FAILURES:
+        say(f"error: and {len(failed) - SHOWN_FAILURES:,} more; --json names all")
+    raise typer.Exit(exit_codes.INCOMPLETE)

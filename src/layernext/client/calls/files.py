@@ -1,0 +1,521 @@
+"""Calls that upload and download files."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+from urllib.parse import quote
+
+import msgspec
+
+from layernext.client import file_remote, upload
+from layernext.client.calls.jobs import JobCalls
+from layernext.client.file_content import ContentType
+from layernext.client.file_download import FilesDownload
+from layernext.client.file_metadata import FileMetadata, read_metadata_file, upload_metadata
+from layernext.client.file_remote import PageRequest
+from layernext.client.file_reports import (
+    FileDownloadReport,
+    FileUploadReport,
+    FileUrl,
+    UploadStatus,
+)
+from layernext.client.file_sources import FileSource, find_files
+from layernext.client.file_upload import GO_ON, FilesUpload, UploadWish
+from layernext.client.progress import ProgressChoice
+from layernext.client.sources import FileSource as AnnotationFile
+from layernext.client.sources import check_with_progress
+from layernext.errors import (
+    ConfigurationError,
+    DataError,
+    DownloadIncomplete,
+    IncompatibleStack,
+    Problem,
+    UploadIncomplete,
+)
+from layernext.model import FileRecord, find_names_problem
+from layernext.wire import file_listing, published
+from layernext.wire.native import UploadRequest
+
+DEFAULT_PARALLEL = 8
+MAX_PARALLEL = 64
+
+OnError: TypeAlias = Literal["raise", "report"]
+
+ITEM_TYPES = {4: 1, 5: 2, 7: 6}
+"""Of a kind of collection, the kind of its files in E34."""
+
+
+class FileCalls(JobCalls):
+    """Files: folders of images, videos and others, up and down."""
+
+    def upload_files_to_collection(
+        self,
+        path: FileSource,
+        content_type: str,
+        collection_name: str,
+        meta_data_object: Mapping[str, Any] | None = None,
+        meta_data_override: bool = False,
+        metadata_file_path: str | os.PathLike[str] | None = None,
+        storage_prefix_path: str | None = None,
+        annotation_data: Mapping[str, Any] | None = None,
+        *,
+        json_file_path: str | os.PathLike[str] | None = None,
+        application_code: str | None = None,
+        patterns: Sequence[str] | None = None,
+        parallel: int = DEFAULT_PARALLEL,
+        on_error: OnError = "raise",
+        progress: ProgressChoice = None,
+    ) -> FileUploadReport:
+        """Upload files to a collection, which is made if there is none.
+
+        Every file is checked by its bytes before anything is sent. A file that the collection has
+        already, with the same content, is skipped; one of the same name with other content fails, and
+        the collection's stays. So the same call again sends what an interrupted one did not bring
+        through; of a file of more than 100 MiB only the parts that are missing.
+
+        Args:
+            path: a folder with all below it, a file, or several files. In a folder, files are named
+                by their path from there; hidden ones and those of other types are left out, and
+                the report says which.
+            content_type: ``image`` (JPEG, PNG, WebP, BMP, TIFF, GIF), ``video`` (MP4, Matroska) or
+                ``other`` (anything).
+            collection_name: the collection.
+            meta_data_object: metadata for every file; ``Tags`` is a list of texts.
+            meta_data_override: files that are there already get it, too.
+            metadata_file_path: JSON file with metadata for single files.
+            storage_prefix_path: folder in storage, of a new collection.
+            annotation_data: annotations of the files: ``json_data_file_path``,
+                ``operation_unique_id``, ``is_normalized``, ``is_model_run``.
+            json_file_path: what 1.1.1 calls `metadata_file_path`.
+            application_code: a mark on a new collection.
+            patterns: of a folder, only files whose name, or path from there, matches one of these:
+                ``["*.png", "left/*"]``.
+            parallel: files, or parts of them, in flight.
+            on_error: ``raise`` if a file fails, or ``report`` it only.
+            progress: None shows a bar on a terminal; True, False or a callable override that.
+
+        Returns:
+            What became of each file; ``["is_success"]``, ``["job_id"]``, ``["collection_id"]`` and
+            ``["unique_name"]`` work as in the published clients.
+
+        Raises:
+            DataError: a file is missing, or is not of this type, or two have the same name;
+                nothing was sent.
+            UploadIncomplete: some files are not uploaded; its report says which, and why.
+            NotAuthenticated, NotAllowed, ConnectionFailed, StackError: see `layernext.errors`.
+
+        Example:
+            >>> client.upload_files_to_collection("photos", "image", "kitchen")  # doctest: +SKIP
+        """
+        wanted = _content_type(content_type)
+        wish = UploadWish(
+            collection=_collection_name(collection_name),
+            kind=published.CONTENT_TYPES[wanted],
+            fields=_fields(meta_data_object),
+            is_override=bool(meta_data_override),
+            storage_prefix=storage_prefix_path or None,
+            application_code=application_code,
+        )
+        metadata = (
+            read_metadata_file(metadata_file_path or json_file_path or "")
+            if (metadata_file_path or json_file_path)
+            else []
+        )
+        annotations = _annotations(annotation_data, wish.collection)
+        if annotations is not None:
+            check_with_progress(annotations[1], None, progress)
+        _check_options(parallel, on_error)
+        found = find_files(path, wanted, [patterns] if isinstance(patterns, str) else patterns)
+        report = FilesUpload(
+            self._connection, self._api_key, wish, found, parallel=parallel, progress=progress
+        ).run()
+        if report.failed and on_error == "raise":
+            first = report.failed[0]
+            raise UploadIncomplete(
+                f"{len(report.failed):,} of {len(found.files):,} files are not uploaded; "
+                f"{first.path}: {first.reason}",
+                report=report,
+                hint=f"{GO_ON}; the report names every file",
+            )
+        return self._with_more(report, metadata, annotations, progress)
+
+    def _with_more(
+        self,
+        report: FileUploadReport,
+        metadata: list[FileMetadata],
+        annotations: tuple[UploadRequest, str] | None,
+        progress: ProgressChoice,
+    ) -> FileUploadReport:
+        """Send what belongs to the files, once the stack has looked into them."""
+        if not metadata and annotations is None:
+            return report
+        self.wait_for_job_complete(report.job_id)
+        if metadata:
+            upload_metadata(self._connection, report.job_id, metadata)
+        if annotations is None:
+            return report
+        request, file = annotations
+        source = AnnotationFile(file, None, "stream")
+        done = upload.upload(self._connection, request, source, resume=False, progress=progress)
+        return msgspec.structs.replace(report, annotations=done)
+
+    def file_upload(
+        self,
+        path: FileSource,
+        collection_type: str,
+        collection_name: str,
+        meta_data_object: Mapping[str, Any] | str = "",
+        override: bool = False,
+    ) -> FileUploadReport:
+        """Deprecated: use `upload_files_to_collection`, which this is.
+
+        Args:
+            path, collection_name, meta_data_object: as there.
+            collection_type: its `content_type`.
+            override: its `meta_data_override`; no file is ever replaced.
+        """
+        warnings.warn("use upload_files_to_collection", DeprecationWarning, stacklevel=2)
+        fields = None if isinstance(meta_data_object, str) else meta_data_object
+        return self.upload_files_to_collection(
+            path, collection_type, collection_name, fields, override
+        )
+
+    def upload_data(
+        self,
+        collection_name: str,
+        file_path: FileSource,
+        meta_data_object: Mapping[str, Any] | None,
+        operation_unique_id: str,
+        json_data_file_path: str | os.PathLike[str],
+        is_normalized: bool,
+        is_model_run: bool,
+    ) -> FileUploadReport:
+        """Deprecated: use `upload_files_to_collection` with `annotation_data`, which this is.
+
+        Args:
+            collection_name, meta_data_object: as there.
+            file_path: its `path`, to images.
+            operation_unique_id, json_data_file_path, is_normalized, is_model_run: its
+                `annotation_data`.
+        """
+        warnings.warn("use upload_files_to_collection", DeprecationWarning, stacklevel=2)
+        annotations = {
+            "json_data_file_path": json_data_file_path,
+            "operation_unique_id": operation_unique_id,
+            "is_normalized": is_normalized,
+            "is_model_run": is_model_run,
+        }
+        return self.upload_files_to_collection(
+            file_path, "image", collection_name, meta_data_object, annotation_data=annotations
+        )
+
+    def get_upload_status(self, collection_name: str) -> UploadStatus:
+        """How far the newest upload of files to a collection is, whoever makes it.
+
+        Args:
+            collection_name: the collection.
+
+        Raises:
+            NotFound: there was no upload to this collection.
+        """
+        name = quote(_collection_name(collection_name), safe="")
+        answer = self._connection.transport.request_json(
+            "GET", f"{published.UPLOAD_PROGRESS_PATH}?collectionName={name}"
+        )
+        fields = answer if isinstance(answer, dict) else {}
+        return UploadStatus(
+            progress=float(fields.get("progress") or 0),
+            uploaded_count=int(fields.get("uploadedCount") or 0),
+            total_count=int(fields.get("totalCount") or 0),
+        )
+
+    def get_downloadable_url(self, file_key: str) -> FileUrl:
+        """A URL of a file, good for an hour or more.
+
+        Args:
+            file_key: the file's unique name, or its path in storage.
+
+        Raises:
+            NotFound: there is no such file.
+        """
+        if not file_key:
+            raise DataError(Problem("file_key", "is empty"))
+        path = f"{published.DOWNLOAD_URL_PATH}?file_key={quote(file_key)}"
+        answer = self._connection.transport.request_json("GET", path)
+        url = answer.get("url") if isinstance(answer, dict) else None
+        if not isinstance(url, str):
+            raise IncompatibleStack(f"the stack gave no URL for {file_key!r}", status=200)
+        return FileUrl(url=url)
+
+    def download_files(
+        self,
+        collection: str,
+        folder: str | os.PathLike[str],
+        *,
+        query: str | None = None,
+        delete: bool = False,
+        content_type: str | None = None,
+        parallel: int = DEFAULT_PARALLEL,
+        on_error: OnError = "raise",
+        progress: ProgressChoice = None,
+    ) -> FileDownloadReport:
+        """Bring a folder up to date with the files of a collection.
+
+        Files are called as in the collection, slashes making folders; characters that some system
+        has in no name are written as ``%3A``, and nothing is ever written outside of the folder. Each file
+        appears when it is whole and verified. A second call fetches what is missing or changed; a file
+        that was changed here is fetched again. ``.layernext`` in the folder has what is on its way.
+
+        Args:
+            collection: the collection's name or id.
+            folder: made if it is not there.
+            query: only files that fit, in the stack's query language.
+            delete: remove files that earlier calls brought from this collection and that are gone
+                from it, or do not fit `query`; never one that was changed here or came otherwise.
+            content_type: ``image``, ``video`` or ``other``, where collections of several kinds have
+                this name; None takes the first of these that there is.
+            parallel: files in flight.
+            on_error: ``raise`` if a file fails, or ``report`` it only.
+            progress: None shows a bar on a terminal; True, False or a callable override that.
+
+        Returns:
+            What became of each file.
+
+        Raises:
+            NotFound: no such collection.
+            DownloadIncomplete: some files are not there; its report says which, and why.
+            NotAuthenticated, NotAllowed, ConnectionFailed, StackError: see `layernext.errors`.
+
+        Example:
+            >>> client.download_files("kitchen", "photos", delete=True)  # doctest: +SKIP
+        """
+        _check_options(parallel, on_error)
+        name, kind = _collection_name(collection), _kind(content_type)
+        if self._connection.native is not None and not query:
+            remote = file_remote.iter_native(self._connection, name, kind)
+        else:
+            found = file_remote.find_collection_id(self._connection, name, kind)
+            request = PageRequest(self._item_type(found), query or "")
+            remote = file_remote.iter_pages_of(self._connection, found, request)
+        work = FilesDownload(
+            self._connection,
+            Path(folder),
+            name,
+            remote,
+            delete=delete,
+            parallel=parallel,
+            progress=progress,
+        )
+        return _checked(work.run(), on_error)
+
+    def download_files_from_collection(
+        self,
+        collection_id: str,
+        custom_download_path: str | os.PathLike[str] = "",
+        page_index: int = 0,
+        page_size: int = 20,
+        query: str = "",
+        metalake_filter: Mapping[str, Any] | None = None,
+        sort_order: Mapping[str, Any] | None = None,
+        *,
+        parallel: int = DEFAULT_PARALLEL,
+        on_error: OnError = "raise",
+        progress: ProgressChoice = None,
+    ) -> FileDownloadReport:
+        """Download a page of a collection's files into one folder, by their unique names.
+
+        `download_files` brings all of them, and keeps sub-folders.
+
+        Args:
+            collection_id: the collection's id or name.
+            custom_download_path: the folder; the current one by default.
+            page_index: pages count from 0.
+            page_size: files in a page, at most 1,000.
+            query: only files that fit, in the stack's query language.
+            metalake_filter: ``annotation_types`` (``human``, ``machine``, ``raw``), ``from_date``,
+                ``to_date``.
+            sort_order: ``sort_by_field`` (``date_modified``, ``date_created``, ``name``, ``size``,
+                ``video_index``) and ``sort_order`` (``ASC``, ``DESC``).
+            parallel, on_error, progress: as in `download_files`, and so are the errors.
+
+        Returns:
+            What became of each file. Behind the last page ``["is_success"]`` is False and
+            ``["message"]`` says ``No more pages to download``.
+        """
+        name = _collection_name(collection_id)
+        found = file_remote.find_collection_id(self._connection, name, None)
+        request = PageRequest(self._item_type(found), query, metalake_filter, sort_order)
+        return self._download_page(
+            found,
+            request,
+            custom_download_path,
+            page_index,
+            page_size,
+            parallel,
+            on_error,
+            progress,
+        )
+
+    def download_files_from_metalake(
+        self,
+        item_type: str,
+        custom_download_path: str | os.PathLike[str] = "",
+        page_index: int = 0,
+        page_size: int = 20,
+        query: str = "",
+        metalake_filter: Mapping[str, Any] | None = None,
+        sort_order: Mapping[str, Any] | None = None,
+        *,
+        parallel: int = DEFAULT_PARALLEL,
+        on_error: OnError = "raise",
+        progress: ProgressChoice = None,
+    ) -> FileDownloadReport:
+        """Download a page of all the stack's files into one folder, by their unique names.
+
+        Args:
+            item_type: ``image``, ``video`` or ``other``.
+            custom_download_path, page_index, page_size, query, metalake_filter, sort_order: as in
+                `download_files_from_collection`.
+            parallel, on_error, progress: as in `download_files`, and so are the errors.
+
+        Returns:
+            As `download_files_from_collection`.
+        """
+        kind = published.OBJECT_TYPES[_content_type(item_type)]
+        request = PageRequest(kind, query, metalake_filter, sort_order)
+        return self._download_page(
+            None, request, custom_download_path, page_index, page_size, parallel, on_error, progress
+        )
+
+    def _download_page(
+        self,
+        collection_id: str | None,
+        request: PageRequest,
+        folder: str | os.PathLike[str],
+        page_index: int,
+        page_size: int,
+        parallel: int,
+        on_error: OnError,
+        progress: ProgressChoice,
+    ) -> FileDownloadReport:
+        _check_options(parallel, on_error)
+        if page_index < 0 or not 1 <= page_size <= file_remote.PAGE_FILES:
+            raise ConfigurationError(
+                f"page_index must be 0 or more, page_size from 1 to {file_remote.PAGE_FILES}"
+            )
+        rows = file_remote.fetch_page(
+            self._connection, collection_id, request, page_index, page_size
+        )
+        remote = [file_remote.remote_of(row, by_unique_name=True) for row in rows]
+        work = FilesDownload(
+            self._connection,
+            Path(folder or "."),
+            f"unique names of {collection_id or 'all'}",
+            [each for each in remote if each is not None],
+            delete=False,
+            parallel=parallel,
+            progress=progress,
+        )
+        report = work.run()
+        if not rows:
+            return msgspec.structs.replace(report, message="No more pages to download")
+        return _checked(report, on_error)
+
+    def _item_type(self, collection_id: str) -> int:
+        kind = ITEM_TYPES.get(file_remote.object_type(self._connection, collection_id))
+        if kind is None:
+            raise ConfigurationError(f"{collection_id!r} is no collection of files")
+        return kind
+
+    def list_files(self, collection: str, *, content_type: str | None = None) -> list[FileRecord]:
+        """The files of a collection, by name.
+
+        Args:
+            collection: the collection's name or id.
+            content_type: as in `download_files`.
+
+        Raises:
+            NotFound: no such collection.
+        """
+        what = "list files"
+        return self._all(
+            file_listing.FILES_PATH,
+            FileRecord,
+            what,
+            collection=collection,
+            collection_kind=_kind(content_type),
+        )
+
+
+def _checked(report: FileDownloadReport, on_error: OnError) -> FileDownloadReport:
+    if report.failed and on_error == "raise":
+        first = report.failed[0]
+        raise DownloadIncomplete(
+            f"{len(report.failed):,} files were not downloaded; {first.name}: {first.reason}",
+            report=report,
+            hint="the same call again fetches them; the report names every file",
+        )
+    return report
+
+
+def _content_type(word: object) -> ContentType:
+    kinds: tuple[ContentType, ...] = ("image", "video", "other")
+    for kind in kinds:
+        if isinstance(word, str) and word.lower() == kind:
+            return kind
+    raise ConfigurationError(f"the content type is {word!r}, must be 'image', 'video' or 'other'")
+
+
+def _kind(word: str | None) -> int | None:
+    return None if word is None else published.CONTENT_TYPES[_content_type(word)]
+
+
+def _collection_name(name: object) -> str:
+    plain = name.rstrip("/") if isinstance(name, str) else name
+    problem = find_names_problem(plain, "a collection")
+    if problem:
+        raise DataError(Problem("collection_name", problem))
+    return str(plain)
+
+
+def _fields(given: object) -> dict[str, Any]:
+    if given is None or given == "":
+        return {}
+    if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
+        raise DataError(Problem("meta_data_object", "must be a dictionary with texts as keys"))
+    tags = given.get("Tags", [])
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise DataError(Problem("meta_data_object['Tags']", "must be a list of texts"))
+    return dict(given)
+
+
+def _annotations(given: object, collection: str) -> tuple[UploadRequest, str] | None:
+    """What `annotation_data` asks for; the published default says None in every field."""
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise DataError(Problem("annotation_data", "must be a dictionary"))
+    if not given.get("json_data_file_path"):
+        return None
+    run = given.get("operation_unique_id")
+    problem = find_names_problem(run, "a model run")
+    if problem:
+        raise DataError(Problem("annotation_data['operation_unique_id']", problem))
+    request = UploadRequest(
+        run=str(run),
+        mode="machine" if given.get("is_model_run") else "human",
+        collection=collection,
+        normalized=bool(given.get("is_normalized")),
+    )
+    return request, os.fspath(given["json_data_file_path"])
+
+
+def _check_options(parallel: object, on_error: object) -> None:
+    if not isinstance(parallel, int) or not 1 <= parallel <= MAX_PARALLEL:
+        raise ConfigurationError(f"parallel is {parallel!r}, must be from 1 to {MAX_PARALLEL}")
+    if on_error not in {"raise", "report"}:
+        raise ConfigurationError(f"on_error is {on_error!r}, must be 'raise' or 'report'")
