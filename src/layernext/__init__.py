@@ -63,7 +63,11 @@ if TYPE_CHECKING:
         TooLarge,
         UploadIncomplete,
     )
-    from layernext.formats import FileSummary
+    from layernext.formats import (
+        ConversionReport,
+        FileSummary,
+        convert,
+    )
     from layernext.model import (
         Annotation,
         AttributeValue,
@@ -100,7 +104,9 @@ _HOMES = {
         "RequestTimeout", "StackError", "StackUnavailable", "StorageFull", "TooLarge",
         "UploadIncomplete",
     ),
-    "layernext.formats": ("FileSummary",),
+    "layernext.formats": (
+        "ConversionReport", "FileSummary", "convert",
+    ),
     "layernext.model": (
         "Annotation", "AttributeValue", "Collection", "Embedding", "FileRecord", "Geometry",
         "ImageAnnotations", "Item", "Job", "Label", "LabelAttribute", "LabelGroup", "Line", "Mode",
@@ -117,6 +123,7 @@ __all__ = [
     "ConfigurationError",
     "Conflict",
     "ConnectionFailed",
+    "ConversionReport",
     "CreatedCollection",
     "CreatedLabel",
     "DataError",
@@ -171,6 +178,7 @@ __all__ = [
     "UploadReport",
     "UploadStatus",
     "__version__",
+    "convert",
     "validate_file",
 ]
 
