@@ -58,7 +58,7 @@ from layernext.client.reports import (
 )
 from layernext.client.sources import GivenImage, Validate
 from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S
-from layernext.formats import DEFAULT_PROBLEM_LIMIT, FileSummary
+from layernext.formats import DEFAULT_PROBLEM_LIMIT, ConversionReport, FileSummary
 from layernext.model import (
     Collection,
     Embedding,

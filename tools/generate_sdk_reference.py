@@ -31,12 +31,12 @@ used; [errors.md](errors.md) says which error means what.
 
 # What belongs together, in reading order; a name that is nowhere here goes to the last.
 CHAPTERS: dict[str, list[str]] = {
-    "Clients": ["LayerNextClient", "AsyncLayerNextClient", "RunLogger", "validate_file"],
+    "Clients": ["LayerNextClient", "AsyncLayerNextClient", "RunLogger", "validate_file", "convert"],
     "Reports": [
         "UploadReport", "DownloadReport", "RemoveReport", "FileSummary", "FileUploadReport",
         "FileDownloadReport", "FailedFile", "IgnoredFile", "UploadStatus", "FileUrl",
         "MetadataReport", "TrashReport", "EmbeddingReport", "CreatedCollection", "CreatedLabel",
-        "Done",
+        "Done", "ConversionReport",
     ],
     "Annotations": [
         "ImageAnnotations", "Rectangle", "Polygon", "Line", "Points", "AttributeValue",

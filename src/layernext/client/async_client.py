@@ -37,7 +37,7 @@ from layernext.client.reports import (
 )
 from layernext.client.sources import GivenImage, Validate
 from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S
-from layernext.formats import DEFAULT_PROBLEM_LIMIT, FileSummary
+from layernext.formats import DEFAULT_PROBLEM_LIMIT, ConversionReport, FileSummary
 from layernext.model import (
     Collection,
     Embedding,
@@ -391,6 +391,43 @@ class AsyncLayerNextClient:
         """
         return await in_thread(
             self._client.validate_file, path, geometry, limit=limit, progress=progress
+        )
+
+    async def wait_for_job_complete(self, job_id: str, *, timeout_s: float | None = None) -> Job:
+        """Wait until a job has ended, asking at growing intervals of up to 10 s.
+
+        See `LayerNextClient.wait_for_job_complete`.
+        """
+        return await in_thread(self._client.wait_for_job_complete, job_id, timeout_s=timeout_s)
+
+    async def list_jobs(self) -> list[Job]:
+        """Work of the stack and of its clients, newest first.
+
+        See `LayerNextClient.list_jobs`.
+        """
+        return await in_thread(self._client.list_jobs)
+
+    async def create_or_update_job(
+        self,
+        session_id: str,
+        job_name: str,
+        job_type: int,
+        progress: float,
+        status: int,
+        job_detail: Mapping[str, Any] | None = None,
+    ) -> Job:
+        """Note on the stack how far work of your own is; the first word of it makes the job.
+
+        See `LayerNextClient.create_or_update_job`.
+        """
+        return await in_thread(
+            self._client.create_or_update_job,
+            session_id,
+            job_name,
+            job_type,
+            progress,
+            status,
+            job_detail,
         )
 
     async def upload_files_to_collection(
@@ -771,6 +808,34 @@ class AsyncLayerNextClient:
         """
         return await in_thread(self._client.restore, collection, query=query)
 
+    async def export(
+        self,
+        collection: str,
+        run: str,
+        target: str | os.PathLike[str],
+        format: str,
+        *,
+        ground_truth: bool | None = None,
+        overwrite: bool = False,
+        strict: bool = False,
+        progress: ProgressChoice = None,
+    ) -> ConversionReport:
+        """Write a run of a collection in another format, streamed.
+
+        See `LayerNextClient.export`.
+        """
+        return await in_thread(
+            self._client.export,
+            collection,
+            run,
+            target,
+            format,
+            ground_truth=ground_truth,
+            overwrite=overwrite,
+            strict=strict,
+            progress=progress,
+        )
+
     async def upload_metadata_for_files(
         self, collection_name: str, content_type: str, json_data_file_path: MetadataSource
     ) -> MetadataReport:
@@ -965,43 +1030,6 @@ class AsyncLayerNextClient:
             count=count,
             metric=metric,
             collection=collection,
-        )
-
-    async def wait_for_job_complete(self, job_id: str, *, timeout_s: float | None = None) -> Job:
-        """Wait until a job has ended, asking at growing intervals of up to 10 s.
-
-        See `LayerNextClient.wait_for_job_complete`.
-        """
-        return await in_thread(self._client.wait_for_job_complete, job_id, timeout_s=timeout_s)
-
-    async def list_jobs(self) -> list[Job]:
-        """Work of the stack and of its clients, newest first.
-
-        See `LayerNextClient.list_jobs`.
-        """
-        return await in_thread(self._client.list_jobs)
-
-    async def create_or_update_job(
-        self,
-        session_id: str,
-        job_name: str,
-        job_type: int,
-        progress: float,
-        status: int,
-        job_detail: Mapping[str, Any] | None = None,
-    ) -> Job:
-        """Note on the stack how far work of your own is; the first word of it makes the job.
-
-        See `LayerNextClient.create_or_update_job`.
-        """
-        return await in_thread(
-            self._client.create_or_update_job,
-            session_id,
-            job_name,
-            job_type,
-            progress,
-            status,
-            job_detail,
         )
 
     async def register_model(self, input_model_path: str, model_id: str, task: str) -> None:

@@ -14,8 +14,8 @@ from layernext.client.calls.analysis import AnalysisCalls
 from layernext.client.calls.annotations import AnnotationCalls
 from layernext.client.calls.collections import CollectionCalls
 from layernext.client.calls.embeddings import EmbeddingCalls
+from layernext.client.calls.exports import ExportCalls
 from layernext.client.calls.files import FileCalls
-from layernext.client.calls.items import ItemCalls
 from layernext.client.calls.jobs import JobCalls
 from layernext.client.calls.labels import LabelCalls
 from layernext.client.calls.metadata import MetadataCalls
@@ -28,7 +28,7 @@ class LayerNextClient(
     AnnotationCalls,
     FileCalls,
     CollectionCalls,
-    ItemCalls,
+    ExportCalls,
     MetadataCalls,
     LabelCalls,
     EmbeddingCalls,

@@ -1,7 +1,7 @@
 """Reading and writing files, as streams."""
 
 from layernext.formats.compression import create_compressed, open_decompressed
-from layernext.formats.convert import (
+from layernext.formats.conversion import (
     FORMATS,
     ConversionReport,
     convert,

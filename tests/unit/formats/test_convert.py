@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from layernext.errors import ConfigurationError, DataError, FormatError
 from layernext.formats import FORMATS, Sample, convert, read_format, write_export
-from layernext.formats.convert import detect_format
+from layernext.formats.conversion import detect_format
 from layernext.model import Annotation, AttributeValue, Line, Points, Polygon, Rectangle
 
 number = st.floats(0, 1000, allow_nan=False).map(lambda x: round(x, 3))
