@@ -34,6 +34,7 @@ from typing import Any, Literal
 import httpx
 
 from layernext.client.calls.metadata import MetadataSource
+from layernext.client.calls.datasets import DOWNLOADS
 from layernext.client.bridge import AsyncRunLogger, as_async_iterator, as_iterable, in_thread
 from layernext.client.calls.files import DEFAULT_PARALLEL, OnError
 from layernext.client.client import LayerNextClient
@@ -55,12 +56,15 @@ from layernext.client.reports import (
     RemoveReport,
     TrashReport,
     UploadReport,
+    VersionReport,
 )
 from layernext.client.sources import GivenImage, Validate
 from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S
 from layernext.formats import DEFAULT_PROBLEM_LIMIT, ConversionReport, FileSummary
 from layernext.model import (
     Collection,
+    DatasetDiff,
+    DatasetVersion,
     Embedding,
     FileRecord,
     ImageAnnotations,

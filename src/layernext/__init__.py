@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         TrashReport,
         UploadReport,
         UploadStatus,
+        VersionReport,
         validate_file,
     )
     from layernext.errors import (
@@ -72,6 +73,8 @@ if TYPE_CHECKING:
         Annotation,
         AttributeValue,
         Collection,
+        DatasetDiff,
+        DatasetVersion,
         Embedding,
         FileRecord,
         Geometry,
@@ -95,7 +98,7 @@ _HOMES = {
         "AsyncLayerNextClient", "CreatedCollection", "CreatedLabel", "Done", "DownloadReport",
         "EmbeddingReport", "FailedFile", "FileDownloadReport", "FileUploadReport", "FileUrl",
         "IgnoredFile", "LayerNextClient", "MetadataReport", "RemoveReport", "RunLogger",
-        "TrashReport", "UploadReport", "UploadStatus", "validate_file",
+        "TrashReport", "UploadReport", "UploadStatus", "VersionReport", "validate_file",
     ),
     "layernext.errors": (
         "ConfigurationError", "Conflict", "ConnectionFailed", "DataError", "DownloadIncomplete",
@@ -108,9 +111,9 @@ _HOMES = {
         "ConversionReport", "FileSummary", "convert",
     ),
     "layernext.model": (
-        "Annotation", "AttributeValue", "Collection", "Embedding", "FileRecord", "Geometry",
-        "ImageAnnotations", "Item", "Job", "Label", "LabelAttribute", "LabelGroup", "Line", "Mode",
-        "ModelRun", "Points", "Polygon", "Rectangle", "SimilarImage",
+        "Annotation", "AttributeValue", "Collection", "DatasetDiff", "DatasetVersion", "Embedding",
+        "FileRecord", "Geometry", "ImageAnnotations", "Item", "Job", "Label", "LabelAttribute",
+        "LabelGroup", "Line", "Mode", "ModelRun", "Points", "Polygon", "Rectangle", "SimilarImage",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -127,6 +130,8 @@ __all__ = [
     "CreatedCollection",
     "CreatedLabel",
     "DataError",
+    "DatasetDiff",
+    "DatasetVersion",
     "Done",
     "DownloadIncomplete",
     "DownloadReport",
@@ -177,6 +182,7 @@ __all__ = [
     "UploadIncomplete",
     "UploadReport",
     "UploadStatus",
+    "VersionReport",
     "__version__",
     "convert",
     "validate_file",

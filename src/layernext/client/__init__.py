@@ -21,6 +21,7 @@ from layernext.client.reports import (
     RemoveReport,
     TrashReport,
     UploadReport,
+    VersionReport,
 )
 from layernext.client.run_logger import RunLogger
 
@@ -43,5 +44,6 @@ __all__ = [
     "TrashReport",
     "UploadReport",
     "UploadStatus",
+    "VersionReport",
     "validate_file",
 ]

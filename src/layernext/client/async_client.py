@@ -13,6 +13,7 @@ from typing import Any, Literal
 import httpx
 
 from layernext.client.bridge import AsyncRunLogger, as_async_iterator, as_iterable, in_thread
+from layernext.client.calls.datasets import DOWNLOADS
 from layernext.client.calls.files import DEFAULT_PARALLEL, OnError
 from layernext.client.calls.metadata import MetadataSource
 from layernext.client.client import LayerNextClient
@@ -34,12 +35,15 @@ from layernext.client.reports import (
     RemoveReport,
     TrashReport,
     UploadReport,
+    VersionReport,
 )
 from layernext.client.sources import GivenImage, Validate
 from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S
 from layernext.formats import DEFAULT_PROBLEM_LIMIT, ConversionReport, FileSummary
 from layernext.model import (
     Collection,
+    DatasetDiff,
+    DatasetVersion,
     Embedding,
     FileRecord,
     ImageAnnotations,
@@ -833,6 +837,198 @@ class AsyncLayerNextClient:
             ground_truth=ground_truth,
             overwrite=overwrite,
             strict=strict,
+            progress=progress,
+        )
+
+    async def create_dataset_from_collection(
+        self,
+        dataset_name: str,
+        collection_id: str,
+        split_info: Mapping[str, float],
+        labels: Sequence[str] | None = None,
+        export_types: Sequence[str] | None = None,
+        query: str = "",
+        filter: Mapping[str, Any] | None = None,
+        operation_list: Sequence[str] | None = None,
+        augmentation_list: Any = None,
+        *,
+        seed: int = 0,
+        stratify: bool = False,
+    ) -> VersionReport:
+        """Make a dataset from a collection; a job of the stack builds its first version.
+
+        See `LayerNextClient.create_dataset_from_collection`.
+        """
+        return await in_thread(
+            self._client.create_dataset_from_collection,
+            dataset_name,
+            collection_id,
+            split_info,
+            labels,
+            export_types,
+            query,
+            filter,
+            operation_list,
+            augmentation_list,
+            seed=seed,
+            stratify=stratify,
+        )
+
+    async def create_dataset_from_datalake(
+        self,
+        dataset_name: str,
+        split_info: Mapping[str, float],
+        labels: Sequence[str] | None = None,
+        export_types: Sequence[str] | None = None,
+        item_type: str = "image",
+        query: str = "",
+        filter: Mapping[str, Any] | None = None,
+        operation_list: Sequence[str] | None = None,
+        augmentation_list: Any = None,
+        *,
+        seed: int = 0,
+        stratify: bool = False,
+    ) -> VersionReport:
+        """Make a dataset from images of any collection.
+
+        See `LayerNextClient.create_dataset_from_datalake`.
+        """
+        return await in_thread(
+            self._client.create_dataset_from_datalake,
+            dataset_name,
+            split_info,
+            labels,
+            export_types,
+            item_type,
+            query,
+            filter,
+            operation_list,
+            augmentation_list,
+            seed=seed,
+            stratify=stratify,
+        )
+
+    async def update_dataset_version_from_collection(
+        self,
+        version_id: str,
+        collection_id: str,
+        split_info: Mapping[str, float],
+        labels: Sequence[str] | None = None,
+        export_types: Sequence[str] | None = None,
+        query: str = "",
+        filter: Mapping[str, Any] | None = None,
+        is_new_version_required: bool = False,
+        operation_list: Sequence[str] | None = None,
+        augmentation_list: Any = None,
+        *,
+        seed: int = 0,
+        stratify: bool = False,
+    ) -> VersionReport:
+        """Make a version after another one; images keep the split that they have there.
+
+        See `LayerNextClient.update_dataset_version_from_collection`.
+        """
+        return await in_thread(
+            self._client.update_dataset_version_from_collection,
+            version_id,
+            collection_id,
+            split_info,
+            labels,
+            export_types,
+            query,
+            filter,
+            is_new_version_required,
+            operation_list,
+            augmentation_list,
+            seed=seed,
+            stratify=stratify,
+        )
+
+    async def update_dataset_version_from_datalake(
+        self,
+        version_id: str,
+        split_info: Mapping[str, float],
+        labels: Sequence[str] | None = None,
+        export_types: Sequence[str] | None = None,
+        item_type: str = "image",
+        query: str = "",
+        filter: Mapping[str, Any] | None = None,
+        is_new_version_required: bool = False,
+        operation_list: Sequence[str] | None = None,
+        augmentation_list: Any = None,
+        *,
+        seed: int = 0,
+        stratify: bool = False,
+    ) -> VersionReport:
+        """Make a version after another one from images of any collection.
+
+        See `LayerNextClient.update_dataset_version_from_datalake`.
+        """
+        return await in_thread(
+            self._client.update_dataset_version_from_datalake,
+            version_id,
+            split_info,
+            labels,
+            export_types,
+            item_type,
+            query,
+            filter,
+            is_new_version_required,
+            operation_list,
+            augmentation_list,
+            seed=seed,
+            stratify=stratify,
+        )
+
+    async def delete_dataset_version(self, version_id: str) -> Done:
+        """Delete a version for good; its images and their annotations stay.
+
+        See `LayerNextClient.delete_dataset_version`.
+        """
+        return await in_thread(self._client.delete_dataset_version, version_id)
+
+    async def list_datasets(self) -> list[DatasetVersion]:
+        """Every version of every dataset, oldest first.
+
+        See `LayerNextClient.list_datasets`.
+        """
+        return await in_thread(self._client.list_datasets)
+
+    async def get_dataset_version(self, version_id: str) -> DatasetVersion:
+        """A version: how it was made, and what it holds.
+
+        See `LayerNextClient.get_dataset_version`.
+        """
+        return await in_thread(self._client.get_dataset_version, version_id)
+
+    async def diff_dataset_versions(self, first: str, second: str) -> DatasetDiff:
+        """How two versions differ, image by image.
+
+        See `LayerNextClient.diff_dataset_versions`.
+        """
+        return await in_thread(self._client.diff_dataset_versions, first, second)
+
+    async def download_dataset(
+        self,
+        version_id: str,
+        export_type: str,
+        custom_download_path: str | os.PathLike[str] | None = None,
+        is_media_include: bool = True,
+        *,
+        parallel: int = DOWNLOADS,
+        progress: ProgressChoice = None,
+    ) -> FileDownloadReport:
+        """Download a version into ``<path>/<dataset>-<version>``; again it fetches what is missing.
+
+        See `LayerNextClient.download_dataset`.
+        """
+        return await in_thread(
+            self._client.download_dataset,
+            version_id,
+            export_type,
+            custom_download_path,
+            is_media_include,
+            parallel=parallel,
             progress=progress,
         )
 

@@ -13,6 +13,7 @@ import httpx
 from layernext.client.calls.analysis import AnalysisCalls
 from layernext.client.calls.annotations import AnnotationCalls
 from layernext.client.calls.collections import CollectionCalls
+from layernext.client.calls.datasets import DatasetCalls
 from layernext.client.calls.embeddings import EmbeddingCalls
 from layernext.client.calls.exports import ExportCalls
 from layernext.client.calls.files import FileCalls
@@ -29,6 +30,7 @@ class LayerNextClient(
     FileCalls,
     CollectionCalls,
     ExportCalls,
+    DatasetCalls,
     MetadataCalls,
     LabelCalls,
     EmbeddingCalls,

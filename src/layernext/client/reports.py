@@ -191,3 +191,27 @@ class CreatedCollection(Record, frozen=True, kw_only=True):
         if key in {"isSuccess", "is_success"}:
             return True
         return {"collectionId": self.collection_id}.get(key) or getattr(self, key)
+
+
+class VersionReport(Record, frozen=True, kw_only=True):
+    """A dataset version that the stack builds.
+
+    Attributes:
+        version_id: of the version.
+        dataset_id: of its dataset.
+        job_id: of the job that builds it.
+        message: what the stack said.
+    """
+
+    version_id: str
+    dataset_id: str
+    job_id: str
+    message: str
+
+    def __getitem__(self, key: str) -> Any:
+        """The value under a key of the published client's answer."""
+        published = {
+            "isSuccess": True, "versionId": self.version_id, "datasetVersionId": self.version_id,
+            "datasetId": self.dataset_id, "jobId": self.job_id,
+        }  # fmt: skip
+        return published[key] if key in published else getattr(self, key)

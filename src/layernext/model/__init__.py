@@ -24,6 +24,8 @@ from layernext.model.check import (
 from layernext.model.collection import (
     Collection,
     ContentType,
+    DatasetDiff,
+    DatasetVersion,
     Embedding,
     FileRecord,
     Item,
@@ -54,6 +56,8 @@ __all__ = [
     "CheckedImage",
     "Collection",
     "ContentType",
+    "DatasetDiff",
+    "DatasetVersion",
     "Embedding",
     "FileRecord",
     "Geometry",

@@ -215,6 +215,69 @@ class Embedding(Record, frozen=True, kw_only=True):
         return getattr(self, published.get(key, key))
 
 
+class DatasetVersion(Record, frozen=True, kw_only=True):
+    """A version of a dataset: frozen images and annotations, divided into splits.
+
+    Attributes:
+        id: of the version.
+        dataset_id, dataset: id and name of the dataset.
+        version: such as ``1.0.0``.
+        status: ``building``, ``ready`` or ``failed``.
+        message: why it failed, or empty.
+        job_id: of the job that builds it.
+        split: percentages of train, validation and test.
+        splits: how many images each of them has.
+        seed: of the division.
+        labels: only annotations with these labels are in it; empty for all.
+        export_types: in which published clients can download it.
+        operations: names of the model runs and ground truths; None for all.
+        image_count, annotation_count: what it holds.
+        created_at: UTC, ISO 8601.
+    """
+
+    id: str
+    dataset_id: str
+    dataset: str
+    version: str
+    status: str
+    message: str
+    job_id: str
+    split: dict[str, float]
+    splits: dict[str, int]
+    seed: int
+    labels: list[str]
+    export_types: list[str]
+    operations: list[str] | None
+    image_count: int
+    annotation_count: int
+    created_at: str
+
+    def __getitem__(self, key: str) -> Any:
+        """The value under one of the published protocol's keys."""
+        published = {
+            "isSuccess": True, "versionId": self.id, "datasetVersionId": self.id,
+            "datasetId": self.dataset_id, "jobId": self.job_id, "job_id": self.job_id,
+        }  # fmt: skip
+        return published[key] if key in published else getattr(self, key)
+
+
+class DatasetDiff(Record, frozen=True, kw_only=True):
+    """How two versions differ.
+
+    Attributes:
+        added, removed: unique names of images that only the second or only the first has.
+        moved: of images in another split: name to the two splits.
+        changed: unique names of images whose annotations differ.
+        unchanged: how many images are the same in all.
+    """
+
+    added: list[str]
+    removed: list[str]
+    moved: dict[str, list[str]]
+    changed: list[str]
+    unchanged: int
+
+
 class SimilarImage(Record, frozen=True, kw_only=True):
     """An image that is near another by its embedding.
 

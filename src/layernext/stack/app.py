@@ -19,7 +19,7 @@ from litestar.datastructures import State
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from layernext.errors import ConfigurationError
-from layernext.stack.api import auth, health, native, openapi, published, transfer
+from layernext.stack.api import auth, exports, health, native, openapi, published, transfer
 from layernext.stack.api.access_log import JsonFormatter
 from layernext.stack.api.error_map import JSON, answer_error, envelope
 from layernext.stack.api.front import StackApplication
@@ -95,7 +95,7 @@ def create_app(store: Store, settings: Settings) -> StackApplication:
         store: stays the caller's, to be closed after the application has ended.
         settings: ``native`` decides whether the native protocol is there at all.
     """
-    routes = [*health.ROUTES, *openapi.ROUTES, *transfer.ROUTES, *published.ROUTES]
+    routes = [*health.ROUTES, *openapi.ROUTES, *transfer.ROUTES, *exports.ROUTES, *published.ROUTES]
     if settings.native:
         routes += native.ROUTES
     objects = FolderStore(settings.objects)

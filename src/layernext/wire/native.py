@@ -179,6 +179,7 @@ RUNS_PATH = f"{BASE_PATH}/runs"
 LABELS_PATH = f"{BASE_PATH}/labels"
 JOBS_PATH = f"{BASE_PATH}/jobs"
 KEYS_PATH = f"{BASE_PATH}/keys"
+DATASETS_PATH = f"{BASE_PATH}/datasets"
 EMBEDDING_SEARCH_PATH = f"{BASE_PATH}/embeddings/search"
 
 

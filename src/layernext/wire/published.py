@@ -58,6 +58,19 @@ def label_group_path(group_id: str, action: str) -> str:
     return f"{CLIENT}/label_groups/{segment(group_id)}/{action}"
 
 
+DATASET = "/dataset/api/client/dataset"
+CREATE_DATASET_PATH = f"{DATASET}/create"  # E54, GET
+UPDATE_VERSION_PATH = f"{DATASET}/updateExistingVersion"  # E55, GET
+NEW_VERSION_PATH = f"{DATASET}/updateNewVersion"  # E56, GET
+DELETE_VERSION_PATH = f"{DATASET}/deleteVersion"  # E57, GET
+EXPORT_TYPES = ("RAW", "YOLO Darknet", "COCO", "Pascal VOC")
+
+
+def version_data_path(version_id: str, export_type: str) -> str:
+    """E44, GET, pages from 1."""
+    return f"/dataset/api/dataset/getVersionData/{segment(version_id)}/{segment(export_type)}/"
+
+
 def handshake_path(version: str) -> str:
     """E01, GET."""
     return f"{CLIENT}/sdk/compatibility/{segment(version)}"

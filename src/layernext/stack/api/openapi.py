@@ -21,6 +21,7 @@ from layernext.stack.api.messages import Call
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.wire.native import NDJSON
 
+BINARY = "application/octet-stream"
 OPENAPI_PATH = "/api/openapi.json"
 DOCS_PATH = "/api/docs"
 
@@ -99,7 +100,10 @@ def _described(
     parameters = [*map(_parameter, record.path), *_query_parameters(record.query)]
     if parameters:
         described["parameters"] = parameters
-    if record.body is bytes:
+    if record.body is bytes and record.is_binary:
+        media = {"schema": {"type": "string", "contentMediaType": BINARY}}
+        described["requestBody"] = {"required": True, "content": {BINARY: media}}
+    elif record.body is bytes:
         lines = {"schema": {"type": "string", "contentMediaType": NDJSON}}
         described["requestBody"] = {
             "required": True, "description": LINES_IN, "content": {NDJSON: lines},
@@ -118,6 +122,9 @@ def _responses(method: str, record: Operation, schema_of: dict[str, Any]) -> dic
     done: dict[str, Any] = {"description": "Done.", "headers": request_id}
     if method == "HEAD":
         pass
+    elif record.answer is bytes and record.is_binary:
+        schema = {"type": "string", "contentMediaType": BINARY}
+        done |= {"description": "The bytes.", "content": {"*/*": {"schema": schema}}}
     elif record.answer is bytes:
         schema = {"type": "string", "contentMediaType": NDJSON}
         done |= {"description": LINES_OUT, "content": {NDJSON: {"schema": schema}}}

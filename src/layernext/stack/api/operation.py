@@ -39,6 +39,7 @@ class Operation(Struct, frozen=True, kw_only=True):
         query: a struct of its query fields.
         body: type of its JSON body; ``bytes`` for lines of JSON.
         answer: type of its answer; ``bytes`` for lines of JSON, ``str`` for a page.
+        is_binary: ``bytes`` are any bytes, not lines of JSON.
         status: of the answer.
         errors: statuses beside those that every route can have.
     """
@@ -50,6 +51,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     query: type[Struct] | None = None
     body: Any = None
     answer: Any = None
+    is_binary: bool = False
     status: int = 200
     errors: tuple[int, ...] = ()
 

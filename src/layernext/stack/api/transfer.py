@@ -72,6 +72,7 @@ def url_of_image(request: Call, image_id: int, name: str) -> str:
         path=(_FILE, Parameter("number", "The part's number, from 1.")),
         query=SignedQuery,
         body=bytes,
+        is_binary=True,
         errors=(400, 403, 404, 408, 413, 422, 507),
     ),
 )
@@ -146,6 +147,7 @@ _GET_FILE = Operation(
     path=(_FILE,),
     query=SignedQuery,
     answer=bytes,
+    is_binary=True,
     errors=(400, 403, 404, 416),
 )
 
@@ -166,6 +168,7 @@ async def get_file(request: Call) -> Response[Any]:
         path=(_FILE, Parameter("name", "Any name; it is for people.")),
         query=SignedQuery,
         answer=bytes,
+        is_binary=True,
         errors=(400, 403, 404, 416),
     ),
 )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from layernext.stack.jobs.datasets import build_handler
 from layernext.stack.jobs.files import LOOK_JOB, look_handler
 from layernext.stack.jobs.runner import Handler
 from layernext.stack.objects import ObjectStore
-from layernext.stack.store import Store
+from layernext.stack.store import BUILD_JOB, Store
 
 
 def handlers_for(store: Store, objects: ObjectStore) -> dict[str, Handler]:
@@ -14,4 +15,7 @@ def handlers_for(store: Store, objects: ObjectStore) -> dict[str, Handler]:
     Args:
         store, objects: what they work on.
     """
-    return {LOOK_JOB: look_handler(store.files, objects)}
+    return {
+        LOOK_JOB: look_handler(store.files, objects),
+        BUILD_JOB: build_handler(store.datasets),
+    }

@@ -1,6 +1,13 @@
 """The database: its tables, and every statement that the stack makes to it."""
 
 from layernext.stack.store.collections import CONTENT_TYPES
+from layernext.stack.store.datasets import (
+    BUILD_JOB,
+    Datasets,
+    VersionImage,
+    VersionRow,
+    VersionSettings,
+)
 from layernext.stack.store.embeddings import Similar
 from layernext.stack.store.fields import check as check_fields
 from layernext.stack.store.files import (
@@ -21,6 +28,7 @@ from layernext.stack.store.prepared import (
     SetKeyKind,
     value_text,
 )
+from layernext.stack.store.projects import TASK_STATUSES, ProjectRow, TaskRow
 from layernext.stack.store.records import (
     CollectionRow,
     FileItem,
@@ -40,14 +48,19 @@ from layernext.stack.store.records import (
     ValueRef,
 )
 from layernext.stack.store.selections import Selections
+from layernext.stack.store.splits import SPLITS
 from layernext.stack.store.store import Store
 from layernext.stack.store.uploads import UploadSettings
 
 __all__ = [
+    "BUILD_JOB",
     "CONTENT_TYPES",
+    "SPLITS",
+    "TASK_STATUSES",
     "BatchPreparation",
     "Began",
     "CollectionRow",
+    "Datasets",
     "FileItem",
     "FileRow",
     "FileUploadRequest",
@@ -66,6 +79,7 @@ __all__ = [
     "NewFile",
     "NewKey",
     "PreparedSet",
+    "ProjectRow",
     "Role",
     "Selection",
     "Selections",
@@ -75,9 +89,13 @@ __all__ = [
     "Store",
     "StoredFile",
     "StoredSet",
+    "TaskRow",
     "UploadPlace",
     "UploadSettings",
     "ValueRef",
+    "VersionImage",
+    "VersionRow",
+    "VersionSettings",
     "check_fields",
     "object_path",
     "unique_name",

@@ -30,7 +30,9 @@ from layernext.stack.store.schema import (
     operation_collection,
     selection_item,
 )
+from layernext.stack.store.schema_datasets import version_item, version_set
 from layernext.stack.store.schema_embeddings import embedding
+from layernext.stack.store.schema_projects import project_image
 from layernext.wire.native import PageOf
 
 UNNAMED = ""
@@ -307,6 +309,7 @@ def _join(connection: sa.Connection, image_id: int, other_id: int, collection_id
     _give_fields(connection, image_id, other_id)
     chosen = selection_item.c.image_id == image_id
     connection.execute(sa.delete(selection_item).where(chosen))
+    _give_versions(connection, image_id, other_id)
     theirs = sa.select(embedding.c.model_id).where(embedding.c.image_id == other_id)
     mine = embedding.c.image_id == image_id
     connection.execute(sa.delete(embedding).where(mine, embedding.c.model_id.in_(theirs)))
@@ -327,6 +330,21 @@ def _give_fields(connection: sa.Connection, image_id: int, other_id: int) -> Non
     double = image_field.c.name.in_([*kept])
     connection.execute(sa.delete(image_field).where(mine, double))
     connection.execute(sa.update(image_field).where(mine).values(image_id=other_id))
+
+
+def _give_versions(connection: sa.Connection, image_id: int, other_id: int) -> None:
+    """Let the places of one image in versions and projects be another's, unless that is in them."""
+    theirs = sa.select(version_item.c.version_id).where(version_item.c.image_id == other_id)
+    for table in (version_set, version_item):
+        mine = table.c.image_id == image_id
+        connection.execute(sa.delete(table).where(mine, table.c.version_id.in_(theirs)))
+        connection.execute(sa.update(table).where(mine).values(image_id=other_id))
+    projects = sa.select(project_image.c.project_id).where(project_image.c.image_id == other_id)
+    own = project_image.c.image_id == image_id
+    connection.execute(
+        sa.delete(project_image).where(own, project_image.c.project_id.in_(projects))
+    )
+    connection.execute(sa.update(project_image).where(own).values(image_id=other_id))
 
 
 def remainder(key: str, prefix: str) -> str:

@@ -17,6 +17,7 @@ from layernext.errors import InvalidRequest
 from layernext.model import Collection, Job, Label, Mode, ModelRun
 from layernext.stack.store import collections, keys, reading, sets, uploads
 from layernext.stack.store.database import Database
+from layernext.stack.store.datasets import Datasets
 from layernext.stack.store.embeddings import Embeddings
 from layernext.stack.store.file_listing import FileListing
 from layernext.stack.store.files import Files
@@ -24,6 +25,7 @@ from layernext.stack.store.items import Items
 from layernext.stack.store.jobs import Jobs
 from layernext.stack.store.labels import Labels
 from layernext.stack.store.prepared import PreparedSet
+from layernext.stack.store.projects import Projects
 from layernext.stack.store.records import (
     CollectionRow,
     Key,
@@ -54,6 +56,8 @@ class Store:
         file_listing: the files of a collection, page by page.
         embeddings: vectors of images.
         items: images and other files, by query.
+        datasets: frozen selections, divided into splits.
+        projects: images that people annotate, cut into tasks.
     """
 
     def __init__(self, database: Database) -> None:
@@ -65,6 +69,8 @@ class Store:
         self.file_listing = FileListing(database)
         self.embeddings = Embeddings(database)
         self.items = Items(database, self.selections)
+        self.datasets = Datasets(database)
+        self.projects = Projects(database)
 
     @classmethod
     def open(cls, url: str) -> Store:

@@ -2,6 +2,7 @@
 
 from layernext.stack.api.native import (
     annotations,
+    datasets,
     embeddings,
     file_listing,
     files,
@@ -18,6 +19,7 @@ ROUTES = [
     *files.ROUTES,
     *items.ROUTES,
     *file_listing.ROUTES,
+    *datasets.ROUTES,
     *embeddings.ROUTES,
     *keys.ROUTES,
 ]

@@ -98,6 +98,7 @@ def _record(request: Call, file: FileRow) -> FileRecord:
         role="read",
         body=FilesRequest,
         answer=bytes,
+        is_binary=True,
         errors=(400, 413, 422, 503),
     ),
 )

@@ -77,6 +77,7 @@ async def known_files(request: Call) -> Response[bytes]:
         role="write",
         path=(_UPLOAD,),
         body=bytes,
+        is_binary=True,
         answer=BundleResult,
         errors=(400, 404, 408, 413, 415, 422, 507),
     ),

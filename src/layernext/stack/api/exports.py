@@ -1,0 +1,220 @@
+"""Files that are made of a dataset version when somebody asks for them, at signed URLs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from litestar import Response
+from litestar.response.base import ASGIResponse
+
+from layernext.errors import NotFound
+from layernext.formats import Losses, Sample, in_pixels, voc_xml, write_export, yolo_line
+from layernext.model import Annotation, decode_trusted
+from layernext.stack.api.messages import Call, read_path
+from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.sending import Sender
+from layernext.stack.api.services import Services, services_of
+from layernext.stack.api.signed import (
+    DOWNLOAD_SECONDS,
+    SignedQuery,
+    base_url,
+    check_signature,
+    signed_url,
+)
+from layernext.stack.store import SPLITS, Datasets, VersionImage, VersionRow
+
+PIECE_BYTES = 1 << 20
+_VERSION = Parameter("version_id", "The version's id.")
+
+
+def export_url(request: Call, version_id: str, name: str) -> str:
+    """Where a file of a version is."""
+    return _signed(request, f"/exports/{version_id}/{name}")
+
+
+def image_export_url(request: Call, version_id: str, ending: str, image_id: int) -> str:
+    """Where the annotations of one image of a version are."""
+    return _signed(request, f"/exports/{version_id}/{ending}/{image_id:024x}")
+
+
+def _signed(request: Call, path: str) -> str:
+    secret = services_of(request).url_secret
+    return signed_url(base_url(request), secret, "GET", path, DOWNLOAD_SECONDS)
+
+
+@operation(
+    "GET",
+    "/exports/{version_id:str}/{name:str}",
+    Operation(
+        summary="A file of a dataset version",
+        tag="Files",
+        role=None,
+        path=(_VERSION, Parameter("name", "Such as `annotations.json` or `train.json`.")),
+        query=SignedQuery,
+        answer=bytes,
+        is_binary=True,
+        errors=(400, 403, 404, 422, 503),
+    ),
+)
+async def version_file(request: Call) -> Response[Any]:
+    """All annotations of a version in one file, for whoever has its signed URL."""
+    version_id, name = read_path(request, "version_id"), read_path(request, "name")
+    check_signature(request, "GET", f"/exports/{version_id}/{name}")
+    services = services_of(request)
+    version = await services.call(services.store.datasets.get, version_id)
+    folder = tempfile.TemporaryDirectory()
+    try:
+        path = Path(folder.name) / "file"
+        await services.ingest(_write, services.store.datasets, version, name, path)
+    except BaseException:
+        folder.cleanup()
+        raise
+    return _FileAnswer(services, path, folder)
+
+
+def _write(datasets: Datasets, version: VersionRow, name: str, path: Path) -> None:
+    if name == "readme.txt":
+        path.write_text(_readme(version), encoding="utf-8")
+    elif name == "classes.txt":
+        labels = label_list(datasets, version)
+        path.write_text("".join(f"{label}\n" for label in labels), encoding="utf-8")
+    elif name == "annotations.json":
+        write_export(iter_samples(datasets, version, sizes=False), path, "layernext")
+    elif name in {f"{split}.json" for split in SPLITS}:
+        split = name.removesuffix(".json")
+        chosen = (each for each in iter_samples(datasets, version) if each.split == split)
+        write_export(chosen, path, "coco", labels=label_list(datasets, version))
+    else:
+        raise NotFound("a version has no such file", status=404)
+
+
+def _readme(version: VersionRow) -> str:
+    counts = ", ".join(f"{count} {split}" for split, count in sorted(version.splits.items()))
+    return (
+        f"{version.dataset}, version 1.0.{version.number}: {version.image_count} images ({counts}),\n"
+        f"{version.annotation_count} annotations. Made {version.created_at}, seed {version.settings.seed}.\n"
+    )
+
+
+def iter_samples(
+    datasets: Datasets, version: VersionRow, *, sizes: bool = True
+) -> Iterator[Sample]:
+    """The images of a version with their annotations, all sets of an image behind one another."""
+    for row in datasets.iter_images(version):
+        yield Sample(
+            image=row.name,
+            annotations=annotations_of(version, row),
+            width=row.width,
+            height=row.height,
+            split=row.split if sizes else None,
+        )
+
+
+def annotations_of(version: VersionRow, row: VersionImage) -> list[Annotation]:
+    """The annotations of an image, in pixels, of the labels that the version has."""
+    labels = set(version.settings.labels)
+    found: list[Annotation] = []
+    for one in row.sets:
+        decoded = decode_trusted(one.raw, one.geometry)
+        decoded = msgspec.structs.replace(decoded, normalized=one.normalized)
+        found += [
+            each
+            for each in in_pixels(decoded, row.width, row.height)
+            if not labels or each.label in labels
+        ]
+    return found
+
+
+def label_list(datasets: Datasets, version: VersionRow) -> list[str]:
+    """The labels of a version in an order that is always the same."""
+    if version.settings.labels:
+        return version.settings.labels
+    return sorted(
+        {one.label for each in iter_samples(datasets, version) for one in each.annotations}
+    )
+
+
+@operation(
+    "GET",
+    "/exports/{version_id:str}/{ending:str}/{image_id:str}",
+    Operation(
+        summary="The annotations of an image of a dataset version",
+        tag="Files",
+        role=None,
+        path=(
+            _VERSION,
+            Parameter("ending", "`txt` for YOLO, `xml` for Pascal VOC."),
+            Parameter("image_id", "The image's id."),
+        ),
+        query=SignedQuery,
+        answer=bytes,
+        is_binary=True,
+        errors=(400, 403, 404, 422),
+    ),
+)
+async def image_file(request: Call) -> Response[bytes]:
+    """The annotations of one image, for whoever has the signed URL."""
+    version_id, ending = read_path(request, "version_id"), read_path(request, "ending")
+    image_id = read_path(request, "image_id")
+    check_signature(request, "GET", f"/exports/{version_id}/{ending}/{image_id}")
+    services = services_of(request)
+    datasets = services.store.datasets
+
+    def work() -> bytes:
+        version = datasets.get(version_id)
+        rows = datasets.page(version, after=0, limit=1, only=int(image_id, 16))
+        if not rows:
+            raise NotFound("the version has no such image", status=404)
+        row = rows[0]
+        sample = Sample(
+            image=row.name,
+            annotations=annotations_of(version, row),
+            width=row.width,
+            height=row.height,
+        )
+        if ending == "xml":
+            return voc_xml(sample, Losses())
+        labels = label_list(datasets, version)
+        size = (row.width or 1, row.height or 1)
+        lines = [
+            yolo_line(one, labels.index(one.label), size, as_polygon=False)
+            for one in sample.annotations
+        ]
+        return "".join(f"{line}\n" for line in lines if line is not None).encode()
+
+    kind = "application/xml" if ending == "xml" else "text/plain"
+    return Response(await services.call(work), media_type=kind)
+
+
+class _FileAnswer(Response[Any]):
+    """Sends a temporary file, and removes it."""
+
+    def __init__(
+        self, services: Services, path: Path, folder: tempfile.TemporaryDirectory[str]
+    ) -> None:
+        super().__init__(b"", media_type="application/octet-stream")
+        self._services, self._path, self._folder = services, path, folder
+
+    def to_asgi_response(self, *arguments: Any, **named: Any) -> ASGIResponse:
+        """The ASGI application that sends the stream."""
+        made = super().to_asgi_response(*arguments, **named)
+        pieces = _pieces(self._path, self._folder)
+        return Sender(
+            self._services, pieces, made.encode_headers(), places=self._services.transfers
+        )
+
+
+def _pieces(path: Path, folder: tempfile.TemporaryDirectory[str]) -> Iterator[bytes]:
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(PIECE_BYTES):
+                yield piece
+    finally:
+        folder.cleanup()
+
+
+ROUTES = [version_file, image_file]

@@ -1,0 +1,407 @@
+"""Datasets: made and changed (E54 to E57), downloaded by pages (E44)."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from litestar import Response
+from msgspec import Meta, Struct, field
+
+from layernext.errors import DataError, InvalidRequest, NotFound, Problem
+from layernext.stack.api.exports import export_url, image_export_url
+from layernext.stack.api.messages import (
+    Call,
+    answer,
+    check_name,
+    read_message,
+    read_path,
+    read_query,
+)
+from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.services import services_of
+from layernext.stack.api.transfer import url_of_image
+from layernext.stack.store import SPLITS, VersionImage, VersionRow, VersionSettings
+from layernext.wire.published import (
+    CREATE_DATASET_PATH,
+    DELETE_VERSION_PATH,
+    EXPORT_TYPES,
+    NEW_VERSION_PATH,
+    PAGE_SIZE,
+    UPDATE_VERSION_PATH,
+)
+
+_TAG = "Published protocol"
+_NEEDS_SIZE = {"YOLO Darknet", "Pascal VOC"}
+_NOT_IN_DIRECTORY = re.compile(r"[^\w. -]")
+_TOLERANCE = 1e-6
+MAX_PAGE_SIZE = 1_000
+
+
+class SelectionQuery(Struct, frozen=True, rename="camel"):
+    """Which selection, and of which version.
+
+    Attributes:
+        dataset_selection_id: from E26.
+        dataset_version_id: the version that is followed by another one.
+    """
+
+    dataset_selection_id: str
+    dataset_version_id: str | None = None
+
+
+class VersionQuery(Struct, frozen=True, rename="camel"):
+    """Which version.
+
+    Attributes:
+        dataset_version_id: its id.
+    """
+
+    dataset_version_id: str
+
+
+class VersionRequest(Struct, frozen=True, rename="camel"):
+    """E54 to E56.
+
+    Attributes:
+        name: of a new dataset.
+        split_info: percentages of train, test and validation.
+        labels: only annotations with these; empty for all.
+        export_types: ``RAW``, ``YOLO Darknet``, ``COCO``, ``Pascal VOC``.
+        operations: names of model runs and ground truths; null for all.
+        augmentations: must be empty.
+        seed, stratify: of the division; no published client sends them.
+    """
+
+    split_info: dict[str, float]
+    name: str | None = None
+    labels: list[str] = field(default_factory=list)
+    export_types: list[str] = field(default_factory=list)
+    operations: list[str] | None = None
+    augmentations: Any = None
+    seed: Annotated[int, Meta(ge=0, lt=1 << 53)] = 0
+    stratify: bool = False
+
+
+class VersionAnswer(Struct, frozen=True, rename="camel", kw_only=True):
+    """The answer to E54 to E56: a job builds the version."""
+
+    is_success: bool = True
+    dataset_id: str
+    dataset_version_id: str
+    version_id: str
+    version: str
+    job_id: str
+    message: str
+
+
+class DoneAnswer(Struct, frozen=True, rename="camel", kw_only=True):
+    """It is done."""
+
+    is_success: bool = True
+
+
+class DataQuery(Struct, frozen=True, rename="camel"):
+    """Which page.
+
+    Attributes:
+        page_no: counts from 1.
+        page_size: images in a page.
+    """
+
+    page_no: Annotated[int, Meta(ge=1, lt=1_000_000_000)] = 1
+    page_size: Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE)] = PAGE_SIZE
+
+
+class VersionResource(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A file of a page."""
+
+    file_name: str
+    file_download_folder_location: str
+    file_url: str | None = None
+    is_media_file: bool | None = None
+    writing_path_file_name: str | None = None
+
+
+class VersionPage(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A page."""
+
+    identifier: str
+    format: str
+    group_unique_name: str
+    raw_file_name: str = "annotations.json"
+    creatable_directories: list[str]
+    next_page: bool
+    resource_array: list[VersionResource]
+
+
+class VersionPageAnswer(Struct, frozen=True):
+    """The answer to E44."""
+
+    data: VersionPage
+
+
+def version_number(version: VersionRow) -> str:
+    """As people read it."""
+    return f"1.0.{version.number}"
+
+
+def read_settings(wanted: VersionRequest) -> VersionSettings:
+    """How a version is to be made.
+
+    Raises:
+        DataError: something cannot be, with the place.
+    """
+    problems = []
+    if set(wanted.split_info) != set(SPLITS):
+        problems.append(Problem("splitInfo", "must have train, test and validation"))
+    elif min(wanted.split_info.values()) < 0:
+        problems.append(Problem("splitInfo", "must not have negative percentages"))
+    elif abs(sum(wanted.split_info.values()) - 100) > _TOLERANCE:
+        total = sum(wanted.split_info.values())
+        problems.append(Problem("splitInfo", f"adds up to {total:g}, must be 100"))
+    for number, kind in enumerate(wanted.export_types):
+        if kind not in EXPORT_TYPES:
+            known = ", ".join(EXPORT_TYPES)
+            problems.append(
+                Problem(f"exportTypes[{number}]", f"is {kind[:60]!r}; this stack makes {known}")
+            )
+    if wanted.augmentations:
+        problems.append(
+            Problem("augmentations", "are not made by this stack; augment while you train")
+        )
+    if problems:
+        raise DataError(problems)
+    return VersionSettings(
+        split=wanted.split_info,
+        seed=wanted.seed,
+        labels=wanted.labels,
+        export_types=wanted.export_types or ["RAW"],
+        operations=wanted.operations,
+        stratify=wanted.stratify,
+    )
+
+
+@operation(
+    "GET",
+    CREATE_DATASET_PATH,
+    Operation(
+        summary="E54: make a dataset",
+        tag=_TAG,
+        role="write",
+        query=SelectionQuery,
+        body=VersionRequest,
+        answer=VersionAnswer,
+        errors=(400, 404, 409, 413, 422),
+    ),
+)
+async def create_dataset(request: Call) -> Response[bytes]:
+    """Makes a dataset with a first version, which a job builds. A GET that writes, as published."""
+    query, wanted = read_query(request, SelectionQuery), await read_message(request, VersionRequest)
+    check_name(wanted.name, "name", "a dataset")
+    settings, services = read_settings(wanted), services_of(request)
+    store = services.store
+
+    def work() -> VersionRow:
+        selection = store.selections.find(query.dataset_selection_id)
+        return store.datasets.create(str(wanted.name), selection, settings)
+
+    return _made(request, await services.call(work), "the dataset is being built")
+
+
+@operation(
+    "GET",
+    NEW_VERSION_PATH,
+    Operation(
+        summary="E56: make a version",
+        tag=_TAG,
+        role="write",
+        query=SelectionQuery,
+        body=VersionRequest,
+        answer=VersionAnswer,
+        errors=(400, 404, 413, 422),
+    ),
+)
+async def new_version(request: Call) -> Response[bytes]:
+    """Makes a version after another one. Images keep their split. A GET that writes."""
+    return await _follow(request, "the version is being built")
+
+
+@operation(
+    "GET",
+    UPDATE_VERSION_PATH,
+    Operation(
+        summary="E55: change a version",
+        tag=_TAG,
+        role="write",
+        query=SelectionQuery,
+        body=VersionRequest,
+        answer=VersionAnswer,
+        errors=(400, 404, 413, 422),
+    ),
+)
+async def update_version(request: Call) -> Response[bytes]:
+    """Makes a version after another one, too: one that is ready never changes. The answer has its id."""
+    return await _follow(request, "a version never changes; a new one is being built")
+
+
+async def _follow(request: Call, message: str) -> Response[bytes]:
+    query, wanted = read_query(request, SelectionQuery), await read_message(request, VersionRequest)
+    settings, services = read_settings(wanted), services_of(request)
+    store = services.store
+
+    def work() -> VersionRow:
+        selection = store.selections.find(query.dataset_selection_id)
+        return store.datasets.add_version(query.dataset_version_id or "", selection, settings)
+
+    return _made(request, await services.call(work), message)
+
+
+def _made(request: Call, version: VersionRow, message: str) -> Response[bytes]:
+    services_of(request).jobs.wake()
+    return answer(
+        VersionAnswer(
+            dataset_id=version.dataset_id,
+            dataset_version_id=version.id,
+            version_id=version.id,
+            version=version_number(version),
+            job_id=version.job_id,
+            message=message,
+        )
+    )
+
+
+@operation(
+    "GET",
+    DELETE_VERSION_PATH,
+    Operation(
+        summary="E57: delete a version",
+        tag=_TAG,
+        role="write",
+        query=VersionQuery,
+        answer=DoneAnswer,
+        errors=(400, 404),
+    ),
+)
+async def delete_version(request: Call) -> Response[bytes]:
+    """Deletes a version for good; its images and their annotations stay. A GET that deletes."""
+    wanted, services = read_query(request, VersionQuery), services_of(request)
+    if not await services.call(services.store.datasets.delete, wanted.dataset_version_id):
+        name = wanted.dataset_version_id[:100]
+        raise NotFound(f"there is no dataset version {name!r}", status=404)
+    return answer(DoneAnswer())
+
+
+@operation(
+    "GET",
+    "/dataset/api/dataset/getVersionData/{version_id:str}/{export_type:str}",
+    Operation(
+        summary="E44: download a version by pages",
+        tag=_TAG,
+        role="read",
+        path=(
+            Parameter("version_id", "The version's id."),
+            Parameter("export_type", "One of those that it was made for."),
+        ),
+        query=DataQuery,
+        answer=VersionPageAnswer,
+        errors=(400, 404, 409, 422),
+    ),
+)
+async def version_page(request: Call) -> Response[bytes]:
+    """The files of a version: images, and annotations in the export type's form."""
+    query, services = read_query(request, DataQuery), services_of(request)
+    kind, datasets = read_path(request, "export_type"), services.store.datasets
+    version = await services.call(datasets.get, read_path(request, "version_id"))
+    check_ready(version)
+    if kind not in version.settings.export_types:
+        known = ", ".join(version.settings.export_types)
+        raise InvalidRequest(f"the version was made for {known}, not for {kind[:60]!r}", status=422)
+
+    def page() -> VersionPage:
+        offset = (query.page_no - 1) * query.page_size
+        rows = datasets.page_at(version, offset=offset, limit=query.page_size + 1)
+        has_more = len(rows) > query.page_size
+        resources = [
+            each
+            for row in rows[: query.page_size]
+            for each in _resources(request, version, kind, row)
+        ]
+        if not has_more:
+            resources += _last(request, version, kind)
+        return VersionPage(
+            identifier=version.id,
+            format=kind,
+            group_unique_name=_directory(version),
+            creatable_directories=_directories(kind),
+            next_page=has_more,
+            resource_array=resources,
+        )
+
+    return answer(VersionPageAnswer(await services.call(page)))
+
+
+def check_ready(version: VersionRow) -> None:
+    """Refuse a version that is not there yet.
+
+    Raises:
+        InvalidRequest: it is being built, or that failed.
+    """
+    if version.status != "ready":
+        why = f": {version.failure}" if version.failure else ""
+        raise InvalidRequest(f"the version is {version.status}{why}", status=409)
+
+
+def _directory(version: VersionRow) -> str:
+    name = _NOT_IN_DIRECTORY.sub("_", version.dataset)[:100].strip(" .") or "dataset"
+    return f"{name}-{version_number(version)}"
+
+
+def _directories(kind: str) -> list[str]:
+    return [f"{split}2017" for split in SPLITS] if kind == "COCO" else ["data"]
+
+
+def _resources(
+    request: Call, version: VersionRow, kind: str, row: VersionImage
+) -> list[VersionResource]:
+    folder = f"{row.split}2017" if kind == "COCO" else "data"
+    url = url_of_image(request, row.image_id, row.name) if row.has_file else None
+    is_listed = kind in {"YOLO Darknet", "Pascal VOC"}
+    # Names with folders in them become flat, as the directories are fixed.
+    name = row.name.replace("/", "_").replace("\\", "_")
+    media = VersionResource(
+        file_name=name,
+        file_download_folder_location=folder,
+        file_url=url,
+        is_media_file=True,
+        writing_path_file_name=row.split if is_listed and url else None,
+    )
+    if kind not in _NEEDS_SIZE:
+        return [media]
+    ending = "txt" if kind == "YOLO Darknet" else "xml"
+    text = VersionResource(
+        file_name=f"{name.rpartition('.')[0] or name}.{ending}",
+        file_download_folder_location=folder,
+        file_url=image_export_url(request, version.id, ending, row.image_id),
+    )
+    return [media, text]
+
+
+def _last(request: Call, version: VersionRow, kind: str) -> list[VersionResource]:
+    names = {
+        "RAW": ["annotations.json", "readme.txt"],
+        "YOLO Darknet": ["classes.txt", "readme.txt"],
+        "COCO": [f"{split}.json" for split in SPLITS],
+        "Pascal VOC": [],
+    }[kind]
+    return [
+        VersionResource(
+            file_name=name,
+            file_download_folder_location=".",
+            file_url=export_url(request, version.id, name),
+        )
+        for name in names
+    ]
+
+
+ROUTES = [create_dataset, new_version, update_version, delete_version, version_page]

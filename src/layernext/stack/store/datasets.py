@@ -1,0 +1,478 @@
+"""Datasets: frozen selections of images and annotations, divided into splits.
+
+A version is made by a job: the images come from a selection, the annotations are copied as they are at that
+moment. Once it is ready nothing changes it but its deletion.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Struct
+
+from layernext.errors import Conflict, InvalidRequest, NotFound
+from layernext.model import Mode
+from layernext.stack.store import content
+from layernext.stack.store.clock import now_text
+from layernext.stack.store.database import Database
+from layernext.stack.store.files import unique_name
+from layernext.stack.store.jobs import Jobs
+from layernext.stack.store.records import Selection, StoredSet
+from layernext.stack.store.schema import (
+    GEOMETRIES_BY_CODE,
+    annotation_set,
+    collection,
+    image,
+    operation,
+    selection_item,
+)
+from layernext.stack.store.schema_datasets import (
+    dataset,
+    dataset_version,
+    version_item,
+    version_set,
+)
+from layernext.stack.store.splits import SPLITS, Candidate, assign
+from layernext.stack.store.storable import is_storable
+
+BUILD_JOB = "dataset.build"
+CHUNK = 2_000
+
+
+class VersionSettings(Struct, frozen=True, kw_only=True):
+    """How a version is made.
+
+    Attributes:
+        split: percentages of train, validation and test.
+        seed: of the division.
+        labels: only annotations with these labels; empty for all.
+        export_types: in which it can be downloaded by published clients.
+        operations: names of model runs and ground truths; None for all, empty for none.
+        stratify: divide each label evenly.
+    """
+
+    split: dict[str, float]
+    seed: int = 0
+    labels: list[str] = []
+    export_types: list[str] = []
+    operations: list[str] | None = None
+    stratify: bool = False
+
+
+class VersionRow(Struct, frozen=True, kw_only=True):
+    """A version of a dataset."""
+
+    row_id: int
+    id: str
+    dataset_id: str
+    dataset: str
+    number: int
+    status: str
+    failure: str
+    settings: VersionSettings
+    base_id: int | None
+    job_id: str
+    image_count: int
+    annotation_count: int
+    created_at: str
+    ready_at: str | None
+    splits: dict[str, int] = {}
+
+
+class VersionImage(Struct, frozen=True, kw_only=True):
+    """An image of a version with its annotation sets."""
+
+    image_id: int
+    name: str
+    unique_name: str
+    split: str
+    has_file: bool
+    width: int | None
+    height: int | None
+    sets: list[StoredSet]
+
+
+class Datasets:
+    """The datasets of a database.
+
+    Args:
+        database: where they are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    # -- making -----------------------------------------------------------------------------
+
+    def create(self, name: str, selection: Selection, settings: VersionSettings) -> VersionRow:
+        """A new dataset with its first version, to be built.
+
+        Raises:
+            Conflict: there is a dataset of this name.
+        """
+
+        def work(connection: sa.Connection) -> str:
+            values = {"public_id": secrets.token_hex(12), "name": name, "created_at": now_text()}
+            there = sa.select(dataset.c.id).where(dataset.c.name == name)
+            if connection.execute(there).first() is not None:
+                raise Conflict(f"there is a dataset {name!r} already", status=409)
+            made = connection.execute(sa.insert(dataset).values(values)).inserted_primary_key
+            row_id = int(made[0]) if made else 0
+            return self._add_version(connection, row_id, selection, settings, None)
+
+        return self.get(self._database.write_again(work))
+
+    def add_version(
+        self, base_id: str, selection: Selection, settings: VersionSettings
+    ) -> VersionRow:
+        """A further version of a dataset; images keep the split that they have in the one before.
+
+        Raises:
+            NotFound: there is no such version.
+        """
+        base = self.get(base_id)
+
+        def work(connection: sa.Connection) -> str:
+            chosen = sa.select(dataset.c.id).where(dataset.c.public_id == base.dataset_id)
+            row_id = connection.execute(chosen.with_for_update()).scalar_one()
+            return self._add_version(connection, row_id, selection, settings, base.row_id)
+
+        return self.get(self._database.write_again(work))
+
+    @staticmethod
+    def _add_version(
+        connection: sa.Connection,
+        dataset_id: int,
+        selection: Selection,
+        settings: VersionSettings,
+        base_id: int | None,
+    ) -> str:
+        highest = sa.select(sa.func.max(dataset_version.c.number)).where(
+            dataset_version.c.dataset_id == dataset_id
+        )
+        number = connection.execute(highest).scalar_one()
+        public_id = secrets.token_hex(12)
+        job_id = Jobs.create_in(
+            connection, BUILD_JOB, "Build a dataset version", {"version": public_id}
+        )
+        values = {
+            "public_id": public_id,
+            "dataset_id": dataset_id,
+            "number": 0 if number is None else number + 1,
+            "status": "building",
+            "failure": "",
+            "settings": msgspec.json.encode(settings).decode(),
+            "base_id": base_id,
+            "job_id": job_id,
+            "image_count": 0,
+            "annotation_count": 0,
+            "created_at": now_text(),
+        }
+        made = connection.execute(sa.insert(dataset_version).values(values)).inserted_primary_key
+        row_id = int(made[0]) if made else 0
+        images = (
+            sa.select(sa.literal(row_id), image.c.id, sa.literal(-1))
+            .join(selection_item, selection_item.c.image_id == image.c.id)
+            .where(selection_item.c.selection_id == selection.row_id)
+        )
+        into = sa.insert(version_item)
+        connection.execute(into.from_select(["version_id", "image_id", "split"], images))
+        return public_id
+
+    def build(self, version_id: str, tell: Callable[[float], None]) -> dict[str, Any]:
+        """Divide a version's images, and copy their annotations; again it begins from the start.
+
+        Raises:
+            NotFound: it was deleted meanwhile.
+            InvalidRequest: it has no images.
+        """
+        version = self.get(version_id)
+        if version.status == "ready":
+            return {"images": version.image_count, "annotations": version.annotation_count}
+        try:
+            counts = self._build(version, tell)
+        except (InvalidRequest, NotFound) as error:
+            self._set(version.row_id, status="failed", failure=str(error))
+            raise
+        return counts
+
+    def _build(self, version: VersionRow, tell: Callable[[float], None]) -> dict[str, Any]:
+        settings = version.settings
+        with self._database.write() as connection:
+            mine = version_set.c.version_id == version.row_id
+            connection.execute(sa.delete(version_set).where(mine))
+        candidates = self._candidates(version)
+        if not candidates:
+            raise InvalidRequest("the selection has no images", status=422)
+        kept = self._splits_of(version.base_id) if version.base_id is not None else {}
+        splits = assign(candidates, settings.split, settings.seed, kept)
+        ids = sorted(splits)
+        annotations = 0
+        for start in range(0, len(ids), CHUNK):
+            some = ids[start : start + CHUNK]
+            tell(100.0 * start / len(ids))
+            with self._database.write() as connection:
+                changing = sa.update(version_item).where(
+                    version_item.c.version_id == version.row_id,
+                    version_item.c.image_id == sa.bindparam("which"),
+                )
+                values = [{"which": one, "number": splits[one]} for one in some]
+                connection.execute(changing.values(split=sa.bindparam("number")), values)
+                annotations += self._copy_sets(connection, version, some)
+        self._set(
+            version.row_id,
+            status="ready",
+            ready_at=now_text(),
+            image_count=len(ids),
+            annotation_count=annotations,
+        )
+        return {"images": len(ids), "annotations": annotations}
+
+    @staticmethod
+    def _copy_sets(connection: sa.Connection, version: VersionRow, some: Sequence[int]) -> int:
+        names = version.settings.operations
+        if names is not None and not names:
+            return 0
+        own = annotation_set.c
+        chosen = (
+            sa.select(
+                sa.literal(version.row_id),
+                own.image_id,
+                operation.c.name,
+                operation.c.mode,
+                own.geometry,
+                own.normalized,
+                own.annotation_count,
+                own.content,
+            )
+            .join(operation, operation.c.id == own.operation_id)
+            .where(own.image_id.in_(list(some)))
+            .order_by(own.image_id, own.operation_id)
+        )
+        if names is not None:
+            chosen = chosen.where(operation.c.name.in_(names))
+        columns = [
+            "version_id", "image_id", "run", "mode", "geometry", "normalized",
+            "annotation_count", "content",
+        ]  # fmt: skip
+        connection.execute(sa.insert(version_set).from_select(columns, chosen))
+        mine = version_set.c.version_id == version.row_id
+        counted = sa.select(sa.func.coalesce(sa.func.sum(version_set.c.annotation_count), 0))
+        here = mine & version_set.c.image_id.in_(list(some))
+        return int(connection.execute(counted.where(here)).scalar_one())
+
+    def _candidates(self, version: VersionRow) -> list[Candidate]:
+        labels = self._strata(version) if version.settings.stratify else {}
+        chosen = (
+            sa.select(image.c.id, image.c.name, image.c.checksum, collection.c.storage_path)
+            .join(version_item, version_item.c.image_id == image.c.id)
+            .join(collection, collection.c.id == image.c.collection_id)
+            .where(version_item.c.version_id == version.row_id)
+            .order_by(image.c.id)
+        )
+        with self._database.read() as connection:
+            return [
+                Candidate(
+                    image_id=row.id,
+                    name=unique_name(row.storage_path, row.name),
+                    same_file=row.checksum or f"#{row.id}",
+                    stratum=labels.get(row.id, ""),
+                )
+                for row in connection.execute(chosen)
+            ]
+
+    def _strata(self, version: VersionRow) -> dict[int, str]:
+        """The rarest label of each image, as a number."""
+        chosen = (
+            sa.select(annotation_set.c.image_id, annotation_set.c.label_summary)
+            .join(version_item, version_item.c.image_id == annotation_set.c.image_id)
+            .join(operation, operation.c.id == annotation_set.c.operation_id)
+            .where(version_item.c.version_id == version.row_id)
+        )
+        names = version.settings.operations
+        if names is not None:
+            chosen = chosen.where(operation.c.name.in_(names))
+        of_image: dict[int, set[int]] = {}
+        totals: dict[int, int] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(chosen):
+                ids = memoryview(row.label_summary).cast("I")[::2].tolist()
+                new = set(ids) - of_image.setdefault(row.image_id, set())
+                of_image[row.image_id] |= new
+                for one in new:
+                    totals[one] = totals.get(one, 0) + 1
+        return {
+            one: str(min(ids, key=lambda label: (totals[label], label)))
+            for one, ids in of_image.items()
+            if ids
+        }
+
+    def _splits_of(self, version_row_id: int) -> dict[int, int]:
+        chosen = sa.select(version_item.c.image_id, version_item.c.split).where(
+            version_item.c.version_id == version_row_id, version_item.c.split >= 0
+        )
+        with self._database.read() as connection:
+            return {row.image_id: row.split for row in connection.execute(chosen)}
+
+    def _set(self, row_id: int, **values: Any) -> None:
+        with self._database.write() as connection:
+            mine = sa.update(dataset_version).where(dataset_version.c.id == row_id)
+            connection.execute(mine.values(values))
+
+    def delete(self, version_id: str) -> bool:
+        """Delete a version, and its dataset with the last one; False if there is none."""
+
+        def work(connection: sa.Connection) -> bool:
+            mine = sa.select(dataset_version).where(dataset_version.c.public_id == version_id)
+            row = connection.execute(mine).one_or_none()
+            if row is None:
+                return False
+            for table in (version_set, version_item):
+                connection.execute(sa.delete(table).where(table.c.version_id == row.id))
+            connection.execute(sa.delete(dataset_version).where(dataset_version.c.id == row.id))
+            left = sa.select(dataset_version.c.id).where(
+                dataset_version.c.dataset_id == row.dataset_id
+            )
+            if connection.execute(left.limit(1)).first() is None:
+                connection.execute(sa.delete(dataset).where(dataset.c.id == row.dataset_id))
+            return True
+
+        return self._database.write_again(work) if is_storable(version_id) else False
+
+    # -- reading ----------------------------------------------------------------------------
+
+    def get(self, version_id: str) -> VersionRow:
+        """A version.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        rows = (
+            self._rows(dataset_version.c.public_id == version_id) if is_storable(version_id) else []
+        )
+        if not rows:
+            raise NotFound(f"there is no dataset version {version_id[:100]!r}", status=404)
+        return rows[0]
+
+    def list_all(self) -> list[VersionRow]:
+        """Every version of every dataset, oldest first."""
+        return self._rows(sa.true())
+
+    def _rows(self, where: sa.ColumnElement[bool]) -> list[VersionRow]:
+        chosen = (
+            sa.select(
+                dataset_version, dataset.c.public_id.label("owner"), dataset.c.name.label("title")
+            )
+            .join(dataset, dataset.c.id == dataset_version.c.dataset_id)
+            .where(where)
+            .order_by(dataset_version.c.id)
+        )
+        counting = sa.select(
+            version_item.c.version_id, version_item.c.split, sa.func.count().label("images")
+        ).group_by(version_item.c.version_id, version_item.c.split)
+        with self._database.read() as connection:
+            rows = connection.execute(chosen).all()
+            ids = [row.id for row in rows]
+            counted = connection.execute(counting.where(version_item.c.version_id.in_(ids)))
+            splits: dict[int, dict[str, int]] = {}
+            for row in counted:
+                if row.split >= 0:
+                    splits.setdefault(row.version_id, {})[SPLITS[row.split]] = row.images
+        return [
+            VersionRow(
+                row_id=row.id,
+                id=row.public_id,
+                dataset_id=row.owner,
+                dataset=row.title,
+                number=row.number,
+                status=row.status,
+                failure=row.failure,
+                settings=msgspec.json.decode(row.settings, type=VersionSettings),
+                base_id=row.base_id,
+                job_id=row.job_id,
+                image_count=row.image_count,
+                annotation_count=row.annotation_count,
+                created_at=row.created_at,
+                ready_at=row.ready_at,
+                splits=splits.get(row.id, {}),
+            )
+            for row in rows
+        ]
+
+    def page_at(self, version: VersionRow, *, offset: int, limit: int) -> list[VersionImage]:
+        """Some images of a version, counted from the first; a version never changes."""
+        chosen = (
+            sa.select(version_item.c.image_id)
+            .where(version_item.c.version_id == version.row_id)
+            .order_by(version_item.c.image_id)
+            .offset(offset)
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            first = connection.execute(chosen).scalar_one_or_none()
+        return [] if first is None else self.page(version, after=first - 1, limit=limit)
+
+    def page(
+        self, version: VersionRow, *, after: int, limit: int, only: int | None = None
+    ) -> list[VersionImage]:
+        """Some images of a version with their sets, by row id behind `after`, or one alone."""
+        chosen = (
+            sa.select(image, version_item.c.split, collection.c.storage_path.label("folder"))
+            .join(version_item, version_item.c.image_id == image.c.id)
+            .join(collection, collection.c.id == image.c.collection_id)
+            .where(version_item.c.version_id == version.row_id, image.c.id > after)
+            .order_by(image.c.id)
+            .limit(limit)
+        )
+        if only is not None:
+            chosen = chosen.where(image.c.id == only)
+        with self._database.read() as connection:
+            rows = connection.execute(chosen).all()
+            ids = [row.id for row in rows]
+            mine = version_set.c.version_id == version.row_id
+            found = connection.execute(
+                sa.select(version_set)
+                .where(mine, version_set.c.image_id.in_(ids))
+                .order_by(version_set.c.id)
+            )
+            names = {row.id: row.name for row in rows}
+            sets: dict[int, list[StoredSet]] = {}
+            for row in found:
+                sets.setdefault(row.image_id, []).append(_stored(row, names[row.image_id]))
+        return [
+            VersionImage(
+                image_id=row.id,
+                name=row.name,
+                unique_name=unique_name(row.folder, row.name),
+                split=SPLITS[row.split] if row.split >= 0 else "train",
+                has_file=bool(row.has_file),
+                width=row.width,
+                height=row.height,
+                sets=sets.get(row.id, []),
+            )
+            for row in rows
+        ]
+
+    def iter_images(self, version: VersionRow) -> Iterator[VersionImage]:
+        """All images of a version with their sets."""
+        after = 0
+        while page := self.page(version, after=after, limit=200):
+            yield from page
+            after = page[-1].image_id
+
+
+def _stored(row: sa.Row[Any], name: str) -> StoredSet:
+    mode: Mode = row.mode
+    return StoredSet(
+        cursor="",
+        run=row.run,
+        mode=mode,
+        geometry=GEOMETRIES_BY_CODE[row.geometry],
+        normalized=bool(row.normalized),
+        image=name,
+        raw=content.renamed(content.unpack(row.content), name),
+    )
