@@ -35,6 +35,7 @@ import httpx
 
 from layernext.client.calls.metadata import MetadataSource
 from layernext.client.calls.datasets import DOWNLOADS
+from layernext.client.calls.projects import HandOver
 from layernext.client.bridge import AsyncRunLogger, as_async_iterator, as_iterable, in_thread
 from layernext.client.calls.files import DEFAULT_PARALLEL, OnError
 from layernext.client.client import LayerNextClient
@@ -53,6 +54,7 @@ from layernext.client.reports import (
     DownloadReport,
     EmbeddingReport,
     MetadataReport,
+    ProjectReport,
     RemoveReport,
     TrashReport,
     UploadReport,
@@ -73,7 +75,9 @@ from layernext.model import (
     Label,
     LabelGroup,
     ModelRun,
+    Project,
     SimilarImage,
+    Task,
 )
 
 

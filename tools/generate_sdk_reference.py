@@ -35,7 +35,7 @@ CHAPTERS: dict[str, list[str]] = {
     "Reports": [
         "UploadReport", "DownloadReport", "RemoveReport", "FileSummary", "FileUploadReport",
         "FileDownloadReport", "FailedFile", "IgnoredFile", "UploadStatus", "FileUrl",
-        "MetadataReport", "TrashReport", "EmbeddingReport", "VersionReport", "CreatedCollection", "CreatedLabel",
+        "MetadataReport", "TrashReport", "EmbeddingReport", "VersionReport", "ProjectReport", "CreatedCollection", "CreatedLabel",
         "Done", "ConversionReport",
     ],
     "Annotations": [
@@ -44,7 +44,7 @@ CHAPTERS: dict[str, list[str]] = {
     ],
     "What a stack holds": [
         "Collection", "Item", "FileRecord", "ModelRun", "Label", "LabelAttribute", "Job",
-        "LabelGroup", "DatasetVersion", "DatasetDiff", "Embedding", "SimilarImage",
+        "LabelGroup", "DatasetVersion", "DatasetDiff", "Project", "Task", "Embedding", "SimilarImage",
     ],
     "Errors": [],
 }  # fmt: skip

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         IgnoredFile,
         LayerNextClient,
         MetadataReport,
+        ProjectReport,
         RemoveReport,
         RunLogger,
         TrashReport,
@@ -89,16 +90,19 @@ if TYPE_CHECKING:
         ModelRun,
         Points,
         Polygon,
+        Project,
         Rectangle,
         SimilarImage,
+        Task,
     )
 
 _HOMES = {
     "layernext.client": (
         "AsyncLayerNextClient", "CreatedCollection", "CreatedLabel", "Done", "DownloadReport",
         "EmbeddingReport", "FailedFile", "FileDownloadReport", "FileUploadReport", "FileUrl",
-        "IgnoredFile", "LayerNextClient", "MetadataReport", "RemoveReport", "RunLogger",
-        "TrashReport", "UploadReport", "UploadStatus", "VersionReport", "validate_file",
+        "IgnoredFile", "LayerNextClient", "MetadataReport", "ProjectReport", "RemoveReport",
+        "RunLogger", "TrashReport", "UploadReport", "UploadStatus", "VersionReport",
+        "validate_file",
     ),
     "layernext.errors": (
         "ConfigurationError", "Conflict", "ConnectionFailed", "DataError", "DownloadIncomplete",
@@ -113,7 +117,8 @@ _HOMES = {
     "layernext.model": (
         "Annotation", "AttributeValue", "Collection", "DatasetDiff", "DatasetVersion", "Embedding",
         "FileRecord", "Geometry", "ImageAnnotations", "Item", "Job", "Label", "LabelAttribute",
-        "LabelGroup", "Line", "Mode", "ModelRun", "Points", "Polygon", "Rectangle", "SimilarImage",
+        "LabelGroup", "Line", "Mode", "ModelRun", "Points", "Polygon", "Project", "Rectangle",
+        "SimilarImage", "Task",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -168,6 +173,8 @@ __all__ = [
     "Points",
     "Polygon",
     "Problem",
+    "Project",
+    "ProjectReport",
     "RateLimited",
     "Rectangle",
     "RemoveReport",
@@ -177,6 +184,7 @@ __all__ = [
     "StackError",
     "StackUnavailable",
     "StorageFull",
+    "Task",
     "TooLarge",
     "TrashReport",
     "UploadIncomplete",

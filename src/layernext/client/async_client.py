@@ -16,6 +16,7 @@ from layernext.client.bridge import AsyncRunLogger, as_async_iterator, as_iterab
 from layernext.client.calls.datasets import DOWNLOADS
 from layernext.client.calls.files import DEFAULT_PARALLEL, OnError
 from layernext.client.calls.metadata import MetadataSource
+from layernext.client.calls.projects import HandOver
 from layernext.client.client import LayerNextClient
 from layernext.client.file_reports import (
     FileDownloadReport,
@@ -32,6 +33,7 @@ from layernext.client.reports import (
     DownloadReport,
     EmbeddingReport,
     MetadataReport,
+    ProjectReport,
     RemoveReport,
     TrashReport,
     UploadReport,
@@ -52,7 +54,9 @@ from layernext.model import (
     Label,
     LabelGroup,
     ModelRun,
+    Project,
     SimilarImage,
+    Task,
 )
 
 
@@ -95,307 +99,6 @@ class AsyncLayerNextClient:
     async def __aexit__(self, *_: object) -> None:
         """Close the connections."""
         await self.close()
-
-    async def upload_modelrun_from_json(
-        self,
-        collection_base_path: str | None,
-        model_run_name: str,
-        file_path: str | os.PathLike[str],
-        annotation_geometry: str,
-        *,
-        validate: Validate = "first",
-        resume: bool = False,
-        progress: ProgressChoice = None,
-    ) -> UploadReport:
-        """Upload a model run from a form v1 file.
-
-        See `LayerNextClient.upload_modelrun_from_json`.
-        """
-        return await in_thread(
-            self._client.upload_modelrun_from_json,
-            collection_base_path,
-            model_run_name,
-            file_path,
-            annotation_geometry,
-            validate=validate,
-            resume=resume,
-            progress=progress,
-        )
-
-    async def upload_groundtruth_from_json(
-        self,
-        collection_base_path: str | None,
-        ground_truth_name: str,
-        file_path: str | os.PathLike[str],
-        annotation_geometry: str,
-        *,
-        validate: Validate = "first",
-        resume: bool = False,
-        progress: ProgressChoice = None,
-    ) -> UploadReport:
-        """Upload ground truth from a form v1 file; all else as `upload_modelrun_from_json`.
-
-        See `LayerNextClient.upload_groundtruth_from_json`.
-        """
-        return await in_thread(
-            self._client.upload_groundtruth_from_json,
-            collection_base_path,
-            ground_truth_name,
-            file_path,
-            annotation_geometry,
-            validate=validate,
-            resume=resume,
-            progress=progress,
-        )
-
-    async def upload_annotations_for_collection(
-        self,
-        collection_name: str,
-        operation_unique_id: str,
-        json_data_file_path: str | os.PathLike[str],
-        is_normalized: bool,
-        is_model_run: bool,
-        *,
-        validate: Validate = "first",
-        resume: bool = False,
-        progress: ProgressChoice = None,
-    ) -> UploadReport:
-        """Upload a form v2 file whose images are file names in a collection.
-
-        See `LayerNextClient.upload_annotations_for_collection`.
-        """
-        return await in_thread(
-            self._client.upload_annotations_for_collection,
-            collection_name,
-            operation_unique_id,
-            json_data_file_path,
-            is_normalized,
-            is_model_run,
-            validate=validate,
-            resume=resume,
-            progress=progress,
-        )
-
-    async def upload_annotations_by_unique_name(
-        self,
-        operation_unique_id: str,
-        json_data_file_path: str | os.PathLike[str],
-        is_normalized: bool,
-        is_model_run: bool,
-        *,
-        validate: Validate = "first",
-        resume: bool = False,
-        progress: ProgressChoice = None,
-    ) -> UploadReport:
-        """Upload a form v2 file whose images are unique names, ``<collection>_<file name>``.
-
-        See `LayerNextClient.upload_annotations_by_unique_name`.
-        """
-        return await in_thread(
-            self._client.upload_annotations_by_unique_name,
-            operation_unique_id,
-            json_data_file_path,
-            is_normalized,
-            is_model_run,
-            validate=validate,
-            resume=resume,
-            progress=progress,
-        )
-
-    async def upload_annotations_by_storage_path(
-        self,
-        operation_unique_id: str,
-        json_data_file_path: str | os.PathLike[str],
-        is_normalized: bool,
-        is_model_run: bool,
-        bucket_name: str | None = None,
-        *,
-        validate: Validate = "first",
-        resume: bool = False,
-        progress: ProgressChoice = None,
-    ) -> UploadReport:
-        """Upload a form v2 file whose images are paths in storage.
-
-        See `LayerNextClient.upload_annotations_by_storage_path`.
-        """
-        return await in_thread(
-            self._client.upload_annotations_by_storage_path,
-            operation_unique_id,
-            json_data_file_path,
-            is_normalized,
-            is_model_run,
-            bucket_name,
-            validate=validate,
-            resume=resume,
-            progress=progress,
-        )
-
-    async def upload_annotations_for_folder(
-        self,
-        collection_base_path: str | None,
-        operation_unique_id: str,
-        json_data_file_path: str | os.PathLike[str],
-        shape_type: str,
-        is_normalized: bool,
-        is_model_run: bool,
-        destination_project_id: str | None = None,
-        *,
-        validate: Validate = "first",
-        resume: bool = False,
-        progress: ProgressChoice = None,
-    ) -> UploadReport:
-        """Upload a form v1 file, model run or ground truth.
-
-        See `LayerNextClient.upload_annotations_for_folder`.
-        """
-        return await in_thread(
-            self._client.upload_annotations_for_folder,
-            collection_base_path,
-            operation_unique_id,
-            json_data_file_path,
-            shape_type,
-            is_normalized,
-            is_model_run,
-            destination_project_id,
-            validate=validate,
-            resume=resume,
-            progress=progress,
-        )
-
-    upload_annoations_for_folder = upload_annotations_for_folder
-
-    async def upload_modelrun(
-        self,
-        collection: str | None,
-        run: str,
-        source: str | os.PathLike[str] | Iterable[GivenImage] | AsyncIterable[GivenImage],
-        *,
-        geometry: str | None = None,
-        ground_truth: bool = False,
-        normalized: bool = False,
-        validate: Validate = "first",
-        resume: bool = False,
-        progress: ProgressChoice = None,
-    ) -> UploadReport:
-        """Upload a run from any iterable of annotation sets, or from a file.
-
-        See `LayerNextClient.upload_modelrun`.
-        """
-        source = as_iterable(source, asyncio.get_running_loop())
-        return await in_thread(
-            self._client.upload_modelrun,
-            collection,
-            run,
-            source,
-            geometry=geometry,
-            ground_truth=ground_truth,
-            normalized=normalized,
-            validate=validate,
-            resume=resume,
-            progress=progress,
-        )
-
-    def model_run(
-        self,
-        collection: str | None,
-        name: str,
-        *,
-        ground_truth: bool = False,
-        normalized: bool = False,
-    ) -> AsyncRunLogger:
-        """A run to log image by image, sent in the background; see `RunLogger.log`.
-
-        See `LayerNextClient.model_run`.
-        """
-        return AsyncRunLogger(
-            self._client.model_run(
-                collection, name, ground_truth=ground_truth, normalized=normalized
-            )
-        )
-
-    def iter_annotations(
-        self, collection: str | None, run: str, *, ground_truth: bool | None = None
-    ) -> AsyncIterator[ImageAnnotations]:
-        """The annotation sets of a run, streamed, in the order they were uploaded.
-
-        See `LayerNextClient.iter_annotations`.
-        """
-        return as_async_iterator(
-            self._client.iter_annotations(collection, run, ground_truth=ground_truth)
-        )
-
-    async def download_to_file(
-        self,
-        collection: str | None,
-        runs: str | Sequence[str],
-        path: str | os.PathLike[str],
-        *,
-        ground_truth: bool | None = None,
-        progress: ProgressChoice = None,
-    ) -> DownloadReport:
-        """Write runs to a LayerNext JSON file, which appears only when it is whole.
-
-        See `LayerNextClient.download_to_file`.
-        """
-        return await in_thread(
-            self._client.download_to_file,
-            collection,
-            runs,
-            path,
-            ground_truth=ground_truth,
-            progress=progress,
-        )
-
-    async def download_collection(
-        self,
-        collection_id: str,
-        annotation_type: str = "all",
-        operation_id_list: Sequence[str] | None = None,
-        custom_download_path: str | os.PathLike[str] | None = None,
-        is_media_include: bool = True,
-    ) -> DownloadReport:
-        """Write a collection's annotations to ``<path>/<collection>/annotations.json``, form v2.
-
-        See `LayerNextClient.download_collection`.
-        """
-        return await in_thread(
-            self._client.download_collection,
-            collection_id,
-            annotation_type,
-            operation_id_list,
-            custom_download_path,
-            is_media_include,
-        )
-
-    async def list_model_runs(self, collection: str | None = None) -> list[ModelRun]:
-        """Model runs and ground truths with their counts, oldest first.
-
-        See `LayerNextClient.list_model_runs`.
-        """
-        return await in_thread(self._client.list_model_runs, collection)
-
-    async def remove_annotations(self, collection_id: str, model_run_id: str) -> RemoveReport:
-        """Remove a run's annotations, model run and ground truth, from a collection.
-
-        See `LayerNextClient.remove_annotations`.
-        """
-        return await in_thread(self._client.remove_annotations, collection_id, model_run_id)
-
-    async def validate_file(
-        self,
-        path: str | os.PathLike[str],
-        geometry: str | None = None,
-        *,
-        limit: int = DEFAULT_PROBLEM_LIMIT,
-        progress: ProgressChoice = None,
-    ) -> FileSummary:
-        """See `layernext.validate_file`.
-
-        See `LayerNextClient.validate_file`.
-        """
-        return await in_thread(
-            self._client.validate_file, path, geometry, limit=limit, progress=progress
-        )
 
     async def wait_for_job_complete(self, job_id: str, *, timeout_s: float | None = None) -> Job:
         """Wait until a job has ended, asking at growing intervals of up to 10 s.
@@ -1030,6 +733,593 @@ class AsyncLayerNextClient:
             is_media_include,
             parallel=parallel,
             progress=progress,
+        )
+
+    async def upload_modelrun_from_json(
+        self,
+        collection_base_path: str | None,
+        model_run_name: str,
+        file_path: str | os.PathLike[str],
+        annotation_geometry: str,
+        *,
+        validate: Validate = "first",
+        resume: bool = False,
+        progress: ProgressChoice = None,
+    ) -> UploadReport:
+        """Upload a model run from a form v1 file.
+
+        See `LayerNextClient.upload_modelrun_from_json`.
+        """
+        return await in_thread(
+            self._client.upload_modelrun_from_json,
+            collection_base_path,
+            model_run_name,
+            file_path,
+            annotation_geometry,
+            validate=validate,
+            resume=resume,
+            progress=progress,
+        )
+
+    async def upload_groundtruth_from_json(
+        self,
+        collection_base_path: str | None,
+        ground_truth_name: str,
+        file_path: str | os.PathLike[str],
+        annotation_geometry: str,
+        *,
+        validate: Validate = "first",
+        resume: bool = False,
+        progress: ProgressChoice = None,
+    ) -> UploadReport:
+        """Upload ground truth from a form v1 file; all else as `upload_modelrun_from_json`.
+
+        See `LayerNextClient.upload_groundtruth_from_json`.
+        """
+        return await in_thread(
+            self._client.upload_groundtruth_from_json,
+            collection_base_path,
+            ground_truth_name,
+            file_path,
+            annotation_geometry,
+            validate=validate,
+            resume=resume,
+            progress=progress,
+        )
+
+    async def upload_annotations_for_collection(
+        self,
+        collection_name: str,
+        operation_unique_id: str,
+        json_data_file_path: str | os.PathLike[str],
+        is_normalized: bool,
+        is_model_run: bool,
+        *,
+        validate: Validate = "first",
+        resume: bool = False,
+        progress: ProgressChoice = None,
+    ) -> UploadReport:
+        """Upload a form v2 file whose images are file names in a collection.
+
+        See `LayerNextClient.upload_annotations_for_collection`.
+        """
+        return await in_thread(
+            self._client.upload_annotations_for_collection,
+            collection_name,
+            operation_unique_id,
+            json_data_file_path,
+            is_normalized,
+            is_model_run,
+            validate=validate,
+            resume=resume,
+            progress=progress,
+        )
+
+    async def upload_annotations_by_unique_name(
+        self,
+        operation_unique_id: str,
+        json_data_file_path: str | os.PathLike[str],
+        is_normalized: bool,
+        is_model_run: bool,
+        *,
+        validate: Validate = "first",
+        resume: bool = False,
+        progress: ProgressChoice = None,
+    ) -> UploadReport:
+        """Upload a form v2 file whose images are unique names, ``<collection>_<file name>``.
+
+        See `LayerNextClient.upload_annotations_by_unique_name`.
+        """
+        return await in_thread(
+            self._client.upload_annotations_by_unique_name,
+            operation_unique_id,
+            json_data_file_path,
+            is_normalized,
+            is_model_run,
+            validate=validate,
+            resume=resume,
+            progress=progress,
+        )
+
+    async def upload_annotations_by_storage_path(
+        self,
+        operation_unique_id: str,
+        json_data_file_path: str | os.PathLike[str],
+        is_normalized: bool,
+        is_model_run: bool,
+        bucket_name: str | None = None,
+        *,
+        validate: Validate = "first",
+        resume: bool = False,
+        progress: ProgressChoice = None,
+    ) -> UploadReport:
+        """Upload a form v2 file whose images are paths in storage.
+
+        See `LayerNextClient.upload_annotations_by_storage_path`.
+        """
+        return await in_thread(
+            self._client.upload_annotations_by_storage_path,
+            operation_unique_id,
+            json_data_file_path,
+            is_normalized,
+            is_model_run,
+            bucket_name,
+            validate=validate,
+            resume=resume,
+            progress=progress,
+        )
+
+    async def upload_annotations_for_folder(
+        self,
+        collection_base_path: str | None,
+        operation_unique_id: str,
+        json_data_file_path: str | os.PathLike[str],
+        shape_type: str,
+        is_normalized: bool,
+        is_model_run: bool,
+        destination_project_id: str | None = None,
+        *,
+        validate: Validate = "first",
+        resume: bool = False,
+        progress: ProgressChoice = None,
+    ) -> UploadReport:
+        """Upload a form v1 file, model run or ground truth.
+
+        See `LayerNextClient.upload_annotations_for_folder`.
+        """
+        return await in_thread(
+            self._client.upload_annotations_for_folder,
+            collection_base_path,
+            operation_unique_id,
+            json_data_file_path,
+            shape_type,
+            is_normalized,
+            is_model_run,
+            destination_project_id,
+            validate=validate,
+            resume=resume,
+            progress=progress,
+        )
+
+    upload_annoations_for_folder = upload_annotations_for_folder
+
+    async def upload_modelrun(
+        self,
+        collection: str | None,
+        run: str,
+        source: str | os.PathLike[str] | Iterable[GivenImage] | AsyncIterable[GivenImage],
+        *,
+        geometry: str | None = None,
+        ground_truth: bool = False,
+        normalized: bool = False,
+        validate: Validate = "first",
+        resume: bool = False,
+        progress: ProgressChoice = None,
+    ) -> UploadReport:
+        """Upload a run from any iterable of annotation sets, or from a file.
+
+        See `LayerNextClient.upload_modelrun`.
+        """
+        source = as_iterable(source, asyncio.get_running_loop())
+        return await in_thread(
+            self._client.upload_modelrun,
+            collection,
+            run,
+            source,
+            geometry=geometry,
+            ground_truth=ground_truth,
+            normalized=normalized,
+            validate=validate,
+            resume=resume,
+            progress=progress,
+        )
+
+    def model_run(
+        self,
+        collection: str | None,
+        name: str,
+        *,
+        ground_truth: bool = False,
+        normalized: bool = False,
+    ) -> AsyncRunLogger:
+        """A run to log image by image, sent in the background; see `RunLogger.log`.
+
+        See `LayerNextClient.model_run`.
+        """
+        return AsyncRunLogger(
+            self._client.model_run(
+                collection, name, ground_truth=ground_truth, normalized=normalized
+            )
+        )
+
+    def iter_annotations(
+        self, collection: str | None, run: str, *, ground_truth: bool | None = None
+    ) -> AsyncIterator[ImageAnnotations]:
+        """The annotation sets of a run, streamed, in the order they were uploaded.
+
+        See `LayerNextClient.iter_annotations`.
+        """
+        return as_async_iterator(
+            self._client.iter_annotations(collection, run, ground_truth=ground_truth)
+        )
+
+    async def download_to_file(
+        self,
+        collection: str | None,
+        runs: str | Sequence[str],
+        path: str | os.PathLike[str],
+        *,
+        ground_truth: bool | None = None,
+        progress: ProgressChoice = None,
+    ) -> DownloadReport:
+        """Write runs to a LayerNext JSON file, which appears only when it is whole.
+
+        See `LayerNextClient.download_to_file`.
+        """
+        return await in_thread(
+            self._client.download_to_file,
+            collection,
+            runs,
+            path,
+            ground_truth=ground_truth,
+            progress=progress,
+        )
+
+    async def download_collection(
+        self,
+        collection_id: str,
+        annotation_type: str = "all",
+        operation_id_list: Sequence[str] | None = None,
+        custom_download_path: str | os.PathLike[str] | None = None,
+        is_media_include: bool = True,
+    ) -> DownloadReport:
+        """Write a collection's annotations to ``<path>/<collection>/annotations.json``, form v2.
+
+        See `LayerNextClient.download_collection`.
+        """
+        return await in_thread(
+            self._client.download_collection,
+            collection_id,
+            annotation_type,
+            operation_id_list,
+            custom_download_path,
+            is_media_include,
+        )
+
+    async def list_model_runs(self, collection: str | None = None) -> list[ModelRun]:
+        """Model runs and ground truths with their counts, oldest first.
+
+        See `LayerNextClient.list_model_runs`.
+        """
+        return await in_thread(self._client.list_model_runs, collection)
+
+    async def remove_annotations(self, collection_id: str, model_run_id: str) -> RemoveReport:
+        """Remove a run's annotations, model run and ground truth, from a collection.
+
+        See `LayerNextClient.remove_annotations`.
+        """
+        return await in_thread(self._client.remove_annotations, collection_id, model_run_id)
+
+    async def validate_file(
+        self,
+        path: str | os.PathLike[str],
+        geometry: str | None = None,
+        *,
+        limit: int = DEFAULT_PROBLEM_LIMIT,
+        progress: ProgressChoice = None,
+    ) -> FileSummary:
+        """See `layernext.validate_file`.
+
+        See `LayerNextClient.validate_file`.
+        """
+        return await in_thread(
+            self._client.validate_file, path, geometry, limit=limit, progress=progress
+        )
+
+    async def create_annotation_project_from_collection(
+        self,
+        project_name: str,
+        collection_id: str,
+        query: str = "",
+        filter: Mapping[str, Any] | None = None,
+        fps: int = 4,
+        frames_per_task: int = 120,
+        assign_to_all: bool = False,
+        send_email: bool = False,
+        default_shape_type: str = "rectangle",
+    ) -> ProjectReport:
+        """Make a project of a collection's images, cut into tasks.
+
+        See `LayerNextClient.create_annotation_project_from_collection`.
+        """
+        return await in_thread(
+            self._client.create_annotation_project_from_collection,
+            project_name,
+            collection_id,
+            query,
+            filter,
+            fps,
+            frames_per_task,
+            assign_to_all,
+            send_email,
+            default_shape_type,
+        )
+
+    async def create_annotation_project_from_datalake(
+        self,
+        project_name: str,
+        datalake_query: str,
+        datalake_filter: Mapping[str, Any] | None = None,
+        content_type: str = "image",
+        fps: int = 4,
+        frames_per_task: int = 120,
+        assign_to_all: bool = False,
+        send_email: bool = False,
+        default_shape_type: str = "rectangle",
+    ) -> ProjectReport:
+        """Make a project of images of any collection.
+
+        See `LayerNextClient.create_annotation_project_from_datalake`.
+        """
+        return await in_thread(
+            self._client.create_annotation_project_from_datalake,
+            project_name,
+            datalake_query,
+            datalake_filter,
+            content_type,
+            fps,
+            frames_per_task,
+            assign_to_all,
+            send_email,
+            default_shape_type,
+        )
+
+    async def add_files_to_annotation_project_from_collection(
+        self,
+        project_id: str,
+        collection_id: str,
+        query: str = "",
+        filter: Mapping[str, Any] | None = None,
+        fps: int = 0,
+        frames_per_task: int = 120,
+        assign_to_all: bool = False,
+        send_email: bool = False,
+        default_shape_type: str = "rectangle",
+    ) -> ProjectReport:
+        """Add a collection's images to a project, in tasks of their own; those in it are passed over.
+
+        See `LayerNextClient.add_files_to_annotation_project_from_collection`.
+        """
+        return await in_thread(
+            self._client.add_files_to_annotation_project_from_collection,
+            project_id,
+            collection_id,
+            query,
+            filter,
+            fps,
+            frames_per_task,
+            assign_to_all,
+            send_email,
+            default_shape_type,
+        )
+
+    async def add_files_to_annotation_project_from_datalake(
+        self,
+        project_id: str,
+        query: str,
+        filter: Mapping[str, Any] | None = None,
+        content_type: str = "image",
+        fps: int = 0,
+        frames_per_task: int = 120,
+        assign_to_all: bool = False,
+        send_email: bool = False,
+        default_shape_type: str = "rectangle",
+    ) -> ProjectReport:
+        """Add images of any collection to a project; arguments and errors as in the calls above.
+
+        See `LayerNextClient.add_files_to_annotation_project_from_datalake`.
+        """
+        return await in_thread(
+            self._client.add_files_to_annotation_project_from_datalake,
+            project_id,
+            query,
+            filter,
+            content_type,
+            fps,
+            frames_per_task,
+            assign_to_all,
+            send_email,
+            default_shape_type,
+        )
+
+    async def delete_annotation_project(self, project_id: str) -> Done:
+        """Delete a project; its images and what was annotated stay.
+
+        See `LayerNextClient.delete_annotation_project`.
+        """
+        return await in_thread(self._client.delete_annotation_project, project_id)
+
+    async def add_labels_to_studio_project(self, project_id: str, add_list: Sequence[str]) -> Done:
+        """Give a project labels.
+
+        See `LayerNextClient.add_labels_to_studio_project`.
+        """
+        return await in_thread(self._client.add_labels_to_studio_project, project_id, add_list)
+
+    async def remove_labels_from_studio_project(
+        self, project_id: str, remove_list: Sequence[str]
+    ) -> Done:
+        """Take labels out of a project; the labels themselves stay.
+
+        See `LayerNextClient.remove_labels_from_studio_project`.
+        """
+        return await in_thread(
+            self._client.remove_labels_from_studio_project, project_id, remove_list
+        )
+
+    remove_labels_to_studio_project = remove_labels_from_studio_project
+
+    async def attach_label_group_to_annotation_project(
+        self, project_id: str, group_id: str
+    ) -> Done:
+        """Give a project a group of labels, in place of the one that it had.
+
+        See `LayerNextClient.attach_label_group_to_annotation_project`.
+        """
+        return await in_thread(
+            self._client.attach_label_group_to_annotation_project, project_id, group_id
+        )
+
+    async def attach_model_run_to_project(
+        self, project_id: str, operation_id_array: Sequence[str]
+    ) -> Done:
+        """Attach model runs to a project, for annotators to begin from: all of them, or none.
+
+        See `LayerNextClient.attach_model_run_to_project`.
+        """
+        return await in_thread(
+            self._client.attach_model_run_to_project, project_id, operation_id_array
+        )
+
+    async def get_annotation_project_list(self) -> list[dict[str, Any]]:
+        """``id``, ``name``, ``contentType``, ``totalTaskCount`` and more of every project.
+
+        See `LayerNextClient.get_annotation_project_list`.
+        """
+        return await in_thread(self._client.get_annotation_project_list)
+
+    async def get_annotation_project_name_by_id(self, project_id: str) -> dict[str, str]:
+        """The name of a project, under ``projectName``.
+
+        See `LayerNextClient.get_annotation_project_name_by_id`.
+        """
+        return await in_thread(self._client.get_annotation_project_name_by_id, project_id)
+
+    async def get_project(self, project_id: str) -> Project:
+        """A project with its labels, runs and the states of its tasks.
+
+        See `LayerNextClient.get_project`.
+        """
+        return await in_thread(self._client.get_project, project_id)
+
+    async def list_tasks(self, project_id: str) -> list[Task]:
+        """The tasks of a project, by number.
+
+        See `LayerNextClient.list_tasks`.
+        """
+        return await in_thread(self._client.list_tasks, project_id)
+
+    async def set_task_status(
+        self, project_id: str, tasks: int | Sequence[int], status: str
+    ) -> Project:
+        """Put tasks into a state; any may follow any other.
+
+        See `LayerNextClient.set_task_status`.
+        """
+        return await in_thread(self._client.set_task_status, project_id, tasks, status)
+
+    async def download_annotation_projects(
+        self,
+        project_id_list: Sequence[str],
+        task_status_list: Sequence[str] | None = None,
+        is_annotated_only: bool = False,
+        custom_download_path: str | os.PathLike[str] | None = None,
+        is_media_include: bool = True,
+        *,
+        progress: ProgressChoice = None,
+    ) -> FileDownloadReport:
+        """Download what people made of projects, with the images.
+
+        See `LayerNextClient.download_annotation_projects`.
+        """
+        return await in_thread(
+            self._client.download_annotation_projects,
+            project_id_list,
+            task_status_list,
+            is_annotated_only,
+            custom_download_path,
+            is_media_include,
+            progress=progress,
+        )
+
+    async def download_project_annotations(
+        self,
+        project_id: str,
+        task_status_list: Sequence[str] | None = None,
+        is_annotated_only: bool = False,
+        custom_download_path: str | os.PathLike[str] | None = None,
+        is_media_include: bool = True,
+    ) -> FileDownloadReport:
+        """`download_annotation_projects` of one project.
+
+        See `LayerNextClient.download_project_annotations`.
+        """
+        return await in_thread(
+            self._client.download_project_annotations,
+            project_id,
+            task_status_list,
+            is_annotated_only,
+            custom_download_path,
+            is_media_include,
+        )
+
+    async def export_project(
+        self,
+        project_id: str,
+        path: str | os.PathLike[str],
+        format: HandOver = "cvat",
+        *,
+        with_predictions: bool = False,
+        overwrite: bool = False,
+    ) -> ConversionReport:
+        """Hand a project over to a drawing tool, as its file format.
+
+        See `LayerNextClient.export_project`.
+        """
+        return await in_thread(
+            self._client.export_project,
+            project_id,
+            path,
+            format,
+            with_predictions=with_predictions,
+            overwrite=overwrite,
+        )
+
+    async def import_project(
+        self,
+        project_id: str,
+        collection: str,
+        path: str | os.PathLike[str],
+        format: HandOver = "cvat",
+        *,
+        progress: ProgressChoice = None,
+    ) -> UploadReport:
+        """Take over what people made in a drawing tool, as the project's ground truth.
+
+        See `LayerNextClient.import_project`.
+        """
+        return await in_thread(
+            self._client.import_project, project_id, collection, path, format, progress=progress
         )
 
     async def upload_metadata_for_files(

@@ -11,7 +11,6 @@ from typing import Any, Literal
 import httpx
 
 from layernext.client.calls.analysis import AnalysisCalls
-from layernext.client.calls.annotations import AnnotationCalls
 from layernext.client.calls.collections import CollectionCalls
 from layernext.client.calls.datasets import DatasetCalls
 from layernext.client.calls.embeddings import EmbeddingCalls
@@ -20,17 +19,18 @@ from layernext.client.calls.files import FileCalls
 from layernext.client.calls.jobs import JobCalls
 from layernext.client.calls.labels import LabelCalls
 from layernext.client.calls.metadata import MetadataCalls
+from layernext.client.calls.projects import ProjectCalls
 from layernext.client.connection import Connection
 from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S, Transport
 from layernext.wire import native
 
 
 class LayerNextClient(
-    AnnotationCalls,
     FileCalls,
     CollectionCalls,
     ExportCalls,
     DatasetCalls,
+    ProjectCalls,
     MetadataCalls,
     LabelCalls,
     EmbeddingCalls,

@@ -216,6 +216,17 @@ def iter_pages(
         number += 1
 
 
+def iter_media(
+    connection: Connection, collection: str, runs: Sequence[str], mode: Mode | None
+) -> Iterator[dict[str, Any]]:
+    """What the pages of `download_collection` say of images that have files."""
+    found = find_collection_id(connection, collection)
+    for page in iter_pages(connection, found, runs, mode):
+        for row in page["resourceArray"]:
+            if isinstance(row, dict) and row.get("fileUrl"):
+                yield row
+
+
 def download_collection(
     connection: Connection,
     collection: str,

@@ -6,9 +6,14 @@ and never out of the folder. Annotations are written once all pages are there, p
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from layernext.client.connection import Connection
 from layernext.client.file_download import FilesDownload
@@ -16,7 +21,9 @@ from layernext.client.file_remote import RemoteFile, is_web_url
 from layernext.client.file_reports import FileDownloadReport
 from layernext.client.progress import ProgressChoice
 from layernext.errors import DownloadIncomplete
-from layernext.formats import safe_relative
+from layernext.formats import FileWriter, create_file, safe_relative
+
+PARALLEL = 8
 
 
 class PageDownload:
@@ -43,6 +50,8 @@ class PageDownload:
         self._root, self._with_media = folder, with_media
         self._group = ""
         self._lists: dict[str, list[str]] = {}
+        self._raw: FileWriter | None = None
+        self._open_raw: Callable[[], FileWriter] | None = None
 
     def run(self, source: str, *, parallel: int, progress: ProgressChoice) -> FileDownloadReport:
         """Do it.
@@ -67,11 +76,21 @@ class PageDownload:
             parallel=parallel,
             progress=progress,
         )
-        report = work.run()
+        raw_name = str(first.get("rawFileName") or "annotations.json").replace("/", "_")
+        with ExitStack() as stack:
+            self._open_raw = partial(self._open, stack, target / safe_relative(raw_name))
+            report = work.run()
         for name, lines in self._lists.items():
             path = target / safe_relative(f"{name}.txt")
             path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
         return report
+
+    def _open(self, stack: ExitStack, path: Path) -> FileWriter:
+        """The file of annotations, made when the first of them comes, and there when all have come."""
+        if self._raw is None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._raw = stack.enter_context(create_file(path))
+        return self._raw
 
     def _page(self, number: int) -> dict[str, Any]:
         answer = self._connection.transport.request_json("GET", self._path_of(number))
@@ -92,6 +111,8 @@ class PageDownload:
             page = self._page(number)
 
     def _resource(self, row: dict[str, Any]) -> Iterator[RemoteFile]:
+        if "rawAnnotations" in row and self._open_raw is not None:
+            self._open_raw().write(msgspec.json.encode(row["rawAnnotations"]))
         url = row.get("fileUrl")
         if not is_web_url(url) or (row.get("isMediaFile") and not self._with_media):
             return
@@ -102,3 +123,30 @@ class PageDownload:
         if isinstance(listed, str) and listed:
             self._lists.setdefault(listed, []).append(path)
         yield RemoteFile(name=path, url=str(url))
+
+
+def download_media(
+    connection: Connection, folder: Path, source: str, rows: Iterator[dict[str, Any]]
+) -> None:
+    """Fetch the images that rows of pages speak of into ``<folder>/data``, if there are any.
+
+    Raises:
+        DownloadIncomplete: some are missing; the next call fetches only those.
+    """
+    first = next(rows, None)
+    if first is None:
+        return
+    remote = (
+        RemoteFile(name=f"data/{row.get('fileName')}", url=str(row["fileUrl"]))
+        for row in itertools.chain([first], rows)
+        if is_web_url(row["fileUrl"])
+    )
+    work = FilesDownload(
+        connection, folder, source, remote, delete=False, parallel=PARALLEL, progress=False
+    )
+    report = work.run()
+    if report.failed:
+        raise DownloadIncomplete(
+            f"{len(report.failed)} images are missing, first {report.failed[0].name!r}",
+            report=report,
+        )

@@ -215,3 +215,21 @@ class VersionReport(Record, frozen=True, kw_only=True):
             "datasetId": self.dataset_id, "jobId": self.job_id,
         }  # fmt: skip
         return published[key] if key in published else getattr(self, key)
+
+
+class ProjectReport(Record, frozen=True, kw_only=True):
+    """A project that got images.
+
+    Attributes:
+        id: of the project.
+        job_id: of the job behind it.
+        added: images that are new in it; None if the stack did not say.
+    """
+
+    id: str
+    job_id: str
+    added: int | None
+
+    def __getitem__(self, key: str) -> Any:
+        """The value under a key of the published client's answer."""
+        return True if key == "isSuccess" else getattr(self, key)

@@ -34,8 +34,10 @@ from layernext.model.collection import (
     LabelAttribute,
     LabelGroup,
     ModelRun,
+    Project,
     Record,
     SimilarImage,
+    Task,
 )
 from layernext.model.decode import (
     CheckedImage,
@@ -74,9 +76,11 @@ __all__ = [
     "Point",
     "Points",
     "Polygon",
+    "Project",
     "Record",
     "Rectangle",
     "SimilarImage",
+    "Task",
     "decode_trusted",
     "distinct_attribute_values",
     "find_image_problems",

@@ -278,6 +278,56 @@ class DatasetDiff(Record, frozen=True, kw_only=True):
     unchanged: int
 
 
+class Project(Record, frozen=True, kw_only=True):
+    """An annotation project: images that people annotate, cut into tasks.
+
+    What they make comes back as the ground truth whose name is the project's id.
+
+    Attributes:
+        id: given by the stack.
+        name: as the user named it.
+        content_type: ``image`` or ``video``.
+        default_shape_type: that annotators begin with.
+        frames_per_task: images in a task.
+        label_group: id of its group of labels, or None.
+        labels: references of its labels.
+        runs: model runs that are attached.
+        tasks: how many there are in each state.
+        image_count: of all tasks.
+        created_at, updated_at: UTC, ISO 8601.
+    """
+
+    id: str
+    name: str
+    content_type: ContentType
+    default_shape_type: str
+    frames_per_task: int
+    label_group: str | None
+    labels: list[str]
+    runs: list[str]
+    tasks: dict[str, int]
+    image_count: int
+    created_at: str
+    updated_at: str
+
+
+class Task(Record, frozen=True, kw_only=True):
+    """A task of a project.
+
+    Attributes:
+        number: from 1.
+        status: ``not_started``, ``in_progress``, ``completed``, ``qa_in_review``, ``qa_completed``,
+            ``qa_rejected``, ``accepted``, ``rejected``, ``fixing`` or ``fixed``.
+        image_count: images in it.
+        updated_at: UTC, ISO 8601.
+    """
+
+    number: int
+    status: str
+    image_count: int
+    updated_at: str
+
+
 class SimilarImage(Record, frozen=True, kw_only=True):
     """An image that is near another by its embedding.
 

@@ -179,6 +179,7 @@ RUNS_PATH = f"{BASE_PATH}/runs"
 LABELS_PATH = f"{BASE_PATH}/labels"
 JOBS_PATH = f"{BASE_PATH}/jobs"
 KEYS_PATH = f"{BASE_PATH}/keys"
+PROJECTS_PATH = f"{BASE_PATH}/projects"
 DATASETS_PATH = f"{BASE_PATH}/datasets"
 EMBEDDING_SEARCH_PATH = f"{BASE_PATH}/embeddings/search"
 

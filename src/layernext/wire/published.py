@@ -71,6 +71,20 @@ def version_data_path(version_id: str, export_type: str) -> str:
     return f"/dataset/api/dataset/getVersionData/{segment(version_id)}/{segment(export_type)}/"
 
 
+STUDIO = "/studio/api/client"
+RESERVE_PROJECT_PATH = f"{STUDIO}/projects/initial/create"  # E46, GET
+PROJECTS_PATH = f"{STUDIO}/projects/list"  # E50, GET
+ATTACH_RUNS_PATH = f"{STUDIO}/projects/modelRun/attach"  # E52, POST
+PROJECT_NAME_PATH = f"{STUDIO}/projects/get/projectName"  # E53, POST
+PROJECT_ANNOTATIONS_PATH = f"{STUDIO}/projects/getAnnotations"  # E43, GET, pages from 0
+SHAPE_TYPES = ("rectangle", "polygon", "line")
+
+
+def project_path(project_id: str, action: str) -> str:
+    """E47 ``update``, E48 ``delete``, E49 ``updateLabel``, E51 ``setLabelGroup``; POST."""
+    return f"{STUDIO}/project/{segment(project_id)}/{action}"
+
+
 def handshake_path(version: str) -> str:
     """E01, GET."""
     return f"{CLIENT}/sdk/compatibility/{segment(version)}"

@@ -12,6 +12,7 @@ import msgspec
 
 from layernext.client import download, upload
 from layernext.client.calls.base import Calls
+from layernext.client.page_download import download_media
 from layernext.client.progress import ProgressChoice
 from layernext.client.reports import DownloadReport, RemoveReport, UploadReport
 from layernext.client.run_logger import RunLogger
@@ -202,18 +203,22 @@ class AnnotationCalls(Calls):
             shape_type: ``rectangle``, ``polygon`` or ``line``.
             is_normalized: True if coordinates are fractions of the image's size.
             is_model_run: True for a model run, False for ground truth.
-            destination_project_id: must be None; annotation projects are not served yet.
+            destination_project_id: an annotation project that the model run is attached to
+                afterwards. Ground truth belongs to a project by its name, the project's id.
             validate, resume, progress: as in `upload_modelrun_from_json`, and so are the errors.
         """
-        if destination_project_id is not None:
-            raise ConfigurationError(
-                "destination_project_id must be None: no stack of this version has projects"
-            )
         geometry = _geometry(shape_type)
         request = self._request(
             collection_base_path, operation_unique_id, geometry, is_model_run, is_normalized
         )
-        return self._upload_file(request, json_data_file_path, validate, resume, progress)
+        report = self._upload_file(request, json_data_file_path, validate, resume, progress)
+        if destination_project_id is not None and is_model_run:
+            body = {
+                "projectId": destination_project_id,
+                "operationIdArray": [operation_unique_id],
+            }
+            self._connection.transport.request("POST", published.ATTACH_RUNS_PATH, json=body)
+        return report
 
     upload_annoations_for_folder = upload_annotations_for_folder  # as published, misspelt
 
@@ -366,22 +371,23 @@ class AnnotationCalls(Calls):
             annotation_type: ``all``, ``human`` or ``machine``; counts only without a list of ids.
             operation_id_list: names of model runs and ground truths; None means all.
             custom_download_path: where to; the current directory by default.
-            is_media_include: no effect yet: stacks of this version hold no media.
+            is_media_include: with the images themselves, in ``<path>/<collection>/data``.
 
         Raises:
             NotFound: no such collection.
+            DownloadIncomplete: images are missing; the next call fetches only those.
         """
-        del is_media_include
         modes: dict[str, Mode | None] = {"all": None, "human": "human", "machine": "machine"}
         if annotation_type not in modes:
             raise ConfigurationError("annotation_type must be 'all', 'human' or 'machine'")
-        return download.download_collection(
-            self._connection,
-            collection_id,
-            list(operation_id_list or ()),
-            modes[annotation_type],
-            Path(custom_download_path or "."),
+        runs, mode = list(operation_id_list or ()), modes[annotation_type]
+        report = download.download_collection(
+            self._connection, collection_id, runs, mode, Path(custom_download_path or ".")
         )
+        if is_media_include:
+            media = download.iter_media(self._connection, collection_id, runs, mode)
+            download_media(self._connection, report.path.parent, collection_id, media)
+        return report
 
     def list_model_runs(self, collection: str | None = None) -> list[ModelRun]:
         """Model runs and ground truths with their counts, oldest first.

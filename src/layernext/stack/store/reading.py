@@ -162,3 +162,12 @@ def image_page(
             stored = _stored_set(row, operations[row.operation_id])
             pages.setdefault(row.image_id, (row.image_id, row.name, []))[2].append(stored)
         return list(pages.values()), len(ids) > limit
+
+
+def sets_of_image(database: Database, image_id: int, run: str, mode: Mode) -> list[StoredSet]:
+    """The sets of one image under one operation; see `Store.sets_of_image`."""
+    with database.read() as connection:
+        operations = {op.id: op for op in _operations(connection, None, [run], mode)}
+        chosen = annotation_set.c.operation_id.in_(operations)
+        rows = _fetch(connection, (annotation_set.c.image_id == image_id) & chosen)
+        return [_stored_set(row, operations[row.operation_id]) for row in rows]

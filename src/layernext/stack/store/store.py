@@ -427,6 +427,10 @@ class Store:
             limit=limit,
         )
 
+    def sets_of_image(self, image_id: int, run: str, mode: Mode) -> list[StoredSet]:
+        """The sets that a model run or ground truth has for one image."""
+        return reading.sets_of_image(self._database, image_id, run, mode)
+
     def remove_sets(self, collection_id: int | None, run: str, mode: Mode | None) -> RemoveResult:
         """Delete a run's sets in a collection (None: everywhere); repeating it removes nothing."""
         modes: list[Mode] = ["machine", "human"] if mode is None else [mode]

@@ -9,6 +9,7 @@ from layernext.stack.api.native import (
     items,
     keys,
     listings,
+    projects,
     uploads,
 )
 
@@ -21,6 +22,7 @@ ROUTES = [
     *file_listing.ROUTES,
     *datasets.ROUTES,
     *embeddings.ROUTES,
+    *projects.ROUTES,
     *keys.ROUTES,
 ]
 

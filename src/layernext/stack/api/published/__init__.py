@@ -13,6 +13,7 @@ from layernext.stack.api.published import (
     labels,
     metadata,
     operation_data,
+    projects,
 )
 
 ROUTES = [
@@ -28,6 +29,7 @@ ROUTES = [
     *analytics.ROUTES,
     *annotations.ROUTES,
     *jobs.ROUTES,
+    *projects.ROUTES,
 ]
 
 __all__ = ["ROUTES"]

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 import threading
 from collections import OrderedDict
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Literal
 
 import msgspec
 from litestar import Response
-from msgspec import Meta, Raw, Struct
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from layernext.errors import DataError, InvalidRequest, Problem
 from layernext.model import Mode, decode_trusted
@@ -23,7 +25,8 @@ from layernext.stack.api.messages import (
 )
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.services import services_of
-from layernext.stack.store import CollectionRow, Store, StoredSet
+from layernext.stack.api.transfer import download_url
+from layernext.stack.store import CollectionRow, FileRow, Store, StoredSet
 from layernext.wire.published import CLIENT, DELETE_ANNOTATIONS_PATH, OPERATION_MODES, PAGE_SIZE
 
 MAX_PAGE_SIZE = 1_000
@@ -76,12 +79,13 @@ class RawImage(Struct, frozen=True, omit_defaults=True, rename="camel"):
 
 
 class Resource(Struct, frozen=True, kw_only=True, rename="camel"):
-    """One image of a page."""
+    """One image of a page; the URL is left out where the image awaits its file."""
 
     file_name: str
     file_download_folder_location: str = DIRECTORY
     is_media_file: bool = True
     raw_annotations: RawImage
+    file_url: str | UnsetType = UNSET
 
 
 class PageData(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -198,7 +202,15 @@ async def annotation_page(request: Call) -> Response[bytes]:
     )
     services, places = services_of(request), request.app.state["page_places"]
     return answer(
-        await services.call(_page, services.store, places, found, download, query.page_no)
+        await services.call(
+            _page,
+            services.store,
+            places,
+            found,
+            download,
+            query.page_no,
+            partial(download_url, request),
+        )
     )
 
 
@@ -223,7 +235,12 @@ def _run_names(text: str) -> list[str]:
 
 
 def _page(
-    store: Store, places: PagePlaces, found: CollectionRow, download: Download, page_no: int
+    store: Store,
+    places: PagePlaces,
+    found: CollectionRow,
+    download: Download,
+    page_no: int,
+    url_for: Callable[[FileRow], str],
 ) -> PageAnswer:
     number, after_image = places.find(download, page_no)
     skipped = (page_no - number) * download.page_size
@@ -246,7 +263,16 @@ def _page(
     images, has_more = read(download.page_size) if has_more else ([], False)
     if has_more:
         places.remember(download, page_no + 1, images[-1][0])
-    resources = [entry for _, name, sets in images for entry in _resources(name, sets)]
+    files = store.files.find_many([row_id for row_id, _, _ in images])
+    resources = [
+        Resource(
+            file_name=name,
+            raw_annotations=raw,
+            file_url=url_for(files[row_id]) if row_id in files else UNSET,
+        )
+        for row_id, name, sets in images
+        for raw in raw_images(name, sets)
+    ]
     return PageAnswer(
         PageData(
             identifier=found.id,
@@ -258,7 +284,7 @@ def _page(
     )
 
 
-def _resources(name: str, sets: list[StoredSet]) -> list[Resource]:
+def raw_images(name: str, sets: list[StoredSet]) -> list[RawImage]:
     """One entry for the image; two if some of its sets are normalized and some are not."""
     entries = []
     for is_normalized in (False, True):
@@ -267,8 +293,7 @@ def _resources(name: str, sets: list[StoredSet]) -> list[Resource]:
             parts = [_annotations_v2(one) for one in chosen]
             joined = b",".join(part for part, _ in parts if part)
             bucket = next((bucket for _, bucket in parts if bucket is not None), None)
-            raw = RawImage(name, Raw(b"[" + joined + b"]"), bucket, is_normalized)
-            entries.append(Resource(file_name=name, raw_annotations=raw))
+            entries.append(RawImage(name, Raw(b"[" + joined + b"]"), bucket, is_normalized))
     return entries
 
 

@@ -11,7 +11,7 @@ depends_on = None
 ROW_ID = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
-def _reference(table: str, column: str, target: str, *, nullable: bool = False) -> sa.Column:
+def _reference(table: str, column: str, target: str, *, nullable: bool = False) -> sa.Column[int]:
     key = sa.ForeignKey(f"{target}.id", name=f"fk_{table}_{column}")
     return sa.Column(column, ROW_ID, key, nullable=nullable)
 
