@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import threading
 from collections import OrderedDict
-from typing import Annotated, Literal
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from litestar import Response
-from msgspec import Meta, Raw, Struct
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from layernext.errors import DataError, InvalidRequest, Problem
 from layernext.model import Mode, decode_trusted
@@ -23,6 +24,7 @@ from layernext.stack.api.messages import (
 )
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.services import services_of
+from layernext.stack.api.transfer import download_url
 from layernext.stack.store import CollectionRow, Store, StoredSet
 from layernext.wire.published import CLIENT, DELETE_ANNOTATIONS_PATH, OPERATION_MODES, PAGE_SIZE
 
@@ -39,7 +41,11 @@ of this one (docs/protocol.md)."""
 
 _TAG = "Published protocol"
 _NOT_IN_DIRECTORY = re.compile(r"[^\w. -]")
+_NOT_IN_FILE = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
 _MAX_DIRECTORY_LENGTH = 120
+
+Image: TypeAlias = tuple[int, str, list[StoredSet]]
+"""Row id, name, and annotation sets."""
 
 AnnotationType = Literal["all", "human", "machine"]
 _MODES: dict[AnnotationType, Mode | None] = {"all": None, "human": "human", "machine": "machine"}
@@ -76,12 +82,13 @@ class RawImage(Struct, frozen=True, omit_defaults=True, rename="camel"):
 
 
 class Resource(Struct, frozen=True, kw_only=True, rename="camel"):
-    """One image of a page."""
+    """One image of a page; the URL of its file and its annotations, as far as it has them."""
 
     file_name: str
     file_download_folder_location: str = DIRECTORY
+    file_url: str | UnsetType = UNSET
     is_media_file: bool = True
-    raw_annotations: RawImage
+    raw_annotations: RawImage | UnsetType = UNSET
 
 
 class PageData(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -197,9 +204,14 @@ async def annotation_page(request: Call) -> Response[bytes]:
         page_size=query.page_size,
     )
     services, places = services_of(request), request.app.state["page_places"]
-    return answer(
-        await services.call(_page, services.store, places, found, download, query.page_no)
-    )
+
+    def work() -> PageAnswer:
+        images, has_more = _images(services.store, places, found, download, query.page_no)
+        files = services.store.file_listing.find_many([row_id for row_id, *_ in images])
+        urls = {row_id: download_url(request, file) for row_id, file in files.items()}
+        return _page(found, images, urls, has_more)
+
+    return answer(await services.call(work))
 
 
 def _wanted_mode(query: PageQuery, runs: list[str]) -> Mode | None:
@@ -222,22 +234,25 @@ def _run_names(text: str) -> list[str]:
     return names
 
 
-def _page(
+def _images(
     store: Store, places: PagePlaces, found: CollectionRow, download: Download, page_no: int
-) -> PageAnswer:
+) -> tuple[list[Image], bool]:
+    """The images of a page, and whether there is another page."""
     number, after_image = places.find(download, page_no)
     skipped = (page_no - number) * download.page_size
 
-    def read(limit: int) -> tuple[list[tuple[int, str, list[StoredSet]]], bool]:
+    def read(limit: int) -> tuple[list[Image], bool]:
         return store.image_page(
             found.row_id,
             runs=download.runs,
             mode=download.mode,
             after_image=after_image,
             limit=limit,
+            # Who names runs, or a kind of them, asks for what is annotated.
+            with_files=not download.runs and download.mode is None,
         )
 
-    images: list[tuple[int, str, list[StoredSet]]] = []
+    images: list[Image] = []
     has_more = True
     while skipped and has_more:
         images, has_more = read(min(skipped, MAX_PAGE_SIZE))
@@ -246,30 +261,61 @@ def _page(
     images, has_more = read(download.page_size) if has_more else ([], False)
     if has_more:
         places.remember(download, page_no + 1, images[-1][0])
-    resources = [entry for _, name, sets in images for entry in _resources(name, sets)]
+    return images, has_more
+
+
+def _page(
+    found: CollectionRow, images: list[Image], urls: dict[int, str], has_more: bool
+) -> PageAnswer:
+    resources = [
+        entry for row_id, name, sets in images for entry in _resources(name, sets, urls.get(row_id))
+    ]
+    folders = {entry.file_download_folder_location for entry in resources}
     return PageAnswer(
         PageData(
             identifier=found.id,
             group_unique_name=directory_name(found),
-            creatable_directories=[DIRECTORY],
+            # Parents before what is in them: the clients make one after the other.
+            creatable_directories=sorted({DIRECTORY, *_with_parents(folders)}),
             next_page=has_more,
             resource_array=resources,
         )
     )
 
 
-def _resources(name: str, sets: list[StoredSet]) -> list[Resource]:
+def _with_parents(folders: Iterable[str]) -> Iterator[str]:
+    for folder in folders:
+        parts = folder.split("/")
+        yield from ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
+
+
+def _resources(name: str, sets: list[StoredSet], url: str | None) -> list[Resource]:
     """One entry for the image; two if some of its sets are normalized and some are not."""
-    entries = []
+    folder, file_name = _place(name)
+    entries: list[RawImage | UnsetType] = []
     for is_normalized in (False, True):
         chosen = [one for one in sets if one.normalized is is_normalized]
         if chosen:
             parts = [_annotations_v2(one) for one in chosen]
             joined = b",".join(part for part, _ in parts if part)
             bucket = next((bucket for _, bucket in parts if bucket is not None), None)
-            raw = RawImage(name, Raw(b"[" + joined + b"]"), bucket, is_normalized)
-            entries.append(Resource(file_name=name, raw_annotations=raw))
-    return entries
+            entries.append(RawImage(name, Raw(b"[" + joined + b"]"), bucket, is_normalized))
+    return [
+        Resource(
+            file_name=file_name,
+            file_download_folder_location=folder,
+            file_url=UNSET if url is None or number else url,
+            raw_annotations=raw,
+        )
+        for number, raw in enumerate(entries or [UNSET])
+    ]
+
+
+def _place(name: str) -> tuple[str, str]:
+    """Folder and name of a file in a download; the published clients join them as they are."""
+    parts = [_NOT_IN_FILE.sub("_", part) for part in name.split("/") if part not in {"", ".", ".."}]
+    *folders, last = parts or ["_"]
+    return "/".join([DIRECTORY, *folders]), last
 
 
 class _Parts(Struct, rename="camel"):
