@@ -34,11 +34,10 @@ from typing import Any, Literal
 import httpx
 
 from layernext.client.bridge import AsyncRunLogger, as_async_iterator, as_iterable, in_thread
-from layernext.client.calls.files import DEFAULT_PARALLEL, OnError
+from layernext.client.file_download import DEFAULT_PARALLEL, OnError
 from layernext.client.client import LayerNextClient
 from layernext.client.file_reports import (
     FileDownloadReport,
-    FileUploadReport,
     FileUrl,
     UploadStatus,
 )
@@ -49,6 +48,7 @@ from layernext.client.reports import (
     Done,
     DownloadReport,
     EmbeddingReport,
+    FileUploadReport,
     RemoveReport,
     UploadReport,
 )

@@ -13,11 +13,10 @@ from typing import Any, Literal
 import httpx
 
 from layernext.client.bridge import AsyncRunLogger, as_async_iterator, as_iterable, in_thread
-from layernext.client.calls.files import DEFAULT_PARALLEL, OnError
 from layernext.client.client import LayerNextClient
+from layernext.client.file_download import DEFAULT_PARALLEL, OnError
 from layernext.client.file_reports import (
     FileDownloadReport,
-    FileUploadReport,
     FileUrl,
     UploadStatus,
 )
@@ -28,6 +27,7 @@ from layernext.client.reports import (
     Done,
     DownloadReport,
     EmbeddingReport,
+    FileUploadReport,
     RemoveReport,
     UploadReport,
 )
@@ -345,7 +345,7 @@ class AsyncLayerNextClient:
         custom_download_path: str | os.PathLike[str] | None = None,
         is_media_include: bool = True,
     ) -> DownloadReport:
-        """Write a collection's annotations to ``<path>/<collection>/annotations.json``, form v2.
+        """Write a collection's annotations to ``<path>/<collection>/annotations.json``, and its files.
 
         See `LayerNextClient.download_collection`.
         """

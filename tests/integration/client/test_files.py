@@ -307,3 +307,30 @@ def test_async_twin(native_stack: StackProcess, tmp_path: Path) -> None:
 def test_part_size_is_the_published_one() -> None:
     """Parts of 100 MiB, as the contract fixes it."""
     assert published.PART_BYTES == 104_857_600
+
+
+def test_a_collection_with_its_files(pair: Pair, tmp_path: Path) -> None:
+    """`download_collection` brings annotations and files side by side, and a second call no byte."""
+    files, name = fill(tmp_path / "source", 5), fresh()
+    pair.writer.upload_files_to_collection(tmp_path / "source", "image", name, progress=False)
+    box = {"type": "rectangle", "label": "cup", "bbox": [1, 2, 3, 4]}
+    annotated = sorted(files)[:2]
+    sets = [{"image": each, "annotations": [box]} for each in annotated]
+    pair.writer.upload_modelrun(name, "model 7", sets, progress=False)
+    report = pair.writer.download_collection(name, custom_download_path=tmp_path / "all")
+    assert report.images == 2
+    assert report.files is not None
+    assert len(report.files.downloaded) == len(files)
+    assert content_of(report.path.parent) == {
+        "annotations.json": report.path.read_bytes(),
+        **{f"data/{each}": content for each, content in files.items()},
+    }
+    again = pair.writer.download_collection(name, custom_download_path=tmp_path / "all")
+    assert again.files is not None
+    assert (again.files.downloaded, again.files.bytes_received) == ([], 0)
+    without = pair.writer.download_collection(name, "all", None, tmp_path / "none", False)
+    assert set(content_of(without.path.parent)) == {"annotations.json"}
+    one = pair.writer.download_collection(name, "machine", ["model 7"], tmp_path / "one")
+    assert set(content_of(one.path.parent)) == {
+        "annotations.json", *(f"data/{each}" for each in annotated),
+    }  # fmt: skip

@@ -6,7 +6,7 @@ import os
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
@@ -14,24 +14,28 @@ import msgspec
 from layernext.client import file_remote, upload
 from layernext.client.calls.jobs import JobCalls
 from layernext.client.file_content import ContentType
-from layernext.client.file_download import FilesDownload
+from layernext.client.file_download import (
+    DEFAULT_PARALLEL,
+    FilesDownload,
+    OnError,
+    check_download,
+)
 from layernext.client.file_metadata import FileMetadata, read_metadata_file, upload_metadata
 from layernext.client.file_remote import PageRequest
 from layernext.client.file_reports import (
     FileDownloadReport,
-    FileUploadReport,
     FileUrl,
     UploadStatus,
 )
 from layernext.client.file_sources import FileSource, find_files
 from layernext.client.file_upload import GO_ON, FilesUpload, UploadWish
 from layernext.client.progress import ProgressChoice
+from layernext.client.reports import FileUploadReport
 from layernext.client.sources import FileSource as AnnotationFile
 from layernext.client.sources import check_with_progress
 from layernext.errors import (
     ConfigurationError,
     DataError,
-    DownloadIncomplete,
     IncompatibleStack,
     Problem,
     UploadIncomplete,
@@ -40,10 +44,7 @@ from layernext.model import FileRecord, find_names_problem
 from layernext.wire import file_listing, published
 from layernext.wire.native import UploadRequest
 
-DEFAULT_PARALLEL = 8
 MAX_PARALLEL = 64
-
-OnError: TypeAlias = Literal["raise", "report"]
 
 ITEM_TYPES = {4: 1, 5: 2, 7: 6}
 """Of a kind of collection, the kind of its files in E34."""
@@ -310,7 +311,7 @@ class FileCalls(JobCalls):
             parallel=parallel,
             progress=progress,
         )
-        return _checked(work.run(), on_error)
+        return check_download(work.run(), on_error)
 
     def download_files_from_collection(
         self,
@@ -423,7 +424,7 @@ class FileCalls(JobCalls):
         report = work.run()
         if not rows:
             return msgspec.structs.replace(report, message="No more pages to download")
-        return _checked(report, on_error)
+        return check_download(report, on_error)
 
     def _item_type(self, collection_id: str) -> int:
         kind = ITEM_TYPES.get(file_remote.object_type(self._connection, collection_id))
@@ -449,17 +450,6 @@ class FileCalls(JobCalls):
             collection=collection,
             collection_kind=_kind(content_type),
         )
-
-
-def _checked(report: FileDownloadReport, on_error: OnError) -> FileDownloadReport:
-    if report.failed and on_error == "raise":
-        first = report.failed[0]
-        raise DownloadIncomplete(
-            f"{len(report.failed):,} files were not downloaded; {first.name}: {first.reason}",
-            report=report,
-            hint="the same call again fetches them; the report names every file",
-        )
-    return report
 
 
 def _content_type(word: object) -> ContentType:

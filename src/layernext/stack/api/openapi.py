@@ -42,6 +42,9 @@ Lines of JSON, one image a line, as in a LayerNext JSON file:
 `{"image": "a.jpg", "annotations": [{"label": "car", "bbox": [1, 2, 3, 4], "confidence": 0.9}]}`.
 The upload's `geometry` says which shape annotations without a `type` have.
 """
+BYTES = "application/octet-stream"
+BYTES_OUT = "The bytes of files; the description says in what order."
+
 LINES_OUT = """\
 Lines of JSON. Each has `cursor`, `run`, `mode`, `geometry`, `normalized` and `set`, an image with
 its annotations as they were uploaded. The last line has `end`, the number of sets, alone.
@@ -53,7 +56,11 @@ def describe(routes: Iterable[BaseRoute]) -> dict[str, Any]:
     found = sorted(_operations(routes), key=lambda entry: (entry[0], entry[1]))
     types = [ErrorEnvelope]
     for _, _, _, record in found:
-        types += [kind for kind in (record.body, record.answer) if kind not in (None, bytes, str)]
+        types += [
+            kind
+            for kind in (record.body, record.answer)
+            if kind not in (None, bytes, memoryview, str)
+        ]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
     schema_of = {_key(kind): schema for kind, schema in zip(types, schemas, strict=True)}
     paths: dict[str, dict[str, Any]] = {}
@@ -121,6 +128,9 @@ def _responses(method: str, record: Operation, schema_of: dict[str, Any]) -> dic
     elif record.answer is bytes:
         schema = {"type": "string", "contentMediaType": NDJSON}
         done |= {"description": LINES_OUT, "content": {NDJSON: {"schema": schema}}}
+    elif record.answer is memoryview:
+        schema = {"type": "string", "contentMediaType": BYTES}
+        done |= {"description": BYTES_OUT, "content": {BYTES: {"schema": schema}}}
     elif record.answer is str:
         done["content"] = {"text/html": {"schema": {"type": "string"}}}
     elif record.answer is not None:

@@ -38,7 +38,8 @@ class Operation(Struct, frozen=True, kw_only=True):
         path: its variable segments.
         query: a struct of its query fields.
         body: type of its JSON body; ``bytes`` for lines of JSON.
-        answer: type of its answer; ``bytes`` for lines of JSON, ``str`` for a page.
+        answer: type of its answer; ``bytes`` for lines of JSON, ``str`` for a page, ``memoryview``
+            for the bytes of files.
         status: of the answer.
         errors: statuses beside those that every route can have.
     """

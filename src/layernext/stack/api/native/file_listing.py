@@ -97,7 +97,7 @@ def _record(request: Call, file: FileRow) -> FileRecord:
         tag="Files",
         role="read",
         body=FilesRequest,
-        answer=bytes,
+        answer=memoryview,
         errors=(400, 413, 422, 503),
     ),
 )
