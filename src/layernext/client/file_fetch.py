@@ -8,6 +8,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -181,15 +182,22 @@ class _Attempt:
             headers["If-None-Match"] = f'"{self._known_tag}"'
         transport = self._fetcher.connection.transport
         should_stop = self._fetcher.should_stop
-        with transport.get_signed(self._url, headers, should_stop=should_stop) as incoming:
+        with (
+            ThreadPoolExecutor(1, thread_name_prefix="layernext-hash") as hasher,
+            transport.get_signed(self._url, headers, should_stop=should_stop) as incoming,
+        ):
+            hashed: Future[None] = hasher.submit(self._digest.update, b"")
             self._begin(incoming)
             for piece in _gathered(incoming.pieces):
                 if self._size is not None and self._at + len(piece) > self._size:
                     raise _Restart(f"more than its {self._size} bytes came")
+                # Hashed beside the writing, and the next piece comes meanwhile.
+                hashed.result()
+                hashed = hasher.submit(self._digest.update, piece)
                 _write_all(descriptor, piece)
-                self._digest.update(piece)
                 self._at += len(piece)
                 self._count(len(piece))
+            hashed.result()
             if self._size is None:
                 self._size = self._at
 
