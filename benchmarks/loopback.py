@@ -18,49 +18,59 @@ from pathlib import Path
 PIECE = 1 << 20
 
 
-def serve(connection: socket.socket, folder: Path | None) -> None:
-    with connection, connection.makefile("rb", buffering=0) as incoming:
-        piece = bytearray(PIECE)
-        view = memoryview(piece)
-        rest = b""
-        while True:
-            while b"\r\n\r\n" not in rest:
-                more = incoming.read(65536)
-                if not more:
-                    return
-                rest += more
-            head, _, rest = rest.partition(b"\r\n\r\n")
-            lines = head.decode().split("\r\n")
-            method, path, _ = lines[0].split(" ", 2)
-            headers = dict(line.lower().split(": ", 1) for line in lines[1:])
-            name = urllib.parse.unquote(path).rpartition("/")[2]
-            if method == "GET":
-                assert folder is not None
-                with (folder / name).open("rb") as file:
-                    size = os.fstat(file.fileno()).st_size
-                    connection.sendall(
-                        f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode()
-                    )
-                    connection.sendfile(file)
-                continue
-            if "expect" in headers:
-                connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-            left = int(headers.get("content-length", 0)) - len(rest)
-            target = (folder / name).open("wb", buffering=0) if folder else None
-            if target:
-                target.write(rest)
-            rest = b""
+class Connection:
+    """One client's connection: a request after the other."""
+
+    def __init__(self, connection: socket.socket, folder: Path | None) -> None:
+        self.socket, self.folder = connection, folder
+        self.rest = b""
+        self.view = memoryview(bytearray(PIECE))
+
+    def serve(self) -> None:
+        with self.socket:
+            while self.one_request():
+                pass
+
+    def one_request(self) -> bool:
+        while b"\r\n\r\n" not in self.rest:
+            more = self.socket.recv(65536)
+            if not more:
+                return False
+            self.rest += more
+        head, _, self.rest = self.rest.partition(b"\r\n\r\n")
+        lines = head.decode().split("\r\n")
+        method, path, _ = lines[0].split(" ", 2)
+        headers = dict(line.lower().split(": ", 1) for line in lines[1:])
+        name = urllib.parse.unquote(path).rpartition("/")[2]
+        if method == "GET":
+            return self.send(name)
+        if "expect" in headers:
+            self.socket.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        return self.take(name, int(headers.get("content-length", 0)))
+
+    def send(self, name: str) -> bool:
+        assert self.folder is not None
+        with (self.folder / name).open("rb") as file:
+            size = os.fstat(file.fileno()).st_size
+            self.socket.sendall(f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode())
+            self.socket.sendfile(file)
+        return True
+
+    def take(self, name: str, size: int) -> bool:
+        path = self.folder / name if self.folder else Path(os.devnull)
+        with path.open("wb", buffering=0) as target:
+            target.write(self.rest)
+            left, self.rest = size - len(self.rest), b""
             while left:
-                count = connection.recv_into(view, min(left, PIECE))
+                count = self.socket.recv_into(self.view, min(left, PIECE))
                 if not count:
-                    return
-                if target:
-                    target.write(view[:count])
+                    return False
+                target.write(self.view[:count])
                 left -= count
-            if target:
+            if self.folder:
                 os.fsync(target.fileno())
-                target.close()
-            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        self.socket.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        return True
 
 
 def main() -> None:
@@ -70,7 +80,7 @@ def main() -> None:
         while True:
             connection, _ = listener.accept()
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            threading.Thread(target=serve, args=(connection, folder), daemon=True).start()
+            threading.Thread(target=Connection(connection, folder).serve, daemon=True).start()
 
 
 @contextmanager
