@@ -17,8 +17,12 @@ def groups() -> list[ast.ClassDef]:
         for node in ast.parse(path.read_text(encoding="utf-8")).body
         if isinstance(node, ast.ClassDef)
     }
-    client = found["LayerNextClient"]
-    return [*(found[ast.unparse(base)] for base in client.bases), client]
+
+    def with_bases(node: ast.ClassDef) -> list[ast.ClassDef]:
+        bases = [found[ast.unparse(base)] for base in node.bases if ast.unparse(base) in found]
+        return [*(each for base in bases for each in with_bases(base)), node]
+
+    return list(dict.fromkeys(with_bases(found["LayerNextClient"])))
 
 
 def members() -> Iterator[ast.FunctionDef | ast.Assign]:

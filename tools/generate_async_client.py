@@ -33,6 +33,7 @@ from typing import Any, Literal
 
 import httpx
 
+from layernext.client.calls.metadata import MetadataSource
 from layernext.client.bridge import AsyncRunLogger, as_async_iterator, as_iterable, in_thread
 from layernext.client.file_download import DEFAULT_PARALLEL, OnError
 from layernext.client.client import LayerNextClient
@@ -44,22 +45,26 @@ from layernext.client.file_reports import (
 from layernext.client.file_sources import FileSource
 from layernext.client.progress import ProgressChoice
 from layernext.client.reports import (
+    CreatedCollection,
     CreatedLabel,
     Done,
     DownloadReport,
     EmbeddingReport,
     FileUploadReport,
+    MetadataReport,
     RemoveReport,
+    TrashReport,
     UploadReport,
 )
-from layernext.client.sources import Item, Validate
+from layernext.client.sources import GivenImage, Validate
 from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S
-from layernext.formats import DEFAULT_PROBLEM_LIMIT, FileSummary
+from layernext.formats import DEFAULT_PROBLEM_LIMIT, ConversionReport, FileSummary
 from layernext.model import (
     Collection,
     Embedding,
     FileRecord,
     ImageAnnotations,
+    Item,
     Job,
     Label,
     LabelGroup,
@@ -156,8 +161,10 @@ def _method(node: ast.FunctionDef) -> str:
         )
     before = ""
     text = ast.unparse(arguments)
-    if "Iterable[Item]" in text:
-        text = text.replace("Iterable[Item]", "Iterable[Item] | AsyncIterable[Item]")
+    if "Iterable[GivenImage]" in text:
+        text = text.replace(
+            "Iterable[GivenImage]", "Iterable[GivenImage] | AsyncIterable[GivenImage]"
+        )
         before = "        source = as_iterable(source, asyncio.get_running_loop())\n"
     signature = f"self, {text}" if text else "self"
     given = f"{call}, {passed}" if passed else call

@@ -31,18 +31,20 @@ used; [errors.md](errors.md) says which error means what.
 
 # What belongs together, in reading order; a name that is nowhere here goes to the last.
 CHAPTERS: dict[str, list[str]] = {
-    "Clients": ["LayerNextClient", "AsyncLayerNextClient", "RunLogger", "validate_file"],
+    "Clients": ["LayerNextClient", "AsyncLayerNextClient", "RunLogger", "validate_file", "convert"],
     "Reports": [
         "UploadReport", "DownloadReport", "RemoveReport", "FileSummary", "FileUploadReport",
         "FileDownloadReport", "FailedFile", "IgnoredFile", "UploadStatus", "FileUrl",
-        "EmbeddingReport", "CreatedLabel", "Done",
+        "MetadataReport", "TrashReport", "EmbeddingReport", "CreatedCollection", "CreatedLabel",
+        "Done", "ConversionReport",
     ],
     "Annotations": [
         "ImageAnnotations", "Rectangle", "Polygon", "Line", "Points", "AttributeValue",
         "Annotation", "Geometry", "Mode",
     ],
     "What a stack holds": [
-        "Collection", "FileRecord", "ModelRun", "Label", "LabelAttribute", "Job", "LabelGroup", "Embedding", "SimilarImage",
+        "Collection", "Item", "FileRecord", "ModelRun", "Label", "LabelAttribute", "Job",
+        "LabelGroup", "Embedding", "SimilarImage",
     ],
     "Errors": [],
 }  # fmt: skip

@@ -20,6 +20,7 @@ logging.getLogger(__name__).addHandler(logging.NullHandler())
 if TYPE_CHECKING:
     from layernext.client import (
         AsyncLayerNextClient,
+        CreatedCollection,
         CreatedLabel,
         Done,
         DownloadReport,
@@ -30,8 +31,10 @@ if TYPE_CHECKING:
         FileUrl,
         IgnoredFile,
         LayerNextClient,
+        MetadataReport,
         RemoveReport,
         RunLogger,
+        TrashReport,
         UploadReport,
         UploadStatus,
         validate_file,
@@ -60,7 +63,11 @@ if TYPE_CHECKING:
         TooLarge,
         UploadIncomplete,
     )
-    from layernext.formats import FileSummary
+    from layernext.formats import (
+        ConversionReport,
+        FileSummary,
+        convert,
+    )
     from layernext.model import (
         Annotation,
         AttributeValue,
@@ -69,6 +76,7 @@ if TYPE_CHECKING:
         FileRecord,
         Geometry,
         ImageAnnotations,
+        Item,
         Job,
         Label,
         LabelAttribute,
@@ -84,10 +92,10 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "layernext.client": (
-        "AsyncLayerNextClient", "CreatedLabel", "Done", "DownloadReport", "EmbeddingReport",
-        "FailedFile", "FileDownloadReport", "FileUploadReport", "FileUrl", "IgnoredFile",
-        "LayerNextClient", "RemoveReport", "RunLogger", "UploadReport", "UploadStatus",
-        "validate_file",
+        "AsyncLayerNextClient", "CreatedCollection", "CreatedLabel", "Done", "DownloadReport",
+        "EmbeddingReport", "FailedFile", "FileDownloadReport", "FileUploadReport", "FileUrl",
+        "IgnoredFile", "LayerNextClient", "MetadataReport", "RemoveReport", "RunLogger",
+        "TrashReport", "UploadReport", "UploadStatus", "validate_file",
     ),
     "layernext.errors": (
         "ConfigurationError", "Conflict", "ConnectionFailed", "DataError", "DownloadIncomplete",
@@ -96,10 +104,12 @@ _HOMES = {
         "RequestTimeout", "StackError", "StackUnavailable", "StorageFull", "TooLarge",
         "UploadIncomplete",
     ),
-    "layernext.formats": ("FileSummary",),
+    "layernext.formats": (
+        "ConversionReport", "FileSummary", "convert",
+    ),
     "layernext.model": (
         "Annotation", "AttributeValue", "Collection", "Embedding", "FileRecord", "Geometry",
-        "ImageAnnotations", "Job", "Label", "LabelAttribute", "LabelGroup", "Line", "Mode",
+        "ImageAnnotations", "Item", "Job", "Label", "LabelAttribute", "LabelGroup", "Line", "Mode",
         "ModelRun", "Points", "Polygon", "Rectangle", "SimilarImage",
     ),
 }  # fmt: skip
@@ -113,6 +123,8 @@ __all__ = [
     "ConfigurationError",
     "Conflict",
     "ConnectionFailed",
+    "ConversionReport",
+    "CreatedCollection",
     "CreatedLabel",
     "DataError",
     "Done",
@@ -132,6 +144,7 @@ __all__ = [
     "ImageAnnotations",
     "IncompatibleStack",
     "InvalidRequest",
+    "Item",
     "Job",
     "JobFailed",
     "Label",
@@ -140,6 +153,7 @@ __all__ = [
     "LayerNextClient",
     "LayerNextError",
     "Line",
+    "MetadataReport",
     "Mode",
     "ModelRun",
     "NotAllowed",
@@ -159,10 +173,12 @@ __all__ = [
     "StackUnavailable",
     "StorageFull",
     "TooLarge",
+    "TrashReport",
     "UploadIncomplete",
     "UploadReport",
     "UploadStatus",
     "__version__",
+    "convert",
     "validate_file",
 ]
 

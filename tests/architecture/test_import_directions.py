@@ -73,6 +73,7 @@ ROOMS: dict[str, set[str]] = {
 FACES = {
     "layernext.wire.file_listing",
     "layernext.wire.files",
+    "layernext.wire.items",
     "layernext.wire.native",
     "layernext.wire.paths",
     "layernext.wire.published",
@@ -87,7 +88,7 @@ LIBRARIES: dict[str, set[str]] = {
     "typer": {"layernext.cli"},
     "rich": {"layernext.cli", "layernext.client"},
     "platformdirs": {"layernext.cli", "layernext.client"},
-    "PIL": {"layernext.cli", "layernext.stack.media"},
+    "PIL": {"layernext.cli", "layernext.formats", "layernext.stack.media"},
     "numpy": {"layernext.evaluation", "layernext.stack.store"},
     "sqlalchemy": {"layernext.stack.store"},
     "alembic": {"layernext.stack.store"},
@@ -104,7 +105,7 @@ LIBRARIES: dict[str, set[str]] = {
 ANYWHERE = {"msgspec", "typing_extensions", "tomli", "tomllib"}
 
 # Optional or slow to load: only inside the function that needs them.
-LATE_ONLY = {("layernext.client", "rich"), ("layernext.cli", "PIL")}
+LATE_ONLY = {("layernext.formats", "PIL"), ("layernext.client", "rich"), ("layernext.cli", "PIL")}
 
 
 def room_of(target: str) -> str | None:

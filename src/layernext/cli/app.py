@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from layernext import __version__
-from layernext.cli import data, demo, doctor, exit_codes, files, keys, listings, serve
+from layernext.cli import convert, data, demo, doctor, exit_codes, files, keys, listings, serve
 from layernext.cli.output import Interrupted, say, tell
 
 # Typer has click inside or beside it, depending on its version; this is its class either way.
@@ -78,6 +78,8 @@ def _common(
 
 
 for command in (
+    convert.convert,
+    convert.export,
     serve.serve,
     demo.demo,
     data.upload,

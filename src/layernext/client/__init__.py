@@ -11,18 +11,22 @@ from layernext.client.file_reports import (
     UploadStatus,
 )
 from layernext.client.reports import (
+    CreatedCollection,
     CreatedLabel,
     Done,
     DownloadReport,
     EmbeddingReport,
     FileUploadReport,
+    MetadataReport,
     RemoveReport,
+    TrashReport,
     UploadReport,
 )
 from layernext.client.run_logger import RunLogger
 
 __all__ = [
     "AsyncLayerNextClient",
+    "CreatedCollection",
     "CreatedLabel",
     "Done",
     "DownloadReport",
@@ -33,8 +37,10 @@ __all__ = [
     "FileUrl",
     "IgnoredFile",
     "LayerNextClient",
+    "MetadataReport",
     "RemoveReport",
     "RunLogger",
+    "TrashReport",
     "UploadReport",
     "UploadStatus",
     "validate_file",

@@ -13,6 +13,7 @@ from typing import Any, Literal
 import httpx
 
 from layernext.client.bridge import AsyncRunLogger, as_async_iterator, as_iterable, in_thread
+from layernext.client.calls.metadata import MetadataSource
 from layernext.client.client import LayerNextClient
 from layernext.client.file_download import DEFAULT_PARALLEL, OnError
 from layernext.client.file_reports import (
@@ -23,22 +24,26 @@ from layernext.client.file_reports import (
 from layernext.client.file_sources import FileSource
 from layernext.client.progress import ProgressChoice
 from layernext.client.reports import (
+    CreatedCollection,
     CreatedLabel,
     Done,
     DownloadReport,
     EmbeddingReport,
     FileUploadReport,
+    MetadataReport,
     RemoveReport,
+    TrashReport,
     UploadReport,
 )
-from layernext.client.sources import Item, Validate
+from layernext.client.sources import GivenImage, Validate
 from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S
-from layernext.formats import DEFAULT_PROBLEM_LIMIT, FileSummary
+from layernext.formats import DEFAULT_PROBLEM_LIMIT, ConversionReport, FileSummary
 from layernext.model import (
     Collection,
     Embedding,
     FileRecord,
     ImageAnnotations,
+    Item,
     Job,
     Label,
     LabelGroup,
@@ -259,7 +264,7 @@ class AsyncLayerNextClient:
         self,
         collection: str | None,
         run: str,
-        source: str | os.PathLike[str] | Iterable[Item] | AsyncIterable[Item],
+        source: str | os.PathLike[str] | Iterable[GivenImage] | AsyncIterable[GivenImage],
         *,
         geometry: str | None = None,
         ground_truth: bool = False,
@@ -386,6 +391,285 @@ class AsyncLayerNextClient:
         """
         return await in_thread(
             self._client.validate_file, path, geometry, limit=limit, progress=progress
+        )
+
+    async def upload_metadata_for_files(
+        self, collection_name: str, content_type: str, json_data_file_path: MetadataSource
+    ) -> MetadataReport:
+        """Give files of a collection metadata; fields under other names stay.
+
+        See `LayerNextClient.upload_metadata_for_files`.
+        """
+        return await in_thread(
+            self._client.upload_metadata_for_files,
+            collection_name,
+            content_type,
+            json_data_file_path,
+        )
+
+    async def upload_metadata_by_unique_name(
+        self, json_data_file_path: MetadataSource
+    ) -> MetadataReport:
+        """Give files metadata that are named by their unique names; see `upload_metadata_for_files`.
+
+        See `LayerNextClient.upload_metadata_by_unique_name`.
+        """
+        return await in_thread(self._client.upload_metadata_by_unique_name, json_data_file_path)
+
+    async def upload_metadata_by_storage_path(
+        self, json_data_file_path: MetadataSource, bucket_name: str | None = None
+    ) -> MetadataReport:
+        """Give files metadata that are named by their paths in storage.
+
+        See `LayerNextClient.upload_metadata_by_storage_path`.
+        """
+        return await in_thread(
+            self._client.upload_metadata_by_storage_path, json_data_file_path, bucket_name
+        )
+
+    async def upload_metadata_by_job_id(
+        self, job_id: str, json_data_file_path: MetadataSource
+    ) -> MetadataReport:
+        """Give files metadata that came with one upload and are named as there.
+
+        See `LayerNextClient.upload_metadata_by_job_id`.
+        """
+        return await in_thread(self._client.upload_metadata_by_job_id, job_id, json_data_file_path)
+
+    async def upload_metadata_for_collection(
+        self,
+        collection_name: str,
+        content_type: str,
+        metadata_obj: Mapping[str, Any],
+        is_apply_to_all_files: bool = True,
+    ) -> MetadataReport:
+        """Give a collection metadata, and if wanted every file in it.
+
+        See `LayerNextClient.upload_metadata_for_collection`.
+        """
+        return await in_thread(
+            self._client.upload_metadata_for_collection,
+            collection_name,
+            content_type,
+            metadata_obj,
+            is_apply_to_all_files,
+        )
+
+    async def create_or_update_collection(
+        self,
+        collection_name: str,
+        content_type: str,
+        custom_meta_object: Mapping[str, Any] | None = None,
+    ) -> CreatedCollection:
+        """Make a collection if there is none of this name and kind, and give it metadata.
+
+        See `LayerNextClient.create_or_update_collection`.
+        """
+        return await in_thread(
+            self._client.create_or_update_collection,
+            collection_name,
+            content_type,
+            custom_meta_object,
+        )
+
+    def iter_items(
+        self,
+        collection: str | None = None,
+        *,
+        query: str = "",
+        content_type: Literal["image", "video", "other"] | None = None,
+    ) -> AsyncIterator[Item]:
+        """All that is known of the images and other files that a query finds, streamed.
+
+        See `LayerNextClient.iter_items`.
+        """
+        return as_async_iterator(
+            self._client.iter_items(collection, query=query, content_type=content_type)
+        )
+
+    def iter_trash(self, collection: str | None = None, *, query: str = "") -> AsyncIterator[Item]:
+        """What is in the trash, streamed; arguments and errors as in `iter_items`.
+
+        See `LayerNextClient.iter_trash`.
+        """
+        return as_async_iterator(self._client.iter_trash(collection, query=query))
+
+    async def get_item_list_from_datalake(
+        self,
+        item_type: str,
+        query: str = "",
+        filter: Mapping[str, Any] | None = None,
+        page_index: int = 0,
+        page_size: int = 20,
+        sort_order: Mapping[str, str] | None = None,
+    ) -> list[dict[str, Any]]:
+        """A page of files: ``id``, ``name``, ``uniqueName`` and ``url`` of each.
+
+        See `LayerNextClient.get_item_list_from_datalake`.
+        """
+        return await in_thread(
+            self._client.get_item_list_from_datalake,
+            item_type,
+            query,
+            filter,
+            page_index,
+            page_size,
+            sort_order,
+        )
+
+    async def get_item_list_from_collection(
+        self,
+        collection_id: str,
+        query: str = "",
+        filter: Mapping[str, Any] | None = None,
+        page_index: int = 0,
+        page_size: int = 20,
+        sort_order: Mapping[str, str] | None = None,
+    ) -> list[dict[str, Any]]:
+        """A page of the files of a collection; arguments as in `get_item_list_from_datalake`.
+
+        See `LayerNextClient.get_item_list_from_collection`.
+        """
+        return await in_thread(
+            self._client.get_item_list_from_collection,
+            collection_id,
+            query,
+            filter,
+            page_index,
+            page_size,
+            sort_order,
+        )
+
+    async def get_item_count_from_metalake(
+        self, item_type: str, query: str = "", filter: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """How many files there are, under ``count``; see `get_item_list_from_datalake`.
+
+        See `LayerNextClient.get_item_count_from_metalake`.
+        """
+        return await in_thread(self._client.get_item_count_from_metalake, item_type, query, filter)
+
+    async def get_item_count_from_collection(
+        self, collection_id: str, query: str = "", filter: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """How many files of a collection there are, under ``count``.
+
+        See `LayerNextClient.get_item_count_from_collection`.
+        """
+        return await in_thread(
+            self._client.get_item_count_from_collection, collection_id, query, filter
+        )
+
+    async def get_valid_sort_fields(self) -> list[str]:
+        """What `sort_by_field` can be.
+
+        See `LayerNextClient.get_valid_sort_fields`.
+        """
+        return await in_thread(self._client.get_valid_sort_fields)
+
+    async def get_system_stat_count(self) -> dict[str, Any]:
+        """How many images, videos and other files the stack has, and how many are annotated.
+
+        See `LayerNextClient.get_system_stat_count`.
+        """
+        return await in_thread(self._client.get_system_stat_count)
+
+    async def get_file_details(
+        self, unique_name: str, fields_filter: Mapping[str, bool] | None = None
+    ) -> dict[str, Any]:
+        """``id``, ``name``, ``uniqueName`` and ``url`` of a file, and what else is asked for.
+
+        See `LayerNextClient.get_file_details`.
+        """
+        return await in_thread(self._client.get_file_details, unique_name, fields_filter)
+
+    async def get_collection_details(
+        self, collection_id: str, fields_filter: Mapping[str, bool] | None = None
+    ) -> dict[str, Any]:
+        """``id``, ``name`` and ``contentType`` of a collection, and what else is asked for.
+
+        See `LayerNextClient.get_collection_details`.
+        """
+        return await in_thread(self._client.get_collection_details, collection_id, fields_filter)
+
+    async def get_collection_id_by_name(
+        self, collection_name: str, content_type: str = "image"
+    ) -> str:
+        """The id of a collection.
+
+        See `LayerNextClient.get_collection_id_by_name`.
+        """
+        return await in_thread(
+            self._client.get_collection_id_by_name, collection_name, content_type
+        )
+
+    async def trash_objects_from_datalake(
+        self,
+        datalake_query: str,
+        datalake_filter: Mapping[str, Any] | None = None,
+        content_type: str = "image",
+    ) -> TrashReport:
+        """Put what a query or a filter finds into the trash; it can be restored.
+
+        See `LayerNextClient.trash_objects_from_datalake`.
+        """
+        return await in_thread(
+            self._client.trash_objects_from_datalake, datalake_query, datalake_filter, content_type
+        )
+
+    async def trash_objects_from_collection(
+        self, collection_id: str, query: str = "", filter: Mapping[str, Any] | None = None
+    ) -> TrashReport:
+        """Put files of a collection into the trash, or without query and filter all of it.
+
+        See `LayerNextClient.trash_objects_from_collection`.
+        """
+        return await in_thread(
+            self._client.trash_objects_from_collection, collection_id, query, filter
+        )
+
+    async def restore(self, collection: str | None = None, *, query: str = "") -> int:
+        """Take files out of the trash, with their annotations; how many.
+
+        See `LayerNextClient.restore`.
+        """
+        return await in_thread(self._client.restore, collection, query=query)
+
+    async def wait_for_job_complete(self, job_id: str, *, timeout_s: float | None = None) -> Job:
+        """Wait until a job has ended, asking at growing intervals of up to 10 s.
+
+        See `LayerNextClient.wait_for_job_complete`.
+        """
+        return await in_thread(self._client.wait_for_job_complete, job_id, timeout_s=timeout_s)
+
+    async def list_jobs(self) -> list[Job]:
+        """Work of the stack and of its clients, newest first.
+
+        See `LayerNextClient.list_jobs`.
+        """
+        return await in_thread(self._client.list_jobs)
+
+    async def create_or_update_job(
+        self,
+        session_id: str,
+        job_name: str,
+        job_type: int,
+        progress: float,
+        status: int,
+        job_detail: Mapping[str, Any] | None = None,
+    ) -> Job:
+        """Note on the stack how far work of your own is; the first word of it makes the job.
+
+        See `LayerNextClient.create_or_update_job`.
+        """
+        return await in_thread(
+            self._client.create_or_update_job,
+            session_id,
+            job_name,
+            job_type,
+            progress,
+            status,
+            job_detail,
         )
 
     async def upload_files_to_collection(
@@ -603,6 +887,34 @@ class AsyncLayerNextClient:
         """
         return await in_thread(self._client.create_collection, name)
 
+    async def export(
+        self,
+        collection: str,
+        run: str,
+        target: str | os.PathLike[str],
+        format: str,
+        *,
+        ground_truth: bool | None = None,
+        overwrite: bool = False,
+        strict: bool = False,
+        progress: ProgressChoice = None,
+    ) -> ConversionReport:
+        """Write a run of a collection in another format, streamed.
+
+        See `LayerNextClient.export`.
+        """
+        return await in_thread(
+            self._client.export,
+            collection,
+            run,
+            target,
+            format,
+            ground_truth=ground_truth,
+            overwrite=overwrite,
+            strict=strict,
+            progress=progress,
+        )
+
     async def get_all_labels(self) -> list[Label]:
         """Every label of the stack with its reference, colour and attributes.
 
@@ -718,43 +1030,6 @@ class AsyncLayerNextClient:
             count=count,
             metric=metric,
             collection=collection,
-        )
-
-    async def wait_for_job_complete(self, job_id: str, *, timeout_s: float | None = None) -> Job:
-        """Wait until a job has ended, asking at growing intervals of up to 10 s.
-
-        See `LayerNextClient.wait_for_job_complete`.
-        """
-        return await in_thread(self._client.wait_for_job_complete, job_id, timeout_s=timeout_s)
-
-    async def list_jobs(self) -> list[Job]:
-        """Work of the stack and of its clients, newest first.
-
-        See `LayerNextClient.list_jobs`.
-        """
-        return await in_thread(self._client.list_jobs)
-
-    async def create_or_update_job(
-        self,
-        session_id: str,
-        job_name: str,
-        job_type: int,
-        progress: float,
-        status: int,
-        job_detail: Mapping[str, Any] | None = None,
-    ) -> Job:
-        """Note on the stack how far work of your own is; the first word of it makes the job.
-
-        See `LayerNextClient.create_or_update_job`.
-        """
-        return await in_thread(
-            self._client.create_or_update_job,
-            session_id,
-            job_name,
-            job_type,
-            progress,
-            status,
-            job_detail,
         )
 
     async def register_model(self, input_model_path: str, model_id: str, task: str) -> None:

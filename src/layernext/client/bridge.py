@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 from layernext.client.cancellation import is_cancelled
 from layernext.client.reports import UploadReport
 from layernext.client.run_logger import RunLogger
-from layernext.client.sources import Item
+from layernext.client.sources import GivenImage
 
 Element = TypeVar("Element")
 Arguments = ParamSpec("Arguments")
@@ -38,20 +38,22 @@ async def as_async_iterator(elements: Iterator[Element]) -> AsyncIterator[Elemen
 
 
 def as_iterable(
-    source: str | os.PathLike[str] | Iterable[Item] | AsyncIterable[Item],
+    source: str | os.PathLike[str] | Iterable[GivenImage] | AsyncIterable[GivenImage],
     loop: asyncio.AbstractEventLoop,
-) -> str | os.PathLike[str] | Iterable[Item]:
+) -> str | os.PathLike[str] | Iterable[GivenImage]:
     """A source that a thread can read; asynchronous ones are asked on their own loop."""
     if isinstance(source, AsyncIterable):
         return _pulled(source, loop)
     return source
 
 
-def _pulled(source: AsyncIterable[Item], loop: asyncio.AbstractEventLoop) -> Iterator[Item]:
+def _pulled(
+    source: AsyncIterable[GivenImage], loop: asyncio.AbstractEventLoop
+) -> Iterator[GivenImage]:
     iterator = aiter(source)
 
-    async def next_chunk() -> list[Item]:
-        chunk: list[Item] = []
+    async def next_chunk() -> list[GivenImage]:
+        chunk: list[GivenImage] = []
         async for item in iterator:
             chunk.append(item)
             if len(chunk) == CHUNK:

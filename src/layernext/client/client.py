@@ -14,16 +14,26 @@ from layernext.client.calls.analysis import AnalysisCalls
 from layernext.client.calls.annotations import AnnotationCalls
 from layernext.client.calls.collections import CollectionCalls
 from layernext.client.calls.embeddings import EmbeddingCalls
+from layernext.client.calls.exports import ExportCalls
 from layernext.client.calls.files import FileCalls
 from layernext.client.calls.jobs import JobCalls
 from layernext.client.calls.labels import LabelCalls
+from layernext.client.calls.metadata import MetadataCalls
 from layernext.client.connection import Connection
 from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S, Transport
 from layernext.wire import native
 
 
 class LayerNextClient(
-    AnnotationCalls, FileCalls, CollectionCalls, LabelCalls, EmbeddingCalls, JobCalls, AnalysisCalls
+    AnnotationCalls,
+    FileCalls,
+    CollectionCalls,
+    ExportCalls,
+    MetadataCalls,
+    LabelCalls,
+    EmbeddingCalls,
+    JobCalls,
+    AnalysisCalls,
 ):
     """Talks to one stack.
 

@@ -198,3 +198,53 @@ class FileUploadReport(Record, frozen=True, kw_only=True):
             f"{len(self.skipped):,} were there, {len(self.failed):,} failed; "
             f"{self.bytes_sent:,} bytes, {self.seconds:.2f} s>"
         )
+
+
+class TrashReport(Record, frozen=True, kw_only=True):
+    """What went into the trash.
+
+    Attributes:
+        files: how many; None if the stack did not say.
+        message: what it said.
+    """
+
+    files: int | None
+    message: str
+
+    def __getitem__(self, key: str) -> Any:
+        """The value under a key of the published client's answer."""
+        return True if key == "isSuccess" else getattr(self, key)
+
+
+class MetadataReport(Record, frozen=True, kw_only=True):
+    """What a change of metadata did.
+
+    Attributes:
+        updated: files that have the metadata now.
+        unmatched: names that no file has.
+        message: what the stack said.
+    """
+
+    updated: int
+    unmatched: list[str]
+    message: str
+
+    def __getitem__(self, key: str) -> Any:
+        """The value under a key of the published client's answer."""
+        return not self.unmatched if key == "isSuccess" else getattr(self, key)
+
+
+class CreatedCollection(Record, frozen=True, kw_only=True):
+    """A collection that is there now.
+
+    Attributes:
+        collection_id: its id.
+    """
+
+    collection_id: str
+
+    def __getitem__(self, key: str) -> Any:
+        """The value under a key of the published client's answer."""
+        if key in {"isSuccess", "is_success"}:
+            return True
+        return {"collectionId": self.collection_id}.get(key) or getattr(self, key)

@@ -22,7 +22,7 @@ from layernext.model import Annotation, Geometry, ImageAnnotations, ImageDecoder
 Validate: TypeAlias = Literal["first", "stream"]
 """``first``: the whole file is checked before anything is sent. ``stream``: batch by batch."""
 
-Item: TypeAlias = ImageAnnotations | Mapping[str, Any]
+GivenImage: TypeAlias = ImageAnnotations | Mapping[str, Any]
 
 _LINE_BREAKS = b"\r\n"
 
@@ -119,7 +119,7 @@ class ItemSource:
     is_repeatable = False
     total = None
 
-    def __init__(self, items: Iterable[Item], geometry: Geometry | None) -> None:
+    def __init__(self, items: Iterable[GivenImage], geometry: Geometry | None) -> None:
         self._items = items
         self._geometry = geometry
 

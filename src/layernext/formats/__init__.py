@@ -1,6 +1,14 @@
 """Reading and writing files, as streams."""
 
 from layernext.formats.compression import create_compressed, open_decompressed
+from layernext.formats.conversion import (
+    FORMATS,
+    ConversionReport,
+    convert,
+    in_pixels,
+    read_format,
+    write_export,
+)
 from layernext.formats.layernext_json import (
     DEFAULT_PROBLEM_LIMIT,
     FileSummary,
@@ -12,17 +20,31 @@ from layernext.formats.layernext_json import (
     iter_file,
     iter_raw_images,
 )
+from layernext.formats.samples import Losses, Sample, safe_relative
+from layernext.formats.xml_formats import voc_xml
+from layernext.formats.yolo import yolo_line
 
 __all__ = [
     "DEFAULT_PROBLEM_LIMIT",
+    "FORMATS",
+    "ConversionReport",
     "FileSummary",
     "FileWriter",
+    "Losses",
+    "Sample",
     "Spans",
     "check_file",
+    "convert",
     "create_compressed",
     "create_file",
     "detect_geometry",
+    "in_pixels",
     "iter_file",
     "iter_raw_images",
     "open_decompressed",
+    "read_format",
+    "safe_relative",
+    "voc_xml",
+    "write_export",
+    "yolo_line",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
@@ -20,8 +20,12 @@ class Record(Struct, frozen=True, kw_only=True):
         return plain
 
 
+ContentType: TypeAlias = Literal["image", "video", "other"]
+"""What a collection is of."""
+
+
 class Collection(Record, frozen=True, kw_only=True):
-    """A named set of images.
+    """A named set of images, or of videos, or of other files.
 
     Attributes:
         id: 24 hexadecimal digits, given by the stack.
@@ -30,6 +34,7 @@ class Collection(Record, frozen=True, kw_only=True):
         image_count: images known to be in it.
         awaiting_file_count: how many of those have annotations but no file yet.
         created_at: UTC, ISO 8601.
+        content_type: ``image``, ``video`` or ``other``; the counts are of these.
     """
 
     id: str
@@ -37,6 +42,52 @@ class Collection(Record, frozen=True, kw_only=True):
     image_count: int
     awaiting_file_count: int
     created_at: str
+    content_type: ContentType = "image"
+
+
+class Item(Record, frozen=True, kw_only=True):
+    """An image, video or other file of a collection.
+
+    Attributes:
+        id: 24 hexadecimal digits, given by the stack.
+        name: in its collection.
+        unique_name: ``<collection>_<name>``, in all of the stack.
+        collection: name of the collection.
+        content_type: ``image``, ``video`` or ``other``.
+        has_file: False while its annotations are there and its file is not.
+        url: where the file is, for an hour or more, without a key; None without a file.
+        storage_path: its path in storage, or None.
+        size: bytes.
+        checksum: SHA-256 in hexadecimal; None until the stack has computed it.
+        media_type: such as ``image/jpeg``, found by the bytes.
+        state: ``pending``, ``ready`` or ``failed``: whether the stack has looked into the file.
+        failure: why that failed.
+        width, height: pixels as stored, before any rotation that the file asks for.
+        frame_count, frame_rate: of a video.
+        metadata: custom fields; `Tags` is a list of texts.
+        created_at, updated_at: UTC, ISO 8601.
+    """
+
+    id: str
+    name: str
+    unique_name: str
+    collection: str
+    content_type: ContentType
+    has_file: bool
+    created_at: str
+    updated_at: str
+    url: str | None = None
+    storage_path: str | None = None
+    size: int | None = None
+    checksum: str | None = None
+    media_type: str | None = None
+    state: str | None = None
+    failure: str | None = None
+    width: int | None = None
+    height: int | None = None
+    frame_count: int | None = None
+    frame_rate: float | None = None
+    metadata: dict[str, Any] = {}
 
 
 class FileRecord(Record, frozen=True, kw_only=True):

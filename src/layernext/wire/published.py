@@ -74,12 +74,27 @@ BEGIN_FILE_PATH = f"{CLIENT}/fileUpload/initializeMultipartUpload"  # E13, POST
 PART_URLS_PATH = f"{CLIENT}/fileUpload/getMultipartPreSignedUrls"  # E14, POST
 FINISH_FILE_PATH = f"{CLIENT}/fileUpload/finalizeMultipartUpload"  # E16, POST
 UPLOAD_PROGRESS_PATH = f"{CLIENT}/collection/getuploadProgress"  # E18, GET
-METADATA_BY_JSON_PATH = f"{CLIENT}/metadata/uploadMetadataByJson"  # E28, POST
-VALIDATE_TAGS_PATH = f"{CLIENT}/metadata/validateTags"  # E30, POST
-VALIDATE_FIELDS_PATH = f"{CLIENT}/metadata/validateMetaFields"  # E31, POST
 DOWNLOAD_URL_PATH = f"{CLIENT}/downloadUrl"  # E24, GET
 COLLECTION_ID_PATH = f"{CLIENT}/metadata/getCollectionIdByName"  # E20, POST
 COLLECTION_DETAILS_PATH = f"{CLIENT}/metadata/getCollectionDetails"  # E21, POST
+CREATE_COLLECTION_PATH = f"{CLIENT}/metadata/collection/create"  # E19, POST
+ITEM_DETAILS_PATH = f"{CLIENT}/metadata/getItemDetails"  # E22, POST
+SELECTION_PATH = f"{CLIENT}/query/getSelectionId"  # E26, POST
+TRASH_PATH = f"{CLIENT}/file/trash"  # E27, POST
+METADATA_JSON_PATH = f"{CLIENT}/metadata/uploadMetadataByJson"  # E28, POST
+METADATA_OBJECT_PATH = f"{CLIENT}/metadata/uploadMetadataByMetaObject"  # E29, POST
+VALIDATE_TAGS_PATH = f"{CLIENT}/metadata/validateTags"  # E30, POST
+VALIDATE_FIELDS_PATH = f"{CLIENT}/metadata/validateMetaFields"  # E31, POST
+LIST_PATH = f"{CLIENT}/explorer/objects/list"  # E32, POST
+COUNT_PATH = f"{CLIENT}/explorer/objects/count"  # E33, POST
+SYSTEM_DETAILS_PATH = f"{CLIENT}/getDetails/system"  # E36, GET
+METADATA_AT_ONCE = 1_000
+MAX_LISTED = 1_000
+ITEM_TYPES = {"video": 1, "image": 2, "other": 6}
+ANNOTATION_TYPES = {"raw": 0, "machine": 1, "human": 2}
+SORT_FIELDS = {
+    "date_modified": 1, "date_created": 2, "name": 3, "size": 4, "video_index": 6,
+}  # fmt: skip
 DELETE_ANNOTATIONS_PATH = f"{CLIENT}/collection/deleteAnnotation"  # E25, GET
 
 
@@ -99,6 +114,11 @@ def finish_upload_path(upload_id: str) -> str:
     return f"{CLIENT}/collectionUploadingStatus/{segment(upload_id)}/complete"
 
 
+def collection_list_path(collection_id: str, action: str) -> str:
+    """E34 (``list``) and E35 (``count``), POST."""
+    return f"{CLIENT}/explorer/{segment(collection_id)}/objects/{action}"
+
+
 def job_path(job_id: str) -> str:
     """E37, GET."""
     return f"{CLIENT}/jobs/{segment(job_id)}/getStatus"
@@ -112,9 +132,3 @@ def annotations_path(collection_id: str) -> str:
 def object_type_path(object_id: str) -> str:
     """E23, GET."""
     return f"{CLIENT}/{segment(object_id)}/getObjectTypeById"
-
-
-def item_list_path(collection_id: str | None) -> str:
-    """E34, POST: files of a collection; without one E32: of all."""
-    place = f"{segment(collection_id)}/" if collection_id else ""
-    return f"{CLIENT}/explorer/{place}objects/list"

@@ -334,3 +334,48 @@ def test_a_collection_with_its_files(pair: Pair, tmp_path: Path) -> None:
     assert set(content_of(one.path.parent)) == {
         "annotations.json", *(f"data/{each}" for each in annotated),
     }  # fmt: skip
+
+
+def test_only_what_fits_a_query(pair: Pair, tmp_path: Path) -> None:
+    """A query chooses; what does not fit any more is deleted on request; metadata comes by file."""
+    files, name = fill(tmp_path / "source", 6), fresh()
+    night = sorted(files)[:2]
+    metadata = tmp_path / "metadata.json"
+    entries = [{"file": each, "metadata": {"Tags": ["night"], "shift": 2}} for each in night]
+    metadata.write_text(json.dumps({"files": entries}))
+    pair.writer.upload_files_to_collection(
+        tmp_path / "source", "image", name, metadata_file_path=metadata, progress=False
+    )
+    target = tmp_path / "target"
+    pair.writer.download_files(name, target, query="metadata.Tags=night", progress=False)
+    assert content_of(target) == {each: files[each] for each in night}
+    pair.writer.download_files(name, target, progress=False)
+    assert content_of(target) == files
+    report = pair.writer.download_files(
+        name, target, query="metadata.shift=2", delete=True, progress=False
+    )
+    assert sorted(report.unchanged) == night
+    assert content_of(target) == {each: files[each] for each in night}
+
+
+def test_a_page_as_published(pair: Pair, tmp_path: Path) -> None:
+    """By collection, and of the whole stack by a query; flat, by unique names."""
+    files, name = fill(tmp_path / "source", 5), fresh()
+    report = pair.writer.upload_files_to_collection(
+        tmp_path / "source", "image", name, progress=False
+    )
+    flat = {f"{name}_{each}".replace("/", "_"): content for each, content in files.items()}
+    for page in range(3):
+        got = pair.writer.download_files_from_collection(
+            report.collection_id, tmp_path / "pages", page, 2
+        )
+        assert got["is_success"] is True
+    last = pair.writer.download_files_from_collection(
+        report.collection_id, tmp_path / "pages", 3, 2
+    )
+    assert (last["is_success"], last["message"]) == (False, "No more pages to download")
+    assert content_of(tmp_path / "pages") == flat
+    pair.writer.download_files_from_metalake(
+        "image", tmp_path / "all", 0, 100, f"collection={name}"
+    )
+    assert content_of(tmp_path / "all") == flat

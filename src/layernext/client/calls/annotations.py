@@ -20,7 +20,7 @@ from layernext.client.reports import DownloadReport, RemoveReport, UploadReport
 from layernext.client.run_logger import RunLogger
 from layernext.client.sources import (
     FileSource,
-    Item,
+    GivenImage,
     ItemSource,
     Source,
     Validate,
@@ -226,7 +226,7 @@ class AnnotationCalls(Calls):
         self,
         collection: str | None,
         run: str,
-        source: str | os.PathLike[str] | Iterable[Item],
+        source: str | os.PathLike[str] | Iterable[GivenImage],
         *,
         geometry: str | None = None,
         ground_truth: bool = False,

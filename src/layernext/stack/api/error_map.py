@@ -29,6 +29,7 @@ _NAMES: dict[int, tuple[str, str]] = {
     403: ("NotAllowed", "not-allowed"),
     404: ("NotFound", "not-found"),
     405: ("MethodNotAllowed", "method-not-allowed"),
+    406: ("InvalidRequest", "invalid-request"),
     408: ("RequestTimeout", "timeout"),
     409: ("Conflict", "conflict"),
     413: ("TooLarge", "too-large"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import Any, TypeAlias, TypeVar, get_origin
 from urllib.parse import unquote_to_bytes
@@ -22,6 +23,8 @@ from layernext.stack.store import CollectionRow, Key
 Call: TypeAlias = Request[Any, Key, Any]
 Message = TypeVar("Message")
 Query = TypeVar("Query", bound=Struct)
+
+_IMAGE_ID = re.compile(r"0{8}[0-9a-f]{16}")
 
 MAX_MESSAGE_BYTES = 16 << 20
 """Of a body that is no bulk data. The largest are names of many labels."""
@@ -127,13 +130,21 @@ def check_name(name: Any, where: str, what: str) -> None:
         raise DataError(Problem(where, problem))
 
 
-async def look_up_collection(request: Call, id_or_name: str) -> CollectionRow | None:
+def is_image_id(text: str) -> bool:
+    """Whether this can be the id of an image: its row's number, 24 hexadecimal digits long."""
+    return bool(_IMAGE_ID.fullmatch(text))
+
+
+async def look_up_collection(
+    request: Call, id_or_name: str, *, kind: int | None = None
+) -> CollectionRow | None:
     """The collection with this id, or else of this name, or None.
 
     Where the name fits images of a guessed collection they move, unless the key may only read.
     """
     store = services_of(request).store
-    find = partial(store.find_collection, id_or_name, claims=may(request, "write"))
+    claims = may(request, "write")
+    find = partial(store.find_collection, id_or_name, claims=claims, kind=kind)
     return await services_of(request).call(find)
 
 

@@ -25,6 +25,7 @@ _GREEDY = [
     for pattern in (
         _CLIENT + rb"(getAnnotations/)(.+)(/collection)",
         _CLIENT + rb"(jobs/)(.+)(/getStatus)",
+        _CLIENT + rb"(explorer/)(?!objects/)(.+)(/objects/(?:list|count))",
         _CLIENT + rb"(collectionUploadingStatus/)(.+)(/complete)",
         _CLIENT + rb"(sdk/compatibility/)(.+)()",
         _CLIENT + rb"()(.+)(/getObjectTypeById)",

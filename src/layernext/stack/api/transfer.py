@@ -52,10 +52,14 @@ def file_path(image_id: int) -> str:
 
 def download_url(request: Call, file: FileRow) -> str:
     """A URL under which the file can be had for an hour or more, without a key."""
+    return url_of_image(request, file.image_id, file.name)
+
+
+def url_of_image(request: Call, image_id: int, name: str) -> str:
+    """Likewise, of an image that has a file."""
     secret = services_of(request).url_secret
-    path = file_path(file.image_id)
     base = base_url(request)
-    return signed_url(base, secret, "GET", path, DOWNLOAD_SECONDS, shown_name=file.name)
+    return signed_url(base, secret, "GET", file_path(image_id), DOWNLOAD_SECONDS, shown_name=name)
 
 
 @operation(

@@ -1,5 +1,6 @@
 """The database: its tables, and every statement that the stack makes to it."""
 
+from layernext.stack.store.collections import CONTENT_TYPES
 from layernext.stack.store.embeddings import Similar
 from layernext.stack.store.fields import check as check_fields
 from layernext.stack.store.files import (
@@ -11,6 +12,7 @@ from layernext.stack.store.files import (
     object_path,
     unique_name,
 )
+from layernext.stack.store.items import ItemFilter, ItemRow, SortField
 from layernext.stack.store.jobs import Jobs
 from layernext.stack.store.prepared import (
     BatchPreparation,
@@ -42,6 +44,7 @@ from layernext.stack.store.store import Store
 from layernext.stack.store.uploads import UploadSettings
 
 __all__ = [
+    "CONTENT_TYPES",
     "BatchPreparation",
     "Began",
     "CollectionRow",
@@ -50,7 +53,9 @@ __all__ = [
     "FileUploadRequest",
     "Files",
     "ImageKey",
+    "ItemFilter",
     "ItemPart",
+    "ItemRow",
     "JobRow",
     "JobStatus",
     "Jobs",
@@ -66,6 +71,7 @@ __all__ = [
     "Selections",
     "SetKeyKind",
     "Similar",
+    "SortField",
     "Store",
     "StoredFile",
     "StoredSet",

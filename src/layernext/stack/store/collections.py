@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from layernext.model import Collection
+from layernext.model import Collection, ContentType
 from layernext.stack.store import counters
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
@@ -36,6 +36,8 @@ from layernext.wire.native import PageOf
 UNNAMED = ""
 """The collection of images that were named without one."""
 
+CONTENT_TYPES: dict[int, ContentType] = {5: "image", 4: "video", 7: "other"}
+
 IMAGES = 5
 """The kind of collection that model runs are about."""
 
@@ -51,6 +53,19 @@ def find_by_name(connection: sa.Connection, name: str, kind: int = IMAGES) -> Co
     """The collection of exactly this name; each kind has names of its own."""
     found = sa.select(collection).where(collection.c.name == name, collection.c.kind == kind)
     return _row(connection.execute(found).one_or_none())
+
+
+def find_there(
+    connection: sa.Connection, name: str, kind: int | None = None
+) -> CollectionRow | None:
+    """The collection of this name that is not in the trash; of several kinds the one of images."""
+    chosen = sa.select(collection).where(collection.c.name == name)
+    if kind is not None:
+        chosen = chosen.where(collection.c.kind == kind)
+    chosen = chosen.where(collection.c.trashed_at.is_(None))
+    rows = [_row(row) for row in connection.execute(chosen)]
+    found = [row for row in rows if row is not None]
+    return min(found, key=lambda row: (row.kind != IMAGES, row.kind), default=None)
 
 
 def find_by_id(connection: sa.Connection, public_id: str) -> CollectionRow | None:
@@ -72,6 +87,10 @@ def ensure(
     Naming one of images outright (`is_provisional` False) also claims the images that belong to it.
     """
     found = find_by_name(connection, name, kind)
+    if found and found.is_trashed:
+        # Whoever names it wants it; the images that went to the trash with it stay there.
+        mine = sa.update(collection).where(collection.c.id == found.row_id)
+        connection.execute(mine.values(trashed_at=None))
     if found and (is_provisional or not found.is_provisional):
         return found
     claims = not is_provisional and name != UNNAMED and kind == IMAGES
@@ -129,10 +148,12 @@ def has_claims(connection: sa.Connection, name: str, own: CollectionRow | None) 
 
 def list_page(connection: sa.Connection, *, after: int, limit: int) -> PageOf[Collection]:
     """Collections by age, with their images counted; the unnamed one only if it has some."""
-    has_images = sa.select(image.c.id).where(image.c.collection_id == collection.c.id).exists()
+    here = (image.c.collection_id == collection.c.id) & image.c.trashed_at.is_(None)
+    has_images = sa.select(image.c.id).where(here).exists()
     chosen = (
         sa.select(collection)
         .where(collection.c.id > after, (collection.c.name != UNNAMED) | has_images)
+        .where(collection.c.trashed_at.is_(None))
         .order_by(collection.c.id)
         .limit(limit + 1)
     )
@@ -149,7 +170,7 @@ def get(connection: sa.Connection, row_id: int) -> Collection:
 
 def _counted(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Collection]:
     count, waiting = sa.func.count(), sa.func.sum(sa.case((image.c.has_file, 0), else_=1))
-    here = image.c.collection_id.in_([row.id for row in rows])
+    here = image.c.collection_id.in_([row.id for row in rows]) & image.c.trashed_at.is_(None)
     numbers = {
         row.collection_id: (row.images, int(row.waiting))
         for row in connection.execute(
@@ -165,6 +186,7 @@ def _record(row: sa.Row[Any], images: int, waiting: int) -> Collection:
     return Collection(
         id=row.public_id,
         name=row.name,
+        content_type=CONTENT_TYPES[row.kind],
         image_count=images,
         awaiting_file_count=waiting,
         created_at=row.created_at,
@@ -181,6 +203,7 @@ def _row(row: sa.Row[tuple[object, ...]] | None) -> CollectionRow | None:
         kind=row.kind,
         storage_path=row.storage_path,
         is_provisional=bool(row.is_provisional),
+        is_trashed=row.trashed_at is not None,
         created_at=row.created_at,
     )
 

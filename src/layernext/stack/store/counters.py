@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
-from layernext.stack.store.schema import annotation_set, operation_collection
+from layernext.stack.store.schema import annotation_set, image, operation_collection
 
 
 def add(
@@ -45,7 +45,7 @@ def add(
 
 
 def recount(connection: sa.Connection, collection_ids: Iterable[int]) -> None:
-    """Count again, from the sets themselves: after sets moved between collections."""
+    """Count again, from the sets themselves: after sets moved, or images went to the trash."""
     ids = sorted(collection_ids)
     here = operation_collection.c.collection_id.in_(ids)
     old = {
@@ -60,7 +60,8 @@ def recount(connection: sa.Connection, collection_ids: Iterable[int]) -> None:
             sa.func.count().label("images"),
             sa.func.sum(annotation_set.c.annotation_count).label("annotations"),
         )
-        .where(annotation_set.c.collection_id.in_(ids))
+        .join(image, image.c.id == annotation_set.c.image_id)
+        .where(annotation_set.c.collection_id.in_(ids), image.c.trashed_at.is_(None))
         .group_by(annotation_set.c.operation_id, annotation_set.c.collection_id)
     )
     now = now_text()

@@ -79,6 +79,8 @@ def _image_ids(connection: sa.Connection, collection_id: int | None, name: str) 
 def _ids_in_order(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> Iterator[list[int]]:
     """Row ids in upload order, a handful at a time: sorting them moves no content."""
     columns = sa.select(annotation_set.c.id, annotation_set.c.annotation_count)
+    hidden = sa.select(image.c.id).where(image.c.trashed_at.is_not(None))
+    chosen &= annotation_set.c.image_id.not_in(hidden)
     query = columns.where(chosen).order_by(annotation_set.c.position)
     ids: list[int] = []
     total = 0
@@ -154,9 +156,12 @@ def image_page(
         # Plus 0: to go by the images' ids from the last page on, and not to sort the collection.
         is_wanted: sa.ColumnElement[bool] = has_sets.exists()
         if with_files:
-            is_wanted |= image.c.has_file & image.c.trashed_at.is_(None)
+            is_wanted |= image.c.has_file
         chosen = sa.select(image.c.id, image.c.name).where(
-            image.c.id > after_image, image.c.collection_id + 0 == collection_id, is_wanted
+            image.c.id > after_image,
+            image.c.collection_id + 0 == collection_id,
+            image.c.trashed_at.is_(None),
+            is_wanted,
         )
         rows = connection.execute(chosen.order_by(image.c.id).limit(limit + 1)).all()
         pages: dict[int, tuple[int, str, list[StoredSet]]] = {

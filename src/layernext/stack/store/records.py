@@ -41,6 +41,7 @@ class CollectionRow(Struct, frozen=True, kw_only=True):
     kind: int
     storage_path: str
     is_provisional: bool
+    is_trashed: bool
     created_at: str
 
 

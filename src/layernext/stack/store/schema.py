@@ -114,7 +114,7 @@ image = Table(
     Column("fields", Text, nullable=False, server_default="{}"),
     Column("created_at", Text, nullable=False),
     Column("updated_at", Text),
-    Column("trashed_at", Text),
+    Column("trashed_at", Text, index=True),
     UniqueConstraint("collection_id", "name", "bucket"),
 )
 

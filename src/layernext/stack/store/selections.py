@@ -61,7 +61,10 @@ class Selections:
         found = images.subquery()
         rows = sa.select(sa.literal(row_id), found.c[0])
         into = sa.insert(selection_item).from_select(["selection_id", "image_id"], rows)
-        count = connection.execute(into).rowcount
+        connection.execute(into)
+        mine = selection_item.c.selection_id == row_id
+        counting = sa.select(sa.func.count()).select_from(selection_item).where(mine)
+        count = int(connection.execute(counting).scalar_one())
         counted = sa.update(selection).where(selection.c.id == row_id)
         connection.execute(counted.values(item_count=count))
         return Selection(row_id, public_id, count, collection_ids)

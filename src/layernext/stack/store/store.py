@@ -20,6 +20,7 @@ from layernext.stack.store.database import Database
 from layernext.stack.store.embeddings import Embeddings
 from layernext.stack.store.file_listing import FileListing
 from layernext.stack.store.files import Files
+from layernext.stack.store.items import Items
 from layernext.stack.store.jobs import Jobs
 from layernext.stack.store.labels import Labels
 from layernext.stack.store.prepared import PreparedSet
@@ -52,6 +53,7 @@ class Store:
         files: what the images are, and what is on its way.
         file_listing: the files of a collection, page by page.
         embeddings: vectors of images.
+        items: images and other files, by query.
     """
 
     def __init__(self, database: Database) -> None:
@@ -62,6 +64,7 @@ class Store:
         self.files = Files(database)
         self.file_listing = FileListing(database)
         self.embeddings = Embeddings(database)
+        self.items = Items(database, self.selections)
 
     @classmethod
     def open(cls, url: str) -> Store:
@@ -122,35 +125,54 @@ class Store:
 
     # -- collections ------------------------------------------------------------------------
 
-    def ensure_collection(self, name: str) -> Collection:
-        """The collection of this name, made if there is none; claims the images it names."""
+    def ensure_collection(self, name: str, *, kind: int = collections.IMAGES) -> Collection:
+        """The collection of this name and kind, made if there is none; claims images it names."""
 
         def work(connection: sa.Connection) -> Collection:
             plain = collections.normalized_name(name)
-            row = collections.ensure(self._database, connection, plain)
+            row = collections.ensure(self._database, connection, plain, kind=kind)
             return collections.get(connection, row.row_id)
 
         return self._database.write_again(work)
 
-    def find_collection(self, id_or_name: str, *, claims: bool) -> CollectionRow | None:
-        """The collection with this id, or else of this name.
+    def find_collection(
+        self, id_or_name: str, *, claims: bool, kind: int | None = None
+    ) -> CollectionRow | None:
+        """The collection with this id, or else of this name, unless it is in the trash.
 
         Args:
             id_or_name: an id goes before a name.
             claims: whether images whose keys fit the name may move there; see `collections`.
+            kind: of the collection, if it is named; None prefers one of images.
         """
         if not is_storable(id_or_name):
             return None
         name = collections.normalized_name(id_or_name)
         with self._database.read() as connection:
             by_id = collections.find_by_id(connection, id_or_name)
-            found = by_id or collections.find_by_name(connection, name)
+            if by_id is not None and by_id.is_trashed:
+                return None
+            if by_id is None and kind not in {None, collections.IMAGES}:
+                return collections.find_there(connection, name, kind)
+            found = by_id or collections.find_there(connection, name, kind)
+            if found is not None and found.kind != collections.IMAGES:
+                return found
             is_settled = found is not None and (by_id is not None or not found.is_provisional)
             if is_settled or not claims or not collections.has_claims(connection, name, found):
                 return found
         return self._database.write_again(
             lambda connection: collections.find_and_claim(self._database, connection, name)
         )
+
+    def find_trashed_collection(self, id_or_name: str) -> int | None:
+        """The row id of a collection in the trash, by its id or name."""
+        if not is_storable(id_or_name):
+            return None
+        name = collections.normalized_name(id_or_name)
+        mine = (collection.c.public_id == id_or_name) | (collection.c.name == name)
+        chosen = sa.select(collection.c.id).where(mine, collection.c.trashed_at.is_not(None))
+        with self._database.read() as connection:
+            return connection.execute(chosen.limit(1)).scalar_one_or_none()
 
     def list_collections(self, *, after: str | None, limit: int) -> PageOf[Collection]:
         """Collections, oldest first."""

@@ -7,8 +7,10 @@ from layernext.stack.api.published import (
     embeddings,
     files,
     handshake,
+    items,
     jobs,
     labels,
+    metadata,
     operation_data,
 )
 
@@ -18,6 +20,8 @@ ROUTES = [
     *operation_data.ROUTES,
     *collections.ROUTES,
     *files.ROUTES,
+    *items.ROUTES,
+    *metadata.ROUTES,
     *embeddings.ROUTES,
     *analytics.ROUTES,
     *annotations.ROUTES,

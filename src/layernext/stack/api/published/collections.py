@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from litestar import Response
 from msgspec import Struct, field
@@ -10,21 +10,29 @@ from msgspec import Struct, field
 from layernext.stack.api.messages import (
     Call,
     answer,
+    check_name,
     find_collection,
+    is_image_id,
     look_up_collection,
     read_message,
     read_path,
 )
 from layernext.stack.api.operation import Operation, Parameter, operation
-from layernext.stack.store import CollectionRow
+from layernext.stack.api.services import services_of
+from layernext.stack.store import CollectionRow, check_fields
 from layernext.wire.published import (
     CLIENT,
     COLLECTION_DETAILS_PATH,
     COLLECTION_ID_PATH,
+    CONTENT_TYPES,
+    CREATE_COLLECTION_PATH,
     IMAGE_COLLECTION,
 )
 
 _TAG = "Published protocol"
+
+KIND_OF_ITEM = {5: 2, 4: 1, 7: 6}
+"""The object type of what a kind of collection holds."""
 
 
 class CollectionIdRequest(Struct, frozen=True, rename="camel"):
@@ -83,8 +91,8 @@ async def collection_id(request: Call) -> Response[bytes]:
     wanted = await read_message(request, CollectionIdRequest)
     name = wanted.collection_name
     found = None
-    if wanted.object_type == IMAGE_COLLECTION and name.strip("/"):
-        found = await look_up_collection(request, name)
+    if wanted.object_type in CONTENT_TYPES.values() and name.strip("/"):
+        found = await look_up_collection(request, name, kind=wanted.object_type)
     if found is None:
         return answer(CollectionIdAnswer(is_success=False, message=_no_collection(name)))
     return answer(CollectionIdAnswer(is_success=True, collection_id=found.id))
@@ -112,21 +120,55 @@ async def collection_details(request: Call) -> Response[bytes]:
     if found is None:
         text = _no_collection(wanted.collection_id)
         return answer(CollectionDetailsAnswer(is_success=False, message=text))
-    details = _details(found, wanted.required_meta_obj)
+    services = services_of(request)
+    record = await services.call(services.store.items.collection_record, found.row_id)
+    details = _details(found, record, wanted.required_meta_obj)
     return answer(CollectionDetailsAnswer(is_success=True, item_details=details))
 
 
 def _no_collection(name: str) -> str:
     # 2.3.4 shows this text, and of a status other than 200 the whole envelope (docs/protocol.md).
-    return f"there is no image collection {name[:600]!r}"
+    return f"there is no collection {name[:600]!r}"
 
 
-def _details(found: CollectionRow, wanted: dict[str, Any]) -> dict[str, Any]:
-    usual = {"id": found.id, "name": found.name, "contentType": IMAGE_COLLECTION}
-    on_request = {"storagePath": found.storage_path, "createdAt": found.created_at}
-    return {key: value for key, value in usual.items() if wanted.get(key) is not False} | {
-        key: value for key, value in on_request.items() if wanted.get(key)
+def _details(
+    found: CollectionRow, record: dict[str, Any], wanted: dict[str, Any]
+) -> dict[str, Any]:
+    usual = {"id": found.id, "name": found.name, "contentType": found.kind}
+    on_request = {
+        "storagePath": found.storage_path,
+        "createdAt": record["created_at"],
+        "updatedAt": record["updated_at"],
+        "fileSize": record["size"],
+        "frameCount": record["frames"],
+        "fileCount": record["count"],
+        "Tags": record["fields"].get("Tags", []),
     }
+    return picked(usual, on_request, record["fields"], wanted)
+
+
+def picked(
+    usual: dict[str, Any],
+    on_request: dict[str, Any],
+    fields: dict[str, Any],
+    wanted: dict[str, Any],
+) -> dict[str, Any]:
+    """Of all that is known what E21 and E22 were asked for.
+
+    Args:
+        usual: given unless it is not wanted.
+        on_request: given if it is wanted.
+        fields: metadata, likewise.
+        wanted: name to whether it is.
+    """
+    found = {key: value for key, value in usual.items() if wanted.get(key) is not False}
+    for key, is_wanted in wanted.items():
+        if is_wanted and key not in usual:
+            if key in on_request:
+                found[key] = on_request[key]
+            elif key in fields:
+                found[key] = fields[key]
+    return found
 
 
 @operation(
@@ -142,9 +184,61 @@ def _details(found: CollectionRow, wanted: dict[str, Any]) -> dict[str, Any]:
     ),
 )
 async def object_type(request: Call) -> Response[bytes]:
-    """What kind of thing an id belongs to."""
-    await find_collection(request, read_path(request, "object_id"))
-    return answer(ObjectTypeAnswer(object_type=IMAGE_COLLECTION))
+    """What kind of thing an id belongs to: 1 video, 2 image, 4, 5 and 7 collections, 6 other file."""
+    object_id, services = read_path(request, "object_id"), services_of(request)
+    if is_image_id(object_id):
+        item = await services.call(services.store.items.get, int(object_id, 16))
+        if item is not None:
+            return answer(ObjectTypeAnswer(object_type=KIND_OF_ITEM[item.kind]))
+    found = await find_collection(request, object_id)
+    return answer(ObjectTypeAnswer(object_type=found.kind))
 
 
-ROUTES = [collection_id, collection_details, object_type]
+class CreateCollectionRequest(Struct, frozen=True, rename="camel"):
+    """E19."""
+
+    collection_name: str
+    object_type: Literal[4, 5, 7] = 5
+    custom_meta_object: Any = None
+
+
+class CreateCollectionAnswer(Struct, frozen=True, rename="camel", kw_only=True):
+    """The answer to E19."""
+
+    is_success: bool = True
+    collection_id: str
+    message: str
+
+
+@operation(
+    "POST",
+    CREATE_COLLECTION_PATH,
+    Operation(
+        summary="E19: make a collection, or give it metadata",
+        tag=_TAG,
+        role="write",
+        body=CreateCollectionRequest,
+        answer=CreateCollectionAnswer,
+        errors=(400, 413, 422),
+    ),
+)
+async def create_collection(request: Call) -> Response[bytes]:
+    """Makes a collection if there is none of this name and kind, and gives it metadata."""
+    wanted, services = await read_message(request, CreateCollectionRequest), services_of(request)
+    name = wanted.collection_name.rstrip("/")
+    check_name(name, "collectionName", "a collection")
+    fields = check_fields(wanted.custom_meta_object or {}, "customMetaObject")
+    store = services.store
+
+    def work() -> str:
+        made = store.ensure_collection(name, kind=wanted.object_type)
+        row = store.find_collection(made.id, claims=False)
+        if row is not None and fields:
+            store.items.merge_collection_fields(row.row_id, fields, with_images=False)
+        return made.id
+
+    made_id = await services.call(work)
+    return answer(CreateCollectionAnswer(collection_id=made_id, message=f"{name!r} is there"))
+
+
+ROUTES = [collection_id, collection_details, object_type, create_collection]

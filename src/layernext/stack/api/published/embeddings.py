@@ -7,7 +7,6 @@ from typing import Annotated, Any
 from litestar import Response
 from msgspec import Meta, Struct
 
-from layernext.errors import DataError
 from layernext.stack.api.messages import Call, answer, check_name, read_message
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.services import services_of
@@ -89,16 +88,12 @@ async def insert_vectors(request: Call) -> Response[bytes]:
     for number, one in enumerate(wanted.data):
         check_name(one.unique_name, f"data[{number}].uniqueName", "an image")
     pairs = [(one.unique_name, one.embeddings) for one in wanted.data]
-    try:
-        count, unknown = await services.call(
-            services.store.embeddings.insert,
-            wanted.embedding_model_name,
-            wanted.embedding_dimension[0],
-            pairs,
-        )
-    except DataError as error:
-        # Published clients read this answer; an error envelope they would not.
-        return answer(InsertAnswer(success=False, message=error.message, upsert_count=0), 422)
+    count, unknown = await services.call(
+        services.store.embeddings.insert,
+        wanted.embedding_model_name,
+        wanted.embedding_dimension[0],
+        pairs,
+    )
     message = ""
     if unknown:
         shown = ", ".join(repr(name) for name in unknown[:5])

@@ -54,6 +54,7 @@ def upgrade() -> None:
     op.create_index("ix_image_field_image_id", "image_field", ["image_id"])
     op.create_index("ix_image_field_name_text", "image_field", ["name", "text"])
     op.create_index("ix_image_field_name_number", "image_field", ["name", "number"])
+    op.create_index("ix_image_trashed_at", "image", ["trashed_at"])
     _make_selections()
     _make_jobs()
 

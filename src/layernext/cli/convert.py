@@ -1,0 +1,118 @@
+"""`layernext convert` and `layernext export`: annotations in the format that the next tool wants."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
+from layernext.cli.output import counted, print_json, tell
+from layernext.formats import ConversionReport
+from layernext.formats import convert as convert_files
+
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Refuse what the format cannot hold; else it is listed.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+TargetFormat = Annotated[
+    str,
+    typer.Option(
+        "--to",
+        help="layernext, coco, coco-results, yolo, yolo-segmentation, voc, labelme, cvat, "
+        "label-studio or csv.",
+    ),
+]
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(help="File or folder to read.")],
+    target: Annotated[Path, typer.Argument(help="File or folder to write.")],
+    target_format: TargetFormat,
+    source_format: Annotated[
+        str | None, typer.Option("--from", help="The source's format; found out if left out.")
+    ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", help="Folder with the images, if the source lacks their sizes."),
+    ] = None,
+    overwrite: Overwrite = False,
+    strict: Strict = False,
+    as_json: AsJson = False,
+) -> None:
+    """Convert annotations from one format to another, without a stack.
+
+    What the target's format cannot hold is counted and listed, with the first place of each kind.
+
+    Examples:
+
+        layernext convert instances.json labels/ --to yolo
+
+        layernext convert labels/ out.csv --to csv --images photos/ --json
+    """
+    report = convert_files(
+        source,
+        target,
+        target_format,
+        source_format=source_format,
+        images=images,
+        overwrite=overwrite,
+        strict=strict,
+    )
+    _show(report, as_json)
+
+
+def export(
+    collection: Annotated[str, typer.Argument(help="Collection, by name or id.")],
+    run: Annotated[str, typer.Argument(help="Model run or ground truth.")],
+    target: Annotated[Path, typer.Argument(help="File or folder to write.")],
+    target_format: TargetFormat,
+    ground_truth: Annotated[
+        bool | None,
+        typer.Option(
+            "--ground-truth/--model-run", help="Which, if both have this name.", show_default=False
+        ),
+    ] = None,
+    overwrite: Overwrite = False,
+    strict: Strict = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """Write a run of a collection in another format.
+
+    What the format cannot hold is counted and listed, with the first place of each kind.
+
+    Examples:
+
+        layernext export kitchen "model 7" boxes.json --to coco
+
+        layernext export kitchen truth labels/ --to yolo --overwrite
+    """
+    with connect(api_key, secret, url, config) as client:
+        report = client.export(
+            collection,
+            run,
+            target,
+            target_format,
+            ground_truth=ground_truth,
+            overwrite=overwrite,
+            strict=strict,
+            progress=False if quiet else None,
+        )
+    _show(report, as_json)
+
+
+def _show(report: ConversionReport, as_json: bool) -> None:
+    if as_json:
+        print_json(report.to_dict())
+        return
+    images = counted(report.images, "image")
+    tell(f"{images} with {counted(report.annotations, 'annotation')} in {report.path}")
+    for what, (count, first) in report.losses.items():
+        tell(f"not kept: {what}, {count:,} times, first at {first}")

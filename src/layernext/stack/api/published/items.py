@@ -1,0 +1,472 @@
+"""Images and other files: details (E22), selections (E26), trash (E27), lists and counts (E32 to E36)."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from litestar import Response
+from msgspec import Meta, Struct, field
+
+from layernext.errors import DataError, NotFound, Problem
+from layernext.stack.api.messages import (
+    Call,
+    answer,
+    find_collection,
+    is_image_id,
+    look_up_collection,
+    read_message,
+    read_path,
+)
+from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.published.collections import KIND_OF_ITEM, picked
+from layernext.stack.api.services import services_of
+from layernext.stack.api.transfer import url_of_image
+from layernext.stack.store import ItemFilter, ItemRow, SortField
+from layernext.wire.published import (
+    ANNOTATION_TYPES,
+    CLIENT,
+    COUNT_PATH,
+    ITEM_DETAILS_PATH,
+    LIST_PATH,
+    MAX_LISTED,
+    SELECTION_PATH,
+    SYSTEM_DETAILS_PATH,
+    TRASH_PATH,
+)
+
+_TAG = "Published protocol"
+
+DATASET = 3
+_WORDS = {code: word for word, code in ANNOTATION_TYPES.items()}
+_KINDS: dict[int, tuple[int, ...]] = {1: (4,), 2: (5,), 6: (7,), 4: (4,), 5: (5,), 7: (7,)}
+"""An object type to the kind of collection it is in, or is."""
+
+_SORT: dict[int, SortField] = {1: "modified", 2: "created", 3: "name", 4: "size", 6: "id"}
+
+
+class Dates(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """When it was uploaded: days or times, UTC, ends included."""
+
+    from_date: str | None = None
+    to_date: str | None = None
+
+
+class FilterData(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """What restricts a query; 1.x and 2.3.4 name the annotation types differently.
+
+    Attributes:
+        content_type: 1.x: what kind of items; 0 that of the collection.
+        filter_by, annotation_types: 0 raw, 1 machine, 2 human; any of them.
+        date: when it was uploaded.
+        tags, labels, metadata: always empty in 2.3.4.
+    """
+
+    content_type: int | None = None
+    filter_by: list[Literal[0, 1, 2]] = field(default_factory=list)
+    annotation_types: list[Literal[0, 1, 2]] = field(default_factory=list)
+    date: Dates = Dates()
+    tags: list[str] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+class SelectionRequest(Struct, frozen=True, rename="camel"):
+    """E26."""
+
+    is_all_selected: bool
+    object_id_list: list[str] = field(default_factory=list)
+    query: str | None = None
+    collection_id: str | None = None
+    content_type: int | None = None
+    filter_data: FilterData = FilterData()
+
+
+class SelectionAnswer(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
+    """The answer to E26: the selection, or why there is none."""
+
+    is_success: bool
+    selection_tag: str | None = None
+    item_count: int | None = None
+    warning_msg: str | None = None
+    message: str | None = None
+
+
+class TrashRequest(Struct, frozen=True, rename="camel"):
+    """E27."""
+
+    selection_id: str
+    user_id: str = ""
+
+
+class TrashAnswer(Struct, frozen=True, rename="camel", kw_only=True):
+    """The answer to E27."""
+
+    is_success: bool = True
+    message: str
+    trashed_count: int
+
+
+class ItemDetailsRequest(Struct, frozen=True, rename="camel"):
+    """E22."""
+
+    unique_file_name: str
+    required_meta_obj: dict[str, Any] = field(default_factory=dict)
+
+
+class ItemDetailsAnswer(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
+    """The answer to E22: the fields, or why there are none."""
+
+    is_success: bool
+    item_details: dict[str, Any] | None = None
+    message: str | None = None
+
+
+class SortBy(Struct, frozen=True, rename="camel"):
+    """By what: 1 modified, 2 created, 3 name, 4 size, 6 the order they came in."""
+
+    sort_by_field: Literal[1, 2, 3, 4, 6] = 1
+    sort_order: Literal["ASC", "DESC"] = "DESC"
+
+
+class ListRequest(Struct, frozen=True, rename="camel"):
+    """E32 to E35."""
+
+    page_index: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
+    page_size: Annotated[int, Meta(ge=1, le=MAX_LISTED)] = 20
+    query: str | None = ""
+    content_type: int | None = None
+    filter_data: FilterData = FilterData()
+    sort_by: SortBy = SortBy()
+
+
+class ListedItem(Struct, frozen=True, rename="camel", kw_only=True):
+    """A file of a list; no published client reads size and checksum, ours does."""
+
+    id: str
+    name: str
+    unique_name: str
+    url: str
+    size: int | None = None
+    checksum: str | None = None
+
+
+class CountAnswer(Struct, frozen=True, rename="camel", kw_only=True):
+    """The answer to E33 and E35."""
+
+    is_success: bool = True
+    count: int
+
+
+class SystemAnswer(Struct, frozen=True, rename="camel", kw_only=True):
+    """The answer to E36."""
+
+    is_success: bool = True
+    object_counts: dict[str, dict[str, int]]
+    frame_counts: dict[str, int]
+
+
+def _filter(
+    given: FilterData, query: str | None, collection_id: int | None, content_type: int | None
+) -> ItemFilter:
+    code = content_type if content_type is not None else given.content_type
+    kinds = None
+    if code and collection_id is None:
+        if code not in _KINDS:
+            raise DataError(Problem("contentType", f"is {code}, must be 1, 2, 4, 5, 6 or 7"))
+        kinds = _KINDS[code]
+    for name in ("tags", "labels", "metadata"):
+        if getattr(given, name):
+            raise DataError(Problem(f"filterData.{name}", "must be empty; use the query"))
+    words = {_WORDS[code] for code in (*given.filter_by, *given.annotation_types)}
+    return ItemFilter(
+        query=query or "",
+        collection_id=collection_id,
+        kinds=kinds,
+        annotated=tuple(sorted(words)),
+        from_date=given.date.from_date,
+        to_date=given.date.to_date,
+    )
+
+
+@operation(
+    "POST",
+    SELECTION_PATH,
+    Operation(
+        summary="E26: keep what a query finds",
+        tag=_TAG,
+        role="write",
+        body=SelectionRequest,
+        answer=SelectionAnswer,
+        errors=(400, 404, 413, 422),
+    ),
+)
+async def select(request: Call) -> Response[bytes]:
+    """A snapshot of what fits, for a day. An empty one is no selection, and the answer says so."""
+    wanted, services = await read_message(request, SelectionRequest), services_of(request)
+    items = services.store.items
+    try:
+        if wanted.is_all_selected:
+            place = None
+            if wanted.collection_id:
+                place = (await find_collection(request, wanted.collection_id)).row_id
+            chosen = _filter(wanted.filter_data, wanted.query, place, wanted.content_type)
+            made = await services.call(items.select, chosen)
+        else:
+            ids, places = await _listed(request, wanted.object_id_list)
+            made = await services.call(items.select_ids, ids, places)
+    except (DataError, NotFound) as error:
+        # Published clients show the text of this answer; of another status they say nothing.
+        text = "; ".join(error.lines()) if isinstance(error, DataError) else str(error)
+        return answer(SelectionAnswer(is_success=False, warning_msg=text, message=text))
+    if not made.count and not made.collection_ids:
+        text = "nothing fits the selection"
+        return answer(SelectionAnswer(is_success=False, warning_msg=text, message=text))
+    return answer(SelectionAnswer(is_success=True, selection_tag=made.id, item_count=made.count))
+
+
+async def _listed(request: Call, object_ids: list[str]) -> tuple[list[int], list[int]]:
+    """Row ids of images and of collections."""
+    if not object_ids:
+        raise DataError(Problem("objectIdList", "is empty, and isAllSelected is false"))
+    ids: list[int] = []
+    places: list[int] = []
+    for number, each in enumerate(object_ids):
+        if is_image_id(each):
+            ids.append(int(each, 16))
+            continue
+        found = await look_up_collection(request, each)
+        if found is None:
+            raise DataError(Problem(f"objectIdList[{number}]", f"there is no {each[:100]!r}"))
+        places.append(found.row_id)
+    return ids, places
+
+
+@operation(
+    "POST",
+    TRASH_PATH,
+    Operation(
+        summary="E27: put a selection into the trash",
+        tag=_TAG,
+        role="write",
+        body=TrashRequest,
+        answer=TrashAnswer,
+        errors=(400, 404, 413, 422),
+    ),
+)
+async def trash(request: Call) -> Response[bytes]:
+    """Hides images, and collections that were selected as wholes. They can be restored."""
+    wanted, services = await read_message(request, TrashRequest), services_of(request)
+
+    def work() -> int:
+        found = services.store.selections.find(wanted.selection_id)
+        return services.store.items.trash(found)
+
+    count = await services.call(work)
+    message = f"{count} files are in the trash now, 0 failed"
+    return answer(TrashAnswer(message=message, trashed_count=count))
+
+
+@operation(
+    "POST",
+    ITEM_DETAILS_PATH,
+    Operation(
+        summary="E22: fields of a file",
+        tag=_TAG,
+        role="read",
+        body=ItemDetailsRequest,
+        answer=ItemDetailsAnswer,
+        errors=(400, 413, 422),
+    ),
+)
+async def item_details(request: Call) -> Response[bytes]:
+    """Fields of a file, found by its unique name; `isSuccess` is false if there is none."""
+    wanted, services = await read_message(request, ItemDetailsRequest), services_of(request)
+    item = await services.call(services.store.items.find, wanted.unique_file_name)
+    if item is None:
+        text = f"there is no file {wanted.unique_file_name[:600]!r}"
+        return answer(ItemDetailsAnswer(is_success=False, message=text))
+    usual = {
+        "id": f"{item.image_id:024x}",
+        "name": item.name,
+        "uniqueName": item.unique_name,
+        "url": _url(request, item),
+    }
+    resolution = None if item.width is None else {"width": item.width, "height": item.height}
+    on_request = {
+        "fileSize": item.size,
+        "frameCount": item.frame_count,
+        "frameRate": item.frame_rate,
+        "resolution": resolution,
+        "storagePath": item.storage_path,
+        "bucketName": item.bucket or "DEFAULT",
+        "Tags": item.fields.get("Tags", []),
+        "createdAt": item.created_at,
+        "updatedAt": item.updated_at,
+        "contentType": KIND_OF_ITEM[item.kind],
+        "checksum": item.checksum,
+        "state": item.state,
+    }
+    details = picked(usual, on_request, item.fields, wanted.required_meta_obj)
+    return answer(ItemDetailsAnswer(is_success=True, item_details=details))
+
+
+def _url(request: Call, item: ItemRow) -> str:
+    return url_of_image(request, item.image_id, item.name) if item.has_file else ""
+
+
+def _listed_item(request: Call, item: ItemRow) -> ListedItem:
+    return ListedItem(
+        id=f"{item.image_id:024x}",
+        name=item.name,
+        unique_name=item.unique_name,
+        url=_url(request, item),
+        size=item.size,
+        checksum=item.checksum,
+    )
+
+
+_LIST = {"role": "read", "errors": (400, 404, 413, 422)}
+_PLACE = (Parameter("collection_id", "Id or name of the collection."),)
+
+
+@operation(
+    "POST",
+    LIST_PATH,
+    Operation(
+        summary="E32: list files",
+        tag=_TAG,
+        body=ListRequest,
+        answer=list[ListedItem],
+        **_LIST,  # type: ignore[arg-type]
+    ),
+)
+async def list_files(request: Call) -> Response[bytes]:
+    """A page of files; behind the last one it is empty. Images that await their file are left out."""
+    return await _list(request, None)
+
+
+@operation(
+    "POST",
+    f"{CLIENT}/explorer/{{collection_id:str}}/objects/list",
+    Operation(
+        summary="E34: list the files of a collection",
+        tag=_TAG,
+        path=_PLACE,
+        body=ListRequest,
+        answer=list[ListedItem],
+        **_LIST,  # type: ignore[arg-type]
+    ),
+)
+async def list_collection_files(request: Call) -> Response[bytes]:
+    """A page of files; behind the last one it is empty. Images that await their file are left out."""
+    return await _list(request, (await _place(request)))
+
+
+@operation(
+    "POST",
+    COUNT_PATH,
+    Operation(
+        summary="E33: count files",
+        tag=_TAG,
+        body=ListRequest,
+        answer=CountAnswer,
+        **_LIST,  # type: ignore[arg-type]
+    ),
+)
+async def count_files(request: Call) -> Response[bytes]:
+    """How many files fit. Images that await their file are left out."""
+    return await _count(request, None)
+
+
+@operation(
+    "POST",
+    f"{CLIENT}/explorer/{{collection_id:str}}/objects/count",
+    Operation(
+        summary="E35: count the files of a collection",
+        tag=_TAG,
+        path=_PLACE,
+        body=ListRequest,
+        answer=CountAnswer,
+        **_LIST,  # type: ignore[arg-type]
+    ),
+)
+async def count_collection_files(request: Call) -> Response[bytes]:
+    """How many files fit. Images that await their file are left out."""
+    return await _count(request, (await _place(request)))
+
+
+async def _place(request: Call) -> int:
+    return (await find_collection(request, read_path(request, "collection_id"))).row_id
+
+
+async def _wanted(request: Call, place: int | None) -> tuple[ListRequest, ItemFilter]:
+    wanted = await read_message(request, ListRequest)
+    chosen = _filter(wanted.filter_data, wanted.query, place, wanted.content_type)
+    return wanted, ItemFilter(
+        query=chosen.query,
+        collection_id=chosen.collection_id,
+        kinds=chosen.kinds,
+        annotated=chosen.annotated,
+        from_date=chosen.from_date,
+        to_date=chosen.to_date,
+        has_file=True,
+    )
+
+
+async def _list(request: Call, place: int | None) -> Response[bytes]:
+    (wanted, chosen), services = await _wanted(request, place), services_of(request)
+    rows = await services.call(
+        lambda: services.store.items.list_page(
+            chosen,
+            sort=_SORT[wanted.sort_by.sort_by_field],
+            descending=wanted.sort_by.sort_order == "DESC",
+            offset=wanted.page_index * wanted.page_size,
+            limit=wanted.page_size,
+        )
+    )
+    return answer([_listed_item(request, row) for row in rows])
+
+
+async def _count(request: Call, place: int | None) -> Response[bytes]:
+    (_, chosen), services = await _wanted(request, place), services_of(request)
+    return answer(CountAnswer(count=await services.call(services.store.items.count, chosen)))
+
+
+@operation(
+    "GET",
+    SYSTEM_DETAILS_PATH,
+    Operation(summary="E36: what the stack holds", tag=_TAG, role="read", answer=SystemAnswer),
+)
+async def system_details(request: Call) -> Response[bytes]:
+    """How many images, videos and other files there are, and how many images are annotated."""
+    services = services_of(request)
+    items = services.store.items
+    totals = await services.call(items.totals)
+    words = {5: "images", 4: "videos", 7: "other"}
+    counts = {}
+    for kind, word in words.items():
+        count, size, frames = totals.get(kind, (0, 0, 0))
+        counts[word] = {"count": count, "size": size, "frames": frames}
+    counts["total"] = {
+        name: sum(each[name] for each in counts.values()) for name in ("count", "size", "frames")
+    }
+    annotated = await services.call(items.annotated_totals)
+    frames_by_state = {
+        "total": counts["images"]["count"],
+        "raw": annotated["raw"],
+        "machineAnnotated": annotated["machine"],
+        "verified": annotated["human"],
+    }
+    return answer(SystemAnswer(object_counts=counts, frame_counts=frames_by_state))
+
+
+ROUTES = [
+    select,
+    trash,
+    item_details,
+    list_files,
+    list_collection_files,
+    count_files,
+    count_collection_files,
+    system_details,
+]

@@ -1,0 +1,336 @@
+"""From the tree of a query to SQL over `image`, every value a bound parameter.
+
+Conditions about annotation sets that stand together in an AND speak of one set: the images that have
+such a set are found first. What only the sets' own JSON can tell (confidence, geometry, attributes) is
+looked up in there, of the sets that fit otherwise; their images go into the statement as one parameter.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from array import array
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from layernext.model import Annotation, decode_trusted
+from layernext.stack.store import content
+from layernext.stack.store.database import Database
+from layernext.stack.store.query.fields import ATTRIBUTE, METADATA
+from layernext.stack.store.query.parse import All, Condition, Either, Node, Not, Query, Value
+from layernext.stack.store.schema import (
+    GEOMETRIES_BY_CODE,
+    annotation_set,
+    collection,
+    image,
+    image_field,
+    label,
+    operation,
+)
+from layernext.stack.store.schema_embeddings import embedding, embedding_model
+
+Clause = sa.ColumnElement[bool]
+
+SETS_AT_ONCE = 2_000
+
+
+def compile_query(database: Database, connection: sa.Connection, query: Query) -> Clause:
+    """What an image must fulfil; sets are looked through on the same connection."""
+    if query.root is None:
+        return sa.true()
+    return _Compiler(database, connection).clause(query.root)
+
+
+class _Compiler:
+    def __init__(self, database: Database, connection: sa.Connection) -> None:
+        self._database, self._connection = database, connection
+
+    def clause(self, node: Node) -> Clause:
+        if isinstance(node, Condition):
+            if node.field.of_set:
+                return self._of_sets((node,))
+            return self._of_image(node)
+        if isinstance(node, Not):
+            return sa.not_(self.clause(node.part))
+        if isinstance(node, Either):
+            return sa.or_(*(self.clause(part) for part in node.parts))
+        assert isinstance(node, All)  # noqa: S101 - the last kind
+        of_sets = tuple(
+            part for part in node.parts if isinstance(part, Condition) and part.field.of_set
+        )
+        others = [
+            part for part in node.parts if not (isinstance(part, Condition) and part.field.of_set)
+        ]
+        clauses = [self.clause(part) for part in others]
+        if of_sets:
+            clauses.append(self._of_sets(of_sets))
+        return sa.and_(*clauses)
+
+    # -- images -----------------------------------------------------------------------------
+
+    def _of_image(self, node: Condition) -> Clause:
+        name = node.field.name
+        if name.startswith(METADATA):
+            return _of_metadata(node, name[len(METADATA) :])
+        if name == "annotated":
+            return sa.or_(*(annotated(str(value)) for value in node.values))
+        if name == "embedding.model":
+            chosen = (
+                sa.select(embedding.c.image_id)
+                .join(embedding_model, embedding_model.c.id == embedding.c.model_id)
+                .where(embedding.c.image_id == image.c.id, _compare(embedding_model.c.name, node))
+            )
+            return chosen.exists()
+        if name in {"collection", "unique_name"}:
+            column: sa.ColumnElement[str] = collection.c.name
+            if name == "unique_name":
+                path = collection.c.storage_path
+                column = sa.case((path == "", image.c.name), else_=path + "_" + image.c.name)
+            chosen = sa.select(collection.c.id).where(
+                collection.c.id == image.c.collection_id, _compare(column, node)
+            )
+            return chosen.correlate(image).exists()
+        columns: dict[str, Any] = {
+            "name": image.c.name,
+            "created": image.c.created_at,
+            "modified": sa.func.coalesce(image.c.updated_at, image.c.created_at),
+            "size": image.c.size,
+            "width": image.c.width,
+            "height": image.c.height,
+            "frame_count": image.c.frame_count,
+            "frame_rate": image.c.frame_rate,
+            "has_file": image.c.has_file,
+            "state": image.c.state,
+        }
+        # Never NULL, so that NOT means the rest.
+        return sa.func.coalesce(_compare(columns[name], node), sa.false())
+
+    # -- sets -------------------------------------------------------------------------------
+
+    def _of_sets(self, conditions: tuple[Condition, ...]) -> Clause:
+        by_name: dict[str, list[Condition]] = {}
+        for condition in conditions:
+            by_name.setdefault(condition.field.name, []).append(condition)
+        chosen = annotation_set.c.image_id == image.c.id
+        prefilter = [
+            operation.c.mode == mode
+            for name, mode in (("run", "machine"), ("ground_truth", "human"))
+            if name in by_name
+        ]
+        for name in ("run", "ground_truth"):
+            prefilter += [_compare(operation.c.name, one) for one in by_name.pop(name, [])]
+        if set(by_name) <= {"annotation.count"}:
+            prefilter += [
+                _compare(annotation_set.c.annotation_count, one)
+                for one in by_name.get("annotation.count", [])
+            ]
+            found = (
+                sa.select(annotation_set.c.id)
+                .join(operation, operation.c.id == annotation_set.c.operation_id)
+                .where(chosen, *prefilter)
+            )
+            return found.exists()
+        ids = self._scan(prefilter, by_name)
+        return self._has_id(ids)
+
+    def _has_id(self, ids: array[int]) -> Clause:
+        if not len(ids):
+            return sa.false()
+        if self._database.is_sqlite:
+            text = sa.bindparam(None, msgspec.json.encode(ids.tolist()).decode(), sa.Text)
+            each = sa.func.json_each(text).table_valued("value")
+            return image.c.id.in_(sa.select(each.c.value))
+        listed = sa.bindparam(None, ids.tolist(), postgresql.ARRAY(sa.BigInteger))
+        return image.c.id == sa.any_(listed)
+
+    def _scan(self, prefilter: list[Clause], by_name: dict[str, list[Condition]]) -> array[int]:
+        """The images that have a set which fits, found by looking at the sets."""
+        labels = self._labels(by_name.get("annotation.label", []))
+        if labels is not None and not labels:
+            return array("q")
+        needs_content = set(by_name) - {"annotation.label", "annotation.count"}
+        counts = by_name.get("annotation.count", [])
+        matches = _matcher(by_name) if needs_content else None
+        found = array("q")
+        last = -1
+        for row in self._sets(prefilter, with_content=bool(needs_content)):
+            if row.image_id == last:
+                continue
+            summary = memoryview(row.label_summary).cast("I")
+            if labels is not None and labels.isdisjoint(summary[::2].tolist()):
+                continue
+            number = _labelled(summary, labels) if matches is None else matches(row, labels)
+            if all(_holds(one, number) for one in counts) if counts else number > 0:
+                last = row.image_id
+                found.append(last)
+        return found
+
+    def _labels(self, conditions: list[Condition]) -> _Labels | None:
+        """Row ids and names of the labels that fit; None if none are asked for."""
+        if not conditions:
+            return None
+        clauses = [_compare(label.c.name, one) for one in conditions]
+        rows = self._connection.execute(sa.select(label.c.id, label.c.name).where(*clauses))
+        return _Labels({row.id: row.name for row in rows})
+
+    def _sets(self, prefilter: list[Clause], *, with_content: bool) -> Iterator[sa.Row[Any]]:
+        columns: list[Any] = [annotation_set.c.image_id, annotation_set.c.label_summary]
+        if with_content:
+            columns += [annotation_set.c.content, annotation_set.c.geometry]
+        query = sa.select(*columns)
+        if prefilter:
+            query = query.join(operation, operation.c.id == annotation_set.c.operation_id)
+        # By image, so that each is noted once.
+        query = query.where(*prefilter).order_by(annotation_set.c.image_id)
+        with self._connection.execute(query.execution_options(yield_per=SETS_AT_ONCE)) as rows:
+            yield from rows
+
+
+class _Labels:
+    """Labels by id and by name."""
+
+    def __init__(self, names: dict[int, str]) -> None:
+        self.ids = frozenset(names)
+        self.names = frozenset(names.values())
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def isdisjoint(self, ids: list[int]) -> bool:
+        return self.ids.isdisjoint(ids)
+
+
+def _labelled(summary: memoryview[int], labels: _Labels | None) -> int:
+    """How many annotations of a set have one of the labels."""
+    pairs = zip(summary[::2].tolist(), summary[1::2].tolist(), strict=True)
+    return sum(count for one, count in pairs if labels is None or one in labels.ids)
+
+
+def _matcher(
+    by_name: dict[str, list[Condition]],
+) -> Callable[[sa.Row[Any], _Labels | None], int]:
+    """Counts the annotations of a set that fulfil what only its content can tell."""
+    confidences = by_name.get("annotation.confidence", [])
+    geometries = by_name.get("annotation.geometry", [])
+    attributes = {
+        name[len(ATTRIBUTE) :]: conditions
+        for name, conditions in by_name.items()
+        if name.startswith(ATTRIBUTE)
+    }
+
+    def fits(one: Annotation, labels: _Labels | None) -> bool:
+        if labels is not None and one.label not in labels.names:
+            return False
+        if confidences and (
+            one.confidence is None or not all(_holds(each, one.confidence) for each in confidences)
+        ):
+            return False
+        if not all(one.geometry in each.values for each in geometries):
+            return False
+        return all(
+            any(_holds(each, _plain(value.value)) for value in one.attributes.get(name, []))
+            for name, conditions in attributes.items()
+            for each in conditions
+        )
+
+    def count(row: sa.Row[Any], labels: _Labels | None) -> int:
+        decoded = decode_trusted(content.unpack(row.content), GEOMETRIES_BY_CODE[row.geometry])
+        return sum(fits(one, labels) for one in decoded.annotations)
+
+    return count
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def _holds(condition: Condition, value: float | str) -> bool:
+    """Whether a value in memory fulfils a condition: as `_compare` has it in SQL."""
+    first: Any = condition.values[0]
+    given: Any = value
+    if condition.until is not None:
+        return bool(first <= given <= condition.until)
+    if condition.operator == "=":
+        return given in condition.values
+    if condition.operator == "~":
+        pattern = str(first).lower()
+        if "*" not in pattern and "?" not in pattern:
+            return pattern in str(given).lower()
+        escaped = re.sub(r"\[", "[[]", pattern)
+        return fnmatch.fnmatchcase(str(given).lower(), escaped)
+    return bool(
+        {"<": given < first, "<=": given <= first, ">": given > first, ">=": given >= first}[
+            condition.operator
+        ]
+    )
+
+
+def _compare(column: Any, node: Condition) -> Clause:
+    first = node.values[0]
+    result: Clause
+    if node.until is not None:
+        result = column.between(first, node.until)
+    elif node.operator == "=":
+        result = column == first if len(node.values) == 1 else column.in_(list(node.values))
+    elif node.operator == "~":
+        result = column.ilike(_like(str(first)), escape="\\")
+    else:
+        result = column.op(node.operator, is_comparison=True)(first)
+    return result
+
+
+def _like(pattern: str) -> str:
+    """A pattern with ``*`` and ``?`` as SQL has it; without them, a text to contain."""
+    escaped = re.sub(r"([\\%_])", r"\\\1", pattern)
+    if "*" in pattern or "?" in pattern:
+        return escaped.replace("*", "%").replace("?", "_")
+    return f"%{escaped}%"
+
+
+def _of_metadata(node: Condition, name: str) -> Clause:
+    """Metadata is compared as a number where both sides are one, else as text."""
+    mine = (image_field.c.image_id == image.c.id) & (image_field.c.name == name)
+    clause: Clause
+    if node.operator == "~":
+        clause = _compare(image_field.c.text, node)
+    elif node.operator == "=" and node.until is None:
+        clause = sa.or_(*(_equals(value) for value in node.values))
+    else:
+        ends = [_number(value) for value in (node.values[0], node.until) if value is not None]
+        if all(end is not None for end in ends):
+            numeric = Condition(
+                node.field, node.operator, (ends[0] or 0.0,), ends[1] if len(ends) > 1 else None
+            )
+            clause = _compare(image_field.c.number, numeric)
+        else:
+            clause = _compare(image_field.c.text, node)
+    return sa.select(image_field.c.id).where(mine, clause).exists()
+
+
+def _equals(value: Value) -> Clause:
+    number = _number(value)
+    same = image_field.c.text == str(value)
+    return same if number is None else sa.or_(same, image_field.c.number == number)
+
+
+def _number(value: Value | None) -> float | None:
+    try:
+        return float(value) if value is not None else None
+    except ValueError:
+        return None
+
+
+def annotated(word: str) -> Clause:
+    """Images with a model run (``machine``), with ground truth (``human``), with neither (``raw``)."""
+    modes = {"machine": ["machine"], "human": ["human"], "raw": ["machine", "human"]}[word]
+    found = (
+        sa.select(annotation_set.c.id)
+        .join(operation, operation.c.id == annotation_set.c.operation_id)
+        .where(annotation_set.c.image_id == image.c.id, operation.c.mode.in_(modes))
+        .exists()
+    )
+    return sa.not_(found) if word == "raw" else found

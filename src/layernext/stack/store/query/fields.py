@@ -1,0 +1,85 @@
+"""The fields that a query can name: what each is compared as."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+Kind: TypeAlias = Literal["text", "number", "size", "date", "flag", "word", "field"]
+"""``size`` is a number with a unit, ``word`` one of a few, ``field`` any metadata."""
+
+
+class Field(Struct, frozen=True):
+    """A field.
+
+    Attributes:
+        name: as it is written.
+        kind: what its values are.
+        words: the words it can be, if it is one.
+        of_set: whether it is about an annotation set rather than an image.
+    """
+
+    name: str
+    kind: Kind
+    words: tuple[str, ...] = ()
+    of_set: bool = False
+
+
+_FIELDS = [
+    Field("name", "text"),
+    Field("unique_name", "text"),
+    Field("collection", "text"),
+    Field("created", "date"),
+    Field("modified", "date"),
+    Field("size", "size"),
+    Field("width", "number"),
+    Field("height", "number"),
+    Field("frame_count", "number"),
+    Field("frame_rate", "number"),
+    Field("has_file", "flag"),
+    Field("state", "word", ("pending", "ready", "failed")),
+    Field("annotated", "word", ("raw", "machine", "human")),
+    Field("embedding.model", "text"),
+    Field("run", "text", of_set=True),
+    Field("ground_truth", "text", of_set=True),
+    Field("annotation.label", "text", of_set=True),
+    Field("annotation.count", "number", of_set=True),
+    Field("annotation.confidence", "number", of_set=True),
+    Field("annotation.geometry", "word", ("rectangle", "polygon", "line", "points"), of_set=True),
+]
+FIELDS = {field.name: field for field in _FIELDS}
+
+# Other ways to write a field: the published documentation's, and short ones.
+_OTHERS = {
+    "tags": "metadata.Tags",
+    "label": "annotation.label",
+    "analytics.embeddingmodel": "embedding.model",
+    "metadata.name": "name",
+}
+METADATA = "metadata."
+ATTRIBUTE = "annotation.attribute."
+
+
+def find_field(written: str) -> Field | None:
+    """The field behind what was written; groups and fixed names in any case."""
+    plain = written.lower()
+    plain = _OTHERS.get(plain, plain)
+    if plain in FIELDS:
+        return FIELDS[plain]
+    if plain == "metadata.Tags":
+        return Field("metadata.Tags", "field")
+    if plain.startswith(METADATA) and len(written) > len(METADATA):
+        own = written[len(METADATA) :]
+        return Field(METADATA + ("Tags" if own.lower() == "tags" else own), "field")
+    if plain.startswith(ATTRIBUTE) and len(written) > len(ATTRIBUTE):
+        return Field(ATTRIBUTE + written[len(ATTRIBUTE) :], "text", of_set=True)
+    return None
+
+
+def suggestion(written: str) -> str | None:
+    """The field that was most likely meant."""
+    known = [*FIELDS, "label", "metadata.", "Tags", ATTRIBUTE]
+    near = get_close_matches(written.lower(), [name.lower() for name in known], 1, 0.6)
+    return next((name for name in known if near and name.lower() == near[0]), None)
