@@ -21,7 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -154,12 +154,13 @@ def check_files(folder: Path, files: int, size: int) -> None:
 
 def both_ways(who: str, python: Path, up: str, down: str | None, kind: str, source: Path,
               files: int, size: int) -> Iterator[Row]:  # fmt: skip
-    with tempfile.TemporaryDirectory(dir=DATA) as name, running_stack(Path(name)) as stack:
+    folder = scratch()
+    with running_stack(folder) as stack:
         yield run_client(f"{who} up", python, up, stack, kind, source, files, size)
         check_stored(stack, kind, files, size)
         if down is None:
             return
-        target = Path(name) / "target"
+        target = folder / "target"
         yield run_client(f"{who} down", python, down, stack, kind, target, files, size)
         check_files(target, files, size)
 
@@ -178,36 +179,40 @@ def curl(who: str, config: str, files: int, size: int) -> Row:
         return Row(who, files, size, time.perf_counter() - started)
 
 
-@contextmanager
-def scratch() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(dir=DATA) as name:
-        yield Path(name)
+KEPT = ExitStack()
+"""Folders are deleted after the last measurement: disks take much longer for blocks that were never
+written to than for those of a file that has just been deleted, so all measurements get fresh ones."""
+
+
+def scratch() -> Path:
+    return Path(KEPT.enter_context(tempfile.TemporaryDirectory(dir=DATA)))
 
 
 def curl_rows(sources: list[Path]) -> Iterator[Row]:
     """To a server that throws away, to one that writes; from one that sends, to nowhere and the disk."""
     files, size = len(sources), sum(each.stat().st_size for each in sources)
     for who, flushes in (("curl up", False), ("curl up, disk", True)):
-        with scratch() as folder, running_server(folder if flushes else None) as url:
+        folder = scratch() if flushes else None
+        with running_server(folder) as url:
             lines = (f'upload-file = "{p}"\nurl = "{url}/{p.name}"\n' for p in sources)
             yield curl(who, "".join(lines), files, size)
     with running_server(sources[0].parent) as url:
         lines = (f'url = "{url}/{p.name}"\noutput = "/dev/null"\n' for p in sources)
         yield curl("curl down", "".join(lines), files, size)
-        with scratch() as folder:
-            lines = (f'url = "{url}/{p.name}"\noutput = "{folder / p.name}"\n' for p in sources)
-            row = curl("curl down, disk", "".join(lines), files, size)
-            started = time.perf_counter()
-            os.sync()
-            row.seconds += time.perf_counter() - started
-            yield row
+        folder = scratch()
+        lines = (f'url = "{url}/{p.name}"\noutput = "{folder / p.name}"\n' for p in sources)
+        row = curl("curl down, disk", "".join(lines), files, size)
+        started = time.perf_counter()
+        os.sync()
+        row.seconds += time.perf_counter() - started
+        yield row
 
 
 def disk_row(size: int) -> Row:
     """Write the bytes into one file and flush it."""
     block = os.urandom(1 << 20)
     os.sync()
-    with tempfile.TemporaryFile(dir=DATA) as file:
+    with (scratch() / "bytes").open("wb") as file:
         started = time.perf_counter()
         for at in range(0, size, len(block)):
             file.write(block[: size - at])
@@ -224,7 +229,8 @@ def ratio(rows: list[Row], one: str, other: str, what: str) -> None:
 
 
 def bench_small(count: int, published: int) -> None:
-    with scratch() as folder:
+    with KEPT:
+        folder = scratch()
         source = folder / "images"
         write_small(source, count)
         sources = sorted(source.iterdir())
@@ -243,7 +249,8 @@ def bench_small(count: int, published: int) -> None:
 
 
 def bench_large(size: int, *, published: bool) -> None:
-    with scratch() as folder:
+    with KEPT:
+        folder = scratch()
         source = folder / "large.bin"
         write_large(source, size)
         rows = [disk_row(size), *curl_rows([source])]
