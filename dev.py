@@ -6,7 +6,7 @@
     python3 dev.py check    format, lint, types, generated files
     python3 dev.py fix      format, and write the generated files anew
     python3 dev.py docs     write the generated files anew: docs/cli.md, docs/sdk.md, async client
-    python3 dev.py bench    benchmarks; `bench --large` for the long ones
+    python3 dev.py bench    benchmarks; `bench --files` those of files, `--large` the long ones
     python3 dev.py run      a stack with sample data, up until Ctrl-C
     python3 dev.py setup    only make .venv; later commands use it
 
@@ -113,9 +113,10 @@ def fix(_rest: list[str]) -> int:
 
 
 def bench(rest: list[str]) -> int:
-    """The benchmarks."""
+    """The benchmarks: of annotations, or with `--files` of files."""
     install("dev")
-    return hand_over(str(Path("benchmarks", "upload.py")), *rest)
+    name = "files.py" if "--files" in rest else "upload.py"
+    return hand_over(str(Path("benchmarks", name)), *rest)
 
 
 def setup(_rest: list[str]) -> int:

@@ -37,11 +37,10 @@ from layernext.client.calls.metadata import MetadataSource
 from layernext.client.calls.datasets import DOWNLOADS
 from layernext.client.calls.projects import HandOver
 from layernext.client.bridge import AsyncRunLogger, as_async_iterator, as_iterable, in_thread
-from layernext.client.calls.files import DEFAULT_PARALLEL, OnError
+from layernext.client.file_download import DEFAULT_PARALLEL, OnError
 from layernext.client.client import LayerNextClient
 from layernext.client.file_reports import (
     FileDownloadReport,
-    FileUploadReport,
     FileUrl,
     UploadStatus,
 )
@@ -53,6 +52,7 @@ from layernext.client.reports import (
     Done,
     DownloadReport,
     EmbeddingReport,
+    FileUploadReport,
     MetadataReport,
     ProjectReport,
     RemoveReport,

@@ -82,6 +82,7 @@ FACES = {
 
 # Outside libraries and the rooms they live in; those that are nowhere here may be used by any room.
 LIBRARIES: dict[str, set[str]] = {
+    "httpcore": {"layernext.client"},
     "httpx": {"layernext.client"},
     "stamina": {"layernext.client"},
     "typer": {"layernext.cli"},

@@ -6,7 +6,6 @@ from layernext.client.client import LayerNextClient
 from layernext.client.file_reports import (
     FailedFile,
     FileDownloadReport,
-    FileUploadReport,
     FileUrl,
     IgnoredFile,
     UploadStatus,
@@ -17,6 +16,7 @@ from layernext.client.reports import (
     Done,
     DownloadReport,
     EmbeddingReport,
+    FileUploadReport,
     MetadataReport,
     ProjectReport,
     RemoveReport,

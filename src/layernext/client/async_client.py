@@ -14,13 +14,12 @@ import httpx
 
 from layernext.client.bridge import AsyncRunLogger, as_async_iterator, as_iterable, in_thread
 from layernext.client.calls.datasets import DOWNLOADS
-from layernext.client.calls.files import DEFAULT_PARALLEL, OnError
 from layernext.client.calls.metadata import MetadataSource
 from layernext.client.calls.projects import HandOver
 from layernext.client.client import LayerNextClient
+from layernext.client.file_download import DEFAULT_PARALLEL, OnError
 from layernext.client.file_reports import (
     FileDownloadReport,
-    FileUploadReport,
     FileUrl,
     UploadStatus,
 )
@@ -32,6 +31,7 @@ from layernext.client.reports import (
     Done,
     DownloadReport,
     EmbeddingReport,
+    FileUploadReport,
     MetadataReport,
     ProjectReport,
     RemoveReport,
@@ -99,6 +99,248 @@ class AsyncLayerNextClient:
     async def __aexit__(self, *_: object) -> None:
         """Close the connections."""
         await self.close()
+
+    async def upload_metadata_for_files(
+        self, collection_name: str, content_type: str, json_data_file_path: MetadataSource
+    ) -> MetadataReport:
+        """Give files of a collection metadata; fields under other names stay.
+
+        See `LayerNextClient.upload_metadata_for_files`.
+        """
+        return await in_thread(
+            self._client.upload_metadata_for_files,
+            collection_name,
+            content_type,
+            json_data_file_path,
+        )
+
+    async def upload_metadata_by_unique_name(
+        self, json_data_file_path: MetadataSource
+    ) -> MetadataReport:
+        """Give files metadata that are named by their unique names; see `upload_metadata_for_files`.
+
+        See `LayerNextClient.upload_metadata_by_unique_name`.
+        """
+        return await in_thread(self._client.upload_metadata_by_unique_name, json_data_file_path)
+
+    async def upload_metadata_by_storage_path(
+        self, json_data_file_path: MetadataSource, bucket_name: str | None = None
+    ) -> MetadataReport:
+        """Give files metadata that are named by their paths in storage.
+
+        See `LayerNextClient.upload_metadata_by_storage_path`.
+        """
+        return await in_thread(
+            self._client.upload_metadata_by_storage_path, json_data_file_path, bucket_name
+        )
+
+    async def upload_metadata_by_job_id(
+        self, job_id: str, json_data_file_path: MetadataSource
+    ) -> MetadataReport:
+        """Give files metadata that came with one upload and are named as there.
+
+        See `LayerNextClient.upload_metadata_by_job_id`.
+        """
+        return await in_thread(self._client.upload_metadata_by_job_id, job_id, json_data_file_path)
+
+    async def upload_metadata_for_collection(
+        self,
+        collection_name: str,
+        content_type: str,
+        metadata_obj: Mapping[str, Any],
+        is_apply_to_all_files: bool = True,
+    ) -> MetadataReport:
+        """Give a collection metadata, and if wanted every file in it.
+
+        See `LayerNextClient.upload_metadata_for_collection`.
+        """
+        return await in_thread(
+            self._client.upload_metadata_for_collection,
+            collection_name,
+            content_type,
+            metadata_obj,
+            is_apply_to_all_files,
+        )
+
+    async def create_or_update_collection(
+        self,
+        collection_name: str,
+        content_type: str,
+        custom_meta_object: Mapping[str, Any] | None = None,
+    ) -> CreatedCollection:
+        """Make a collection if there is none of this name and kind, and give it metadata.
+
+        See `LayerNextClient.create_or_update_collection`.
+        """
+        return await in_thread(
+            self._client.create_or_update_collection,
+            collection_name,
+            content_type,
+            custom_meta_object,
+        )
+
+    def iter_items(
+        self,
+        collection: str | None = None,
+        *,
+        query: str = "",
+        content_type: Literal["image", "video", "other"] | None = None,
+    ) -> AsyncIterator[Item]:
+        """All that is known of the images and other files that a query finds, streamed.
+
+        See `LayerNextClient.iter_items`.
+        """
+        return as_async_iterator(
+            self._client.iter_items(collection, query=query, content_type=content_type)
+        )
+
+    def iter_trash(self, collection: str | None = None, *, query: str = "") -> AsyncIterator[Item]:
+        """What is in the trash, streamed; arguments and errors as in `iter_items`.
+
+        See `LayerNextClient.iter_trash`.
+        """
+        return as_async_iterator(self._client.iter_trash(collection, query=query))
+
+    async def get_item_list_from_datalake(
+        self,
+        item_type: str,
+        query: str = "",
+        filter: Mapping[str, Any] | None = None,
+        page_index: int = 0,
+        page_size: int = 20,
+        sort_order: Mapping[str, str] | None = None,
+    ) -> list[dict[str, Any]]:
+        """A page of files: ``id``, ``name``, ``uniqueName`` and ``url`` of each.
+
+        See `LayerNextClient.get_item_list_from_datalake`.
+        """
+        return await in_thread(
+            self._client.get_item_list_from_datalake,
+            item_type,
+            query,
+            filter,
+            page_index,
+            page_size,
+            sort_order,
+        )
+
+    async def get_item_list_from_collection(
+        self,
+        collection_id: str,
+        query: str = "",
+        filter: Mapping[str, Any] | None = None,
+        page_index: int = 0,
+        page_size: int = 20,
+        sort_order: Mapping[str, str] | None = None,
+    ) -> list[dict[str, Any]]:
+        """A page of the files of a collection; arguments as in `get_item_list_from_datalake`.
+
+        See `LayerNextClient.get_item_list_from_collection`.
+        """
+        return await in_thread(
+            self._client.get_item_list_from_collection,
+            collection_id,
+            query,
+            filter,
+            page_index,
+            page_size,
+            sort_order,
+        )
+
+    async def get_item_count_from_metalake(
+        self, item_type: str, query: str = "", filter: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """How many files there are, under ``count``; see `get_item_list_from_datalake`.
+
+        See `LayerNextClient.get_item_count_from_metalake`.
+        """
+        return await in_thread(self._client.get_item_count_from_metalake, item_type, query, filter)
+
+    async def get_item_count_from_collection(
+        self, collection_id: str, query: str = "", filter: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """How many files of a collection there are, under ``count``.
+
+        See `LayerNextClient.get_item_count_from_collection`.
+        """
+        return await in_thread(
+            self._client.get_item_count_from_collection, collection_id, query, filter
+        )
+
+    async def get_valid_sort_fields(self) -> list[str]:
+        """What `sort_by_field` can be.
+
+        See `LayerNextClient.get_valid_sort_fields`.
+        """
+        return await in_thread(self._client.get_valid_sort_fields)
+
+    async def get_system_stat_count(self) -> dict[str, Any]:
+        """How many images, videos and other files the stack has, and how many are annotated.
+
+        See `LayerNextClient.get_system_stat_count`.
+        """
+        return await in_thread(self._client.get_system_stat_count)
+
+    async def get_file_details(
+        self, unique_name: str, fields_filter: Mapping[str, bool] | None = None
+    ) -> dict[str, Any]:
+        """``id``, ``name``, ``uniqueName`` and ``url`` of a file, and what else is asked for.
+
+        See `LayerNextClient.get_file_details`.
+        """
+        return await in_thread(self._client.get_file_details, unique_name, fields_filter)
+
+    async def get_collection_details(
+        self, collection_id: str, fields_filter: Mapping[str, bool] | None = None
+    ) -> dict[str, Any]:
+        """``id``, ``name`` and ``contentType`` of a collection, and what else is asked for.
+
+        See `LayerNextClient.get_collection_details`.
+        """
+        return await in_thread(self._client.get_collection_details, collection_id, fields_filter)
+
+    async def get_collection_id_by_name(
+        self, collection_name: str, content_type: str = "image"
+    ) -> str:
+        """The id of a collection.
+
+        See `LayerNextClient.get_collection_id_by_name`.
+        """
+        return await in_thread(
+            self._client.get_collection_id_by_name, collection_name, content_type
+        )
+
+    async def trash_objects_from_datalake(
+        self,
+        datalake_query: str,
+        datalake_filter: Mapping[str, Any] | None = None,
+        content_type: str = "image",
+    ) -> TrashReport:
+        """Put what a query or a filter finds into the trash; it can be restored.
+
+        See `LayerNextClient.trash_objects_from_datalake`.
+        """
+        return await in_thread(
+            self._client.trash_objects_from_datalake, datalake_query, datalake_filter, content_type
+        )
+
+    async def trash_objects_from_collection(
+        self, collection_id: str, query: str = "", filter: Mapping[str, Any] | None = None
+    ) -> TrashReport:
+        """Put files of a collection into the trash, or without query and filter all of it.
+
+        See `LayerNextClient.trash_objects_from_collection`.
+        """
+        return await in_thread(
+            self._client.trash_objects_from_collection, collection_id, query, filter
+        )
+
+    async def restore(self, collection: str | None = None, *, query: str = "") -> int:
+        """Take files out of the trash, with their annotations; how many.
+
+        See `LayerNextClient.restore`.
+        """
+        return await in_thread(self._client.restore, collection, query=query)
 
     async def wait_for_job_complete(self, job_id: str, *, timeout_s: float | None = None) -> Job:
         """Wait until a job has ended, asking at growing intervals of up to 10 s.
@@ -351,169 +593,6 @@ class AsyncLayerNextClient:
         See `LayerNextClient.create_collection`.
         """
         return await in_thread(self._client.create_collection, name)
-
-    def iter_items(
-        self,
-        collection: str | None = None,
-        *,
-        query: str = "",
-        content_type: Literal["image", "video", "other"] | None = None,
-    ) -> AsyncIterator[Item]:
-        """All that is known of the images and other files that a query finds, streamed.
-
-        See `LayerNextClient.iter_items`.
-        """
-        return as_async_iterator(
-            self._client.iter_items(collection, query=query, content_type=content_type)
-        )
-
-    def iter_trash(self, collection: str | None = None, *, query: str = "") -> AsyncIterator[Item]:
-        """What is in the trash, streamed; arguments and errors as in `iter_items`.
-
-        See `LayerNextClient.iter_trash`.
-        """
-        return as_async_iterator(self._client.iter_trash(collection, query=query))
-
-    async def get_item_list_from_datalake(
-        self,
-        item_type: str,
-        query: str = "",
-        filter: Mapping[str, Any] | None = None,
-        page_index: int = 0,
-        page_size: int = 20,
-        sort_order: Mapping[str, str] | None = None,
-    ) -> list[dict[str, Any]]:
-        """A page of files: ``id``, ``name``, ``uniqueName`` and ``url`` of each.
-
-        See `LayerNextClient.get_item_list_from_datalake`.
-        """
-        return await in_thread(
-            self._client.get_item_list_from_datalake,
-            item_type,
-            query,
-            filter,
-            page_index,
-            page_size,
-            sort_order,
-        )
-
-    async def get_item_list_from_collection(
-        self,
-        collection_id: str,
-        query: str = "",
-        filter: Mapping[str, Any] | None = None,
-        page_index: int = 0,
-        page_size: int = 20,
-        sort_order: Mapping[str, str] | None = None,
-    ) -> list[dict[str, Any]]:
-        """A page of the files of a collection; arguments as in `get_item_list_from_datalake`.
-
-        See `LayerNextClient.get_item_list_from_collection`.
-        """
-        return await in_thread(
-            self._client.get_item_list_from_collection,
-            collection_id,
-            query,
-            filter,
-            page_index,
-            page_size,
-            sort_order,
-        )
-
-    async def get_item_count_from_metalake(
-        self, item_type: str, query: str = "", filter: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """How many files there are, under ``count``; see `get_item_list_from_datalake`.
-
-        See `LayerNextClient.get_item_count_from_metalake`.
-        """
-        return await in_thread(self._client.get_item_count_from_metalake, item_type, query, filter)
-
-    async def get_item_count_from_collection(
-        self, collection_id: str, query: str = "", filter: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
-        """How many files of a collection there are, under ``count``.
-
-        See `LayerNextClient.get_item_count_from_collection`.
-        """
-        return await in_thread(
-            self._client.get_item_count_from_collection, collection_id, query, filter
-        )
-
-    async def get_valid_sort_fields(self) -> list[str]:
-        """What `sort_by_field` can be.
-
-        See `LayerNextClient.get_valid_sort_fields`.
-        """
-        return await in_thread(self._client.get_valid_sort_fields)
-
-    async def get_system_stat_count(self) -> dict[str, Any]:
-        """How many images, videos and other files the stack has, and how many are annotated.
-
-        See `LayerNextClient.get_system_stat_count`.
-        """
-        return await in_thread(self._client.get_system_stat_count)
-
-    async def get_file_details(
-        self, unique_name: str, fields_filter: Mapping[str, bool] | None = None
-    ) -> dict[str, Any]:
-        """``id``, ``name``, ``uniqueName`` and ``url`` of a file, and what else is asked for.
-
-        See `LayerNextClient.get_file_details`.
-        """
-        return await in_thread(self._client.get_file_details, unique_name, fields_filter)
-
-    async def get_collection_details(
-        self, collection_id: str, fields_filter: Mapping[str, bool] | None = None
-    ) -> dict[str, Any]:
-        """``id``, ``name`` and ``contentType`` of a collection, and what else is asked for.
-
-        See `LayerNextClient.get_collection_details`.
-        """
-        return await in_thread(self._client.get_collection_details, collection_id, fields_filter)
-
-    async def get_collection_id_by_name(
-        self, collection_name: str, content_type: str = "image"
-    ) -> str:
-        """The id of a collection.
-
-        See `LayerNextClient.get_collection_id_by_name`.
-        """
-        return await in_thread(
-            self._client.get_collection_id_by_name, collection_name, content_type
-        )
-
-    async def trash_objects_from_datalake(
-        self,
-        datalake_query: str,
-        datalake_filter: Mapping[str, Any] | None = None,
-        content_type: str = "image",
-    ) -> TrashReport:
-        """Put what a query or a filter finds into the trash; it can be restored.
-
-        See `LayerNextClient.trash_objects_from_datalake`.
-        """
-        return await in_thread(
-            self._client.trash_objects_from_datalake, datalake_query, datalake_filter, content_type
-        )
-
-    async def trash_objects_from_collection(
-        self, collection_id: str, query: str = "", filter: Mapping[str, Any] | None = None
-    ) -> TrashReport:
-        """Put files of a collection into the trash, or without query and filter all of it.
-
-        See `LayerNextClient.trash_objects_from_collection`.
-        """
-        return await in_thread(
-            self._client.trash_objects_from_collection, collection_id, query, filter
-        )
-
-    async def restore(self, collection: str | None = None, *, query: str = "") -> int:
-        """Take files out of the trash, with their annotations; how many.
-
-        See `LayerNextClient.restore`.
-        """
-        return await in_thread(self._client.restore, collection, query=query)
 
     async def export(
         self,
@@ -993,7 +1072,7 @@ class AsyncLayerNextClient:
         custom_download_path: str | os.PathLike[str] | None = None,
         is_media_include: bool = True,
     ) -> DownloadReport:
-        """Write a collection's annotations to ``<path>/<collection>/annotations.json``, form v2.
+        """Write a collection's annotations to ``<path>/<collection>/annotations.json``, and its files.
 
         See `LayerNextClient.download_collection`.
         """
@@ -1320,85 +1399,6 @@ class AsyncLayerNextClient:
         """
         return await in_thread(
             self._client.import_project, project_id, collection, path, format, progress=progress
-        )
-
-    async def upload_metadata_for_files(
-        self, collection_name: str, content_type: str, json_data_file_path: MetadataSource
-    ) -> MetadataReport:
-        """Give files of a collection metadata; fields under other names stay.
-
-        See `LayerNextClient.upload_metadata_for_files`.
-        """
-        return await in_thread(
-            self._client.upload_metadata_for_files,
-            collection_name,
-            content_type,
-            json_data_file_path,
-        )
-
-    async def upload_metadata_by_unique_name(
-        self, json_data_file_path: MetadataSource
-    ) -> MetadataReport:
-        """Give files metadata that are named by their unique names; see `upload_metadata_for_files`.
-
-        See `LayerNextClient.upload_metadata_by_unique_name`.
-        """
-        return await in_thread(self._client.upload_metadata_by_unique_name, json_data_file_path)
-
-    async def upload_metadata_by_storage_path(
-        self, json_data_file_path: MetadataSource, bucket_name: str | None = None
-    ) -> MetadataReport:
-        """Give files metadata that are named by their paths in storage.
-
-        See `LayerNextClient.upload_metadata_by_storage_path`.
-        """
-        return await in_thread(
-            self._client.upload_metadata_by_storage_path, json_data_file_path, bucket_name
-        )
-
-    async def upload_metadata_by_job_id(
-        self, job_id: str, json_data_file_path: MetadataSource
-    ) -> MetadataReport:
-        """Give files metadata that came with one upload and are named as there.
-
-        See `LayerNextClient.upload_metadata_by_job_id`.
-        """
-        return await in_thread(self._client.upload_metadata_by_job_id, job_id, json_data_file_path)
-
-    async def upload_metadata_for_collection(
-        self,
-        collection_name: str,
-        content_type: str,
-        metadata_obj: Mapping[str, Any],
-        is_apply_to_all_files: bool = True,
-    ) -> MetadataReport:
-        """Give a collection metadata, and if wanted every file in it.
-
-        See `LayerNextClient.upload_metadata_for_collection`.
-        """
-        return await in_thread(
-            self._client.upload_metadata_for_collection,
-            collection_name,
-            content_type,
-            metadata_obj,
-            is_apply_to_all_files,
-        )
-
-    async def create_or_update_collection(
-        self,
-        collection_name: str,
-        content_type: str,
-        custom_meta_object: Mapping[str, Any] | None = None,
-    ) -> CreatedCollection:
-        """Make a collection if there is none of this name and kind, and give it metadata.
-
-        See `LayerNextClient.create_or_update_collection`.
-        """
-        return await in_thread(
-            self._client.create_or_update_collection,
-            collection_name,
-            content_type,
-            custom_meta_object,
         )
 
     async def get_all_labels(self) -> list[Label]:

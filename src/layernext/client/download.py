@@ -20,6 +20,7 @@ import msgspec
 from msgspec import Struct
 
 from layernext.client.connection import Connection
+from layernext.client.file_remote import RemoteFile, is_web_url
 from layernext.client.progress import ProgressChoice, show_progress
 from layernext.client.reports import DownloadReport
 from layernext.errors import (
@@ -216,34 +217,42 @@ def iter_pages(
         number += 1
 
 
-def iter_media(
-    connection: Connection, collection: str, runs: Sequence[str], mode: Mode | None
-) -> Iterator[dict[str, Any]]:
-    """What the pages of `download_collection` say of images that have files."""
-    found = find_collection_id(connection, collection)
-    for page in iter_pages(connection, found, runs, mode):
-        for row in page["resourceArray"]:
-            if isinstance(row, dict) and row.get("fileUrl"):
-                yield row
-
-
 def download_collection(
     connection: Connection,
     collection: str,
     runs: Sequence[str],
     mode: Mode | None,
     folder: Path,
+    media: list[RemoteFile] | None = None,
 ) -> DownloadReport:
     """Write ``<folder>/<collection>/annotations.json``, as the published client does.
 
     One entry an image, form v2, the annotations of all wanted runs behind one another. Names that
-    the stack sends never lead out of `folder`.
+    the stack sends never lead out of `folder`. The files that the pages name are put into `media`.
     """
     pages = iter_pages(connection, find_collection_id(connection, collection), runs, mode)
+    if media is not None:
+        pages = _noting(pages, media)
     first = next(pages)
     target = folder / _safe_name(first.get("groupUniqueName"), "collection")
     path = target / _safe_name(first.get("rawFileName"), "annotations.json")
     return _write_pages(itertools.chain([first], pages), path, progress=False)
+
+
+def _noting(pages: Iterator[dict[str, Any]], media: list[RemoteFile]) -> Iterator[dict[str, Any]]:
+    """The pages; the files that they name are put into `media`, each once."""
+    seen: set[str] = set()
+    for page in pages:
+        for row in page["resourceArray"]:
+            if not isinstance(row, dict) or not is_web_url(row.get("fileUrl")):
+                continue
+            folder = str(row.get("fileDownloadFolderLocation") or "").split("/")
+            parts = [part for part in folder if part not in {"", "."}]
+            name = "/".join([*parts, str(row.get("fileName") or "_")])
+            if name not in seen:
+                seen.add(name)
+                media.append(RemoteFile(name, row["fileUrl"]))
+        yield page
 
 
 def _write_pages(

@@ -18,6 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 from layernext.client.connection import Connection
 from layernext.client.file_bundles import BundleFetcher
@@ -41,6 +42,10 @@ from layernext.errors import (
 )
 
 logger = logging.getLogger("layernext.client.files")
+
+DEFAULT_PARALLEL = 8
+
+OnError: TypeAlias = Literal["raise", "report"]
 
 BUNDLED_BYTES = 2 << 20
 """Larger files are fetched one by one."""
@@ -352,3 +357,19 @@ class FilesDownload:
             with suppress(OSError):
                 if part.stat().st_mtime < limit:
                     part.unlink()
+
+
+def check_download(report: FileDownloadReport, on_error: OnError) -> FileDownloadReport:
+    """The report, unless a file failed and that is to be raised.
+
+    Raises:
+        DownloadIncomplete: with the report.
+    """
+    if report.failed and on_error == "raise":
+        first = report.failed[0]
+        raise DownloadIncomplete(
+            f"{len(report.failed):,} files were not downloaded; {first.name}: {first.reason}",
+            report=report,
+            hint="the same call again fetches them; the report names every file",
+        )
+    return report

@@ -8,6 +8,7 @@ import os
 import re
 import threading
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +25,8 @@ MAX_BREAKS = 5
 """Breaks of one file without a byte in between before it is given up."""
 DAMAGED_TIMES = 2
 PIECE_BYTES = 1 << 20
+FLUSHED_BYTES = 16 << 20
+"""After so many bytes the system is asked to begin to write them, so that the disk works meanwhile."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)")
@@ -181,15 +184,27 @@ class _Attempt:
             headers["If-None-Match"] = f'"{self._known_tag}"'
         transport = self._fetcher.connection.transport
         should_stop = self._fetcher.should_stop
-        with transport.get_signed(self._url, headers, should_stop=should_stop) as incoming:
+        with (
+            ThreadPoolExecutor(1, thread_name_prefix="layernext-hash") as hasher,
+            transport.get_signed(self._url, headers, should_stop=should_stop) as incoming,
+        ):
+            hashed: Future[None] = hasher.submit(self._digest.update, b"")
             self._begin(incoming)
+            begun = self._at
             for piece in _gathered(incoming.pieces):
                 if self._size is not None and self._at + len(piece) > self._size:
                     raise _Restart(f"more than its {self._size} bytes came")
+                # Hashed beside the writing, and the next piece comes meanwhile.
+                hashed.result()
+                hashed = hasher.submit(self._digest.update, piece)
                 _write_all(descriptor, piece)
-                self._digest.update(piece)
                 self._at += len(piece)
+                if self._at - begun >= FLUSHED_BYTES and hasattr(os, "posix_fadvise"):
+                    size = self._at - begun
+                    os.posix_fadvise(descriptor, begun, size, os.POSIX_FADV_DONTNEED)
+                    begun = self._at
                 self._count(len(piece))
+            hashed.result()
             if self._size is None:
                 self._size = self._at
 

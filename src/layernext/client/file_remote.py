@@ -9,14 +9,11 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from layernext.client.connection import Connection
-from layernext.errors import ConfigurationError, IncompatibleStack, NotFound
+from layernext.errors import IncompatibleStack, NotFound
 from layernext.model import FileRecord
 from layernext.wire import file_listing, published
 from layernext.wire.native import PageOf
 
-SORT_FIELDS = {"date_modified": 1, "date_created": 2, "name": 3, "size": 4, "video_index": 6}
-STATES = {"human": 2, "raw": 0, "machine": 1}
-PAGE_FILES = 1_000
 _OBJECT_ID = re.compile(r"[0-9a-f]{24}")
 
 
@@ -87,91 +84,9 @@ def iter_native(connection: Connection, collection: str, kind: int | None) -> It
         after = page.next
 
 
-@dataclass(frozen=True)
-class PageRequest:
-    """What E32 and E34 are asked for.
-
-    Attributes:
-        content_type: 1 videos, 2 images, 6 other files.
-        query: in the stack's query language.
-        filter: as published: `annotation_types`, `from_date`, `to_date`.
-        sort_order: as published: `sort_by_field`, `sort_order`.
-    """
-
-    content_type: int
-    query: str = ""
-    filter: Mapping[str, Any] | None = None
-    sort_order: Mapping[str, Any] | None = None
-
-    def body(self, page_index: int, page_size: int) -> dict[str, Any]:
-        """The body of a request.
-
-        Raises:
-            ConfigurationError: a word is none that the protocol has.
-        """
-        return {
-            "pageIndex": page_index,
-            "pageSize": page_size,
-            "query": self.query,
-            "contentType": self.content_type,
-            "filterData": _filter_data(self.filter or {}),
-            "sortBy": _sort_by(self.sort_order or {}),
-        }
-
-
-def _filter_data(given: Mapping[str, Any]) -> dict[str, Any]:
-    known = {"annotation_types", "from_date", "to_date"}
-    unknown = sorted(set(given) - known)
-    if unknown:
-        raise ConfigurationError(f"the filter has {unknown[0]!r}, known are {sorted(known)}")
-    words = given.get("annotation_types") or []
-    for word in words:
-        if word not in STATES:
-            raise ConfigurationError(f"annotation_types has {word!r}, known are {sorted(STATES)}")
-    dates = {"fromDate": given.get("from_date"), "toDate": given.get("to_date")}
-    return {
-        "annotationTypes": [STATES[word] for word in words],
-        "date": {key: value for key, value in dates.items() if value},
-        "tags": [],
-        "labels": [],
-        "metadata": {},
-    }
-
-
-def _sort_by(given: Mapping[str, Any]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
-    if given.get("sort_by_field") is not None:
-        if given["sort_by_field"] not in SORT_FIELDS:
-            raise ConfigurationError(
-                f"sort_by_field is {given['sort_by_field']!r}, known are {sorted(SORT_FIELDS)}"
-            )
-        made["sortByField"] = SORT_FIELDS[given["sort_by_field"]]
-    if given.get("sort_order") is not None:
-        if given["sort_order"] not in {"ASC", "DESC"}:
-            raise ConfigurationError("sort_order must be 'ASC' or 'DESC'")
-        made["sortOrder"] = given["sort_order"]
-    return made
-
-
-def fetch_page(
-    connection: Connection,
-    collection_id: str | None,
-    request: PageRequest,
-    page_index: int,
-    page_size: int,
-) -> list[dict[str, Any]]:
-    """One page of files (E34 of a collection, E32 of all); empty behind the last one."""
-    answer = connection.transport.request_json(
-        "POST", published.item_list_path(collection_id), json=request.body(page_index, page_size)
-    )
-    if isinstance(answer, dict) and answer.get("isSuccess") is False:
-        raise NotFound(str(answer.get("message") or "the stack lists no files"), status=200)
-    if not isinstance(answer, list):
-        raise IncompatibleStack("the stack's list of files is none", status=200)
-    return [row for row in answer if isinstance(row, dict)]
-
-
-def remote_of(row: Mapping[str, Any], *, by_unique_name: bool) -> RemoteFile | None:
+def remote_of(
+    row: Mapping[str, Any], *, by_unique_name: bool, in_bundles: bool
+) -> RemoteFile | None:
     """An entry of a page as a file; None if it says no URL."""
     name, unique_name, url = row.get("name"), row.get("uniqueName"), row.get("url")
     if not is_web_url(url):
@@ -185,32 +100,10 @@ def remote_of(row: Mapping[str, Any], *, by_unique_name: bool) -> RemoteFile | N
         name=chosen.replace("/", "_") if by_unique_name else chosen,
         url=str(url),
         unique_name=unique_name if isinstance(unique_name, str) else None,
+        id=row["id"] if in_bundles and isinstance(row.get("id"), str) else None,
         size=size if isinstance(size, int) else None,
         checksum=checksum if isinstance(checksum, str) else None,
     )
-
-
-def iter_pages_of(
-    connection: Connection, collection_id: str | None, request: PageRequest
-) -> Iterator[RemoteFile]:
-    """Every file that fits, page after page."""
-    page_index = 0
-    while rows := fetch_page(connection, collection_id, request, page_index, PAGE_FILES):
-        for row in rows:
-            remote = remote_of(row, by_unique_name=False)
-            if remote is not None:
-                yield remote
-        page_index += 1
-
-
-def object_type(connection: Connection, collection_id: str) -> int:
-    """What kind of collection an id is of (E23)."""
-    path = published.object_type_path(collection_id)
-    answer = connection.transport.request_json("GET", path, json={})
-    kind = answer.get("objectType") if isinstance(answer, dict) else None
-    if not isinstance(kind, int):
-        raise NotFound(f"there is no collection {collection_id!r}", status=404)
-    return kind
 
 
 def fresh_url(connection: Connection, unique_name: str) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from layernext.client.reports import UploadReport
 from layernext.model import Record
 
 
@@ -35,55 +34,6 @@ class IgnoredFile(Record, frozen=True, kw_only=True):
     reason: str
 
 
-class FileUploadReport(Record, frozen=True, kw_only=True):
-    """What an upload of files did, file by file.
-
-    ``["is_success"]``, ``["job_id"]``, ``["collection_id"]`` and ``["unique_name"]`` work as in the
-    published clients.
-
-    Attributes:
-        collection: its name.
-        collection_id: given by the stack.
-        job_id: the stack's look into the files, for `wait_for_job_complete`.
-        unique_name: of a single file; None if `path` was a folder, or the stack did not say.
-        uploaded: names of files that the stack has now and did not have before.
-        skipped: names of files that it had already, with the same content.
-        failed: files that it does not have.
-        ignored: what the folder has beside them.
-        bytes_sent: of the files' content.
-        seconds: from start to end.
-        annotations: the report of the annotations that came with it, if any did.
-    """
-
-    collection: str
-    collection_id: str
-    job_id: str
-    unique_name: str | None
-    uploaded: list[str]
-    skipped: list[str]
-    failed: list[FailedFile]
-    ignored: list[IgnoredFile]
-    bytes_sent: int
-    seconds: float
-    annotations: UploadReport | None = None
-
-    @property
-    def is_success(self) -> bool:
-        """Whether the stack has every file."""
-        return not self.failed
-
-    def __getitem__(self, key: str) -> Any:
-        """The value under a key of the published clients' answer."""
-        return _published(self, key)
-
-    def __repr__(self) -> str:
-        return (
-            f"<FileUploadReport: {len(self.uploaded):,} files to {self.collection!r}, "
-            f"{len(self.skipped):,} were there, {len(self.failed):,} failed; "
-            f"{self.bytes_sent:,} bytes, {self.seconds:.2f} s>"
-        )
-
-
 class UploadStatus(Record, frozen=True, kw_only=True):
     """How far the newest upload of files to a collection is.
 
@@ -102,7 +52,7 @@ class UploadStatus(Record, frozen=True, kw_only=True):
     def __getitem__(self, key: str) -> Any:
         """The value under a key of the published clients' answer."""
         names = {"uploadedCount": "uploaded_count", "totalCount": "total_count"}
-        return True if key == "isSuccess" else _published(self, names.get(key, key))
+        return True if key == "isSuccess" else published_value(self, names.get(key, key))
 
 
 class FileUrl(Record, frozen=True, kw_only=True):
@@ -116,7 +66,7 @@ class FileUrl(Record, frozen=True, kw_only=True):
 
     def __getitem__(self, key: str) -> Any:
         """The value under a key of the published clients' answer."""
-        return True if key == "isSuccess" else _published(self, key)
+        return True if key == "isSuccess" else published_value(self, key)
 
 
 class FileDownloadReport(Record, frozen=True, kw_only=True):
@@ -153,7 +103,7 @@ class FileDownloadReport(Record, frozen=True, kw_only=True):
 
     def __getitem__(self, key: str) -> Any:
         """The value under a key of the published clients' answer."""
-        return _published(self, key)
+        return published_value(self, key)
 
     def __repr__(self) -> str:
         return (
@@ -163,7 +113,8 @@ class FileDownloadReport(Record, frozen=True, kw_only=True):
         )
 
 
-def _published(report: Record, key: str) -> Any:
+def published_value(report: Record, key: str) -> Any:
+    """The value under a key of a published client's answer, where our names are the same."""
     try:
         return getattr(report, key)
     except AttributeError:

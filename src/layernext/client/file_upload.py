@@ -24,10 +24,11 @@ import msgspec
 from layernext.client.connection import Connection
 from layernext.client.file_parts import FileSender, Outcome
 from layernext.client.file_reading import Stopped, checksum_of, read_whole
-from layernext.client.file_reports import FailedFile, FileUploadReport
+from layernext.client.file_reports import FailedFile
 from layernext.client.file_sources import Found, LocalFile
 from layernext.client.in_flight import ByteCount, run_in_flight
 from layernext.client.progress import ProgressChoice, show_progress
+from layernext.client.reports import FileUploadReport
 from layernext.client.transport import Pieces
 from layernext.errors import (
     ConnectionFailed,

@@ -6,7 +6,6 @@ and never out of the folder. Annotations are written once all pages are there, p
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
@@ -22,8 +21,6 @@ from layernext.client.file_reports import FileDownloadReport
 from layernext.client.progress import ProgressChoice
 from layernext.errors import DownloadIncomplete
 from layernext.formats import FileWriter, create_file, safe_relative
-
-PARALLEL = 8
 
 
 class PageDownload:
@@ -123,30 +120,3 @@ class PageDownload:
         if isinstance(listed, str) and listed:
             self._lists.setdefault(listed, []).append(path)
         yield RemoteFile(name=path, url=str(url))
-
-
-def download_media(
-    connection: Connection, folder: Path, source: str, rows: Iterator[dict[str, Any]]
-) -> None:
-    """Fetch the images that rows of pages speak of into ``<folder>/data``, if there are any.
-
-    Raises:
-        DownloadIncomplete: some are missing; the next call fetches only those.
-    """
-    first = next(rows, None)
-    if first is None:
-        return
-    remote = (
-        RemoteFile(name=f"data/{row.get('fileName')}", url=str(row["fileUrl"]))
-        for row in itertools.chain([first], rows)
-        if is_web_url(row["fileUrl"])
-    )
-    work = FilesDownload(
-        connection, folder, source, remote, delete=False, parallel=PARALLEL, progress=False
-    )
-    report = work.run()
-    if report.failed:
-        raise DownloadIncomplete(
-            f"{len(report.failed)} images are missing, first {report.failed[0].name!r}",
-            report=report,
-        )

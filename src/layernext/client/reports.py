@@ -5,6 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from layernext.client.file_reports import (
+    FailedFile,
+    FileDownloadReport,
+    IgnoredFile,
+    published_value,
+)
 from layernext.model import Mode, Record
 
 
@@ -71,11 +77,13 @@ class DownloadReport(Record, frozen=True, kw_only=True):
         path: the file; where it would have been, if the download is incomplete.
         images: annotation sets in it.
         seconds: from start to end.
+        files: the report of the files that came with it, if any were asked for.
     """
 
     path: Path
     images: int
     seconds: float
+    files: FileDownloadReport | None = None
 
     def __repr__(self) -> str:
         return f"<DownloadReport: {_counted(self.images, 'image')} to {self.path}, {self.seconds:.2f} s>"
@@ -141,6 +149,55 @@ class EmbeddingReport(Record, frozen=True, kw_only=True):
         if key == "success":
             return not self.unknown and not self.messages
         return {"upsert_count": self.stored, "message": self.messages}[key]
+
+
+class FileUploadReport(Record, frozen=True, kw_only=True):
+    """What an upload of files did, file by file.
+
+    ``["is_success"]``, ``["job_id"]``, ``["collection_id"]`` and ``["unique_name"]`` work as in the
+    published clients.
+
+    Attributes:
+        collection: its name.
+        collection_id: given by the stack.
+        job_id: the stack's look into the files, for `wait_for_job_complete`.
+        unique_name: of a single file; None if `path` was a folder, or the stack did not say.
+        uploaded: names of files that the stack has now and did not have before.
+        skipped: names of files that it had already, with the same content.
+        failed: files that it does not have.
+        ignored: what the folder has beside them.
+        bytes_sent: of the files' content.
+        seconds: from start to end.
+        annotations: the report of the annotations that came with it, if any did.
+    """
+
+    collection: str
+    collection_id: str
+    job_id: str
+    unique_name: str | None
+    uploaded: list[str]
+    skipped: list[str]
+    failed: list[FailedFile]
+    ignored: list[IgnoredFile]
+    bytes_sent: int
+    seconds: float
+    annotations: UploadReport | None = None
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the stack has every file."""
+        return not self.failed
+
+    def __getitem__(self, key: str) -> Any:
+        """The value under a key of the published clients' answer."""
+        return published_value(self, key)
+
+    def __repr__(self) -> str:
+        return (
+            f"<FileUploadReport: {len(self.uploaded):,} files to {self.collection!r}, "
+            f"{len(self.skipped):,} were there, {len(self.failed):,} failed; "
+            f"{self.bytes_sent:,} bytes, {self.seconds:.2f} s>"
+        )
 
 
 class TrashReport(Record, frozen=True, kw_only=True):

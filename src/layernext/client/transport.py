@@ -18,6 +18,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import httpcore
 import httpx
 import msgspec
 import stamina
@@ -66,6 +67,8 @@ _LONGEST_WAIT_S = 10.0
 _PROXY_VARIABLES = {"http_proxy", "https_proxy", "all_proxy"}
 _RESUME_INCOMPLETE = 308
 _NOT_A_BODY = {304, 416}
+_LARGE_BODY = 4 << 20
+_PIECE_BYTES = 1 << 20
 _REFUSAL_BYTES = 64 << 10
 """Read of a refusal; what comes behind is no sentence for people."""
 _RETRIED = {429, 502, 503, 504}
@@ -319,7 +322,7 @@ class Transport:
 
         response: httpx.Response = self._repeat(attempt, "GET of a file", should_stop)
         try:
-            pieces = self._reading(response.iter_raw())
+            pieces = self._reading(_raw_pieces(response))
             yield Incoming(response.status_code, response.headers, pieces)
         finally:
             response.close()
@@ -357,7 +360,7 @@ class Transport:
         started = time.monotonic()
         try:
             yield from pieces
-        except httpx.RequestError as error:
+        except (httpx.RequestError, httpcore.NetworkError, httpcore.TimeoutException) as error:
             raise self._no_answer(error, 1, time.monotonic() - started) from error
 
     def _repeat(
@@ -478,6 +481,39 @@ def _to_send(
     if isinstance(content, Pieces):
         return content.open(), {"Content-Length": str(content.size)}
     return content, {}
+
+
+def _raw_pieces(response: httpx.Response) -> Iterator[bytes]:
+    """The body as it is on the wire; a large one from the socket in large pieces.
+
+    httpx takes a body apart in pieces of 64 KiB, which costs more than all else that is done with
+    them. What it has not read yet of a body of known length is the connection's next bytes, and
+    nothing else; the connection is closed afterwards, as httpx does not know that it was read.
+    """
+    pieces = response.iter_raw()
+    headers = response.headers
+    stream = response.extensions.get("network_stream")
+    length = headers.get("content-length", "")
+    is_plain = length.isdecimal() and "transfer-encoding" not in headers
+    if (
+        stream is None
+        or not is_plain
+        or int(length) < _LARGE_BODY
+        or response.http_version != "HTTP/1.1"
+    ):
+        yield from pieces
+        return
+    left = int(length)
+    first = next(pieces, b"")
+    left -= len(first)
+    yield first
+    timeout_s = response.request.extensions.get("timeout", {}).get("read")
+    while left > 0:
+        piece = stream.read(min(left, _PIECE_BYTES), timeout_s)
+        if not piece:
+            raise httpx.RemoteProtocolError("the answer ended early", request=response.request)
+        left -= len(piece)
+        yield piece
 
 
 def _beginning_of(response: httpx.Response) -> bytes:

@@ -101,9 +101,6 @@ BEGIN_FILE_PATH = f"{CLIENT}/fileUpload/initializeMultipartUpload"  # E13, POST
 PART_URLS_PATH = f"{CLIENT}/fileUpload/getMultipartPreSignedUrls"  # E14, POST
 FINISH_FILE_PATH = f"{CLIENT}/fileUpload/finalizeMultipartUpload"  # E16, POST
 UPLOAD_PROGRESS_PATH = f"{CLIENT}/collection/getuploadProgress"  # E18, GET
-METADATA_BY_JSON_PATH = f"{CLIENT}/metadata/uploadMetadataByJson"  # E28, POST
-VALIDATE_TAGS_PATH = f"{CLIENT}/metadata/validateTags"  # E30, POST
-VALIDATE_FIELDS_PATH = f"{CLIENT}/metadata/validateMetaFields"  # E31, POST
 DOWNLOAD_URL_PATH = f"{CLIENT}/downloadUrl"  # E24, GET
 COLLECTION_ID_PATH = f"{CLIENT}/metadata/getCollectionIdByName"  # E20, POST
 COLLECTION_DETAILS_PATH = f"{CLIENT}/metadata/getCollectionDetails"  # E21, POST
@@ -162,9 +159,3 @@ def annotations_path(collection_id: str) -> str:
 def object_type_path(object_id: str) -> str:
     """E23, GET."""
     return f"{CLIENT}/{segment(object_id)}/getObjectTypeById"
-
-
-def item_list_path(collection_id: str | None) -> str:
-    """E34, POST: files of a collection; without one E32: of all."""
-    place = f"{segment(collection_id)}/" if collection_id else ""
-    return f"{CLIENT}/explorer/{place}objects/list"

@@ -307,3 +307,75 @@ def test_async_twin(native_stack: StackProcess, tmp_path: Path) -> None:
 def test_part_size_is_the_published_one() -> None:
     """Parts of 100 MiB, as the contract fixes it."""
     assert published.PART_BYTES == 104_857_600
+
+
+def test_a_collection_with_its_files(pair: Pair, tmp_path: Path) -> None:
+    """`download_collection` brings annotations and files side by side, and a second call no byte."""
+    files, name = fill(tmp_path / "source", 5), fresh()
+    pair.writer.upload_files_to_collection(tmp_path / "source", "image", name, progress=False)
+    box = {"type": "rectangle", "label": "cup", "bbox": [1, 2, 3, 4]}
+    annotated = sorted(files)[:2]
+    sets = [{"image": each, "annotations": [box]} for each in annotated]
+    pair.writer.upload_modelrun(name, "model 7", sets, progress=False)
+    report = pair.writer.download_collection(name, custom_download_path=tmp_path / "all")
+    assert report.images == 2
+    assert report.files is not None
+    assert len(report.files.downloaded) == len(files)
+    assert content_of(report.path.parent) == {
+        "annotations.json": report.path.read_bytes(),
+        **{f"data/{each}": content for each, content in files.items()},
+    }
+    again = pair.writer.download_collection(name, custom_download_path=tmp_path / "all")
+    assert again.files is not None
+    assert (again.files.downloaded, again.files.bytes_received) == ([], 0)
+    without = pair.writer.download_collection(name, "all", None, tmp_path / "none", False)
+    assert set(content_of(without.path.parent)) == {"annotations.json"}
+    one = pair.writer.download_collection(name, "machine", ["model 7"], tmp_path / "one")
+    assert set(content_of(one.path.parent)) == {
+        "annotations.json", *(f"data/{each}" for each in annotated),
+    }  # fmt: skip
+
+
+def test_only_what_fits_a_query(pair: Pair, tmp_path: Path) -> None:
+    """A query chooses; what does not fit any more is deleted on request; metadata comes by file."""
+    files, name = fill(tmp_path / "source", 6), fresh()
+    night = sorted(files)[:2]
+    metadata = tmp_path / "metadata.json"
+    entries = [{"file": each, "metadata": {"Tags": ["night"], "shift": 2}} for each in night]
+    metadata.write_text(json.dumps({"files": entries}))
+    pair.writer.upload_files_to_collection(
+        tmp_path / "source", "image", name, metadata_file_path=metadata, progress=False
+    )
+    target = tmp_path / "target"
+    pair.writer.download_files(name, target, query="metadata.Tags=night", progress=False)
+    assert content_of(target) == {each: files[each] for each in night}
+    pair.writer.download_files(name, target, progress=False)
+    assert content_of(target) == files
+    report = pair.writer.download_files(
+        name, target, query="metadata.shift=2", delete=True, progress=False
+    )
+    assert sorted(report.unchanged) == night
+    assert content_of(target) == {each: files[each] for each in night}
+
+
+def test_a_page_as_published(pair: Pair, tmp_path: Path) -> None:
+    """By collection, and of the whole stack by a query; flat, by unique names."""
+    files, name = fill(tmp_path / "source", 5), fresh()
+    report = pair.writer.upload_files_to_collection(
+        tmp_path / "source", "image", name, progress=False
+    )
+    flat = {f"{name}_{each}".replace("/", "_"): content for each, content in files.items()}
+    for page in range(3):
+        got = pair.writer.download_files_from_collection(
+            report.collection_id, tmp_path / "pages", page, 2
+        )
+        assert got["is_success"] is True
+    last = pair.writer.download_files_from_collection(
+        report.collection_id, tmp_path / "pages", 3, 2
+    )
+    assert (last["is_success"], last["message"]) == (False, "No more pages to download")
+    assert content_of(tmp_path / "pages") == flat
+    pair.writer.download_files_from_metalake(
+        "image", tmp_path / "all", 0, 100, f"collection={name}"
+    )
+    assert content_of(tmp_path / "all") == flat

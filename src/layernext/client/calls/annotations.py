@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -12,7 +13,8 @@ import msgspec
 
 from layernext.client import download, upload
 from layernext.client.calls.base import Calls
-from layernext.client.page_download import download_media
+from layernext.client.file_download import DEFAULT_PARALLEL, FilesDownload, check_download
+from layernext.client.file_remote import RemoteFile, iter_native
 from layernext.client.progress import ProgressChoice
 from layernext.client.reports import DownloadReport, RemoveReport, UploadReport
 from layernext.client.run_logger import RunLogger
@@ -364,30 +366,55 @@ class AnnotationCalls(Calls):
         custom_download_path: str | os.PathLike[str] | None = None,
         is_media_include: bool = True,
     ) -> DownloadReport:
-        """Write a collection's annotations to ``<path>/<collection>/annotations.json``, form v2.
+        """Write a collection's annotations to ``<path>/<collection>/annotations.json``, and its files.
 
         Args:
             collection_id: the collection's id or name.
             annotation_type: ``all``, ``human`` or ``machine``; counts only without a list of ids.
             operation_id_list: names of model runs and ground truths; None means all.
             custom_download_path: where to; the current directory by default.
-            is_media_include: with the images themselves, in ``<path>/<collection>/data``.
+            is_media_include: also bring the collection's files into ``<path>/<collection>/data``,
+                as `download_files` does; of a list of runs, or of human or machine annotations,
+                the files of the images that have such.
 
         Raises:
             NotFound: no such collection.
-            DownloadIncomplete: images are missing; the next call fetches only those.
+            DownloadIncomplete: the annotations, or some of the files, did not come.
         """
         modes: dict[str, Mode | None] = {"all": None, "human": "human", "machine": "machine"}
         if annotation_type not in modes:
             raise ConfigurationError("annotation_type must be 'all', 'human' or 'machine'")
         runs, mode = list(operation_id_list or ()), modes[annotation_type]
+        media: list[RemoteFile] = []
         report = download.download_collection(
-            self._connection, collection_id, runs, mode, Path(custom_download_path or ".")
+            self._connection,
+            collection_id,
+            runs,
+            mode,
+            Path(custom_download_path or "."),
+            media if is_media_include else None,
         )
-        if is_media_include:
-            media = download.iter_media(self._connection, collection_id, runs, mode)
-            download_media(self._connection, report.path.parent, collection_id, media)
-        return report
+        if not media:
+            return report
+        files = FilesDownload(
+            self._connection,
+            report.path.parent,
+            f"media of {collection_id}",
+            self._with_checksums(collection_id, media) if not runs and mode is None else media,
+            delete=False,
+            parallel=DEFAULT_PARALLEL,
+            progress=False,
+        ).run()
+        return msgspec.structs.replace(report, files=check_download(files, "raise"))
+
+    def _with_checksums(self, collection: str, media: list[RemoteFile]) -> Iterable[RemoteFile]:
+        """All files of a collection with what the stack knows of them, where it can be asked."""
+        if self._connection.native is None:
+            return media
+        return (
+            dataclasses.replace(each, name=f"data/{each.name}")
+            for each in iter_native(self._connection, collection, published.IMAGE_COLLECTION)
+        )
 
     def list_model_runs(self, collection: str | None = None) -> list[ModelRun]:
         """Model runs and ground truths with their counts, oldest first.

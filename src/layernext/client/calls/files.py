@@ -4,34 +4,39 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 from urllib.parse import quote
 
 import msgspec
 
 from layernext.client import file_remote, upload
+from layernext.client.calls.items import ItemCalls
 from layernext.client.calls.jobs import JobCalls
+from layernext.client.calls.metadata import MetadataCalls, read_entries
 from layernext.client.file_content import ContentType
-from layernext.client.file_download import FilesDownload
-from layernext.client.file_metadata import FileMetadata, read_metadata_file, upload_metadata
-from layernext.client.file_remote import PageRequest
+from layernext.client.file_download import (
+    DEFAULT_PARALLEL,
+    FilesDownload,
+    OnError,
+    check_download,
+)
+from layernext.client.file_remote import RemoteFile
 from layernext.client.file_reports import (
     FileDownloadReport,
-    FileUploadReport,
     FileUrl,
     UploadStatus,
 )
 from layernext.client.file_sources import FileSource, find_files
 from layernext.client.file_upload import GO_ON, FilesUpload, UploadWish
 from layernext.client.progress import ProgressChoice
+from layernext.client.reports import FileUploadReport
 from layernext.client.sources import FileSource as AnnotationFile
 from layernext.client.sources import check_with_progress
 from layernext.errors import (
     ConfigurationError,
     DataError,
-    DownloadIncomplete,
     IncompatibleStack,
     Problem,
     UploadIncomplete,
@@ -40,16 +45,10 @@ from layernext.model import FileRecord, find_names_problem
 from layernext.wire import file_listing, published
 from layernext.wire.native import UploadRequest
 
-DEFAULT_PARALLEL = 8
 MAX_PARALLEL = 64
 
-OnError: TypeAlias = Literal["raise", "report"]
 
-ITEM_TYPES = {4: 1, 5: 2, 7: 6}
-"""Of a kind of collection, the kind of its files in E34."""
-
-
-class FileCalls(JobCalls):
+class FileCalls(MetadataCalls, ItemCalls, JobCalls):
     """Files: folders of images, videos and others, up and down."""
 
     def upload_files_to_collection(
@@ -120,11 +119,8 @@ class FileCalls(JobCalls):
             storage_prefix=storage_prefix_path or None,
             application_code=application_code,
         )
-        metadata = (
-            read_metadata_file(metadata_file_path or json_file_path or "")
-            if (metadata_file_path or json_file_path)
-            else []
-        )
+        metadata_file = metadata_file_path or json_file_path
+        metadata = read_entries(metadata_file) if metadata_file else []
         annotations = _annotations(annotation_data, wish.collection)
         if annotations is not None:
             check_with_progress(annotations[1], None, progress)
@@ -146,7 +142,7 @@ class FileCalls(JobCalls):
     def _with_more(
         self,
         report: FileUploadReport,
-        metadata: list[FileMetadata],
+        metadata: list[dict[str, Any]],
         annotations: tuple[UploadRequest, str] | None,
         progress: ProgressChoice,
     ) -> FileUploadReport:
@@ -155,7 +151,7 @@ class FileCalls(JobCalls):
             return report
         self.wait_for_job_complete(report.job_id)
         if metadata:
-            upload_metadata(self._connection, report.job_id, metadata)
+            self._send_metadata(metadata, {"jobId": report.job_id})
         if annotations is None:
             return report
         request, file = annotations
@@ -296,11 +292,10 @@ class FileCalls(JobCalls):
         _check_options(parallel, on_error)
         name, kind = _collection_name(collection), _kind(content_type)
         if self._connection.native is not None and not query:
-            remote = file_remote.iter_native(self._connection, name, kind)
+            remote: Iterable[RemoteFile] = file_remote.iter_native(self._connection, name, kind)
         else:
             found = file_remote.find_collection_id(self._connection, name, kind)
-            request = PageRequest(self._item_type(found), query or "")
-            remote = file_remote.iter_pages_of(self._connection, found, request)
+            remote = self._iter_listed(found, query or "")
         work = FilesDownload(
             self._connection,
             Path(folder),
@@ -310,7 +305,7 @@ class FileCalls(JobCalls):
             parallel=parallel,
             progress=progress,
         )
-        return _checked(work.run(), on_error)
+        return check_download(work.run(), on_error)
 
     def download_files_from_collection(
         self,
@@ -346,19 +341,14 @@ class FileCalls(JobCalls):
             What became of each file. Behind the last page ``["is_success"]`` is False and
             ``["message"]`` says ``No more pages to download``.
         """
+        _check_options(parallel, on_error)
         name = _collection_name(collection_id)
         found = file_remote.find_collection_id(self._connection, name, None)
-        request = PageRequest(self._item_type(found), query, metalake_filter, sort_order)
-        return self._download_page(
-            found,
-            request,
-            custom_download_path,
-            page_index,
-            page_size,
-            parallel,
-            on_error,
-            progress,
+        rows = self.get_item_list_from_collection(
+            found, query, metalake_filter, page_index, page_size, sort_order
         )
+        source = f"unique names of {found}"
+        return self._download_page(rows, source, custom_download_path, parallel, on_error, progress)
 
     def download_files_from_metalake(
         self,
@@ -385,51 +375,53 @@ class FileCalls(JobCalls):
         Returns:
             As `download_files_from_collection`.
         """
-        kind = published.OBJECT_TYPES[_content_type(item_type)]
-        request = PageRequest(kind, query, metalake_filter, sort_order)
+        _check_options(parallel, on_error)
+        rows = self.get_item_list_from_datalake(
+            _content_type(item_type), query, metalake_filter, page_index, page_size, sort_order
+        )
         return self._download_page(
-            None, request, custom_download_path, page_index, page_size, parallel, on_error, progress
+            rows, "unique names", custom_download_path, parallel, on_error, progress
         )
 
     def _download_page(
         self,
-        collection_id: str | None,
-        request: PageRequest,
+        rows: list[dict[str, Any]],
+        source: str,
         folder: str | os.PathLike[str],
-        page_index: int,
-        page_size: int,
         parallel: int,
         on_error: OnError,
         progress: ProgressChoice,
     ) -> FileDownloadReport:
-        _check_options(parallel, on_error)
-        if page_index < 0 or not 1 <= page_size <= file_remote.PAGE_FILES:
-            raise ConfigurationError(
-                f"page_index must be 0 or more, page_size from 1 to {file_remote.PAGE_FILES}"
-            )
-        rows = file_remote.fetch_page(
-            self._connection, collection_id, request, page_index, page_size
-        )
-        remote = [file_remote.remote_of(row, by_unique_name=True) for row in rows]
-        work = FilesDownload(
+        is_native = self._connection.native is not None
+        remote = [
+            file_remote.remote_of(row, by_unique_name=True, in_bundles=is_native) for row in rows
+        ]
+        report = FilesDownload(
             self._connection,
             Path(folder or "."),
-            f"unique names of {collection_id or 'all'}",
+            source,
             [each for each in remote if each is not None],
             delete=False,
             parallel=parallel,
             progress=progress,
-        )
-        report = work.run()
+        ).run()
         if not rows:
             return msgspec.structs.replace(report, message="No more pages to download")
-        return _checked(report, on_error)
+        return check_download(report, on_error)
 
-    def _item_type(self, collection_id: str) -> int:
-        kind = ITEM_TYPES.get(file_remote.object_type(self._connection, collection_id))
-        if kind is None:
-            raise ConfigurationError(f"{collection_id!r} is no collection of files")
-        return kind
+    def _iter_listed(self, collection_id: str, query: str) -> Iterator[RemoteFile]:
+        """Every file of a collection that fits, page after page (E34), in the order they came."""
+        order = {"sort_by_field": "date_created", "sort_order": "ASC"}
+        is_native = self._connection.native is not None
+        page = 0
+        while rows := self.get_item_list_from_collection(
+            collection_id, query, None, page, published.MAX_LISTED, order
+        ):
+            for row in rows:
+                remote = file_remote.remote_of(row, by_unique_name=False, in_bundles=is_native)
+                if remote is not None:
+                    yield remote
+            page += 1
 
     def list_files(self, collection: str, *, content_type: str | None = None) -> list[FileRecord]:
         """The files of a collection, by name.
@@ -449,17 +441,6 @@ class FileCalls(JobCalls):
             collection=collection,
             collection_kind=_kind(content_type),
         )
-
-
-def _checked(report: FileDownloadReport, on_error: OnError) -> FileDownloadReport:
-    if report.failed and on_error == "raise":
-        first = report.failed[0]
-        raise DownloadIncomplete(
-            f"{len(report.failed):,} files were not downloaded; {first.name}: {first.reason}",
-            report=report,
-            hint="the same call again fetches them; the report names every file",
-        )
-    return report
 
 
 def _content_type(word: object) -> ContentType:

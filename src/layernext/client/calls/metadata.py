@@ -42,7 +42,7 @@ class MetadataCalls(Calls):
             NotFound: no such collection.
         """
         code = collection_code(content_type)
-        entries = _entries(json_data_file_path)
+        entries = read_entries(json_data_file_path)
         body = {
             "collectionName": check_text(collection_name, "collection_name", "a collection"),
             "objectType": code,
@@ -58,7 +58,7 @@ class MetadataCalls(Calls):
         Raises:
             DataError: the data is wrong, with the place; nothing was sent.
         """
-        return self._send_metadata(_entries(json_data_file_path), {})
+        return self._send_metadata(read_entries(json_data_file_path), {})
 
     def upload_metadata_by_storage_path(
         self, json_data_file_path: MetadataSource, bucket_name: str | None = None
@@ -73,7 +73,7 @@ class MetadataCalls(Calls):
             DataError: the data is wrong, with the place; nothing was sent.
         """
         bucket = "DEFAULT" if bucket_name is None else bucket_name
-        return self._send_metadata(_entries(json_data_file_path), {"bucketName": bucket})
+        return self._send_metadata(read_entries(json_data_file_path), {"bucketName": bucket})
 
     def upload_metadata_by_job_id(
         self, job_id: str, json_data_file_path: MetadataSource
@@ -88,7 +88,7 @@ class MetadataCalls(Calls):
             DataError: the data is wrong, with the place; nothing was sent.
         """
         given = check_text(job_id, "job_id", "a job")
-        return self._send_metadata(_entries(json_data_file_path), {"jobId": given})
+        return self._send_metadata(read_entries(json_data_file_path), {"jobId": given})
 
     def upload_metadata_for_collection(
         self,
@@ -174,8 +174,12 @@ def _report(answer: Mapping[str, Any]) -> MetadataReport:
     )
 
 
-def _entries(source: MetadataSource) -> list[dict[str, Any]]:
-    """The entries of a metadata file, all of them checked."""
+def read_entries(source: MetadataSource) -> list[dict[str, Any]]:
+    """The entries of a metadata file, all of them checked.
+
+    Raises:
+        DataError: an entry is wrong, with the place; FormatError if it is no such file.
+    """
     given: Any = source
     if isinstance(source, str | os.PathLike):
         given = _read(Path(source))

@@ -43,6 +43,9 @@ Lines of JSON, one image a line, as in a LayerNext JSON file:
 `{"image": "a.jpg", "annotations": [{"label": "car", "bbox": [1, 2, 3, 4], "confidence": 0.9}]}`.
 The upload's `geometry` says which shape annotations without a `type` have.
 """
+BYTES = "application/octet-stream"
+BYTES_OUT = "The bytes of files; the description says in what order."
+
 LINES_OUT = """\
 Lines of JSON. Each has `cursor`, `run`, `mode`, `geometry`, `normalized` and `set`, an image with
 its annotations as they were uploaded. The last line has `end`, the number of sets, alone.

@@ -20,6 +20,10 @@ from layernext.errors import InvalidRequest, NotFound, StorageFull
 from layernext.stack.objects.face import Part
 
 PIECE_BYTES = 1 << 20
+
+FLUSHED_BYTES = 16 << 20
+"""After so many bytes the system is asked to begin to write them to the disk, so that the disk works
+while the next ones come and not only at the end."""
 _PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _HANDLE = re.compile(r"[0-9a-f]{32}")
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -156,7 +160,7 @@ class _Writer:
             self._file = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise _explained(error) from error
-        self._offset = offset
+        self._offset = self._begun = offset
 
     def __enter__(self) -> _Writer:
         return self
@@ -172,6 +176,10 @@ class _Writer:
                 done = os.pwrite(self._file, left, self._offset)
                 self._offset += done
                 left = left[done:]
+            if self._offset - self._begun >= FLUSHED_BYTES and hasattr(os, "posix_fadvise"):
+                size = self._offset - self._begun
+                os.posix_fadvise(self._file, self._begun, size, os.POSIX_FADV_DONTNEED)
+                self._begun = self._offset
         except OSError as error:
             raise _explained(error) from error
 

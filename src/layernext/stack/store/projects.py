@@ -352,7 +352,7 @@ def _add_task(
 
 def _project(connection: sa.Connection, row: sa.Row[Any]) -> ProjectRow:
     statuses = (
-        sa.select(project_task.c.status, sa.func.count())
+        sa.select(project_task.c.status, sa.func.count().label("images"))
         .where(project_task.c.project_id == row.id)
         .group_by(project_task.c.status)
     )
@@ -374,7 +374,7 @@ def _project(connection: sa.Connection, row: sa.Row[Any]) -> ProjectRow:
         label_group=row.group_ref,
         labels=list(connection.execute(labels).scalars()),
         runs=sorted(connection.execute(runs).scalars()),
-        tasks=dict(connection.execute(statuses)),
+        tasks={task.status: task.images for task in connection.execute(statuses)},
         image_count=connection.execute(count).scalar_one(),
         created_at=row.created_at,
         updated_at=row.updated_at,

@@ -141,8 +141,12 @@ def image_page(
     mode: Mode | None,
     after_image: int,
     limit: int,
+    with_files: bool,
 ) -> tuple[list[tuple[int, str, list[StoredSet]]], bool]:
-    """The next images that have sets, each with all of them (E42), and whether more follow."""
+    """The next images that have sets, each with all of them (E42), and whether more follow.
+
+    With `with_files` also those that only have a file.
+    """
     with database.read() as connection:
         operations = {op.id: op for op in _operations(connection, collection_id, runs, mode)}
         of_runs = annotation_set.c.operation_id.in_(operations)
@@ -150,18 +154,22 @@ def image_page(
             annotation_set.c.image_id == image.c.id, of_runs
         )
         # Plus 0: to go by the images' ids from the last page on, and not to sort the collection.
-        chosen = sa.select(image.c.id).where(
+        is_wanted: sa.ColumnElement[bool] = has_sets.exists()
+        if with_files:
+            is_wanted |= image.c.has_file
+        chosen = sa.select(image.c.id, image.c.name).where(
             image.c.id > after_image,
             image.c.collection_id + 0 == collection_id,
             image.c.trashed_at.is_(None),
-            has_sets.exists(),
+            is_wanted,
         )
-        ids = list(connection.execute(chosen.order_by(image.c.id).limit(limit + 1)).scalars())
-        pages: dict[int, tuple[int, str, list[StoredSet]]] = {}
-        for row in _fetch(connection, annotation_set.c.image_id.in_(ids[:limit]) & of_runs):
-            stored = _stored_set(row, operations[row.operation_id])
-            pages.setdefault(row.image_id, (row.image_id, row.name, []))[2].append(stored)
-        return list(pages.values()), len(ids) > limit
+        rows = connection.execute(chosen.order_by(image.c.id).limit(limit + 1)).all()
+        pages: dict[int, tuple[int, str, list[StoredSet]]] = {
+            row.id: (row.id, row.name, []) for row in rows[:limit]
+        }
+        for row in _fetch(connection, annotation_set.c.image_id.in_(list(pages)) & of_runs):
+            pages[row.image_id][2].append(_stored_set(row, operations[row.operation_id]))
+        return list(pages.values()), len(rows) > limit
 
 
 def sets_of_image(database: Database, image_id: int, run: str, mode: Mode) -> list[StoredSet]:

@@ -416,8 +416,12 @@ class Store:
         mode: Mode | None,
         after_image: int,
         limit: int,
+        with_files: bool = False,
     ) -> tuple[list[tuple[int, str, list[StoredSet]]], bool]:
-        """Images that have sets, as (row id, name, sets), and whether more follow (E42)."""
+        """Images that have sets, as (row id, name, sets), and whether more follow (E42).
+
+        With `with_files` also those that only have a file.
+        """
         return reading.image_page(
             self._database,
             collection_id,
@@ -425,6 +429,7 @@ class Store:
             mode=mode,
             after_image=after_image,
             limit=limit,
+            with_files=with_files,
         )
 
     def sets_of_image(self, image_id: int, run: str, mode: Mode) -> list[StoredSet]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
-from functools import partial
-from typing import Annotated, Literal
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Literal, TypeAlias
 
 import msgspec
 from litestar import Response
@@ -26,7 +25,7 @@ from layernext.stack.api.messages import (
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.services import services_of
 from layernext.stack.api.transfer import download_url
-from layernext.stack.store import CollectionRow, FileRow, Store, StoredSet
+from layernext.stack.store import CollectionRow, Store, StoredSet
 from layernext.wire.published import CLIENT, DELETE_ANNOTATIONS_PATH, OPERATION_MODES, PAGE_SIZE
 
 MAX_PAGE_SIZE = 1_000
@@ -42,7 +41,11 @@ of this one (docs/protocol.md)."""
 
 _TAG = "Published protocol"
 _NOT_IN_DIRECTORY = re.compile(r"[^\w. -]")
+_NOT_IN_FILE = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
 _MAX_DIRECTORY_LENGTH = 120
+
+Image: TypeAlias = tuple[int, str, list[StoredSet]]
+"""Row id, name, and annotation sets."""
 
 AnnotationType = Literal["all", "human", "machine"]
 _MODES: dict[AnnotationType, Mode | None] = {"all": None, "human": "human", "machine": "machine"}
@@ -79,13 +82,13 @@ class RawImage(Struct, frozen=True, omit_defaults=True, rename="camel"):
 
 
 class Resource(Struct, frozen=True, kw_only=True, rename="camel"):
-    """One image of a page; the URL is left out where the image awaits its file."""
+    """One image of a page; the URL of its file and its annotations, as far as it has them."""
 
     file_name: str
     file_download_folder_location: str = DIRECTORY
-    is_media_file: bool = True
-    raw_annotations: RawImage
     file_url: str | UnsetType = UNSET
+    is_media_file: bool = True
+    raw_annotations: RawImage | UnsetType = UNSET
 
 
 class PageData(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -201,17 +204,14 @@ async def annotation_page(request: Call) -> Response[bytes]:
         page_size=query.page_size,
     )
     services, places = services_of(request), request.app.state["page_places"]
-    return answer(
-        await services.call(
-            _page,
-            services.store,
-            places,
-            found,
-            download,
-            query.page_no,
-            partial(download_url, request),
-        )
-    )
+
+    def work() -> PageAnswer:
+        images, has_more = _images(services.store, places, found, download, query.page_no)
+        files = services.store.file_listing.find_many([row_id for row_id, *_ in images])
+        urls = {row_id: download_url(request, file) for row_id, file in files.items()}
+        return _page(found, images, urls, has_more)
+
+    return answer(await services.call(work))
 
 
 def _wanted_mode(query: PageQuery, runs: list[str]) -> Mode | None:
@@ -234,27 +234,25 @@ def _run_names(text: str) -> list[str]:
     return names
 
 
-def _page(
-    store: Store,
-    places: PagePlaces,
-    found: CollectionRow,
-    download: Download,
-    page_no: int,
-    url_for: Callable[[FileRow], str],
-) -> PageAnswer:
+def _images(
+    store: Store, places: PagePlaces, found: CollectionRow, download: Download, page_no: int
+) -> tuple[list[Image], bool]:
+    """The images of a page, and whether there is another page."""
     number, after_image = places.find(download, page_no)
     skipped = (page_no - number) * download.page_size
 
-    def read(limit: int) -> tuple[list[tuple[int, str, list[StoredSet]]], bool]:
+    def read(limit: int) -> tuple[list[Image], bool]:
         return store.image_page(
             found.row_id,
             runs=download.runs,
             mode=download.mode,
             after_image=after_image,
             limit=limit,
+            # Who names runs, or a kind of them, asks for what is annotated.
+            with_files=not download.runs and download.mode is None,
         )
 
-    images: list[tuple[int, str, list[StoredSet]]] = []
+    images: list[Image] = []
     has_more = True
     while skipped and has_more:
         images, has_more = read(min(skipped, MAX_PAGE_SIZE))
@@ -263,25 +261,32 @@ def _page(
     images, has_more = read(download.page_size) if has_more else ([], False)
     if has_more:
         places.remember(download, page_no + 1, images[-1][0])
-    files = store.files.find_many([row_id for row_id, _, _ in images])
+    return images, has_more
+
+
+def _page(
+    found: CollectionRow, images: list[Image], urls: dict[int, str], has_more: bool
+) -> PageAnswer:
     resources = [
-        Resource(
-            file_name=name,
-            raw_annotations=raw,
-            file_url=url_for(files[row_id]) if row_id in files else UNSET,
-        )
-        for row_id, name, sets in images
-        for raw in raw_images(name, sets)
+        entry for row_id, name, sets in images for entry in _resources(name, sets, urls.get(row_id))
     ]
+    folders = {entry.file_download_folder_location for entry in resources}
     return PageAnswer(
         PageData(
             identifier=found.id,
             group_unique_name=directory_name(found),
-            creatable_directories=[DIRECTORY],
+            # Parents before what is in them: the clients make one after the other.
+            creatable_directories=sorted({DIRECTORY, *_with_parents(folders)}),
             next_page=has_more,
             resource_array=resources,
         )
     )
+
+
+def _with_parents(folders: Iterable[str]) -> Iterator[str]:
+    for folder in folders:
+        parts = folder.split("/")
+        yield from ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
 
 
 def raw_images(name: str, sets: list[StoredSet]) -> list[RawImage]:
@@ -295,6 +300,28 @@ def raw_images(name: str, sets: list[StoredSet]) -> list[RawImage]:
             bucket = next((bucket for _, bucket in parts if bucket is not None), None)
             entries.append(RawImage(name, Raw(b"[" + joined + b"]"), bucket, is_normalized))
     return entries
+
+
+def _resources(name: str, sets: list[StoredSet], url: str | None) -> list[Resource]:
+    """The image's entries, the first of them with its file."""
+    folder, file_name = _place(name)
+    entries: list[RawImage | UnsetType] = [*raw_images(name, sets)]
+    return [
+        Resource(
+            file_name=file_name,
+            file_download_folder_location=folder,
+            file_url=UNSET if url is None or number else url,
+            raw_annotations=raw,
+        )
+        for number, raw in enumerate(entries or [UNSET])
+    ]
+
+
+def _place(name: str) -> tuple[str, str]:
+    """Folder and name of a file in a download; the published clients join them as they are."""
+    parts = [_NOT_IN_FILE.sub("_", part) for part in name.split("/") if part not in {"", ".", ".."}]
+    *folders, last = parts or ["_"]
+    return "/".join([DIRECTORY, *folders]), last
 
 
 class _Parts(Struct, rename="camel"):

@@ -140,12 +140,14 @@ class ListRequest(Struct, frozen=True, rename="camel"):
 
 
 class ListedItem(Struct, frozen=True, rename="camel", kw_only=True):
-    """A file of a list."""
+    """A file of a list; no published client reads size and checksum, ours does."""
 
     id: str
     name: str
     unique_name: str
     url: str
+    size: int | None = None
+    checksum: str | None = None
 
 
 class CountAnswer(Struct, frozen=True, rename="camel", kw_only=True):
@@ -318,6 +320,8 @@ def _listed_item(request: Call, item: ItemRow) -> ListedItem:
         name=item.name,
         unique_name=item.unique_name,
         url=_url(request, item),
+        size=item.size,
+        checksum=item.checksum,
     )
 
 
