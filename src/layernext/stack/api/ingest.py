@@ -20,7 +20,14 @@ from layernext.formats import iter_raw_images
 from layernext.model import ImageAnnotations, ImageDecoder, Mode, find_names_problem
 from layernext.stack.api.body import Body, Content
 from layernext.stack.api.messages import problem_of
-from layernext.stack.store import BatchPreparation, ImageKey, PreparedSet, Store, UploadSettings
+from layernext.stack.store import (
+    BatchPreparation,
+    ImageKey,
+    PreparedSet,
+    Store,
+    UploadSettings,
+    unique_name,
+)
 from layernext.wire.native import MAX_BATCH_BYTES, MAX_BATCH_IMAGES, BatchResult, batch_digest
 from layernext.wire.shapes import SetEntry, annotations_from_shapes, used_references
 
@@ -155,14 +162,14 @@ def write_published_batch(
 
 def _prepare_entries(store: Store, text: memoryview, *, normalized: bool) -> list[PreparedSet]:
     batch = BatchPreparation(None, normalized=normalized)
-    references = _References(store)
+    references, folders = _References(store), _Folders(store)
     problems: list[Problem] = []
     for first, entries in _entry_groups(text):
         references.learn(entries)
         for index, entry in enumerate(entries, first):
             where = f"metaUpdatesArray[{index}]"
             try:
-                key = _image_key(entry, where)
+                key = _image_key(entry, where, folders.of(entry.job_id))
                 annotations = annotations_from_shapes(
                     entry.data.annotation_objects,
                     references.attributes,
@@ -202,11 +209,28 @@ class _References:
         self.values |= {ref: meaning.value for ref, meaning in meanings.items()}
 
 
-def _image_key(entry: SetEntry, where: str) -> ImageKey:
+class _Folders:
+    """With what the unique names of an upload's files begin, asked of the store once each."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._known: dict[str, str | None] = {}
+
+    def of(self, job_id: str | None) -> str | None:
+        """The beginning, or None if the job is no upload of files."""
+        if job_id is None:
+            return None
+        if job_id not in self._known:
+            self._known[job_id] = self._store.files.folder_of(job_id)
+        return self._known[job_id]
+
+
+def _image_key(entry: SetEntry, where: str, folder: str | None) -> ImageKey:
     """By what an entry names its image, in the order of docs/protocol.md."""
     if entry.job_id is not None and entry.file_name is not None:
-        # No upload of files exists yet that the job could be; the name is what is left.
-        key, field = ImageKey("published", entry.file_name), "fileName"
+        # Of an unknown job the name is what is left.
+        name = entry.file_name if folder is None else unique_name(folder, entry.file_name)
+        key, field = ImageKey("published", name), "fileName"
     elif entry.storage_path is not None:
         bucket = entry.bucket_name
         key, field = ImageKey("storage_path", entry.storage_path, bucket), "storagePath"

@@ -200,6 +200,18 @@ class Files:
             place = connection.execute(mine).scalar_one()
         return UploadPlace(place, msgspec.json.decode(upload.fields))
 
+    def folder_of(self, upload_id: str) -> str | None:
+        """With what the unique names of an upload's files begin; None if there is no such upload."""
+        chosen = (
+            sa.select(collection.c.storage_path)
+            .join(file_upload, file_upload.c.collection_id == collection.c.id)
+            .where(file_upload.c.public_id == upload_id)
+        )
+        if not is_storable(upload_id):
+            return None
+        with self._database.read() as connection:
+            return connection.execute(chosen).scalar_one_or_none()
+
     def known(self, upload_id: str, names: Sequence[str]) -> list[KnownFile]:
         """Which of some names the collection of an upload has a file of.
 
