@@ -38,6 +38,7 @@ GENERATORS = (
     "tools/generate_async_client.py",
     "tools/generate_cli_reference.py",
     "tools/generate_sdk_reference.py",
+    "tools/generate_compatibility.py",
 )
 CHECKS = (
     ("format", ["-m", "ruff", "format", "--check", "--quiet", "."]),
