@@ -155,7 +155,9 @@ def _value(base: Any) -> str:
         return "&#124;".join(f"`{choice}`" for choice in typing.get_args(base))
     if typing.get_origin(base) is list:
         (base,) = typing.get_args(base)
-    words: dict[Any, str] = {bool: "", str: "TEXT", int: "NUMBER", Path: "PATH"}
+    words: dict[Any, str] = {bool: "", str: "TEXT", int: "NUMBER", float: "NUMBER", Path: "PATH"}
+    if typing.get_origin(base) is tuple:
+        return " ".join(_value(each) for each in typing.get_args(base))
     return words[base]
 
 

@@ -11,7 +11,18 @@ from typing import Annotated, Any
 import typer
 
 from layernext import __version__
-from layernext.cli import convert, data, demo, doctor, exit_codes, files, keys, listings, serve
+from layernext.cli import (
+    convert,
+    data,
+    demo,
+    doctor,
+    exit_codes,
+    files,
+    keys,
+    library,
+    listings,
+    serve,
+)
 from layernext.cli.output import Interrupted, say, tell
 
 # Typer has click inside or beside it, depending on its version; this is its class either way.
@@ -92,6 +103,9 @@ for command in (
 ):
     app.command(command.__name__)(command)
 app.add_typer(files.files, name="files")
+app.add_typer(library.items, name="items")
+app.add_typer(library.datasets, name="datasets")
+app.add_typer(library.projects, name="projects")
 app.add_typer(keys.keys, name="keys")
 app.command("doctor")(doctor.doctor)
 

@@ -1,0 +1,520 @@
+"""`layernext items`, `trash`, `metadata`, `datasets`, `projects`, `jobs`: what a stack holds, worked with."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
+from layernext.cli.output import counted, print_json, print_table, tell
+
+items = typer.Typer(help="Images and other files: find, trash, restore.")
+datasets = typer.Typer(help="Datasets: frozen selections, divided into splits.")
+projects = typer.Typer(help="Annotation projects: tasks, and the way to a drawing tool and back.")
+
+Collection = Annotated[
+    str | None, typer.Argument(help="Collection, by name or id; all if left out.")
+]
+Query = Annotated[str, typer.Option("--query", help="Which; see docs/queries.md.")]
+Version = Annotated[str, typer.Argument(help="Id of a version.")]
+ProjectId = Annotated[str, typer.Argument(help="Id of a project.")]
+Tool = Annotated[
+    Literal["cvat", "label-studio"], typer.Option("--format", help="The drawing tool's format.")
+]
+
+
+@items.command("list")
+def list_items(
+    collection: Collection = None,
+    query: Query = "",
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Most items.")] = 100,
+    trash: Annotated[bool, typer.Option("--trash", help="What is in the trash.")] = False,
+    as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """List images and other files that a query finds.
+
+    Examples:
+
+        layernext items list kitchen --query "label = cup AND annotation.confidence > 0.8"
+
+        layernext items list --trash --json
+    """
+    with connect(api_key, secret, url, config) as client:
+        find = client.iter_trash if trash else client.iter_items
+        rows = list(islice(find(collection, query=query), limit))
+    if as_json:
+        print_json([row.to_dict() for row in rows])
+        return
+    print_table(
+        ["Name", "Collection", "Type", "Size", "Pixels", "Unique name"],
+        [
+            [
+                row.name,
+                row.collection,
+                row.media_type or row.content_type,
+                "awaiting" if row.size is None else row.size,
+                f"{row.width}x{row.height}" if row.width else "",
+                row.unique_name,
+            ]
+            for row in rows
+        ],
+        "nothing fits",
+    )
+
+
+@items.command("trash")
+def trash_items(
+    collection: Annotated[str, typer.Argument(help="Collection, by name or id.")],
+    query: Query = "",
+    as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """Put what a query finds into the trash; without a query the whole collection. It can be restored.
+
+    Examples:
+
+        layernext items trash kitchen --query "metadata.blurred = true"
+
+        layernext items trash kitchen --json
+    """
+    with connect(api_key, secret, url, config) as client:
+        report = client.trash_objects_from_collection(collection, query)
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        tell(f"{counted(report.files or 0, 'file')} in the trash now")
+
+
+@items.command("restore")
+def restore_items(
+    collection: Collection = None,
+    query: Query = "",
+    as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """Take files out of the trash, with their annotations.
+
+    Examples:
+
+        layernext items restore kitchen
+
+        layernext items restore --query "Tags = keep" --json
+    """
+    with connect(api_key, secret, url, config) as client:
+        count = client.restore(collection, query=query)
+    if as_json:
+        print_json({"restored": count})
+    else:
+        tell(f"{counted(count, 'file')} restored")
+
+
+@items.command("metadata")
+def upload_metadata(
+    collection: Annotated[str, typer.Argument(help="Collection, by name.")],
+    file: Annotated[Path, typer.Argument(help='JSON: {"files": [{"file": …, "metadata": {…}}]}.')],
+    kind: Annotated[
+        Literal["image", "video", "other"], typer.Option("--type", "-t", help="What it holds.")
+    ] = "image",
+    as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """Give files of a collection metadata and tags from a JSON file.
+
+    Examples:
+
+        layernext items metadata kitchen metadata.json
+
+        layernext items metadata kitchen metadata.json --type video --json
+    """
+    with connect(api_key, secret, url, config) as client:
+        report = client.upload_metadata_for_files(collection, kind, file)
+    if as_json:
+        print_json(report.to_dict())
+        return
+    tell(f"{counted(report.updated, 'file')} with new metadata")
+    for name in report.unmatched[:20]:
+        tell(f"no such file: {name}")
+
+
+@datasets.command("list")
+def list_datasets(
+    as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """List every version of every dataset.
+
+    Examples:
+
+        layernext datasets list
+
+        layernext datasets list --json
+    """
+    with connect(api_key, secret, url, config) as client:
+        rows = client.list_datasets()
+    if as_json:
+        print_json([row.to_dict() for row in rows])
+        return
+    print_table(
+        ["Dataset", "Version", "Status", "Images", "Annotations", "Splits", "Id"],
+        [
+            [
+                row.dataset,
+                row.version,
+                row.status,
+                row.image_count,
+                row.annotation_count,
+                ", ".join(f"{split} {count}" for split, count in row.splits.items()),
+                row.id,
+            ]
+            for row in rows
+        ],
+        "no datasets yet",
+    )
+
+
+@datasets.command("create")
+def create_dataset(
+    name: Annotated[str, typer.Argument(help="A name that no dataset has.")],
+    collection: Annotated[str, typer.Argument(help="Collection of images, by name or id.")],
+    split: Annotated[
+        tuple[float, float, float],
+        typer.Option("--split", help="Percentages of train, validation and test."),
+    ] = (70.0, 20.0, 10.0),
+    query: Query = "",
+    run: Annotated[
+        list[str] | None,
+        typer.Option("--run", help="Only this run's annotations; repeatable; all if left out."),
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option("--label", help="Only these labels; repeatable.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another one divides otherwise.")] = 0,
+    stratify: Annotated[bool, typer.Option("--stratify", help="Divide each label evenly.")] = False,
+    as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """Make a dataset from a collection, and wait until it is built.
+
+    Examples:
+
+        layernext datasets create day1 kitchen --split 80 10 10 --stratify
+
+        layernext datasets create day1 kitchen --query "Tags = day" --run truth --json
+    """
+    shares = dict(zip(("train", "validation", "test"), split, strict=True))
+    with connect(api_key, secret, url, config) as client:
+        report = client.create_dataset_from_collection(
+            name,
+            collection,
+            shares,
+            labels=label,
+            export_types=["RAW", "YOLO Darknet", "COCO", "Pascal VOC"],
+            query=query,
+            operation_list=run or None,
+            seed=seed,
+            stratify=stratify,
+        )
+        client.wait_for_job_complete(report.job_id)
+        version = client.get_dataset_version(report.version_id)
+    if as_json:
+        print_json(version.to_dict())
+    else:
+        images = counted(version.image_count, "image")
+        tell(f"version {version.version} with {images}: {version.id}")
+
+
+@datasets.command("diff")
+def diff_datasets(
+    first: Version,
+    second: Version,
+    as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """Say how two versions differ.
+
+    Examples:
+
+        layernext datasets diff 5f0c1e… 61ab77…
+
+        layernext datasets diff 5f0c1e… 61ab77… --json
+    """
+    with connect(api_key, secret, url, config) as client:
+        diff = client.diff_dataset_versions(first, second)
+    if as_json:
+        print_json(diff.to_dict())
+        return
+    counts = (
+        f"{len(diff.added):,} added, {len(diff.removed):,} removed, {len(diff.moved):,} in another"
+        f" split, {len(diff.changed):,} with other annotations, {diff.unchanged:,} the same"
+    )
+    tell(counts)
+    for word, names in (
+        ("added", diff.added),
+        ("removed", diff.removed),
+        ("changed", diff.changed),
+    ):
+        for name in names[:20]:
+            tell(f"{word}: {name}")
+
+
+@datasets.command("download")
+def download_dataset(
+    version: Version,
+    folder: Annotated[Path, typer.Argument(help="Where its own folder is made.")],
+    export_type: Annotated[
+        str, typer.Option("--type", help="RAW, 'YOLO Darknet', COCO or 'Pascal VOC'.")
+    ] = "RAW",
+    media: Annotated[bool, typer.Option("--media/--no-media", help="With the images.")] = True,
+    as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """Download a version; again it fetches only what is missing.
+
+    Examples:
+
+        layernext datasets download 5f0c1e… ./data --type COCO
+
+        layernext datasets download 5f0c1e… ./data --no-media --json
+    """
+    with connect(api_key, secret, url, config) as client:
+        report = client.download_dataset(version, export_type, folder, media)
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        tell(repr(report))
+
+
+@datasets.command("delete")
+def delete_dataset(
+    version: Version,
+    as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """Delete a version for good; its images and their annotations stay.
+
+    Examples:
+
+        layernext datasets delete 5f0c1e…
+
+        layernext datasets delete 5f0c1e… --json
+    """
+    with connect(api_key, secret, url, config) as client:
+        client.delete_dataset_version(version)
+    if as_json:
+        print_json({"deleted": version})
+    else:
+        tell("deleted")
+
+
+@projects.command("list")
+def list_projects(
+    as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """List annotation projects.
+
+    Examples:
+
+        layernext projects list
+
+        layernext projects list --json
+    """
+    with connect(api_key, secret, url, config) as client:
+        rows = client.get_annotation_project_list()
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        ["Project", "Tasks", "Id"],
+        [[row.get("name"), row.get("totalTaskCount"), row.get("id")] for row in rows],
+        "no projects yet",
+    )
+
+
+@projects.command("create")
+def create_project(
+    name: Annotated[str, typer.Argument(help="For people.")],
+    collection: Annotated[str, typer.Argument(help="Collection, by name or id.")],
+    query: Query = "",
+    per_task: Annotated[int, typer.Option("--per-task", min=1, help="Images in a task.")] = 120,
+    shape: Annotated[
+        Literal["rectangle", "polygon", "line"],
+        typer.Option("--shape", help="That annotators begin with."),
+    ] = "rectangle",
+    as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """Make a project of a collection's images, cut into tasks.
+
+    Examples:
+
+        layernext projects create "day 1" kitchen --per-task 50
+
+        layernext projects create "raw ones" kitchen --query "annotated = raw" --json
+    """
+    with connect(api_key, secret, url, config) as client:
+        report = client.create_annotation_project_from_collection(
+            name, collection, query, frames_per_task=per_task, default_shape_type=shape
+        )
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        tell(f"project {report.id} with {counted(report.added or 0, 'image')}")
+
+
+@projects.command("tasks")
+def list_tasks(
+    project: ProjectId,
+    set_status: Annotated[
+        str | None, typer.Option("--set", help="Put tasks into this state, such as completed.")
+    ] = None,
+    task: Annotated[
+        list[int] | None, typer.Option("--task", help="Which tasks to set; repeatable.")
+    ] = None,
+    as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """List the tasks of a project, or put some of them into a state.
+
+    Examples:
+
+        layernext projects tasks 5f0c1e…
+
+        layernext projects tasks 5f0c1e… --set completed --task 1 --task 2 --json
+    """
+    with connect(api_key, secret, url, config) as client:
+        if set_status is not None:
+            client.set_task_status(project, task or [], set_status)
+        rows = client.list_tasks(project)
+    if as_json:
+        print_json([row.to_dict() for row in rows])
+        return
+    print_table(
+        ["Task", "State", "Images", "Updated (UTC)"],
+        [
+            [row.number, row.status, row.image_count, row.updated_at[:19].replace("T", " ")]
+            for row in rows
+        ],
+        "no tasks",
+    )
+
+
+@projects.command("export")
+def export_project(
+    project: ProjectId,
+    file: Annotated[Path, typer.Argument(help="File to write.")],
+    tool: Tool = "cvat",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """Hand a project over to a drawing tool, as its file format.
+
+    Examples:
+
+        layernext projects export 5f0c1e… project.xml
+
+        layernext projects export 5f0c1e… tasks.json --format label-studio --json
+    """
+    with connect(api_key, secret, url, config) as client:
+        report = client.export_project(project, file, tool, overwrite=overwrite)
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        tell(f"{counted(report.images, 'image')} in {report.path}")
+
+
+@projects.command("import")
+def import_project(
+    project: ProjectId,
+    collection: Annotated[str, typer.Argument(help="Where the images are.")],
+    file: Annotated[Path, typer.Argument(help="File of the drawing tool.")],
+    tool: Tool = "cvat",
+    as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """Take over what people drew, as the ground truth whose name is the project's id.
+
+    Examples:
+
+        layernext projects import 5f0c1e… kitchen annotations.xml
+
+        layernext projects import 5f0c1e… kitchen tasks.json --format label-studio --json
+    """
+    with connect(api_key, secret, url, config) as client:
+        report = client.import_project(project, collection, file, tool)
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        tell(repr(report))
+
+
+@projects.command("delete")
+def delete_project(
+    project: ProjectId,
+    as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """Delete a project; its images and what was annotated stay.
+
+    Examples:
+
+        layernext projects delete 5f0c1e…
+
+        layernext projects delete 5f0c1e… --json
+    """
+    with connect(api_key, secret, url, config) as client:
+        client.delete_annotation_project(project)
+    if as_json:
+        print_json({"deleted": project})
+    else:
+        tell("deleted")

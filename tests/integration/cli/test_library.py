@@ -1,0 +1,92 @@
+"""`layernext items`, `datasets`, `projects`, `convert`, `export` as a person would type them."""
+
+from __future__ import annotations
+
+import io
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from tests.integration.cli.conftest import CommandLine
+
+
+def fill(cli: CommandLine, tmp_path: Path) -> str:
+    """A collection of real images with a run."""
+    name, folder = f"yard-{uuid.uuid4().hex[:8]}", tmp_path / "images"
+    folder.mkdir()
+    for number in range(4):
+        buffer = io.BytesIO()
+        Image.new("RGB", (64, 48), (number * 20, 1, 7)).save(buffer, "PNG")
+        (folder / f"{number}.png").write_bytes(buffer.getvalue())
+    cli("files", "upload", folder, name, "--quiet")
+    box = {"label": "cup", "bbox": [1, 2, 30, 40]}
+    images = [{"image": f"{n}.png", "annotations": [box]} for n in range(4)]
+    (tmp_path / "run.json").write_text(json.dumps({"images": images}))
+    cli("upload", name, "run", tmp_path / "run.json", "--geometry", "rectangle", "--quiet")
+    return name
+
+
+def answer(cli: CommandLine, *arguments: Any) -> Any:
+    return json.loads(cli(*arguments, "--json").stdout)
+
+
+def test_items(connected: CommandLine, tmp_path: Path) -> None:
+    """Found by a query, given metadata, trashed and restored."""
+    name = fill(connected, tmp_path)
+    entry = {"file": "1.png", "metadata": {"shift": "night"}}
+    (tmp_path / "metadata.json").write_text(json.dumps({"files": [entry, {"file": "no.png"}]}))
+    report = answer(connected, "items", "metadata", name, tmp_path / "metadata.json")
+    assert (report["updated"], report["unmatched"]) == (1, ["no.png"])
+    (item,) = answer(connected, "items", "list", name, "--query", "metadata.shift = night")
+    assert (item["name"], item["width"]) == ("1.png", 64)
+    assert "1.png" in connected("items", "list", name).stdout
+    assert answer(connected, "items", "trash", name, "--query", "name = 1.png")["files"] == 1
+    assert [each["name"] for each in answer(connected, "items", "list", name, "--trash")] == [
+        "1.png"
+    ]
+    assert answer(connected, "items", "restore", name) == {"restored": 1}
+    wrong = connected("items", "list", name, "--query", "lable = cup", code=4)
+    assert "column 1" in wrong.stderr
+    assert "did you mean" in wrong.stderr
+
+
+def test_datasets(connected: CommandLine, tmp_path: Path) -> None:
+    """Made, listed, compared, downloaded, deleted."""
+    name = fill(connected, tmp_path)
+    made = answer(connected, "datasets", "create", name, name, "--split", "50", "25", "25")
+    assert made["splits"] == {"train": 2, "validation": 1, "test": 1}
+    assert made["id"] in connected("datasets", "list").stdout
+    assert answer(connected, "datasets", "diff", made["id"], made["id"])["unchanged"] == 4
+    connected("datasets", "download", made["id"], tmp_path / "down", "--type", "COCO", "--no-media")
+    assert len(list((tmp_path / "down").rglob("*.json"))) >= 3
+    connected("datasets", "delete", made["id"])
+    connected("datasets", "delete", made["id"], code=5)
+
+
+def test_projects(connected: CommandLine, tmp_path: Path) -> None:
+    """Made, worked on, handed over and taken back, deleted."""
+    name = fill(connected, tmp_path)
+    made = answer(connected, "projects", "create", "day 1", name, "--per-task", "3")
+    assert made["added"] == 4
+    tasks = answer(connected, "projects", "tasks", made["id"], "--set", "completed", "--task", "2")
+    assert [task["status"] for task in tasks] == ["not_started", "completed"]
+    assert "day 1" in connected("projects", "list").stdout
+    connected("projects", "export", made["id"], tmp_path / "p.xml")
+    connected("projects", "export", made["id"], tmp_path / "p.xml", code=3)
+    taken = answer(connected, "projects", "import", made["id"], name, tmp_path / "p.xml")
+    assert taken["images"] == 4
+    connected("projects", "delete", made["id"])
+
+
+def test_convert_and_export(connected: CommandLine, tmp_path: Path) -> None:
+    """A run goes out in another format; a file becomes another; losses are said."""
+    name = fill(connected, tmp_path)
+    connected("export", name, "run", tmp_path / "out.json", "--to", "coco", "--quiet")
+    connected("convert", tmp_path / "out.json", tmp_path / "yolo", "--to", "yolo")
+    assert len(list((tmp_path / "yolo" / "labels" / "train").iterdir())) == 4
+    connected("convert", tmp_path / "out.json", tmp_path / "yolo", "--to", "yolo", code=3)
+    connected("convert", tmp_path / "out.json", tmp_path / "x", "--to", "nothing", code=3)
+    connected("convert", tmp_path / "no.json", tmp_path / "x", "--to", "csv", code=4)
