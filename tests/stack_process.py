@@ -47,6 +47,7 @@ class StackProcess:
     folder: Path
     database: str | None = None
     native: bool = True
+    options: tuple[str, ...] = ()
     port: int = field(default_factory=free_port)
     api_key: str = ""
     secret: str = ""
@@ -70,6 +71,7 @@ class StackProcess:
             where += ["--database", self.database]
         if not self.native:
             where.append("--published-only")
+        where += self.options
         log = (self.folder / "serve.log").open("ab")
         with log:
             self.process = subprocess.Popen([*COMMAND, "serve", *where], stdout=log, stderr=log)
@@ -101,10 +103,10 @@ class StackProcess:
 
 @contextmanager
 def running_stack(
-    folder: Path, *, database: str | None = None, native: bool = True
+    folder: Path, *options: str, database: str | None = None, native: bool = True
 ) -> Iterator[StackProcess]:
     """A stack that runs while the block does."""
-    stack = StackProcess(folder, database=database, native=native)
+    stack = StackProcess(folder, database=database, native=native, options=options)
     stack.start()
     try:
         yield stack

@@ -92,6 +92,7 @@ LIBRARIES: dict[str, set[str]] = {
     "numpy": {"layernext.evaluation", "layernext.stack.store"},
     "sqlalchemy": {"layernext.stack.store"},
     "alembic": {"layernext.stack.store"},
+    "obstore": {"layernext.stack.objects"},
     "litestar": {"layernext.stack.api", "layernext.stack.app"},
     "anyio": {"layernext.stack.api"},
     "uvicorn": {"layernext.stack.app"},

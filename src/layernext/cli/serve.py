@@ -51,6 +51,19 @@ def serve(
         int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")
     ] = DEFAULT_PORT,
     database: DatabaseUrl = None,
+    objects: Annotated[
+        str | None,
+        typer.Option(
+            "--objects",
+            envvar="LAYERNEXT_OBJECTS",
+            show_envvar=True,
+            help="s3://bucket/prefix, gs:// or az:// for uploaded files, in place of a folder.",
+        ),
+    ] = None,
+    objects_endpoint: Annotated[
+        str | None,
+        typer.Option("--objects-endpoint", help="URL of an S3-compatible store that is not AWS."),
+    ] = None,
     published_only: Annotated[
         bool, typer.Option("--published-only", help="Leave the native protocol out.")
     ] = False,
@@ -85,6 +98,8 @@ def serve(
         host=host,
         port=port,
         database=database,
+        objects=objects,
+        objects_options={"endpoint": objects_endpoint} if objects_endpoint else {},
         native=not published_only,
         quiet=quiet,
         log_format=log_format,

@@ -24,6 +24,9 @@ from layernext.formats.samples import (
 )
 from layernext.model import Annotation, AttributeValue, Line, Points, Polygon, Rectangle
 
+_ROUNDING = 1e-6
+"""Pixels: what VOC's counting from 1 may cost a coordinate."""
+
 MAX_XML_BYTES = 1 << 30
 
 
@@ -118,9 +121,10 @@ def read_voc(root: Path) -> Iterator[Sample]:
                 for name in ("xmin", "ymin", "xmax", "ymax")
             ]
             x, y = corners[0] - 1, corners[1] - 1
-            if corners[2] < x or corners[3] < y:
+            width, height = corners[2] - x, corners[3] - y
+            if min(width, height) < -_ROUNDING:
                 raise FormatError(Problem(f"{where}.bndbox", "its corners are the wrong way round"))
-            box = (x, y, corners[2] - x, corners[3] - y)
+            box = (x, y, max(width, 0.0), max(height, 0.0))
             annotations.append(Rectangle(label=_label(item.findtext("name"), where), bbox=box))
         stem = path.relative_to(folder).with_suffix("").as_posix()
         yield Sample(

@@ -26,7 +26,7 @@ from layernext.stack.api.front import StackApplication
 from layernext.stack.api.published.annotations import PagePlaces
 from layernext.stack.api.services import Services
 from layernext.stack.jobs import JobRunner, handlers_for
-from layernext.stack.objects import FolderStore
+from layernext.stack.objects import BucketStore, FolderStore, ObjectStore
 from layernext.stack.settings import Settings
 from layernext.stack.store import NewKey, Store
 
@@ -98,7 +98,9 @@ def create_app(store: Store, settings: Settings) -> StackApplication:
     routes = [*health.ROUTES, *openapi.ROUTES, *transfer.ROUTES, *exports.ROUTES, *published.ROUTES]
     if settings.native:
         routes += native.ROUTES
-    objects = FolderStore(settings.objects)
+    objects: ObjectStore = FolderStore(settings.objects_folder)
+    if settings.objects is not None:
+        objects = BucketStore(settings.objects, settings.objects_options)
     jobs = JobRunner(store.jobs, handlers_for(store, objects))
     app = StackApplication(
         route_handlers=routes,

@@ -18,6 +18,9 @@ class Settings(Struct, frozen=True, kw_only=True):
         data: the folder that holds everything of an embedded stack.
         host, port: where it listens; port 0 takes any free one.
         database: a ``postgresql://`` or ``sqlite:///`` URL; None is SQLite in `data`.
+        objects: URL of a bucket for uploaded files: ``s3://``, ``gs://`` or ``az://``; None is a folder in
+            `data`. Credentials come from the environment.
+        objects_options: for that store, such as ``endpoint``.
         native: whether it speaks the native protocol beside the published one.
         quiet: no access log.
         log_format: of the log on standard error: for people, or one JSON object a line.
@@ -39,6 +42,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     host: str = "127.0.0.1"
     port: int = 0
     database: str | None = None
+    objects: str | None = None
+    objects_options: dict[str, str] = {}
     native: bool = True
     quiet: bool = False
     log_format: Literal["text", "json"] = "text"
@@ -52,8 +57,8 @@ class Settings(Struct, frozen=True, kw_only=True):
     stop_timeout_s: int = 30
 
     @property
-    def objects(self) -> Path:
-        """The folder of uploaded files."""
+    def objects_folder(self) -> Path:
+        """The folder of uploaded files, where they are in no bucket."""
         return self.data / OBJECTS_FOLDER
 
     @property

@@ -24,7 +24,10 @@ from layernext.errors import (
 )
 from layernext.wire import published
 from tests.integration.client.conftest import Pair
-from tests.stack_process import StackProcess
+from tests.s3 import S3Server, s3_server
+from tests.stack_process import StackProcess, running_stack
+
+__all__ = ["s3_server"]
 
 
 def fresh() -> str:
@@ -379,3 +382,31 @@ def test_a_page_as_published(pair: Pair, tmp_path: Path) -> None:
         "image", tmp_path / "all", 0, 100, f"collection={name}"
     )
     assert content_of(tmp_path / "all") == flat
+
+
+def test_a_bucket_behind_the_stack(
+    tmp_path: Path, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small files and large ones go into a bucket and come back; large parts do not pass the stack."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "small.bin").write_bytes(b"small")
+    (source / "large.bin").write_bytes(bytes(range(256)) * 50_000)
+    (source / "empty.bin").write_bytes(b"")
+    bucket = ("--objects", s3_server.new_bucket(), "--objects-endpoint", s3_server.url)
+    with (
+        running_stack(tmp_path / "stack", *bucket) as stack,
+        LayerNextClient(*stack.arguments) as client,
+    ):
+        report = client.upload_files_to_collection(str(source), "other", "things")
+        assert len(report.uploaded) == 3
+        client.wait_for_job_complete(report["job_id"], timeout_s=30)
+        client.download_files("things", tmp_path / "back")
+        for path in source.iterdir():
+            assert (tmp_path / "back" / path.name).read_bytes() == path.read_bytes()
+        again = client.upload_files_to_collection(str(source), "other", "things")
+        assert again.uploaded == []
+    assert not list((tmp_path / "stack").rglob("objects/files/*"))

@@ -323,7 +323,7 @@ def test_any_name_is_only_a_name(stack: Stack, name: str) -> None:
     files = [path for path in stack.settings.data.rglob("*") if path.is_file()]
     kept = [path for path in files if path.read_bytes() == b"content"]
     assert len(kept) == 1
-    assert stack.settings.objects in kept[0].parents
+    assert stack.settings.objects_folder in kept[0].parents
 
 
 def test_signatures(shared: Stack) -> None:
@@ -426,10 +426,10 @@ def test_bundle(shared: Stack) -> None:
 def test_bad_bundles(shared: Stack, content: bytes, where: str) -> None:
     """One wrong line, and nothing of the bundle is stored, on disk neither."""
     upload = open_files(shared, "bad bundles", collectionType=7)
-    files = sum(path.is_file() for path in shared.settings.objects.rglob("*"))
+    files = sum(path.is_file() for path in shared.settings.objects_folder.rglob("*"))
     answer = shared.ask("POST", bundle_path(upload["uploadId"]), content=content)
     error = assert_error(answer, 422, "data")
     assert error["details"][0]["where"] == where
     known = shared.json("POST", known_path(upload["uploadId"]), json={"names": ["a", "b"]})
     assert known["files"] == []
-    assert files == sum(path.is_file() for path in shared.settings.objects.rglob("*"))
+    assert files == sum(path.is_file() for path in shared.settings.objects_folder.rglob("*"))

@@ -106,6 +106,16 @@ def test_round_trip(tmp_path_factory: pytest.TempPathFactory, name: str, data: A
             assert same(left, right, name), (left, right)
 
 
+def test_voc_of_a_box_without_height(tmp_path: Path) -> None:
+    """0.062 + 1 - 1 is a little more than 0.062; the box is still no box upside down."""
+    flat = Rectangle(label="cup", bbox=(0.0, 0.062, 0.0, 0.0))
+    write_export(
+        [Sample(image="a.jpg", annotations=[flat], width=9, height=9)], tmp_path / "out", "voc"
+    )
+    (back,) = read_format(tmp_path / "out", "voc")
+    assert same(back.annotations[0], flat, "voc")
+
+
 def _make_images(folder: Path, samples: list[Sample]) -> None:
     from PIL import Image
 

@@ -1,0 +1,112 @@
+"""Stores of objects: a folder, and a bucket of a real S3 server, by one contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from layernext.errors import ConfigurationError, InvalidRequest, NotFound
+from layernext.stack.objects import BucketStore, FolderStore, ObjectStore, Part
+from tests.s3 import S3Server, s3_server
+
+__all__ = ["s3_server"]
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
+    """An empty store."""
+    if request.param == "folder":
+        return FolderStore(tmp_path / "objects")
+    server: S3Server = request.getfixturevalue("s3_server")
+    return BucketStore(server.new_bucket(), server.options)
+
+
+def send(
+    store: ObjectStore, path: str, handle: str, number: int, offset: int, content: bytes
+) -> None:
+    """A part, as a client or the stack would send it."""
+    url = store.part_url(path, handle, number, 600)
+    if url is not None:
+        assert httpx.put(url, content=content).status_code == 200
+        return
+    writer = store.write_part(handle, number, offset)
+    try:
+        for start in range(0, len(content), 7):
+            writer.write(content[start : start + 7])
+        writer.end()
+    finally:
+        writer.close()
+
+
+def parts_of(store: ObjectStore, path: str, handle: str, contents: list[bytes]) -> list[Part]:
+    known = store.list_parts(path, handle)
+    if known is None:
+        return [Part(number, len(each), "") for number, each in enumerate(contents, 1)]
+    assert [part.size for part in known] == [len(each) for each in contents]
+    return known
+
+
+@pytest.mark.parametrize("contents", [[b""], [b"one"], [b"x" * 3_000_000, b"", b"the end"]])
+def test_parts_become_an_object(store: ObjectStore, contents: list[bytes]) -> None:
+    """In any order, and twice; visible only at the end; finishing again changes nothing."""
+    path, whole = "yard/1-a.jpg", b"".join(contents)
+    handle = store.open_upload(path)
+    offsets = [sum(map(len, contents[:n])) for n in range(len(contents))]
+    for number in reversed(range(len(contents))):
+        send(store, path, handle, number + 1, offsets[number], contents[number])
+        send(store, path, handle, number + 1, offsets[number], contents[number])
+    with pytest.raises(NotFound):
+        list(store.read(path))
+    parts = parts_of(store, path, handle, contents)
+    assert store.finish_upload(path, handle, parts) == len(whole)
+    assert store.finish_upload(path, handle, store.list_parts(path, handle) or parts) == len(whole)
+    assert b"".join(store.read(path)) == whole
+    if whole:
+        assert b"".join(store.read(path, 1, 3)) == whole[1:3]
+        assert b"".join(store.read(path, 2)) == whole[2:]
+    store.delete(path)
+    store.delete(path)
+    with pytest.raises(NotFound):
+        list(store.read(path))
+
+
+def test_small_objects(store: ObjectStore) -> None:
+    """Many at a time, each whole."""
+    store.put([(f"yard/{n}", bytes([n]) * n) for n in range(5)])
+    assert [b"".join(store.read(f"yard/{n}")) for n in range(5)] == [
+        bytes([n]) * n for n in range(5)
+    ]
+
+
+def test_dropped_uploads(store: ObjectStore) -> None:
+    """Forgotten parts make no object."""
+    handle = store.open_upload("a")
+    send(store, "a", handle, 1, 0, b"x")
+    store.drop_upload("a", handle)
+    store.drop_upload("a", handle)
+    with pytest.raises((InvalidRequest, NotFound, OSError)):
+        store.finish_upload("a", handle, store.list_parts("a", handle) or [Part(1, 1, "")])
+
+
+@pytest.mark.parametrize("path", ["../a", "/a", "a/../b", "", "a//b", ".a", "a\x00", "a b"])
+def test_paths_lead_nowhere_else(store: ObjectStore, path: str) -> None:
+    """Only plain paths are taken."""
+    with pytest.raises(ValueError, match="path"):
+        store.put([(path, b"x")])
+
+
+@pytest.mark.parametrize("url", ["nothing", "s3://", "ftp://host/x"])
+def test_buckets_that_cannot_be(url: str) -> None:
+    """A configuration error that says why."""
+    with pytest.raises(ConfigurationError, match="cannot be used"):
+        BucketStore(url)
+
+
+@pytest.fixture(autouse=True)
+def _no_credentials_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):
+        monkeypatch.delenv(name, raising=False)
+    return
