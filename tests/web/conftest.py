@@ -183,6 +183,15 @@ def open_page(browser: Browser, site: Site) -> Iterator[Callable[..., Visit]]:
         context.close()
 
 
+def wait_until(page: Page, expression: str) -> None:
+    """Until an expression holds in the page, whose policy forbids Playwright to wait there itself."""
+    for _ in range(150):
+        if page.evaluate(expression):
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError(f"it never came to be: {expression}")
+
+
 AXE = Axe()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.web.conftest import COLLECTION, IMAGES, PHONE, WIDE, check_accessible, shoot
+from tests.web.conftest import COLLECTION, IMAGES, PHONE, WIDE, check_accessible, shoot, wait_until
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -16,7 +16,7 @@ def test_collections(open_page, scheme, size):
     card = page.get_by_role("link", name=COLLECTION)
     expect(card).to_contain_text(f"{IMAGES} images · 4 without a file")
     expect(card.locator("img")).to_have_count(3)
-    page.wait_for_function("[...document.images].every((one) => one.complete && one.naturalWidth)")
+    wait_until(page, "[...document.images].every((one) => one.complete && one.naturalWidth)")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     check_accessible(page)
     shoot(page, f"collections-{scheme}-{size[0]}")
