@@ -51,6 +51,7 @@ from layernext.model.decode import (
 from layernext.model.evaluation import (
     BACKGROUND,
     METHOD,
+    AnnotationMatch,
     Calibration,
     CalibrationBin,
     ConfusionMatrix,
@@ -58,9 +59,11 @@ from layernext.model.evaluation import (
     ErrorKind,
     ErrorKinds,
     Evaluation,
+    ImageMatches,
     ImageTally,
     LabelScores,
     SliceScores,
+    TruthMatch,
 )
 from layernext.model.evaluation_settings import (
     ALL_AREAS,
@@ -86,6 +89,7 @@ __all__ = [
     "METHOD",
     "PROTOCOLS",
     "Annotation",
+    "AnnotationMatch",
     "AreaRange",
     "AttributeValue",
     "Calibration",
@@ -107,6 +111,7 @@ __all__ = [
     "Geometry",
     "ImageAnnotations",
     "ImageDecoder",
+    "ImageMatches",
     "ImageTally",
     "Item",
     "Job",
@@ -127,6 +132,7 @@ __all__ = [
     "SimilarImage",
     "SliceScores",
     "Task",
+    "TruthMatch",
     "decode_trusted",
     "distinct_attribute_values",
     "find_image_problems",
