@@ -42,11 +42,11 @@ from layernext.model.collection import (
 from layernext.model.decode import (
     CheckedImage,
     ImageDecoder,
+    confidences_by_label,
     decode_trusted,
     distinct_attribute_values,
     is_normalized,
     iter_attribute_values,
-    label_counts,
 )
 
 __all__ = [
@@ -81,6 +81,7 @@ __all__ = [
     "Rectangle",
     "SimilarImage",
     "Task",
+    "confidences_by_label",
     "decode_trusted",
     "distinct_attribute_values",
     "find_image_problems",
@@ -88,6 +89,5 @@ __all__ = [
     "is_normalized",
     "is_number",
     "iter_attribute_values",
-    "label_counts",
     "show",
 ]
