@@ -88,6 +88,7 @@ LIBRARIES: dict[str, set[str]] = {
     "typer": {"layernext.cli"},
     "rich": {"layernext.cli", "layernext.client"},
     "platformdirs": {"layernext.cli", "layernext.client"},
+    "av": {"layernext.stack.media"},
     "PIL": {"layernext.cli", "layernext.formats", "layernext.stack.media"},
     "numpy": {"layernext.evaluation", "layernext.stack.store"},
     "sqlalchemy": {"layernext.stack.store"},
