@@ -117,13 +117,14 @@ def test_summaries_merge() -> None:
     """Codes stay with their label."""
     one, two = ({1: 2, 2: 1}, b"aabbcc"), ({2: 1, 3: 1}, b"ddee")
     assert unpack(merged([one, two]), 5) == ({1: 2, 2: 2, 3: 1}, b"aabbccddee")
-    assert unpack(pack(*one), 3) == one
+    assert unpack(pack(one[0].items(), one[1]), 3) == one
 
 
 def test_nothing_old_is_found(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Uploads, replacements and removals are seen by the next query; also without a cache."""
     for limit in (256 << 20, 0):
         monkeypatch.setattr(set_index, "CACHE_BYTES", limit)
+        monkeypatch.setattr(set_index, "SETS_AT_ONCE", 2)
         monkeypatch.setattr(set_index, "BLOCK_SETS", 2)
         sure = "run = r and label = car and annotation.confidence > 0.5"
         upload(store, *(prepared(f"{n}", box("car", confidence=0.9)) for n in range(5)), run="r")

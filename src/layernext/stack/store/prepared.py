@@ -90,7 +90,7 @@ class BatchPreparation:
                 key=key,
                 content=b"",
                 annotation_count=len(image.annotations),
-                label_counts={label: len(some) for label, some in by_label.items()},
+                label_counts=dict(zip(by_label, map(len, by_label.values()), strict=True)),
                 confidences=b"",
                 attribute_values=self._new_values(image),
                 geometry=self._geometry,

@@ -11,6 +11,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -21,7 +22,10 @@ from layernext.stack.store.schema import annotation_set, operation
 from layernext.stack.store.summaries import CODE_BYTES
 
 CACHE_BYTES = 256 << 20
+SETS_AT_ONCE = 5_000
 BLOCK_SETS = 50_000
+BLOCK_ANNOTATIONS = 20_000_000
+"""Whichever comes first ends a block; a run of one block or of many is the same to a query."""
 
 _PAIR_BYTES = 8
 
@@ -35,23 +39,25 @@ class SetBlock:
 
     Attributes:
         image_ids: (N,) row ids of the sets' images, ascending.
+        set_ends: (N,) where each set's annotations end in `codes`; they begin where the last one's end.
         pair_sets: (M,) for each label of each set: which of the sets.
         pair_labels: (M,) row id of the label.
-        pair_counts: (M,) annotations with it, at least 1.
-        codes: (A,) the confidence of each annotation (`summaries`), in the order of the pairs.
+        pair_ends: (M,) where its annotations, one at least, end in `codes`.
+        codes: (A,) the confidence of each annotation (`summaries`).
     """
 
     image_ids: Int64s
+    set_ends: Int32s
     pair_sets: Int32s
     pair_labels: Int32s
-    pair_counts: Int32s
+    pair_ends: Int32s
     codes: NDArray[np.uint16]
 
     @property
     def nbytes(self) -> int:
         """Its size in memory."""
-        arrays = (self.image_ids, self.pair_sets, self.pair_labels, self.pair_counts, self.codes)
-        return sum(each.nbytes for each in arrays)
+        pairs = self.pair_sets.nbytes + self.pair_labels.nbytes + self.pair_ends.nbytes
+        return self.image_ids.nbytes + self.set_ends.nbytes + pairs + self.codes.nbytes
 
 
 @dataclass(frozen=True)
@@ -107,19 +113,24 @@ class SetIndex:
 
 def _read(connection: sa.Connection, operation_id: int) -> Iterator[SetBlock]:
     own = annotation_set.c
-    last = 0
+    gathered: list[Any] = []
+    annotations = last = 0
     while True:
         rows = connection.execute(
             sa.select(own.image_id, own.annotation_count, own.label_summary)
             .where(own.operation_id == operation_id, own.image_id > last)
             .order_by(own.image_id)
-            .limit(BLOCK_SETS)
+            .limit(SETS_AT_ONCE)
         ).all()
+        gathered += rows
+        annotations += sum(row.annotation_count for row in rows)
+        is_full = len(gathered) >= BLOCK_SETS or annotations >= BLOCK_ANNOTATIONS
+        if gathered and (is_full or not rows):
+            yield _block(*zip(*gathered, strict=True))
+            gathered, annotations = [], 0
         if not rows:
             return
-        image_ids, counts, packed = zip(*rows, strict=True)
-        yield _block(image_ids, counts, packed)
-        last = image_ids[-1]
+        last = rows[-1].image_id
 
 
 def _block(
@@ -131,19 +142,20 @@ def _block(
     lengths = np.array([len(each) for each in packed], np.int64) // CODE_BYTES
     starts = np.cumsum(lengths) - lengths
     pairs_of = (lengths - codes_of) // (_PAIR_BYTES // CODE_BYTES)
-    pairs = np.ascontiguousarray(halves[_ranges(starts, lengths - codes_of)].reshape(-1, 4)).view(
+    pairs = np.ascontiguousarray(halves[ranges(starts, lengths - codes_of)].reshape(-1, 4)).view(
         "<u4"
     )
     return SetBlock(
         image_ids=np.array(image_ids, np.int64),
+        set_ends=np.cumsum(codes_of, dtype=np.int32),
         pair_sets=np.repeat(np.arange(len(packed), dtype=np.int32), pairs_of),
         pair_labels=pairs[:, 0].astype(np.int32),
-        pair_counts=pairs[:, 1].astype(np.int32),
-        codes=halves[_ranges(starts + lengths - codes_of, codes_of)],
+        pair_ends=np.cumsum(pairs[:, 1], dtype=np.int32),
+        codes=halves[ranges(starts + lengths - codes_of, codes_of)],
     )
 
 
-def _ranges(starts: Int64s, lengths: Int64s) -> Int64s:
+def ranges(starts: Int64s, lengths: Int64s) -> Int64s:
     """Every place of the ranges that begin at `starts`, range by range."""
     ends = np.cumsum(lengths)
     shifts = np.repeat(starts - (ends - lengths), lengths)

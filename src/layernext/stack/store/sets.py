@@ -162,7 +162,7 @@ def _single(position: int, prepared: PreparedSet, name: str, label_ids: LabelIds
         "normalized": prepared.normalized,
         "is_named": prepared.is_named and prepared.key.name == name,
         "annotation_count": prepared.annotation_count,
-        "label_summary": summaries.pack(*_summary(prepared, label_ids)),
+        "label_summary": summaries.pack(_pairs(prepared, label_ids), prepared.confidences),
         "parts": None,
         "content": prepared.content,
     }
@@ -189,7 +189,7 @@ def _merged(
     for position, prepared in entries:
         parts[position] = content.parts_of(prepared.content)
         meanings.add((GEOMETRY_CODES[prepared.geometry], prepared.normalized))
-        summed.append(_summary(prepared, label_ids))
+        summed.append((dict(_pairs(prepared, label_ids)), prepared.confidences))
     if len(meanings) > 1:
         text = "comes several times in one upload, in pixels and normalized"
         raise DataError(Problem(f"image {name!r}", text))
@@ -220,9 +220,9 @@ def _split(row: sa.Row[Any]) -> dict[int, content.Parts]:
     return parts
 
 
-def _summary(prepared: PreparedSet, label_ids: LabelIds) -> tuple[summaries.Counts, bytes]:
+def _pairs(prepared: PreparedSet, label_ids: LabelIds) -> Iterator[tuple[int, int]]:
     ids = map(label_ids.__getitem__, prepared.label_counts)
-    return dict(zip(ids, prepared.label_counts.values(), strict=True)), prepared.confidences
+    return zip(ids, prepared.label_counts.values(), strict=True)
 
 
 def _chunks(ids: Iterable[int]) -> Iterator[list[int]]:

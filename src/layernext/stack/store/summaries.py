@@ -46,9 +46,9 @@ def confidence_codes(confidences: Sequence[float | None]) -> NDArray[np.uint16]:
     return found
 
 
-def pack(counts: Counts, codes: bytes) -> bytes:
-    """A summary from the counts and the codes, which are in the same order."""
-    return array("I", list(chain.from_iterable(counts.items()))).tobytes() + codes
+def pack(counts: Iterable[tuple[int, int]], codes: bytes) -> bytes:
+    """A summary: label ids with their numbers of annotations, and the codes in the same order."""
+    return array("I", list(chain.from_iterable(counts))).tobytes() + codes
 
 
 def unpack(summary: bytes, annotation_count: int) -> tuple[dict[int, int], bytes]:
@@ -69,4 +69,4 @@ def merged(parts: Iterable[tuple[Counts, bytes]]) -> bytes:
             counts[label_id] = counts.get(label_id, 0) + count
             codes.setdefault(label_id, []).append(packed[start:end])
             start = end
-    return pack(counts, b"".join(chain.from_iterable(codes.values())))
+    return pack(counts.items(), b"".join(chain.from_iterable(codes.values())))

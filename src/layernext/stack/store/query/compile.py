@@ -120,11 +120,7 @@ class _Compiler:
         ]
         for name in ("run", "ground_truth"):
             prefilter += [_compare(operation.c.name, one) for one in by_name.pop(name, [])]
-        if set(by_name) <= {"annotation.count"}:
-            prefilter += [
-                _compare(annotation_set.c.annotation_count, one)
-                for one in by_name.get("annotation.count", [])
-            ]
+        if not by_name:
             found = (
                 sa.select(annotation_set.c.id)
                 .join(operation, operation.c.id == annotation_set.c.operation_id)

@@ -21,7 +21,7 @@ from layernext.stack.store import content
 from layernext.stack.store.query.fields import ATTRIBUTE
 from layernext.stack.store.query.parse import Condition
 from layernext.stack.store.schema import GEOMETRIES_BY_CODE, annotation_set
-from layernext.stack.store.set_index import Int64s, SetBlock, SetIndex
+from layernext.stack.store.set_index import Int64s, SetBlock, SetIndex, ranges
 from layernext.stack.store.summaries import NO_CONFIDENCE, STEPS
 
 DECODED_AT_ONCE = 500
@@ -69,10 +69,9 @@ class SetConditions:
     def _decide(self, block: SetBlock, sure: Flags, maybe: Flags) -> tuple[Flags, Flags]:
         """Which sets fulfil everything for sure, and which only their JSON can tell of."""
         sets = len(block.image_ids)
-        has_label = np.ones(sets, np.bool_)
-        chosen: Flags | None = None
+        has_label, chosen = np.ones(sets, np.bool_), None
         if self.label_ids is not None:
-            chosen = np.isin(block.pair_labels, self.label_ids)
+            chosen = self._pairs(block)
             has_label[:] = False
             has_label[block.pair_sets[chosen]] = True
         if self.confidences:
@@ -88,6 +87,14 @@ class SetConditions:
                 holds &= _fits(one, low)
             return is_same & holds, ~is_same & has_label
         return low > 0, (low == 0) & (high > 0)
+
+    def _pairs(self, block: SetBlock) -> Int64s:
+        """The places of the pairs that have one of the labels."""
+        assert self.label_ids is not None  # noqa: S101 - the caller has looked
+        size = int(max(block.pair_labels.max(initial=0), self.label_ids.max())) + 1
+        table = np.zeros(size, np.bool_)
+        table[self.label_ids] = True
+        return np.flatnonzero(table[block.pair_labels])
 
     def _look(self, connection: sa.Connection, operation_id: int, image_ids: Int64s) -> Int64s:
         """Those of the images whose set fulfils everything, by its JSON."""
@@ -121,30 +128,34 @@ class SetConditions:
         )
 
 
-def _summed(block: SetBlock, chosen: Flags | None) -> Int64s:
-    """How many annotations each set has, of the chosen labels."""
-    sets, counts = block.pair_sets, block.pair_counts
-    if chosen is not None:
-        sets, counts = sets[chosen], counts[chosen]
-    return np.bincount(sets, counts, len(block.image_ids)).astype(np.int64)
-
-
-def _counted(block: SetBlock, chosen: Flags | None, table: Flags) -> Int64s:
-    """How many of them have a confidence whose code is in the table."""
-    sets, counts = block.pair_sets, block.pair_counts
-    ends = np.cumsum(counts, dtype=np.int64)
+def _summed(block: SetBlock, chosen: Int64s | None) -> Int64s:
+    """How many annotations each set has, of the chosen pairs."""
     if chosen is None:
-        is_in = table[block.codes]
-    else:
-        starts = (ends - counts)[chosen]
-        sets, counts = sets[chosen], counts[chosen]
-        ends = np.cumsum(counts, dtype=np.int64)
-        shifts = np.repeat(starts - (ends - counts), counts)
-        is_in = table[block.codes[np.arange(len(shifts)) + shifts]]
-    if not len(counts):
+        return np.diff(block.set_ends, prepend=0).astype(np.int64)
+    return _per_set(block, chosen, _sizes(block, chosen))
+
+
+def _counted(block: SetBlock, chosen: Int64s | None, table: Flags) -> Int64s:
+    """How many of them have a confidence whose code is in the table."""
+    if chosen is None:
+        upto = np.cumsum(table[block.codes], dtype=np.int32)
+        return np.diff(np.append(0, upto)[block.set_ends], prepend=0).astype(np.int64)
+    if not len(chosen):
         return np.zeros(len(block.image_ids), np.int64)
-    per_pair = np.add.reduceat(is_in, ends - counts, dtype=np.int64)
-    return np.bincount(sets, per_pair, len(block.image_ids)).astype(np.int64)
+    sizes = _sizes(block, chosen)
+    is_in = table[block.codes[ranges(block.pair_ends[chosen] - sizes, sizes)]]
+    numbers = np.add.reduceat(is_in, np.cumsum(sizes) - sizes, dtype=np.int64)
+    return _per_set(block, chosen, numbers)
+
+
+def _sizes(block: SetBlock, chosen: Int64s) -> Int64s:
+    ends = block.pair_ends[chosen].astype(np.int64)
+    return ends - np.where(chosen > 0, block.pair_ends[chosen - 1], 0)
+
+
+def _per_set(block: SetBlock, chosen: Int64s, numbers: Int64s) -> Int64s:
+    sums = np.bincount(block.pair_sets[chosen], numbers, len(block.image_ids))
+    return sums.astype(np.int64)
 
 
 def _tables(conditions: Sequence[Condition]) -> tuple[Flags, Flags]:
