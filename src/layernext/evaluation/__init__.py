@@ -14,8 +14,23 @@ Wrap it as ``Measure(function)`` in `similarity.measure_for`; if lower is better
 thresholds are with it (`EvaluationSettings.is_distance`).
 """
 
+from layernext.evaluation.chamfer import chamfer_distance
+from layernext.evaluation.changes import RunPairing, cohen_kappa
+from layernext.evaluation.comparison import compare_evaluations, iter_image_differences
 from layernext.evaluation.evaluator import Evaluator
+from layernext.evaluation.lane_iou import lane_iou
 from layernext.evaluation.packing import Source
 from layernext.evaluation.similarity import Measure, bbox_iou
 
-__all__ = ["Evaluator", "Measure", "Source", "bbox_iou"]
+__all__ = [
+    "Evaluator",
+    "Measure",
+    "RunPairing",
+    "Source",
+    "bbox_iou",
+    "chamfer_distance",
+    "cohen_kappa",
+    "compare_evaluations",
+    "iter_image_differences",
+    "lane_iou",
+]

@@ -9,12 +9,15 @@ hold that higher is better.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from layernext.evaluation.chamfer import chamfer_distance
+from layernext.evaluation.lane_iou import lane_iou
 from layernext.evaluation.packing import Columns, FloatArray, IndexArray
 from layernext.model import EvaluationSettings
 
@@ -167,6 +170,19 @@ def pairs_of_images(
     return run_index, truth_index
 
 
+def _lane_iou(
+    width: float, lines: Shapes, others: Shapes, image_wh: tuple[float, float] | None
+) -> FloatArray:
+    return lane_iou(lines, others, width=width, image_wh=image_wh)
+
+
+def _chamfer_distance(
+    cutoff: float, lines: Shapes, others: Shapes, image_wh: tuple[float, float] | None
+) -> FloatArray:
+    del image_wh
+    return chamfer_distance(lines, others, cutoff=cutoff)
+
+
 def measure_for(settings: EvaluationSettings) -> Measure:
     """The measure of completed settings.
 
@@ -175,4 +191,9 @@ def measure_for(settings: EvaluationSettings) -> Measure:
     """
     if settings.geometry == "rectangle":
         return Measure(bbox_iou, batch=box_candidates)
+    if settings.protocol == "lane-f1":
+        return Measure(partial(_lane_iou, settings.line_width))
+    if settings.protocol == "chamfer":
+        thresholds = [*settings.thresholds, settings.match_threshold or 0.0]
+        return Measure(partial(_chamfer_distance, max(thresholds)), is_distance=True)
     raise NotImplementedError(settings.geometry)
