@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator
+from concurrent.futures import Executor
+from functools import partial
 
 import numpy as np
 from msgspec import Struct
 
 from layernext.errors import ConfigurationError, DataError
-from layernext.evaluation.bootstrap import Scores, WeightedScores, iter_draws
+from layernext.evaluation.bootstrap import Scores, WeightedScores, differences
 from layernext.evaluation.changes import RunPairing
 from layernext.evaluation.evaluator import Evaluator
 from layernext.evaluation.packing import FloatArray, IndexArray
@@ -26,6 +28,9 @@ from layernext.model import (
 
 RESAMPLES = 1000
 LEVEL = 0.95
+DRAWS = 25
+"""Draws that are one piece of work for an executor: a second or less, and worth its transport."""
+
 IMAGES = 100
 """Images that a comparison names, if no other number is asked for."""
 
@@ -41,6 +46,7 @@ def compare_evaluations(
     seed: int = 0,
     level: float = LEVEL,
     image_limit: int = IMAGES,
+    executor: Executor | None = None,
 ) -> Comparison:
     """What differs between two runs that were evaluated against the same ground truth.
 
@@ -55,6 +61,8 @@ def compare_evaluations(
         seed: of the draws. The same seed gives the same intervals.
         level: share of the draws that an interval holds, above 0 and below 1.
         image_limit: images that are named at most.
+        executor: where draws are worked on, such as a `ProcessPoolExecutor`; None: here. The
+            intervals are the same.
 
     Raises:
         ConfigurationError: the evaluations have different settings, or an argument is out of range.
@@ -81,7 +89,7 @@ def compare_evaluations(
         confidence_b=second.confidence,
         images=len(sides.images),
         truths=int(np.count_nonzero(truths)),
-        scores=_deltas(sides, resamples, seed, level),
+        scores=_deltas(sides, resamples, seed, level, executor),
         labels=_label_deltas(sides),
         found_by_both=int(np.count_nonzero(truths & found_a & found_b)),
         gained=int(np.count_nonzero(truths & ~found_a & found_b)),
@@ -165,34 +173,35 @@ def _check_truths(
         raise DataError(f"{images[differing[0]]}: the runs were evaluated against different truths")
 
 
-def _deltas(sides: _Sides, resamples: int, seed: int, level: float) -> list[ScoreDelta]:
+def _deltas(
+    sides: _Sides, resamples: int, seed: int, level: float, executor: Executor | None
+) -> list[ScoreDelta]:
     """Each number of the summary, with the interval of its difference."""
-    draws: Scores = {}
+    found: list[Scores] = []
     if resamples and sides.images:
-        weighted = [
+        first, second = (
             WeightedScores(part, sides.settings, len(labels), result.confidence or 0.0)
             for part, labels, result in zip(sides.parts, sides.labels, sides.results, strict=True)
+        )
+        work = partial(differences, first, second, len(sides.images), seed)
+        chunks = [
+            range(start, min(start + DRAWS, resamples)) for start in range(0, resamples, DRAWS)
         ]
-        blocks = []
-        for weights in iter_draws(len(sides.images), resamples, seed):
-            first, second = (each(weights) for each in weighted)
-            blocks.append({name: second[name] - first[name] for name in first})
-        draws = {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+        run = map if executor is None else executor.map
+        found = [each for chunk in run(work, chunks) for each in chunk]
     deltas = []
     for name, value in sides.results[0].summary.items():
         other = sides.results[1].summary[name]
-        low, high = _interval(draws.get(name), level)
+        low, high = _interval(np.array([each[name] for each in found]), level)
         delta = None if value is None or other is None else other - value
         deltas.append(ScoreDelta(name=name, a=value, b=other, delta=delta, low=low, high=high))
     return deltas
 
 
-def _interval(values: FloatArray | None, level: float) -> tuple[float | None, float | None]:
+def _interval(values: FloatArray, level: float) -> tuple[float | None, float | None]:
     """Percentiles of the defined values; None if these are fewer than half."""
-    if values is None:
-        return None, None
     defined = values[~np.isnan(values)]
-    if 2 * len(defined) < len(values):
+    if not len(defined) or 2 * len(defined) < len(values):
         return None, None
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
