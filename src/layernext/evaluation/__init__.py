@@ -18,6 +18,8 @@ from layernext.evaluation.chamfer import chamfer_distance
 from layernext.evaluation.changes import RunPairing, cohen_kappa
 from layernext.evaluation.comparison import compare_evaluations, iter_image_differences
 from layernext.evaluation.evaluator import Evaluator
+from layernext.evaluation.files import evaluate_files, evaluate_files_to_evaluator
+from layernext.evaluation.image import match_image
 from layernext.evaluation.lane_iou import lane_iou
 from layernext.evaluation.packing import Source
 from layernext.evaluation.similarity import Measure, bbox_iou
@@ -31,6 +33,9 @@ __all__ = [
     "chamfer_distance",
     "cohen_kappa",
     "compare_evaluations",
+    "evaluate_files",
+    "evaluate_files_to_evaluator",
     "iter_image_differences",
     "lane_iou",
+    "match_image",
 ]

@@ -49,15 +49,16 @@ from layernext.model.comparison import (
 from layernext.model.decode import (
     CheckedImage,
     ImageDecoder,
+    confidences_by_label,
     decode_trusted,
     distinct_attribute_values,
     is_normalized,
     iter_attribute_values,
-    label_counts,
 )
 from layernext.model.evaluation import (
     BACKGROUND,
     METHOD,
+    AnnotationMatch,
     Calibration,
     CalibrationBin,
     ConfusionMatrix,
@@ -65,9 +66,11 @@ from layernext.model.evaluation import (
     ErrorKind,
     ErrorKinds,
     Evaluation,
+    ImageMatches,
     ImageTally,
     LabelScores,
     SliceScores,
+    TruthMatch,
 )
 from layernext.model.evaluation_settings import (
     ALL_AREAS,
@@ -93,6 +96,7 @@ __all__ = [
     "METHOD",
     "PROTOCOLS",
     "Annotation",
+    "AnnotationMatch",
     "AreaRange",
     "AttributeValue",
     "Calibration",
@@ -116,6 +120,7 @@ __all__ = [
     "ImageAnnotations",
     "ImageDecoder",
     "ImageDifference",
+    "ImageMatches",
     "ImageTally",
     "Item",
     "Job",
@@ -139,6 +144,8 @@ __all__ = [
     "SimilarImage",
     "SliceScores",
     "Task",
+    "TruthMatch",
+    "confidences_by_label",
     "decode_trusted",
     "distinct_attribute_values",
     "find_image_problems",
@@ -146,6 +153,5 @@ __all__ = [
     "is_normalized",
     "is_number",
     "iter_attribute_values",
-    "label_counts",
     "show",
 ]
