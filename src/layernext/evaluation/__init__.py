@@ -20,7 +20,7 @@ from layernext.evaluation.comparison import compare_evaluations, iter_image_diff
 from layernext.evaluation.evaluator import Evaluator
 from layernext.evaluation.files import evaluate_files, evaluate_files_to_evaluator
 from layernext.evaluation.image import match_image
-from layernext.evaluation.lane_iou import lane_iou
+from layernext.evaluation.lanes import lane_iou
 from layernext.evaluation.packing import Source
 from layernext.evaluation.similarity import Measure, bbox_iou
 

@@ -17,7 +17,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from layernext.evaluation.chamfer import chamfer_distance
-from layernext.evaluation.lane_iou import lane_iou
+from layernext.evaluation.lanes import lane_iou
 from layernext.evaluation.packing import Columns, FloatArray, IndexArray
 from layernext.model import EvaluationSettings
 
