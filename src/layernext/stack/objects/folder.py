@@ -142,7 +142,7 @@ class FolderStore:
             place.parent.rmdir()
 
     def sweep(self, older_than_s: float) -> int:
-        """Remove staged files that nobody has written to for so long; how many."""
+        """See `ObjectStore`; what counts is when a staged file was last written to."""
         limit, count = time.time() - older_than_s, 0
         for staged in self._staging.iterdir():
             with suppress(FileNotFoundError):

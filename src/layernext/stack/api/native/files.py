@@ -156,8 +156,8 @@ def _store(
         result = store.store_bundle(upload_id, [file.entry.name for file in files], new)
     except Exception:
         # Nothing refers to them; on a full disk they would keep it full.
-        for file in new.values():
-            services.objects.delete(file.object_path)
+        for each in new.values():
+            services.objects.delete(each.object_path)
         raise
     outcomes = []
     for file in files:
