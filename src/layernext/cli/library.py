@@ -130,7 +130,11 @@ def purge_items(
     older_than: Annotated[
         float,
         typer.Option(
-            "--older-than", min=0.0, metavar="DAYS", help="In the trash for so many days."
+            "--older-than",
+            min=0.0,
+            max=36500.0,
+            metavar="DAYS",
+            help="In the trash for so many days.",
         ),
     ] = 0.0,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,

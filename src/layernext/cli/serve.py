@@ -69,6 +69,7 @@ def serve(
         typer.Option(
             "--purge-trash-after",
             min=0.0,
+            max=36500.0,
             metavar="DAYS",
             help="Remove for good what has been in the trash for so many days; never if left out.",
         ),

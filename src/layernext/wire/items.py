@@ -27,12 +27,15 @@ def purge_path(job_id: str) -> str:
     return f"{PURGE_PATH}/{job_id}"
 
 
+MAX_DAYS = 36_500.0
+
+
 class PurgeRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What to remove for good: what a query finds in the trash that was there for so many days."""
 
     collection: str | None = None
     query: str = ""
-    older_than_days: Annotated[float, Meta(ge=0)] = 0.0
+    older_than_days: Annotated[float, Meta(ge=0, le=MAX_DAYS)] = 0.0
 
 
 class PurgeAnswer(Struct, frozen=True, kw_only=True):

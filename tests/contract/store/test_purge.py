@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 import sqlalchemy as sa
 
 from layernext.errors import Conflict
 from layernext.stack.store import FileUploadRequest, ItemFilter, NewFile, Store, VersionSettings
 from layernext.stack.store.schema import image, metadata
 from tests.contract.store.batches import box, prepared, upload
-
-import pytest
 
 NAMES = ["a.bin", "b.bin", "c.bin"]
 FAR = "2100-01-01T00:00:00.000Z"

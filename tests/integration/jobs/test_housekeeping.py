@@ -44,7 +44,11 @@ def put_part(stack: Stack, file: dict[str, str], content: bytes) -> None:
     """To the stack, or straight into the bucket."""
     (url,) = urls(stack, file)
     to_stack = url.startswith(BASE_URL)
-    answer = stack.ask("PUT", url, role=None, content=content) if to_stack else httpx.put(url, content=content)
+    answer = (
+        stack.ask("PUT", url, role=None, content=content)
+        if to_stack
+        else httpx.put(url, content=content)
+    )
     assert answer.status_code == 200
 
 
@@ -140,4 +144,6 @@ def test_purge_by_hand(tmp_path: Path) -> None:
             assert (rest.files, rest.collections) == (3, 1)
             assert list(client.iter_trash()) == []
             assert client.restore() == 0
-        assert [each for each in (stack.folder / "objects" / "files").rglob("*") if each.is_file()] == []
+        assert [
+            each for each in (stack.folder / "objects" / "files").rglob("*") if each.is_file()
+        ] == []

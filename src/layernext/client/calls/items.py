@@ -368,8 +368,9 @@ class ItemCalls(Calls):
             JobFailed: it did not come to its end; again it goes on.
         """
         self._connection.require_native("purge the trash")
-        if not (is_number(older_than_days) and older_than_days >= 0):
-            raise DataError(Problem("older_than_days", f"is {older_than_days}, must be 0 or more"))
+        if not (is_number(older_than_days) and 0 <= older_than_days <= wire.MAX_DAYS):
+            message = f"is {older_than_days}, must be 0 to {wire.MAX_DAYS:.0f}"
+            raise DataError(Problem("older_than_days", message))
         body = {"collection": collection, "query": query, "older_than_days": older_than_days}
         transport = self._connection.transport
         begun = transport.request_json("POST", wire.PURGE_PATH, wire.PurgeAnswer, json=body)
