@@ -42,11 +42,11 @@ from layernext.model.collection import (
 from layernext.model.decode import (
     CheckedImage,
     ImageDecoder,
+    confidences_by_label,
     decode_trusted,
     distinct_attribute_values,
     is_normalized,
     iter_attribute_values,
-    label_counts,
 )
 from layernext.model.evaluation import (
     BACKGROUND,
@@ -133,6 +133,7 @@ __all__ = [
     "SliceScores",
     "Task",
     "TruthMatch",
+    "confidences_by_label",
     "decode_trusted",
     "distinct_attribute_values",
     "find_image_problems",
@@ -140,6 +141,5 @@ __all__ = [
     "is_normalized",
     "is_number",
     "iter_attribute_values",
-    "label_counts",
     "show",
 ]
