@@ -40,6 +40,7 @@ from layernext.stack.store.records import (
 )
 from layernext.stack.store.schema import collection, operation, operation_collection, setting
 from layernext.stack.store.selections import Selections
+from layernext.stack.store.sessions import Sessions
 from layernext.stack.store.storable import is_storable
 from layernext.stack.store.uploads import UploadSettings
 from layernext.wire.native import BatchResult, PageOf, RemoveResult, UploadRequest, UploadState
@@ -62,6 +63,7 @@ class Store:
         dropped: objects that are to be deleted.
         datasets: frozen selections, divided into splits.
         projects: images that people annotate, cut into tasks.
+        sessions: who is signed in to the pages.
     """
 
     def __init__(self, database: Database) -> None:
@@ -77,6 +79,7 @@ class Store:
         self.dropped = DroppedObjects(database)
         self.datasets = Datasets(database)
         self.projects = Projects(database)
+        self.sessions = Sessions(database)
 
     @classmethod
     def open(cls, url: str) -> Store:
