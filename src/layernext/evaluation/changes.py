@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from layernext.evaluation.measures import measure_for
 from layernext.evaluation.packing import (
     AnySet,
     Columns,
@@ -15,7 +16,7 @@ from layernext.evaluation.packing import (
     Packer,
     Source,
 )
-from layernext.evaluation.similarity import Measure, Pairs, measure_for
+from layernext.evaluation.similarity import Measure, Pairs
 from layernext.model import EvaluationSettings, RunChanges
 
 BATCH_IMAGES = 256
@@ -138,7 +139,8 @@ class RunPairing:
         threshold = self.settings.match_threshold
         assert threshold is not None  # noqa: S101 - the settings are completed
         sizes = [image_wh for _, image_wh in self._waiting]
-        pairs = self._measure.candidates(b, a, self._sign * threshold, sizes)
+        prepared = self._measure.prepared(b, a, sizes)
+        pairs = self._measure.candidates(*prepared, self._sign * threshold, sizes)
         of_a = np.full(a.count, -1)
         of_b = np.full(b.count, -1)
         similarity = np.zeros(b.count)
