@@ -11,9 +11,9 @@ import numpy as np
 from layernext.errors import DataError, Problem
 from layernext.evaluation.averages import Averages, averages, iter_labels, summary
 from layernext.evaluation.curves import Best, calibration, curve
+from layernext.evaluation.measures import measure_for
 from layernext.evaluation.packing import AnySet, IndexArray, LabelCodes, Packer, Source
 from layernext.evaluation.parts import Part, concatenate, in_order, match_batch, relabelled
-from layernext.evaluation.similarity import measure_for
 from layernext.evaluation.tallies import Outcome, confusion_matrix, iter_tallies, outcome
 from layernext.model import (
     Curve,
@@ -195,6 +195,17 @@ class Evaluator:
         self._parts, self._part_images = [part], [len(self._images)]
         self._is_whole = True
         return part
+
+    def matched(self) -> tuple[Part, list[str], list[str]]:
+        """Everything added so far: what is kept of it, and the images and labels its numbers mean.
+
+        Both are in the order of their names.
+
+        Raises:
+            DataError: an image was added twice.
+        """
+        part = self._whole()
+        return part, list(self._images), list(self._labels)
 
     def result(self) -> Evaluation:
         """The evaluation of everything added so far.
