@@ -1,6 +1,7 @@
 """The database: its tables, and every statement that the stack makes to it."""
 
 from layernext.stack.store.collections import CONTENT_TYPES
+from layernext.stack.store.database import Database
 from layernext.stack.store.datasets import (
     BUILD_JOB,
     Datasets,
@@ -9,6 +10,18 @@ from layernext.stack.store.datasets import (
     VersionSettings,
 )
 from layernext.stack.store.embeddings import Similar
+from layernext.stack.store.evaluation_data import Changed, EvaluationData
+from layernext.stack.store.evaluation_rows import (
+    EvaluationNotes,
+    EvaluationOutcome,
+    EvaluationRequest,
+    ImagePair,
+    Plan,
+    SideSet,
+    Span,
+    TallyRow,
+)
+from layernext.stack.store.evaluations import EVALUATION_JOB, Evaluations, not_computed
 from layernext.stack.store.fields import check as check_fields
 from layernext.stack.store.files import (
     Began,
@@ -50,9 +63,24 @@ from layernext.stack.store.records import (
 from layernext.stack.store.selections import Selections
 from layernext.stack.store.splits import SPLITS
 from layernext.stack.store.store import Store
+from layernext.stack.store.tallies import Tallies
 from layernext.stack.store.uploads import UploadSettings
 
 __all__ = [
+    "Tallies",
+    "TallyRow",
+    "Span",
+    "SideSet",
+    "Plan",
+    "ImagePair",
+    "Evaluations",
+    "EvaluationRequest",
+    "EvaluationOutcome",
+    "EvaluationNotes",
+    "EvaluationData",
+    "EVALUATION_JOB",
+    "Database",
+    "Changed",
     "BUILD_JOB",
     "CONTENT_TYPES",
     "SPLITS",
@@ -97,6 +125,7 @@ __all__ = [
     "VersionRow",
     "VersionSettings",
     "check_fields",
+    "not_computed",
     "object_path",
     "unique_name",
     "value_text",

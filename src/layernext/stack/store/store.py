@@ -19,6 +19,7 @@ from layernext.stack.store import collections, keys, reading, sets, uploads
 from layernext.stack.store.database import Database
 from layernext.stack.store.datasets import Datasets
 from layernext.stack.store.embeddings import Embeddings
+from layernext.stack.store.evaluations import Evaluations
 from layernext.stack.store.file_listing import FileListing
 from layernext.stack.store.files import Files
 from layernext.stack.store.items import Items
@@ -39,6 +40,7 @@ from layernext.stack.store.records import (
 from layernext.stack.store.schema import collection, operation, operation_collection, setting
 from layernext.stack.store.selections import Selections
 from layernext.stack.store.storable import is_storable
+from layernext.stack.store.tallies import Tallies
 from layernext.stack.store.uploads import UploadSettings
 from layernext.wire.native import BatchResult, PageOf, RemoveResult, UploadRequest, UploadState
 
@@ -58,6 +60,8 @@ class Store:
         items: images and other files, by query.
         datasets: frozen selections, divided into splits.
         projects: images that people annotate, cut into tasks.
+        evaluations: runs measured against ground truths.
+        tallies: how a run did, image by image.
     """
 
     def __init__(self, database: Database) -> None:
@@ -71,6 +75,8 @@ class Store:
         self.items = Items(database, self.selections)
         self.datasets = Datasets(database)
         self.projects = Projects(database)
+        self.evaluations = Evaluations(database)
+        self.tallies = Tallies(database)
 
     @classmethod
     def open(cls, url: str) -> Store:
@@ -83,6 +89,11 @@ class Store:
             ConfigurationError: the URL is of another kind, or the database cannot be opened.
         """
         return cls(Database(url))
+
+    @property
+    def database_url(self) -> str:
+        """What it was opened with; it may have a password in it."""
+        return self._database.url
 
     def close(self) -> None:
         """Close every connection. May be called twice."""
