@@ -77,6 +77,7 @@ class ItemRow(Struct, frozen=True, kw_only=True):
     height: int | None
     frame_count: int | None
     frame_rate: float | None
+    duration_s: float | None
     fields: dict[str, Any]
     created_at: str
     updated_at: str
@@ -437,6 +438,7 @@ def _item(row: sa.Row[Any]) -> ItemRow:
         height=row.height,
         frame_count=row.frame_count,
         frame_rate=row.frame_rate,
+        duration_s=row.duration_s,
         fields=msgspec.json.decode(row.fields),
         created_at=row.created_at,
         updated_at=row.updated_at or row.created_at,

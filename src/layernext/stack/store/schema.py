@@ -110,6 +110,7 @@ image = Table(
     Column("height", Integer),
     Column("frame_count", Integer),
     Column("frame_rate", Double),
+    Column("duration_s", Double),
     # A JSON object; its `Tags` are a list of strings. `image_field` has it as rows, for queries.
     Column("fields", Text, nullable=False, server_default="{}"),
     Column("created_at", Text, nullable=False),

@@ -103,6 +103,7 @@ class _Compiler:
             "height": image.c.height,
             "frame_count": image.c.frame_count,
             "frame_rate": image.c.frame_rate,
+            "duration": image.c.duration_s,
             "has_file": image.c.has_file,
             "state": image.c.state,
         }
