@@ -73,6 +73,15 @@ from layernext.model.evaluation_settings import (
     EvaluationSettings,
     Protocol,
 )
+from layernext.model.stored_evaluation import (
+    EvaluationInfo,
+    EvaluationStatus,
+    Histogram,
+    RunStatistics,
+    StoredEvaluation,
+    StoredTally,
+    TallyOrder,
+)
 
 __all__ = [
     "ALL_AREAS",
@@ -102,9 +111,12 @@ __all__ = [
     "ErrorKinds",
     "EvaluatedGeometry",
     "Evaluation",
+    "EvaluationInfo",
     "EvaluationSettings",
+    "EvaluationStatus",
     "FileRecord",
     "Geometry",
+    "Histogram",
     "ImageAnnotations",
     "ImageDecoder",
     "ImageTally",
@@ -124,8 +136,12 @@ __all__ = [
     "Protocol",
     "Record",
     "Rectangle",
+    "RunStatistics",
     "SimilarImage",
     "SliceScores",
+    "StoredEvaluation",
+    "StoredTally",
+    "TallyOrder",
     "Task",
     "decode_trusted",
     "distinct_attribute_values",

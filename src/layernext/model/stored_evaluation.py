@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal, TypeAlias
 
+from msgspec import field
+
 from layernext.model.annotation import Mode
 from layernext.model.collection import Record
 from layernext.model.evaluation import Evaluation
@@ -74,8 +76,8 @@ class EvaluationInfo(Record, frozen=True, kw_only=True):
     computed_at: str | None
     image_count: int = 0
     unsized_images: int = 0
-    unsized_names: list[str] = []
-    summary: dict[str, float | None] = {}
+    unsized_names: list[str] = field(default_factory=list)
+    summary: dict[str, float | None] = field(default_factory=dict)
 
 
 class StoredEvaluation(Evaluation, frozen=True, kw_only=True):

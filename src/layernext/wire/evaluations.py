@@ -80,5 +80,3 @@ def tallies_path(evaluation_id: str) -> str:
 def confusion_path(evaluation_id: str) -> str:
     """GET (query: truth, run, offset, limit), answer `TallyPage`."""
     return f"{evaluation_path(evaluation_id)}/confusion"
-
-

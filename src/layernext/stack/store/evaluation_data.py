@@ -21,8 +21,8 @@ from layernext.stack.store import content
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
 from layernext.stack.store.evaluation_rows import (
-    ImagePair,
     EvaluationOutcome,
+    ImagePair,
     Plan,
     SideSet,
     Source,
@@ -170,14 +170,12 @@ class EvaluationData:
                 "summary": msgspec.json.encode(outcome.summary).decode(),
                 "result": packed,
             }
-            connection.execute(
-                sa.update(evaluation).where(evaluation.c.id == row.id).values(done)
-            )
+            connection.execute(sa.update(evaluation).where(evaluation.c.id == row.id).values(done))
 
         self._database.write_again(work)
 
 
-def _row(connection: sa.Connection, evaluation_id: str) -> sa.Row[Any]:
+def _row(connection: sa.Connection, evaluation_id: str) -> Any:
     own = evaluation.c
     columns = (
         own.id, own.collection_id, own.version_id, own.split, own.run, own.run_mode, own.truth,
@@ -190,13 +188,11 @@ def _row(connection: sa.Connection, evaluation_id: str) -> sa.Row[Any]:
     return row
 
 
-def _settings(row: sa.Row[Any]) -> EvaluationSettings:
+def _settings(row: Any) -> EvaluationSettings:
     return msgspec.json.decode(row.settings, type=EvaluationSettings)
 
 
-def _source(
-    connection: sa.Connection, row: sa.Row[Any], settings: EvaluationSettings
-) -> Source:
+def _source(connection: sa.Connection, row: Any, settings: EvaluationSettings) -> Source:
     labels: list[str] = []
     ids = [0, 0]
     if row.version_id is not None:
@@ -229,33 +225,40 @@ def _source(
 # -- statements -----------------------------------------------------------------------------
 
 
-def _joined(source: Source) -> tuple[sa.FromClause, sa.Table, sa.Table, sa.ColumnElement[bool]]:
+def _joined(source: Source) -> tuple[Any, Any, Any, sa.ColumnElement[bool]]:
     """Images with their set of the truth and, where there is one, of the run."""
     if source.version_id is None:
         truth, run = annotation_set.alias("truth"), annotation_set.alias("run")
         mine = (run.c.operation_id == source.run_operation) & (run.c.image_id == truth.c.image_id)
         tables = truth.join(image, image.c.id == truth.c.image_id).outerjoin(run, mine)
-        # Plus 0: to go by the index that has the images in order, not by the one of uploads.
-        here = truth.c.collection_id + 0 == source.collection_id
-        chosen = (truth.c.operation_id == source.truth_operation) & here
-        return tables, truth, run, chosen & image.c.trashed_at.is_(None)
+        chosen = sa.and_(
+            truth.c.operation_id == source.truth_operation,
+            # Plus 0: to go by the index that has the images in order, not by the one of uploads.
+            truth.c.collection_id + 0 == source.collection_id,
+            image.c.trashed_at.is_(None),
+        )
+        return tables, truth, run, chosen
     truth, run = version_set.alias("truth"), version_set.alias("run")
 
     def own(table: Any, name: str, mode: str) -> sa.ColumnElement[bool]:
-        same = (table.c.version_id == version_item.c.version_id) & (
-            table.c.image_id == version_item.c.image_id
+        return sa.and_(
+            table.c.version_id == version_item.c.version_id,
+            table.c.image_id == version_item.c.image_id,
+            table.c.run == name,
+            table.c.mode == mode,
         )
-        return same & (table.c.run == name) & (table.c.mode == mode)
 
     tables = (
         version_item.join(truth, own(truth, source.truth, source.truth_mode))
         .join(image, image.c.id == truth.c.image_id)
         .outerjoin(run, own(run, source.run, source.run_mode))
     )
-    chosen = version_item.c.version_id == source.version_id
-    if source.split >= 0:
-        chosen &= version_item.c.split == source.split
+    chosen = sa.and_(version_item.c.version_id == source.version_id, *_of_split(source))
     return tables, truth, run, chosen
+
+
+def _of_split(source: Source) -> list[sa.ColumnElement[bool]]:
+    return [version_item.c.split == source.split] if source.split >= 0 else []
 
 
 def _pairs(source: Source, first: int, last: int) -> sa.Select[Any]:
@@ -300,14 +303,17 @@ def _run_images(source: Source) -> sa.Select[Any]:
             counted.collection_id == source.collection_id,
         )
     own = version_set.c
-    chosen = sa.select(sa.func.count()).select_from(version_set).where(
-        own.version_id == source.version_id, own.run == source.run, own.mode == source.run_mode
+    chosen = (
+        sa.select(sa.func.count())
+        .select_from(version_set)
+        .where(
+            own.version_id == source.version_id, own.run == source.run, own.mode == source.run_mode
+        )
     )
     if source.split >= 0:
-        mine = (version_item.c.version_id == source.version_id) & (
-            version_item.c.split == source.split
-        )
-        chosen = chosen.where(own.image_id.in_(sa.select(version_item.c.image_id).where(mine)))
+        of_version = version_item.c.version_id == source.version_id
+        inside = sa.select(version_item.c.image_id).where(of_version, *_of_split(source))
+        chosen = chosen.where(own.image_id.in_(inside))
     return chosen
 
 

@@ -25,6 +25,13 @@ from layernext.stack.store.schema_datasets import version_item, version_set
 
 GONE = "gone"
 
+_CHANGES = {
+    "1": "annotations of the run have changed",
+    "2": "annotations of the ground truth have changed",
+    "metadata": "metadata of images have changed",
+    "sizes": "sizes of images have become known or changed",
+}
+
 
 def evaluation_state(
     connection: sa.Connection, row: Any, slices: Sequence[str], *, uses_sizes: bool
@@ -76,14 +83,10 @@ def difference(before: str, now: str) -> str | None:
         return "it was made by a version of the stack that counted otherwise"
     if GONE in new:
         return "the run or the ground truth is no longer there"
-    names = ("", "annotations of the run have changed", "annotations of the ground truth have changed")
     for place, (one, other) in enumerate(zip(old, new, strict=False)):
         if one != other:
-            if one.startswith("metadata "):
-                return "metadata of images have changed"
-            if one.startswith("sizes "):
-                return "sizes of images have become known or changed"
-            return names[place]
+            kind = one.partition(" ")[0]
+            return _CHANGES.get(kind) or _CHANGES[str(place)]
     return "it was computed from other data"
 
 
@@ -96,7 +99,8 @@ def _digest(rows: Iterable[Any]) -> str:
 
 def _images(row: Any) -> sa.ColumnElement[bool]:
     if row.collection_id is not None:
-        return image.c.collection_id == row.collection_id
+        own: sa.ColumnElement[bool] = image.c.collection_id == row.collection_id
+        return own
     mine = version_item.c.version_id == row.version_id
     return image.c.id.in_(sa.select(version_item.c.image_id).where(mine))
 

@@ -1,5 +1,6 @@
-"""Evaluations: asked for, looked at, removed. `evaluation_data` reads what they compare and stores
-what comes of it; the computing itself is a job.
+"""Evaluations: asked for, looked at, removed.
+
+`evaluation_data` reads what they compare and stores what comes of it; the computing itself is a job.
 
 There is one evaluation for the same target, run, ground truth and settings. Computing it again keeps
 its id, and the earlier result until the new one is whole.
@@ -202,7 +203,11 @@ def delete_of_run(
     own = evaluation.c
     mine = (own.run == run) & own.run_mode.in_(modes)
     mine |= (own.truth == run) & own.truth_mode.in_(modes)
-    here = own.collection_id.is_not(None) if collection_id is None else own.collection_id == collection_id
+    here = (
+        own.collection_id.is_not(None)
+        if collection_id is None
+        else own.collection_id == collection_id
+    )
     chosen = sa.select(own.id).where(mine, here)
     delete_rows(connection, list(connection.execute(chosen).scalars()))
 
@@ -342,5 +347,7 @@ def _chosen(
     names = sorted({called for called, its in known if mode in {None, its}})
     near = get_close_matches(name, names, SHOWN_NAMES, 0.5)
     shown = ", ".join(map(repr, (near or names)[:SHOWN_NAMES]))
-    hint = "there is none" if not names else f"did you mean {shown}?" if near else f"there is {shown}"
+    hint = (
+        "there is none" if not names else f"did you mean {shown}?" if near else f"there is {shown}"
+    )
     raise NotFound(f"there is no {what} {name[:600]!r} here; {hint}", status=404)

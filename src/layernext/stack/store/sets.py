@@ -265,7 +265,7 @@ def remove(
     count, annotations = connection.execute(sa.select(sa.func.count(), total).where(chosen)).one()
     connection.execute(sa.delete(annotation_set).where(chosen))
     for table in (operation_collection, run_statistics):
-        counted = table.c.operation_id.in_(ids)
+        counted: sa.ColumnElement[bool] = table.c.operation_id.in_(ids)
         if collection_id is not None:
             counted &= table.c.collection_id == collection_id
         connection.execute(sa.delete(table).where(counted))
