@@ -74,6 +74,7 @@ ROOMS: dict[str, set[str]] = {
 
 # Modules that are a room's face beside its __init__.
 FACES = {
+    "layernext.wire.evaluations",
     "layernext.wire.file_listing",
     "layernext.wire.files",
     "layernext.wire.items",

@@ -1557,6 +1557,7 @@ class AsyncLayerNextClient:
             again=again,
             timeout_s=timeout_s,
             progress=progress,
+            **options,
         )
 
     async def start_evaluation(
@@ -1588,6 +1589,7 @@ class AsyncLayerNextClient:
             run_mode=run_mode,
             truth_mode=truth_mode,
             again=again,
+            **options,
         )
 
     async def get_evaluation(self, evaluation_id: str) -> StoredEvaluation:
