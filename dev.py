@@ -114,8 +114,12 @@ def fix(_rest: list[str]) -> int:
 
 
 def bench(rest: list[str]) -> int:
-    """The benchmarks: of annotations, or with `--files` of files."""
+    """The benchmarks: of annotations; with `--files`, `--queries` or `--embeddings` of these."""
     install("dev")
+    for name in ("queries", "embeddings"):
+        if f"--{name}" in rest:
+            rest.remove(f"--{name}")
+            return hand_over(str(Path("benchmarks", f"{name}.py")), *rest)
     name = "files.py" if "--files" in rest else "upload.py"
     return hand_over(str(Path("benchmarks", name)), *rest)
 

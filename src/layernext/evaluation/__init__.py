@@ -15,7 +15,17 @@ thresholds are with it (`EvaluationSettings.is_distance`).
 """
 
 from layernext.evaluation.evaluator import Evaluator
+from layernext.evaluation.files import evaluate_files, evaluate_files_to_evaluator
+from layernext.evaluation.image import match_image
 from layernext.evaluation.packing import Source
 from layernext.evaluation.similarity import Measure, bbox_iou
 
-__all__ = ["Evaluator", "Measure", "Source", "bbox_iou"]
+__all__ = [
+    "Evaluator",
+    "Measure",
+    "Source",
+    "bbox_iou",
+    "evaluate_files",
+    "evaluate_files_to_evaluator",
+    "match_image",
+]

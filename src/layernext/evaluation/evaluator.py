@@ -12,7 +12,7 @@ from layernext.errors import DataError, Problem
 from layernext.evaluation.averages import Averages, averages, iter_labels, summary
 from layernext.evaluation.curves import Best, calibration, curve
 from layernext.evaluation.packing import AnySet, IndexArray, LabelCodes, Packer, Source
-from layernext.evaluation.parts import Part, concatenate, in_image_order, match_batch, relabelled
+from layernext.evaluation.parts import Part, concatenate, in_order, match_batch, relabelled
 from layernext.evaluation.similarity import measure_for
 from layernext.evaluation.tallies import Outcome, confusion_matrix, iter_tallies, outcome
 from layernext.model import (
@@ -69,7 +69,12 @@ class Evaluator:
         self._images: list[str] = []
         self._parts: list[Part] = []
         self._part_images: list[int] = []
-        self._counts = {"images_without_run": 0, "other_geometry": 0}
+        self._counts = {
+            "images_without_truth": 0,
+            "images_without_run": 0,
+            "other_geometry": 0,
+        }
+        self._is_whole = False  # whether there is one part, in order
         self._over_limit = 0
         self._without_confidence = 0
 
@@ -113,6 +118,10 @@ class Evaluator:
         if len(self._image_whs) >= BATCH_IMAGES or gathered >= BATCH_ANNOTATIONS:
             self._match()
 
+    def count_images_without_truth(self, count: int) -> None:
+        """Note how many images of the run are left out because no truth is known of them."""
+        self._counts["images_without_truth"] += count
+
     def _match(self) -> None:
         """Match what was gathered, and forget its shapes."""
         if not self._image_whs:
@@ -128,6 +137,7 @@ class Evaluator:
         self._parts.append(part)
         self._part_images.append(len(self._image_whs))
         self._image_whs = []
+        self._is_whole = False
 
     def merge(self, other: Evaluator) -> None:
         """Add everything that another evaluator was given; it must not be used any more.
@@ -142,6 +152,7 @@ class Evaluator:
         codes = np.array([self._labels[label] for label in other._labels], np.int32)
         self._parts += [relabelled(part, codes) for part in other._parts]
         self._part_images += other._part_images
+        self._is_whole = False
         self._images += other._images
         for name, count in other._counts.items():
             self._counts[name] += count
@@ -165,28 +176,27 @@ class Evaluator:
             DataError: an image was added twice.
         """
         self._match()
+        if self._is_whole:
+            return self._parts[0]
         if not self._parts:
             empty = [packer.take() for packer in self._packers]
             measure = measure_for(self.settings)
             return match_batch(empty[1], empty[0], [], self.settings, measure)
         part = concatenate(self._parts, self._part_images)
-        if any(before >= after for before, after in pairwise(self._images)):
-            names = sorted(range(len(self._images)), key=self._images.__getitem__)
-            place = np.empty(len(names), np.int64)
-            place[names] = np.arange(len(names))
-            self._images.sort()
-            part = in_image_order(part, place)
+        names = sorted(range(len(self._images)), key=self._images.__getitem__)
+        self._images.sort()
         for before, after in pairwise(self._images):
             if before == after:
                 raise DataError(Problem(before, "was given twice"))
-        labels = sorted(self._labels)
-        if labels != list(self._labels):
-            sorted_codes = {label: code for code, label in enumerate(labels)}
-            codes = np.array([sorted_codes[label] for label in self._labels], np.int32)
-            part = relabelled(part, codes)
-            self._labels.clear()  # the packers have it, too
-            self._labels.update(sorted_codes)
+        labels = {label: code for code, label in enumerate(sorted(self._labels))}
+        codes = np.array([labels[label] for label in self._labels], np.int32)
+        self._labels.clear()  # the packers have it, too
+        self._labels.update(labels)
+        place = np.empty(len(names), np.int64)
+        place[names] = np.arange(len(names))
+        part = in_order(relabelled(part, codes), place)
         self._parts, self._part_images = [part], [len(self._images)]
+        self._is_whole = True
         return part
 
     def result(self) -> Evaluation:

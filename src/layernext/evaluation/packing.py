@@ -145,6 +145,19 @@ class Columns(Struct):
         """How many annotations."""
         return len(self.label)
 
+    def in_order(self, order: IndexArray) -> Columns:
+        """Some of them, in another order."""
+        shapes = self.shapes
+        return Columns(
+            image=self.image[order],
+            label=self.label[order],
+            score=self.score[order],
+            shapes=shapes[order] if isinstance(shapes, np.ndarray) else [shapes[i] for i in order],
+            area=self.area[order],
+            ignore=self.ignore[order],
+            crowd=self.crowd[order],
+        )
+
 
 class Packer:
     """Gathers the sets of one side of a batch.

@@ -96,23 +96,25 @@ def concatenate(parts: list[Part], image_counts: list[int]) -> Part:
     return Part(**{name: np.concatenate(column) for name, column in columns.items()})
 
 
-def in_image_order(part: Part, place: IndexArray) -> Part:
-    """The part with other numbers for its images, `place` of each old one, in their order."""
-    run = np.argsort(place[part.image], kind="stable")
+def in_order(part: Part, place: IndexArray) -> Part:
+    """The part by image, and within an image by label: nothing tells how it came about.
+
+    Args:
+        part: with the label codes that are to stay.
+        place: the new number of each image.
+    """
+    image = place[part.image]
+    run = np.lexsort((part.label, image))
     truth = np.argsort(place[part.truth_image], kind="stable")
-    pair = np.argsort(place[part.image[part.pair_run]], kind="stable")
-    moved: dict[str, Any] = {}
-    for each in struct_fields(Part):
-        side = pair if each.name in _PAIRS else truth if each.name in _TRUTHS else run
-        values = getattr(part, each.name)[side]
-        if each.name in _IMAGE_INDEXES:
-            values = place[values].astype(np.int32)
-        elif each.name in _RUN_INDEXES:
-            values = _moved(values, run)
-        elif each.name in _TRUTH_INDEXES:
-            values = _moved(values, truth)
-        moved[each.name] = values
-    return Part(**moved)
+    columns = {each.name: getattr(part, each.name) for each in struct_fields(Part)}
+    columns |= {"image": image, "truth_image": place[part.truth_image]}
+    columns |= {name: _moved(columns[name], run) for name in _RUN_INDEXES}
+    columns |= {name: _moved(columns[name], truth) for name in _TRUTH_INDEXES}
+    pair = np.lexsort((columns["pair_truth"], columns["pair_run"]))
+    for name, values in columns.items():
+        side = pair if name in _PAIRS else truth if name in _TRUTHS else run
+        columns[name] = values[side].astype(getattr(part, name).dtype)
+    return Part(**columns)
 
 
 def _moved(indexes: Int32Array, order: IndexArray) -> Int32Array:
@@ -144,7 +146,8 @@ def match_batch(
         settings: completed.
         measure: for their geometry and protocol.
     """
-    run, rank = _in_turns(run, settings)
+    order, rank = turns_of(run, settings)
+    run = run.in_order(order)
     sign = -1.0 if settings.is_distance else 1.0
     thresholds = tuple(sign * each for each in settings.thresholds)
     assert settings.match_threshold is not None  # noqa: S101 - they are completed
@@ -196,29 +199,14 @@ def match_batch(
     )
 
 
-def _in_turns(run: Columns, settings: EvaluationSettings) -> tuple[Columns, IndexArray]:
-    """The run's columns in the order of their turns, without those beyond the limit; their ranks."""
+def turns_of(run: Columns, settings: EvaluationSettings) -> tuple[IndexArray, IndexArray]:
+    """The order in which annotations take turns, without those beyond the limit, and their ranks."""
     order = np.lexsort((-run.score, run.label, run.image))
     group = _numbered(run.image[order], run.label[order])
     starts = np.flatnonzero(np.diff(group, prepend=-1))
-    rank = np.arange(len(group)) - starts[group] if len(group) else group
+    rank = np.arange(len(group)) - starts[group]
     kept = rank < settings.max_annotations[-1]
-    order, rank = order[kept], rank[kept]
-    shapes: Any = run.shapes
-    return (
-        Columns(
-            image=run.image[order],
-            label=run.label[order],
-            score=run.score[order],
-            shapes=(
-                shapes[order] if isinstance(shapes, np.ndarray) else [shapes[i] for i in order]
-            ),
-            area=run.area[order],
-            ignore=run.ignore[order],
-            crowd=run.crowd[order],
-        ),
-        rank,
-    )
+    return order[kept], rank[kept]
 
 
 def _numbered(image: IndexArray, label: IndexArray) -> IndexArray:

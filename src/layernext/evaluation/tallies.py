@@ -44,8 +44,7 @@ def outcome(part: Part, confidence: float) -> Outcome:
     counts = (part.score >= confidence) & ~part.is_ignored
     is_right = counts & (part.found >= 0)
     truth_counts = (part.truth_ignored & np.uint64(1)) == 0
-    found_by = part.found_by
-    is_found = (found_by >= 0) & is_right[found_by]
+    is_found = np.append(is_right, False)[part.found_by]
     open_pairs = np.flatnonzero(counts[part.pair_run] & ~is_found[part.pair_truth])
     taken_for = np.full(len(counts), -1, np.int64)
     taken_by = np.full(len(truth_counts), -1, np.int64)

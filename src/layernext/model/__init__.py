@@ -42,15 +42,16 @@ from layernext.model.collection import (
 from layernext.model.decode import (
     CheckedImage,
     ImageDecoder,
+    confidences_by_label,
     decode_trusted,
     distinct_attribute_values,
     is_normalized,
     iter_attribute_values,
-    label_counts,
 )
 from layernext.model.evaluation import (
     BACKGROUND,
     METHOD,
+    AnnotationMatch,
     Calibration,
     CalibrationBin,
     ConfusionMatrix,
@@ -58,9 +59,11 @@ from layernext.model.evaluation import (
     ErrorKind,
     ErrorKinds,
     Evaluation,
+    ImageMatches,
     ImageTally,
     LabelScores,
     SliceScores,
+    TruthMatch,
 )
 from layernext.model.evaluation_settings import (
     ALL_AREAS,
@@ -95,6 +98,7 @@ __all__ = [
     "METHOD",
     "PROTOCOLS",
     "Annotation",
+    "AnnotationMatch",
     "AreaRange",
     "AttributeValue",
     "Calibration",
@@ -119,6 +123,7 @@ __all__ = [
     "Histogram",
     "ImageAnnotations",
     "ImageDecoder",
+    "ImageMatches",
     "ImageTally",
     "Item",
     "Job",
@@ -143,6 +148,8 @@ __all__ = [
     "StoredTally",
     "TallyOrder",
     "Task",
+    "TruthMatch",
+    "confidences_by_label",
     "decode_trusted",
     "distinct_attribute_values",
     "find_image_problems",
@@ -150,6 +157,5 @@ __all__ = [
     "is_normalized",
     "is_number",
     "iter_attribute_values",
-    "label_counts",
     "show",
 ]

@@ -258,3 +258,40 @@ class Evaluation(Record, frozen=True, kw_only=True):
     errors: ErrorKinds | None
     slices: list[SliceScores]
     method: int = METHOD
+
+
+class AnnotationMatch(Record, frozen=True, kw_only=True):
+    """What became of one annotation of a run in an image.
+
+    Attributes:
+        outcome: ``matched``: it found a truth of its label. ``duplicate``: it would have, but a more
+            confident one has it. ``mislabelled``: it is on a truth of another label.
+            ``false_positive``: on none. ``ignored``: on a truth that does not count. ``left_out``:
+            below the confidence, beyond the limit of annotations, or of another geometry.
+        truth: index of the truth it is about, in the set's annotations; None where there is none.
+        similarity: with that truth: IoU, or a distance.
+    """
+
+    outcome: Literal["matched", "duplicate", "mislabelled", "false_positive", "ignored", "left_out"]
+    truth: int | None = None
+    similarity: float | None = None
+
+
+class TruthMatch(Record, frozen=True, kw_only=True):
+    """What became of one truth of an image.
+
+    Attributes:
+        outcome: ``found``; ``mislabelled``: found under another label; ``missed``; ``ignored``: it
+            does not count; ``left_out``: of another geometry.
+        annotation: index of the annotation that found or mislabelled it; None where there is none.
+    """
+
+    outcome: Literal["found", "mislabelled", "missed", "ignored", "left_out"]
+    annotation: int | None = None
+
+
+class ImageMatches(Record, frozen=True, kw_only=True):
+    """Who found what in one image: an entry for each annotation and truth, in their sets' order."""
+
+    annotations: list[AnnotationMatch]
+    truths: list[TruthMatch]

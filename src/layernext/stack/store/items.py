@@ -27,6 +27,7 @@ from layernext.stack.store.schema import (
 )
 from layernext.stack.store.schema_files import file_item, file_upload
 from layernext.stack.store.selections import Selections
+from layernext.stack.store.set_index import SetIndex
 from layernext.stack.store.storable import is_storable
 
 CHUNK = 5_000
@@ -89,10 +90,11 @@ class Items:
     Args:
         database: where they are.
         selections: of the same.
+        index: of its sets, for queries.
     """
 
-    def __init__(self, database: Database, selections: Selections) -> None:
-        self._database, self._selections = database, selections
+    def __init__(self, database: Database, selections: Selections, index: SetIndex) -> None:
+        self._database, self._selections, self._index = database, selections, index
 
     # -- listing ----------------------------------------------------------------------------
 
@@ -199,8 +201,11 @@ class Items:
             clauses.append(image.c.created_at >= _moment(wanted.from_date, "fromDate", end=False))
         if wanted.to_date:
             clauses.append(image.c.created_at <= _moment(wanted.to_date, "toDate", end=True))
-        clauses.append(compile_query(self._database, connection, parse_query(wanted.query)))
+        clauses.append(self._fits(connection, wanted.query))
         return sa.and_(*clauses)
+
+    def _fits(self, connection: sa.Connection, query: str) -> sa.ColumnElement[bool]:
+        return compile_query(self._database, self._index, connection, parse_query(query))
 
     # -- selections -------------------------------------------------------------------------
 

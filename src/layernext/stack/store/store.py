@@ -39,6 +39,7 @@ from layernext.stack.store.records import (
 )
 from layernext.stack.store.schema import collection, operation, operation_collection, setting
 from layernext.stack.store.selections import Selections
+from layernext.stack.store.set_index import SetIndex
 from layernext.stack.store.storable import is_storable
 from layernext.stack.store.tallies import Tallies
 from layernext.stack.store.uploads import UploadSettings
@@ -72,11 +73,12 @@ class Store:
         self.files = Files(database)
         self.file_listing = FileListing(database)
         self.embeddings = Embeddings(database)
-        self.items = Items(database, self.selections)
+        index = SetIndex(database)
+        self.items = Items(database, self.selections, index)
         self.datasets = Datasets(database)
         self.projects = Projects(database)
         self.evaluations = Evaluations(database)
-        self.tallies = Tallies(database)
+        self.tallies = Tallies(database, index)
 
     @classmethod
     def open(cls, url: str) -> Store:

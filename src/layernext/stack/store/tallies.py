@@ -15,6 +15,7 @@ from layernext.stack.store.files import unique_name
 from layernext.stack.store.query import compile_query, parse_query
 from layernext.stack.store.schema import collection, image
 from layernext.stack.store.schema_evaluations import confusion_cell, image_tally
+from layernext.stack.store.set_index import SetIndex
 
 CHUNK = 5_000
 
@@ -26,10 +27,11 @@ class Tallies:
 
     Args:
         database: where they are.
+        index: of its sets, for queries.
     """
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, database: Database, index: SetIndex) -> None:
+        self._database, self._index = database, index
 
     def page(
         self, evaluation_id: str, *, order: TallyOrder, query: str, offset: int, limit: int
@@ -45,7 +47,7 @@ class Tallies:
         with self._database.read() as connection:
             mine = _of(find_row(connection, evaluation_id).id)
             if query.strip():
-                fits = compile_query(self._database, connection, parse_query(query))
+                fits = compile_query(self._database, self._index, connection, parse_query(query))
                 mine &= image_tally.c.image_id.in_(sa.select(image.c.id).where(fits))
             total = sa.select(sa.func.count()).select_from(image_tally).where(mine)
             ids = sa.select(image_tally.c.image_id).where(mine).order_by(*tally_order(order))
