@@ -46,7 +46,13 @@ ROOMS: dict[str, set[str]] = {
         "layernext.model",
         "layernext.errors",
     },
+    "layernext.stack.web": {
+        "layernext.stack.api",
+        "layernext.stack.store",
+        "layernext.errors",
+    },
     "layernext.stack.app": {
+        "layernext.stack.web",
         "layernext.stack.api",
         "layernext.stack.jobs",
         "layernext.stack.objects",
@@ -75,6 +81,10 @@ ROOMS: dict[str, set[str]] = {
 # Modules that are a room's face beside its __init__.
 FACES = {
     "layernext.wire.evaluations",
+    "layernext.stack.api.browser",
+    "layernext.stack.api.error_map",
+    "layernext.stack.api.messages",
+    "layernext.stack.api.services",
     "layernext.wire.file_listing",
     "layernext.wire.files",
     "layernext.wire.items",
@@ -82,6 +92,7 @@ FACES = {
     "layernext.wire.paths",
     "layernext.wire.published",
     "layernext.wire.shapes",
+    "layernext.wire.viewer",
 }
 
 # Outside libraries and the rooms they live in; those that are nowhere here may be used by any room.
@@ -98,8 +109,10 @@ LIBRARIES: dict[str, set[str]] = {
     "sqlalchemy": {"layernext.stack.store"},
     "alembic": {"layernext.stack.store"},
     "obstore": {"layernext.stack.objects"},
-    "litestar": {"layernext.stack.api", "layernext.stack.app"},
-    "anyio": {"layernext.stack.api"},
+    "litestar": {"layernext.stack.api", "layernext.stack.app", "layernext.stack.web"},
+    "anyio": {"layernext.stack.api", "layernext.stack.web"},
+    "jinja2": {"layernext.stack.web"},
+    "markupsafe": {"layernext.stack.web"},
     "uvicorn": {"layernext.stack.app"},
     "zstandard": {
         "layernext.formats",

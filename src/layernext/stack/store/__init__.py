@@ -61,6 +61,7 @@ from layernext.stack.store.records import (
     ValueRef,
 )
 from layernext.stack.store.selections import Selections
+from layernext.stack.store.sessions import LINK_SECONDS, SESSION_SECONDS
 from layernext.stack.store.splits import SPLITS
 from layernext.stack.store.store import Store
 from layernext.stack.store.tallies import Tallies
@@ -70,6 +71,8 @@ __all__ = [
     "BUILD_JOB",
     "CONTENT_TYPES",
     "EVALUATION_JOB",
+    "LINK_SECONDS",
+    "SESSION_SECONDS",
     "SPLITS",
     "TASK_STATUSES",
     "BatchPreparation",

@@ -39,6 +39,7 @@ from layernext.stack.store.records import (
 )
 from layernext.stack.store.schema import collection, operation, operation_collection, setting
 from layernext.stack.store.selections import Selections
+from layernext.stack.store.sessions import Sessions
 from layernext.stack.store.set_index import SetIndex
 from layernext.stack.store.storable import is_storable
 from layernext.stack.store.tallies import Tallies
@@ -63,6 +64,7 @@ class Store:
         projects: images that people annotate, cut into tasks.
         evaluations: runs measured against ground truths.
         tallies: how a run did, image by image.
+        sessions: who is signed in to the pages.
     """
 
     def __init__(self, database: Database) -> None:
@@ -79,6 +81,7 @@ class Store:
         self.projects = Projects(database)
         self.evaluations = Evaluations(database)
         self.tallies = Tallies(database, index)
+        self.sessions = Sessions(database)
 
     @classmethod
     def open(cls, url: str) -> Store:

@@ -12,6 +12,7 @@ from layernext.stack.api.native import (
     listings,
     projects,
     uploads,
+    viewer,
 )
 
 ROUTES = [
@@ -26,6 +27,7 @@ ROUTES = [
     *projects.ROUTES,
     *evaluations.ROUTES,
     *keys.ROUTES,
+    *viewer.ROUTES,
 ]
 
 __all__ = ["ROUTES"]
