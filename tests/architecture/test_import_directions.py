@@ -105,6 +105,7 @@ LIBRARIES: dict[str, set[str]] = {
     "platformdirs": {"layernext.cli", "layernext.client"},
     "av": {"layernext.stack.media"},
     "PIL": {"layernext.cli", "layernext.formats", "layernext.stack.media"},
+    "pycocotools": {"layernext.evaluation"},
     "numpy": {"layernext.evaluation", "layernext.stack.store"},
     "sqlalchemy": {"layernext.stack.store"},
     "alembic": {"layernext.stack.store"},
@@ -124,7 +125,12 @@ LIBRARIES: dict[str, set[str]] = {
 ANYWHERE = {"msgspec", "typing_extensions", "tomli", "tomllib"}
 
 # Optional or slow to load: only inside the function that needs them.
-LATE_ONLY = {("layernext.formats", "PIL"), ("layernext.client", "rich"), ("layernext.cli", "PIL")}
+LATE_ONLY = {
+    ("layernext.evaluation", "pycocotools"),
+    ("layernext.formats", "PIL"),
+    ("layernext.client", "rich"),
+    ("layernext.cli", "PIL"),
+}
 
 
 def room_of(target: str) -> str | None:

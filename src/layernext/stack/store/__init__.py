@@ -9,6 +9,7 @@ from layernext.stack.store.datasets import (
     VersionRow,
     VersionSettings,
 )
+from layernext.stack.store.dropped import DroppedObjects
 from layernext.stack.store.embeddings import Similar
 from layernext.stack.store.evaluation_data import Changed, EvaluationData
 from layernext.stack.store.evaluation_rows import (
@@ -42,6 +43,7 @@ from layernext.stack.store.prepared import (
     value_text,
 )
 from layernext.stack.store.projects import TASK_STATUSES, ProjectRow, TaskRow
+from layernext.stack.store.purge import Purge, Purged, before_days
 from layernext.stack.store.records import (
     CollectionRow,
     FileItem,
@@ -86,6 +88,7 @@ __all__ = [
     "EvaluationOutcome",
     "EvaluationRequest",
     "Evaluations",
+    "DroppedObjects",
     "FileItem",
     "FileRow",
     "FileUploadRequest",
@@ -107,6 +110,8 @@ __all__ = [
     "Plan",
     "PreparedSet",
     "ProjectRow",
+    "Purge",
+    "Purged",
     "Role",
     "Selection",
     "Selections",
@@ -127,6 +132,7 @@ __all__ = [
     "VersionImage",
     "VersionRow",
     "VersionSettings",
+    "before_days",
     "check_fields",
     "not_computed",
     "object_path",

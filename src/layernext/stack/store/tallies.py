@@ -82,12 +82,20 @@ class Tallies:
             if packed is None:
                 return [], 0
             counts = dict(zip(*unpack_cell(packed), strict=True))
-            hidden = sa.select(image.c.id).where(image.c.trashed_at.is_not(None))
-            gone = counts.keys() & set(connection.execute(hidden).scalars())
-            ordered = sorted(counts.keys() - gone, key=lambda one: (-counts[one], one))
+            there = _not_in_trash(connection, sorted(counts))
+            ordered = sorted(there, key=lambda one: (-counts[one], one))
             some = ordered[offset : offset + limit]
             mine = image_tally.c.evaluation_id == row_id
             return _rows(connection, mine, some, counts), len(ordered)
+
+
+def _not_in_trash(connection: sa.Connection, ids: Sequence[int]) -> list[int]:
+    found: list[int] = []
+    for start in range(0, len(ids), CHUNK):
+        some = image.c.id.in_(list(ids[start : start + CHUNK]))
+        chosen = sa.select(image.c.id).where(some, image.c.trashed_at.is_(None))
+        found += connection.execute(chosen).scalars()
+    return found
 
 
 def _of(evaluation_row_id: int) -> Clause:
