@@ -52,6 +52,8 @@ SIGN_IN_PATH = "/sign-in"
 
 NAVIGATION: list[tuple[str, str]] = [
     ("/", "Collections"),
+    ("/labels", "Labels"),
+    ("/upload", "Upload"),
     ("/jobs", "Jobs"),
     ("/api/docs", "API docs"),
 ]

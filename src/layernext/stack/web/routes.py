@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
-from layernext.stack.web import collections, jobs, sign_in, static_files
+from layernext.stack.web import collections, jobs, labels, sign_in, static_files, upload
 
-ROUTES = [*static_files.ROUTES, *sign_in.ROUTES, *collections.ROUTES, *jobs.ROUTES]
+ROUTES = [
+    *static_files.ROUTES,
+    *sign_in.ROUTES,
+    *collections.ROUTES,
+    *jobs.ROUTES,
+    *upload.ROUTES,
+    *labels.ROUTES,
+]
