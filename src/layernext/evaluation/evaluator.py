@@ -203,6 +203,17 @@ class Evaluator:
         self._is_whole = True
         return part
 
+    def matched(self) -> tuple[Part, list[str], list[str]]:
+        """Everything added so far: what is kept of it, and the images and labels its numbers mean.
+
+        Both are in the order of their names.
+
+        Raises:
+            DataError: an image was added twice.
+        """
+        part = self._whole()
+        return part, list(self._images), list(self._labels)
+
     def result(self) -> Evaluation:
         """The evaluation of everything added so far.
 

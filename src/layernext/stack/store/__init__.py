@@ -8,6 +8,7 @@ from layernext.stack.store.datasets import (
     VersionRow,
     VersionSettings,
 )
+from layernext.stack.store.dropped import DroppedObjects
 from layernext.stack.store.embeddings import Similar
 from layernext.stack.store.fields import check as check_fields
 from layernext.stack.store.files import (
@@ -29,6 +30,7 @@ from layernext.stack.store.prepared import (
     value_text,
 )
 from layernext.stack.store.projects import TASK_STATUSES, ProjectRow, TaskRow
+from layernext.stack.store.purge import Purge, Purged, before_days
 from layernext.stack.store.records import (
     CollectionRow,
     FileItem,
@@ -64,6 +66,7 @@ __all__ = [
     "Began",
     "CollectionRow",
     "Datasets",
+    "DroppedObjects",
     "FileItem",
     "FileRow",
     "FileUploadRequest",
@@ -83,6 +86,8 @@ __all__ = [
     "NewKey",
     "PreparedSet",
     "ProjectRow",
+    "Purge",
+    "Purged",
     "Role",
     "Selection",
     "Selections",
@@ -99,6 +104,7 @@ __all__ = [
     "VersionImage",
     "VersionRow",
     "VersionSettings",
+    "before_days",
     "check_fields",
     "object_path",
     "unique_name",
