@@ -83,6 +83,15 @@ from layernext.model.evaluation_settings import (
     EvaluationSettings,
     Protocol,
 )
+from layernext.model.stored_evaluation import (
+    EvaluationInfo,
+    EvaluationStatus,
+    Histogram,
+    RunStatistics,
+    StoredEvaluation,
+    StoredTally,
+    TallyOrder,
+)
 
 __all__ = [
     "ALL_AREAS",
@@ -114,9 +123,12 @@ __all__ = [
     "ErrorKinds",
     "EvaluatedGeometry",
     "Evaluation",
+    "EvaluationInfo",
     "EvaluationSettings",
+    "EvaluationStatus",
     "FileRecord",
     "Geometry",
+    "Histogram",
     "ImageAnnotations",
     "ImageDecoder",
     "ImageDifference",
@@ -140,9 +152,13 @@ __all__ = [
     "Record",
     "Rectangle",
     "RunChanges",
+    "RunStatistics",
     "ScoreDelta",
     "SimilarImage",
     "SliceScores",
+    "StoredEvaluation",
+    "StoredTally",
+    "TallyOrder",
     "Task",
     "TruthMatch",
     "confidences_by_label",
