@@ -89,6 +89,8 @@ LIBRARIES: dict[str, set[str]] = {
     "rich": {"layernext.cli", "layernext.client"},
     "platformdirs": {"layernext.cli", "layernext.client"},
     "PIL": {"layernext.cli", "layernext.formats", "layernext.stack.media"},
+    "yaml": {"layernext.formats"},
+    "pyarrow": {"layernext.formats"},
     "numpy": {"layernext.evaluation", "layernext.stack.store"},
     "sqlalchemy": {"layernext.stack.store"},
     "alembic": {"layernext.stack.store"},
@@ -106,7 +108,12 @@ LIBRARIES: dict[str, set[str]] = {
 ANYWHERE = {"msgspec", "typing_extensions", "tomli", "tomllib"}
 
 # Optional or slow to load: only inside the function that needs them.
-LATE_ONLY = {("layernext.formats", "PIL"), ("layernext.client", "rich"), ("layernext.cli", "PIL")}
+LATE_ONLY = {
+    ("layernext.formats", "PIL"),
+    ("layernext.formats", "pyarrow"),
+    ("layernext.client", "rich"),
+    ("layernext.cli", "PIL"),
+}
 
 
 def room_of(target: str) -> str | None:

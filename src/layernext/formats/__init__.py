@@ -1,5 +1,6 @@
 """Reading and writing files, as streams."""
 
+from layernext.formats.coco import read_coco
 from layernext.formats.compression import create_compressed, open_decompressed
 from layernext.formats.conversion import (
     FORMATS,
@@ -7,6 +8,7 @@ from layernext.formats.conversion import (
     ExportOptions,
     check_format,
     convert,
+    merged,
     read_format,
     write_export,
 )
@@ -47,7 +49,9 @@ __all__ = [
     "in_pixels",
     "iter_file",
     "iter_raw_images",
+    "merged",
     "open_decompressed",
+    "read_coco",
     "read_format",
     "safe_relative",
     "voc_xml",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeAlias
 
 import msgspec
 from msgspec import Struct, field
@@ -23,7 +23,6 @@ from layernext.formats.samples import (
     Sample,
     box_of,
     check_finite,
-    encode_json,
     place_of,
 )
 from layernext.formats.spill import Spill
@@ -64,6 +63,10 @@ class _Annotation(Struct, gc=False, forbid_unknown_fields=True):
     area: Any = None
 
 
+Label: TypeAlias = tuple[str, dict[str, list[AttributeValue]]]
+"""A label, and the attributes that every annotation of its category has."""
+
+
 class Instances(Struct, frozen=True):
     """What results refer to by numbers.
 
@@ -73,7 +76,7 @@ class Instances(Struct, frozen=True):
     """
 
     images: dict[int, _Image]
-    labels: dict[int, str]
+    labels: dict[int, Label]
 
 
 class CocoWriter:
@@ -103,7 +106,7 @@ class CocoWriter:
         self._codes = {label: number for number, label in enumerate(labels or [], 1)}
         self._images: dict[str, int] = {}
         if instances is not None:
-            self._codes = {label: number for number, label in instances.labels.items()}
+            self._codes = {label: number for number, (label, _) in instances.labels.items()}
             self._images = {image.file_name: number for number, image in instances.images.items()}
         self._rows: BinaryIO = path.with_suffix(".images").open("w+b")
         self._file.write(b"[" if results else b'{"annotations":[')
@@ -187,7 +190,7 @@ class CocoWriter:
             row["attributes"] = one.attributes
         if metadata:
             row["metadata"] = metadata
-        return encode_json(row, one)
+        return msgspec.json.encode(row)
 
     def close(self) -> None:
         """Write what comes last."""
@@ -221,22 +224,27 @@ _annotation = msgspec.json.Decoder(_Annotation)
 class _Gathered(Struct):
     """What a file of instances has, but for images and annotations, which are spilled."""
 
-    labels: dict[int, str]
+    labels: dict[int, Label]
     has_images: bool = False
     has_categories: bool = False
 
 
-def read_coco(path: Path, losses: Losses) -> Iterator[Sample]:
+def read_coco(path: Path, losses: Losses, *, has_supercategories: bool = False) -> Iterator[Sample]:
     """The images of a file of instances, in the order of the file: plain, ``.gz`` or ``.zst``.
 
     The file's annotations may stand in any order, and before their images; see `Spill` for what that costs.
     Of several polygons of one object, and of masks (RLE), only the box is read, and noted as a loss.
 
+    Args:
+        path: the file.
+        losses: gathers what is in there and cannot be read.
+        has_supercategories: read supercategories as labels, and the categories as their attribute ``name``.
+
     Raises:
         FormatError: it is no such file, with the place.
     """
     with Spill() as spill:
-        labels = _gather(path, spill, losses).labels
+        labels = _gather(path, spill, losses, has_supercategories).labels
         for raw_image, pieces in spill.groups():
             image = _image.decode(raw_image)
             yield Sample(
@@ -250,7 +258,7 @@ def read_coco(path: Path, losses: Losses) -> Iterator[Sample]:
             )
 
 
-def _gather(path: Path, spill: Spill, losses: Losses) -> _Gathered:
+def _gather(path: Path, spill: Spill, losses: Losses, has_super: bool) -> _Gathered:
     found = _Gathered({})
     with open_decompressed(path) as stream:
         window = JsonWindow(stream, str(path))
@@ -262,7 +270,7 @@ def _gather(path: Path, spill: Spill, losses: Losses) -> _Gathered:
                 _gather_annotations(path, window, spill)
             elif key == "categories":
                 found.has_categories = True
-                _gather_labels(path, window, found.labels, losses)
+                _gather_labels(path, window, found.labels, losses, has_super)
             else:
                 window.value()
         expect_end(window)
@@ -309,14 +317,20 @@ def _gather_annotations(path: Path, window: JsonWindow, spill: Spill) -> None:
         head = None
 
 
-def _gather_labels(path: Path, window: JsonWindow, labels: dict[int, str], losses: Losses) -> None:
+def _gather_labels(
+    path: Path, window: JsonWindow, labels: dict[int, Label], losses: Losses, has_super: bool
+) -> None:
     for number, raw in enumerate(iter_list(window, "categories")):
         where = f"{path}: categories[{number}]"
         category = _decoded(_category, raw, where)
         if not category.name:
             raise FormatError(Problem(f"{where}.name", "is empty"))
-        labels[category.id] = category.name
-        if category.supercategory not in {None, "", category.name}:
+        above = category.supercategory
+        if has_super and isinstance(above, str) and above:
+            labels[category.id] = (above, {"name": [AttributeValue(value=category.name)]})
+            continue
+        labels[category.id] = (category.name, {})
+        if above not in {None, "", category.name}:
             losses.note("the supercategory of a label", where)
 
 
@@ -327,7 +341,7 @@ def read_instances(path: Path) -> Instances:
         FormatError: it is no such file, with the place.
     """
     images: dict[int, _Image] = {}
-    labels: dict[int, str] = {}
+    labels: dict[int, Label] = {}
     with open_decompressed(path) as stream:
         window = JsonWindow(stream, str(path))
         for key in iter_members(window, "an object with `images` and `categories`"):
@@ -336,7 +350,7 @@ def read_instances(path: Path) -> Instances:
                     image = _decoded(_image, raw, f"{path}: images[{number}]")
                     images[image.id] = image
             elif key == "categories":
-                _gather_labels(path, window, labels, Losses())
+                _gather_labels(path, window, labels, Losses(), False)
             elif window.peek() == b"[":
                 for _ in iter_list(window, key):
                     pass
@@ -394,7 +408,7 @@ def _decoded(decoder: msgspec.json.Decoder[Any], raw: bytes, where: str) -> Any:
 _KNOWN = {*_Annotation.__struct_fields__}
 
 
-def _read(raw: bytes, labels: dict[int, str], where: str, losses: Losses) -> Annotation:
+def _read(raw: bytes, labels: dict[int, Label], where: str, losses: Losses) -> Annotation:
     try:
         one = _annotation.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -406,10 +420,11 @@ def _read(raw: bytes, labels: dict[int, str], where: str, losses: Losses) -> Ann
         metadata[CROWD] = one.iscrowd
     if one.score is not None and not 0 <= one.score <= 1:
         raise FormatError(Problem(f"{where}.score", f"is {one.score}, must be from 0 to 1"))
+    label, further = labels[one.category_id]
     fields: dict[str, Any] = {
-        "label": labels[one.category_id],
+        "label": label,
         "confidence": one.score,
-        "attributes": _attributes(one.attributes, where),
+        "attributes": further | _attributes(one.attributes, where),
         "metadata": metadata,
     }
     polygons = one.segmentation if isinstance(one.segmentation, list) else None

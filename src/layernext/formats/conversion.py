@@ -300,7 +300,7 @@ def write_export(
     """
     images = annotations = 0
     with create_export(target, name, options or ExportOptions()) as (writer, losses):
-        for sample in samples if FORMATS[name].keeps_runs else _merged(samples, losses):
+        for sample in samples if FORMATS[name].keeps_runs else merged(samples, losses):
             writer.write(sample)
             images += 1
             annotations += len(sample.annotations)
@@ -315,7 +315,7 @@ def write_export(
     )
 
 
-def _merged(samples: Iterable[Sample], losses: Losses) -> Iterator[Sample]:
+def merged(samples: Iterable[Sample], losses: Losses) -> Iterator[Sample]:
     """Samples of one image that stand together, as one."""
     current: Sample | None = None
     for sample in samples:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
+
+import msgspec
 
 from layernext.errors import FormatError, Problem
 from layernext.formats.compression import open_decompressed
+from layernext.formats.json_stream import JsonWindow, iter_list, iter_members
 
-HEAD_BYTES = 1 << 16
+HEAD_BYTES = 1 << 10
 
 
 def detect_format(path: Path) -> str:  # noqa: PLR0911 - a return for each format
@@ -33,20 +37,31 @@ def detect_format(path: Path) -> str:  # noqa: PLR0911 - a return for each forma
         return "parquet"
     if text.startswith(b"<"):
         return "cvat"
-    if text.startswith(b"["):
-        return "coco-results" if b'"image_id"' in head else "label-studio"
-    if b".csv" in path.name.lower().encode() or text.startswith(b"image,"):
+    if ".csv" in path.name.lower() or text.startswith(b"image,"):
         return "csv"
-    # What COCO's images have, or its annotations, which may come first.
-    if text.startswith(b"{") and (
-        b'"file_name"' in head or b'"image_id"' in head or _is_coco(path)
-    ):
-        return "coco"
+    return _json_format(path)
+
+
+def _json_format(path: Path) -> str:
+    """The format of a JSON file, by its first keys; what is broken is left to a reader to complain of."""
+    with suppress(FormatError), open_decompressed(path) as file:
+        window = JsonWindow(file, path.name)
+        if window.peek() == b"[":
+            first = next(iter_list(window, "tasks"), b"{}")
+            return "coco-results" if "image_id" in _keys(first) else "label-studio"
+        for key in iter_members(window, "an object"):
+            if key in {"annotations", "categories"}:
+                return "coco"
+            if key != "images":
+                window.value()
+                continue
+            for first in iter_list(window, "images"):
+                return "coco" if "file_name" in _keys(first) else "layernext"
     return "layernext"
 
 
-def _is_coco(path: Path) -> bool:
-    """Whether the file ends as COCO may, with its categories; of plain files alone."""
-    with path.open("rb") as file:
-        file.seek(-min(4096, path.stat().st_size), 2)
-        return b'"categories"' in file.read()
+def _keys(raw: bytes) -> set[str]:
+    try:
+        return set(msgspec.json.decode(raw, type=dict[str, msgspec.Raw]))
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return set()

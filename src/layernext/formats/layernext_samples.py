@@ -19,7 +19,7 @@ from layernext.formats.layernext_json import (
     iter_raw_images,
 )
 from layernext.formats.pixels import Sizes, in_pixels, size_in
-from layernext.formats.samples import Losses, Sample, encode_json, place_of
+from layernext.formats.samples import Losses, Sample, place_of
 from layernext.model import (
     GEOMETRY_KEYS,
     Annotation,
@@ -49,15 +49,7 @@ class LayerNextWriter(_Writer):
         if sample.split:
             self._losses.note("the split", sample.image)
         one = ImageAnnotations(image=sample.image, annotations=sample.annotations)
-        long = next((each for each in sample.annotations if each.metadata or each.attributes), None)
-        raw = msgspec.json.encode(one) if long is None else _with_free_fields(sample)
-        self._writer.write(raw)
-
-
-def _with_free_fields(sample: Sample) -> bytes:
-    annotations = b",".join(encode_json(each, each) for each in sample.annotations)
-    name = msgspec.json.encode(sample.image)
-    return b'{"image":' + name + b',"annotations":[' + annotations + b"]}"
+        self._writer.write(msgspec.json.encode(one))
 
 
 class LayerNextV1Writer(_Writer):
@@ -109,7 +101,7 @@ class LayerNextV1Writer(_Writer):
                     self._losses.note("confidence and metadata of an attribute's value", there)
         if metadata:
             row["metadata"] = metadata
-        return encode_json(row, one)
+        return msgspec.json.encode(row)
 
 
 class _Run(msgspec.Struct):

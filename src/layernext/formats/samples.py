@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import json
 import os
 import secrets
 import shutil
@@ -11,13 +10,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from math import isfinite
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
-import msgspec
 from msgspec import Struct
 
 from layernext.errors import ConfigurationError, DataError, Problem
-from layernext.model import Annotation, AttributeValue, Line, Mode, Points, Polygon, Rectangle
+from layernext.model import Annotation, Line, Mode, Points, Polygon, Rectangle
 
 
 class Sample(Struct, frozen=True, kw_only=True):
@@ -134,27 +132,6 @@ def check_finite(numbers: Iterable[float], where: str) -> None:
     """
     if not all(map(isfinite, numbers)):
         raise DataError(Problem(where, "its coordinates are too large for this format"))
-
-
-def encode_json(value: Any, one: Annotation) -> bytes:
-    """JSON of something that holds the free fields of an annotation, numbers of any length included."""
-    if (one.metadata or one.attributes) and _has_long_integer([one.metadata, one.attributes]):
-        # msgspec writes integers beyond 64 bits as strings.
-        plain = msgspec.to_builtins(value)
-        return json.dumps(plain, ensure_ascii=False, separators=(",", ":")).encode()
-    return msgspec.json.encode(value)
-
-
-def _has_long_integer(value: Any) -> bool:
-    if isinstance(value, int):
-        return not -(1 << 63) <= value < 1 << 64
-    if isinstance(value, dict):
-        return any(map(_has_long_integer, value.values()))
-    if isinstance(value, list):
-        return any(map(_has_long_integer, value))
-    if isinstance(value, AttributeValue):
-        return _has_long_integer(value.value) or _has_long_integer(value.metadata)
-    return False
 
 
 def points_of(one: Annotation) -> list[tuple[float, float]]:

@@ -11,17 +11,14 @@ import io
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
 from layernext.errors import ConfigurationError, DataError, FormatError, Problem
 from layernext.formats.compression import open_decompressed, open_output
-from layernext.formats.samples import Losses, Sample, check_finite, encode_json, points_of
+from layernext.formats.samples import Losses, Sample, check_finite, points_of
 from layernext.model import Annotation, AttributeValue, Line, Points, Polygon, Rectangle
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 COLUMNS = (
     "image", "width", "height", "split", "run", "mode", "label", "type", "confidence",
@@ -54,9 +51,9 @@ def _rows(sample: Sample) -> Iterator[dict[str, Any]]:
         else:
             row["points"] = points_of(one)
         if one.attributes:
-            row["attributes"] = encode_json(one.attributes, one).decode()
+            row["attributes"] = msgspec.json.encode(one.attributes).decode()
         if one.metadata:
-            row["metadata"] = encode_json(one.metadata, one).decode()
+            row["metadata"] = msgspec.json.encode(one.metadata).decode()
         yield row
 
 
@@ -199,7 +196,7 @@ def _arrow() -> Any:
     return pa
 
 
-def _schema(arrow: Any) -> pa.Schema:
+def _schema(arrow: Any) -> Any:
     text, number = arrow.string(), arrow.float64()
     kinds = {
         "width": arrow.int32(),
