@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
-from layernext.cli.output import counted, print_json, tell
+from layernext.cli.output import counted, print_json, tell, visible
 from layernext.formats import FORMATS, ConversionReport
 from layernext.formats import convert as convert_files
 
@@ -119,5 +119,11 @@ def _show(report: ConversionReport, as_json: bool) -> None:
         return
     images = counted(report.images, "image")
     tell(f"{images} with {counted(report.annotations, 'annotation')} in {report.path}")
-    for what, (count, first) in report.losses.items():
-        tell(f"not kept: {what}, {count:,} times, first at {first}")
+    tell_losses(report.losses, "not kept")
+
+
+def tell_losses(losses: dict[str, tuple[int, str]], what_became: str) -> None:
+    """A line for each kind of loss, with its first place."""
+    for what, (count, first) in losses.items():
+        often = "once, at" if count == 1 else f"{count:,} times, first at"
+        tell(f"{what_became}: {visible(what)}, {often} {visible(first)}")

@@ -1,6 +1,6 @@
 """Reading and writing files, as streams."""
 
-from layernext.formats.coco import read_coco
+from layernext.formats.coco import read_coco, read_coco_labels
 from layernext.formats.compression import create_compressed, open_decompressed
 from layernext.formats.conversion import (
     FORMATS,
@@ -52,6 +52,7 @@ __all__ = [
     "merged",
     "open_decompressed",
     "read_coco",
+    "read_coco_labels",
     "read_format",
     "safe_relative",
     "voc_xml",

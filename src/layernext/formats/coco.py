@@ -334,32 +334,68 @@ def _gather_labels(
             losses.note("the supercategory of a label", where)
 
 
+def read_coco_labels(path: Path) -> dict[str, list[str]]:
+    """The supercategories of a file of instances with the categories below each.
+
+    A category without one stands for itself, with none below it.
+
+    Raises:
+        FormatError: it is no such file, with the place.
+    """
+    found: dict[str, list[str]] = {}
+    for label, further in _read_numbers(path, has_super=True).labels.values():
+        names = found.setdefault(label, [])
+        names += [str(each.value) for each in further.get("name", []) if each.value not in names]
+    return found
+
+
 def read_instances(path: Path) -> Instances:
     """The images and labels of a file of instances, by number, for results that refer to them.
 
     Raises:
         FormatError: it is no such file, with the place.
     """
+    found = _read_numbers(path, has_super=False)
+    if not found.images or not found.labels:
+        raise FormatError(Problem(str(path), "has no images or no categories; results need them"))
+    return found
+
+
+def _read_numbers(path: Path, *, has_super: bool) -> Instances:
     images: dict[int, _Image] = {}
     labels: dict[int, Label] = {}
     with open_decompressed(path) as stream:
         window = JsonWindow(stream, str(path))
         for key in iter_members(window, "an object with `images` and `categories`"):
             if key == "images":
-                for number, raw in enumerate(iter_list(window, "images")):
+                for number, raw in enumerate(iter_list(window, "images", _is_image)):
                     image = _decoded(_image, raw, f"{path}: images[{number}]")
                     images[image.id] = image
             elif key == "categories":
-                _gather_labels(path, window, labels, Losses(), False)
+                _gather_labels(path, window, labels, Losses(), has_super)
             elif window.peek() == b"[":
-                for _ in iter_list(window, key):
+                for _ in iter_list(window, key, _has_head):
                     pass
             else:
                 window.value()
         expect_end(window)
-    if not images or not labels:
-        raise FormatError(Problem(str(path), "has no images or no categories; results need them"))
     return Instances(images, labels)
+
+
+def _is_image(raw: bytes) -> bool:
+    try:
+        _image.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+    return True
+
+
+def _has_head(raw: bytes) -> bool:
+    try:
+        _head.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return False
+    return True
 
 
 def read_results(path: Path, instances: Instances, losses: Losses) -> Iterator[Sample]:
