@@ -18,7 +18,9 @@ TRANSPORT = "unit/client/test_transport.py"
 DECODE = "unit/model/test_decode.py"
 NAMES = "unit/client/test_local_names.py"
 MATRIX = "contract/published/test_matrix.py"
-PUBLISHED = "integration/stack/test_published.py"
+FILE_FAULTS = "integration/client/test_file_faults.py"
+HABITS = "architecture/test_client_habits.py"
+MEMORY = "integration/client/test_memory.py::test_memory_does_not_grow_with_the_file"
 
 Fault = tuple[str, str, str]
 
@@ -212,7 +214,7 @@ FAULTS: dict[int, Fault] = {
     42: (
         "a network error ends the process",
         "ConnectionFailed is raised",
-        f"{TRANSPORT}::test_nobody_listens",
+        f"{HABITS}::test_the_process_is_left_alone",
     ),
     43: ("a text is raised", "only exceptions are", f"{FILES}::test_wrong_arguments"),
     44: (
@@ -243,7 +245,7 @@ FAULTS: dict[int, Fault] = {
     49: (
         "download jobs lie about their progress",
         "downloads make no jobs",
-        f"{DATASETS}::test_downloads",
+        f"{FILE_FAULTS}::test_pages_as_published",
     ),
     50: (
         "a first page without data raises AttributeError",
@@ -258,17 +260,17 @@ FAULTS: dict[int, Fault] = {
     52: (
         "payloads and progress are printed",
         "the library prints nothing",
-        f"{TRANSPORT}::test_silent_without_logging",
+        f"{HABITS}::test_nothing_is_printed",
     ),
     53: (
         "archives are unpacked unchecked",
         "no archive is unpacked",
-        f"{NAMES}::test_every_name_becomes_a_plain_relative_path",
+        f"{HABITS}::test_no_archive_is_unpacked",
     ),
     54: (
         "names from the server lead anywhere",
         "every path is checked to stay below the folder",
-        f"{NAMES}::test_every_name_becomes_a_plain_relative_path",
+        f"{FILE_FAULTS}::test_hostile_names_stay_in_the_folder",
     ),
     55: (
         "any URL is taken",
@@ -283,7 +285,7 @@ FAULTS: dict[int, Fault] = {
     57: (
         "the working directory of the process changes",
         "no call changes it",
-        f"{FILES}::test_up_and_known",
+        f"{HABITS}::test_the_process_is_left_alone",
     ),
     58: ("the secret is a public attribute", "it is not", f"{TRANSPORT}::test_secrets_stay_inside"),
     59: ("no timeouts", "every request has one", f"{TRANSPORT}::test_no_answer_in_time"),
@@ -328,7 +330,7 @@ FAULTS: dict[int, Fault] = {
         "a loop",
         f"{CALLS}::test_download_of_many_pages",
     ),
-    69: ("a request for each downloaded file", "none", f"{FILES}::test_sync"),
+    69: ("a request for each downloaded file", "none", f"{FILE_FAULTS}::test_pages_as_published"),
     70: (
         "parts are read whole into memory",
         "a megabyte at a time",
@@ -357,7 +359,7 @@ FAULTS: dict[int, Fault] = {
     75: (
         "a failed part on Azure is a success",
         "parts go by the rules of S3, each checked",
-        f"{FILES}::test_files_of_several_parts",
+        f"{FILE_FAULTS}::test_other_storage",
     ),
     76: ("an empty file on GCP is not sent", "it is", f"{FILES}::test_empty_and_strange_files"),
     77: (
@@ -383,17 +385,17 @@ FAULTS: dict[int, Fault] = {
     81: (
         "lists of failed files are shared between calls",
         "no default is changed",
-        f"{FILES}::test_up_and_known",
+        f"{HABITS}::test_defaults_cannot_be_changed",
     ),
     82: (
         "no checksums, no resume",
         "SHA-256 from end to end; the same call goes on",
-        "integration/client/test_file_faults.py::test_every_third_request_fails",
+        f"{FILE_FAULTS}::test_a_killed_upload_goes_on_with_the_parts_that_are_there",
     ),
     83: (
         "an unknown storage type leaves the upload open",
         "it is refused before a file is begun",
-        f"{FILES}::test_up_and_known",
+        f"{FILE_FAULTS}::test_unknown_storage_and_missing_etag",
     ),
     84: (
         "a stored single file ends in KeyError",
@@ -413,9 +415,13 @@ FAULTS: dict[int, Fault] = {
     87: (
         "error pages are saved as images",
         "status, size and checksum are looked at",
-        "integration/client/test_file_faults.py::test_every_third_request_fails",
+        f"{FILE_FAULTS}::test_damaged_files_do_not_appear",
     ),
-    88: ("half a file counts as there", "a file appears when it is whole", f"{FILES}::test_sync"),
+    88: (
+        "half a file counts as there",
+        "a file appears when it is whole",
+        f"{FILE_FAULTS}::test_a_killed_download_goes_on",
+    ),
     89: (
         "annotations come twice after a retry",
         "each entry is written once",
@@ -424,7 +430,7 @@ FAULTS: dict[int, Fault] = {
     90: (
         "all annotations are held in memory",
         "they are streamed into the file",
-        f"{CALLS}::test_download_to_file",
+        MEMORY,
     ),
     91: (
         "the directory is made at page 1",
@@ -439,9 +445,13 @@ FAULTS: dict[int, Fault] = {
     93: (
         "archives come again at every run",
         "no archive is unpacked",
-        f"{DATASETS}::test_downloads",
+        f"{HABITS}::test_no_archive_is_unpacked",
     ),
-    94: ("media left out break archives", "no archive is unpacked", f"{DATASETS}::test_downloads"),
+    94: (
+        "media left out break archives",
+        "no archive is unpacked",
+        f"{HABITS}::test_no_archive_is_unpacked",
+    ),
     95: (
         "files of one name overwrite each other",
         "no two share a path",
@@ -452,8 +462,12 @@ FAULTS: dict[int, Fault] = {
         "passing faults are tried again for a minute",
         f"{TRANSPORT}::test_giving_up_is_bounded",
     ),
-    97: ("defaults that calls change", "None", f"{PROJECTS}::test_a_project_from_start_to_end"),
-    98: ("the caller's data is changed", "it is not", f"{ROUND}::test_run_as_a_file"),
+    97: ("defaults that calls change", "None", f"{HABITS}::test_defaults_cannot_be_changed"),
+    98: (
+        "the caller's data is changed",
+        "it is not",
+        "integration/client/test_callers_data.py::test_arguments_stay_as_they_were",
+    ),
     99: (
         "arguments change their places between versions",
         "the published order; what is new has a name",
@@ -462,7 +476,7 @@ FAULTS: dict[int, Fault] = {
     100: (
         "misspelt names",
         "right ones, and the published ones beside them",
-        f"{PROJECTS}::test_runs_go_to_a_project",
+        f"{HABITS}::test_misspelt_names_have_right_ones",
     ),
     101: (
         "human data is not marked as such",
@@ -473,7 +487,7 @@ FAULTS: dict[int, Fault] = {
     103: (
         "sessions are clock readings",
         "random ids",
-        f"{ROUND}::test_repeated_upload_changes_nothing",
+        f"{ROUND}::test_sessions_are_random",
     ),
     104: ("no filter raises TypeError", "None is no filter", f"{ITEMS}::test_trash_and_restore"),
     105: (
@@ -504,7 +518,7 @@ FAULTS: dict[int, Fault] = {
     110: (
         "the whole file is in memory, twice",
         "it is read as a stream",
-        f"{ROUND}::test_many_batches",
+        MEMORY,
     ),
     111: (
         "unfinished code is shipped",

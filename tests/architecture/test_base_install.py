@@ -64,7 +64,9 @@ def test_base_dependencies_are_small(base, tmp_path):
     done = run(base / "python", "-m", "pip", "list", "--format", "json")
     names = {row["name"].lower() for row in json.loads(done.stdout)}
     assert {"httpx", "msgspec"} <= names
-    assert names.isdisjoint(["numpy", "litestar", "sqlalchemy", "uvicorn", "pillow", "psycopg"])
+    assert names.isdisjoint(
+        ["numpy", "litestar", "sqlalchemy", "uvicorn", "av", "pillow", "psycopg"]
+    )
 
 
 def test_validates_without_the_stack(base, tmp_path):

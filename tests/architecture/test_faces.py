@@ -115,6 +115,7 @@ def test_importing_layernext_loads_nothing_heavy():
         "sqlalchemy",
         "uvicorn",
         "alembic",
+        "av",
         "PIL",
         "psycopg",
     ]

@@ -20,13 +20,14 @@ ROOMS: dict[str, set[str]] = {
         "layernext.model",
         "layernext.errors",
     },
-    "layernext.evaluation": {"layernext.model", "layernext.errors"},
+    "layernext.evaluation": {"layernext.formats", "layernext.model", "layernext.errors"},
     # The store answers in the records that both wires send, so it knows the messages.
     "layernext.stack.store": {"layernext.wire", "layernext.model", "layernext.errors"},
     "layernext.stack.settings": {"layernext.errors"},
     "layernext.stack.objects": {"layernext.errors"},
     "layernext.stack.media": set(),
     "layernext.stack.jobs": {
+        "layernext.evaluation",
         "layernext.stack.media",
         "layernext.stack.objects",
         "layernext.stack.store",
@@ -35,6 +36,7 @@ ROOMS: dict[str, set[str]] = {
         "layernext.errors",
     },
     "layernext.stack.api": {
+        "layernext.evaluation",
         "layernext.stack.jobs",
         "layernext.stack.objects",
         "layernext.stack.store",
@@ -44,7 +46,13 @@ ROOMS: dict[str, set[str]] = {
         "layernext.model",
         "layernext.errors",
     },
+    "layernext.stack.web": {
+        "layernext.stack.api",
+        "layernext.stack.store",
+        "layernext.errors",
+    },
     "layernext.stack.app": {
+        "layernext.stack.web",
         "layernext.stack.api",
         "layernext.stack.jobs",
         "layernext.stack.objects",
@@ -56,6 +64,7 @@ ROOMS: dict[str, set[str]] = {
     "layernext.stack": set(),
     "layernext.cli": {
         "layernext.client",
+        "layernext.evaluation",
         "layernext.formats",
         "layernext.model",
         "layernext.errors",
@@ -71,6 +80,10 @@ ROOMS: dict[str, set[str]] = {
 
 # Modules that are a room's face beside its __init__.
 FACES = {
+    "layernext.stack.api.browser",
+    "layernext.stack.api.error_map",
+    "layernext.stack.api.messages",
+    "layernext.stack.api.services",
     "layernext.wire.file_listing",
     "layernext.wire.files",
     "layernext.wire.items",
@@ -78,6 +91,7 @@ FACES = {
     "layernext.wire.paths",
     "layernext.wire.published",
     "layernext.wire.shapes",
+    "layernext.wire.viewer",
 }
 
 # Outside libraries and the rooms they live in; those that are nowhere here may be used by any room.
@@ -88,6 +102,7 @@ LIBRARIES: dict[str, set[str]] = {
     "typer": {"layernext.cli"},
     "rich": {"layernext.cli", "layernext.client"},
     "platformdirs": {"layernext.cli", "layernext.client"},
+    "av": {"layernext.stack.media"},
     "PIL": {"layernext.cli", "layernext.formats", "layernext.stack.media"},
     "yaml": {"layernext.formats"},
     "pyarrow": {"layernext.formats"},
@@ -95,8 +110,10 @@ LIBRARIES: dict[str, set[str]] = {
     "sqlalchemy": {"layernext.stack.store"},
     "alembic": {"layernext.stack.store"},
     "obstore": {"layernext.stack.objects"},
-    "litestar": {"layernext.stack.api", "layernext.stack.app"},
-    "anyio": {"layernext.stack.api"},
+    "litestar": {"layernext.stack.api", "layernext.stack.app", "layernext.stack.web"},
+    "anyio": {"layernext.stack.api", "layernext.stack.web"},
+    "jinja2": {"layernext.stack.web"},
+    "markupsafe": {"layernext.stack.web"},
     "uvicorn": {"layernext.stack.app"},
     "zstandard": {
         "layernext.formats",
@@ -168,6 +185,17 @@ def test_cli_starts_the_stack_inside_a_command():
     ]
     assert stack
     assert [str(each) for each in stack if not each.is_late] == []
+
+
+def test_cli_evaluates_inside_a_command():
+    """The command line loads the metrics, and numpy with them, only where it evaluates."""
+    here = ("layernext.cli", "layernext.evaluation")
+    found = [
+        each
+        for each in every_import()
+        if room_of(each.module) == here[0] and room_of(each.target) == here[1]
+    ]
+    assert [str(each) for each in found if not each.is_late] == []
 
 
 def test_outside_libraries_live_in_their_rooms():

@@ -117,6 +117,8 @@ def serve(
         )
     is_server = database is not None and not database.startswith("sqlite:")
     say(f"LayerNext stack on {url}, data in {'PostgreSQL' if is_server else database or data}")
+    if not published_only:
+        say(f"Pages: {url}/ (sign in with an API key and its secret)")
     say(f"API description: {url}/api/docs")
     sys.stdout.flush()
     # The server has finished what was in flight when this arrives: that is how a stack is stopped.

@@ -50,6 +50,10 @@ class Spans:
         self._starts.append(start)
         self._lengths.append(length)
 
+    def place(self, index: int) -> tuple[int, int]:
+        """First byte and length of one image, in the decompressed file."""
+        return self._starts[index], self._lengths[index]
+
     def read(self, path: str | os.PathLike[str]) -> Iterator[bytes]:
         """The bytes of each image, from the file that was checked.
 

@@ -63,7 +63,7 @@ class Item(Record, frozen=True, kw_only=True):
         state: ``pending``, ``ready`` or ``failed``: whether the stack has looked into the file.
         failure: why that failed.
         width, height: pixels as stored, before any rotation that the file asks for.
-        frame_count, frame_rate: of a video.
+        frame_count, frame_rate, duration_s: of a video: frames, frames a second, seconds.
         metadata: custom fields; `Tags` is a list of texts.
         created_at, updated_at: UTC, ISO 8601.
     """
@@ -87,6 +87,7 @@ class Item(Record, frozen=True, kw_only=True):
     height: int | None = None
     frame_count: int | None = None
     frame_rate: float | None = None
+    duration_s: float | None = None
     metadata: dict[str, Any] = {}
 
 

@@ -11,7 +11,7 @@ In a v1 file an annotation that has ``type`` or ``attributes`` is read as v2 (do
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, TypeAlias
 
@@ -346,6 +346,9 @@ def iter_attribute_values(image: CheckedImage) -> Iterator[tuple[str, str, Any]]
             yield plain.label, name, value
 
 
-def label_counts(image: CheckedImage) -> dict[str, int]:
-    """How many annotations of the image carry each label."""
-    return dict(Counter([annotation.label for annotation in image.annotations]))
+def confidences_by_label(image: CheckedImage) -> dict[str, list[float | None]]:
+    """The confidence of each annotation, or None, by label; labels in the order they come."""
+    found: dict[str, list[float | None]] = defaultdict(list)
+    for annotation in image.annotations:
+        found[annotation.label].append(annotation.confidence)
+    return found

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from layernext.errors import DataError, NotFound
 from layernext.stack.store import ItemFilter, Store
-from layernext.stack.store.query.compile import _holds
 from layernext.stack.store.query.parse import Condition, parse_query
+from layernext.stack.store.query.sets import holds
 from tests.contract.store.batches import box, prepared, upload
 
 NAMES = ["a.jpg", "B.jpg", "c_1.jpg", "100%.jpg", "d.jpg"]
@@ -245,7 +245,7 @@ def test_patterns_mean_the_same_everywhere(store: Store, values: list[str], patt
     store.items.merge_fields({rows[str(n)]: {"v": value} for n, value in enumerate(values)})
     condition = parse_query(f'metadata.v ~ "{pattern}"').root
     assert isinstance(condition, Condition)
-    wanted = [str(n) for n, value in enumerate(values) if _holds(condition, value)]
+    wanted = [str(n) for n, value in enumerate(values) if holds(condition, value)]
     query = f'metadata.v ~ "{pattern}"'
     rows_found = store.items.list_after(
         ItemFilter(query=query, collection_id=found.row_id), after=0, limit=99

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import uuid
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from layernext import ImageAnnotations, LayerNextClient, Polygon, Rectangle
@@ -44,7 +46,7 @@ def read(path: Path) -> list[ImageAnnotations]:
 
 
 def test_lists(client: LayerNextClient) -> None:
-    """Collections and runs are listed with their counts."""
+    """Collections and runs are listed with their counts, and times in UTC."""
     collection = fresh("a/b")
     client.upload_modelrun(f"{collection}/", "run", sets(3))
     client.upload_modelrun(collection, "truth", sets(2), ground_truth=True)
@@ -56,6 +58,9 @@ def test_lists(client: LayerNextClient) -> None:
             ("run", "machine", 3, 3),
             ("truth", "human", 2, 2),
         ]
+        assert all(
+            msgspec.convert(r.updated_at, datetime).utcoffset() == timedelta(0) for r in runs
+        )
     assert {"run", "truth"} <= {r.name for r in client.list_model_runs()}
     with pytest.raises(NotFound):
         client.list_model_runs(fresh())

@@ -162,7 +162,7 @@ def test_what_cannot_be(client: LayerNextClient, tmp_path: Path) -> None:
 
 
 def test_runs_go_to_a_project(client: LayerNextClient, tmp_path: Path) -> None:
-    """An upload can name the project that its run is attached to."""
+    """An upload can name the project that its run is attached to, if all of it is stored."""
     name = fill(client, tmp_path, 1)
     made = client.create_annotation_project_from_collection("p", name)
     path = tmp_path / "run.json"
@@ -170,6 +170,11 @@ def test_runs_go_to_a_project(client: LayerNextClient, tmp_path: Path) -> None:
         '{"images": [{"image": "0.png", "annotations": [{"label": "a", "bbox": [1, 2, 3, 4]}]}]}'
     )
     run = fresh("run")
+    bad = tmp_path / "bad.json"
+    bad.write_text(path.read_text().replace("[1, 2, 3, 4]", "[1, 2, -3, 4]"))
+    with pytest.raises(DataError, match="width is -3"):
+        client.upload_annotations_for_folder(name, run, bad, "rectangle", False, True, made.id)
+    assert client.get_project(made.id).runs == []
     client.upload_annotations_for_folder(name, run, path, "rectangle", False, True, made.id)
     assert client.get_project(made.id).runs == [run]
 

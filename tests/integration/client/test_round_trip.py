@@ -20,7 +20,9 @@ from layernext import AttributeValue, ImageAnnotations, LayerNextClient, Rectang
 from layernext.errors import DataError, IncompatibleStack, NotFound, UploadIncomplete
 from layernext.formats import iter_file
 from layernext.model import Geometry, decode_trusted
+from tests.faulty_network import FaultyNetwork
 from tests.integration.client.conftest import Pair
+from tests.stack_process import StackProcess
 from tests.strategies import model_runs, names, v1_images
 
 SAMPLES = Path(__file__).parents[3] / "src" / "layernext" / "cli" / "samples"
@@ -199,6 +201,18 @@ def test_repeated_upload_changes_nothing(pair: Pair) -> None:
         ["0.jpg", "1.jpg", "2.jpg"]
     )
     assert other in list(pair.writer.iter_annotations(collection, "r"))
+
+
+def test_sessions_are_random(published_stack: StackProcess) -> None:
+    """No two uploads share a session, at whatever moment they begin."""
+    network = FaultyNetwork()
+    with LayerNextClient(*published_stack.arguments, http=network) as client:
+        for _ in range(2):
+            client.upload_modelrun(fresh(), "r", [{"image": "a", "annotations": []}])
+    bodies = [json.loads(r.content) for r in network.requests if r.url.path.endswith("/update")]
+    sessions = [body["sessionId"] for body in bodies]
+    assert len(sessions) == len(set(sessions)) == 2
+    assert all(uuid.UUID(session).version == 4 for session in sessions)
 
 
 def test_published_and_native_store_the_same(

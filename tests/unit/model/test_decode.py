@@ -18,9 +18,9 @@ from layernext.model import (
     Line,
     Points,
     Rectangle,
+    confidences_by_label,
     decode_trusted,
     iter_attribute_values,
-    label_counts,
 )
 from tests.strategies import annotation_sets, json_values, v1_images
 
@@ -207,7 +207,7 @@ def test_summaries() -> None:
         {"type": "rectangle", "label": "a", "bbox": [0, 0, 1, 1], "metadata": {"c": "free"}},
     )  # fmt: skip
     image = ImageDecoder(None).decode(v2)
-    assert label_counts(image) == {"a": 2}
+    assert confidences_by_label(image) == {"a": [None, None]}
     assert list(iter_attribute_values(image)) == [("a", "c", "r"), ("a", "c", 2)]
     v1 = image_with({"label": "b", "bbox": [0, 0, 1, 1], "metadata": {"c": "r"}})
     assert list(iter_attribute_values(ImageDecoder("rectangle").decode(v1))) == [("b", "c", "r")]

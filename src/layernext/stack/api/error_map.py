@@ -16,6 +16,7 @@ from litestar.exceptions import HTTPException
 from msgspec import Struct
 
 from layernext.errors import DataError, StackError
+from layernext.stack.api.browser import shows_no_dialog
 
 logger = logging.getLogger("layernext.stack")
 
@@ -98,7 +99,7 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
     request_id: str | None = request.scope["state"].get("request_id")
     status, message, code, details = _described(error, request_id)
     headers = dict(getattr(error, "headers", None) or {})
-    if status == HTTPStatus.UNAUTHORIZED:
+    if status == HTTPStatus.UNAUTHORIZED and not shows_no_dialog(request):
         headers["WWW-Authenticate"] = 'Basic realm="layernext", charset="UTF-8"'
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "1"

@@ -28,17 +28,17 @@ def look_handler(files: Files, objects: ObjectStore) -> Handler:
             results: dict[int, tuple[FileRow, LookResult]] = {}
             for file in pending:
                 context.progress(0.0)
-                results[file.image_id] = (file, _look(file, objects))
+                results[file.image_id] = (file, _look(file, objects, context))
             files.set_look(results)
             last = pending[-1].image_id
 
     return handle
 
 
-def _look(file: FileRow, objects: ObjectStore) -> LookResult:
+def _look(file: FileRow, objects: ObjectStore, context: JobContext) -> LookResult:
     try:
         with _local(file, objects) as (path, checksum):
-            found = look_into(path, file.kind)
+            found = look_into(path, file.kind, lambda: context.progress(0.0))
     except NotFound:
         return LookResult(
             checksum=file.checksum or "",
@@ -56,6 +56,7 @@ def _look(file: FileRow, objects: ObjectStore) -> LookResult:
         height=found.height,
         frame_count=found.frame_count,
         frame_rate=found.frame_rate,
+        duration_s=found.duration_s,
         thumbnail_path=thumbnail_path,
         failure=found.failure,
     )

@@ -48,6 +48,7 @@ from layernext.stack.store.records import (
     ValueRef,
 )
 from layernext.stack.store.selections import Selections
+from layernext.stack.store.sessions import LINK_SECONDS, SESSION_SECONDS
 from layernext.stack.store.splits import SPLITS
 from layernext.stack.store.store import Store
 from layernext.stack.store.uploads import UploadSettings
@@ -55,6 +56,8 @@ from layernext.stack.store.uploads import UploadSettings
 __all__ = [
     "BUILD_JOB",
     "CONTENT_TYPES",
+    "LINK_SECONDS",
+    "SESSION_SECONDS",
     "SPLITS",
     "TASK_STATUSES",
     "BatchPreparation",

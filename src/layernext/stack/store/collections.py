@@ -295,7 +295,9 @@ def _join(connection: sa.Connection, image_id: int, other_id: int, collection_id
         row.operation_id: row
         for row in connection.execute(query.where(annotation_set.c.image_id == other_id))
     }
-    for row in connection.execute(query.where(annotation_set.c.image_id == image_id)).all():
+    moving = connection.execute(query.where(annotation_set.c.image_id == image_id)).all()
+    counters.changed(connection, {row.operation_id for row in moving})
+    for row in moving:
         rival = rivals.get(row.operation_id)
         loser = None
         if rival is not None:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
-from layernext.stack.store.schema import annotation_set, image, operation_collection
+from layernext.stack.store.schema import annotation_set, image, operation, operation_collection
 
 
 def add(
@@ -42,6 +42,16 @@ def add(
     ]
     if rows:
         connection.execute(statement, rows)
+
+
+def changed(connection: sa.Connection, operation_ids: Iterable[int]) -> None:
+    """Note that sets of operations were written, moved to another image, or removed.
+
+    What is kept in memory of them (`set_index`) is known to be old by that.
+    """
+    mine = operation.c.id.in_(sorted(operation_ids))
+    newer = sa.update(operation).where(mine).values(revision=operation.c.revision + 1)
+    connection.execute(newer)
 
 
 def recount(connection: sa.Connection, collection_ids: Iterable[int]) -> None:

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from layernext.errors import Conflict, InvalidRequest, NotFound
 from layernext.model import Mode
-from layernext.stack.store import content
+from layernext.stack.store import content, summaries
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
 from layernext.stack.store.files import unique_name
@@ -288,7 +288,11 @@ class Datasets:
     def _strata(self, version: VersionRow) -> dict[int, str]:
         """The rarest label of each image, as a number."""
         chosen = (
-            sa.select(annotation_set.c.image_id, annotation_set.c.label_summary)
+            sa.select(
+                annotation_set.c.image_id,
+                annotation_set.c.label_summary,
+                annotation_set.c.annotation_count,
+            )
             .join(version_item, version_item.c.image_id == annotation_set.c.image_id)
             .join(operation, operation.c.id == annotation_set.c.operation_id)
             .where(version_item.c.version_id == version.row_id)
@@ -300,7 +304,7 @@ class Datasets:
         totals: dict[int, int] = {}
         with self._database.read() as connection:
             for row in connection.execute(chosen):
-                ids = memoryview(row.label_summary).cast("I")[::2].tolist()
+                ids, _ = summaries.unpack(row.label_summary, row.annotation_count)
                 new = set(ids) - of_image.setdefault(row.image_id, set())
                 of_image[row.image_id] |= new
                 for one in new:

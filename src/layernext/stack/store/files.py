@@ -586,7 +586,7 @@ def _having_file(now: str) -> sa.Update:
     """Gives an image its file; what an earlier file's look has shown is forgotten."""
     forgotten = dict.fromkeys(
         ("content_type", "failure", "thumbnail_path", "width", "height", "frame_count",
-         "frame_rate", "trashed_at")
+         "frame_rate", "duration_s", "trashed_at")
     )  # fmt: skip
     return (
         sa.update(image)

@@ -27,6 +27,7 @@ from layernext.stack.store.schema import (
 )
 from layernext.stack.store.schema_files import file_item, file_upload
 from layernext.stack.store.selections import Selections
+from layernext.stack.store.set_index import SetIndex
 from layernext.stack.store.storable import is_storable
 
 CHUNK = 5_000
@@ -77,6 +78,7 @@ class ItemRow(Struct, frozen=True, kw_only=True):
     height: int | None
     frame_count: int | None
     frame_rate: float | None
+    duration_s: float | None
     fields: dict[str, Any]
     created_at: str
     updated_at: str
@@ -92,6 +94,7 @@ class Items:
 
     def __init__(self, database: Database, selections: Selections) -> None:
         self._database, self._selections = database, selections
+        self._index = SetIndex(database)
 
     # -- listing ----------------------------------------------------------------------------
 
@@ -198,8 +201,11 @@ class Items:
             clauses.append(image.c.created_at >= _moment(wanted.from_date, "fromDate", end=False))
         if wanted.to_date:
             clauses.append(image.c.created_at <= _moment(wanted.to_date, "toDate", end=True))
-        clauses.append(compile_query(self._database, connection, parse_query(wanted.query)))
+        clauses.append(self._fits(connection, wanted.query))
         return sa.and_(*clauses)
+
+    def _fits(self, connection: sa.Connection, query: str) -> sa.ColumnElement[bool]:
+        return compile_query(self._database, self._index, connection, parse_query(query))
 
     # -- selections -------------------------------------------------------------------------
 
@@ -437,6 +443,7 @@ def _item(row: sa.Row[Any]) -> ItemRow:
         height=row.height,
         frame_count=row.frame_count,
         frame_rate=row.frame_rate,
+        duration_s=row.duration_s,
         fields=msgspec.json.decode(row.fields),
         created_at=row.created_at,
         updated_at=row.updated_at or row.created_at,

@@ -10,12 +10,12 @@ from msgspec import Struct
 from layernext.model import (
     CheckedImage,
     Geometry,
+    confidences_by_label,
     distinct_attribute_values,
     is_normalized,
     iter_attribute_values,
-    label_counts,
 )
-from layernext.stack.store import content
+from layernext.stack.store import content, summaries
 
 SetKeyKind: TypeAlias = Literal["name", "unique_name", "storage_path", "published"]
 """What an `ImageKey` says: a file name in a collection, a unique name, a path in a bucket, or the
@@ -44,6 +44,7 @@ class PreparedSet(Struct, gc=False):
         content: zstd of the set's JSON.
         annotation_count: annotations in it.
         label_counts: label to number of annotations.
+        confidences: the `summaries.confidence_codes` of the annotations, label by label.
         attribute_values: (label, attribute name, value as compact JSON) that occur in it; it may
             leave out what an earlier set of the same batch has.
         geometry: of annotations without a ``type``; None for form v2.
@@ -55,6 +56,7 @@ class PreparedSet(Struct, gc=False):
     content: bytes
     annotation_count: int
     label_counts: dict[str, int]
+    confidences: bytes
     attribute_values: set[tuple[str, str, str]]
     geometry: Geometry | None
     normalized: bool
@@ -74,17 +76,22 @@ class BatchPreparation:
         self._normalized = normalized
         self._raws: list[bytes | bytearray | memoryview] = []
         self._sets: list[PreparedSet] = []
+        self._confidences: list[float | None] = []
         self._texts_seen: set[tuple[str, str, Any]] = set()
 
     def add(self, raw: bytes | memoryview, image: CheckedImage, key: ImageKey) -> None:
         """Sum up one set: its JSON, the same decoded, and by what its image is named."""
         self._raws.append(raw)
+        by_label = confidences_by_label(image)
+        for some in by_label.values():
+            self._confidences += some
         self._sets.append(
             PreparedSet(
                 key=key,
                 content=b"",
                 annotation_count=len(image.annotations),
-                label_counts=label_counts(image),
+                label_counts=dict(zip(by_label, map(len, by_label.values()), strict=True)),
+                confidences=b"",
                 attribute_values=self._new_values(image),
                 geometry=self._geometry,
                 normalized=self._normalized or is_normalized(image),
@@ -105,14 +112,19 @@ class BatchPreparation:
         return {(label, name, value_text(value)) for label, name, value in found}
 
     def finish(self) -> list[PreparedSet]:
-        """Compress everything and give the sets.
+        """Compress everything, sum up the confidences, and give the sets.
 
         One call for the whole batch: it leaves the interpreter to other threads meanwhile.
         """
         if self._raws:
             packed = content.compressor().multi_compress_to_buffer(self._raws)
+            codes = summaries.confidence_codes(self._confidences).tobytes()
+            start = 0
             for place, prepared in enumerate(self._sets):
                 prepared.content = packed[place].tobytes()
+                end = start + summaries.CODE_BYTES * prepared.annotation_count
+                prepared.confidences = codes[start:end]
+                start = end
         return self._sets
 
 

@@ -196,5 +196,6 @@ class LookResult(Struct, frozen=True, kw_only=True):
     height: int | None = None
     frame_count: int | None = None
     frame_rate: float | None = None
+    duration_s: float | None = None
     thumbnail_path: str | None = None
     failure: str | None = None

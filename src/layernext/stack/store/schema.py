@@ -110,6 +110,7 @@ image = Table(
     Column("height", Integer),
     Column("frame_count", Integer),
     Column("frame_rate", Double),
+    Column("duration_s", Double),
     # A JSON object; its `Tags` are a list of strings. `image_field` has it as rows, for queries.
     Column("fields", Text, nullable=False, server_default="{}"),
     Column("created_at", Text, nullable=False),
@@ -227,6 +228,8 @@ operation = Table(
     Column("name", Text, nullable=False),
     Column("mode", Text, nullable=False),
     Column("created_at", Text, nullable=False),
+    # Grows with every change of its sets, so that what is kept of them in memory is known to be old.
+    Column("revision", BigInteger, nullable=False, server_default="0"),
     UniqueConstraint("name", "mode"),
 )
 
@@ -288,7 +291,7 @@ annotation_set = Table(
     Column("is_named", Boolean, nullable=False),
     Column("annotation_count", Integer, nullable=False),
     Column("updated_at", Text, nullable=False),
-    # Pairs of 32-bit little-endian numbers: label id, annotations with it.
+    # Labels and confidences, as `summaries` packs them.
     Column("label_summary", LargeBinary, nullable=False),
     # Of a set merged from several of one upload: pairs of 64-bit numbers, position and annotations.
     Column("parts", LargeBinary),

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain
 from typing import Any
 
 import sqlalchemy as sa
 
 from layernext.errors import DataError, Problem, TooLarge
 from layernext.model import Mode
-from layernext.stack.store import content, counters, images, uploads
+from layernext.stack.store import content, counters, images, summaries, uploads
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
 from layernext.stack.store.labels import Labels, Seen
@@ -121,6 +120,7 @@ def _write_sets(
     if rows:
         _upsert(database, connection, rows)
         counters.add(database, connection, row.operation_id, changes)
+        counters.changed(connection, [row.operation_id])
 
 
 def _upsert(database: Database, connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
@@ -162,7 +162,7 @@ def _single(position: int, prepared: PreparedSet, name: str, label_ids: LabelIds
         "normalized": prepared.normalized,
         "is_named": prepared.is_named and prepared.key.name == name,
         "annotation_count": prepared.annotation_count,
-        "label_summary": _summary(prepared.label_counts, label_ids),
+        "label_summary": summaries.pack(_pairs(prepared, label_ids), prepared.confidences),
         "parts": None,
         "content": prepared.content,
     }
@@ -180,18 +180,16 @@ def _merged(
         DataError: they cannot be one, because their coordinates mean different things.
     """
     parts: dict[int, content.Parts] = {}
-    counts: dict[int, int] = {}
+    summed: list[tuple[summaries.Counts, bytes]] = []
     meanings = set()
     if before is not None:
         parts |= _split(before)
-        counts |= _read_summary(before.label_summary)
+        summed.append(summaries.unpack(before.label_summary, before.annotation_count))
         meanings.add((before.geometry, bool(before.normalized)))
     for position, prepared in entries:
         parts[position] = content.parts_of(prepared.content)
         meanings.add((GEOMETRY_CODES[prepared.geometry], prepared.normalized))
-        for label, count in prepared.label_counts.items():
-            label_id = label_ids[label]
-            counts[label_id] = counts.get(label_id, 0) + count
+        summed.append((dict(_pairs(prepared, label_ids)), prepared.confidences))
     if len(meanings) > 1:
         text = "comes several times in one upload, in pixels and normalized"
         raise DataError(Problem(f"image {name!r}", text))
@@ -204,7 +202,7 @@ def _merged(
         "normalized": normalized,
         "is_named": True,
         "annotation_count": sum(sizes[1::2]),
-        "label_summary": _pack_summary(counts),
+        "label_summary": summaries.merged(summed),
         "parts": array("Q", sizes).tobytes(),
         "content": content.merged(name, (parts[at] for at in ordered)),
     }
@@ -222,19 +220,9 @@ def _split(row: sa.Row[Any]) -> dict[int, content.Parts]:
     return parts
 
 
-def _summary(label_counts: Mapping[str, int], label_ids: LabelIds) -> bytes:
-    ids = map(label_ids.__getitem__, label_counts)
-    pairs = zip(ids, label_counts.values(), strict=True)
-    return array("I", list(chain.from_iterable(pairs))).tobytes()
-
-
-def _pack_summary(counts: Mapping[int, int]) -> bytes:
-    return array("I", list(chain.from_iterable(counts.items()))).tobytes()
-
-
-def _read_summary(packed: bytes) -> dict[int, int]:
-    numbers = array("I", packed)
-    return dict(zip(numbers[::2], numbers[1::2], strict=True))
+def _pairs(prepared: PreparedSet, label_ids: LabelIds) -> Iterator[tuple[int, int]]:
+    ids = map(label_ids.__getitem__, prepared.label_counts)
+    return zip(ids, prepared.label_counts.values(), strict=True)
 
 
 def _chunks(ids: Iterable[int]) -> Iterator[list[int]]:
@@ -266,5 +254,6 @@ def remove(
     count, annotations = connection.execute(sa.select(sa.func.count(), total).where(chosen)).one()
     connection.execute(sa.delete(annotation_set).where(chosen))
     connection.execute(sa.delete(operation_collection).where(counted))
+    counters.changed(connection, ids)
     uploads.end_all(connection, ids, collection_id)
     return RemoveResult(sets=int(count), annotations=int(annotations))

@@ -38,6 +38,7 @@ from layernext.stack.store.records import (
 )
 from layernext.stack.store.schema import collection, operation, operation_collection, setting
 from layernext.stack.store.selections import Selections
+from layernext.stack.store.sessions import Sessions
 from layernext.stack.store.storable import is_storable
 from layernext.stack.store.uploads import UploadSettings
 from layernext.wire.native import BatchResult, PageOf, RemoveResult, UploadRequest, UploadState
@@ -58,6 +59,7 @@ class Store:
         items: images and other files, by query.
         datasets: frozen selections, divided into splits.
         projects: images that people annotate, cut into tasks.
+        sessions: who is signed in to the pages.
     """
 
     def __init__(self, database: Database) -> None:
@@ -71,6 +73,7 @@ class Store:
         self.items = Items(database, self.selections)
         self.datasets = Datasets(database)
         self.projects = Projects(database)
+        self.sessions = Sessions(database)
 
     @classmethod
     def open(cls, url: str) -> Store:

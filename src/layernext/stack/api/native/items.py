@@ -114,6 +114,7 @@ def _item(request: Call, row: ItemRow) -> Item:
         height=row.height,
         frame_count=row.frame_count,
         frame_rate=row.frame_rate,
+        duration_s=row.duration_s,
         metadata=row.fields,
         created_at=row.created_at,
         updated_at=row.updated_at,

@@ -1,29 +1,24 @@
 """From the tree of a query to SQL over `image`, every value a bound parameter.
 
 Conditions about annotation sets that stand together in an AND speak of one set: the images that have
-such a set are found first. What only the sets' own JSON can tell (confidence, geometry, attributes) is
-looked up in there, of the sets that fit otherwise; their images go into the statement as one parameter.
+such a set are found first (`sets`), and go into the statement as one parameter.
 """
 
 from __future__ import annotations
 
-import fnmatch
 import re
-from array import array
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
+import numpy as np
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
-from layernext.model import Annotation, decode_trusted
-from layernext.stack.store import content
 from layernext.stack.store.database import Database
-from layernext.stack.store.query.fields import ATTRIBUTE, METADATA
+from layernext.stack.store.query.fields import METADATA
 from layernext.stack.store.query.parse import All, Condition, Either, Node, Not, Query, Value
+from layernext.stack.store.query.sets import SetConditions
 from layernext.stack.store.schema import (
-    GEOMETRIES_BY_CODE,
     annotation_set,
     collection,
     image,
@@ -32,22 +27,23 @@ from layernext.stack.store.schema import (
     operation,
 )
 from layernext.stack.store.schema_embeddings import embedding, embedding_model
+from layernext.stack.store.set_index import Int64s, SetIndex
 
 Clause = sa.ColumnElement[bool]
 
-SETS_AT_ONCE = 2_000
 
-
-def compile_query(database: Database, connection: sa.Connection, query: Query) -> Clause:
+def compile_query(
+    database: Database, index: SetIndex, connection: sa.Connection, query: Query
+) -> Clause:
     """What an image must fulfil; sets are looked through on the same connection."""
     if query.root is None:
         return sa.true()
-    return _Compiler(database, connection).clause(query.root)
+    return _Compiler(database, index, connection).clause(query.root)
 
 
 class _Compiler:
-    def __init__(self, database: Database, connection: sa.Connection) -> None:
-        self._database, self._connection = database, connection
+    def __init__(self, database: Database, index: SetIndex, connection: sa.Connection) -> None:
+        self._database, self._index, self._connection = database, index, connection
 
     def clause(self, node: Node) -> Clause:
         if isinstance(node, Condition):
@@ -103,6 +99,7 @@ class _Compiler:
             "height": image.c.height,
             "frame_count": image.c.frame_count,
             "frame_rate": image.c.frame_rate,
+            "duration": image.c.duration_s,
             "has_file": image.c.has_file,
             "state": image.c.state,
         }
@@ -123,21 +120,22 @@ class _Compiler:
         ]
         for name in ("run", "ground_truth"):
             prefilter += [_compare(operation.c.name, one) for one in by_name.pop(name, [])]
-        if set(by_name) <= {"annotation.count"}:
-            prefilter += [
-                _compare(annotation_set.c.annotation_count, one)
-                for one in by_name.get("annotation.count", [])
-            ]
+        if not by_name:
             found = (
                 sa.select(annotation_set.c.id)
                 .join(operation, operation.c.id == annotation_set.c.operation_id)
                 .where(chosen, *prefilter)
             )
             return found.exists()
-        ids = self._scan(prefilter, by_name)
-        return self._has_id(ids)
+        wanted = SetConditions(by_name, self._labels(by_name.get("annotation.label", [])))
+        chosen_operations = sa.select(operation.c.id).where(*prefilter).order_by(operation.c.id)
+        ids = [
+            wanted.find(self._connection, self._index, each)
+            for each in self._connection.execute(chosen_operations).scalars().all()
+        ]
+        return self._has_id(np.unique(np.concatenate(ids)) if ids else np.zeros(0, np.int64))
 
-    def _has_id(self, ids: array[int]) -> Clause:
+    def _has_id(self, ids: Int64s) -> Clause:
         if not len(ids):
             return sa.false()
         if self._database.is_sqlite:
@@ -147,126 +145,13 @@ class _Compiler:
         listed = sa.bindparam(None, ids.tolist(), postgresql.ARRAY(sa.BigInteger))
         return image.c.id == sa.any_(listed)
 
-    def _scan(self, prefilter: list[Clause], by_name: dict[str, list[Condition]]) -> array[int]:
-        """The images that have a set which fits, found by looking at the sets."""
-        labels = self._labels(by_name.get("annotation.label", []))
-        if labels is not None and not labels:
-            return array("q")
-        needs_content = set(by_name) - {"annotation.label", "annotation.count"}
-        counts = by_name.get("annotation.count", [])
-        matches = _matcher(by_name) if needs_content else None
-        found = array("q")
-        last = -1
-        for row in self._sets(prefilter, with_content=bool(needs_content)):
-            if row.image_id == last:
-                continue
-            summary = memoryview(row.label_summary).cast("I")
-            if labels is not None and labels.isdisjoint(summary[::2].tolist()):
-                continue
-            number = _labelled(summary, labels) if matches is None else matches(row, labels)
-            if all(_holds(one, number) for one in counts) if counts else number > 0:
-                last = row.image_id
-                found.append(last)
-        return found
-
-    def _labels(self, conditions: list[Condition]) -> _Labels | None:
+    def _labels(self, conditions: list[Condition]) -> dict[int, str] | None:
         """Row ids and names of the labels that fit; None if none are asked for."""
         if not conditions:
             return None
         clauses = [_compare(label.c.name, one) for one in conditions]
         rows = self._connection.execute(sa.select(label.c.id, label.c.name).where(*clauses))
-        return _Labels({row.id: row.name for row in rows})
-
-    def _sets(self, prefilter: list[Clause], *, with_content: bool) -> Iterator[sa.Row[Any]]:
-        columns: list[Any] = [annotation_set.c.image_id, annotation_set.c.label_summary]
-        if with_content:
-            columns += [annotation_set.c.content, annotation_set.c.geometry]
-        query = sa.select(*columns)
-        if prefilter:
-            query = query.join(operation, operation.c.id == annotation_set.c.operation_id)
-        # By image, so that each is noted once.
-        query = query.where(*prefilter).order_by(annotation_set.c.image_id)
-        with self._connection.execute(query.execution_options(yield_per=SETS_AT_ONCE)) as rows:
-            yield from rows
-
-
-class _Labels:
-    """Labels by id and by name."""
-
-    def __init__(self, names: dict[int, str]) -> None:
-        self.ids = frozenset(names)
-        self.names = frozenset(names.values())
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def isdisjoint(self, ids: list[int]) -> bool:
-        return self.ids.isdisjoint(ids)
-
-
-def _labelled(summary: memoryview[int], labels: _Labels | None) -> int:
-    """How many annotations of a set have one of the labels."""
-    pairs = zip(summary[::2].tolist(), summary[1::2].tolist(), strict=True)
-    return sum(count for one, count in pairs if labels is None or one in labels.ids)
-
-
-def _matcher(
-    by_name: dict[str, list[Condition]],
-) -> Callable[[sa.Row[Any], _Labels | None], int]:
-    """Counts the annotations of a set that fulfil what only its content can tell."""
-    confidences = by_name.get("annotation.confidence", [])
-    geometries = by_name.get("annotation.geometry", [])
-    attributes = {
-        name[len(ATTRIBUTE) :]: conditions
-        for name, conditions in by_name.items()
-        if name.startswith(ATTRIBUTE)
-    }
-
-    def fits(one: Annotation, labels: _Labels | None) -> bool:
-        if labels is not None and one.label not in labels.names:
-            return False
-        if confidences and (
-            one.confidence is None or not all(_holds(each, one.confidence) for each in confidences)
-        ):
-            return False
-        if not all(one.geometry in each.values for each in geometries):
-            return False
-        return all(
-            any(_holds(each, _plain(value.value)) for value in one.attributes.get(name, []))
-            for name, conditions in attributes.items()
-            for each in conditions
-        )
-
-    def count(row: sa.Row[Any], labels: _Labels | None) -> int:
-        decoded = decode_trusted(content.unpack(row.content), GEOMETRIES_BY_CODE[row.geometry])
-        return sum(fits(one, labels) for one in decoded.annotations)
-
-    return count
-
-
-def _plain(value: Any) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
-
-
-def _holds(condition: Condition, value: float | str) -> bool:
-    """Whether a value in memory fulfils a condition: as `_compare` has it in SQL."""
-    first: Any = condition.values[0]
-    given: Any = value
-    if condition.until is not None:
-        return bool(first <= given <= condition.until)
-    if condition.operator == "=":
-        return given in condition.values
-    if condition.operator == "~":
-        pattern = str(first).lower()
-        if "*" not in pattern and "?" not in pattern:
-            return pattern in str(given).lower()
-        escaped = re.sub(r"\[", "[[]", pattern)
-        return fnmatch.fnmatchcase(str(given).lower(), escaped)
-    return bool(
-        {"<": given < first, "<=": given <= first, ">": given > first, ">=": given >= first}[
-            condition.operator
-        ]
-    )
+        return {row.id: row.name for row in rows}
 
 
 def _compare(column: Any, node: Condition) -> Clause:

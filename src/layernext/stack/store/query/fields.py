@@ -38,6 +38,7 @@ _FIELDS = [
     Field("height", "number"),
     Field("frame_count", "number"),
     Field("frame_rate", "number"),
+    Field("duration", "number"),
     Field("has_file", "flag"),
     Field("state", "word", ("pending", "ready", "failed")),
     Field("annotated", "word", ("raw", "machine", "human")),

@@ -1,0 +1,31 @@
+"""Metrics on arrays: how good a model run is against a ground truth, image by image.
+
+The way of the data: `Evaluator.add` decodes the sets of an image into packed columns (`packing`);
+for a batch of images the pairs that are alike enough are found (`similarity`) and matched
+(`matching`); what is left of them is a `Part` (`parts`), a few numbers an annotation. `result` makes
+averages (`averages`), curves and calibration (`curves`), confusions and tallies (`tallies`) of it.
+The types of all results are in `layernext.model`, so that they can be read without numpy.
+
+**A new geometry or similarity** is one function and one entry:
+``similarity(run_shapes, truth_shapes, image_wh) -> (N, M)``, for one image, with shapes in pixels:
+boxes as an array (N, 4) of x, y, width, height; polygons and lines as a list of N arrays (K, 2).
+Wrap it as ``Measure(function)`` in `similarity.measure_for`; if lower is better (a distance), as
+``Measure(function, is_distance=True)``: it is negated in `Measure.candidates` and nowhere else, and
+thresholds are with it (`EvaluationSettings.is_distance`).
+"""
+
+from layernext.evaluation.evaluator import Evaluator
+from layernext.evaluation.files import evaluate_files, evaluate_files_to_evaluator
+from layernext.evaluation.image import match_image
+from layernext.evaluation.packing import Source
+from layernext.evaluation.similarity import Measure, bbox_iou
+
+__all__ = [
+    "Evaluator",
+    "Measure",
+    "Source",
+    "bbox_iou",
+    "evaluate_files",
+    "evaluate_files_to_evaluator",
+    "match_image",
+]

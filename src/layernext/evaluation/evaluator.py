@@ -1,0 +1,338 @@
+"""The accumulator: annotation sets go in image by image, an evaluation comes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+
+from layernext.errors import DataError, Problem
+from layernext.evaluation.averages import Averages, averages, iter_labels, summary
+from layernext.evaluation.curves import Best, calibration, curve
+from layernext.evaluation.packing import AnySet, IndexArray, LabelCodes, Packer, Source
+from layernext.evaluation.parts import Part, concatenate, in_order, match_batch, relabelled
+from layernext.evaluation.similarity import measure_for
+from layernext.evaluation.tallies import Outcome, confusion_matrix, iter_tallies, outcome
+from layernext.model import (
+    Curve,
+    Evaluation,
+    EvaluationSettings,
+    ImageTally,
+    LabelScores,
+)
+
+BATCH_IMAGES = 256
+"""Images matched at once: enough for numpy to be fast, few enough for its arrays to stay in cache."""
+
+BATCH_ANNOTATIONS = 20_000
+"""Fewer images are matched at once when they have more annotations than this."""
+
+
+class Evaluator:
+    """Evaluates a run against a ground truth, given image by image.
+
+    What is kept is some 50 bytes an annotation; shapes are forgotten once a batch is matched. An
+    evaluator can be pickled and merged, so that parts of the images can be evaluated in other
+    processes. Neither the order of images nor their division changes a result: where the order
+    matters, between equal confidences, images go by name.
+
+    Args:
+        settings: what is wanted; blanks are the protocol's own.
+        truth: how the sets of the ground truth are to be read.
+        run: how those of the run are.
+
+    Raises:
+        ConfigurationError: the settings contradict each other.
+
+    Example:
+        >>> evaluator = Evaluator()
+        >>> box = b'{"annotations": [{"type": "rectangle", "label": "cup", "bbox": [0, 0, 4, 4]}]}'
+        >>> evaluator.add("a.jpg", box, box)
+        >>> evaluator.result().summary["AP"]
+        1.0
+    """
+
+    def __init__(
+        self,
+        settings: EvaluationSettings | None = None,
+        *,
+        truth: Source | None = None,
+        run: Source | None = None,
+    ) -> None:
+        self.settings = (settings or EvaluationSettings()).complete()
+        self._sources = (truth or Source(), run or Source())
+        self._labels = LabelCodes()
+        self._packers = self._new_packers()
+        self._image_whs: list[tuple[float, float] | None] = []
+        self._images: list[str] = []
+        self._parts: list[Part] = []
+        self._part_images: list[int] = []
+        self._counts = {
+            "images_without_truth": 0,
+            "images_without_run": 0,
+            "other_geometry": 0,
+        }
+        self._is_whole = False  # whether there is one part, in order
+        self._over_limit = 0
+        self._without_confidence = 0
+
+    def _new_packers(self) -> tuple[Packer, Packer]:
+        geometry = self.settings.geometry
+        return (
+            Packer(geometry, self._labels, is_truth=True),
+            Packer(geometry, self._labels, is_truth=False),
+        )
+
+    def add(
+        self,
+        image: str,
+        truth: AnySet | None,
+        run: AnySet | None,
+        *,
+        image_wh: tuple[float, float] | None = None,
+    ) -> None:
+        """Add an image.
+
+        Args:
+            image: its name; each may come once.
+            truth: its annotation set in the ground truth; None counts as empty.
+            run: its annotation set in the run; None: the run says nothing of it, which counts as
+                having found nothing.
+            image_wh: width and height in pixels, needed where coordinates are fractions.
+
+        Raises:
+            DataError: a set is not valid; names the image and the place.
+        """
+        truths, runs = self._packers
+        truths.add(truth, self._sources[0], image_wh, image)
+        runs.add(run, self._sources[1], image_wh, image)
+        self._counts["images_without_run"] += run is None
+        self._images.append(image)
+        self._image_whs.append(image_wh)
+        gathered = truths.annotation_count + runs.annotation_count
+        if len(self._image_whs) >= BATCH_IMAGES or gathered >= BATCH_ANNOTATIONS:
+            self._match()
+
+    def count_images_without_truth(self, count: int) -> None:
+        """Note how many images of the run are left out because no truth is known of them."""
+        self._counts["images_without_truth"] += count
+
+    def _match(self) -> None:
+        """Match what was gathered, and forget its shapes."""
+        if not self._image_whs:
+            return
+        truths, runs = (packer.take() for packer in self._packers)
+        part = match_batch(runs, truths, self._image_whs, self.settings, measure_for(self.settings))
+        self._over_limit += runs.count - len(part.label)
+        for packer in self._packers:
+            self._counts["other_geometry"] += packer.other_geometry
+            packer.other_geometry = 0
+        self._without_confidence += self._packers[1].without_confidence
+        self._packers[1].without_confidence = 0
+        self._parts.append(part)
+        self._part_images.append(len(self._image_whs))
+        self._image_whs = []
+        self._is_whole = False
+
+    def merge(self, other: Evaluator) -> None:
+        """Add everything that another evaluator was given; it must not be used any more.
+
+        Raises:
+            ValueError: it has other settings.
+        """
+        if other.settings != self.settings:
+            raise ValueError("evaluators with different settings cannot be merged")
+        self._match()
+        other._match()
+        codes = np.array([self._labels[label] for label in other._labels], np.int32)
+        self._parts += [relabelled(part, codes) for part in other._parts]
+        self._part_images += other._part_images
+        self._is_whole = False
+        self._images += other._images
+        for name, count in other._counts.items():
+            self._counts[name] += count
+        self._over_limit += other._over_limit
+        self._without_confidence += other._without_confidence
+
+    def __getstate__(self) -> dict[str, Any]:
+        self._match()
+        state = self.__dict__.copy()
+        del state["_packers"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._packers = self._new_packers()
+
+    def _whole(self) -> Part:
+        """Everything in one part, with images and labels in the order of their names.
+
+        Raises:
+            DataError: an image was added twice.
+        """
+        self._match()
+        if self._is_whole:
+            return self._parts[0]
+        if not self._parts:
+            empty = [packer.take() for packer in self._packers]
+            measure = measure_for(self.settings)
+            return match_batch(empty[1], empty[0], [], self.settings, measure)
+        part = concatenate(self._parts, self._part_images)
+        names = sorted(range(len(self._images)), key=self._images.__getitem__)
+        self._images.sort()
+        for before, after in pairwise(self._images):
+            if before == after:
+                raise DataError(Problem(before, "was given twice"))
+        labels = {label: code for code, label in enumerate(sorted(self._labels))}
+        codes = np.array([labels[label] for label in self._labels], np.int32)
+        self._labels.clear()  # the packers have it, too
+        self._labels.update(labels)
+        place = np.empty(len(names), np.int64)
+        place[names] = np.arange(len(names))
+        part = in_order(relabelled(part, codes), place)
+        self._parts, self._part_images = [part], [len(self._images)]
+        self._is_whole = True
+        return part
+
+    def result(self) -> Evaluation:
+        """The evaluation of everything added so far.
+
+        Raises:
+            DataError: an image was added twice.
+        """
+        part = self._whole()
+        labels = list(self._labels)
+        order = np.lexsort((-part.score, part.label))
+        means = averages(part, self.settings, len(labels), order)
+        everything = self._curve(None, part, np.argsort(-part.score, kind="stable"))
+        single = [
+            self._curve(label, part, members)
+            for label, members in zip(
+                labels, iter_labels(part.label, order, len(labels)), strict=True
+            )
+        ]
+        best = everything[1]
+        confidence = self.settings.confidence
+        if confidence is None and best is not None:
+            confidence = best.confidence
+        found = outcome(part, confidence or 0.0)
+        overall = _scores(found, slice(None), slice(None), part, self._sign)
+        counted = part.score[~part.is_ignored]
+        has_confidence = len(counted) > 0 and not self._without_confidence
+        return Evaluation(
+            settings=self.settings,
+            summary=summary(means, self.settings) | _rates(overall),
+            confidence=confidence,
+            counts=self._all_counts(part),
+            labels=[
+                self._label_scores(label, code, part, found, means, single[code][1])
+                for code, label in enumerate(labels)
+            ],
+            curves=[everything[0], *(each for each, _ in single)],
+            confusion=confusion_matrix(
+                part, found, labels, self._match_threshold, confidence or 0.0
+            ),
+            calibration=(
+                calibration(counted, part.found[~part.is_ignored] >= 0, self.settings.bins)
+                if has_confidence
+                else None
+            ),
+            errors=None,
+            slices=[],
+        )
+
+    def iter_tallies(self, confidence: float | None = None) -> Iterator[ImageTally]:
+        """The tally of every image, by name.
+
+        Args:
+            confidence: annotations below are left out; None: that of `result`.
+        """
+        part = self._whole()
+        if confidence is None:
+            confidence = self.settings.confidence
+        if confidence is None:
+            best = self._curve(None, part, np.argsort(-part.score, kind="stable"))[1]
+            confidence = best.confidence if best else 0.0
+        found = outcome(part, confidence)
+        yield from iter_tallies(part, found, list(self._labels), self._images, self._sign)
+
+    @property
+    def _match_threshold(self) -> float:
+        assert self.settings.match_threshold is not None  # noqa: S101 - they are completed
+        return self.settings.match_threshold
+
+    @property
+    def _sign(self) -> float:
+        return -1.0 if self.settings.is_distance else 1.0
+
+    def _curve(
+        self, label: str | None, part: Part, members: IndexArray
+    ) -> tuple[Curve, Best | None]:
+        counted = members[~part.is_ignored[members]]
+        counts = (part.truth_ignored & np.uint64(1)) == 0
+        if label is not None:
+            counts &= part.truth_label == self._labels[label]
+        return curve(
+            label, part.score[counted], part.found[counted] >= 0, int(np.count_nonzero(counts))
+        )
+
+    def _label_scores(
+        self,
+        label: str,
+        code: int,
+        part: Part,
+        found: Outcome,
+        means: Averages,
+        best: Best | None,
+    ) -> LabelScores:
+        runs, truths = part.label == code, part.truth_label == code
+        scores = _scores(found, runs, truths, part, self._sign)
+        own = Averages(
+            means.precision[code : code + 1],
+            means.recall[code : code + 1],
+            means.truths[code : code + 1],
+        )
+        return LabelScores(
+            label=label,
+            truths=int(means.truths[code, 0]),
+            annotations=int(np.count_nonzero(runs & ~part.is_ignored)),
+            best_f1=best.f1 if best else None,
+            best_confidence=best.confidence if best else None,
+            scores=summary(own, self.settings),
+            **scores,
+        )
+
+    def _all_counts(self, part: Part) -> dict[str, int]:
+        ignored = (part.truth_ignored & np.uint64(1)) != 0
+        return {
+            "images": len(self._images),
+            "truths": int(np.count_nonzero(~ignored)),
+            "ignored_truths": int(np.count_nonzero(ignored)),
+            "annotations": int(np.count_nonzero(~part.is_ignored)),
+            "ignored_annotations": int(np.count_nonzero(part.is_ignored)),
+            "annotations_over_limit": self._over_limit,
+            **self._counts,
+        }
+
+
+def _scores(found: Outcome, runs: Any, truths: Any, part: Part, sign: float) -> dict[str, Any]:
+    right = found.is_right[runs]
+    hits = int(np.count_nonzero(right))
+    false = int(np.count_nonzero(found.counts[runs])) - hits
+    missed = int(np.count_nonzero(found.truth_counts[truths])) - hits
+    alike = part.similarity[runs][right]
+    return {
+        "true_positives": hits,
+        "false_positives": false,
+        "missed": missed,
+        "precision": hits / (hits + false) if hits + false else None,
+        "recall": hits / (hits + missed) if hits + missed else None,
+        "f1": 2 * hits / (2 * hits + false + missed) if hits + false + missed else None,
+        "mean_similarity": sign * float(np.mean(alike, dtype=float)) if hits else None,
+    }
+
+
+def _rates(scores: dict[str, Any]) -> dict[str, float | None]:
+    return {name: scores[name] for name in ("precision", "recall", "f1", "mean_similarity")}

@@ -1,0 +1,247 @@
+"""Evaluation of two files, without a stack.
+
+Both files are looked through once for where each image stands; then each image's two sets are read
+from their places, partition by partition, in this process or in those of an executor. So images may
+stand in any order, and memory does not grow with the files. Compressed files are decompressed into a
+temporary folder first: in them no place can be gone to.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, as_completed
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from layernext.errors import DataError, FormatError, Problem
+from layernext.evaluation.evaluator import Evaluator
+from layernext.evaluation.packing import Source
+from layernext.formats import Spans, detect_geometry, iter_raw_images, open_decompressed
+from layernext.model import (
+    Evaluation,
+    EvaluationSettings,
+    Geometry,
+    find_image_problems,
+)
+
+PARTITION_IMAGES = 2_000
+"""Images that a process is given at a time: some seconds of work, so that progress is seen."""
+
+Place = tuple[int, int]
+"""First byte and length."""
+
+Progress = Callable[[int, int], None]
+"""Called with the number of images done, and of all."""
+
+_PLAIN_STARTS = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xef\xbb\xbf")
+
+
+class _Named(Struct, gc=False):
+    image: str
+
+
+_decode_name = msgspec.json.Decoder(_Named).decode
+
+
+class _Task(Struct, frozen=True, kw_only=True):
+    """Some images of two plain files."""
+
+    truth_path: str
+    run_path: str
+    settings: EvaluationSettings
+    truth: Source
+    run: Source
+    images: list[tuple[str, Place, Place | None]]
+
+
+def evaluate_files(
+    truth_path: str | os.PathLike[str],
+    run_path: str | os.PathLike[str],
+    settings: EvaluationSettings | None = None,
+    *,
+    truth_geometry: Geometry | None = None,
+    run_geometry: Geometry | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Evaluate a run's file against a ground truth's.
+
+    The images are those of the ground truth: what the run says of others is left out and counted, and
+    where the run says nothing it has found nothing.
+
+    Args:
+        truth_path: LayerNext JSON, form v1 or v2; plain, ``.gz`` or ``.zst``.
+        run_path: likewise.
+        settings: what is wanted; blanks are the protocol's own.
+        truth_geometry: of a form v1 file; found out if left out.
+        run_geometry: likewise.
+        executor: where partitions of the images are evaluated; None: here. Its workers must see the
+            same files.
+        progress: called after each partition.
+
+    Raises:
+        FormatError, DataError: a file is wrong; names the file and the place.
+        ConfigurationError: the settings contradict each other.
+    """
+    return evaluate_files_to_evaluator(
+        truth_path,
+        run_path,
+        settings,
+        truth_geometry=truth_geometry,
+        run_geometry=run_geometry,
+        executor=executor,
+        progress=progress,
+    ).result()
+
+
+def evaluate_files_to_evaluator(
+    truth_path: str | os.PathLike[str],
+    run_path: str | os.PathLike[str],
+    settings: EvaluationSettings | None = None,
+    *,
+    truth_geometry: Geometry | None = None,
+    run_geometry: Geometry | None = None,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+) -> Evaluator:
+    """As `evaluate_files`, but the evaluator itself, which also has the tallies of the images."""
+    whole = (settings or EvaluationSettings()).complete()
+    sources = (
+        Source(truth_geometry or detect_geometry(truth_path)),
+        Source(run_geometry or detect_geometry(run_path)),
+    )
+    with ExitStack() as stack:
+        plain = [stack.enter_context(_plain_file(path)) for path in (truth_path, run_path)]
+        names = [Path(path).name for path in (truth_path, run_path)]
+        indexing = [
+            _call(executor, _index, path, source.geometry, name)
+            for path, source, name in zip(plain, sources, names, strict=True)
+        ]
+        truths, runs = (each.result() for each in indexing)
+        images = [(name, place, runs.get(name)) for name, place in sorted(truths.items())]
+        evaluator = Evaluator(whole, truth=sources[0], run=sources[1])
+        evaluator.count_images_without_truth(len(runs.keys() - truths.keys()))
+        tasks = [
+            _Task(
+                truth_path=plain[0],
+                run_path=plain[1],
+                settings=whole,
+                truth=sources[0],
+                run=sources[1],
+                images=images[start : start + PARTITION_IMAGES],
+            )
+            for start in range(0, len(images), PARTITION_IMAGES)
+        ]
+        done = 0
+        for partial, count in _carry_out(tasks, executor):
+            evaluator.merge(partial)
+            done += count
+            if progress is not None:
+                progress(done, len(images))
+    return evaluator
+
+
+def _carry_out(tasks: list[_Task], executor: Executor | None) -> Iterator[tuple[Evaluator, int]]:
+    if executor is None:
+        for task in tasks:
+            yield _evaluate(task), len(task.images)
+        return
+    futures = {executor.submit(_evaluate, task): len(task.images) for task in tasks}
+    try:
+        for future in as_completed(list(futures)):
+            yield future.result(), futures.pop(future)
+    finally:
+        for future in futures:
+            future.cancel()
+
+
+def _call(
+    executor: Executor | None, call: Callable[..., dict[str, Place]], *arguments: object
+) -> Future[dict[str, Place]]:
+    if executor is not None:
+        return executor.submit(call, *arguments)
+    future: Future[dict[str, Place]] = Future()
+    future.set_result(call(*arguments))
+    return future
+
+
+def _index(path: str, geometry: Geometry | None, file: str) -> dict[str, Place]:
+    """Where each image stands in a plain file."""
+    found: dict[str, Place] = {}
+    spans = Spans()
+    name: str | None = None
+
+    def judge(raw: bytes) -> bool:
+        nonlocal name
+        name = _name_of(raw)
+        return name is not None
+
+    with open_decompressed(path) as stream:
+        for number, raw in enumerate(iter_raw_images(stream, file=file, judge=judge, spans=spans)):
+            image = name or _name_of(raw)
+            name = None
+            if image is None:
+                problems = find_image_problems(raw, geometry, number)
+                raise DataError(problems or Problem(f"images[{number}]", "has no name"), file=file)
+            if image in found:
+                raise DataError(
+                    Problem(f"images[{number}].image", f"{image!r} is there twice"), file=file
+                )
+            found[image] = spans.place(number)
+    return found
+
+
+def _name_of(raw: bytes) -> str | None:
+    try:
+        return _decode_name(raw).image
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+@contextmanager
+def _plain_file(path: str | os.PathLike[str]) -> Iterator[str]:
+    """A path to the file's plain content: its own, or that of a temporary copy."""
+    with open_decompressed(path) as stream:
+        with Path(path).open("rb") as raw:
+            is_plain = not raw.read(4).startswith(_PLAIN_STARTS)
+        if is_plain:
+            yield os.fspath(path)
+            return
+        with tempfile.TemporaryDirectory(prefix="layernext-") as folder:
+            copy = Path(folder) / "plain.json"
+            with copy.open("wb") as file:
+                shutil.copyfileobj(stream, file, 1 << 20)
+            yield str(copy)
+
+
+def _evaluate(task: _Task) -> Evaluator:
+    """Evaluate some images; runs in a worker."""
+    evaluator = Evaluator(task.settings, truth=task.truth, run=task.run)
+    with _mapped(task.truth_path) as truths, _mapped(task.run_path) as runs:
+        for image, truth, run in task.images:
+            evaluator.add(image, _bytes(truths, truth), None if run is None else _bytes(runs, run))
+    return evaluator
+
+
+def _bytes(content: mmap.mmap, place: Place) -> bytes:
+    start, length = place
+    found = content[start : start + length]
+    if len(found) != length:
+        raise FormatError("a file was changed while it was read")
+    return found
+
+
+@contextmanager
+def _mapped(path: str) -> Iterator[mmap.mmap]:
+    with (
+        Path(path).open("rb") as file,
+        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
+    ):
+        yield content

@@ -1,0 +1,126 @@
+"""The matches of a single image, one by one: what a page colours its shapes by."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from layernext.evaluation.packing import FloatArray, LabelCodes, Packer, Source
+from layernext.evaluation.parts import Part, match_batch, turns_of
+from layernext.evaluation.similarity import measure_for
+from layernext.evaluation.tallies import Outcome, outcome
+from layernext.model import (
+    AnnotationMatch,
+    EvaluationSettings,
+    ImageAnnotations,
+    ImageMatches,
+    TruthMatch,
+)
+
+
+def match_image(
+    truth: ImageAnnotations | None,
+    run: ImageAnnotations | None,
+    settings: EvaluationSettings | None = None,
+    confidence: float = 0.0,
+    *,
+    image_wh: tuple[float, float] | None = None,
+) -> ImageMatches:
+    """Who found what in one image.
+
+    Args:
+        truth: the image's annotation set in the ground truth; None counts as empty.
+        run: that in the run.
+        settings: as for the evaluation that this is shown with; blanks are the protocol's own.
+        confidence: annotations below are left out.
+        image_wh: width and height in pixels, needed where coordinates are fractions.
+
+    Raises:
+        DataError: coordinates are fractions, and the size is not given.
+        ConfigurationError: the settings contradict each other.
+
+    Example:
+        >>> from layernext import Rectangle
+        >>> box = Rectangle(label="cup", bbox=(0, 0, 4, 4))
+        >>> found = match_image(*[ImageAnnotations(image="a.jpg", annotations=[box])] * 2)
+        >>> found.annotations[0].outcome, found.truths[0].annotation
+        ('matched', 0)
+    """
+    whole = (settings or EvaluationSettings()).complete()
+    labels = LabelCodes()
+    sides = []
+    places = []
+    for is_truth, found in ((True, truth), (False, run)):
+        packer = Packer(whole.geometry, labels, is_truth=is_truth)
+        packer.add(found, Source(), image_wh, found.image if found else "")
+        sides.append(packer.take())
+        annotations = found.annotations if found else []
+        places.append([i for i, one in enumerate(annotations) if one.geometry == whole.geometry])
+    truths, runs = sides
+    measure = measure_for(whole)
+    part = match_batch(runs, truths, [image_wh], whole, measure)
+    order, _ = turns_of(runs, whole)
+    run_places = [places[1][i] for i in order.tolist()]
+    sign = -1.0 if measure.is_distance else 1.0
+    alike = sign * measure.similarity(runs.in_order(order).shapes, truths.shapes, image_wh)
+    matches = _Described(part, outcome(part, confidence), alike, sign, places[0], run_places)
+    annotations_out = [AnnotationMatch(outcome="left_out")] * len(run.annotations if run else ())
+    for row, place in enumerate(run_places):
+        annotations_out[place] = matches.annotation(row, confidence, whole)
+    truths_out = [TruthMatch(outcome="left_out")] * len(truth.annotations if truth else ())
+    for row, place in enumerate(places[0]):
+        truths_out[place] = matches.truth(row)
+    return ImageMatches(annotations=annotations_out, truths=truths_out)
+
+
+class _Described:
+    """Says of each annotation and truth what became of it."""
+
+    def __init__(
+        self,
+        part: Part,
+        found: Outcome,
+        alike: FloatArray,
+        sign: float,
+        truth_places: list[int],
+        run_places: list[int],
+    ) -> None:
+        self._part, self._found, self._alike, self._sign = part, found, alike, sign
+        self._truth_places, self._run_places = truth_places, run_places
+
+    def annotation(
+        self, row: int, confidence: float, settings: EvaluationSettings
+    ) -> AnnotationMatch:
+        part, found = self._part, self._found
+        if part.score[row] < confidence:
+            return AnnotationMatch(outcome="left_out")
+        if part.is_ignored[row]:
+            return AnnotationMatch(outcome="ignored")
+        if found.is_right[row]:
+            return self._about("matched", row, int(part.found[row]))
+        if found.taken_for[row] >= 0:
+            return self._about("mislabelled", row, int(found.taken_for[row]))
+        assert settings.match_threshold is not None  # noqa: S101 - they are completed
+        is_candidate = (part.truth_label == part.label[row]) & found.is_found
+        is_candidate &= self._alike[row] >= self._sign * settings.match_threshold
+        if is_candidate.any():
+            best = int(np.argmax(np.where(is_candidate, self._alike[row], -np.inf)))
+            return self._about("duplicate", row, best)
+        return AnnotationMatch(outcome="false_positive")
+
+    def _about(self, outcome: Any, row: int, truth: int) -> AnnotationMatch:
+        alike = self._sign * float(self._alike[row, truth])
+        return AnnotationMatch(outcome=outcome, truth=self._truth_places[truth], similarity=alike)
+
+    def truth(self, row: int) -> TruthMatch:
+        part, found = self._part, self._found
+        if not found.truth_counts[row]:
+            return TruthMatch(outcome="ignored")
+        if found.is_found[row]:
+            return TruthMatch(outcome="found", annotation=self._run_places[int(part.found_by[row])])
+        if found.taken_by[row] >= 0:
+            return TruthMatch(
+                outcome="mislabelled", annotation=self._run_places[int(found.taken_by[row])]
+            )
+        return TruthMatch(outcome="missed")

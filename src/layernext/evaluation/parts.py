@@ -1,0 +1,240 @@
+"""What is kept of a batch of images once it is matched: a few numbers an annotation, no shapes.
+
+A `Part` is all that grows while an evaluation runs: some 50 bytes an annotation of the run, 20 a
+truth. Parts of different images can be made anywhere and put together in any order.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from msgspec import Struct
+from msgspec.structs import fields as struct_fields
+from msgspec.structs import replace
+from numpy.typing import NDArray
+
+from layernext.evaluation.matching import (
+    BitArray,
+    Matches,
+    match_greedily,
+    repeat_bits,
+    threshold_bits,
+)
+from layernext.evaluation.packing import Columns, FloatArray, IndexArray
+from layernext.evaluation.similarity import Measure, Pairs
+from layernext.model import EvaluationSettings
+
+Int32Array = NDArray[np.int32]
+Float32Array = NDArray[np.float32]
+BoolArray = NDArray[np.bool_]
+
+
+class Part(Struct):
+    """Matched annotations of some images.
+
+    Attributes:
+        image, label, score, rank: (N,) of the run, sorted by image, label and falling score; rank is
+            the place within image and label.
+        matched: (N,) bit ``t * areas + a``: found a truth that counts at this threshold and size.
+        ignored: (N,) bit: counts neither for nor against.
+        found: (N,) the truth found at the match threshold, as index in the part, or -1.
+        similarity: (N,) of that pair.
+        is_ignored: (N,) counts neither for nor against at the match threshold.
+        truth_image, truth_label: (M,).
+        truth_ignored: (M,) bit ``a``: the truth does not count at this size.
+        found_by: (M,) the annotation that found it at the match threshold, or -1.
+        pair_run, pair_truth, pair_similarity: (P,) pairs of different labels at the match threshold
+            whose annotation found no truth of its own label.
+    """
+
+    image: Int32Array
+    label: Int32Array
+    score: FloatArray
+    rank: Int32Array
+    matched: BitArray
+    ignored: BitArray
+    found: Int32Array
+    similarity: Float32Array
+    is_ignored: BoolArray
+    truth_image: Int32Array
+    truth_label: Int32Array
+    truth_ignored: BitArray
+    found_by: Int32Array
+    pair_run: Int32Array
+    pair_truth: Int32Array
+    pair_similarity: Float32Array
+
+
+_RUN_INDEXES = ("found_by", "pair_run")
+_TRUTH_INDEXES = ("found", "pair_truth")
+_IMAGE_INDEXES = ("image", "truth_image")
+_LABELS = ("label", "truth_label")
+_PAIRS = ("pair_run", "pair_truth", "pair_similarity")
+_TRUTHS = ("truth_image", "truth_label", "truth_ignored", "found_by")
+
+
+def concatenate(parts: list[Part], image_counts: list[int]) -> Part:
+    """One part of several; indexes go on counting."""
+    if len(parts) == 1:
+        return parts[0]
+    columns: dict[str, Any] = {each.name: [] for each in struct_fields(Part)}
+    runs = truths = images = 0
+    for part, image_count in zip(parts, image_counts, strict=True):
+        for name, column in columns.items():
+            values = getattr(part, name)
+            if name in _IMAGE_INDEXES:
+                values = values + np.int32(images)
+            elif name in _RUN_INDEXES:
+                values = np.where(values < 0, values, values + np.int32(runs))
+            elif name in _TRUTH_INDEXES:
+                values = np.where(values < 0, values, values + np.int32(truths))
+            column.append(values)
+        runs += len(part.label)
+        truths += len(part.truth_label)
+        images += image_count
+    return Part(**{name: np.concatenate(column) for name, column in columns.items()})
+
+
+def in_order(part: Part, place: IndexArray) -> Part:
+    """The part by image, and within an image by label: nothing tells how it came about.
+
+    Args:
+        part: with the label codes that are to stay.
+        place: the new number of each image.
+    """
+    image = place[part.image]
+    run = np.lexsort((part.label, image))
+    truth = np.argsort(place[part.truth_image], kind="stable")
+    columns = {each.name: getattr(part, each.name) for each in struct_fields(Part)}
+    columns |= {"image": image, "truth_image": place[part.truth_image]}
+    columns |= {name: _moved(columns[name], run) for name in _RUN_INDEXES}
+    columns |= {name: _moved(columns[name], truth) for name in _TRUTH_INDEXES}
+    pair = np.lexsort((columns["pair_truth"], columns["pair_run"]))
+    for name, values in columns.items():
+        side = pair if name in _PAIRS else truth if name in _TRUTHS else run
+        columns[name] = values[side].astype(getattr(part, name).dtype)
+    return Part(**columns)
+
+
+def _moved(indexes: Int32Array, order: IndexArray) -> Int32Array:
+    """Indexes of rows that were put in `order`; -1 stays."""
+    now = np.empty(len(order) + 1, np.int32)
+    now[order] = np.arange(len(order))
+    now[-1] = -1
+    return now[indexes]
+
+
+def relabelled(part: Part, codes: Int32Array) -> Part:
+    """The part with other label codes: `codes` gives the new one for each old one."""
+    changed: dict[str, Any] = {name: codes[getattr(part, name)] for name in _LABELS}
+    return replace(part, **changed)
+
+
+def match_batch(
+    run: Columns,
+    truth: Columns,
+    image_whs: list[tuple[float, float] | None],
+    settings: EvaluationSettings,
+    measure: Measure,
+) -> Part:
+    """Match a batch of images.
+
+    Args:
+        run, truth: of the same images.
+        image_whs: width and height of each, where known.
+        settings: completed.
+        measure: for their geometry and protocol.
+    """
+    order, rank = turns_of(run, settings)
+    run = run.in_order(order)
+    sign = -1.0 if settings.is_distance else 1.0
+    thresholds = tuple(sign * each for each in settings.thresholds)
+    assert settings.match_threshold is not None  # noqa: S101 - they are completed
+    match_threshold = sign * settings.match_threshold
+    floor = min(*thresholds, match_threshold)
+    pairs = measure.candidates(run, truth, floor, image_whs)
+    is_same = run.label[pairs.run] == truth.label[pairs.truth]
+    same = pairs.where(is_same)
+    group = _numbered(run.image, run.label)
+
+    areas = len(settings.areas)
+    truth_ignored = _outside(truth.area, settings)
+    truth_ignored[truth.ignore] = (1 << areas) - 1
+    matches = match_greedily(
+        same,
+        group,
+        threshold_bits(same.similarity, thresholds, areas),
+        repeat_bits(truth_ignored, len(thresholds), areas),
+        truth.crowd,
+    )
+    outside = repeat_bits(_outside(run.area, settings), len(thresholds), areas)
+    plain = match_greedily(
+        same,
+        group,
+        threshold_bits(same.similarity, (match_threshold,), 1),
+        truth.ignore.astype(np.uint64),
+        truth.crowd,
+    )
+    is_ignored = plain.ignored != 0
+    found = np.where(is_ignored, -1, plain.truth)
+    other = _other_labels(pairs, is_same, plain, truth, match_threshold)
+    return Part(
+        image=run.image.astype(np.int32),
+        label=run.label.astype(np.int32),
+        score=run.score,
+        rank=rank.astype(np.int32),
+        matched=matches.matched & ~matches.ignored,
+        ignored=matches.ignored | (outside & ~matches.matched),
+        found=found.astype(np.int32),
+        similarity=plain.similarity.astype(np.float32),
+        is_ignored=is_ignored,
+        truth_image=truth.image.astype(np.int32),
+        truth_label=truth.label.astype(np.int32),
+        truth_ignored=truth_ignored,
+        found_by=_inverse(found, truth.count).astype(np.int32),
+        pair_run=other.run.astype(np.int32),
+        pair_truth=other.truth.astype(np.int32),
+        pair_similarity=other.similarity.astype(np.float32),
+    )
+
+
+def turns_of(run: Columns, settings: EvaluationSettings) -> tuple[IndexArray, IndexArray]:
+    """The order in which annotations take turns, without those beyond the limit, and their ranks."""
+    order = np.lexsort((-run.score, run.label, run.image))
+    group = _numbered(run.image[order], run.label[order])
+    starts = np.flatnonzero(np.diff(group, prepend=-1))
+    rank = np.arange(len(group)) - starts[group]
+    kept = rank < settings.max_annotations[-1]
+    return order[kept], rank[kept]
+
+
+def _numbered(image: IndexArray, label: IndexArray) -> IndexArray:
+    """0, 1, 2 … for each run of equal image and label."""
+    if not len(image):
+        return np.zeros(0, np.int64)
+    is_new = (image[1:] != image[:-1]) | (label[1:] != label[:-1])
+    return np.concatenate([[0], np.cumsum(is_new)])
+
+
+def _outside(area: FloatArray, settings: EvaluationSettings) -> BitArray:
+    bits = np.zeros(len(area), np.uint64)
+    for number, each in enumerate(settings.areas):
+        bits[(area < each.low) | (area > each.high)] |= np.uint64(1 << number)
+    return bits
+
+
+def _inverse(found: IndexArray, count: int) -> IndexArray:
+    found_by = np.full(count, -1, np.int64)
+    finders = np.flatnonzero(found >= 0)
+    found_by[found[finders]] = finders
+    return found_by
+
+
+def _other_labels(
+    pairs: Pairs, is_same: BoolArray, plain: Matches, truth: Columns, threshold: float
+) -> Pairs:
+    """Pairs of different labels that a confusion may be made of."""
+    wanted = ~is_same & (pairs.similarity >= threshold)
+    wanted &= (plain.matched[pairs.run] == 0) & ~truth.ignore[pairs.truth]
+    return pairs.where(wanted)

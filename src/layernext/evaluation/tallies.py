@@ -1,0 +1,155 @@
+"""Who found what at one confidence: the counts of each image, and the confusion matrix."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from msgspec import Struct
+
+from layernext.evaluation.matching import match_greedily
+from layernext.evaluation.packing import IndexArray
+from layernext.evaluation.parts import BoolArray, Part
+from layernext.evaluation.similarity import Pairs
+from layernext.model import ConfusionMatrix, ImageTally
+
+
+class Outcome(Struct):
+    """Every annotation and truth at one confidence.
+
+    Attributes:
+        counts: (N,) whether the annotation counts: confident enough, and not ignored.
+        is_right: (N,) whether it found a truth of its label.
+        taken_for: (N,) the truth of another label that a wrong annotation is on, or -1.
+        truth_counts: (M,) whether the truth counts.
+        is_found: (M,) whether it was found, with its label.
+        taken_by: (M,) the annotation that took a truth that was not found for another label, or -1.
+    """
+
+    counts: BoolArray
+    is_right: BoolArray
+    taken_for: IndexArray
+    truth_counts: BoolArray
+    is_found: BoolArray
+    taken_by: IndexArray
+
+
+def outcome(part: Part, confidence: float) -> Outcome:
+    """Who found what, if annotations below `confidence` are left out.
+
+    True positives are those of the greedy matching: what an annotation finds does not depend on less
+    confident ones. What is left of both sides is then paired across labels, again the most confident
+    first: those are confusions.
+    """
+    counts = (part.score >= confidence) & ~part.is_ignored
+    is_right = counts & (part.found >= 0)
+    truth_counts = (part.truth_ignored & np.uint64(1)) == 0
+    is_found = np.append(is_right, False)[part.found_by]
+    open_pairs = np.flatnonzero(counts[part.pair_run] & ~is_found[part.pair_truth])
+    taken_for = np.full(len(counts), -1, np.int64)
+    taken_by = np.full(len(truth_counts), -1, np.int64)
+    if len(open_pairs):
+        # Turns go by confidence within an image, whatever the label.
+        order = np.lexsort((-part.score, part.image))
+        place = np.empty_like(order)
+        place[order] = np.arange(len(order))
+        pairs = Pairs(
+            place[part.pair_run[open_pairs]],
+            part.pair_truth[open_pairs].astype(np.int64),
+            part.pair_similarity[open_pairs].astype(float),
+        )
+        one = np.ones(len(open_pairs), np.uint64)
+        none = np.zeros(len(truth_counts), np.uint64)
+        matches = match_greedily(
+            pairs, part.image[order].astype(np.int64), one, none, none.astype(bool)
+        )
+        taken_for[order] = matches.truth
+        takers = np.flatnonzero(taken_for >= 0)
+        taken_by[taken_for[takers]] = takers
+    return Outcome(counts, is_right, taken_for, truth_counts, is_found, taken_by)
+
+
+def confusions(part: Part, found: Outcome, label_count: int) -> tuple[IndexArray, ...]:
+    """Image, label of the truth and label of the run of everything that counts.
+
+    The background is `label_count`.
+    """
+    right = np.flatnonzero(found.is_right)
+    taken = np.flatnonzero(found.taken_for >= 0)
+    false = np.flatnonzero(found.counts & ~found.is_right & (found.taken_for < 0))
+    missed = np.flatnonzero(found.truth_counts & ~found.is_found & (found.taken_by < 0))
+    background = [np.full(len(each), label_count) for each in (false, missed)]
+    images = [part.image[right], part.image[taken], part.image[false], part.truth_image[missed]]
+    truths = [
+        part.label[right],
+        part.truth_label[found.taken_for[taken]],
+        background[0],
+        part.truth_label[missed],
+    ]
+    runs = [part.label[right], part.label[taken], part.label[false], background[1]]
+    return tuple(np.concatenate(each).astype(np.int64) for each in (images, truths, runs))
+
+
+def confusion_matrix(
+    part: Part, found: Outcome, labels: Sequence[str], threshold: float, confidence: float
+) -> ConfusionMatrix:
+    """The confusion matrix; `labels` by code."""
+    size = len(labels) + 1
+    _, truths, runs = confusions(part, found, len(labels))
+    counts = np.bincount(truths * size + runs, minlength=size * size).reshape(size, size)
+    return ConfusionMatrix(
+        labels=list(labels),
+        counts=counts.tolist(),
+        match_threshold=threshold,
+        confidence=confidence,
+    )
+
+
+def iter_tallies(
+    part: Part, found: Outcome, labels: Sequence[str], images: Sequence[str], sign: float
+) -> Iterator[ImageTally]:
+    """The tally of each image.
+
+    Args:
+        part: everything matched.
+        found: at the wanted confidence.
+        labels: by code.
+        images: names by number.
+        sign: -1 where similarities are negated distances.
+    """
+    count = len(images)
+    right = np.flatnonzero(found.is_right)
+
+    def counted(image: IndexArray) -> IndexArray:
+        return np.bincount(image, minlength=count)
+
+    truths = counted(part.truth_image[found.truth_counts])
+    annotations = counted(part.image[found.counts])
+    hits = counted(part.image[right])
+    mislabelled = counted(part.image[found.taken_for >= 0])
+    sums = np.bincount(part.image[right], sign * part.similarity[right], count)
+    image, truth_label, run_label = confusions(part, found, len(labels))
+    names: list[str | None] = [*labels, None]
+    keys, repeats = np.unique(np.stack([image, truth_label, run_label]), axis=1, return_counts=True)
+    bounds = np.searchsorted(keys[0], np.arange(count + 1))
+    for number in range(count):
+        rows = slice(bounds[number], bounds[number + 1])
+        hit = int(hits[number])
+        involved = int(truths[number] + annotations[number])
+        yield ImageTally(
+            image=images[number],
+            truths=int(truths[number]),
+            annotations=int(annotations[number]),
+            true_positives=hit,
+            false_positives=int(annotations[number]) - hit,
+            missed=int(truths[number]) - hit,
+            mislabelled=int(mislabelled[number]),
+            mean_similarity=float(sums[number] / hit) if hit else None,
+            f1=2 * hit / involved if involved else None,
+            confusion=[
+                (names[there], names[said], int(times))
+                for there, said, times in zip(
+                    keys[1, rows], keys[2, rows], repeats[rows], strict=True
+                )
+            ],
+        )

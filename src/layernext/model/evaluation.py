@@ -1,0 +1,297 @@
+"""What an evaluation found, as typed data: numbers, tables and curves; no numpy is needed to read it.
+
+A number that is undefined (an average over no truth, a precision of no annotation) is None, never a
+number that stands for nothing. Names of numbers are those of the field: ``AP``, ``AP50``, ``APs``,
+``AR100``.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from msgspec import field
+
+from layernext.model.collection import Record
+from layernext.model.evaluation_settings import EvaluationSettings
+
+METHOD = 1
+"""Goes up when the same input would give other numbers: stored results of before are then stale."""
+
+BACKGROUND = "(background)"
+"""How the last row and column of a confusion matrix are called where they are shown."""
+
+
+class LabelScores(Record, frozen=True, kw_only=True):
+    """The numbers of one label.
+
+    Attributes:
+        label: which.
+        truths: annotations of the ground truth that count.
+        annotations: of the run, at every confidence, those that count.
+        true_positives, false_positives, missed: at the evaluation's `confidence`.
+        precision, recall, f1: at the evaluation's `confidence`.
+        best_f1: highest F1 at any confidence, and `best_confidence` where that is.
+        mean_similarity: IoU (or distance) of the true positives on average.
+        scores: the averages by name, as in `Evaluation.summary`.
+        frequency: ``r``, ``c`` or ``f`` (LVIS: rare, common, frequent); else None.
+    """
+
+    label: str
+    truths: int
+    annotations: int
+    true_positives: int
+    false_positives: int
+    missed: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    best_f1: float | None
+    best_confidence: float | None
+    mean_similarity: float | None
+    scores: dict[str, float | None]
+    frequency: Literal["r", "c", "f"] | None = None
+
+
+class Curve(Record, frozen=True, kw_only=True):
+    """Precision, recall and F1 over confidence, at the match threshold.
+
+    Attributes:
+        label: of one label, or None: all labels together.
+        confidence: falling; a point counts every annotation with at least this confidence. At most
+            some 200 points: of longer curves those that are evenly spread over recall are kept, the
+            first, the last and the one with the best F1 among them.
+        precision, recall, f1: at each point.
+    """
+
+    label: str | None
+    confidence: list[float]
+    precision: list[float]
+    recall: list[float]
+    f1: list[float]
+
+
+class ConfusionMatrix(Record, frozen=True, kw_only=True):
+    """What was there, and what the run took it for.
+
+    Attributes:
+        labels: of the rows and columns but the last, which is the background.
+        counts: a row for each label of the truth, a column for each of the run. Last column: truths
+            that nothing was found for. Last row: annotations where nothing is.
+        match_threshold: similarity from which a pair counts.
+        confidence: annotations below are left out.
+    """
+
+    labels: list[str]
+    counts: list[list[int]]
+    match_threshold: float
+    confidence: float
+
+
+class CalibrationBin(Record, frozen=True, kw_only=True):
+    """Annotations whose confidence lies in one interval.
+
+    Attributes:
+        low, high: the interval; `low` itself belongs to the bin before, but for 0.
+        annotations: how many.
+        confidence: on average; None for an empty bin.
+        precision: the share that is right; None for an empty bin.
+    """
+
+    low: float
+    high: float
+    annotations: int
+    confidence: float | None
+    precision: float | None
+
+
+class Calibration(Record, frozen=True, kw_only=True):
+    """Whether a confidence of 0.8 is right in 80 of 100 cases, at the match threshold.
+
+    Attributes:
+        bins: of equal width over 0 to 1.
+        expected_error: ECE: the distance of confidence and precision, averaged over annotations.
+        largest_error: MCE: the largest distance of a bin.
+        brier: mean squared distance of confidence and outcome.
+    """
+
+    bins: list[CalibrationBin]
+    expected_error: float | None
+    largest_error: float | None
+    brier: float | None
+
+
+class ErrorKind(Record, frozen=True, kw_only=True):
+    """One kind of error.
+
+    Attributes:
+        count: how often, at every confidence.
+        ap_cost: how much higher AP at the match threshold would be without these errors.
+    """
+
+    count: int
+    ap_cost: float | None
+
+
+class ErrorKinds(Record, frozen=True, kw_only=True):
+    """Errors by kind, after TIDE (Bolya et al., ECCV 2020), with what each costs.
+
+    Attributes:
+        ap: AP at the match threshold that the costs start from.
+        classification: right place, wrong label.
+        localisation: right label, wrong place.
+        both: wrong label and wrong place.
+        duplicate: a truth found a second time.
+        background: nothing is there.
+        missed: truths that no error above accounts for.
+        false_positives, false_negatives: cost of all errors of one side; counts are of the
+            annotations that are wrong, and of the truths that were not found.
+        background_threshold: similarity from which an annotation has a place at all.
+    """
+
+    ap: float | None
+    classification: ErrorKind
+    localisation: ErrorKind
+    both: ErrorKind
+    duplicate: ErrorKind
+    background: ErrorKind
+    missed: ErrorKind
+    false_positives: ErrorKind
+    false_negatives: ErrorKind
+    background_threshold: float
+
+
+class SliceScores(Record, frozen=True, kw_only=True):
+    """The numbers of a part of the data.
+
+    Attributes:
+        kind: ``metadata``: images with this value of their metadata. ``attribute``: truths with this
+            value of an attribute; annotations of the run count as far as they match those, so there
+            is no precision. ``label``: as `LabelScores`, for tables over all kinds.
+        name: of the metadata field or attribute; the label for the kind ``label``.
+        value: as text.
+        images: that belong to it.
+        truths: that belong to it.
+        annotations: of the run that belong to it, at the evaluation's `confidence`; None for
+            attributes.
+        true_positives: at the evaluation's `confidence`.
+        precision, recall, f1: at the evaluation's `confidence`.
+        mean_similarity: of the true positives.
+        agreement: for attributes: of the true positives that name the attribute themselves, the
+            share that names this value.
+        scores: ``AP`` and ``AP50`` of the part, where they are defined.
+    """
+
+    kind: Literal["metadata", "attribute", "label"]
+    name: str
+    value: str
+    images: int
+    truths: int
+    annotations: int | None
+    true_positives: int
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    mean_similarity: float | None
+    agreement: float | None = None
+    scores: dict[str, float | None] = field(default_factory=dict)
+
+
+class ImageTally(Record, frozen=True, kw_only=True):
+    """How a run did in one image, at one confidence and the match threshold.
+
+    Attributes:
+        image: its name.
+        truths: that count.
+        annotations: of the run that count, with at least that confidence.
+        true_positives: truths that were found, with their label.
+        false_positives: annotations that found no truth of their label; the mislabelled are among
+            them.
+        missed: truths that were not found; the mislabelled are among them.
+        mislabelled: truths that were found under another label.
+        mean_similarity: IoU (or distance) of the true positives on average; None without any.
+        f1: 2 TP / (2 TP + FP + missed); None for an image with neither truths nor annotations.
+        confusion: (label of the truth, label of the run, count), None for the background: what the
+            image adds to the confusion matrix; agreements are in it, too.
+    """
+
+    image: str
+    truths: int
+    annotations: int
+    true_positives: int
+    false_positives: int
+    missed: int
+    mislabelled: int
+    mean_similarity: float | None
+    f1: float | None
+    confusion: list[tuple[str | None, str | None, int]] = field(default_factory=list)
+
+
+class Evaluation(Record, frozen=True, kw_only=True):
+    """What was measured of a run against a ground truth.
+
+    Attributes:
+        settings: with every blank filled in.
+        summary: the numbers by name; None where undefined. For ``coco``: AP, AP50, AP75, APs, APm,
+            APl, AR1, AR10, AR100, ARs, ARm, ARl. For every protocol: precision, recall, f1 at
+            `confidence`, mean_similarity.
+        confidence: at which tables are made: the one asked for, or the best for F1; None without
+            annotations or truths.
+        counts: images, images_without_truth (left out), images_without_run (nothing found there),
+            truths, ignored_truths, annotations, ignored_annotations, other_geometry (left out).
+        labels: by name.
+        curves: all labels first, then each.
+        confusion: at `confidence`.
+        calibration: over all labels; None if the run has no confidences.
+        errors: None where the protocol has none.
+        slices: those asked for.
+        method: `METHOD` when it was made.
+    """
+
+    settings: EvaluationSettings
+    summary: dict[str, float | None]
+    confidence: float | None
+    counts: dict[str, int]
+    labels: list[LabelScores]
+    curves: list[Curve]
+    confusion: ConfusionMatrix
+    calibration: Calibration | None
+    errors: ErrorKinds | None
+    slices: list[SliceScores]
+    method: int = METHOD
+
+
+class AnnotationMatch(Record, frozen=True, kw_only=True):
+    """What became of one annotation of a run in an image.
+
+    Attributes:
+        outcome: ``matched``: it found a truth of its label. ``duplicate``: it would have, but a more
+            confident one has it. ``mislabelled``: it is on a truth of another label.
+            ``false_positive``: on none. ``ignored``: on a truth that does not count. ``left_out``:
+            below the confidence, beyond the limit of annotations, or of another geometry.
+        truth: index of the truth it is about, in the set's annotations; None where there is none.
+        similarity: with that truth: IoU, or a distance.
+    """
+
+    outcome: Literal["matched", "duplicate", "mislabelled", "false_positive", "ignored", "left_out"]
+    truth: int | None = None
+    similarity: float | None = None
+
+
+class TruthMatch(Record, frozen=True, kw_only=True):
+    """What became of one truth of an image.
+
+    Attributes:
+        outcome: ``found``; ``mislabelled``: found under another label; ``missed``; ``ignored``: it
+            does not count; ``left_out``: of another geometry.
+        annotation: index of the annotation that found or mislabelled it; None where there is none.
+    """
+
+    outcome: Literal["found", "mislabelled", "missed", "ignored", "left_out"]
+    annotation: int | None = None
+
+
+class ImageMatches(Record, frozen=True, kw_only=True):
+    """Who found what in one image: an entry for each annotation and truth, in their sets' order."""
+
+    annotations: list[AnnotationMatch]
+    truths: list[TruthMatch]

@@ -1,0 +1,172 @@
+"""What an evaluation is asked to do: one struct, and each protocol's own numbers for its blanks.
+
+A protocol is a published way to count. Sources, with what is special to each, are in
+docs/evaluation.md; the numbers stand here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from layernext.errors import ConfigurationError
+from layernext.model.collection import Record
+
+EvaluatedGeometry: TypeAlias = Literal["rectangle", "polygon", "line"]
+"""The geometries that can be evaluated."""
+
+Protocol: TypeAlias = Literal["coco", "voc", "voc2007", "lvis", "lane-f1", "chamfer"]
+"""``coco``, ``voc``, ``voc2007`` and ``lvis`` for boxes and polygons; the others for lines."""
+
+DEFAULT_PROTOCOLS: dict[EvaluatedGeometry, Protocol] = {
+    "rectangle": "coco",
+    "polygon": "coco",
+    "line": "lane-f1",
+}
+
+MAX_BITS = 64
+"""Thresholds times area ranges: each pair is one bit of a number that an annotation keeps."""
+
+
+class AreaRange(Struct, frozen=True):
+    """Which truths an average is taken over, by size.
+
+    Attributes:
+        name: goes into the names of numbers: ``s`` gives ``APs``; empty for all sizes.
+        low, high: area in square pixels, both included, as COCO has it.
+    """
+
+    name: str
+    low: float
+    high: float
+
+
+ALL_AREAS = AreaRange("", 0.0, 1e10)
+"""Every size, with COCO's own upper bound (params.areaRng in cocoeval.py)."""
+
+COCO_AREAS = (
+    ALL_AREAS,
+    AreaRange("s", 0.0, 32.0**2),
+    AreaRange("m", 32.0**2, 96.0**2),
+    AreaRange("l", 96.0**2, 1e10),
+)
+
+COCO_THRESHOLDS = (*(0.5 + step * ((0.95 - 0.5) / 9) for step in range(9)), 0.95)
+""".50 to .95 in steps of .05: the doubles of ``numpy.linspace(.5, .95, 10)``, to the last digit."""
+
+
+class _Defaults(Struct, frozen=True):
+    geometries: tuple[EvaluatedGeometry, ...]
+    thresholds: tuple[float, ...]
+    areas: tuple[AreaRange, ...]
+    max_annotations: tuple[int, ...]
+    match_threshold: float
+
+
+_SHAPES: tuple[EvaluatedGeometry, ...] = ("rectangle", "polygon")
+_NO_LIMIT = (1 << 31) - 1
+
+PROTOCOLS: dict[Protocol, _Defaults] = {
+    "coco": _Defaults(_SHAPES, COCO_THRESHOLDS, COCO_AREAS, (1, 10, 100), 0.5),
+    "lvis": _Defaults(_SHAPES, COCO_THRESHOLDS, COCO_AREAS, (300,), 0.5),
+    "voc": _Defaults(_SHAPES, (0.5,), (ALL_AREAS,), (_NO_LIMIT,), 0.5),
+    "voc2007": _Defaults(_SHAPES, (0.5,), (ALL_AREAS,), (_NO_LIMIT,), 0.5),
+    # IoU of lines drawn 30 pixels wide (CULane).
+    "lane-f1": _Defaults(("line",), (0.5, 0.3), (ALL_AREAS,), (_NO_LIMIT,), 0.5),
+    # Distances in pixels.
+    "chamfer": _Defaults(("line",), (5.0, 10.0, 15.0), (ALL_AREAS,), (_NO_LIMIT,), 10.0),
+}
+
+
+class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
+    """What is evaluated, and how.
+
+    Attributes:
+        geometry: annotations of others are left out, and counted.
+        protocol: None is ``coco`` for boxes and polygons, ``lane-f1`` for lines.
+        thresholds: at which averages are taken: IoU from 0 to 1, or for ``chamfer`` distances in
+            pixels. Empty: the protocol's own.
+        areas: size ranges for averages; the first is the one that all else is counted in. Empty:
+            the protocol's own.
+        max_annotations: of one label in one image, best first: recall is given at each, precision at
+            the last. For ``lvis`` of all labels of an image together. Empty: the protocol's own.
+        match_threshold: where curves, confusion, error kinds and tallies are made; None: the
+            protocol's own, IoU 0.5.
+        confidence: at which confusion, tallies and each label's precision and recall are given; None
+            takes the one that is best for F1 over all labels.
+        slices: names of attributes of the truth's annotations, and of the images' metadata, for
+            which tables are made, a row for each value. ``*`` stands for every attribute.
+        bins: of the calibration.
+        line_width: pixels that a line is drawn wide for ``lane-f1``.
+    """
+
+    geometry: EvaluatedGeometry = "rectangle"
+    protocol: Protocol | None = None
+    thresholds: tuple[float, ...] = ()
+    areas: tuple[AreaRange, ...] = ()
+    max_annotations: tuple[int, ...] = ()
+    match_threshold: float | None = None
+    confidence: float | None = None
+    slices: tuple[str, ...] = ()
+    bins: int = 15
+    line_width: float = 30.0
+
+    @property
+    def is_distance(self) -> bool:
+        """Whether thresholds are distances, which are better the lower they are."""
+        return self.protocol == "chamfer"
+
+    def complete(self) -> EvaluationSettings:
+        """The same settings with the protocol's own numbers in place of every blank, checked.
+
+        Raises:
+            ConfigurationError: they contradict each other or are out of range; says which.
+        """
+        protocol = self.protocol or DEFAULT_PROTOCOLS[self.geometry]
+        own = PROTOCOLS[protocol]
+        if self.geometry not in own.geometries:
+            fitting = [name for name, each in PROTOCOLS.items() if self.geometry in each.geometries]
+            raise ConfigurationError(
+                f"the protocol {protocol!r} is not for the geometry {self.geometry!r}",
+                hint=f"use one of {', '.join(fitting)}",
+            )
+        whole = replace(
+            self,
+            protocol=protocol,
+            thresholds=self.thresholds or own.thresholds,
+            areas=self.areas or own.areas,
+            max_annotations=tuple(sorted(self.max_annotations or own.max_annotations)),
+            match_threshold=(
+                own.match_threshold if self.match_threshold is None else self.match_threshold
+            ),
+        )
+        _check(whole)
+        return whole
+
+
+def _check(settings: EvaluationSettings) -> None:
+    assert settings.match_threshold is not None  # noqa: S101 - `complete` has set it
+    highest = math.inf if settings.is_distance else 1.0
+    for threshold in (*settings.thresholds, settings.match_threshold):
+        if not 0 < threshold <= highest or not math.isfinite(threshold):
+            bounds = "be positive" if settings.is_distance else "be above 0 and at most 1"
+            raise ConfigurationError(f"a threshold is {threshold}, must {bounds}")
+    if len(settings.thresholds) * len(settings.areas) > MAX_BITS:
+        raise ConfigurationError(
+            f"{len(settings.thresholds)} thresholds times {len(settings.areas)} area ranges are more "
+            f"than {MAX_BITS}; take fewer"
+        )
+    if len({area.name for area in settings.areas}) < len(settings.areas):
+        raise ConfigurationError("two area ranges have the same name")
+    for area in settings.areas:
+        if not 0 <= area.low <= area.high:
+            raise ConfigurationError(f"area range {area.name!r} is {area.low} to {area.high}")
+    if settings.max_annotations[0] < 1:
+        raise ConfigurationError("max_annotations must be at least 1")
+    if settings.confidence is not None and not 0 <= settings.confidence <= 1:
+        raise ConfigurationError(f"confidence is {settings.confidence}, must be from 0 to 1")
+    if settings.bins < 1:
+        raise ConfigurationError(f"bins is {settings.bins}, must be at least 1")

@@ -1,0 +1,90 @@
+"""Evaluation of two files: the same numbers as image by image, wherever it is done."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
+
+import pytest
+
+from layernext.errors import DataError, FormatError
+from layernext.evaluation import Evaluator, evaluate_files, evaluate_files_to_evaluator, files
+from tests.unit.evaluation.scenes import encoded, scene, write
+
+
+@pytest.fixture
+def paths(tmp_path):
+    """A scene as two files; images of the run stand in the opposite order."""
+    images = scene(1)
+    return write(tmp_path / "truth.json", images, 1), write(tmp_path / "run.json", images[::-1], 2)
+
+
+def expected():
+    """The scene's evaluator, given image by image."""
+    evaluator = Evaluator()
+    for name, truths, found in scene(1):
+        evaluator.add(name, encoded(name, truths), encoded(name, found))
+    return evaluator
+
+
+def test_same_as_image_by_image(paths):
+    """Two files give what their images give."""
+    assert evaluate_files(*paths) == expected().result()
+
+
+def test_in_other_processes(paths, monkeypatch):
+    """Partitions evaluated in other processes give the same, tallies included."""
+    monkeypatch.setattr(files, "PARTITION_IMAGES", 7)
+    done = []
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as executor:
+        found = evaluate_files_to_evaluator(
+            *paths, executor=executor, progress=lambda *counts: done.append(counts)
+        )
+    assert found.result() == expected().result()
+    assert list(found.iter_tallies(0.5)) == list(expected().iter_tallies(0.5))
+    assert done[-1] == (40, 40)
+    assert len(done) == 6
+
+
+def test_compressed(paths, tmp_path):
+    """A compressed file gives the same."""
+    packed = tmp_path / "truth.json.gz"
+    packed.write_bytes(gzip.compress(paths[0].read_bytes()))
+    assert evaluate_files(packed, paths[1]) == expected().result()
+
+
+def test_images_of_one_side_only(tmp_path):
+    """An image without truth is left out, one without run found nothing; both are counted."""
+    images = scene(2, images=3)
+    truth = write(tmp_path / "truth.json", images[:2], 1)
+    run = write(tmp_path / "run.json", images[1:], 2)
+    counts = evaluate_files(truth, run).counts
+    assert (counts["images"], counts["images_without_truth"], counts["images_without_run"]) == (
+        2,
+        1,
+        1,
+    )
+
+
+def test_an_image_that_stands_twice(tmp_path):
+    """The file and the place of a repeated image are named."""
+    images = scene(2, images=1)
+    truth = write(tmp_path / "truth.json", images * 2, 1)
+    with pytest.raises(DataError, match=r"truth\.json: images\[1\]\.image: .* is there twice"):
+        evaluate_files(truth, truth)
+
+
+def test_broken_files(paths, tmp_path):
+    """What is wrong with a file is said with its name and place."""
+    broken = tmp_path / "broken.json"
+    broken.write_text('{"images": [')
+    with pytest.raises(FormatError, match=r"broken\.json: line 1"):
+        evaluate_files(paths[0], broken)
+    with pytest.raises(FormatError, match="cannot be read"):
+        evaluate_files(paths[0], tmp_path / "none.json")
+    nameless = tmp_path / "nameless.json"
+    nameless.write_text(json.dumps({"images": [{"annotations": []}]}))
+    with pytest.raises(DataError, match=r"nameless\.json: images\[0\]\.image: is missing"):
+        evaluate_files(paths[0], nameless)
