@@ -133,9 +133,15 @@ class YoloWriter:
             for name in ("train", "val", "test")
             if name in self._splits or name != "test"
         ]
-        names = {"names": {code: label for label, code in self._codes.items()}}
-        rows.append(yaml.safe_dump(names, allow_unicode=True, sort_keys=False).rstrip("\n"))
+        rows.append("names:" if self._codes else "names: {}")
+        rows += [f"  {code}: {_quoted(label)}" for label, code in self._codes.items()]
         (self._root / "data.yaml").write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def _quoted(label: str) -> str:
+    """A label as YAML gives it back: in double quotes, where line breaks of all kinds are escaped."""
+    dumped: str = yaml.safe_dump(label, default_style='"', allow_unicode=True, width=float("inf"))
+    return dumped.rstrip("\n")
 
 
 def read_yolo(root: Path, sizes: dict[str, tuple[int, int, str]]) -> Iterator[Sample]:

@@ -135,7 +135,7 @@ def test_yolo_as_documented(tmp_path: Path) -> None:
     assert outline.startswith("0 ")
     assert (tmp_path / "out" / "labels" / "train" / "b.txt").read_text() == ""
     yaml = (tmp_path / "out" / "data.yaml").read_text()
-    assert yaml == "path: .\ntrain: images/train\nval: images/val\nnames:\n  0: cup\n"
+    assert yaml == 'path: .\ntrain: images/train\nval: images/val\nnames:\n  0: "cup"\n'
 
 
 def test_csv_columns(tmp_path: Path) -> None:
