@@ -80,6 +80,7 @@ ROOMS: dict[str, set[str]] = {
 
 # Modules that are a room's face beside its __init__.
 FACES = {
+    "layernext.wire.evaluations",
     "layernext.stack.api.browser",
     "layernext.stack.api.error_map",
     "layernext.stack.api.messages",
@@ -106,6 +107,7 @@ LIBRARIES: dict[str, set[str]] = {
     "PIL": {"layernext.cli", "layernext.formats", "layernext.stack.media"},
     "yaml": {"layernext.formats"},
     "pyarrow": {"layernext.formats"},
+    "pycocotools": {"layernext.evaluation"},
     "numpy": {"layernext.evaluation", "layernext.stack.store"},
     "sqlalchemy": {"layernext.stack.store"},
     "alembic": {"layernext.stack.store"},
@@ -126,6 +128,7 @@ ANYWHERE = {"msgspec", "typing_extensions", "tomli", "tomllib"}
 
 # Optional or slow to load: only inside the function that needs them.
 LATE_ONLY = {
+    ("layernext.evaluation", "pycocotools"),
     ("layernext.formats", "PIL"),
     ("layernext.formats", "pyarrow"),
     ("layernext.client", "rich"),

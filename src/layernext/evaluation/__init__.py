@@ -9,23 +9,33 @@ The types of all results are in `layernext.model`, so that they can be read with
 **A new geometry or similarity** is one function and one entry:
 ``similarity(run_shapes, truth_shapes, image_wh) -> (N, M)``, for one image, with shapes in pixels:
 boxes as an array (N, 4) of x, y, width, height; polygons and lines as a list of N arrays (K, 2).
-Wrap it as ``Measure(function)`` in `similarity.measure_for`; if lower is better (a distance), as
+Wrap it as ``Measure(function)`` in `measures.MEASURES`; if lower is better (a distance), as
 ``Measure(function, is_distance=True)``: it is negated in `Measure.candidates` and nowhere else, and
 thresholds are with it (`EvaluationSettings.is_distance`).
 """
 
+from layernext.evaluation.chamfer import chamfer_distance
+from layernext.evaluation.changes import RunPairing, cohen_kappa
+from layernext.evaluation.comparison import compare_evaluations, iter_image_differences
 from layernext.evaluation.evaluator import Evaluator
 from layernext.evaluation.files import evaluate_files, evaluate_files_to_evaluator
 from layernext.evaluation.image import match_image
+from layernext.evaluation.lanes import lane_iou
 from layernext.evaluation.packing import Source
 from layernext.evaluation.similarity import Measure, bbox_iou
 
 __all__ = [
     "Evaluator",
     "Measure",
+    "RunPairing",
     "Source",
     "bbox_iou",
+    "chamfer_distance",
+    "cohen_kappa",
+    "compare_evaluations",
     "evaluate_files",
     "evaluate_files_to_evaluator",
+    "iter_image_differences",
+    "lane_iou",
     "match_image",
 ]

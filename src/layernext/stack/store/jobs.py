@@ -191,6 +191,13 @@ class Jobs:
             fields["result"] = msgspec.json.encode(result).decode()
         return self._change(row_id, owner, **fields)
 
+    @staticmethod
+    def cancel_in(connection: sa.Connection, public_ids: Sequence[str], why: str) -> None:
+        """End jobs that have not ended, as a part of a transaction; their workers stop soon."""
+        mine = job.c.public_id.in_(list(public_ids)) & job.c.status.in_(["queued", "in_progress"])
+        ended = {"status": "failed", "message": why, "updated_at": now_text()}
+        connection.execute(sa.update(job).where(mine).values(ended))
+
     def give_back(self, owner: str) -> None:
         """Queue again what `owner` works at: it stops before the end."""
         mine = (job.c.owner == owner) & (job.c.status == "in_progress")
