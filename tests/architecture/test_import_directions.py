@@ -25,7 +25,7 @@ ROOMS: dict[str, set[str]] = {
     "layernext.stack.store": {"layernext.wire", "layernext.model", "layernext.errors"},
     "layernext.stack.settings": {"layernext.errors"},
     "layernext.stack.objects": {"layernext.errors"},
-    "layernext.stack.media": set(),
+    "layernext.stack.media": {"layernext.wire", "layernext.model"},
     "layernext.stack.jobs": {
         "layernext.evaluation",
         "layernext.stack.media",
@@ -74,6 +74,7 @@ ROOMS: dict[str, set[str]] = {
 
 # Modules that are a room's face beside its __init__.
 FACES = {
+    "layernext.wire.augmentations",
     "layernext.wire.file_listing",
     "layernext.wire.files",
     "layernext.wire.items",
@@ -93,7 +94,7 @@ LIBRARIES: dict[str, set[str]] = {
     "platformdirs": {"layernext.cli", "layernext.client"},
     "av": {"layernext.stack.media"},
     "PIL": {"layernext.cli", "layernext.formats", "layernext.stack.media"},
-    "numpy": {"layernext.evaluation", "layernext.stack.store"},
+    "numpy": {"layernext.evaluation", "layernext.stack.media", "layernext.stack.store"},
     "sqlalchemy": {"layernext.stack.store"},
     "alembic": {"layernext.stack.store"},
     "obstore": {"layernext.stack.objects"},
