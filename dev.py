@@ -32,6 +32,7 @@ ROOT = Path(__file__).resolve().parent
 VENV = ROOT / ".venv"
 STAMP = VENV / "installed-for"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 WORKERS = "2"  # test processes; each starts stacks of its own
 
 GENERATORS = (
@@ -82,6 +83,7 @@ def run(rest: list[str]) -> int:
 def test(rest: list[str]) -> int:
     """What CI runs; with arguments, pytest alone with these."""
     install("dev")
+    install_browser()
     if rest:
         return hand_over("-m", "pytest", *rest)
     return check([]) or hand_over("-m", "pytest", "-n", WORKERS, "--dist", "loadfile")
@@ -157,6 +159,23 @@ def install(extra: str) -> None:
     # The dev extra contains the stack extra.
     done = [extra, "stack"] if extra == "dev" else [extra]
     STAMP.write_text("".join(f"{key} {each}\n" for each in done), encoding="utf-8")
+
+
+def install_browser() -> None:
+    """Chromium for the pages' tests, where it is missing and we may install packages: root on Debian.
+
+    Elsewhere those tests skip themselves and say what to install; with CI=true they fail.
+    """
+    if any(map(shutil.which, BROWSERS)) or not shutil.which("apt-get") or os.geteuid() != 0:
+        return
+    print("installing Chromium for the tests of the pages …", file=sys.stderr, flush=True)
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    for step in (["update"], ["install", "-y", "--no-install-recommends", "chromium"]):
+        command = ["apt-get", "-qq", *step]
+        done = subprocess.run(command, env=environment, capture_output=True, check=False)
+        if done.returncode:
+            print(done.stderr.decode(errors="replace"), file=sys.stderr)
+            return
 
 
 def installed() -> set[str]:

@@ -56,6 +56,7 @@ from layernext.client.reports import (
     MetadataReport,
     ProjectReport,
     RemoveReport,
+    PurgeReport,
     TrashReport,
     UploadReport,
     VersionReport,

@@ -46,7 +46,13 @@ ROOMS: dict[str, set[str]] = {
         "layernext.model",
         "layernext.errors",
     },
+    "layernext.stack.web": {
+        "layernext.stack.api",
+        "layernext.stack.store",
+        "layernext.errors",
+    },
     "layernext.stack.app": {
+        "layernext.stack.web",
         "layernext.stack.api",
         "layernext.stack.jobs",
         "layernext.stack.objects",
@@ -74,6 +80,10 @@ ROOMS: dict[str, set[str]] = {
 
 # Modules that are a room's face beside its __init__.
 FACES = {
+    "layernext.stack.api.browser",
+    "layernext.stack.api.error_map",
+    "layernext.stack.api.messages",
+    "layernext.stack.api.services",
     "layernext.wire.augmentations",
     "layernext.wire.file_listing",
     "layernext.wire.files",
@@ -82,6 +92,7 @@ FACES = {
     "layernext.wire.paths",
     "layernext.wire.published",
     "layernext.wire.shapes",
+    "layernext.wire.viewer",
 }
 
 # Outside libraries and the rooms they live in; those that are nowhere here may be used by any room.
@@ -94,12 +105,15 @@ LIBRARIES: dict[str, set[str]] = {
     "platformdirs": {"layernext.cli", "layernext.client"},
     "av": {"layernext.stack.media"},
     "PIL": {"layernext.cli", "layernext.formats", "layernext.stack.media"},
+    "pycocotools": {"layernext.evaluation"},
     "numpy": {"layernext.evaluation", "layernext.stack.media", "layernext.stack.store"},
     "sqlalchemy": {"layernext.stack.store"},
     "alembic": {"layernext.stack.store"},
     "obstore": {"layernext.stack.objects"},
-    "litestar": {"layernext.stack.api", "layernext.stack.app"},
-    "anyio": {"layernext.stack.api"},
+    "litestar": {"layernext.stack.api", "layernext.stack.app", "layernext.stack.web"},
+    "anyio": {"layernext.stack.api", "layernext.stack.web"},
+    "jinja2": {"layernext.stack.web"},
+    "markupsafe": {"layernext.stack.web"},
     "uvicorn": {"layernext.stack.app"},
     "zstandard": {
         "layernext.formats",
@@ -111,7 +125,12 @@ LIBRARIES: dict[str, set[str]] = {
 ANYWHERE = {"msgspec", "typing_extensions", "tomli", "tomllib"}
 
 # Optional or slow to load: only inside the function that needs them.
-LATE_ONLY = {("layernext.formats", "PIL"), ("layernext.client", "rich"), ("layernext.cli", "PIL")}
+LATE_ONLY = {
+    ("layernext.evaluation", "pycocotools"),
+    ("layernext.formats", "PIL"),
+    ("layernext.client", "rich"),
+    ("layernext.cli", "PIL"),
+}
 
 
 def room_of(target: str) -> str | None:

@@ -15,7 +15,7 @@ import typer
 
 from layernext.cli import exit_codes
 from layernext.cli.demo_scene import draw_scenes, predicted, scenes, truth
-from layernext.cli.demo_stack import DemoStack, running_stack
+from layernext.cli.demo_stack import DemoStack, running_stack, sign_in_link
 from layernext.cli.listings import KINDS, show_collections, show_labels, show_runs
 from layernext.cli.output import own_command, print_json, print_table, tell
 from layernext.cli.stack_extra import INSTALL, load_stack
@@ -129,12 +129,15 @@ class Demo:
         drawn.mkdir()
         every_scene = scenes(self._images)
         draw_scenes(every_scene, drawn)
+        quiet = False if self._is_silent else None
+        files = self._client.upload_files_to_collection(drawn, "image", SCENES, progress=quiet)
+        self._tell(f"   {files}")
         made = {"truth.json": truth, "run.json": predicted}
         for run, name, is_model_run in GENERATED:
             path = self._folder / name
             path.write_text(json.dumps({"images": [made[name](scene) for scene in every_scene]}))
             report = self._client.upload_annotations_for_collection(
-                SCENES, run, path, False, is_model_run, progress=False if self._is_silent else None
+                SCENES, run, path, False, is_model_run, progress=quiet
             )
             self._tell(f"   {report}")
             self._tell(f"   {report.annotations_per_second:,.0f} annotations/s from file to disk")
@@ -210,14 +213,20 @@ def _end(*_: object) -> None:
 def _stay(stack: DemoStack, images: Path, *, is_silent: bool) -> None:
     """Leave the stack up until Ctrl-C, and say where everything is."""
     if not is_silent:
-        tell("\nThe stack keeps running, in this terminal, until Ctrl-C. In another one:\n")
+        tell(
+            "\nThe stack keeps running, in this terminal, until Ctrl-C. Look at it in a browser:\n"
+        )
+        tell(sign_in_link(stack))
+        tell("  (signs in once, within ten minutes; later, with the key and the secret below)\n")
+        tell("Or from another terminal:\n")
         tell(f"export LAYERNEXT_API_KEY={stack.api_key}")
         tell(f"export LAYERNEXT_SECRET={stack.secret}")
         tell(f"export LAYERNEXT_URL={stack.url}\n")
         tell("layernext runs")
         tell(f'layernext download {SCENES} "{GENERATED[1][0]}" --out back.json\n')
-        tell(f"The stack's API:  {stack.url}/api/docs")
-        tell(f"Drawn images:     {images}")
+        tell(f"The stack's pages: {stack.url}/")
+        tell(f"The stack's API:   {stack.url}/api/docs")
+        tell(f"Drawn images:      {images}")
         tell("Ctrl-C ends the stack and removes its data.")
     sys.stdout.flush()
     try:

@@ -89,9 +89,12 @@ def truth(scene: Scene) -> dict[str, Any]:
     return {"image": scene.image, "annotations": [_annotation(each) for each in scene.things]}
 
 
-def predicted(scene: Scene) -> dict[str, Any]:
-    """What a fair model would say: most things, a little off, some invented, with confidence."""
-    rng = random.Random(scene.seed)  # noqa: S311
+def predicted(scene: Scene, seed: int = 0) -> dict[str, Any]:
+    """What a fair model would say: most things, a little off, some invented, with confidence.
+
+    Another `seed` is another model.
+    """
+    rng = random.Random(scene.seed + seed)  # noqa: S311
     seen = [thing for thing in scene.things if rng.random() >= MISSED]
     moved = [Thing(thing.label, thing.colour, _moved(rng, thing.points)) for thing in seen]
     annotations = [_scored(rng, thing, rng.betavariate(8, 2)) for thing in moved]

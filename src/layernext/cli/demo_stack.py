@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -20,6 +21,8 @@ from layernext.errors import ConfigurationError
 
 START_SECONDS = 60
 STOP_SECONDS = 30
+
+SIGN_IN_LINKS_PATH = "/api/v1/sign-in-links"
 
 
 class DemoStack(Struct, frozen=True):
@@ -62,6 +65,24 @@ def running_stack(folder: Path) -> Iterator[DemoStack]:
         _stop(process)
 
 
+def sign_in_link(stack: DemoStack) -> str:
+    """A URL that signs one browser in to the stack's pages, once."""
+    credentials = base64.b64encode(f"{stack.api_key}:{stack.secret}".encode()).decode()
+    request = urllib.request.Request(  # noqa: S310 - our own URL
+        stack.url + SIGN_IN_LINKS_PATH,
+        method="POST",
+        headers={"Authorization": f"Basic {credentials}"},
+    )
+    with _opener().open(request, timeout=START_SECONDS) as answer:
+        url: str = json.load(answer)["url"]
+    return url
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    # A proxy that the environment names has no business with the loopback interface.
+    return urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
 def _free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -80,8 +101,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
-    # A proxy that the environment names has no business with the loopback interface.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    opener = _opener()
     while time.monotonic() < deadline and process.poll() is None:
         try:
             opener.open(f"{url}/ready", timeout=1).close()

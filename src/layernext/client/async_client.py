@@ -34,6 +34,7 @@ from layernext.client.reports import (
     FileUploadReport,
     MetadataReport,
     ProjectReport,
+    PurgeReport,
     RemoveReport,
     TrashReport,
     UploadReport,
@@ -341,6 +342,17 @@ class AsyncLayerNextClient:
         See `LayerNextClient.restore`.
         """
         return await in_thread(self._client.restore, collection, query=query)
+
+    async def purge(
+        self, collection: str | None = None, *, query: str = "", older_than_days: float = 0.0
+    ) -> PurgeReport:
+        """Remove for good what is in the trash: files, their annotations and metadata. Nothing brings them back.
+
+        See `LayerNextClient.purge`.
+        """
+        return await in_thread(
+            self._client.purge, collection, query=query, older_than_days=older_than_days
+        )
 
     async def wait_for_job_complete(self, job_id: str, *, timeout_s: float | None = None) -> Job:
         """Wait until a job has ended, asking at growing intervals of up to 10 s.

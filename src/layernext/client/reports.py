@@ -216,6 +216,22 @@ class TrashReport(Record, frozen=True, kw_only=True):
         return True if key == "isSuccess" else getattr(self, key)
 
 
+class PurgeReport(Record, frozen=True, kw_only=True):
+    """What a purge of the trash removed for good.
+
+    Attributes:
+        files: how many images and other files, with their annotations.
+        size_bytes: of them together.
+        collections: how many, that were in the trash and are empty now.
+        kept: files that stay in the trash: versions of datasets have them, or they were annotated since.
+    """
+
+    files: int
+    size_bytes: int
+    collections: int
+    kept: int
+
+
 class MetadataReport(Record, frozen=True, kw_only=True):
     """What a change of metadata did.
 

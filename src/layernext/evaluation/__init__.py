@@ -9,7 +9,7 @@ The types of all results are in `layernext.model`, so that they can be read with
 **A new geometry or similarity** is one function and one entry:
 ``similarity(run_shapes, truth_shapes, image_wh) -> (N, M)``, for one image, with shapes in pixels:
 boxes as an array (N, 4) of x, y, width, height; polygons and lines as a list of N arrays (K, 2).
-Wrap it as ``Measure(function)`` in `similarity.measure_for`; if lower is better (a distance), as
+Wrap it as ``Measure(function)`` in `measures.MEASURES`; if lower is better (a distance), as
 ``Measure(function, is_distance=True)``: it is negated in `Measure.candidates` and nowhere else, and
 thresholds are with it (`EvaluationSettings.is_distance`).
 """

@@ -11,9 +11,9 @@ import numpy as np
 from layernext.errors import DataError, Problem
 from layernext.evaluation.averages import Averages, averages, iter_labels, summary
 from layernext.evaluation.curves import Best, calibration, curve
+from layernext.evaluation.measures import measure_for
 from layernext.evaluation.packing import AnySet, IndexArray, LabelCodes, Packer, Source
 from layernext.evaluation.parts import Part, concatenate, in_order, match_batch, relabelled
-from layernext.evaluation.similarity import measure_for
 from layernext.evaluation.tallies import Outcome, confusion_matrix, iter_tallies, outcome
 from layernext.model import (
     Curve,

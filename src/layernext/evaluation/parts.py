@@ -147,7 +147,7 @@ def match_batch(
         measure: for their geometry and protocol.
     """
     order, rank = turns_of(run, settings)
-    run = run.in_order(order)
+    run, truth = measure.prepared(run.in_order(order), truth, image_whs)
     sign = -1.0 if settings.is_distance else 1.0
     thresholds = tuple(sign * each for each in settings.thresholds)
     assert settings.match_threshold is not None  # noqa: S101 - they are completed

@@ -25,10 +25,12 @@ from layernext.stack.api.error_map import JSON, answer_error, envelope
 from layernext.stack.api.front import StackApplication
 from layernext.stack.api.published.annotations import PagePlaces
 from layernext.stack.api.services import Services
-from layernext.stack.jobs import JobRunner, handlers_for
+from layernext.stack.jobs import Housekeeping, JobRunner, handlers_for
 from layernext.stack.objects import BucketStore, FolderStore, ObjectStore
 from layernext.stack.settings import Settings
 from layernext.stack.store import NewKey, Store
+from layernext.stack.web import ROUTES as PAGES
+from layernext.stack.web import Brake, answer_any_error
 
 FIRST_KEY_NAME = "first key"
 
@@ -97,7 +99,7 @@ def create_app(store: Store, settings: Settings) -> StackApplication:
     """
     routes = [*health.ROUTES, *openapi.ROUTES, *transfer.ROUTES, *exports.ROUTES, *published.ROUTES]
     if settings.native:
-        routes += native.ROUTES
+        routes += [*native.ROUTES, *PAGES]
     objects: ObjectStore = FolderStore(settings.objects_folder)
     if settings.objects is not None:
         objects = BucketStore(settings.objects, settings.objects_options)
@@ -105,9 +107,13 @@ def create_app(store: Store, settings: Settings) -> StackApplication:
     app = StackApplication(
         route_handlers=routes,
         guards=[auth.guard],
-        exception_handlers={Exception: answer_error},
+        exception_handlers={Exception: answer_any_error if settings.native else answer_error},
         state=State(
-            {"services": Services(store, settings, objects, jobs), "page_places": PagePlaces()}
+            {
+                "services": Services(store, settings, objects, jobs),
+                "page_places": PagePlaces(),
+                "brake": Brake(),
+            }
         ),
         openapi_config=None,  # openapi.py describes the routes
         request_max_body_size=None,  # body.py bounds each
@@ -153,7 +159,12 @@ def serve(store: Store, settings: Settings) -> None:
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=settings.stop_timeout_s,
         )
-        services_in(app).jobs.start()
+        services = services_in(app)
+        services.jobs.start()
+        tidying = Housekeeping(
+            store, services.objects, services.jobs, settings.purge_trash_after_days
+        )
+        tidying.start()
         try:
             _Server(config).run()
         except SystemExit as error:
@@ -162,7 +173,8 @@ def serve(store: Store, settings: Settings) -> None:
                 f"cannot listen on {settings.host}:{settings.port}: is the port in use?"
             ) from error
         finally:
-            services_in(app).jobs.stop()
+            tidying.stop()
+            services.jobs.stop()
     finally:
         store.close()
 

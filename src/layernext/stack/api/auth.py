@@ -1,4 +1,4 @@
-"""Who asks, and what they may do: Basic authentication, and a role for each route."""
+"""Who asks, and what they may do: Basic authentication or a session, and a role for each route."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 
 from layernext.errors import NotAllowed, NotAuthenticated
+from layernext.stack.api.browser import check_api_request, session_token
 from layernext.stack.api.services import services_of
-from layernext.stack.store import Role
+from layernext.stack.store import Key, Role
 
 RANKS: dict[Role, int] = {"read": 0, "write": 1, "admin": 2}
 """Each role may do what the ones of lower rank may."""
@@ -20,24 +21,46 @@ RANKS: dict[Role, int] = {"read": 0, "write": 1, "admin": 2}
 async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
     """Let a request pass whose key is known and whose role suffices for the route.
 
+    A session's cookie stands for the key that it was signed in with, if the request comes from a page
+    of ours; credentials in the header go before it.
+
     Raises:
         NotAuthenticated: no credentials, or wrong ones.
-        NotAllowed: the key's role is too small.
+        NotAllowed: the key's role is too small, or another site's page used the cookie.
     """
     # A route that names no role is not open by mistake: it asks for the smallest one.
     wanted: Role | None = handler.opt.get("role", "read")
     if wanted is None:
         return
-    api_key, secret = _credentials(connection.headers.get("authorization"))
-    services = services_of(connection)
-    key = await services.call(services.store.authenticate, api_key, secret)
-    if key is None:
-        raise NotAuthenticated("the API key is not known here, or the secret is wrong", status=401)
+    key = await _signed_in(connection, handler) or await _authenticated(connection)
     connection.scope["auth"] = key
     if RANKS[key.role] < RANKS[wanted]:
         raise NotAllowed(
             f"this needs a key with the role {wanted}; this key has the role {key.role}", status=403
         )
+
+
+async def _signed_in(
+    connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
+) -> Key | None:
+    token = session_token(connection)
+    if token is None or "authorization" in connection.headers:
+        return None
+    services = services_of(connection)
+    key = await services.call(services.store.sessions.find, token)
+    # A page is only shown, and links from everywhere may lead to it.
+    if key is not None and not handler.opt.get("is_page"):
+        check_api_request(connection)
+    return key
+
+
+async def _authenticated(connection: ASGIConnection[Any, Any, Any, Any]) -> Key:
+    api_key, secret = _credentials(connection.headers.get("authorization"))
+    services = services_of(connection)
+    key = await services.call(services.store.authenticate, api_key, secret)
+    if key is None:
+        raise NotAuthenticated("the API key is not known here, or the secret is wrong", status=401)
+    return key
 
 
 def may(connection: ASGIConnection[Any, Any, Any, Any], role: Role) -> bool:

@@ -6,6 +6,7 @@ request's id added.
 
 from __future__ import annotations
 
+import errno
 import logging
 from http import HTTPStatus
 from typing import Any
@@ -16,11 +17,13 @@ from litestar.exceptions import HTTPException
 from msgspec import Struct
 
 from layernext.errors import DataError, StackError
+from layernext.stack.api.browser import shows_no_dialog
 
 logger = logging.getLogger("layernext.stack")
 
 JSON = "application/json"
 DATA_STATUS = 422
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 MAX_SHOWN_PROBLEMS = 100
 
 _NAMES: dict[int, tuple[str, str]] = {
@@ -98,7 +101,7 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
     request_id: str | None = request.scope["state"].get("request_id")
     status, message, code, details = _described(error, request_id)
     headers = dict(getattr(error, "headers", None) or {})
-    if status == HTTPStatus.UNAUTHORIZED:
+    if status == HTTPStatus.UNAUTHORIZED and not shows_no_dialog(request):
         headers["WWW-Authenticate"] = 'Basic realm="layernext", charset="UTF-8"'
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "1"
@@ -120,6 +123,8 @@ def _described(error: Exception, request_id: str | None) -> tuple[int, str, str 
     if isinstance(error, HTTPException) and error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
         status = error.status_code
         return status, _plain_text(status, error), None, None
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return 507, "there is no room left on the stack's disk", None, None
     if isinstance(error, ClientGone):
         return 400, "the request was cut off", None, None
     logger.error("request %s failed", request_id, exc_info=error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from layernext.stack.jobs.datasets import build_handler
 from layernext.stack.jobs.files import LOOK_JOB, look_handler
+from layernext.stack.jobs.purge import PURGE_JOB, purge_handler
 from layernext.stack.jobs.runner import Handler
 from layernext.stack.objects import ObjectStore
 from layernext.stack.store import BUILD_JOB, Store
@@ -19,4 +20,5 @@ def handlers_for(store: Store, objects: ObjectStore) -> dict[str, Handler]:
     return {
         LOOK_JOB: look,
         BUILD_JOB: build_handler(store, objects, look),
+        PURGE_JOB: purge_handler(store, objects),
     }

@@ -8,6 +8,7 @@ from layernext.stack.store.datasets import (
     VersionRow,
     VersionSettings,
 )
+from layernext.stack.store.dropped import DroppedObjects
 from layernext.stack.store.embeddings import Similar
 from layernext.stack.store.fields import check as check_fields
 from layernext.stack.store.files import (
@@ -30,6 +31,7 @@ from layernext.stack.store.prepared import (
     value_text,
 )
 from layernext.stack.store.projects import TASK_STATUSES, ProjectRow, TaskRow
+from layernext.stack.store.purge import Purge, Purged, before_days
 from layernext.stack.store.records import (
     CollectionRow,
     FileItem,
@@ -49,6 +51,7 @@ from layernext.stack.store.records import (
     ValueRef,
 )
 from layernext.stack.store.selections import Selections
+from layernext.stack.store.sessions import LINK_SECONDS, SESSION_SECONDS
 from layernext.stack.store.splits import SPLITS
 from layernext.stack.store.store import Store
 from layernext.stack.store.uploads import UploadSettings
@@ -56,12 +59,15 @@ from layernext.stack.store.uploads import UploadSettings
 __all__ = [
     "BUILD_JOB",
     "CONTENT_TYPES",
+    "LINK_SECONDS",
+    "SESSION_SECONDS",
     "SPLITS",
     "TASK_STATUSES",
     "BatchPreparation",
     "Began",
     "CollectionRow",
     "Datasets",
+    "DroppedObjects",
     "FileItem",
     "FileRow",
     "FileUploadRequest",
@@ -83,6 +89,8 @@ __all__ = [
     "PictureSet",
     "PreparedSet",
     "ProjectRow",
+    "Purge",
+    "Purged",
     "Role",
     "Selection",
     "Selections",
@@ -99,6 +107,7 @@ __all__ = [
     "VersionImage",
     "VersionRow",
     "VersionSettings",
+    "before_days",
     "check_fields",
     "object_path",
     "unique_name",

@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from layernext.errors import ConfigurationError, StackUnavailable
+from layernext.errors import ConfigurationError, StackUnavailable, StorageFull
 
 Answer = TypeVar("Answer")
 
@@ -46,6 +46,8 @@ ATTEMPTS = 6
 # PostgreSQL: serialization failure, deadlock; and what two transactions can do to each other that
 # make or drop the same thing: unique violation, foreign key violation. A second try sees the other.
 _REPEATABLE = {"40001", "40P01", "23505", "23503"}
+
+_DISK_FULL = "53100"
 
 # Advisory locks: numbers that all replicas share.
 _MIGRATION_LOCK = 0x6C6E
@@ -178,13 +180,18 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
-        """A transaction that writes; committed, durably, when the block ends well."""
-        if self.is_sqlite:
-            with self._write_lock, self.writer.begin() as connection:
-                yield connection
-        else:
-            with self.writer.begin() as connection:
-                yield connection
+        """A transaction that writes; committed, durably, when the block ends well.
+
+        Raises:
+            StorageFull: there is no room for it; nothing was changed.
+        """
+        with _no_room_explained():
+            if self.is_sqlite:
+                with self._write_lock, self.writer.begin() as connection:
+                    yield connection
+            else:
+                with self.writer.begin() as connection:
+                    yield connection
 
     def write_again(self, work: Callable[[sa.Connection], Answer]) -> Answer:
         """`work` in a write transaction, repeated while PostgreSQL asks for that."""
@@ -300,6 +307,19 @@ def _begin_with(statement: str) -> Callable[[sa.Connection], None]:
         connection.exec_driver_sql(statement)
 
     return begin
+
+
+@contextmanager
+def _no_room_explained() -> Iterator[None]:
+    try:
+        yield
+    except OperationalError as error:
+        is_full = getattr(error.orig, "sqlstate", None) == _DISK_FULL or (
+            isinstance(error.orig, sqlite3.Error) and "disk is full" in str(error.orig)
+        )
+        if is_full:
+            raise StorageFull("there is no room left for the database", status=507) from error
+        raise
 
 
 def _is_repeatable(error: DBAPIError) -> bool:

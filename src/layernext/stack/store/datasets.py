@@ -19,6 +19,7 @@ from layernext.model import Mode
 from layernext.stack.store import content, summaries
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
+from layernext.stack.store.dropped import drop
 from layernext.stack.store.files import unique_name
 from layernext.stack.store.jobs import Jobs
 from layernext.stack.store.pictures import (
@@ -438,19 +439,15 @@ class Datasets:
             mine = sa.update(dataset_version).where(dataset_version.c.id == row_id)
             connection.execute(mine.values(values))
 
-    def delete(self, version_id: str) -> list[str] | None:
-        """Delete a version, and its dataset with the last one; None if there is none.
+    def delete(self, version_id: str) -> bool:
+        """Delete a version, and its dataset with the last one; False if there is none."""
 
-        Returns:
-            Where the files of its pictures are, which nobody needs any more.
-        """
-
-        def work(connection: sa.Connection) -> list[str] | None:
+        def work(connection: sa.Connection) -> bool:
             mine = sa.select(dataset_version).where(dataset_version.c.public_id == version_id)
             row = connection.execute(mine).one_or_none()
             if row is None:
-                return None
-            paths = self.pictures.remove(connection, row.id)
+                return False
+            drop(self._database, connection, self.pictures.remove(connection, row.id))
             for table in (version_set, version_item):
                 connection.execute(sa.delete(table).where(table.c.version_id == row.id))
             connection.execute(sa.delete(dataset_version).where(dataset_version.c.id == row.id))
@@ -459,9 +456,9 @@ class Datasets:
             )
             if connection.execute(left.limit(1)).first() is None:
                 connection.execute(sa.delete(dataset).where(dataset.c.id == row.dataset_id))
-            return paths
+            return True
 
-        return self._database.write_again(work) if is_storable(version_id) else None
+        return self._database.write_again(work) if is_storable(version_id) else False
 
     # -- reading ----------------------------------------------------------------------------
 

@@ -275,6 +275,12 @@ class Items:
             rows = {row.id: row for row in connection.execute(_rows().where(image.c.id.in_(found)))}
         return [_item(rows[one]) for one in found]
 
+    def trashed_clause(
+        self, connection: sa.Connection, wanted: ItemFilter
+    ) -> sa.ColumnElement[bool]:
+        """Which images of the trash fit; for `Purge`, which removes them."""
+        return self._clause(connection, wanted, is_trashed=True)
+
     @staticmethod
     def _places(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> set[int]:
         found = sa.select(image.c.collection_id).where(chosen).distinct()

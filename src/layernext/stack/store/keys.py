@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -39,13 +40,13 @@ def authenticate(connection: sa.Connection, api_key: str, secret: str) -> Key | 
         row = connection.execute(sa.select(table).where(table.c.api_key == api_key)).one_or_none()
     salt, digest = (row.salt, row.digest) if row else (_NO_SALT, b"")
     is_right = hmac.compare_digest(_digest(salt, secret), digest)
-    return _key(row) if row and is_right and row.revoked_at is None else None
+    return record_of(row) if row and is_right and row.revoked_at is None else None
 
 
 def list_all(connection: sa.Connection) -> list[Key]:
     """Every key, oldest first, revoked ones included."""
     rows = connection.execute(sa.select(table).order_by(table.c.created_at, table.c.api_key))
-    return [_key(row) for row in rows]
+    return [record_of(row) for row in rows]
 
 
 def revoke(connection: sa.Connection, api_key: str) -> bool:
@@ -65,7 +66,8 @@ def _digest(salt: bytes, secret: str) -> bytes:
     return hashlib.sha256(salt + secret.encode("utf-8", "surrogatepass")).digest()
 
 
-def _key(row: sa.Row[tuple[object, ...]]) -> Key:
+def record_of(row: sa.Row[Any]) -> Key:
+    """The key of a row of its table."""
     return Key(
         api_key=row.api_key,
         name=row.name,

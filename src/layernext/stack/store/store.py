@@ -18,6 +18,7 @@ from layernext.model import Collection, Job, Label, Mode, ModelRun
 from layernext.stack.store import collections, keys, reading, sets, uploads
 from layernext.stack.store.database import Database
 from layernext.stack.store.datasets import Datasets
+from layernext.stack.store.dropped import DroppedObjects
 from layernext.stack.store.embeddings import Embeddings
 from layernext.stack.store.file_listing import FileListing
 from layernext.stack.store.files import Files
@@ -26,6 +27,7 @@ from layernext.stack.store.jobs import Jobs
 from layernext.stack.store.labels import Labels
 from layernext.stack.store.prepared import PreparedSet
 from layernext.stack.store.projects import Projects
+from layernext.stack.store.purge import Purge
 from layernext.stack.store.records import (
     CollectionRow,
     Key,
@@ -38,6 +40,7 @@ from layernext.stack.store.records import (
 )
 from layernext.stack.store.schema import collection, operation, operation_collection, setting
 from layernext.stack.store.selections import Selections
+from layernext.stack.store.sessions import Sessions
 from layernext.stack.store.storable import is_storable
 from layernext.stack.store.uploads import UploadSettings
 from layernext.wire.native import BatchResult, PageOf, RemoveResult, UploadRequest, UploadState
@@ -56,8 +59,11 @@ class Store:
         file_listing: the files of a collection, page by page.
         embeddings: vectors of images.
         items: images and other files, by query.
+        purge: what goes for good.
+        dropped: objects that are to be deleted.
         datasets: frozen selections, divided into splits.
         projects: images that people annotate, cut into tasks.
+        sessions: who is signed in to the pages.
     """
 
     def __init__(self, database: Database) -> None:
@@ -69,8 +75,11 @@ class Store:
         self.file_listing = FileListing(database)
         self.embeddings = Embeddings(database)
         self.items = Items(database, self.selections)
+        self.purge = Purge(database, self.items)
+        self.dropped = DroppedObjects(database)
         self.datasets = Datasets(database)
         self.projects = Projects(database)
+        self.sessions = Sessions(database)
 
     @classmethod
     def open(cls, url: str) -> Store:

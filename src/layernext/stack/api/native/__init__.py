@@ -11,6 +11,7 @@ from layernext.stack.api.native import (
     listings,
     projects,
     uploads,
+    viewer,
 )
 
 ROUTES = [
@@ -24,6 +25,7 @@ ROUTES = [
     *embeddings.ROUTES,
     *projects.ROUTES,
     *keys.ROUTES,
+    *viewer.ROUTES,
 ]
 
 __all__ = ["ROUTES"]

@@ -288,16 +288,9 @@ def _made(request: Call, version: VersionRow, message: str) -> Response[bytes]:
 async def delete_version(request: Call) -> Response[bytes]:
     """Deletes a version for good; its images and their annotations stay. A GET that deletes."""
     wanted, services = read_query(request, VersionQuery), services_of(request)
-    paths = await services.call(services.store.datasets.delete, wanted.dataset_version_id)
-    if paths is None:
+    if not await services.call(services.store.datasets.delete, wanted.dataset_version_id):
         name = wanted.dataset_version_id[:100]
         raise NotFound(f"there is no dataset version {name!r}", status=404)
-
-    def drop() -> None:
-        for path in paths:
-            services.objects.delete(path)
-
-    await services.write(drop)
     return answer(DoneAnswer())
 
 

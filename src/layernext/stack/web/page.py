@@ -1,0 +1,189 @@
+"""Pages: a struct says what goes into a template, and a route answers it as HTML.
+
+What is put into a template is escaped. What a page's module needs to begin with goes into `data`, a block
+of JSON that the browser does not take for a script.
+"""
+
+from __future__ import annotations
+
+import gzip
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any, ClassVar
+from urllib.parse import quote
+
+import jinja2
+import msgspec
+from litestar import Request, Response
+from litestar.handlers import HTTPRouteHandler
+from markupsafe import Markup
+from msgspec import Struct
+
+from layernext import __version__
+from layernext.stack.api.error_map import answer_error
+from layernext.stack.api.messages import Call
+from layernext.stack.store import Role
+from layernext.stack.web.static_files import static_url
+
+MIN_PACKED_BYTES = 1_400
+"""Smaller pages fit into one packet as they are."""
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; worker-src 'self';"
+    " img-src 'self' blob: data:; media-src 'self' blob:; font-src 'self'; form-action 'self';"
+    " base-uri 'none'; frame-ancestors 'none'"
+)
+"""No script, style or request but our own: markup in a name could do nothing even if it became any."""
+
+_TITLES = {403: "Not allowed", 404: "Not found", 503: "Busy"}
+
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "private, no-cache",
+    "Vary": "Accept-Encoding, Cookie",
+}
+
+SIGN_IN_PATH = "/sign-in"
+
+NAVIGATION: list[tuple[str, str]] = [
+    ("/", "Collections"),
+    ("/api/docs", "API docs"),
+]
+"""Path and name of what the header of every page leads to."""
+
+
+class Viewer(Struct, frozen=True, kw_only=True):
+    """Who looks at a page.
+
+    Attributes:
+        key_name, role: of the key that they signed in with.
+    """
+
+    key_name: str
+    role: Role
+
+
+class Page(Struct, frozen=True, kw_only=True):
+    """What goes into a page's template.
+
+    Attributes:
+        title: of the window; the stack's name is put behind it.
+        here: the entry of `NAVIGATION` that the page belongs to, by its path.
+        viewer: who is signed in, or None.
+        data: for the page's module, as JSON.
+    """
+
+    template: ClassVar[str]
+
+    title: str
+    here: str | None = None
+    viewer: Viewer | None = None
+    data: Any = None
+
+
+class ErrorPage(Page, frozen=True, kw_only=True):
+    """What went wrong.
+
+    Attributes:
+        message: a sentence.
+        request_id: under which the log knows more, or None.
+    """
+
+    template: ClassVar[str] = "error.html"
+
+    message: str
+    request_id: str | None
+
+
+PageHandler = Callable[..., Awaitable[Response[Any]]]
+
+
+def page(path: str, *, role: Role | None = "read") -> Callable[[PageHandler], HTTPRouteHandler]:
+    """Make a handler the route of a page; without a session it leads to the sign-in page.
+
+    Args:
+        path: of the page.
+        role: the least role of a key that may see it; None lets everybody.
+    """
+    return HTTPRouteHandler(
+        path,
+        http_method=["GET", "HEAD"],
+        include_in_schema=False,
+        exception_handlers={Exception: answer_page_error},
+        opt={"role": role, "is_page": True},
+    )
+
+
+def viewer_of(request: Call) -> Viewer | None:
+    """Who asks, if the route has let them in by a key."""
+    key = request.scope.get("auth")
+    return None if key is None else Viewer(key_name=key.name, role=key.role)
+
+
+def answer_page(request: Call, shown: Page, *, status: int = 200) -> Response[bytes]:
+    """A page as HTML."""
+    text = render(shown).encode()
+    headers = dict(HEADERS)
+    if len(text) > MIN_PACKED_BYTES and "gzip" in request.headers.get("accept-encoding", ""):
+        text = gzip.compress(text, 6)
+        headers["Content-Encoding"] = "gzip"
+    return Response(text, status_code=status, media_type="text/html", headers=headers)
+
+
+def render(shown: Page) -> str:
+    """A page's HTML."""
+    fields = {name: getattr(shown, name) for name in shown.__struct_fields__}
+    return ENVIRONMENT.get_template(shown.template).render(fields)
+
+
+def answer_page_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """The answer for an exception that came out of a page's handler: for people."""
+    plain = answer_error(request, error)
+    if plain.status_code == HTTPStatus.UNAUTHORIZED:
+        return to_sign_in(request)
+    fault = msgspec.json.decode(plain.content)["error"]
+    message, status = fault["message"], plain.status_code or HTTPStatus.INTERNAL_SERVER_ERROR
+    shown = ErrorPage(
+        title=_TITLES.get(status, "That did not work"),
+        viewer=viewer_of(request),
+        message=f"{message[:1].upper()}{message[1:]}.",
+        request_id=fault["requestId"],
+    )
+    return answer_page(request, shown, status=status)
+
+
+def answer_any_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
+    """Likewise, of any route: for people if a browser shows the answer, else for programs."""
+    is_shown = request.headers.get("accept", "").startswith("text/html")
+    return (answer_page_error if is_shown else answer_error)(request, error)
+
+
+def to_sign_in(request: Request[Any, Any, Any]) -> Response[Any]:
+    """To the sign-in page, and from there back to here."""
+    query = request.scope["query_string"].decode("latin-1")
+    here = request.scope["path"] + (f"?{query}" if query else "")
+    target = SIGN_IN_PATH if here == "/" else f"{SIGN_IN_PATH}?next={quote(here, safe='/')}"
+    headers = {"Location": target, "Cache-Control": "no-store"}
+    return Response(b"", status_code=HTTPStatus.SEE_OTHER, headers=headers, media_type="text/plain")
+
+
+def _json_block(data: Any) -> Markup:
+    """Data as JSON that can stand between script tags: it has no ``<``."""
+    text = msgspec.json.encode(data).decode().replace("<", "\\u003c")
+    return Markup(text)  # noqa: S704 - as the docstring says
+
+
+ENVIRONMENT = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+ENVIRONMENT.globals |= {"static": static_url, "navigation": NAVIGATION, "version": __version__}
+ENVIRONMENT.filters["json_block"] = _json_block

@@ -1,0 +1,82 @@
+// The native API, asked with the session's cookie.
+
+const HEADERS = { "X-LayerNext-Page": "1" };
+
+/** An answer that was no, or none: `message` is a sentence, `problems` are places in what was sent. */
+export class ApiError extends Error {
+  constructor(message, { status = 0, code = null, problems = [], requestId = null } = {}) {
+    super(message);
+    this.name = "ApiError";
+    Object.assign(this, { status, code, problems, requestId });
+  }
+}
+
+/**
+ * Ask; the decoded JSON of the answer.
+ * @param {string} path of the API, such as "/api/v1/runs"
+ * @param {{query?: object, method?: string, body?: any, signal?: AbortSignal, raw?: boolean}} options
+ *   `query` leaves null and "" out and repeats lists; `body` is sent as JSON; `raw` gives the Response.
+ */
+export async function ask(path, { query = {}, method = "GET", body, signal, raw = false } = {}) {
+  const headers = { ...HEADERS };
+  const request = { method, headers, signal, credentials: "same-origin" };
+  if (body !== undefined) {
+    headers["Content-Type"] = "application/json";
+    request.body = JSON.stringify(body);
+  }
+  let answer;
+  try {
+    answer = await fetch(withQuery(path, query), request);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new ApiError("the stack does not answer; is it running, and is the network there?");
+  }
+  if (answer.ok) return raw ? answer : answer.json();
+  if (answer.status === 401 && path !== "/sign-in") return toSignIn();
+  throw await errorOf(answer);
+}
+
+export function withQuery(path, query) {
+  const fields = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) {
+    for (const one of Array.isArray(value) ? value : [value]) {
+      if (one !== null && one !== undefined && one !== "") fields.append(name, one);
+    }
+  }
+  const text = fields.toString();
+  return text ? `${path}?${text}` : path;
+}
+
+/** The session has ended: sign in, and come back to where we are. */
+function toSignIn() {
+  const here = location.pathname + location.search;
+  location.assign(withQuery("/sign-in", { next: here === "/" ? null : here }));
+  return new Promise(() => {}); // the page is going
+}
+
+async function errorOf(answer) {
+  try {
+    const { error } = await answer.json();
+    const problems = Array.isArray(error.details) ? error.details : [];
+    const { message, code, requestId } = error;
+    return new ApiError(message, { status: answer.status, code, problems, requestId });
+  } catch {
+    return new ApiError(`the stack answered ${answer.status}`, { status: answer.status });
+  }
+}
+
+/** Every record of a listing that comes page by page. */
+export async function askAll(path, { query = {}, signal } = {}) {
+  const found = [];
+  let after = null;
+  do {
+    const page = await ask(path, { query: { ...query, after }, signal });
+    found.push(...page.items);
+    after = page.next;
+  } while (after);
+  return found;
+}
+
+export function signOut() {
+  return ask("/sign-out", { method: "POST" });
+}
