@@ -80,6 +80,7 @@ ROOMS: dict[str, set[str]] = {
 
 # Modules that are a room's face beside its __init__.
 FACES = {
+    "layernext.wire.evaluations",
     "layernext.stack.api.browser",
     "layernext.stack.api.error_map",
     "layernext.stack.api.messages",

@@ -14,18 +14,28 @@ Wrap it as ``Measure(function)`` in `measures.MEASURES`; if lower is better (a d
 thresholds are with it (`EvaluationSettings.is_distance`).
 """
 
+from layernext.evaluation.chamfer import chamfer_distance
+from layernext.evaluation.changes import RunPairing, cohen_kappa
+from layernext.evaluation.comparison import compare_evaluations, iter_image_differences
 from layernext.evaluation.evaluator import Evaluator
 from layernext.evaluation.files import evaluate_files, evaluate_files_to_evaluator
 from layernext.evaluation.image import match_image
+from layernext.evaluation.lanes import lane_iou
 from layernext.evaluation.packing import Source
 from layernext.evaluation.similarity import Measure, bbox_iou
 
 __all__ = [
     "Evaluator",
     "Measure",
+    "RunPairing",
     "Source",
     "bbox_iou",
+    "chamfer_distance",
+    "cohen_kappa",
+    "compare_evaluations",
     "evaluate_files",
     "evaluate_files_to_evaluator",
+    "iter_image_differences",
+    "lane_iou",
     "match_image",
 ]

@@ -92,6 +92,8 @@ class Evaluator:
         run: AnySet | None,
         *,
         image_wh: tuple[float, float] | None = None,
+        truth_source: Source | None = None,
+        run_source: Source | None = None,
     ) -> None:
         """Add an image.
 
@@ -101,13 +103,14 @@ class Evaluator:
             run: its annotation set in the run; None: the run says nothing of it, which counts as
                 having found nothing.
             image_wh: width and height in pixels, needed where coordinates are fractions.
+            truth_source, run_source: how these two are to be read, where each may be otherwise.
 
         Raises:
             DataError: a set is not valid; names the image and the place.
         """
         truths, runs = self._packers
-        truths.add(truth, self._sources[0], image_wh, image)
-        runs.add(run, self._sources[1], image_wh, image)
+        truths.add(truth, truth_source or self._sources[0], image_wh, image)
+        runs.add(run, run_source or self._sources[1], image_wh, image)
         self._counts["images_without_run"] += run is None
         self._images.append(image)
         self._image_whs.append(image_wh)
@@ -195,6 +198,17 @@ class Evaluator:
         self._parts, self._part_images = [part], [len(self._images)]
         self._is_whole = True
         return part
+
+    def matched(self) -> tuple[Part, list[str], list[str]]:
+        """Everything added so far: what is kept of it, and the images and labels its numbers mean.
+
+        Both are in the order of their names.
+
+        Raises:
+            DataError: an image was added twice.
+        """
+        part = self._whole()
+        return part, list(self._images), list(self._labels)
 
     def result(self) -> Evaluation:
         """The evaluation of everything added so far.

@@ -357,6 +357,9 @@ class Job(Record, frozen=True, kw_only=True):
         message: why it failed, or empty.
         name: what it does, for people; empty of an upload of annotations.
         created_at: UTC, ISO 8601; None if the stack did not say.
+        updated_at: when the stack last heard of it; once it has ended, when that was. None likewise.
+        kind: of work, such as ``evaluation``; empty likewise.
+        about: ids of what it works on, such as ``{"evaluation": …}``.
     """
 
     id: str
@@ -365,6 +368,9 @@ class Job(Record, frozen=True, kw_only=True):
     message: str = ""
     name: str = ""
     created_at: str | None = None
+    updated_at: str | None = None
+    kind: str = ""
+    about: dict[str, str] = {}
 
     @property
     def is_success(self) -> bool:

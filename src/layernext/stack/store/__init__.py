@@ -1,6 +1,7 @@
 """The database: its tables, and every statement that the stack makes to it."""
 
 from layernext.stack.store.collections import CONTENT_TYPES
+from layernext.stack.store.database import Database
 from layernext.stack.store.datasets import (
     BUILD_JOB,
     Datasets,
@@ -10,6 +11,18 @@ from layernext.stack.store.datasets import (
 )
 from layernext.stack.store.dropped import DroppedObjects
 from layernext.stack.store.embeddings import Similar
+from layernext.stack.store.evaluation_data import Changed, EvaluationData
+from layernext.stack.store.evaluation_rows import (
+    EvaluationNotes,
+    EvaluationOutcome,
+    EvaluationRequest,
+    ImagePair,
+    Plan,
+    SideSet,
+    Span,
+    TallyRow,
+)
+from layernext.stack.store.evaluations import EVALUATION_JOB, Evaluations, not_computed
 from layernext.stack.store.fields import check as check_fields
 from layernext.stack.store.files import (
     Began,
@@ -54,25 +67,35 @@ from layernext.stack.store.selections import Selections
 from layernext.stack.store.sessions import LINK_SECONDS, SESSION_SECONDS
 from layernext.stack.store.splits import SPLITS
 from layernext.stack.store.store import Store
+from layernext.stack.store.tallies import Tallies
 from layernext.stack.store.uploads import UploadSettings
 
 __all__ = [
     "BUILD_JOB",
     "CONTENT_TYPES",
+    "EVALUATION_JOB",
     "LINK_SECONDS",
     "SESSION_SECONDS",
     "SPLITS",
     "TASK_STATUSES",
     "BatchPreparation",
     "Began",
+    "Changed",
     "CollectionRow",
+    "Database",
     "Datasets",
     "DroppedObjects",
+    "EvaluationData",
+    "EvaluationNotes",
+    "EvaluationOutcome",
+    "EvaluationRequest",
+    "Evaluations",
     "FileItem",
     "FileRow",
     "FileUploadRequest",
     "Files",
     "ImageKey",
+    "ImagePair",
     "ItemFilter",
     "ItemPart",
     "ItemRow",
@@ -87,6 +110,7 @@ __all__ = [
     "NewKey",
     "NewPicture",
     "PictureSet",
+    "Plan",
     "PreparedSet",
     "ProjectRow",
     "Purge",
@@ -95,11 +119,15 @@ __all__ = [
     "Selection",
     "Selections",
     "SetKeyKind",
+    "SideSet",
     "Similar",
     "SortField",
+    "Span",
     "Store",
     "StoredFile",
     "StoredSet",
+    "Tallies",
+    "TallyRow",
     "TaskRow",
     "UploadPlace",
     "UploadSettings",
@@ -109,6 +137,7 @@ __all__ = [
     "VersionSettings",
     "before_days",
     "check_fields",
+    "not_computed",
     "object_path",
     "unique_name",
     "value_text",

@@ -90,11 +90,11 @@ class Items:
     Args:
         database: where they are.
         selections: of the same.
+        index: of its sets, for queries.
     """
 
-    def __init__(self, database: Database, selections: Selections) -> None:
-        self._database, self._selections = database, selections
-        self._index = SetIndex(database)
+    def __init__(self, database: Database, selections: Selections, index: SetIndex) -> None:
+        self._database, self._selections, self._index = database, selections, index
 
     # -- listing ----------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@ from layernext.stack.api.native import (
     annotations,
     datasets,
     embeddings,
+    evaluations,
     file_listing,
     files,
     items,
@@ -24,6 +25,7 @@ ROUTES = [
     *datasets.ROUTES,
     *embeddings.ROUTES,
     *projects.ROUTES,
+    *evaluations.ROUTES,
     *keys.ROUTES,
     *viewer.ROUTES,
 ]
