@@ -30,7 +30,11 @@ from layernext.evaluation.figures import (
     reliability_figure,
     save_figures,
 )
-from layernext.evaluation.files import evaluate_files, evaluate_files_to_evaluator
+from layernext.evaluation.files import (
+    evaluate_files,
+    evaluate_files_to_evaluator,
+    find_geometry,
+)
 from layernext.evaluation.image import match_image
 from layernext.evaluation.lanes import lane_iou
 from layernext.evaluation.packing import Source
@@ -54,6 +58,7 @@ __all__ = [
     "evaluate_files_to_evaluator",
     "evaluation_figures",
     "figure_bytes",
+    "find_geometry",
     "iter_image_differences",
     "lane_iou",
     "match_image",
