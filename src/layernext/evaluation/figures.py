@@ -64,7 +64,7 @@ def evaluation_figures(evaluation: Evaluation) -> dict[str, Figure]:
         figures["confidence"] = confidence_figure(evaluation.curves[0], evaluation.confidence)
     if evaluation.calibration is not None:
         figures["reliability"] = reliability_figure(evaluation.calibration)
-    if evaluation.errors is not None:
+    if evaluation.errors is not None and evaluation.errors.ap is not None:
         figures["errors"] = error_figure(evaluation.errors)
     return figures
 
