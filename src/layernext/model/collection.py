@@ -234,6 +234,8 @@ class DatasetVersion(Record, frozen=True, kw_only=True):
         operations: names of the model runs and ground truths; None for all.
         image_count, annotation_count: what it holds.
         created_at: UTC, ISO 8601.
+        augmentations: what more pictures of the train split were made by, such as ``HUE.HUE_DEGREES -9..9``.
+        picture_count: how many of them there are, beside the images.
     """
 
     id: str
@@ -252,6 +254,8 @@ class DatasetVersion(Record, frozen=True, kw_only=True):
     image_count: int
     annotation_count: int
     created_at: str
+    augmentations: list[str] = []
+    picture_count: int = 0
 
     def __getitem__(self, key: str) -> Any:
         """The value under one of the published protocol's keys."""
