@@ -17,7 +17,8 @@ from layernext.wire.published import PART_BYTES
 
 class UploadLimits(Struct, frozen=True, kw_only=True):
     """What the stack takes: bytes of a file of annotations, of an image, of a part of one and of a
-    bundle; files of a bundle, and names in one question."""
+    bundle; files of a bundle, and names in one question.
+    """
 
     annotation_file: int
     file: int

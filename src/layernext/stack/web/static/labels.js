@@ -4,6 +4,7 @@ import { ask, askAll } from "./api.js";
 import { count, counted, debounced, empty, failed, fill, find, h, loading, pageData, sentence } from "./dom.js";
 import { gridUrl, quoted } from "./links.js";
 import { query, setQuery } from "./parts.js";
+import { askStatistics } from "./statistics.js";
 
 const CLIENT = "/datalake/api/client";
 const SHOWN_VALUES = 8;
@@ -53,7 +54,7 @@ async function countLabels() {
   statistics = null;
   if (!run) return;
   const collection = collections.get(run.collection);
-  statistics = { run, collection, ...(await ask("/api/v1/runs/statistics", { query: { collection, run: run.name, mode: run.mode } })) };
+  statistics = { ...(await askStatistics(collection, run)), collection, run };
 }
 
 function show() {
