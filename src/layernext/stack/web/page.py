@@ -52,6 +52,7 @@ SIGN_IN_PATH = "/sign-in"
 
 NAVIGATION: list[tuple[str, str]] = [
     ("/", "Collections"),
+    ("/runs", "Runs"),
     ("/labels", "Labels"),
     ("/upload", "Upload"),
     ("/jobs", "Jobs"),

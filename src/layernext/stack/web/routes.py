@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from layernext.stack.web import collections, jobs, labels, sign_in, static_files, upload
+from layernext.stack.web import collections, jobs, labels, runs, sign_in, static_files, upload
 
 ROUTES = [
     *static_files.ROUTES,

@@ -16,8 +16,12 @@ from layernext.wire.published import PART_BYTES
 
 
 class UploadLimits(Struct, frozen=True, kw_only=True):
-    """What the stack takes: bytes of a file of annotations, of an image, of a part of one and of a
-    bundle; files of a bundle, and names in one question.
+    """What the stack takes.
+
+    Attributes:
+        annotation_file, file, part, bundle: bytes of a file of annotations, of an image, of a part
+            of one, of a bundle.
+        bundle_files, names: files of a bundle, names in one question.
     """
 
     annotation_file: int

@@ -162,7 +162,8 @@ def _plain(files: ExitStack, file: Any) -> str:
     file.seek(0)
     if not file.read(4).startswith(_COMPRESSED):
         return str(file.name)
-    plain = files.enter_context(tempfile.NamedTemporaryFile(prefix="layernext-"))
+    opened = tempfile.NamedTemporaryFile(prefix="layernext-")  # noqa: SIM115 - `files` closes it
+    plain = files.enter_context(opened)
     size = 0
     with open_decompressed(file.name) as stream:
         while piece := stream.read(WRITE_BYTES):
