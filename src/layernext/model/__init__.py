@@ -89,6 +89,7 @@ from layernext.model.stored_evaluation import (
     Histogram,
     RunStatistics,
     StoredEvaluation,
+    StoredMatches,
     StoredTally,
     TallyOrder,
 )
@@ -157,6 +158,7 @@ __all__ = [
     "SimilarImage",
     "SliceScores",
     "StoredEvaluation",
+    "StoredMatches",
     "StoredTally",
     "TallyOrder",
     "Task",
