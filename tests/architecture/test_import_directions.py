@@ -25,7 +25,7 @@ ROOMS: dict[str, set[str]] = {
     "layernext.stack.store": {"layernext.wire", "layernext.model", "layernext.errors"},
     "layernext.stack.settings": {"layernext.errors"},
     "layernext.stack.objects": {"layernext.errors"},
-    "layernext.stack.media": set(),
+    "layernext.stack.media": {"layernext.wire", "layernext.model"},
     "layernext.stack.jobs": {
         "layernext.evaluation",
         "layernext.stack.media",
@@ -85,6 +85,7 @@ FACES = {
     "layernext.stack.api.error_map",
     "layernext.stack.api.messages",
     "layernext.stack.api.services",
+    "layernext.wire.augmentations",
     "layernext.wire.file_listing",
     "layernext.wire.files",
     "layernext.wire.items",
@@ -105,8 +106,10 @@ LIBRARIES: dict[str, set[str]] = {
     "platformdirs": {"layernext.cli", "layernext.client"},
     "av": {"layernext.stack.media"},
     "PIL": {"layernext.cli", "layernext.formats", "layernext.stack.media"},
+    "yaml": {"layernext.formats"},
+    "pyarrow": {"layernext.formats"},
     "pycocotools": {"layernext.evaluation"},
-    "numpy": {"layernext.evaluation", "layernext.stack.store"},
+    "numpy": {"layernext.evaluation", "layernext.stack.media", "layernext.stack.store"},
     "sqlalchemy": {"layernext.stack.store"},
     "alembic": {"layernext.stack.store"},
     "obstore": {"layernext.stack.objects"},
@@ -128,6 +131,7 @@ ANYWHERE = {"msgspec", "typing_extensions", "tomli", "tomllib"}
 LATE_ONLY = {
     ("layernext.evaluation", "pycocotools"),
     ("layernext.formats", "PIL"),
+    ("layernext.formats", "pyarrow"),
     ("layernext.client", "rich"),
     ("layernext.cli", "PIL"),
 }

@@ -18,9 +18,10 @@ def handlers_for(store: Store, objects: ObjectStore) -> dict[str, Handler]:
     Args:
         store, objects: what they work on.
     """
+    look = look_handler(store.files, objects)
     return {
-        LOOK_JOB: look_handler(store.files, objects),
-        BUILD_JOB: build_handler(store.datasets),
+        LOOK_JOB: look,
+        BUILD_JOB: build_handler(store, objects, look),
         EVALUATION_JOB: evaluation_handler(store),
         STATISTICS_JOB: statistics_handler(store),
         PURGE_JOB: purge_handler(store, objects),

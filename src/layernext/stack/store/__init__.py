@@ -35,6 +35,7 @@ from layernext.stack.store.files import (
 )
 from layernext.stack.store.items import ItemFilter, ItemRow, SortField
 from layernext.stack.store.jobs import Jobs
+from layernext.stack.store.pictures import NewPicture, PictureSet
 from layernext.stack.store.prepared import (
     BatchPreparation,
     ImageKey,
@@ -110,6 +111,8 @@ __all__ = [
     "LookResult",
     "NewFile",
     "NewKey",
+    "NewPicture",
+    "PictureSet",
     "Plan",
     "PreparedSet",
     "ProjectRow",

@@ -30,7 +30,7 @@ from layernext.stack.store.schema import (
     operation_collection,
     selection_item,
 )
-from layernext.stack.store.schema_datasets import version_item, version_set
+from layernext.stack.store.schema_datasets import version_item, version_picture, version_set
 from layernext.stack.store.schema_embeddings import embedding
 from layernext.stack.store.schema_evaluations import image_tally, run_statistics
 from layernext.stack.store.schema_projects import project_image
@@ -344,6 +344,8 @@ def _give_versions(connection: sa.Connection, image_id: int, other_id: int) -> N
         mine = table.c.image_id == image_id
         connection.execute(sa.delete(table).where(mine, table.c.version_id.in_(theirs)))
         connection.execute(sa.update(table).where(mine).values(image_id=other_id))
+    pictures = sa.update(version_picture).where(version_picture.c.image_id == image_id)
+    connection.execute(pictures.values(image_id=other_id))
     projects = sa.select(project_image.c.project_id).where(project_image.c.image_id == other_id)
     own = project_image.c.image_id == image_id
     connection.execute(

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta, timezone
 import sqlalchemy as sa
 from msgspec import Struct
 
-from layernext.stack.store import evaluations
+from layernext.stack.store import counters, evaluations
 from layernext.stack.store.clock import text_of
 from layernext.stack.store.database import Database
 from layernext.stack.store.dropped import drop
@@ -116,6 +116,8 @@ class Purge:
         models = sa.select(embedding.c.model_id).where(embedding.c.image_id.in_(ids)).distinct()
         changed = sa.update(embedding_model).where(embedding_model.c.id.in_(models))
         connection.execute(changed.values(version=embedding_model.c.version + 1))
+        theirs = sa.select(annotation_set.c.operation_id).where(annotation_set.c.image_id.in_(ids))
+        counters.changed(connection, connection.execute(theirs.distinct()).scalars())
         items = sa.select(file_item.c.id).where(file_item.c.image_id.in_(ids))
         connection.execute(sa.delete(file_part).where(file_part.c.item_id.in_(items)))
         for table in metadata.sorted_tables:
