@@ -18,7 +18,11 @@ from layernext.evaluation.chamfer import chamfer_distance
 from layernext.evaluation.changes import RunPairing, cohen_kappa
 from layernext.evaluation.comparison import compare_evaluations, iter_image_differences
 from layernext.evaluation.evaluator import Evaluator
-from layernext.evaluation.files import evaluate_files, evaluate_files_to_evaluator
+from layernext.evaluation.files import (
+    evaluate_files,
+    evaluate_files_to_evaluator,
+    find_geometry,
+)
 from layernext.evaluation.image import match_image
 from layernext.evaluation.lanes import lane_iou
 from layernext.evaluation.packing import Source
@@ -35,6 +39,7 @@ __all__ = [
     "compare_evaluations",
     "evaluate_files",
     "evaluate_files_to_evaluator",
+    "find_geometry",
     "iter_image_differences",
     "lane_iou",
     "match_image",
