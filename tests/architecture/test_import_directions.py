@@ -109,7 +109,12 @@ LIBRARIES: dict[str, set[str]] = {
     "yaml": {"layernext.formats"},
     "pyarrow": {"layernext.formats"},
     "pycocotools": {"layernext.evaluation"},
-    "numpy": {"layernext.evaluation", "layernext.stack.media", "layernext.stack.store"},
+    "numpy": {
+        "layernext.stack.jobs",
+        "layernext.evaluation",
+        "layernext.stack.media",
+        "layernext.stack.store",
+    },
     "sqlalchemy": {"layernext.stack.store"},
     "alembic": {"layernext.stack.store"},
     "obstore": {"layernext.stack.objects"},
