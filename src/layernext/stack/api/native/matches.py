@@ -34,8 +34,8 @@ class MatchesQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         image: id or unique name.
         evaluation: id of an evaluation, which gives everything below but the confidence, if one is
             asked for.
-        run, ground_truth: names, if there is no evaluation. `run_mode` and `truth_mode` where a
-            model run and a ground truth have the same name.
+        run, ground_truth: names, if there is no evaluation.
+        run_mode, truth_mode: where a model run and a ground truth have the same name.
         geometry, protocol, match_threshold, line_width: as in the settings of an evaluation.
         confidence: annotations below are left out; left out: that of the evaluation's tallies, or 0.
     """
