@@ -10,7 +10,9 @@ from layernext.stack.api.native import (
     items,
     keys,
     listings,
+    matches,
     projects,
+    run_statistics,
     uploads,
     viewer,
 )
@@ -26,6 +28,8 @@ ROUTES = [
     *embeddings.ROUTES,
     *projects.ROUTES,
     *evaluations.ROUTES,
+    *matches.ROUTES,
+    *run_statistics.ROUTES,
     *keys.ROUTES,
     *viewer.ROUTES,
 ]
