@@ -29,6 +29,8 @@ from layernext.stack.store.prepared import (
     value_text,
 )
 from layernext.stack.store.projects import TASK_STATUSES, ProjectRow, TaskRow
+from layernext.stack.store.query import FIELDS as QUERY_FIELDS
+from layernext.stack.store.query import Field as QueryField
 from layernext.stack.store.records import (
     CollectionRow,
     FileItem,
@@ -57,6 +59,7 @@ __all__ = [
     "BUILD_JOB",
     "CONTENT_TYPES",
     "LINK_SECONDS",
+    "QUERY_FIELDS",
     "SESSION_SECONDS",
     "SPLITS",
     "TASK_STATUSES",
@@ -83,6 +86,7 @@ __all__ = [
     "NewKey",
     "PreparedSet",
     "ProjectRow",
+    "QueryField",
     "Role",
     "Selection",
     "Selections",

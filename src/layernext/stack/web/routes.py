@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from layernext.stack.web import collections, sign_in, static_files
+from layernext.stack.web import collections, grid, sign_in, static_files
 
-ROUTES = [*static_files.ROUTES, *sign_in.ROUTES, *collections.ROUTES]
+ROUTES = [*static_files.ROUTES, *sign_in.ROUTES, *collections.ROUTES, *grid.ROUTES]

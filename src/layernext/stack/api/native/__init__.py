@@ -9,6 +9,7 @@ from layernext.stack.api.native import (
     items,
     keys,
     listings,
+    overlays,
     projects,
     uploads,
     viewer,
@@ -25,6 +26,7 @@ ROUTES = [
     *embeddings.ROUTES,
     *projects.ROUTES,
     *keys.ROUTES,
+    *overlays.ROUTES,
     *viewer.ROUTES,
 ]
 

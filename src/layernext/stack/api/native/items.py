@@ -7,10 +7,18 @@ from typing import Annotated
 from litestar import Response
 from msgspec import Meta, Struct
 
-from layernext.errors import InvalidRequest
+from layernext.errors import InvalidRequest, NotFound
 from layernext.model import ContentType, Item
-from layernext.stack.api.messages import Call, answer, find_collection, read_message, read_query
-from layernext.stack.api.operation import Operation, operation
+from layernext.stack.api.messages import (
+    Call,
+    answer,
+    find_collection,
+    is_image_id,
+    read_message,
+    read_path,
+    read_query,
+)
+from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.services import services_of
 from layernext.stack.api.transfer import url_of_image
 from layernext.stack.store import CONTENT_TYPES, ItemFilter, ItemRow
@@ -53,6 +61,29 @@ class ItemsQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 async def list_items(request: Call) -> Response[bytes]:
     """Items in the order they came, with all that is known of each."""
     return await _listed(request, is_trash=False)
+
+
+@operation(
+    "GET",
+    f"{ITEMS_PATH}/{{item_id:str}}",
+    Operation(
+        summary="Look at an image or other file",
+        tag="Items",
+        role="read",
+        path=(Parameter("item_id", "Its `id`."),),
+        answer=Item,
+        errors=(404,),
+    ),
+)
+async def get_item(request: Call) -> Response[bytes]:
+    """All that is known of one item that is not in the trash."""
+    text, services = read_path(request, "item_id"), services_of(request)
+    row = None
+    if is_image_id(text):
+        row = await services.call(services.store.items.get, int(text, 16))
+    if row is None:
+        raise NotFound(f"there is no item {text[:600]!r}", status=404)
+    return answer(_item(request, row))
 
 
 @operation(
@@ -146,4 +177,4 @@ async def restore(request: Call) -> Response[bytes]:
     return answer(Counted(await services.call(items.restore, chosen)))
 
 
-ROUTES = [list_items, list_trash, restore]
+ROUTES = [list_items, get_item, list_trash, restore]
