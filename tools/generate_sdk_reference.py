@@ -35,7 +35,7 @@ CHAPTERS: dict[str, list[str]] = {
     "Reports": [
         "UploadReport", "DownloadReport", "RemoveReport", "FileSummary", "FileUploadReport",
         "FileDownloadReport", "FailedFile", "IgnoredFile", "UploadStatus", "FileUrl",
-        "MetadataReport", "TrashReport", "EmbeddingReport", "VersionReport", "ProjectReport", "CreatedCollection", "CreatedLabel",
+        "MetadataReport", "TrashReport", "PurgeReport", "EmbeddingReport", "VersionReport", "ProjectReport", "CreatedCollection", "CreatedLabel",
         "Done", "ConversionReport",
     ],
     "Annotations": [

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from itertools import islice
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from layernext.cli import exit_codes
 from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
-from layernext.cli.output import counted, print_json, print_table, tell
+from layernext.cli.output import counted, print_json, print_table, say, tell
 
-items = typer.Typer(help="Images and other files: find, trash, restore.")
+items = typer.Typer(help="Images and other files: find, trash, restore, purge.")
 datasets = typer.Typer(help="Datasets: frozen selections, divided into splits.")
 projects = typer.Typer(help="Annotation projects: tasks, and the way to a drawing tool and back.")
 
@@ -119,6 +121,57 @@ def restore_items(
         print_json({"restored": count})
     else:
         tell(f"{counted(count, 'file')} restored")
+
+
+@items.command("purge")
+def purge_items(
+    collection: Collection = None,
+    query: Query = "",
+    older_than: Annotated[
+        float,
+        typer.Option(
+            "--older-than",
+            min=0.0,
+            max=36500.0,
+            metavar="DAYS",
+            help="In the trash for so many days.",
+        ),
+    ] = 0.0,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """Remove for good what is in the trash: files, annotations, metadata. Administrators only.
+
+    Images that versions of datasets have stay there.
+
+    Examples:
+
+        layernext items purge --older-than 30
+
+        layernext items purge kitchen --yes --json
+    """
+    with connect(api_key, secret, url, config) as client:
+        if not yes:
+            if not sys.stdin.isatty():
+                raise typer.BadParameter("nobody can be asked here; say --yes")
+            where = "of the stack" if collection is None else f"of {collection!r}"
+            question = f"Remove the trash {where} for good? There is no way back."
+            if not typer.confirm(question, err=True):
+                say("nothing removed")
+                raise typer.Exit(exit_codes.INTERRUPTED)
+        report = client.purge(collection, query=query, older_than_days=older_than)
+    if as_json:
+        print_json(report.to_dict())
+        return
+    tell(f"{counted(report.files, 'file')} removed for good, {report.size_bytes / 1e6:,.1f} MB")
+    if report.kept:
+        tell(
+            f"{counted(report.kept, 'file')} stay: dataset versions have them, or they are worked with"
+        )
 
 
 @items.command("metadata")

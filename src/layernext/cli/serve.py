@@ -64,6 +64,16 @@ def serve(
         str | None,
         typer.Option("--objects-endpoint", help="URL of an S3-compatible store that is not AWS."),
     ] = None,
+    purge_trash_after: Annotated[
+        float | None,
+        typer.Option(
+            "--purge-trash-after",
+            min=0.0,
+            max=36500.0,
+            metavar="DAYS",
+            help="Remove for good what has been in the trash for so many days; never if left out.",
+        ),
+    ] = None,
     published_only: Annotated[
         bool, typer.Option("--published-only", help="Leave the native protocol out.")
     ] = False,
@@ -100,6 +110,7 @@ def serve(
         database=database,
         objects=objects,
         objects_options={"endpoint": objects_endpoint} if objects_endpoint else {},
+        purge_trash_after_days=purge_trash_after,
         native=not published_only,
         quiet=quiet,
         log_format=log_format,

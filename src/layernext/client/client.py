@@ -14,6 +14,7 @@ from layernext.client.calls.analysis import AnalysisCalls
 from layernext.client.calls.collections import CollectionCalls
 from layernext.client.calls.datasets import DatasetCalls
 from layernext.client.calls.embeddings import EmbeddingCalls
+from layernext.client.calls.evaluations import EvaluationCalls
 from layernext.client.calls.exports import ExportCalls
 from layernext.client.calls.files import FileCalls
 from layernext.client.calls.jobs import JobCalls
@@ -34,6 +35,7 @@ class LayerNextClient(
     MetadataCalls,
     LabelCalls,
     EmbeddingCalls,
+    EvaluationCalls,
     JobCalls,
     AnalysisCalls,
 ):

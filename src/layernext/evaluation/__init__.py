@@ -9,23 +9,60 @@ The types of all results are in `layernext.model`, so that they can be read with
 **A new geometry or similarity** is one function and one entry:
 ``similarity(run_shapes, truth_shapes, image_wh) -> (N, M)``, for one image, with shapes in pixels:
 boxes as an array (N, 4) of x, y, width, height; polygons and lines as a list of N arrays (K, 2).
-Wrap it as ``Measure(function)`` in `similarity.measure_for`; if lower is better (a distance), as
+Wrap it as ``Measure(function)`` in `measures.MEASURES`; if lower is better (a distance), as
 ``Measure(function, is_distance=True)``: it is negated in `Measure.candidates` and nowhere else, and
 thresholds are with it (`EvaluationSettings.is_distance`).
 """
 
+from layernext.evaluation.chamfer import chamfer_distance
+from layernext.evaluation.changes import RunPairing, cohen_kappa
+from layernext.evaluation.comparison import compare_evaluations, iter_image_differences
 from layernext.evaluation.evaluator import Evaluator
-from layernext.evaluation.files import evaluate_files, evaluate_files_to_evaluator
+from layernext.evaluation.figures import (
+    comparison_figures,
+    confidence_figure,
+    confusion_figure,
+    difference_figure,
+    error_figure,
+    evaluation_figures,
+    figure_bytes,
+    precision_recall_figure,
+    reliability_figure,
+    save_figures,
+)
+from layernext.evaluation.files import (
+    evaluate_files,
+    evaluate_files_to_evaluator,
+    find_geometry,
+)
 from layernext.evaluation.image import match_image
+from layernext.evaluation.lanes import lane_iou
 from layernext.evaluation.packing import Source
 from layernext.evaluation.similarity import Measure, bbox_iou
 
 __all__ = [
     "Evaluator",
     "Measure",
+    "RunPairing",
     "Source",
     "bbox_iou",
+    "chamfer_distance",
+    "cohen_kappa",
+    "compare_evaluations",
+    "comparison_figures",
+    "confidence_figure",
+    "confusion_figure",
+    "difference_figure",
+    "error_figure",
     "evaluate_files",
     "evaluate_files_to_evaluator",
+    "evaluation_figures",
+    "figure_bytes",
+    "find_geometry",
+    "iter_image_differences",
+    "lane_iou",
     "match_image",
+    "precision_recall_figure",
+    "reliability_figure",
+    "save_figures",
 ]

@@ -9,11 +9,18 @@ from typing import Any
 import numpy as np
 
 from layernext.errors import DataError, Problem
-from layernext.evaluation.averages import Averages, averages, iter_labels, summary
+from layernext.evaluation.averages import (
+    Averages,
+    averages,
+    integral_for,
+    iter_labels,
+    summary,
+)
 from layernext.evaluation.curves import Best, calibration, curve
+from layernext.evaluation.error_costs import error_kinds
+from layernext.evaluation.measures import measure_for
 from layernext.evaluation.packing import AnySet, IndexArray, LabelCodes, Packer, Source
 from layernext.evaluation.parts import Part, concatenate, in_order, match_batch, relabelled
-from layernext.evaluation.similarity import measure_for
 from layernext.evaluation.tallies import Outcome, confusion_matrix, iter_tallies, outcome
 from layernext.model import (
     Curve,
@@ -92,6 +99,8 @@ class Evaluator:
         run: AnySet | None,
         *,
         image_wh: tuple[float, float] | None = None,
+        truth_source: Source | None = None,
+        run_source: Source | None = None,
     ) -> None:
         """Add an image.
 
@@ -101,13 +110,14 @@ class Evaluator:
             run: its annotation set in the run; None: the run says nothing of it, which counts as
                 having found nothing.
             image_wh: width and height in pixels, needed where coordinates are fractions.
+            truth_source, run_source: how these two are to be read, where each may be otherwise.
 
         Raises:
             DataError: a set is not valid; names the image and the place.
         """
         truths, runs = self._packers
-        truths.add(truth, self._sources[0], image_wh, image)
-        runs.add(run, self._sources[1], image_wh, image)
+        truths.add(truth, truth_source or self._sources[0], image_wh, image)
+        runs.add(run, run_source or self._sources[1], image_wh, image)
         self._counts["images_without_run"] += run is None
         self._images.append(image)
         self._image_whs.append(image_wh)
@@ -196,6 +206,17 @@ class Evaluator:
         self._is_whole = True
         return part
 
+    def matched(self) -> tuple[Part, list[str], list[str]]:
+        """Everything added so far: what is kept of it, and the images and labels its numbers mean.
+
+        Both are in the order of their names.
+
+        Raises:
+            DataError: an image was added twice.
+        """
+        part = self._whole()
+        return part, list(self._images), list(self._labels)
+
     def result(self) -> Evaluation:
         """The evaluation of everything added so far.
 
@@ -239,7 +260,7 @@ class Evaluator:
                 if has_confidence
                 else None
             ),
-            errors=None,
+            errors=error_kinds(part, len(labels), integral_for(self.settings), self._background),
             slices=[],
         )
 
@@ -262,6 +283,11 @@ class Evaluator:
     def _match_threshold(self) -> float:
         assert self.settings.match_threshold is not None  # noqa: S101 - they are completed
         return self.settings.match_threshold
+
+    @property
+    def _background(self) -> float:
+        assert self.settings.background_threshold is not None  # noqa: S101 - they are completed
+        return self.settings.background_threshold
 
     @property
     def _sign(self) -> float:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from layernext.evaluation.measures import measure_for
 from layernext.evaluation.packing import FloatArray, LabelCodes, Packer, Source
 from layernext.evaluation.parts import Part, match_batch, turns_of
-from layernext.evaluation.similarity import measure_for
 from layernext.evaluation.tallies import Outcome, outcome
 from layernext.model import (
     AnnotationMatch,
@@ -59,8 +59,9 @@ def match_image(
         places.append([i for i, one in enumerate(annotations) if one.geometry == whole.geometry])
     truths, runs = sides
     measure = measure_for(whole)
-    part = match_batch(runs, truths, [image_wh], whole, measure)
     order, _ = turns_of(runs, whole)
+    part = match_batch(runs, truths, [image_wh], whole, measure)
+    runs, truths = measure.prepared(runs, truths, [image_wh])
     run_places = [places[1][i] for i in order.tolist()]
     sign = -1.0 if measure.is_distance else 1.0
     alike = sign * measure.similarity(runs.in_order(order).shapes, truths.shapes, image_wh)

@@ -125,8 +125,8 @@ class Columns(Struct):
         image: (N,) number of the image in the batch, rising.
         label: (N,) code.
         score: (N,) confidence; 1 where there is none.
-        shapes: boxes (N, 4) as x, y, width, height; or N arrays (K, 2) of points; in pixels, or in
-            fractions of an unknown size.
+        shapes: boxes (N, 4) as x, y, width, height; or a list of N arrays (K, 2) of points; in
+            pixels. Or what `Measure.prepare` made of them.
         area: (N,) square pixels, for size ranges; what a truth's metadata say goes first.
         ignore: (N,) whether neither finding nor missing it counts.
         crowd: (N,) whether it may be found any number of times.
@@ -135,7 +135,7 @@ class Columns(Struct):
     image: IndexArray
     label: IndexArray
     score: FloatArray
-    shapes: FloatArray | list[FloatArray]
+    shapes: Any
     area: FloatArray
     ignore: NDArray[np.bool_]
     crowd: NDArray[np.bool_]
@@ -279,7 +279,7 @@ class Packer:
         """What was gathered, and start anew."""
         count = len(self._codes)
         counts = np.array(self._counts, np.int64)
-        shapes: FloatArray | list[FloatArray]
+        shapes: Any
         if self._geometry == "rectangle":
             shapes = np.array(self._boxes, float).reshape(-1, 4)
             area = shapes[:, 2] * shapes[:, 3]

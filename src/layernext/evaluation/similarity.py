@@ -8,7 +8,8 @@ hold that higher is better.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -16,12 +17,13 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from layernext.evaluation.packing import Columns, FloatArray, IndexArray
-from layernext.model import EvaluationSettings
 
 Shapes: TypeAlias = Any
 """Boxes (N, 4) as x, y, width, height; or a list of N arrays (K, 2) of points."""
 
-Similarity: TypeAlias = Callable[[Shapes, Shapes, tuple[float, float] | None], FloatArray]
+ImageWh: TypeAlias = tuple[float, float]
+
+Similarity: TypeAlias = Callable[[Shapes, Shapes, ImageWh | None], FloatArray]
 """(N shapes of the run, M of the truth, width and height of the image if known) to (N, M)."""
 
 
@@ -38,6 +40,17 @@ class Pairs(NamedTuple):
     truth: IndexArray
     similarity: FloatArray
 
+    @staticmethod
+    def none() -> Pairs:
+        """No pairs."""
+        return Pairs(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
+
+    @staticmethod
+    def joined(pairs: list[Pairs]) -> Pairs:
+        """One after the other; at least one."""
+        run, truth, similarity = zip(*pairs, strict=True)
+        return Pairs(np.concatenate(run), np.concatenate(truth), np.concatenate(similarity))
+
     def where(self, wanted: NDArray[np.bool_]) -> Pairs:
         """Those of the pairs."""
         return Pairs(self.run[wanted], self.truth[wanted], self.similarity[wanted])
@@ -50,18 +63,23 @@ class Measure(Struct, frozen=True):
         similarity: for one image.
         is_distance: whether `similarity` gives distances.
         batch: candidates of a whole batch at once, where that is faster; as `candidates`.
+        prepare: done once to all shapes of both sides of a batch (drawing them, for one); what it
+            puts in place of the shapes is what `similarity` and `batch` get.
     """
 
     similarity: Similarity
     is_distance: bool = False
     batch: Callable[[Columns, Columns, float], Pairs] | None = None
+    prepare: Callable[[Columns, Columns, list[ImageWh | None]], tuple[Columns, Columns]] | None = (
+        None
+    )
 
     def candidates(
         self,
         run: Columns,
         truth: Columns,
         floor: float,
-        image_whs: list[tuple[float, float] | None],
+        image_whs: list[ImageWh | None],
     ) -> Pairs:
         """Pairs within the same image, of any labels, at least as similar as `floor`.
 
@@ -75,22 +93,31 @@ class Measure(Struct, frozen=True):
         """
         if self.batch is not None:
             return self.batch(run, truth, floor)
-        found = [self._of_image(run, truth, floor, image, wh) for image, wh in enumerate(image_whs)]
-        return Pairs(*(np.concatenate(column) for column in zip(*found, strict=True)))
+        found = [Pairs.none()]
+        of_truth = dict(slices_of_images(truth.image, len(image_whs)))
+        for image, rows in slices_of_images(run.image, len(image_whs)):
+            others = of_truth[image]
+            if rows.start == rows.stop or others.start == others.stop:
+                continue
+            alike = self.similarity(run.shapes[rows], truth.shapes[others], image_whs[image])
+            if self.is_distance:
+                alike = -alike
+            near = np.nonzero(alike >= floor)
+            found.append(Pairs(near[0] + rows.start, near[1] + others.start, alike[near]))
+        return Pairs.joined(found)
 
-    def _of_image(
-        self, run: Columns, truth: Columns, floor: float, image: int, wh: tuple[float, float] | None
-    ) -> Pairs:
-        first, last = np.searchsorted(run.image, (image, image + 1))
-        start, end = np.searchsorted(truth.image, (image, image + 1))
-        if first == last or start == end:
-            none = np.zeros(0, np.int64)
-            return Pairs(none, none, np.zeros(0))
-        alike = self.similarity(run.shapes[first:last], truth.shapes[start:end], wh)
-        if self.is_distance:
-            alike = -alike
-        rows, columns = np.nonzero(alike >= floor)
-        return Pairs(rows + first, columns + start, alike[rows, columns])
+    def prepared(
+        self, run: Columns, truth: Columns, image_whs: list[ImageWh | None]
+    ) -> tuple[Columns, Columns]:
+        """Both sides as `similarity` wants them."""
+        return self.prepare(run, truth, image_whs) if self.prepare else (run, truth)
+
+
+def slices_of_images(image: IndexArray, count: int) -> Iterator[tuple[int, slice]]:
+    """For each of `count` images the rows that are in it; `image` is sorted."""
+    bounds = np.searchsorted(image, np.arange(count + 1)).tolist()
+    for number, (start, end) in enumerate(pairwise(bounds)):
+        yield number, slice(start, end)
 
 
 def bbox_iou(
@@ -117,7 +144,7 @@ def bbox_iou(
     x2, y2, w2, h2 = np.asarray(others, float).reshape(-1, 4).T[:, None, :]
     width = np.minimum(x + w, x2 + w2) - np.maximum(x, x2)
     height = np.minimum(y + h, y2 + h2) - np.maximum(y, y2)
-    inter = np.where((width > 0) & (height > 0), width * height, 0.0)
+    inter: FloatArray = np.where((width > 0) & (height > 0), width * height, 0.0)
     union = w * h + w2 * h2 - inter
     iou: FloatArray = np.divide(inter, union, out=np.zeros_like(inter), where=inter > 0)
     return iou
@@ -129,12 +156,13 @@ def box_candidates(run: Columns, truth: Columns, floor: float) -> Pairs:
     An annotation's overlap with a crowd is the share of the annotation that lies inside.
     """
     run_index, truth_index = pairs_of_images(run.image, truth.image)
-    boxes, others = np.asarray(run.shapes), np.asarray(truth.shapes)
+    boxes: FloatArray = np.asarray(run.shapes)
+    others: FloatArray = np.asarray(truth.shapes)
 
     def overlap(axis: int) -> FloatArray:
         low, other_low = boxes[:, axis], others[:, axis]
         high, other_high = low + boxes[:, axis + 2], other_low + others[:, axis + 2]
-        ends = np.minimum(high[run_index], other_high[truth_index])
+        ends: FloatArray = np.minimum(high[run_index], other_high[truth_index])
         ends -= np.maximum(low[run_index], other_low[truth_index])
         return ends
 
@@ -165,14 +193,3 @@ def pairs_of_images(
     before = np.cumsum(counts) - counts
     truth_index = np.arange(len(run_index)) + np.repeat(starts - before, counts)
     return run_index, truth_index
-
-
-def measure_for(settings: EvaluationSettings) -> Measure:
-    """The measure of completed settings.
-
-    Raises:
-        ConfigurationError: there is none.
-    """
-    if settings.geometry == "rectangle":
-        return Measure(bbox_iou, batch=box_candidates)
-    raise NotImplementedError(settings.geometry)

@@ -39,6 +39,13 @@ from layernext.model.collection import (
     SimilarImage,
     Task,
 )
+from layernext.model.comparison import (
+    Comparison,
+    ImageDifference,
+    LabelDelta,
+    RunChanges,
+    ScoreDelta,
+)
 from layernext.model.decode import (
     CheckedImage,
     ImageDecoder,
@@ -76,6 +83,16 @@ from layernext.model.evaluation_settings import (
     EvaluationSettings,
     Protocol,
 )
+from layernext.model.stored_evaluation import (
+    EvaluationInfo,
+    EvaluationStatus,
+    Histogram,
+    RunStatistics,
+    StoredEvaluation,
+    StoredTally,
+    TallyOrder,
+)
+from layernext.model.tables import Table, Tabular
 
 __all__ = [
     "ALL_AREAS",
@@ -96,6 +113,7 @@ __all__ = [
     "CalibrationBin",
     "CheckedImage",
     "Collection",
+    "Comparison",
     "ConfusionMatrix",
     "ContentType",
     "Curve",
@@ -106,17 +124,22 @@ __all__ = [
     "ErrorKinds",
     "EvaluatedGeometry",
     "Evaluation",
+    "EvaluationInfo",
     "EvaluationSettings",
+    "EvaluationStatus",
     "FileRecord",
     "Geometry",
+    "Histogram",
     "ImageAnnotations",
     "ImageDecoder",
+    "ImageDifference",
     "ImageMatches",
     "ImageTally",
     "Item",
     "Job",
     "Label",
     "LabelAttribute",
+    "LabelDelta",
     "LabelGroup",
     "LabelScores",
     "Line",
@@ -129,8 +152,16 @@ __all__ = [
     "Protocol",
     "Record",
     "Rectangle",
+    "RunChanges",
+    "RunStatistics",
+    "ScoreDelta",
     "SimilarImage",
     "SliceScores",
+    "StoredEvaluation",
+    "StoredTally",
+    "Table",
+    "Tabular",
+    "TallyOrder",
     "Task",
     "TruthMatch",
     "confidences_by_label",

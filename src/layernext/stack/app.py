@@ -25,7 +25,7 @@ from layernext.stack.api.error_map import JSON, answer_error, envelope
 from layernext.stack.api.front import StackApplication
 from layernext.stack.api.published.annotations import PagePlaces
 from layernext.stack.api.services import Services
-from layernext.stack.jobs import JobRunner, handlers_for
+from layernext.stack.jobs import Housekeeping, JobRunner, handlers_for
 from layernext.stack.objects import BucketStore, FolderStore, ObjectStore
 from layernext.stack.settings import Settings
 from layernext.stack.store import NewKey, Store
@@ -159,7 +159,12 @@ def serve(store: Store, settings: Settings) -> None:
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=settings.stop_timeout_s,
         )
-        services_in(app).jobs.start()
+        services = services_in(app)
+        services.jobs.start()
+        tidying = Housekeeping(
+            store, services.objects, services.jobs, settings.purge_trash_after_days
+        )
+        tidying.start()
         try:
             _Server(config).run()
         except SystemExit as error:
@@ -168,7 +173,8 @@ def serve(store: Store, settings: Settings) -> None:
                 f"cannot listen on {settings.host}:{settings.port}: is the port in use?"
             ) from error
         finally:
-            services_in(app).jobs.stop()
+            tidying.stop()
+            services.jobs.stop()
     finally:
         store.close()
 

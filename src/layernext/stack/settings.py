@@ -35,7 +35,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         transfer_slots: files, or parts of them, that come in or go out at a time, each.
         idle_timeout_s: a client that neither sends nor takes anything for so long is dropped; in a
             download, after 10 s already while another download waits for its place.
-        stop_timeout_s: what requests in flight get to finish after SIGTERM.
+        purge_trash_after_days: what has been in the trash for so long is removed for good; None never.
+    stop_timeout_s: what requests in flight get to finish after SIGTERM.
     """
 
     data: Path
@@ -54,6 +55,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     download_slots: int = 8
     transfer_slots: int = 16
     idle_timeout_s: float = 120.0
+    purge_trash_after_days: float | None = None
     stop_timeout_s: int = 30
 
     @property

@@ -48,6 +48,11 @@ def test_items(connected: CommandLine, tmp_path: Path) -> None:
         "1.png"
     ]
     assert answer(connected, "items", "restore", name) == {"restored": 1}
+    connected("items", "trash", name, "--query", "name = 2.png")
+    assert "--yes" in connected("items", "purge", name, code=2).stderr
+    assert answer(connected, "items", "purge", name, "--older-than", "1", "--yes")["files"] == 0
+    assert answer(connected, "items", "purge", name, "--yes")["files"] == 1
+    assert answer(connected, "items", "restore", name) == {"restored": 0}
     wrong = connected("items", "list", name, "--query", "lable = cup", code=4)
     assert "column 1" in wrong.stderr
     assert "did you mean" in wrong.stderr

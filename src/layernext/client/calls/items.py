@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, cast
 
 from layernext.client.calls.base import Calls, check_text
-from layernext.client.reports import TrashReport
-from layernext.errors import DataError, NotFound, Problem
-from layernext.model import Item
+from layernext.client.reports import PurgeReport, TrashReport
+from layernext.errors import DataError, JobFailed, NotFound, Problem
+from layernext.model import Item, Job, is_number
 from layernext.wire import items as wire
 from layernext.wire import native, published
 
+_FIRST_POLL_S = 0.1
+_LONGEST_POLL_S = 10.0
 _FILTER_KEYS = {"annotation_types", "from_date", "to_date"}
 _SORT_KEYS = {"sort_by_field", "sort_order"}
 _COLLECTION_TO_ITEM = {4: 1, 5: 2, 7: 6, 3: 2}
@@ -341,6 +344,51 @@ class ItemCalls(Calls):
             "POST", wire.RESTORE_PATH, wire.Counted, json=body
         )
         return answer.count
+
+    def purge(
+        self, collection: str | None = None, *, query: str = "", older_than_days: float = 0.0
+    ) -> PurgeReport:
+        """Remove for good what is in the trash: files, their annotations and metadata. Nothing brings them back.
+
+        Waits until it is done. Images that versions of datasets have stay in the trash, and so do those that
+        were annotated after they went there. Needs an administrator's key.
+
+        Args:
+            collection: of this one only, by name or id; it goes itself, too, if it is in the trash.
+            query: what of it; empty means all.
+            older_than_days: only what went to the trash so long ago.
+
+        Returns:
+            What is gone, and what stays.
+
+        Raises:
+            DataError: the query or the number is wrong.
+            NotFound: no such collection.
+            NotAllowed: the key is no administrator's.
+            JobFailed: it did not come to its end; again it goes on.
+        """
+        self._connection.require_native("purge the trash")
+        if not (is_number(older_than_days) and 0 <= older_than_days <= wire.MAX_DAYS):
+            message = f"is {older_than_days}, must be 0 to {wire.MAX_DAYS:.0f}"
+            raise DataError(Problem("older_than_days", message))
+        body = {"collection": collection, "query": query, "older_than_days": older_than_days}
+        transport = self._connection.transport
+        begun = transport.request_json("POST", wire.PURGE_PATH, wire.PurgeAnswer, json=body)
+        path, wait_s = wire.purge_path(begun.job_id), _FIRST_POLL_S
+        while True:
+            state: wire.PurgeAnswer = transport.request_json("GET", path, wire.PurgeAnswer)
+            if state.status == "failed":
+                job = Job(id=state.job_id, status="failed", progress=0.0, message=state.message)
+                raise JobFailed(f"the purge failed: {state.message or 'no reason given'}", job=job)
+            if state.status == "completed":
+                return PurgeReport(
+                    files=state.files,
+                    size_bytes=state.size_bytes,
+                    collections=state.collections,
+                    kept=state.kept,
+                )
+            time.sleep(wait_s)
+            wait_s = min(wait_s * 1.5, _LONGEST_POLL_S)
 
 
 def collection_code(content_type: str) -> int:

@@ -6,6 +6,7 @@ request's id added.
 
 from __future__ import annotations
 
+import errno
 import logging
 from http import HTTPStatus
 from typing import Any
@@ -22,6 +23,7 @@ logger = logging.getLogger("layernext.stack")
 
 JSON = "application/json"
 DATA_STATUS = 422
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 MAX_SHOWN_PROBLEMS = 100
 
 _NAMES: dict[int, tuple[str, str]] = {
@@ -121,6 +123,8 @@ def _described(error: Exception, request_id: str | None) -> tuple[int, str, str 
     if isinstance(error, HTTPException) and error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
         status = error.status_code
         return status, _plain_text(status, error), None, None
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return 507, "there is no room left on the stack's disk", None, None
     if isinstance(error, ClientGone):
         return 400, "the request was cut off", None, None
     logger.error("request %s failed", request_id, exc_info=error)

@@ -182,7 +182,8 @@ async def _answer_file(request: Call) -> Response[Any]:
     image_id = int(text, 16) if _IMAGE_ID.fullmatch(text) else -1
     check_signature(request, "GET", file_path(image_id) if image_id >= 0 else "")
     services = services_of(request)
-    file = await services.call(services.store.files.find, image_id)
+    files = services.store.files
+    file = await services.call(lambda: files.find(image_id, with_frozen=True))
     if file is None:
         raise NotFound("the file is not there any more", status=404)
     return FileAnswer(services, file, request)

@@ -2,6 +2,16 @@
 
 from layernext.stack.jobs.files import LOOK_JOB
 from layernext.stack.jobs.handlers import handlers_for
+from layernext.stack.jobs.housekeeping import Housekeeping
+from layernext.stack.jobs.purge import PURGE_JOB
 from layernext.stack.jobs.runner import Handler, JobContext, JobRunner
 
-__all__ = ["LOOK_JOB", "Handler", "JobContext", "JobRunner", "handlers_for"]
+__all__ = [
+    "LOOK_JOB",
+    "PURGE_JOB",
+    "Handler",
+    "Housekeeping",
+    "JobContext",
+    "JobRunner",
+    "handlers_for",
+]

@@ -120,6 +120,9 @@ class JobRunner:
         while not self._stop.is_set():
             try:
                 row = self._jobs.claim(kinds, self._owner)
+            except LayerNextError as error:
+                log.warning("no job can be claimed: %s", error)
+                row = None
             except Exception:
                 log.exception("no job can be claimed")
                 row = None

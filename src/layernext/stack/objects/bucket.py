@@ -12,7 +12,7 @@ import re
 import secrets
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +172,17 @@ class BucketStore:
         """See `ObjectStore`."""
         with _explained(), suppress(FileNotFoundError):
             obstore.delete(self._store, self._place(path))
+
+    def sweep(self, older_than_s: float) -> int:
+        """See `ObjectStore`."""
+        limit, count = datetime.now(timezone.utc) - timedelta(seconds=older_than_s), 0
+        with _explained():
+            for some in obstore.list(self._store, "staging"):
+                old = [each["path"] for each in some if each["last_modified"] < limit]
+                if old:
+                    obstore.delete(self._store, old)
+                count += len(old)
+        return count
 
 
 class _PartWriter:

@@ -87,3 +87,6 @@ class ObjectStore(Protocol):
 
     def delete(self, path: str) -> None:
         """Remove an object; no error if there is none."""
+
+    def sweep(self, older_than_s: float) -> int:
+        """Remove parts that came so long ago and never became an object; how many."""

@@ -142,7 +142,7 @@ class FolderStore:
             place.parent.rmdir()
 
     def sweep(self, older_than_s: float) -> int:
-        """Remove staged files that nobody has written to for so long; how many."""
+        """See `ObjectStore`; what counts is when a staged file was last written to."""
         limit, count = time.time() - older_than_s, 0
         for staged in self._staging.iterdir():
             with suppress(FileNotFoundError):
@@ -160,7 +160,7 @@ class _Writer:
             self._file = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise _explained(error) from error
-        self._offset = self._begun = offset
+        self._start = self._offset = self._begun = offset
 
     def __enter__(self) -> _Writer:
         return self
@@ -181,7 +181,14 @@ class _Writer:
                 os.posix_fadvise(self._file, self._begun, size, os.POSIX_FADV_DONTNEED)
                 self._begun = self._offset
         except OSError as error:
+            if error.errno in _NO_ROOM:
+                self._give_back()
             raise _explained(error) from error
+
+    def _give_back(self) -> None:
+        """A part that has no room must not keep what there is; other parts may lie behind it."""
+        if os.fstat(self._file).st_size <= self._offset:
+            os.ftruncate(self._file, self._start)
 
     def end(self) -> None:
         """See `PartWriter`."""

@@ -1,6 +1,7 @@
 """The database: its tables, and every statement that the stack makes to it."""
 
 from layernext.stack.store.collections import CONTENT_TYPES
+from layernext.stack.store.database import Database
 from layernext.stack.store.datasets import (
     BUILD_JOB,
     Datasets,
@@ -8,7 +9,20 @@ from layernext.stack.store.datasets import (
     VersionRow,
     VersionSettings,
 )
+from layernext.stack.store.dropped import DroppedObjects
 from layernext.stack.store.embeddings import Similar
+from layernext.stack.store.evaluation_data import Changed, EvaluationData
+from layernext.stack.store.evaluation_rows import (
+    EvaluationNotes,
+    EvaluationOutcome,
+    EvaluationRequest,
+    ImagePair,
+    Plan,
+    SideSet,
+    Span,
+    TallyRow,
+)
+from layernext.stack.store.evaluations import EVALUATION_JOB, Evaluations, not_computed
 from layernext.stack.store.fields import check as check_fields
 from layernext.stack.store.files import (
     Began,
@@ -21,6 +35,7 @@ from layernext.stack.store.files import (
 )
 from layernext.stack.store.items import ItemFilter, ItemRow, SortField
 from layernext.stack.store.jobs import Jobs
+from layernext.stack.store.pictures import NewPicture, PictureSet
 from layernext.stack.store.prepared import (
     BatchPreparation,
     ImageKey,
@@ -29,6 +44,7 @@ from layernext.stack.store.prepared import (
     value_text,
 )
 from layernext.stack.store.projects import TASK_STATUSES, ProjectRow, TaskRow
+from layernext.stack.store.purge import Purge, Purged, before_days
 from layernext.stack.store.query import FIELDS as QUERY_FIELDS
 from layernext.stack.store.query import Field as QueryField
 from layernext.stack.store.records import (
@@ -53,11 +69,13 @@ from layernext.stack.store.selections import Selections
 from layernext.stack.store.sessions import LINK_SECONDS, SESSION_SECONDS
 from layernext.stack.store.splits import SPLITS
 from layernext.stack.store.store import Store
+from layernext.stack.store.tallies import Tallies
 from layernext.stack.store.uploads import UploadSettings
 
 __all__ = [
     "BUILD_JOB",
     "CONTENT_TYPES",
+    "EVALUATION_JOB",
     "LINK_SECONDS",
     "QUERY_FIELDS",
     "SESSION_SECONDS",
@@ -65,13 +83,22 @@ __all__ = [
     "TASK_STATUSES",
     "BatchPreparation",
     "Began",
+    "Changed",
     "CollectionRow",
+    "Database",
     "Datasets",
+    "DroppedObjects",
+    "EvaluationData",
+    "EvaluationNotes",
+    "EvaluationOutcome",
+    "EvaluationRequest",
+    "Evaluations",
     "FileItem",
     "FileRow",
     "FileUploadRequest",
     "Files",
     "ImageKey",
+    "ImagePair",
     "ItemFilter",
     "ItemPart",
     "ItemRow",
@@ -84,18 +111,27 @@ __all__ = [
     "LookResult",
     "NewFile",
     "NewKey",
+    "NewPicture",
+    "PictureSet",
+    "Plan",
     "PreparedSet",
     "ProjectRow",
+    "Purge",
+    "Purged",
     "QueryField",
     "Role",
     "Selection",
     "Selections",
     "SetKeyKind",
+    "SideSet",
     "Similar",
     "SortField",
+    "Span",
     "Store",
     "StoredFile",
     "StoredSet",
+    "Tallies",
+    "TallyRow",
     "TaskRow",
     "UploadPlace",
     "UploadSettings",
@@ -103,7 +139,9 @@ __all__ = [
     "VersionImage",
     "VersionRow",
     "VersionSettings",
+    "before_days",
     "check_fields",
+    "not_computed",
     "object_path",
     "unique_name",
     "value_text",

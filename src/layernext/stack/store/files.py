@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -20,9 +20,11 @@ from layernext.model import Job
 from layernext.stack.store import collections, fields, images
 from layernext.stack.store.clock import now_text, seconds_since
 from layernext.stack.store.database import Database
+from layernext.stack.store.dropped import drop
 from layernext.stack.store.prepared import ImageKey
 from layernext.stack.store.records import FileItem, FileRow, ItemPart, LookResult, NewFile
 from layernext.stack.store.schema import collection, image
+from layernext.stack.store.schema_datasets import version_item
 from layernext.stack.store.schema_files import file_item, file_part, file_upload
 from layernext.stack.store.storable import is_storable
 from layernext.wire.files import KnownFile
@@ -321,8 +323,14 @@ class Files:
         statement = insert.on_conflict_do_update(
             index_elements=["item_id", "number"], set_=replaced
         )
+        touched = sa.update(file_upload).where(
+            file_upload.c.id.in_(
+                sa.select(file_item.c.upload_id).where(file_item.c.id == item.row_id)
+            )
+        )
         with self._database.write() as connection:
             connection.execute(statement)
+            connection.execute(touched.values(updated_at=now_text()))
 
     def list_parts(self, item: FileItem) -> list[ItemPart]:
         """The parts that are durable, by number."""
@@ -455,21 +463,27 @@ class Files:
             )
         ).one()
         folder = head.storage_prefix or head.storage_path
+        frozen = self._frozen(connection, there.values())
         now = now_text()
         stored: list[StoredFile] = []
         values, wanted = [], {}
+        replaced: list[str] = []
         taken: set[int] = set()
         for file, row in zip(new, rows, strict=True):
             old = there[row.id]
-            if row.id in taken or (old.has_file and old.trashed_at is None):
-                if conflicts and (old.checksum, old.size) != (file.checksum, file.size):
+            is_same = (old.checksum, old.size) == (file.checksum, file.size)
+            is_frozen = row.id in frozen and not is_same
+            if row.id in taken or (old.has_file and old.trashed_at is None) or is_frozen:
+                if conflicts and not is_same:
+                    where = "the trash, and in a dataset version" if is_frozen else "the collection"
                     raise Conflict(
-                        f"{file.name!r} is in the collection already, with other content",
-                        status=409,
+                        f"{file.name!r} is in {where} already, with other content", status=409
                     )
                 stored.append(StoredFile(row.id, is_new=False, checksum=old.checksum))
                 continue
             taken.add(row.id)
+            # Of a file that was in the trash.
+            replaced += [path for path in (old.object_path, old.thumbnail_path) if path]
             stored.append(StoredFile(row.id, is_new=True, checksum=file.checksum))
             wanted[row.id] = file.fields
             values.append(
@@ -484,9 +498,26 @@ class Files:
         if values:
             connection.execute(_having_file(now), values)
             fields.merge_into_images(self._database, connection, wanted)
+            drop(self._database, connection, replaced)
         return stored
 
+    @staticmethod
+    def _frozen(connection: sa.Connection, rows: Iterable[sa.Row[Any]]) -> set[int]:
+        """Images in the trash that versions of datasets have: their content stays."""
+        trashed = [row.id for row in rows if row.has_file and row.trashed_at is not None]
+        found: set[int] = set()
+        for start in range(0, len(trashed), images.CHUNK):
+            some = version_item.c.image_id.in_(trashed[start : start + images.CHUNK])
+            found |= set(
+                connection.execute(sa.select(version_item.c.image_id).where(some)).scalars()
+            )
+        return found
+
     # -- looking into files -----------------------------------------------------------------
+
+    def has_pending(self) -> bool:
+        """Whether there are files that nobody has looked into."""
+        return bool(self.list_pending(0, 1))
 
     def list_pending(self, after: int, limit: int) -> list[FileRow]:
         """Files that nobody has looked into, oldest image first."""
@@ -526,9 +557,17 @@ class Files:
 
     # -- finding ----------------------------------------------------------------------------
 
-    def find(self, image_id: int) -> FileRow | None:
-        """The file of an image that is not in the trash."""
-        chosen = files_query().where(image.c.id == image_id, image.c.trashed_at.is_(None))
+    def find(self, image_id: int, *, with_frozen: bool = False) -> FileRow | None:
+        """The file of an image that is not in the trash.
+
+        Args:
+            image_id: row id.
+            with_frozen: also of one in the trash that a version of a dataset has.
+        """
+        is_there: sa.ColumnElement[bool] = image.c.trashed_at.is_(None)
+        if with_frozen:
+            is_there |= sa.exists().where(version_item.c.image_id == image.c.id)
+        chosen = files_query().where(image.c.id == image_id, is_there)
         with self._database.read() as connection:
             row = connection.execute(chosen).one_or_none()
         return None if row is None else file_row(row)

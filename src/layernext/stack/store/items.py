@@ -90,11 +90,11 @@ class Items:
     Args:
         database: where they are.
         selections: of the same.
+        index: of its sets, for queries.
     """
 
-    def __init__(self, database: Database, selections: Selections) -> None:
-        self._database, self._selections = database, selections
-        self._index = SetIndex(database)
+    def __init__(self, database: Database, selections: Selections, index: SetIndex) -> None:
+        self._database, self._selections, self._index = database, selections, index
 
     # -- listing ----------------------------------------------------------------------------
 
@@ -285,6 +285,12 @@ class Items:
             found = list(connection.execute(ids).scalars())
             rows = {row.id: row for row in connection.execute(_rows().where(image.c.id.in_(found)))}
         return [_item(rows[one]) for one in found]
+
+    def trashed_clause(
+        self, connection: sa.Connection, wanted: ItemFilter
+    ) -> sa.ColumnElement[bool]:
+        """Which images of the trash fit; for `Purge`, which removes them."""
+        return self._clause(connection, wanted, is_trashed=True)
 
     @staticmethod
     def _places(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> set[int]:

@@ -50,6 +50,13 @@ file_item = Table(
     UniqueConstraint("upload_id", "name"),
 )
 
+dropped_object = Table(
+    "dropped_object",
+    metadata,
+    # Of an object that nothing refers to any more, and that is to be deleted from where objects are.
+    Column("path", Text, primary_key=True),
+)
+
 file_part = Table(
     "file_part",
     metadata,

@@ -18,7 +18,9 @@ from layernext.model import Collection, Job, Label, Mode, ModelRun
 from layernext.stack.store import collections, keys, reading, sets, uploads
 from layernext.stack.store.database import Database
 from layernext.stack.store.datasets import Datasets
+from layernext.stack.store.dropped import DroppedObjects
 from layernext.stack.store.embeddings import Embeddings
+from layernext.stack.store.evaluations import Evaluations
 from layernext.stack.store.file_listing import FileListing
 from layernext.stack.store.files import Files
 from layernext.stack.store.items import Items
@@ -26,6 +28,7 @@ from layernext.stack.store.jobs import Jobs
 from layernext.stack.store.labels import Labels
 from layernext.stack.store.prepared import PreparedSet
 from layernext.stack.store.projects import Projects
+from layernext.stack.store.purge import Purge
 from layernext.stack.store.records import (
     CollectionRow,
     Key,
@@ -39,7 +42,9 @@ from layernext.stack.store.records import (
 from layernext.stack.store.schema import collection, operation, operation_collection, setting
 from layernext.stack.store.selections import Selections
 from layernext.stack.store.sessions import Sessions
+from layernext.stack.store.set_index import SetIndex
 from layernext.stack.store.storable import is_storable
+from layernext.stack.store.tallies import Tallies
 from layernext.stack.store.uploads import UploadSettings
 from layernext.wire.native import BatchResult, PageOf, RemoveResult, UploadRequest, UploadState
 
@@ -57,8 +62,12 @@ class Store:
         file_listing: the files of a collection, page by page.
         embeddings: vectors of images.
         items: images and other files, by query.
+        purge: what goes for good.
+        dropped: objects that are to be deleted.
         datasets: frozen selections, divided into splits.
         projects: images that people annotate, cut into tasks.
+        evaluations: runs measured against ground truths.
+        tallies: how a run did, image by image.
         sessions: who is signed in to the pages.
     """
 
@@ -70,9 +79,14 @@ class Store:
         self.files = Files(database)
         self.file_listing = FileListing(database)
         self.embeddings = Embeddings(database)
-        self.items = Items(database, self.selections)
+        index = SetIndex(database)
+        self.items = Items(database, self.selections, index)
+        self.purge = Purge(database, self.items)
+        self.dropped = DroppedObjects(database)
         self.datasets = Datasets(database)
         self.projects = Projects(database)
+        self.evaluations = Evaluations(database)
+        self.tallies = Tallies(database, index)
         self.sessions = Sessions(database)
 
     @classmethod
@@ -86,6 +100,11 @@ class Store:
             ConfigurationError: the URL is of another kind, or the database cannot be opened.
         """
         return cls(Database(url))
+
+    @property
+    def database_url(self) -> str:
+        """What it was opened with; it may have a password in it."""
+        return self._database.url
 
     def close(self) -> None:
         """Close every connection. May be called twice."""

@@ -152,7 +152,13 @@ def _store(
         for name, file in fresh.items()
     }
     services.objects.put([(new[name].object_path, file.content) for name, file in fresh.items()])
-    result = store.store_bundle(upload_id, [file.entry.name for file in files], new)
+    try:
+        result = store.store_bundle(upload_id, [file.entry.name for file in files], new)
+    except Exception:
+        # Nothing refers to them; on a full disk they would keep it full.
+        for each in new.values():
+            services.objects.delete(each.object_path)
+        raise
     outcomes = []
     for file in files:
         name, stored = file.entry.name, result[file.entry.name]

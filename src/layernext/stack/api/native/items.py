@@ -21,8 +21,19 @@ from layernext.stack.api.messages import (
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.services import services_of
 from layernext.stack.api.transfer import url_of_image
-from layernext.stack.store import CONTENT_TYPES, ItemFilter, ItemRow
-from layernext.wire.items import ITEMS_PATH, RESTORE_PATH, TRASH_PATH, Counted, RestoreRequest
+from layernext.stack.jobs import PURGE_JOB
+from layernext.stack.store import CONTENT_TYPES, ItemFilter, ItemRow, before_days
+from layernext.wire.items import (
+    ITEMS_PATH,
+    PURGE_PATH,
+    RESTORE_PATH,
+    TRASH_PATH,
+    Counted,
+    PurgeAnswer,
+    PurgeRequest,
+    RestoreRequest,
+    purge_path,
+)
 from layernext.wire.native import MAX_PAGE, PageOf
 
 KINDS: dict[ContentType, int] = {word: kind for kind, word in CONTENT_TYPES.items()}
@@ -167,14 +178,69 @@ def _item(request: Call, row: ItemRow) -> Item:
 async def restore(request: Call) -> Response[bytes]:
     """Takes out of the trash what a query finds there, with its annotations."""
     wanted, services = await read_message(request, RestoreRequest), services_of(request)
-    items, store = services.store.items, services.store
-    place = None
-    if wanted.collection is not None:
-        place = await services.call(store.find_trashed_collection, wanted.collection)
-        if place is None:
-            place = (await find_collection(request, wanted.collection)).row_id
+    items = services.store.items
+    place = await _place_in_trash(request, wanted.collection)
     chosen = ItemFilter(query=wanted.query, collection_id=place)
     return answer(Counted(await services.call(items.restore, chosen)))
 
 
-ROUTES = [list_items, get_item, list_trash, restore]
+@operation(
+    "POST",
+    PURGE_PATH,
+    Operation(
+        summary="Purge the trash",
+        tag="Items",
+        role="admin",
+        body=PurgeRequest,
+        answer=PurgeAnswer,
+        errors=(400, 404, 413, 422),
+    ),
+)
+async def purge(request: Call) -> Response[bytes]:
+    """Begins to remove for good what a query finds in the trash: rows, annotations, files. A job."""
+    wanted, services = await read_message(request, PurgeRequest), services_of(request)
+    place = await _place_in_trash(request, wanted.collection)
+    store, before = services.store, before_days(wanted.older_than_days)
+    chosen = ItemFilter(query=wanted.query, collection_id=place)
+    # What is wrong with the query is said now.
+    await services.call(store.purge.count_kept, chosen, before)
+    payload = {"trashed_before": before, "collection_id": place, "query": wanted.query}
+    job_id = await services.call(store.jobs.create, PURGE_JOB, "Purge the trash", payload)
+    services.jobs.wake()
+    return answer(PurgeAnswer(job_id=job_id, status="queued"))
+
+
+@operation(
+    "GET",
+    purge_path("{job_id:str}"),
+    Operation(
+        summary="How far a purge is",
+        tag="Items",
+        role="admin",
+        path=(Parameter("job_id", "From the answer that began it."),),
+        answer=PurgeAnswer,
+        errors=(400, 404),
+    ),
+)
+async def purge_state(request: Call) -> Response[bytes]:
+    """A purge of the trash; counts when it has ended."""
+    services, job_id = services_of(request), read_path(request, "job_id")
+    job = await services.call(services.store.jobs.find, job_id)
+    if job is None:
+        raise NotFound(f"there is no job {job_id[:100]!r}", status=404)
+    counts = await services.call(services.store.jobs.result, job_id) or {}
+    names = {"files", "size_bytes", "collections", "kept"}
+    known = {name: value for name, value in counts.items() if name in names}
+    return answer(PurgeAnswer(job_id=job_id, status=job.status, message=job.message, **known))
+
+
+async def _place_in_trash(request: Call, collection: str | None) -> int | None:
+    """The row id of a collection that is in the trash, or has something there."""
+    if collection is None:
+        return None
+    services = services_of(request)
+    place = await services.call(services.store.find_trashed_collection, collection)
+    return (await find_collection(request, collection)).row_id if place is None else place
+
+
+ROUTES = [list_items, get_item, list_trash, restore, purge, purge_state]

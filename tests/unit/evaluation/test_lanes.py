@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layernext.errors import DataError
-from layernext.evaluation import lane_iou as module
-from layernext.evaluation.lane_iou import lane_iou
+from layernext.evaluation import lanes as module
+from layernext.evaluation.lanes import lane_iou
 
 WIDTH, HEIGHT = 90, 60
 coordinates = st.floats(-50, 130) | st.integers(-50, 130).map(float)

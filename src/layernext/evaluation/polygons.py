@@ -1,0 +1,117 @@
+"""Overlap of polygons: drawn as run-length encoded masks, as COCO's tools do it.
+
+pycocotools does the drawing and the overlaps, so that the numbers are the reference's own. Measured
+on 40 by 36 polygons of 20 points in an image of 640 by 480: 30 µs a polygon and 0.6 ms of overlaps;
+faster-coco-eval's masks take 24 µs and 0.8 ms, and give the same numbers.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from msgspec.structs import replace
+
+from layernext.errors import ConfigurationError
+from layernext.evaluation.packing import Columns, FloatArray
+from layernext.evaluation.similarity import Pairs, slices_of_images
+
+_MIN_POINTS = 3
+"""pycocotools takes two points for a box; a repeated point makes the outline that they are."""
+
+_Mask = dict[str, Any]
+
+
+def _masks() -> Any:
+    try:
+        from pycocotools import mask  # noqa: PLC0415 - an optional part
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            "evaluating polygons needs pycocotools", hint="pip install 'layernext-sdk[eval]'"
+        ) from error
+    return mask
+
+
+def draw(
+    run: Columns, truth: Columns, image_whs: list[tuple[float, float] | None]
+) -> tuple[Columns, Columns]:
+    """Both sides with masks in place of points; an annotation's area is that of its mask.
+
+    Where the size of an image is not known, masks are as large as the polygons need: only what sticks
+    out of the image makes a difference, which COCO's tools cut off.
+    """
+    masks = _masks()
+    sizes = [wh or (0.0, 0.0) for wh in image_whs]
+    for number, wh in enumerate(image_whs):
+        if wh is None:
+            sizes[number] = _extent(number, run, truth)
+    drawn = replace(run, shapes=_drawn(run, sizes))
+    # One by one: of more than 255 at once pycocotools 2.0.11 raises an OverflowError.
+    drawn.area = np.array([masks.area(each) for each in drawn.shapes], float)
+    return drawn, replace(truth, shapes=_drawn(truth, sizes))
+
+
+def _extent(image: int, *sides: Columns) -> tuple[float, float]:
+    corners = [
+        points.max(axis=0)
+        for side in sides
+        for points in side.shapes[slice(*np.searchsorted(side.image, (image, image + 1)))]
+    ]
+    if not corners:
+        return (1.0, 1.0)
+    width, height = np.ceil(np.max(corners, axis=0)) + 1
+    return max(float(width), 1.0), max(float(height), 1.0)
+
+
+def _drawn(side: Columns, sizes: list[tuple[float, float]]) -> list[_Mask]:
+    masks = _masks()
+    found: list[_Mask] = []
+    for image, rows in slices_of_images(side.image, len(sizes)):
+        outlines = []
+        for points in side.shapes[rows]:
+            missing = max(0, _MIN_POINTS - len(points))
+            whole = np.concatenate([points, points[-1:].repeat(missing, axis=0)])
+            outlines.append(whole.ravel().tolist())
+        width, height = sizes[image]
+        if outlines:
+            found += masks.frPyObjects(outlines, int(height), int(width))
+    return found
+
+
+def mask_iou(
+    masks: list[_Mask], others: list[_Mask], image_wh: tuple[float, float] | None = None
+) -> FloatArray:
+    """Overlap of each mask with each of the others: intersection over union, in pixels.
+
+    Args:
+        masks: N, as `draw` makes them.
+        others: M, of the same image.
+        image_wh: not needed.
+
+    Returns:
+        (N, M), each 0 to 1.
+
+    Source: rleIou in the COCO API (maskApi.c), by calling it.
+    """
+    del image_wh
+    if not masks or not others:
+        return np.zeros((len(masks), len(others)))
+    found: FloatArray = _masks().iou(masks, others, [0] * len(others))
+    return found
+
+
+def mask_candidates(run: Columns, truth: Columns, floor: float) -> Pairs:
+    """All pairs of masks of a batch with at least the IoU `floor`; crowds as COCO has them."""
+    masks = _masks()
+    found = [Pairs.none()]
+    count = int(run.image[-1]) + 1 if run.count else 0
+    of_truth = dict(slices_of_images(truth.image, count))
+    for image, rows in slices_of_images(run.image, count):
+        others = of_truth[image]
+        if rows.start == rows.stop or others.start == others.stop:
+            continue
+        crowds = truth.crowd[others].astype(np.uint8).tolist()
+        iou = masks.iou(run.shapes[rows], truth.shapes[others], crowds)
+        near = np.nonzero(iou >= floor)
+        found.append(Pairs(near[0] + rows.start, near[1] + others.start, iou[near]))
+    return Pairs.joined(found)

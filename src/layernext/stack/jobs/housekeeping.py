@@ -1,0 +1,101 @@
+"""What a stack does by itself every hour, and when it starts.
+
+It deletes parts of uploads that nobody ended, and objects that nothing refers to; queues a look into files
+that were left (by a crash, or a store of objects that did not answer); and queues a purge of the trash, if
+its settings say after how many days. Several processes of one stack may do so at the same time.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from layernext.errors import LayerNextError
+from layernext.stack.jobs.files import LOOK_JOB
+from layernext.stack.jobs.purge import PURGE_JOB, delete_dropped
+from layernext.stack.jobs.runner import JobRunner
+from layernext.stack.objects import ObjectStore
+from layernext.stack.store import Store, before_days
+
+log = logging.getLogger(__name__)
+
+PERIOD_SECONDS = 3600.0
+UPLOAD_LIFE_DAYS = 7.0
+"""An upload of a file that gets nothing for so long can not be resumed any more. Its parts' URLs live for a day."""
+
+
+class Housekeeping:
+    """Tidies up.
+
+    Args:
+        store, objects: what it tidies.
+        jobs: woken when something was queued.
+        purge_trash_after_days: None never purges.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        objects: ObjectStore,
+        jobs: JobRunner,
+        purge_trash_after_days: float | None,
+    ) -> None:
+        self._store, self._objects, self._jobs = store, objects, jobs
+        self._purge_days = purge_trash_after_days
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
+
+    def start(self) -> None:
+        """Tidy up now, and every hour from now on, in a thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the step that is under way."""
+        self._stop.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            self.tidy()
+            self._stop.wait(PERIOD_SECONDS)
+
+    def tidy(self) -> None:
+        """Do all of it once; a step that fails is logged, and done with the next ones."""
+        steps: list[Callable[[], None]] = [
+            self._queue_looks,
+            self._queue_purge,
+            self._drop_abandoned,
+            lambda: delete_dropped(self._store, self._objects),
+        ]
+        for step in steps:
+            if self._stop.is_set():
+                return
+            try:
+                step()
+            except LayerNextError as error:
+                log.warning("housekeeping: %s", error)
+            except Exception:
+                log.exception("housekeeping failed")
+
+    def _queue_looks(self) -> None:
+        if self._store.files.has_pending():
+            self._store.jobs.ensure_queued(LOOK_JOB, "Look into new files")
+            self._jobs.wake()
+
+    def _queue_purge(self) -> None:
+        if self._purge_days is None:
+            return
+        before = before_days(self._purge_days)
+        if self._store.purge.is_due(before):
+            payload = {"trashed_before": before}
+            self._store.jobs.create(PURGE_JOB, "Purge the trash", payload)
+            self._jobs.wake()
+
+    def _drop_abandoned(self) -> None:
+        while abandoned := self._store.purge.list_abandoned(UPLOAD_LIFE_DAYS):
+            for _, path, handle in abandoned:
+                if handle:
+                    self._objects.drop_upload(path, handle)
+            self._store.purge.forget_abandoned([row_id for row_id, _, _ in abandoned])
+        self._objects.sweep(UPLOAD_LIFE_DAYS * 24 * 3600)

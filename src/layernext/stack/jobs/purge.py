@@ -1,0 +1,51 @@
+"""Purges the trash: rows first, then the objects that nothing refers to any more."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from layernext.stack.jobs.runner import Handler, JobContext
+from layernext.stack.objects import ObjectStore
+from layernext.stack.store import ItemFilter, Store
+
+PURGE_JOB = "trash.purge"
+
+
+def purge_handler(store: Store, objects: ObjectStore) -> Handler:
+    """Removes for good what went to the trash before a time.
+
+    The job's payload: ``trashed_before`` (UTC, ISO 8601), ``collection_id`` (row id or null), ``query``.
+    """
+
+    def handle(context: JobContext) -> dict[str, Any]:
+        payload = context.payload
+        before, place = str(payload["trashed_before"]), payload.get("collection_id")
+        wanted = ItemFilter(query=str(payload.get("query", "")), collection_id=place)
+        done = {"files": 0, "size_bytes": 0, "collections": 0}
+        after = 0
+        while step := store.purge.purge_some(wanted, before, after):
+            after = step.last
+            done["files"] += step.images
+            done["size_bytes"] += step.size_bytes
+            context.progress(0.0, f"{done['files']:,} files purged")
+        if not wanted.query:
+            done["collections"] = store.purge.purge_collections(before, place)
+        delete_dropped(store, objects, context.progress)
+        return done | {"kept": store.purge.count_kept(wanted, before)}
+
+    return handle
+
+
+def delete_dropped(store: Store, objects: ObjectStore, progress: Any = None) -> None:
+    """Delete the objects that nothing refers to.
+
+    Args:
+        store, objects: where they are noted, and where they are.
+        progress: a job's; what it raises ends the work, which can be taken up again.
+    """
+    while paths := store.dropped.list_some():
+        for path in paths:
+            if progress is not None:
+                progress(50.0)
+            objects.delete(path)
+        store.dropped.forget(paths)

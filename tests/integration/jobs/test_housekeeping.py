@@ -1,0 +1,149 @@
+"""What a stack tidies up by itself, in a folder and in a bucket, and what a purge takes away."""
+
+from __future__ import annotations
+
+import io
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import obstore
+import pytest
+
+from layernext import LayerNextClient, NotAllowed
+from layernext.model import Job
+from layernext.stack.app import services_in
+from layernext.stack.jobs import Housekeeping, housekeeping
+from layernext.wire import published
+from tests.integration.files.test_files import begin, finish, open_files, urls
+from tests.integration.stack.conftest import BASE_URL, Stack, running
+from tests.s3 import S3Server, s3_server
+from tests.stack_process import create_key, running_stack
+
+__all__ = ["s3_server"]
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def stack(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Stack]:
+    """A stack with its objects in either."""
+    more = {}
+    if request.param == "bucket":
+        server: S3Server = request.getfixturevalue("s3_server")
+        more = {"objects": server.new_bucket(), "objects_options": server.options}
+    with running(tmp_path / "stack", **more) as fresh:
+        yield fresh
+
+
+def tidy(stack: Stack, days: float | None = None) -> None:
+    services = services_in(stack.app)
+    Housekeeping(stack.store, services.objects, services.jobs, days).tidy()
+
+
+def put_part(stack: Stack, file: dict[str, str], content: bytes) -> None:
+    """To the stack, or straight into the bucket."""
+    (url,) = urls(stack, file)
+    to_stack = url.startswith(BASE_URL)
+    answer = (
+        stack.ask("PUT", url, role=None, content=content)
+        if to_stack
+        else httpx.put(url, content=content)
+    )
+    assert answer.status_code == 200
+
+
+def store_file(stack: Stack, upload: dict[str, str], name: str) -> None:
+    file = begin(stack, upload, name)
+    put_part(stack, file, name.encode())
+    assert finish(stack, file).status_code == 200
+
+
+def objects_below(stack: Stack, folder: str) -> list[str]:
+    """Paths of the objects, whatever keeps them."""
+    if stack.settings.objects is None:
+        root = stack.settings.objects_folder / folder
+        return sorted(str(each.relative_to(root)) for each in root.rglob("*") if each.is_file())
+    found = obstore.list(stack.objects._store, folder).collect()
+    return sorted(str(each["path"]).partition("/")[2] for each in found)
+
+
+def wait_for_jobs(stack: Stack) -> list[Job]:
+    """Until nothing is queued or under way; all jobs."""
+    until = time.monotonic() + 20
+    while True:
+        jobs, _ = stack.store.jobs.list_page(after=0, limit=100)
+        if all(job.status in {"completed", "failed"} for job in jobs):
+            return jobs
+        assert time.monotonic() < until, jobs
+        time.sleep(0.02)
+
+
+def test_abandoned_parts_are_deleted(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After their time; until then they can be gone on with. Finished files stay."""
+    upload = open_files(stack, "yard", collectionType=7)
+    store_file(stack, upload, "whole")
+    file = begin(stack, upload, "half")
+    put_part(stack, file, b"half")
+    tidy(stack)
+    assert finish(stack, file).status_code == 200
+    file = begin(stack, upload, "never")
+    put_part(stack, file, b"never ended")
+    assert objects_below(stack, "staging") != []
+    monkeypatch.setattr(housekeeping, "UPLOAD_LIFE_DAYS", -1)
+    tidy(stack)
+    assert finish(stack, file).status_code == 404
+    assert objects_below(stack, "staging") == []
+    assert len(objects_below(stack, "files")) == 2
+
+
+def test_the_trash_is_purged_in_its_time(stack: Stack) -> None:
+    """By the settings, never by itself; objects and thumbnails go with the rows."""
+    upload = open_files(stack, "yard", collectionType=7)
+    for name in ("a", "b"):
+        store_file(stack, upload, name)
+    stack.json("GET", published.finish_upload_path(upload["uploadId"]))
+    wait_for_jobs(stack)
+    stack.store.items.trash(stack.store.items.select_ids([1]))
+    for days in (None, 30.0):
+        tidy(stack, days)
+        wait_for_jobs(stack)
+        assert len(objects_below(stack, "files")) == 2
+    tidy(stack, 0.0)
+    wait_for_jobs(stack)
+    assert [path.rpartition("-")[2] for path in objects_below(stack, "files")] == ["b"]
+    assert stack.store.dropped.list_some() == []
+    tidy(stack, 0.0)
+    purges = [job for job in wait_for_jobs(stack) if job.name == "Purge the trash"]
+    assert [job.status for job in purges] == ["completed"], "nothing is due, so nothing is queued"
+
+
+def test_purge_by_hand(tmp_path: Path) -> None:
+    """Administrators only; what a query finds; counts are told."""
+    from PIL import Image
+
+    source = tmp_path / "images"
+    source.mkdir()
+    for number in range(4):
+        buffer = io.BytesIO()
+        Image.new("RGB", (64, 48), (number, 9, 9)).save(buffer, "PNG")
+        (source / f"{number}.png").write_bytes(buffer.getvalue())
+    with running_stack(tmp_path / "stack") as stack:
+        with LayerNextClient(*stack.arguments) as client:
+            report = client.upload_files_to_collection(source, "image", "yard", progress=False)
+            client.wait_for_job_complete(report.job_id, timeout_s=30)
+            client.trash_objects_from_collection("yard")
+            nothing = client.purge("yard", older_than_days=1)
+            assert (nothing.files, nothing.collections) == (0, 0)
+            some = client.purge("yard", query="name = 0.png")
+            size = (source / "0.png").stat().st_size
+            assert (some.files, some.size_bytes, some.collections, some.kept) == (1, size, 0, 0)
+            writer = create_key(tmp_path / "stack", "write")
+            with LayerNextClient(*writer, stack.url) as other, pytest.raises(NotAllowed):
+                other.purge()
+            rest = client.purge()
+            assert (rest.files, rest.collections) == (3, 1)
+            assert list(client.iter_trash()) == []
+            assert client.restore() == 0
+        assert [
+            each for each in (stack.folder / "objects" / "files").rglob("*") if each.is_file()
+        ] == []

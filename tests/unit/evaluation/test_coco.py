@@ -1,0 +1,148 @@
+"""Average precision and recall are those of pycocotools, to nine digits."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+
+import numpy as np
+import pytest
+from pycocotools import mask
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from layernext.evaluation import Evaluator
+from layernext.evaluation.packing import polygon_area
+from layernext.model import COCO_AREAS, EvaluationSettings
+from tests.unit.evaluation.scenes import IMAGE_WH, encoded, scene
+
+NAMES = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
+
+
+class Reference(COCOeval):
+    """COCOeval that heeds ``ignore``: the original overwrites it with ``iscrowd`` (see _prepare)."""
+
+    def _prepare(self):
+        super()._prepare()
+        for truths in self._gts.values():
+            for each in truths:
+                each["ignore"] = each["iscrowd"] or each["asked_to_ignore"]
+
+
+def as_coco(images, geometry):
+    """The scene as what pycocotools loads; truths' areas are those of the shapes."""
+    labels = sorted({one["label"] for _, *sides in images for side in sides for one in side})
+    codes = {label: number for number, label in enumerate(labels, 1)}
+    truths, results = [], []
+    for number, (_, there, said) in enumerate(images, 1):
+        for one in there:
+            truths.append(row(one, number, codes, geometry) | {"id": len(truths) + 1})
+        results += [
+            row(one, number, codes, geometry) | {"score": one["confidence"]} for one in said
+        ]
+    for each in results:
+        del each["iscrowd"]
+        if geometry == "polygon":
+            width, height = IMAGE_WH
+            (each["segmentation"],) = mask.frPyObjects(each["segmentation"], height, width)
+            del each["bbox"]
+    return {
+        "images": [
+            {"id": number, "width": IMAGE_WH[0], "height": IMAGE_WH[1]}
+            for number in range(1, len(images) + 1)
+        ],
+        "categories": [{"id": code, "name": label} for label, code in codes.items()],
+        "annotations": truths,
+    }, results
+
+
+def row(one, image, codes, geometry):
+    flags = one.get("metadata", {})
+    fields = {
+        "image_id": image,
+        "category_id": codes[one["label"]],
+        "iscrowd": flags.get("iscrowd", 0),
+        "asked_to_ignore": flags.get("ignore", False),
+    }
+    if geometry == "rectangle":
+        return fields | {"bbox": one["bbox"], "area": one["bbox"][2] * one["bbox"][3]}
+    flat = [each for point in one["polygon"] for each in point]
+    area = polygon_area(np.array(one["polygon"]))
+    return fields | {"segmentation": [flat], "area": area, "bbox": [0, 0, 1, 1]}
+
+
+def reference(images, geometry="rectangle"):
+    """pycocotools' own evaluation."""
+    truths, results = as_coco(images, geometry)
+    with contextlib.redirect_stdout(io.StringIO()):
+        coco = COCO()
+        coco.dataset = truths
+        coco.createIndex()
+        kind = "bbox" if geometry == "rectangle" else "segm"
+        found = Reference(coco, coco.loadRes(results), kind)
+        found.evaluate()
+        found.accumulate()
+        found.summarize()
+    return found
+
+
+def ours(images, **settings):
+    evaluator = Evaluator(EvaluationSettings(**settings))
+    for name, there, said in images:
+        evaluator.add(name, encoded(name, there), encoded(name, said), image_wh=IMAGE_WH)
+    return evaluator.result()
+
+
+SCENES = [
+    pytest.param({"seed": 1, "truths": 40, "labels": 3}, id="dense"),
+    pytest.param({"seed": 2, "truths": 3, "images": 80, "labels": 8}, id="sparse"),
+    pytest.param({"seed": 3, "ties": True}, id="ties"),
+    pytest.param(
+        {"seed": 4, "crowd": 0.1, "ignore": 0.1, "empty_labels": 2, "ties": True},
+        id="crowd-ignore-empty-ties",
+    ),
+    pytest.param({"seed": 5, "truths": 260, "images": 4, "labels": 1}, id="more-than-the-limit"),
+]
+
+
+@pytest.mark.parametrize("geometry", ["rectangle", "polygon"])
+@pytest.mark.parametrize("options", SCENES)
+def test_equal_to_pycocotools(options, geometry):
+    """The twelve numbers, and those of each label, are the reference's."""
+    images = scene(**options, geometry=geometry)
+    found, theirs = ours(images, geometry=geometry), reference(images, geometry)
+    for name, expected in zip(NAMES, theirs.stats, strict=True):
+        value = found.summary[name]
+        assert value == pytest.approx(expected, abs=1e-9), name
+    precision, recall = theirs.eval["precision"], theirs.eval["recall"]
+    for number, label in enumerate(found.labels):
+        for area, bounds in enumerate(COCO_AREAS):
+            name = f"AP{bounds.name}"
+            assert label.scores[name] == expected_mean(precision[:, :, number, area, -1]), name
+        expected = expected_mean(recall[:, number, 0, -1])
+        assert label.scores["AR100"] == expected
+
+
+def expected_mean(values):
+    """As the reference prints it: the mean of what is defined; None where it has -1."""
+    defined = values[values > -1]
+    return pytest.approx(np.mean(defined), abs=1e-9) if defined.size else None
+
+
+def test_labels_without_truths_have_no_average():
+    """A label that only the run uses has no AP, and does not lower that of the others."""
+    found = ours(scene(4, empty_labels=3, labels=2))
+    undefined = [each for each in found.labels if not each.truths]
+    assert undefined
+    assert {each.scores["AP"] for each in undefined} == {None}
+
+
+def test_areas_of_the_truth_may_be_given():
+    """A truth's own ``area``, as COCO files have it, decides its size; not that of the shape."""
+    images = scene(1)
+    for _, there, _ in images:
+        for one in there:
+            one["metadata"] = {"area": 10.0}
+    found = ours(images)
+    assert found.summary["APm"] is None
+    assert found.summary["APs"] is not None
