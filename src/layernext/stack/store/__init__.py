@@ -65,6 +65,7 @@ from layernext.stack.store.records import (
     StoredSet,
     ValueRef,
 )
+from layernext.stack.store.run_statistics import STATISTICS_JOB, CountedRun, Statistics
 from layernext.stack.store.selections import Selections
 from layernext.stack.store.sessions import LINK_SECONDS, SESSION_SECONDS
 from layernext.stack.store.splits import SPLITS
@@ -80,11 +81,13 @@ __all__ = [
     "QUERY_FIELDS",
     "SESSION_SECONDS",
     "SPLITS",
+    "STATISTICS_JOB",
     "TASK_STATUSES",
     "BatchPreparation",
     "Began",
     "Changed",
     "CollectionRow",
+    "CountedRun",
     "Database",
     "Datasets",
     "DroppedObjects",
@@ -127,6 +130,7 @@ __all__ = [
     "Similar",
     "SortField",
     "Span",
+    "Statistics",
     "Store",
     "StoredFile",
     "StoredSet",
