@@ -23,7 +23,9 @@ from tests.web.conftest import (
 @pytest.fixture(scope="module")
 def evaluation(site):
     """The model run against the ground truth, as the SDK evaluates it."""
-    return site.client.evaluate(COLLECTION, MODEL, TRUTH)
+    return site.client.evaluate(
+        collection=COLLECTION, run=MODEL, ground_truth=TRUTH, progress=False
+    )
 
 
 def run_url(site, **fields):

@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from layernext.stack.web import collections, jobs, labels, runs, sign_in, static_files, upload
+from layernext.stack.web import (
+    collections,
+    grid,
+    jobs,
+    labels,
+    runs,
+    sign_in,
+    static_files,
+    upload,
+)
 
 ROUTES = [
     *static_files.ROUTES,
     *sign_in.ROUTES,
     *collections.ROUTES,
+    *grid.ROUTES,
     *jobs.ROUTES,
     *upload.ROUTES,
     *labels.ROUTES,
+    *runs.ROUTES,
 ]
