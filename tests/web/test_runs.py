@@ -64,7 +64,9 @@ def test_run(site, evaluation, open_page, scheme, size):
     expect(page.get_by_role("figure").filter(has_text="Confidence").first).to_be_visible()
     worst = page.locator(".tallies li")
     expect(worst).to_have_count(24)
-    wait_until(page, "[...document.querySelectorAll('.tallies')].every((one) => one.children.length)")
+    wait_until(
+        page, "[...document.querySelectorAll('.tallies')].every((one) => one.children.length)"
+    )
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     check_accessible(page)
     shoot(page, f"run-{scheme}-{size[0]}", full=True)
@@ -98,13 +100,13 @@ def test_cell_opens_its_images(site, evaluation, open_page):
     cell = page.get_by_role("button", name=f"{missed}: {name} taken for (background)")
     cell.click()
     images = page.locator(".cell-images")
-    expect(images.get_by_role("heading")).to_have_text(f"{missed} × {name} → missed")
+    expect(images.get_by_role("heading")).to_have_text(re.compile(f"^{missed} . {name} → missed$"))
     first = images.get_by_role("link").first
     expect(first).to_have_attribute(
         "href", re.compile(rf"^/collections/{site.collection_id}/images/\w+\?truth=.*&run=.*")
     )
     page.reload()
-    expect(images.get_by_role("heading")).to_have_text(f"{missed} × {name} → missed")
+    expect(images.get_by_role("heading")).to_have_text(re.compile(f"^{missed} . {name} → missed$"))
     check_accessible(page)
     images.get_by_role("button", name="Close").click()
     expect(images.get_by_role("heading")).to_have_count(0)
@@ -113,7 +115,10 @@ def test_cell_opens_its_images(site, evaluation, open_page):
 def test_evaluate_and_go_stale(site, open_page):
     """A person starts an evaluation and sees it; when the run changes, the page says so plainly."""
     site.client.upload_modelrun(
-        COLLECTION, "changing", list(site.client.iter_annotations(COLLECTION, MODEL)), progress=False
+        COLLECTION,
+        "changing",
+        list(site.client.iter_annotations(COLLECTION, MODEL)),
+        progress=False,
     )
     page = open_page(f"/run?collection={site.collection_id}&run=changing").page
     expect(page.get_by_role("heading", name="Not evaluated yet")).to_be_visible()

@@ -118,7 +118,7 @@ const truths = () => runs.filter((one) => !(one.name === run.name && one.mode ==
 
 function describe(info) {
   const { settings } = info;
-  return [`against ${info.ground_truth}`, GEOMETRIES[settings.geometry].toLowerCase(), settings.protocol, info.dataset && `${info.dataset}${info.split ? `, ${info.split}` : ""}`].filter(Boolean).join(" · ");
+  return [`against ${info.ground_truth}`, GEOMETRIES[settings.geometry ?? "rectangle"].toLowerCase(), settings.protocol, info.dataset && `${info.dataset}${info.split ? `, ${info.split}` : ""}`].filter(Boolean).join(" · ");
 }
 
 function showControls() {

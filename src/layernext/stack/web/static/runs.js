@@ -52,7 +52,7 @@ const COLUMNS = [
   { key: "images", title: "Images", isNumber: true, value: (run) => run.image_count, show: (run) => count(run.image_count) },
   { key: "annotations", title: "Annotations", isNumber: true, value: (run) => run.annotation_count, show: (run) => count(run.annotation_count) },
   { key: "changed", title: "Last changed", value: (run) => run.updated_at, show: (run) => h("span", { class: "nowrap" }, when(run.updated_at)) },
-  { key: "compare", title: "Compare", value: (run) => (chosen.includes(run) ? 0 : 1), show: compareBox },
+  { key: "compare", title: "Compare", isFixed: true, show: compareBox },
 ];
 
 function compareBox(run) {

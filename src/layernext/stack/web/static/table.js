@@ -4,7 +4,8 @@ import { fill, h } from "./dom.js";
 
 /**
  * @typedef {{key: string, title: string, value: (row: any) => any, show?: (row: any) => any,
- *   isNumber?: boolean, hint?: string}} Column `value` is what is sorted by; null goes last
+ *   isNumber?: boolean, isFixed?: boolean, hint?: string}} Column `value` is what is sorted by, unless
+ *   the column is fixed; null goes last
  */
 
 /**
@@ -20,7 +21,7 @@ export function sortableTable({ caption, columns, rows, sort, limit = 200, onSor
     h(
       "th",
       { scope: "col", class: column.isNumber ? "number" : null },
-      h("button", { type: "button", class: "sort", title: column.hint ?? null, onclick: () => by(column) }, column.title, h("span", { class: "arrow", "aria-hidden": "true" })),
+      column.isFixed ? column.title : h("button", { type: "button", class: "sort", title: column.hint ?? null, onclick: () => by(column) }, column.title, h("span", { class: "arrow", "aria-hidden": "true" })),
     ),
   );
 
