@@ -51,8 +51,13 @@ class Part(Struct):
         found_by: (M,) the annotation that found it at the match threshold, or -1.
         pair_run, pair_truth, pair_similarity: (P,) pairs of different labels at the match threshold
             whose annotation found no truth of its own label.
+<<<<<<< HEAD
         tag_kind, tag_row, tag_value: (V,) values for tables by part: of annotations of the run (0),
             truths (1) and images (2); which one; and the code of the value.
+=======
+        own_run, own_truth, own_similarity: (Q,) pairs of the same label that overlap at all; only
+            for ``lane-f1``, which matches them again at the confidence that is wanted.
+>>>>>>> main
     """
 
     image: Int32Array
@@ -73,20 +78,27 @@ class Part(Struct):
     pair_run: Int32Array
     pair_truth: Int32Array
     pair_similarity: Float32Array
+<<<<<<< HEAD
     tag_kind: NDArray[np.uint8]
     tag_row: Int32Array
     tag_value: Int32Array
+=======
+    own_run: Int32Array
+    own_truth: Int32Array
+    own_similarity: FloatArray
+>>>>>>> main
 
 
 CLAIM_PROTOCOLS = {"voc", "voc2007", "chamfer"}
 """Whose annotations have no second choice; the others match as COCO does."""
 
-_RUN_INDEXES = ("found_by", "pair_run")
-_TRUTH_INDEXES = ("found", "about", "pair_truth")
+_RUN_INDEXES = ("found_by", "pair_run", "own_run")
+_TRUTH_INDEXES = ("found", "about", "pair_truth", "own_truth")
 _IMAGE_INDEXES = ("image", "truth_image")
 _LABELS = ("label", "truth_label")
 _TAGS = ("tag_kind", "tag_row", "tag_value")
 _PAIRS = ("pair_run", "pair_truth", "pair_similarity")
+_OWN = ("own_run", "own_truth", "own_similarity")
 _TRUTHS = ("truth_image", "truth_label", "truth_ignored", "found_by")
 
 
@@ -129,6 +141,7 @@ def in_order(part: Part, place: IndexArray) -> Part:
     columns |= {name: _moved(columns[name], run) for name in _RUN_INDEXES}
     columns |= {name: _moved(columns[name], truth) for name in _TRUTH_INDEXES}
     pair = np.lexsort((columns["pair_truth"], columns["pair_run"]))
+<<<<<<< HEAD
     for kind, order in enumerate((run, truth, np.argsort(place))):
         is_kind = part.tag_kind == kind
         columns["tag_row"] = np.where(is_kind, 0, columns["tag_row"])
@@ -138,6 +151,12 @@ def in_order(part: Part, place: IndexArray) -> Part:
         side = pair if name in _PAIRS else truth if name in _TRUTHS else run
         side = tag if name in _TAGS else side
         columns[name] = values[side].astype(getattr(part, name).dtype)
+=======
+    own = np.lexsort((columns["own_truth"], columns["own_run"]))
+    orders = dict.fromkeys(_PAIRS, pair) | dict.fromkeys(_OWN, own) | dict.fromkeys(_TRUTHS, truth)
+    for name, values in columns.items():
+        columns[name] = values[orders.get(name, run)].astype(getattr(part, name).dtype)
+>>>>>>> main
     return Part(**columns)
 
 
@@ -181,6 +200,9 @@ def match_batch(
     assert settings.background_threshold is not None  # noqa: S101 - likewise
     background_threshold = sign * settings.background_threshold
     floor = min(*thresholds, match_threshold, background_threshold)
+    is_lanes = settings.protocol == "lane-f1"
+    if is_lanes:
+        floor = np.finfo(float).tiny  # every overlap weighs in the matching
     pairs = measure.candidates(run, truth, floor, image_whs)
     is_same = run.label[pairs.run] == truth.label[pairs.truth]
     same = pairs.where(is_same)
@@ -206,10 +228,16 @@ def match_batch(
     is_wrong = is_unmatched & ~is_ignored
     countable = pairs.where(is_wrong[pairs.run] & (first[pairs.truth] == 0))
     found = np.where(is_ignored, -1, plain.truth)
+<<<<<<< HEAD
     error, about = kinds_of(countable, run, truth, is_wrong, match_threshold, background_threshold)
     is_other = run.label[countable.run] != truth.label[countable.truth]
     other = countable.where(is_other & (countable.similarity >= match_threshold))
     images = np.array(image_values, np.int32).reshape(-1, 2)
+=======
+    error, about = kinds_of(pairs, run, truth, plain, match_threshold, background_threshold)
+    other = _other_labels(pairs, is_same, plain, truth, match_threshold)
+    own = same if is_lanes else Pairs.none()
+>>>>>>> main
     return Part(
         image=run.image.astype(np.int32),
         label=run.label.astype(np.int32),
@@ -229,11 +257,17 @@ def match_batch(
         pair_run=other.run.astype(np.int32),
         pair_truth=other.truth.astype(np.int32),
         pair_similarity=other.similarity.astype(np.float32),
+<<<<<<< HEAD
         tag_kind=np.repeat(
             np.arange(3, dtype=np.uint8), [len(run.value), len(truth.value), len(images)]
         ),
         tag_row=np.concatenate([run.value_row, truth.value_row, images[:, 0]]).astype(np.int32),
         tag_value=np.concatenate([run.value, truth.value, images[:, 1]]).astype(np.int32),
+=======
+        own_run=own.run.astype(np.int32),
+        own_truth=own.truth.astype(np.int32),
+        own_similarity=own.similarity,
+>>>>>>> main
     )
 
 

@@ -89,6 +89,7 @@ from layernext.model.stored_evaluation import (
     Histogram,
     RunStatistics,
     StoredEvaluation,
+    StoredMatches,
     StoredTally,
     TallyOrder,
 )
@@ -158,6 +159,7 @@ __all__ = [
     "SimilarImage",
     "SliceScores",
     "StoredEvaluation",
+    "StoredMatches",
     "StoredTally",
     "Table",
     "Tabular",

@@ -10,7 +10,10 @@ from layernext.stack.api.native import (
     items,
     keys,
     listings,
+    matches,
+    overlays,
     projects,
+    run_statistics,
     uploads,
     viewer,
 )
@@ -26,7 +29,10 @@ ROUTES = [
     *embeddings.ROUTES,
     *projects.ROUTES,
     *evaluations.ROUTES,
+    *matches.ROUTES,
+    *run_statistics.ROUTES,
     *keys.ROUTES,
+    *overlays.ROUTES,
     *viewer.ROUTES,
 ]
 
