@@ -18,7 +18,6 @@ from layernext.evaluation.files import (
     evaluate_files_to_evaluator,
     image_bytes,
     index_images,
-    mapped,
     plain_file,
 )
 from layernext.evaluation.packing import Source
@@ -147,7 +146,10 @@ def _pair(
 ) -> RunPairing:
     """Pair some images; may run in a worker, so it leaves its argument as it was."""
     found = pairing.empty()
-    with mapped(path_a) as a, mapped(path_b) as b:
+    with (
+        Path(path_a).open("rb", buffering=0) as a,
+        Path(path_b).open("rb", buffering=0) as b,
+    ):
         for image, in_a, in_b in images:
             found.add(
                 image,

@@ -8,13 +8,13 @@ temporary folder first: in them no place can be gone to.
 
 from __future__ import annotations
 
-import mmap
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, as_completed
 from contextlib import ExitStack, contextmanager
+from io import FileIO
 from pathlib import Path
 
 import msgspec
@@ -261,7 +261,11 @@ def plain_file(path: str | os.PathLike[str]) -> Iterator[str]:
 def _evaluate(task: _Task) -> Evaluator:
     """Evaluate some images; runs in a worker."""
     evaluator = Evaluator(task.settings, truth=task.truth, run=task.run)
-    with mapped(task.truth_path) as truths, mapped(task.run_path) as runs:
+    # Unbuffered: each image is read in one piece.
+    with (
+        Path(task.truth_path).open("rb", buffering=0) as truths,
+        Path(task.run_path).open("rb", buffering=0) as runs,
+    ):
         for image, truth, run in task.images:
             evaluator.add(
                 image,
@@ -272,20 +276,11 @@ def _evaluate(task: _Task) -> Evaluator:
     return evaluator
 
 
-def image_bytes(content: mmap.mmap, place: Place) -> bytes:
-    """One image of a file that is `mapped`."""
+def image_bytes(file: FileIO, place: Place) -> bytes:
+    """One image of a plain file that is open without a buffer."""
     start, length = place
-    found = content[start : start + length]
+    file.seek(start)
+    found = file.read(length) or b""
     if len(found) != length:
         raise FormatError("a file was changed while it was read")
     return found
-
-
-@contextmanager
-def mapped(path: str) -> Iterator[mmap.mmap]:
-    """A plain file's bytes, without reading them all."""
-    with (
-        Path(path).open("rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
-    ):
-        yield content
