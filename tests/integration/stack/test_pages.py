@@ -36,7 +36,7 @@ def sign_in(stack: Stack, role: Any = "write", **headers: str) -> httpx.Response
 
 def pages_of(stack: Stack) -> list[str]:
     return [
-        re.sub(r"\{\w+:\w+\}", "1", route.path_format)
+        re.sub(r"\{\w+(:\w+)?\}", "1", route.path_format)
         for route in stack.app.routes
         if isinstance(route, HTTPRoute)
         for handler in route.route_handlers

@@ -119,21 +119,32 @@ class Items:
         Raises:
             DataError: the query or a date is wrong, with the place.
         """
-        columns: dict[SortField, Any] = {
-            "modified": sa.func.coalesce(image.c.updated_at, image.c.created_at),
-            "created": image.c.created_at,
-            "name": image.c.name,
-            "size": image.c.size,
-            "id": image.c.id,
-        }
-        column = columns[sort]
-        order = (column.desc(), image.c.id.desc()) if descending else (column, image.c.id)
+        order = _sorted(sort, descending=descending)
         with self._database.read() as connection:
             clause = self._clause(connection, wanted)
             ids = sa.select(image.c.id).where(clause).order_by(*order).offset(offset).limit(limit)
             found = list(connection.execute(ids).scalars())
             rows = {row.id: row for row in connection.execute(_rows().where(image.c.id.in_(found)))}
         return [_item(rows[one]) for one in found]
+
+    def list_order(self, wanted: ItemFilter, *, sort: SortField, descending: bool) -> list[int]:
+        """The row ids of all items that are wanted, in order.
+
+        Raises:
+            DataError: the query or a date is wrong, with the place.
+        """
+        with self._database.read() as connection:
+            clause = self._clause(connection, wanted)
+            chosen = sa.select(image.c.id).where(clause)
+            ordered = chosen.order_by(*_sorted(sort, descending=descending))
+            return list(connection.execute(ordered).scalars())
+
+    def list_rows(self, image_ids: Sequence[int]) -> list[ItemRow]:
+        """The items of some row ids, in their order; those that are not there are left out."""
+        with self._database.read() as connection:
+            chosen = _rows().where(image.c.id.in_(list(image_ids)), _is_there())
+            rows = {row.id: row for row in connection.execute(chosen)}
+        return [_item(rows[one]) for one in image_ids if one in rows]
 
     def list_after(self, wanted: ItemFilter, *, after: int, limit: int) -> list[ItemRow]:
         """Items in the order they came, those behind one of them."""
@@ -450,6 +461,18 @@ def _is_trashed() -> sa.ColumnElement[bool]:
 def _of_kinds(kinds: tuple[int, ...]) -> sa.ColumnElement[bool]:
     mine = sa.select(collection.c.id).where(collection.c.kind.in_(kinds))
     return image.c.collection_id.in_(mine)
+
+
+def _sorted(sort: SortField, *, descending: bool) -> tuple[sa.ColumnElement[Any], ...]:
+    columns: dict[SortField, sa.ColumnElement[Any]] = {
+        "modified": sa.func.coalesce(image.c.updated_at, image.c.created_at),
+        "created": image.c.created_at,
+        "name": image.c.name,
+        "size": image.c.size,
+        "id": image.c.id,
+    }
+    column = columns[sort]
+    return (column.desc(), image.c.id.desc()) if descending else (column, image.c.id)
 
 
 def _named(

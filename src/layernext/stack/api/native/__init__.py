@@ -11,6 +11,7 @@ from layernext.stack.api.native import (
     keys,
     listings,
     matches,
+    overlays,
     projects,
     run_statistics,
     uploads,
@@ -31,6 +32,7 @@ ROUTES = [
     *matches.ROUTES,
     *run_statistics.ROUTES,
     *keys.ROUTES,
+    *overlays.ROUTES,
     *viewer.ROUTES,
 ]
 

@@ -13,6 +13,7 @@ from layernext.stack.api.messages import (
     Call,
     answer,
     find_collection,
+    is_image_id,
     read_message,
     read_path,
     read_query,
@@ -79,6 +80,29 @@ class ItemsQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 async def list_items(request: Call) -> Response[bytes]:
     """Items in the order they came, with all that is known of each."""
     return await _listed(request, is_trash=False)
+
+
+@operation(
+    "GET",
+    f"{ITEMS_PATH}/{{item_id:str}}",
+    Operation(
+        summary="Look at an image or other file",
+        tag="Items",
+        role="read",
+        path=(Parameter("item_id", "Its `id`."),),
+        answer=Item,
+        errors=(404,),
+    ),
+)
+async def get_item(request: Call) -> Response[bytes]:
+    """All that is known of one item that is not in the trash."""
+    text, services = read_path(request, "item_id"), services_of(request)
+    row = None
+    if is_image_id(text):
+        row = await services.call(services.store.items.get, int(text, 16))
+    if row is None:
+        raise NotFound(f"there is no item {text[:600]!r}", status=404)
+    return answer(_item(request, row))
 
 
 @operation(
@@ -239,4 +263,4 @@ async def _place_in_trash(request: Call, collection: str | None) -> int | None:
     return (await find_collection(request, collection)).row_id if place is None else place
 
 
-ROUTES = [list_items, list_trash, restore, purge, purge_state]
+ROUTES = [list_items, get_item, list_trash, restore, purge, purge_state]
