@@ -27,7 +27,7 @@ from layernext.model import (
     LabelScores,
 )
 
-SMALL_BYTES = 20_000_000
+SMALL_BYTES = 100_000_000
 """Files below this together are evaluated before other processes have started."""
 
 SHOWN_LABELS = 10

@@ -8,13 +8,13 @@ temporary folder first: in them no place can be gone to.
 
 from __future__ import annotations
 
-import mmap
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, as_completed
 from contextlib import ExitStack, contextmanager
+from io import FileIO
 from pathlib import Path
 
 import msgspec
@@ -254,24 +254,20 @@ def _plain_file(path: str | os.PathLike[str]) -> Iterator[str]:
 def _evaluate(task: _Task) -> Evaluator:
     """Evaluate some images; runs in a worker."""
     evaluator = Evaluator(task.settings, truth=task.truth, run=task.run)
-    with _mapped(task.truth_path) as truths, _mapped(task.run_path) as runs:
+    # Unbuffered: each image is read in one piece.
+    with (
+        Path(task.truth_path).open("rb", buffering=0) as truths,
+        Path(task.run_path).open("rb", buffering=0) as runs,
+    ):
         for image, truth, run in task.images:
             evaluator.add(image, _bytes(truths, truth), None if run is None else _bytes(runs, run))
     return evaluator
 
 
-def _bytes(content: mmap.mmap, place: Place) -> bytes:
+def _bytes(file: FileIO, place: Place) -> bytes:
     start, length = place
-    found = content[start : start + length]
+    file.seek(start)
+    found = file.read(length) or b""
     if len(found) != length:
         raise FormatError("a file was changed while it was read")
     return found
-
-
-@contextmanager
-def _mapped(path: str) -> Iterator[mmap.mmap]:
-    with (
-        Path(path).open("rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
-    ):
-        yield content
