@@ -29,7 +29,7 @@ runners: list[JobRunner] = []
 
 
 @pytest.fixture(autouse=True)
-def _stop() -> Iterator[None]:
+def _stop(store: Store) -> Iterator[None]:
     yield
     while runners:
         runners.pop().stop()
