@@ -25,7 +25,7 @@ from layernext.evaluation.matching import (
     threshold_bits,
 )
 from layernext.evaluation.packing import Columns, FloatArray, IndexArray
-from layernext.evaluation.similarity import Measure
+from layernext.evaluation.similarity import Measure, Pairs
 from layernext.model import EvaluationSettings
 
 Int32Array = NDArray[np.int32]
@@ -51,13 +51,10 @@ class Part(Struct):
         found_by: (M,) the annotation that found it at the match threshold, or -1.
         pair_run, pair_truth, pair_similarity: (P,) pairs of different labels at the match threshold
             whose annotation found no truth of its own label.
-<<<<<<< HEAD
-        tag_kind, tag_row, tag_value: (V,) values for tables by part: of annotations of the run (0),
-            truths (1) and images (2); which one; and the code of the value.
-=======
         own_run, own_truth, own_similarity: (Q,) pairs of the same label that overlap at all; only
             for ``lane-f1``, which matches them again at the confidence that is wanted.
->>>>>>> main
+        tag_kind, tag_row, tag_value: (V,) values for tables by part: of annotations of the run (0),
+            truths (1) and images (2); which one; and the code of the value.
     """
 
     image: Int32Array
@@ -78,15 +75,12 @@ class Part(Struct):
     pair_run: Int32Array
     pair_truth: Int32Array
     pair_similarity: Float32Array
-<<<<<<< HEAD
-    tag_kind: NDArray[np.uint8]
-    tag_row: Int32Array
-    tag_value: Int32Array
-=======
     own_run: Int32Array
     own_truth: Int32Array
     own_similarity: FloatArray
->>>>>>> main
+    tag_kind: NDArray[np.uint8]
+    tag_row: Int32Array
+    tag_value: Int32Array
 
 
 CLAIM_PROTOCOLS = {"voc", "voc2007", "chamfer"}
@@ -141,22 +135,16 @@ def in_order(part: Part, place: IndexArray) -> Part:
     columns |= {name: _moved(columns[name], run) for name in _RUN_INDEXES}
     columns |= {name: _moved(columns[name], truth) for name in _TRUTH_INDEXES}
     pair = np.lexsort((columns["pair_truth"], columns["pair_run"]))
-<<<<<<< HEAD
+    own = np.lexsort((columns["own_truth"], columns["own_run"]))
     for kind, order in enumerate((run, truth, np.argsort(place))):
         is_kind = part.tag_kind == kind
         columns["tag_row"] = np.where(is_kind, 0, columns["tag_row"])
         columns["tag_row"][is_kind] = _moved(part.tag_row[is_kind], order)
     tag = np.lexsort((part.tag_value, columns["tag_row"], part.tag_kind))
-    for name, values in columns.items():
-        side = pair if name in _PAIRS else truth if name in _TRUTHS else run
-        side = tag if name in _TAGS else side
-        columns[name] = values[side].astype(getattr(part, name).dtype)
-=======
-    own = np.lexsort((columns["own_truth"], columns["own_run"]))
-    orders = dict.fromkeys(_PAIRS, pair) | dict.fromkeys(_OWN, own) | dict.fromkeys(_TRUTHS, truth)
+    orders = dict.fromkeys(_PAIRS, pair) | dict.fromkeys(_OWN, own)
+    orders |= dict.fromkeys(_TRUTHS, truth) | dict.fromkeys(_TAGS, tag)
     for name, values in columns.items():
         columns[name] = values[orders.get(name, run)].astype(getattr(part, name).dtype)
->>>>>>> main
     return Part(**columns)
 
 
@@ -228,16 +216,11 @@ def match_batch(
     is_wrong = is_unmatched & ~is_ignored
     countable = pairs.where(is_wrong[pairs.run] & (first[pairs.truth] == 0))
     found = np.where(is_ignored, -1, plain.truth)
-<<<<<<< HEAD
     error, about = kinds_of(countable, run, truth, is_wrong, match_threshold, background_threshold)
     is_other = run.label[countable.run] != truth.label[countable.truth]
     other = countable.where(is_other & (countable.similarity >= match_threshold))
     images = np.array(image_values, np.int32).reshape(-1, 2)
-=======
-    error, about = kinds_of(pairs, run, truth, plain, match_threshold, background_threshold)
-    other = _other_labels(pairs, is_same, plain, truth, match_threshold)
     own = same if is_lanes else Pairs.none()
->>>>>>> main
     return Part(
         image=run.image.astype(np.int32),
         label=run.label.astype(np.int32),
@@ -257,17 +240,14 @@ def match_batch(
         pair_run=other.run.astype(np.int32),
         pair_truth=other.truth.astype(np.int32),
         pair_similarity=other.similarity.astype(np.float32),
-<<<<<<< HEAD
+        own_run=own.run.astype(np.int32),
+        own_truth=own.truth.astype(np.int32),
+        own_similarity=own.similarity,
         tag_kind=np.repeat(
             np.arange(3, dtype=np.uint8), [len(run.value), len(truth.value), len(images)]
         ),
         tag_row=np.concatenate([run.value_row, truth.value_row, images[:, 0]]).astype(np.int32),
         tag_value=np.concatenate([run.value, truth.value, images[:, 1]]).astype(np.int32),
-=======
-        own_run=own.run.astype(np.int32),
-        own_truth=own.truth.astype(np.int32),
-        own_similarity=own.similarity,
->>>>>>> main
     )
 
 
