@@ -5,6 +5,7 @@ from layernext.stack.jobs.handlers import handlers_for
 from layernext.stack.jobs.housekeeping import Housekeeping
 from layernext.stack.jobs.purge import PURGE_JOB
 from layernext.stack.jobs.runner import Handler, JobContext, JobRunner
+from layernext.stack.jobs.samples import annotations_of, iter_samples, label_list, samples_of
 
 __all__ = [
     "LOOK_JOB",
@@ -13,5 +14,9 @@ __all__ = [
     "Housekeeping",
     "JobContext",
     "JobRunner",
+    "annotations_of",
     "handlers_for",
+    "iter_samples",
+    "label_list",
+    "samples_of",
 ]

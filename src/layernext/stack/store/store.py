@@ -21,6 +21,7 @@ from layernext.stack.store.datasets import Datasets
 from layernext.stack.store.dropped import DroppedObjects
 from layernext.stack.store.embeddings import Embeddings
 from layernext.stack.store.evaluations import Evaluations
+from layernext.stack.store.exports import Exports
 from layernext.stack.store.file_listing import FileListing
 from layernext.stack.store.files import Files
 from layernext.stack.store.items import Items
@@ -69,6 +70,7 @@ class Store:
         evaluations: runs measured against ground truths.
         tallies: how a run did, image by image.
         sessions: who is signed in to the pages.
+        exports: files in other formats, made in the background.
     """
 
     def __init__(self, database: Database) -> None:
@@ -88,6 +90,7 @@ class Store:
         self.evaluations = Evaluations(database)
         self.tallies = Tallies(database, index)
         self.sessions = Sessions(database)
+        self.exports = Exports(database)
 
     @classmethod
     def open(cls, url: str) -> Store:

@@ -5,6 +5,7 @@ from layernext.stack.api.native import (
     datasets,
     embeddings,
     evaluations,
+    exports,
     file_listing,
     files,
     items,
@@ -26,6 +27,7 @@ ROUTES = [
     *embeddings.ROUTES,
     *projects.ROUTES,
     *evaluations.ROUTES,
+    *exports.ROUTES,
     *keys.ROUTES,
     *viewer.ROUTES,
 ]
