@@ -16,6 +16,7 @@ from layernext.cli import (
     data,
     demo,
     doctor,
+    evaluate,
     exit_codes,
     exports,
     files,
@@ -92,6 +93,7 @@ def _common(
 for command in (
     convert.convert,
     convert.export,
+    evaluate.evaluate,
     serve.serve,
     demo.demo,
     data.upload,
