@@ -16,6 +16,7 @@ from layernext.formats import (
     ExportOptions,
     Losses,
     Sample,
+    mask_png,
     voc_xml,
     write_export,
     yolo_line,
@@ -148,7 +149,7 @@ def _readme_of_pictures(version: VersionRow) -> str:
         role=None,
         path=(
             _VERSION,
-            Parameter("ending", "`txt` for YOLO, `xml` for Pascal VOC."),
+            Parameter("ending", "`txt` for YOLO, `xml` for Pascal VOC, `png` for masks."),
             Parameter("image_id", "The image's id."),
         ),
         query=SignedQuery,
@@ -177,6 +178,9 @@ async def image_file(request: Call) -> Response[bytes]:
         if ending == "xml":
             return voc_xml(sample, Losses())
         labels = label_list(datasets, version)
+        if ending == "png":
+            codes = {label: number for number, label in enumerate(labels, 1)}
+            return mask_png(sample, codes, Losses())
         size = (row.width or 1, row.height or 1)
         lines = [
             yolo_line(one, labels.index(one.label), size, row.name, as_polygon=False)
@@ -184,8 +188,8 @@ async def image_file(request: Call) -> Response[bytes]:
         ]
         return "".join(f"{line}\n" for line in lines if line is not None).encode()
 
-    kind = "application/xml" if ending == "xml" else "text/plain"
-    return Response(await services.call(work), media_type=kind)
+    kinds = {"xml": "application/xml", "png": "image/png"}
+    return Response(await services.call(work), media_type=kinds.get(ending, "text/plain"))
 
 
 def _find(datasets: Datasets, version: VersionRow, name: str) -> VersionImage:
