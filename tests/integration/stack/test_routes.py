@@ -20,9 +20,10 @@ SIGNED = {
     "/upload/1/1",
     "/files/1",
     "/files/1/1",
+    "/pictures/1",
     "/exports/1/1",
-    "/export-files/1",
     "/exports/1/1/1",
+    "/export-files/1",
 }
 """They need no key, but a signature in the URL."""
 

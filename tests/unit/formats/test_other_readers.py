@@ -91,7 +91,7 @@ def test_yolo_is_read_by_datumaro(tmp_path: Path) -> None:
 def test_voc_is_read_by_datumaro_and_supervision(tmp_path: Path) -> None:
     """VOC counts pixels from 1; its last pixel is in the box, where others see an edge.
 
-    Datumaro takes the corners as they stand, supervision counts from 0.
+    supervision reads it so, as we do; Datumaro takes the corners as they stand.
     """
     import supervision
 
@@ -106,7 +106,7 @@ def test_voc_is_read_by_datumaro_and_supervision(tmp_path: Path) -> None:
     )
     boxes = data.annotations[str(tmp_path / "voc" / "JPEGImages" / "img0.jpg")]
     assert [data.classes[each] for each in boxes.class_id] == ["cup", "plate"]
-    assert boxes.xyxy.tolist() == [[10.5, 20.25, 39.5, 59.25], [0, 0, 63, 47]]
+    assert boxes.xyxy.tolist() == [[10.5, 20.25, 40.5, 60.25], [0, 0, 64, 48]]
 
 
 def test_coco_is_read_by_datumaro_and_supervision(tmp_path: Path) -> None:
@@ -119,8 +119,10 @@ def test_coco_is_read_by_datumaro_and_supervision(tmp_path: Path) -> None:
     subset, shapes = read_by_datumaro(tmp_path / "coco", "coco_instances")["img2"]
     assert subset == "train"
     assert sorted(shapes) == [
-        ("bbox", "cup", [12.5, 20.25, 30, 40]), ("polygon", "plate", [0, 0, 64, 0, 64, 50]),
-    ]  # fmt: skip
+        ("bbox", "cup", [12.5, 20.25, 30, 40]),
+        ("bbox", "plate", [0, 0, 64, 50]),
+        ("polygon", "plate", [0, 0, 64, 0, 64, 50]),
+    ]
     data = supervision.DetectionDataset.from_coco(str(photos), str(target))
     boxes = data.annotations[str(photos / "img2.jpg")]
     assert boxes.xyxy.tolist()[0] == pytest.approx([12.5, 20.25, 42.5, 60.25])
