@@ -49,6 +49,7 @@ ROOMS: dict[str, set[str]] = {
     "layernext.stack.web": {
         "layernext.stack.api",
         "layernext.stack.store",
+        "layernext.model",
         "layernext.errors",
     },
     "layernext.stack.app": {
@@ -110,7 +111,12 @@ LIBRARIES: dict[str, set[str]] = {
     "yaml": {"layernext.formats"},
     "pyarrow": {"layernext.formats", "layernext.model"},
     "pycocotools": {"layernext.evaluation"},
-    "numpy": {"layernext.evaluation", "layernext.stack.media", "layernext.stack.store"},
+    "numpy": {
+        "layernext.stack.jobs",
+        "layernext.evaluation",
+        "layernext.stack.media",
+        "layernext.stack.store",
+    },
     "matplotlib": {"layernext.evaluation"},
     "pandas": {"layernext.model"},
     "sqlalchemy": {"layernext.stack.store"},

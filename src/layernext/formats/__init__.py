@@ -26,7 +26,7 @@ from layernext.formats.layernext_json import (
 )
 from layernext.formats.masks import mask_png
 from layernext.formats.pixels import in_pixels
-from layernext.formats.samples import Losses, Sample, safe_relative
+from layernext.formats.samples import Losses, Sample, atomic_target, safe_relative
 from layernext.formats.xml_formats import voc_xml
 from layernext.formats.yolo import yolo_line
 
@@ -40,6 +40,7 @@ __all__ = [
     "Losses",
     "Sample",
     "Spans",
+    "atomic_target",
     "check_file",
     "check_format",
     "convert",

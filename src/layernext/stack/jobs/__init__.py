@@ -6,6 +6,7 @@ from layernext.stack.jobs.housekeeping import Housekeeping
 from layernext.stack.jobs.purge import PURGE_JOB
 from layernext.stack.jobs.runner import Handler, JobContext, JobRunner
 from layernext.stack.jobs.samples import annotations_of, iter_samples, label_list, samples_of
+from layernext.stack.jobs.statistics import count_now
 
 __all__ = [
     "LOOK_JOB",
@@ -15,6 +16,7 @@ __all__ = [
     "JobContext",
     "JobRunner",
     "annotations_of",
+    "count_now",
     "handlers_for",
     "iter_samples",
     "label_list",

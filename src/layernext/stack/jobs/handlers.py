@@ -8,8 +8,9 @@ from layernext.stack.jobs.exports import export_handler
 from layernext.stack.jobs.files import LOOK_JOB, look_handler
 from layernext.stack.jobs.purge import PURGE_JOB, purge_handler
 from layernext.stack.jobs.runner import Handler
+from layernext.stack.jobs.statistics import statistics_handler
 from layernext.stack.objects import ObjectStore
-from layernext.stack.store import BUILD_JOB, EVALUATION_JOB, EXPORT_JOB, Store
+from layernext.stack.store import BUILD_JOB, EVALUATION_JOB, EXPORT_JOB, STATISTICS_JOB, Store
 
 
 def handlers_for(store: Store, objects: ObjectStore) -> dict[str, Handler]:
@@ -24,5 +25,6 @@ def handlers_for(store: Store, objects: ObjectStore) -> dict[str, Handler]:
         BUILD_JOB: build_handler(store, objects, look),
         EVALUATION_JOB: evaluation_handler(store),
         EXPORT_JOB: export_handler(store, objects),
+        STATISTICS_JOB: statistics_handler(store),
         PURGE_JOB: purge_handler(store, objects),
     }

@@ -52,6 +52,8 @@ from layernext.stack.store.prepared import (
 )
 from layernext.stack.store.projects import TASK_STATUSES, ProjectRow, TaskRow
 from layernext.stack.store.purge import Purge, Purged, before_days
+from layernext.stack.store.query import FIELDS as QUERY_FIELDS
+from layernext.stack.store.query import Field as QueryField
 from layernext.stack.store.records import (
     CollectionRow,
     FileItem,
@@ -70,6 +72,7 @@ from layernext.stack.store.records import (
     StoredSet,
     ValueRef,
 )
+from layernext.stack.store.run_statistics import STATISTICS_JOB, CountedRun, Statistics
 from layernext.stack.store.selections import Selections
 from layernext.stack.store.sessions import LINK_SECONDS, SESSION_SECONDS
 from layernext.stack.store.splits import SPLITS
@@ -83,13 +86,16 @@ __all__ = [
     "EVALUATION_JOB",
     "EXPORT_JOB",
     "LINK_SECONDS",
+    "QUERY_FIELDS",
     "SESSION_SECONDS",
     "SPLITS",
+    "STATISTICS_JOB",
     "TASK_STATUSES",
     "BatchPreparation",
     "Began",
     "Changed",
     "CollectionRow",
+    "CountedRun",
     "Database",
     "Datasets",
     "DroppedObjects",
@@ -127,6 +133,7 @@ __all__ = [
     "ProjectRow",
     "Purge",
     "Purged",
+    "QueryField",
     "Role",
     "Selection",
     "Selections",
@@ -135,6 +142,7 @@ __all__ = [
     "Similar",
     "SortField",
     "Span",
+    "Statistics",
     "Store",
     "StoredFile",
     "StoredSet",

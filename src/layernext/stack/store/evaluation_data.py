@@ -29,9 +29,11 @@ from layernext.stack.store.evaluation_rows import (
     Span,
 )
 from layernext.stack.store.evaluation_states import evaluation_state
+from layernext.stack.store.files import unique_name
 from layernext.stack.store.schema import (
     GEOMETRIES_BY_CODE,
     annotation_set,
+    collection,
     image,
     operation,
     operation_collection,
@@ -113,21 +115,37 @@ class EvaluationData:
                 for row in rows:
                     yield _pair(row, plan.source)
 
-    def pair_of_image(self, source: Source, image_id: int) -> ImagePair | None:
-        """Both sets of one image as they are now; None if the ground truth has none."""
-        with self._database.read() as connection:
-            row = connection.execute(_pairs(source, image_id, image_id)).one_or_none()
-        return None if row is None else _pair(row, source)
+    def sets_of_image(
+        self, evaluation_id: str, image_id: int
+    ) -> tuple[SideSet | None, SideSet | None, tuple[str, ...]]:
+        """One image's sets of truth and run as they are now, and the labels that count.
 
-    def source(self, evaluation_id: str) -> Source:
-        """Where an evaluation's sets are.
+        None for a set that is not there; no labels mean all.
 
         Raises:
-            NotFound: it, its run or its ground truth was deleted.
+            NotFound: the evaluation, its run or its ground truth was deleted.
         """
         with self._database.read() as connection:
             row = _row(connection, evaluation_id)
-            return _source(connection, row, _settings(row))
+            source = _source(connection, row, _settings(row))
+            if source.version_id is None:
+                own: Any = annotation_set.c
+                sides = [
+                    own.operation_id == each
+                    for each in (source.truth_operation, source.run_operation)
+                ]
+            else:
+                own = version_set.c
+                names = [(source.truth, source.truth_mode), (source.run, source.run_mode)]
+                of_version = own.version_id == source.version_id
+                sides = [of_version & (own.run == run) & (own.mode == mode) for run, mode in names]
+            columns = sa.select(own.content, own.geometry, own.normalized)
+            found: list[SideSet | None] = []
+            for side in sides:
+                chosen = columns.where(side, own.image_id == image_id)
+                one = connection.execute(chosen).one_or_none()
+                found.append(None if one is None else _side(*one))
+        return found[0], found[1], source.labels
 
     def _check(self, connection: sa.Connection, evaluation_id: str, plan: Plan) -> None:
         row = _row(connection, evaluation_id)
@@ -264,7 +282,7 @@ def _of_split(source: Source) -> list[sa.ColumnElement[bool]]:
 def _pairs(source: Source, first: int, last: int) -> sa.Select[Any]:
     tables, truth, run, chosen = _joined(source)
     columns = [
-        image.c.id, image.c.name, image.c.width, image.c.height,
+        image.c.id, image.c.name, image.c.bucket, image.c.width, image.c.height,
         truth.c.content.label("truth_content"),
         truth.c.geometry.label("truth_geometry"),
         truth.c.normalized.label("truth_normalized"),
@@ -274,6 +292,9 @@ def _pairs(source: Source, first: int, last: int) -> sa.Select[Any]:
     ]  # fmt: skip
     if source.with_metadata:
         columns.append(image.c.fields)
+    if source.version_id is not None:
+        columns.append(collection.c.storage_path)
+        tables = tables.join(collection, collection.c.id == image.c.collection_id)
     query = sa.select(*columns).select_from(tables)
     return query.where(chosen, truth.c.image_id.between(first, last)).order_by(truth.c.image_id)
 
@@ -351,13 +372,21 @@ def _pair(row: sa.Row[Any], source: Source) -> ImagePair:
         run = _side(row.run_content, row.run_geometry, row.run_normalized)
     return ImagePair(
         image_id=row.id,
-        name=row.name,
+        name=_name(row, source),
         width=row.width,
         height=row.height,
         metadata=msgspec.json.decode(row.fields) if source.with_metadata else {},
         truth=_side(row.truth_content, row.truth_geometry, row.truth_normalized),
         run=run,
     )
+
+
+def _name(row: sa.Row[Any], source: Source) -> str:
+    """What no other image of the target is called: a version has images of any collection."""
+    name: str = row.name
+    if source.version_id is not None:
+        name = unique_name(row.storage_path, name)
+    return f"{name} ({row.bucket})" if row.bucket else name
 
 
 def _side(packed: bytes, geometry: int, normalized: Any) -> SideSet:

@@ -40,6 +40,7 @@ from layernext.stack.store.records import (
     StoredSet,
     ValueRef,
 )
+from layernext.stack.store.run_statistics import Statistics
 from layernext.stack.store.schema import collection, operation, operation_collection, setting
 from layernext.stack.store.selections import Selections
 from layernext.stack.store.sessions import Sessions
@@ -69,6 +70,7 @@ class Store:
         projects: images that people annotate, cut into tasks.
         evaluations: runs measured against ground truths.
         tallies: how a run did, image by image.
+        statistics: what annotations of a run are like.
         sessions: who is signed in to the pages.
         exports: files in other formats, made in the background.
     """
@@ -89,6 +91,7 @@ class Store:
         self.projects = Projects(database)
         self.evaluations = Evaluations(database)
         self.tallies = Tallies(database, index)
+        self.statistics = Statistics(database)
         self.sessions = Sessions(database)
         self.exports = Exports(database)
 
@@ -460,6 +463,17 @@ class Store:
     def sets_of_image(self, image_id: int, run: str, mode: Mode) -> list[StoredSet]:
         """The sets that a model run or ground truth has for one image."""
         return reading.sets_of_image(self._database, image_id, run, mode)
+
+    def sets_of_images(
+        self, image_ids: Sequence[int], runs: Sequence[tuple[str, Mode]]
+    ) -> list[tuple[int, StoredSet]]:
+        """The sets of some images, each with its image's row id.
+
+        Args:
+            image_ids: row ids.
+            runs: names and modes of model runs and ground truths; unknown ones have no sets.
+        """
+        return reading.sets_of_images(self._database, image_ids, runs)
 
     def remove_sets(self, collection_id: int | None, run: str, mode: Mode | None) -> RemoveResult:
         """Delete a run's sets in a collection (None: everywhere); repeating it removes nothing."""

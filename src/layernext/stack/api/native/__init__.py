@@ -11,7 +11,10 @@ from layernext.stack.api.native import (
     items,
     keys,
     listings,
+    matches,
+    overlays,
     projects,
+    run_statistics,
     uploads,
     viewer,
 )
@@ -28,7 +31,10 @@ ROUTES = [
     *projects.ROUTES,
     *evaluations.ROUTES,
     *exports.ROUTES,
+    *matches.ROUTES,
+    *run_statistics.ROUTES,
     *keys.ROUTES,
+    *overlays.ROUTES,
     *viewer.ROUTES,
 ]
 
