@@ -1,6 +1,7 @@
 """The native protocol: uploads in batches, downloads as streams, listings, keys."""
 
 from layernext.stack.api.native import (
+    annotation_files,
     annotations,
     datasets,
     embeddings,
@@ -22,6 +23,7 @@ from layernext.stack.api.native import (
 ROUTES = [
     *uploads.ROUTES,
     *annotations.ROUTES,
+    *annotation_files.ROUTES,
     *listings.ROUTES,
     *files.ROUTES,
     *items.ROUTES,
