@@ -90,6 +90,7 @@ FACES = {
     "layernext.stack.api.messages",
     "layernext.stack.api.services",
     "layernext.wire.augmentations",
+    "layernext.wire.exports",
     "layernext.wire.file_listing",
     "layernext.wire.files",
     "layernext.wire.items",
