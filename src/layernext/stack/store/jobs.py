@@ -26,7 +26,10 @@ from layernext.stack.store.storable import is_storable
 LEASE_SECONDS = 60
 MAX_ATTEMPTS = 3
 
-CANCELLABLE = ("evaluation",)
+COMPARISON_JOB = "comparison"
+"""Its result is the comparison; there is nothing else to keep."""
+
+CANCELLABLE = ("evaluation", COMPARISON_JOB)
 """Kinds of jobs whose end before time leaves everything as it was. No client's own job has such a kind."""
 
 SUBJECTS = ("evaluation", "version")
@@ -75,6 +78,22 @@ class Jobs:
         }
         connection.execute(sa.insert(job).values(values))
         return public_id
+
+    def ensure(self, kind: str, name: str, payload: Mapping[str, Any]) -> Job:
+        """The newest job of this kind and payload that has not failed, queued if there is none."""
+        text = msgspec.json.encode(payload).decode()
+        same = sa.select(job).where(
+            job.c.kind == kind, job.c.payload == text, job.c.status != "failed"
+        )
+
+        def work(connection: sa.Connection) -> Job:
+            row = connection.execute(same.order_by(job.c.id.desc()).limit(1)).one_or_none()
+            if row is None:
+                made = self.create_in(connection, kind, name, payload)
+                row = connection.execute(sa.select(job).where(job.c.public_id == made)).one()
+            return _job(row)
+
+        return self._database.write_again(work)
 
     def ensure_queued(self, kind: str, name: str) -> None:
         """Queue a job that has no payload, unless one like it waits already."""
@@ -250,6 +269,12 @@ class Jobs:
         """What came of a job; None if there is no such job."""
         row = self._find(public_id)
         found: dict[str, Any] | None = None if row is None else msgspec.json.decode(row.result)
+        return found
+
+    def payload(self, public_id: str) -> dict[str, Any] | None:
+        """What a job was asked to do; None if there is no such job."""
+        row = self._find(public_id)
+        found: dict[str, Any] | None = None if row is None else msgspec.json.decode(row.payload)
         return found
 
     def _find(self, public_id: str) -> sa.Row[Any] | None:
