@@ -31,6 +31,9 @@ from layernext.wire.published import PART_BYTES
 WRITE_BYTES = 1 << 20
 """Written at a time, in a thread."""
 
+REDIRECT_SECONDS = 6 * 3600
+"""How long a URL is good that a client is sent on to: a large file takes its time, and goes on after a cut."""
+
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 _IMAGE_ID = re.compile(r"[0-9a-f]{24}")
 # Shown in the browser as what they are; everything else is offered for saving.
@@ -229,9 +232,13 @@ class FileAnswer(Response[Any]):
             status = 206
             headers["content-range"] = f"bytes {start}-{stop - 1}/{size}"
         headers["content-length"] = str(stop - start)
-        if self._is_head or start == stop:
+        if self._is_head or not size:
             return self._short(status, headers)
-        pieces = self._services.objects.read(file.object_path, start, stop)
+        objects = self._services.objects
+        elsewhere = objects.read_url(file.object_path, REDIRECT_SECONDS, headers)
+        if elsewhere is not None:
+            return self._short(307, {"location": elsewhere, "cache-control": "no-store"})
+        pieces = objects.read(file.object_path, start, stop)
         return Sender(
             self._services,
             pieces,
