@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from layernext.evaluation.chamfer import chamfer_distance, resample
-from layernext.evaluation.lane_iou import lane_iou
+from layernext.evaluation.lanes import lane_iou
 
 WIDTH, HEIGHT = 1640, 590
 LINE_WIDTH = 30

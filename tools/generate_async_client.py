@@ -69,15 +69,23 @@ from layernext.model import (
     DatasetDiff,
     DatasetVersion,
     Embedding,
+    EvaluatedGeometry,
+    EvaluationInfo,
     FileRecord,
     ImageAnnotations,
     Item,
     Job,
     Label,
     LabelGroup,
+    Mode,
     ModelRun,
     Project,
     SimilarImage,
+    RunStatistics,
+    StoredEvaluation,
+    StoredMatches,
+    StoredTally,
+    TallyOrder,
     Task,
 )
 
@@ -150,7 +158,8 @@ def _method(node: ast.FunctionDef) -> str:
         arguments.args = arguments.args[1:]
     positional = [argument.arg for argument in arguments.args]
     keywords = [argument.arg for argument in arguments.kwonlyargs]
-    passed = ", ".join([*positional, *(f"{name}={name}" for name in keywords)])
+    rest = [f"**{arguments.kwarg.arg}"] if arguments.kwarg else []
+    passed = ", ".join([*positional, *(f"{name}={name}" for name in keywords), *rest])
     returns = ast.unparse(node.returns) if node.returns else "None"
     docstring = ast.get_docstring(node, clean=False)
     summary = (docstring or "").strip().split("\n\n")[0].replace("\n        ", " ")

@@ -12,10 +12,12 @@ import typer
 
 from layernext import __version__
 from layernext.cli import (
+    compare,
     convert,
     data,
     demo,
     doctor,
+    evaluate,
     exit_codes,
     files,
     keys,
@@ -91,6 +93,8 @@ def _common(
 for command in (
     convert.convert,
     convert.export,
+    evaluate.evaluate,
+    compare.compare,
     serve.serve,
     demo.demo,
     data.upload,

@@ -48,15 +48,23 @@ from layernext.model import (
     DatasetDiff,
     DatasetVersion,
     Embedding,
+    EvaluatedGeometry,
+    EvaluationInfo,
     FileRecord,
     ImageAnnotations,
     Item,
     Job,
     Label,
     LabelGroup,
+    Mode,
     ModelRun,
     Project,
+    RunStatistics,
     SimilarImage,
+    StoredEvaluation,
+    StoredMatches,
+    StoredTally,
+    TallyOrder,
     Task,
 )
 
@@ -186,13 +194,14 @@ class AsyncLayerNextClient:
         *,
         query: str = "",
         content_type: Literal["image", "video", "other"] | None = None,
+        sort: str | None = None,
     ) -> AsyncIterator[Item]:
         """All that is known of the images and other files that a query finds, streamed.
 
         See `LayerNextClient.iter_items`.
         """
         return as_async_iterator(
-            self._client.iter_items(collection, query=query, content_type=content_type)
+            self._client.iter_items(collection, query=query, content_type=content_type, sort=sort)
         )
 
     def iter_trash(self, collection: str | None = None, *, query: str = "") -> AsyncIterator[Item]:
@@ -1003,11 +1012,15 @@ class AsyncLayerNextClient:
         geometry: str | None = None,
         ground_truth: bool = False,
         normalized: bool = False,
+        format: str | None = None,
+        images: str | os.PathLike[str] | None = None,
+        instances: str | os.PathLike[str] | None = None,
+        strict: bool = False,
         validate: Validate = "first",
         resume: bool = False,
         progress: ProgressChoice = None,
     ) -> UploadReport:
-        """Upload a run from any iterable of annotation sets, or from a file.
+        """Upload a run from any iterable of annotation sets, or from a file of any format.
 
         See `LayerNextClient.upload_modelrun`.
         """
@@ -1020,6 +1033,38 @@ class AsyncLayerNextClient:
             geometry=geometry,
             ground_truth=ground_truth,
             normalized=normalized,
+            format=format,
+            images=images,
+            instances=instances,
+            strict=strict,
+            validate=validate,
+            resume=resume,
+            progress=progress,
+        )
+
+    async def upload_annotation_from_cocojson(
+        self,
+        file_path: str | os.PathLike[str],
+        collection: str | None = None,
+        run: str | None = None,
+        *,
+        ground_truth: bool = True,
+        strict: bool = False,
+        validate: Validate = "first",
+        resume: bool = False,
+        progress: ProgressChoice = None,
+    ) -> UploadReport:
+        """Upload a file of COCO instances: its labels and its annotations.
+
+        See `LayerNextClient.upload_annotation_from_cocojson`.
+        """
+        return await in_thread(
+            self._client.upload_annotation_from_cocojson,
+            file_path,
+            collection,
+            run,
+            ground_truth=ground_truth,
+            strict=strict,
             validate=validate,
             resume=resume,
             progress=progress,
@@ -1528,6 +1573,177 @@ class AsyncLayerNextClient:
             count=count,
             metric=metric,
             collection=collection,
+        )
+
+    async def evaluate(
+        self,
+        *,
+        run: str,
+        ground_truth: str,
+        collection: str | None = None,
+        dataset_version: str | None = None,
+        split: Literal["train", "validation", "test"] | None = None,
+        geometry: EvaluatedGeometry = "rectangle",
+        run_mode: Mode | None = None,
+        truth_mode: Mode | None = None,
+        again: bool = False,
+        timeout_s: float | None = None,
+        progress: ProgressChoice = None,
+        **options: Any,
+    ) -> StoredEvaluation:
+        """Measure a run against a ground truth; waits until the stack has done it.
+
+        See `LayerNextClient.evaluate`.
+        """
+        return await in_thread(
+            self._client.evaluate,
+            run=run,
+            ground_truth=ground_truth,
+            collection=collection,
+            dataset_version=dataset_version,
+            split=split,
+            geometry=geometry,
+            run_mode=run_mode,
+            truth_mode=truth_mode,
+            again=again,
+            timeout_s=timeout_s,
+            progress=progress,
+            **options,
+        )
+
+    async def start_evaluation(
+        self,
+        *,
+        run: str,
+        ground_truth: str,
+        collection: str | None = None,
+        dataset_version: str | None = None,
+        split: Literal["train", "validation", "test"] | None = None,
+        geometry: EvaluatedGeometry = "rectangle",
+        run_mode: Mode | None = None,
+        truth_mode: Mode | None = None,
+        again: bool = False,
+        **options: Any,
+    ) -> EvaluationInfo:
+        """Like `evaluate`, without waiting: its `job_id` can be given to `wait_for_job_complete`.
+
+        See `LayerNextClient.start_evaluation`.
+        """
+        return await in_thread(
+            self._client.start_evaluation,
+            run=run,
+            ground_truth=ground_truth,
+            collection=collection,
+            dataset_version=dataset_version,
+            split=split,
+            geometry=geometry,
+            run_mode=run_mode,
+            truth_mode=truth_mode,
+            again=again,
+            **options,
+        )
+
+    async def get_evaluation(self, evaluation_id: str) -> StoredEvaluation:
+        """An evaluation with its numbers, tables and curves.
+
+        See `LayerNextClient.get_evaluation`.
+        """
+        return await in_thread(self._client.get_evaluation, evaluation_id)
+
+    async def get_evaluation_info(self, evaluation_id: str) -> EvaluationInfo:
+        """What an evaluation compares, how far it is, and whether it is current.
+
+        See `LayerNextClient.get_evaluation_info`.
+        """
+        return await in_thread(self._client.get_evaluation_info, evaluation_id)
+
+    async def list_evaluations(
+        self,
+        *,
+        collection: str | None = None,
+        dataset_version: str | None = None,
+        run: str | None = None,
+        ground_truth: str | None = None,
+    ) -> list[EvaluationInfo]:
+        """Evaluations, newest first; each says whether it is current.
+
+        See `LayerNextClient.list_evaluations`.
+        """
+        return await in_thread(
+            self._client.list_evaluations,
+            collection=collection,
+            dataset_version=dataset_version,
+            run=run,
+            ground_truth=ground_truth,
+        )
+
+    async def delete_evaluation(self, evaluation_id: str) -> None:
+        """Delete an evaluation; if it is being computed, that ends.
+
+        See `LayerNextClient.delete_evaluation`.
+        """
+        return await in_thread(self._client.delete_evaluation, evaluation_id)
+
+    def iter_tallies(
+        self,
+        evaluation: str | StoredEvaluation | EvaluationInfo,
+        *,
+        order: TallyOrder = "worst",
+        query: str = "",
+    ) -> AsyncIterator[StoredTally]:
+        """How the run did in each image, worst first; fetched page by page.
+
+        See `LayerNextClient.iter_tallies`.
+        """
+        return as_async_iterator(self._client.iter_tallies(evaluation, order=order, query=query))
+
+    def iter_confused(
+        self,
+        evaluation: str | StoredEvaluation | EvaluationInfo,
+        truth: str | None,
+        run: str | None,
+    ) -> AsyncIterator[StoredTally]:
+        """Images behind a cell of the confusion matrix, those with most of it first.
+
+        See `LayerNextClient.iter_confused`.
+        """
+        return as_async_iterator(self._client.iter_confused(evaluation, truth, run))
+
+    async def match_image(
+        self,
+        image: str,
+        *,
+        evaluation: str | StoredEvaluation | EvaluationInfo | None = None,
+        run: str | None = None,
+        ground_truth: str | None = None,
+        confidence: float | None = None,
+        geometry: EvaluatedGeometry = "rectangle",
+        match_threshold: float | None = None,
+    ) -> StoredMatches:
+        """Both annotation sets of an image as they are now, and who found what.
+
+        See `LayerNextClient.match_image`.
+        """
+        return await in_thread(
+            self._client.match_image,
+            image,
+            evaluation=evaluation,
+            run=run,
+            ground_truth=ground_truth,
+            confidence=confidence,
+            geometry=geometry,
+            match_threshold=match_threshold,
+        )
+
+    async def get_run_statistics(
+        self, collection: str, run: str, *, mode: Mode | None = None, timeout_s: float | None = None
+    ) -> RunStatistics:
+        """What the annotations of a run are like: labels, confidences, numbers, sizes.
+
+        See `LayerNextClient.get_run_statistics`.
+        """
+        return await in_thread(
+            self._client.get_run_statistics, collection, run, mode=mode, timeout_s=timeout_s
         )
 
     async def register_model(self, input_model_path: str, model_id: str, task: str) -> None:

@@ -14,9 +14,9 @@ from layernext.client.calls.analysis import AnalysisCalls
 from layernext.client.calls.collections import CollectionCalls
 from layernext.client.calls.datasets import DatasetCalls
 from layernext.client.calls.embeddings import EmbeddingCalls
+from layernext.client.calls.evaluations import EvaluationCalls
 from layernext.client.calls.exports import ExportCalls
 from layernext.client.calls.files import FileCalls
-from layernext.client.calls.jobs import JobCalls
 from layernext.client.calls.labels import LabelCalls
 from layernext.client.calls.metadata import MetadataCalls
 from layernext.client.calls.projects import ProjectCalls
@@ -34,7 +34,7 @@ class LayerNextClient(
     MetadataCalls,
     LabelCalls,
     EmbeddingCalls,
-    JobCalls,
+    EvaluationCalls,
     AnalysisCalls,
 ):
     """Talks to one stack.

@@ -16,7 +16,7 @@ unknown)."""
 
 Advance: TypeAlias = Callable[[int], None]
 
-Unit: TypeAlias = Literal["images", "bytes"]
+Unit: TypeAlias = Literal["images", "bytes", "percent"]
 """What is counted; bytes are shown with their rate."""
 
 
@@ -62,16 +62,17 @@ def _shown(choice: ProgressChoice, what: str, total: int | None, unit: Unit) -> 
         DownloadColumn,
         MofNCompleteColumn,
         Progress,
+        TaskProgressColumn,
         TextColumn,
         TimeRemainingColumn,
         TransferSpeedColumn,
     )
 
-    counts = (
-        (DownloadColumn(), TransferSpeedColumn())
-        if unit == "bytes"
-        else (MofNCompleteColumn(), TextColumn("images"))
-    )
+    counts = {
+        "bytes": (DownloadColumn(), TransferSpeedColumn()),
+        "images": (MofNCompleteColumn(), TextColumn("images")),
+        "percent": (TaskProgressColumn(),),
+    }[unit]
     columns = (
         TextColumn("{task.description}", markup=False),  # names are no markup
         BarColumn(),

@@ -1,11 +1,12 @@
 """What is kept of a batch of images once it is matched: a few numbers an annotation, no shapes.
 
-A `Part` is all that grows while an evaluation runs: some 50 bytes an annotation of the run, 20 a
+A `Part` is all that grows while an evaluation runs: some 55 bytes an annotation of the run, 20 a
 truth. Parts of different images can be made anywhere and put together in any order.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,11 @@ from msgspec.structs import fields as struct_fields
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from layernext.evaluation.error_kinds import kinds_of
 from layernext.evaluation.matching import (
     BitArray,
     Matches,
+    match_by_claim,
     match_greedily,
     repeat_bits,
     threshold_bits,
@@ -41,11 +44,17 @@ class Part(Struct):
         found: (N,) the truth found at the match threshold, as index in the part, or -1.
         similarity: (N,) of that pair.
         is_ignored: (N,) counts neither for nor against at the match threshold.
+        error: (N,) kind of the error at the match threshold, of `error_kinds.Kind`.
+        about: (N,) the truth that a wrong place or label is about, or -1.
         truth_image, truth_label: (M,).
         truth_ignored: (M,) bit ``a``: the truth does not count at this size.
         found_by: (M,) the annotation that found it at the match threshold, or -1.
         pair_run, pair_truth, pair_similarity: (P,) pairs of different labels at the match threshold
             whose annotation found no truth of its own label.
+        own_run, own_truth, own_similarity: (Q,) pairs of the same label that overlap at all; only
+            for ``lane-f1``, which matches them again at the confidence that is wanted.
+        tag_kind, tag_row, tag_value: (V,) values for tables by part: of annotations of the run (0),
+            truths (1) and images (2); which one; and the code of the value.
     """
 
     image: Int32Array
@@ -57,6 +66,8 @@ class Part(Struct):
     found: Int32Array
     similarity: Float32Array
     is_ignored: BoolArray
+    error: NDArray[np.uint8]
+    about: Int32Array
     truth_image: Int32Array
     truth_label: Int32Array
     truth_ignored: BitArray
@@ -64,13 +75,24 @@ class Part(Struct):
     pair_run: Int32Array
     pair_truth: Int32Array
     pair_similarity: Float32Array
+    own_run: Int32Array
+    own_truth: Int32Array
+    own_similarity: FloatArray
+    tag_kind: NDArray[np.uint8]
+    tag_row: Int32Array
+    tag_value: Int32Array
 
 
-_RUN_INDEXES = ("found_by", "pair_run")
-_TRUTH_INDEXES = ("found", "pair_truth")
+CLAIM_PROTOCOLS = {"voc", "voc2007", "chamfer"}
+"""Whose annotations have no second choice; the others match as COCO does."""
+
+_RUN_INDEXES = ("found_by", "pair_run", "own_run")
+_TRUTH_INDEXES = ("found", "about", "pair_truth", "own_truth")
 _IMAGE_INDEXES = ("image", "truth_image")
 _LABELS = ("label", "truth_label")
+_TAGS = ("tag_kind", "tag_row", "tag_value")
 _PAIRS = ("pair_run", "pair_truth", "pair_similarity")
+_OWN = ("own_run", "own_truth", "own_similarity")
 _TRUTHS = ("truth_image", "truth_label", "truth_ignored", "found_by")
 
 
@@ -89,6 +111,8 @@ def concatenate(parts: list[Part], image_counts: list[int]) -> Part:
                 values = np.where(values < 0, values, values + np.int32(runs))
             elif name in _TRUTH_INDEXES:
                 values = np.where(values < 0, values, values + np.int32(truths))
+            elif name == "tag_row":
+                values = values + np.array([runs, truths, images], np.int32)[part.tag_kind]
             column.append(values)
         runs += len(part.label)
         truths += len(part.truth_label)
@@ -111,9 +135,16 @@ def in_order(part: Part, place: IndexArray) -> Part:
     columns |= {name: _moved(columns[name], run) for name in _RUN_INDEXES}
     columns |= {name: _moved(columns[name], truth) for name in _TRUTH_INDEXES}
     pair = np.lexsort((columns["pair_truth"], columns["pair_run"]))
+    own = np.lexsort((columns["own_truth"], columns["own_run"]))
+    for kind, order in enumerate((run, truth, np.argsort(place))):
+        is_kind = part.tag_kind == kind
+        columns["tag_row"] = np.where(is_kind, 0, columns["tag_row"])
+        columns["tag_row"][is_kind] = _moved(part.tag_row[is_kind], order)
+    tag = np.lexsort((part.tag_value, columns["tag_row"], part.tag_kind))
+    orders = dict.fromkeys(_PAIRS, pair) | dict.fromkeys(_OWN, own)
+    orders |= dict.fromkeys(_TRUTHS, truth) | dict.fromkeys(_TAGS, tag)
     for name, values in columns.items():
-        side = pair if name in _PAIRS else truth if name in _TRUTHS else run
-        columns[name] = values[side].astype(getattr(part, name).dtype)
+        columns[name] = values[orders.get(name, run)].astype(getattr(part, name).dtype)
     return Part(**columns)
 
 
@@ -125,10 +156,10 @@ def _moved(indexes: Int32Array, order: IndexArray) -> Int32Array:
     return now[indexes]
 
 
-def relabelled(part: Part, codes: Int32Array) -> Part:
-    """The part with other label codes: `codes` gives the new one for each old one."""
+def relabelled(part: Part, codes: Int32Array, values: Int32Array) -> Part:
+    """The part with other codes for labels and values: the new one for each old one."""
     changed: dict[str, Any] = {name: codes[getattr(part, name)] for name in _LABELS}
-    return replace(part, **changed)
+    return replace(part, tag_value=values[part.tag_value], **changed)
 
 
 def match_batch(
@@ -137,6 +168,7 @@ def match_batch(
     image_whs: list[tuple[float, float] | None],
     settings: EvaluationSettings,
     measure: Measure,
+    image_values: Sequence[tuple[int, int]] = (),
 ) -> Part:
     """Match a batch of images.
 
@@ -145,6 +177,7 @@ def match_batch(
         image_whs: width and height of each, where known.
         settings: completed.
         measure: for their geometry and protocol.
+        image_values: images and codes of their metadata's values.
     """
     order, rank = turns_of(run, settings)
     run, truth = measure.prepared(run.in_order(order), truth, image_whs)
@@ -152,7 +185,12 @@ def match_batch(
     thresholds = tuple(sign * each for each in settings.thresholds)
     assert settings.match_threshold is not None  # noqa: S101 - they are completed
     match_threshold = sign * settings.match_threshold
-    floor = min(*thresholds, match_threshold)
+    assert settings.background_threshold is not None  # noqa: S101 - likewise
+    background_threshold = sign * settings.background_threshold
+    floor = min(*thresholds, match_threshold, background_threshold)
+    is_lanes = settings.protocol == "lane-f1"
+    if is_lanes:
+        floor = np.finfo(float).tiny  # every overlap weighs in the matching
     pairs = measure.candidates(run, truth, floor, image_whs)
     is_same = run.label[pairs.run] == truth.label[pairs.truth]
     same = pairs.where(is_same)
@@ -161,24 +199,28 @@ def match_batch(
     areas = len(settings.areas)
     truth_ignored = _outside(truth.area, settings)
     truth_ignored[truth.ignore] = (1 << areas) - 1
-    matches = match_greedily(
-        same,
-        group,
-        threshold_bits(same.similarity, thresholds, areas),
-        repeat_bits(truth_ignored, len(thresholds), areas),
-        truth.crowd,
-    )
+    first = truth_ignored & np.uint64(1)
+
+    def matched(thresholds: tuple[float, ...], ignored: BitArray, areas: int) -> Matches:
+        reached = threshold_bits(same.similarity, thresholds, areas)
+        ignored = repeat_bits(ignored, len(thresholds), areas)
+        if settings.protocol in CLAIM_PROTOCOLS:
+            return match_by_claim(same, run.count, reached, ignored)
+        return match_greedily(same, group, reached, ignored, truth.crowd)
+
+    matches = matched(thresholds, truth_ignored, areas)
     outside = repeat_bits(_outside(run.area, settings), len(thresholds), areas)
-    plain = match_greedily(
-        same,
-        group,
-        threshold_bits(same.similarity, (match_threshold,), 1),
-        truth.ignore.astype(np.uint64),
-        truth.crowd,
-    )
-    is_ignored = plain.ignored != 0
+    plain = matched((match_threshold,), first, 1)
+    is_unmatched = plain.matched == 0
+    is_ignored = (plain.ignored != 0) | (is_unmatched & (outside & np.uint64(1) != 0))
+    is_wrong = is_unmatched & ~is_ignored
+    countable = pairs.where(is_wrong[pairs.run] & (first[pairs.truth] == 0))
     found = np.where(is_ignored, -1, plain.truth)
-    other = _other_labels(pairs, is_same, plain, truth, match_threshold)
+    error, about = kinds_of(countable, run, truth, is_wrong, match_threshold, background_threshold)
+    is_other = run.label[countable.run] != truth.label[countable.truth]
+    other = countable.where(is_other & (countable.similarity >= match_threshold))
+    images = np.array(image_values, np.int32).reshape(-1, 2)
+    own = same if is_lanes else Pairs.none()
     return Part(
         image=run.image.astype(np.int32),
         label=run.label.astype(np.int32),
@@ -189,6 +231,8 @@ def match_batch(
         found=found.astype(np.int32),
         similarity=plain.similarity.astype(np.float32),
         is_ignored=is_ignored,
+        error=error,
+        about=about,
         truth_image=truth.image.astype(np.int32),
         truth_label=truth.label.astype(np.int32),
         truth_ignored=truth_ignored,
@@ -196,6 +240,14 @@ def match_batch(
         pair_run=other.run.astype(np.int32),
         pair_truth=other.truth.astype(np.int32),
         pair_similarity=other.similarity.astype(np.float32),
+        own_run=own.run.astype(np.int32),
+        own_truth=own.truth.astype(np.int32),
+        own_similarity=own.similarity,
+        tag_kind=np.repeat(
+            np.arange(3, dtype=np.uint8), [len(run.value), len(truth.value), len(images)]
+        ),
+        tag_row=np.concatenate([run.value_row, truth.value_row, images[:, 0]]).astype(np.int32),
+        tag_value=np.concatenate([run.value, truth.value, images[:, 1]]).astype(np.int32),
     )
 
 
@@ -229,12 +281,3 @@ def _inverse(found: IndexArray, count: int) -> IndexArray:
     finders = np.flatnonzero(found >= 0)
     found_by[found[finders]] = finders
     return found_by
-
-
-def _other_labels(
-    pairs: Pairs, is_same: BoolArray, plain: Matches, truth: Columns, threshold: float
-) -> Pairs:
-    """Pairs of different labels that a confusion may be made of."""
-    wanted = ~is_same & (pairs.similarity >= threshold)
-    wanted &= (plain.matched[pairs.run] == 0) & ~truth.ignore[pairs.truth]
-    return pairs.where(wanted)

@@ -234,6 +234,8 @@ class DatasetVersion(Record, frozen=True, kw_only=True):
         operations: names of the model runs and ground truths; None for all.
         image_count, annotation_count: what it holds.
         created_at: UTC, ISO 8601.
+        augmentations: what more pictures of the train split were made by, such as ``HUE.HUE_DEGREES -9..9``.
+        picture_count: how many of them there are, beside the images.
     """
 
     id: str
@@ -252,6 +254,8 @@ class DatasetVersion(Record, frozen=True, kw_only=True):
     image_count: int
     annotation_count: int
     created_at: str
+    augmentations: list[str] = []
+    picture_count: int = 0
 
     def __getitem__(self, key: str) -> Any:
         """The value under one of the published protocol's keys."""
@@ -353,6 +357,9 @@ class Job(Record, frozen=True, kw_only=True):
         message: why it failed, or empty.
         name: what it does, for people; empty of an upload of annotations.
         created_at: UTC, ISO 8601; None if the stack did not say.
+        updated_at: when the stack last heard of it; once it has ended, when that was. None likewise.
+        kind: of work, such as ``evaluation``; empty likewise.
+        about: ids of what it works on, such as ``{"evaluation": …}``.
     """
 
     id: str
@@ -361,6 +368,9 @@ class Job(Record, frozen=True, kw_only=True):
     message: str = ""
     name: str = ""
     created_at: str | None = None
+    updated_at: str | None = None
+    kind: str = ""
+    about: dict[str, str] = {}
 
     @property
     def is_success(self) -> bool:

@@ -17,6 +17,7 @@ from layernext.client.reports import Done, VersionReport
 from layernext.errors import DataError, InvalidRequest, Problem
 from layernext.model import DatasetDiff, DatasetVersion, is_number
 from layernext.wire import native, published
+from layernext.wire.augmentations import SWITCHES, Augmentation, read_augmentations
 from layernext.wire.paths import segment
 
 _SPLITS = {"train", "test", "validation"}
@@ -54,7 +55,9 @@ class DatasetCalls(ItemCalls):
                 ``COCO``, ``Pascal VOC``.
             query, filter: which images; see `get_item_list_from_datalake`.
             operation_list: names of model runs and ground truths; None for all, empty for none.
-            augmentation_list: must be empty: a stack does not augment.
+            augmentation_list: more pictures of the images of the train split, as
+                ``{"IMAGE_LEVEL": [{"id": "FLIP_IMAGE", "properties": [{"id": "FLIP_HORIZONTAL",
+                "values": [True]}]}]}`` (docs/datasets.md); None for none. It is not changed.
             seed: of the division; the same seed divides in the same way.
             stratify: divide each label evenly, the rarest of an image deciding.
 
@@ -316,6 +319,21 @@ def _own(seed: int, stratify: bool) -> dict[str, Any]:
     return {**({"seed": seed} if seed else {}), **({"stratify": True} if stratify else {})}
 
 
+def _as_published(chosen: Sequence[Augmentation]) -> dict[str, Any] | None:
+    """Augmentations as E54 to E56 have them."""
+    if not chosen:
+        return None
+    found: dict[str, list[dict[str, Any]]] = {}
+    for one in chosen:
+        values = [True] if one.kind in SWITCHES else [one.low, one.high]
+        found.setdefault(one.kind, []).append({"id": one.property, "values": values})
+    return {
+        "IMAGE_LEVEL": [
+            {"id": kind, "isSelected": True, "properties": some} for kind, some in found.items()
+        ]
+    }
+
+
 def _body(
     split_info: Mapping[str, float],
     labels: Sequence[str] | None,
@@ -333,13 +351,11 @@ def _body(
     total = sum(given.values())
     if abs(total - 100) > _TOLERANCE:
         raise DataError(Problem("split_info", f"adds up to {total:g}, must be 100"))
-    if augmentations:
-        message = "must be empty: a stack does not augment; augment while you train"
-        raise DataError(Problem("augmentation_list", message))
+    chosen = read_augmentations(augmentations, "augmentation_list")
     return {
         "splitInfo": dict(given),
         "labels": list(labels or []),
         "exportTypes": list(export_types or []),
         "operations": None if operations is None else list(operations),
-        "augmentations": None,
+        "augmentations": _as_published(chosen),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +13,15 @@ from litestar import Response
 from litestar.response.base import ASGIResponse
 
 from layernext.errors import NotFound
-from layernext.formats import Losses, Sample, in_pixels, voc_xml, write_export, yolo_line
+from layernext.formats import (
+    ExportOptions,
+    Losses,
+    Sample,
+    in_pixels,
+    voc_xml,
+    write_export,
+    yolo_line,
+)
 from layernext.model import Annotation, decode_trusted
 from layernext.stack.api.messages import Call, read_path
 from layernext.stack.api.operation import Operation, Parameter, operation
@@ -25,9 +34,12 @@ from layernext.stack.api.signed import (
     check_signature,
     signed_url,
 )
+from layernext.stack.api.transfer import FileAnswer, url_of_image
 from layernext.stack.store import SPLITS, Datasets, VersionImage, VersionRow
 
 PIECE_BYTES = 1 << 20
+_PICTURE = "picture-"
+_ID = re.compile(r"[0-9a-f]{1,24}")
 _VERSION = Parameter("version_id", "The version's id.")
 
 
@@ -36,9 +48,18 @@ def export_url(request: Call, version_id: str, name: str) -> str:
     return _signed(request, f"/exports/{version_id}/{name}")
 
 
-def image_export_url(request: Call, version_id: str, ending: str, image_id: int) -> str:
-    """Where the annotations of one image of a version are."""
-    return _signed(request, f"/exports/{version_id}/{ending}/{image_id:024x}")
+def image_export_url(request: Call, version_id: str, ending: str, row: VersionImage) -> str:
+    """Where the annotations of one image or picture of a version are."""
+    is_image = row.picture_id is None
+    name = f"{row.image_id:024x}" if is_image else f"{_PICTURE}{row.picture_id:x}"
+    return _signed(request, f"/exports/{version_id}/{ending}/{name}")
+
+
+def url_of_version_file(request: Call, row: VersionImage) -> str:
+    """Where the file of an image or picture of a version is."""
+    if row.picture_id is None:
+        return url_of_image(request, row.image_id, row.name)
+    return _signed(request, f"/pictures/{row.picture_id:024x}")
 
 
 def _signed(request: Call, path: str) -> str:
@@ -87,7 +108,7 @@ def _write(datasets: Datasets, version: VersionRow, name: str, path: Path) -> No
     elif name in {f"{split}.json" for split in SPLITS}:
         split = name.removesuffix(".json")
         chosen = (each for each in iter_samples(datasets, version) if each.split == split)
-        write_export(chosen, path, "coco", labels=label_list(datasets, version))
+        write_export(chosen, path, "coco", ExportOptions(labels=label_list(datasets, version)))
     else:
         raise NotFound("a version has no such file", status=404)
 
@@ -97,16 +118,24 @@ def _readme(version: VersionRow) -> str:
     return (
         f"{version.dataset}, version 1.0.{version.number}: {version.image_count} images ({counts}),\n"
         f"{version.annotation_count} annotations. Made {version.created_at}, seed {version.settings.seed}.\n"
+        + _readme_of_pictures(version)
     )
+
+
+def _readme_of_pictures(version: VersionRow) -> str:
+    if not version.settings.augmentations:
+        return ""
+    made = ", ".join(map(str, version.settings.augmentations))
+    return f"{version.picture_count} more pictures of the images of the train split: {made}.\n"
 
 
 def iter_samples(
     datasets: Datasets, version: VersionRow, *, sizes: bool = True
 ) -> Iterator[Sample]:
     """The images of a version with their annotations, all sets of an image behind one another."""
-    for row in datasets.iter_images(version):
+    for row in datasets.iter_files(version):
         yield Sample(
-            image=row.name,
+            image=row.file_name,
             annotations=annotations_of(version, row),
             width=row.width,
             height=row.height,
@@ -133,6 +162,8 @@ def label_list(datasets: Datasets, version: VersionRow) -> list[str]:
     """The labels of a version in an order that is always the same."""
     if version.settings.labels:
         return version.settings.labels
+    if version.label_names is not None:
+        return version.label_names
     return sorted(
         {one.label for each in iter_samples(datasets, version) for one in each.annotations}
     )
@@ -166,12 +197,9 @@ async def image_file(request: Call) -> Response[bytes]:
 
     def work() -> bytes:
         version = datasets.get(version_id)
-        rows = datasets.page(version, after=0, limit=1, only=int(image_id, 16))
-        if not rows:
-            raise NotFound("the version has no such image", status=404)
-        row = rows[0]
+        row = _find(datasets, version, image_id)
         sample = Sample(
-            image=row.name,
+            image=row.file_name,
             annotations=annotations_of(version, row),
             width=row.width,
             height=row.height,
@@ -181,13 +209,51 @@ async def image_file(request: Call) -> Response[bytes]:
         labels = label_list(datasets, version)
         size = (row.width or 1, row.height or 1)
         lines = [
-            yolo_line(one, labels.index(one.label), size, as_polygon=False)
+            yolo_line(one, labels.index(one.label), size, row.name, as_polygon=False)
             for one in sample.annotations
         ]
         return "".join(f"{line}\n" for line in lines if line is not None).encode()
 
     kind = "application/xml" if ending == "xml" else "text/plain"
     return Response(await services.call(work), media_type=kind)
+
+
+def _find(datasets: Datasets, version: VersionRow, name: str) -> VersionImage:
+    row: VersionImage | None = None
+    text = name.removeprefix(_PICTURE)
+    if _ID.fullmatch(text) and text != name:
+        row = datasets.find_picture(version, int(text, 16))
+    elif _ID.fullmatch(text):
+        row = next(iter(datasets.page(version, after=0, limit=1, only=int(text, 16))), None)
+    if row is None:
+        raise NotFound("the version has no such image", status=404)
+    return row
+
+
+@operation(
+    ["GET", "HEAD"],
+    "/pictures/{picture_id:str}",
+    Operation(
+        summary="A picture that was made for a dataset version",
+        tag="Files",
+        role=None,
+        path=(Parameter("picture_id", "The picture, as the answer that gave the URL says."),),
+        query=SignedQuery,
+        answer=bytes,
+        is_binary=True,
+        errors=(400, 403, 404, 416),
+    ),
+)
+async def get_picture(request: Call) -> Response[Any]:
+    """The bytes of a picture, or of a range of it, for whoever has its signed URL."""
+    text = read_path(request, "picture_id")
+    check_signature(request, "GET", f"/pictures/{text}")
+    services = services_of(request)
+    picture_id = int(text, 16) if _ID.fullmatch(text) else -1
+    file = await services.call(services.store.datasets.pictures.find, picture_id)
+    if file is None:
+        raise NotFound("the picture is not there any more", status=404)
+    return FileAnswer(services, file, request)
 
 
 class _FileAnswer(Response[Any]):
@@ -217,4 +283,4 @@ def _pieces(path: Path, folder: tempfile.TemporaryDirectory[str]) -> Iterator[by
         folder.cleanup()
 
 
-ROUTES = [version_file, image_file]
+ROUTES = [version_file, image_file, get_picture]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from layernext.stack.jobs.datasets import build_handler
+from layernext.stack.jobs.evaluations import evaluation_handler
 from layernext.stack.jobs.files import LOOK_JOB, look_handler
 from layernext.stack.jobs.purge import PURGE_JOB, purge_handler
 from layernext.stack.jobs.runner import Handler
+from layernext.stack.jobs.statistics import statistics_handler
 from layernext.stack.objects import ObjectStore
-from layernext.stack.store import BUILD_JOB, Store
+from layernext.stack.store import BUILD_JOB, EVALUATION_JOB, STATISTICS_JOB, Store
 
 
 def handlers_for(store: Store, objects: ObjectStore) -> dict[str, Handler]:
@@ -16,8 +18,11 @@ def handlers_for(store: Store, objects: ObjectStore) -> dict[str, Handler]:
     Args:
         store, objects: what they work on.
     """
+    look = look_handler(store.files, objects)
     return {
-        LOOK_JOB: look_handler(store.files, objects),
-        BUILD_JOB: build_handler(store.datasets),
+        LOOK_JOB: look,
+        BUILD_JOB: build_handler(store, objects, look),
+        EVALUATION_JOB: evaluation_handler(store),
+        STATISTICS_JOB: statistics_handler(store),
         PURGE_JOB: purge_handler(store, objects),
     }

@@ -1,6 +1,7 @@
 """The database: its tables, and every statement that the stack makes to it."""
 
 from layernext.stack.store.collections import CONTENT_TYPES
+from layernext.stack.store.database import Database
 from layernext.stack.store.datasets import (
     BUILD_JOB,
     Datasets,
@@ -10,6 +11,18 @@ from layernext.stack.store.datasets import (
 )
 from layernext.stack.store.dropped import DroppedObjects
 from layernext.stack.store.embeddings import Similar
+from layernext.stack.store.evaluation_data import Changed, EvaluationData
+from layernext.stack.store.evaluation_rows import (
+    EvaluationNotes,
+    EvaluationOutcome,
+    EvaluationRequest,
+    ImagePair,
+    Plan,
+    SideSet,
+    Span,
+    TallyRow,
+)
+from layernext.stack.store.evaluations import EVALUATION_JOB, Evaluations, not_computed
 from layernext.stack.store.fields import check as check_fields
 from layernext.stack.store.files import (
     Began,
@@ -22,6 +35,7 @@ from layernext.stack.store.files import (
 )
 from layernext.stack.store.items import ItemFilter, ItemRow, SortField
 from layernext.stack.store.jobs import Jobs
+from layernext.stack.store.pictures import NewPicture, PictureSet
 from layernext.stack.store.prepared import (
     BatchPreparation,
     ImageKey,
@@ -31,6 +45,8 @@ from layernext.stack.store.prepared import (
 )
 from layernext.stack.store.projects import TASK_STATUSES, ProjectRow, TaskRow
 from layernext.stack.store.purge import Purge, Purged, before_days
+from layernext.stack.store.query import FIELDS as QUERY_FIELDS
+from layernext.stack.store.query import Field as QueryField
 from layernext.stack.store.records import (
     CollectionRow,
     FileItem,
@@ -50,29 +66,43 @@ from layernext.stack.store.records import (
     StoredSet,
     ValueRef,
 )
+from layernext.stack.store.run_statistics import STATISTICS_JOB, CountedRun, Statistics
 from layernext.stack.store.selections import Selections
 from layernext.stack.store.sessions import LINK_SECONDS, SESSION_SECONDS
 from layernext.stack.store.splits import SPLITS
 from layernext.stack.store.store import Store
+from layernext.stack.store.tallies import Tallies
 from layernext.stack.store.uploads import UploadSettings
 
 __all__ = [
     "BUILD_JOB",
     "CONTENT_TYPES",
+    "EVALUATION_JOB",
     "LINK_SECONDS",
+    "QUERY_FIELDS",
     "SESSION_SECONDS",
     "SPLITS",
+    "STATISTICS_JOB",
     "TASK_STATUSES",
     "BatchPreparation",
     "Began",
+    "Changed",
     "CollectionRow",
+    "CountedRun",
+    "Database",
     "Datasets",
     "DroppedObjects",
+    "EvaluationData",
+    "EvaluationNotes",
+    "EvaluationOutcome",
+    "EvaluationRequest",
+    "Evaluations",
     "FileItem",
     "FileRow",
     "FileUploadRequest",
     "Files",
     "ImageKey",
+    "ImagePair",
     "ImageSets",
     "ItemFilter",
     "ItemPart",
@@ -86,19 +116,28 @@ __all__ = [
     "LookResult",
     "NewFile",
     "NewKey",
+    "NewPicture",
+    "PictureSet",
+    "Plan",
     "PreparedSet",
     "ProjectRow",
     "Purge",
     "Purged",
+    "QueryField",
     "Role",
     "Selection",
     "Selections",
     "SetKeyKind",
+    "SideSet",
     "Similar",
     "SortField",
+    "Span",
+    "Statistics",
     "Store",
     "StoredFile",
     "StoredSet",
+    "Tallies",
+    "TallyRow",
     "TaskRow",
     "UploadPlace",
     "UploadSettings",
@@ -108,6 +147,7 @@ __all__ = [
     "VersionSettings",
     "before_days",
     "check_fields",
+    "not_computed",
     "object_path",
     "unique_name",
     "value_text",

@@ -18,7 +18,7 @@ import msgspec
 import sqlalchemy as sa
 
 from layernext.model import Collection, ContentType
-from layernext.stack.store import counters
+from layernext.stack.store import counters, evaluation_removal
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
 from layernext.stack.store.records import CollectionRow
@@ -30,8 +30,9 @@ from layernext.stack.store.schema import (
     operation_collection,
     selection_item,
 )
-from layernext.stack.store.schema_datasets import version_item, version_set
+from layernext.stack.store.schema_datasets import version_item, version_picture, version_set
 from layernext.stack.store.schema_embeddings import embedding
+from layernext.stack.store.schema_evaluations import image_tally, run_statistics
 from layernext.stack.store.schema_projects import project_image
 from layernext.wire.native import PageOf
 
@@ -352,6 +353,8 @@ def _join(connection: sa.Connection, image_id: int, other_id: int, collection_id
     mine = embedding.c.image_id == image_id
     connection.execute(sa.delete(embedding).where(mine, embedding.c.model_id.in_(theirs)))
     connection.execute(sa.update(embedding).where(mine).values(image_id=other_id))
+    # The sets have changed with it, so no evaluation that this is of is current.
+    connection.execute(sa.delete(image_tally).where(image_tally.c.image_id == image_id))
     connection.execute(sa.delete(image).where(image.c.id == image_id))
 
 
@@ -377,6 +380,8 @@ def _give_versions(connection: sa.Connection, image_id: int, other_id: int) -> N
         mine = table.c.image_id == image_id
         connection.execute(sa.delete(table).where(mine, table.c.version_id.in_(theirs)))
         connection.execute(sa.update(table).where(mine).values(image_id=other_id))
+    pictures = sa.update(version_picture).where(version_picture.c.image_id == image_id)
+    connection.execute(pictures.values(image_id=other_id))
     projects = sa.select(project_image.c.project_id).where(project_image.c.image_id == other_id)
     own = project_image.c.image_id == image_id
     connection.execute(
@@ -401,4 +406,7 @@ def _drop_empty_provisional(connection: sa.Connection, ids: set[int]) -> None:
     if gone:
         counted = operation_collection.c.collection_id.in_(gone)
         connection.execute(sa.delete(operation_collection).where(counted))
+        evaluation_removal.remove_of_collections(connection, gone)
+        counted = run_statistics.c.collection_id.in_(gone)
+        connection.execute(sa.delete(run_statistics).where(counted))
         connection.execute(sa.delete(collection).where(collection.c.id.in_(gone)))

@@ -1,7 +1,12 @@
-"""How many sets and annotations each operation has in each collection, kept with every change."""
+"""How many sets and annotations each operation has in each collection, kept with every change.
+
+With the counts goes a text that is new with every change of the sets, so that what was computed from
+them can tell whether it still holds.
+"""
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Iterable, Mapping
 
 import sqlalchemy as sa
@@ -26,6 +31,7 @@ def add(
             "image_count": operation_collection.c.image_count + insert.excluded.image_count,
             "annotation_count": operation_collection.c.annotation_count
             + insert.excluded.annotation_count,
+            "state": insert.excluded.state,
             "updated_at": now,
         },
     )
@@ -35,6 +41,7 @@ def add(
             "collection_id": collection_id,
             "image_count": images,
             "annotation_count": annotations,
+            "state": secrets.token_hex(8),
             "created_at": now,
             "updated_at": now,
         }
@@ -81,6 +88,7 @@ def recount(connection: sa.Connection, collection_ids: Iterable[int]) -> None:
             "collection_id": row.collection_id,
             "image_count": row.images,
             "annotation_count": int(row.annotations),
+            "state": secrets.token_hex(8),
             "created_at": old.get((row.operation_id, row.collection_id), now),
             "updated_at": now,
         }

@@ -59,12 +59,15 @@ class Database:
 
     Args:
         url: ``sqlite:///<path>`` or ``postgresql://…``.
+        reads_only: nothing can be written, and the tables are as somebody else has made them.
 
     Raises:
         ConfigurationError: another kind of URL, or the database cannot be opened.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, reads_only: bool = False) -> None:
+        self.url = url
+        self._reads_only = reads_only
         self._write_lock = threading.Lock()
         self._engines: list[sa.Engine] = []
         self.is_sqlite = url.startswith("sqlite:")
@@ -78,7 +81,8 @@ class Database:
                     raise ConfigurationError(
                         "the database URL must begin with sqlite:/// or postgresql://"
                     )
-                self._migrate()
+                if not reads_only:
+                    self._migrate()
         except alembic.util.CommandError as error:
             raise ConfigurationError(
                 f"the database was made by another version: {error}",
@@ -103,8 +107,9 @@ class Database:
         path = url.removeprefix("sqlite:///")
         if not path or path == url or ":memory:" in path:
             raise ConfigurationError("the database URL must name a file: sqlite:///<path>")
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        self._lay_out_sqlite(path)
+        if not self._reads_only:
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            self._lay_out_sqlite(path)
         self.writer = self._sqlite_engine(path, "BEGIN IMMEDIATE", size=1, more=0)
         self.reader = self._sqlite_engine(path, "BEGIN", size=READERS, more=READERS)
         self._streamer = self._sqlite_engine(
@@ -127,7 +132,7 @@ class Database:
             pool_timeout=wait,
         )
         cache_kib = WRITER_CACHE_KIB if begin == "BEGIN IMMEDIATE" else READER_CACHE_KIB
-        sa.event.listen(engine, "connect", _set_up_sqlite(cache_kib))
+        sa.event.listen(engine, "connect", _set_up_sqlite(cache_kib, self._reads_only))
         sa.event.listen(engine, "begin", _begin_with(begin))
         self._engines.append(engine)
         return engine
@@ -144,7 +149,10 @@ class Database:
 
     def _open_postgresql(self, url: str) -> None:
         address = sa.make_url(url).set(drivername="postgresql+psycopg")
-        arguments: dict[str, Any] = {"pool_pre_ping": True, "connect_args": {"connect_timeout": 10}}
+        connect: dict[str, Any] = {"connect_timeout": 10}
+        if self._reads_only:
+            connect["options"] = "-c default_transaction_read_only=on"
+        arguments: dict[str, Any] = {"pool_pre_ping": True, "connect_args": connect}
         self.writer = self.reader = sa.create_engine(
             address,
             pool_size=READERS,
@@ -282,7 +290,9 @@ def _use_wal(file: sqlite3.Connection, *, may_fail: bool) -> bool:
     return True
 
 
-def _set_up_sqlite(cache_kib: int) -> Callable[[sqlite3.Connection, object], None]:
+def _set_up_sqlite(
+    cache_kib: int, reads_only: bool
+) -> Callable[[sqlite3.Connection, object], None]:
     def set_up(connection: sqlite3.Connection, _record: object) -> None:
         for pragma in (
             "synchronous = FULL",
@@ -290,6 +300,7 @@ def _set_up_sqlite(cache_kib: int) -> Callable[[sqlite3.Connection, object], Non
             f"cache_size = -{cache_kib}",
             f"journal_size_limit = {WAL_BYTES}",
             "temp_store = MEMORY",
+            f"query_only = {'ON' if reads_only else 'OFF'}",
         ):
             connection.execute(f"PRAGMA {pragma}")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 import sqlalchemy as sa
@@ -16,17 +16,27 @@ from msgspec import Struct
 
 from layernext.errors import Conflict, InvalidRequest, NotFound
 from layernext.model import Mode
-from layernext.stack.store import content, summaries
+from layernext.stack.store import content, evaluation_removal, summaries
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
+from layernext.stack.store.dropped import drop
 from layernext.stack.store.files import unique_name
 from layernext.stack.store.jobs import Jobs
+from layernext.stack.store.pictures import (
+    NewPicture,
+    PictureRow,
+    Pictures,
+    file_names,
+    free_name,
+    name_key,
+)
 from layernext.stack.store.records import Selection, StoredSet
 from layernext.stack.store.schema import (
     GEOMETRIES_BY_CODE,
     annotation_set,
     collection,
     image,
+    label,
     operation,
     selection_item,
 )
@@ -38,9 +48,11 @@ from layernext.stack.store.schema_datasets import (
 )
 from layernext.stack.store.splits import SPLITS, Candidate, assign
 from layernext.stack.store.storable import is_storable
+from layernext.wire.augmentations import Augmentation
 
 BUILD_JOB = "dataset.build"
 CHUNK = 2_000
+PICTURES_AT_ONCE = 20
 
 
 class VersionSettings(Struct, frozen=True, kw_only=True):
@@ -53,6 +65,7 @@ class VersionSettings(Struct, frozen=True, kw_only=True):
         export_types: in which it can be downloaded by published clients.
         operations: names of model runs and ground truths; None for all, empty for none.
         stratify: divide each label evenly.
+        augmentations: more pictures of the images of the train split.
     """
 
     split: dict[str, float]
@@ -61,6 +74,7 @@ class VersionSettings(Struct, frozen=True, kw_only=True):
     export_types: list[str] = []
     operations: list[str] | None = None
     stratify: bool = False
+    augmentations: list[Augmentation] = []
 
 
 class VersionRow(Struct, frozen=True, kw_only=True):
@@ -81,19 +95,39 @@ class VersionRow(Struct, frozen=True, kw_only=True):
     created_at: str
     ready_at: str | None
     splits: dict[str, int] = {}
+    picture_count: int = 0
+    label_names: list[str] | None = None
 
 
 class VersionImage(Struct, frozen=True, kw_only=True):
-    """An image of a version with its annotation sets."""
+    """An image of a version, or a picture made of one, with its annotation sets.
+
+    Attributes:
+        image_id: row id of the image.
+        name, unique_name: the image's.
+        file_name: in downloads; no other file of the version has it.
+        split: ``train``, ``validation`` or ``test``.
+        has_file, width, height: of the image, or the picture.
+        sets: its annotation sets.
+        picture_id: of a picture; None of an image.
+        made_by: what was done for the picture.
+    """
 
     image_id: int
     name: str
     unique_name: str
+    file_name: str
     split: str
     has_file: bool
     width: int | None
     height: int | None
     sets: list[StoredSet]
+    picture_id: int | None = None
+    made_by: str = ""
+
+
+MakePictures: TypeAlias = Callable[[VersionRow, VersionImage], list[NewPicture]]
+"""Makes the pictures of an image, none if it cannot be read; may run again for the same image."""
 
 
 class Datasets:
@@ -101,10 +135,14 @@ class Datasets:
 
     Args:
         database: where they are.
+
+    Attributes:
+        pictures: that were made for versions.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.pictures = Pictures(database)
 
     # -- making -----------------------------------------------------------------------------
 
@@ -183,8 +221,12 @@ class Datasets:
         connection.execute(into.from_select(["version_id", "image_id", "split"], images))
         return public_id
 
-    def build(self, version_id: str, tell: Callable[[float], None]) -> dict[str, Any]:
-        """Divide a version's images, and copy their annotations; again it begins from the start.
+    def build(
+        self, version_id: str, tell: Callable[[float], None], make: MakePictures
+    ) -> dict[str, Any]:
+        """Divide a version's images, copy their annotations, and make the pictures.
+
+        Again it begins from the start.
 
         Raises:
             NotFound: it was deleted meanwhile.
@@ -194,43 +236,88 @@ class Datasets:
         if version.status == "ready":
             return {"images": version.image_count, "annotations": version.annotation_count}
         try:
-            counts = self._build(version, tell)
+            counts = self._build(version, tell, make)
         except (InvalidRequest, NotFound) as error:
             self._set(version.row_id, status="failed", failure=str(error))
             raise
         return counts
 
-    def _build(self, version: VersionRow, tell: Callable[[float], None]) -> dict[str, Any]:
+    def _build(
+        self, version: VersionRow, tell: Callable[[float], None], make: MakePictures
+    ) -> dict[str, Any]:
         settings = version.settings
         with self._database.write() as connection:
             mine = version_set.c.version_id == version.row_id
             connection.execute(sa.delete(version_set).where(mine))
+            self.pictures.remove(connection, version.row_id)
         candidates = self._candidates(version)
         if not candidates:
             raise InvalidRequest("the selection has no images", status=422)
-        kept = self._splits_of(version.base_id) if version.base_id is not None else {}
-        splits = assign(candidates, settings.split, settings.seed, kept)
+        kept, kept_files = self._splits_of(version.base_id)
+        splits = assign(candidates, settings.split, settings.seed, kept, kept_files)
         ids = sorted(splits)
+        names = file_names((one.image_id, one.file, one.name) for one in candidates)
+        share = 50.0 if settings.augmentations else 100.0
         annotations = 0
+        label_ids: set[int] = set()
         for start in range(0, len(ids), CHUNK):
             some = ids[start : start + CHUNK]
-            tell(100.0 * start / len(ids))
+            tell(share * start / len(ids))
             with self._database.write() as connection:
                 changing = sa.update(version_item).where(
                     version_item.c.version_id == version.row_id,
                     version_item.c.image_id == sa.bindparam("which"),
                 )
-                values = [{"which": one, "number": splits[one]} for one in some]
-                connection.execute(changing.values(split=sa.bindparam("number")), values)
+                values = [
+                    {"which": one, "number": splits[one], "new_name": names[one]} for one in some
+                ]
+                changes: dict[str, Any] = {
+                    "split": sa.bindparam("number"),
+                    "file_name": sa.bindparam("new_name"),
+                }
+                connection.execute(changing.values(changes), values)
                 annotations += self._copy_sets(connection, version, some)
+                label_ids |= self._label_ids(connection, version, some)
+        counts = {"images": len(ids), "annotations": annotations}
+        if settings.augmentations:
+            counts |= self._make_pictures(version, tell, make, set(map(name_key, names.values())))
         self._set(
             version.row_id,
             status="ready",
             ready_at=now_text(),
             image_count=len(ids),
             annotation_count=annotations,
+            label_names=msgspec.json.encode(self._label_names(label_ids)).decode(),
         )
-        return {"images": len(ids), "annotations": annotations}
+        return counts
+
+    def _make_pictures(
+        self,
+        version: VersionRow,
+        tell: Callable[[float], None],
+        make: MakePictures,
+        taken: set[str],
+    ) -> dict[str, int]:
+        """Pictures of the images of the train split; no name of `taken` is given again."""
+        after = made = left_out = done = 0
+        total = self.get(version.id).splits.get("train", 0)
+        while page := self.page(version, after=after, limit=PICTURES_AT_ONCE, split=0):
+            fresh: list[tuple[int, str, NewPicture]] = []
+            for row in page:
+                done += 1
+                tell(50.0 + 50.0 * done / max(total, 1))
+                pictures = make(version, row)
+                left_out += not pictures
+                stem = row.file_name.rpartition(".")[0] or row.file_name
+                for one in pictures:
+                    word = one.made_by.split(".")[-1].split()[0].lower().replace("_", "-")
+                    name = free_name(f"{stem}-{word}.{one.ending}", taken)
+                    taken.add(name_key(name))
+                    fresh.append((row.image_id, name, one))
+            self.pictures.add(version.row_id, fresh)
+            made += len(fresh)
+            after = page[-1].image_id
+        return {"pictures": made, "images_without_pictures": left_out}
 
     @staticmethod
     def _copy_sets(connection: sa.Connection, version: VersionRow, some: Sequence[int]) -> int:
@@ -265,6 +352,25 @@ class Datasets:
         here = mine & version_set.c.image_id.in_(list(some))
         return int(connection.execute(counted.where(here)).scalar_one())
 
+    @staticmethod
+    def _label_ids(connection: sa.Connection, version: VersionRow, some: Sequence[int]) -> set[int]:
+        """The labels of the sets that `_copy_sets` copies."""
+        own = annotation_set.c
+        chosen = (
+            sa.select(own.label_summary, own.annotation_count)
+            .join(operation, operation.c.id == own.operation_id)
+            .where(own.image_id.in_(list(some)))
+        )
+        if version.settings.operations is not None:
+            chosen = chosen.where(operation.c.name.in_(version.settings.operations))
+        rows = connection.execute(chosen)
+        return {one for row in rows for one in summaries.unpack(*row)[0]}
+
+    def _label_names(self, label_ids: set[int]) -> list[str]:
+        with self._database.read() as connection:
+            rows = connection.execute(sa.select(label.c.id, label.c.name))
+            return sorted(row.name for row in rows if row.id in label_ids)
+
     def _candidates(self, version: VersionRow) -> list[Candidate]:
         labels = self._strata(version) if version.settings.stratify else {}
         chosen = (
@@ -279,6 +385,7 @@ class Datasets:
                 Candidate(
                     image_id=row.id,
                     name=unique_name(row.storage_path, row.name),
+                    file=row.name,
                     same_file=row.checksum or f"#{row.id}",
                     stratum=labels.get(row.id, ""),
                 )
@@ -315,12 +422,17 @@ class Datasets:
             if ids
         }
 
-    def _splits_of(self, version_row_id: int) -> dict[int, int]:
-        chosen = sa.select(version_item.c.image_id, version_item.c.split).where(
-            version_item.c.version_id == version_row_id, version_item.c.split >= 0
+    def _splits_of(self, version_row_id: int | None) -> tuple[dict[int, int], dict[str, int]]:
+        """The splits of a version's images: by image, and by what their files have in common."""
+        chosen = (
+            sa.select(version_item.c.image_id, version_item.c.split, image.c.checksum)
+            .join(image, image.c.id == version_item.c.image_id)
+            .where(version_item.c.version_id == version_row_id, version_item.c.split >= 0)
         )
         with self._database.read() as connection:
-            return {row.image_id: row.split for row in connection.execute(chosen)}
+            rows = connection.execute(chosen).all()
+        of_files = {row.checksum: row.split for row in rows if row.checksum}
+        return {row.image_id: row.split for row in rows}, of_files
 
     def _set(self, row_id: int, **values: Any) -> None:
         with self._database.write() as connection:
@@ -335,6 +447,8 @@ class Datasets:
             row = connection.execute(mine).one_or_none()
             if row is None:
                 return False
+            drop(self._database, connection, self.pictures.remove(connection, row.id))
+            evaluation_removal.remove_of_version(connection, row.id)
             for table in (version_set, version_item):
                 connection.execute(sa.delete(table).where(table.c.version_id == row.id))
             connection.execute(sa.delete(dataset_version).where(dataset_version.c.id == row.id))
@@ -383,6 +497,7 @@ class Datasets:
             ids = [row.id for row in rows]
             counted = connection.execute(counting.where(version_item.c.version_id.in_(ids)))
             splits: dict[int, dict[str, int]] = {}
+            pictures = self.pictures.counts(connection, ids)
             for row in counted:
                 if row.split >= 0:
                     splits.setdefault(row.version_id, {})[SPLITS[row.split]] = row.images
@@ -403,12 +518,28 @@ class Datasets:
                 created_at=row.created_at,
                 ready_at=row.ready_at,
                 splits=splits.get(row.id, {}),
+                picture_count=pictures.get(row.id, 0),
+                label_names=_decoded(row.label_names),
             )
             for row in rows
         ]
 
     def page_at(self, version: VersionRow, *, offset: int, limit: int) -> list[VersionImage]:
-        """Some images of a version, counted from the first; a version never changes."""
+        """Some images of a version, counted from the first, and behind them its pictures.
+
+        A version never changes, so pages fit together.
+        """
+        rows = self._images_at(version, offset=offset, limit=limit)
+        if len(rows) < limit:
+            pictures = self.pictures.page(
+                version.row_id,
+                offset=max(offset - version.image_count, 0),
+                limit=limit - len(rows),
+            )
+            rows += map(_as_image, pictures)
+        return rows
+
+    def _images_at(self, version: VersionRow, *, offset: int, limit: int) -> list[VersionImage]:
         chosen = (
             sa.select(version_item.c.image_id)
             .where(version_item.c.version_id == version.row_id)
@@ -421,11 +552,18 @@ class Datasets:
         return [] if first is None else self.page(version, after=first - 1, limit=limit)
 
     def page(
-        self, version: VersionRow, *, after: int, limit: int, only: int | None = None
+        self,
+        version: VersionRow,
+        *,
+        after: int,
+        limit: int,
+        only: int | None = None,
+        split: int | None = None,
     ) -> list[VersionImage]:
         """Some images of a version with their sets, by row id behind `after`, or one alone."""
+        own = version_item.c
         chosen = (
-            sa.select(image, version_item.c.split, collection.c.storage_path.label("folder"))
+            sa.select(image, own.split, own.file_name, collection.c.storage_path.label("folder"))
             .join(version_item, version_item.c.image_id == image.c.id)
             .join(collection, collection.c.id == image.c.collection_id)
             .where(version_item.c.version_id == version.row_id, image.c.id > after)
@@ -434,6 +572,8 @@ class Datasets:
         )
         if only is not None:
             chosen = chosen.where(image.c.id == only)
+        if split is not None:
+            chosen = chosen.where(own.split == split)
         with self._database.read() as connection:
             rows = connection.execute(chosen).all()
             ids = [row.id for row in rows]
@@ -452,6 +592,7 @@ class Datasets:
                 image_id=row.id,
                 name=row.name,
                 unique_name=unique_name(row.folder, row.name),
+                file_name=row.file_name or row.name.replace("/", "_"),
                 split=SPLITS[row.split] if row.split >= 0 else "train",
                 has_file=bool(row.has_file),
                 width=row.width,
@@ -461,12 +602,45 @@ class Datasets:
             for row in rows
         ]
 
+    def find_picture(self, version: VersionRow, picture_id: int) -> VersionImage | None:
+        """A picture of a version."""
+        found = self.pictures.page(version.row_id, limit=1, only=picture_id)
+        return _as_image(found[0]) if found else None
+
+    def iter_files(self, version: VersionRow) -> Iterator[VersionImage]:
+        """All images of a version with their sets, and behind them its pictures."""
+        yield from self.iter_images(version)
+        after = 0
+        while page := self.pictures.page(version.row_id, after=after, limit=200):
+            yield from map(_as_image, page)
+            after = page[-1].picture_id
+
     def iter_images(self, version: VersionRow) -> Iterator[VersionImage]:
         """All images of a version with their sets."""
         after = 0
         while page := self.page(version, after=after, limit=200):
             yield from page
             after = page[-1].image_id
+
+
+def _decoded(names: str | None) -> list[str] | None:
+    return None if names is None else msgspec.json.decode(names, type=list[str])
+
+
+def _as_image(picture: PictureRow) -> VersionImage:
+    return VersionImage(
+        image_id=picture.image_id,
+        name=picture.file_name,
+        unique_name=picture.file_name,
+        file_name=picture.file_name,
+        split="train",
+        has_file=True,
+        width=picture.width,
+        height=picture.height,
+        sets=picture.sets,
+        picture_id=picture.picture_id,
+        made_by=picture.made_by,
+    )
 
 
 def _stored(row: sa.Row[Any], name: str) -> StoredSet:

@@ -25,6 +25,9 @@ from layernext.stack.store.storable import is_storable
 LEASE_SECONDS = 60
 MAX_ATTEMPTS = 3
 
+SUBJECTS = ("evaluation", "version")
+"""Fields of a payload that say what a job works on."""
+
 
 class Jobs:
     """The jobs of a database.
@@ -157,11 +160,15 @@ class Jobs:
 
         return self._database.write_again(work)
 
-    def list_page(self, *, after: int, limit: int) -> tuple[list[Job], int | None]:
-        """Jobs, newest first, and what to go on behind."""
+    def list_page(
+        self, *, after: int, limit: int, statuses: Sequence[JobStatus] = ()
+    ) -> tuple[list[Job], int | None]:
+        """Jobs, newest first, and what to go on behind; with `statuses` only those that have one."""
         chosen = sa.select(job).order_by(job.c.id.desc()).limit(limit + 1)
         if after:
             chosen = chosen.where(job.c.id < after)
+        if statuses:
+            chosen = chosen.where(job.c.status.in_(list(statuses)))
         with self._database.read() as connection:
             rows = connection.execute(chosen).all()
         following = rows[limit - 1].id if len(rows) > limit else None
@@ -190,6 +197,13 @@ class Jobs:
         if result is not None:
             fields["result"] = msgspec.json.encode(result).decode()
         return self._change(row_id, owner, **fields)
+
+    @staticmethod
+    def cancel_in(connection: sa.Connection, public_ids: Sequence[str], why: str) -> None:
+        """End jobs that have not ended, as a part of a transaction; their workers stop soon."""
+        mine = job.c.public_id.in_(list(public_ids)) & job.c.status.in_(["queued", "in_progress"])
+        ended = {"status": "failed", "message": why, "updated_at": now_text()}
+        connection.execute(sa.update(job).where(mine).values(ended))
 
     def give_back(self, owner: str) -> None:
         """Queue again what `owner` works at: it stops before the end."""
@@ -225,6 +239,7 @@ class Jobs:
 
 
 def _job(row: sa.Row[Any]) -> Job:
+    payload = msgspec.json.decode(row.payload)
     return Job(
         id=row.public_id,
         name=row.name,
@@ -232,4 +247,7 @@ def _job(row: sa.Row[Any]) -> Job:
         progress=row.progress,
         message=row.message,
         created_at=row.created_at,
+        updated_at=row.updated_at,
+        kind=row.kind,
+        about={name: payload[name] for name in SUBJECTS if isinstance(payload.get(name), str)},
     )

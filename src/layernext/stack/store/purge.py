@@ -16,6 +16,7 @@ from datetime import datetime, timedelta, timezone
 import sqlalchemy as sa
 from msgspec import Struct
 
+from layernext.stack.store import counters, evaluation_removal
 from layernext.stack.store.clock import text_of
 from layernext.stack.store.database import Database
 from layernext.stack.store.dropped import drop
@@ -30,6 +31,7 @@ from layernext.stack.store.schema import (
 )
 from layernext.stack.store.schema_datasets import version_item, version_set
 from layernext.stack.store.schema_embeddings import embedding, embedding_model
+from layernext.stack.store.schema_evaluations import run_statistics
 from layernext.stack.store.schema_files import file_item, file_part, file_upload
 
 IMAGES_AT_ONCE = 500
@@ -114,6 +116,8 @@ class Purge:
         models = sa.select(embedding.c.model_id).where(embedding.c.image_id.in_(ids)).distinct()
         changed = sa.update(embedding_model).where(embedding_model.c.id.in_(models))
         connection.execute(changed.values(version=embedding_model.c.version + 1))
+        theirs = sa.select(annotation_set.c.operation_id).where(annotation_set.c.image_id.in_(ids))
+        counters.changed(connection, connection.execute(theirs.distinct()).scalars())
         items = sa.select(file_item.c.id).where(file_item.c.image_id.in_(ids))
         connection.execute(sa.delete(file_part).where(file_part.c.item_id.in_(items)))
         for table in metadata.sorted_tables:
@@ -144,8 +148,10 @@ class Purge:
             mine = sa.update(upload).where(upload.c.collection_id.in_(ids))
             connection.execute(mine.values(collection_id=None, finished=True))
             _remove_uploads(connection, file_upload.c.collection_id.in_(ids))
-            counted = operation_collection.c.collection_id.in_(ids)
-            connection.execute(sa.delete(operation_collection).where(counted))
+            evaluation_removal.remove_of_collections(connection, ids)
+            for table in (operation_collection, run_statistics):
+                counted = table.c.collection_id.in_(ids)
+                connection.execute(sa.delete(table).where(counted))
             connection.execute(sa.delete(collection).where(collection.c.id.in_(ids)))
             return len(ids)
 

@@ -240,6 +240,9 @@ operation_collection = Table(
     Column("collection_id", ForeignKey("collection.id"), primary_key=True, index=True),
     Column("image_count", BigInteger, nullable=False),
     Column("annotation_count", BigInteger, nullable=False),
+    # Another random text with every change of these sets: what was computed from them keeps it, and
+    # so knows whether they are still the same.
+    Column("state", Text, nullable=False, server_default=""),
     Column("created_at", Text, nullable=False),
     Column("updated_at", Text, nullable=False),
 )

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from layernext.errors import DataError, Problem, TooLarge
 from layernext.model import Mode
-from layernext.stack.store import content, counters, images, summaries, uploads
+from layernext.stack.store import content, counters, evaluation_removal, images, summaries, uploads
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
 from layernext.stack.store.labels import Labels, Seen
@@ -23,6 +23,7 @@ from layernext.stack.store.schema import (
     operation,
     operation_collection,
 )
+from layernext.stack.store.schema_evaluations import run_statistics
 from layernext.stack.store.storable import is_storable
 from layernext.wire.native import BatchResult, RemoveResult
 
@@ -236,7 +237,7 @@ def remove(
     connection: sa.Connection,
     collection_id: int | None,
     run: str,
-    modes: Iterable[Mode],
+    modes: Sequence[Mode],
 ) -> RemoveResult:
     """Delete the sets of a run in a collection, or in every collection with None."""
     if not is_storable(run):
@@ -246,14 +247,17 @@ def remove(
     ids = list(connection.execute(sa.select(operation.c.id).where(named)).scalars())
     _lock_operations(connection, ids)
     chosen: sa.ColumnElement[bool] = annotation_set.c.operation_id.in_(ids)
-    counted: sa.ColumnElement[bool] = operation_collection.c.operation_id.in_(ids)
     if collection_id is not None:
         chosen &= annotation_set.c.collection_id == collection_id
-        counted &= operation_collection.c.collection_id == collection_id
     total = sa.func.coalesce(sa.func.sum(annotation_set.c.annotation_count), 0)
     count, annotations = connection.execute(sa.select(sa.func.count(), total).where(chosen)).one()
     connection.execute(sa.delete(annotation_set).where(chosen))
-    connection.execute(sa.delete(operation_collection).where(counted))
+    for table in (operation_collection, run_statistics):
+        counted: sa.ColumnElement[bool] = table.c.operation_id.in_(ids)
+        if collection_id is not None:
+            counted &= table.c.collection_id == collection_id
+        connection.execute(sa.delete(table).where(counted))
     counters.changed(connection, ids)
     uploads.end_all(connection, ids, collection_id)
+    evaluation_removal.remove_of_run(connection, collection_id, run, modes)
     return RemoveResult(sets=int(count), annotations=int(annotations))

@@ -21,6 +21,7 @@ class Candidate(Struct, frozen=True):
     Attributes:
         image_id: row id.
         name: unique name.
+        file: file name.
         same_file: what images with one file have in common; else the image's own.
         stratum: what is to be divided evenly; empty for no strata.
     """
@@ -28,6 +29,7 @@ class Candidate(Struct, frozen=True):
     image_id: int
     name: str
     same_file: str
+    file: str = ""
     stratum: str = ""
 
 
@@ -36,6 +38,7 @@ def assign(
     percent: Mapping[str, float],
     seed: int,
     kept: Mapping[int, int] | None = None,
+    kept_files: Mapping[str, int] | None = None,
 ) -> dict[int, int]:
     """Row id of each image to the number of its split in `SPLITS`.
 
@@ -44,16 +47,18 @@ def assign(
         percent: of each split; together 100.
         seed: another one divides otherwise.
         kept: splits of images that stay where they are.
+        kept_files: by `same_file`: splits that files had before, under whatever name.
     """
     groups: dict[str, list[Candidate]] = {}
     for one in candidates:
         groups.setdefault(one.same_file, []).append(one)
-    fixed = dict(kept or {})
+    fixed, fixed_files = dict(kept or {}), dict(kept_files or {})
     wanted = _shares(len(candidates), percent)
     result: dict[int, int] = {}
     open_groups: list[tuple[str, int, list[Candidate]]] = []
-    for members in groups.values():
+    for same_file, members in groups.items():
         known = next((fixed[one.image_id] for one in members if one.image_id in fixed), None)
+        known = fixed_files.get(same_file) if known is None else known
         if known is None:
             first = min(members, key=lambda one: one.name)
             open_groups.append((first.stratum, _hash(seed, first.name), members))

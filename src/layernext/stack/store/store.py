@@ -20,6 +20,7 @@ from layernext.stack.store.database import Database
 from layernext.stack.store.datasets import Datasets
 from layernext.stack.store.dropped import DroppedObjects
 from layernext.stack.store.embeddings import Embeddings
+from layernext.stack.store.evaluations import Evaluations
 from layernext.stack.store.file_listing import FileListing
 from layernext.stack.store.files import Files
 from layernext.stack.store.items import Items
@@ -39,10 +40,13 @@ from layernext.stack.store.records import (
     StoredSet,
     ValueRef,
 )
+from layernext.stack.store.run_statistics import Statistics
 from layernext.stack.store.schema import collection, operation, operation_collection, setting
 from layernext.stack.store.selections import Selections
 from layernext.stack.store.sessions import Sessions
+from layernext.stack.store.set_index import SetIndex
 from layernext.stack.store.storable import is_storable
+from layernext.stack.store.tallies import Tallies
 from layernext.stack.store.uploads import UploadSettings
 from layernext.wire.native import BatchResult, PageOf, RemoveResult, UploadRequest, UploadState
 
@@ -64,6 +68,9 @@ class Store:
         dropped: objects that are to be deleted.
         datasets: frozen selections, divided into splits.
         projects: images that people annotate, cut into tasks.
+        evaluations: runs measured against ground truths.
+        tallies: how a run did, image by image.
+        statistics: what annotations of a run are like.
         sessions: who is signed in to the pages.
     """
 
@@ -75,11 +82,15 @@ class Store:
         self.files = Files(database)
         self.file_listing = FileListing(database)
         self.embeddings = Embeddings(database)
-        self.items = Items(database, self.selections)
+        index = SetIndex(database)
+        self.items = Items(database, self.selections, index)
         self.purge = Purge(database, self.items)
         self.dropped = DroppedObjects(database)
         self.datasets = Datasets(database)
         self.projects = Projects(database)
+        self.evaluations = Evaluations(database)
+        self.tallies = Tallies(database, index)
+        self.statistics = Statistics(database)
         self.sessions = Sessions(database)
 
     @classmethod
@@ -93,6 +104,11 @@ class Store:
             ConfigurationError: the URL is of another kind, or the database cannot be opened.
         """
         return cls(Database(url))
+
+    @property
+    def database_url(self) -> str:
+        """What it was opened with; it may have a password in it."""
+        return self._database.url
 
     def close(self) -> None:
         """Close every connection. May be called twice."""
@@ -445,6 +461,17 @@ class Store:
     def sets_of_image(self, image_id: int, run: str, mode: Mode) -> list[StoredSet]:
         """The sets that a model run or ground truth has for one image."""
         return reading.sets_of_image(self._database, image_id, run, mode)
+
+    def sets_of_images(
+        self, image_ids: Sequence[int], runs: Sequence[tuple[str, Mode]]
+    ) -> list[tuple[int, StoredSet]]:
+        """The sets of some images, each with its image's row id.
+
+        Args:
+            image_ids: row ids.
+            runs: names and modes of model runs and ground truths; unknown ones have no sets.
+        """
+        return reading.sets_of_images(self._database, image_ids, runs)
 
     def remove_sets(self, collection_id: int | None, run: str, mode: Mode | None) -> RemoveResult:
         """Delete a run's sets in a collection (None: everywhere); repeating it removes nothing."""

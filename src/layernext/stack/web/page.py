@@ -52,6 +52,7 @@ SIGN_IN_PATH = "/sign-in"
 
 NAVIGATION: list[tuple[str, str]] = [
     ("/", "Collections"),
+    ("/jobs", "Jobs"),
     ("/api/docs", "API docs"),
 ]
 """Path and name of what the header of every page leads to."""

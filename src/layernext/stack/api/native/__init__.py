@@ -4,12 +4,16 @@ from layernext.stack.api.native import (
     annotations,
     datasets,
     embeddings,
+    evaluations,
     file_listing,
     files,
     items,
     keys,
     listings,
+    matches,
+    overlays,
     projects,
+    run_statistics,
     uploads,
     viewer,
 )
@@ -24,7 +28,11 @@ ROUTES = [
     *datasets.ROUTES,
     *embeddings.ROUTES,
     *projects.ROUTES,
+    *evaluations.ROUTES,
+    *matches.ROUTES,
+    *run_statistics.ROUTES,
     *keys.ROUTES,
+    *overlays.ROUTES,
     *viewer.ROUTES,
 ]
 

@@ -145,6 +145,8 @@ def _record(row: VersionRow) -> DatasetVersion:
         image_count=row.image_count,
         annotation_count=row.annotation_count,
         created_at=row.created_at,
+        augmentations=[str(each) for each in row.settings.augmentations],
+        picture_count=row.picture_count,
     )
 
 

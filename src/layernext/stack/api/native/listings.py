@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from litestar import Response
 from msgspec import Meta, Struct
@@ -53,6 +53,16 @@ class PageQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     after: str | None = None
     limit: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = MAX_PAGE
+
+
+class JobsQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which jobs.
+
+    Attributes:
+        status: one or several; left out means all.
+    """
+
+    status: list[Literal["queued", "in_progress", "completed", "failed"]] = []
 
 
 class RunsQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -191,20 +201,20 @@ async def get_job(request: Call) -> Response[bytes]:
         summary="List jobs",
         tag="Jobs",
         role="read",
-        query=PageQuery,
+        query=JobsQuery,
         answer=PageOf[Job],
         errors=(400,),
     ),
 )
 async def list_jobs(request: Call) -> Response[bytes]:
     """Work of the stack and of its clients, newest first; uploads of annotations are not in it."""
-    page, services = read_query(request, PageQuery), services_of(request)
+    page, services = read_query(request, JobsQuery), services_of(request)
     after = page.after or "0"
     if not (after.isascii() and after.isdecimal() and len(after) < 19):  # noqa: PLR2004
         raise InvalidRequest(f"{after[:100]!r} is no cursor of an earlier answer", status=400)
     jobs = services.store.jobs
     items, following = await services.call(
-        lambda: jobs.list_page(after=int(after), limit=page.limit)
+        lambda: jobs.list_page(after=int(after), limit=page.limit, statuses=page.status)
     )
     return answer(PageOf(items, None if following is None else str(following)))
 

@@ -9,7 +9,7 @@ from litestar import Response
 from msgspec import Meta, Struct, field
 
 from layernext.errors import DataError, InvalidRequest, NotFound, Problem
-from layernext.stack.api.exports import export_url, image_export_url
+from layernext.stack.api.exports import export_url, image_export_url, url_of_version_file
 from layernext.stack.api.messages import (
     Call,
     answer,
@@ -20,8 +20,8 @@ from layernext.stack.api.messages import (
 )
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.services import services_of
-from layernext.stack.api.transfer import url_of_image
 from layernext.stack.store import SPLITS, VersionImage, VersionRow, VersionSettings
+from layernext.wire.augmentations import Augmentation, read_augmentations
 from layernext.wire.published import (
     CREATE_DATASET_PATH,
     DELETE_VERSION_PATH,
@@ -69,7 +69,7 @@ class VersionRequest(Struct, frozen=True, rename="camel"):
         labels: only annotations with these; empty for all.
         export_types: ``RAW``, ``YOLO Darknet``, ``COCO``, ``Pascal VOC``.
         operations: names of model runs and ground truths; null for all.
-        augmentations: must be empty.
+        augmentations: more pictures of the images of the train split (docs/datasets.md); null for none.
         seed, stratify: of the division; no published client sends them.
     """
 
@@ -166,10 +166,11 @@ def read_settings(wanted: VersionRequest) -> VersionSettings:
             problems.append(
                 Problem(f"exportTypes[{number}]", f"is {kind[:60]!r}; this stack makes {known}")
             )
-    if wanted.augmentations:
-        problems.append(
-            Problem("augmentations", "are not made by this stack; augment while you train")
-        )
+    augmentations: list[Augmentation] = []
+    try:
+        augmentations = read_augmentations(wanted.augmentations, "augmentations")
+    except DataError as error:
+        problems += error.problems
     if problems:
         raise DataError(problems)
     return VersionSettings(
@@ -179,6 +180,7 @@ def read_settings(wanted: VersionRequest) -> VersionSettings:
         export_types=wanted.export_types or ["RAW"],
         operations=wanted.operations,
         stratify=wanted.stratify,
+        augmentations=augmentations,
     )
 
 
@@ -365,10 +367,9 @@ def _resources(
     request: Call, version: VersionRow, kind: str, row: VersionImage
 ) -> list[VersionResource]:
     folder = f"{row.split}2017" if kind == "COCO" else "data"
-    url = url_of_image(request, row.image_id, row.name) if row.has_file else None
+    url = url_of_version_file(request, row) if row.has_file else None
     is_listed = kind in {"YOLO Darknet", "Pascal VOC"}
-    # Names with folders in them become flat, as the directories are fixed.
-    name = row.name.replace("/", "_").replace("\\", "_")
+    name = row.file_name
     media = VersionResource(
         file_name=name,
         file_download_folder_location=folder,
@@ -382,7 +383,7 @@ def _resources(
     text = VersionResource(
         file_name=f"{name.rpartition('.')[0] or name}.{ending}",
         file_download_folder_location=folder,
-        file_url=image_export_url(request, version.id, ending, row.image_id),
+        file_url=image_export_url(request, version.id, ending, row),
     )
     return [media, text]
 

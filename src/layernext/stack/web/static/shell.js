@@ -32,22 +32,30 @@ nameTheme();
 
 document.getElementById("help-button").addEventListener("click", showHelp);
 
-const account = document.getElementById("account-button");
-if (account) {
-  const panel = document.getElementById("account-menu");
-  const show = (isOpen) => {
-    panel.hidden = !isOpen;
-    account.setAttribute("aria-expanded", String(isOpen));
+/** A button that shows and hides a panel; Escape and a click elsewhere hide it. */
+function disclose(button, panel, show) {
+  const isOpen = () => button.getAttribute("aria-expanded") === "true";
+  const set = (open) => {
+    show(open);
+    button.setAttribute("aria-expanded", String(open));
   };
-  account.addEventListener("click", () => show(panel.hidden));
+  button.addEventListener("click", () => set(!isOpen()));
   document.addEventListener("click", (event) => {
-    if (!panel.hidden && !event.target.closest(".menu")) show(false);
+    if (isOpen() && !panel.contains(event.target) && !button.contains(event.target)) set(false);
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || panel.hidden) return;
-    show(false);
-    account.focus();
+    if (event.key !== "Escape" || !isOpen()) return;
+    set(false);
+    button.focus();
   });
+}
+
+const account = document.getElementById("account-button");
+if (account) {
+  const nav = document.getElementById("nav");
+  disclose(document.getElementById("nav-button"), nav, (isOpen) => nav.classList.toggle("open", isOpen));
+  const panel = document.getElementById("account-menu");
+  disclose(account, panel, (isOpen) => (panel.hidden = !isOpen));
   document.getElementById("sign-out").addEventListener("click", async () => {
     try {
       await signOut();

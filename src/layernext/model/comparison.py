@@ -1,0 +1,177 @@
+"""What a comparison of two runs found, as typed data; no numpy is needed to read it.
+
+The runs are called *a* and *b*, as in "from a to b": a difference is b minus a, and what is *gained*
+is what b finds and a does not.
+"""
+
+from __future__ import annotations
+
+from layernext.model.collection import Record
+from layernext.model.evaluation_settings import EvaluationSettings
+from layernext.model.reports import comparison_markdown, comparison_tables
+from layernext.model.tables import Table, Tabular
+
+
+class ScoreDelta(Record, frozen=True, kw_only=True):
+    """How one number of the summary differs.
+
+    Attributes:
+        name: as in `Evaluation.summary`.
+        a, b: of the two runs; None where undefined.
+        delta: b minus a.
+        low, high: ends of the confidence interval of `delta`; None where too few resamples have a
+            defined number.
+    """
+
+    name: str
+    a: float | None
+    b: float | None
+    delta: float | None
+    low: float | None
+    high: float | None
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the interval leaves out 0: more than the choice of images."""
+        return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
+
+
+class LabelDelta(Record, frozen=True, kw_only=True):
+    """How the runs differ on the truths of one label.
+
+    Attributes:
+        label: of the truths.
+        truths: that count.
+        found_by_both, gained, lost, found_by_neither: truths, at the confidence of each run.
+        false_positives_a, false_positives_b: of this label.
+        delta: of the label's main average (AP, or F1 for ``lane-f1``); None where undefined.
+    """
+
+    label: str
+    truths: int
+    found_by_both: int
+    gained: int
+    lost: int
+    found_by_neither: int
+    false_positives_a: int
+    false_positives_b: int
+    delta: float | None
+
+
+class ImageDifference(Record, frozen=True, kw_only=True):
+    """How the runs differ in one image.
+
+    Attributes:
+        image: its name.
+        truths: that count.
+        gained, lost: truths that only b, or only a, found.
+        false_positives_a, false_positives_b: annotations that found none.
+        f1_a, f1_b: None for an image with neither truths nor annotations.
+        added, removed, moved, relabelled: as in `RunChanges`; 0 if the runs were not compared
+            with each other.
+    """
+
+    image: str
+    truths: int
+    gained: int
+    lost: int
+    false_positives_a: int
+    false_positives_b: int
+    f1_a: float | None
+    f1_b: float | None
+    added: int = 0
+    removed: int = 0
+    moved: int = 0
+    relabelled: int = 0
+
+    @property
+    def difference(self) -> int:
+        """What images are ordered by: truths gained and lost, and false positives more or fewer."""
+        more = abs(self.false_positives_b - self.false_positives_a)
+        return self.gained + self.lost + more
+
+
+class RunChanges(Record, frozen=True, kw_only=True):
+    """The annotations of b against those of a, without any ground truth.
+
+    Two annotations are paired if they are at least as similar as the match threshold, whatever their
+    labels, the most similar first.
+
+    Attributes:
+        a, b: annotations of each run, at its confidence.
+        paired: that have a counterpart.
+        unchanged: pairs with the same shape, label and confidence.
+        moved: pairs whose shapes differ.
+        relabelled: pairs whose labels differ.
+        confidence_changed: pairs whose confidences differ.
+        added: annotations that only b has; `removed`: that only a has.
+        mean_similarity: of the pairs: IoU, or distance.
+        mean_confidence_change: of the pairs, b minus a.
+        labels: of the rows and columns of `counts` but the last, which is the background.
+        counts: a row for each label of a, a column for each of b: pairs; last column: removed; last
+            row: added.
+        kappa: Cohen's kappa of the labels of the pairs: 1 is agreement, 0 is what chance gives; None
+            without pairs, or if both name one label throughout.
+    """
+
+    a: int
+    b: int
+    paired: int
+    unchanged: int
+    moved: int
+    relabelled: int
+    confidence_changed: int
+    added: int
+    removed: int
+    mean_similarity: float | None
+    mean_confidence_change: float | None
+    labels: list[str]
+    counts: list[list[int]]
+    kappa: float | None
+
+
+class Comparison(Tabular, frozen=True, kw_only=True):
+    """Two runs against one ground truth.
+
+    Attributes:
+        name_a, name_b: of the runs.
+        settings: of both evaluations.
+        confidence_a, confidence_b: at which annotations of each run count as found.
+        images, truths: how many both were measured on.
+        scores: every number of the summary.
+        labels: by name.
+        found_by_both, gained, lost, found_by_neither: truths.
+        changes: the runs against each other; None if they were not compared so.
+        different_images: those that differ, most different first; at most as many as asked for.
+        different_image_count: how many there are in all.
+        resamples, seed, level: of the confidence intervals: how often images were drawn anew, the
+            random seed, and the share of resamples that an interval holds.
+    """
+
+    name_a: str
+    name_b: str
+    settings: EvaluationSettings
+    confidence_a: float | None
+    confidence_b: float | None
+    images: int
+    truths: int
+    scores: list[ScoreDelta]
+    labels: list[LabelDelta]
+    found_by_both: int
+    gained: int
+    lost: int
+    found_by_neither: int
+    changes: RunChanges | None
+    different_images: list[ImageDifference]
+    different_image_count: int
+    resamples: int
+    seed: int
+    level: float
+
+    def tables(self) -> dict[str, Table]:
+        """``scores``, ``labels``, ``images``, ``changes`` and ``agreement``, as of an evaluation."""
+        return comparison_tables(self)
+
+    def to_markdown(self, title: str = "Comparison") -> str:
+        """A report for people: differences with their intervals, labels, images, changes."""
+        return comparison_markdown(self, title)

@@ -1,0 +1,193 @@
+"""Evaluations as a stack keeps them: what was compared, whether that still holds, and by image."""
+
+from __future__ import annotations
+
+from typing import Literal, TypeAlias
+
+from msgspec import field
+
+from layernext.model.annotation import ImageAnnotations, Mode
+from layernext.model.collection import Record
+from layernext.model.evaluation import Evaluation, ImageMatches
+from layernext.model.evaluation_settings import EvaluationSettings
+
+EvaluationStatus: TypeAlias = Literal["queued", "in_progress", "completed", "failed"]
+
+TallyOrder: TypeAlias = Literal[
+    "worst",
+    "best",
+    "false_positives",
+    "missed",
+    "mislabelled",
+    "true_positives",
+    "truths",
+    "annotations",
+    "similarity",
+    "image",
+]
+"""``worst``: lowest F1 first, among equals the most errors; ``best``: the other way round.
+``similarity``: lowest first; ``image``: as they came. The others: most first."""
+
+
+class EvaluationInfo(Record, frozen=True, kw_only=True):
+    """An evaluation of a stack, without its tables.
+
+    Attributes:
+        id: given by the stack; the same for the same target, run, ground truth and settings.
+        collection: name of the collection that it is of; None for a dataset version.
+        collection_id: its id.
+        dataset_version: id of the dataset version that it is of; None for a collection.
+        dataset: name of the dataset, and its version's number: ``scenes 1.0.2``.
+        split: of the dataset version, or None for all.
+        run, ground_truth: names; `run_mode` and `truth_mode` say whether they are a model run
+            (``machine``) or a ground truth (``human``).
+        settings: with every blank filled in.
+        status: of the newest computation; earlier results stay until it has ended.
+        progress: of it, 0 to 100.
+        message: why it failed.
+        job_id: its job.
+        is_current: whether the result is what would come out now. False if there is none yet.
+        stale_because: why it is not, in words; None if it is.
+        created_at: UTC, ISO 8601; `computed_at` that of the result, None without one.
+        image_count: images that were evaluated.
+        confidence: at which tallies and confusions are made, as in `Evaluation`.
+        unsized_images: how many were left out, because their coordinates are fractions and nobody
+            knows the image's size; `unsized_names` are the first of them.
+        summary: the numbers by name, as in `Evaluation.summary`.
+    """
+
+    id: str
+    collection: str | None
+    collection_id: str | None
+    dataset_version: str | None
+    dataset: str | None
+    split: str | None
+    run: str
+    run_mode: Mode
+    ground_truth: str
+    truth_mode: Mode
+    settings: EvaluationSettings
+    status: EvaluationStatus
+    progress: float
+    message: str
+    job_id: str
+    is_current: bool
+    stale_because: str | None
+    created_at: str
+    computed_at: str | None
+    image_count: int = 0
+    confidence: float | None = None
+    unsized_images: int = 0
+    unsized_names: list[str] = field(default_factory=list)
+    summary: dict[str, float | None] = field(default_factory=dict)
+
+
+class StoredEvaluation(Evaluation, frozen=True, kw_only=True):
+    """An evaluation from a stack: everything that `Evaluation` has, and where it comes from.
+
+    Attributes:
+        info: what was compared, and whether the numbers still hold.
+    """
+
+    info: EvaluationInfo
+
+
+class StoredTally(Record, frozen=True, kw_only=True):
+    """How a run did in one image; the counts are those of `ImageTally`.
+
+    Attributes:
+        id: of the image, 24 hexadecimal digits.
+        image: its name in its collection; `unique_name` in the whole stack.
+        has_file: False while its annotations are there and its file is not.
+        width, height: pixels, or None.
+        count: of the cell of the confusion matrix that was asked for, else None.
+    """
+
+    id: str
+    image: str
+    unique_name: str
+    has_file: bool
+    width: int | None
+    height: int | None
+    truths: int
+    annotations: int
+    true_positives: int
+    false_positives: int
+    missed: int
+    mislabelled: int
+    mean_similarity: float | None
+    f1: float | None
+    count: int | None = None
+
+
+class StoredMatches(Record, frozen=True, kw_only=True):
+    """Both annotation sets of an image, and who found what.
+
+    Attributes:
+        id, image, width, height: of the image; pixels, or None.
+        run, ground_truth: its sets, in form v2; None where there is no set.
+        matches: an entry for each annotation of `run` and each truth of `ground_truth`.
+        confidence: annotations below are left out.
+        settings: by which they were matched.
+    """
+
+    id: str
+    image: str
+    width: int | None
+    height: int | None
+    run: ImageAnnotations | None
+    ground_truth: ImageAnnotations | None
+    matches: ImageMatches
+    confidence: float
+    settings: EvaluationSettings
+
+
+class Histogram(Record, frozen=True, kw_only=True):
+    """How often values lie in which interval.
+
+    Attributes:
+        edges: one more than there are counts; an interval holds its lower edge, the last both.
+        counts: values in each.
+    """
+
+    edges: list[float]
+    counts: list[int]
+
+
+class RunStatistics(Record, frozen=True, kw_only=True):
+    """What the annotations of a model run or ground truth in a collection are like.
+
+    Attributes:
+        run, mode, collection: whose.
+        images: that have a set; `empty_images` those with no annotation in it.
+        annotations: in all.
+        labels: annotations of each label.
+        images_by_label: images in which it occurs.
+        geometries: annotations of each geometry.
+        confidence: histogram over 0 to 1; annotations without one are in `without_confidence`.
+        annotations_per_image: images by number of annotations: 0, 1, 2, 3-4, 5-8 … as edges.
+        width, height, area: of boxes, and of the boxes around other shapes: pixels, in steps of
+            powers of 2. Annotations of images whose size nobody knows and that are fractions are in
+            `unsized`.
+        is_current: whether these are the annotations that are there now.
+        computed_at: UTC, ISO 8601.
+    """
+
+    run: str
+    mode: Mode
+    collection: str
+    images: int
+    empty_images: int
+    annotations: int
+    labels: dict[str, int]
+    images_by_label: dict[str, int]
+    geometries: dict[str, int]
+    confidence: Histogram
+    without_confidence: int
+    annotations_per_image: Histogram
+    width: Histogram
+    height: Histogram
+    area: Histogram
+    unsized: int
+    is_current: bool = True
+    computed_at: str = ""

@@ -1,0 +1,274 @@
+"""Evaluates runs that are in the store, in parts, in as many processes as there are processors.
+
+Every part is read from the database where it is evaluated; what comes back is some 50 bytes an
+annotation. If the sets change meanwhile the job begins anew, so that a result is always of one state.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from functools import partial
+from typing import Any, TypeAlias, TypeVar
+
+import msgspec
+from msgspec import Struct
+
+from layernext.errors import Conflict
+from layernext.evaluation import Evaluator
+from layernext.evaluation import Source as SetSource
+from layernext.model import Evaluation, EvaluationSettings, decode_trusted
+from layernext.stack.jobs.processes import process_pool, reader
+from layernext.stack.jobs.runner import Handler, JobContext
+from layernext.stack.store import (
+    Changed,
+    EvaluationData,
+    EvaluationNotes,
+    EvaluationOutcome,
+    ImagePair,
+    Plan,
+    SideSet,
+    Span,
+    Store,
+    TallyRow,
+)
+
+ATTEMPTS = 5
+"""So often an evaluation begins anew because annotations changed; then it says so and fails."""
+
+SPAN_ANNOTATIONS = 100_000
+"""Of one part: about half a second of work, within which a job that is to stop does so."""
+
+SPANS_PER_PROCESS = 4
+"""At least, so that all have something to do until the end."""
+
+INLINE_ANNOTATIONS = 60_000
+"""Up to this size an evaluation is done before another process would have started."""
+
+MERGED_PERCENT = 80.0
+"""Of the progress, when all parts are done; then come averages and storing."""
+
+NAMED = 100
+"""Images without a size that are named in a result."""
+
+Result = TypeVar("Result")
+
+Executors: TypeAlias = Callable[[int], Executor]
+"""Where parts are evaluated: gets the number of annotations, gives an executor to be shut down."""
+
+
+class Part(Struct):
+    """What was evaluated of a span.
+
+    Attributes:
+        evaluator: holds it.
+        ids: row ids of its images by the names that it knows them by.
+        unsized: names of images that were left out for want of a size.
+    """
+
+    evaluator: Evaluator
+    ids: dict[str, int]
+    unsized: list[str]
+
+
+def executor_for(annotations: int) -> Executor:
+    """A thread for little work, a process for each processor for much."""
+    if annotations <= INLINE_ANNOTATIONS:
+        return ThreadPoolExecutor(1)
+    return process_pool(processors())
+
+
+def processors() -> int:
+    """How many this process may use."""
+    try:
+        return len(os.sched_getaffinity(0))
+    except AttributeError:  # not on macOS and Windows
+        return os.cpu_count() or 1
+
+
+def evaluation_handler(store: Store, executors: Executors = executor_for) -> Handler:
+    """Computes an evaluation and stores it.
+
+    Args:
+        store: where everything is.
+        executors: where parts are evaluated.
+    """
+
+    def handle(context: JobContext) -> dict[str, Any]:
+        evaluation_id = str(context.payload["evaluation"])
+        for _ in range(ATTEMPTS):
+            try:
+                return _evaluate(store, evaluation_id, context, executors)
+            except Changed:  # noqa: PERF203 - an evaluation costs more
+                context.progress(0.0, "annotations have changed; beginning anew")
+        raise Conflict(
+            f"annotations changed while they were evaluated, {ATTEMPTS} times", status=409
+        )
+
+    return handle
+
+
+def _evaluate(
+    store: Store, evaluation_id: str, context: JobContext, executors: Executors
+) -> dict[str, Any]:
+    data = store.evaluations.data
+    settings = data.settings(evaluation_id)
+    context.progress(0.0, "reading")
+    plan = data.plan(evaluation_id, SPAN_ANNOTATIONS, SPANS_PER_PROCESS * processors())
+    whole = Part(Evaluator(settings), {}, [])
+    with executors(plan.annotations) as executor:
+        is_inline = isinstance(executor, ThreadPoolExecutor)
+        work = (
+            partial(evaluate_span, data)
+            if is_inline
+            else partial(evaluate_span_of, store.database_url)
+        )
+        futures = [
+            executor.submit(work, evaluation_id, plan, span, settings) for span in plan.spans
+        ]
+        try:
+            for part, done in as_completed(futures, context):
+                whole.evaluator.merge(part.evaluator)
+                whole.ids |= part.ids
+                whole.unsized += part.unsized
+                share = done / len(futures)
+                context.progress(MERGED_PERCENT * share, f"{share:.0%} of the images matched")
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
+    context.progress(MERGED_PERCENT, "averages and curves")
+    outcome = _outcome(whole, plan)
+    context.progress(95.0, "storing")
+    data.store(evaluation_id, plan, outcome)
+    return {"evaluation": evaluation_id, "images": outcome.notes.image_count}
+
+
+def as_completed(
+    futures: list[Future[Result]], context: JobContext
+) -> Iterator[tuple[Result, int]]:
+    """Parts as they come, with how many there were; a job that is to stop does so meanwhile."""
+    waiting, done = set(futures), 0
+    while waiting:
+        ready, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
+        context.progress(MERGED_PERCENT * done / len(futures))
+        for future in ready:
+            done += 1
+            yield future.result(), done
+
+
+def evaluate_span_of(
+    url: str, evaluation_id: str, plan: Plan, span: Span, settings: EvaluationSettings
+) -> Part:
+    """Evaluate a span, in a process that opens the database for itself."""
+    return evaluate_span(EvaluationData(reader(url)), evaluation_id, plan, span, settings)
+
+
+def evaluate_span(
+    data: EvaluationData,
+    evaluation_id: str,
+    plan: Plan,
+    span: Span,
+    settings: EvaluationSettings,
+) -> Part:
+    """Evaluate the images of a span.
+
+    Raises:
+        Changed: the sets are not those of the plan any more.
+    """
+    part = Part(Evaluator(settings), {}, [])
+    for pair in data.iter_pairs(evaluation_id, plan, span):
+        if _is_unsized(pair):
+            part.unsized.append(pair.name)
+            continue
+        part.ids[pair.name] = pair.image_id
+        add_pair(part.evaluator, pair, plan.source.labels)
+    return part
+
+
+def add_pair(evaluator: Evaluator, pair: ImagePair, labels: tuple[str, ...] = ()) -> None:
+    """Give an evaluator both sets of an image; with `labels` only annotations of these."""
+    wh = None
+    if pair.width is not None and pair.height is not None:
+        wh = (float(pair.width), float(pair.height))
+    evaluator.add(
+        pair.name,
+        _set_of(pair.truth, labels),
+        None if pair.run is None else _set_of(pair.run, labels),
+        image_wh=wh,
+        truth_source=_source(pair.truth),
+        run_source=None if pair.run is None else _source(pair.run),
+    )
+
+
+def _set_of(side: SideSet, labels: tuple[str, ...]) -> Any:
+    if not labels:
+        return side.raw
+    whole = decode_trusted(side.raw, side.geometry)
+    kept = [one for one in whole.annotations if one.label in labels]
+    return msgspec.structs.replace(whole, annotations=kept)
+
+
+def _source(side: SideSet) -> SetSource:
+    return SetSource(geometry=side.geometry, is_normalized=side.normalized)
+
+
+def _is_unsized(pair: ImagePair) -> bool:
+    if pair.width is not None and pair.height is not None:
+        return False
+    return pair.truth.normalized or (pair.run is not None and pair.run.normalized)
+
+
+def _outcome(whole: Part, plan: Plan) -> EvaluationOutcome:
+    result = whole.evaluator.result()
+    counts = result.counts | {
+        "images_without_truth": plan.unpaired,
+        "unsized_images": len(whole.unsized),
+    }
+    result = msgspec.structs.replace(result, counts=counts)
+    tallies, cells = _by_image(whole, result)
+    return EvaluationOutcome(
+        result=msgspec.json.encode(result),
+        summary=result.summary,
+        notes=EvaluationNotes(
+            image_count=len(tallies),
+            confidence=result.confidence,
+            uses_sizes=plan.uses_sizes,
+            unsized=len(whole.unsized),
+            unsized_names=sorted(whole.unsized)[:NAMED],
+        ),
+        tallies=tallies,
+        cells=cells,
+    )
+
+
+def _by_image(
+    whole: Part, result: Evaluation
+) -> tuple[list[TallyRow], dict[tuple[int, int], tuple[list[int], list[int]]]]:
+    codes: dict[str | None, int] = {
+        label: code for code, label in enumerate(result.confusion.labels)
+    }
+    codes[None] = len(codes)
+    tallies: list[TallyRow] = []
+    cells: dict[tuple[int, int], tuple[list[int], list[int]]] = {}
+    for one in whole.evaluator.iter_tallies(result.confidence):
+        image_id = whole.ids[one.image]
+        for there, said, count in one.confusion:
+            ids, counts = cells.setdefault((codes[there], codes[said]), ([], []))
+            ids.append(image_id)
+            counts.append(count)
+        tallies.append(
+            TallyRow(
+                image_id=image_id,
+                truths=one.truths,
+                annotations=one.annotations,
+                true_positives=one.true_positives,
+                false_positives=one.false_positives,
+                missed=one.missed,
+                mislabelled=one.mislabelled,
+                f1=one.f1,
+                mean_similarity=one.mean_similarity,
+            )
+        )
+    tallies.sort(key=lambda one: one.image_id)
+    return tallies, cells

@@ -1,0 +1,143 @@
+"""Makes one more picture of an image, as an augmentation says: the same one for the same seed."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from msgspec import Struct
+from PIL import Image, ImageEnhance, ImageFilter
+
+from layernext.stack.media.moving import Move, by_points, crop_to, stay
+from layernext.wire.augmentations import Augmentation
+
+MAX_PIXELS = 100_000_000
+"""Of an image that is augmented: all of it is in memory."""
+
+JPEG_QUALITY = 95
+
+_SWAPS = {
+    "FLIP_HORIZONTAL": Image.Transpose.FLIP_LEFT_RIGHT,
+    "FLIP_VERTICAL": Image.Transpose.FLIP_TOP_BOTTOM,
+    "CLOCKWISE": Image.Transpose.ROTATE_270,
+    "COUNTER_CLOCKWISE": Image.Transpose.ROTATE_90,
+    "UPSIDE_DOWN": Image.Transpose.ROTATE_180,
+}
+_FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"]
+
+
+class Picture(Struct, frozen=True):
+    """A picture that was made.
+
+    Attributes:
+        content: its file: a JPEG of a JPEG, of all else a PNG.
+        ending: ``jpg`` or ``png``.
+        width, height: pixels.
+        move: where the image's annotations are in it.
+    """
+
+    content: bytes
+    ending: str
+    width: int
+    height: int
+    move: Move
+
+
+def open_image(path: Path) -> Image.Image | None:
+    """An image to augment, decoded; None if it is none, too large, or of more than 8 bits."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(path, formats=_FORMATS) as image:
+                if image.size[0] * image.size[1] > MAX_PIXELS:
+                    return None
+                kind = image.format
+                image.load()
+                plain = _plain(image)
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
+        return None
+    if plain is not None:
+        plain.format = kind
+    return plain
+
+
+def _plain(image: Image.Image) -> Image.Image | None:
+    if image.mode in {"L", "RGB", "RGBA"}:
+        return image.copy()
+    if image.mode in {"I", "F"} or image.mode.startswith("I;"):
+        return None
+    has_alpha = image.mode in {"LA", "PA", "La", "RGBa"} or "transparency" in image.info
+    return image.convert("RGBA" if has_alpha else "RGB")
+
+
+def augment(image: Image.Image, what: Augmentation, seed: int, name: str) -> Picture:
+    """One more picture.
+
+    Args:
+        image: from `open_image`.
+        what: what is done; numbers are drawn from its range.
+        seed: of the version; with the image's name and `what` it decides every number drawn.
+        name: of the image.
+    """
+    key = f"{seed}\n{name}\n{what.kind}.{what.property}".encode("utf-8", "surrogatepass")
+    numbers = np.random.default_rng(list(hashlib.blake2b(key, digest_size=16).digest()))
+    width, height = image.size
+    if what.property in _SWAPS:
+        made = image.transpose(_SWAPS[what.property])
+        moves: dict[str, Move] = {
+            "FLIP_HORIZONTAL": by_points(lambda x, y: (width - x, y)),
+            "FLIP_VERTICAL": by_points(lambda x, y: (x, height - y)),
+            "CLOCKWISE": by_points(lambda x, y: (height - y, x)),
+            "COUNTER_CLOCKWISE": by_points(lambda x, y: (y, width - x)),
+            "UPSIDE_DOWN": by_points(lambda x, y: (width - x, height - y)),
+        }
+        return _picture(made, image.format, moves[what.property])
+    amount = float(numbers.uniform(what.low, what.high))
+    if what.kind == "CROP":
+        keeps = 1 - amount / 100
+        w, h = max(round(width * keeps), 1), max(round(height * keeps), 1)
+        left, top = (int(numbers.integers(0, room + 1)) for room in (width - w, height - h))
+        made = image.crop((left, top, left + w, top + h))
+        return _picture(made, image.format, crop_to(left, top, w, h))
+    alpha = image.getchannel("A") if image.mode == "RGBA" else None
+    colours = image.convert("RGB") if alpha is not None else image
+    made = _recoloured(colours, what.kind, amount, numbers)
+    if alpha is not None:
+        made.putalpha(alpha)
+    return _picture(made, image.format, stay)
+
+
+def _recoloured(
+    image: Image.Image, kind: str, amount: float, numbers: np.random.Generator
+) -> Image.Image:
+    if kind == "IMAGE_BLUR":
+        return image.filter(ImageFilter.GaussianBlur(amount))
+    if kind == "GRAYSCALE":
+        return ImageEnhance.Color(image).enhance(1 - amount / 100)
+    if kind == "SATURATION":
+        return ImageEnhance.Color(image).enhance(1 + amount / 100)
+    if kind == "BRIGHTNESS":
+        return ImageEnhance.Brightness(image).enhance(1 + amount / 100)
+    if kind == "HUE":
+        hue, saturation, value = image.convert("HSV").split()
+        shift = round(amount / 360 * 256)
+        turned = hue.point([(one + shift) % 256 for one in range(256)])
+        merged = Image.merge("HSV", (turned, saturation, value)).convert("RGB")
+        return merged.convert(image.mode)
+    pixels = np.array(image)
+    is_noise = numbers.random(pixels.shape[:2]) < amount / 100
+    pixels[is_noise] = numbers.integers(0, 256, pixels[is_noise].shape, np.uint8)
+    return Image.fromarray(pixels)
+
+
+def _picture(made: Image.Image, kind: str | None, move: Move) -> Picture:
+    buffer = io.BytesIO()
+    if kind == "JPEG":
+        made.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+    else:
+        made.save(buffer, "PNG", compress_level=3)
+    ending = "jpg" if kind == "JPEG" else "png"
+    return Picture(buffer.getvalue(), ending, made.size[0], made.size[1], move)

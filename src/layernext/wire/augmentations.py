@@ -1,0 +1,148 @@
+"""Augmentations that a dataset version can be made with (`augmentation_list`): read and checked.
+
+Each property that is chosen makes one more picture of every image of the train split. Which words and
+ranges there are is in wire-contract section 5.6; what each of them does, in docs/datasets.md. What has no
+one meaning is refused by name. Client and stack check with this same code.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from msgspec import Struct
+
+from layernext.errors import DataError, Problem
+
+SWITCHES = {
+    "FLIP_IMAGE": ("FLIP_HORIZONTAL", "FLIP_VERTICAL"),
+    "NINETY_ROTATION": ("CLOCKWISE", "COUNTER_CLOCKWISE", "UPSIDE_DOWN"),
+}
+"""Their properties are on or off."""
+
+RANGES = {
+    "IMAGE_BLUR": ("BLUR", 0, 15),
+    "GRAYSCALE": ("GRAYSCALE_PERCENTAGE", 0, 100),
+    "HUE": ("HUE_DEGREES", -100, 100),
+    "SATURATION": ("SATURATION_DEGREES", -100, 100),
+    "BRIGHTNESS": ("BRIGHTNESS_DEGREES", -100, 100),
+    "NOISE": ("NOISE_PERCENTAGE", 0, 100),
+    "CROP": ("CROP_PERCENTAGE", 0, 90),
+}
+"""Their one property has a lower and an upper end; each image gets a number between them."""
+
+REFUSED = {
+    "IMAGE_ROTATION": "a box turned by any angle is no box; NINETY_ROTATION keeps boxes exact",
+    "SHEAR": "a sheared box is no box",
+    "CUTOUT": "the protocol does not say what is cut out",
+    "MOSAIC": "the protocol does not say how images are put together",
+    "EXPOSURE": "the protocol does not say its unit; BRIGHTNESS is made",
+}
+LEVEL = "IMAGE_LEVEL"
+
+
+class Augmentation(Struct, frozen=True):
+    """One more picture of every image of the train split.
+
+    Attributes:
+        kind: such as ``FLIP_IMAGE``.
+        property: such as ``FLIP_HORIZONTAL``.
+        low, high: the ends of its range, both included; 0 of a switch.
+    """
+
+    kind: str
+    property: str
+    low: float = 0.0
+    high: float = 0.0
+
+    def __str__(self) -> str:
+        span = f" {self.low:g}..{self.high:g}" if self.kind in RANGES else ""
+        return f"{self.kind}.{self.property}{span}"
+
+
+def read_augmentations(given: Any, where: str) -> list[Augmentation]:
+    """What was asked for; the caller's data is left as it is.
+
+    Args:
+        given: None, or ``{"IMAGE_LEVEL": [{"id": …, "properties": [{"id": …, "values": […]}]}]}``.
+        where: its name, for messages.
+
+    Raises:
+        DataError: something is unknown, has no one meaning, or is out of its range; every place.
+    """
+    if given is None or given in ({}, []):
+        return []
+    if not isinstance(given, dict):
+        raise DataError(Problem(where, f"must be an object with {LEVEL}"))
+    problems = [
+        Problem(f"{where}.{level}", f"is not made; only {LEVEL} is")
+        for level in given
+        if level != LEVEL
+    ]
+    found: list[Augmentation] = []
+    listed = given.get(LEVEL, [])
+    if not isinstance(listed, list):
+        problems.append(Problem(f"{where}.{LEVEL}", "must be a list"))
+        listed = []
+    for number, one in enumerate(listed):
+        found += _read_one(one, f"{where}.{LEVEL}[{number}]", problems)
+    seen: set[tuple[str, str]] = set()
+    for each in found:
+        if (each.kind, each.property) in seen:
+            problems.append(Problem(where, f"has {each.kind}.{each.property} twice"))
+        seen.add((each.kind, each.property))
+    if problems:
+        raise DataError(problems)
+    return found
+
+
+def _read_one(one: Any, where: str, problems: list[Problem]) -> list[Augmentation]:
+    if not isinstance(one, dict) or not isinstance(one.get("id"), str):
+        problems.append(Problem(where, "must be an object with id and properties"))
+        return []
+    kind = one["id"]
+    if one.get("isSelected") is False:
+        return []
+    if kind in REFUSED:
+        problems.append(Problem(where, f"{kind} is not made: {REFUSED[kind]}"))
+        return []
+    if kind not in SWITCHES and kind not in RANGES:
+        known = ", ".join([*SWITCHES, *RANGES])
+        problems.append(Problem(where, f"{kind[:60]!r} is not known; known are {known}"))
+        return []
+    properties = one.get("properties")
+    if not isinstance(properties, list) or not properties:
+        problems.append(Problem(f"{where}.properties", "must be a list with one at least"))
+        return []
+    found = []
+    for number, each in enumerate(properties):
+        place = f"{where}.properties[{number}]"
+        made = _read_property(kind, each, place, problems)
+        if made is not None:
+            found.append(made)
+    return found
+
+
+def _read_property(
+    kind: str, given: Any, where: str, problems: list[Problem]
+) -> Augmentation | None:
+    names = SWITCHES.get(kind) or (RANGES[kind][0],)
+    name = given.get("id") if isinstance(given, dict) else None
+    values = given.get("values") if isinstance(given, dict) else None
+    if name not in names:
+        problems.append(Problem(f"{where}.id", f"must be {' or '.join(names)}"))
+        return None
+    if not isinstance(values, list):
+        problems.append(Problem(f"{where}.values", "must be a list"))
+        return None
+    if kind in SWITCHES:
+        if len(values) != 1 or not isinstance(values[0], bool):
+            problems.append(Problem(f"{where}.values", "must be [true] or [false]"))
+            return None
+        return Augmentation(kind, str(name)) if values[0] else None
+    _, least, most = RANGES[kind]
+    is_number = [isinstance(each, int | float) and not isinstance(each, bool) for each in values]
+    if len(values) != 2 or not all(is_number) or not least <= values[0] <= values[1] <= most:  # noqa: PLR2004
+        text = f"must be two numbers, the smaller first, of {least} to {most}"
+        problems.append(Problem(f"{where}.values", text))
+        return None
+    return Augmentation(kind, str(name), float(values[0]), float(values[1]))
