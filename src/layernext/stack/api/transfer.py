@@ -207,6 +207,8 @@ class FileAnswer(Response[Any]):
             each.strip() for each in request.headers.get("if-none-match", "").split(",")
         }
         self._is_head = request.method == "HEAD"
+        # A page of ours may show what comes from the stack alone.
+        self._may_be_elsewhere = "sec-fetch-mode" not in request.headers
 
     def _tag(self) -> str | None:
         return None if self._file.checksum is None else f'"{self._file.checksum}"'
@@ -235,7 +237,9 @@ class FileAnswer(Response[Any]):
         if self._is_head or not size:
             return self._short(status, headers)
         objects = self._services.objects
-        elsewhere = objects.read_url(file.object_path, REDIRECT_SECONDS, headers)
+        elsewhere = None
+        if self._may_be_elsewhere:
+            elsewhere = objects.read_url(file.object_path, REDIRECT_SECONDS, headers)
         if elsewhere is not None:
             return self._short(307, {"location": elsewhere, "cache-control": "no-store"})
         pieces = objects.read(file.object_path, start, stop)
