@@ -28,17 +28,16 @@ class StoredComparison(Struct, frozen=True, kw_only=True):
     """A comparison, or how far it is.
 
     Attributes:
-        id: of the comparison, which is a job.
+        job_id: the comparison's id, and that of its job.
         status: ``queued``, ``in_progress``, ``completed`` or ``failed``.
         progress: 0 to 100.
         message: why it failed.
         a, b: ids of the evaluations.
         is_current: whether both evaluations still are, and are those that were compared.
         comparison: None until it is completed.
-        image_ids: of the images that differ, by name.
     """
 
-    id: str
+    job_id: str
     status: str
     progress: float
     message: str
@@ -46,7 +45,6 @@ class StoredComparison(Struct, frozen=True, kw_only=True):
     b: str
     is_current: bool
     comparison: Comparison | None
-    image_ids: dict[str, str]
 
 
 def comparison_path(comparison_id: str) -> str:

@@ -43,14 +43,12 @@ def _compare(store: Store, context: JobContext) -> dict[str, Any]:
     plans = [data.plan(each, SPAN_ANNOTATIONS, 1) for each in ids]
     evaluators = [Evaluator(settings), Evaluator(settings)]
     pairings: dict[tuple[Source, Source], RunPairing] = {}
-    image_ids: dict[str, int] = {}
     for number, span in enumerate(plans[0].spans):
         sides = [data.iter_pairs(each, plan, span) for each, plan in zip(ids, plans, strict=True)]
         for a, b in zip(*sides, strict=True):
             if _is_unsized(a) or _is_unsized(b):
                 continue
             context.progress(READ_PERCENT * number / len(plans[0].spans))
-            image_ids[a.name] = a.image_id
             for evaluator, pair in zip(evaluators, (a, b), strict=True):
                 add_pair(evaluator, pair, plans[0].source.labels)
             sources = (_source(a.run), _source(b.run))
@@ -71,8 +69,7 @@ def _compare(store: Store, context: JobContext) -> dict[str, Any]:
     found = compare_evaluations(
         *evaluators, pairing=whole, name_a=infos[0].run, name_b=infos[1].run
     )
-    shown = {each.image: f"{image_ids[each.image]:024x}" for each in found.different_images}
-    return {"comparison": msgspec.to_builtins(found), "image_ids": shown}
+    return {"comparison": msgspec.to_builtins(found)}
 
 
 def _confidence(store: Store, evaluation_id: str) -> float | None:

@@ -94,7 +94,7 @@ def _answer(store: Store, job: Job, payload: dict[str, Any]) -> StoredComparison
     result = (store.jobs.result(job.id) or {}) if job.is_success else {}
     compared = result.get("comparison")
     return StoredComparison(
-        id=job.id,
+        job_id=job.id,
         status=job.status,
         progress=job.progress,
         message=job.message,
@@ -102,7 +102,6 @@ def _answer(store: Store, job: Job, payload: dict[str, Any]) -> StoredComparison
         b=payload["b"],
         is_current=[_computed(store, payload[side]) for side in "ab"] == payload["computed"],
         comparison=None if compared is None else msgspec.convert(compared, Comparison),
-        image_ids=result.get("image_ids", {}),
     )
 
 
