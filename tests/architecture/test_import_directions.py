@@ -126,6 +126,8 @@ LIBRARIES: dict[str, set[str]] = {
     "sqlalchemy": {"layernext.stack.store"},
     "alembic": {"layernext.stack.store"},
     "obstore": {"layernext.stack.objects"},
+    "boto3": {"layernext.stack.objects"},
+    "botocore": {"layernext.stack.objects"},
     "litestar": {"layernext.stack.api", "layernext.stack.app", "layernext.stack.web"},
     "anyio": {"layernext.stack.api", "layernext.stack.web"},
     "jinja2": {"layernext.stack.web"},
@@ -150,6 +152,8 @@ LATE_ONLY = {
     ("layernext.cli", "PIL"),
     ("layernext.model", "pandas"),
     ("layernext.model", "pyarrow"),
+    ("layernext.stack.objects", "boto3"),
+    ("layernext.stack.objects", "botocore"),
 }
 
 
