@@ -3,6 +3,7 @@
 from layernext.stack.api.native import (
     annotation_files,
     annotations,
+    comparisons,
     datasets,
     embeddings,
     evaluations,
@@ -32,6 +33,7 @@ ROUTES = [
     *embeddings.ROUTES,
     *projects.ROUTES,
     *evaluations.ROUTES,
+    *comparisons.ROUTES,
     *exports.ROUTES,
     *matches.ROUTES,
     *run_statistics.ROUTES,
