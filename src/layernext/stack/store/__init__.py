@@ -22,7 +22,12 @@ from layernext.stack.store.evaluation_rows import (
     Span,
     TallyRow,
 )
-from layernext.stack.store.evaluations import EVALUATION_JOB, Evaluations, not_computed
+from layernext.stack.store.evaluations import (
+    COMPARISON_JOB,
+    EVALUATION_JOB,
+    Evaluations,
+    not_computed,
+)
 from layernext.stack.store.exports import (
     EXPORT_JOB,
     ExportOutcome,
@@ -82,6 +87,7 @@ from layernext.stack.store.uploads import UploadSettings
 
 __all__ = [
     "BUILD_JOB",
+    "COMPARISON_JOB",
     "CONTENT_TYPES",
     "EVALUATION_JOB",
     "EXPORT_JOB",

@@ -3,6 +3,7 @@
 from layernext.stack.api.native import (
     annotation_files,
     annotations,
+    comparisons,
     datasets,
     embeddings,
     evaluations,
@@ -34,6 +35,7 @@ ROUTES = [
     *evaluations.ROUTES,
     *exports.ROUTES,
     *matches.ROUTES,
+    *comparisons.ROUTES,
     *run_statistics.ROUTES,
     *keys.ROUTES,
     *overlays.ROUTES,
