@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from layernext.model import (
-    Comparison,
     EvaluationSettings,
-    EvaluationStatus,
     Mode,
     RunStatistics,
     StoredTally,
@@ -53,45 +51,6 @@ class EvaluateRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     again: bool = False
 
 
-class CompareRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Asks for a comparison of two current evaluations of one target, ground truth and settings.
-
-    Attributes:
-        a, b: ids of the evaluations; differences are b minus a.
-        resamples: draws of the images for confidence intervals; 0 for none.
-        seed: of the draws.
-        level: share of the draws that an interval holds.
-        images: that are named at most.
-    """
-
-    a: str
-    b: str
-    resamples: Annotated[int, Meta(ge=0, le=100_000)] = 1000
-    seed: Annotated[int, Meta(ge=0)] = 0
-    level: Annotated[float, Meta(gt=0, lt=1)] = 0.95
-    images: Annotated[int, Meta(ge=0, le=10_000)] = 100
-
-
-class ComparisonAnswer(Struct, frozen=True, kw_only=True):
-    """How far a comparison is.
-
-    Attributes:
-        job_id: the comparison's id, and that of its job.
-        status: ``queued``, ``in_progress``, ``completed`` or ``failed``.
-        progress: 0 to 100.
-        message: why it failed.
-        is_current: whether it is what would come out now.
-        comparison: None until it is completed.
-    """
-
-    job_id: str
-    status: EvaluationStatus
-    progress: float = 0.0
-    message: str = ""
-    is_current: bool = False
-    comparison: Comparison | None = None
-
-
 class TallyPage(Struct, frozen=True, kw_only=True):
     """Some tallies.
 
@@ -120,15 +79,6 @@ class StatisticsAnswer(Struct, frozen=True, kw_only=True):
     status: Literal["completed", "in_progress"]
     job_id: str | None
     statistics: RunStatistics | None
-
-
-COMPARISONS_PATH = f"{BASE_PATH}/comparisons"
-"""POST `CompareRequest`, answer `ComparisonAnswer`."""
-
-
-def comparison_path(job_id: str) -> str:
-    """GET, answer `ComparisonAnswer`."""
-    return f"{COMPARISONS_PATH}/{segment(job_id)}"
 
 
 def evaluation_path(evaluation_id: str) -> str:

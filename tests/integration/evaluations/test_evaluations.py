@@ -382,7 +382,7 @@ def test_runs_compared(client: LayerNextClient) -> None:
     ids = [one.id for one in client.list_evaluations(collection=name)]
     transport = client._connection.transport
     body = {"a": ids[0], "b": ids[1], "resamples": 0}
-    job_id = transport.request_json("POST", "/api/v1/comparisons", json=body)["job_id"]
+    job_id = transport.request_json("POST", "/api/v1/comparisons", json=body)["id"]
     client.wait_for_job_complete(job_id, timeout_s=30)
     path = f"/api/v1/comparisons/{job_id}"
     assert transport.request_json("GET", path)["is_current"]

@@ -27,7 +27,7 @@ from layernext.model import (
     StoredTally,
     TallyOrder,
 )
-from layernext.wire import evaluations, native
+from layernext.wire import comparisons, evaluations, native
 
 _FIRST_POLL_S = 0.05
 _LONGEST_POLL_S = 2.0
@@ -369,19 +369,19 @@ class EvaluationCalls(JobCalls):
             )
             self._wait_for(info, timeout_s, progress)
             ids.append(info.id)
-        request = evaluations.CompareRequest(
+        request = comparisons.CompareRequest(
             a=ids[0], b=ids[1], resamples=resamples, seed=seed, level=level, images=image_limit
         )
         transport = self._connection.transport
-        answer: evaluations.ComparisonAnswer = transport.request_json(
+        answer: comparisons.StoredComparison = transport.request_json(
             "POST",
-            evaluations.COMPARISONS_PATH,
-            evaluations.ComparisonAnswer,
+            comparisons.COMPARISONS_PATH,
+            comparisons.StoredComparison,
             json=msgspec.to_builtins(request),
         )
-        job = self.wait_for_job_complete(answer.job_id, timeout_s=timeout_s)
-        path = evaluations.comparison_path(answer.job_id)
-        answer = transport.request_json("GET", path, evaluations.ComparisonAnswer)
+        job = self.wait_for_job_complete(answer.id, timeout_s=timeout_s)
+        path = comparisons.comparison_path(answer.id)
+        answer = transport.request_json("GET", path, comparisons.StoredComparison)
         if answer.comparison is None:
             raise JobFailed(f"comparing {run_a!r} and {run_b!r} gave no result", job=job)
         return answer.comparison

@@ -36,6 +36,7 @@ class _Part(Struct):
     a: Evaluator
     b: Evaluator
     pairing: RunPairing
+    image_ids: dict[str, int]
 
 
 class _Sides(Struct, frozen=True):
@@ -85,6 +86,7 @@ def _compare(store: Store, context: JobContext, executors: Executors) -> dict[st
                 whole.a.merge(part.a)
                 whole.b.merge(part.b)
                 whole.pairing.merge(part.pairing)
+                whole.image_ids |= part.image_ids
                 context.progress(MERGED_PERCENT * done / len(futures), "images matched")
             context.progress(MERGED_PERCENT, "intervals")
             found = compare_evaluations(
@@ -102,17 +104,14 @@ def _compare(store: Store, context: JobContext, executors: Executors) -> dict[st
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
             raise
-    return {
-        "comparison": msgspec.to_builtins(found),
-        "evaluations": list(sides.ids),
-        "states": [plan.state for plan in plans],
-    }
+    shown = {each.image: f"{whole.image_ids[each.image]:024x}" for each in found.different_images}
+    return {"comparison": msgspec.to_builtins(found), "image_ids": shown}
 
 
 def _empty(infos: list[EvaluationInfo]) -> _Part:
     a, b = infos
     pairing = RunPairing(a.settings, confidence_a=a.confidence, confidence_b=b.confidence)
-    return _Part(Evaluator(a.settings), Evaluator(b.settings), pairing)
+    return _Part(Evaluator(a.settings), Evaluator(b.settings), pairing, {})
 
 
 def compare_span_of(url: str, sides: _Sides, span: Span, part: _Part) -> _Part:
@@ -134,6 +133,7 @@ def compare_span(data: EvaluationData, sides: _Sides, span: Span, part: _Part) -
     for a, b in zip(*streams, strict=True):
         if is_unsized(a) or is_unsized(b):
             continue
+        part.image_ids[a.name] = a.image_id
         add_pair(part.a, a, labels)
         add_pair(part.b, b, labels)
         part.pairing.add(

@@ -22,12 +22,7 @@ from layernext.stack.store.evaluation_rows import (
     Span,
     TallyRow,
 )
-from layernext.stack.store.evaluations import (
-    COMPARISON_JOB,
-    EVALUATION_JOB,
-    Evaluations,
-    not_computed,
-)
+from layernext.stack.store.evaluations import EVALUATION_JOB, Evaluations, not_computed
 from layernext.stack.store.exports import (
     EXPORT_JOB,
     ExportOutcome,
@@ -46,7 +41,7 @@ from layernext.stack.store.files import (
     unique_name,
 )
 from layernext.stack.store.items import ItemFilter, ItemRow, SortField
-from layernext.stack.store.jobs import Jobs
+from layernext.stack.store.jobs import COMPARISON_JOB, Jobs
 from layernext.stack.store.pictures import NewPicture, PictureSet
 from layernext.stack.store.prepared import (
     BatchPreparation,
@@ -63,6 +58,7 @@ from layernext.stack.store.records import (
     CollectionRow,
     FileItem,
     FileRow,
+    ImageSets,
     ItemPart,
     JobRow,
     JobStatus,
@@ -120,6 +116,7 @@ __all__ = [
     "Files",
     "ImageKey",
     "ImagePair",
+    "ImageSets",
     "ItemFilter",
     "ItemPart",
     "ItemRow",

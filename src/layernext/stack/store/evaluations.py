@@ -17,7 +17,7 @@ import msgspec
 import sqlalchemy as sa
 
 from layernext.errors import Conflict, NotFound
-from layernext.model import EvaluationInfo, EvaluationSettings, EvaluationStatus, Mode
+from layernext.model import EvaluationInfo, EvaluationSettings, Mode
 from layernext.stack.store import content
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
@@ -33,7 +33,6 @@ from layernext.stack.store.splits import SPLITS
 from layernext.stack.store.storable import is_storable
 
 EVALUATION_JOB = "evaluation"
-COMPARISON_JOB = "evaluation.comparison"
 SHOWN_NAMES = 8
 
 _settings = msgspec.json.Decoder(EvaluationSettings).decode
@@ -164,54 +163,6 @@ class Evaluations:
             raise not_computed(info)
         return info, content.unpack(packed)
 
-    def request_comparison(self, a: str, b: str, options: dict[str, Any]) -> str:
-        """A job that compares two evaluations; its id.
-
-        Args:
-            a, b: ids of evaluations.
-            options: of the comparison, as the job takes them.
-
-        Raises:
-            NotFound: there is no such evaluation.
-            Conflict: one is not current, or they are not of the same target, truth and settings.
-        """
-
-        def work(connection: sa.Connection) -> str:
-            rows = [find_row(connection, one) for one in (a, b)]
-            for row in rows:
-                why = _why_stale(connection, row)
-                if why is not None:
-                    raise Conflict(
-                        f"the evaluation of {row.run!r} is not current: {why}", status=409
-                    )
-            same = ("collection_id", "version_id", "split", "truth", "truth_mode", "settings")
-            for name in same:
-                if getattr(rows[0], name) != getattr(rows[1], name):
-                    word = "target" if name.endswith("_id") else name
-                    raise Conflict(f"the evaluations have another {word}", status=409)
-            payload = {"a": a, "b": b, **options}
-            return Jobs.create_in(connection, COMPARISON_JOB, "Compare two runs", payload)
-
-        return self._database.write_again(work)
-
-    def comparison(self, job_id: str) -> tuple[EvaluationStatus, dict[str, Any], bool]:
-        """Status and result of a job that compares, and whether what it compared is still the same.
-
-        Raises:
-            NotFound: there is no such job.
-        """
-        row = None
-        if is_storable(job_id):
-            with self._database.read() as connection:
-                mine = (job.c.public_id == job_id) & (job.c.kind == COMPARISON_JOB)
-                row = connection.execute(sa.select(job).where(mine)).one_or_none()
-                if row is not None and row.status == "completed":
-                    result = msgspec.json.decode(row.result)
-                    return row.status, result, _is_same(connection, result)
-        if row is None:
-            raise NotFound(f"there is no comparison {job_id[:100]!r}", status=404)
-        return row.status, {"message": row.message, "progress": row.progress}, False
-
     def delete(self, evaluation_id: str) -> bool:
         """Delete an evaluation and end its job; False if there is none."""
 
@@ -248,15 +199,6 @@ def not_computed(info: EvaluationInfo) -> Conflict:
 def is_current(connection: sa.Connection, row: Any) -> bool:
     """Whether an evaluation has a result, and that is what would come out now."""
     return _why_stale(connection, row) is None
-
-
-def _is_same(connection: sa.Connection, result: dict[str, Any]) -> bool:
-    try:
-        rows = [find_row(connection, one) for one in result["evaluations"]]
-    except NotFound:
-        return False
-    kept = [row.fingerprint for row in rows] == result["states"]
-    return kept and all(is_current(connection, row) for row in rows)
 
 
 def _is_there() -> sa.ColumnElement[bool]:

@@ -33,6 +33,7 @@ ROUTES = [
     *embeddings.ROUTES,
     *projects.ROUTES,
     *evaluations.ROUTES,
+    *comparisons.ROUTES,
     *exports.ROUTES,
     *matches.ROUTES,
     *comparisons.ROUTES,

@@ -456,7 +456,8 @@ async def project_page(request: Call) -> Response[bytes]:
 
 def _resources(request: Call, item: ItemRow, sets: list[StoredSet]) -> list[ProjectResource]:
     url = url_of_image(request, item.image_id, item.name) if item.has_file else None
-    raw = raw_images(item.name, sets) or [RawImage(item.name, msgspec.Raw(b"[]"))]
+    size = (item.width, item.height) if item.width and item.height else None
+    raw = raw_images(item.name, sets, size) or [RawImage(item.name, msgspec.Raw(b"[]"))]
     return [
         ProjectResource(
             file_name=item.name.replace("/", "_"),
