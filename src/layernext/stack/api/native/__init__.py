@@ -33,7 +33,6 @@ ROUTES = [
     *embeddings.ROUTES,
     *projects.ROUTES,
     *evaluations.ROUTES,
-    *comparisons.ROUTES,
     *exports.ROUTES,
     *matches.ROUTES,
     *comparisons.ROUTES,
