@@ -84,7 +84,7 @@ def is_wanted(query: str, some: list[dict[str, Any]]) -> bool:
     return all(holds(one, number) for one in counts) if counts else number > 0
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
 @given(st.lists(annotations, min_size=1, max_size=6), st.lists(parts, min_size=1, max_size=3))
 def test_arrays_and_sets_say_the_same(
     store: Store, some: list[list[dict[str, Any]]], conditions: list[str]
@@ -97,6 +97,7 @@ def test_arrays_and_sets_say_the_same(
     assert set(find(store, f"run = r and {query}")) & known == wanted
 
 
+@settings(deadline=None)
 @given(st.lists(confidences, max_size=20))
 def test_codes_keep_the_order(values: list[float | None]) -> None:
     """Equal codes stand for values within one step; the codes are ordered as the values are."""
