@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from layernext.formats import Sample
 from layernext.model import (
+    GEOMETRY_KEYS,
     Annotation,
     AttributeValue,
     ImageAnnotations,
@@ -59,6 +63,32 @@ def annotation_sets(
         annotations=st.lists(annotations, max_size=4),
         storage_name=st.none(),
     )
+
+
+def _bounded(one: Annotation) -> Annotation:
+    """The same shape near an image: what a format reckons with its coordinates stays finite."""
+    key = GEOMETRY_KEYS[one.geometry]
+    given: Any = getattr(one, key)
+    if isinstance(one, Rectangle):
+        return replace(one, bbox=tuple(math.fmod(each, 5000) for each in given))
+    moved = [(math.fmod(x, 5000), math.fmod(y, 5000)) for x, y in given]
+    return replace(one, **{key: moved})
+
+
+def samples(
+    image_names: st.SearchStrategy[str] = names, labels: st.SearchStrategy[str] = names
+) -> st.SearchStrategy[list[Sample]]:
+    """Distinct images of 1000 by 800 pixels on their way from format to format."""
+    relabelled = st.tuples(annotations, labels).map(lambda pair: replace(pair[0], label=pair[1]))
+    one = st.builds(
+        Sample,
+        image=image_names,
+        annotations=st.lists(relabelled.map(_bounded), max_size=4),
+        width=st.just(1000),
+        height=st.just(800),
+        split=st.sampled_from([None, "train", "validation", "test"]),
+    )
+    return st.lists(one, max_size=4, unique_by=lambda sample: sample.image)
 
 
 def model_runs(

@@ -119,7 +119,9 @@ def _parameters(
             meaning = _sentence(info.help)
             if info.envvar:
                 meaning += f" Also `{info.envvar}`."
-            if value and parameter.default is not None:
+            if parameter.default is inspect.Parameter.empty:
+                meaning += " Required."
+            elif value and parameter.default is not None:
                 meaning += f" Default: `{parameter.default}`."
             options.append((f"{names} {value}".strip(), meaning))
     return arguments, options

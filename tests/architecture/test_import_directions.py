@@ -106,8 +106,12 @@ LIBRARIES: dict[str, set[str]] = {
     "platformdirs": {"layernext.cli", "layernext.client"},
     "av": {"layernext.stack.media"},
     "PIL": {"layernext.cli", "layernext.formats", "layernext.stack.media"},
+    "yaml": {"layernext.formats"},
+    "pyarrow": {"layernext.formats", "layernext.model"},
     "pycocotools": {"layernext.evaluation"},
     "numpy": {"layernext.evaluation", "layernext.stack.media", "layernext.stack.store"},
+    "matplotlib": {"layernext.evaluation"},
+    "pandas": {"layernext.model"},
     "sqlalchemy": {"layernext.stack.store"},
     "alembic": {"layernext.stack.store"},
     "obstore": {"layernext.stack.objects"},
@@ -128,9 +132,13 @@ ANYWHERE = {"msgspec", "typing_extensions", "tomli", "tomllib"}
 # Optional or slow to load: only inside the function that needs them.
 LATE_ONLY = {
     ("layernext.evaluation", "pycocotools"),
+    ("layernext.evaluation", "matplotlib"),
     ("layernext.formats", "PIL"),
+    ("layernext.formats", "pyarrow"),
     ("layernext.client", "rich"),
     ("layernext.cli", "PIL"),
+    ("layernext.model", "pandas"),
+    ("layernext.model", "pyarrow"),
 }
 
 
@@ -208,7 +216,8 @@ def test_outside_libraries_live_in_their_rooms():
             continue
         room = room_of(each.module)
         assert room is not None
-        is_late_where_it_must = (room, library) not in LATE_ONLY or each.is_late
+        is_late = each.is_late or each.is_for_types
+        is_late_where_it_must = (room, library) not in LATE_ONLY or is_late
         if room not in LIBRARIES.get(library, set()) or not is_late_where_it_must:
             wrong.append(str(each))
     assert wrong == []

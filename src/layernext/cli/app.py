@@ -16,6 +16,7 @@ from layernext.cli import (
     data,
     demo,
     doctor,
+    evaluate,
     exit_codes,
     files,
     keys,
@@ -91,6 +92,7 @@ def _common(
 for command in (
     convert.convert,
     convert.export,
+    evaluate.evaluate,
     serve.serve,
     demo.demo,
     data.upload,

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 
 from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
-from layernext.cli.output import counted, print_json, tell
-from layernext.formats import ConversionReport
+from layernext.cli.output import counted, print_json, tell, visible
+from layernext.formats import FORMATS, ConversionReport
 from layernext.formats import convert as convert_files
 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
@@ -17,13 +17,10 @@ Strict = Annotated[
     bool, typer.Option("--strict", help="Refuse what the format cannot hold; else it is listed.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
-TargetFormat = Annotated[
-    str,
-    typer.Option(
-        "--to",
-        help="layernext, coco, coco-results, yolo, yolo-segmentation, voc, labelme, cvat, "
-        "label-studio or csv.",
-    ),
+TargetFormat = Annotated[str, typer.Option("--to", help=f"{', '.join(FORMATS)}.")]
+Instances = Annotated[
+    Path | None,
+    typer.Option("--instances", help="For coco-results: the COCO file whose numbers they have."),
 ]
 
 
@@ -38,6 +35,11 @@ def convert(
         Path | None,
         typer.Option("--images", help="Folder with the images, if the source lacks their sizes."),
     ] = None,
+    instances: Instances = None,
+    copy_images: Annotated[
+        bool,
+        typer.Option("--copy-images", help="Lay the images of --images beside YOLO's or VOC's."),
+    ] = False,
     overwrite: Overwrite = False,
     strict: Strict = False,
     as_json: AsJson = False,
@@ -45,10 +47,11 @@ def convert(
     """Convert annotations from one format to another, without a stack.
 
     What the target's format cannot hold is counted and listed, with the first place of each kind.
+    docs/formats.md says what each holds. A file that ends in .gz or .zst is compressed.
 
     Examples:
 
-        layernext convert instances.json labels/ --to yolo
+        layernext convert instances.json labels/ --to yolo --images photos/ --copy-images
 
         layernext convert labels/ out.csv --to csv --images photos/ --json
     """
@@ -58,6 +61,8 @@ def convert(
         target_format,
         source_format=source_format,
         images=images,
+        instances=instances,
+        copy_images=copy_images,
         overwrite=overwrite,
         strict=strict,
     )
@@ -114,5 +119,11 @@ def _show(report: ConversionReport, as_json: bool) -> None:
         return
     images = counted(report.images, "image")
     tell(f"{images} with {counted(report.annotations, 'annotation')} in {report.path}")
-    for what, (count, first) in report.losses.items():
-        tell(f"not kept: {what}, {count:,} times, first at {first}")
+    tell_losses(report.losses, "not kept")
+
+
+def tell_losses(losses: dict[str, tuple[int, str]], what_became: str) -> None:
+    """A line for each kind of loss, with its first place."""
+    for what, (count, first) in losses.items():
+        often = "once, at" if count == 1 else f"{count:,} times, first at"
+        tell(f"{what_became}: {visible(what)}, {often} {visible(first)}")

@@ -10,11 +10,12 @@ import typer
 
 from layernext.cli import exit_codes
 from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
+from layernext.cli.convert import Instances, tell_losses
 from layernext.cli.listings import KINDS
 from layernext.cli.output import Interrupted, counted, print_json, say, tell, visible
 from layernext.client import validate_file
 from layernext.errors import DataError
-from layernext.formats import DEFAULT_PROBLEM_LIMIT, detect_geometry
+from layernext.formats import DEFAULT_PROBLEM_LIMIT, detect_format, detect_geometry
 
 FileGeometry = Annotated[
     Literal["rectangle", "polygon", "line"] | None,
@@ -27,8 +28,20 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
 def upload(
     collection: Annotated[str, typer.Argument(help="Collection, such as path1/path2.")],
     run: Annotated[str, typer.Argument(help="Name of the model run or ground truth.")],
-    file: Annotated[Path, typer.Argument(help="LayerNext JSON: plain, .gz or .zst.")],
+    file: Annotated[Path, typer.Argument(help="File or folder; LayerNext JSON or another format.")],
+    source_format: Annotated[
+        str | None,
+        typer.Option("--from", help="The file's format, as in convert; found out if left out."),
+    ] = None,
     geometry: FileGeometry = None,
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", help="Folder with the images, if the file lacks their sizes."),
+    ] = None,
+    instances: Instances = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Refuse what is not read; else it is listed.")
+    ] = False,
     ground_truth: Annotated[
         bool, typer.Option("--ground-truth", help="Upload as ground truth.")
     ] = False,
@@ -52,23 +65,32 @@ def upload(
     """Upload a model run or ground truth from a file.
 
     Each image's annotation set of this run is replaced whole. Repeating an upload changes nothing.
-    With a file that is not valid nothing is sent.
+    With a file that is not valid nothing is sent. LayerNext JSON is sent as it stands; of another
+    format, what is not read is counted and listed.
 
     Examples:
 
         layernext upload path1/path2 "test model v1.0.1" example_bbox.json --geometry rectangle
 
         layernext upload kitchen truth labels.json.zst --ground-truth --json
+
+        layernext upload kitchen truth labels/ --from yolo --images photos/ --ground-truth
     """
+    kind = source_format or detect_format(file)
+    is_ours = kind in {"layernext", "layernext-v1"}
     with connect(api_key, secret, url, config) as client:
         try:
             report = client.upload_modelrun(
                 collection,
                 run,
                 file,
-                geometry=geometry or detect_geometry(file),
+                geometry=geometry or detect_geometry(file) if is_ours else geometry,
                 ground_truth=ground_truth,
                 normalized=normalized,
+                format=None if is_ours else kind,
+                images=images,
+                instances=instances,
+                strict=strict,
                 validate=validate,
                 resume=resume,
                 progress=False if quiet else None,
@@ -94,6 +116,7 @@ def upload(
         )
         # `tell` takes line breaks at the end of a line for ours.
         tell(f"new labels: {visible(', '.join(shown))}{more}")
+    tell_losses(report.losses, "not read")
     sent = counted(report.bytes_sent, "byte")
     tell(f"{sent} in {counted(report.batches, 'request')}, {report.seconds:.2f} s")
 

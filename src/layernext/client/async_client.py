@@ -1009,11 +1009,15 @@ class AsyncLayerNextClient:
         geometry: str | None = None,
         ground_truth: bool = False,
         normalized: bool = False,
+        format: str | None = None,
+        images: str | os.PathLike[str] | None = None,
+        instances: str | os.PathLike[str] | None = None,
+        strict: bool = False,
         validate: Validate = "first",
         resume: bool = False,
         progress: ProgressChoice = None,
     ) -> UploadReport:
-        """Upload a run from any iterable of annotation sets, or from a file.
+        """Upload a run from any iterable of annotation sets, or from a file of any format.
 
         See `LayerNextClient.upload_modelrun`.
         """
@@ -1026,6 +1030,38 @@ class AsyncLayerNextClient:
             geometry=geometry,
             ground_truth=ground_truth,
             normalized=normalized,
+            format=format,
+            images=images,
+            instances=instances,
+            strict=strict,
+            validate=validate,
+            resume=resume,
+            progress=progress,
+        )
+
+    async def upload_annotation_from_cocojson(
+        self,
+        file_path: str | os.PathLike[str],
+        collection: str | None = None,
+        run: str | None = None,
+        *,
+        ground_truth: bool = True,
+        strict: bool = False,
+        validate: Validate = "first",
+        resume: bool = False,
+        progress: ProgressChoice = None,
+    ) -> UploadReport:
+        """Upload a file of COCO instances: its labels and its annotations.
+
+        See `LayerNextClient.upload_annotation_from_cocojson`.
+        """
+        return await in_thread(
+            self._client.upload_annotation_from_cocojson,
+            file_path,
+            collection,
+            run,
+            ground_truth=ground_truth,
+            strict=strict,
             validate=validate,
             resume=resume,
             progress=progress,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from msgspec import field
+
 from layernext.client.file_reports import (
     FailedFile,
     FileDownloadReport,
@@ -35,6 +37,8 @@ class UploadReport(Record, frozen=True, kw_only=True):
         bytes_sent: request bodies, as they went over the wire.
         seconds: from start to end.
         job_id: by which the stack knows the upload; None if it did not say.
+        losses: of a file in another format, what was not read of it: what, how often, and where it was
+            first.
     """
 
     collection: str | None
@@ -49,6 +53,7 @@ class UploadReport(Record, frozen=True, kw_only=True):
     bytes_sent: int
     seconds: float
     job_id: str | None = None
+    losses: dict[str, tuple[int, str]] = field(default_factory=dict)
 
     @property
     def annotations_per_second(self) -> float:

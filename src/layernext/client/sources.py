@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -16,7 +16,16 @@ import msgspec
 
 from layernext.client.progress import ProgressChoice, show_progress
 from layernext.errors import ConfigurationError, DataError, Problem
-from layernext.formats import DEFAULT_PROBLEM_LIMIT, FileSummary, Spans, check_file, iter_file
+from layernext.formats import (
+    DEFAULT_PROBLEM_LIMIT,
+    FileSummary,
+    Losses,
+    Sample,
+    Spans,
+    check_file,
+    iter_file,
+    merged,
+)
 from layernext.model import Annotation, Geometry, ImageAnnotations, ImageDecoder
 
 Validate: TypeAlias = Literal["first", "stream"]
@@ -63,8 +72,7 @@ class FileSource:
     def __init__(
         self, path: str | os.PathLike[str], geometry: Geometry | None, validate: Validate
     ) -> None:
-        if validate not in {"first", "stream"}:
-            raise ConfigurationError(f"validate is {validate!r}, must be 'first' or 'stream'")
+        check_validate(validate)
         self._path = Path(path)
         self._geometry = geometry
         self._spans: Spans | None = None
@@ -105,6 +113,67 @@ def check_with_progress(
     """`formats.check_file` with progress."""
     with show_progress(progress, f"checking {Path(path).name}", None) as advance:
         return check_file(path, geometry, limit=limit, on_image=lambda: advance(1), spans=spans)
+
+
+class FormatSource:
+    """A file or folder in another format; see `layernext.formats.read_format`.
+
+    Args:
+        path: the file or folder.
+        read: gives its images, what is not read of them noted in its argument; may be called again.
+        validate: see `Validate`.
+        strict: refuse what is not read.
+    """
+
+    is_repeatable = True
+
+    def __init__(
+        self,
+        path: Path,
+        read: Callable[[Losses], Iterator[Sample]],
+        validate: Validate,
+        *,
+        strict: bool = False,
+    ) -> None:
+        check_validate(validate)
+        self._path, self._read, self._validate, self._strict = path, read, validate, strict
+        self.total: int | None = None
+        self.losses: dict[str, tuple[int, str]] = {}
+
+    def prepare(self, progress: ProgressChoice) -> None:
+        """Read all of it once, if that is to happen before anything is sent.
+
+        Raises:
+            FormatError, DataError: something in it is not right, with file and place.
+        """
+        if self._validate == "first":
+            count = 0
+            with show_progress(progress, f"checking {self._path.name}", None) as advance:
+                for _ in self.lines():
+                    count += 1
+                    advance(1)
+            self.total = count
+
+    def lines(self) -> Iterator[bytes]:
+        """See `Source`."""
+        losses = Losses(strict=self._strict)
+        self.losses = losses.found
+        decoder = ImageDecoder(None)
+        for index, sample in enumerate(merged(self._read(losses), losses)):
+            one = ImageAnnotations(image=sample.image, annotations=sample.annotations)
+            raw = msgspec.json.encode(one)
+            decoder.decode(raw, index=index, file=self._path.name)
+            yield raw
+
+
+def check_validate(validate: str) -> None:
+    """Refuse a word that is none of `Validate`.
+
+    Raises:
+        ConfigurationError: it is another one.
+    """
+    if validate not in {"first", "stream"}:
+        raise ConfigurationError(f"validate is {validate!r}, must be 'first' or 'stream'")
 
 
 class ItemSource:

@@ -28,7 +28,7 @@ from layernext.client.connection import Connection
 from layernext.client.progress import Advance, ProgressChoice, show_progress
 from layernext.client.published_upload import upload_published
 from layernext.client.reports import UploadReport
-from layernext.client.sources import FileSource, Source
+from layernext.client.sources import FileSource, FormatSource, Source
 from layernext.errors import Conflict, DataError, LayerNextError, Problem, UploadIncomplete
 from layernext.wire import native
 from layernext.wire.native import BatchResult, FinishRequest, UploadRequest, UploadState
@@ -233,7 +233,7 @@ def upload(
         NotAuthenticated, NotAllowed: before anything was sent.
     """
     started = time.monotonic()
-    if isinstance(source, FileSource):
+    if isinstance(source, FileSource | FormatSource):
         source.prepare(progress)
     offer = connection.native
     if offer is None:

@@ -18,7 +18,23 @@ from layernext.evaluation.chamfer import chamfer_distance
 from layernext.evaluation.changes import RunPairing, cohen_kappa
 from layernext.evaluation.comparison import compare_evaluations, iter_image_differences
 from layernext.evaluation.evaluator import Evaluator
-from layernext.evaluation.files import evaluate_files, evaluate_files_to_evaluator
+from layernext.evaluation.figures import (
+    comparison_figures,
+    confidence_figure,
+    confusion_figure,
+    difference_figure,
+    error_figure,
+    evaluation_figures,
+    figure_bytes,
+    precision_recall_figure,
+    reliability_figure,
+    save_figures,
+)
+from layernext.evaluation.files import (
+    evaluate_files,
+    evaluate_files_to_evaluator,
+    find_geometry,
+)
 from layernext.evaluation.image import match_image
 from layernext.evaluation.lanes import lane_iou
 from layernext.evaluation.packing import Source
@@ -33,9 +49,20 @@ __all__ = [
     "chamfer_distance",
     "cohen_kappa",
     "compare_evaluations",
+    "comparison_figures",
+    "confidence_figure",
+    "confusion_figure",
+    "difference_figure",
+    "error_figure",
     "evaluate_files",
     "evaluate_files_to_evaluator",
+    "evaluation_figures",
+    "figure_bytes",
+    "find_geometry",
     "iter_image_differences",
     "lane_iou",
     "match_image",
+    "precision_recall_figure",
+    "reliability_figure",
+    "save_figures",
 ]

@@ -6,7 +6,8 @@ the numbers are the same to the last digits.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeAlias
 
 import numpy as np
 from msgspec import Struct
@@ -14,12 +15,19 @@ from numpy.typing import NDArray
 
 from layernext.evaluation.packing import FloatArray, IndexArray
 from layernext.evaluation.parts import Part
-from layernext.model import EvaluationSettings
+from layernext.model import EvaluationSettings, Protocol
 
 RECALLS = np.linspace(0.0, 1.0, 101)
 """Where COCO reads precision (params.recThrs)."""
 
 _TINY = np.spacing(1)
+
+Integral: TypeAlias = Callable[[IndexArray, IndexArray, int], float]
+"""Average precision of one label.
+
+Of the places of its true positives, rising; of how many annotations count up to each of these, itself
+included; and of how many truths there are, at least one.
+"""
 
 
 class Averages(Struct):
@@ -56,6 +64,7 @@ def averages(
     """
     thresholds, areas = len(settings.thresholds), len(settings.areas)
     limits = settings.max_annotations
+    integral = integral_for(settings)
     precision = np.full((label_count, thresholds, areas), np.nan)
     recall = np.full((label_count, thresholds, areas, len(limits)), np.nan)
     truths = np.zeros((label_count, areas), np.int64)
@@ -71,30 +80,64 @@ def averages(
             for threshold in range(thresholds):
                 bit = np.uint64(threshold * areas + area)
                 hits = np.flatnonzero((matched >> bit) & np.uint64(1))
-                counted = np.cumsum((ignored >> bit) & np.uint64(1) == 0)
-                precision[code, threshold, area] = _coco_average(hits, counted, total)
+                counted = np.cumsum((ignored >> bit) & np.uint64(1) == 0)[hits]
+                precision[code, threshold, area] = integral(hits, counted, int(total))
                 recall[code, threshold, area] = [
                     np.count_nonzero(rank[hits] < limit) / total for limit in limits
                 ]
     return Averages(precision, recall, truths)
 
 
-def _coco_average(hits: IndexArray, counted: IndexArray, total: int) -> float:
-    """Mean over 101 recalls of the highest precision at this recall or more.
+def _best_from_here(hits: IndexArray, counted: IndexArray, tiny: float = 0.0) -> FloatArray:
+    """(K,) the highest precision at each true positive or any later one.
 
-    Args:
-        hits: places of the true positives, rising.
-        counted: (N,) how many annotations count up to each place.
-        total: truths, at least one.
+    Precision is highest, and recall rises, at true positives: no other place matters.
     """
-    if not len(hits):
-        return 0.0
-    found = np.arange(1, len(hits) + 1, dtype=float)
-    # Precision is highest and recall rises at true positives, so no other place matters.
-    precision = found / (counted[hits] + _TINY)
-    best = np.maximum.accumulate(precision[::-1])[::-1]
-    places = np.searchsorted(found / total, RECALLS, side="left")
-    return float(np.sum(best[places[places < len(best)]]) / len(RECALLS))
+    precision = np.arange(1, len(hits) + 1, dtype=float) / (counted + tiny)
+    best: FloatArray = np.maximum.accumulate(precision[::-1])[::-1]
+    return best
+
+
+def coco_integral(hits: IndexArray, counted: IndexArray, total: int) -> float:
+    """Mean over 101 recalls of the highest precision at this recall or more."""
+    return _at_recalls(_best_from_here(hits, counted, _TINY), total, RECALLS)
+
+
+def voc2007_integral(hits: IndexArray, counted: IndexArray, total: int) -> float:
+    """Mean over 11 recalls of the highest precision at this recall or more.
+
+    Source: VOCevaldet.m of the development kit of 2007 to 2009.
+    """
+    return _at_recalls(_best_from_here(hits, counted), total, np.arange(0.0, 1.1, 0.1))
+
+
+def area_integral(hits: IndexArray, counted: IndexArray, total: int) -> float:
+    """Area under the curve of the highest precision at each recall or more.
+
+    Source: VOCap.m of the development kit from 2010 on.
+    """
+    return float(np.sum(_best_from_here(hits, counted)) / total)
+
+
+def _at_recalls(best: FloatArray, total: int, recalls: FloatArray) -> float:
+    places = np.searchsorted(np.arange(1, len(best) + 1) / total, recalls, side="left")
+    return float(np.sum(best[places[places < len(best)]]) / len(recalls))
+
+
+INTEGRALS: dict[Protocol, Integral] = {
+    "coco": coco_integral,
+    "lvis": coco_integral,
+    "voc": area_integral,
+    "voc2007": voc2007_integral,
+    "lane-f1": coco_integral,
+    "chamfer": area_integral,
+}
+
+
+def integral_for(settings: EvaluationSettings) -> Integral:
+    """How completed settings make an average of a curve."""
+    assert settings.protocol is not None  # noqa: S101 - they are completed
+    return INTEGRALS[settings.protocol]
 
 
 def mean(values: FloatArray) -> float | None:

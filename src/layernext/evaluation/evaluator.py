@@ -9,8 +9,15 @@ from typing import Any
 import numpy as np
 
 from layernext.errors import DataError, Problem
-from layernext.evaluation.averages import Averages, averages, iter_labels, summary
+from layernext.evaluation.averages import (
+    Averages,
+    averages,
+    integral_for,
+    iter_labels,
+    summary,
+)
 from layernext.evaluation.curves import Best, calibration, curve
+from layernext.evaluation.error_costs import error_kinds
 from layernext.evaluation.measures import measure_for
 from layernext.evaluation.packing import AnySet, IndexArray, LabelCodes, Packer, Source
 from layernext.evaluation.parts import Part, concatenate, in_order, match_batch, relabelled
@@ -253,7 +260,7 @@ class Evaluator:
                 if has_confidence
                 else None
             ),
-            errors=None,
+            errors=error_kinds(part, len(labels), integral_for(self.settings), self._background),
             slices=[],
         )
 
@@ -276,6 +283,11 @@ class Evaluator:
     def _match_threshold(self) -> float:
         assert self.settings.match_threshold is not None  # noqa: S101 - they are completed
         return self.settings.match_threshold
+
+    @property
+    def _background(self) -> float:
+        assert self.settings.background_threshold is not None  # noqa: S101 - they are completed
+        return self.settings.background_threshold
 
     @property
     def _sign(self) -> float:

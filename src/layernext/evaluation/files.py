@@ -23,8 +23,10 @@ from msgspec import Struct
 from layernext.errors import DataError, FormatError, Problem
 from layernext.evaluation.evaluator import Evaluator
 from layernext.evaluation.packing import Source
-from layernext.formats import Spans, detect_geometry, iter_raw_images, open_decompressed
+from layernext.formats import Spans, detect_geometry, iter_file, iter_raw_images, open_decompressed
 from layernext.model import (
+    DEFAULT_PROTOCOLS,
+    EvaluatedGeometry,
     Evaluation,
     EvaluationSettings,
     Geometry,
@@ -47,6 +49,15 @@ class _Named(Struct, gc=False):
     image: str
 
 
+class _Typed(Struct, gc=False):
+    type: str | None = None
+
+
+class _TypedImage(Struct, gc=False):
+    annotations: list[_Typed]
+
+
+_decode_types = msgspec.json.Decoder(_TypedImage).decode
 _decode_name = msgspec.json.Decoder(_Named).decode
 
 
@@ -59,6 +70,25 @@ class _Task(Struct, frozen=True, kw_only=True):
     truth: Source
     run: Source
     images: list[tuple[str, Place, Place | None]]
+
+
+def find_geometry(path: str | os.PathLike[str]) -> EvaluatedGeometry | None:
+    """The geometry of a file's first annotation that can be evaluated; None if there is none.
+
+    Raises:
+        FormatError: the JSON is broken.
+    """
+    form = detect_geometry(path)
+    for raw in iter_file(path):
+        try:
+            annotations = _decode_types(raw).annotations
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return None  # the evaluation that follows names the problem
+        for one in annotations:
+            for geometry in DEFAULT_PROTOCOLS:
+                if geometry == (one.type or form):
+                    return geometry
+    return None
 
 
 def evaluate_files(

@@ -60,6 +60,54 @@ def repeat_bits(of_areas: NDArray[np.uint64], thresholds: int, areas: int) -> Bi
     return bits
 
 
+def best_pairs(pairs: Pairs) -> IndexArray:
+    """For each annotation that has pairs the place of its best; of equals the first.
+
+    Args:
+        pairs: sorted by annotation.
+    """
+    if not len(pairs.run):
+        return np.zeros(0, np.int64)
+    starts = np.flatnonzero(np.diff(pairs.run, prepend=-1))
+    highest = np.maximum.reduceat(pairs.similarity, starts)
+    lengths = np.diff(np.append(starts, len(pairs.run)))
+    places = np.flatnonzero(pairs.similarity == np.repeat(highest, lengths))
+    first: IndexArray = places[np.diff(pairs.run[places], prepend=-1) != 0]
+    return first
+
+
+def match_by_claim(pairs: Pairs, count: int, reached: BitArray, ignored: BitArray) -> Matches:
+    """Let each annotation claim the truth that it is most like; the most confident gets it.
+
+    Unlike in `match_greedily` there is no second choice: whoever comes late to its truth is wrong.
+
+    Source: VOCevaldet.m of the Pascal VOC development kit. Nuscenes and MapTR match distances so.
+
+    Args:
+        pairs: as in `match_greedily`; all annotations of a truth's pairs are of one group.
+        count: of annotations.
+        reached: (P,) the combinations whose threshold the pair reaches.
+        ignored: (M,) the combinations in which a truth does not count.
+    """
+    matched = np.zeros(count, np.uint64)
+    of_ignored = np.zeros(count, np.uint64)
+    truth = np.full(count, -1, np.int64)
+    similarity = np.zeros(count)
+    best = best_pairs(pairs)
+    runs, truths, bits = pairs.run[best], pairs.truth[best], reached[best]
+    of_ignored[runs] = bits & ignored[truths]
+    matched[runs] = of_ignored[runs]
+    for number in range(int(bits.max()).bit_length() if len(bits) else 0):
+        bit = np.uint64(1 << number)
+        claims = np.flatnonzero(bits & ~ignored[truths] & bit)
+        first = claims[np.unique(truths[claims], return_index=True)[1]]
+        matched[runs[first]] |= bit
+    hit = matched[runs] != 0
+    truth[runs[hit]] = truths[hit]
+    similarity[runs[hit]] = pairs.similarity[best][hit]
+    return Matches(matched, of_ignored, truth, similarity)
+
+
 def match_greedily(
     pairs: Pairs,
     group: IndexArray,

@@ -1,6 +1,6 @@
 """What is kept of a batch of images once it is matched: a few numbers an annotation, no shapes.
 
-A `Part` is all that grows while an evaluation runs: some 50 bytes an annotation of the run, 20 a
+A `Part` is all that grows while an evaluation runs: some 55 bytes an annotation of the run, 20 a
 truth. Parts of different images can be made anywhere and put together in any order.
 """
 
@@ -14,9 +14,11 @@ from msgspec.structs import fields as struct_fields
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from layernext.evaluation.error_kinds import kinds_of
 from layernext.evaluation.matching import (
     BitArray,
     Matches,
+    match_by_claim,
     match_greedily,
     repeat_bits,
     threshold_bits,
@@ -41,6 +43,8 @@ class Part(Struct):
         found: (N,) the truth found at the match threshold, as index in the part, or -1.
         similarity: (N,) of that pair.
         is_ignored: (N,) counts neither for nor against at the match threshold.
+        error: (N,) kind of the error at the match threshold, of `error_kinds.Kind`.
+        about: (N,) the truth that a wrong place or label is about, or -1.
         truth_image, truth_label: (M,).
         truth_ignored: (M,) bit ``a``: the truth does not count at this size.
         found_by: (M,) the annotation that found it at the match threshold, or -1.
@@ -57,6 +61,8 @@ class Part(Struct):
     found: Int32Array
     similarity: Float32Array
     is_ignored: BoolArray
+    error: NDArray[np.uint8]
+    about: Int32Array
     truth_image: Int32Array
     truth_label: Int32Array
     truth_ignored: BitArray
@@ -66,8 +72,11 @@ class Part(Struct):
     pair_similarity: Float32Array
 
 
+CLAIM_PROTOCOLS = {"voc", "voc2007", "chamfer"}
+"""Whose annotations have no second choice; the others match as COCO does."""
+
 _RUN_INDEXES = ("found_by", "pair_run")
-_TRUTH_INDEXES = ("found", "pair_truth")
+_TRUTH_INDEXES = ("found", "about", "pair_truth")
 _IMAGE_INDEXES = ("image", "truth_image")
 _LABELS = ("label", "truth_label")
 _PAIRS = ("pair_run", "pair_truth", "pair_similarity")
@@ -152,7 +161,9 @@ def match_batch(
     thresholds = tuple(sign * each for each in settings.thresholds)
     assert settings.match_threshold is not None  # noqa: S101 - they are completed
     match_threshold = sign * settings.match_threshold
-    floor = min(*thresholds, match_threshold)
+    assert settings.background_threshold is not None  # noqa: S101 - likewise
+    background_threshold = sign * settings.background_threshold
+    floor = min(*thresholds, match_threshold, background_threshold)
     pairs = measure.candidates(run, truth, floor, image_whs)
     is_same = run.label[pairs.run] == truth.label[pairs.truth]
     same = pairs.where(is_same)
@@ -161,23 +172,20 @@ def match_batch(
     areas = len(settings.areas)
     truth_ignored = _outside(truth.area, settings)
     truth_ignored[truth.ignore] = (1 << areas) - 1
-    matches = match_greedily(
-        same,
-        group,
-        threshold_bits(same.similarity, thresholds, areas),
-        repeat_bits(truth_ignored, len(thresholds), areas),
-        truth.crowd,
-    )
+
+    def matched(thresholds: tuple[float, ...], ignored: BitArray, areas: int) -> Matches:
+        reached = threshold_bits(same.similarity, thresholds, areas)
+        ignored = repeat_bits(ignored, len(thresholds), areas)
+        if settings.protocol in CLAIM_PROTOCOLS:
+            return match_by_claim(same, run.count, reached, ignored)
+        return match_greedily(same, group, reached, ignored, truth.crowd)
+
+    matches = matched(thresholds, truth_ignored, areas)
     outside = repeat_bits(_outside(run.area, settings), len(thresholds), areas)
-    plain = match_greedily(
-        same,
-        group,
-        threshold_bits(same.similarity, (match_threshold,), 1),
-        truth.ignore.astype(np.uint64),
-        truth.crowd,
-    )
+    plain = matched((match_threshold,), truth.ignore.astype(np.uint64), 1)
     is_ignored = plain.ignored != 0
     found = np.where(is_ignored, -1, plain.truth)
+    error, about = kinds_of(pairs, run, truth, plain, match_threshold, background_threshold)
     other = _other_labels(pairs, is_same, plain, truth, match_threshold)
     return Part(
         image=run.image.astype(np.int32),
@@ -189,6 +197,8 @@ def match_batch(
         found=found.astype(np.int32),
         similarity=plain.similarity.astype(np.float32),
         is_ignored=is_ignored,
+        error=error,
+        about=about,
         truth_image=truth.image.astype(np.int32),
         truth_label=truth.label.astype(np.int32),
         truth_ignored=truth_ignored,

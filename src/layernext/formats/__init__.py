@@ -1,25 +1,30 @@
 """Reading and writing files, as streams."""
 
+from layernext.formats.coco import read_coco, read_coco_labels
 from layernext.formats.compression import create_compressed, open_decompressed
 from layernext.formats.conversion import (
     FORMATS,
     ConversionReport,
+    ExportOptions,
+    check_format,
     convert,
-    in_pixels,
+    merged,
     read_format,
     write_export,
 )
+from layernext.formats.detection import detect_format
+from layernext.formats.json_stream import Spans
 from layernext.formats.layernext_json import (
     DEFAULT_PROBLEM_LIMIT,
     FileSummary,
     FileWriter,
-    Spans,
     check_file,
     create_file,
     detect_geometry,
     iter_file,
     iter_raw_images,
 )
+from layernext.formats.pixels import in_pixels
 from layernext.formats.samples import Losses, Sample, safe_relative
 from layernext.formats.xml_formats import voc_xml
 from layernext.formats.yolo import yolo_line
@@ -28,20 +33,26 @@ __all__ = [
     "DEFAULT_PROBLEM_LIMIT",
     "FORMATS",
     "ConversionReport",
+    "ExportOptions",
     "FileSummary",
     "FileWriter",
     "Losses",
     "Sample",
     "Spans",
     "check_file",
+    "check_format",
     "convert",
     "create_compressed",
     "create_file",
+    "detect_format",
     "detect_geometry",
     "in_pixels",
     "iter_file",
     "iter_raw_images",
+    "merged",
     "open_decompressed",
+    "read_coco",
+    "read_coco_labels",
     "read_format",
     "safe_relative",
     "voc_xml",

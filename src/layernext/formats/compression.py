@@ -167,6 +167,15 @@ def create_compressed(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         temporary.unlink(missing_ok=True)
 
 
+def open_output(path: Path) -> BinaryIO:
+    """A new file to write to, compressed if its name ends in ``.gz`` or ``.zst``; no temporary file."""
+    if path.suffix == ".gz":
+        return cast("BinaryIO", gzip.open(path, "wb", compresslevel=6))
+    if path.suffix == ".zst":
+        return cast("BinaryIO", zstandard.open(path, "wb"))
+    return path.open("wb")
+
+
 @contextmanager
 def _packed(plain: BinaryIO, kind: str) -> Iterator[BinaryIO]:
     """A stream that compresses into `plain` as the ending `kind` says; `plain` stays open."""

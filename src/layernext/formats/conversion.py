@@ -3,51 +3,41 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from layernext.errors import ConfigurationError, DataError, FormatError, Problem
-from layernext.formats.coco import CocoWriter, read_coco
+from layernext.errors import ConfigurationError, DataError, Problem
+from layernext.formats.coco import CocoWriter, read_coco, read_instances, read_results
+from layernext.formats.detection import detect_format
 from layernext.formats.json_formats import (
-    CsvWriter,
     LabelmeWriter,
     LabelStudioWriter,
-    read_csv,
     read_label_studio,
     read_labelme,
 )
-from layernext.formats.layernext_json import create_file, detect_geometry, iter_file
+from layernext.formats.layernext_samples import (
+    LayerNextV1Writer,
+    LayerNextWriter,
+    read_layernext,
+)
+from layernext.formats.masks import MaskWriter
+from layernext.formats.pixels import Sizes, image_sizes, size_in
 from layernext.formats.samples import (
     Losses,
     Sample,
     SampleWriter,
     atomic_target,
     safe_relative,
-    write_durably,
 )
+from layernext.formats.tables import CsvWriter, ParquetWriter, read_csv, read_parquet
 from layernext.formats.xml_formats import CvatWriter, VocWriter, read_cvat, read_voc
 from layernext.formats.yolo import YoloWriter, read_yolo
-from layernext.model import (
-    Annotation,
-    ImageAnnotations,
-    ImageDecoder,
-    Line,
-    Points,
-    Polygon,
-    Rectangle,
-    decode_trusted,
-)
-
-FormatName: TypeAlias = Literal[
-    "layernext", "coco", "coco-results", "yolo", "yolo-segmentation", "voc", "labelme", "cvat",
-    "label-studio", "csv",
-]  # fmt: skip
-
-IMAGE_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
 
 
 class Format(Struct, frozen=True):
@@ -55,32 +45,59 @@ class Format(Struct, frozen=True):
 
     Attributes:
         name: as users write it.
+        ending: of its file; of a folder that is packed.
         is_folder: whether it is a folder of files.
         needs_size: whether it cannot be written without the images' sizes.
+        is_read: whether it is read, too.
+        keeps_runs: whether it says of which model run or ground truth an annotation is.
         about: one line.
     """
 
-    name: FormatName
+    name: str
+    ending: str
     is_folder: bool
     needs_size: bool
+    is_read: bool
+    keeps_runs: bool
     about: str
 
 
 FORMATS: dict[str, Format] = {
     each.name: each
     for each in (
-        Format("layernext", False, False, "LayerNext JSON v2; v1 is read, too"),
-        Format("coco", False, False, "COCO instances: boxes and polygons"),
-        Format("coco-results", False, False, "COCO results: boxes and polygons with scores"),
-        Format("yolo", True, True, "YOLO detection: boxes"),
-        Format("yolo-segmentation", True, True, "YOLO segmentation: polygons"),
-        Format("voc", True, True, "Pascal VOC: boxes"),
-        Format("labelme", True, True, "LabelMe: every shape"),
-        Format("cvat", False, True, "CVAT XML for images 1.1: every shape, attributes"),
-        Format("label-studio", False, True, "Label Studio JSON: boxes and polygons"),
-        Format("csv", False, False, "a row for each annotation: everything"),
+        Format("layernext", ".json", False, False, True, False, "LayerNext JSON v2; v1 is read"),
+        Format("layernext-v1", ".json", False, False, True, False, "LayerNext JSON v1"),
+        Format("coco", ".json", False, False, True, False, "COCO instances"),
+        Format("coco-results", ".json", False, False, True, False, "COCO results, with scores"),
+        Format("yolo", ".zip", True, True, True, False, "YOLO detection"),
+        Format("yolo-segmentation", ".zip", True, True, True, False, "YOLO segmentation"),
+        Format("voc", ".zip", True, True, True, False, "Pascal VOC"),
+        Format("labelme", ".zip", True, True, True, False, "LabelMe"),
+        Format("cvat", ".xml", False, True, True, False, "CVAT XML for images 1.1"),
+        Format("label-studio", ".json", False, True, True, False, "Label Studio JSON"),
+        Format("csv", ".csv", False, False, True, True, "a row for each annotation"),
+        Format("parquet", ".parquet", False, False, True, True, "a row for each annotation"),
+        Format("masks", ".zip", True, True, False, False, "class numbers as pixels, PNG"),
     )
 }
+
+REFUSED = {
+    "tfrecord": "TFRecord is not written: it would take TensorFlow; write coco or parquet, which "
+    "TensorFlow's own tools turn into it",
+}
+
+
+def check_format(name: str) -> Format:
+    """The format of this name.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    if name in REFUSED:
+        raise ConfigurationError(REFUSED[name])
+    if name not in FORMATS:
+        raise ConfigurationError(f"there is no format {name!r}; there are {', '.join(FORMATS)}")
+    return FORMATS[name]
 
 
 class ConversionReport(Struct, frozen=True, kw_only=True):
@@ -114,181 +131,109 @@ class ConversionReport(Struct, frozen=True, kw_only=True):
         }
 
 
-class _LayerNextWriter:
-    """Writes LayerNext JSON v2."""
-
-    def __init__(self, path: Path, losses: Losses) -> None:
-        self._losses = losses
-        self._context = create_file(path)
-        self._writer = self._context.__enter__()
-
-    def write(self, sample: Sample) -> None:
-        import msgspec  # noqa: PLC0415 - one call
-
-        if sample.split:
-            self._losses.note("the split", sample.image)
-        one = ImageAnnotations(image=sample.image, annotations=sample.annotations)
-        self._writer.write(msgspec.json.encode(one))
-
-    def close(self) -> None:
-        self._context.__exit__(None, None, None)
-
-
 def read_format(
-    path: Path, name: str, *, losses: Losses | None = None, images: Path | None = None
+    path: Path,
+    name: str,
+    *,
+    losses: Losses | None = None,
+    images: Path | None = None,
+    instances: Path | None = None,
 ) -> Iterator[Sample]:
-    """The images of a file or folder in one of the `FORMATS`.
+    """The images of a file or folder in one of the `FORMATS`, as a stream.
 
     Args:
         path: the file or folder.
         name: of the format.
         losses: gathers what is in there and cannot be read.
         images: folder with the images, where the format does not say how large they are.
+        instances: for COCO results: the file of instances that they refer to.
 
     Raises:
-        ConfigurationError: there is no such format, or it is not read.
+        ConfigurationError: there is no such format, it is not read, or something that it needs is missing.
         FormatError, DataError: it is no such file, with the place.
     """
+    if not check_format(name).is_read:
+        raise ConfigurationError(f"{name} is written, not read")
+    if name == "coco-results" and instances is None:
+        raise ConfigurationError(
+            "COCO results have numbers for images and labels",
+            hint="give the file of instances that they are of",
+        )
     sizes = image_sizes(images) if images is not None else {}
-    found = losses or Losses()
+    for sample in _read(path, name, losses or Losses(), sizes, instances):
+        width, height = size_in(sizes, sample.image)
+        is_new = width is not None and sample.width is None
+        yield replace(sample, width=width, height=height) if is_new else sample
+
+
+def _read(
+    path: Path, name: str, losses: Losses, sizes: Sizes, instances: Path | None
+) -> Iterator[Sample]:
     readers: dict[str, Callable[[], Iterator[Sample]]] = {
-        "layernext": lambda: _read_layernext(path),
-        "coco": lambda: read_coco(path, found),
+        "layernext": lambda: read_layernext(path, sizes),
+        "layernext-v1": lambda: read_layernext(path, sizes),
+        "coco": lambda: read_coco(path, losses),
+        "coco-results": lambda: read_results(path, read_instances(instances or path), losses),
         "yolo": lambda: read_yolo(path, sizes or image_sizes(path / "images")),
         "yolo-segmentation": lambda: read_yolo(path, sizes or image_sizes(path / "images")),
-        "voc": lambda: read_voc(path),
-        "labelme": lambda: read_labelme(path),
-        "cvat": lambda: read_cvat(path),
-        "label-studio": lambda: read_label_studio(path),
+        "voc": lambda: read_voc(path, losses),
+        "labelme": lambda: read_labelme(path, losses),
+        "cvat": lambda: read_cvat(path, losses),
+        "label-studio": lambda: read_label_studio(path, losses),
         "csv": lambda: read_csv(path),
+        "parquet": lambda: read_parquet(path),
     }
-    if name not in readers:
-        raise ConfigurationError(f"{name!r} is not read; there are {', '.join(readers)}")
-    for sample in readers[name]():
-        size = sizes.get(Path(sample.image).with_suffix("").as_posix())
-        if size is not None and sample.width is None:
-            yield Sample(
-                image=sample.image,
-                annotations=sample.annotations,
-                width=size[0],
-                height=size[1],
-                split=sample.split,
-            )
-        else:
-            yield sample
+    return readers[name]()
 
 
-def _read_layernext(path: Path) -> Iterator[Sample]:
-    geometry = detect_geometry(path)
-    decoder = ImageDecoder(geometry)
-    for number, raw in enumerate(iter_file(path)):
-        decoder.decode(raw, index=number, file=str(path))
-        image = decode_trusted(raw, geometry)
-        if image.normalized:
-            message = "has fractions for coordinates; only pixels can be converted"
-            raise DataError(Problem(f"images[{number}]", message))
-        yield Sample(image=image.image, annotations=image.annotations)
+class ExportOptions(Struct, frozen=True, kw_only=True):
+    """How an export is written.
 
-
-def detect_format(path: Path) -> FormatName:  # noqa: PLR0911 - a return for each format
-    """The format of a file or folder, by what is in it.
-
-    Raises:
-        FormatError: it is none that is known.
+    Attributes:
+        overwrite: replace what is there.
+        strict: refuse what the format cannot hold.
+        labels: their order gives class numbers, where a format has them.
+        predictions: for Label Studio: write them as predictions.
+        instances: for COCO results: the file of instances whose numbers they take.
+        copy_images: for YOLO and VOC: folder from which the images are laid beside the annotations.
     """
-    if path.is_dir():
-        if (path / "data.yaml").is_file():
-            return "yolo"
-        if next(path.rglob("*.xml"), None):
-            return "voc"
-        if next(path.rglob("*.json"), None):
-            return "labelme"
-        raise FormatError(Problem(str(path), "is no folder of a format that is known"))
-    try:
-        with path.open("rb") as file:
-            head = file.read(1 << 16)
-    except OSError as error:
-        raise FormatError(Problem(str(path), f"cannot be read: {error.strerror}")) from error
-    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if text.startswith(b"<"):
-        return "cvat"
-    if text.startswith(b"["):
-        return "label-studio"
-    if path.suffix == ".csv":
-        return "csv"
-    if text.startswith(b"{") and b'"images"' in head and _is_coco(path, head):
-        return "coco"
-    return "layernext"
 
-
-def _is_coco(path: Path, head: bytes) -> bool:
-    if head.lstrip().startswith(b'{"annotations"') or b'"file_name"' in head:
-        return True
-    with path.open("rb") as file:
-        file.seek(-min(4096, path.stat().st_size), os.SEEK_END)
-        return b'"categories"' in file.read()
-
-
-def image_sizes(folder: Path) -> dict[str, tuple[int, int, str]]:
-    """Width, height and name of the images in a folder, by path below it without its ending.
-
-    Only the files' heads are read.
-
-    Raises:
-        ConfigurationError: Pillow is not installed.
-    """
-    try:
-        from PIL import Image  # noqa: PLC0415 - only where sizes are wanted
-    except ImportError as error:
-        raise ConfigurationError(
-            "sizes of images need Pillow", hint="pip install 'layernext-sdk[stack]'"
-        ) from error
-    found: dict[str, tuple[int, int, str]] = {}
-    for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
-        if path.suffix.lower() not in IMAGE_ENDINGS:
-            continue
-        try:
-            with Image.open(path) as image:
-                size = image.size
-        except (OSError, ValueError) as error:
-            raise FormatError(Problem(str(path), f"is no readable image: {error}")) from error
-        inner = path.relative_to(folder).with_suffix("").as_posix()
-        found[inner] = (*size, path.name)
-        found.setdefault(inner.rpartition("/")[2], found[inner])
-    return found
+    overwrite: bool = False
+    strict: bool = False
+    labels: list[str] | None = None
+    predictions: bool = False
+    instances: Path | None = None
+    copy_images: Path | None = None
 
 
 @contextmanager
 def create_export(
-    target: Path,
-    name: str,
-    *,
-    overwrite: bool = False,
-    strict: bool = False,
-    labels: list[str] | None = None,
-    predictions: bool = False,
+    target: Path, name: str, options: ExportOptions
 ) -> Iterator[tuple[SampleWriter, Losses]]:
     """A writer of one of the `FORMATS`; the target appears when the block ends well, whole.
 
     Args:
         target: file or folder.
         name: of the format.
-        overwrite: replace what is there.
-        strict: refuse what the format cannot hold.
-        labels: their order gives class numbers, where a format has them.
-        predictions: for Label Studio: write them as predictions.
+        options: how.
 
     Raises:
         ConfigurationError: there is no such format, or the target is there.
     """
-    if name not in FORMATS:
-        raise ConfigurationError(f"there is no format {name!r}; there are {', '.join(FORMATS)}")
-    losses = Losses(strict=strict)
-    with atomic_target(target, overwrite=overwrite, is_folder=FORMATS[name].is_folder) as place:
+    kind = check_format(name)
+    if options.copy_images is not None and name not in {"yolo", "yolo-segmentation", "voc"}:
+        raise ConfigurationError(f"{name} has no place for images; yolo and voc do")
+    losses = Losses(strict=options.strict)
+    labels = options.labels
+    instances = None if options.instances is None else read_instances(options.instances)
+    with atomic_target(target, overwrite=options.overwrite, is_folder=kind.is_folder) as place:
         writers: dict[str, Callable[[], SampleWriter]] = {
-            "layernext": lambda: _LayerNextWriter(place, losses),
+            "layernext": lambda: LayerNextWriter(place, losses),
+            "layernext-v1": lambda: LayerNextV1Writer(place, losses),
             "coco": lambda: CocoWriter(place, losses, labels=labels),
-            "coco-results": lambda: CocoWriter(place, losses, results=True, labels=labels),
+            "coco-results": lambda: CocoWriter(
+                place, losses, results=True, instances=instances, labels=labels
+            ),
             "yolo": lambda: YoloWriter(place, losses, labels=labels),
             "yolo-segmentation": lambda: YoloWriter(
                 place, losses, segmentation=True, labels=labels
@@ -296,38 +241,66 @@ def create_export(
             "voc": lambda: VocWriter(place, losses),
             "labelme": lambda: LabelmeWriter(place, losses),
             "cvat": lambda: CvatWriter(place, losses),
-            "label-studio": lambda: LabelStudioWriter(place, losses, predictions=predictions),
+            "label-studio": lambda: LabelStudioWriter(
+                place, losses, predictions=options.predictions
+            ),
             "csv": lambda: CsvWriter(place, losses),
+            "parquet": lambda: ParquetWriter(place, losses),
+            "masks": lambda: MaskWriter(place, losses, labels=labels),
         }
         writer = writers[name]()
+        if options.copy_images is not None:
+            writer = _WithImages(writer, place, options.copy_images)
         try:
             yield writer, losses
         finally:
             writer.close()
 
 
+class _WithImages:
+    """Lays each image where its format looks for it, as a hard link if that can be."""
+
+    def __init__(self, writer: Any, root: Path, images: Path) -> None:
+        self._writer, self._root, self._images = writer, root, images
+
+    def write(self, sample: Sample) -> None:
+        self._writer.write(sample)
+        source = self._images / safe_relative(sample.image)
+        target = self._root / self._writer.image_place(sample)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            try:
+                os.link(source, target)
+            except OSError:
+                shutil.copy2(source, target)
+        except FileNotFoundError as error:
+            raise DataError(Problem(sample.image, f"is not in {self._images}")) from error
+
+    def close(self) -> None:
+        self._writer.close()
+
+
 def write_export(
     samples: Iterable[Sample],
     target: Path,
     name: str,
+    options: ExportOptions | None = None,
     *,
-    overwrite: bool = False,
-    strict: bool = False,
-    labels: list[str] | None = None,
-    predictions: bool = False,
     advance: Callable[[int], None] | None = None,
 ) -> ConversionReport:
-    """Write samples as one of the `FORMATS`; arguments as in `create_export`."""
+    """Write samples as one of the `FORMATS`, streamed.
+
+    Args:
+        samples: the images. An image that comes several times in a row, once for each run, becomes one
+            where the format does not keep runs.
+        target: file or folder, which appears when it is whole.
+        name: of the format.
+        options: how.
+        advance: called with the number of new images, for progress.
+    """
     images = annotations = 0
-    with create_export(
-        target,
-        name,
-        overwrite=overwrite,
-        strict=strict,
-        labels=labels,
-        predictions=predictions,
-    ) as (writer, losses):
-        for sample in samples:
+    with create_export(target, name, options or ExportOptions()) as (writer, losses):
+        for sample in samples if FORMATS[name].keeps_runs else merged(samples, losses):
             writer.write(sample)
             images += 1
             annotations += len(sample.annotations)
@@ -342,6 +315,22 @@ def write_export(
     )
 
 
+def merged(samples: Iterable[Sample], losses: Losses) -> Iterator[Sample]:
+    """Samples of one image that stand together, as one."""
+    current: Sample | None = None
+    for sample in samples:
+        if current is None or current.image != sample.image or current.split != sample.split:
+            if current is not None:
+                yield current
+            current = sample
+            continue
+        if (current.run, current.mode) != (sample.run, sample.mode):
+            losses.note("which model run or ground truth an annotation is of", sample.image)
+        current = replace(current, annotations=[*current.annotations, *sample.annotations])
+    if current is not None:
+        yield current
+
+
 def convert(
     source: str | os.PathLike[str],
     target: str | os.PathLike[str],
@@ -349,20 +338,26 @@ def convert(
     *,
     source_format: str | None = None,
     images: str | os.PathLike[str] | None = None,
+    instances: str | os.PathLike[str] | None = None,
+    copy_images: bool = False,
     overwrite: bool = False,
     strict: bool = False,
 ) -> ConversionReport:
-    """Convert annotations from one format to another, without a stack.
+    """Convert annotations from one format to another, without a stack, as a stream.
 
     Args:
         source: file or folder.
-        target: file or folder, which appears only when it is whole.
-        target_format: one of ``layernext``, ``coco``, ``coco-results``, ``yolo``,
-            ``yolo-segmentation``, ``voc``, ``labelme``, ``cvat``, ``label-studio``, ``csv``.
-        source_format: likewise, without ``coco-results``; None finds it out.
+        target: file or folder, which appears only when it is whole; a single file is compressed if it ends
+            in ``.gz`` or ``.zst``.
+        target_format: ``layernext``, ``layernext-v1``, ``coco``, ``coco-results``, ``yolo``,
+            ``yolo-segmentation``, ``voc``, ``labelme``, ``cvat``, ``label-studio``, ``csv``,
+            ``parquet`` or ``masks``.
+        source_format: likewise, without ``masks``; None finds it out.
         images: folder with the images, where the source does not say how large they are.
+        instances: for COCO results, read or written: the file of instances that has their numbers.
+        copy_images: lay the images of that folder beside the labels of YOLO or VOC.
         overwrite: replace what is there.
-        strict: refuse what the target's format cannot hold.
+        strict: refuse what the target's format cannot hold, or what is not read of the source's.
 
     Returns:
         How much was written, and what the format cannot hold: nothing is left out unsaid.
@@ -375,59 +370,15 @@ def convert(
     read = Losses(strict=strict)
     name = source_format or detect_format(path)
     folder = None if images is None else Path(images)
-    report = write_export(
-        read_format(path, name, losses=read, images=folder),
-        Path(target),
-        target_format,
+    if copy_images and folder is None:
+        raise ConfigurationError("images can only be copied from a folder", hint="give `images`")
+    numbers = None if instances is None else Path(instances)
+    options = ExportOptions(
         overwrite=overwrite,
         strict=strict,
+        instances=numbers if target_format == "coco-results" else None,
+        copy_images=folder if copy_images else None,
     )
-    return ConversionReport(
-        path=report.path,
-        format=report.format,
-        images=report.images,
-        annotations=report.annotations,
-        losses={**read.found, **report.losses},
-    )
-
-
-def in_pixels(one: ImageAnnotations, width: int | None, height: int | None) -> list[Annotation]:
-    """The annotations of a set in pixels.
-
-    Raises:
-        DataError: they are fractions, and nobody knows the size of the image.
-    """
-    if not one.normalized:
-        return one.annotations
-    if not width or not height:
-        message = "has fractions for coordinates, and the size of its image is not known"
-        raise DataError(Problem(one.image, message))
-    return [_scaled(each, width, height) for each in one.annotations]
-
-
-def _scaled(one: Annotation, width: int, height: int) -> Annotation:
-    from msgspec.structs import replace  # noqa: PLC0415 - one call
-
-    if isinstance(one, Rectangle):
-        x, y, w, h = one.bbox
-        return replace(one, bbox=(x * width, y * height, w * width, h * height))
-    if isinstance(one, Polygon):
-        return replace(one, polygon=[(x * width, y * height) for x, y in one.polygon])
-    if isinstance(one, Line):
-        return replace(one, line=[(x * width, y * height) for x, y in one.line])
-    assert isinstance(one, Points)  # noqa: S101 - the last kind
-    return replace(one, points=[(x * width, y * height) for x, y in one.points])
-
-
-__all__ = [
-    "FORMATS",
-    "ConversionReport",
-    "convert",
-    "create_export",
-    "detect_format",
-    "in_pixels",
-    "read_format",
-    "safe_relative",
-    "write_durably",
-    "write_export",
-]
+    samples = read_format(path, name, losses=read, images=folder, instances=numbers)
+    report = write_export(samples, Path(target), target_format, options)
+    return replace(report, losses={**read.found, **report.losses})

@@ -1,12 +1,12 @@
-"""LabelMe (a file for each image), Label Studio (one file of tasks), and CSV (a row for each annotation).
+"""LabelMe (a file for each image) and Label Studio (one file of tasks).
 
-LabelMe: the JSON that labelme 5 writes. Label Studio: its JSON export, shapes in percent of the image's size.
-CSV keeps everything; its columns are `CSV_COLUMNS`.
+LabelMe: the JSON that labelme 5 writes, beside the images. Label Studio: its JSON export, shapes in percent of the
+image's size.
 """
 
 from __future__ import annotations
 
-import csv
+import posixpath
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,26 +14,24 @@ from typing import Any
 import msgspec
 
 from layernext.errors import FormatError, Problem
+from layernext.formats.compression import open_decompressed, open_output
+from layernext.formats.json_stream import JsonWindow, expect_end, iter_list
 from layernext.formats.samples import (
     Losses,
     Sample,
+    check_finite,
+    check_new,
     place_of,
     points_of,
     safe_relative,
     size_of,
-    write_durably,
+    write_new,
 )
 from layernext.model import Annotation, Line, Points, Polygon, Rectangle
 
 _LABELME: dict[type[Any], str] = {
     Rectangle: "rectangle", Polygon: "polygon", Line: "linestrip", Points: "points",
 }  # fmt: skip
-
-CSV_COLUMNS = (
-    "image", "width", "height", "split", "label", "type", "confidence", "x", "y", "box_width",
-    "box_height", "points", "attributes", "metadata",
-)  # fmt: skip
-_csv_annotation = msgspec.json.Decoder(Annotation)
 
 
 def _load(path: Path) -> Any:
@@ -53,11 +51,16 @@ class LabelmeWriter:
 
     def write(self, sample: Sample) -> None:
         """Add an image."""
+        if sample.split:
+            self._losses.note("the split", sample.image)
         width, height = size_of(sample)
         shapes: list[dict[str, Any]] = []
         for number, one in enumerate(sample.annotations):
-            self._losses.note_fields(one, place_of(sample, number), keeps=frozenset())
+            where = place_of(sample, number)
+            self._losses.note_fields(one, where, keeps=frozenset())
             points = points_of(one)
+            for point in points:
+                check_finite(point, where)
             if isinstance(one, Rectangle):
                 points = [points[0], points[2]]
             shapes.append(
@@ -73,19 +76,20 @@ class LabelmeWriter:
             "version": "5.0.0",
             "flags": {},
             "shapes": shapes,
-            "imagePath": sample.image,
+            # As labelme has it: seen from this file.
+            "imagePath": posixpath.basename(sample.image),
             "imageData": None,
             "imageHeight": height,
             "imageWidth": width,
         }
         path = self._root / safe_relative(sample.image).with_suffix(".json")
-        write_durably(path, msgspec.json.encode(content))
+        write_new(path, msgspec.json.encode(content), sample.image)
 
     def close(self) -> None:
         """Nothing comes last."""
 
 
-def read_labelme(root: Path) -> Iterator[Sample]:
+def read_labelme(root: Path, losses: Losses) -> Iterator[Sample]:
     """The images of a folder, by name.
 
     Raises:
@@ -95,24 +99,49 @@ def read_labelme(root: Path) -> Iterator[Sample]:
         content = _load(path)
         if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
             raise FormatError(Problem(str(path), "has no `shapes`"))
-        annotations = [
-            _read_labelme(shape, f"{path}: shapes[{number}]")
-            for number, shape in enumerate(content["shapes"])
-        ]
+        annotations: list[Annotation] = []
+        for number, shape in enumerate(content["shapes"]):
+            one = _read_labelme(shape, f"{path}: shapes[{number}]", losses)
+            if one is not None:
+                annotations.append(one)
         yield Sample(
-            image=str(content.get("imagePath") or path.stem),
+            image=_labelme_image(content, path, root),
             annotations=annotations,
-            width=content.get("imageWidth"),
-            height=content.get("imageHeight"),
+            width=_side(content, "imageWidth", path),
+            height=_side(content, "imageHeight", path),
         )
 
 
-def _read_labelme(shape: Any, where: str) -> Annotation:
+def _labelme_image(content: dict[str, Any], path: Path, root: Path) -> str:
+    """The image's name below the folder; its mere name where it lies elsewhere."""
+    given = str(content.get("imagePath") or path.stem).replace("\\", "/")
+    folder = path.parent.relative_to(root).as_posix()
+    name = posixpath.normpath(posixpath.join(folder, given))
+    is_inside = not name.startswith(("../", "/")) and name not in {".", ".."}
+    return name if is_inside else posixpath.basename(given)
+
+
+def _side(content: dict[str, Any], name: str, path: Path) -> int | None:
+    value = content.get(name)
+    if value is None or (type(value) is int and value > 0):
+        return value
+    raise FormatError(Problem(f"{path}: {name}", f"is {value!r}, must be a whole number"))
+
+
+def _read_labelme(shape: Any, where: str, losses: Losses) -> Annotation | None:
     try:
-        label, kind = str(shape["label"]), shape["shape_type"]
+        label, kind = str(shape["label"]), shape.get("shape_type") or "polygon"
         points = [(float(x), float(y)) for x, y in shape["points"]]
-    except (KeyError, TypeError, ValueError) as error:
-        raise FormatError(Problem(where, f"is no shape of LabelMe: {error}")) from error
+        further = [
+            name for name in ("group_id", "description", "flags")
+            if shape.get(name) not in (None, "", {})
+        ]  # fmt: skip
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FormatError(Problem(where, f"is no shape of LabelMe: {error!r}")) from error
+    if not points or not label:
+        raise FormatError(Problem(where, "has no points or no label"))
+    for name in further:
+        losses.note(f"the key {name!r}", where)
     if kind == "rectangle" and len(points) == 2:  # noqa: PLR2004 - two corners
         (a, b), (c, d) = points
         return Rectangle(label=label, bbox=(min(a, c), min(b, d), abs(c - a), abs(d - b)))
@@ -122,7 +151,8 @@ def _read_labelme(shape: Any, where: str) -> Annotation:
         return Line(label=label, line=points)
     if kind in {"point", "points"}:
         return Points(label=label, points=points)
-    raise FormatError(Problem(where, f"has the shape_type {kind!r}, which is not read"))
+    losses.note(f"a shape of the kind {kind}", where)
+    return None
 
 
 class LabelStudioWriter:
@@ -131,16 +161,18 @@ class LabelStudioWriter:
     Args:
         path: the file.
         losses: gathers what Label Studio cannot hold.
-        predictions: write the shapes as predictions, with their scores, to begin from.
+        predictions: write the shapes as predictions, to begin from.
     """
 
     def __init__(self, path: Path, losses: Losses, *, predictions: bool = False) -> None:
         self._losses, self._key = losses, "predictions" if predictions else "annotations"
-        self._file, self._count = path.open("wb"), 0
+        self._file, self._count = open_output(path), 0
+        self._names: set[str] = set()
         self._file.write(b"[")
 
     def write(self, sample: Sample) -> None:
         """Add an image."""
+        check_new(self._names, sample.image)
         size = size_of(sample)
         results = []
         for number, one in enumerate(sample.annotations):
@@ -148,12 +180,15 @@ class LabelStudioWriter:
             if isinstance(one, Line | Points):
                 self._losses.note(f"the geometry {one.geometry}", where)
                 continue
-            keeps = frozenset({"confidence"}) if self._key == "predictions" else frozenset[str]()
-            self._losses.note_fields(one, where, keeps=keeps)
-            results.append(_studio_shape(one, f"r{number}", size))
+            self._losses.note_fields(one, where, keeps=frozenset({"confidence"}))
+            results.append(_studio_shape(one, f"r{number}", size, where))
+        # Label Studio keeps `meta` as it is.
+        meta: dict[str, Any] = {"width": size[0], "height": size[1]}
+        if sample.split:
+            meta["split"] = sample.split
         task = {
             "data": {"image": sample.image},
-            "meta": {"split": sample.split} if sample.split else {},
+            "meta": meta,
             self._key: [{"result": results}],
         }
         self._file.write((b",\n" if self._count else b"\n") + msgspec.json.encode(task))
@@ -165,7 +200,7 @@ class LabelStudioWriter:
         self._file.close()
 
 
-def _studio_shape(one: Annotation, name: str, size: tuple[int, int]) -> dict[str, Any]:
+def _studio_shape(one: Annotation, name: str, size: tuple[int, int], where: str) -> dict[str, Any]:
     width, height = size
     fields: dict[str, Any] = {
         "id": name,
@@ -187,168 +222,97 @@ def _studio_shape(one: Annotation, name: str, size: tuple[int, int]) -> dict[str
             "rotation": 0,
             "rectanglelabels": [one.label],
         }
+        check_finite((value["x"], value["y"], value["width"], value["height"]), where)
         return {**fields, "type": "rectanglelabels", "value": value}
     points = [[100 * x / width, 100 * y / height] for x, y in points_of(one)]
+    for point in points:
+        check_finite(point, where)
     value = {"points": points, "closed": True, "polygonlabels": [one.label]}
     return {**fields, "type": "polygonlabels", "value": value}
 
 
-def read_label_studio(path: Path) -> Iterator[Sample]:
-    """The images of a file of tasks: the newest annotation of each, or else the first prediction.
+class _Task(msgspec.Struct):
+    data: dict[str, Any]
+    annotations: list[dict[str, Any]] = []
+    predictions: list[dict[str, Any]] = []
+    meta: dict[str, Any] | None = None
+
+
+_task = msgspec.json.Decoder(_Task)
+
+
+def read_label_studio(path: Path, losses: Losses) -> Iterator[Sample]:
+    """The images of a file of tasks: the newest annotation of each, or else the newest prediction.
 
     Raises:
         FormatError: it is no such file, with the place.
     """
-    tasks = _load(path)
-    if not isinstance(tasks, list):
-        raise FormatError(Problem(str(path), "is no list of tasks"))
-    for number, task in enumerate(tasks):
-        where = f"{path}: [{number}]"
-        try:
-            image = str(task["data"]["image"])
-            done = task.get("annotations") or task.get("predictions") or [{"result": []}]
-            results = done[-1]["result"]
-        except (KeyError, TypeError, IndexError, AttributeError) as error:
-            raise FormatError(Problem(where, f"is no task: {error}")) from error
-        annotations: list[Annotation] = []
-        size: tuple[int | None, int | None] = (None, None)
-        for place, result in enumerate(results):
-            there = f"{where}.result[{place}]"
-            one, size = _read_studio(result, there)
-            annotations.append(one)
-        split = (task.get("meta") or {}).get("split")
-        yield Sample(
-            image=image, annotations=annotations, width=size[0], height=size[1], split=split
-        )
+    with open_decompressed(path) as stream:
+        window = JsonWindow(stream, str(path))
+        for number, raw in enumerate(iter_list(window, "tasks")):
+            where = f"{path}: [{number}]"
+            try:
+                task = _task.decode(raw)
+                image = str(task.data["image"])
+                done = [
+                    each for each in task.annotations if not each.get("was_cancelled")
+                ] or task.predictions  # fmt: skip
+                results = done[-1]["result"] if done else []
+            except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, RecursionError) as error:
+                raise FormatError(Problem(where, f"is no task: {error!r}")) from error
+            if len(done) > 1:
+                losses.note("older annotations of a task", where)
+            yield _read_task(image, results, task.meta or {}, where, losses)
+        expect_end(window)
 
 
-def _read_studio(result: Any, where: str) -> tuple[Annotation, tuple[int, int]]:
-    try:
-        value, kind = result["value"], result["type"]
-        size = int(result["original_width"]), int(result["original_height"])
-        label = str(value[kind][0])
-        fields: dict[str, Any] = {"label": label, "confidence": result.get("score")}
-        if kind == "rectanglelabels":
-            if value.get("rotation"):
-                raise FormatError(Problem(where, "is a rotated rectangle, which is not read"))
-            x, y, w, h = (float(value[name]) for name in ("x", "y", "width", "height"))
-            box = (x * size[0] / 100, y * size[1] / 100, w * size[0] / 100, h * size[1] / 100)
-            return Rectangle(bbox=box, **fields), size
-        if kind == "polygonlabels":
-            points = [(x * size[0] / 100, y * size[1] / 100) for x, y in value["points"]]
-            return Polygon(polygon=points, **fields), size
-    except (KeyError, TypeError, ValueError, IndexError) as error:
-        raise FormatError(Problem(where, f"is no result that is read: {error!r}")) from error
-    raise FormatError(Problem(where, f"has the type {kind!r}, which is not read"))
-
-
-class CsvWriter:
-    """Writes a row for each annotation, and one for an image without any; see `SampleWriter`."""
-
-    def __init__(self, path: Path, losses: Losses) -> None:
-        del losses  # nothing is lost
-        self._file = path.open("w", encoding="utf-8", newline="")
-        self._rows = csv.DictWriter(self._file, CSV_COLUMNS)
-        self._rows.writeheader()
-
-    def write(self, sample: Sample) -> None:
-        """Add an image."""
-        for row in table_rows(sample):
-            self._rows.writerow({name: _cell(value) for name, value in row.items()})
-
-    def close(self) -> None:
-        """End the file."""
-        self._file.close()
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, float):
-        return repr(value)
-    return "" if value is None else value
-
-
-def table_rows(sample: Sample) -> Iterator[dict[str, Any]]:
-    """The rows of an image, by `CSV_COLUMNS`; lists and objects are JSON."""
-    head: dict[str, Any] = dict.fromkeys(CSV_COLUMNS)
-    head |= {
-        "image": sample.image,
-        "width": sample.width,
-        "height": sample.height,
-        "split": sample.split,
-    }
-    if not sample.annotations:
-        yield head
-    for one in sample.annotations:
-        row = {**head, "label": one.label, "type": one.geometry, "confidence": one.confidence}
-        if isinstance(one, Rectangle):
-            row |= dict(zip(("x", "y", "box_width", "box_height"), one.bbox, strict=True))
-        else:
-            row["points"] = msgspec.json.encode(points_of(one)).decode()
-        for name in ("attributes", "metadata"):
-            if getattr(one, name):
-                row[name] = msgspec.json.encode(getattr(one, name)).decode()
-        yield row
-
-
-def read_csv(path: Path) -> Iterator[Sample]:
-    """The images of a file; the rows of an image stand together.
-
-    Raises:
-        FormatError: it is no such file, with the line.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            if not {"image", "label", "type"} <= set(rows.fieldnames or []):
-                raise FormatError(Problem(str(path), f"needs the columns {', '.join(CSV_COLUMNS)}"))
-            yield from _gathered((row, f"{path}:{rows.line_num}") for row in rows)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise FormatError(Problem(str(path), f"cannot be read: {error}")) from error
-
-
-def _gathered(rows: Iterator[tuple[dict[str, Any], str]]) -> Iterator[Sample]:
-    current: tuple[Any, ...] | None = None
+def _read_task(
+    image: str, results: Any, meta: dict[str, Any], where: str, losses: Losses
+) -> Sample:
     annotations: list[Annotation] = []
-    for row, where in rows:
-        head = (row["image"], row.get("width"), row.get("height"), row.get("split"))
-        if current is not None and head != current:
-            yield _csv_sample(current, annotations)
-            annotations = []
-        current = head
-        if row.get("label"):
-            annotations.append(_csv_shape(row, where))
-    if current is not None:
-        yield _csv_sample(current, annotations)
-
-
-def _csv_sample(head: tuple[Any, ...], annotations: list[Annotation]) -> Sample:
-    image, width, height, split = head
+    width, height, split = meta.get("width"), meta.get("height"), meta.get("split")
+    if not isinstance(results, list) or not image:
+        raise FormatError(Problem(where, "has no list of results, or no image"))
+    for place, result in enumerate(results):
+        there = f"{where}.result[{place}]"
+        try:
+            width, height = int(result["original_width"]), int(result["original_height"])
+            one = _read_studio(result, (width, height), there, losses)
+        except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
+            if isinstance(error, FormatError):
+                raise
+            raise FormatError(Problem(there, f"is no result that is read: {error!r}")) from error
+        if one is not None:
+            annotations.append(one)
     return Sample(
         image=image,
         annotations=annotations,
-        width=int(width) if width else None,
-        height=int(height) if height else None,
-        split=split or None,
+        width=width if type(width) is int else None,
+        height=height if type(height) is int else None,
+        split=split if isinstance(split, str) else None,
     )
 
 
-_GEOMETRY_KEYS = {"polygon": "polygon", "line": "line", "points": "points"}
-
-
-def _csv_shape(row: dict[str, Any], where: str) -> Annotation:
-    try:
-        kind = row["type"]
-        shape: dict[str, Any] = {"type": kind, "label": row["label"]}
-        if row.get("confidence"):
-            shape["confidence"] = float(row["confidence"])
-        if kind == "rectangle":
-            shape["bbox"] = [float(row[name]) for name in ("x", "y", "box_width", "box_height")]
-        else:
-            shape[_GEOMETRY_KEYS[kind]] = msgspec.json.decode(row["points"])
-        for name in ("attributes", "metadata"):
-            if row.get(name):
-                shape[name] = msgspec.json.decode(row[name])
-        decoded: Annotation = _csv_annotation.decode(msgspec.json.encode(shape))
-    except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as error:
-        raise FormatError(Problem(where, f"is no annotation: {error}")) from error
-    return decoded
+def _read_studio(
+    result: Any, size: tuple[int, int], where: str, losses: Losses
+) -> Annotation | None:
+    value, kind = result["value"], result["type"]
+    if kind not in {"rectanglelabels", "polygonlabels"}:
+        losses.note(f"a result of the type {kind}", where)
+        return None
+    labels = value[kind]
+    if len(labels) > 1:
+        losses.note("further labels of a shape", where)
+    fields: dict[str, Any] = {"label": str(labels[0]), "confidence": result.get("score")}
+    if kind == "rectanglelabels":
+        if value.get("rotation"):
+            losses.note("the rotation of a rectangle", where)
+        x, y, w, h = (float(value[name]) for name in ("x", "y", "width", "height"))
+        if w < 0 or h < 0:
+            raise FormatError(Problem(where, "width and height must be ≥ 0"))
+        box = (x * size[0] / 100, y * size[1] / 100, w * size[0] / 100, h * size[1] / 100)
+        return Rectangle(bbox=box, **fields)
+    points = [(x * size[0] / 100, y * size[1] / 100) for x, y in value["points"]]
+    if not points:
+        raise FormatError(Problem(where, "has no points"))
+    return Polygon(polygon=points, **fields)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
+from math import isfinite
 from pathlib import Path
 from typing import Protocol
 
 from msgspec import Struct
 
 from layernext.errors import ConfigurationError, DataError, Problem
-from layernext.model import Annotation, Line, Points, Polygon, Rectangle
+from layernext.model import Annotation, Line, Mode, Points, Polygon, Rectangle
 
 
 class Sample(Struct, frozen=True, kw_only=True):
@@ -24,6 +26,7 @@ class Sample(Struct, frozen=True, kw_only=True):
         annotations: in pixels.
         width, height: its size in pixels; None if nobody said.
         split: ``train``, ``validation`` or ``test``; None if there are none.
+        run, mode: the model run or ground truth that the annotations are of; None if nobody said.
     """
 
     image: str
@@ -31,6 +34,8 @@ class Sample(Struct, frozen=True, kw_only=True):
     width: int | None = None
     height: int | None = None
     split: str | None = None
+    run: str | None = None
+    mode: Mode | None = None
 
 
 class Losses:
@@ -103,14 +108,30 @@ def safe_relative(name: str) -> Path:
     return Path(*parts)
 
 
-def box_of(one: Annotation) -> tuple[float, float, float, float] | None:
-    """x, y, width, height of what a rectangle or polygon covers."""
+def box_of(one: Annotation, where: str) -> tuple[float, float, float, float] | None:
+    """x, y, width, height of what a rectangle or polygon covers; None of other shapes.
+
+    Raises:
+        DataError: it covers more than a number can say.
+    """
     if isinstance(one, Rectangle):
         return one.bbox
     if isinstance(one, Polygon):
         xs, ys = [x for x, _ in one.polygon], [y for _, y in one.polygon]
-        return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
+        box = min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
+        check_finite(box, where)
+        return box
     return None
+
+
+def check_finite(numbers: Iterable[float], where: str) -> None:
+    """Refuse what became infinite on the way.
+
+    Raises:
+        DataError: one of the numbers is not finite.
+    """
+    if not all(map(isfinite, numbers)):
+        raise DataError(Problem(where, "its coordinates are too large for this format"))
 
 
 def points_of(one: Annotation) -> list[tuple[float, float]]:
@@ -135,12 +156,14 @@ def atomic_target(target: Path, *, overwrite: bool, is_folder: bool) -> Iterator
     if target.exists() and not overwrite:
         raise ConfigurationError(f"{target} is there already", hint="say overwrite to replace it")
     target.parent.mkdir(parents=True, exist_ok=True)
-    made = target.parent / f".{target.name}.{secrets.token_hex(4)}.part"
+    # The ending stays: it decides about compression.
+    made = target.parent / f".layernext-{secrets.token_hex(8)}{target.suffix}"
     if is_folder:
         made.mkdir()
     try:
         yield made
-        old = target.parent / f".{target.name}.{secrets.token_hex(4)}.old"
+        _bring_to_disk(made)
+        old = target.parent / f".layernext-{secrets.token_hex(8)}.old"
         if target.exists():
             target.rename(old)
         made.rename(target)
@@ -151,6 +174,16 @@ def atomic_target(target: Path, *, overwrite: bool, is_folder: bool) -> Iterator
         _remove(made)
 
 
+def _bring_to_disk(path: Path) -> None:
+    """All of a file or folder, before it gets its name."""
+    if path.is_dir():
+        # One call for a folder of any number of small files; each by itself takes milliseconds.
+        if hasattr(os, "sync"):
+            os.sync()
+    else:
+        _flush(path)
+
+
 def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path)
@@ -158,18 +191,50 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _flush(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
+def _flush(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a small file and bring it onto the disk."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+def check_new(names: set[str], image: str) -> None:
+    """Note an image in a file that can have each only once.
+
+    Raises:
+        DataError: it came before.
+    """
+    if image in names:
+        raise DataError(Problem(image, "comes twice, which this format cannot hold"))
+    names.add(image)
+
+
+def write_new(path: Path, content: bytes, image: str) -> None:
+    """Write one file of a folder; `atomic_target` brings all of them onto the disk.
+
+    Args:
+        path: the file.
+        content: of it.
+        image: whose annotations these are, for the error.
+
+    Raises:
+        DataError: the file is there already: two images would be one in this format. Or the folder
+            cannot hold such a name.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            file.write(content)
+    except FileExistsError as error:
+        message = (
+            f"comes twice, or differs from another image in nothing but its ending: "
+            f"both would be {path.name}"
+        )
+        raise DataError(Problem(image, message)) from error
+    except NotADirectoryError as error:
+        raise DataError(Problem(image, "would be in a folder that is an image")) from error
+    except OSError as error:
+        if error.errno in {errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ}:
+            raise DataError(Problem(image[:200], f"cannot be a file: {error.strerror}")) from error
+        raise

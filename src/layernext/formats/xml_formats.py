@@ -6,48 +6,132 @@ polygons, polylines and points with attributes.
 
 from __future__ import annotations
 
+import io
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from decimal import Context, Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from layernext.errors import FormatError, Problem
+import msgspec
+
+from layernext.errors import DataError, FormatError, Problem
+from layernext.formats.compression import open_decompressed, open_output
 from layernext.formats.samples import (
     Losses,
     Sample,
     box_of,
+    check_new,
     place_of,
     points_of,
     safe_relative,
     size_of,
-    write_durably,
+    write_new,
 )
 from layernext.model import Annotation, AttributeValue, Line, Points, Polygon, Rectangle
 
-_ROUNDING = 1e-6
-"""Pixels: what VOC's counting from 1 may cost a coordinate."""
+PIECE_CHARACTERS = 1 << 20
+MAX_VOC_BYTES = 64 << 20
+"""Of the file of one image."""
 
-MAX_XML_BYTES = 1 << 30
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\r\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+# Sums of decimals as they are written: what was x + width comes back as width, to the last digit.
+_EXACT = Context(prec=700)
 
 
-def parse_xml(path: Path) -> ET.Element:
-    """The root of a file; document types and entities are refused, as they can fill the memory.
+def iter_xml(path: Path, tag: str, wanted: str) -> Iterator[ET.Element]:
+    """The elements `wanted` of a file whose root is `tag`, one after the other, in bounded memory.
+
+    Document types and entities are refused, as they can fill the memory. Plain, ``.gz`` or ``.zst``.
 
     Raises:
         FormatError: it cannot be read, or is no such file.
     """
+    parser = ET.XMLPullParser(["start", "end"])  # type: ignore[var-annotated, unused-ignore]
+    root: ET.Element | None = None
+    for piece in _pieces(path):
+        try:
+            parser.feed(piece)
+            events = cast("list[tuple[str, ET.Element]]", list(parser.read_events()))
+        except (ET.ParseError, ValueError) as error:
+            raise FormatError(Problem(str(path), f"is not XML: {error}")) from error
+        for event, element in events:
+            if root is None:
+                root = element
+                if root.tag != tag:
+                    raise FormatError(Problem(str(path), f"begins with <{root.tag}>, not <{tag}>"))
+            if event == "end" and element.tag == wanted and element is not root:
+                yield element
+                # What was read is let go, the empty places in the root with it.
+                element.clear()
+                root.clear()
     try:
-        if path.stat().st_size > MAX_XML_BYTES:
-            raise FormatError(Problem(str(path), "is larger than 1 GiB"))
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FormatError(Problem(str(path), f"cannot be read as UTF-8: {error}")) from error
-    if "<!DOCTYPE" in text.upper() or "<!ENTITY" in text.upper():
-        raise FormatError(Problem(str(path), "declares a document type, which is refused"))
-    try:
-        return ET.fromstring(text)  # noqa: S314 - entities are refused above
-    except (ET.ParseError, ValueError) as error:
+        parser.close()
+    except ET.ParseError as error:
         raise FormatError(Problem(str(path), f"is not XML: {error}")) from error
+
+
+def _pieces(path: Path) -> Iterator[str]:
+    tail = ""
+    try:
+        with open_decompressed(path) as stream, io.TextIOWrapper(stream, "utf-8") as text:
+            while piece := text.read(PIECE_CHARACTERS):
+                seen = (tail + piece).upper()
+                if "<!DOCTYPE" in seen or "<!ENTITY" in seen:
+                    message = "declares a document type, which is refused"
+                    raise FormatError(Problem(str(path), message))
+                tail = piece[-10:]
+                yield piece
+    except UnicodeDecodeError as error:
+        raise FormatError(Problem(str(path), f"cannot be read as UTF-8: {error}")) from error
+
+
+def _parsed(path: Path) -> ET.Element:
+    """The root of a small file.
+
+    Raises:
+        FormatError: it cannot be read, or is no such file.
+    """
+    parser = ET.XMLParser()  # noqa: S314 - entities are refused in `_pieces`
+    size = 0
+    try:
+        for piece in _pieces(path):
+            size += len(piece)
+            if size > MAX_VOC_BYTES:
+                raise FormatError(Problem(str(path), "is larger than the file of an image can be"))
+            parser.feed(piece)
+        return parser.close()
+    except (ET.ParseError, ValueError) as error:
+        if isinstance(error, FormatError):
+            raise
+        raise FormatError(Problem(str(path), f"is not XML: {error}")) from error
+
+
+def _text(text: str, where: str) -> str:
+    """Text that XML gives back as it was.
+
+    Raises:
+        DataError: it has a character that XML does not have.
+    """
+    found = _NOT_IN_XML.search(text)
+    if found:
+        message = f"has the character {found[0]!r}, which XML cannot hold"
+        raise DataError(Problem(where, message))
+    return text
+
+
+def _sum(*values: float) -> str:
+    """The sum of numbers as they are written, exactly."""
+    total = Decimal(0)
+    for value in values:
+        total = _EXACT.add(total, Decimal(repr(float(value))))
+    return _plain(total)
+
+
+def _plain(value: Decimal) -> str:
+    text = format(value, "f") if -20 < value.adjusted() < 20 else str(value)  # noqa: PLR2004
+    return text.rstrip("0").rstrip(".") if "." in text and "E" not in text else text
 
 
 class VocWriter:
@@ -61,28 +145,34 @@ class VocWriter:
         """Add an image."""
         stem = safe_relative(sample.image).with_suffix("")
         content = voc_xml(sample, self._losses)
-        write_durably(self._root / "Annotations" / f"{stem}.xml", content)
+        write_new(self._root / "Annotations" / f"{stem}.xml", content, sample.image)
         self._splits.setdefault(sample.split or "train", []).append(stem.as_posix())
+
+    @staticmethod
+    def image_place(sample: Sample) -> Path:
+        """Where VOC looks for the image, below the root."""
+        return Path("JPEGImages") / safe_relative(sample.image)
 
     def close(self) -> None:
         """Write the lists."""
         for split, stems in self._splits.items():
             name = "val" if split == "validation" else split
             path = self._root / "ImageSets" / "Main" / f"{name}.txt"
-            write_durably(path, "".join(f"{stem}\n" for stem in stems).encode())
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("".join(f"{stem}\n" for stem in stems), encoding="utf-8")
 
 
 def voc_xml(sample: Sample, losses: Losses) -> bytes:
     """The file of one image. VOC counts pixels from 1; its corners are both inside the box."""
     width, height = size_of(sample)
     root = ET.Element("annotation")
-    ET.SubElement(root, "filename").text = sample.image
+    ET.SubElement(root, "filename").text = _text(sample.image, sample.image)
     size = ET.SubElement(root, "size")
     for name, pixels in (("width", width), ("height", height), ("depth", 3)):
         ET.SubElement(size, name).text = str(pixels)
     for number, one in enumerate(sample.annotations):
         where = place_of(sample, number)
-        box = box_of(one)
+        box = box_of(one, where)
         if box is None:
             losses.note(f"the geometry {one.geometry}", where)
             continue
@@ -90,18 +180,19 @@ def voc_xml(sample: Sample, losses: Losses) -> bytes:
             losses.note("the outline of a polygon; its box is", where)
         losses.note_fields(one, where, keeps=frozenset())
         item = ET.SubElement(root, "object")
-        ET.SubElement(item, "name").text = one.label
+        ET.SubElement(item, "name").text = _text(one.label, where)
         for name in ("truncated", "difficult"):
             ET.SubElement(item, name).text = "0"
         corners = ET.SubElement(item, "bndbox")
         x, y, w, h = box
-        for name, value in (("xmin", x + 1), ("ymin", y + 1), ("xmax", x + w), ("ymax", y + h)):
-            ET.SubElement(corners, name).text = _number(value)
+        sums = (("xmin", (x, 1)), ("ymin", (y, 1)), ("xmax", (x, w)), ("ymax", (y, h)))
+        for name, values in sums:
+            ET.SubElement(corners, name).text = _sum(*values)
     encoded: bytes = ET.tostring(root, encoding="utf-8", xml_declaration=True)
     return encoded
 
 
-def read_voc(root: Path) -> Iterator[Sample]:
+def read_voc(root: Path, losses: Losses) -> Iterator[Sample]:
     """The images of a folder, by name.
 
     Raises:
@@ -110,21 +201,26 @@ def read_voc(root: Path) -> Iterator[Sample]:
     folder = root / "Annotations" if (root / "Annotations").is_dir() else root
     splits = _voc_splits(root)
     for path in sorted(folder.rglob("*.xml")):
-        tree = parse_xml(path)
+        tree = _parsed(path)
         if tree.tag != "annotation":
             raise FormatError(Problem(str(path), f"begins with <{tree.tag}>, not <annotation>"))
         annotations: list[Annotation] = []
         for number, item in enumerate(tree.findall("object")):
             where = f"{path}: object[{number}]"
-            corners = [
-                _float(item.findtext(f"bndbox/{name}"), f"{where}.{name}")
+            for name in ("truncated", "difficult", "occluded"):
+                if (item.findtext(name) or "0").strip() not in {"0", ""}:
+                    losses.note(f"the flag {name!r}", where)
+            if item.find("part") is not None:
+                losses.note("the parts of an object", where)
+            left, top, right, bottom = (
+                _decimal(item.findtext(f"bndbox/{name}"), f"{where}.{name}")
                 for name in ("xmin", "ymin", "xmax", "ymax")
-            ]
-            x, y = corners[0] - 1, corners[1] - 1
-            width, height = corners[2] - x, corners[3] - y
-            if min(width, height) < -_ROUNDING:
+            )
+            x, y = _EXACT.subtract(left, 1), _EXACT.subtract(top, 1)
+            width, height = _EXACT.subtract(right, x), _EXACT.subtract(bottom, y)
+            if min(width, height) < 0:
                 raise FormatError(Problem(f"{where}.bndbox", "its corners are the wrong way round"))
-            box = (x, y, max(width, 0.0), max(height, 0.0))
+            box = (float(x), float(y), float(width), float(height))
             annotations.append(Rectangle(label=_label(item.findtext("name"), where), bbox=box))
         stem = path.relative_to(folder).with_suffix("").as_posix()
         yield Sample(
@@ -152,27 +248,60 @@ class CvatWriter:
 
     def __init__(self, path: Path, losses: Losses) -> None:
         self._losses, self._count = losses, 0
-        self._file = path.open("wb")
+        self._names: set[str] = set()
+        self._file = open_output(path)
         self._file.write(b'<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n')
         self._file.write(b"<version>1.1</version>\n")
 
     def write(self, sample: Sample) -> None:
         """Add an image."""
+        check_new(self._names, sample.image)
         width, height = size_of(sample)
         fields = {
             "id": str(self._count),
-            "name": sample.image,
+            "name": _text(sample.image, sample.image),
             "width": str(width),
             "height": str(height),
         }
         if sample.split:
-            fields["subset"] = sample.split
+            fields["subset"] = _SUBSETS.get(sample.split, sample.split)
         image = ET.Element("image", fields)
         self._count += 1
         for number, one in enumerate(sample.annotations):
-            self._losses.note_fields(one, place_of(sample, number), keeps=frozenset({"attributes"}))
-            image.append(_cvat_shape(one))
+            where = place_of(sample, number)
+            self._losses.note_fields(one, where, keeps=frozenset({"attributes"}))
+            image.append(self._shape(one, where))
         self._file.write(ET.tostring(image, encoding="utf-8") + b"\n")
+
+    def _shape(self, one: Annotation, where: str) -> ET.Element:
+        fields = {
+            "label": _text(one.label, where),
+            "source": "manual",
+            "occluded": "0",
+            "z_order": "0",
+        }
+        if isinstance(one, Rectangle):
+            x, y, w, h = one.bbox
+            corners = (("xtl", (x,)), ("ytl", (y,)), ("xbr", (x, w)), ("ybr", (y, h)))
+            fields |= {name: _sum(*values) for name, values in corners}
+        else:
+            fields["points"] = ";".join(f"{_sum(x)},{_sum(y)}" for x, y in points_of(one))
+        shape = ET.Element(_CVAT_TAGS[type(one)], fields)
+        for name, values in one.attributes.items():
+            there = f"{where}.attributes.{name}"
+            if len(values) != 1:
+                what = "further values of an attribute" if values else "an attribute without value"
+                self._losses.note(what, there)
+            for value in values[:1]:
+                text = value.value
+                if not isinstance(text, str):
+                    self._losses.note("that an attribute's value is no text", there)
+                    text = msgspec.json.encode(text).decode()
+                if value.confidence is not None or value.metadata:
+                    self._losses.note("confidence and metadata of an attribute's value", there)
+                inner = ET.SubElement(shape, "attribute", {"name": _text(name, there)})
+                inner.text = _text(text, there)
+        return shape
 
     def close(self) -> None:
         """Write the end."""
@@ -183,49 +312,37 @@ class CvatWriter:
 _CVAT_TAGS: dict[type[Any], str] = {
     Rectangle: "box", Polygon: "polygon", Line: "polyline", Points: "points",
 }  # fmt: skip
+_SUBSETS = {"validation": "val"}
+_SPLITS = {"val": "validation", "valid": "validation"}
+_CVAT_FOREIGN = {"ellipse", "cuboid", "mask", "skeleton", "tag"}
 
 
-def _cvat_shape(one: Annotation) -> ET.Element:
-    fields = {"label": one.label, "source": "manual", "occluded": "0", "z_order": "0"}
-    if isinstance(one, Rectangle):
-        x, y, w, h = one.bbox
-        corners = (("xtl", x), ("ytl", y), ("xbr", x + w), ("ybr", y + h))
-        fields |= {name: _number(value) for name, value in corners}
-    else:
-        fields["points"] = ";".join(f"{_number(x)},{_number(y)}" for x, y in points_of(one))
-    shape = ET.Element(_CVAT_TAGS[type(one)], fields)
-    for name, values in one.attributes.items():
-        for value in values[:1]:
-            ET.SubElement(shape, "attribute", {"name": name}).text = str(value.value)
-    return shape
-
-
-def read_cvat(path: Path) -> Iterator[Sample]:
+def read_cvat(path: Path, losses: Losses) -> Iterator[Sample]:
     """The images of a file, in its order.
 
     Raises:
         FormatError: it is no such file, with the place.
     """
-    tree = parse_xml(path)
-    if tree.tag != "annotations":
-        raise FormatError(Problem(str(path), f"begins with <{tree.tag}>, not <annotations>"))
-    for number, image in enumerate(tree.findall("image")):
+    for number, image in enumerate(iter_xml(path, "annotations", "image")):
         where = f"{path}: image[{number}]"
-        annotations = [
-            _read_cvat(shape, f"{where}.{shape.tag}[{place}]")
-            for place, shape in enumerate(image)
-            if shape.tag in _CVAT_TAGS.values()
-        ]
+        annotations = []
+        for place, shape in enumerate(image):
+            there = f"{where}.{shape.tag}[{place}]"
+            if shape.tag in _CVAT_TAGS.values():
+                annotations.append(_read_cvat(shape, there, losses))
+            elif shape.tag in _CVAT_FOREIGN:
+                losses.note(f"a shape of the kind {shape.tag}", there)
+        subset = image.get("subset") or None
         yield Sample(
             image=_label(image.get("name"), where),
             annotations=annotations,
             width=_whole(image.get("width")),
             height=_whole(image.get("height")),
-            split=image.get("subset") or None,
+            split=_SPLITS.get((subset or "").lower(), subset),
         )
 
 
-def _read_cvat(shape: ET.Element, where: str) -> Annotation:
+def _read_cvat(shape: ET.Element, where: str, losses: Losses) -> Annotation:
     fields: dict[str, Any] = {
         "label": _label(shape.get("label"), where),
         "attributes": {
@@ -233,17 +350,25 @@ def _read_cvat(shape: ET.Element, where: str) -> Annotation:
             for each in shape.findall("attribute")
         },
     }
+    if shape.get("occluded") == "1":
+        losses.note("the flag 'occluded'", where)
+    if shape.get("group_id"):
+        losses.note("the group of a shape", where)
     if shape.tag == "box":
+        if float(_decimal(shape.get("rotation") or "0", f"{where}.rotation")):
+            losses.note("the rotation of a box", where)
         names = ("xtl", "ytl", "xbr", "ybr")
-        left, top, right, bottom = (_float(shape.get(name), f"{where}.{name}") for name in names)
+        left, top, right, bottom = (_decimal(shape.get(name), f"{where}.{name}") for name in names)
         if right < left or bottom < top:
             raise FormatError(Problem(where, "its corners are the wrong way round"))
-        return Rectangle(bbox=(left, top, right - left, bottom - top), **fields)
+        width, height = _EXACT.subtract(right, left), _EXACT.subtract(bottom, top)
+        box = (float(left), float(top), float(width), float(height))
+        return Rectangle(bbox=box, **fields)
     points = []
     for place, pair in enumerate((shape.get("points") or "").split(";")):
         x, _, y = pair.partition(",")
         there = f"{where}.points[{place}]"
-        points.append((_float(x, there), _float(y, there)))
+        points.append((float(_decimal(x, there)), float(_decimal(y, there))))
     if shape.tag == "polygon":
         return Polygon(polygon=points, **fields)
     if shape.tag == "polyline":
@@ -251,19 +376,31 @@ def _read_cvat(shape: ET.Element, where: str) -> Annotation:
     return Points(points=points, **fields)
 
 
-def _number(value: float) -> str:
-    return repr(float(value)).removesuffix(".0")
+def _decimal(text: str | None, where: str) -> Decimal:
+    """A number as it is written.
 
-
-def _float(text: str | None, where: str) -> float:
+    Raises:
+        FormatError: it is none, or larger than any coordinate.
+    """
     try:
-        return float(text or "")
-    except ValueError as error:
+        value = Decimal((text or "").strip()[:_LONGEST_NUMBER])
+    except InvalidOperation as error:
         raise FormatError(Problem(where, f"is {text!r}, must be a number")) from error
+    if not value.is_finite() or not _EXPONENTS[0] < value.adjusted() < _EXPONENTS[1]:
+        raise FormatError(Problem(where, f"is {text!r}, must be a finite number"))
+    return value
+
+
+_LONGEST_NUMBER = 1000
+_EXPONENTS = (-330, 308)
+"""Of ten: what a floating point number holds."""
+_LONGEST_WHOLE = 9
 
 
 def _whole(text: str | None) -> int | None:
-    return int(text) if text and text.strip().isascii() and text.strip().isdecimal() else None
+    digits = (text or "").strip()
+    is_whole = digits.isascii() and digits.isdecimal() and len(digits) <= _LONGEST_WHOLE
+    return int(digits) if is_whole else None
 
 
 def _label(text: str | None, where: str) -> str:

@@ -6,42 +6,61 @@ polygon's points, as fractions of the image's size. Fractions have 10 digits: a 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+from math import isfinite
 from pathlib import Path
+from typing import Any
 
-import msgspec
+import yaml
 
 from layernext.errors import FormatError, Problem
 from layernext.formats.samples import (
     Losses,
     Sample,
     box_of,
+    check_finite,
     place_of,
     points_of,
     safe_relative,
     size_of,
-    write_durably,
+    write_new,
 )
 from layernext.model import Annotation, Line, Points, Polygon, Rectangle
+
+CORNERS = 3
+"""Of a polygon in YOLO, at least: fewer numbers would be a box."""
 
 FOLDERS = {"train": "train", "validation": "val", "test": "test", None: "train"}
 _SPLITS = {"train": "train", "val": "validation", "valid": "validation", "test": "test"}
 
 
-def yolo_line(one: Annotation, code: int, size: tuple[int, int], *, as_polygon: bool) -> str | None:
-    """The line of an annotation; None if YOLO has no such shape."""
+def foreign_shape(one: Annotation, *, as_polygon: bool) -> str | None:
+    """What YOLO has no line for: a name for the shape of such an annotation."""
     if isinstance(one, Line | Points):
-        return None
+        return f"the geometry {one.geometry}"
+    if as_polygon and len(points_of(one)) < CORNERS:
+        return "a polygon of one or two points"
+    return None
+
+
+def yolo_line(
+    one: Annotation, code: int, size: tuple[int, int], where: str, *, as_polygon: bool
+) -> str | None:
+    """The line of an annotation; None if YOLO has none for its shape.
+
+    Raises:
+        DataError: the shape is larger than a number can say.
+    """
     width, height = size
+    box = box_of(one, where)
+    if box is None or foreign_shape(one, as_polygon=as_polygon):
+        return None
     if as_polygon:
         numbers = [each for x, y in points_of(one) for each in (x / width, y / height)]
     else:
-        box = box_of(one)
-        if box is None:
-            return None
         x, y, w, h = box
         numbers = [(x + w / 2) / width, (y + h / 2) / height, w / width, h / height]
+    check_finite(numbers, where)
     return f"{code} " + " ".join(f"{number:.10f}".rstrip("0").rstrip(".") for number in numbers)
 
 
@@ -66,26 +85,43 @@ class YoloWriter:
         self._root, self._losses, self._segmentation = root, losses, segmentation
         self._codes = {label: number for number, label in enumerate(labels or [])}
         self._splits: set[str] = set()
+        (root / "labels").mkdir()
 
     def write(self, sample: Sample) -> None:
         """Add an image."""
         size, lines = size_of(sample), []
-        keeps: frozenset[str] = frozenset()
         for number, one in enumerate(sample.annotations):
             where = place_of(sample, number)
-            code = self._codes.setdefault(one.label, len(self._codes))
-            line = yolo_line(one, code, size, as_polygon=self._segmentation)
-            if line is None:
-                self._losses.note(f"the geometry {one.geometry}", where)
-                continue
-            if isinstance(one, Polygon) and not self._segmentation:
-                self._losses.note("the outline of a polygon; its box is", where)
-            self._losses.note_fields(one, where, keeps=keeps)
-            lines.append(line)
-        folder = FOLDERS.get(sample.split, sample.split or "train")
+            line = self._line(one, size, where)
+            if line is not None:
+                self._losses.note_fields(one, where, keeps=frozenset())
+                lines.append(line)
+        folder = self.folder_of(sample)
         self._splits.add(folder)
         path = self._root / "labels" / folder / safe_relative(sample.image).with_suffix(".txt")
-        write_durably(path, "".join(f"{line}\n" for line in lines).encode())
+        write_new(path, "".join(f"{line}\n" for line in lines).encode(), sample.image)
+
+    def _line(self, one: Annotation, size: tuple[int, int], where: str) -> str | None:
+        foreign = foreign_shape(one, as_polygon=self._segmentation)
+        if foreign is not None:
+            self._losses.note(foreign, where)
+            return None
+        if isinstance(one, Polygon) and not self._segmentation:
+            self._losses.note("the outline of a polygon; its box is", where)
+        elif isinstance(one, Rectangle) and self._segmentation:
+            self._losses.note("that a rectangle is one; its outline is", where)
+        code = self._codes.setdefault(one.label, len(self._codes))
+        return yolo_line(one, code, size, where, as_polygon=self._segmentation)
+
+    @staticmethod
+    def folder_of(sample: Sample) -> str:
+        """The folder of an image's split."""
+        split = sample.split or "train"
+        return FOLDERS.get(split, safe_relative(split).name)
+
+    def image_place(self, sample: Sample) -> Path:
+        """Where YOLO looks for the image, below the root."""
+        return Path("images", self.folder_of(sample)) / safe_relative(sample.image)
 
     def close(self) -> None:
         """Write data.yaml."""
@@ -97,12 +133,15 @@ class YoloWriter:
             for name in ("train", "val", "test")
             if name in self._splits or name != "test"
         ]
-        names = self._codes.items()
-        rows += [
-            "names:",
-            *(f"  {code}: {msgspec.json.encode(one).decode()}" for one, code in names),
-        ]
-        write_durably(self._root / "data.yaml", ("\n".join(rows) + "\n").encode())
+        rows.append("names:" if self._codes else "names: {}")
+        rows += [f"  {code}: {_quoted(label)}" for label, code in self._codes.items()]
+        (self._root / "data.yaml").write_text("\n".join(rows) + "\n", encoding="utf-8")
+
+
+def _quoted(label: str) -> str:
+    """A label as YAML gives it back: in double quotes, where line breaks of all kinds are escaped."""
+    dumped: str = yaml.safe_dump(label, default_style='"', allow_unicode=True, width=float("inf"))
+    return dumped.rstrip("\n")
 
 
 def read_yolo(root: Path, sizes: dict[str, tuple[int, int, str]]) -> Iterator[Sample]:
@@ -120,6 +159,8 @@ def read_yolo(root: Path, sizes: dict[str, tuple[int, int, str]]) -> Iterator[Sa
     if not labels.is_dir():
         raise FormatError(Problem(str(labels), "is missing: labels are in a folder of that name"))
     for path in sorted(labels.rglob("*.txt")):
+        if path.name == "classes.txt":
+            continue  # some tools lay it there
         inner = path.relative_to(labels)
         split = _SPLITS.get(inner.parts[0]) if len(inner.parts) > 1 else None
         stem = (Path(*inner.parts[1:]) if split else inner).with_suffix("").as_posix()
@@ -132,7 +173,7 @@ def read_yolo(root: Path, sizes: dict[str, tuple[int, int, str]]) -> Iterator[Sa
         image = f"{stem}{ending}"
         annotations = [
             _read_line(line, names, (width, height), f"{path}:{number}")
-            for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+            for number, line in enumerate(_text(path).splitlines(), 1)
             if line.strip()
         ]
         yield Sample(image=image, annotations=annotations, width=width, height=height, split=split)
@@ -146,57 +187,56 @@ def _read_line(line: str, names: dict[int, str], size: tuple[int, int], where: s
     except (ValueError, KeyError) as error:
         raise FormatError(Problem(where, f"is no line of YOLO: {line[:100]!r}")) from error
     width, height = size
-    if len(values) in {4, 5}:
-        x, y, w, h = (
-            values[0] * width, values[1] * height, values[2] * width, values[3] * height,
-        )  # fmt: skip
-        confidence = values[4] if len(values) == 5 else None  # noqa: PLR2004 - the fifth number
-        return Rectangle(label=label, bbox=(x - w / 2, y - h / 2, w, h), confidence=confidence)
-    if len(values) < 6 or len(values) % 2:  # noqa: PLR2004 - three points
+    if not all(isfinite(each) for each in values):
+        raise FormatError(Problem(where, f"is no line of YOLO: {line[:100]!r}"))
+    confidence = values.pop() if len(values) % 2 and len(values) > BOX else None
+    if confidence is not None and not 0 <= confidence <= 1:
+        message = f"ends in the confidence {confidence}, must be from 0 to 1"
+        raise FormatError(Problem(where, message))
+    if len(values) == BOX:
+        w, h = values[2] * width, values[3] * height
+        if w < 0 or h < 0:
+            raise FormatError(Problem(where, "width and height must be ≥ 0"))
+        box = (values[0] * width - w / 2, values[1] * height - h / 2, w, h)
+        return Rectangle(label=label, bbox=box, confidence=confidence)
+    if len(values) < 2 * CORNERS:
         raise FormatError(Problem(where, f"has {len(values)} numbers behind the class"))
     points = [(x * width, y * height) for x, y in zip(values[::2], values[1::2], strict=True)]
-    return Polygon(label=label, polygon=points)
+    return Polygon(label=label, polygon=points, confidence=confidence)
 
 
-_NAME = re.compile(r"^\s+(?:-|(\d+)\s*:)\s*(.+?)\s*$")
+BOX = 4
+"""Numbers of a box. One more, of a box or a polygon, is the confidence that predictions have."""
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise FormatError(Problem(str(path), f"cannot be read: {error.strerror}")) from error
+    except UnicodeDecodeError as error:
+        raise FormatError(Problem(str(path), f"cannot be read as UTF-8: {error}")) from error
 
 
 def read_names(path: Path) -> dict[int, str]:
     """The class names of a data.yaml: below ``names``, as a list or by number.
 
-    Only this part of YAML is read, and no other file's.
-
     Raises:
         FormatError: there are none.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError as error:
-        raise FormatError(Problem(str(path), f"cannot be read: {error.strerror}")) from error
-    names: dict[int, str] = {}
-    is_inside = has_names = False
-    for line in lines:
-        if re.match(r"names\s*:", line):
-            has_names = True
-            rest = line.partition(":")[2].strip()
-            if rest.startswith("["):
-                return dict(enumerate(_plain(each) for each in rest.strip("[]").split(",")))
-            is_inside = True
-        elif is_inside and (found := _NAME.match(line)):
-            number = int(found.group(1)) if found.group(1) else len(names)
-            names[number] = _plain(found.group(2))
-        elif line.strip() and not line[0].isspace() and not line.startswith("-"):
-            is_inside = False
-    if not has_names:
+        content: Any = yaml.safe_load(_text(path))
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise FormatError(Problem(str(path), f"is not YAML: {error}")) from error
+    names = content.get("names") if isinstance(content, dict) else None
+    if isinstance(names, list):
+        names = dict(enumerate(names))
+    if not isinstance(names, dict):
         raise FormatError(Problem(str(path), "has no class names below `names`"))
-    return names
-
-
-def _plain(text: str) -> str:
-    text = text.strip()
-    if text.startswith('"') and text.endswith('"'):
-        try:
-            return msgspec.json.decode(text.encode(), type=str)
-        except msgspec.MsgspecError:
-            return text[1:-1]
-    return text[1:-1].replace("''", "'") if text.startswith("'") else text
+    found: dict[int, str] = {}
+    for number, name in names.items():
+        where = f"{path}: names.{number}"
+        if type(number) is not int or isinstance(name, dict | list) or name in {None, ""}:
+            raise FormatError(Problem(where, "must be a number and a name"))
+        found[number] = str(name)
+    return found

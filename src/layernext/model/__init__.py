@@ -92,6 +92,7 @@ from layernext.model.stored_evaluation import (
     StoredTally,
     TallyOrder,
 )
+from layernext.model.tables import Table, Tabular
 
 __all__ = [
     "ALL_AREAS",
@@ -158,6 +159,8 @@ __all__ = [
     "SliceScores",
     "StoredEvaluation",
     "StoredTally",
+    "Table",
+    "Tabular",
     "TallyOrder",
     "Task",
     "TruthMatch",

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from layernext.model.collection import Record
 from layernext.model.evaluation_settings import EvaluationSettings
+from layernext.model.reports import comparison_markdown, comparison_tables
+from layernext.model.tables import Table, Tabular
 
 
 class ScoreDelta(Record, frozen=True, kw_only=True):
@@ -128,7 +130,7 @@ class RunChanges(Record, frozen=True, kw_only=True):
     kappa: float | None
 
 
-class Comparison(Record, frozen=True, kw_only=True):
+class Comparison(Tabular, frozen=True, kw_only=True):
     """Two runs against one ground truth.
 
     Attributes:
@@ -165,3 +167,11 @@ class Comparison(Record, frozen=True, kw_only=True):
     resamples: int
     seed: int
     level: float
+
+    def tables(self) -> dict[str, Table]:
+        """``scores``, ``labels``, ``images``, ``changes`` and ``agreement``, as of an evaluation."""
+        return comparison_tables(self)
+
+    def to_markdown(self, title: str = "Comparison") -> str:
+        """A report for people: differences with their intervals, labels, images, changes."""
+        return comparison_markdown(self, title)

@@ -13,6 +13,8 @@ from msgspec import field
 
 from layernext.model.collection import Record
 from layernext.model.evaluation_settings import EvaluationSettings
+from layernext.model.reports import evaluation_markdown, evaluation_tables
+from layernext.model.tables import Table, Tabular
 
 METHOD = 1
 """Goes up when the same input would give other numbers: stored results of before are then stale."""
@@ -226,7 +228,7 @@ class ImageTally(Record, frozen=True, kw_only=True):
     confusion: list[tuple[str | None, str | None, int]] = field(default_factory=list)
 
 
-class Evaluation(Record, frozen=True, kw_only=True):
+class Evaluation(Tabular, frozen=True, kw_only=True):
     """What was measured of a run against a ground truth.
 
     Attributes:
@@ -258,6 +260,18 @@ class Evaluation(Record, frozen=True, kw_only=True):
     errors: ErrorKinds | None
     slices: list[SliceScores]
     method: int = METHOD
+
+    def tables(self) -> dict[str, Table]:
+        """Tables by name, for `to_pandas` and `to_arrow`.
+
+        They are ``labels``, ``summary``, ``curves``, ``confusion`` (cells that are not 0),
+        ``calibration``, ``errors`` and ``slices``.
+        """
+        return evaluation_tables(self)
+
+    def to_markdown(self, title: str = "Evaluation") -> str:
+        """A report for people: numbers, labels, confusion, errors, calibration, slices."""
+        return evaluation_markdown(self, title)
 
 
 class AnnotationMatch(Record, frozen=True, kw_only=True):

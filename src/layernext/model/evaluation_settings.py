@@ -95,6 +95,9 @@ class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
             the last. For ``lvis`` of all labels of an image together. Empty: the protocol's own.
         match_threshold: where curves, confusion, error kinds and tallies are made; None: the
             protocol's own, IoU 0.5.
+        background_threshold: up to where an annotation is nowhere, for error kinds; None: IoU 0.1 (as
+            in TIDE) or half the match threshold if that is lower; for distances three times the
+            match threshold.
         confidence: at which confusion, tallies and each label's precision and recall are given; None
             takes the one that is best for F1 over all labels.
         slices: names of attributes of the truth's annotations, and of the images' metadata, for
@@ -109,6 +112,7 @@ class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
     areas: tuple[AreaRange, ...] = ()
     max_annotations: tuple[int, ...] = ()
     match_threshold: float | None = None
+    background_threshold: float | None = None
     confidence: float | None = None
     slices: tuple[str, ...] = ()
     bins: int = 15
@@ -133,15 +137,23 @@ class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
                 f"the protocol {protocol!r} is not for the geometry {self.geometry!r}",
                 hint=f"use one of {', '.join(fitting)}",
             )
+        match_threshold = (
+            own.match_threshold if self.match_threshold is None else self.match_threshold
+        )
+        background_threshold = self.background_threshold
+        if background_threshold is None:
+            is_distance = protocol == "chamfer"
+            background_threshold = (
+                3 * match_threshold if is_distance else min(0.1, match_threshold / 2)
+            )
         whole = replace(
             self,
             protocol=protocol,
             thresholds=self.thresholds or own.thresholds,
             areas=self.areas or own.areas,
             max_annotations=tuple(sorted(self.max_annotations or own.max_annotations)),
-            match_threshold=(
-                own.match_threshold if self.match_threshold is None else self.match_threshold
-            ),
+            match_threshold=match_threshold,
+            background_threshold=background_threshold,
         )
         _check(whole)
         return whole
@@ -154,6 +166,12 @@ def _check(settings: EvaluationSettings) -> None:
         if not 0 < threshold <= highest or not math.isfinite(threshold):
             bounds = "be positive" if settings.is_distance else "be above 0 and at most 1"
             raise ConfigurationError(f"a threshold is {threshold}, must {bounds}")
+    assert settings.background_threshold is not None  # noqa: S101 - likewise
+    if (settings.background_threshold > settings.match_threshold) != settings.is_distance:
+        raise ConfigurationError(
+            f"background_threshold is {settings.background_threshold}, must be worse than the match "
+            f"threshold, {settings.match_threshold}"
+        )
     if len(settings.thresholds) * len(settings.areas) > MAX_BITS:
         raise ConfigurationError(
             f"{len(settings.thresholds)} thresholds times {len(settings.areas)} area ranges are more "
@@ -161,6 +179,10 @@ def _check(settings: EvaluationSettings) -> None:
         )
     if len({area.name for area in settings.areas}) < len(settings.areas):
         raise ConfigurationError("two area ranges have the same name")
+    _check_counts(settings)
+
+
+def _check_counts(settings: EvaluationSettings) -> None:
     for area in settings.areas:
         if not 0 <= area.low <= area.high:
             raise ConfigurationError(f"area range {area.name!r} is {area.low} to {area.high}")

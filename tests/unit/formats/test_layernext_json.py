@@ -20,7 +20,7 @@ from layernext.formats import (
     detect_geometry,
     iter_file,
     iter_raw_images,
-    layernext_json,
+    json_stream,
 )
 from layernext.model import ImageAnnotations
 from layernext.wire.native import MAX_BATCH_BYTES
@@ -39,11 +39,11 @@ def test_cutting_is_lossless(run: list[ImageAnnotations], indent: int | None, wi
     plain = json.loads(msgspec.json.encode(run))
     text = json.dumps({"images": plain}, indent=indent)
     stream = io.BytesIO(text.encode())
-    old, layernext_json.WINDOW_BYTES = layernext_json.WINDOW_BYTES, window
+    old, json_stream.WINDOW_BYTES = json_stream.WINDOW_BYTES, window
     try:
         cut = [json.loads(raw) for raw in iter_raw_images(stream, file="f.json")]
     finally:
-        layernext_json.WINDOW_BYTES = old
+        json_stream.WINDOW_BYTES = old
     assert cut == plain
 
 
@@ -84,7 +84,7 @@ def test_broken_files_name_line_and_column(text: str, wanted: str) -> None:
 
 def test_lines_are_counted_across_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     """The line in an error is the file's, however many windows were read before."""
-    monkeypatch.setattr(layernext_json, "WINDOW_BYTES", 16)
+    monkeypatch.setattr(json_stream, "WINDOW_BYTES", 16)
     text = '{"images": [\n' + ",\n".join('{"image": "a"}' for _ in range(50)) + "\n x]}"
     with pytest.raises(FormatError, match="line 52, column 2: "):
         raw_images(text)
@@ -204,8 +204,8 @@ def test_nothing_half_written(tmp_path: Path) -> None:
 
 def test_image_that_no_stack_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     """An image larger than a batch may be is refused when the file is checked, with its place."""
-    assert layernext_json.MAX_IMAGE_BYTES == MAX_BATCH_BYTES
-    monkeypatch.setattr(layernext_json, "MAX_IMAGE_BYTES", 1 << 20)
+    assert json_stream.MAX_IMAGE_BYTES == MAX_BATCH_BYTES
+    monkeypatch.setattr(json_stream, "MAX_IMAGE_BYTES", 1 << 20)
     big = json.dumps({"image": "b", "annotations": [1] * 400_000})
     with pytest.raises(FormatError, match=r"in images\[1\]: .*one value is larger than 1 MiB"):
         raw_images('{"images": [{"image": "a", "annotations": []}, ' + big + "]}")

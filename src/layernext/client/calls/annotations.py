@@ -20,6 +20,7 @@ from layernext.client.reports import DownloadReport, RemoveReport, UploadReport
 from layernext.client.run_logger import RunLogger
 from layernext.client.sources import (
     FileSource,
+    FormatSource,
     GivenImage,
     ItemSource,
     Source,
@@ -32,7 +33,16 @@ from layernext.errors import (
     InvalidRequest,
     Problem,
 )
-from layernext.formats import DEFAULT_PROBLEM_LIMIT, FileSummary
+from layernext.formats import (
+    DEFAULT_PROBLEM_LIMIT,
+    FileSummary,
+    Losses,
+    Sample,
+    check_format,
+    read_coco,
+    read_coco_labels,
+    read_format,
+)
 from layernext.model import (
     Geometry,
     ImageAnnotations,
@@ -235,11 +245,15 @@ class AnnotationCalls(Calls):
         geometry: str | None = None,
         ground_truth: bool = False,
         normalized: bool = False,
+        format: str | None = None,
+        images: str | os.PathLike[str] | None = None,
+        instances: str | os.PathLike[str] | None = None,
+        strict: bool = False,
         validate: Validate = "first",
         resume: bool = False,
         progress: ProgressChoice = None,
     ) -> UploadReport:
-        """Upload a run from any iterable of annotation sets, or from a file.
+        """Upload a run from any iterable of annotation sets, or from a file of any format.
 
         Args:
             collection: the collection; None if images are named by their unique names.
@@ -249,6 +263,11 @@ class AnnotationCalls(Calls):
             geometry: that of annotations without a ``type`` (form v1); None for form v2.
             ground_truth: True for ground truth, False for a model run.
             normalized: True if coordinates are fractions of the image's size.
+            format: of the file, one of those of `layernext.convert`; None for LayerNext JSON, which is
+                sent as it stands. What is not read of another format is in the report's ``losses``.
+            images: with `format`: folder with the images, where it does not say how large they are.
+            instances: with ``format="coco-results"``: the file of instances that they refer to.
+            strict: with `format`: refuse what is not read.
             validate: for files only; an iterable is checked batch by batch.
             resume, progress: as in `upload_modelrun_from_json`, and so are the errors.
 
@@ -259,10 +278,75 @@ class AnnotationCalls(Calls):
         """
         shape = None if geometry is None else _geometry(geometry)
         request = self._request(collection, run, shape, not ground_truth, normalized)
+        if format is not None:
+            if not isinstance(source, str | os.PathLike) or normalized or geometry is not None:
+                raise ConfigurationError(
+                    "`format` is that of a file or folder, which says geometry and units itself"
+                )
+            path, kind = Path(source), check_format(format)
+            folder = None if images is None else Path(images)
+            numbers = None if instances is None else Path(instances)
+
+            def read(losses: Losses) -> Iterator[Sample]:
+                return read_format(path, kind.name, losses=losses, images=folder, instances=numbers)
+
+            found = FormatSource(path, read, validate, strict=strict)
+            return self._upload_format(request, found, resume, progress)
         if isinstance(source, str | os.PathLike):
             return self._upload_file(request, source, validate, resume, progress)
         items = ItemSource(source, shape)
         return upload.upload(self._connection, request, items, resume=resume, progress=progress)
+
+    def upload_annotation_from_cocojson(
+        self,
+        file_path: str | os.PathLike[str],
+        collection: str | None = None,
+        run: str | None = None,
+        *,
+        ground_truth: bool = True,
+        strict: bool = False,
+        validate: Validate = "first",
+        resume: bool = False,
+        progress: ProgressChoice = None,
+    ) -> UploadReport:
+        """Upload a file of COCO instances: its labels and its annotations.
+
+        The published client stops at the labels (E05). As there, a supercategory becomes the label and its categories the values of the label's
+        attribute ``name``; a category without a supercategory is a label itself. With
+        ``upload_modelrun(…, format="coco")`` each category is a label.
+
+        Args:
+            file_path: COCO instances, plain, ``.gz`` or ``.zst``; read as a stream.
+            collection: the collection; None if the file names images by their unique names.
+            run: the run's name; None for the file's name without its ending.
+            ground_truth: True for ground truth, False for a model run.
+            strict: refuse what is not read; otherwise it is in the report's ``losses``.
+            validate, resume, progress: as in `upload_modelrun_from_json`.
+
+        Raises:
+            FormatError: it is no such file, with the place; nothing was sent.
+        """
+        path = Path(file_path)
+        name = run if run is not None else path.name.partition(".")[0]
+        request = self._request(collection, name, None, not ground_truth)
+
+        def read(losses: Losses) -> Iterator[Sample]:
+            return read_coco(path, losses, has_supercategories=True)
+
+        source = FormatSource(path, read, validate, strict=strict)
+        report = self._upload_format(request, source, resume, progress)
+        for label, names in read_coco_labels(path).items():
+            values = [{"valueText": each, "description": "", "imgFiles": []} for each in names]
+            fields = {
+                "labelText": label,
+                "description": "",
+                "attributes": [{"labelText": "name", "values": values}] if values else [],
+                "imgFiles": [],
+                "type": 2,
+            }
+            body = {"userName": published.USER_NAME, "labels": fields}
+            self._connection.transport.request_json("POST", published.COCO_LABEL_PATH, json=body)
+        return report
 
     def model_run(
         self,
@@ -490,6 +574,12 @@ class AnnotationCalls(Calls):
     ) -> UploadReport:
         source = FileSource(path, request.geometry, validate)
         return upload.upload(self._connection, request, source, resume=resume, progress=progress)
+
+    def _upload_format(
+        self, request: UploadRequest, source: FormatSource, resume: bool, progress: ProgressChoice
+    ) -> UploadReport:
+        report = upload.upload(self._connection, request, source, resume=resume, progress=progress)
+        return msgspec.structs.replace(report, losses=source.losses)
 
     @staticmethod
     def _request(

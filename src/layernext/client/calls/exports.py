@@ -10,7 +10,7 @@ from layernext.client.calls.items import ItemCalls
 from layernext.client.download import iter_annotations
 from layernext.client.progress import ProgressChoice, show_progress
 from layernext.errors import NotFound
-from layernext.formats import ConversionReport, Sample, in_pixels, write_export
+from layernext.formats import ConversionReport, ExportOptions, Sample, in_pixels, write_export
 from layernext.model import Mode
 
 
@@ -57,8 +57,7 @@ class ExportCalls(ItemCalls):
                 self._samples(collection, run, mode, sizes),
                 Path(target),
                 format,
-                overwrite=overwrite,
-                strict=strict,
+                ExportOptions(overwrite=overwrite, strict=strict),
                 advance=advance,
             )
 

@@ -18,7 +18,14 @@ from layernext.client.page_download import PageDownload
 from layernext.client.progress import ProgressChoice
 from layernext.client.reports import Done, ProjectReport, UploadReport
 from layernext.errors import DataError, InvalidRequest, NotFound, Problem
-from layernext.formats import ConversionReport, Sample, in_pixels, read_format, write_export
+from layernext.formats import (
+    ConversionReport,
+    ExportOptions,
+    Sample,
+    in_pixels,
+    read_format,
+    write_export,
+)
 from layernext.model import ImageAnnotations, Project, Task
 from layernext.wire import native, published
 from layernext.wire.paths import segment
@@ -428,8 +435,7 @@ class ProjectCalls(ItemCalls, AnnotationCalls):
             self._project_samples(page),
             Path(path),
             format,
-            overwrite=overwrite,
-            predictions=with_predictions,
+            ExportOptions(overwrite=overwrite, predictions=with_predictions),
         )
 
     def _project_samples(self, page: Any) -> Any:

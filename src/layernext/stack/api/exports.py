@@ -13,7 +13,15 @@ from litestar import Response
 from litestar.response.base import ASGIResponse
 
 from layernext.errors import NotFound
-from layernext.formats import Losses, Sample, in_pixels, voc_xml, write_export, yolo_line
+from layernext.formats import (
+    ExportOptions,
+    Losses,
+    Sample,
+    in_pixels,
+    voc_xml,
+    write_export,
+    yolo_line,
+)
 from layernext.model import Annotation, decode_trusted
 from layernext.stack.api.messages import Call, read_path
 from layernext.stack.api.operation import Operation, Parameter, operation
@@ -100,7 +108,7 @@ def _write(datasets: Datasets, version: VersionRow, name: str, path: Path) -> No
     elif name in {f"{split}.json" for split in SPLITS}:
         split = name.removesuffix(".json")
         chosen = (each for each in iter_samples(datasets, version) if each.split == split)
-        write_export(chosen, path, "coco", labels=label_list(datasets, version))
+        write_export(chosen, path, "coco", ExportOptions(labels=label_list(datasets, version)))
     else:
         raise NotFound("a version has no such file", status=404)
 
@@ -201,7 +209,7 @@ async def image_file(request: Call) -> Response[bytes]:
         labels = label_list(datasets, version)
         size = (row.width or 1, row.height or 1)
         lines = [
-            yolo_line(one, labels.index(one.label), size, as_polygon=False)
+            yolo_line(one, labels.index(one.label), size, row.name, as_polygon=False)
             for one in sample.annotations
         ]
         return "".join(f"{line}\n" for line in lines if line is not None).encode()

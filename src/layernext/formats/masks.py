@@ -1,0 +1,109 @@
+"""Masks for semantic segmentation: a PNG for each image whose pixels are class numbers. Written, not read.
+
+0 is the background, 1 and up are the labels in the order of ``classes.txt``. Where shapes overlap the later one
+counts. Coordinates are rounded to whole pixels.
+"""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+from layernext.errors import ConfigurationError, DataError, Problem
+from layernext.formats.samples import (
+    Losses,
+    Sample,
+    check_finite,
+    place_of,
+    points_of,
+    safe_relative,
+    size_of,
+    write_new,
+)
+from layernext.model import Line, Points
+
+MAX_LABELS = 255
+MAX_PIXELS = 1 << 29
+"""Of one image, which is in memory as a whole, a byte each."""
+
+FOLDERS = {"train": "train", "validation": "val", "test": "test"}
+
+
+def _pillow() -> Any:
+    try:
+        from PIL import Image, ImageDraw  # noqa: PLC0415 - only where masks are wanted
+    except ImportError as error:
+        raise ConfigurationError(
+            "masks need Pillow", hint="pip install 'layernext-sdk[stack]'"
+        ) from error
+    return Image, ImageDraw
+
+
+class MaskWriter:
+    """Writes a folder of masks, by split; see `SampleWriter`.
+
+    Args:
+        root: the folder.
+        losses: gathers what masks cannot hold.
+        labels: their order gives the class numbers; others follow as they come.
+    """
+
+    def __init__(self, root: Path, losses: Losses, *, labels: list[str] | None = None) -> None:
+        self._root, self._losses = root, losses
+        self._image, self._draw = _pillow()
+        self._codes = {label: number for number, label in enumerate(labels or [], 1)}
+
+    def write(self, sample: Sample) -> None:
+        """Add an image."""
+        split = sample.split or "train"
+        folder = FOLDERS.get(split, safe_relative(split).name)
+        path = self._root / folder / safe_relative(sample.image).with_suffix(".png")
+        write_new(
+            path, mask_png(sample, self._codes, self._losses, self._image, self._draw), sample.image
+        )
+
+    def close(self) -> None:
+        """Write the list of classes; the line number is the class number."""
+        labels = "".join(f"{label}\n" for label in self._codes)
+        (self._root / "classes.txt").write_text(labels, encoding="utf-8")
+
+
+def mask_png(sample: Sample, codes: dict[str, int], losses: Losses, image: Any, draw: Any) -> bytes:
+    """The mask of an image as PNG; labels that are new get the next number in `codes`.
+
+    Raises:
+        DataError: its size is not known or too large, or there are too many labels.
+    """
+    width, height = size_of(sample)
+    if width * height > MAX_PIXELS:
+        raise DataError(Problem(sample.image, "is too large for a mask"))
+    mask = image.new("L", (width, height), 0)
+    pen = draw.Draw(mask)
+    for number, one in enumerate(sample.annotations):
+        where = place_of(sample, number)
+        if isinstance(one, Line | Points):
+            losses.note(f"the geometry {one.geometry}", where)
+            continue
+        code = codes.setdefault(one.label, len(codes) + 1)
+        if code > MAX_LABELS:
+            raise DataError(Problem(where, f"is the label number {code}; masks have {MAX_LABELS}"))
+        losses.note("which annotation a pixel is of", where)
+        losses.note_fields(one, where, keeps=frozenset())
+        points = points_of(one)
+        for point in points:
+            check_finite(point, where)
+        # Beyond the image nothing is drawn; Pillow wants numbers that fit into C.
+        corners = [(_near(x, width), _near(y, height)) for x, y in points]
+        if len(corners) == 1:
+            pen.point(corners, fill=code)
+        else:
+            pen.polygon(corners, fill=code)
+    encoded = io.BytesIO()
+    mask.save(encoded, "PNG")
+    return encoded.getvalue()
+
+
+def _near(value: float, side: int) -> int:
+    # Twice the side beyond the edge: a shape that comes from far keeps its slope well enough.
+    return round(min(max(value, -2.0 * side), 3.0 * side))

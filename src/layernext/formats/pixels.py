@@ -1,0 +1,77 @@
+"""Pixels: the sizes of images, and coordinates that are fractions of them."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+from typing import TypeAlias
+
+from msgspec.structs import replace
+
+from layernext.errors import ConfigurationError, DataError, FormatError, Problem
+from layernext.model import Annotation, ImageAnnotations, Line, Points, Polygon, Rectangle
+
+Sizes: TypeAlias = dict[str, tuple[int, int, str]]
+"""Width, height and file name of images, by path below a folder without its ending."""
+
+IMAGE_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
+
+
+def image_sizes(folder: Path) -> Sizes:
+    """Width, height and name of the images in a folder, by path below it without its ending.
+
+    Only the files' heads are read.
+
+    Raises:
+        ConfigurationError: Pillow is not installed.
+    """
+    try:
+        from PIL import Image  # noqa: PLC0415 - only where sizes are wanted
+    except ImportError as error:
+        raise ConfigurationError(
+            "sizes of images need Pillow", hint="pip install 'layernext-sdk[stack]'"
+        ) from error
+    found: Sizes = {}
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
+        if path.suffix.lower() not in IMAGE_ENDINGS:
+            continue
+        try:
+            with Image.open(path) as image:
+                size = image.size
+        except (OSError, ValueError) as error:
+            raise FormatError(Problem(str(path), f"is no readable image: {error}")) from error
+        inner = path.relative_to(folder).with_suffix("").as_posix()
+        found[inner] = (*size, path.name)
+        found.setdefault(inner.rpartition("/")[2], found[inner])
+    return found
+
+
+def size_in(sizes: Sizes, image: str) -> tuple[int | None, int | None]:
+    """Width and height of an image; None and None if they are not known."""
+    found = sizes.get(PurePosixPath(image).with_suffix("").as_posix()) if sizes else None
+    return (found[0], found[1]) if found else (None, None)
+
+
+def in_pixels(one: ImageAnnotations, width: int | None, height: int | None) -> list[Annotation]:
+    """The annotations of a set in pixels.
+
+    Raises:
+        DataError: they are fractions, and nobody knows the size of the image.
+    """
+    if not one.normalized:
+        return one.annotations
+    if not width or not height:
+        message = "has fractions for coordinates, and the size of its image is not known"
+        raise DataError(Problem(one.image, message))
+    return [_scaled(each, width, height) for each in one.annotations]
+
+
+def _scaled(one: Annotation, width: int, height: int) -> Annotation:
+    if isinstance(one, Rectangle):
+        x, y, w, h = one.bbox
+        return replace(one, bbox=(x * width, y * height, w * width, h * height))
+    if isinstance(one, Polygon):
+        return replace(one, polygon=[(x * width, y * height) for x, y in one.polygon])
+    if isinstance(one, Line):
+        return replace(one, line=[(x * width, y * height) for x, y in one.line])
+    assert isinstance(one, Points)  # noqa: S101 - the last kind
+    return replace(one, points=[(x * width, y * height) for x, y in one.points])

@@ -1,0 +1,130 @@
+"""Results as tables: for Markdown, pandas and Arrow. The last two are loaded when they are asked for."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from layernext.errors import ConfigurationError
+from layernext.model.collection import Record
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import pyarrow as pa
+
+Row: TypeAlias = dict[str, Any]
+"""Column to value: text, number, or None where undefined. The rows of a table have the same columns."""
+
+INSTALL = "pip install 'layernext-sdk[eval]'"
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~$])")
+
+
+class Table(Record, frozen=True, kw_only=True):
+    """Rows with the same columns; there may be none.
+
+    Attributes:
+        columns: names, in order.
+        rows: a value for each column.
+    """
+
+    columns: list[str]
+    rows: list[Row]
+
+    @classmethod
+    def of(cls, records: Iterable[Record], columns: Sequence[str]) -> Table:
+        """A table with some of the fields of records as columns."""
+        rows = [{name: getattr(record, name) for name in columns} for record in records]
+        return cls(columns=[*columns], rows=rows)
+
+    def to_markdown(self) -> str:
+        """The table as Markdown that shows every text as it is; empty without rows."""
+        if not self.rows:
+            return ""
+        is_number = [
+            all(isinstance(row[name], int | float | None) for row in self.rows)
+            for name in self.columns
+        ]
+        lines = [
+            [markdown_text(name.replace("_", " ")) for name in self.columns],
+            ["---:" if number else "---" for number in is_number],
+            *([_cell(row[name]) for name in self.columns] for row in self.rows),
+        ]
+        return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+class Tabular(Record, frozen=True, kw_only=True):
+    """A result that has tables."""
+
+    def tables(self) -> dict[str, Table]:
+        """Every table by its name; the first is the one that is taken if none is named."""
+        raise NotImplementedError
+
+    def to_pandas(self, table: str | None = None) -> pd.DataFrame:
+        """One of the `tables` as a pandas data frame; undefined numbers are NaN.
+
+        Raises:
+            ConfigurationError: there is no such table, or pandas is not installed.
+        """
+        found = self._table(table)
+        try:
+            import pandas as pd  # noqa: PLC0415 - optional
+        except ImportError as error:
+            raise ConfigurationError("to_pandas needs pandas", hint=INSTALL) from error
+        columns = {
+            name: pd.Series(
+                [row[name] for row in found.rows],
+                dtype="float64" if _is_undefined(found, name) else None,
+            )
+            for name in found.columns
+        }
+        return pd.DataFrame(columns, columns=found.columns)
+
+    def to_arrow(self, table: str | None = None) -> pa.Table:
+        """One of the `tables` as an Arrow table; undefined numbers are null.
+
+        Raises:
+            ConfigurationError: there is no such table, or pyarrow is not installed.
+        """
+        found = self._table(table)
+        try:
+            import pyarrow as pa  # noqa: PLC0415 - optional
+        except ImportError as error:
+            raise ConfigurationError("to_arrow needs pyarrow", hint=INSTALL) from error
+        columns = {
+            name: pa.array(
+                [row[name] for row in found.rows],
+                type=pa.float64() if _is_undefined(found, name) else None,
+            )
+            for name in found.columns
+        }
+        return pa.table(columns)
+
+    def _table(self, name: str | None) -> Table:
+        tables = self.tables()
+        if name is None:
+            return next(iter(tables.values()))
+        if name not in tables:
+            raise ConfigurationError(
+                f"there is no table {name!r}", hint=f"use one of {', '.join(tables)}"
+            )
+        return tables[name]
+
+
+def _is_undefined(table: Table, column: str) -> bool:
+    """Whether nothing tells a column's type: only numbers can be undefined."""
+    return all(row[column] is None for row in table.rows)
+
+
+def markdown_text(text: str) -> str:
+    """Any text on one line of Markdown, none of it taken for markup."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    return markdown_text(str(value))

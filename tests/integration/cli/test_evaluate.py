@@ -1,0 +1,69 @@
+"""evaluate: two files on the command line, without a stack."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from layernext.evaluation import evaluate_files
+from tests.unit.evaluation.scenes import scene, write
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A scene's ground truth and run."""
+    images = scene(1)
+    return write(tmp_path / "truth.json", images, 1), write(tmp_path / "run.json", images, 2)
+
+
+def test_json_is_the_evaluation(cli, files):
+    """With --json the document is the evaluation, with the worst images if they are wanted."""
+    found = json.loads(cli("evaluate", *files, "--json", "--worst", "2").stdout)
+    worst = found.pop("worst")
+    assert found == json.loads(json.dumps(evaluate_files(*files).to_dict()))
+    assert len(worst) == 2
+    assert worst[0]["f1"] <= worst[1]["f1"]
+
+
+def test_table(cli, files):
+    """The table has the numbers, the labels and the errors; several processes give the same."""
+    shown = cli("evaluate", *files, "--confidence", "0.5").stdout
+    expected = evaluate_files(*files).summary["AP"]
+    assert f"AP      {expected:.4f}" in shown
+    assert "at confidence 0.5, as asked" in shown
+    assert "localisation" in shown
+    assert shown == cli("evaluate", *files, "--confidence", "0.5", "--processes", "2").stdout
+
+
+def test_geometry_is_found_out(cli, tmp_path):
+    """Polygons are evaluated as polygons, without being told."""
+    images = scene(1, images=3, geometry="polygon")
+    paths = write(tmp_path / "truth.json", images, 1), write(tmp_path / "run.json", images, 2)
+    assert cli("evaluate", *paths).stdout.startswith("polygon, protocol coco: ")
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "text"),
+    [
+        pytest.param(
+            ["--protocol", "chamfer"], 3, "is not for the geometry 'rectangle'", id="geometry"
+        ),
+        pytest.param(["--confidence", "7"], 3, "confidence is 7", id="confidence"),
+        pytest.param(["--protocol", "kitti"], 2, "kitti", id="unknown"),
+    ],
+)
+def test_settings_that_cannot_be(cli, files, options, code, text):
+    """What cannot be is said in a line."""
+    done = cli("evaluate", *files, *options, code=code)
+    assert text in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_broken_file(cli, files, tmp_path):
+    """A broken file is named with the place."""
+    broken = tmp_path / "broken.json"
+    broken.write_text('{"images": [{"image": "a.jpg", "annotations": [{"label": "a"}]}]}')
+    done = cli("evaluate", broken, files[1], code=4)
+    assert "broken.json" in done.stderr or "a.jpg" in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,271 @@
+"""Every format gives back what it was given, but for the losses that it named."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from layernext.formats import FORMATS, ExportOptions, Sample, read_format, write_export
+from layernext.model import Annotation, AttributeValue, Line, Points, Polygon, Rectangle
+from tests.strategies import names, samples
+
+# XML has no control characters but tab and line feed.
+xml_names = names.filter(lambda text: not re.search(r"[\x00-\x08\x0b-\x1f\ufffe\uffff]", text))
+file_names = st.integers(0, 9).map(lambda n: f"cam {n % 2}/ü{n}.jpg")
+
+NAMES = {
+    "yolo": (file_names, names),
+    "yolo-segmentation": (file_names, names),
+    "voc": (file_names, xml_names),
+    "labelme": (file_names, names),
+    "cvat": (xml_names, xml_names),
+}
+KEEPS_SPLIT = {"yolo", "yolo-segmentation", "voc", "cvat", "label-studio", "csv", "parquet"}
+HAS_TRAIN_FOR_NONE = {"yolo", "yolo-segmentation", "voc"}
+NEAR = {"yolo": 1e-6, "yolo-segmentation": 1e-6, "labelme": 1e-9, "label-studio": 1e-9}
+"""Pixels: formats that reckon with coordinates, and how near these come back."""
+
+
+def without(one: Annotation, *fields: str) -> Annotation:
+    empty: dict[str, Any] = {"confidence": None, "attributes": {}, "metadata": {}}
+    return replace(one, **{name: empty[name] for name in fields})
+
+
+def box(one: Annotation) -> Annotation | None:
+    """What is left of a shape in a format of boxes."""
+    if isinstance(one, Polygon):
+        xs, ys = zip(*one.polygon, strict=True)
+        around = (min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))
+        return Rectangle(
+            label=one.label, bbox=around, confidence=one.confidence,
+            attributes=one.attributes, metadata=one.metadata,
+        )  # fmt: skip
+    return one if isinstance(one, Rectangle) else None
+
+
+def in_coco(one: Annotation) -> Annotation | None:
+    return one if isinstance(one, Polygon) and len(one.polygon) >= 3 else box(one)
+
+
+def in_yolo(one: Annotation) -> Annotation | None:
+    found = box(one)
+    return found and without(found, "confidence", "attributes", "metadata")
+
+
+def in_segmentation(one: Annotation) -> Annotation | None:
+    if isinstance(one, Rectangle):
+        x, y, w, h = one.bbox
+        corners = [(x, y), (x + w, y), (x + w, y + h), (x, y + h)]
+        return Polygon(label=one.label, polygon=corners)
+    if isinstance(one, Polygon) and len(one.polygon) >= 3:
+        return without(one, "confidence", "attributes", "metadata")
+    return None
+
+
+def in_cvat(one: Annotation) -> Annotation | None:
+    import msgspec
+
+    attributes = {
+        name: [
+            AttributeValue(
+                value=values[0].value
+                if isinstance(values[0].value, str)
+                else msgspec.json.encode(values[0].value).decode()
+            )
+        ]
+        for name, values in one.attributes.items()
+        if values
+    }
+    return replace(one, confidence=None, metadata={}, attributes=attributes)
+
+
+def in_label_studio(one: Annotation) -> Annotation | None:
+    return None if isinstance(one, Line | Points) else without(one, "attributes", "metadata")
+
+
+LEFT = {
+    "layernext": lambda one: one,
+    "coco": in_coco,
+    "yolo": in_yolo,
+    "yolo-segmentation": in_segmentation,
+    "voc": in_yolo,
+    "labelme": lambda one: without(one, "confidence", "attributes", "metadata"),
+    "cvat": in_cvat,
+    "label-studio": in_label_studio,
+    "csv": lambda one: one,
+    "parquet": lambda one: one,
+}  # layernext-v1 has a test of its own, COCO results need the instances
+
+
+def expected(sample: Sample, name: str) -> Sample:
+    left = [LEFT[name](one) for one in sample.annotations]
+    split = sample.split if name in KEEPS_SPLIT else None
+    if split is None and name in HAS_TRAIN_FOR_NONE:
+        split = "train"
+    has_size = name != "layernext"
+    return replace(
+        sample,
+        annotations=[one for one in left if one is not None],
+        split=split,
+        width=sample.width if has_size else None,
+        height=sample.height if has_size else None,
+    )
+
+
+def numbers(one: Annotation) -> list[float]:
+    if isinstance(one, Rectangle):
+        return list(one.bbox)
+    pairs = getattr(one, one.geometry)
+    return [each for pair in pairs for each in pair]
+
+
+def unmoved(one: Annotation) -> Annotation:
+    return replace(one, **{"bbox" if isinstance(one, Rectangle) else one.geometry: ()})
+
+
+def assert_same(found: Sample, wanted: Sample, name: str) -> None:
+    if name not in NEAR:
+        assert found == wanted
+        return
+    assert replace(found, annotations=[]) == replace(wanted, annotations=[])
+    assert list(map(unmoved, found.annotations)) == list(map(unmoved, wanted.annotations))
+    for left, right in zip(found.annotations, wanted.annotations, strict=True):
+        assert numbers(left) == pytest.approx(numbers(right), abs=NEAR[name])
+
+
+def make_images(folder: Path, some: list[Sample]) -> None:
+    from PIL import Image
+
+    for sample in some:
+        path = folder / sample.image
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("1", (sample.width or 1, sample.height or 1)).save(path, "PNG")
+
+
+@pytest.mark.parametrize("name", sorted(LEFT))
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_round_trip(tmp_path_factory: pytest.TempPathFactory, name: str, data: Any) -> None:
+    """What was written comes back, less what the format cannot hold, which is then named."""
+    images, labels = NAMES.get(name, (names, names))
+    some = data.draw(samples(images, labels))
+    if name == "cvat":
+        some = [_plain_attributes(sample) for sample in some]
+    folder = tmp_path_factory.mktemp("formats")
+    target = folder / ("out" if FORMATS[name].is_folder else f"out{FORMATS[name].ending}")
+    report = write_export(some, target, name)
+    assert report.images == len(some)
+    assert [each.name for each in folder.iterdir()] == [target.name]
+    if name.startswith("yolo"):
+        make_images(folder / "images", some)
+    found = list(read_format(target, name, images=folder / "images" if name[0] == "y" else None))
+    wanted = [expected(sample, name) for sample in some]
+    if FORMATS[name].is_folder:
+        found.sort(key=lambda sample: sample.image)
+        wanted.sort(key=lambda sample: sample.image)
+    assert len(found) == len(wanted)
+    for left, right in zip(found, wanted, strict=True):
+        assert_same(left, right, name)
+    is_changed = any(
+        left.annotations != right.annotations or (left.split and left.split != right.split)
+        for left, right in zip(
+            sorted(some, key=lambda s: s.image), sorted(wanted, key=lambda s: s.image), strict=True
+        )
+    )
+    assert bool(report.losses) == is_changed, report.losses
+
+
+def _plain_attributes(sample: Sample) -> Sample:
+    """Without attributes whose names or values XML cannot hold: those are refused, not lost."""
+
+    def holds(name: str, values: list[AttributeValue]) -> bool:
+        return not re.search(
+            r"[\x00-\x08\x0b-\x1f\ufffe\uffff]", name + str([v.value for v in values[:1]])
+        ) and not any(
+            isinstance(v.value, str) and re.search(r"[\x00-\x08\x0b-\x1f\ufffe\uffff]", v.value)
+            for v in values
+        )
+
+    return replace(
+        sample,
+        annotations=[
+            replace(one, attributes={k: v for k, v in one.attributes.items() if holds(k, v)})
+            for one in sample.annotations
+        ],
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(some=samples())
+def test_round_trip_of_v1(tmp_path_factory: pytest.TempPathFactory, some: list[Sample]) -> None:
+    """One geometry in a file, and one value for each attribute."""
+    target = tmp_path_factory.mktemp("formats") / "out.json"
+    report = write_export(some, target, "layernext-v1")
+    kinds = [
+        one.geometry for sample in some for one in sample.annotations if one.geometry != "points"
+    ]
+    lost = 0
+    for found, sample in zip(read_format(target, "layernext-v1"), some, strict=True):
+        left = [one for one in sample.annotations if kinds and one.geometry == kinds[0]]
+        lost += len(sample.annotations) - len(left)
+        wanted = [
+            replace(
+                one,
+                metadata={},
+                attributes={
+                    name: [AttributeValue(value=values[0].value)]
+                    for name, values in one.attributes.items()
+                    if values
+                },
+            )
+            for one in left
+        ]
+        assert found == Sample(image=sample.image, annotations=wanted)
+    named = sum(count for what, (count, _) in report.losses.items() if "the geometry" in what)
+    assert named == lost
+
+
+@settings(max_examples=25, deadline=None)
+@given(some=samples())
+def test_round_trip_of_coco_results(
+    tmp_path_factory: pytest.TempPathFactory, some: list[Sample]
+) -> None:
+    """With the file of instances that they are of, results keep names, boxes and confidences."""
+    folder = tmp_path_factory.mktemp("formats")
+    some = [replace(each, split=None) for each in some]
+    write_export(some, folder / "all.json", "coco")
+    left = [
+        replace(each, annotations=[one for one in map(in_coco, each.annotations) if one])
+        for each in some
+    ]
+    left = [each for each in left if each.annotations]
+    if not left:
+        return
+    options = ExportOptions(instances=folder / "all.json")
+    # The order of the images is that of the instances.
+    report = write_export(reversed(some), folder / "results.json", "coco-results", options)
+    assert not any("name" in what or "among" in what for what in report.losses)
+    found = list(
+        read_format(folder / "results.json", "coco-results", instances=folder / "all.json")
+    )
+    assert found == [
+        replace(
+            each,
+            annotations=[
+                replace(
+                    one,
+                    attributes={},
+                    metadata={},
+                    confidence=1.0 if one.confidence is None else one.confidence,
+                )
+                for one in each.annotations
+            ],
+        )
+        for each in left
+    ]
