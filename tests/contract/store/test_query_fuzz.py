@@ -39,7 +39,9 @@ queries = st.recursive(
 )
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
+)
 @given(st.one_of(queries, conditions, st.text(max_size=60)))
 def test_any_text_is_answered_or_refused(store: Store, query: str) -> None:
     """What is answered counts as it lists, and with its opposite makes up everything."""

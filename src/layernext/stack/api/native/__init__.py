@@ -3,6 +3,7 @@
 from layernext.stack.api.native import (
     annotations,
     datasets,
+    declared,
     embeddings,
     evaluations,
     file_listing,
@@ -21,6 +22,7 @@ ROUTES = [
     *listings.ROUTES,
     *files.ROUTES,
     *items.ROUTES,
+    *declared.ROUTES,
     *file_listing.ROUTES,
     *datasets.ROUTES,
     *embeddings.ROUTES,
