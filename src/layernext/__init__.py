@@ -111,6 +111,7 @@ if TYPE_CHECKING:
         SimilarImage,
         SliceScores,
         StoredEvaluation,
+        StoredMatches,
         StoredTally,
         Task,
     )
@@ -139,7 +140,7 @@ _HOMES = {
         "ErrorKinds", "Evaluation", "EvaluationInfo", "EvaluationSettings", "FileRecord", "Geometry", "Histogram",
         "ImageAnnotations", "ImageTally", "Item", "Job", "Label", "LabelAttribute", "LabelGroup",
         "LabelScores", "Line", "Mode", "ModelRun", "Points", "Polygon", "Project", "Rectangle", "RunStatistics",
-        "SimilarImage", "SliceScores", "StoredTally", "StoredEvaluation", "Task",
+        "SimilarImage", "SliceScores", "StoredMatches", "StoredTally", "StoredEvaluation", "Task",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -223,6 +224,7 @@ __all__ = [
     "StackUnavailable",
     "StorageFull",
     "StoredEvaluation",
+    "StoredMatches",
     "StoredTally",
     "Task",
     "TooLarge",

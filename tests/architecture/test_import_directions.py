@@ -109,7 +109,12 @@ LIBRARIES: dict[str, set[str]] = {
     "yaml": {"layernext.formats"},
     "pyarrow": {"layernext.formats", "layernext.model"},
     "pycocotools": {"layernext.evaluation"},
-    "numpy": {"layernext.evaluation", "layernext.stack.media", "layernext.stack.store"},
+    "numpy": {
+        "layernext.stack.jobs",
+        "layernext.evaluation",
+        "layernext.stack.media",
+        "layernext.stack.store",
+    },
     "matplotlib": {"layernext.evaluation"},
     "pandas": {"layernext.model"},
     "sqlalchemy": {"layernext.stack.store"},

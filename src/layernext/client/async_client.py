@@ -59,8 +59,10 @@ from layernext.model import (
     Mode,
     ModelRun,
     Project,
+    RunStatistics,
     SimilarImage,
     StoredEvaluation,
+    StoredMatches,
     StoredTally,
     TallyOrder,
     Task,
@@ -1721,6 +1723,43 @@ class AsyncLayerNextClient:
         See `LayerNextClient.iter_confused`.
         """
         return as_async_iterator(self._client.iter_confused(evaluation, truth, run))
+
+    async def match_image(
+        self,
+        image: str,
+        *,
+        evaluation: str | StoredEvaluation | EvaluationInfo | None = None,
+        run: str | None = None,
+        ground_truth: str | None = None,
+        confidence: float | None = None,
+        geometry: EvaluatedGeometry = "rectangle",
+        match_threshold: float | None = None,
+    ) -> StoredMatches:
+        """Both annotation sets of an image as they are now, and who found what.
+
+        See `LayerNextClient.match_image`.
+        """
+        return await in_thread(
+            self._client.match_image,
+            image,
+            evaluation=evaluation,
+            run=run,
+            ground_truth=ground_truth,
+            confidence=confidence,
+            geometry=geometry,
+            match_threshold=match_threshold,
+        )
+
+    async def get_run_statistics(
+        self, collection: str, run: str, *, mode: Mode | None = None, timeout_s: float | None = None
+    ) -> RunStatistics:
+        """What the annotations of a run are like: labels, confidences, numbers, sizes.
+
+        See `LayerNextClient.get_run_statistics`.
+        """
+        return await in_thread(
+            self._client.get_run_statistics, collection, run, mode=mode, timeout_s=timeout_s
+        )
 
     async def register_model(self, input_model_path: str, model_id: str, task: str) -> None:
         """Not supported: a stack runs no models. See docs/automatic-analysis.md.

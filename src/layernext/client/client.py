@@ -17,7 +17,6 @@ from layernext.client.calls.embeddings import EmbeddingCalls
 from layernext.client.calls.evaluations import EvaluationCalls
 from layernext.client.calls.exports import ExportCalls
 from layernext.client.calls.files import FileCalls
-from layernext.client.calls.jobs import JobCalls
 from layernext.client.calls.labels import LabelCalls
 from layernext.client.calls.metadata import MetadataCalls
 from layernext.client.calls.projects import ProjectCalls
@@ -36,7 +35,6 @@ class LayerNextClient(
     LabelCalls,
     EmbeddingCalls,
     EvaluationCalls,
-    JobCalls,
     AnalysisCalls,
 ):
     """Talks to one stack.

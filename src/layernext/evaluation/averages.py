@@ -149,13 +149,15 @@ def mean(values: FloatArray) -> float | None:
 def summary(found: Averages, settings: EvaluationSettings) -> dict[str, float | None]:
     """The averages by name, over all labels: `found` may be of a single one.
 
-    ``AP`` over all thresholds, ``AP50`` at one, ``APs`` of a size, ``AR10`` with at most so many
+    ``AP`` over all thresholds, ``AP50`` at one, ``AP@5`` at a distance, ``APs`` of a size, ``AR10`` with at most so many
     annotations of a label in an image, ``ARs`` of a size with the highest of these limits.
     """
     numbers: dict[str, float | None] = {"AP": mean(found.precision[:, :, 0])}
     for number, threshold in enumerate(settings.thresholds):
         if threshold in (0.5, 0.75) and not settings.is_distance:  # the ones that COCO names
             numbers[f"AP{round(threshold * 100)}"] = mean(found.precision[:, number, 0])
+        if settings.is_distance:
+            numbers[f"AP@{threshold:g}"] = mean(found.precision[:, number, 0])
     for number, area in enumerate(settings.areas):
         if number:
             numbers[f"AP{area.name}"] = mean(found.precision[:, :, number])

@@ -20,17 +20,21 @@ from typing import TypeAlias
 import numpy as np
 from msgspec import Struct
 
-from layernext.evaluation.averages import RECALLS, Averages, iter_labels, summary
+from layernext.evaluation.averages import Averages, iter_labels, summary
+from layernext.evaluation.lane_scores import lane_scores, match_lanes
 from layernext.evaluation.packing import FloatArray, IndexArray
 from layernext.evaluation.parts import Part
 from layernext.evaluation.tallies import outcome
-from layernext.model import EvaluationSettings
+from layernext.model import EvaluationSettings, Protocol
 
 Scores: TypeAlias = dict[str, float]
 """Name of a number to its value; NaN where undefined."""
 
 SEGMENTS = 64
 """Enough for three digits of an average, few enough for a draw to take milliseconds."""
+
+_RECALLS: dict[Protocol, int | None] = {"voc": None, "chamfer": None, "voc2007": 10}
+"""Steps of recall at which the averages of `averages.INTEGRALS` read precision; COCO's are 100."""
 
 _TINY = np.spacing(1)
 
@@ -138,6 +142,8 @@ class WeightedScores:
         self, part: Part, settings: EvaluationSettings, label_count: int, confidence: float
     ) -> None:
         self._part, self._settings, self._label_count = part, settings, label_count
+        assert settings.protocol is not None  # noqa: S101 - they are completed
+        self._recalls = _RECALLS.get(settings.protocol, 100)
         thresholds, areas = len(settings.thresholds), len(settings.areas)
         self._buckets = list(_buckets(part, label_count, thresholds, areas))
         # Recall at the highest limit counts what it counts at lower ones, and more.
@@ -169,12 +175,25 @@ class WeightedScores:
             np.bincount(part.image[right], part.similarity[right], count),
         ]
         self._sums = np.stack(sums).astype(np.float64)
+        self._lane_hits: FloatArray | None = None
+        if settings.protocol == "lane-f1":
+            lanes = match_lanes(part, settings, confidence)
+            hits = [np.bincount(part.image[found], minlength=count) for found in lanes.is_found]
+            self._lane_hits = np.stack(hits).astype(np.float64)
 
     def __call__(self, weights: FloatArray) -> Scores:
         """The numbers by name, with these (I,) weights."""
-        numbers = summary(self._averages(weights), self._settings)
+        numbers = self._lanes(weights) | summary(self._averages(weights), self._settings)
         scores = {name: np.nan if value is None else value for name, value in numbers.items()}
         return scores | self._rates(weights)
+
+    def _lanes(self, weights: FloatArray) -> dict[str, float | None]:
+        """As of `Evaluation.summary` for ``lane-f1``."""
+        if self._lane_hits is None:
+            return {}
+        used = weights[: self._sums.shape[1]]
+        _, annotations, truths, _ = (self._sums @ used).tolist()
+        return lane_scores((self._lane_hits @ used).tolist(), annotations, truths, self._settings)
 
     def _rates(self, weights: FloatArray) -> Scores:
         """As of `Evaluation.summary` for every protocol."""
@@ -198,6 +217,7 @@ class WeightedScores:
                 bucket.found.weighted(weights),
                 bucket.counted.weighted(weights),
                 total[bucket.codes][..., None],
+                self._recalls,
             )
         return Averages(
             np.moveaxis(precision, 0, 1), np.moveaxis(recall, 0, 1), np.zeros(0, np.int64)
@@ -249,8 +269,10 @@ def _buckets(part: Part, label_count: int, thresholds: int, areas: int) -> Itera
         )
 
 
-def _average(found: FloatArray, counted: FloatArray, total: FloatArray) -> FloatArray:
-    """Mean over 101 recalls of the highest precision at this recall or more; over the last axis.
+def _average(
+    found: FloatArray, counted: FloatArray, total: FloatArray, recalls: int | None
+) -> FloatArray:
+    """Mean over recalls of the highest precision at this recall or more; over the last axis.
 
     Overwrites its arguments.
 
@@ -258,19 +280,21 @@ def _average(found: FloatArray, counted: FloatArray, total: FloatArray) -> Float
         found: weight of the true positives up to each segment's end.
         counted: weight of the annotations up to there.
         total: weight of the truths; NaN for none.
+        recalls: into how many steps recall is cut, both ends being read; None: at every recall, which
+            is the area under the curve.
     """
     counted += _TINY
     best = found / counted
     from_end = best[..., ::-1]
     np.maximum.accumulate(from_end, axis=-1, out=from_end)
     recall = np.divide(found, total, out=found)
-    # How many of the 101 recalls have been reached: k / 100 is the double k * 0.01 there.
-    reached = recall * 100
-    reached += 1e-6
-    np.floor(reached, out=reached)
-    reached -= reached * 0.01 > recall
-    steps = reached
-    steps[..., 1:] -= reached[..., :-1].copy()
+    if recalls is None:
+        return np.asarray(np.sum(np.diff(recall, axis=-1, prepend=0.0) * best, axis=-1))
+    # How many recalls have been reached. The k-th is the double k * step there.
+    step = 1 / recalls
+    steps = np.floor(recall * recalls + 1e-6)
+    steps -= steps * step > recall
+    steps[..., 1:] -= steps[..., :-1].copy()
     steps[..., 0] += 1
-    average: FloatArray = np.einsum("...g,...g->...", steps, best) / len(RECALLS)
+    average: FloatArray = np.einsum("...g,...g->...", steps, best) / (recalls + 1)
     return average

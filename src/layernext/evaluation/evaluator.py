@@ -18,6 +18,7 @@ from layernext.evaluation.averages import (
 )
 from layernext.evaluation.curves import Best, calibration, curve
 from layernext.evaluation.error_costs import error_kinds
+from layernext.evaluation.lane_scores import LaneMatches, match_lanes
 from layernext.evaluation.measures import measure_for
 from layernext.evaluation.packing import AnySet, IndexArray, LabelCodes, Packer, Source
 from layernext.evaluation.parts import Part, concatenate, in_order, match_batch, relabelled
@@ -239,16 +240,21 @@ class Evaluator:
         if confidence is None and best is not None:
             confidence = best.confidence
         found = outcome(part, confidence or 0.0)
+        lanes = self._lanes(part, confidence or 0.0)
         overall = _scores(found, slice(None), slice(None), part, self._sign)
         counted = part.score[~part.is_ignored]
         has_confidence = len(counted) > 0 and not self._without_confidence
         return Evaluation(
             settings=self.settings,
-            summary=summary(means, self.settings) | _rates(overall),
+            summary=(
+                (lanes.scores(self.settings) if lanes else {})
+                | summary(means, self.settings)
+                | _rates(overall)
+            ),
             confidence=confidence,
             counts=self._all_counts(part),
             labels=[
-                self._label_scores(label, code, part, found, means, single[code][1])
+                self._label_scores(label, code, part, found, lanes, means, single[code][1])
                 for code, label in enumerate(labels)
             ],
             curves=[everything[0], *(each for each, _ in single)],
@@ -304,12 +310,18 @@ class Evaluator:
             label, part.score[counted], part.found[counted] >= 0, int(np.count_nonzero(counts))
         )
 
+    def _lanes(self, part: Part, confidence: float) -> LaneMatches | None:
+        if self.settings.protocol != "lane-f1":
+            return None
+        return match_lanes(part, self.settings, confidence)
+
     def _label_scores(
         self,
         label: str,
         code: int,
         part: Part,
         found: Outcome,
+        lanes: LaneMatches | None,
         means: Averages,
         best: Best | None,
     ) -> LabelScores:
@@ -326,7 +338,8 @@ class Evaluator:
             annotations=int(np.count_nonzero(runs & ~part.is_ignored)),
             best_f1=best.f1 if best else None,
             best_confidence=best.confidence if best else None,
-            scores=summary(own, self.settings),
+            scores=(lanes.scores(self.settings, runs, truths) if lanes else {})
+            | summary(own, self.settings),
             **scores,
         )
 

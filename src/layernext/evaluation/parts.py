@@ -50,6 +50,8 @@ class Part(Struct):
         found_by: (M,) the annotation that found it at the match threshold, or -1.
         pair_run, pair_truth, pair_similarity: (P,) pairs of different labels at the match threshold
             whose annotation found no truth of its own label.
+        own_run, own_truth, own_similarity: (Q,) pairs of the same label that overlap at all; only
+            for ``lane-f1``, which matches them again at the confidence that is wanted.
     """
 
     image: Int32Array
@@ -70,16 +72,20 @@ class Part(Struct):
     pair_run: Int32Array
     pair_truth: Int32Array
     pair_similarity: Float32Array
+    own_run: Int32Array
+    own_truth: Int32Array
+    own_similarity: FloatArray
 
 
 CLAIM_PROTOCOLS = {"voc", "voc2007", "chamfer"}
 """Whose annotations have no second choice; the others match as COCO does."""
 
-_RUN_INDEXES = ("found_by", "pair_run")
-_TRUTH_INDEXES = ("found", "about", "pair_truth")
+_RUN_INDEXES = ("found_by", "pair_run", "own_run")
+_TRUTH_INDEXES = ("found", "about", "pair_truth", "own_truth")
 _IMAGE_INDEXES = ("image", "truth_image")
 _LABELS = ("label", "truth_label")
 _PAIRS = ("pair_run", "pair_truth", "pair_similarity")
+_OWN = ("own_run", "own_truth", "own_similarity")
 _TRUTHS = ("truth_image", "truth_label", "truth_ignored", "found_by")
 
 
@@ -120,9 +126,10 @@ def in_order(part: Part, place: IndexArray) -> Part:
     columns |= {name: _moved(columns[name], run) for name in _RUN_INDEXES}
     columns |= {name: _moved(columns[name], truth) for name in _TRUTH_INDEXES}
     pair = np.lexsort((columns["pair_truth"], columns["pair_run"]))
+    own = np.lexsort((columns["own_truth"], columns["own_run"]))
+    orders = dict.fromkeys(_PAIRS, pair) | dict.fromkeys(_OWN, own) | dict.fromkeys(_TRUTHS, truth)
     for name, values in columns.items():
-        side = pair if name in _PAIRS else truth if name in _TRUTHS else run
-        columns[name] = values[side].astype(getattr(part, name).dtype)
+        columns[name] = values[orders.get(name, run)].astype(getattr(part, name).dtype)
     return Part(**columns)
 
 
@@ -164,6 +171,9 @@ def match_batch(
     assert settings.background_threshold is not None  # noqa: S101 - likewise
     background_threshold = sign * settings.background_threshold
     floor = min(*thresholds, match_threshold, background_threshold)
+    is_lanes = settings.protocol == "lane-f1"
+    if is_lanes:
+        floor = np.finfo(float).tiny  # every overlap weighs in the matching
     pairs = measure.candidates(run, truth, floor, image_whs)
     is_same = run.label[pairs.run] == truth.label[pairs.truth]
     same = pairs.where(is_same)
@@ -187,6 +197,7 @@ def match_batch(
     found = np.where(is_ignored, -1, plain.truth)
     error, about = kinds_of(pairs, run, truth, plain, match_threshold, background_threshold)
     other = _other_labels(pairs, is_same, plain, truth, match_threshold)
+    own = same if is_lanes else Pairs.none()
     return Part(
         image=run.image.astype(np.int32),
         label=run.label.astype(np.int32),
@@ -206,6 +217,9 @@ def match_batch(
         pair_run=other.run.astype(np.int32),
         pair_truth=other.truth.astype(np.int32),
         pair_similarity=other.similarity.astype(np.float32),
+        own_run=own.run.astype(np.int32),
+        own_truth=own.truth.astype(np.int32),
+        own_similarity=own.similarity,
     )
 
 

@@ -90,6 +90,7 @@ from layernext.model.stored_evaluation import (
     Histogram,
     RunStatistics,
     StoredEvaluation,
+    StoredMatches,
     StoredTally,
     TallyOrder,
 )
@@ -160,6 +161,7 @@ __all__ = [
     "SimilarImage",
     "SliceScores",
     "StoredEvaluation",
+    "StoredMatches",
     "StoredTally",
     "Table",
     "Tabular",

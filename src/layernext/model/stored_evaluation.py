@@ -6,9 +6,9 @@ from typing import Literal, TypeAlias
 
 from msgspec import field
 
-from layernext.model.annotation import Mode
+from layernext.model.annotation import ImageAnnotations, Mode
 from layernext.model.collection import Record
-from layernext.model.evaluation import Evaluation
+from layernext.model.evaluation import Evaluation, ImageMatches
 from layernext.model.evaluation_settings import EvaluationSettings
 
 EvaluationStatus: TypeAlias = Literal["queued", "in_progress", "completed", "failed"]
@@ -50,6 +50,7 @@ class EvaluationInfo(Record, frozen=True, kw_only=True):
         stale_because: why it is not, in words; None if it is.
         created_at: UTC, ISO 8601; `computed_at` that of the result, None without one.
         image_count: images that were evaluated.
+        confidence: at which tallies and confusions are made, as in `Evaluation`.
         unsized_images: how many were left out, because their coordinates are fractions and nobody
             knows the image's size; `unsized_names` are the first of them.
         summary: the numbers by name, as in `Evaluation.summary`.
@@ -75,6 +76,7 @@ class EvaluationInfo(Record, frozen=True, kw_only=True):
     created_at: str
     computed_at: str | None
     image_count: int = 0
+    confidence: float | None = None
     unsized_images: int = 0
     unsized_names: list[str] = field(default_factory=list)
     summary: dict[str, float | None] = field(default_factory=dict)
@@ -116,6 +118,28 @@ class StoredTally(Record, frozen=True, kw_only=True):
     mean_similarity: float | None
     f1: float | None
     count: int | None = None
+
+
+class StoredMatches(Record, frozen=True, kw_only=True):
+    """Both annotation sets of an image, and who found what.
+
+    Attributes:
+        id, image, width, height: of the image; pixels, or None.
+        run, ground_truth: its sets, in form v2; None where there is no set.
+        matches: an entry for each annotation of `run` and each truth of `ground_truth`.
+        confidence: annotations below are left out.
+        settings: by which they were matched.
+    """
+
+    id: str
+    image: str
+    width: int | None
+    height: int | None
+    run: ImageAnnotations | None
+    ground_truth: ImageAnnotations | None
+    matches: ImageMatches
+    confidence: float
+    settings: EvaluationSettings
 
 
 class Histogram(Record, frozen=True, kw_only=True):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from layernext.model import EvaluationSettings, Mode, StoredTally
+from layernext.model import EvaluationSettings, Mode, RunStatistics, StoredTally
 from layernext.wire.native import BASE_PATH
 from layernext.wire.paths import segment
 
@@ -15,7 +15,7 @@ EVALUATIONS_PATH = f"{BASE_PATH}/evaluations"
 ground_truth, after, limit), answer `PageOf` of `EvaluationInfo`, newest first."""
 
 MATCHES_PATH = f"{BASE_PATH}/matches"
-"""GET (query: image, run, ground_truth, …), answer `ImageMatch`."""
+"""GET (query: image, run, ground_truth, …), answer `StoredMatches`."""
 
 RUN_STATISTICS_PATH = f"{BASE_PATH}/runs/statistics"
 """GET (query: collection, run, mode), answer `StatisticsAnswer`."""
@@ -60,6 +60,20 @@ class TallyPage(Struct, frozen=True, kw_only=True):
     total: int
     next: int | None
     is_current: bool
+
+
+class StatisticsAnswer(Struct, frozen=True, kw_only=True):
+    """What is known of a run.
+
+    Attributes:
+        status: ``completed``, or ``in_progress`` while `job_id` counts.
+        job_id: what counts, or None.
+        statistics: of now, or of before, or None; they say whether they are current.
+    """
+
+    status: Literal["completed", "in_progress"]
+    job_id: str | None
+    statistics: RunStatistics | None
 
 
 def evaluation_path(evaluation_id: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
@@ -13,7 +14,7 @@ import msgspec
 import pytest
 
 from layernext import LayerNextClient
-from layernext.errors import NotFound
+from layernext.errors import DataError, NotFound
 from layernext.evaluation import Evaluator
 from layernext.model import EvaluationSettings
 from tests.postgres import postgres_database
@@ -149,3 +150,99 @@ def test_stale_after_an_upload(client: LayerNextClient) -> None:
     with pytest.raises(NotFound, match="no evaluation"):
         client.get_evaluation(first.info.id)
     assert client.list_evaluations(collection=name) == []
+
+
+def test_images_behind_a_cell(client: LayerNextClient) -> None:
+    """Every cell of the confusion matrix opens as many annotations as it counts, and no others."""
+    name, truths, runs = filled(client, seed=2)
+    found = client.evaluate(collection=name, run="run", ground_truth="truth", confidence=0.3)
+    labels: list[str | None] = [*found.confusion.labels, None]
+    expected: dict[Any, dict[str, int]] = {}
+    for one in alone(truths, runs, confidence=0.3).iter_tallies():
+        for there, said, count in one.confusion:
+            expected.setdefault((there, said), {})[one.image] = count
+    for row, there in enumerate(labels):
+        for column, said in enumerate(labels):
+            behind = list(client.iter_confused(found, there, said))
+            counts = [one.count or 0 for one in behind]
+            assert sum(counts) == found.confusion.counts[row][column]
+            assert counts == sorted(counts, reverse=True)
+            assert {one.image: one.count for one in behind} == expected.get((there, said), {})
+    with pytest.raises(NotFound, match="no label 'spoon'"):
+        list(client.iter_confused(found, "spoon", None))
+
+
+def test_orders_of_tallies(client: LayerNextClient) -> None:
+    """Each order sorts by what it says; pages never overlap; a query restricts."""
+    name, truths, _ = filled(client, seed=3)
+    found = client.evaluate(collection=name, run="run", ground_truth="truth")
+    worst = [one.f1 for one in client.iter_tallies(found) if one.f1 is not None]
+    assert worst == sorted(worst)
+    best = [one.f1 for one in client.iter_tallies(found, order="best") if one.f1 is not None]
+    assert best == worst[::-1]
+    for order in ("false_positives", "missed", "mislabelled", "true_positives"):
+        values = [getattr(one, order) for one in client.iter_tallies(found, order=order)]
+        assert values == sorted(values, reverse=True)
+    names = {one.image for one in client.iter_tallies(found, order="image")}
+    assert names == {one["image"] for one in truths}
+    some = list(client.iter_tallies(found, query="name = 000.jpg OR name = 001.jpg"))
+    assert {one.image for one in some} == {"000.jpg", "001.jpg"}
+    with pytest.raises(DataError, match="column 1"):
+        list(client.iter_tallies(found, query="nonsense = 1"))
+
+
+def test_the_matches_of_an_image(client: LayerNextClient) -> None:
+    """What became of each annotation of one image adds up to the image's tally."""
+    name, _, _ = filled(client, seed=4)
+    found = client.evaluate(collection=name, run="run", ground_truth="truth")
+    for tally in list(client.iter_tallies(found))[:10]:
+        matched = client.match_image(tally.id, evaluation=found)
+        outcomes = [one.outcome for one in matched.matches.annotations]
+        assert outcomes.count("matched") == tally.true_positives
+        is_false = {"false_positive", "duplicate", "mislabelled"}
+        assert sum(one in is_false for one in outcomes) == tally.false_positives
+        assert len(matched.matches.truths) == tally.truths
+        by_name = client.match_image(
+            tally.unique_name, run="run", ground_truth="truth", confidence=matched.confidence
+        )
+        assert by_name == matched
+    with pytest.raises(NotFound, match="no image"):
+        client.match_image("nowhere", evaluation=found)
+
+
+def test_statistics_of_a_run(client: LayerNextClient) -> None:
+    """Counts and histograms are those of the annotations, and are counted anew after a change."""
+    name, _, runs = filled(client, seed=5)
+    every = [one for image in runs for one in image["annotations"]]
+    found = client.get_run_statistics(name, "run")
+    assert (found.images, found.annotations) == (len(runs), len(every))
+    assert found.labels == Counter(one["label"] for one in every)
+    assert found.empty_images == sum(not image["annotations"] for image in runs)
+    assert found.geometries == {"rectangle": len(every)}
+    low, high = found.confidence.edges[2:4]
+    inside = [one for one in every if low <= one["confidence"] < high]
+    assert found.confidence.counts[2] == len(inside)
+    wide = [one for one in every if 32 <= one["bbox"][2] < 64]
+    assert found.width.counts[found.width.edges.index(32)] == len(wide)
+    assert sum(found.annotations_per_image.counts) == len(runs)
+    upload(client, name, "run", [{"image": "000.jpg", "annotations": every[:3]}])
+    assert client.get_run_statistics(name, "run").labels != found.labels
+    with pytest.raises(NotFound, match="no model run"):
+        client.get_run_statistics(name, "another")
+
+
+def test_what_is_not_there_is_named(client: LayerNextClient) -> None:
+    """A name that does not exist is answered with the names that do, or are like it."""
+    name, _, _ = filled(client, seed=6)
+    with pytest.raises(NotFound, match="no model run 'rum' here; did you mean 'run'"):
+        client.evaluate(collection=name, run="rum", ground_truth="truth")
+    with pytest.raises(NotFound, match="no ground truth 'x' here; there is 'run', 'truth'"):
+        client.evaluate(collection=name, run="run", ground_truth="x")
+    with pytest.raises(NotFound, match="no collection"):
+        client.evaluate(collection=fresh("none"), run="run", ground_truth="truth")
+    with pytest.raises(DataError, match="confidence is 2"):
+        client.evaluate(collection=name, run="run", ground_truth="truth", confidence=2)
+    with pytest.raises(DataError, match="no option"):
+        client.evaluate(collection=name, run="run", ground_truth="truth", treshold=2)
+    with pytest.raises(NotFound, match="no evaluation"):
+        client.get_evaluation("0" * 24)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layernext.evaluation.chamfer import chamfer_distance
+from tests.unit.evaluation.slow_lines import chamfer as slow_chamfer
 
 coordinates = st.floats(-1000, 3000, width=32) | st.integers(-1000, 3000).map(float)
 lines = st.lists(st.tuples(coordinates, coordinates), min_size=1, max_size=6)
@@ -18,40 +16,12 @@ closed = lines.map(lambda points: [*points, points[0]])
 some_lines = st.lists(lines | closed, min_size=1, max_size=3)
 
 
-def walk(line, count):
-    """Points equally far apart, by walking from corner to corner."""
-    lengths = [math.dist(*part) for part in pairwise(line)]
-    total = sum(lengths)
-    points = []
-    for step in range(count):
-        left = total * step / (count - 1)
-        place = line[0]
-        for length, start, end in zip(lengths, line, line[1:], strict=False):
-            if length == 0:
-                continue
-            share = min(left / length, 1.0)
-            place = tuple(a + share * (b - a) for a, b in zip(start, end, strict=True))
-            if left <= length:
-                break
-            left -= length
-        points.append(place)
-    return points
-
-
-def slow(line, other, count=100):
-    """The two-sided mean of nearest distances, with no array in sight."""
-    ours, theirs = walk(line, count), walk(other, count)
-    there = sum(min(math.dist(a, b) for b in theirs) for a in ours) / count
-    back = sum(min(math.dist(a, b) for a in ours) for b in theirs) / count
-    return (there + back) / 2
-
-
 @settings(max_examples=15, deadline=None)
 @given(lines | closed, lines | closed)
 def test_equal_to_a_slow_implementation(line, other):
     """A distance is what one gets by walking along both lines."""
     found = chamfer_distance([line], [other])[0, 0]
-    assert found == pytest.approx(slow(line, other), rel=1e-9, abs=1e-6)
+    assert found == pytest.approx(slow_chamfer(line, other), rel=1e-9, abs=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ from layernext.evaluation import (
 )
 from layernext.evaluation.bootstrap import WeightedScores, draw
 from layernext.model import EvaluationSettings
+from tests.unit.evaluation.test_line_protocols import evaluator as line_evaluator
+from tests.unit.evaluation.test_line_protocols import scene
 
 
 def box(label, *bbox, confidence=None, **more):
@@ -67,10 +69,11 @@ def weighted(found):
     return WeightedScores(part, found.settings, len(labels), found.result().confidence)
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
-def test_drawing_every_image_once_gives_the_summary(seed):
+@pytest.mark.parametrize("protocol", ["coco", "voc", "voc2007"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_drawing_every_image_once_gives_the_summary(seed, protocol):
     """With every weight 1, the weighted numbers are those of the evaluation."""
-    found = evaluator(*random_scene(seed))
+    found = evaluator(*random_scene(seed), protocol=protocol)
     scores = pickle.loads(pickle.dumps(weighted(found)))(np.ones(12))
     summary = found.result().summary
     assert scores.keys() == summary.keys()
@@ -102,6 +105,17 @@ def test_a_draw_is_an_evaluation_of_the_images_drawn(seed):
         for name, value in anew.result().summary.items():
             expected = math.nan if value is None else value
             assert scores[name] == pytest.approx(expected, abs=1e-9, nan_ok=True), name
+
+
+@pytest.mark.parametrize("protocol", ["lane-f1", "chamfer"])
+def test_lines_are_drawn_anew_as_well(protocol):
+    """The numbers of lines are in the draws: exact with weight 1, and with intervals."""
+    images = scene(3, images=10)
+    a, b = (line_evaluator(images, protocol=protocol, confidence=each) for each in (0.3, 0.3))
+    scores = weighted(a)(np.ones(10))
+    assert scores == pytest.approx(a.result().summary, abs=1e-12)
+    found = compare_evaluations(a, b, resamples=10)
+    assert all(each.delta == each.low == each.high == 0 for each in found.scores)
 
 
 @pytest.mark.parametrize("weights", [None, 7])

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import math
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,6 +10,7 @@ from hypothesis import strategies as st
 from layernext.errors import DataError
 from layernext.evaluation import lanes as module
 from layernext.evaluation.lanes import lane_iou
+from tests.unit.evaluation.slow_lines import margin
 
 WIDTH, HEIGHT = 90, 60
 coordinates = st.floats(-50, 130) | st.integers(-50, 130).map(float)
@@ -21,32 +19,9 @@ closed = lines.map(lambda points: [*points, points[0]])
 some_lines = st.lists(lines | closed, min_size=1, max_size=3)
 
 
-def distance(x, y, start, end):
-    """Of a point to a straight part, by projection."""
-    (ax, ay), (bx, by) = start, end
-    squared = (bx - ax) ** 2 + (by - ay) ** 2
-    along = 0.0 if squared == 0 else ((x - ax) * (bx - ax) + (y - ay) * (by - ay)) / squared
-    along = min(1.0, max(0.0, along))
-    return math.hypot(x - ax - along * (bx - ax), y - ay - along * (by - ay))
-
-
-def margin(line, width):
-    """(rows, columns) of an image: how far inside of the drawn line each pixel's centre is."""
-    parts = list(pairwise(line)) or [(line[0], line[0])]
-    return np.array(
-        [
-            [
-                width / 2 - min(distance(x + 0.5, y + 0.5, *part) for part in parts)
-                for x in range(WIDTH)
-            ]
-            for y in range(HEIGHT)
-        ]
-    )
-
-
 def slow_bounds(line, other, width):
     """Lowest and highest IoU: pixels exactly on a border may fall on either side by rounding."""
-    first, second = margin(line, width), margin(other, width)
+    first, second = (margin(each, width, (WIDTH, HEIGHT)) for each in (line, other))
     near = 1e-9
     inner = ((first > near) & (second > near)).sum(), ((first > -near) | (second > -near)).sum()
     outer = ((first > -near) & (second > -near)).sum(), ((first > near) | (second > near)).sum()

@@ -9,7 +9,8 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import fields as struct_fields
 
-from layernext.client.calls.base import Calls, check_text
+from layernext.client.calls.base import check_text
+from layernext.client.calls.jobs import JobCalls
 from layernext.client.cancellation import go_on_unless_cancelled
 from layernext.client.progress import ProgressChoice, show_progress
 from layernext.errors import ConfigurationError, DataError, JobFailed, Problem, RequestTimeout
@@ -19,7 +20,9 @@ from layernext.model import (
     EvaluationSettings,
     Job,
     Mode,
+    RunStatistics,
     StoredEvaluation,
+    StoredMatches,
     StoredTally,
     TallyOrder,
 )
@@ -29,7 +32,7 @@ _FIRST_POLL_S = 0.05
 _LONGEST_POLL_S = 2.0
 
 
-class EvaluationCalls(Calls):
+class EvaluationCalls(JobCalls):
     """Evaluations: computed by the stack, kept with the run, never stale without saying so."""
 
     def evaluate(
@@ -278,6 +281,71 @@ class EvaluationCalls(Calls):
         """
         path = evaluations.confusion_path(_id_of(evaluation))
         yield from self._tallies(path, truth=truth, run=run)
+
+    def match_image(
+        self,
+        image: str,
+        *,
+        evaluation: str | StoredEvaluation | EvaluationInfo | None = None,
+        run: str | None = None,
+        ground_truth: str | None = None,
+        confidence: float | None = None,
+        geometry: EvaluatedGeometry = "rectangle",
+        match_threshold: float | None = None,
+    ) -> StoredMatches:
+        """Both annotation sets of an image as they are now, and who found what.
+
+        Args:
+            image: id or unique name.
+            evaluation: gives run, ground truth, settings and the usual confidence; or else
+            run, ground_truth: names, with
+            confidence: annotations below are left out.
+            geometry, match_threshold: as in the settings of an evaluation.
+
+        Raises:
+            NotFound: no such image, evaluation, run or ground truth.
+            DataError: coordinates are fractions, and the image's size is not known.
+        """
+        self._connection.require_native("match an image")
+        query: dict[str, Any] = {"image": check_text(image, "image", "an image")}
+        if evaluation is not None:
+            query["evaluation"] = _id_of(evaluation)
+        else:
+            query |= {"run": run, "ground_truth": ground_truth, "geometry": geometry}
+            query |= {"match_threshold": match_threshold}
+        query["confidence"] = confidence
+        found: StoredMatches = self._connection.transport.request_json(
+            "GET", evaluations.MATCHES_PATH, StoredMatches, params=query
+        )
+        return found
+
+    def get_run_statistics(
+        self, collection: str, run: str, *, mode: Mode | None = None, timeout_s: float | None = None
+    ) -> RunStatistics:
+        """What the annotations of a run are like: labels, confidences, numbers, sizes.
+
+        Waits while the stack counts them, which it does once for each state of the run.
+
+        Args:
+            collection: id or name.
+            run: name of the model run or ground truth.
+            mode: ``machine`` or ``human``, where both have the name.
+            timeout_s: seconds to wait at most; None waits for ever.
+
+        Raises:
+            NotFound: no such collection, or no such run in it.
+            JobFailed: the stack failed at it.
+            RequestTimeout: it took too long; the stack goes on.
+        """
+        self._connection.require_native("count a run")
+        query = {"collection": collection, "run": check_text(run, "run", "a run"), "mode": mode}
+        while True:
+            found: evaluations.StatisticsAnswer = self._connection.transport.request_json(
+                "GET", evaluations.RUN_STATISTICS_PATH, evaluations.StatisticsAnswer, params=query
+            )
+            if found.job_id is None and found.statistics is not None:
+                return found.statistics
+            self.wait_for_job_complete(str(found.job_id), timeout_s=timeout_s)
 
     def _tallies(self, path: str, **params: Any) -> Iterator[StoredTally]:
         self._connection.require_native("list tallies")

@@ -5,6 +5,7 @@ from layernext.stack.jobs.handlers import handlers_for
 from layernext.stack.jobs.housekeeping import Housekeeping
 from layernext.stack.jobs.purge import PURGE_JOB
 from layernext.stack.jobs.runner import Handler, JobContext, JobRunner
+from layernext.stack.jobs.statistics import count_now
 
 __all__ = [
     "LOOK_JOB",
@@ -13,5 +14,6 @@ __all__ = [
     "Housekeeping",
     "JobContext",
     "JobRunner",
+    "count_now",
     "handlers_for",
 ]

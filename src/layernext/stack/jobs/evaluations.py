@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from functools import partial
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -51,6 +51,8 @@ MERGED_PERCENT = 80.0
 
 NAMED = 100
 """Images without a size that are named in a result."""
+
+Result = TypeVar("Result")
 
 Executors: TypeAlias = Callable[[int], Executor]
 """Where parts are evaluated: gets the number of annotations, gives an executor to be shut down."""
@@ -126,7 +128,7 @@ def _evaluate(
             executor.submit(work, evaluation_id, plan, span, settings) for span in plan.spans
         ]
         try:
-            for part, done in _as_completed(futures, context):
+            for part, done in as_completed(futures, context):
                 whole.evaluator.merge(part.evaluator)
                 whole.ids |= part.ids
                 whole.unsized += part.unsized
@@ -142,7 +144,9 @@ def _evaluate(
     return {"evaluation": evaluation_id, "images": outcome.notes.image_count}
 
 
-def _as_completed(futures: list[Future[Part]], context: JobContext) -> Iterator[tuple[Part, int]]:
+def as_completed(
+    futures: list[Future[Result]], context: JobContext
+) -> Iterator[tuple[Result, int]]:
     """Parts as they come, with how many there were; a job that is to stop does so meanwhile."""
     waiting, done = set(futures), 0
     while waiting:
@@ -228,6 +232,7 @@ def _outcome(whole: Part, plan: Plan) -> EvaluationOutcome:
         summary=result.summary,
         notes=EvaluationNotes(
             image_count=len(tallies),
+            confidence=result.confidence,
             uses_sizes=plan.uses_sizes,
             unsized=len(whole.unsized),
             unsized_names=sorted(whole.unsized)[:NAMED],

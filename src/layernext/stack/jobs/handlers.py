@@ -7,8 +7,9 @@ from layernext.stack.jobs.evaluations import evaluation_handler
 from layernext.stack.jobs.files import LOOK_JOB, look_handler
 from layernext.stack.jobs.purge import PURGE_JOB, purge_handler
 from layernext.stack.jobs.runner import Handler
+from layernext.stack.jobs.statistics import statistics_handler
 from layernext.stack.objects import ObjectStore
-from layernext.stack.store import BUILD_JOB, EVALUATION_JOB, Store
+from layernext.stack.store import BUILD_JOB, EVALUATION_JOB, STATISTICS_JOB, Store
 
 
 def handlers_for(store: Store, objects: ObjectStore) -> dict[str, Handler]:
@@ -22,5 +23,6 @@ def handlers_for(store: Store, objects: ObjectStore) -> dict[str, Handler]:
         LOOK_JOB: look,
         BUILD_JOB: build_handler(store, objects, look),
         EVALUATION_JOB: evaluation_handler(store),
+        STATISTICS_JOB: statistics_handler(store),
         PURGE_JOB: purge_handler(store, objects),
     }

@@ -64,6 +64,7 @@ from layernext.stack.store.records import (
     StoredSet,
     ValueRef,
 )
+from layernext.stack.store.run_statistics import STATISTICS_JOB, CountedRun, Statistics
 from layernext.stack.store.selections import Selections
 from layernext.stack.store.sessions import LINK_SECONDS, SESSION_SECONDS
 from layernext.stack.store.splits import SPLITS
@@ -78,11 +79,13 @@ __all__ = [
     "LINK_SECONDS",
     "SESSION_SECONDS",
     "SPLITS",
+    "STATISTICS_JOB",
     "TASK_STATUSES",
     "BatchPreparation",
     "Began",
     "Changed",
     "CollectionRow",
+    "CountedRun",
     "Database",
     "Datasets",
     "DroppedObjects",
@@ -125,6 +128,7 @@ __all__ = [
     "Similar",
     "SortField",
     "Span",
+    "Statistics",
     "Store",
     "StoredFile",
     "StoredSet",

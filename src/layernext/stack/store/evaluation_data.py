@@ -113,21 +113,37 @@ class EvaluationData:
                 for row in rows:
                     yield _pair(row, plan.source)
 
-    def pair_of_image(self, source: Source, image_id: int) -> ImagePair | None:
-        """Both sets of one image as they are now; None if the ground truth has none."""
-        with self._database.read() as connection:
-            row = connection.execute(_pairs(source, image_id, image_id)).one_or_none()
-        return None if row is None else _pair(row, source)
+    def sets_of_image(
+        self, evaluation_id: str, image_id: int
+    ) -> tuple[SideSet | None, SideSet | None, tuple[str, ...]]:
+        """One image's sets of truth and run as they are now, and the labels that count.
 
-    def source(self, evaluation_id: str) -> Source:
-        """Where an evaluation's sets are.
+        None for a set that is not there; no labels mean all.
 
         Raises:
-            NotFound: it, its run or its ground truth was deleted.
+            NotFound: the evaluation, its run or its ground truth was deleted.
         """
         with self._database.read() as connection:
             row = _row(connection, evaluation_id)
-            return _source(connection, row, _settings(row))
+            source = _source(connection, row, _settings(row))
+            if source.version_id is None:
+                own: Any = annotation_set.c
+                sides = [
+                    own.operation_id == each
+                    for each in (source.truth_operation, source.run_operation)
+                ]
+            else:
+                own = version_set.c
+                names = [(source.truth, source.truth_mode), (source.run, source.run_mode)]
+                of_version = own.version_id == source.version_id
+                sides = [of_version & (own.run == run) & (own.mode == mode) for run, mode in names]
+            columns = sa.select(own.content, own.geometry, own.normalized)
+            found: list[SideSet | None] = []
+            for side in sides:
+                chosen = columns.where(side, own.image_id == image_id)
+                one = connection.execute(chosen).one_or_none()
+                found.append(None if one is None else _side(*one))
+        return found[0], found[1], source.labels
 
     def _check(self, connection: sa.Connection, evaluation_id: str, plan: Plan) -> None:
         row = _row(connection, evaluation_id)

@@ -41,11 +41,13 @@ class EvaluationNotes(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         image_count: that were evaluated.
+        confidence: at which tallies are made.
         uses_sizes: whether coordinates are fractions in some set, so that sizes of images matter.
         unsized: images left out for want of a size; `unsized_names` the first of them.
     """
 
     image_count: int = 0
+    confidence: float | None = None
     uses_sizes: bool = False
     unsized: int = 0
     unsized_names: list[str] = []

@@ -294,6 +294,7 @@ def _info(connection: sa.Connection, row: sa.Row[Any]) -> EvaluationInfo:
         created_at=row.created_at,
         computed_at=row.computed_at,
         image_count=notes.image_count,
+        confidence=notes.confidence,
         unsized_images=notes.unsized,
         unsized_names=notes.unsized_names,
         summary=msgspec.json.decode(row.summary) if row.summary else {},

@@ -84,9 +84,11 @@ run_statistics = Table(
     metadata,
     Column("operation_id", ForeignKey("operation.id"), primary_key=True),
     Column("collection_id", ForeignKey("collection.id"), primary_key=True, index=True),
-    # `operation_collection.state` of what was counted.
-    Column("state", Text, nullable=False),
-    Column("computed_at", Text, nullable=False),
+    # The last job that counts them, if it was left to one.
+    Column("job_id", Text),
+    # `operation_collection.state` of what was counted; None before that, as what follows.
+    Column("state", Text),
+    Column("computed_at", Text),
     # zstd-compressed JSON.
-    Column("result", LargeBinary, nullable=False),
+    Column("result", LargeBinary),
 )

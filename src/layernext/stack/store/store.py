@@ -40,6 +40,7 @@ from layernext.stack.store.records import (
     StoredSet,
     ValueRef,
 )
+from layernext.stack.store.run_statistics import Statistics
 from layernext.stack.store.schema import collection, operation, operation_collection, setting
 from layernext.stack.store.selections import Selections
 from layernext.stack.store.sessions import Sessions
@@ -70,6 +71,7 @@ class Store:
         projects: images that people annotate, cut into tasks.
         evaluations: runs measured against ground truths.
         tallies: how a run did, image by image.
+        statistics: what annotations of a run are like.
         sessions: who is signed in to the pages.
     """
 
@@ -90,6 +92,7 @@ class Store:
         self.projects = Projects(database)
         self.evaluations = Evaluations(database)
         self.tallies = Tallies(database, index)
+        self.statistics = Statistics(database)
         self.sessions = Sessions(database)
 
     @classmethod

@@ -11,7 +11,9 @@ from layernext.stack.api.native import (
     items,
     keys,
     listings,
+    matches,
     projects,
+    run_statistics,
     uploads,
     viewer,
 )
@@ -28,6 +30,8 @@ ROUTES = [
     *embeddings.ROUTES,
     *projects.ROUTES,
     *evaluations.ROUTES,
+    *matches.ROUTES,
+    *run_statistics.ROUTES,
     *keys.ROUTES,
     *viewer.ROUTES,
 ]

@@ -80,9 +80,10 @@ def upgrade() -> None:
         "run_statistics",
         _reference("run_statistics", "operation_id", "operation"),
         _reference("run_statistics", "collection_id", "collection"),
-        sa.Column("state", sa.Text, nullable=False),
-        sa.Column("computed_at", sa.Text, nullable=False),
-        sa.Column("result", sa.LargeBinary, nullable=False),
+        sa.Column("job_id", sa.Text),
+        sa.Column("state", sa.Text),
+        sa.Column("computed_at", sa.Text),
+        sa.Column("result", sa.LargeBinary),
         sa.PrimaryKeyConstraint("operation_id", "collection_id", name="pk_run_statistics"),
     )
     op.create_index("ix_run_statistics_collection_id", "run_statistics", ["collection_id"])

@@ -1,0 +1,143 @@
+"""Who found what in one image, for a page that shows it."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from litestar import Response
+from msgspec import Meta, Struct
+from msgspec.structs import replace
+
+from layernext.errors import InvalidRequest, NotFound
+from layernext.evaluation import match_image
+from layernext.model import (
+    EvaluatedGeometry,
+    EvaluationSettings,
+    ImageAnnotations,
+    Mode,
+    Protocol,
+    StoredMatches,
+    decode_trusted,
+)
+from layernext.stack.api.messages import Call, answer, is_image_id, read_query
+from layernext.stack.api.native.evaluations import completed
+from layernext.stack.api.operation import Operation, operation
+from layernext.stack.api.services import services_of
+from layernext.stack.store import ItemRow, SideSet, Store
+from layernext.wire.evaluations import MATCHES_PATH
+
+
+class MatchesQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which image, which sets, and how they are matched.
+
+    Attributes:
+        image: id or unique name.
+        evaluation: id of an evaluation, which gives everything below but the confidence, if one is
+            asked for.
+        run, ground_truth: names, if there is no evaluation.
+        run_mode, truth_mode: where a model run and a ground truth have the same name.
+        geometry, protocol, match_threshold, line_width: as in the settings of an evaluation.
+        confidence: annotations below are left out; left out: that of the evaluation's tallies, or 0.
+    """
+
+    image: str
+    evaluation: str | None = None
+    run: str | None = None
+    ground_truth: str | None = None
+    run_mode: Mode | None = None
+    truth_mode: Mode | None = None
+    geometry: EvaluatedGeometry = "rectangle"
+    protocol: Protocol | None = None
+    match_threshold: float | None = None
+    line_width: float = 30.0
+    confidence: Annotated[float, Meta(ge=0, le=1)] | None = None
+
+
+@operation(
+    "GET",
+    MATCHES_PATH,
+    Operation(
+        summary="Match the annotations of an image",
+        tag="Evaluations",
+        role="read",
+        query=MatchesQuery,
+        answer=StoredMatches,
+        errors=(400, 404, 422),
+    ),
+)
+async def match(request: Call) -> Response[bytes]:
+    """Both sets of an image as they are now, and what each annotation found."""
+    wanted, services = read_query(request, MatchesQuery), services_of(request)
+    return answer(await services.call(_matches, services.store, wanted))
+
+
+def _matches(store: Store, wanted: MatchesQuery) -> StoredMatches:
+    item = _item(store, wanted.image)
+    confidence = wanted.confidence
+    labels: tuple[str, ...] = ()
+    if wanted.evaluation is not None:
+        info = store.evaluations.get(wanted.evaluation)
+        settings = info.settings
+        confidence = info.confidence if confidence is None else confidence
+        data = store.evaluations.data
+        truth, run, labels = data.sets_of_image(wanted.evaluation, item.image_id)
+    else:
+        settings = completed(
+            EvaluationSettings(
+                geometry=wanted.geometry,
+                protocol=wanted.protocol,
+                match_threshold=wanted.match_threshold,
+                line_width=wanted.line_width,
+            )
+        )
+        if wanted.run is None or wanted.ground_truth is None:
+            raise InvalidRequest("the query needs evaluation, or run and ground_truth", status=400)
+        unknown = store.find_unknown_run([wanted.run, wanted.ground_truth])
+        if unknown is not None:
+            raise NotFound(f"there is no model run or ground truth {unknown[:600]!r}", status=404)
+        run = _set(store, item, wanted.run, wanted.run_mode, "machine")
+        truth = _set(store, item, wanted.ground_truth, wanted.truth_mode, "human")
+    wh = None
+    if item.width is not None and item.height is not None:
+        wh = (float(item.width), float(item.height))
+    sides = [None if side is None else _typed(side, labels) for side in (truth, run)]
+    matches = match_image(sides[0], sides[1], settings, confidence or 0.0, image_wh=wh)
+    return StoredMatches(
+        id=f"{item.image_id:024x}",
+        image=item.name,
+        width=item.width,
+        height=item.height,
+        run=sides[1],
+        ground_truth=sides[0],
+        matches=matches,
+        confidence=confidence or 0.0,
+        settings=settings,
+    )
+
+
+def _item(store: Store, id_or_name: str) -> ItemRow:
+    found = store.items.get(int(id_or_name, 16)) if is_image_id(id_or_name) else None
+    found = found or store.items.find(id_or_name)
+    if found is None:
+        raise NotFound(f"there is no image {id_or_name[:600]!r}", status=404)
+    return found
+
+
+def _set(store: Store, item: ItemRow, name: str, mode: Mode | None, usual: Mode) -> SideSet | None:
+    """The image's set of an operation; without a mode that of the usual one goes first."""
+    other: Mode = "human" if usual == "machine" else "machine"
+    for each in [mode] if mode is not None else [usual, other]:
+        for found in store.sets_of_image(item.image_id, name, each):
+            return SideSet(found.raw, found.geometry, found.normalized)
+    return None
+
+
+def _typed(side: SideSet, labels: tuple[str, ...]) -> ImageAnnotations:
+    whole = decode_trusted(side.raw, side.geometry)
+    if labels:
+        kept = [one for one in whole.annotations if one.label in labels]
+        whole = replace(whole, annotations=kept)
+    return replace(whole, normalized=True) if side.normalized else whole
+
+
+ROUTES = [match]

@@ -1,0 +1,84 @@
+"""What the annotations of a run are like."""
+
+from __future__ import annotations
+
+from litestar import Response
+from msgspec import Struct
+
+from layernext.errors import NotFound
+from layernext.model import Mode
+from layernext.stack.api.messages import Call, answer, find_collection, read_query
+from layernext.stack.api.operation import Operation, operation
+from layernext.stack.api.services import services_of
+from layernext.stack.jobs import count_now
+from layernext.stack.store import Changed, Store
+from layernext.wire.evaluations import RUN_STATISTICS_PATH, StatisticsAnswer
+
+COUNTED_AT_ONCE = 100_000
+"""Annotations that are counted while the client waits: half a second. More is left to a job."""
+
+
+class StatisticsQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Whose annotations.
+
+    Attributes:
+        collection: id or name.
+        run: name of the model run or ground truth.
+        mode: ``machine`` or ``human``; left out, the model run goes first.
+    """
+
+    collection: str
+    run: str
+    mode: Mode | None = None
+
+
+@operation(
+    "GET",
+    RUN_STATISTICS_PATH,
+    Operation(
+        summary="Count what a run's annotations are like",
+        tag="Model runs",
+        role="read",
+        query=StatisticsQuery,
+        answer=StatisticsAnswer,
+        errors=(400, 404),
+    ),
+)
+async def get_statistics(request: Call) -> Response[bytes]:
+    """Annotations of each label, and histograms of confidence, number and size.
+
+    Of a large run they are counted by a job; until that has ended, `statistics` are those of before, or
+    null, and the same request asks how far it is.
+    """
+    wanted, services = read_query(request, StatisticsQuery), services_of(request)
+    place = (await find_collection(request, wanted.collection)).row_id
+    found = await services.ingest(_answer, services.store, place, wanted)
+    if found.job_id is not None:
+        services.jobs.wake()
+    return answer(found)
+
+
+def _answer(store: Store, collection_id: int, wanted: StatisticsQuery) -> StatisticsAnswer:
+    statistics = store.statistics
+    modes: list[Mode] = ["machine", "human"] if wanted.mode is None else [wanted.mode]
+    runs = [statistics.find_run(collection_id, wanted.run, mode) for mode in modes]
+    run = next((each for each in runs if each is not None), None)
+    if run is None:
+        raise NotFound(
+            f"there is no model run or ground truth {wanted.run[:600]!r} here", status=404
+        )
+    known = statistics.get(run)
+    if known is not None and known.is_current:
+        return StatisticsAnswer(status="completed", job_id=None, statistics=known)
+    if run.annotations <= COUNTED_AT_ONCE:
+        try:
+            count_now(statistics, run)
+        except Changed:
+            pass  # it is being written to: left to the job
+        else:
+            return StatisticsAnswer(status="completed", job_id=None, statistics=statistics.get(run))
+    job_id = statistics.ensure_job(run)
+    return StatisticsAnswer(status="in_progress", job_id=job_id, statistics=known)
+
+
+ROUTES = [get_statistics]

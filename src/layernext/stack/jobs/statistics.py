@@ -1,0 +1,244 @@
+"""Counts what the annotations of a run are like, in as many processes as there are processors."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import chain
+from typing import Any
+
+import msgspec
+import numpy as np
+from msgspec import Struct, field
+from numpy.typing import NDArray
+
+from layernext.errors import Conflict, NotFound
+from layernext.model import Histogram, RunStatistics
+from layernext.stack.jobs.evaluations import (
+    ATTEMPTS,
+    SPAN_ANNOTATIONS,
+    Executors,
+    as_completed,
+    executor_for,
+)
+from layernext.stack.jobs.processes import reader
+from layernext.stack.jobs.runner import Handler, JobContext
+from layernext.stack.store import Changed, CountedRun, SideSet, Span, Statistics, Store
+
+CONFIDENCE_BINS = 20
+LARGEST_POWER = 40
+
+_SIZES = np.array([0.0, *(2.0**power for power in range(LARGEST_POWER + 1))])
+# 0, 1, 2, 3-4, 5-8, 9-16 …: an edge is the lowest number of its interval.
+_NUMBERS = np.array([0, 1, 2, *(2**power + 1 for power in range(1, LARGEST_POWER))])
+
+Floats = NDArray[np.float64]
+Counts = NDArray[np.int64]
+
+
+class _Annotation(Struct, gc=False):
+    label: str
+    confidence: float | None = None
+    type: str | None = None
+    bbox: tuple[float, float, float, float] | None = None
+    polygon: list[tuple[float, float]] | None = None
+    line: list[tuple[float, float]] | None = None
+    points: list[tuple[float, float]] | None = None
+
+
+class _Set(Struct, gc=False):
+    annotations: list[_Annotation]
+    isNormalized: bool | None = None  # noqa: N815 - the format's name
+
+
+_decode = msgspec.json.Decoder(_Set).decode
+
+
+class Tally(Struct):
+    """What was counted of some sets."""
+
+    images: int = 0
+    annotations: int = 0
+    empty_images: int = 0
+    labels: Counter[str] = field(default_factory=Counter)
+    images_by_label: Counter[str] = field(default_factory=Counter)
+    geometries: Counter[str] = field(default_factory=Counter)
+    without_confidence: int = 0
+    unsized: int = 0
+    confidence: Counts = field(default_factory=lambda: np.zeros(CONFIDENCE_BINS, np.int64))
+    per_image: Counts = field(default_factory=lambda: np.zeros(len(_NUMBERS), np.int64))
+    sizes: Counts = field(default_factory=lambda: np.zeros((3, len(_SIZES)), np.int64))
+
+    def add(self, other: Tally) -> None:
+        """Add what another has counted."""
+        for name in self.__struct_fields__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
+
+def statistics_handler(store: Store, executors: Executors = executor_for) -> Handler:
+    """Counts a run and stores what came of it.
+
+    Args:
+        store: where everything is.
+        executors: where parts are counted.
+    """
+
+    def handle(context: JobContext) -> None:
+        wanted = context.payload
+        for _ in range(ATTEMPTS):
+            run = store.statistics.find_run(wanted["collection"], wanted["run"], wanted["mode"])
+            if run is None:
+                raise NotFound("the run is no longer there", status=404)
+            try:
+                _count(store, run, context, executors)
+            except Changed:
+                continue
+            return
+        raise Conflict(f"annotations changed while they were counted, {ATTEMPTS} times", status=409)
+
+    return handle
+
+
+def _count(store: Store, run: CountedRun, context: JobContext, executors: Executors) -> None:
+    context.progress(0.0, "reading")
+    spans = store.statistics.spans(run, SPAN_ANNOTATIONS)
+    whole = Tally()
+    with executors(run.annotations) as executor:
+        is_inline = isinstance(executor, ThreadPoolExecutor)
+        work = partial(count_span, store.statistics)
+        if not is_inline:
+            work = partial(count_span_of, store.database_url)
+        futures = [executor.submit(work, run, span) for span in spans]
+        try:
+            for part, _ in as_completed(futures, context):
+                whole.add(part)
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
+    store.statistics.store(run, described(run, whole))
+
+
+def count_now(statistics: Statistics, run: CountedRun) -> RunStatistics:
+    """Count a run here and now, and store what came of it.
+
+    Raises:
+        Changed: its sets are not those of `run` any more.
+    """
+    whole = Tally()
+    for span in statistics.spans(run, SPAN_ANNOTATIONS):
+        whole.add(count_span(statistics, run, span))
+    found = described(run, whole)
+    statistics.store(run, found)
+    return found
+
+
+def count_span_of(url: str, run: CountedRun, span: Span) -> Tally:
+    """Count a span, in a process that opens the database for itself."""
+    return count_span(Statistics(reader(url)), run, span)
+
+
+def count_span(statistics: Statistics, run: CountedRun, span: Span) -> Tally:
+    """Count the sets of a span.
+
+    Raises:
+        Changed: they are not those of `run` any more.
+    """
+    tally = Tally()
+    scores, numbers, boxes = array("d"), array("q"), array("d")
+    for side, wh in statistics.iter_sets(run, span):
+        _add(tally, side, wh, scores, numbers, boxes)
+    wh_array = np.array(boxes).reshape(-1, 2)
+    bins = np.minimum(np.array(scores) * CONFIDENCE_BINS, CONFIDENCE_BINS - 1).astype(np.int64)
+    tally.confidence += np.bincount(bins, minlength=CONFIDENCE_BINS)
+    tally.per_image += _binned(np.array(numbers, float), _NUMBERS)
+    for place, values in enumerate((wh_array[:, 0], wh_array[:, 1], wh_array.prod(axis=1))):
+        tally.sizes[place] += _binned(values, _SIZES)
+    return tally
+
+
+def _add(
+    tally: Tally,
+    side: SideSet,
+    wh: tuple[int, int] | None,
+    scores: array[float],
+    numbers: array[int],
+    boxes: array[float],
+) -> None:
+    decoded = _decode(side.raw)
+    annotations = decoded.annotations
+    tally.images += 1
+    tally.annotations += len(annotations)
+    tally.empty_images += not annotations
+    numbers.append(len(annotations))
+    labels = Counter([one.label for one in annotations])
+    tally.labels.update(labels)
+    tally.images_by_label.update(labels.keys())
+    geometries = [one.type or side.geometry or "?" for one in annotations]
+    tally.geometries.update(geometries)
+    known = [one.confidence for one in annotations if one.confidence is not None]
+    tally.without_confidence += len(annotations) - len(known)
+    scores.extend(known)
+    is_normalized = side.normalized or bool(decoded.isNormalized)
+    if is_normalized and wh is None:
+        tally.unsized += len(annotations)
+        return
+    scale = wh if is_normalized and wh is not None else (1.0, 1.0)
+    found = [_extent(one) for one in annotations]
+    boxes.extend(chain.from_iterable((w * scale[0], h * scale[1]) for w, h in found))
+
+
+def _extent(one: _Annotation) -> tuple[float, float]:
+    """Width and height of the box around an annotation."""
+    if one.bbox is not None:
+        return one.bbox[2], one.bbox[3]
+    points: Sequence[Any] = one.polygon or one.line or one.points or [(0.0, 0.0)]
+    xs, ys = zip(*points, strict=True)
+    return max(xs) - min(xs), max(ys) - min(ys)
+
+
+def _binned(values: Floats, edges: NDArray[Any]) -> Counts:
+    places = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 1)
+    return np.bincount(places, minlength=len(edges))
+
+
+def described(run: CountedRun, whole: Tally) -> RunStatistics:
+    """What was counted, as a record; labels by falling number."""
+    width, height, area = (_histogram(_SIZES, counts) for counts in whole.sizes)
+    return RunStatistics(
+        run=run.run,
+        mode=run.mode,
+        collection=run.collection,
+        images=whole.images,
+        empty_images=whole.empty_images,
+        annotations=whole.annotations,
+        labels=_by_number(whole.labels),
+        images_by_label=_by_number(whole.images_by_label),
+        geometries=_by_number(whole.geometries),
+        confidence=Histogram(
+            edges=[number / CONFIDENCE_BINS for number in range(CONFIDENCE_BINS + 1)],
+            counts=whole.confidence.tolist(),
+        ),
+        without_confidence=whole.without_confidence,
+        annotations_per_image=_histogram(_NUMBERS, whole.per_image),
+        width=width,
+        height=height,
+        area=area,
+        unsized=whole.unsized,
+    )
+
+
+def _by_number(counts: Counter[str]) -> dict[str, int]:
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _histogram(edges: NDArray[Any], counts: Counts) -> Histogram:
+    """Up to the last interval in which there is something."""
+    used = np.flatnonzero(counts)
+    end = int(used[-1]) + 1 if len(used) else 1
+    shown = [float(edge) for edge in edges[: end + 1]]
+    if len(shown) == end:  # the very last interval has no upper edge
+        shown.append(2 * shown[-1])
+    return Histogram(edges=shown, counts=counts[:end].tolist())
