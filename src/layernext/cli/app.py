@@ -19,6 +19,7 @@ from layernext.cli import (
     evaluate,
     exit_codes,
     files,
+    item_search,
     keys,
     library,
     listings,
@@ -105,7 +106,7 @@ for command in (
 ):
     app.command(command.__name__)(command)
 app.add_typer(files.files, name="files")
-app.add_typer(library.items, name="items")
+app.add_typer(item_search.items, name="items")
 app.add_typer(library.datasets, name="datasets")
 app.add_typer(library.projects, name="projects")
 app.add_typer(keys.keys, name="keys")

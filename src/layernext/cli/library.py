@@ -205,46 +205,6 @@ def upload_metadata(
         tell(f"no such file: {name}")
 
 
-@items.command("declare")
-def declare_names(
-    fields: Annotated[list[str] | None, typer.Option("--field", help="A metadata field.")] = None,
-    tags: Annotated[list[str] | None, typer.Option("--tag", help="A tag.")] = None,
-    withdraw: Annotated[
-        bool, typer.Option("--withdraw", help="Undo it; metadata that is there stays.")
-    ] = False,
-    as_json: AsJson = False,
-    api_key: ApiKey = None,
-    secret: Secret = None,
-    url: Url = None,
-    config: ConfigFile = None,
-) -> None:
-    """Declare metadata fields and tags, or list those that are.
-
-    A stack that was started with --strict-metadata takes no others.
-
-    Examples:
-
-        layernext items declare
-
-        layernext items declare --field shift --field weather --tag rain
-
-        layernext items declare --tag rain --withdraw --json
-    """
-    with connect(api_key, secret, url, config) as client:
-        if fields or tags:
-            names = client.declare_metadata(fields or [], tags or [], withdraw=withdraw)
-        else:
-            names = client.get_metadata_names()
-    if as_json:
-        print_json(names.to_dict())
-        return
-    for kind, some in (("field", names.fields), ("tag", names.tags)):
-        for name in some:
-            say(f"{kind}  {name}")
-    taken = "these" if names.is_strict else "any"
-    tell(f"The stack takes {taken} metadata fields and tags.")
-
-
 @datasets.command("list")
 def list_datasets(
     as_json: AsJson = False,

@@ -56,6 +56,7 @@ from layernext.model import (
     Job,
     Label,
     LabelGroup,
+    MetadataNames,
     Mode,
     ModelRun,
     Project,
