@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 Metric: TypeAlias = Literal["cosine", "dot", "l2"]
 
-BLOCK_ROWS = 5_000
+BLOCK_ROWS = 20_000
 CACHE_BYTES = 512 << 20
 MAX_DIMENSION = 16_384
 
@@ -132,11 +132,11 @@ class Embeddings:
 
         def work(connection: sa.Connection) -> tuple[int, list[str]]:
             model_id = self._model(connection, model, dimension)
-            found = {name: images.find_by_unique_name(connection, name) for name in rows}
+            found = images.find_by_unique_names(connection, list(rows))
             fresh = [
                 {"model_id": model_id, "image_id": found[name], "vector": vector}
                 for name, vector in rows.items()
-                if found[name] is not None
+                if name in found
             ]
             if fresh:
                 insert = self._database.upsert(embedding)
@@ -149,7 +149,7 @@ class Embeddings:
                 )
                 changed = sa.update(embedding_model).where(embedding_model.c.id == model_id)
                 connection.execute(changed.values(version=embedding_model.c.version + 1))
-            return len(fresh), [name for name in rows if found[name] is None]
+            return len(fresh), [name for name in rows if name not in found]
 
         return self._database.write_again(work)
 
@@ -163,11 +163,9 @@ class Embeddings:
 
         with self._database.read() as connection:
             model_id = _find_model(connection, model).id
-            ids: dict[int, str] = {}
-            for name in names:
-                row_id = images.find_by_unique_name(connection, name) if is_storable(name) else None
-                if row_id is not None:
-                    ids[row_id] = name
+            usable = [name for name in names if is_storable(name)]
+            known = images.find_by_unique_names(connection, usable)
+            ids = {row_id: name for name, row_id in known.items()}
             chosen = (embedding.c.model_id == model_id) & embedding.c.image_id.in_(list(ids))
             found = {
                 row.image_id: np.frombuffer(row.vector, "<f4").tolist()

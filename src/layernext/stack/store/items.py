@@ -362,9 +362,9 @@ class Items:
                     for row in connection.execute(chosen)
                     if row.name in set(usable)
                 }
-            find = images.find_by_unique_name if bucket is None else images.find_by_storage_path
-            found = {name: find(connection, name) for name in usable}
-        return {name: one for name, one in found.items() if one is not None}
+            if bucket is None:
+                return images.find_by_unique_names(connection, usable)
+            return images.find_by_storage_paths(connection, usable)
 
     def collection_record(self, collection_id: int) -> dict[str, Any]:
         """What E21 can say of a collection."""
