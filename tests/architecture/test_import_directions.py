@@ -49,6 +49,7 @@ ROOMS: dict[str, set[str]] = {
     "layernext.stack.web": {
         "layernext.stack.api",
         "layernext.stack.store",
+        "layernext.model",
         "layernext.errors",
     },
     "layernext.stack.app": {

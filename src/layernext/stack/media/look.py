@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from layernext.stack.media.content_type import type_by_bytes
 from layernext.stack.media.found import Look
@@ -69,9 +69,9 @@ def _thumbnail(image: Image.Image) -> bytes | None:
     image.draft("RGB", side)
     if image.size[0] * image.size[1] > MAX_THUMBNAIL_PIXELS:
         return None
+    # Not turned as the file asks for: annotations count in stored pixels, and are drawn over it.
     image.thumbnail(side)
-    turned = ImageOps.exif_transpose(image)
-    has_alpha = turned.mode in {"RGBA", "LA", "PA"} or "transparency" in turned.info
+    has_alpha = image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info
     buffer = io.BytesIO()
-    turned.convert("RGBA" if has_alpha else "RGB").save(buffer, "WEBP", quality=80, method=2)
+    image.convert("RGBA" if has_alpha else "RGB").save(buffer, "WEBP", quality=80, method=2)
     return buffer.getvalue()

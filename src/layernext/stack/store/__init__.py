@@ -46,6 +46,8 @@ from layernext.stack.store.prepared import (
 )
 from layernext.stack.store.projects import TASK_STATUSES, ProjectRow, TaskRow
 from layernext.stack.store.purge import Purge, Purged, before_days
+from layernext.stack.store.query import FIELDS as QUERY_FIELDS
+from layernext.stack.store.query import Field as QueryField
 from layernext.stack.store.records import (
     CollectionRow,
     FileItem,
@@ -77,6 +79,7 @@ __all__ = [
     "CONTENT_TYPES",
     "EVALUATION_JOB",
     "LINK_SECONDS",
+    "QUERY_FIELDS",
     "SESSION_SECONDS",
     "SPLITS",
     "STATISTICS_JOB",
@@ -120,6 +123,7 @@ __all__ = [
     "ProjectRow",
     "Purge",
     "Purged",
+    "QueryField",
     "Role",
     "Selection",
     "Selections",

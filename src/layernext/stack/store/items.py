@@ -15,7 +15,13 @@ from layernext.stack.store import counters, fields, images
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
 from layernext.stack.store.files import unique_name
-from layernext.stack.store.query import compile_query, parse_query
+from layernext.stack.store.query import (
+    chosen_evaluations,
+    compare,
+    compile_query,
+    named,
+    parse_query,
+)
 from layernext.stack.store.query.compile import annotated
 from layernext.stack.store.records import Selection
 from layernext.stack.store.schema import (
@@ -26,6 +32,7 @@ from layernext.stack.store.schema import (
     selection_item,
 )
 from layernext.stack.store.schema_datasets import version_item
+from layernext.stack.store.schema_evaluations import image_tally
 from layernext.stack.store.schema_files import file_item, file_upload
 from layernext.stack.store.selections import Selections
 from layernext.stack.store.set_index import SetIndex
@@ -117,15 +124,7 @@ class Items:
         Raises:
             DataError: the query or a date is wrong, with the place.
         """
-        columns: dict[SortField, Any] = {
-            "modified": sa.func.coalesce(image.c.updated_at, image.c.created_at),
-            "created": image.c.created_at,
-            "name": image.c.name,
-            "size": image.c.size,
-            "id": image.c.id,
-        }
-        column = columns[sort]
-        order = (column.desc(), image.c.id.desc()) if descending else (column, image.c.id)
+        order = _sorted(sort, descending=descending)
         with self._database.read() as connection:
             clause = self._clause(connection, wanted)
             ids = sa.select(image.c.id).where(clause).order_by(*order).offset(offset).limit(limit)
@@ -134,6 +133,25 @@ class Items:
             rows = {row.id: row for row in connection.execute(_rows().where(image.c.id.in_(found)))}
         return [_item(rows[one]) for one in found]
 
+    def list_order(self, wanted: ItemFilter, *, sort: SortField, descending: bool) -> list[int]:
+        """The row ids of all items that are wanted, in order.
+
+        Raises:
+            DataError: the query or a date is wrong, with the place.
+        """
+        with self._database.read() as connection:
+            clause = self._clause(connection, wanted)
+            chosen = sa.select(image.c.id).where(clause)
+            ordered = chosen.order_by(*_sorted(sort, descending=descending))
+            return list(connection.execute(ordered).scalars())
+
+    def list_rows(self, image_ids: Sequence[int]) -> list[ItemRow]:
+        """The items of some row ids, in their order; those that are not there are left out."""
+        with self._database.read() as connection:
+            chosen = _rows().where(image.c.id.in_(list(image_ids)), _is_there())
+            rows = {row.id: row for row in connection.execute(chosen)}
+        return [_item(rows[one]) for one in image_ids if one in rows]
+
     def list_after(self, wanted: ItemFilter, *, after: int, limit: int) -> list[ItemRow]:
         """Items in the order they came, those behind one of them."""
         with self._database.read() as connection:
@@ -141,6 +159,46 @@ class Items:
             ids = sa.select(image.c.id).where(clause).order_by(image.c.id).limit(limit)
             with self._database.limit(connection, QUERY_SECONDS):
                 found = list(connection.execute(ids).scalars())
+            rows = {row.id: row for row in connection.execute(_rows().where(image.c.id.in_(found)))}
+        return [_item(rows[one]) for one in found]
+
+    def list_by_tally(
+        self, wanted: ItemFilter, column: str, *, descending: bool, offset: int, limit: int
+    ) -> list[ItemRow]:
+        """Items by what an evaluation has counted in them; those in none come last.
+
+        The evaluation is that of the run that the query names, as `query.tallies` has it; of several runs
+        the highest count decides, or the lowest if the lowest come first.
+
+        Args:
+            wanted: which items.
+            column: of the table of tallies.
+            descending: whether the highest come first.
+            offset, limit: which of them.
+
+        Raises:
+            DataError: there is no such evaluation that is current.
+        """
+        own = image_tally.c
+        reduced = (sa.func.max if descending else sa.func.min)(own[column])
+        with self._database.read() as connection:
+            names = named(parse_query(wanted.query).root)
+            ids = chosen_evaluations(connection, names, wanted.collection_id, compare)
+            values = (
+                sa.select(own.image_id, reduced.label("value"))
+                .where(own.evaluation_id.in_(ids))
+                .group_by(own.image_id)
+                .subquery()
+            )
+            is_missing = sa.case((values.c.value.is_(None), 1), else_=0)
+            order = values.c.value.desc() if descending else values.c.value
+            chosen = (
+                sa.select(image.c.id)
+                .outerjoin(values, values.c.image_id == image.c.id)
+                .where(self._clause(connection, wanted))
+                .order_by(is_missing, order, image.c.id)
+            )
+            found = list(connection.execute(chosen.offset(offset).limit(limit)).scalars())
             rows = {row.id: row for row in connection.execute(_rows().where(image.c.id.in_(found)))}
         return [_item(rows[one]) for one in found]
 
@@ -211,11 +269,14 @@ class Items:
             clauses.append(image.c.created_at >= _moment(wanted.from_date, "fromDate", end=False))
         if wanted.to_date:
             clauses.append(image.c.created_at <= _moment(wanted.to_date, "toDate", end=True))
-        clauses.append(self._fits(connection, wanted.query))
+        clauses.append(self._fits(connection, wanted.query, wanted.collection_id))
         return sa.and_(*clauses)
 
-    def _fits(self, connection: sa.Connection, query: str) -> sa.ColumnElement[bool]:
-        return compile_query(self._database, self._index, connection, parse_query(query))
+    def _fits(
+        self, connection: sa.Connection, query: str, collection_id: int | None
+    ) -> sa.ColumnElement[bool]:
+        parsed = parse_query(query)
+        return compile_query(self._database, self._index, connection, parsed, collection_id)
 
     # -- selections -------------------------------------------------------------------------
 
@@ -419,6 +480,18 @@ def _is_trashed() -> sa.ColumnElement[bool]:
 def _of_kinds(kinds: tuple[int, ...]) -> sa.ColumnElement[bool]:
     mine = sa.select(collection.c.id).where(collection.c.kind.in_(kinds))
     return image.c.collection_id.in_(mine)
+
+
+def _sorted(sort: SortField, *, descending: bool) -> tuple[sa.ColumnElement[Any], ...]:
+    columns: dict[SortField, sa.ColumnElement[Any]] = {
+        "modified": sa.func.coalesce(image.c.updated_at, image.c.created_at),
+        "created": image.c.created_at,
+        "name": image.c.name,
+        "size": image.c.size,
+        "id": image.c.id,
+    }
+    column = columns[sort]
+    return (column.desc(), image.c.id.desc()) if descending else (column, image.c.id)
 
 
 def _named(

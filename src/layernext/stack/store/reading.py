@@ -179,3 +179,16 @@ def sets_of_image(database: Database, image_id: int, run: str, mode: Mode) -> li
         chosen = annotation_set.c.operation_id.in_(operations)
         rows = _fetch(connection, (annotation_set.c.image_id == image_id) & chosen)
         return [_stored_set(row, operations[row.operation_id]) for row in rows]
+
+
+def sets_of_images(
+    database: Database, image_ids: Sequence[int], runs: Sequence[tuple[str, Mode]]
+) -> list[tuple[int, StoredSet]]:
+    """The sets of some images under some operations, as (row id of the image, set)."""
+    with database.read() as connection:
+        wanted = {(name, mode) for name, mode in runs if is_storable(name)}
+        named = _operations(connection, None, [name for name, _ in wanted], None) if wanted else []
+        operations = {op.id: op for op in named if (op.name, op.mode) in wanted}
+        chosen = annotation_set.c.operation_id.in_(operations)
+        rows = _fetch(connection, annotation_set.c.image_id.in_(list(image_ids)) & chosen)
+        return [(row.image_id, _stored_set(row, operations[row.operation_id])) for row in rows]

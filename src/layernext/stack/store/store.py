@@ -464,6 +464,17 @@ class Store:
         """The sets that a model run or ground truth has for one image."""
         return reading.sets_of_image(self._database, image_id, run, mode)
 
+    def sets_of_images(
+        self, image_ids: Sequence[int], runs: Sequence[tuple[str, Mode]]
+    ) -> list[tuple[int, StoredSet]]:
+        """The sets of some images, each with its image's row id.
+
+        Args:
+            image_ids: row ids.
+            runs: names and modes of model runs and ground truths; unknown ones have no sets.
+        """
+        return reading.sets_of_images(self._database, image_ids, runs)
+
     def remove_sets(self, collection_id: int | None, run: str, mode: Mode | None) -> RemoveResult:
         """Delete a run's sets in a collection (None: everywhere); repeating it removes nothing."""
         modes: list[Mode] = ["machine", "human"] if mode is None else [mode]

@@ -12,6 +12,7 @@ from layernext.stack.api.native import (
     keys,
     listings,
     matches,
+    overlays,
     projects,
     run_statistics,
     uploads,
@@ -33,6 +34,7 @@ ROUTES = [
     *matches.ROUTES,
     *run_statistics.ROUTES,
     *keys.ROUTES,
+    *overlays.ROUTES,
     *viewer.ROUTES,
 ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from litestar import Response
 from msgspec import Meta, Struct
@@ -13,6 +13,7 @@ from layernext.stack.api.messages import (
     Call,
     answer,
     find_collection,
+    is_image_id,
     read_message,
     read_path,
     read_query,
@@ -35,6 +36,11 @@ from layernext.wire.items import (
 )
 from layernext.wire.native import MAX_PAGE, PageOf
 
+TallySort = Literal[
+    "run.true_positives", "-run.true_positives", "run.false_positives", "-run.false_positives",
+    "run.missed", "-run.missed", "run.mislabelled", "-run.mislabelled", "run.f1", "-run.f1",
+]  # fmt: skip
+
 KINDS: dict[ContentType, int] = {word: kind for kind, word in CONTENT_TYPES.items()}
 
 
@@ -47,6 +53,8 @@ class ItemsQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         type: ``image``, ``video`` or ``other``; left out means all.
         after: the ``next`` of the page before; left out for the first.
         limit: most records in the page.
+        sort: by what an evaluation has counted; with ``-`` before it the highest come first. Left
+            out: in the order they came, as in the trash.
     """
 
     collection: str | None = None
@@ -54,6 +62,7 @@ class ItemsQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     type: ContentType | None = None
     after: str | None = None
     limit: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = MAX_PAGE
+    sort: TallySort | None = None
 
 
 @operation(
@@ -71,6 +80,29 @@ class ItemsQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 async def list_items(request: Call) -> Response[bytes]:
     """Items in the order they came, with all that is known of each."""
     return await _listed(request, is_trash=False)
+
+
+@operation(
+    "GET",
+    f"{ITEMS_PATH}/{{item_id:str}}",
+    Operation(
+        summary="Look at an image or other file",
+        tag="Items",
+        role="read",
+        path=(Parameter("item_id", "Its `id`."),),
+        answer=Item,
+        errors=(404,),
+    ),
+)
+async def get_item(request: Call) -> Response[bytes]:
+    """All that is known of one item that is not in the trash."""
+    text, services = read_path(request, "item_id"), services_of(request)
+    row = None
+    if is_image_id(text):
+        row = await services.call(services.store.items.get, int(text, 16))
+    if row is None:
+        raise NotFound(f"there is no item {text[:600]!r}", status=404)
+    return answer(_item(request, row))
 
 
 @operation(
@@ -98,6 +130,18 @@ async def _listed(request: Call, *, is_trash: bool) -> Response[bytes]:
     kinds = None if wanted.type is None else (KINDS[wanted.type],)
     chosen = ItemFilter(query=wanted.query, collection_id=place, kinds=kinds)
     items, after = services.store.items, _cursor(wanted.after)
+    if wanted.sort is not None and not is_trash:
+        column, descending = wanted.sort.rpartition("run.")[2], wanted.sort.startswith("-")
+        more = wanted.limit + 1
+
+        def sorted_rows() -> list[ItemRow]:
+            return items.list_by_tally(
+                chosen, column, descending=descending, offset=after, limit=more
+            )
+
+        rows = await services.call(sorted_rows)
+        following = str(after + wanted.limit) if len(rows) > wanted.limit else None
+        return answer(PageOf([_item(request, row) for row in rows[: wanted.limit]], following))
     find = items.list_trash if is_trash else items.list_after
     rows = await services.call(lambda: find(chosen, after=after, limit=wanted.limit + 1))
     page = rows[: wanted.limit]
@@ -219,4 +263,4 @@ async def _place_in_trash(request: Call, collection: str | None) -> int | None:
     return (await find_collection(request, collection)).row_id if place is None else place
 
 
-ROUTES = [list_items, list_trash, restore, purge, purge_state]
+ROUTES = [list_items, get_item, list_trash, restore, purge, purge_state]

@@ -1,0 +1,212 @@
+"""What a grid of images shows: which ones in what order, and their shapes, small.
+
+The order comes whole, in one short answer: so a query runs once, however far somebody scrolls, and every
+place in it is equally near. Names, sizes and shapes come for some dozens of items at a time.
+"""
+
+from __future__ import annotations
+
+import gzip
+from heapq import nlargest
+from itertools import chain
+from typing import Literal
+
+import msgspec
+import zstandard
+from litestar import Response
+from msgspec import Struct
+
+from layernext.model import Annotation, ContentType, ImageAnnotations, Rectangle, decode_trusted
+from layernext.stack.api.error_map import JSON
+from layernext.stack.api.messages import Call, find_collection, read_message, read_query
+from layernext.stack.api.native.annotations import chosen_encoding
+from layernext.stack.api.native.items import KINDS
+from layernext.stack.api.operation import Operation, operation
+from layernext.stack.api.services import services_of
+from layernext.stack.store import CONTENT_TYPES, ItemFilter, ItemRow, SortField, Store, StoredSet
+from layernext.wire.viewer import (
+    ORDER_PATH,
+    OVERLAYS_PATH,
+    ItemOrder,
+    OverlayItem,
+    OverlayRequest,
+    Overlays,
+    OverlaySet,
+    OverlayShape,
+)
+
+MAX_SHAPES = 1_000
+"""Of one set: on a small picture nobody could tell more apart."""
+
+MAX_COORDINATES = 20_000
+"""Of one set."""
+
+PACKED_BYTES = 4 << 10
+"""From this size on answers are compressed."""
+
+_GEOMETRIES = {"rectangle": 1, "polygon": 2, "line": 3, "points": 4}
+
+Sort = Literal["name", "-name", "created", "-created", "modified", "-modified", "size", "-size"]
+
+
+class OrderQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which items, and in what order.
+
+    Attributes:
+        collection: id or name; left out means all.
+        query: in the query language; see docs/queries.md.
+        type: ``image``, ``video`` or ``other``; left out means all.
+        sort: by what; with ``-`` before it the largest come first.
+    """
+
+    collection: str | None = None
+    query: str = ""
+    type: ContentType | None = None
+    sort: Sort = "name"
+
+
+@operation(
+    "GET",
+    ORDER_PATH,
+    Operation(
+        summary="All items of a query, in order",
+        tag="Pages",
+        role="read",
+        query=OrderQuery,
+        answer=ItemOrder,
+        errors=(400, 404, 422),
+    ),
+)
+async def item_order(request: Call) -> Response[bytes]:
+    """The numbers of all items that a query finds, as differences. A number in hexadecimal is an `id`."""
+    wanted, services = read_query(request, OrderQuery), services_of(request)
+    place = None
+    if wanted.collection is not None:
+        place = (await find_collection(request, wanted.collection)).row_id
+    kinds = None if wanted.type is None else (KINDS[wanted.type],)
+    chosen = ItemFilter(query=wanted.query, collection_id=place, kinds=kinds)
+
+    def work() -> bytes:
+        found = _ordered(services.store, chosen, wanted.sort)
+        steps = [number - before for number, before in zip(found, chain([0], found), strict=False)]
+        return msgspec.json.encode(ItemOrder(total=len(found), steps=steps))
+
+    return _packed(request, await services.call(work))
+
+
+def _ordered(store: Store, chosen: ItemFilter, sort: Sort) -> list[int]:
+    """Row ids in order. Orders by what an evaluation says of each image have their place here."""
+    fields: dict[str, SortField] = {
+        "name": "name", "created": "created", "modified": "modified", "size": "size",
+    }  # fmt: skip
+    return store.items.list_order(
+        chosen, sort=fields[sort.removeprefix("-")], descending=sort.startswith("-")
+    )
+
+
+@operation(
+    "POST",
+    OVERLAYS_PATH,
+    Operation(
+        summary="Items with their shapes, small",
+        tag="Pages",
+        role="read",
+        body=OverlayRequest,
+        answer=Overlays,
+        errors=(400, 413, 422),
+    ),
+)
+async def overlays(request: Call) -> Response[bytes]:
+    """Some items by their numbers, with the shapes that some runs have for them. Changes nothing."""
+    wanted, services = await read_message(request, OverlayRequest), services_of(request)
+
+    def work() -> bytes:
+        store = services.store
+        rows = store.items.list_rows(list(dict.fromkeys(wanted.items)))
+        runs = [(run.name, run.mode) for run in wanted.runs]
+        reduction = Reduction()
+        places = {run: place for place, run in reversed(list(enumerate(runs)))}
+        sets: dict[int, list[OverlaySet]] = {}
+        for image_id, stored in store.sets_of_images([row.image_id for row in rows], runs):
+            made = reduction.reduced(stored, places[(stored.run, stored.mode)])
+            sets.setdefault(image_id, []).append(made)
+        items = [_item(row, sets.get(row.image_id, [])) for row in rows]
+        return msgspec.json.encode(Overlays(labels=list(reduction.labels), items=items))
+
+    return _packed(request, await services.call(work))
+
+
+class Reduction:
+    """Makes sets small, and numbers their labels.
+
+    Attributes:
+        labels: those met so far; a label's place is its number.
+    """
+
+    def __init__(self) -> None:
+        self.labels: dict[str, int] = {}
+
+    def reduced(self, stored: StoredSet, run: int) -> OverlaySet:
+        """A stored set as a small picture needs it."""
+        decoded: ImageAnnotations = decode_trusted(stored.raw, stored.geometry)
+        is_normalized = stored.normalized or decoded.normalized
+        kept = list(decoded.annotations)
+        if len(kept) > MAX_SHAPES:
+            places = nlargest(MAX_SHAPES, range(len(kept)), key=lambda at: _score(kept[at]))
+            kept = [kept[at] for at in sorted(places)]
+        shapes: list[OverlayShape] = []
+        room = MAX_COORDINATES
+        for one in kept:
+            coordinates = _coordinates(one, 5 if is_normalized else 1)
+            room -= len(coordinates)
+            if room < 0:
+                break
+            number = self.labels.setdefault(one.label, len(self.labels))
+            shape = OverlayShape(number, _GEOMETRIES[one.geometry], one.confidence, coordinates)
+            shapes.append(shape)
+        return OverlaySet(run, len(decoded.annotations), is_normalized, shapes)
+
+
+def _score(one: Annotation) -> float:
+    return 2.0 if one.confidence is None else one.confidence
+
+
+def _coordinates(one: Annotation, digits: int) -> list[float]:
+    points = one.bbox if isinstance(one, Rectangle) else chain.from_iterable(_points(one))
+    return [round(number, digits) for number in points]
+
+
+def _points(one: Annotation) -> list[tuple[float, float]]:
+    points: list[tuple[float, float]] = getattr(one, one.geometry)
+    return points
+
+
+def _item(row: ItemRow, sets: list[OverlaySet]) -> OverlayItem:
+    return OverlayItem(
+        number=row.image_id,
+        name=row.name,
+        content_type=CONTENT_TYPES[row.kind],
+        has_file=row.has_file,
+        has_thumbnail=row.has_thumbnail,
+        state=row.state,
+        width=row.width,
+        height=row.height,
+        sets=sets,
+    )
+
+
+def _packed(request: Call, content: bytes) -> Response[bytes]:
+    """JSON, compressed if it is large and the client takes that."""
+    headers = {"Vary": "Accept-Encoding", "Cache-Control": "private, no-cache"}
+    if len(content) > PACKED_BYTES:
+        encoding = chosen_encoding(request.headers.get("accept-encoding", ""))
+        if encoding == "zstd":
+            content = zstandard.ZstdCompressor(level=1).compress(content)
+        elif encoding == "gzip":
+            content = gzip.compress(content, 1)
+        if encoding != "identity":
+            headers["Content-Encoding"] = encoding
+    return Response(content, media_type=JSON, headers=headers)
+
+
+ROUTES = [item_order, overlays]

@@ -1,0 +1,142 @@
+// Shapes on a canvas: boxes, outlines, lines and points, in the colours of their labels.
+//
+// A shape is {label, geometry, confidence, coordinates}, as the API's overlays have it: geometry 1 rectangle
+// (x, y, width, height), 2 polygon, 3 line, 4 points (x and y in turn).
+
+import { askAll } from "./api.js";
+
+/** Line patterns of the chosen runs, in their order, so that runs differ by more than colour. */
+export const DASHES = [[], [6, 3], [2, 3], [9, 3, 2, 3], [1, 2]];
+
+const FALLBACKS = ["#e4572e", "#2e86ab", "#3fa34d", "#a23b72", "#f0a202", "#5c6ac4", "#12a3a3", "#c2410c"];
+const colours = new Map();
+
+export async function loadColours(signal) {
+  for (const label of await askAll("/api/v1/labels", { signal })) {
+    if (/^#[0-9a-f]{6}$/i.test(label.color)) colours.set(label.name, label.color);
+  }
+}
+
+export const knownLabels = () => [...colours.keys()];
+
+export function colourOf(label) {
+  let colour = colours.get(label);
+  if (!colour) {
+    let sum = 7;
+    for (const letter of label) sum = (sum * 31 + letter.codePointAt(0)) >>> 0;
+    colour = FALLBACKS[sum % FALLBACKS.length];
+    colours.set(label, colour);
+  }
+  return colour;
+}
+
+/** Whether a shape is to be seen: confident enough (ground truth always is), and of a chosen label. */
+export function isShown(label, confidence, state) {
+  if (confidence !== null && confidence < state.min) return false;
+  return !state.labels.length || state.labels.includes(label);
+}
+
+/** Add a shape to the canvas's path; scale and offset bring the image's pixels to those of the canvas. */
+export function trace(pen, shape, sx, sy, dx = 0, dy = 0, pointRadius = 2.5) {
+  const points = shape.coordinates;
+  if (shape.geometry === 1) {
+    const [x, y, width, height] = points;
+    pen.rect(x * sx + dx, y * sy + dy, width * sx, height * sy);
+    return;
+  }
+  if (shape.geometry === 4 || points.length === 2) {
+    for (let at = 0; at + 1 < points.length; at += 2) {
+      const x = points[at] * sx + dx;
+      const y = points[at + 1] * sy + dy;
+      pen.moveTo(x + pointRadius, y);
+      pen.arc(x, y, pointRadius, 0, 2 * Math.PI);
+    }
+    return;
+  }
+  pen.moveTo(points[0] * sx + dx, points[1] * sy + dy);
+  for (let at = 2; at + 1 < points.length; at += 2) pen.lineTo(points[at] * sx + dx, points[at + 1] * sy + dy);
+  if (shape.geometry === 2) pen.closePath();
+}
+
+/** How far shapes reach to the right and downwards, for images that have no size yet. */
+export function extentOf(sets) {
+  let width = 0;
+  let height = 0;
+  for (const set of sets) {
+    for (const { geometry, coordinates } of set.shapes) {
+      if (geometry === 1) {
+        width = Math.max(width, coordinates[0] + coordinates[2]);
+        height = Math.max(height, coordinates[1] + coordinates[3]);
+      } else {
+        for (let at = 0; at + 1 < coordinates.length; at += 2) {
+          width = Math.max(width, coordinates[at]);
+          height = Math.max(height, coordinates[at + 1]);
+        }
+      }
+    }
+  }
+  return { width, height };
+}
+
+/**
+ * The size in which an item's shapes count: the image's, or where that is unknown, a little more than the
+ * shapes take. Of fractions alone it is a square.
+ */
+export function frameOf(item) {
+  if (item.width && item.height) return { width: item.width, height: item.height, isGuessed: false };
+  const { width, height } = extentOf(item.sets.filter((set) => !set.isNormalized));
+  if (!width || !height) return { width: 1, height: 1, isGuessed: true };
+  return { width: width * 1.05, height: height * 1.05, isGuessed: true };
+}
+
+/**
+ * Draw sets of shapes; shapes of one label and run are one path, so that many cost little.
+ * @param {CanvasRenderingContext2D} pen
+ * @param {{sets: object[], frame: object, state: object, width: number, height: number}} what in CSS pixels
+ */
+export function drawSets(pen, { sets, frame, state, width, height, lineWidth = 1.5 }) {
+  for (const set of sets) {
+    const sx = width / (set.isNormalized ? 1 : frame.width);
+    const sy = height / (set.isNormalized ? 1 : frame.height);
+    const byLabel = new Map();
+    for (const shape of set.shapes) {
+      if (!isShown(shape.label, shape.confidence, state)) continue;
+      const some = byLabel.get(shape.label);
+      if (some) some.push(shape);
+      else byLabel.set(shape.label, [shape]);
+    }
+    pen.setLineDash(DASHES[set.run % DASHES.length]);
+    pen.lineJoin = "round";
+    for (const [label, shapes] of byLabel) {
+      pen.beginPath();
+      for (const shape of shapes) trace(pen, shape, sx, sy);
+      // A dark edge keeps every colour visible on every picture.
+      pen.strokeStyle = "rgb(0 0 0 / 38%)";
+      pen.lineWidth = lineWidth + 1.2;
+      pen.stroke();
+      pen.strokeStyle = colourOf(label);
+      pen.lineWidth = lineWidth;
+      pen.stroke();
+    }
+  }
+  pen.setLineDash([]);
+}
+
+/** Sets as `askOverlays` gives them, from the API's arrays. */
+export function readOverlays({ labels, items }) {
+  return items.map((item) => ({
+    ...item,
+    content_type: item.content_type ?? "image",
+    sets: (item.sets ?? []).map(([run, count, isNormalized, shapes]) => ({
+      run,
+      count,
+      isNormalized,
+      shapes: shapes.map(([label, geometry, confidence, coordinates]) => ({
+        label: labels[label],
+        geometry,
+        confidence,
+        coordinates,
+      })),
+    })),
+  }));
+}
