@@ -127,7 +127,7 @@ class _Compiler:
                 sa.select(version_item.c.image_id)
                 .join(dataset_version, dataset_version.c.id == version_item.c.version_id)
                 .join(dataset, dataset.c.id == dataset_version.c.dataset_id)
-                .where(version_item.c.image_id == image.c.id, _compare(version, node))
+                .where(version_item.c.image_id == image.c.id, compare(version, node))
             )
             return chosen.exists()
         if name in {"collection", "unique_name"}:
