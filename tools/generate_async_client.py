@@ -72,6 +72,7 @@ from layernext.model import (
     Embedding,
     EvaluatedGeometry,
     EvaluationInfo,
+    Export,
     FileRecord,
     ImageAnnotations,
     Item,

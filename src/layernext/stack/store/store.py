@@ -22,6 +22,7 @@ from layernext.stack.store.declared import DeclaredNames
 from layernext.stack.store.dropped import DroppedObjects
 from layernext.stack.store.embeddings import Embeddings
 from layernext.stack.store.evaluations import Evaluations
+from layernext.stack.store.exports import Exports
 from layernext.stack.store.file_listing import FileListing
 from layernext.stack.store.files import Files
 from layernext.stack.store.items import Items
@@ -73,6 +74,7 @@ class Store:
         tallies: how a run did, image by image.
         statistics: what annotations of a run are like.
         sessions: who is signed in to the pages.
+        exports: files in other formats, made in the background.
     """
 
     def __init__(self, database: Database) -> None:
@@ -94,6 +96,7 @@ class Store:
         self.tallies = Tallies(database, index)
         self.statistics = Statistics(database)
         self.sessions = Sessions(database)
+        self.exports = Exports(database)
 
     @classmethod
     def open(cls, url: str) -> Store:

@@ -1,11 +1,13 @@
 """The native protocol: uploads in batches, downloads as streams, listings, keys."""
 
 from layernext.stack.api.native import (
+    annotation_files,
     annotations,
     datasets,
     declared,
     embeddings,
     evaluations,
+    exports,
     file_listing,
     files,
     items,
@@ -22,6 +24,7 @@ from layernext.stack.api.native import (
 ROUTES = [
     *uploads.ROUTES,
     *annotations.ROUTES,
+    *annotation_files.ROUTES,
     *listings.ROUTES,
     *files.ROUTES,
     *items.ROUTES,
@@ -31,6 +34,7 @@ ROUTES = [
     *embeddings.ROUTES,
     *projects.ROUTES,
     *evaluations.ROUTES,
+    *exports.ROUTES,
     *matches.ROUTES,
     *run_statistics.ROUTES,
     *keys.ROUTES,
