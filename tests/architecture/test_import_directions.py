@@ -84,6 +84,7 @@ ROOMS: dict[str, set[str]] = {
 FACES = {
     "layernext.stack.api.auth",
     "layernext.wire.annotation_files",
+    "layernext.wire.comparisons",
     "layernext.wire.evaluations",
     "layernext.stack.api.browser",
     "layernext.stack.api.error_map",

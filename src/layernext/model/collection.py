@@ -373,6 +373,7 @@ class Job(Record, frozen=True, kw_only=True):
         updated_at: when the stack last heard of it; once it has ended, when that was. None likewise.
         kind: of work, such as ``evaluation``; empty likewise.
         about: ids of what it works on, such as ``{"evaluation": …}``.
+        can_cancel: whether it can be ended before its time.
     """
 
     id: str
@@ -384,6 +385,7 @@ class Job(Record, frozen=True, kw_only=True):
     updated_at: str | None = None
     kind: str = ""
     about: dict[str, str] = {}
+    can_cancel: bool = False
 
     @property
     def is_success(self) -> bool:

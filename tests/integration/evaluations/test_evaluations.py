@@ -358,6 +358,18 @@ def test_a_deleted_evaluation_is_gone(client: LayerNextClient) -> None:
     assert again.summary == found.summary
 
 
+def test_a_report_in_markdown(client: LayerNextClient) -> None:
+    """The report says what was compared and has the numbers; no name of the data forms its lines."""
+    name, _, _ = filled(client, seed=12)
+    upload(client, name, "a\n# run", some_sets(12)[1])
+    found = client.evaluate(collection=name, run="a\n# run", ground_truth="truth")
+    path = f"/api/v1/evaluations/{found.info.id}/report"
+    text = client._connection.transport.request("GET", path).decode()
+    assert text.startswith(f"a # run against truth in {name}")
+    assert f"{found.summary['AP']:.4f}" in text
+    assert "<b>" not in text
+
+
 def test_trashed_images_are_hidden(client: LayerNextClient) -> None:
     """Images in the trash are in no list, and make the evaluation out of date."""
     name, truths, _ = filled(client, seed=11)

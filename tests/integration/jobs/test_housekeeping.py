@@ -64,6 +64,10 @@ def objects_below(stack: Stack, folder: str) -> list[str]:
     if stack.settings.objects is None:
         root = stack.settings.objects_folder / folder
         return sorted(str(each.relative_to(root)) for each in root.rglob("*") if each.is_file())
+    if folder == "staging":
+        s3 = stack.objects._s3
+        found = s3._client.list_multipart_uploads(Bucket=s3._bucket)
+        return sorted(each["Key"] for each in found.get("Uploads", ()))
     found = obstore.list(stack.objects._store, folder).collect()
     return sorted(str(each["path"]).partition("/")[2] for each in found)
 

@@ -196,6 +196,7 @@ def add_pair(evaluator: Evaluator, pair: ImagePair, labels: tuple[str, ...] = ()
         _set_of(pair.truth, labels),
         None if pair.run is None else _set_of(pair.run, labels),
         image_wh=wh,
+        metadata=pair.metadata,
         truth_source=_source(pair.truth),
         run_source=None if pair.run is None else _source(pair.run),
     )
@@ -220,11 +221,9 @@ def _is_unsized(pair: ImagePair) -> bool:
 
 
 def _outcome(whole: Part, plan: Plan) -> EvaluationOutcome:
+    whole.evaluator.count_images_without_truth(plan.unpaired)
     result = whole.evaluator.result()
-    counts = result.counts | {
-        "images_without_truth": plan.unpaired,
-        "unsized_images": len(whole.unsized),
-    }
+    counts = result.counts | {"unsized_images": len(whole.unsized)}
     result = msgspec.structs.replace(result, counts=counts)
     tallies, cells = _by_image(whole, result)
     return EvaluationOutcome(

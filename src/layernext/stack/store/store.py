@@ -33,6 +33,7 @@ from layernext.stack.store.projects import Projects
 from layernext.stack.store.purge import Purge
 from layernext.stack.store.records import (
     CollectionRow,
+    ImageSets,
     Key,
     LabelGroup,
     LabelRef,
@@ -448,8 +449,8 @@ class Store:
         after_image: int,
         limit: int,
         with_files: bool = False,
-    ) -> tuple[list[tuple[int, str, list[StoredSet]]], bool]:
-        """Images that have sets, as (row id, name, sets), and whether more follow (E42).
+    ) -> tuple[list[ImageSets], bool]:
+        """Images that have sets, and whether more follow (E42).
 
         With `with_files` also those that only have a file.
         """

@@ -3,6 +3,7 @@
 from layernext.stack.api.native import (
     annotation_files,
     annotations,
+    comparisons,
     datasets,
     declared,
     embeddings,
@@ -34,6 +35,7 @@ ROUTES = [
     *embeddings.ROUTES,
     *projects.ROUTES,
     *evaluations.ROUTES,
+    *comparisons.ROUTES,
     *exports.ROUTES,
     *matches.ROUTES,
     *run_statistics.ROUTES,

@@ -461,7 +461,8 @@ def _resources(
 ) -> list[ProjectResource]:
     """Of an image, under a name that no image of another collection has."""
     url = url_of_image(request, item.image_id, item.name) if item.has_file else None
-    raw = raw_images(name, sets) or [RawImage(name, msgspec.Raw(b"[]"))]
+    size = (item.width, item.height) if item.width and item.height else None
+    raw = raw_images(name, sets, size) or [RawImage(name, msgspec.Raw(b"[]"))]
     return [
         ProjectResource(
             file_name=name.replace("/", "_"),
