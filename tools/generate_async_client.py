@@ -69,6 +69,7 @@ from layernext.model import (
     Comparison,
     DatasetDiff,
     DatasetVersion,
+    MetadataNames,
     Embedding,
     EvaluatedGeometry,
     EvaluationInfo,
