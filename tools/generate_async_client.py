@@ -68,6 +68,7 @@ from layernext.model import (
     Collection,
     DatasetDiff,
     DatasetVersion,
+    MetadataNames,
     Embedding,
     EvaluatedGeometry,
     EvaluationInfo,

@@ -57,6 +57,7 @@ from layernext.model import (
     Job,
     Label,
     LabelGroup,
+    MetadataNames,
     Mode,
     ModelRun,
     Project,
@@ -109,6 +110,22 @@ class AsyncLayerNextClient:
     async def __aexit__(self, *_: object) -> None:
         """Close the connections."""
         await self.close()
+
+    async def get_metadata_names(self) -> MetadataNames:
+        """Metadata fields and tags that were declared, and whether the stack takes no others.
+
+        See `LayerNextClient.get_metadata_names`.
+        """
+        return await in_thread(self._client.get_metadata_names)
+
+    async def declare_metadata(
+        self, fields: Iterable[str] = (), tags: Iterable[str] = (), *, withdraw: bool = False
+    ) -> MetadataNames:
+        """Declare metadata fields and tags, for a stack that takes declared ones only.
+
+        See `LayerNextClient.declare_metadata`.
+        """
+        return await in_thread(self._client.declare_metadata, fields, tags, withdraw=withdraw)
 
     async def upload_metadata_for_files(
         self, collection_name: str, content_type: str, json_data_file_path: MetadataSource
