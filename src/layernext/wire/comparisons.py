@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from typing import Annotated
+
+from msgspec import Meta, Struct
 
 from layernext.model import Comparison
 from layernext.wire.native import BASE_PATH
@@ -17,11 +19,19 @@ class CompareRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     Attributes:
         a, b: ids of evaluations of the same target against the same ground truth with the same
-            settings; both must be computed and current.
+            settings; both must be computed and current. Differences are b minus a.
+        resamples: draws of the images for confidence intervals; 0 for none.
+        seed: of the draws.
+        level: share of the draws that an interval holds.
+        images: that are named at most.
     """
 
     a: str
     b: str
+    resamples: Annotated[int, Meta(ge=0, le=100_000)] = 1000
+    seed: Annotated[int, Meta(ge=0)] = 0
+    level: Annotated[float, Meta(gt=0, lt=1)] = 0.95
+    images: Annotated[int, Meta(ge=0, le=10_000)] = 100
 
 
 class StoredComparison(Struct, frozen=True, kw_only=True):

@@ -85,7 +85,15 @@ def _request(store: Store, wanted: CompareRequest) -> StoredComparison:
         if not info.is_current:
             why = info.stale_because or "it has no result yet"
             raise Conflict(f"evaluation {side} is not current: {why}; compute it first", status=409)
-    payload = {"a": a.id, "b": b.id, "computed": [a.computed_at, b.computed_at]}
+    payload = {
+        "a": a.id,
+        "b": b.id,
+        "computed": [a.computed_at, b.computed_at],
+        "resamples": wanted.resamples,
+        "seed": wanted.seed,
+        "level": wanted.level,
+        "images": wanted.images,
+    }
     name = f"Compare {a.run} with {b.run}"
     return _answer(store, store.jobs.ensure(COMPARISON_JOB, name, payload), payload)
 
