@@ -147,6 +147,8 @@ LATE_ONLY = {
     ("layernext.evaluation", "pycocotools"),
     ("layernext.evaluation", "matplotlib"),
     ("layernext.formats", "PIL"),
+    ("layernext.stack.objects", "boto3"),
+    ("layernext.stack.objects", "botocore"),
     ("layernext.formats", "pyarrow"),
     ("layernext.client", "rich"),
     ("layernext.cli", "PIL"),
