@@ -216,6 +216,19 @@ class Embedding(Record, frozen=True, kw_only=True):
         return getattr(self, published.get(key, key))
 
 
+class MetadataNames(Record, frozen=True, kw_only=True):
+    """Metadata fields and tags that were declared.
+
+    Attributes:
+        fields, tags: in the order of the alphabet.
+        is_strict: whether the stack takes no others.
+    """
+
+    fields: list[str]
+    tags: list[str]
+    is_strict: bool
+
+
 class DatasetVersion(Record, frozen=True, kw_only=True):
     """A version of a dataset: frozen images and annotations, divided into splits.
 

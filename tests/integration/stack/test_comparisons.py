@@ -79,14 +79,18 @@ def test_comparison(working: Stack, tmp_path: Any) -> None:
     upload(stack)
     ids = {"a": evaluated(stack, "one"), "b": evaluated(stack, "two")}
     begun = stack.json("POST", "/api/v1/comparisons", json=ids)
-    found = waited(stack, f"/api/v1/comparisons/{begun['job_id']}")
-    assert stack.json("POST", "/api/v1/comparisons", json=ids)["job_id"] == begun["job_id"]
+    found = waited(stack, f"/api/v1/comparisons/{begun['id']}")
+    assert stack.json("POST", "/api/v1/comparisons", json=ids)["id"] == begun["id"]
     for name, content in FILES.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(content))
     paths = [tmp_path / f"{name}.json" for name in ("truth", "one", "two")]
     alone = compare_files(*paths, name_a="one", name_b="two")
     assert msgspec.convert(found["comparison"], Comparison) == alone
     assert (alone.gained, alone.lost) == (1, 1)
+    names = {one.image for one in alone.different_images}
+    assert set(found["image_ids"]) == names
+    tally = stack.json("GET", f"/api/v1/evaluations/{ids['a']}/tallies")["items"]
+    assert found["image_ids"].items() <= {one["image"]: one["id"] for one in tally}.items()
     assert found["is_current"]
     more = json.dumps(made(["cat"]))
     stack.ask(
@@ -95,7 +99,7 @@ def test_comparison(working: Stack, tmp_path: Any) -> None:
         params={"run": "two", "collection": "yard"},
         content=more,
     )
-    assert not stack.json("GET", f"/api/v1/comparisons/{begun['job_id']}")["is_current"]
+    assert not stack.json("GET", f"/api/v1/comparisons/{begun['id']}")["is_current"]
     assert_error(stack.ask("POST", "/api/v1/comparisons", json=ids), 409, "conflict")
 
 

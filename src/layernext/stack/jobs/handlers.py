@@ -31,9 +31,9 @@ def handlers_for(store: Store, objects: ObjectStore) -> dict[str, Handler]:
     return {
         LOOK_JOB: look,
         BUILD_JOB: build_handler(store, objects, look),
-        COMPARISON_JOB: comparison_handler(store),
         EVALUATION_JOB: evaluation_handler(store),
         EXPORT_JOB: export_handler(store, objects),
+        COMPARISON_JOB: comparison_handler(store),
         STATISTICS_JOB: statistics_handler(store),
         PURGE_JOB: purge_handler(store, objects),
     }

@@ -9,6 +9,7 @@ from layernext.stack.store.datasets import (
     VersionRow,
     VersionSettings,
 )
+from layernext.stack.store.declared import NameKind
 from layernext.stack.store.dropped import DroppedObjects
 from layernext.stack.store.embeddings import Similar
 from layernext.stack.store.evaluation_data import Changed, EvaluationData
@@ -127,6 +128,7 @@ __all__ = [
     "LabelGroup",
     "LabelRef",
     "LookResult",
+    "NameKind",
     "NewFile",
     "NewKey",
     "NewPicture",

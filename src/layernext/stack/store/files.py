@@ -597,7 +597,7 @@ class Files:
         with self._database.read() as connection:
             row_id = images.find_by_unique_name(connection, name)
             if row_id is None:
-                row_id = images.find_by_storage_path(connection, name)
+                row_id = images.find_by_storage_paths(connection, [name]).get(name)
         return None if row_id is None else self.find(row_id)
 
     def find_many(self, image_ids: Sequence[int]) -> dict[int, FileRow]:

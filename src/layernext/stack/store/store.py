@@ -18,6 +18,7 @@ from layernext.model import Collection, Job, Label, Mode, ModelRun
 from layernext.stack.store import collections, keys, reading, sets, uploads
 from layernext.stack.store.database import Database
 from layernext.stack.store.datasets import Datasets
+from layernext.stack.store.declared import DeclaredNames
 from layernext.stack.store.dropped import DroppedObjects
 from layernext.stack.store.embeddings import Embeddings
 from layernext.stack.store.evaluations import Evaluations
@@ -65,6 +66,7 @@ class Store:
         file_listing: the files of a collection, page by page.
         embeddings: vectors of images.
         items: images and other files, by query.
+        declared: metadata fields and tags.
         purge: what goes for good.
         dropped: objects that are to be deleted.
         datasets: frozen selections, divided into splits.
@@ -88,6 +90,7 @@ class Store:
         self.items = Items(database, self.selections, index)
         self.purge = Purge(database, self.items)
         self.dropped = DroppedObjects(database)
+        self.declared = DeclaredNames(database)
         self.datasets = Datasets(database)
         self.projects = Projects(database)
         self.evaluations = Evaluations(database)

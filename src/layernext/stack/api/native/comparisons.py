@@ -85,7 +85,15 @@ def _request(store: Store, wanted: CompareRequest) -> StoredComparison:
         if not info.is_current:
             why = info.stale_because or "it has no result yet"
             raise Conflict(f"evaluation {side} is not current: {why}; compute it first", status=409)
-    payload = {"a": a.id, "b": b.id, "computed": [a.computed_at, b.computed_at]}
+    payload = {
+        "a": a.id,
+        "b": b.id,
+        "computed": [a.computed_at, b.computed_at],
+        "resamples": wanted.resamples,
+        "seed": wanted.seed,
+        "level": wanted.level,
+        "images": wanted.images,
+    }
     name = f"Compare {a.run} with {b.run}"
     return _answer(store, store.jobs.ensure(COMPARISON_JOB, name, payload), payload)
 
@@ -94,7 +102,7 @@ def _answer(store: Store, job: Job, payload: dict[str, Any]) -> StoredComparison
     result = (store.jobs.result(job.id) or {}) if job.is_success else {}
     compared = result.get("comparison")
     return StoredComparison(
-        job_id=job.id,
+        id=job.id,
         status=job.status,
         progress=job.progress,
         message=job.message,
@@ -102,6 +110,7 @@ def _answer(store: Store, job: Job, payload: dict[str, Any]) -> StoredComparison
         b=payload["b"],
         is_current=[_computed(store, payload[side]) for side in "ab"] == payload["computed"],
         comparison=None if compared is None else msgspec.convert(compared, Comparison),
+        image_ids=result.get("image_ids", {}),
     )
 
 

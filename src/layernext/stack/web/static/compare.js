@@ -82,12 +82,12 @@ async function start({ a, b, truth, geometry }) {
     const begun = await ask("/api/v1/comparisons", { method: "POST", body: { a: infos[0].id, b: infos[1].id } });
     setQuery(
       {
-        ...{ comparison: begun.job_id, a: a.name, b: b.name, truth: truth.name },
+        ...{ comparison: begun.id, a: a.name, b: b.name, truth: truth.name },
         ...{ a_mode: unless(a.mode, "machine"), b_mode: unless(b.mode, "machine"), truth_mode: unless(truth.mode, "human"), geometry: unless(geometry, "rectangle") },
       },
       { push: true },
     );
-    watch(begun.job_id);
+    watch(begun.id);
   } catch (error) {
     fill(progress, h("p", { class: "notice error", role: "alert" }, sentence(error)));
   }
