@@ -43,6 +43,9 @@ def test_compare(site, open_page, scheme, size):
         page.reload()
         expect(page.get_by_role("heading", name=f"{MODEL} → {OTHER}")).to_be_visible()
         expect(page.get_by_text("Up to date")).to_be_visible()
+        page.goto(f"{site.url}/jobs")
+        page.get_by_role("link", name=re.compile("^Compare")).first.click()
+        expect(page.get_by_role("heading", name=f"{MODEL} → {OTHER}")).to_be_visible()
 
 
 def test_same_run_twice(site, open_page):

@@ -19,6 +19,7 @@ async function load() {
   fill(result, loading());
   try {
     const id = query().get("comparison");
+    if (id && !query().has("collection")) await fillQuery(id);
     collection = query().get("collection");
     if (!collection) throw new Error("the address of this page names no runs; choose two of the list of runs");
     runs = await askAll("/api/v1/runs", { query: { collection } });
@@ -32,6 +33,26 @@ async function load() {
     fill(result, failed(error, load));
   }
 }
+
+/** Of a link that has only the comparison: what was compared. */
+async function fillQuery(id) {
+  const { a, b } = await ask(`/api/v1/comparisons/${encodeURIComponent(id)}`);
+  const [one, other] = await Promise.all([a, b].map((each) => ask(`/api/v1/evaluations/${encodeURIComponent(each)}`)));
+  setQuery({ collection: one.collection_id, ...choices({ a: runIn(one), b: runIn(other), truth: { name: one.ground_truth, mode: one.truth_mode }, geometry: one.settings.geometry ?? "rectangle" }) });
+}
+
+const runIn = (info) => ({ name: info.run, mode: info.run_mode });
+
+/** What is chosen, as it stands in the URL; what is usual is left out. */
+const choices = ({ a, b, truth, geometry }) => ({
+  a: a.name,
+  b: b.name,
+  truth: truth.name,
+  a_mode: unless(a.mode, "machine"),
+  b_mode: unless(b.mode, "machine"),
+  truth_mode: unless(truth.mode, "human"),
+  geometry: unless(geometry, "rectangle"),
+});
 
 const keyOf = ({ mode, name }) => `${mode} ${name}`;
 const runOf = (key) => ({ mode: key.slice(0, key.indexOf(" ")), name: key.slice(key.indexOf(" ") + 1) });
@@ -80,13 +101,7 @@ async function start({ a, b, truth, geometry }) {
     }
     tell("Comparing");
     const begun = await ask("/api/v1/comparisons", { method: "POST", body: { a: infos[0].id, b: infos[1].id } });
-    setQuery(
-      {
-        ...{ comparison: begun.id, a: a.name, b: b.name, truth: truth.name },
-        ...{ a_mode: unless(a.mode, "machine"), b_mode: unless(b.mode, "machine"), truth_mode: unless(truth.mode, "human"), geometry: unless(geometry, "rectangle") },
-      },
-      { push: true },
-    );
+    setQuery({ comparison: begun.id, ...choices({ a, b, truth, geometry }) }, { push: true });
     watch(begun.id);
   } catch (error) {
     fill(progress, h("p", { class: "notice error", role: "alert" }, sentence(error)));
