@@ -201,9 +201,9 @@ def check_accessible(page: Page) -> None:
     assert found.violations_count == 0, found.generate_report()
 
 
-def shoot(page: Page, name: str) -> None:
-    """A screenshot, where somebody has asked for them to look at."""
+def shoot(page: Page, name: str, *, full: bool = False) -> None:
+    """A screenshot, where somebody has asked for them to look at; `full` of all that can be scrolled."""
     folder = os.environ.get("LAYERNEXT_SCREENSHOTS")
     if folder:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=str(Path(folder) / f"{name}.png"))
+        page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=full)
