@@ -57,6 +57,17 @@ class Tallies:
                 int(connection.execute(total).scalar_one()),
             )
 
+    def list_order(self, evaluation_id: str, order: TallyOrder) -> list[int]:
+        """Row ids of all images of an evaluation, in an order of its tallies.
+
+        Raises:
+            NotFound: there is no such evaluation.
+        """
+        with self._database.read() as connection:
+            mine = _of(find_row(connection, evaluation_id).id)
+            ids = sa.select(image_tally.c.image_id).where(mine).order_by(*tally_order(order))
+            return list(connection.execute(ids).scalars())
+
     def cell(
         self, evaluation_id: str, truth_label: int, run_label: int, *, offset: int, limit: int
     ) -> tuple[list[StoredTally], int]:
