@@ -116,9 +116,9 @@ def fix(_rest: list[str]) -> int:
 
 
 def bench(rest: list[str]) -> int:
-    """The benchmarks: of annotations; with `--files`, `--queries` or `--embeddings` of these."""
+    """The benchmarks: of annotations; with `--files`, `--queries`, `--embeddings` or `--evaluation` of these."""
     install("dev")
-    for name in ("queries", "embeddings"):
+    for name in ("queries", "embeddings", "evaluation"):
         if f"--{name}" in rest:
             rest.remove(f"--{name}")
             return hand_over(str(Path("benchmarks", f"{name}.py")), *rest)

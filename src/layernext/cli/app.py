@@ -12,6 +12,7 @@ import typer
 
 from layernext import __version__
 from layernext.cli import (
+    compare,
     convert,
     data,
     demo,
@@ -93,6 +94,7 @@ for command in (
     convert.convert,
     convert.export,
     evaluate.evaluate,
+    compare.compare,
     serve.serve,
     demo.demo,
     data.upload,

@@ -17,9 +17,11 @@ from rich.progress import Progress, TaskID
 
 from layernext.cli.configuration import AsJson
 from layernext.cli.data import Quiet
-from layernext.cli.output import counted, print_json, print_table, tell
+from layernext.cli.output import counted, print_json, print_table, say, tell
 from layernext.errors import ConfigurationError
+from layernext.formats import atomic_target
 from layernext.model import (
+    Comparison,
     ErrorKinds,
     Evaluation,
     EvaluationSettings,
@@ -27,11 +29,22 @@ from layernext.model import (
     LabelScores,
 )
 
-SMALL_BYTES = 20_000_000
+SMALL_BYTES = 100_000_000
 """Files below this together are evaluated before other processes have started."""
 
 SHOWN_LABELS = 10
 INSTALL = "pip install 'layernext-sdk[eval]'"
+
+Figures = Annotated[
+    Path | None, typer.Option("--figures", help="Folder to draw figures into, as PNG.")
+]
+MarkdownFile = Annotated[
+    Path | None, typer.Option("--markdown", help="File to write a report into, as Markdown.")
+]
+ImageSize = Annotated[
+    tuple[float, float] | None,
+    typer.Option("--image-size", help="Width and height of the images, if all have the same."),
+]
 
 _ERRORS = {
     "classification": "right place, wrong label",
@@ -70,9 +83,12 @@ def evaluate(
         list[str] | None,
         typer.Option("--slice", help="Attribute to break down by; * for all. May be repeated."),
     ] = None,
+    image_size: ImageSize = None,
     worst: Annotated[
         int, typer.Option("--worst", min=0, help="List so many of the worst images.")
     ] = 0,
+    figures: Figures = None,
+    markdown: MarkdownFile = None,
     processes: Annotated[
         int | None,
         typer.Option("--processes", min=1, help="Processes to use; one for each core if left out."),
@@ -91,8 +107,10 @@ def evaluate(
         layernext evaluate truth.json.zst run.json --confidence 0.5 --worst 20
 
         layernext evaluate truth.json run.json --protocol voc --json
+
+        layernext evaluate lanes.json run.json --image-size 1640 590 --figures figures
     """
-    evaluation = _load_evaluation()
+    evaluation = load_evaluation()
     settings = EvaluationSettings(
         geometry=geometry or evaluation.find_geometry(truth) or "rectangle",
         protocol=protocol,
@@ -100,18 +118,19 @@ def evaluate(
         match_threshold=match_threshold,
         slices=tuple(slices or ()),
     )
-    size = sum(path.stat().st_size for path in (truth, run) if path.exists())
-    count = processes or (1 if size < SMALL_BYTES else os.cpu_count() or 1)
-    with _executor(count) as executor, _progress(quiet) as (bar, task):
+    count = processes or processes_for(truth, run)
+    with executor_of(count) as executor, progress_bar(quiet, "evaluating") as (bar, task):
         evaluator = evaluation.evaluate_files_to_evaluator(
             truth,
             run,
             settings,
+            image_wh=image_size,
             executor=executor,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
         found: Evaluation = evaluator.result()
     tallies = _worst(evaluator.iter_tallies(), worst) if worst else []
+    write_outputs(evaluation, found, figures, markdown)
     if as_json:
         print_json(found.to_dict() | ({"worst": tallies} if worst else {}))
         return
@@ -120,7 +139,12 @@ def evaluate(
         _show_images(tallies)
 
 
-def _load_evaluation() -> ModuleType:
+def load_evaluation() -> ModuleType:
+    """The room of metrics.
+
+    Raises:
+        ConfigurationError: numpy is not installed.
+    """
     try:
         from layernext import evaluation  # noqa: PLC0415 - an optional part
     except ModuleNotFoundError as error:
@@ -130,8 +154,31 @@ def _load_evaluation() -> ModuleType:
     return evaluation
 
 
+def processes_for(*paths: Path) -> int:
+    """How many processes are worth starting for files of this size."""
+    size = sum(path.stat().st_size for path in paths if path.exists())
+    return 1 if size < SMALL_BYTES else os.cpu_count() or 1
+
+
+def write_outputs(
+    evaluation: ModuleType,
+    found: Evaluation | Comparison,
+    figures: Path | None,
+    markdown: Path | None,
+) -> None:
+    """Write what was asked for beside the answer itself; say on standard error where it is."""
+    if figures is not None:
+        paths = evaluation.save_figures(found, figures)
+        say(f"{counted(len(paths), 'figure')} in {figures}")
+    if markdown is not None:
+        with atomic_target(markdown, overwrite=True, is_folder=False) as target:
+            target.write_text(found.to_markdown(), encoding="utf-8")
+        say(f"report in {markdown}")
+
+
 @contextmanager
-def _executor(processes: int) -> Iterator[Executor | None]:
+def executor_of(processes: int) -> Iterator[Executor | None]:
+    """That many processes to work in; None for one: this one."""
     if processes == 1:
         yield None
         return
@@ -141,11 +188,12 @@ def _executor(processes: int) -> Iterator[Executor | None]:
 
 
 @contextmanager
-def _progress(quiet: bool) -> Iterator[tuple[Progress, TaskID]]:
+def progress_bar(quiet: bool, what: str) -> Iterator[tuple[Progress, TaskID]]:
+    """A progress bar on standard error, if that is a terminal, and its only task."""
     console = Console(stderr=True)
     shown = not quiet and console.is_terminal
     with Progress(console=console, transient=True, disable=not shown) as bar:
-        yield bar, bar.add_task("evaluating", total=None)
+        yield bar, bar.add_task(what, total=None)
 
 
 def _worst(tallies: Iterator[ImageTally], count: int) -> list[ImageTally]:

@@ -194,13 +194,14 @@ class AsyncLayerNextClient:
         *,
         query: str = "",
         content_type: Literal["image", "video", "other"] | None = None,
+        sort: str | None = None,
     ) -> AsyncIterator[Item]:
         """All that is known of the images and other files that a query finds, streamed.
 
         See `LayerNextClient.iter_items`.
         """
         return as_async_iterator(
-            self._client.iter_items(collection, query=query, content_type=content_type)
+            self._client.iter_items(collection, query=query, content_type=content_type, sort=sort)
         )
 
     def iter_trash(self, collection: str | None = None, *, query: str = "") -> AsyncIterator[Item]:

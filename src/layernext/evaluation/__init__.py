@@ -30,6 +30,7 @@ from layernext.evaluation.figures import (
     reliability_figure,
     save_figures,
 )
+from layernext.evaluation.file_comparison import compare_files
 from layernext.evaluation.files import (
     evaluate_files,
     evaluate_files_to_evaluator,
@@ -49,6 +50,7 @@ __all__ = [
     "chamfer_distance",
     "cohen_kappa",
     "compare_evaluations",
+    "compare_files",
     "comparison_figures",
     "confidence_figure",
     "confusion_figure",

@@ -16,7 +16,7 @@ from layernext.evaluation.packing import (
     Packer,
     Source,
 )
-from layernext.evaluation.similarity import Measure, Pairs
+from layernext.evaluation.similarity import Pairs
 from layernext.model import EvaluationSettings, RunChanges
 
 BATCH_IMAGES = 256
@@ -56,21 +56,62 @@ class RunPairing:
         b: Source | None = None,
     ) -> None:
         self.settings = (settings or EvaluationSettings()).complete()
-        self._measure: Measure = measure_for(self.settings)
         self._sign = -1.0 if self.settings.is_distance else 1.0
         self._sources = (a or Source(), b or Source())
         self._confidences = (confidence_a or 0.0, confidence_b or 0.0)
-        self._labels = LabelCodes()
-        geometry = self.settings.geometry
-        self._packers = (
-            Packer(geometry, self._labels, is_truth=False),
-            Packer(geometry, self._labels, is_truth=False),
-        )
+        self._packers = self._new_packers()
         self._waiting: list[tuple[str, tuple[float, float] | None]] = []
-        self._cells: Counter[tuple[int, int]] = Counter()
+        self._cells: Counter[tuple[str | None, str | None]] = Counter()
         self._totals: Counter[str] = Counter()
         self._images: dict[str, Counter[str]] = {}
         self._sums = np.zeros(2)
+
+    def _new_packers(self) -> tuple[Packer, Packer]:
+        self._labels = LabelCodes()
+        geometry = self.settings.geometry
+        return (
+            Packer(geometry, self._labels, is_truth=False),
+            Packer(geometry, self._labels, is_truth=False),
+        )
+
+    def __getstate__(self) -> dict[str, Any]:
+        self._pair()
+        state = self.__dict__.copy()
+        del state["_packers"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._packers = self._new_packers()
+
+    @property
+    def sources(self) -> tuple[Source, Source]:
+        """How the sets of a and of b are read."""
+        return self._sources
+
+    def empty(self) -> RunPairing:
+        """Another one that was given nothing yet."""
+        return RunPairing(
+            self.settings,
+            confidence_a=self._confidences[0],
+            confidence_b=self._confidences[1],
+            a=self._sources[0],
+            b=self._sources[1],
+        )
+
+    def merge(self, other: RunPairing) -> None:
+        """Add everything that another pairing was given, of other images.
+
+        Raises:
+            ValueError: it has other settings.
+        """
+        if other.settings != self.settings or other._confidences != self._confidences:
+            raise ValueError("pairings with different settings cannot be merged")
+        other._pair()
+        self._cells += other._cells
+        self._totals += other._totals
+        self._images |= other._images
+        self._sums += other._sums
 
     def add(
         self,
@@ -95,9 +136,9 @@ class RunPairing:
     def result(self) -> RunChanges:
         """What changed in all images added so far."""
         self._pair()
-        labels = sorted(self._labels)
-        place = {self._labels[label]: number for number, label in enumerate(labels)}
-        place[-1] = len(labels)
+        labels = sorted({label for cell in self._cells for label in cell if label is not None})
+        place: dict[str | None, int] = {label: number for number, label in enumerate(labels)}
+        place[None] = len(labels)
         counts = np.zeros((len(labels) + 1, len(labels) + 1), np.int64)
         for (row, column), count in self._cells.items():
             counts[place[row], place[column]] = count
@@ -139,8 +180,9 @@ class RunPairing:
         threshold = self.settings.match_threshold
         assert threshold is not None  # noqa: S101 - the settings are completed
         sizes = [image_wh for _, image_wh in self._waiting]
-        prepared = self._measure.prepared(b, a, sizes)
-        pairs = self._measure.candidates(*prepared, self._sign * threshold, sizes)
+        measure = measure_for(self.settings)
+        prepared = measure.prepared(b, a, sizes)
+        pairs = measure.candidates(*prepared, self._sign * threshold, sizes)
         of_a = np.full(a.count, -1)
         of_b = np.full(b.count, -1)
         similarity = np.zeros(b.count)
@@ -163,9 +205,13 @@ class RunPairing:
         self._totals["relabelled"] += int(is_relabelled.sum())
         self._totals["confidence_changed"] += int(is_other.sum())
         self._totals["unchanged"] += int((~is_moved & ~is_relabelled & ~is_other).sum())
-        self._cells.update(zip(a.label[mates].tolist(), b.label[paired].tolist(), strict=True))
-        self._cells.update((code, -1) for code in a.label[removed].tolist())
-        self._cells.update((-1, code) for code in b.label[added].tolist())
+        names = [*self._labels]
+        self._cells.update(
+            (names[first], names[second])
+            for first, second in zip(a.label[mates].tolist(), b.label[paired].tolist(), strict=True)
+        )
+        self._cells.update((names[code], None) for code in a.label[removed].tolist())
+        self._cells.update((None, names[code]) for code in b.label[added].tolist())
         for name, images in (
             ("added", b.image[added]),
             ("removed", a.image[removed]),

@@ -12,7 +12,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from layernext.evaluation.matching import Matches, best_pairs
+from layernext.evaluation.matching import best_pairs
 from layernext.evaluation.packing import Columns, IndexArray
 from layernext.evaluation.similarity import Pairs
 
@@ -32,23 +32,22 @@ def kinds_of(
     pairs: Pairs,
     run: Columns,
     truth: Columns,
-    plain: Matches,
+    is_wrong: NDArray[np.bool_],
     match_threshold: float,
     background_threshold: float,
 ) -> tuple[NDArray[np.uint8], NDArray[np.int32]]:
     """The kind of each annotation's error, and the truth that it concerns.
 
     Args:
-        pairs: from the background threshold on, of all labels; higher is better.
+        pairs: of wrong annotations and truths that count, from the background threshold on, of all
+            labels; higher is better.
         run, truth: of the batch.
-        plain: the matches at the match threshold.
+        is_wrong: (N,) whether an annotation is an error at all.
         match_threshold, background_threshold: where higher is better.
 
     Returns:
         (N,) `Kind`, and (N,) index of a truth for localisation and classification, else -1.
     """
-    is_wrong = plain.matched == 0
-    pairs = pairs.where(is_wrong[pairs.run] & ~truth.ignore[pairs.truth])
     is_same = run.label[pairs.run] == truth.label[pairs.truth]
     same_truth, same = _best(pairs.where(is_same), run.count)
     other_truth, other = _best(pairs.where(~is_same), run.count)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -20,8 +20,16 @@ from layernext.evaluation.curves import Best, calibration, curve
 from layernext.evaluation.error_costs import error_kinds
 from layernext.evaluation.lane_scores import LaneMatches, match_lanes
 from layernext.evaluation.measures import measure_for
-from layernext.evaluation.packing import AnySet, IndexArray, LabelCodes, Packer, Source
+from layernext.evaluation.packing import (
+    AnySet,
+    IndexArray,
+    LabelCodes,
+    Packer,
+    Source,
+    metadata_key,
+)
 from layernext.evaluation.parts import Part, concatenate, in_order, match_batch, relabelled
+from layernext.evaluation.slices import slice_scores
 from layernext.evaluation.tallies import Outcome, confusion_matrix, iter_tallies, outcome
 from layernext.model import (
     Curve,
@@ -72,6 +80,8 @@ class Evaluator:
         self.settings = (settings or EvaluationSettings()).complete()
         self._sources = (truth or Source(), run or Source())
         self._labels = LabelCodes()
+        self._values = LabelCodes()
+        self._image_values: list[tuple[int, int]] = []
         self._packers = self._new_packers()
         self._image_whs: list[tuple[float, float] | None] = []
         self._images: list[str] = []
@@ -88,10 +98,18 @@ class Evaluator:
 
     def _new_packers(self) -> tuple[Packer, Packer]:
         geometry = self.settings.geometry
-        return (
-            Packer(geometry, self._labels, is_truth=True),
-            Packer(geometry, self._labels, is_truth=False),
+        values = self._values if self.settings.slices else None
+        truths, runs = (
+            Packer(
+                geometry,
+                self._labels,
+                is_truth=is_truth,
+                values=values,
+                names=self.settings.slices,
+            )
+            for is_truth in (True, False)
         )
+        return truths, runs
 
     def add(
         self,
@@ -102,6 +120,7 @@ class Evaluator:
         image_wh: tuple[float, float] | None = None,
         truth_source: Source | None = None,
         run_source: Source | None = None,
+        metadata: Mapping[str, Any] | None = None,
     ) -> None:
         """Add an image.
 
@@ -111,6 +130,7 @@ class Evaluator:
             run: its annotation set in the run; None: the run says nothing of it, which counts as
                 having found nothing.
             image_wh: width and height in pixels, needed where coordinates are fractions.
+            metadata: of the image, for tables over those of its fields that the settings name.
             truth_source, run_source: how these two are to be read, where each may be otherwise.
 
         Raises:
@@ -120,6 +140,10 @@ class Evaluator:
         truths.add(truth, truth_source or self._sources[0], image_wh, image)
         runs.add(run, run_source or self._sources[1], image_wh, image)
         self._counts["images_without_run"] += run is None
+        for name in self.settings.slices:
+            if metadata and name in metadata:
+                code = self._values[metadata_key(name, metadata[name])]
+                self._image_values.append((len(self._image_whs), code))
         self._images.append(image)
         self._image_whs.append(image_wh)
         gathered = truths.annotation_count + runs.annotation_count
@@ -135,7 +159,11 @@ class Evaluator:
         if not self._image_whs:
             return
         truths, runs = (packer.take() for packer in self._packers)
-        part = match_batch(runs, truths, self._image_whs, self.settings, measure_for(self.settings))
+        measure = measure_for(self.settings)
+        part = match_batch(
+            runs, truths, self._image_whs, self.settings, measure, self._image_values
+        )
+        self._image_values = []
         self._over_limit += runs.count - len(part.label)
         for packer in self._packers:
             self._counts["other_geometry"] += packer.other_geometry
@@ -158,7 +186,8 @@ class Evaluator:
         self._match()
         other._match()
         codes = np.array([self._labels[label] for label in other._labels], np.int32)
-        self._parts += [relabelled(part, codes) for part in other._parts]
+        values = np.array([self._values[value] for value in other._values], np.int32)
+        self._parts += [relabelled(part, codes, values) for part in other._parts]
         self._part_images += other._part_images
         self._is_whole = False
         self._images += other._images
@@ -196,13 +225,10 @@ class Evaluator:
         for before, after in pairwise(self._images):
             if before == after:
                 raise DataError(Problem(before, "was given twice"))
-        labels = {label: code for code, label in enumerate(sorted(self._labels))}
-        codes = np.array([labels[label] for label in self._labels], np.int32)
-        self._labels.clear()  # the packers have it, too
-        self._labels.update(labels)
+        codes, values = self._labels.sort(), self._values.sort()
         place = np.empty(len(names), np.int64)
         place[names] = np.arange(len(names))
-        part = in_order(relabelled(part, codes), place)
+        part = in_order(relabelled(part, codes, values), place)
         self._parts, self._part_images = [part], [len(self._images)]
         self._is_whole = True
         return part
@@ -267,7 +293,7 @@ class Evaluator:
                 else None
             ),
             errors=error_kinds(part, len(labels), integral_for(self.settings), self._background),
-            slices=[],
+            slices=slice_scores(part, found, list(self._values), self.settings),
         )
 
     def iter_tallies(self, confidence: float | None = None) -> Iterator[ImageTally]:

@@ -8,13 +8,13 @@ temporary folder first: in them no place can be gone to.
 
 from __future__ import annotations
 
-import mmap
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, as_completed
 from contextlib import ExitStack, contextmanager
+from io import FileIO
 from pathlib import Path
 
 import msgspec
@@ -70,6 +70,7 @@ class _Task(Struct, frozen=True, kw_only=True):
     truth: Source
     run: Source
     images: list[tuple[str, Place, Place | None]]
+    image_wh: tuple[float, float] | None
 
 
 def find_geometry(path: str | os.PathLike[str]) -> EvaluatedGeometry | None:
@@ -98,6 +99,7 @@ def evaluate_files(
     *,
     truth_geometry: Geometry | None = None,
     run_geometry: Geometry | None = None,
+    image_wh: tuple[float, float] | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -112,6 +114,8 @@ def evaluate_files(
         settings: what is wanted; blanks are the protocol's own.
         truth_geometry: of a form v1 file; found out if left out.
         run_geometry: likewise.
+        image_wh: width and height in pixels, if all images have the same: needed where coordinates
+            are fractions, and lines and polygons are cut off there.
         executor: where partitions of the images are evaluated; None: here. Its workers must see the
             same files.
         progress: called after each partition.
@@ -126,6 +130,7 @@ def evaluate_files(
         settings,
         truth_geometry=truth_geometry,
         run_geometry=run_geometry,
+        image_wh=image_wh,
         executor=executor,
         progress=progress,
     ).result()
@@ -138,6 +143,7 @@ def evaluate_files_to_evaluator(
     *,
     truth_geometry: Geometry | None = None,
     run_geometry: Geometry | None = None,
+    image_wh: tuple[float, float] | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Evaluator:
@@ -148,10 +154,10 @@ def evaluate_files_to_evaluator(
         Source(run_geometry or detect_geometry(run_path)),
     )
     with ExitStack() as stack:
-        plain = [stack.enter_context(_plain_file(path)) for path in (truth_path, run_path)]
+        plain = [stack.enter_context(plain_file(path)) for path in (truth_path, run_path)]
         names = [Path(path).name for path in (truth_path, run_path)]
         indexing = [
-            _call(executor, _index, path, source.geometry, name)
+            _submit(executor, index_images, path, source.geometry, name)
             for path, source, name in zip(plain, sources, names, strict=True)
         ]
         truths, runs = (each.result() for each in indexing)
@@ -166,6 +172,7 @@ def evaluate_files_to_evaluator(
                 truth=sources[0],
                 run=sources[1],
                 images=images[start : start + PARTITION_IMAGES],
+                image_wh=image_wh,
             )
             for start in range(0, len(images), PARTITION_IMAGES)
         ]
@@ -192,7 +199,7 @@ def _carry_out(tasks: list[_Task], executor: Executor | None) -> Iterator[tuple[
             future.cancel()
 
 
-def _call(
+def _submit(
     executor: Executor | None, call: Callable[..., dict[str, Place]], *arguments: object
 ) -> Future[dict[str, Place]]:
     if executor is not None:
@@ -202,7 +209,7 @@ def _call(
     return future
 
 
-def _index(path: str, geometry: Geometry | None, file: str) -> dict[str, Place]:
+def index_images(path: str, geometry: Geometry | None, file: str) -> dict[str, Place]:
     """Where each image stands in a plain file."""
     found: dict[str, Place] = {}
     spans = Spans()
@@ -236,7 +243,7 @@ def _name_of(raw: bytes) -> str | None:
 
 
 @contextmanager
-def _plain_file(path: str | os.PathLike[str]) -> Iterator[str]:
+def plain_file(path: str | os.PathLike[str]) -> Iterator[str]:
     """A path to the file's plain content: its own, or that of a temporary copy."""
     with open_decompressed(path) as stream:
         with Path(path).open("rb") as raw:
@@ -254,24 +261,26 @@ def _plain_file(path: str | os.PathLike[str]) -> Iterator[str]:
 def _evaluate(task: _Task) -> Evaluator:
     """Evaluate some images; runs in a worker."""
     evaluator = Evaluator(task.settings, truth=task.truth, run=task.run)
-    with _mapped(task.truth_path) as truths, _mapped(task.run_path) as runs:
+    # Unbuffered: each image is read in one piece.
+    with (
+        Path(task.truth_path).open("rb", buffering=0) as truths,
+        Path(task.run_path).open("rb", buffering=0) as runs,
+    ):
         for image, truth, run in task.images:
-            evaluator.add(image, _bytes(truths, truth), None if run is None else _bytes(runs, run))
+            evaluator.add(
+                image,
+                image_bytes(truths, truth),
+                None if run is None else image_bytes(runs, run),
+                image_wh=task.image_wh,
+            )
     return evaluator
 
 
-def _bytes(content: mmap.mmap, place: Place) -> bytes:
+def image_bytes(file: FileIO, place: Place) -> bytes:
+    """One image of a plain file that is open without a buffer."""
     start, length = place
-    found = content[start : start + length]
+    file.seek(start)
+    found = file.read(length) or b""
     if len(found) != length:
         raise FormatError("a file was changed while it was read")
     return found
-
-
-@contextmanager
-def _mapped(path: str) -> Iterator[mmap.mmap]:
-    with (
-        Path(path).open("rb") as file,
-        mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content,
-    ):
-        yield content

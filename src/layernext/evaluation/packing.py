@@ -69,6 +69,21 @@ class _TruthShape(_Shape, gc=False):
     metadata: Flags | None = None
 
 
+class _Value(Struct, gc=False):
+    value: Any
+
+
+class _Full(_Shape, gc=False):
+    bbox: tuple[float, float, float, float] | None = None
+    attributes: dict[str, list[_Value]] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class _FullImage(Struct, gc=False):
+    annotations: list[_Full]
+    isNormalized: bool | None = None  # noqa: N815 - the format's name
+
+
 class _BoxImage(Struct, gc=False):
     annotations: list[_Annotation]
     isNormalized: bool | None = None  # noqa: N815 - the format's name
@@ -89,6 +104,7 @@ class _ShapeTruthImage(Struct, gc=False):
     isNormalized: bool | None = None  # noqa: N815
 
 
+_decode_full = msgspec.json.Decoder(_FullImage).decode
 _decode_boxes = msgspec.json.Decoder(_BoxImage).decode
 _decode_box_truths = msgspec.json.Decoder(_BoxTruthImage).decode
 _decode_shapes = msgspec.json.Decoder(_ShapeImage).decode
@@ -117,6 +133,14 @@ class LabelCodes(dict[str, int]):
         code = self[label] = len(self)
         return code
 
+    def sort(self) -> NDArray[np.int32]:
+        """Number the labels in their order; gives the new number for each old one."""
+        new = {label: code for code, label in enumerate(sorted(self))}
+        codes = np.array([new[label] for label in self], np.int32)
+        self.clear()
+        self.update(new)
+        return codes
+
 
 class Columns(Struct):
     """The annotations of one side of a batch of images, image after image.
@@ -130,6 +154,7 @@ class Columns(Struct):
         area: (N,) square pixels, for size ranges; what a truth's metadata say goes first.
         ignore: (N,) whether neither finding nor missing it counts.
         crowd: (N,) whether it may be found any number of times.
+        value_row, value: (V,) annotations and codes of their attributes' values, where wanted.
     """
 
     image: IndexArray
@@ -139,6 +164,8 @@ class Columns(Struct):
     area: FloatArray
     ignore: NDArray[np.bool_]
     crowd: NDArray[np.bool_]
+    value_row: IndexArray
+    value: IndexArray
 
     @property
     def count(self) -> int:
@@ -148,6 +175,9 @@ class Columns(Struct):
     def in_order(self, order: IndexArray) -> Columns:
         """Some of them, in another order."""
         shapes = self.shapes
+        now = np.full(self.count, -1)
+        now[order] = np.arange(len(order))
+        is_kept = now[self.value_row] >= 0
         return Columns(
             image=self.image[order],
             label=self.label[order],
@@ -156,6 +186,8 @@ class Columns(Struct):
             area=self.area[order],
             ignore=self.ignore[order],
             crowd=self.crowd[order],
+            value_row=now[self.value_row][is_kept],
+            value=self.value[is_kept],
         )
 
 
@@ -166,9 +198,20 @@ class Packer:
         geometry: what is kept; others are counted in `other_geometry`.
         labels: shared with the other side.
         is_truth: whether metadata say what does not count.
+        values: codes of attributes' values, by `attribute_key`; None if they are not wanted.
+        names: of the wanted attributes; ``*`` for all.
     """
 
-    def __init__(self, geometry: EvaluatedGeometry, labels: LabelCodes, *, is_truth: bool) -> None:
+    def __init__(
+        self,
+        geometry: EvaluatedGeometry,
+        labels: LabelCodes,
+        *,
+        is_truth: bool,
+        values: LabelCodes | None = None,
+        names: Sequence[str] = (),
+    ) -> None:
+        self._values, self._names = values, set(names)
         self._geometry = geometry
         self._labels = labels
         self._is_truth = is_truth
@@ -184,6 +227,8 @@ class Packer:
         self._boxes = array("d")
         self._points: list[FloatArray] = []
         self._flagged: list[tuple[int, Flags]] = []
+        self._value_rows = array("q")
+        self._value_codes = array("q")
 
     @property
     def annotation_count(self) -> int:
@@ -214,8 +259,10 @@ class Packer:
             else:
                 raise self._problem(found, source, image, None)
         self._labels_and_scores(kept)
+        start = len(self._codes) - len(kept)
+        if self._values is not None:
+            self._attributes(kept, start, source, self._values)
         if self._is_truth:
-            start = len(self._codes) - len(kept)
             self._flagged += [
                 (start + place, one.metadata) for place, one in enumerate(kept) if one.metadata
             ]
@@ -230,6 +277,21 @@ class Packer:
         except TypeError as error:
             raise self._problem(found, source, image, error) from error
         self._counts.append(len(kept))
+
+    def _attributes(
+        self, kept: Sequence[_Full], start: int, source: Source, values: LabelCodes
+    ) -> None:
+        for row, one in enumerate(kept, start):
+            found = {name: each[0].value for name, each in (one.attributes or {}).items() if each}
+            is_v1 = one.type is None and one.attributes is None and source.geometry is not None
+            if is_v1:
+                found = one.metadata or {}
+            if one.metadata is not None:
+                one.metadata = msgspec.convert(one.metadata, Flags, strict=False)  # type: ignore[assignment]
+            for name, value in found.items():
+                if name in self._names or "*" in self._names:
+                    self._value_rows.append(row)
+                    self._value_codes.append(values[attribute_key(name, value)])
 
     def _labels_and_scores(self, kept: Sequence[Any]) -> None:
         self._codes.extend([self._labels[one.label] for one in kept])
@@ -256,8 +318,10 @@ class Packer:
             self._points.append(np.array(points, float) * (scale or (1.0, 1.0)))
 
     def _decode(self, raw: bytes | memoryview, source: Source, image: str) -> Any:
-        if self._geometry == "rectangle":
-            decode: Any = _decode_box_truths if self._is_truth else _decode_boxes
+        if self._values is not None:
+            decode: Any = _decode_full
+        elif self._geometry == "rectangle":
+            decode = _decode_box_truths if self._is_truth else _decode_boxes
         else:
             decode = _decode_shape_truths if self._is_truth else _decode_shapes
         try:
@@ -300,9 +364,25 @@ class Packer:
             area=area.astype(float),
             ignore=ignore,
             crowd=crowd,
+            value_row=np.array(self._value_rows, np.int64),
+            value=np.array(self._value_codes, np.int64),
         )
         self._clear()
         return columns
+
+
+def attribute_key(name: str, value: Any) -> str:
+    """What stands for a value of an attribute: no name has the sign in between."""
+    return f"attribute\0{name}\0{_text(value)}"
+
+
+def metadata_key(name: str, value: Any) -> str:
+    """What stands for a value of an image's metadata."""
+    return f"metadata\0{name}\0{_text(value)}"
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
 def polygon_area(points: FloatArray) -> float:

@@ -6,6 +6,7 @@ truth. Parts of different images can be made anywhere and put together in any or
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -52,6 +53,8 @@ class Part(Struct):
             whose annotation found no truth of its own label.
         own_run, own_truth, own_similarity: (Q,) pairs of the same label that overlap at all; only
             for ``lane-f1``, which matches them again at the confidence that is wanted.
+        tag_kind, tag_row, tag_value: (V,) values for tables by part: of annotations of the run (0),
+            truths (1) and images (2); which one; and the code of the value.
     """
 
     image: Int32Array
@@ -75,6 +78,9 @@ class Part(Struct):
     own_run: Int32Array
     own_truth: Int32Array
     own_similarity: FloatArray
+    tag_kind: NDArray[np.uint8]
+    tag_row: Int32Array
+    tag_value: Int32Array
 
 
 CLAIM_PROTOCOLS = {"voc", "voc2007", "chamfer"}
@@ -84,6 +90,7 @@ _RUN_INDEXES = ("found_by", "pair_run", "own_run")
 _TRUTH_INDEXES = ("found", "about", "pair_truth", "own_truth")
 _IMAGE_INDEXES = ("image", "truth_image")
 _LABELS = ("label", "truth_label")
+_TAGS = ("tag_kind", "tag_row", "tag_value")
 _PAIRS = ("pair_run", "pair_truth", "pair_similarity")
 _OWN = ("own_run", "own_truth", "own_similarity")
 _TRUTHS = ("truth_image", "truth_label", "truth_ignored", "found_by")
@@ -104,6 +111,8 @@ def concatenate(parts: list[Part], image_counts: list[int]) -> Part:
                 values = np.where(values < 0, values, values + np.int32(runs))
             elif name in _TRUTH_INDEXES:
                 values = np.where(values < 0, values, values + np.int32(truths))
+            elif name == "tag_row":
+                values = values + np.array([runs, truths, images], np.int32)[part.tag_kind]
             column.append(values)
         runs += len(part.label)
         truths += len(part.truth_label)
@@ -127,7 +136,13 @@ def in_order(part: Part, place: IndexArray) -> Part:
     columns |= {name: _moved(columns[name], truth) for name in _TRUTH_INDEXES}
     pair = np.lexsort((columns["pair_truth"], columns["pair_run"]))
     own = np.lexsort((columns["own_truth"], columns["own_run"]))
-    orders = dict.fromkeys(_PAIRS, pair) | dict.fromkeys(_OWN, own) | dict.fromkeys(_TRUTHS, truth)
+    for kind, order in enumerate((run, truth, np.argsort(place))):
+        is_kind = part.tag_kind == kind
+        columns["tag_row"] = np.where(is_kind, 0, columns["tag_row"])
+        columns["tag_row"][is_kind] = _moved(part.tag_row[is_kind], order)
+    tag = np.lexsort((part.tag_value, columns["tag_row"], part.tag_kind))
+    orders = dict.fromkeys(_PAIRS, pair) | dict.fromkeys(_OWN, own)
+    orders |= dict.fromkeys(_TRUTHS, truth) | dict.fromkeys(_TAGS, tag)
     for name, values in columns.items():
         columns[name] = values[orders.get(name, run)].astype(getattr(part, name).dtype)
     return Part(**columns)
@@ -141,10 +156,10 @@ def _moved(indexes: Int32Array, order: IndexArray) -> Int32Array:
     return now[indexes]
 
 
-def relabelled(part: Part, codes: Int32Array) -> Part:
-    """The part with other label codes: `codes` gives the new one for each old one."""
+def relabelled(part: Part, codes: Int32Array, values: Int32Array) -> Part:
+    """The part with other codes for labels and values: the new one for each old one."""
     changed: dict[str, Any] = {name: codes[getattr(part, name)] for name in _LABELS}
-    return replace(part, **changed)
+    return replace(part, tag_value=values[part.tag_value], **changed)
 
 
 def match_batch(
@@ -153,6 +168,7 @@ def match_batch(
     image_whs: list[tuple[float, float] | None],
     settings: EvaluationSettings,
     measure: Measure,
+    image_values: Sequence[tuple[int, int]] = (),
 ) -> Part:
     """Match a batch of images.
 
@@ -161,6 +177,7 @@ def match_batch(
         image_whs: width and height of each, where known.
         settings: completed.
         measure: for their geometry and protocol.
+        image_values: images and codes of their metadata's values.
     """
     order, rank = turns_of(run, settings)
     run, truth = measure.prepared(run.in_order(order), truth, image_whs)
@@ -182,6 +199,7 @@ def match_batch(
     areas = len(settings.areas)
     truth_ignored = _outside(truth.area, settings)
     truth_ignored[truth.ignore] = (1 << areas) - 1
+    first = truth_ignored & np.uint64(1)
 
     def matched(thresholds: tuple[float, ...], ignored: BitArray, areas: int) -> Matches:
         reached = threshold_bits(same.similarity, thresholds, areas)
@@ -192,11 +210,16 @@ def match_batch(
 
     matches = matched(thresholds, truth_ignored, areas)
     outside = repeat_bits(_outside(run.area, settings), len(thresholds), areas)
-    plain = matched((match_threshold,), truth.ignore.astype(np.uint64), 1)
-    is_ignored = plain.ignored != 0
+    plain = matched((match_threshold,), first, 1)
+    is_unmatched = plain.matched == 0
+    is_ignored = (plain.ignored != 0) | (is_unmatched & (outside & np.uint64(1) != 0))
+    is_wrong = is_unmatched & ~is_ignored
+    countable = pairs.where(is_wrong[pairs.run] & (first[pairs.truth] == 0))
     found = np.where(is_ignored, -1, plain.truth)
-    error, about = kinds_of(pairs, run, truth, plain, match_threshold, background_threshold)
-    other = _other_labels(pairs, is_same, plain, truth, match_threshold)
+    error, about = kinds_of(countable, run, truth, is_wrong, match_threshold, background_threshold)
+    is_other = run.label[countable.run] != truth.label[countable.truth]
+    other = countable.where(is_other & (countable.similarity >= match_threshold))
+    images = np.array(image_values, np.int32).reshape(-1, 2)
     own = same if is_lanes else Pairs.none()
     return Part(
         image=run.image.astype(np.int32),
@@ -220,6 +243,11 @@ def match_batch(
         own_run=own.run.astype(np.int32),
         own_truth=own.truth.astype(np.int32),
         own_similarity=own.similarity,
+        tag_kind=np.repeat(
+            np.arange(3, dtype=np.uint8), [len(run.value), len(truth.value), len(images)]
+        ),
+        tag_row=np.concatenate([run.value_row, truth.value_row, images[:, 0]]).astype(np.int32),
+        tag_value=np.concatenate([run.value, truth.value, images[:, 1]]).astype(np.int32),
     )
 
 
@@ -253,12 +281,3 @@ def _inverse(found: IndexArray, count: int) -> IndexArray:
     finders = np.flatnonzero(found >= 0)
     found_by[found[finders]] = finders
     return found_by
-
-
-def _other_labels(
-    pairs: Pairs, is_same: BoolArray, plain: Matches, truth: Columns, threshold: float
-) -> Pairs:
-    """Pairs of different labels that a confusion may be made of."""
-    wanted = ~is_same & (pairs.similarity >= threshold)
-    wanted &= (plain.matched[pairs.run] == 0) & ~truth.ignore[pairs.truth]
-    return pairs.where(wanted)

@@ -25,7 +25,7 @@ from layernext.formats.layernext_json import (
     iter_raw_images,
 )
 from layernext.formats.pixels import in_pixels
-from layernext.formats.samples import Losses, Sample, safe_relative
+from layernext.formats.samples import Losses, Sample, atomic_target, safe_relative
 from layernext.formats.xml_formats import voc_xml
 from layernext.formats.yolo import yolo_line
 
@@ -39,6 +39,7 @@ __all__ = [
     "Losses",
     "Sample",
     "Spans",
+    "atomic_target",
     "check_file",
     "check_format",
     "convert",

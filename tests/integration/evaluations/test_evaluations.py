@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from layernext import LayerNextClient
-from layernext.errors import DataError, NotFound
+from layernext.errors import Conflict, DataError, NotFound
 from layernext.evaluation import Evaluator
 from layernext.model import EvaluationSettings
 from tests.postgres import postgres_database
@@ -246,3 +246,124 @@ def test_what_is_not_there_is_named(client: LayerNextClient) -> None:
         client.evaluate(collection=name, run="run", ground_truth="truth", treshold=2)
     with pytest.raises(NotFound, match="no evaluation"):
         client.get_evaluation("0" * 24)
+
+
+def test_queries_about_tallies(client: LayerNextClient) -> None:
+    """Queries and orders of items go by the tallies of the evaluation that is meant."""
+    name, _, runs = filled(client, seed=7)
+
+    def names(query: str, **options: Any) -> list[str]:
+        return [one.name for one in client.iter_items(name, query=query, **options)]
+
+    with pytest.raises(DataError, match="no evaluation of run 'run' here"):
+        names("run = run AND run.missed > 0")
+    found = client.evaluate(collection=name, run="run", ground_truth="truth")
+    # Of special settings, and against another run: neither is meant.
+    client.evaluate(collection=name, run="run", ground_truth="truth", match_threshold=0.9)
+    upload(client, name, "other", [{"image": "000.jpg", "annotations": []}])
+    client.evaluate(collection=name, run="run", ground_truth="other")
+    tallies = {one.image: one for one in client.iter_tallies(found)}
+    many = {one.image for one in tallies.values() if one.false_positives > 2}
+    assert many
+    assert set(names("run = run AND run.false_positives > 2")) == many
+    assert set(names("run.false_positives > 2 AND ground_truth = truth")) == many
+    both = {one.image for one in tallies.values() if one.missed and one.false_positives > 2}
+    assert set(names("run = run AND run.false_positives > 2 AND run.missed > 0")) == both
+    assert set(names("NOT run.false_positives > 2")) == set(tallies) - many
+    good = {one.image for one in tallies.values() if one.f1 is not None and 0.5 <= one.f1 <= 1}
+    assert set(names("run.f1 = 0.5..1")) == good
+    cups = {
+        one["image"] for one in runs if any(each["label"] == "cup" for each in one["annotations"])
+    }
+    query = "run = run AND run.false_positives > 2 AND annotation.label = cup"
+    assert set(names(query)) == many & cups
+    order = names("run = run", sort="-run.false_positives")
+    counts = [tallies[one].false_positives for one in order]
+    assert counts == sorted(counts, reverse=True)
+    assert len(order) == len(runs)
+    with pytest.raises(DataError, match=r"did you mean .run\.false_positives"):
+        names("run.false_positive > 2")
+    upload(client, name, "run", [{"image": "000.jpg", "annotations": []}])
+    with pytest.raises(DataError, match="against 'truth' is out of date"):
+        names("run = run AND ground_truth = truth AND run.missed > 0")
+
+
+def test_two_runs_against_each_other(client: LayerNextClient) -> None:
+    """Where two runs disagree is an evaluation of one with the other as truth."""
+    name, _, runs = filled(client, seed=8)
+    upload(client, name, "same", runs)
+    upload(client, name, "other", [{"image": one["image"], "annotations": []} for one in runs])
+    same = client.evaluate(collection=name, run="run", ground_truth="same")
+    assert {one.f1 for one in client.iter_tallies(same)} <= {1.0, None}
+    other = client.evaluate(collection=name, run="run", ground_truth="other")
+    assert (other.info.run_mode, other.info.truth_mode) == ("machine", "machine")
+    assert {one.f1 for one in client.iter_tallies(other)} <= {0.0, None}
+    with pytest.raises(Conflict, match="are the same"):
+        client.evaluate(collection=name, run="run", ground_truth="run")
+
+
+def test_dataset_versions(client: LayerNextClient) -> None:
+    """A version is evaluated as it was frozen, split by split, with its own labels."""
+    name, truths, runs = filled(client, seed=9)
+    report = client.create_dataset_from_collection(
+        fresh("set"), name, {"train": 50, "validation": 25, "test": 25}, labels=["cup", "fork"]
+    )
+    client.wait_for_job_complete(report.job_id, timeout_s=30)
+    upload(client, name, "run", [{"image": one["image"], "annotations": []} for one in runs])
+
+    def only(sets: list[Any], wanted: set[str]) -> list[Any]:
+        return [
+            {**one, "annotations": [a for a in one["annotations"] if a["label"] in {"cup", "fork"}]}
+            for one in sets
+            if one["image"] in wanted
+        ]
+
+    total = 0
+    for split in ("train", "validation", "test"):
+        found = client.evaluate(
+            dataset_version=report.version_id, split=split, run="run", ground_truth="truth"
+        )
+        images = {one.image for one in client.iter_tallies(found)}
+        total += len(images)
+        expected = alone(only(truths, images), only(runs, images)).result()
+        assert found.summary == expected.summary
+        assert found.info.is_current
+        assert (found.info.split, found.info.collection) == (split, None)
+    assert total == len(truths)
+    client.delete_dataset_version(report.version_id)
+    assert client.list_evaluations(dataset_version=report.version_id) == []
+
+
+def test_fractions_need_sizes(client: LayerNextClient) -> None:
+    """Images without a known size whose coordinates are fractions are left out, and named."""
+    name = fresh("yard")
+    box = {"type": "rectangle", "label": "cup", "bbox": [0.1, 0.1, 0.5, 0.5]}
+    upload(client, name, "truth", [{"image": "a.jpg", "annotations": [box]}],
+           ground_truth=True, normalized=True)  # fmt: skip
+    upload(client, name, "run", [{"image": "a.jpg", "annotations": [box]}], normalized=True)
+    found = client.evaluate(collection=name, run="run", ground_truth="truth")
+    assert (found.info.unsized_images, found.info.unsized_names) == (1, ["a.jpg"])
+    assert found.summary["AP"] is None
+
+
+def test_a_deleted_evaluation_is_gone(client: LayerNextClient) -> None:
+    """Deleting takes the result and its tallies away; the same request makes another one."""
+    name, _, _ = filled(client, seed=10)
+    found = client.evaluate(collection=name, run="run", ground_truth="truth")
+    client.delete_evaluation(found.info.id)
+    with pytest.raises(NotFound):
+        client.delete_evaluation(found.info.id)
+    again = client.evaluate(collection=name, run="run", ground_truth="truth")
+    assert again.info.id != found.info.id
+    assert again.summary == found.summary
+
+
+def test_trashed_images_are_hidden(client: LayerNextClient) -> None:
+    """Images in the trash are in no list, and make the evaluation out of date."""
+    name, truths, _ = filled(client, seed=11)
+    found = client.evaluate(collection=name, run="run", ground_truth="truth")
+    client.trash_objects_from_collection(name, query="name = 001.jpg")
+    assert "001.jpg" not in {one.image for one in client.iter_tallies(found)}
+    assert not client.get_evaluation_info(found.info.id).is_current
+    renewed = client.evaluate(collection=name, run="run", ground_truth="truth")
+    assert renewed.info.image_count == len(truths) - 1

@@ -16,6 +16,7 @@ from layernext.stack.web import Brake
 from layernext.stack.web.page import ENVIRONMENT, Page
 from layernext.stack.web.sign_in import LONGEST_DELAY_S, MEMORY_S, safe_target
 from layernext.stack.web.static_files import static_files
+from layernext.wire.published import DELETE_ANNOTATIONS_PATH
 from tests.integration.stack.conftest import BASE_URL, Stack, assert_error
 
 OWN = {"Origin": BASE_URL}
@@ -103,6 +104,19 @@ def test_forged_requests(shared: Stack, headers: dict[str, str]) -> None:
         assert_error(answer, 403, "not-allowed")
     names = [one["name"] for one in shared.json("GET", "/api/v1/collections", role=None)["items"]]
     assert "forged" not in names
+
+
+def test_links_change_nothing(shared: Stack) -> None:
+    """The published protocol deletes with GET: following a link to that is refused."""
+    sign_in(shared)
+    for headers in ({}, {"Sec-Fetch-Site": "none"}, {"Sec-Fetch-Site": "same-origin"}):
+        answer = shared.ask(
+            "GET",
+            f"{DELETE_ANNOTATIONS_PATH}?collectionId=x&operationId=y",
+            role=None,
+            headers=headers,
+        )
+        assert_error(answer, 403, "not-allowed")
 
 
 def test_reading_from_another_site(shared: Stack) -> None:

@@ -29,6 +29,7 @@ class ItemCalls(Calls):
         *,
         query: str = "",
         content_type: Literal["image", "video", "other"] | None = None,
+        sort: str | None = None,
     ) -> Iterator[Item]:
         """All that is known of the images and other files that a query finds, streamed.
 
@@ -36,19 +37,28 @@ class ItemCalls(Calls):
             collection: by name or id; None for all.
             query: see docs/queries.md; empty finds everything.
             content_type: only these; None for all.
+            sort: ``run.f1``, ``run.false_positives``, ``run.missed``, ``run.mislabelled`` or
+                ``run.true_positives`` of the run that the query names, with ``-`` before it for the
+                highest first; None for the order they came.
 
         Raises:
-            DataError: the query is wrong, with the column.
+            DataError: the query is wrong, with the column; or it needs an evaluation that is not there.
+            InvalidRequest: `sort` is none of these.
             NotFound: no such collection.
         """
-        return self._iter_items(wire.ITEMS_PATH, collection, query, content_type)
+        return self._iter_items(wire.ITEMS_PATH, collection, query, content_type, sort)
 
     def iter_trash(self, collection: str | None = None, *, query: str = "") -> Iterator[Item]:
         """What is in the trash, streamed; arguments and errors as in `iter_items`."""
         return self._iter_items(wire.TRASH_PATH, collection, query, None)
 
     def _iter_items(
-        self, path: str, collection: str | None, query: str, content_type: str | None
+        self,
+        path: str,
+        collection: str | None,
+        query: str,
+        content_type: str | None,
+        sort: str | None = None,
     ) -> Iterator[Item]:
         self._connection.require_native("list items with all that is known of them")
         after: str | None = None
@@ -61,6 +71,7 @@ class ItemCalls(Calls):
                     "collection": collection,
                     "query": query,
                     "type": content_type,
+                    "sort": sort,
                     "after": after,
                 },
             )

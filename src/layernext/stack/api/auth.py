@@ -50,7 +50,7 @@ async def _signed_in(
     key = await services.call(services.store.sessions.find, token)
     # A page is only shown, and links from everywhere may lead to it.
     if key is not None and not handler.opt.get("is_page"):
-        check_api_request(connection)
+        check_api_request(connection, changes=handler.opt.get("role", "read") != "read")
     return key
 
 

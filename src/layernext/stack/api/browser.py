@@ -76,14 +76,19 @@ def check_own_page(connection: Connection) -> None:
         raise NotAllowed("this request comes from a page of another site", status=403)
 
 
-def check_api_request(connection: Connection) -> None:
+def check_api_request(connection: Connection, *, changes: bool) -> None:
     """Let a request to the API pass that comes with the cookie.
+
+    Args:
+        connection: of the request.
+        changes: whether the route may change something, whatever the method: the published protocol
+            has GET requests that delete.
 
     Raises:
         NotAllowed: as `check_own_page`; or it could change something and lacks `HEADER`.
     """
     check_own_page(connection)
-    if not _is_safe(connection) and HEADER not in connection.headers:
+    if (changes or not _is_safe(connection)) and HEADER not in connection.headers:
         text = f"a request with a session cookie that changes something needs the header {HEADER}"
         raise NotAllowed(text, status=403)
 

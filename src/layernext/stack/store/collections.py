@@ -18,7 +18,7 @@ import msgspec
 import sqlalchemy as sa
 
 from layernext.model import Collection, ContentType
-from layernext.stack.store import counters, evaluations
+from layernext.stack.store import counters, evaluation_removal
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
 from layernext.stack.store.records import CollectionRow
@@ -370,7 +370,7 @@ def _drop_empty_provisional(connection: sa.Connection, ids: set[int]) -> None:
     if gone:
         counted = operation_collection.c.collection_id.in_(gone)
         connection.execute(sa.delete(operation_collection).where(counted))
-        evaluations.delete_of_collections(connection, gone)
+        evaluation_removal.remove_of_collections(connection, gone)
         counted = run_statistics.c.collection_id.in_(gone)
         connection.execute(sa.delete(run_statistics).where(counted))
         connection.execute(sa.delete(collection).where(collection.c.id.in_(gone)))

@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from layernext.errors import Conflict, InvalidRequest, NotFound
 from layernext.model import Mode
-from layernext.stack.store import content, evaluations, summaries
+from layernext.stack.store import content, evaluation_removal, summaries
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
 from layernext.stack.store.dropped import drop
@@ -448,7 +448,7 @@ class Datasets:
             if row is None:
                 return False
             drop(self._database, connection, self.pictures.remove(connection, row.id))
-            evaluations.delete_of_version(connection, row.id)
+            evaluation_removal.remove_of_version(connection, row.id)
             for table in (version_set, version_item):
                 connection.execute(sa.delete(table).where(table.c.version_id == row.id))
             connection.execute(sa.delete(dataset_version).where(dataset_version.c.id == row.id))

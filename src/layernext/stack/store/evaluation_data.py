@@ -29,9 +29,11 @@ from layernext.stack.store.evaluation_rows import (
     Span,
 )
 from layernext.stack.store.evaluation_states import evaluation_state
+from layernext.stack.store.files import unique_name
 from layernext.stack.store.schema import (
     GEOMETRIES_BY_CODE,
     annotation_set,
+    collection,
     image,
     operation,
     operation_collection,
@@ -280,7 +282,7 @@ def _of_split(source: Source) -> list[sa.ColumnElement[bool]]:
 def _pairs(source: Source, first: int, last: int) -> sa.Select[Any]:
     tables, truth, run, chosen = _joined(source)
     columns = [
-        image.c.id, image.c.name, image.c.width, image.c.height,
+        image.c.id, image.c.name, image.c.bucket, image.c.width, image.c.height,
         truth.c.content.label("truth_content"),
         truth.c.geometry.label("truth_geometry"),
         truth.c.normalized.label("truth_normalized"),
@@ -290,6 +292,9 @@ def _pairs(source: Source, first: int, last: int) -> sa.Select[Any]:
     ]  # fmt: skip
     if source.with_metadata:
         columns.append(image.c.fields)
+    if source.version_id is not None:
+        columns.append(collection.c.storage_path)
+        tables = tables.join(collection, collection.c.id == image.c.collection_id)
     query = sa.select(*columns).select_from(tables)
     return query.where(chosen, truth.c.image_id.between(first, last)).order_by(truth.c.image_id)
 
@@ -367,13 +372,21 @@ def _pair(row: sa.Row[Any], source: Source) -> ImagePair:
         run = _side(row.run_content, row.run_geometry, row.run_normalized)
     return ImagePair(
         image_id=row.id,
-        name=row.name,
+        name=_name(row, source),
         width=row.width,
         height=row.height,
         metadata=msgspec.json.decode(row.fields) if source.with_metadata else {},
         truth=_side(row.truth_content, row.truth_geometry, row.truth_normalized),
         run=run,
     )
+
+
+def _name(row: sa.Row[Any], source: Source) -> str:
+    """What no other image of the target is called: a version has images of any collection."""
+    name: str = row.name
+    if source.version_id is not None:
+        name = unique_name(row.storage_path, name)
+    return f"{name} ({row.bucket})" if row.bucket else name
 
 
 def _side(packed: bytes, geometry: int, normalized: Any) -> SideSet:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -23,12 +22,13 @@ from layernext.stack.store import content
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
 from layernext.stack.store.evaluation_data import EvaluationData
+from layernext.stack.store.evaluation_removal import delete_rows
 from layernext.stack.store.evaluation_rows import EvaluationNotes, EvaluationRequest
 from layernext.stack.store.evaluation_states import difference, evaluation_state
 from layernext.stack.store.jobs import Jobs
 from layernext.stack.store.schema import collection, job, operation, operation_collection
 from layernext.stack.store.schema_datasets import dataset, dataset_version, version_set
-from layernext.stack.store.schema_evaluations import confusion_cell, evaluation, image_tally
+from layernext.stack.store.schema_evaluations import evaluation
 from layernext.stack.store.splits import SPLITS
 from layernext.stack.store.storable import is_storable
 
@@ -194,45 +194,6 @@ def not_computed(info: EvaluationInfo) -> Conflict:
     """The error for a result that is not there."""
     reason = info.message if info.status == "failed" else f"its job is at {info.progress:.0f} %"
     return Conflict(f"evaluation {info.id} has no result: {reason}", status=409)
-
-
-def delete_of_run(
-    connection: sa.Connection, collection_id: int | None, run: str, modes: Sequence[Mode]
-) -> None:
-    """Delete what was computed of a run or against it, in a collection or (None) in each."""
-    own = evaluation.c
-    mine = (own.run == run) & own.run_mode.in_(modes)
-    mine |= (own.truth == run) & own.truth_mode.in_(modes)
-    here = (
-        own.collection_id.is_not(None)
-        if collection_id is None
-        else own.collection_id == collection_id
-    )
-    chosen = sa.select(own.id).where(mine, here)
-    delete_rows(connection, list(connection.execute(chosen).scalars()))
-
-
-def delete_of_version(connection: sa.Connection, version_id: int) -> None:
-    """Delete what was computed of a dataset version, by its row id."""
-    chosen = sa.select(evaluation.c.id).where(evaluation.c.version_id == version_id)
-    delete_rows(connection, list(connection.execute(chosen).scalars()))
-
-
-def delete_of_collections(connection: sa.Connection, collection_ids: list[int]) -> None:
-    """Delete what was computed of collections, by their row ids."""
-    chosen = sa.select(evaluation.c.id).where(evaluation.c.collection_id.in_(collection_ids))
-    delete_rows(connection, list(connection.execute(chosen).scalars()))
-
-
-def delete_rows(connection: sa.Connection, ids: list[int]) -> None:
-    """Delete evaluations by their row ids; jobs that compute them end."""
-    if not ids:
-        return
-    jobs = sa.select(evaluation.c.job_id).where(evaluation.c.id.in_(ids))
-    Jobs.cancel_in(connection, list(connection.execute(jobs).scalars()), "what it was for is gone")
-    for table in (image_tally, confusion_cell):
-        connection.execute(sa.delete(table).where(table.c.evaluation_id.in_(ids)))
-    connection.execute(sa.delete(evaluation).where(evaluation.c.id.in_(ids)))
 
 
 def is_current(connection: sa.Connection, row: Any) -> bool:

@@ -15,7 +15,13 @@ from layernext.stack.store import counters, fields, images
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
 from layernext.stack.store.files import unique_name
-from layernext.stack.store.query import compile_query, parse_query
+from layernext.stack.store.query import (
+    chosen_evaluations,
+    compare,
+    compile_query,
+    named,
+    parse_query,
+)
 from layernext.stack.store.query.compile import annotated
 from layernext.stack.store.records import Selection
 from layernext.stack.store.schema import (
@@ -25,6 +31,7 @@ from layernext.stack.store.schema import (
     operation,
     selection_item,
 )
+from layernext.stack.store.schema_evaluations import image_tally
 from layernext.stack.store.schema_files import file_item, file_upload
 from layernext.stack.store.selections import Selections
 from layernext.stack.store.set_index import SetIndex
@@ -148,6 +155,46 @@ class Items:
             rows = {row.id: row for row in connection.execute(_rows().where(image.c.id.in_(found)))}
         return [_item(rows[one]) for one in found]
 
+    def list_by_tally(
+        self, wanted: ItemFilter, column: str, *, descending: bool, offset: int, limit: int
+    ) -> list[ItemRow]:
+        """Items by what an evaluation has counted in them; those in none come last.
+
+        The evaluation is that of the run that the query names, as `query.tallies` has it; of several runs
+        the highest count decides, or the lowest if the lowest come first.
+
+        Args:
+            wanted: which items.
+            column: of the table of tallies.
+            descending: whether the highest come first.
+            offset, limit: which of them.
+
+        Raises:
+            DataError: there is no such evaluation that is current.
+        """
+        own = image_tally.c
+        reduced = (sa.func.max if descending else sa.func.min)(own[column])
+        with self._database.read() as connection:
+            names = named(parse_query(wanted.query).root)
+            ids = chosen_evaluations(connection, names, wanted.collection_id, compare)
+            values = (
+                sa.select(own.image_id, reduced.label("value"))
+                .where(own.evaluation_id.in_(ids))
+                .group_by(own.image_id)
+                .subquery()
+            )
+            is_missing = sa.case((values.c.value.is_(None), 1), else_=0)
+            order = values.c.value.desc() if descending else values.c.value
+            chosen = (
+                sa.select(image.c.id)
+                .outerjoin(values, values.c.image_id == image.c.id)
+                .where(self._clause(connection, wanted))
+                .order_by(is_missing, order, image.c.id)
+            )
+            found = list(connection.execute(chosen.offset(offset).limit(limit)).scalars())
+            rows = {row.id: row for row in connection.execute(_rows().where(image.c.id.in_(found)))}
+        return [_item(rows[one]) for one in found]
+
     def count(self, wanted: ItemFilter) -> int:
         """How many items there are."""
         with self._database.read() as connection:
@@ -212,11 +259,14 @@ class Items:
             clauses.append(image.c.created_at >= _moment(wanted.from_date, "fromDate", end=False))
         if wanted.to_date:
             clauses.append(image.c.created_at <= _moment(wanted.to_date, "toDate", end=True))
-        clauses.append(self._fits(connection, wanted.query))
+        clauses.append(self._fits(connection, wanted.query, wanted.collection_id))
         return sa.and_(*clauses)
 
-    def _fits(self, connection: sa.Connection, query: str) -> sa.ColumnElement[bool]:
-        return compile_query(self._database, self._index, connection, parse_query(query))
+    def _fits(
+        self, connection: sa.Connection, query: str, collection_id: int | None
+    ) -> sa.ColumnElement[bool]:
+        parsed = parse_query(query)
+        return compile_query(self._database, self._index, connection, parsed, collection_id)
 
     # -- selections -------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from layernext.errors import DataError, Problem, TooLarge
 from layernext.model import Mode
-from layernext.stack.store import content, counters, evaluations, images, summaries, uploads
+from layernext.stack.store import content, counters, evaluation_removal, images, summaries, uploads
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
 from layernext.stack.store.labels import Labels, Seen
@@ -259,5 +259,5 @@ def remove(
         connection.execute(sa.delete(table).where(counted))
     counters.changed(connection, ids)
     uploads.end_all(connection, ids, collection_id)
-    evaluations.delete_of_run(connection, collection_id, run, modes)
+    evaluation_removal.remove_of_run(connection, collection_id, run, modes)
     return RemoveResult(sets=int(count), annotations=int(annotations))

@@ -45,10 +45,7 @@ class Tallies:
             DataError: the query is wrong, with the place.
         """
         with self._database.read() as connection:
-            mine = _of(find_row(connection, evaluation_id).id)
-            if query.strip():
-                fits = compile_query(self._database, self._index, connection, parse_query(query))
-                mine &= image_tally.c.image_id.in_(sa.select(image.c.id).where(fits))
+            mine = self._wanted(connection, evaluation_id, query)
             total = sa.select(sa.func.count()).select_from(image_tally).where(mine)
             ids = sa.select(image_tally.c.image_id).where(mine).order_by(*tally_order(order))
             found = connection.execute(ids.offset(offset).limit(limit)).scalars().all()
@@ -57,14 +54,30 @@ class Tallies:
                 int(connection.execute(total).scalar_one()),
             )
 
-    def list_order(self, evaluation_id: str, order: TallyOrder) -> list[int]:
-        """Row ids of all images of an evaluation, in an order of its tallies.
+    def _wanted(self, connection: sa.Connection, evaluation_id: str, query: str) -> Clause:
+        row = find_row(connection, evaluation_id)
+        mine = _of(row.id)
+        if query.strip():
+            fits = compile_query(
+                self._database, self._index, connection, parse_query(query), row.collection_id
+            )
+            mine &= image_tally.c.image_id.in_(sa.select(image.c.id).where(fits))
+        return mine
+
+    def list_order(self, evaluation_id: str, order: TallyOrder, query: str = "") -> list[int]:
+        """Row ids of all images in order, those in the trash left out.
+
+        Args:
+            evaluation_id: which.
+            order: by what.
+            query: only images that this finds.
 
         Raises:
             NotFound: there is no such evaluation.
+            DataError: the query is wrong, with the place.
         """
         with self._database.read() as connection:
-            mine = _of(find_row(connection, evaluation_id).id)
+            mine = self._wanted(connection, evaluation_id, query)
             ids = sa.select(image_tally.c.image_id).where(mine).order_by(*tally_order(order))
             return list(connection.execute(ids).scalars())
 

@@ -148,7 +148,7 @@ async def _made(services: Services, wanted: SignIn) -> tuple[str, SignedIn] | No
 
 async def sign_out(request: Call) -> Response[bytes]:
     """Ends the session, here and in the database; without one it does nothing."""
-    check_api_request(request)
+    check_api_request(request, changes=True)
     token, services = session_token(request), services_of(request)
     if token is not None:
         await services.call(services.store.sessions.end, token)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from litestar import Response
 from msgspec import Meta, Struct
@@ -36,6 +36,11 @@ from layernext.wire.items import (
 )
 from layernext.wire.native import MAX_PAGE, PageOf
 
+TallySort = Literal[
+    "run.true_positives", "-run.true_positives", "run.false_positives", "-run.false_positives",
+    "run.missed", "-run.missed", "run.mislabelled", "-run.mislabelled", "run.f1", "-run.f1",
+]  # fmt: skip
+
 KINDS: dict[ContentType, int] = {word: kind for kind, word in CONTENT_TYPES.items()}
 
 
@@ -48,6 +53,8 @@ class ItemsQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         type: ``image``, ``video`` or ``other``; left out means all.
         after: the ``next`` of the page before; left out for the first.
         limit: most records in the page.
+        sort: by what an evaluation has counted; with ``-`` before it the highest come first. Left
+            out: in the order they came, as in the trash.
     """
 
     collection: str | None = None
@@ -55,6 +62,7 @@ class ItemsQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     type: ContentType | None = None
     after: str | None = None
     limit: Annotated[int, Meta(ge=1, le=MAX_PAGE)] = MAX_PAGE
+    sort: TallySort | None = None
 
 
 @operation(
@@ -122,6 +130,18 @@ async def _listed(request: Call, *, is_trash: bool) -> Response[bytes]:
     kinds = None if wanted.type is None else (KINDS[wanted.type],)
     chosen = ItemFilter(query=wanted.query, collection_id=place, kinds=kinds)
     items, after = services.store.items, _cursor(wanted.after)
+    if wanted.sort is not None and not is_trash:
+        column, descending = wanted.sort.rpartition("run.")[2], wanted.sort.startswith("-")
+        more = wanted.limit + 1
+
+        def sorted_rows() -> list[ItemRow]:
+            return items.list_by_tally(
+                chosen, column, descending=descending, offset=after, limit=more
+            )
+
+        rows = await services.call(sorted_rows)
+        following = str(after + wanted.limit) if len(rows) > wanted.limit else None
+        return answer(PageOf([_item(request, row) for row in rows[: wanted.limit]], following))
     find = items.list_trash if is_trash else items.list_after
     rows = await services.call(lambda: find(chosen, after=after, limit=wanted.limit + 1))
     page = rows[: wanted.limit]

@@ -7,6 +7,7 @@ such a set are found first (`sets`), and go into the statement as one parameter.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ from layernext.stack.store.database import Database
 from layernext.stack.store.query.fields import METADATA
 from layernext.stack.store.query.parse import All, Condition, Either, Node, Not, Query, Value
 from layernext.stack.store.query.sets import SetConditions
+from layernext.stack.store.query.tallies import of_tallies
 from layernext.stack.store.schema import (
     annotation_set,
     collection,
@@ -33,38 +35,75 @@ Clause = sa.ColumnElement[bool]
 
 
 def compile_query(
-    database: Database, index: SetIndex, connection: sa.Connection, query: Query
+    database: Database,
+    index: SetIndex,
+    connection: sa.Connection,
+    query: Query,
+    collection_id: int | None = None,
 ) -> Clause:
-    """What an image must fulfil; sets are looked through on the same connection."""
+    """What an image must fulfil; sets are looked through on the same connection.
+
+    Args:
+        database: where the images are.
+        index: of its sets.
+        connection: what sets and evaluations are looked up by.
+        query: the conditions.
+        collection_id: row id of the only collection that is asked about, if it is only one.
+
+    Raises:
+        DataError: it asks for tallies of an evaluation that is not there or out of date.
+    """
     if query.root is None:
         return sa.true()
-    return _Compiler(database, index, connection).clause(query.root)
+    return _Compiler(database, index, connection, collection_id).clause(query.root)
 
 
 class _Compiler:
-    def __init__(self, database: Database, index: SetIndex, connection: sa.Connection) -> None:
+    def __init__(
+        self,
+        database: Database,
+        index: SetIndex,
+        connection: sa.Connection,
+        collection_id: int | None,
+    ) -> None:
         self._database, self._index, self._connection = database, index, connection
+        self._collection_id = collection_id
 
     def clause(self, node: Node) -> Clause:
         if isinstance(node, Condition):
             if node.field.of_set:
                 return self._of_sets((node,))
-            return self._of_image(node)
+            return self._of_tallies((node,), ()) if node.field.of_tally else self._of_image(node)
         if isinstance(node, Not):
             return sa.not_(self.clause(node.part))
         if isinstance(node, Either):
             return sa.or_(*(self.clause(part) for part in node.parts))
         assert isinstance(node, All)  # noqa: S101 - the last kind
-        of_sets = tuple(
-            part for part in node.parts if isinstance(part, Condition) and part.field.of_set
-        )
-        others = [
-            part for part in node.parts if not (isinstance(part, Condition) and part.field.of_set)
-        ]
-        clauses = [self.clause(part) for part in others]
+        return sa.and_(*self._together(node.parts))
+
+    def _together(self, parts: Sequence[Node]) -> Iterator[Clause]:
+        """Conditions of an AND: those about sets speak of one set, those about tallies of one tally."""
+        of_sets: list[Condition] = []
+        of_tallies: list[Condition] = []
+        for part in parts:
+            if isinstance(part, Condition) and part.field.of_set:
+                of_sets.append(part)
+            elif isinstance(part, Condition) and part.field.of_tally:
+                of_tallies.append(part)
+            else:
+                yield self.clause(part)
+        if of_tallies:
+            names = [one for one in of_sets if one.field.name in {"run", "ground_truth"}]
+            yield self._of_tallies(of_tallies, names)
+            # An evaluation has both a run and a ground truth; a set is of the run alone.
+            of_sets = [one for one in of_sets if one.field.name != "ground_truth"]
+            if all(one.field.name == "run" for one in of_sets):
+                return
         if of_sets:
-            clauses.append(self._of_sets(of_sets))
-        return sa.and_(*clauses)
+            yield self._of_sets(tuple(of_sets))
+
+    def _of_tallies(self, conditions: Sequence[Condition], names: Sequence[Condition]) -> Clause:
+        return of_tallies(self._connection, conditions, names, self._collection_id, compare)
 
     # -- images -----------------------------------------------------------------------------
 
@@ -78,7 +117,7 @@ class _Compiler:
             chosen = (
                 sa.select(embedding.c.image_id)
                 .join(embedding_model, embedding_model.c.id == embedding.c.model_id)
-                .where(embedding.c.image_id == image.c.id, _compare(embedding_model.c.name, node))
+                .where(embedding.c.image_id == image.c.id, compare(embedding_model.c.name, node))
             )
             return chosen.exists()
         if name in {"collection", "unique_name"}:
@@ -87,7 +126,7 @@ class _Compiler:
                 path = collection.c.storage_path
                 column = sa.case((path == "", image.c.name), else_=path + "_" + image.c.name)
             chosen = sa.select(collection.c.id).where(
-                collection.c.id == image.c.collection_id, _compare(column, node)
+                collection.c.id == image.c.collection_id, compare(column, node)
             )
             return chosen.correlate(image).exists()
         columns: dict[str, Any] = {
@@ -104,7 +143,7 @@ class _Compiler:
             "state": image.c.state,
         }
         # Never NULL, so that NOT means the rest.
-        return sa.func.coalesce(_compare(columns[name], node), sa.false())
+        return sa.func.coalesce(compare(columns[name], node), sa.false())
 
     # -- sets -------------------------------------------------------------------------------
 
@@ -119,7 +158,7 @@ class _Compiler:
             if name in by_name
         ]
         for name in ("run", "ground_truth"):
-            prefilter += [_compare(operation.c.name, one) for one in by_name.pop(name, [])]
+            prefilter += [compare(operation.c.name, one) for one in by_name.pop(name, [])]
         if not by_name:
             found = (
                 sa.select(annotation_set.c.id)
@@ -149,12 +188,13 @@ class _Compiler:
         """Row ids and names of the labels that fit; None if none are asked for."""
         if not conditions:
             return None
-        clauses = [_compare(label.c.name, one) for one in conditions]
+        clauses = [compare(label.c.name, one) for one in conditions]
         rows = self._connection.execute(sa.select(label.c.id, label.c.name).where(*clauses))
         return {row.id: row.name for row in rows}
 
 
-def _compare(column: Any, node: Condition) -> Clause:
+def compare(column: Any, node: Condition) -> Clause:
+    """A column compared as a condition has it."""
     first = node.values[0]
     result: Clause
     if node.until is not None:
@@ -181,7 +221,7 @@ def _of_metadata(node: Condition, name: str) -> Clause:
     mine = (image_field.c.image_id == image.c.id) & (image_field.c.name == name)
     clause: Clause
     if node.operator == "~":
-        clause = _compare(image_field.c.text, node)
+        clause = compare(image_field.c.text, node)
     elif node.operator == "=" and node.until is None:
         clause = sa.or_(*(_equals(value) for value in node.values))
     else:
@@ -190,9 +230,9 @@ def _of_metadata(node: Condition, name: str) -> Clause:
             numeric = Condition(
                 node.field, node.operator, (ends[0] or 0.0,), ends[1] if len(ends) > 1 else None
             )
-            clause = _compare(image_field.c.number, numeric)
+            clause = compare(image_field.c.number, numeric)
         else:
-            clause = _compare(image_field.c.text, node)
+            clause = compare(image_field.c.text, node)
     return sa.select(image_field.c.id).where(mine, clause).exists()
 
 

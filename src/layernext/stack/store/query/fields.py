@@ -19,12 +19,14 @@ class Field(Struct, frozen=True):
         kind: what its values are.
         words: the words it can be, if it is one.
         of_set: whether it is about an annotation set rather than an image.
+        of_tally: whether it is about what an evaluation has counted in an image.
     """
 
     name: str
     kind: Kind
     words: tuple[str, ...] = ()
     of_set: bool = False
+    of_tally: bool = False
 
 
 _FIELDS = [
@@ -45,6 +47,10 @@ _FIELDS = [
     Field("embedding.model", "text"),
     Field("run", "text", of_set=True),
     Field("ground_truth", "text", of_set=True),
+    *(
+        Field(f"run.{name}", "number", of_tally=True)
+        for name in ("true_positives", "false_positives", "missed", "mislabelled", "f1")
+    ),
     Field("annotation.label", "text", of_set=True),
     Field("annotation.count", "number", of_set=True),
     Field("annotation.confidence", "number", of_set=True),

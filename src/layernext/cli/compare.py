@@ -1,0 +1,185 @@
+"""`layernext compare`: two model runs against one ground truth, from files, without a stack."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from layernext.cli.configuration import AsJson
+from layernext.cli.data import Quiet
+from layernext.cli.evaluate import (
+    Figures,
+    ImageSize,
+    MarkdownFile,
+    executor_of,
+    load_evaluation,
+    processes_for,
+    progress_bar,
+    write_outputs,
+)
+from layernext.cli.output import counted, print_json, print_table, tell, visible
+from layernext.model import Comparison, EvaluationSettings, RunChanges
+
+SHOWN_LABELS = 20
+
+
+def compare(
+    truth: Annotated[Path, typer.Argument(help="Ground truth: LayerNext JSON, plain, .gz, .zst.")],
+    run_a: Annotated[Path, typer.Argument(help="Model run to start from: likewise.")],
+    run_b: Annotated[Path, typer.Argument(help="Model run to compare with it.")],
+    geometry: Annotated[
+        Literal["rectangle", "polygon", "line"] | None,
+        typer.Option("--geometry", help="What is compared; that of the truth's first annotation."),
+    ] = None,
+    protocol: Annotated[
+        Literal["coco", "voc", "voc2007", "lvis", "lane-f1", "chamfer"] | None,
+        typer.Option("--protocol", help="How to count; coco, or lane-f1 for lines."),
+    ] = None,
+    confidence: Annotated[
+        float | None,
+        typer.Option("--confidence", help="Of both runs; the best F1 of each if left out."),
+    ] = None,
+    match_threshold: Annotated[
+        float | None,
+        typer.Option("--match", help="IoU (or distance) from which a truth is found; IoU 0.5."),
+    ] = None,
+    image_size: ImageSize = None,
+    images: Annotated[
+        int, typer.Option("--images", min=0, help="List so many of the images that differ most.")
+    ] = 10,
+    resamples: Annotated[
+        int, typer.Option("--resamples", min=0, help="Draws for the intervals; 0 for none.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the draws.")] = 0,
+    level: Annotated[
+        float, typer.Option("--level", help="Share of the draws that an interval holds.")
+    ] = 0.95,
+    figures: Figures = None,
+    markdown: MarkdownFile = None,
+    processes: Annotated[
+        int | None,
+        typer.Option("--processes", min=1, help="Processes to use; one for each core if left out."),
+    ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two model runs' files against a ground truth's, without a stack.
+
+    Differences are RUN_B minus RUN_A. Intervals come from drawing the images anew, the same for both
+    runs: one that leaves out 0 is more than the choice of images.
+
+    Examples:
+
+        layernext compare truth.json run_a.json run_b.json
+
+        layernext compare truth.json run_a.json run_b.json --markdown report.md --figures figures
+
+        layernext compare truth.json old.json new.json --confidence 0.5 --resamples 0 --json
+    """
+    evaluation = load_evaluation()
+    settings = EvaluationSettings(
+        geometry=geometry or evaluation.find_geometry(truth) or "rectangle",
+        protocol=protocol,
+        confidence=confidence,
+        match_threshold=match_threshold,
+    )
+    count = processes or processes_for(truth, run_a, run_b)
+    with executor_of(count) as executor, progress_bar(quiet, "comparing") as (bar, task):
+        found: Comparison = evaluation.compare_files(
+            truth,
+            run_a,
+            run_b,
+            settings,
+            image_wh=image_size,
+            resamples=resamples,
+            seed=seed,
+            level=level,
+            image_limit=images,
+            executor=executor,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    write_outputs(evaluation, found, figures, markdown)
+    if as_json:
+        print_json(found.to_dict())
+        return
+    _show(found)
+
+
+def _shown(number: float | None, digits: int = 4, *, sign: bool = False) -> str:
+    if number is None:
+        return "-"
+    return f"{number:+.{digits}f}" if sign else f"{number:.{digits}f}"
+
+
+def _show(found: Comparison) -> None:
+    settings = found.settings
+    tell(
+        f"{settings.geometry}, protocol {settings.protocol}: a is {visible(found.name_a)}, b is "
+        f"{visible(found.name_b)}; {counted(found.truths, 'truth')} on "
+        f"{counted(found.images, 'image')}\n"
+    )
+    rows = [
+        (
+            each.name, _shown(each.a), _shown(each.b), _shown(each.delta, sign=True),
+            _shown(each.low, sign=True), _shown(each.high, sign=True),
+            _verdict(each.is_clear, each.delta),
+        )
+        for each in found.scores
+    ]  # fmt: skip
+    print_table(["number", "a", "b", "b - a", "from", "to", ""], rows, "nothing was measured")
+    if found.resamples:
+        tell(f"\nfrom, to: {found.level:.0%} interval, {counted(found.resamples, 'draw')}")
+    at = f"a at confidence {_shown(found.confidence_a)}, b at {_shown(found.confidence_b)}"
+    tell(
+        f"\ntruths ({at}): {found.found_by_both:,} found by both, {found.gained:,} gained, "
+        f"{found.lost:,} lost, {found.found_by_neither:,} found by neither"
+    )
+    if found.changes is not None:
+        _show_changes(found.changes)
+    tell()
+    labels = sorted(
+        (each for each in found.labels if each.gained or each.lost),
+        key=lambda each: (-each.gained - each.lost, each.label),
+    )
+    print_table(
+        ["label", "truths", "gained", "lost", "false a", "false b", "b - a"],
+        [
+            (
+                each.label, each.truths, each.gained, each.lost, each.false_positives_a,
+                each.false_positives_b, _shown(each.delta, sign=True),
+            )
+            for each in labels[:SHOWN_LABELS]
+        ],
+        "no truth was gained or lost",
+    )  # fmt: skip
+    if found.different_images:
+        tell(f"\n{counted(found.different_image_count, 'image')} differ, most of all:\n")
+        print_table(
+            ["image", "truths", "gained", "lost", "false a", "false b", "F1 a", "F1 b"],
+            [
+                (
+                    each.image, each.truths, each.gained, each.lost, each.false_positives_a,
+                    each.false_positives_b, _shown(each.f1_a, 3), _shown(each.f1_b, 3),
+                )
+                for each in found.different_images
+            ],
+            "",
+        )  # fmt: skip
+
+
+def _verdict(is_clear: bool, delta: float | None) -> str:
+    if not is_clear or delta is None:
+        return ""
+    return "higher" if delta > 0 else "lower"
+
+
+def _show_changes(changes: RunChanges) -> None:
+    kappa = "" if changes.kappa is None else f"; kappa of the labels {changes.kappa:.4f}"
+    tell(
+        f"annotations: {changes.paired:,} in both ({changes.unchanged:,} unchanged, "
+        f"{changes.moved:,} moved, {changes.relabelled:,} relabelled, "
+        f"{changes.confidence_changed:,} with another confidence), {changes.added:,} added, "
+        f"{changes.removed:,} removed{kappa}"
+    )
