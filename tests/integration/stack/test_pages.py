@@ -231,6 +231,23 @@ def test_modules_import_what_is_there() -> None:
         assert "http" + "://" not in text.replace("http://www.w3.org/2000/svg", "")
 
 
+def test_modules_are_announced(shared: Stack) -> None:
+    """A page names every module that its own ones import, however deep, and none twice."""
+    sign_in(shared)
+    page = shared.ask("GET", "/", role=None).text
+    named = [
+        url.rpartition("/")[2] for url in re.findall(r'(?:src|href)="(/static/[^"]+\.js)"', page)
+    ]
+    files, todo, needed = static_files(), ["collections.js", "shell.js"], set()
+    while todo:
+        name = todo.pop()
+        needed.add(name)
+        found = re.findall(r'from "\./([^"]+)"', files[name].content.decode())
+        todo += [one for one in found if one not in needed]
+    assert needed <= set(named)
+    assert len(needed) > 4
+
+
 def all_pages(kind: type[Page] = Page) -> list[type[Page]]:
     return [each for one in kind.__subclasses__() for each in (one, *all_pages(one))]
 

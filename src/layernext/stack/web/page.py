@@ -24,7 +24,7 @@ from layernext import __version__
 from layernext.stack.api.error_map import answer_error
 from layernext.stack.api.messages import Call
 from layernext.stack.store import Role
-from layernext.stack.web.static_files import static_url
+from layernext.stack.web.static_files import modules_behind, static_url
 
 MIN_PACKED_BYTES = 1_400
 """Smaller pages fit into one packet as they are."""
@@ -173,6 +173,16 @@ def to_sign_in(request: Request[Any, Any, Any]) -> Response[Any]:
     return Response(b"", status_code=HTTPStatus.SEE_OTHER, headers=headers, media_type="text/plain")
 
 
+def _module(name: str) -> Markup:
+    """The tags that load a module, and everything that it imports, at once."""
+    tags = [
+        Markup('<link rel="modulepreload" href="{}">').format(url) for url in modules_behind(name)
+    ]
+    return Markup("\n").join(
+        [*tags, Markup('<script type="module" src="{}"></script>').format(static_url(name))]
+    )
+
+
 def _json_block(data: Any) -> Markup:
     """Data as JSON that can stand between script tags: it has no ``<``."""
     text = msgspec.json.encode(data).decode().replace("<", "\\u003c")
@@ -186,5 +196,10 @@ ENVIRONMENT = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-ENVIRONMENT.globals |= {"static": static_url, "navigation": NAVIGATION, "version": __version__}
+ENVIRONMENT.globals |= {
+    "static": static_url,
+    "module": _module,
+    "navigation": NAVIGATION,
+    "version": __version__,
+}
 ENVIRONMENT.filters["json_block"] = _json_block
