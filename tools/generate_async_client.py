@@ -71,6 +71,7 @@ from layernext.model import (
     Embedding,
     EvaluatedGeometry,
     EvaluationInfo,
+    Export,
     FileRecord,
     ImageAnnotations,
     Item,

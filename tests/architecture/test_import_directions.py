@@ -49,6 +49,7 @@ ROOMS: dict[str, set[str]] = {
     "layernext.stack.web": {
         "layernext.stack.api",
         "layernext.stack.store",
+        "layernext.wire",
         "layernext.model",
         "layernext.errors",
     },
@@ -81,12 +82,15 @@ ROOMS: dict[str, set[str]] = {
 
 # Modules that are a room's face beside its __init__.
 FACES = {
+    "layernext.stack.api.auth",
+    "layernext.wire.annotation_files",
     "layernext.wire.evaluations",
     "layernext.stack.api.browser",
     "layernext.stack.api.error_map",
     "layernext.stack.api.messages",
     "layernext.stack.api.services",
     "layernext.wire.augmentations",
+    "layernext.wire.exports",
     "layernext.wire.file_listing",
     "layernext.wire.files",
     "layernext.wire.items",

@@ -35,9 +35,10 @@ COLLECTION = "demo/scenes"
 TRUTH, MODEL, OTHER = "scenes truth", "scenes model v1", "scenes model v2"
 
 
-@pytest.fixture(scope="session")
+# Not longer than a module: while Playwright runs, the thread has an event loop, and other tests begin their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, for all tests of the session."""
+    """Chromium, for all tests of a module."""
     path = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if path is None:
         why = "the pages' tests need Chromium; on Debian: sudo apt install chromium"
@@ -201,9 +202,9 @@ def check_accessible(page: Page) -> None:
     assert found.violations_count == 0, found.generate_report()
 
 
-def shoot(page: Page, name: str) -> None:
-    """A screenshot, where somebody has asked for them to look at."""
+def shoot(page: Page, name: str, *, full: bool = False) -> None:
+    """A screenshot, where somebody has asked for them to look at; `full` of all that can be scrolled."""
     folder = os.environ.get("LAYERNEXT_SCREENSHOTS")
     if folder:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        page.screenshot(path=str(Path(folder) / f"{name}.png"))
+        page.screenshot(path=str(Path(folder) / f"{name}.png"), full_page=full)

@@ -19,6 +19,7 @@ from layernext.cli import (
     doctor,
     evaluate,
     exit_codes,
+    exports,
     files,
     keys,
     library,
@@ -108,7 +109,9 @@ for command in (
     app.command(command.__name__)(command)
 app.add_typer(files.files, name="files")
 app.add_typer(library.items, name="items")
+library.datasets.command("export")(exports.export_dataset)
 app.add_typer(library.datasets, name="datasets")
+app.add_typer(exports.exports, name="exports")
 app.add_typer(library.projects, name="projects")
 app.add_typer(keys.keys, name="keys")
 app.command("doctor")(doctor.doctor)

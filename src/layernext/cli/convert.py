@@ -66,7 +66,7 @@ def convert(
         overwrite=overwrite,
         strict=strict,
     )
-    _show(report, as_json)
+    show_report(report, as_json)
 
 
 def export(
@@ -80,6 +80,7 @@ def export(
             "--ground-truth/--model-run", help="Which, if both have this name.", show_default=False
         ),
     ] = None,
+    instances: Instances = None,
     overwrite: Overwrite = False,
     strict: Strict = False,
     quiet: Quiet = False,
@@ -108,12 +109,14 @@ def export(
             ground_truth=ground_truth,
             overwrite=overwrite,
             strict=strict,
+            instances=instances,
             progress=False if quiet else None,
         )
-    _show(report, as_json)
+    show_report(report, as_json)
 
 
-def _show(report: ConversionReport, as_json: bool) -> None:
+def show_report(report: ConversionReport, as_json: bool) -> None:
+    """Say what was written, and what is not kept."""
     if as_json:
         print_json(report.to_dict())
         return

@@ -50,6 +50,7 @@ from layernext.model import (
     Embedding,
     EvaluatedGeometry,
     EvaluationInfo,
+    Export,
     FileRecord,
     ImageAnnotations,
     Item,
@@ -625,6 +626,7 @@ class AsyncLayerNextClient:
         ground_truth: bool | None = None,
         overwrite: bool = False,
         strict: bool = False,
+        instances: str | os.PathLike[str] | None = None,
         progress: ProgressChoice = None,
     ) -> ConversionReport:
         """Write a run of a collection in another format, streamed.
@@ -640,8 +642,95 @@ class AsyncLayerNextClient:
             ground_truth=ground_truth,
             overwrite=overwrite,
             strict=strict,
+            instances=instances,
             progress=progress,
         )
+
+    async def export_dataset(
+        self,
+        version_id: str,
+        target: str | os.PathLike[str],
+        format: str,
+        *,
+        split: Literal["train", "validation", "test"] | None = None,
+        overwrite: bool = False,
+        strict: bool = False,
+        progress: ProgressChoice = None,
+    ) -> ConversionReport:
+        """Write a version of a dataset in another format, streamed.
+
+        See `LayerNextClient.export_dataset`.
+        """
+        return await in_thread(
+            self._client.export_dataset,
+            version_id,
+            target,
+            format,
+            split=split,
+            overwrite=overwrite,
+            strict=strict,
+            progress=progress,
+        )
+
+    async def start_export(
+        self,
+        format: str,
+        *,
+        collection: str | None = None,
+        run: str | None = None,
+        ground_truth: bool | None = None,
+        dataset_version: str | None = None,
+        split: Literal["train", "validation", "test"] | None = None,
+        strict: bool = False,
+    ) -> Export:
+        """Let the stack write a run or a dataset version in another format, as a job.
+
+        See `LayerNextClient.start_export`.
+        """
+        return await in_thread(
+            self._client.start_export,
+            format,
+            collection=collection,
+            run=run,
+            ground_truth=ground_truth,
+            dataset_version=dataset_version,
+            split=split,
+            strict=strict,
+        )
+
+    async def list_exports(self) -> list[Export]:
+        """Every export of the stack that has not expired, newest first.
+
+        See `LayerNextClient.list_exports`.
+        """
+        return await in_thread(self._client.list_exports)
+
+    async def get_export(self, export_id: str) -> Export:
+        """An export: how far it is, and what it has.
+
+        See `LayerNextClient.get_export`.
+        """
+        return await in_thread(self._client.get_export, export_id)
+
+    async def delete_export(self, export_id: str) -> Export:
+        """Delete an export and its file, before its time has come.
+
+        See `LayerNextClient.delete_export`.
+        """
+        return await in_thread(self._client.delete_export, export_id)
+
+    async def download_export(
+        self,
+        export_id: str,
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        progress: ProgressChoice = None,
+    ) -> FileDownloadReport:
+        """Download the file of an export; again it goes on, or does nothing if the file is there.
+
+        See `LayerNextClient.download_export`.
+        """
+        return await in_thread(self._client.download_export, export_id, folder, progress=progress)
 
     async def create_dataset_from_collection(
         self,

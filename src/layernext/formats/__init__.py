@@ -24,6 +24,7 @@ from layernext.formats.layernext_json import (
     iter_file,
     iter_raw_images,
 )
+from layernext.formats.masks import mask_png
 from layernext.formats.pixels import in_pixels
 from layernext.formats.samples import Losses, Sample, atomic_target, safe_relative
 from layernext.formats.xml_formats import voc_xml
@@ -50,6 +51,7 @@ __all__ = [
     "in_pixels",
     "iter_file",
     "iter_raw_images",
+    "mask_png",
     "merged",
     "open_decompressed",
     "read_coco",

@@ -51,7 +51,7 @@ class MaskWriter:
 
     def __init__(self, root: Path, losses: Losses, *, labels: list[str] | None = None) -> None:
         self._root, self._losses = root, losses
-        self._image, self._draw = _pillow()
+        _pillow()
         self._codes = {label: number for number, label in enumerate(labels or [], 1)}
 
     def write(self, sample: Sample) -> None:
@@ -59,9 +59,7 @@ class MaskWriter:
         split = sample.split or "train"
         folder = FOLDERS.get(split, safe_relative(split).name)
         path = self._root / folder / safe_relative(sample.image).with_suffix(".png")
-        write_new(
-            path, mask_png(sample, self._codes, self._losses, self._image, self._draw), sample.image
-        )
+        write_new(path, mask_png(sample, self._codes, self._losses), sample.image)
 
     def close(self) -> None:
         """Write the list of classes; the line number is the class number."""
@@ -69,12 +67,13 @@ class MaskWriter:
         (self._root / "classes.txt").write_text(labels, encoding="utf-8")
 
 
-def mask_png(sample: Sample, codes: dict[str, int], losses: Losses, image: Any, draw: Any) -> bytes:
+def mask_png(sample: Sample, codes: dict[str, int], losses: Losses) -> bytes:
     """The mask of an image as PNG; labels that are new get the next number in `codes`.
 
     Raises:
         DataError: its size is not known or too large, or there are too many labels.
     """
+    image, draw = _pillow()
     width, height = size_of(sample)
     if width * height > MAX_PIXELS:
         raise DataError(Problem(sample.image, "is too large for a mask"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from decimal import Context, Decimal, InvalidOperation
@@ -140,6 +141,7 @@ class VocWriter:
     def __init__(self, root: Path, losses: Losses) -> None:
         self._root, self._losses = root, losses
         self._splits: dict[str, list[str]] = {}
+        self._labels: dict[str, None] = {}
 
     def write(self, sample: Sample) -> None:
         """Add an image."""
@@ -147,6 +149,7 @@ class VocWriter:
         content = voc_xml(sample, self._losses)
         write_new(self._root / "Annotations" / f"{stem}.xml", content, sample.image)
         self._splits.setdefault(sample.split or "train", []).append(stem.as_posix())
+        self._labels |= {one.label: None for one in sample.annotations if _has_box(one)}
 
     @staticmethod
     def image_place(sample: Sample) -> Path:
@@ -154,12 +157,19 @@ class VocWriter:
         return Path("JPEGImages") / safe_relative(sample.image)
 
     def close(self) -> None:
-        """Write the lists."""
+        """Write the lists, and the labels as CVAT and Datumaro look for them beside VOC."""
+        rows = [f"{label}:::\n" for label in self._labels if not set(label) & set(":\r\n")]
+        lines = ["# label:color_rgb:parts:actions\n", *rows]
+        (self._root / "labelmap.txt").write_text("".join(lines), encoding="utf-8")
         for split, stems in self._splits.items():
             name = "val" if split == "validation" else split
             path = self._root / "ImageSets" / "Main" / f"{name}.txt"
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("".join(f"{stem}\n" for stem in stems), encoding="utf-8")
+
+
+def _has_box(one: Annotation) -> bool:
+    return isinstance(one, Rectangle | Polygon)
 
 
 def voc_xml(sample: Sample, losses: Losses) -> bytes:
@@ -244,14 +254,17 @@ def _voc_splits(root: Path) -> dict[str, str]:
 
 
 class CvatWriter:
-    """Writes one XML file; see `SampleWriter`."""
+    """Writes one XML file; see `SampleWriter`.
+
+    CVAT wants the labels first, in ``meta``; so the images wait in a second file until all labels are known.
+    """
 
     def __init__(self, path: Path, losses: Losses) -> None:
-        self._losses, self._count = losses, 0
+        self._path, self._losses, self._count = path, losses, 0
         self._names: set[str] = set()
-        self._file = open_output(path)
-        self._file.write(b'<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n')
-        self._file.write(b"<version>1.1</version>\n")
+        self._labels: dict[str, set[str]] = {}
+        self._subsets: dict[str, None] = {}
+        self._images = path.with_suffix(".images").open("w+b")
 
     def write(self, sample: Sample) -> None:
         """Add an image."""
@@ -265,13 +278,15 @@ class CvatWriter:
         }
         if sample.split:
             fields["subset"] = _SUBSETS.get(sample.split, sample.split)
+            self._subsets[fields["subset"]] = None
         image = ET.Element("image", fields)
         self._count += 1
         for number, one in enumerate(sample.annotations):
             where = place_of(sample, number)
             self._losses.note_fields(one, where, keeps=frozenset({"attributes"}))
             image.append(self._shape(one, where))
-        self._file.write(ET.tostring(image, encoding="utf-8") + b"\n")
+            self._labels.setdefault(one.label, set()).update(one.attributes)
+        self._images.write(ET.tostring(image, encoding="utf-8") + b"\n")
 
     def _shape(self, one: Annotation, where: str) -> ET.Element:
         fields = {
@@ -304,9 +319,40 @@ class CvatWriter:
         return shape
 
     def close(self) -> None:
-        """Write the end."""
-        self._file.write(b"</annotations>\n")
-        self._file.close()
+        """Put labels and images together."""
+        waiting = Path(self._images.name)
+        with open_output(self._path) as file, self._images:
+            file.write(b'<?xml version="1.0" encoding="utf-8"?>\n<annotations>\n')
+            file.write(b"<version>1.1</version>\n")
+            file.write(ET.tostring(self._meta(), encoding="utf-8") + b"\n")
+            self._images.seek(0)
+            shutil.copyfileobj(self._images, file, 1 << 20)
+            file.write(b"</annotations>\n")
+        waiting.unlink()
+
+    def _meta(self) -> ET.Element:
+        """What CVAT has of a task, or of a project where images are in subsets."""
+        meta = ET.Element("meta")
+        whole = ET.SubElement(meta, "project" if self._subsets else "task")
+        ET.SubElement(whole, "name").text = "layernext"
+        ET.SubElement(whole, "size").text = str(self._count)
+        if self._subsets:
+            subsets = ET.SubElement(whole, "subsets")
+            for each in self._subsets:
+                ET.SubElement(subsets, "subset").text = each
+        labels = ET.SubElement(whole, "labels")
+        for name, attributes in self._labels.items():
+            label = ET.SubElement(labels, "label")
+            ET.SubElement(label, "name").text = name
+            inner = ET.SubElement(label, "attributes")
+            for each in sorted(attributes):
+                attribute = ET.SubElement(inner, "attribute")
+                ET.SubElement(attribute, "name").text = each
+                ET.SubElement(attribute, "mutable").text = "False"
+                ET.SubElement(attribute, "input_type").text = "text"
+                ET.SubElement(attribute, "default_value")
+                ET.SubElement(attribute, "values")
+        return meta
 
 
 _CVAT_TAGS: dict[type[Any], str] = {

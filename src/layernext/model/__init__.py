@@ -83,6 +83,7 @@ from layernext.model.evaluation_settings import (
     EvaluationSettings,
     Protocol,
 )
+from layernext.model.export import Export
 from layernext.model.stored_evaluation import (
     EvaluationInfo,
     EvaluationStatus,
@@ -128,6 +129,7 @@ __all__ = [
     "EvaluationInfo",
     "EvaluationSettings",
     "EvaluationStatus",
+    "Export",
     "FileRecord",
     "Geometry",
     "Histogram",

@@ -30,7 +30,7 @@ from layernext.stack.objects import BucketStore, FolderStore, ObjectStore
 from layernext.stack.settings import Settings
 from layernext.stack.store import NewKey, Store
 from layernext.stack.web import ROUTES as PAGES
-from layernext.stack.web import Brake, answer_any_error
+from layernext.stack.web import Brake, answer_any_error, show_docs
 
 FIRST_KEY_NAME = "first key"
 
@@ -113,6 +113,7 @@ def create_app(store: Store, settings: Settings) -> StackApplication:
                 "services": Services(store, settings, objects, jobs),
                 "page_places": PagePlaces(),
                 "brake": Brake(),
+                "show_docs": show_docs if settings.native else None,
             }
         ),
         openapi_config=None,  # openapi.py describes the routes

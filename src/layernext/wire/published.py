@@ -63,7 +63,7 @@ CREATE_DATASET_PATH = f"{DATASET}/create"  # E54, GET
 UPDATE_VERSION_PATH = f"{DATASET}/updateExistingVersion"  # E55, GET
 NEW_VERSION_PATH = f"{DATASET}/updateNewVersion"  # E56, GET
 DELETE_VERSION_PATH = f"{DATASET}/deleteVersion"  # E57, GET
-EXPORT_TYPES = ("RAW", "YOLO Darknet", "COCO", "Pascal VOC")
+EXPORT_TYPES = ("RAW", "YOLO Darknet", "COCO", "Pascal VOC", "Semantic Segmentation")
 
 
 def version_data_path(version_id: str, export_type: str) -> str:

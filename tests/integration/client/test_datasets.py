@@ -15,7 +15,7 @@ from layernext import ImageAnnotations, LayerNextClient, Rectangle
 from layernext.errors import Conflict, DataError, InvalidRequest, NotFound
 
 SPLIT = {"train": 60, "validation": 20, "test": 20}
-TYPES = ["RAW", "YOLO Darknet", "COCO", "Pascal VOC"]
+TYPES = ["RAW", "YOLO Darknet", "COCO", "Pascal VOC", "Semantic Segmentation"]
 
 
 def fresh(word: str) -> str:
@@ -126,6 +126,13 @@ def test_downloads(client: LayerNextClient, tmp_path: Path) -> None:
     assert [category["name"] for category in train["categories"]] == ["cup"]
     voc = download(client, version, "Pascal VOC", tmp_path / "voc")
     assert "<name>cup</name>" in (voc / "data" / "0.xml").read_text()
+    masks = download(client, version, "Semantic Segmentation", tmp_path / "masks")
+    (mask,) = [path for split in SPLIT for path in (masks / split).glob("3.png")]
+    with Image.open(mask) as pixels:
+        # Beyond the box, which is 30 by 40 pixels around (16, 22), is background.
+        assert [pixels.getpixel(at) for at in ((16, 22), (40, 22))] == [1, 0]
+    assert (masks / "classes.txt").read_text() == "cup\n"
+    assert len(list((masks / "data").glob("*.png"))) == 10
     alone = tmp_path / "alone"
     client.download_dataset(version, "RAW", alone, is_media_include=False)
     assert sorted(p.name for p in alone.rglob("*.*") if p.is_file() and "/." not in str(p)) == [

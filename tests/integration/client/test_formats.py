@@ -2,16 +2,32 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import zipfile
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from layernext import LayerNextClient
-from layernext.errors import ConfigurationError, DataError, FormatError
-from layernext.formats import FORMATS, Sample, write_export
-from layernext.model import AttributeValue, Polygon, Rectangle
+from layernext.errors import (
+    ConfigurationError,
+    Conflict,
+    DataError,
+    FormatError,
+    InvalidRequest,
+    JobFailed,
+    NotFound,
+)
+from layernext.formats import FORMATS, Sample, read_format, write_export
+from layernext.model import AttributeValue, ImageAnnotations, Polygon, Rectangle
+from layernext.stack.jobs import Housekeeping, JobRunner
+from layernext.stack.objects import FolderStore
+from layernext.stack.store import ExportOutcome, ExportSettings, Store
+from layernext.stack.store.schema_exports import export
 
 _numbers = count()
 
@@ -102,3 +118,109 @@ def test_coco_with_labels_and_annotations(client: LayerNextClient, tmp_path: Pat
     assert {each["value"] for each in attribute.values} >= {"cup", "fork"}
     with pytest.raises(DataError, match="cannot be kept"):
         client.upload_annotation_from_cocojson(source, collection, strict=True)
+
+
+def export_of(client: LayerNextClient, folder: Path, **wanted: Any) -> Path:
+    """The file of an export that the stack has made."""
+    begun = client.start_export(**wanted)
+    client.wait_for_job_complete(begun.job_id, timeout_s=60)
+    found = client.get_export(begun.id)
+    assert (found.status, found.format, found.message) == ("completed", wanted["format"], "")
+    report = client.download_export(found.id, folder)
+    assert report.downloaded == [found.file_name]
+    assert client.download_export(found.id, folder).unchanged == [found.file_name]
+    path = folder / found.file_name
+    assert found.checksum == hashlib.sha256(path.read_bytes()).hexdigest()
+    return path
+
+
+def test_export_of_a_run_as_a_job(client: LayerNextClient, tmp_path: Path) -> None:
+    """The stack makes a file, which is whole, verified, and the same as what is written here."""
+    collection = fresh()
+    write_export(SOME, tmp_path / "in.json", "layernext")
+    client.upload_modelrun(collection, "m", tmp_path / "in.json")
+    path = export_of(client, tmp_path / "a", format="coco", collection=collection, run="m")
+    client.export(collection, "m", tmp_path / "own.json", "coco")
+    assert path.read_bytes() == (tmp_path / "own.json").read_bytes()
+    assert path.name == f"{collection}-m.json"
+    begun = client.start_export("yolo", collection=collection, run="m")
+    with pytest.raises(JobFailed, match="size in pixels is not known"):
+        client.wait_for_job_complete(begun.job_id, timeout_s=60)
+    with pytest.raises(Conflict, match=r"failed: .*not known"):
+        client.download_export(begun.id, tmp_path)
+    assert client.list_exports()[0].id == begun.id
+    client.delete_export(begun.id)
+    with pytest.raises(NotFound):
+        client.get_export(begun.id)
+    for wrong in ({"format": "tfrecord", "run": "m"}, {"format": "coco"}):
+        with pytest.raises((DataError, InvalidRequest), match=r"TensorFlow|needs collection"):
+            client.start_export(collection=collection, **wrong)
+    with pytest.raises(NotFound, match="no annotations of 'n'"):
+        client.start_export("coco", collection=collection, run="n")
+    client.upload_modelrun(collection, "m", tmp_path / "in.json", ground_truth=True)
+    with pytest.raises(Conflict, match="model run and a ground truth"):
+        client.start_export("coco", collection=collection, run="m")
+    assert client.start_export("csv", collection=collection, run="m", ground_truth=True).run == "m"
+
+
+def test_export_of_a_dataset(client: LayerNextClient, tmp_path: Path) -> None:
+    """A version is exported as a job and directly, alike, with its splits as folders."""
+    from PIL import Image
+
+    collection, photos = fresh(), tmp_path / "photos"
+    photos.mkdir()
+    box = Rectangle(label="cup", bbox=(16, 12, 32, 24))
+    names = [f"{n:02}.png" for n in range(10)]
+    for number, name in enumerate(names):
+        Image.new("L", (64, 48), number).save(photos / name)
+    client.upload_files_to_collection(photos, "image", collection, progress=False)
+    some = [ImageAnnotations(image=name, annotations=[box]) for name in names]
+    client.upload_modelrun(collection, "truth", some, ground_truth=True)
+    client.upload_modelrun(collection, "m", some[:4])
+    split = {"train": 60, "validation": 20, "test": 20}
+    made = client.create_dataset_from_collection(f"{collection} set", collection, split)
+    client.wait_for_job_complete(made.job_id, timeout_s=60)
+    path = export_of(client, tmp_path, format="yolo", dataset_version=made.version_id)
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(tmp_path / "theirs")
+    report = client.export_dataset(made.version_id, tmp_path / "ours", "yolo")
+    assert (report.images, report.annotations) == (10, 14)
+    assert list(report.losses) == ["which model run or ground truth an annotation is of"]
+    files = {
+        each: sorted(p.relative_to(tmp_path / each) for p in (tmp_path / each).rglob("*.*"))
+        for each in ("theirs", "ours")
+    }
+    assert files["ours"] == files["theirs"]
+    assert len([each for each in files["ours"] if each.parts[:2] == ("labels", "val")]) == 2
+    for each in files["ours"]:
+        assert (tmp_path / "ours" / each).read_bytes() == (tmp_path / "theirs" / each).read_bytes()
+    client.export_dataset(made.version_id, tmp_path / "t.parquet", "parquet", split="test")
+    samples = list(read_format(tmp_path / "t.parquet", "parquet"))
+    assert {each.split for each in samples} == {"test"}
+    assert {(each.run, each.mode) for each in samples} >= {("truth", "human")}
+    assert {(each.width, each.height) for each in samples} == {(64, 48)}
+
+
+def test_an_export_expires(tmp_path: Path) -> None:
+    """After its time an export is gone, and housekeeping deletes its file."""
+    store = Store.open(f"sqlite:///{tmp_path / 'stack.sqlite3'}")
+    objects = FolderStore(tmp_path / "objects")
+    settings = ExportSettings(
+        format="csv", collection_id=1, collection="c", run="m", mode="machine"
+    )
+    row = store.exports.create(settings, "c-m.csv", ".csv")
+    objects.put([(row.object_path, b"image\n")])
+    outcome = ExportOutcome(images=0, annotations=0, losses={})
+    assert store.exports.finish(row.id, 6, "0" * 64, outcome)
+    jobs = JobRunner(store.jobs, {})
+    Housekeeping(store, objects, jobs, None).tidy()
+    assert store.exports.get(row.id).size == 6
+    with store._database.write() as connection:
+        connection.execute(sa.update(export).values(expires_at="2020-01-01T00:00:00.000Z"))
+    Housekeeping(store, objects, jobs, None).tidy()
+    with pytest.raises(NotFound):
+        store.exports.get(row.id)
+    with pytest.raises(NotFound):
+        b"".join(objects.read(row.object_path))
+    assert not store.exports.finish(row.id, 6, "0" * 64, outcome)
+    store.close()

@@ -16,7 +16,15 @@ from layernext.stack.app import Settings, create_app, open_stack
 from layernext.stack.store import Role
 from tests.integration.stack.conftest import Stack, assert_error
 
-SIGNED = {"/upload/1/1", "/files/1", "/files/1/1", "/exports/1/1", "/exports/1/1/1"}
+SIGNED = {
+    "/upload/1/1",
+    "/files/1",
+    "/files/1/1",
+    "/pictures/1",
+    "/exports/1/1",
+    "/exports/1/1/1",
+    "/export-files/1",
+}
 """They need no key, but a signature in the URL."""
 
 OPEN = {"/health", "/ready", "/api/docs", "/api/openapi.json"}

@@ -52,7 +52,7 @@ class DatasetCalls(ItemCalls):
             split_info: percentages: ``{"train": 70, "validation": 20, "test": 10}``.
             labels: only annotations with these; None for all.
             export_types: in which published clients can download it: ``RAW``, ``YOLO Darknet``,
-                ``COCO``, ``Pascal VOC``.
+                ``COCO``, ``Pascal VOC``, ``Semantic Segmentation`` (pixels are class numbers).
             query, filter: which images; see `get_item_list_from_datalake`.
             operation_list: names of model runs and ground truths; None for all, empty for none.
             augmentation_list: more pictures of the images of the train split, as

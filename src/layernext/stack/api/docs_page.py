@@ -1,4 +1,7 @@
-"""The OpenAPI document as one page to read: no script, nothing from elsewhere."""
+"""The OpenAPI document as one page to read: no script, nothing from elsewhere.
+
+A stack with pages shows it in the frame that they all have, one without as it is here.
+"""
 
 from __future__ import annotations
 
@@ -40,12 +43,23 @@ def render_page(document: dict[str, Any], document_path: str) -> str:
             '<!doctype html><html lang="en"><head><meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{title}</title><style>{STYLE}</style></head><body>",
+            render_body(document, document_path),
+            "</body></html>",
+        ]
+    )
+
+
+def render_body(document: dict[str, Any], document_path: str) -> str:
+    """What the page says, for a page of another frame; nothing in it is markup of somebody else."""
+    info = document["info"]
+    title = escape(f"{info['title']} {info['version']}")
+    return "".join(
+        [
             f"<h1>{title}</h1>{_text(info['description'])}",
             f'<p>For programs: <a href="{escape(document_path)}">{escape(document_path)}</a></p>',
             *_sections(document["paths"]),
             "<h2>Messages</h2>",
             *_schemas(document["components"]["schemas"]),
-            "</body></html>",
         ]
     )
 
@@ -72,7 +86,7 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
     ]
     parameters = operation.get("parameters")
     if parameters:
-        parts.append("<table><tr><th>Parameter</th><th>In</th><th>Type</th><th></th></tr>")
+        parts.append("<table><tr><th>Parameter</th><th>In</th><th>Type</th><th>Meaning</th></tr>")
         for one in parameters:
             need = ", required" if one["required"] else ""
             parts.append(
@@ -83,8 +97,8 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
         parts.append("</table>")
     body = operation.get("requestBody")
     if body:
-        parts.append(f"<h4>Body</h4>{_text(body.get('description', ''))}{_content(body)}")
-    parts.append("<h4>Answers</h4><table>")
+        parts.append(f"<h3>Body</h3>{_text(body.get('description', ''))}{_content(body)}")
+    parts.append("<h3>Answers</h3><table>")
     for status, response in operation["responses"].items():
         parts.append(
             f"<tr><td>{escape(status)}</td><td>{_inline(response['description'])}</td>"

@@ -1,4 +1,4 @@
-"""Files that are made of a dataset version when somebody asks for them, at signed URLs."""
+"""Files that are made of a dataset version when somebody asks for them, and exports, at signed URLs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 from litestar import Response
 from litestar.response.base import ASGIResponse
 
@@ -17,12 +16,11 @@ from layernext.formats import (
     ExportOptions,
     Losses,
     Sample,
-    in_pixels,
+    mask_png,
     voc_xml,
     write_export,
     yolo_line,
 )
-from layernext.model import Annotation, decode_trusted
 from layernext.stack.api.messages import Call, read_path
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.sending import Sender
@@ -35,7 +33,15 @@ from layernext.stack.api.signed import (
     signed_url,
 )
 from layernext.stack.api.transfer import FileAnswer, url_of_image
-from layernext.stack.store import SPLITS, Datasets, VersionImage, VersionRow
+from layernext.stack.jobs import annotations_of, iter_samples, label_list
+from layernext.stack.store import (
+    SPLITS,
+    Datasets,
+    ExportRow,
+    FileRow,
+    VersionImage,
+    VersionRow,
+)
 
 PIECE_BYTES = 1 << 20
 _PICTURE = "picture-"
@@ -60,6 +66,11 @@ def url_of_version_file(request: Call, row: VersionImage) -> str:
     if row.picture_id is None:
         return url_of_image(request, row.image_id, row.name)
     return _signed(request, f"/pictures/{row.picture_id:024x}")
+
+
+def export_file_url(request: Call, row: ExportRow) -> str:
+    """Where the file of an export is."""
+    return _signed(request, f"/export-files/{row.id}")
 
 
 def _signed(request: Call, path: str) -> str:
@@ -129,46 +140,6 @@ def _readme_of_pictures(version: VersionRow) -> str:
     return f"{version.picture_count} more pictures of the images of the train split: {made}.\n"
 
 
-def iter_samples(
-    datasets: Datasets, version: VersionRow, *, sizes: bool = True
-) -> Iterator[Sample]:
-    """The images of a version with their annotations, all sets of an image behind one another."""
-    for row in datasets.iter_files(version):
-        yield Sample(
-            image=row.file_name,
-            annotations=annotations_of(version, row),
-            width=row.width,
-            height=row.height,
-            split=row.split if sizes else None,
-        )
-
-
-def annotations_of(version: VersionRow, row: VersionImage) -> list[Annotation]:
-    """The annotations of an image, in pixels, of the labels that the version has."""
-    labels = set(version.settings.labels)
-    found: list[Annotation] = []
-    for one in row.sets:
-        decoded = decode_trusted(one.raw, one.geometry)
-        decoded = msgspec.structs.replace(decoded, normalized=one.normalized)
-        found += [
-            each
-            for each in in_pixels(decoded, row.width, row.height)
-            if not labels or each.label in labels
-        ]
-    return found
-
-
-def label_list(datasets: Datasets, version: VersionRow) -> list[str]:
-    """The labels of a version in an order that is always the same."""
-    if version.settings.labels:
-        return version.settings.labels
-    if version.label_names is not None:
-        return version.label_names
-    return sorted(
-        {one.label for each in iter_samples(datasets, version) for one in each.annotations}
-    )
-
-
 @operation(
     "GET",
     "/exports/{version_id:str}/{ending:str}/{image_id:str}",
@@ -178,7 +149,7 @@ def label_list(datasets: Datasets, version: VersionRow) -> list[str]:
         role=None,
         path=(
             _VERSION,
-            Parameter("ending", "`txt` for YOLO, `xml` for Pascal VOC."),
+            Parameter("ending", "`txt` for YOLO, `xml` for Pascal VOC, `png` for masks."),
             Parameter("image_id", "The image's id."),
         ),
         query=SignedQuery,
@@ -207,6 +178,9 @@ async def image_file(request: Call) -> Response[bytes]:
         if ending == "xml":
             return voc_xml(sample, Losses())
         labels = label_list(datasets, version)
+        if ending == "png":
+            codes = {label: number for number, label in enumerate(labels, 1)}
+            return mask_png(sample, codes, Losses())
         size = (row.width or 1, row.height or 1)
         lines = [
             yolo_line(one, labels.index(one.label), size, row.name, as_polygon=False)
@@ -214,8 +188,8 @@ async def image_file(request: Call) -> Response[bytes]:
         ]
         return "".join(f"{line}\n" for line in lines if line is not None).encode()
 
-    kind = "application/xml" if ending == "xml" else "text/plain"
-    return Response(await services.call(work), media_type=kind)
+    kinds = {"xml": "application/xml", "png": "image/png"}
+    return Response(await services.call(work), media_type=kinds.get(ending, "text/plain"))
 
 
 def _find(datasets: Datasets, version: VersionRow, name: str) -> VersionImage:
@@ -256,6 +230,47 @@ async def get_picture(request: Call) -> Response[Any]:
     return FileAnswer(services, file, request)
 
 
+@operation(
+    ["GET", "HEAD"],
+    "/export-files/{export_id:str}",
+    Operation(
+        summary="The file of an export",
+        tag="Files",
+        role=None,
+        path=(Parameter("export_id", "The export, as the answer that gave the URL says."),),
+        query=SignedQuery,
+        answer=bytes,
+        is_binary=True,
+        errors=(400, 403, 404, 416),
+    ),
+)
+async def get_export_file(request: Call) -> Response[Any]:
+    """The bytes of an export, or of a range of it, for whoever has its signed URL."""
+    export_id = read_path(request, "export_id")
+    check_signature(request, "GET", f"/export-files/{export_id}")
+    services = services_of(request)
+    row = await services.call(services.store.exports.get, export_id)
+    if row.size is None:
+        raise NotFound("the export is not there yet", status=404)
+    file = FileRow(
+        image_id=0,
+        name=row.file_name,
+        unique_name=row.file_name,
+        kind=0,
+        place_id="",
+        object_path=row.object_path,
+        size=row.size,
+        checksum=row.checksum,
+        content_type=None,
+        width=None,
+        height=None,
+        created_at=row.created_at,
+        state="ready",
+        thumbnail_path=None,
+    )
+    return FileAnswer(services, file, request)
+
+
 class _FileAnswer(Response[Any]):
     """Sends a temporary file, and removes it."""
 
@@ -283,4 +298,4 @@ def _pieces(path: Path, folder: tempfile.TemporaryDirectory[str]) -> Iterator[by
         folder.cleanup()
 
 
-ROUTES = [version_file, image_file, get_picture]
+ROUTES = [version_file, image_file, get_picture, get_export_file]

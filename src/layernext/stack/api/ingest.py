@@ -70,6 +70,13 @@ def write_native_batch(
     """
     with body.content(MAX_BATCH_BYTES) as content:
         lines = bytes(content)
+    return write_lines(store, upload_id, settings, sequence, lines)
+
+
+def write_lines(
+    store: Store, upload_id: str, settings: UploadSettings, sequence: int, lines: bytes
+) -> BatchResult:
+    """Likewise, of lines that are decompressed already."""
     digest = batch_digest(lines)
     sets = with_reserve(lambda: _prepare_lines(lines, settings))
     return store.write_batch(upload_id, sequence, digest, sets)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 from litestar import Response
@@ -15,7 +15,7 @@ from litestar.routes import BaseRoute, HTTPRoute
 from msgspec import Struct
 
 from layernext import __version__
-from layernext.stack.api.docs_page import render_page
+from layernext.stack.api.docs_page import render_body, render_page
 from layernext.stack.api.error_map import JSON, ErrorEnvelope
 from layernext.stack.api.messages import Call
 from layernext.stack.api.operation import Operation, Parameter, operation
@@ -24,6 +24,9 @@ from layernext.wire.native import NDJSON
 BINARY = "application/octet-stream"
 OPENAPI_PATH = "/api/openapi.json"
 DOCS_PATH = "/api/docs"
+
+ShowDocs: TypeAlias = Callable[[Call, str], Awaitable[Response[bytes]]]
+"""Puts the page's text into the frame of the other pages."""
 
 _REF = "#/components/schemas/{name}"
 _PARAMETER_TYPE = re.compile(r"\{(\w+):\w+\}")
@@ -212,7 +215,11 @@ async def document(request: Call) -> Response[bytes]:
 )
 async def page(request: Call) -> Response[bytes]:
     """A page that needs no network and no script."""
-    content = render_page(msgspec.json.decode(request.app.state["openapi"]), OPENAPI_PATH)
+    described = msgspec.json.decode(request.app.state["openapi"])
+    show: ShowDocs | None = request.app.state["show_docs"]
+    if show is not None:
+        return await show(request, render_body(described, OPENAPI_PATH))
+    content = render_page(described, OPENAPI_PATH)
     policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
     return Response(content.encode(), media_type="text/html", headers=policy)
 

@@ -21,6 +21,8 @@ CALL_SLOTS = 12
 """Short database calls at a time. With ingest and downloads at their defaults this stays within
 the store's pool of connections, so that no thread ever waits for one while it holds a slot."""
 
+IMPORT_SLOTS = 2
+
 
 class Services:
     """The store and the threads of one application.
@@ -48,6 +50,11 @@ class Services:
     @cached_property
     def _ingests(self) -> CapacityLimiter:
         return CapacityLimiter(self.settings.ingest_slots)
+
+    @cached_property
+    def imports(self) -> CapacityLimiter:
+        """Files of annotations that are checked and stored at a time."""
+        return CapacityLimiter(IMPORT_SLOTS)
 
     @cached_property
     def downloads(self) -> CapacityLimiter:

@@ -5,6 +5,7 @@ from layernext.stack.jobs.handlers import handlers_for
 from layernext.stack.jobs.housekeeping import Housekeeping
 from layernext.stack.jobs.purge import PURGE_JOB
 from layernext.stack.jobs.runner import Handler, JobContext, JobRunner
+from layernext.stack.jobs.samples import annotations_of, iter_samples, label_list, samples_of
 from layernext.stack.jobs.statistics import count_now
 
 __all__ = [
@@ -14,6 +15,10 @@ __all__ = [
     "Housekeeping",
     "JobContext",
     "JobRunner",
+    "annotations_of",
     "count_now",
     "handlers_for",
+    "iter_samples",
+    "label_list",
+    "samples_of",
 ]

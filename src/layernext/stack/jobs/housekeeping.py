@@ -1,6 +1,6 @@
 """What a stack does by itself every hour, and when it starts.
 
-It deletes parts of uploads that nobody ended, and objects that nothing refers to; queues a look into files
+It deletes exports whose time has come, parts of uploads that nobody ended, and objects that nothing refers to; queues a look into files
 that were left (by a crash, or a store of objects that did not answer); and queues a purge of the trash, if
 its settings say after how many days. Several processes of one stack may do so at the same time.
 """
@@ -66,6 +66,7 @@ class Housekeeping:
             self._queue_looks,
             self._queue_purge,
             self._drop_abandoned,
+            self._expire_exports,
             lambda: delete_dropped(self._store, self._objects),
         ]
         for step in steps:
@@ -91,6 +92,9 @@ class Housekeeping:
             payload = {"trashed_before": before}
             self._store.jobs.create(PURGE_JOB, "Purge the trash", payload)
             self._jobs.wake()
+
+    def _expire_exports(self) -> None:
+        self._store.exports.expire()
 
     def _drop_abandoned(self) -> None:
         while abandoned := self._store.purge.list_abandoned(UPLOAD_LIFE_DAYS):

@@ -23,6 +23,13 @@ from layernext.stack.store.evaluation_rows import (
     TallyRow,
 )
 from layernext.stack.store.evaluations import EVALUATION_JOB, Evaluations, not_computed
+from layernext.stack.store.exports import (
+    EXPORT_JOB,
+    ExportOutcome,
+    ExportRow,
+    Exports,
+    ExportSettings,
+)
 from layernext.stack.store.fields import check as check_fields
 from layernext.stack.store.files import (
     Began,
@@ -77,6 +84,7 @@ __all__ = [
     "BUILD_JOB",
     "CONTENT_TYPES",
     "EVALUATION_JOB",
+    "EXPORT_JOB",
     "LINK_SECONDS",
     "QUERY_FIELDS",
     "SESSION_SECONDS",
@@ -96,6 +104,10 @@ __all__ = [
     "EvaluationOutcome",
     "EvaluationRequest",
     "Evaluations",
+    "ExportOutcome",
+    "ExportRow",
+    "ExportSettings",
+    "Exports",
     "FileItem",
     "FileRow",
     "FileUploadRequest",

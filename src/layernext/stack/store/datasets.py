@@ -607,6 +607,16 @@ class Datasets:
         found = self.pictures.page(version.row_id, limit=1, only=picture_id)
         return _as_image(found[0]) if found else None
 
+    def page_behind(
+        self, version: VersionRow, image_id: int, picture_id: int, limit: int
+    ) -> list[VersionImage]:
+        """Some of what `iter_files` gives, behind an image, and with the pictures behind a picture."""
+        found = self.page(version, after=image_id, limit=limit)
+        if len(found) < limit:
+            more = self.pictures.page(version.row_id, after=picture_id, limit=limit - len(found))
+            found += map(_as_image, more)
+        return found
+
     def iter_files(self, version: VersionRow) -> Iterator[VersionImage]:
         """All images of a version with their sets, and behind them its pictures."""
         yield from self.iter_images(version)

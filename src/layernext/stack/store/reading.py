@@ -34,6 +34,8 @@ _COLUMNS = (
     annotation_set.c.is_named,
     annotation_set.c.content,
     image.c.name,
+    image.c.width,
+    image.c.height,
 )
 
 
@@ -113,6 +115,8 @@ def _stored_set(row: sa.Row[Any], op: sa.Row[Any]) -> StoredSet:
         normalized=bool(row.normalized),
         image=row.name,
         raw=raw if row.is_named else content.renamed(raw, row.name),
+        width=row.width,
+        height=row.height,
     )
 
 

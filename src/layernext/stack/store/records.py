@@ -78,6 +78,7 @@ class StoredSet(Struct, frozen=True, kw_only=True, gc=False):
         normalized: whether coordinates are fractions of the image's size.
         image: the image's name in its collection.
         raw: the set's JSON; its ``image`` is `image`.
+        width, height: of the image in pixels, where the reader looked and they are known.
     """
 
     cursor: str
@@ -87,6 +88,8 @@ class StoredSet(Struct, frozen=True, kw_only=True, gc=False):
     normalized: bool
     image: str
     raw: bytes
+    width: int | None = None
+    height: int | None = None
 
 
 JobStatus: TypeAlias = Literal["queued", "in_progress", "completed", "failed"]

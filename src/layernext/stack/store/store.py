@@ -21,6 +21,7 @@ from layernext.stack.store.datasets import Datasets
 from layernext.stack.store.dropped import DroppedObjects
 from layernext.stack.store.embeddings import Embeddings
 from layernext.stack.store.evaluations import Evaluations
+from layernext.stack.store.exports import Exports
 from layernext.stack.store.file_listing import FileListing
 from layernext.stack.store.files import Files
 from layernext.stack.store.items import Items
@@ -71,6 +72,7 @@ class Store:
         tallies: how a run did, image by image.
         statistics: what annotations of a run are like.
         sessions: who is signed in to the pages.
+        exports: files in other formats, made in the background.
     """
 
     def __init__(self, database: Database) -> None:
@@ -91,6 +93,7 @@ class Store:
         self.tallies = Tallies(database, index)
         self.statistics = Statistics(database)
         self.sessions = Sessions(database)
+        self.exports = Exports(database)
 
     @classmethod
     def open(cls, url: str) -> Store:

@@ -4,8 +4,9 @@ Each page is a template with a struct for what goes in; its module, a script of 
 the native API for the data. Nothing here comes from another machine, and nothing is built.
 """
 
+from layernext.stack.web.api_docs import show_docs
 from layernext.stack.web.page import answer_any_error
 from layernext.stack.web.routes import ROUTES
 from layernext.stack.web.sign_in import Brake
 
-__all__ = ["ROUTES", "Brake", "answer_any_error"]
+__all__ = ["ROUTES", "Brake", "answer_any_error", "show_docs"]

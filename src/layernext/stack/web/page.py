@@ -52,6 +52,9 @@ SIGN_IN_PATH = "/sign-in"
 
 NAVIGATION: list[tuple[str, str]] = [
     ("/", "Collections"),
+    ("/runs", "Runs"),
+    ("/labels", "Labels"),
+    ("/upload", "Upload"),
     ("/jobs", "Jobs"),
     ("/api/docs", "API docs"),
 ]

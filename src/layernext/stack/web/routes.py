@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from layernext.stack.web import collections, grid, jobs, sign_in, static_files
+from layernext.stack.web import (
+    collections,
+    grid,
+    jobs,
+    labels,
+    runs,
+    sign_in,
+    static_files,
+    upload,
+)
 
 ROUTES = [
     *static_files.ROUTES,
@@ -10,4 +19,7 @@ ROUTES = [
     *collections.ROUTES,
     *grid.ROUTES,
     *jobs.ROUTES,
+    *upload.ROUTES,
+    *labels.ROUTES,
+    *runs.ROUTES,
 ]

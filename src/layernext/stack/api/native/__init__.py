@@ -1,10 +1,12 @@
 """The native protocol: uploads in batches, downloads as streams, listings, keys."""
 
 from layernext.stack.api.native import (
+    annotation_files,
     annotations,
     datasets,
     embeddings,
     evaluations,
+    exports,
     file_listing,
     files,
     items,
@@ -21,6 +23,7 @@ from layernext.stack.api.native import (
 ROUTES = [
     *uploads.ROUTES,
     *annotations.ROUTES,
+    *annotation_files.ROUTES,
     *listings.ROUTES,
     *files.ROUTES,
     *items.ROUTES,
@@ -29,6 +32,7 @@ ROUTES = [
     *embeddings.ROUTES,
     *projects.ROUTES,
     *evaluations.ROUTES,
+    *exports.ROUTES,
     *matches.ROUTES,
     *run_statistics.ROUTES,
     *keys.ROUTES,

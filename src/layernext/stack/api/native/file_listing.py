@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 import msgspec
+from anyio import CapacityLimiter
 from litestar import Response
 from litestar.response.base import ASGIResponse
 
@@ -120,7 +121,7 @@ async def file_bundle(request: Call) -> Response[Any]:
     some = [number for number in numbers.values() if number < 1 << 63]
     files = await services.call(services.store.file_listing.find_many, some)
     pieces = _pieces(services, [(each, files.get(numbers[each])) for each in wanted.ids])
-    return BundleAnswer(services, pieces)
+    return StreamAnswer(services, pieces, places=services.transfers)
 
 
 def _pieces(services: Services, files: list[tuple[str, FileRow | None]]) -> Iterator[bytes]:
@@ -141,18 +142,32 @@ def _pieces(services: Services, files: list[tuple[str, FileRow | None]]) -> Iter
     yield b"".join(gathered)
 
 
-class BundleAnswer(Response[Any]):
-    """The answer that streams the files."""
+class StreamAnswer(Response[Any]):
+    """An answer that is made while it is sent.
 
-    def __init__(self, services: Services, pieces: Iterator[bytes]) -> None:
-        super().__init__(b"", media_type="application/octet-stream")
-        self._services, self._pieces = services, pieces
+    Args:
+        services: of the application.
+        pieces: of the answer.
+        places: one is taken for as long as it lasts.
+        media_type: of the answer.
+    """
+
+    def __init__(
+        self,
+        services: Services,
+        pieces: Iterator[bytes],
+        *,
+        places: CapacityLimiter,
+        media_type: str = "application/octet-stream",
+    ) -> None:
+        super().__init__(b"", media_type=media_type)
+        self._services, self._pieces, self._places = services, pieces, places
 
     def to_asgi_response(self, *arguments: Any, **named: Any) -> ASGIResponse:
         """The ASGI application that sends the stream."""
         made = super().to_asgi_response(*arguments, **named)
-        places = self._services.transfers
-        return Sender(self._services, self._pieces, made.encode_headers(), places=places)
+        headers = made.encode_headers()
+        return Sender(self._services, self._pieces, headers, places=self._places)
 
 
 ROUTES = [list_files, file_bundle]

@@ -56,6 +56,17 @@ async def open_upload(request: Call) -> Response[bytes]:
     `received` then says which batches need not be sent again.
     """
     wanted = await read_message(request, UploadRequest)
+    check_upload(wanted)
+    services = services_of(request)
+    return answer(await services.call(services.store.open_upload, wanted))
+
+
+def check_upload(wanted: UploadRequest) -> None:
+    """Refuse an upload whose names cannot be names.
+
+    Raises:
+        DataError: with the place of each.
+    """
     named = [("run", wanted.run, "a model run")]
     if wanted.collection is not None and wanted.collection.rstrip("/"):
         named.append(("collection", wanted.collection, "a collection"))
@@ -68,8 +79,6 @@ async def open_upload(request: Call) -> Response[bytes]:
     ]
     if problems:
         raise DataError(problems)
-    services = services_of(request)
-    return answer(await services.call(services.store.open_upload, wanted))
 
 
 @operation(

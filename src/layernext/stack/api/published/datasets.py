@@ -32,7 +32,8 @@ from layernext.wire.published import (
 )
 
 _TAG = "Published protocol"
-_NEEDS_SIZE = {"YOLO Darknet", "Pascal VOC"}
+_ENDINGS = {"YOLO Darknet": "txt", "Pascal VOC": "xml", "Semantic Segmentation": "png"}
+"""Of the file of each image, which needs to know how large the image is."""
 _NOT_IN_DIRECTORY = re.compile(r"[^\w. -]")
 _TOLERANCE = 1e-6
 MAX_PAGE_SIZE = 1_000
@@ -67,7 +68,7 @@ class VersionRequest(Struct, frozen=True, rename="camel"):
         name: of a new dataset.
         split_info: percentages of train, test and validation.
         labels: only annotations with these; empty for all.
-        export_types: ``RAW``, ``YOLO Darknet``, ``COCO``, ``Pascal VOC``.
+        export_types: ``RAW``, ``YOLO Darknet``, ``COCO``, ``Pascal VOC``, ``Semantic Segmentation``.
         operations: names of model runs and ground truths; null for all.
         augmentations: more pictures of the images of the train split (docs/datasets.md); null for none.
         seed, stratify: of the division; no published client sends them.
@@ -163,8 +164,11 @@ def read_settings(wanted: VersionRequest) -> VersionSettings:
     for number, kind in enumerate(wanted.export_types):
         if kind not in EXPORT_TYPES:
             known = ", ".join(EXPORT_TYPES)
+            why = " (TFRecord would take TensorFlow)" if "TFRecord" in kind else ""
             problems.append(
-                Problem(f"exportTypes[{number}]", f"is {kind[:60]!r}; this stack makes {known}")
+                Problem(
+                    f"exportTypes[{number}]", f"is {kind[:60]!r}; this stack makes {known}{why}"
+                )
             )
     augmentations: list[Augmentation] = []
     try:
@@ -360,7 +364,9 @@ def _directory(version: VersionRow) -> str:
 
 
 def _directories(kind: str) -> list[str]:
-    return [f"{split}2017" for split in SPLITS] if kind == "COCO" else ["data"]
+    if kind == "COCO":
+        return [f"{split}2017" for split in SPLITS]
+    return ["data", *SPLITS] if kind == "Semantic Segmentation" else ["data"]
 
 
 def _resources(
@@ -377,12 +383,15 @@ def _resources(
         is_media_file=True,
         writing_path_file_name=row.split if is_listed and url else None,
     )
-    if kind not in _NEEDS_SIZE:
+    ending = _ENDINGS.get(kind)
+    if ending is None:
         return [media]
-    ending = "txt" if kind == "YOLO Darknet" else "xml"
+    if not row.width or not row.height:
+        message = f"the size of {name[:200]!r} in pixels is not known, which {kind} needs"
+        raise InvalidRequest(message, status=422)
     text = VersionResource(
         file_name=f"{name.rpartition('.')[0] or name}.{ending}",
-        file_download_folder_location=folder,
+        file_download_folder_location=row.split if kind == "Semantic Segmentation" else folder,
         file_url=image_export_url(request, version.id, ending, row),
     )
     return [media, text]
@@ -394,6 +403,7 @@ def _last(request: Call, version: VersionRow, kind: str) -> list[VersionResource
         "YOLO Darknet": ["classes.txt", "readme.txt"],
         "COCO": [f"{split}.json" for split in SPLITS],
         "Pascal VOC": [],
+        "Semantic Segmentation": ["classes.txt", "readme.txt"],
     }[kind]
     return [
         VersionResource(

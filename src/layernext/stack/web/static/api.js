@@ -55,14 +55,50 @@ function toSignIn() {
 }
 
 async function errorOf(answer) {
+  return errorFrom(answer.status, await answer.text().catch(() => ""));
+}
+
+/** What an answer that is an error says. */
+function errorFrom(status, text) {
   try {
-    const { error } = await answer.json();
+    const { error } = JSON.parse(text);
     const problems = Array.isArray(error.details) ? error.details : [];
     const { message, code, requestId } = error;
-    return new ApiError(message, { status: answer.status, code, problems, requestId });
+    return new ApiError(message, { status, code, problems, requestId });
   } catch {
-    return new ApiError(`the stack answered ${answer.status}`, { status: answer.status });
+    return new ApiError(`the stack answered ${status}`, { status });
   }
+}
+
+/**
+ * Send a file or other bytes, and hear how far that is; the text of the answer.
+ * @param {string} path with its query
+ * @param {{method?: string, body: Blob, onSent?: (bytes: number) => void, onText?: (text: string) => void,
+ *   signal?: AbortSignal}} options `onText` gets the answer as far as it has come
+ */
+export function send(path, { method = "POST", body, onSent, onText, signal }) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest(); // fetch does not tell how much has been sent
+    const stop = () => request.abort();
+    const end = (settle, value) => {
+      signal?.removeEventListener("abort", stop);
+      settle(value);
+    };
+    request.open(method, path);
+    for (const [name, value] of Object.entries(HEADERS)) request.setRequestHeader(name, value);
+    request.upload.addEventListener("progress", (event) => onSent?.(event.loaded));
+    request.addEventListener("progress", () => onText?.(request.responseText));
+    request.addEventListener("load", () => {
+      if (request.status === 401) toSignIn();
+      else if (request.status < 400) end(resolve, request.responseText);
+      else end(reject, errorFrom(request.status, request.responseText));
+    });
+    request.addEventListener("error", () => end(reject, new ApiError("the connection to the stack broke; send it again, which changes nothing of what is stored already")));
+    request.addEventListener("abort", () => end(reject, new DOMException("cancelled", "AbortError")));
+    if (signal?.aborted) return end(reject, new DOMException("cancelled", "AbortError"));
+    signal?.addEventListener("abort", stop);
+    request.send(body);
+  });
 }
 
 /** Every record of a listing that comes page by page. */

@@ -1,0 +1,230 @@
+"""Whole files of annotations, for the pages and for programs without the SDK.
+
+A file is received, checked from its first to its last byte by the same reader as everywhere, and only
+then stored, batch by batch through the one ingest path. So nothing is stored of a file with a mistake.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from functools import partial
+from typing import Any, BinaryIO, cast
+
+import msgspec
+from anyio.to_thread import run_sync
+from litestar import Response
+from msgspec import Struct
+
+from layernext.errors import DataError, Problem
+from layernext.formats import FileSummary, Spans, check_file, detect_geometry, open_decompressed
+from layernext.model import Geometry, Mode, find_names_problem
+from layernext.stack.api.body import chunks, too_large
+from layernext.stack.api.ingest import with_reserve, write_lines
+from layernext.stack.api.messages import Call, read_query
+from layernext.stack.api.native.file_listing import StreamAnswer
+from layernext.stack.api.native.uploads import check_upload
+from layernext.stack.api.operation import Operation, operation
+from layernext.stack.api.services import Services, services_of
+from layernext.wire.annotation_files import (
+    ANNOTATION_FILES_PATH,
+    MAX_ANNOTATION_FILE_BYTES,
+    FileProgress,
+    FileResult,
+)
+from layernext.wire.native import NDJSON, UploadRequest
+
+WRITE_BYTES = 1 << 20
+BATCH_BYTES = 4 << 20
+BATCH_IMAGES = 1_000
+
+_COMPRESSED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd")
+_LINE_BREAKS = b"\r\n"
+
+
+class AnnotationFileQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where a file's annotations go.
+
+    Attributes:
+        run: name of the model run or ground truth.
+        mode: ``machine`` for a model run, ``human`` for a ground truth.
+        collection: name; left out if the file names its images by their unique names.
+        geometry: of annotations without a ``type``; left out, the file's first annotation tells.
+        normalized: whether coordinates are fractions of the image's size.
+        name: of the file, for error texts.
+    """
+
+    run: str
+    mode: Mode = "machine"
+    collection: str | None = None
+    geometry: Geometry | None = None
+    normalized: bool = False
+    name: str = "the file"
+
+
+@operation(
+    "POST",
+    ANNOTATION_FILES_PATH,
+    Operation(
+        summary="Upload a file of annotations",
+        tag="Uploads",
+        role="write",
+        query=AnnotationFileQuery,
+        body=bytes,
+        is_binary=True,
+        answer=bytes,
+        errors=(400, 408, 413, 422, 503, 507),
+    ),
+)
+async def upload_annotation_file(request: Call) -> Response[Any]:
+    """Takes a LayerNext JSON file, plain, gzip or zstd, of at most 4 GiB, also decompressed.
+
+    The whole file is checked first; if anything in it is wrong, nothing is stored, and the answer (422)
+    has the problems with their places. Otherwise it is stored in batches, each whole or not at all.
+    The answer is lines of JSON: `images` of `total` are stored, the last with `result`. Without that
+    last line it was cut off; the same file again completes it.
+    """
+    wanted, services = read_query(request, AnnotationFileQuery), services_of(request)
+    problem = find_names_problem(wanted.name, "a file")
+    if problem:
+        raise DataError(Problem("name", problem))
+    upload = UploadRequest(
+        run=wanted.run,
+        mode=wanted.mode,
+        collection=wanted.collection,
+        geometry=wanted.geometry,
+        normalized=wanted.normalized,
+    )
+    check_upload(upload)
+    with ExitStack() as files:
+        file = files.enter_context(tempfile.NamedTemporaryFile(prefix="layernext-"))
+        await _receive(request, cast("BinaryIO", file))
+        checked = await run_sync(partial(_check, files, file, wanted), limiter=services.imports)
+        pieces = _stored(services, upload, checked, files.pop_all())
+    return StreamAnswer(services, pieces, places=services.imports, media_type=NDJSON)
+
+
+async def _receive(request: Call, file: BinaryIO) -> None:
+    """Write the body to a file.
+
+    Raises:
+        TooLarge: it is larger than the limit; said before reading if the length is announced.
+    """
+    announced = request.headers.get("content-length", "")
+    if announced.isdecimal() and int(announced[:20]) > MAX_ANNOTATION_FILE_BYTES:
+        raise too_large(MAX_ANNOTATION_FILE_BYTES)
+    gathered: list[bytes] = []
+    waiting = size = 0
+    async for chunk in chunks(request):
+        gathered.append(chunk)
+        waiting += len(chunk)
+        size += len(chunk)
+        request.scope["state"]["received_bytes"] = size
+        if size > MAX_ANNOTATION_FILE_BYTES:
+            raise too_large(MAX_ANNOTATION_FILE_BYTES)
+        if waiting >= WRITE_BYTES:
+            await run_sync(file.writelines, gathered)
+            gathered, waiting = [], 0
+    file.writelines(gathered)
+    await run_sync(file.flush)
+
+
+class CheckedFile(Struct):
+    """A file without a mistake.
+
+    Attributes:
+        path: where it is, decompressed.
+        spans: where its images are.
+        summary: what it holds.
+    """
+
+    path: str
+    spans: Spans
+    summary: FileSummary
+
+
+def _check(files: ExitStack, file: Any, wanted: AnnotationFileQuery) -> CheckedFile:
+    try:
+        path, spans = _plain(files, file), Spans()
+        geometry = wanted.geometry or detect_geometry(path)
+        summary = with_reserve(lambda: check_file(path, geometry, spans=spans))
+    except DataError as error:
+        # Not under the name that the file has here.
+        raise type(error)(
+            error.problems, file=wanted.name, more=error.more, hint=error.hint
+        ) from error
+    return CheckedFile(path, spans, summary)
+
+
+def _plain(files: ExitStack, file: Any) -> str:
+    """Where the decompressed file is, another one if need be: what comes of it is bounded, too."""
+    file.seek(0)
+    if not file.read(4).startswith(_COMPRESSED):
+        return str(file.name)
+    opened = tempfile.NamedTemporaryFile(prefix="layernext-")  # noqa: SIM115 - `files` closes it
+    plain = files.enter_context(opened)
+    size = 0
+    with open_decompressed(file.name) as stream:
+        while piece := stream.read(WRITE_BYTES):
+            size += len(piece)
+            if size > MAX_ANNOTATION_FILE_BYTES:
+                raise too_large(MAX_ANNOTATION_FILE_BYTES)
+            plain.write(piece)
+    plain.flush()
+    return plain.name
+
+
+def _stored(
+    services: Services, upload: UploadRequest, checked: CheckedFile, files: ExitStack
+) -> Iterator[bytes]:
+    """Store a file; lines of the answer. In the end `files` are closed."""
+    store, total = services.store, checked.summary.images
+    with files:
+        geometry = checked.summary.geometry
+        opened = store.open_upload(msgspec.structs.replace(upload, geometry=geometry))
+        settings = store.get_upload_settings(opened.id)
+        sequence = images = 0
+        for lines in _batches(checked.spans.read(checked.path)):
+            images += write_lines(store, opened.id, settings, sequence, lines).images
+            sequence += 1
+            yield _line(FileProgress(images=images, total=total))
+        state = store.finish_upload(opened.id, sequence)
+    place = None
+    if upload.collection is not None:
+        place = store.find_collection(upload.collection, claims=False)
+    result = FileResult(
+        upload_id=state.id,
+        run=upload.run,
+        mode=upload.mode,
+        collection_id=place.id if place else None,
+        collection=place.name if place else None,
+        geometry=geometry,
+        images=state.images,
+        annotations=state.annotations,
+        unmatched=state.unmatched,
+        new_labels=state.new_labels,
+    )
+    yield _line(FileProgress(images=images, total=total, result=result))
+
+
+def _batches(images: Iterable[bytes]) -> Iterator[bytes]:
+    gathered: list[bytes] = []
+    size = 0
+    for raw in images:
+        # JSON text has line breaks between its tokens only, where none is needed.
+        line = raw.translate(None, _LINE_BREAKS) if b"\n" in raw or b"\r" in raw else raw
+        if gathered and (size + len(line) >= BATCH_BYTES or len(gathered) >= BATCH_IMAGES):
+            yield b"\n".join(gathered)
+            gathered, size = [], 0
+        gathered.append(line)
+        size += len(line) + 1
+    if gathered:
+        yield b"\n".join(gathered)
+
+
+def _line(progress: FileProgress) -> bytes:
+    return msgspec.json.encode(progress) + b"\n"
+
+
+ROUTES = [upload_annotation_file]

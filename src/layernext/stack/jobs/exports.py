@@ -1,0 +1,126 @@
+"""Writes runs and dataset versions in other formats, as one object each; a folder is packed as zip.
+
+It is written in a temporary folder first and then stored, both as streams. Done again after a crash it begins anew
+and replaces the object, which nobody could see before.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from layernext.errors import NotFound
+from layernext.formats import FORMATS, ExportOptions, Sample, write_export
+from layernext.stack.jobs.runner import Handler, JobContext
+from layernext.stack.jobs.samples import iter_run, label_list, samples_of
+from layernext.stack.objects import ObjectStore, Part
+from layernext.stack.store import ExportOutcome, ExportSettings, Store
+
+PART_BYTES = 64 << 20
+"""Of an object; an S3 object has 10,000 parts at most, each of 5 MiB or more."""
+
+PIECE_BYTES = 1 << 20
+_WRITTEN_PERCENT = 80.0
+
+
+def export_handler(store: Store, objects: ObjectStore) -> Handler:
+    """Writes the export whose id is the payload's ``export``.
+
+    Args:
+        store, objects: what it works on.
+    """
+
+    def handle(context: JobContext) -> dict[str, Any]:
+        row = store.exports.get(str(context.payload["export"]))
+        with tempfile.TemporaryDirectory() as folder:
+            target = Path(folder) / "export"
+            total, samples, labels = _plan(store, row.settings)
+            done = 0
+
+            def advance(count: int) -> None:
+                nonlocal done
+                done += count
+                context.progress(_WRITTEN_PERCENT * min(done / max(total, 1), 1.0))
+
+            options = ExportOptions(strict=row.settings.strict, labels=labels)
+            report = write_export(samples, target, row.settings.format, options, advance=advance)
+            if FORMATS[row.settings.format].is_folder:
+                target = _packed(target, lambda: context.progress(_WRITTEN_PERCENT))
+            size, checksum = _store(
+                objects, target, row.object_path, lambda: context.progress(_WRITTEN_PERCENT)
+            )
+        outcome = ExportOutcome(
+            images=report.images, annotations=report.annotations, losses=report.losses
+        )
+        if not store.exports.finish(row.id, size, checksum, outcome):
+            store.exports.drop_object(row.object_path)
+            raise NotFound("the export was deleted meanwhile", status=404)
+        return {"export": row.id, "images": report.images, "annotations": report.annotations}
+
+    return handle
+
+
+def _plan(store: Store, settings: ExportSettings) -> tuple[int, Iterator[Sample], list[str] | None]:
+    """How many images there are about, the samples, and the order of the labels."""
+    if settings.version_id is None:
+        assert settings.collection_id is not None  # noqa: S101 - one of the two is there
+        assert settings.run is not None  # noqa: S101
+        assert settings.mode is not None  # noqa: S101
+        runs = store.list_runs(settings.collection_id, after=None, limit=1_000).items
+        total = sum(each.image_count for each in runs if each.name == settings.run)
+        samples = iter_run(store, settings.collection_id, settings.run, settings.mode)
+        return total, samples, None
+    version = store.datasets.get(settings.version_id)
+    chosen = (
+        sample
+        for row in store.datasets.iter_files(version)
+        if settings.split in {None, row.split}
+        for sample in samples_of(version, row)
+    )
+    return version.image_count, chosen, label_list(store.datasets, version)
+
+
+def _packed(folder: Path, tell: Callable[[], None]) -> Path:
+    target = folder.with_suffix(".zip")
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                tell()
+                archive.write(path, path.relative_to(folder).as_posix())
+    return target
+
+
+def _store(
+    objects: ObjectStore, source: Path, path: str, tell: Callable[[], None]
+) -> tuple[int, str]:
+    """Store a file as an object, in parts; its size and SHA-256."""
+    if source.stat().st_size <= PART_BYTES:
+        content = source.read_bytes()
+        objects.put([(path, content)])
+        return len(content), hashlib.sha256(content).hexdigest()
+    digest, parts, offset = hashlib.sha256(), list[Part](), 0
+    handle = objects.open_upload(path)
+    try:
+        with source.open("rb") as file:
+            while piece := file.read(PIECE_BYTES):
+                size, part_digest = 0, hashlib.sha256()
+                with closing(objects.write_part(handle, len(parts) + 1, offset)) as writer:
+                    while piece:
+                        tell()
+                        writer.write(piece)
+                        digest.update(piece)
+                        part_digest.update(piece)
+                        size += len(piece)
+                        piece = file.read(PIECE_BYTES) if size < PART_BYTES else b""
+                    writer.end()
+                parts.append(Part(len(parts) + 1, size, part_digest.hexdigest()))
+                offset += size
+        return objects.finish_upload(path, handle, parts), digest.hexdigest()
+    except BaseException:
+        objects.drop_upload(path, handle)
+        raise

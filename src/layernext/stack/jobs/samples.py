@@ -1,0 +1,80 @@
+"""What is in the store as samples: images with annotations in pixels, on their way into a format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from layernext.formats import Sample, in_pixels
+from layernext.model import Annotation, decode_trusted
+from layernext.stack.store import Datasets, Store, StoredSet, VersionImage, VersionRow
+
+
+def iter_samples(
+    datasets: Datasets, version: VersionRow, *, sizes: bool = True
+) -> Iterator[Sample]:
+    """The images of a version with their annotations, all sets of an image behind one another."""
+    for row in datasets.iter_files(version):
+        yield Sample(
+            image=row.file_name,
+            annotations=annotations_of(version, row),
+            width=row.width,
+            height=row.height,
+            split=row.split if sizes else None,
+        )
+
+
+def samples_of(version: VersionRow, row: VersionImage) -> list[Sample]:
+    """An image of a version, as one sample for each set; one without annotations if it has none."""
+    whole = Sample(
+        image=row.file_name, annotations=[], width=row.width, height=row.height, split=row.split
+    )
+    return [
+        msgspec.structs.replace(
+            whole, annotations=_chosen(version, row, one), run=one.run, mode=one.mode
+        )
+        for one in row.sets
+    ] or [whole]
+
+
+def annotations_of(version: VersionRow, row: VersionImage) -> list[Annotation]:
+    """The annotations of an image, in pixels, of the labels that the version has."""
+    return [each for one in row.sets for each in _chosen(version, row, one)]
+
+
+def _chosen(version: VersionRow, row: VersionImage, one: StoredSet) -> list[Annotation]:
+    labels = set(version.settings.labels)
+    decoded = decode_trusted(one.raw, one.geometry)
+    decoded = msgspec.structs.replace(decoded, normalized=one.normalized)
+    found = in_pixels(decoded, row.width, row.height)
+    return [each for each in found if not labels or each.label in labels]
+
+
+def label_list(datasets: Datasets, version: VersionRow) -> list[str]:
+    """The labels of a version in an order that is always the same."""
+    if version.settings.labels:
+        return version.settings.labels
+    if version.label_names is not None:
+        return version.label_names
+    return sorted(
+        {one.label for each in iter_samples(datasets, version) for one in each.annotations}
+    )
+
+
+def iter_run(store: Store, collection_id: int, run: str, mode: str) -> Iterator[Sample]:
+    """The images of a run in a collection, in the order of their upload."""
+    sets = store.iter_sets(
+        collection_id, runs=[run], mode="human" if mode == "human" else "machine"
+    )
+    for one in sets:
+        decoded = decode_trusted(one.raw, one.geometry)
+        decoded = msgspec.structs.replace(decoded, normalized=one.normalized)
+        yield Sample(
+            image=one.image,
+            annotations=in_pixels(decoded, one.width, one.height),
+            width=one.width,
+            height=one.height,
+            run=one.run,
+            mode=one.mode,
+        )

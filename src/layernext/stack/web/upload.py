@@ -1,0 +1,56 @@
+"""The page that takes files: annotations and images."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from litestar import Response
+from msgspec import Struct
+
+from layernext.stack.api.messages import Call
+from layernext.stack.api.services import services_of
+from layernext.stack.web.page import Page, answer_page, page, viewer_of
+from layernext.wire.annotation_files import MAX_ANNOTATION_FILE_BYTES
+from layernext.wire.files import MAX_BUNDLE_BYTES, MAX_BUNDLE_FILES, MAX_NAMES
+from layernext.wire.published import PART_BYTES
+
+
+class UploadLimits(Struct, frozen=True, kw_only=True):
+    """What the stack takes.
+
+    Attributes:
+        annotation_file, file, part, bundle: bytes of a file of annotations, of an image, of a part
+            of one, of a bundle.
+        bundle_files, names: files of a bundle, names in one question.
+    """
+
+    annotation_file: int
+    file: int
+    part: int
+    bundle: int
+    bundle_files: int
+    names: int
+
+
+class UploadPage(Page, frozen=True, kw_only=True):
+    """Takes files. `data` are the limits."""
+
+    template: ClassVar[str] = "upload.html"
+
+
+@page("/upload", role="write")
+async def upload_page(request: Call) -> Response[Any]:
+    """Files that are dropped or chosen go into a collection."""
+    limits = UploadLimits(
+        annotation_file=MAX_ANNOTATION_FILE_BYTES,
+        file=services_of(request).settings.max_file_bytes,
+        part=PART_BYTES,
+        bundle=MAX_BUNDLE_BYTES,
+        bundle_files=MAX_BUNDLE_FILES,
+        names=MAX_NAMES,
+    )
+    shown = UploadPage(title="Upload", here="/upload", viewer=viewer_of(request), data=limits)
+    return answer_page(request, shown)
+
+
+ROUTES = [upload_page]

@@ -1,0 +1,161 @@
+"""What we write is read by others: Datumaro, supervision, pandas. pycocotools is in test_convert.
+
+A reader counts if it is another's code, so a mistake that our reader and writer share is found.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from layernext.formats import ExportOptions, Sample, write_export
+from layernext.model import AttributeValue, Line, Points, Polygon, Rectangle
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # theirs, not ours
+
+SPLITS = ["train", "validation", "test"]
+COLOURS = {"colour": [AttributeValue(value="red")]}
+
+
+def some_of(photos: Path) -> list[Sample]:
+    """Three images with files, one in each split."""
+    from PIL import Image
+
+    photos.mkdir(parents=True)
+    found = []
+    for number, split in enumerate(SPLITS):
+        Image.new("RGB", (640, 480)).save(photos / f"img{number}.jpg")
+        shapes = [
+            Rectangle(label="cup", bbox=(10.5 + number, 20.25, 30, 40), attributes=COLOURS),
+            Polygon(label="plate", polygon=[(0, 0), (64, 0), (64, 48 + number)]),
+            Line(label="edge", line=[(1, 2), (3, 4)]),
+            Points(label="dot", points=[(5, 6)]),
+        ]
+        found.append(
+            Sample(image=f"img{number}.jpg", annotations=shapes, width=640, height=480, split=split)
+        )
+    return found
+
+
+def read_by_datumaro(root: Path, name: str) -> dict[str, tuple[str, list[tuple[Any, ...]]]]:
+    """Subset and shapes of each image: kind, label, rounded coordinates."""
+    import datumaro
+
+    data = datumaro.Dataset.import_from(str(root), name)
+    labels = data.categories()[datumaro.AnnotationType.label]
+    found = {}
+    for item in data:
+        shapes = []
+        for one in item.annotations:
+            kind = one.type.name
+            given = one.get_bbox() if kind == "bbox" else one.points
+            shapes.append((kind, labels[one.label].name, [round(float(x), 3) for x in given]))
+        found[item.id] = (item.subset, shapes)
+    return found
+
+
+def test_cvat_is_read_by_datumaro(tmp_path: Path) -> None:
+    """All shapes, labels and attributes, split by split."""
+    import datumaro
+
+    some = some_of(tmp_path / "cvat" / "images")
+    write_export(some, tmp_path / "cvat" / "annotations.xml", "cvat")
+    found = read_by_datumaro(tmp_path / "cvat", "cvat")
+    assert found["img1"] == ("val", [
+        ("bbox", "cup", [11.5, 20.25, 30, 40]),
+        ("polygon", "plate", [0, 0, 64, 0, 64, 49]),
+        ("polyline", "edge", [1, 2, 3, 4]),
+        ("points", "dot", [5, 6]),
+    ])  # fmt: skip
+    (item,) = datumaro.Dataset.import_from(str(tmp_path / "cvat"), "cvat").get_subset("train")
+    assert item.annotations[0].attributes["colour"] == "red"
+
+
+def test_yolo_is_read_by_datumaro(tmp_path: Path) -> None:
+    """With the images beside the labels, as `copy_images` lays them."""
+    photos = tmp_path / "photos"
+    write_export(some_of(photos), tmp_path / "yolo", "yolo", ExportOptions(copy_images=photos))
+    found = read_by_datumaro(tmp_path / "yolo", "yolo")
+    assert {name: subset for name, (subset, _) in found.items()} == {
+        "img0": "train", "img1": "val", "img2": "test",
+    }  # fmt: skip
+    for number in range(3):
+        (box, outline) = found[f"img{number}"][1]
+        assert box[:2] == ("bbox", "cup")
+        assert box[2] == pytest.approx([10.5 + number, 20.25, 30, 40], abs=2e-3)
+        assert outline[2] == pytest.approx([0, 0, 64, 48 + number], abs=2e-3)
+
+
+def test_voc_is_read_by_datumaro_and_supervision(tmp_path: Path) -> None:
+    """VOC counts pixels from 1; its last pixel is in the box, where others see an edge.
+
+    supervision reads it so, as we do; Datumaro takes the corners as they stand.
+    """
+    import supervision
+
+    photos = tmp_path / "photos"
+    write_export(some_of(photos), tmp_path / "voc", "voc", ExportOptions(copy_images=photos))
+    found = read_by_datumaro(tmp_path / "voc", "voc_detection")
+    assert found["img0"] == ("train", [
+        ("bbox", "cup", [11.5, 21.25, 29, 39]), ("bbox", "plate", [1, 1, 63, 47]),
+    ])  # fmt: skip
+    data = supervision.DetectionDataset.from_pascal_voc(
+        str(tmp_path / "voc" / "JPEGImages"), str(tmp_path / "voc" / "Annotations")
+    )
+    boxes = data.annotations[str(tmp_path / "voc" / "JPEGImages" / "img0.jpg")]
+    assert [data.classes[each] for each in boxes.class_id] == ["cup", "plate"]
+    assert boxes.xyxy.tolist() == [[10.5, 20.25, 40.5, 60.25], [0, 0, 64, 48]]
+
+
+def test_coco_is_read_by_datumaro_and_supervision(tmp_path: Path) -> None:
+    """Boxes as boxes, outlines as outlines."""
+    import supervision
+
+    photos = tmp_path / "coco" / "images" / "train"
+    target = tmp_path / "coco" / "annotations" / "instances_train.json"
+    write_export(some_of(photos), target, "coco")
+    subset, shapes = read_by_datumaro(tmp_path / "coco", "coco_instances")["img2"]
+    assert subset == "train"
+    assert sorted(shapes) == [
+        ("bbox", "cup", [12.5, 20.25, 30, 40]),
+        ("bbox", "plate", [0, 0, 64, 50]),
+        ("polygon", "plate", [0, 0, 64, 0, 64, 50]),
+    ]
+    data = supervision.DetectionDataset.from_coco(str(photos), str(target))
+    boxes = data.annotations[str(photos / "img2.jpg")]
+    assert boxes.xyxy.tolist()[0] == pytest.approx([12.5, 20.25, 42.5, 60.25])
+
+
+def test_yolo_segmentation_is_read_by_supervision(tmp_path: Path) -> None:
+    """Outlines become masks of the right place and area."""
+    import supervision
+
+    photos, target = tmp_path / "photos", tmp_path / "yolo"
+    options = ExportOptions(copy_images=photos)
+    write_export(some_of(photos), target, "yolo-segmentation", options)
+    data = supervision.DetectionDataset.from_yolo(
+        str(target / "images" / "train"),
+        str(target / "labels" / "train"),
+        str(target / "data.yaml"),
+        force_masks=True,
+    )
+    (found,) = data.annotations.values()
+    assert [data.classes[each] for each in found.class_id] == ["cup", "plate"]
+    cup, plate = (mask.sum() for mask in found.mask)
+    assert cup == pytest.approx(30 * 40, rel=0.1)
+    assert plate == pytest.approx(64 * 48 / 2, rel=0.1)
+
+
+@pytest.mark.parametrize("name", ["parquet", "csv"])
+def test_tables_are_read_by_pandas(tmp_path: Path, name: str) -> None:
+    """A row for each annotation, numbers as numbers."""
+    import pandas as pd
+
+    write_export(some_of(tmp_path / "photos"), tmp_path / f"out.{name}", name)
+    table = getattr(pd, f"read_{name}")(tmp_path / f"out.{name}")
+    assert table.groupby("split").size().to_dict() == dict.fromkeys(SPLITS, 4)
+    boxes = table[table["type"] == "rectangle"]
+    assert boxes["x"].tolist() == [10.5, 11.5, 12.5]
+    assert boxes["box_height"].sum() == 120

@@ -1,0 +1,44 @@
+"""The labels page."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.web.conftest import PHONE, WIDE, check_accessible, shoot
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_labels(site, open_page, scheme, size):
+    """Every label with its colour; what is chosen is part of the URL."""
+    names = [label.name for label in site.client.get_all_labels()]
+    page = open_page("/labels", scheme=scheme, size=size).page
+    for name in names:
+        expect(page.get_by_role("rowheader", name=name, exact=True)).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    check_accessible(page)
+    shoot(page, f"labels-{scheme}-{size[0]}")
+    page.get_by_role("searchbox").fill(names[0])
+    expect(page.get_by_role("row")).to_have_count(2)
+    expect(page).to_have_url(f"{site.url}/labels?q={names[0].replace(' ', '+')}")
+
+
+def test_new_label_and_group(site, open_page):
+    """Who may write makes labels and groups; markup in a name is text."""
+    page = open_page("/labels").page
+    page.get_by_role("button", name="New label").click()
+    page.get_by_label("Name").fill("<img src=x onerror=alert(1)>")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("rowheader", name="<img src=x")).to_be_visible()
+    page.get_by_role("button", name="New group").click()
+    check_accessible(page)
+    page.get_by_label("Name").fill("oddities")
+    page.get_by_role("checkbox", name="<img src=x").check()
+    page.get_by_role("button", name="Create").click()
+    page.locator("#group").select_option("oddities")
+    expect(page.get_by_role("row")).to_have_count(2)
+    page.reload()
+    expect(page.get_by_role("row")).to_have_count(2)
+    (group,) = site.client.get_all_label_groups()
+    assert (group.name, len(group.label_refs)) == ("oddities", 1)
