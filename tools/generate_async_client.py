@@ -66,8 +66,10 @@ from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S
 from layernext.formats import DEFAULT_PROBLEM_LIMIT, ConversionReport, FileSummary
 from layernext.model import (
     Collection,
+    Comparison,
     DatasetDiff,
     DatasetVersion,
+    MetadataNames,
     Embedding,
     EvaluatedGeometry,
     EvaluationInfo,

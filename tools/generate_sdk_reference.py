@@ -44,7 +44,7 @@ CHAPTERS: dict[str, list[str]] = {
     ],
     "What a stack holds": [
         "Collection", "Item", "FileRecord", "ModelRun", "Label", "LabelAttribute", "Job",
-        "LabelGroup", "DatasetVersion", "DatasetDiff", "Project", "Task", "Embedding", "SimilarImage",
+        "LabelGroup", "DatasetVersion", "MetadataNames", "DatasetDiff", "Project", "Task", "Embedding", "SimilarImage",
     ],
     "Errors": [],
 }  # fmt: skip

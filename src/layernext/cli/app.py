@@ -21,6 +21,7 @@ from layernext.cli import (
     exit_codes,
     exports,
     files,
+    item_search,
     keys,
     library,
     listings,
@@ -108,7 +109,7 @@ for command in (
 ):
     app.command(command.__name__)(command)
 app.add_typer(files.files, name="files")
-app.add_typer(library.items, name="items")
+app.add_typer(item_search.items, name="items")
 library.datasets.command("export")(exports.export_dataset)
 app.add_typer(library.datasets, name="datasets")
 app.add_typer(exports.exports, name="exports")

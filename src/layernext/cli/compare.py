@@ -100,7 +100,7 @@ def compare(
             executor=executor,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-    write_outputs(evaluation, found, figures, markdown)
+    write_outputs(found, figures, markdown)
     if as_json:
         print_json(found.to_dict())
         return

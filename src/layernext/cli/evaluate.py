@@ -1,21 +1,22 @@
-"""`layernext evaluate`: how good a run is against a ground truth, from two files, without a stack."""
+"""`layernext evaluate`: how good a run is against a ground truth, of two files or of a stack."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from layernext.cli.configuration import AsJson
+from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
 from layernext.cli.data import Quiet
 from layernext.cli.output import counted, print_json, print_table, say, tell
 from layernext.errors import ConfigurationError
@@ -27,6 +28,7 @@ from layernext.model import (
     EvaluationSettings,
     ImageTally,
     LabelScores,
+    StoredTally,
 )
 
 SMALL_BYTES = 100_000_000
@@ -59,11 +61,26 @@ _ERRORS = {
 
 
 def evaluate(
-    truth: Annotated[Path, typer.Argument(help="Ground truth: LayerNext JSON, plain, .gz, .zst.")],
-    run: Annotated[Path, typer.Argument(help="Model run: likewise.")],
+    target: Annotated[
+        str,
+        typer.Argument(
+            help="File of the ground truth: LayerNext JSON, plain, .gz, .zst. "
+            "With --truth the collection, by name or id."
+        ),
+    ],
+    run: Annotated[
+        str, typer.Argument(help="File of the model run; with --truth the name of the run.")
+    ],
+    ground_truth: Annotated[
+        str | None,
+        typer.Option("--truth", help="Evaluate in the stack, against the ground truth so named."),
+    ] = None,
     geometry: Annotated[
         Literal["rectangle", "polygon", "line"] | None,
-        typer.Option("--geometry", help="What is evaluated; that of the truth's first annotation."),
+        typer.Option(
+            "--geometry",
+            help="What is evaluated; of files that of the truth's first annotation, else rectangle.",
+        ),
     ] = None,
     protocol: Annotated[
         Literal["coco", "voc", "voc2007", "lvis", "lane-f1", "chamfer"] | None,
@@ -91,14 +108,33 @@ def evaluate(
     markdown: MarkdownFile = None,
     processes: Annotated[
         int | None,
-        typer.Option("--processes", min=1, help="Processes to use; one for each core if left out."),
+        typer.Option(
+            "--processes",
+            min=1,
+            help="Processes to use for files; one for each core if left out.",
+        ),
     ] = None,
+    is_version: Annotated[
+        bool, typer.Option("--dataset-version", help="TARGET is the id of a dataset version.")
+    ] = False,
+    split: Annotated[
+        Literal["train", "validation", "test"] | None,
+        typer.Option("--split", help="Only this split of the dataset version."),
+    ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Compute even if the stack has a current result.")
+    ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
 ) -> None:
-    """Evaluate a model run's file against a ground truth's, without a stack.
+    """Evaluate a model run against a ground truth: two files, or with --truth in a stack.
 
-    Images are those of the ground truth. The numbers of boxes and polygons are those of pycocotools.
+    Images are those of the ground truth. The numbers of boxes and polygons are those of pycocotools. A
+    stack keeps what it has evaluated, and computes it again when annotations have changed.
 
     Examples:
 
@@ -106,23 +142,42 @@ def evaluate(
 
         layernext evaluate truth.json.zst run.json --confidence 0.5 --worst 20
 
-        layernext evaluate truth.json run.json --protocol voc --json
+        layernext evaluate path1/path2 "test model v1.0.1" --truth "ground truth" --worst 20
 
         layernext evaluate lanes.json run.json --image-size 1640 590 --figures figures
     """
-    evaluation = load_evaluation()
+    options: dict[str, Any] = {
+        "protocol": protocol,
+        "confidence": confidence,
+        "match_threshold": match_threshold,
+        "slices": tuple(slices or ()),
+    }
+    if ground_truth is not None:
+        _refuse_files(target, run, image_size, processes)
+        with connect(api_key, secret, url, config) as client:
+            stored = client.evaluate(
+                run=run,
+                ground_truth=ground_truth,
+                collection=None if is_version else target,
+                dataset_version=target if is_version else None,
+                split=split,
+                geometry=geometry or "rectangle",
+                again=again,
+                progress=False if quiet else None,
+                **options,
+            )
+            listed = list(islice(client.iter_tallies(stored), worst)) if worst else []
+        _give(stored, listed, worst, figures, markdown, as_json=as_json)
+        return
+    _refuse_stack(target, run, is_version=is_version or split is not None or again)
+    evaluation, paths = load_evaluation(), (Path(target), Path(run))
     settings = EvaluationSettings(
-        geometry=geometry or evaluation.find_geometry(truth) or "rectangle",
-        protocol=protocol,
-        confidence=confidence,
-        match_threshold=match_threshold,
-        slices=tuple(slices or ()),
+        geometry=geometry or evaluation.find_geometry(paths[0]) or "rectangle", **options
     )
-    count = processes or processes_for(truth, run)
+    count = processes or processes_for(*paths)
     with executor_of(count) as executor, progress_bar(quiet, "evaluating") as (bar, task):
         evaluator = evaluation.evaluate_files_to_evaluator(
-            truth,
-            run,
+            *paths,
             settings,
             image_wh=image_size,
             executor=executor,
@@ -130,7 +185,55 @@ def evaluate(
         )
         found: Evaluation = evaluator.result()
     tallies = _worst(evaluator.iter_tallies(), worst) if worst else []
-    write_outputs(evaluation, found, figures, markdown)
+    _give(found, tallies, worst, figures, markdown, as_json=as_json)
+
+
+def _refuse_files(
+    target: str, run: str, image_size: tuple[float, float] | None, processes: int | None
+) -> None:
+    """With --truth everything is in the stack.
+
+    Raises:
+        ConfigurationError: both are files as well, or an option is for files.
+    """
+    if Path(target).is_file() and Path(run).is_file():
+        raise ConfigurationError(
+            f"{target} and {run} are files, and --truth names a ground truth of a stack",
+            hint="leave --truth away to evaluate the files",
+        )
+    for name, value in (("--image-size", image_size), ("--processes", processes)):
+        if value is not None:
+            raise ConfigurationError(f"{name} is for files; a stack knows its images and processes")
+
+
+def _refuse_stack(target: str, run: str, *, is_version: bool) -> None:
+    """Without --truth both are files.
+
+    Raises:
+        ConfigurationError: they are not there and look like names, or an option is for stacks.
+    """
+    if is_version:
+        raise ConfigurationError(
+            "--dataset-version, --split and --again are for stacks",
+            hint="name the ground truth there with --truth",
+        )
+    if not Path(target).exists() and not Path(run).exists():
+        raise ConfigurationError(
+            f"there is no file {target} and no file {run}",
+            hint="for a run in a stack, name its ground truth with --truth",
+        )
+
+
+def _give(
+    found: Evaluation,
+    tallies: Sequence[ImageTally | StoredTally],
+    worst: int,
+    figures: Path | None,
+    markdown: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    write_outputs(found, figures, markdown)
     if as_json:
         print_json(found.to_dict() | ({"worst": tallies} if worst else {}))
         return
@@ -161,14 +264,13 @@ def processes_for(*paths: Path) -> int:
 
 
 def write_outputs(
-    evaluation: ModuleType,
     found: Evaluation | Comparison,
     figures: Path | None,
     markdown: Path | None,
 ) -> None:
     """Write what was asked for beside the answer itself; say on standard error where it is."""
     if figures is not None:
-        paths = evaluation.save_figures(found, figures)
+        paths = load_evaluation().save_figures(found, figures)
         say(f"{counted(len(paths), 'figure')} in {figures}")
     if markdown is not None:
         with atomic_target(markdown, overwrite=True, is_folder=False) as target:
@@ -217,8 +319,9 @@ def _show(found: Evaluation) -> None:
     for name, text in (
         ("images_without_truth", "{} of the run left out: no truth is known of them"),
         ("images_without_run", "{} the run says nothing of: nothing was found there"),
+        ("unsized_images", "{} left out: coordinates are fractions, and the size is not known"),
     ):
-        if counts[name]:
+        if counts.get(name):
             tell(text.format(counted(counts[name], "image")))
     tell()
     numbers = list(found.summary.items())
@@ -266,7 +369,7 @@ def _show_errors(errors: ErrorKinds) -> None:
     print_table(["error", "count", "AP cost", "what it is"], rows, "")
 
 
-def _show_images(tallies: list[ImageTally]) -> None:
+def _show_images(tallies: Sequence[ImageTally | StoredTally]) -> None:
     tell()
     rows = [
         (each.image, each.truths, each.true_positives, each.false_positives, each.missed,

@@ -74,6 +74,12 @@ def serve(
             help="Remove for good what has been in the trash for so many days; never if left out.",
         ),
     ] = None,
+    strict_metadata: Annotated[
+        bool,
+        typer.Option(
+            "--strict-metadata", help="Take only metadata fields and tags that were declared."
+        ),
+    ] = False,
     published_only: Annotated[
         bool, typer.Option("--published-only", help="Leave the native protocol out.")
     ] = False,
@@ -111,6 +117,7 @@ def serve(
         objects=objects,
         objects_options={"endpoint": objects_endpoint} if objects_endpoint else {},
         purge_trash_after_days=purge_trash_after,
+        strict_metadata=strict_metadata,
         native=not published_only,
         quiet=quiet,
         log_format=log_format,

@@ -45,6 +45,7 @@ from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S
 from layernext.formats import DEFAULT_PROBLEM_LIMIT, ConversionReport, FileSummary
 from layernext.model import (
     Collection,
+    Comparison,
     DatasetDiff,
     DatasetVersion,
     Embedding,
@@ -57,6 +58,7 @@ from layernext.model import (
     Job,
     Label,
     LabelGroup,
+    MetadataNames,
     Mode,
     ModelRun,
     Project,
@@ -109,6 +111,22 @@ class AsyncLayerNextClient:
     async def __aexit__(self, *_: object) -> None:
         """Close the connections."""
         await self.close()
+
+    async def get_metadata_names(self) -> MetadataNames:
+        """Metadata fields and tags that were declared, and whether the stack takes no others.
+
+        See `LayerNextClient.get_metadata_names`.
+        """
+        return await in_thread(self._client.get_metadata_names)
+
+    async def declare_metadata(
+        self, fields: Iterable[str] = (), tags: Iterable[str] = (), *, withdraw: bool = False
+    ) -> MetadataNames:
+        """Declare metadata fields and tags, for a stack that takes declared ones only.
+
+        See `LayerNextClient.declare_metadata`.
+        """
+        return await in_thread(self._client.declare_metadata, fields, tags, withdraw=withdraw)
 
     async def upload_metadata_for_files(
         self, collection_name: str, content_type: str, json_data_file_path: MetadataSource
@@ -1822,6 +1840,46 @@ class AsyncLayerNextClient:
             confidence=confidence,
             geometry=geometry,
             match_threshold=match_threshold,
+        )
+
+    async def compare_runs(
+        self,
+        *,
+        run_a: str,
+        run_b: str,
+        ground_truth: str,
+        collection: str | None = None,
+        dataset_version: str | None = None,
+        split: Literal["train", "validation", "test"] | None = None,
+        geometry: EvaluatedGeometry = "rectangle",
+        resamples: int = 1000,
+        seed: int = 0,
+        level: float = 0.95,
+        image_limit: int = 100,
+        timeout_s: float | None = None,
+        progress: ProgressChoice = None,
+        **options: Any,
+    ) -> Comparison:
+        """What differs between two runs on the same ground truth; waits until the stack has done it.
+
+        See `LayerNextClient.compare_runs`.
+        """
+        return await in_thread(
+            self._client.compare_runs,
+            run_a=run_a,
+            run_b=run_b,
+            ground_truth=ground_truth,
+            collection=collection,
+            dataset_version=dataset_version,
+            split=split,
+            geometry=geometry,
+            resamples=resamples,
+            seed=seed,
+            level=level,
+            image_limit=image_limit,
+            timeout_s=timeout_s,
+            progress=progress,
+            **options,
         )
 
     async def get_run_statistics(

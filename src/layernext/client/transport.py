@@ -13,7 +13,7 @@ import os
 import platform
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -72,6 +72,8 @@ _PIECE_BYTES = 1 << 20
 _REFUSAL_BYTES = 64 << 10
 """Read of a refusal; what comes behind is no sentence for people."""
 _RETRIED = {429, 502, 503, 504}
+# Stores of objects say 500 for what passes; a part or a file can always be asked for again.
+_RETRIED_SIGNED = _RETRIED | {500}
 _UNPROCESSABLE = 422
 _ERRORS: dict[int, type[StackError]] = {
     401: NotAuthenticated,
@@ -287,7 +289,7 @@ class Transport:
             # 308 is how a resumable upload to GCS says that it waits for the next part.
             if response.is_success or response.status_code == _RESUME_INCOMPLETE:
                 return response.headers
-            raise self._refusal(response, response.content)
+            raise self._refusal(response, response.content, retried=_RETRIED_SIGNED)
 
         answer: httpx.Headers = self._repeat(attempt, "PUT of a part", should_stop)
         return answer
@@ -312,11 +314,12 @@ class Transport:
             request = self._client.build_request(
                 "GET", url, headers={"Accept-Encoding": "identity", **headers}
             )
-            response = self._client.send(request, stream=True, auth=None)
+            # Files may be kept elsewhere. No key goes there, nor has it come so far.
+            response = self._client.send(request, stream=True, auth=None, follow_redirects=True)
             if response.is_success or response.status_code in _NOT_A_BODY:
                 return response
             try:
-                raise self._refusal(response, _beginning_of(response))
+                raise self._refusal(response, _beginning_of(response), retried=_RETRIED_SIGNED)
             finally:
                 response.close()
 
@@ -441,7 +444,9 @@ class Transport:
             hint="is the stack running, and is the URL right?",
         )
 
-    def _refusal(self, response: httpx.Response, content: bytes) -> Exception:
+    def _refusal(
+        self, response: httpx.Response, content: bytes, *, retried: Collection[int] = _RETRIED
+    ) -> Exception:
         """The exception for an answer that is not a success."""
         status = response.status_code
         body = _error_of(content)
@@ -463,7 +468,7 @@ class Transport:
         problems = _problems_of(body) if status == _UNPROCESSABLE else []
         if problems:
             return DataError(problems)
-        if status in _RETRIED:
+        if status in retried:
             wait_s = _retry_after(response.headers.get("retry-after"))
             if status == 429:  # noqa: PLR2004 - the status itself
                 return _TryAgain(RateLimited(message, retry_after_s=wait_s, **rest), wait_s)

@@ -120,13 +120,22 @@ class RunPairing:
         b: AnySet | None,
         *,
         image_wh: tuple[float, float] | None = None,
+        source_a: Source | None = None,
+        source_b: Source | None = None,
     ) -> None:
-        """Add an image: its name, its set in each run (None counts as empty), and its size.
+        """Add an image.
+
+        Args:
+            image: its name; each may come once.
+            a, b: its annotation set in each run; None counts as empty.
+            image_wh: width and height in pixels, needed where coordinates are fractions.
+            source_a, source_b: how these sets are to be read, if not as all the others.
 
         Raises:
             DataError: a set is not valid; names the image and the place.
         """
-        for packer, found, source in zip(self._packers, (a, b), self._sources, strict=True):
+        sources = source_a or self._sources[0], source_b or self._sources[1]
+        for packer, found, source in zip(self._packers, (a, b), sources, strict=True):
             packer.add(found, source, image_wh, image)
         self._waiting.append((image, image_wh))
         gathered = sum(packer.annotation_count for packer in self._packers)

@@ -216,6 +216,19 @@ class Embedding(Record, frozen=True, kw_only=True):
         return getattr(self, published.get(key, key))
 
 
+class MetadataNames(Record, frozen=True, kw_only=True):
+    """Metadata fields and tags that were declared.
+
+    Attributes:
+        fields, tags: in the order of the alphabet.
+        is_strict: whether the stack takes no others.
+    """
+
+    fields: list[str]
+    tags: list[str]
+    is_strict: bool
+
+
 class DatasetVersion(Record, frozen=True, kw_only=True):
     """A version of a dataset: frozen images and annotations, divided into splits.
 
@@ -360,6 +373,7 @@ class Job(Record, frozen=True, kw_only=True):
         updated_at: when the stack last heard of it; once it has ended, when that was. None likewise.
         kind: of work, such as ``evaluation``; empty likewise.
         about: ids of what it works on, such as ``{"evaluation": …}``.
+        can_cancel: whether it can be ended before its time.
     """
 
     id: str
@@ -371,6 +385,7 @@ class Job(Record, frozen=True, kw_only=True):
     updated_at: str | None = None
     kind: str = ""
     about: dict[str, str] = {}
+    can_cancel: bool = False
 
     @property
     def is_success(self) -> bool:

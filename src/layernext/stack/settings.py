@@ -35,6 +35,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         transfer_slots: files, or parts of them, that come in or go out at a time, each.
         idle_timeout_s: a client that neither sends nor takes anything for so long is dropped; in a
             download, after 10 s already while another download waits for its place.
+        strict_metadata: only metadata fields and tags that were declared are taken.
         purge_trash_after_days: what has been in the trash for so long is removed for good; None never.
     stop_timeout_s: what requests in flight get to finish after SIGTERM.
     """
@@ -55,6 +56,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     download_slots: int = 8
     transfer_slots: int = 16
     idle_timeout_s: float = 120.0
+    strict_metadata: bool = False
     purge_trash_after_days: float | None = None
     stop_timeout_s: int = 30
 

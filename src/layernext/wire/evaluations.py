@@ -6,7 +6,12 @@ from typing import Literal
 
 from msgspec import Struct
 
-from layernext.model import EvaluationSettings, Mode, RunStatistics, StoredTally
+from layernext.model import (
+    EvaluationSettings,
+    Mode,
+    RunStatistics,
+    StoredTally,
+)
 from layernext.wire.native import BASE_PATH
 from layernext.wire.paths import segment
 

@@ -18,6 +18,18 @@ RESTORE_PATH = f"{TRASH_PATH}/restore"
 """POST `RestoreRequest`, answer `Counted`."""
 
 
+NAMES_PATH = f"{BASE_PATH}/metadata/names"
+"""GET, answer `MetadataNames`; POST `NamesRequest`, answer likewise."""
+
+
+class NamesRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Metadata fields and tags to declare, or to withdraw."""
+
+    fields: list[str] = []
+    tags: list[str] = []
+    withdraw: bool = False
+
+
 PURGE_PATH = f"{TRASH_PATH}/purge"
 """POST `PurgeRequest`, answer `PurgeAnswer`; `purge_path` is GET, and says what came of it."""
 

@@ -49,7 +49,7 @@ def parts_of(store: ObjectStore, path: str, handle: str, contents: list[bytes]) 
     return known
 
 
-@pytest.mark.parametrize("contents", [[b""], [b"one"], [b"x" * 3_000_000, b"", b"the end"]])
+@pytest.mark.parametrize("contents", [[b""], [b"one"], [b"x" * 6_000_000, b"y" * 6_000_000, b""]])
 def test_parts_become_an_object(store: ObjectStore, contents: list[bytes]) -> None:
     """In any order, and twice; visible only at the end; finishing again changes nothing."""
     path, whole = "yard/1-a.jpg", b"".join(contents)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from layernext.model import Geometry, ImageDecoder, Mode
+from layernext.model import Geometry, ImageDecoder, Mode, decode_trusted
 from layernext.stack.store import (
     BatchPreparation,
     ImageKey,
@@ -39,10 +39,11 @@ def prepared(
     bucket: str | None = None,
     geometry: Geometry | None = None,
     normalized: bool = False,
+    is_checked: bool = True,
 ) -> PreparedSet:
-    """A set ready for `Store.write_batch`, made as the stack makes it."""
+    """A set ready for `Store.write_batch`, made as the stack makes it; published ones are not checked."""
     raw = raw_set(image, annotations) if raw is None else raw
-    checked = ImageDecoder(geometry).decode(raw)
+    checked = ImageDecoder(geometry).decode(raw) if is_checked else decode_trusted(raw, geometry)
     image_key = ImageKey(kind, image if key is None else key, bucket)
     batch = BatchPreparation(geometry, normalized=normalized)
     batch.add(raw, checked, image_key)

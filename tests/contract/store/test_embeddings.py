@@ -7,12 +7,12 @@ from typing import Literal
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layernext.errors import DataError, NotFound
-from layernext.stack.store import Store
-from layernext.stack.store.embeddings import _best, _scores
+from layernext.stack.store import ItemFilter, Store, embeddings
+from layernext.stack.store.embeddings import _best, _Block, _scores
 from tests.contract.store.batches import box, prepared, upload
 
 
@@ -70,9 +70,33 @@ def test_search(store: Store) -> None:
         store.embeddings.search("m", name="no.jpg")
 
 
+def test_memory_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model that is larger than the cache is searched block by block, with the same answer."""
+    names = images(store, 7)
+    rows = [[float(n % 3), 1.0] for n in range(7)]
+    store.embeddings.insert("m", 2, list(zip(names, rows, strict=True)))
+    usual = store.embeddings.search("m", vector=[2, 1], count=4)
+    monkeypatch.setattr(embeddings, "BLOCK_ROWS", 2)
+    monkeypatch.setattr(embeddings, "CACHE_BYTES", 50)
+    store.embeddings.insert("m", 2, [(names[0], rows[0])])
+    for _ in range(2):
+        assert store.embeddings.search("m", vector=[2, 1], count=4) == usual
+    assert [each.unique_name for each in usual] == [names[2], names[5], names[1], names[4]]
+
+
+def test_trashed_images_take_no_place(store: Store) -> None:
+    """A search gives as many images as were asked for, whatever is in the trash."""
+    names = images(store, 5)
+    store.embeddings.insert("m", 1, [(name, [n + 1.0]) for n, name in enumerate(names)])
+    store.items.trash(store.items.select(ItemFilter(query="name in (4.jpg, 3.jpg)")))
+    found = store.embeddings.search("m", vector=[9], count=2, metric="dot")
+    assert [each.unique_name for each in found] == [names[2], names[1]]
+
+
 numbers = st.floats(-100, 100, width=32)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.lists(numbers, min_size=3, max_size=3), min_size=1, max_size=12),
     st.lists(numbers, min_size=3, max_size=3),
@@ -93,7 +117,10 @@ def test_search_is_exact(
         lengths = math.hypot(*row) * math.hypot(*wanted)
         return product / lengths if lengths else 0.0
 
-    scores = _scores(np.array(rows, np.float32), np.array(wanted, np.float32), metric)
+    vectors = np.array(rows, np.float32)
+    squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
+    block = _Block(np.arange(len(rows)), vectors, squares)
+    scores = _scores(block, np.array(wanted, np.float32), metric)
     expected = [score(row) for row in rows]
     assert scores.tolist() == pytest.approx(expected, rel=1e-3, abs=0.5)
     best = _best(scores, count).tolist()

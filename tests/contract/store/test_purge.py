@@ -108,7 +108,7 @@ def test_versions_keep_their_images(store: Store) -> None:
     settings = VersionSettings(split={"train": 100.0})
     chosen = store.items.select(ItemFilter(query="name = a.bin"))
     version = store.datasets.create("set", chosen, settings)
-    store.datasets.build(version.id, lambda _: None)
+    store.datasets.build(version.id, lambda _: None, lambda _version, _image: [])
     trash(store)
     assert purge(store) == 2
     assert store.purge.count_kept(ALL, FAR) == 1

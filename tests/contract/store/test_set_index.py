@@ -84,7 +84,9 @@ def is_wanted(query: str, some: list[dict[str, Any]]) -> bool:
     return all(holds(one, number) for one in counts) if counts else number > 0
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
+)
 @given(st.lists(annotations, min_size=1, max_size=6), st.lists(parts, min_size=1, max_size=3))
 def test_arrays_and_sets_say_the_same(
     store: Store, some: list[list[dict[str, Any]]], conditions: list[str]
@@ -97,6 +99,7 @@ def test_arrays_and_sets_say_the_same(
     assert set(find(store, f"run = r and {query}")) & known == wanted
 
 
+@settings(deadline=None)
 @given(st.lists(confidences, max_size=20))
 def test_codes_keep_the_order(values: list[float | None]) -> None:
     """Equal codes stand for values within one step; the codes are ordered as the values are."""
@@ -118,6 +121,22 @@ def test_summaries_merge() -> None:
     one, two = ({1: 2, 2: 1}, b"aabbcc"), ({2: 1, 3: 1}, b"ddee")
     assert unpack(merged([one, two]), 5) == ({1: 2, 2: 2, 3: 1}, b"aabbccddee")
     assert unpack(pack(one[0].items(), one[1]), 3) == one
+
+
+def test_confidences_outside_of_0_to_1(store: Store) -> None:
+    """As published clients send them: they compare as the numbers that they are."""
+    values = {"low": -0.5, "zero": 0.0, "one": 1.0, "high": 7.5, "huge": 1e300}
+    shapes = (
+        prepared(name, box("car", confidence=value), is_checked=False)
+        for name, value in values.items()
+    )
+    upload(store, *shapes)
+    for query, wanted in (
+        ("< 0", ["low"]), ("<= 0", ["low", "zero"]), ("> 1", ["high", "huge"]), ("= 7.5", ["high"]),
+        (">= 1", ["high", "huge", "one"]), ("> 8", ["huge"]), ("= -1..0.5", ["low", "zero"]),
+        ("< 8", ["high", "low", "one", "zero"]),
+    ):  # fmt: skip
+        assert find(store, f"annotation.confidence {query}") == wanted, query
 
 
 def test_nothing_old_is_found(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

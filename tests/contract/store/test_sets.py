@@ -350,13 +350,13 @@ def test_image_pages(store: Store) -> None:
         )
         assert len(images) == 3 or not more
         seen += images
-        after = images[-1][0]
-    assert [name for _, name, _ in seen] == [*order, "only"]
-    assert [[s.run for s in sets] for _, _, sets in seen] == [["one", "two"]] * 7 + [["two"]]
+        after = images[-1].id
+    assert [each.name for each in seen] == [*order, "only"]
+    assert [[s.run for s in each.sets] for each in seen] == [["one", "two"]] * 7 + [["two"]]
     images, more = store.image_page(
         row_id(store, "yard"), runs=[], mode="human", after_image=0, limit=3
     )
-    assert [(name, len(sets)) for _, name, sets in images] == [("0", 1)]
+    assert [(each.name, len(each.sets)) for each in images] == [("0", 1)]
     assert not more
 
 

@@ -1,4 +1,4 @@
-"""evaluate: two files on the command line, without a stack."""
+"""evaluate: two files on the command line, or a run in a stack."""
 
 from __future__ import annotations
 
@@ -67,3 +67,36 @@ def test_broken_file(cli, files, tmp_path):
     done = cli("evaluate", broken, files[1], code=4)
     assert "broken.json" in done.stderr or "a.jpg" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_in_a_stack(cli, connected, files):
+    """With --truth the same numbers come from a stack, for the same sets."""
+    for name, path, kind in (("truth", files[0], "--ground-truth"), ("run", files[1], None)):
+        connected("upload", "evaluated", name, path, *([kind] if kind else []))
+    shown = connected("evaluate", "evaluated", "run", "--truth", "truth", "--worst", "3").stdout
+    assert shown == cli("evaluate", *files, "--worst", "3").stdout
+    found = json.loads(
+        connected("evaluate", "evaluated", "run", "--truth", "truth", "--json").stdout
+    )
+    assert found["info"]["is_current"]
+    assert found["summary"] == json.loads(cli("evaluate", *files, "--json").stdout)["summary"]
+    unknown = connected("evaluate", "evaluated", "rum", "--truth", "truth", code=5)
+    assert "did you mean 'run'" in unknown.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "text"),
+    [
+        pytest.param(["kitchen", "run"], "name its ground truth with --truth", id="names"),
+        pytest.param(["{}", "{}", "--truth", "t"], "leave --truth away", id="files"),
+        pytest.param(["{}", "{}", "--again"], "are for stacks", id="again"),
+        pytest.param(
+            ["a", "b", "--truth", "t", "--processes", "2"], "is for files", id="processes"
+        ),
+    ],
+)
+def test_files_or_a_stack(cli, files, arguments, text):
+    """What could be both, or neither, is refused with the way out."""
+    given = iter(files)
+    done = cli("evaluate", *(next(given) if one == "{}" else one for one in arguments), code=3)
+    assert text in done.stderr

@@ -10,6 +10,7 @@ from typing import Any
 
 from PIL import Image
 
+from layernext import LayerNextClient
 from tests.integration.cli.conftest import CommandLine
 
 
@@ -31,6 +32,26 @@ def fill(cli: CommandLine, tmp_path: Path) -> str:
 
 def answer(cli: CommandLine, *arguments: Any) -> Any:
     return json.loads(cli(*arguments, "--json").stdout)
+
+
+def test_similar_images_and_declared_names(connected: CommandLine, tmp_path: Path) -> None:
+    """Nearest images by image and by vector; metadata names declared and withdrawn."""
+    name = fill(connected, tmp_path)
+    with LayerNextClient(*connected.environment.values()) as client:
+        rows = [{"uniqueName": f"{name}_{n}.png", "embeddings": [1.0, float(n)]} for n in range(4)]
+        client.insert_image_embeddings(rows, "m", [2])
+    found = answer(connected, "items", "similar", "m", "--image", f"{name}_0.png", "-n", "2")
+    assert [each["unique_name"] for each in found] == [f"{name}_1.png", f"{name}_2.png"]
+    (tmp_path / "vector.json").write_text("[0, 1]")
+    text = connected("items", "similar", "m", "--vector", tmp_path / "vector.json").stdout
+    assert f"{name}_3.png" in text.splitlines()[1]
+    (tmp_path / "vector.json").write_text("{}")
+    wrong = connected("items", "similar", "m", "--vector", tmp_path / "vector.json", code=4)
+    assert "is no list of numbers" in wrong.stderr
+    declared = answer(connected, "items", "declare", "--field", "shift", "--tag", "rain")
+    assert declared == {"fields": ["shift"], "tags": ["rain"], "is_strict": False}
+    assert "tag  rain" in connected("items", "declare").stdout
+    connected("items", "declare", "--field", "shift", "--tag", "rain", "--withdraw")
 
 
 def test_items(connected: CommandLine, tmp_path: Path) -> None:

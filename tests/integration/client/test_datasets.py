@@ -172,3 +172,28 @@ def test_what_cannot_be(client: LayerNextClient, tmp_path: Path) -> None:
         client.download_dataset(report.version_id, "COCO", tmp_path / "x")
     with pytest.raises(NotFound):
         client.download_dataset("nothing", "RAW", tmp_path / "x")
+
+
+def test_a_dataset_of_a_dataset(client: LayerNextClient, tmp_path: Path) -> None:
+    """Its images can be chosen by its name or a version's id, and restricted further."""
+    name = fill(client, tmp_path, 4)
+    first = made(client, name, query="name != 3.png")
+    source = client.get_dataset_version(first).dataset
+    for query, count in (
+        (f'dataset = "{source}"', 3),
+        (f"dataset.version = {first} and name in (0.png, 3.png)", 1),
+    ):
+        report = client.create_dataset_from_datalake(
+            fresh("set"), SPLIT, item_type="dataset", query=query
+        )
+        client.wait_for_job_complete(report.job_id, timeout_s=30)
+        assert client.get_dataset_version(report.version_id).image_count == count
+    with pytest.raises(DataError, match="nothing fits"):
+        client.create_dataset_from_datalake(
+            fresh("set"),
+            SPLIT,
+            item_type="dataset",
+            query=f'collection = "{name}" and name = 3.png',
+        )
+    with pytest.raises(DataError, match="must be 'image', 'image_collection' or 'dataset'"):
+        client.create_dataset_from_datalake(fresh("set"), SPLIT, item_type="video")

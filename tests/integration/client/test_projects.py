@@ -193,3 +193,19 @@ def test_collections_come_with_their_images(client: LayerNextClient, tmp_path: P
         name, custom_download_path=tmp_path / "x", is_media_include=False
     )
     assert [path.name for path in alone.path.parent.iterdir()] == ["annotations.json"]
+
+
+def test_names_of_two_collections_do_not_clash(client: LayerNextClient, tmp_path: Path) -> None:
+    """A project's download has every image, also where two collections have files of one name."""
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+    names = [fill(client, tmp_path / folder, 2) for folder in ("one", "two")]
+    made = client.create_annotation_project_from_datalake(
+        fresh("project"), f"collection in ({', '.join(names)})"
+    )
+    client.download_annotation_projects([made.id], custom_download_path=tmp_path / "down")
+    (folder,) = (tmp_path / "down").iterdir()
+    wanted = sorted(f"{name}_{number}.png" for name in names for number in range(2))
+    assert sorted(path.name for path in (folder / "data").iterdir()) == wanted
+    images = json.loads((folder / "annotations.json").read_text())["images"]
+    assert sorted(each["image"] for each in images) == wanted

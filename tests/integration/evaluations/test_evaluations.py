@@ -15,7 +15,7 @@ import pytest
 
 from layernext import LayerNextClient
 from layernext.errors import Conflict, DataError, NotFound
-from layernext.evaluation import Evaluator
+from layernext.evaluation import Evaluator, RunPairing, compare_evaluations
 from layernext.model import EvaluationSettings
 from tests.postgres import postgres_database
 from tests.stack_process import StackProcess, running_stack
@@ -356,6 +356,52 @@ def test_a_deleted_evaluation_is_gone(client: LayerNextClient) -> None:
     again = client.evaluate(collection=name, run="run", ground_truth="truth")
     assert again.info.id != found.info.id
     assert again.summary == found.summary
+
+
+def test_runs_compared(client: LayerNextClient) -> None:
+    """A comparison in the stack is that of the same sets without one; it says when it is old."""
+    name, truths, runs = filled(client, seed=13)
+    _, others = some_sets(13)
+    for one in others[:20]:
+        one["annotations"] = one["annotations"][1:]
+    upload(client, name, "other", others)
+    found = client.compare_runs(
+        collection=name, run_a="run", run_b="other", ground_truth="truth", resamples=50
+    )
+    sides = [alone(truths, runs), alone(truths, others)]
+    first, second = (each.result().confidence for each in sides)
+    pairing = RunPairing(confidence_a=first, confidence_b=second)
+    by_name = [{one["image"]: json.dumps(one).encode() for one in each} for each in (runs, others)]
+    for one in truths:
+        pairing.add(one["image"], by_name[0].get(one["image"]), by_name[1].get(one["image"]))
+    expected = compare_evaluations(
+        *sides, pairing=pairing, name_a="run", name_b="other", resamples=50
+    )
+    assert msgspec.to_builtins(found) == msgspec.to_builtins(expected)
+    assert found.lost > 0
+    ids = [one.id for one in client.list_evaluations(collection=name)]
+    transport = client._connection.transport
+    body = {"a": ids[0], "b": ids[1], "resamples": 0}
+    job_id = transport.request_json("POST", "/api/v1/comparisons", json=body)["id"]
+    client.wait_for_job_complete(job_id, timeout_s=30)
+    path = f"/api/v1/comparisons/{job_id}"
+    assert transport.request_json("GET", path)["is_current"]
+    upload(client, name, "other", others[:1])
+    assert not transport.request_json("GET", path)["is_current"]
+    with pytest.raises(Conflict, match="is not current: annotations of the run have changed"):
+        transport.request_json("POST", "/api/v1/comparisons", json=body)
+
+
+def test_a_report_in_markdown(client: LayerNextClient) -> None:
+    """The report says what was compared and has the numbers; no name of the data forms its lines."""
+    name, _, _ = filled(client, seed=12)
+    upload(client, name, "a\n# run", some_sets(12)[1])
+    found = client.evaluate(collection=name, run="a\n# run", ground_truth="truth")
+    path = f"/api/v1/evaluations/{found.info.id}/report"
+    text = client._connection.transport.request("GET", path).decode()
+    assert text.startswith(f"a # run against truth in {name}")
+    assert f"{found.summary['AP']:.4f}" in text
+    assert "<b>" not in text
 
 
 def test_trashed_images_are_hidden(client: LayerNextClient) -> None:

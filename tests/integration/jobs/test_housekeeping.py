@@ -11,10 +11,11 @@ import httpx
 import obstore
 import pytest
 
-from layernext import LayerNextClient, NotAllowed
+from layernext import LayerNextClient, NotAllowed, NotFound
 from layernext.model import Job
 from layernext.stack.app import services_in
 from layernext.stack.jobs import Housekeeping, housekeeping
+from layernext.stack.store import ItemFilter
 from layernext.wire import published
 from tests.integration.files.test_files import begin, finish, open_files, urls
 from tests.integration.stack.conftest import BASE_URL, Stack, running
@@ -63,6 +64,10 @@ def objects_below(stack: Stack, folder: str) -> list[str]:
     if stack.settings.objects is None:
         root = stack.settings.objects_folder / folder
         return sorted(str(each.relative_to(root)) for each in root.rglob("*") if each.is_file())
+    if folder == "staging":
+        s3 = stack.objects._s3
+        found = s3._client.list_multipart_uploads(Bucket=s3._bucket)
+        return sorted(each["Key"] for each in found.get("Uploads", ()))
     found = obstore.list(stack.objects._store, folder).collect()
     return sorted(str(each["path"]).partition("/")[2] for each in found)
 
@@ -115,6 +120,22 @@ def test_the_trash_is_purged_in_its_time(stack: Stack) -> None:
     tidy(stack, 0.0)
     purges = [job for job in wait_for_jobs(stack) if job.name == "Purge the trash"]
     assert [job.status for job in purges] == ["completed"], "nothing is due, so nothing is queued"
+
+
+def test_old_selections_are_forgotten(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When their time is over they are not found, and go with the next tidying up."""
+    upload = open_files(stack, "yard")
+    store_file(stack, upload, "a.jpg")
+    items, selections = stack.store.items, stack.store.selections
+    kept = items.select(ItemFilter())
+    monkeypatch.setattr("layernext.stack.store.selections.SELECTION_HOURS", -1)
+    old = items.select(ItemFilter())
+    with pytest.raises(NotFound, match="there is no selection"):
+        selections.find(old.id)
+    assert list(selections.iter_image_ids(old.row_id))
+    tidy(stack)
+    assert not list(selections.iter_image_ids(old.row_id))
+    assert list(selections.iter_image_ids(selections.find(kept.id).row_id))
 
 
 def test_purge_by_hand(tmp_path: Path) -> None:

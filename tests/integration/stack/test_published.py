@@ -749,3 +749,17 @@ def test_removal_with_a_plus_sign(stack: Stack) -> None:
     assert stack.json("GET", path)["imageCount"] == 1
     stack.upload(one, run="model v2")
     assert stack.json("GET", path)["imageCount"] == 1
+
+
+def test_a_run_of_1x_goes_to_a_project(stack: Stack) -> None:
+    """`destinationProjectId` attaches the model run as E52 does; an unknown project stores nothing."""
+    project_id = stack.json("GET", "/studio/api/client/projects/initial/create", json={})["id"]
+    table = references(stack, {"cup": {}})
+    path = f"{DATA}/1/2/run/update?isNormalized=False&destinationProjectId="
+    some = [entry("yard_a.jpg", shape(table["cup"], "cup"))]
+    send(stack, f"{path}nothing", some, status=404)
+    assert stored(stack) == []
+    send(stack, f"{path}{project_id}", some)
+    send(stack, f"{path}{project_id}", some)
+    assert stack.store.projects.get(project_id).runs == ["run"]
+    assert len(stored(stack)) == 1

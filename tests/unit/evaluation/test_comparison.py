@@ -208,6 +208,27 @@ def test_run_changes():
     assert found.counts == [[2, 1, 1], [0, 0, 0], [1, 1, 0]]
 
 
+def test_of_equally_similar_ones_the_same_label_is_paired():
+    """Two labels on one box, listed in another order, are no change at all."""
+    both_labels = [box("cup", 0, 0, 10, 10), box("fork", 0, 0, 10, 10)]
+    found = RunPairing()
+    found.add("a.jpg", packed(both_labels), packed(both_labels[::-1]))
+    assert (found.result().unchanged, found.result().relabelled) == (2, 0)
+
+
+def test_pairings_of_parts_are_merged():
+    """Images that were paired elsewhere count as if they had been paired here."""
+    whole, merged = pairing(), RunPairing()
+    for image in TRUTHS:
+        part = merged.empty()
+        part.add(image, packed(RUN_A[image]), packed(RUN_B[image]))
+        merged.merge(pickle.loads(pickle.dumps(part)))
+    assert merged.result() == whole.result()
+    assert merged.image_counts("a.jpg") == whole.image_counts("a.jpg")
+    with pytest.raises(ValueError, match="different settings"):
+        merged.merge(RunPairing(confidence_a=0.5))
+
+
 def test_a_run_against_itself():
     """Nothing differs, every interval is 0, and labels agree."""
     same = RunPairing()

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -109,6 +109,7 @@ def test_cropped_shapes() -> None:
 coordinates = st.tuples(st.floats(-50, 50), st.floats(-50, 50))
 
 
+@settings(deadline=None)
 @given(st.lists(coordinates, min_size=1, max_size=8))
 def test_nothing_is_left_outside(points: list[tuple[float, float]]) -> None:
     """Whatever the shape, what is left of it is in the window."""

@@ -95,7 +95,8 @@ class DatasetCalls(ItemCalls):
         Args:
             dataset_name, split_info, labels, export_types, query, filter, operation_list,
                 augmentation_list, seed, stratify: as in `create_dataset_from_collection`.
-            item_type: ``image``, or ``image_collection`` for the images of collections.
+            item_type: ``image``; ``image_collection`` for the images of collections, ``dataset`` for
+                those of datasets, which a query such as ``dataset = docks`` names.
 
         Raises:
             DataError, Conflict: as there.
@@ -307,9 +308,9 @@ def _segment(version_id: str) -> str:
 
 
 def _item_code(item_type: str) -> int:
-    code = {"image": 2, "image_collection": 5}.get(item_type)
+    code = {"image": 2, "dataset": 3, "image_collection": 5}.get(item_type)
     if code is None:
-        message = f"is {item_type!r}, must be 'image' or 'image_collection'"
+        message = f"is {item_type!r}, must be 'image', 'image_collection' or 'dataset'"
         raise DataError(Problem("item_type", message))
     return code
 

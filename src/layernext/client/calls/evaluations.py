@@ -15,6 +15,7 @@ from layernext.client.cancellation import go_on_unless_cancelled
 from layernext.client.progress import ProgressChoice, show_progress
 from layernext.errors import ConfigurationError, DataError, JobFailed, Problem, RequestTimeout
 from layernext.model import (
+    Comparison,
     EvaluatedGeometry,
     EvaluationInfo,
     EvaluationSettings,
@@ -26,7 +27,7 @@ from layernext.model import (
     StoredTally,
     TallyOrder,
 )
-from layernext.wire import evaluations, native
+from layernext.wire import comparisons, evaluations, native
 
 _FIRST_POLL_S = 0.05
 _LONGEST_POLL_S = 2.0
@@ -318,6 +319,72 @@ class EvaluationCalls(JobCalls):
             "GET", evaluations.MATCHES_PATH, StoredMatches, params=query
         )
         return found
+
+    def compare_runs(
+        self,
+        *,
+        run_a: str,
+        run_b: str,
+        ground_truth: str,
+        collection: str | None = None,
+        dataset_version: str | None = None,
+        split: Literal["train", "validation", "test"] | None = None,
+        geometry: EvaluatedGeometry = "rectangle",
+        resamples: int = 1000,
+        seed: int = 0,
+        level: float = 0.95,
+        image_limit: int = 100,
+        timeout_s: float | None = None,
+        progress: ProgressChoice = None,
+        **options: Any,
+    ) -> Comparison:
+        """What differs between two runs on the same ground truth; waits until the stack has done it.
+
+        Both runs are evaluated first, as by `evaluate`, unless that has been done.
+
+        Args:
+            run_a, run_b: names; differences are b minus a.
+            ground_truth, collection, dataset_version, split, geometry, options: as in `evaluate`.
+            resamples: draws of the images for confidence intervals; 0 for none.
+            seed: of the draws.
+            level: share of the draws that an interval holds, above 0 and below 1.
+            image_limit: images that are named at most.
+            timeout_s: seconds to wait at most for each step; None waits for ever.
+            progress: as in `evaluate`.
+
+        Raises:
+            DataError, NotFound, JobFailed, RequestTimeout: as in `evaluate`.
+            Conflict: annotations changed in between; call it again.
+        """
+        ids = []
+        for run in (run_a, run_b):
+            info = self.start_evaluation(
+                run=run,
+                ground_truth=ground_truth,
+                collection=collection,
+                dataset_version=dataset_version,
+                split=split,
+                geometry=geometry,
+                **options,
+            )
+            self._wait_for(info, timeout_s, progress)
+            ids.append(info.id)
+        request = comparisons.CompareRequest(
+            a=ids[0], b=ids[1], resamples=resamples, seed=seed, level=level, images=image_limit
+        )
+        transport = self._connection.transport
+        answer: comparisons.StoredComparison = transport.request_json(
+            "POST",
+            comparisons.COMPARISONS_PATH,
+            comparisons.StoredComparison,
+            json=msgspec.to_builtins(request),
+        )
+        job = self.wait_for_job_complete(answer.id, timeout_s=timeout_s)
+        path = comparisons.comparison_path(answer.id)
+        answer = transport.request_json("GET", path, comparisons.StoredComparison)
+        if answer.comparison is None:
+            raise JobFailed(f"comparing {run_a!r} and {run_b!r} gave no result", job=job)
+        return answer.comparison
 
     def get_run_statistics(
         self, collection: str, run: str, *, mode: Mode | None = None, timeout_s: float | None = None

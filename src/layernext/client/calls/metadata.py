@@ -12,8 +12,9 @@ from layernext.client.calls.base import Calls, check_text
 from layernext.client.calls.items import collection_code
 from layernext.client.reports import CreatedCollection, MetadataReport
 from layernext.errors import DataError, FormatError, Problem
-from layernext.model import show
+from layernext.model import MetadataNames, show
 from layernext.wire import published
+from layernext.wire.items import NAMES_PATH
 
 MetadataSource: TypeAlias = "str | os.PathLike[str] | Mapping[str, Any]"
 """A JSON file, or its content: ``{"files": [{"file": "1.jpg", "metadata": {"Tags": ["a"]}}]}``."""
@@ -23,6 +24,39 @@ MAX_FILE_BYTES = 1 << 30
 
 class MetadataCalls(Calls):
     """Metadata: custom fields and tags."""
+
+    def get_metadata_names(self) -> MetadataNames:
+        """Metadata fields and tags that were declared, and whether the stack takes no others."""
+        self._connection.require_native("list declared metadata names")
+        found: MetadataNames = self._connection.transport.request_json(
+            "GET", NAMES_PATH, MetadataNames
+        )
+        return found
+
+    def declare_metadata(
+        self, fields: Iterable[str] = (), tags: Iterable[str] = (), *, withdraw: bool = False
+    ) -> MetadataNames:
+        """Declare metadata fields and tags, for a stack that takes declared ones only.
+
+        Repeating it changes nothing. Other stacks keep the names, and take any.
+
+        Args:
+            fields, tags: their names.
+            withdraw: undo it for these; metadata that is there stays.
+
+        Returns:
+            All that are declared now.
+
+        Raises:
+            DataError: a name cannot be one.
+            NotAllowed: the key is no administrator's.
+        """
+        self._connection.require_native("declare metadata names")
+        body = {"fields": _texts(fields, "fields"), "tags": _texts(tags, "tags")}
+        found: MetadataNames = self._connection.transport.request_json(
+            "POST", NAMES_PATH, MetadataNames, json={**body, "withdraw": withdraw}
+        )
+        return found
 
     def upload_metadata_for_files(
         self, collection_name: str, content_type: str, json_data_file_path: MetadataSource
@@ -172,6 +206,12 @@ def _report(answer: Mapping[str, Any]) -> MetadataReport:
         unmatched=[str(name) for name in answer.get("unmatched") or []],
         message=str(answer.get("message") or ""),
     )
+
+
+def _texts(given: Iterable[str], where: str) -> list[str]:
+    if isinstance(given, str):
+        raise DataError(Problem(where, f"is the text {given!r}, must be a list of texts"))
+    return [check_text(each, f"{where}[{number}]", "a name") for number, each in enumerate(given)]
 
 
 def read_entries(source: MetadataSource) -> list[dict[str, Any]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
@@ -79,6 +79,15 @@ class Services:
     def download_threads(self) -> CapacityLimiter:
         """As many threads as there can be downloads and files on their way out."""
         return CapacityLimiter(self.settings.download_slots + self.settings.transfer_slots)
+
+    def check_metadata(self, given: Iterable[Mapping[str, Any]]) -> None:
+        """In strict mode refuse metadata with names that were not declared.
+
+        Raises:
+            InvalidRequest: there are some.
+        """
+        if self.settings.strict_metadata:
+            self.store.declared.check_metadata(given)
 
     async def call(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
         """Run a short database call in a thread."""

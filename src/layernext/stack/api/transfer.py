@@ -31,6 +31,9 @@ from layernext.wire.published import PART_BYTES
 WRITE_BYTES = 1 << 20
 """Written at a time, in a thread."""
 
+REDIRECT_SECONDS = 6 * 3600
+"""How long a URL is good that a client is sent on to: a large file takes its time, and goes on after a cut."""
+
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
 _IMAGE_ID = re.compile(r"[0-9a-f]{24}")
 # Shown in the browser as what they are; everything else is offered for saving.
@@ -204,6 +207,8 @@ class FileAnswer(Response[Any]):
             each.strip() for each in request.headers.get("if-none-match", "").split(",")
         }
         self._is_head = request.method == "HEAD"
+        # A page of ours may show what comes from the stack alone.
+        self._may_be_elsewhere = "sec-fetch-mode" not in request.headers
 
     def _tag(self) -> str | None:
         return None if self._file.checksum is None else f'"{self._file.checksum}"'
@@ -229,9 +234,15 @@ class FileAnswer(Response[Any]):
             status = 206
             headers["content-range"] = f"bytes {start}-{stop - 1}/{size}"
         headers["content-length"] = str(stop - start)
-        if self._is_head or start == stop:
+        if self._is_head or not size:
             return self._short(status, headers)
-        pieces = self._services.objects.read(file.object_path, start, stop)
+        objects = self._services.objects
+        elsewhere = None
+        if self._may_be_elsewhere:
+            elsewhere = objects.read_url(file.object_path, REDIRECT_SECONDS, headers)
+        if elsewhere is not None:
+            return self._short(307, {"location": elsewhere, "cache-control": "no-store"})
+        pieces = objects.read(file.object_path, start, stop)
         return Sender(
             self._services,
             pieces,

@@ -178,7 +178,7 @@ def evaluate_span(
     """
     part = Part(Evaluator(settings), {}, [])
     for pair in data.iter_pairs(evaluation_id, plan, span):
-        if _is_unsized(pair):
+        if is_unsized(pair):
             part.unsized.append(pair.name)
             continue
         part.ids[pair.name] = pair.image_id
@@ -188,20 +188,26 @@ def evaluate_span(
 
 def add_pair(evaluator: Evaluator, pair: ImagePair, labels: tuple[str, ...] = ()) -> None:
     """Give an evaluator both sets of an image; with `labels` only annotations of these."""
-    wh = None
-    if pair.width is not None and pair.height is not None:
-        wh = (float(pair.width), float(pair.height))
     evaluator.add(
         pair.name,
-        _set_of(pair.truth, labels),
-        None if pair.run is None else _set_of(pair.run, labels),
-        image_wh=wh,
-        truth_source=_source(pair.truth),
-        run_source=None if pair.run is None else _source(pair.run),
+        set_of(pair.truth, labels),
+        None if pair.run is None else set_of(pair.run, labels),
+        image_wh=image_wh(pair),
+        metadata=pair.metadata,
+        truth_source=source_of(pair.truth),
+        run_source=None if pair.run is None else source_of(pair.run),
     )
 
 
-def _set_of(side: SideSet, labels: tuple[str, ...]) -> Any:
+def image_wh(pair: ImagePair) -> tuple[float, float] | None:
+    """Width and height of the image in pixels, where both are known."""
+    if pair.width is None or pair.height is None:
+        return None
+    return float(pair.width), float(pair.height)
+
+
+def set_of(side: SideSet, labels: tuple[str, ...]) -> Any:
+    """A set, with only the annotations of some labels if there are any."""
     if not labels:
         return side.raw
     whole = decode_trusted(side.raw, side.geometry)
@@ -209,22 +215,22 @@ def _set_of(side: SideSet, labels: tuple[str, ...]) -> Any:
     return msgspec.structs.replace(whole, annotations=kept)
 
 
-def _source(side: SideSet) -> SetSource:
+def source_of(side: SideSet) -> SetSource:
+    """How a set is to be read."""
     return SetSource(geometry=side.geometry, is_normalized=side.normalized)
 
 
-def _is_unsized(pair: ImagePair) -> bool:
+def is_unsized(pair: ImagePair) -> bool:
+    """Whether coordinates are fractions of a size that nobody knows."""
     if pair.width is not None and pair.height is not None:
         return False
     return pair.truth.normalized or (pair.run is not None and pair.run.normalized)
 
 
 def _outcome(whole: Part, plan: Plan) -> EvaluationOutcome:
+    whole.evaluator.count_images_without_truth(plan.unpaired)
     result = whole.evaluator.result()
-    counts = result.counts | {
-        "images_without_truth": plan.unpaired,
-        "unsized_images": len(whole.unsized),
-    }
+    counts = result.counts | {"unsized_images": len(whole.unsized)}
     result = msgspec.structs.replace(result, counts=counts)
     tallies, cells = _by_image(whole, result)
     return EvaluationOutcome(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from layernext.stack.jobs.comparisons import comparison_handler
 from layernext.stack.jobs.datasets import build_handler
 from layernext.stack.jobs.evaluations import evaluation_handler
 from layernext.stack.jobs.exports import export_handler
@@ -10,7 +11,14 @@ from layernext.stack.jobs.purge import PURGE_JOB, purge_handler
 from layernext.stack.jobs.runner import Handler
 from layernext.stack.jobs.statistics import statistics_handler
 from layernext.stack.objects import ObjectStore
-from layernext.stack.store import BUILD_JOB, EVALUATION_JOB, EXPORT_JOB, STATISTICS_JOB, Store
+from layernext.stack.store import (
+    BUILD_JOB,
+    COMPARISON_JOB,
+    EVALUATION_JOB,
+    EXPORT_JOB,
+    STATISTICS_JOB,
+    Store,
+)
 
 
 def handlers_for(store: Store, objects: ObjectStore) -> dict[str, Handler]:
@@ -25,6 +33,7 @@ def handlers_for(store: Store, objects: ObjectStore) -> dict[str, Handler]:
         BUILD_JOB: build_handler(store, objects, look),
         EVALUATION_JOB: evaluation_handler(store),
         EXPORT_JOB: export_handler(store, objects),
+        COMPARISON_JOB: comparison_handler(store),
         STATISTICS_JOB: statistics_handler(store),
         PURGE_JOB: purge_handler(store, objects),
     }

@@ -1,8 +1,10 @@
 """Objects in a bucket: S3, GCS or Azure, through obstore.
 
-Clients send parts straight to the bucket, by URLs that the store itself signs, so that their bytes do not pass the
-stack. Each part is an object of its own under ``staging``; at the end a single part is renamed by the store, several
-are put together in one multipart upload. An object of a bucket appears whole, as the stores promise.
+In S3 parts are those of a multipart upload (`s3_multipart`), which clients send straight to the bucket by URLs that
+S3's own signature authorises: their bytes do not pass the stack, on their way in nor out. In other stores each part is
+an object of its own under ``staging``; at the end a single part is renamed by the store, several are put together by
+the stack. GCS takes parts from clients by signed URLs; Azure wants a header that no published client sends, so
+that parts for it come through the stack. An object of a bucket appears whole, as the stores promise.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import io
 import re
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -20,6 +22,7 @@ import obstore
 
 from layernext.errors import ConfigurationError, InvalidRequest, NotFound, StackUnavailable
 from layernext.stack.objects.face import Part
+from layernext.stack.objects.s3_multipart import S3Multipart
 
 PIECE_BYTES = 1 << 20
 WRITE_BYTES = 10 << 20
@@ -52,6 +55,9 @@ class BucketStore:
         except Exception as error:
             reason = str(error).strip().splitlines()[0]
             raise ConfigurationError(f"the bucket {url} cannot be used: {reason}") from error
+        scheme = url.partition("://")[0]
+        self._s3 = S3Multipart(url, given) if scheme in {"s3", "s3a"} else None
+        self._signs_parts = scheme in {"gs", "gcs"}
 
     @staticmethod
     def _place(path: str) -> str:
@@ -73,12 +79,14 @@ class BucketStore:
 
     def open_upload(self, path: str) -> str:
         """See `ObjectStore`."""
-        del path
-        return secrets.token_hex(16)
+        return self._s3.open(self._place(path)) if self._s3 else secrets.token_hex(16)
 
     def part_url(self, path: str, handle: str, number: int, seconds: int) -> str | None:
         """See `ObjectStore`: a URL that the bucket itself has signed."""
-        del path
+        if self._s3:
+            return self._s3.part_url(self._place(path), handle, number, seconds)
+        if not self._signs_parts:
+            return None
         with _explained():
             signed: str = obstore.sign(
                 self._store, "PUT", self._staged(handle, number), timedelta(seconds=seconds)
@@ -92,6 +100,13 @@ class BucketStore:
 
     def list_parts(self, path: str, handle: str) -> list[Part] | None:
         """See `ObjectStore`."""
+        if self._s3:
+            try:
+                return self._s3.list_parts(self._place(path), handle)
+            except NotFound:
+                if self._size(path) is None:
+                    raise
+                return []  # finished before
         if not _HANDLE.fullmatch(handle):
             raise ValueError("not a handle of an upload")
         with _explained():
@@ -111,6 +126,8 @@ class BucketStore:
     def finish_upload(self, path: str, handle: str, parts: Sequence[Part]) -> int:
         """See `ObjectStore`."""
         place, total = self._place(path), sum(part.size for part in parts)
+        if self._s3:
+            return self._finish_s3(path, handle, parts, total)
         if not parts or not self._has_parts(handle):
             # Again after an answer that got lost, or nothing has come at all.
             size = self._size(path)
@@ -128,6 +145,20 @@ class BucketStore:
         self.drop_upload(path, handle)
         return total
 
+    def _finish_s3(self, path: str, handle: str, parts: Sequence[Part], total: int) -> int:
+        assert self._s3 is not None  # noqa: S101 - its caller has looked
+        try:
+            if parts:
+                self._s3.finish(self._place(path), handle, parts)
+                return total
+        except NotFound:
+            pass
+        # Again after an answer that got lost, or nothing has come at all.
+        size = self._size(path)
+        if size is None or (parts and size != total):
+            raise InvalidRequest("no part of the file has come", status=409)
+        return size
+
     def _has_parts(self, handle: str) -> bool:
         with _explained():
             found = obstore.list(self._store, f"staging/{handle}", chunk_size=1)
@@ -135,7 +166,9 @@ class BucketStore:
 
     def drop_upload(self, path: str, handle: str) -> None:
         """See `ObjectStore`."""
-        del path
+        if self._s3:
+            self._s3.drop(self._place(path), handle)
+            return
         with _explained():
             found = obstore.list(self._store, f"staging/{handle}").collect()
             for each in found:
@@ -158,10 +191,13 @@ class BucketStore:
         return (bytes(piece) for piece in found.stream(min_chunk_size=PIECE_BYTES))
 
     def _size(self, path: str) -> int | None:
-        try:
+        with _explained(), suppress(FileNotFoundError):
             return int(obstore.head(self._store, self._place(path))["size"])
-        except FileNotFoundError:
-            return None
+        return None
+
+    def read_url(self, path: str, seconds: int, headers: Mapping[str, str]) -> str | None:
+        """See `ObjectStore`."""
+        return self._s3.read_url(self._place(path), seconds, headers) if self._s3 else None
 
     def local_path(self, path: str) -> Path | None:
         """None: it is no file of this machine."""
@@ -174,7 +210,7 @@ class BucketStore:
             obstore.delete(self._store, self._place(path))
 
     def sweep(self, older_than_s: float) -> int:
-        """See `ObjectStore`."""
+        """See `ObjectStore`. Uploads to S3 that the database does not know are left to the bucket's own rules."""
         limit, count = datetime.now(timezone.utc) - timedelta(seconds=older_than_s), 0
         with _explained():
             for some in obstore.list(self._store, "staging"):

@@ -6,7 +6,7 @@ relative, with slashes, made of plain characters; nothing that a user named goes
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -80,6 +80,15 @@ class ObjectStore(Protocol):
 
         Raises:
             NotFound: there is no such object.
+        """
+
+    def read_url(self, path: str, seconds: int, headers: Mapping[str, str]) -> str | None:
+        """Where a client may GET an object itself; None if objects go through the stack.
+
+        Args:
+            path: of the object.
+            seconds: how long the URL is good.
+            headers: of the answer that the stack itself would give; the store gives what of them it can.
         """
 
     def local_path(self, path: str) -> Path | None:

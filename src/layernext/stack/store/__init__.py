@@ -9,6 +9,7 @@ from layernext.stack.store.datasets import (
     VersionRow,
     VersionSettings,
 )
+from layernext.stack.store.declared import NameKind
 from layernext.stack.store.dropped import DroppedObjects
 from layernext.stack.store.embeddings import Similar
 from layernext.stack.store.evaluation_data import Changed, EvaluationData
@@ -41,7 +42,7 @@ from layernext.stack.store.files import (
     unique_name,
 )
 from layernext.stack.store.items import ItemFilter, ItemRow, SortField
-from layernext.stack.store.jobs import Jobs
+from layernext.stack.store.jobs import COMPARISON_JOB, Jobs
 from layernext.stack.store.pictures import NewPicture, PictureSet
 from layernext.stack.store.prepared import (
     BatchPreparation,
@@ -58,6 +59,7 @@ from layernext.stack.store.records import (
     CollectionRow,
     FileItem,
     FileRow,
+    ImageSets,
     ItemPart,
     JobRow,
     JobStatus,
@@ -82,6 +84,7 @@ from layernext.stack.store.uploads import UploadSettings
 
 __all__ = [
     "BUILD_JOB",
+    "COMPARISON_JOB",
     "CONTENT_TYPES",
     "EVALUATION_JOB",
     "EXPORT_JOB",
@@ -114,6 +117,7 @@ __all__ = [
     "Files",
     "ImageKey",
     "ImagePair",
+    "ImageSets",
     "ItemFilter",
     "ItemPart",
     "ItemRow",
@@ -124,6 +128,7 @@ __all__ = [
     "LabelGroup",
     "LabelRef",
     "LookResult",
+    "NameKind",
     "NewFile",
     "NewKey",
     "NewPicture",

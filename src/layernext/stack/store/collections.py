@@ -42,6 +42,7 @@ UNNAMED = ""
 CONTENT_TYPES: dict[int, ContentType] = {5: "image", 4: "video", 7: "other"}
 
 IMAGES = 5
+PATHS_AT_ONCE = 5_000
 """The kind of collection that model runs are about."""
 
 _NOT_IN_STORAGE_PATH = re.compile(r"[^A-Za-z0-9\-_ ]")
@@ -264,6 +265,41 @@ def _claim(connection: sa.Connection, target: CollectionRow) -> None:
     touched = {row.collection_id for row in rows} | {target.row_id}
     counters.recount(connection, touched)
     _drop_empty_provisional(connection, touched)
+
+
+def claim_paths(
+    database: Database, connection: sa.Connection, owners: Mapping[str, tuple[int, int]]
+) -> None:
+    """Let images that were only named by their path in storage become those that lie there.
+
+    Args:
+        database: where they are.
+        connection: a transaction that writes.
+        owners: path in the default bucket to the image that lies there, and its collection.
+    """
+    paths = sorted(owners)
+    chosen: list[sa.Select[Any]] = [
+        sa.select(image.c.id, image.c.storage_path, image.c.collection_id)
+        .join(collection, collection.c.id == image.c.collection_id)
+        .where(image.c.storage_path.in_(paths[start : start + PATHS_AT_ONCE]))
+        .where(collection.c.name == UNNAMED, image.c.bucket == "", ~image.c.has_file)
+        .order_by(image.c.id)
+        for start in range(0, len(paths), PATHS_AT_ONCE)
+    ]
+
+    def find() -> list[sa.Row[Any]]:
+        rows = [row for each in chosen for row in connection.execute(each)]
+        return [row for row in rows if row.id != owners[row.storage_path][0]]
+
+    if not find():
+        return
+    database.change_places(connection)
+    touched = set()
+    for row in find():
+        image_id, collection_id = owners[row.storage_path]
+        _join(connection, row.id, image_id, collection_id)
+        touched |= {row.collection_id, collection_id}
+    counters.recount(connection, touched)
 
 
 def _move(connection: sa.Connection, names: Mapping[int, str], collection_id: int) -> None:

@@ -23,7 +23,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from layernext.errors import ConfigurationError, StackUnavailable, StorageFull
+from layernext.errors import ConfigurationError, InvalidRequest, StackUnavailable, StorageFull
 
 Answer = TypeVar("Answer")
 
@@ -43,6 +43,8 @@ WAL_BYTES = 64 << 20
 ROWS_AT_ONCE = 100
 """SQLite: rows of one INSERT. It allows 32,766 values, and remembers only so many statements."""
 ATTEMPTS = 6
+STEPS_BETWEEN_LOOKS = 100_000
+"""Of SQLite's machine, some milliseconds, between looks at the clock."""
 # PostgreSQL: serialization failure, deadlock; and what two transactions can do to each other that
 # make or drop the same thing: unique violation, foreign key violation. A second try sees the other.
 _REPEATABLE = {"40001", "40P01", "23505", "23503"}
@@ -233,6 +235,33 @@ class Database:
         with connection, connection.begin():
             yield connection
 
+    @contextmanager
+    def limit(self, connection: sa.Connection, seconds: float) -> Iterator[None]:
+        """End statements that take longer.
+
+        Raises:
+            InvalidRequest: one did.
+        """
+        text = f"the query takes longer than {seconds:g} s on this stack; ask for less"
+        file = connection.connection.driver_connection
+        if self.is_sqlite:
+            assert isinstance(file, sqlite3.Connection)  # noqa: S101 - the engine is SQLite's
+            deadline = time.monotonic() + seconds
+            file.set_progress_handler(lambda: time.monotonic() > deadline, STEPS_BETWEEN_LOOKS)
+        else:
+            statement = sa.text(f"SET LOCAL statement_timeout = {int(seconds * 1000)}")
+            connection.execute(statement)
+        try:
+            yield
+        except OperationalError as error:
+            is_late = "interrupted" in str(error.orig) or _sqlstate(error) == "57014"
+            if is_late:
+                raise InvalidRequest(text, status=422) from error
+            raise
+        finally:
+            if isinstance(file, sqlite3.Connection):
+                file.set_progress_handler(None, 0)
+
     def hold_places(self, connection: sa.Connection) -> None:
         """Until the transaction ends no image is claimed by another collection.
 
@@ -333,7 +362,11 @@ def _no_room_explained() -> Iterator[None]:
         raise
 
 
+def _sqlstate(error: DBAPIError) -> str | None:
+    return getattr(error.orig, "sqlstate", None)
+
+
 def _is_repeatable(error: DBAPIError) -> bool:
-    if getattr(error.orig, "sqlstate", None) in _REPEATABLE:
+    if _sqlstate(error) in _REPEATABLE:
         return True
     return isinstance(error, OperationalError) and "database is locked" in str(error.orig)

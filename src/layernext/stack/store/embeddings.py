@@ -1,14 +1,15 @@
 """Embeddings: vectors that models made of images, stored, returned, and searched exactly.
 
-A search reads the vectors in blocks and compares each with the one that is asked for. Those of the last
-models that were searched stay in memory, up to `CACHE_BYTES`, while nothing changes them.
+A search goes over the vectors block by block, compares each with the one that is asked for, and keeps the
+best. The blocks of the last models that were searched stay in memory, up to `CACHE_BYTES` together, while
+nothing changes them; those of a model that is larger are read anew each time, so memory stays bounded.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import sqlalchemy as sa
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 Metric: TypeAlias = Literal["cosine", "dot", "l2"]
 
-BLOCK_ROWS = 5_000
+BLOCK_ROWS = 20_000
 CACHE_BYTES = 512 << 20
 MAX_DIMENSION = 16_384
 
@@ -44,12 +45,26 @@ class Similar(Struct, frozen=True, kw_only=True):
     score: float
 
 
+class _Block(Struct, frozen=True):
+    """Some vectors of a model.
+
+    Attributes:
+        image_ids: (N,) ascending.
+        vectors: (N, D).
+        squares: (N,) the square of each vector's length.
+    """
+
+    image_ids: NDArray[np.int64]
+    vectors: Vectors
+    squares: NDArray[np.float64]
+
+
 class _Kept(Struct, frozen=True):
     """All vectors of a model at one version."""
 
     version: int
-    image_ids: NDArray[np.int64]
-    vectors: Vectors
+    blocks: list[_Block]
+    nbytes: int
 
 
 class Embeddings:
@@ -117,11 +132,11 @@ class Embeddings:
 
         def work(connection: sa.Connection) -> tuple[int, list[str]]:
             model_id = self._model(connection, model, dimension)
-            found = {name: images.find_by_unique_name(connection, name) for name in rows}
+            found = images.find_by_unique_names(connection, list(rows))
             fresh = [
                 {"model_id": model_id, "image_id": found[name], "vector": vector}
                 for name, vector in rows.items()
-                if found[name] is not None
+                if name in found
             ]
             if fresh:
                 insert = self._database.upsert(embedding)
@@ -134,7 +149,7 @@ class Embeddings:
                 )
                 changed = sa.update(embedding_model).where(embedding_model.c.id == model_id)
                 connection.execute(changed.values(version=embedding_model.c.version + 1))
-            return len(fresh), [name for name in rows if found[name] is None]
+            return len(fresh), [name for name in rows if name not in found]
 
         return self._database.write_again(work)
 
@@ -148,11 +163,9 @@ class Embeddings:
 
         with self._database.read() as connection:
             model_id = _find_model(connection, model).id
-            ids: dict[int, str] = {}
-            for name in names:
-                row_id = images.find_by_unique_name(connection, name) if is_storable(name) else None
-                if row_id is not None:
-                    ids[row_id] = name
+            usable = [name for name in names if is_storable(name)]
+            known = images.find_by_unique_names(connection, usable)
+            ids = {row_id: name for name, row_id in known.items()}
             chosen = (embedding.c.model_id == model_id) & embedding.c.image_id.in_(list(ids))
             found = {
                 row.image_id: np.frombuffer(row.vector, "<f4").tolist()
@@ -189,30 +202,31 @@ class Embeddings:
         with self._database.read() as connection:
             found = _find_model(connection, model)
             own = images.find_by_unique_name(connection, name) if name is not None else None
-            kept = self._vectors(connection, found)
-            members: NDArray[np.int64] | None = None
+            if name is not None:
+                wanted = _vector_of(connection, found, own, name)
+            else:
+                with np.errstate(over="ignore"):
+                    wanted = np.asarray(vector or [], np.float32)
+                if len(wanted) != found.dimension or not np.isfinite(wanted).all():
+                    problem = f"must be {found.dimension} numbers; it has {len(wanted)}"
+                    raise DataError(Problem("vector", problem))
+            members = None
             if collection_id is not None:
                 mine = sa.select(image.c.id).where(image.c.collection_id == collection_id)
                 members = np.array(connection.execute(mine).scalars().all(), np.int64)
-        if name is not None:
-            places = np.flatnonzero(kept.image_ids == (-1 if own is None else own))
-            if not len(places):
-                raise NotFound(f"there is no vector of {name!r} by {model!r}", status=404)
-            wanted = kept.vectors[places[0]]
-        else:
-            with np.errstate(over="ignore"):
-                wanted = np.asarray(vector or [], np.float32)
-            if len(wanted) != found.dimension or not np.isfinite(wanted).all():
-                raise DataError(
-                    Problem("vector", f"must be {found.dimension} numbers; it has {len(wanted)}")
-                )
-        scores = _scores(kept.vectors, wanted, metric)
-        if own is not None:
-            scores[kept.image_ids == own] = -np.inf
-        if members is not None:
-            scores[~np.isin(kept.image_ids, members)] = -np.inf
-        best = _best(scores, count)
-        return self._named(kept.image_ids[best].tolist(), scores[best].tolist())
+            gone = sa.select(image.c.id).where(image.c.trashed_at.is_not(None))
+            hidden = np.array([*connection.execute(gone).scalars(), own or 0], np.int64)
+            ids, scores = np.zeros(0, np.int64), np.zeros(0)
+            for block in self._blocks(connection, found):
+                near = _scores(block, wanted, metric)
+                near[np.isin(block.image_ids, hidden)] = -np.inf
+                if members is not None:
+                    near[~np.isin(block.image_ids, members)] = -np.inf
+                ids = np.concatenate([ids, block.image_ids])
+                scores = np.concatenate([scores, near])
+                best = _best(scores, count)
+                ids, scores = ids[best], scores[best]
+        return self._named(ids.tolist(), scores.tolist())
 
     def _named(self, ids: list[int], scores: list[float]) -> list[Similar]:
         chosen = (
@@ -231,28 +245,35 @@ class Embeddings:
             if one in names
         ]
 
-    def _vectors(self, connection: sa.Connection, model: sa.Row[Any]) -> _Kept:
+    def _blocks(self, connection: sa.Connection, model: sa.Row[Any]) -> Iterator[_Block]:
         """All vectors of a model, from memory if nothing has changed."""
-        import numpy as np  # noqa: PLC0415 - only where vectors are
-
         with self._lock:
             kept = self._kept.get(model.id)
             if kept is not None and kept.version == model.version:
                 self._kept.move_to_end(model.id)
-                return kept
-        ids: list[int] = []
-        blocks: list[Vectors] = []
-        for some, content in _blocks(connection, model.id):
-            ids += some
-            blocks.append(np.frombuffer(content, "<f4").reshape(-1, model.dimension))
-        vectors = np.concatenate(blocks) if blocks else np.zeros((0, model.dimension), np.float32)
-        kept = _Kept(model.version, np.array(ids, np.int64), vectors)
+            else:
+                kept = None
+        if kept is not None:
+            yield from kept.blocks
+            return
+        blocks: list[_Block] = []
+        nbytes = 0
+        for block in _read(connection, model):
+            nbytes += block.vectors.nbytes + block.squares.nbytes + block.image_ids.nbytes
+            if nbytes <= CACHE_BYTES:
+                blocks.append(block)
+            else:
+                blocks.clear()
+            yield block
+        if nbytes <= CACHE_BYTES:
+            self._keep(model.id, _Kept(model.version, blocks, nbytes))
+
+    def _keep(self, model_id: int, fresh: _Kept) -> None:
         with self._lock:
-            self._kept[model.id] = kept
-            self._kept.move_to_end(model.id)
-            while len(self._kept) > 1 and _size(self._kept) > CACHE_BYTES:
+            self._kept[model_id] = fresh
+            self._kept.move_to_end(model_id)
+            while sum(each.nbytes for each in self._kept.values()) > CACHE_BYTES:
                 self._kept.popitem(last=False)
-        return kept
 
 
 def _find_model(connection: sa.Connection, name: str) -> sa.Row[Any]:
@@ -263,38 +284,54 @@ def _find_model(connection: sa.Connection, name: str) -> sa.Row[Any]:
     return row
 
 
-def _blocks(connection: sa.Connection, model_id: int) -> Iterator[tuple[list[int], bytes]]:
+def _vector_of(
+    connection: sa.Connection, model: sa.Row[Any], image_id: int | None, name: str
+) -> Vectors:
+    import numpy as np  # noqa: PLC0415 - only where vectors are
+
+    chosen = sa.select(embedding.c.vector).where(
+        embedding.c.model_id == model.id, embedding.c.image_id == image_id
+    )
+    found = connection.execute(chosen).scalar_one_or_none()
+    if found is None:
+        raise NotFound(f"there is no vector of {name!r} by {model.name!r}", status=404)
+    return np.frombuffer(found, "<f4")
+
+
+def _read(connection: sa.Connection, model: sa.Row[Any]) -> Iterator[_Block]:
+    import numpy as np  # noqa: PLC0415 - only where vectors are
+
     last = 0
     while True:
         rows = connection.execute(
             sa.select(embedding.c.image_id, embedding.c.vector)
-            .where(embedding.c.model_id == model_id, embedding.c.image_id > last)
+            .where(embedding.c.model_id == model.id, embedding.c.image_id > last)
             .order_by(embedding.c.image_id)
             .limit(BLOCK_ROWS)
         ).all()
         if not rows:
             return
-        yield [row.image_id for row in rows], b"".join(row.vector for row in rows)
+        packed = b"".join(row.vector for row in rows)
+        vectors = np.frombuffer(packed, "<f4").reshape(-1, model.dimension)
+        squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
+        yield _Block(np.array([row.image_id for row in rows], np.int64), vectors, squares)
         last = rows[-1].image_id
 
 
-def _size(kept: Mapping[int, _Kept]) -> int:
-    return sum(each.vectors.nbytes for each in kept.values())
-
-
-def _scores(vectors: Vectors, wanted: Vectors, metric: Metric) -> NDArray[np.float64]:
+def _scores(block: _Block, wanted: Vectors, metric: Metric) -> NDArray[np.float64]:
     """Higher is nearer. A vector of zeros has no direction and is at right angles to all."""
     import numpy as np  # noqa: PLC0415 - only where vectors are
 
-    products: NDArray[np.float64] = (vectors @ wanted).astype(np.float64)
+    products: NDArray[np.float64] = (block.vectors @ wanted).astype(np.float64)
     if metric == "dot":
         return products
-    squares = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
     own = float(np.dot(wanted.astype(np.float64), wanted.astype(np.float64)))
     if metric == "l2":
-        distances: NDArray[np.float64] = np.sqrt(np.maximum(squares - 2 * products + own, 0.0))
+        distances: NDArray[np.float64] = np.sqrt(
+            np.maximum(block.squares - 2 * products + own, 0.0)
+        )
         return -distances
-    lengths = np.sqrt(squares * own)
+    lengths = np.sqrt(block.squares * own)
     cosines: NDArray[np.float64] = np.zeros_like(products)
     np.divide(products, lengths, out=cosines, where=lengths > 0)
     return cosines
@@ -307,7 +344,7 @@ def _best(scores: NDArray[np.float64], count: int) -> NDArray[np.int64]:
     count = min(count, usable)
     if not count:
         return np.zeros(0, np.int64)
-    # A few more than wanted, so that of equals the first ones are chosen, whatever the partition does.
+    # All that are as near as the last one, so that of equals the first ones are chosen.
     edge = np.partition(scores, len(scores) - count)[len(scores) - count]
     candidates = np.flatnonzero(scores >= edge)
     order = np.lexsort((candidates, -scores[candidates]))

@@ -85,7 +85,8 @@ class EvaluationData:
             row = _row(connection, evaluation_id)
             settings = _settings(row)
             source = _source(connection, row, settings)
-            sizes = _uses_sizes(connection, source)
+            # Lines and outlines are measured as far as they are inside the image.
+            sizes = settings.geometry != "rectangle" or _uses_sizes(connection, source)
             state = evaluation_state(connection, row, settings.slices, uses_sizes=sizes)
             counted = connection.execute(_counts(source)).all()
             total = sum(one.truths + one.annotations for one in counted)

@@ -1,7 +1,7 @@
 """Whether what an evaluation was computed from is still there: a fingerprint of all of it.
 
 Each change of an operation's sets in a collection gives it another state (see `counters`). Metadata of
-images go in where tables over them are asked for, their sizes where coordinates are fractions of these.
+images go in where tables over them are asked for, their sizes where these matter.
 A version of a dataset has sets that never change.
 """
 
@@ -15,13 +15,12 @@ import sqlalchemy as sa
 
 from layernext.model import METHOD
 from layernext.stack.store.schema import (
-    annotation_set,
     image,
     image_field,
     operation,
     operation_collection,
 )
-from layernext.stack.store.schema_datasets import version_item, version_set
+from layernext.stack.store.schema_datasets import version_item
 
 GONE = "gone"
 
@@ -112,12 +111,5 @@ def _metadata(row: Any, slices: Sequence[str]) -> sa.Select[Any]:
 
 
 def _sizes(row: Any) -> sa.Select[Any]:
-    of_sets = (
-        annotation_set.c.collection_id == row.collection_id
-        if row.collection_id is not None
-        else version_set.c.version_id == row.version_id
-    )
-    table = annotation_set if row.collection_id is not None else version_set
-    fractions = sa.select(table.c.image_id).where(of_sets, table.c.normalized)
     columns = (image.c.id, image.c.width, image.c.height)
-    return sa.select(*columns).where(image.c.id.in_(fractions)).order_by(image.c.id)
+    return sa.select(*columns).where(_images(row)).order_by(image.c.id)

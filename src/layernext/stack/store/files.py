@@ -114,6 +114,12 @@ class Files:
         """A collection in the trash comes back; files that are there get the metadata if wanted."""
         mine = (collection.c.id == collection_id) & collection.c.trashed_at.is_not(None)
         connection.execute(sa.update(collection).where(mine).values(trashed_at=None))
+        if request.storage_prefix is not None:
+            # It was named by annotations that came before its files: to them it is new.
+            has_files = (image.c.collection_id == collection.c.id) & image.c.has_file
+            is_new = (collection.c.id == collection_id) & collection.c.storage_prefix.is_(None)
+            prefixed = sa.update(collection).where(is_new, ~sa.exists().where(has_files))
+            connection.execute(prefixed.values(storage_prefix=request.storage_prefix))
         if not request.is_override or not request.fields:
             return
         for start in range(0, len(request.names), images.CHUNK):
@@ -468,6 +474,7 @@ class Files:
         stored: list[StoredFile] = []
         values, wanted = [], {}
         replaced: list[str] = []
+        owners: dict[str, tuple[int, int]] = {}
         taken: set[int] = set()
         for file, row in zip(new, rows, strict=True):
             old = there[row.id]
@@ -486,19 +493,22 @@ class Files:
             replaced += [path for path in (old.object_path, old.thumbnail_path) if path]
             stored.append(StoredFile(row.id, is_new=True, checksum=file.checksum))
             wanted[row.id] = file.fields
+            path = old.storage_path or f"{folder}/{file.name}"
+            owners[path] = (row.id, collection_id)
             values.append(
                 {
                     "changed": row.id,
                     "new_path": file.object_path,
                     "new_size": file.size,
                     "new_checksum": file.checksum,
-                    "new_storage_path": old.storage_path or f"{folder}/{file.name}",
+                    "new_storage_path": path,
                 }
             )
         if values:
             connection.execute(_having_file(now), values)
             fields.merge_into_images(self._database, connection, wanted)
             drop(self._database, connection, replaced)
+            collections.claim_paths(self._database, connection, owners)
         return stored
 
     @staticmethod
@@ -552,8 +562,16 @@ class Files:
             }
             for row_id, (file, look) in sorted(results.items())
         ]
-        with self._database.write() as connection:
+        # Annotations by their path may have come while the files did, where neither saw the other.
+        places = sa.select(image.c.id, image.c.storage_path, image.c.collection_id)
+
+        def work(connection: sa.Connection) -> None:
             connection.execute(statement, values)
+            found = connection.execute(places.where(image.c.id.in_(results)))
+            owners = {row.storage_path: (row.id, row.collection_id) for row in found}
+            collections.claim_paths(self._database, connection, owners)
+
+        self._database.write_again(work)
 
     # -- finding ----------------------------------------------------------------------------
 
@@ -579,7 +597,7 @@ class Files:
         with self._database.read() as connection:
             row_id = images.find_by_unique_name(connection, name)
             if row_id is None:
-                row_id = images.find_by_storage_path(connection, name)
+                row_id = images.find_by_storage_paths(connection, [name]).get(name)
         return None if row_id is None else self.find(row_id)
 
     def find_many(self, image_ids: Sequence[int]) -> dict[int, FileRow]:

@@ -152,21 +152,34 @@ def _candidates(connection: sa.Connection, keys: Sequence[ImageKey]) -> dict[Ima
 
 def find_by_unique_name(connection: sa.Connection, name: str) -> int | None:
     """The row id of the image, video or other file with this unique name."""
-    found = _by_object_key(connection, [ImageKey("unique_name", name)])
-    for row in found.values():
-        return row.id
-    known = _known_prefixes(connection, [name], any_kind=True)
-    fitting = [prefix for prefix in _prefixes(name) if prefix in known]
-    fitting.sort(key=lambda prefix: (known[prefix][1], -len(prefix)))
-    places = [(known[prefix][0], collections.remainder(name, prefix), "") for prefix in fitting]
-    there = _rows_at(connection, set(places))
-    return next((there[place].id for place in places if place in there), None)
+    return find_by_unique_names(connection, [name]).get(name)
 
 
-def find_by_storage_path(connection: sa.Connection, path: str) -> int | None:
-    """The row id of what lies at this path in the default bucket."""
-    found = _by_storage_path(connection, [ImageKey("storage_path", path)])
-    return next((row.id for row in found.values()), None)
+def find_by_unique_names(connection: sa.Connection, names: Sequence[str]) -> dict[str, int]:
+    """Row ids by unique name; names that nothing has are left out."""
+    keys = [ImageKey("unique_name", name) for name in names]
+    found = {key.name: row.id for key, row in _by_object_key(connection, keys).items()}
+    rest = [name for name in names if name not in found]
+    known = _known_prefixes(connection, rest, any_kind=True)
+    places: dict[str, list[Place]] = {}
+    for name in rest:
+        fitting = [prefix for prefix in _prefixes(name) if prefix in known]
+        fitting.sort(key=lambda prefix: (known[prefix][1], -len(prefix)))
+        places[name] = [
+            (known[prefix][0], collections.remainder(name, prefix), "") for prefix in fitting
+        ]
+    there = _rows_at(connection, {place for some in places.values() for place in some})
+    for name, some in places.items():
+        row_id = next((there[place].id for place in some if place in there), None)
+        if row_id is not None:
+            found[name] = row_id
+    return found
+
+
+def find_by_storage_paths(connection: sa.Connection, paths: Sequence[str]) -> dict[str, int]:
+    """Row ids by path in the default bucket; paths where nothing lies are left out."""
+    keys = [ImageKey("storage_path", path) for path in paths]
+    return {key.name: row.id for key, row in _by_storage_path(connection, keys).items()}
 
 
 def _prefixes(key: str) -> Iterator[str]:

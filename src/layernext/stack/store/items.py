@@ -31,6 +31,7 @@ from layernext.stack.store.schema import (
     operation,
     selection_item,
 )
+from layernext.stack.store.schema_datasets import version_item
 from layernext.stack.store.schema_evaluations import image_tally
 from layernext.stack.store.schema_files import file_item, file_upload
 from layernext.stack.store.selections import Selections
@@ -38,6 +39,8 @@ from layernext.stack.store.set_index import SetIndex
 from layernext.stack.store.storable import is_storable
 
 CHUNK = 5_000
+QUERY_SECONDS = 30.0
+"""What one statement of a query may take."""
 
 SortField = Literal["modified", "created", "name", "size", "id"]
 
@@ -52,6 +55,7 @@ class ItemFilter(Struct, frozen=True, kw_only=True):
         annotated: ``raw``, ``machine``, ``human``; any of them; empty does not restrict.
         from_date, to_date: when they were uploaded, ends included: days or times, UTC.
         has_file: only those with a file, or only those without.
+        is_in_dataset: only those that are in a version of a dataset.
     """
 
     query: str = ""
@@ -61,6 +65,7 @@ class ItemFilter(Struct, frozen=True, kw_only=True):
     from_date: str | None = None
     to_date: str | None = None
     has_file: bool | None = None
+    is_in_dataset: bool = False
 
 
 class ItemRow(Struct, frozen=True, kw_only=True):
@@ -123,7 +128,8 @@ class Items:
         with self._database.read() as connection:
             clause = self._clause(connection, wanted)
             ids = sa.select(image.c.id).where(clause).order_by(*order).offset(offset).limit(limit)
-            found = list(connection.execute(ids).scalars())
+            with self._database.limit(connection, QUERY_SECONDS):
+                found = list(connection.execute(ids).scalars())
             rows = {row.id: row for row in connection.execute(_rows().where(image.c.id.in_(found)))}
         return [_item(rows[one]) for one in found]
 
@@ -151,7 +157,8 @@ class Items:
         with self._database.read() as connection:
             clause = self._clause(connection, wanted) & (image.c.id > after)
             ids = sa.select(image.c.id).where(clause).order_by(image.c.id).limit(limit)
-            found = list(connection.execute(ids).scalars())
+            with self._database.limit(connection, QUERY_SECONDS):
+                found = list(connection.execute(ids).scalars())
             rows = {row.id: row for row in connection.execute(_rows().where(image.c.id.in_(found)))}
         return [_item(rows[one]) for one in found]
 
@@ -200,7 +207,8 @@ class Items:
         with self._database.read() as connection:
             clause = self._clause(connection, wanted)
             chosen = sa.select(sa.func.count()).select_from(image).where(clause)
-            return int(connection.execute(chosen).scalar_one())
+            with self._database.limit(connection, QUERY_SECONDS):
+                return int(connection.execute(chosen).scalar_one())
 
     def find(self, name: str) -> ItemRow | None:
         """The item with this unique name, that is not in the trash."""
@@ -253,6 +261,8 @@ class Items:
             clauses.append(_of_kinds(wanted.kinds))
         if wanted.has_file is not None:
             clauses.append(image.c.has_file.is_(wanted.has_file))
+        if wanted.is_in_dataset:
+            clauses.append(sa.exists().where(version_item.c.image_id == image.c.id))
         if wanted.annotated:
             clauses.append(sa.or_(*(annotated(word) for word in wanted.annotated)))
         if wanted.from_date:
@@ -278,9 +288,17 @@ class Items:
             )
         )
 
-    def select_ids(self, image_ids: Sequence[int], collection_ids: Sequence[int] = ()) -> Selection:
-        """Keep images by their row ids, and collections as wholes, as a selection."""
+    def select_ids(
+        self,
+        image_ids: Sequence[int],
+        collection_ids: Sequence[int] = (),
+        version_ids: Sequence[int] = (),
+    ) -> Selection:
+        """Keep images by their row ids, and collections and dataset versions as wholes."""
+        mine = sa.select(version_item.c.image_id).where(version_item.c.version_id.in_(version_ids))
         chosen = image.c.collection_id.in_(list(collection_ids)) | image.c.id.in_(list(image_ids))
+        if version_ids:
+            chosen |= image.c.id.in_(mine)
         query = sa.select(image.c.id).where(_is_there(), chosen)
         return self._database.write_again(
             lambda connection: self._selections.create(connection, query, tuple(collection_ids))
@@ -332,7 +350,8 @@ class Items:
         with self._database.read() as connection:
             clause = self._clause(connection, wanted, is_trashed=True) & (image.c.id > after)
             ids = sa.select(image.c.id).where(clause).order_by(image.c.id).limit(limit)
-            found = list(connection.execute(ids).scalars())
+            with self._database.limit(connection, QUERY_SECONDS):
+                found = list(connection.execute(ids).scalars())
             rows = {row.id: row for row in connection.execute(_rows().where(image.c.id.in_(found)))}
         return [_item(rows[one]) for one in found]
 
@@ -404,9 +423,9 @@ class Items:
                     for row in connection.execute(chosen)
                     if row.name in set(usable)
                 }
-            find = images.find_by_unique_name if bucket is None else images.find_by_storage_path
-            found = {name: find(connection, name) for name in usable}
-        return {name: one for name, one in found.items() if one is not None}
+            if bucket is None:
+                return images.find_by_unique_names(connection, usable)
+            return images.find_by_storage_paths(connection, usable)
 
     def collection_record(self, collection_id: int) -> dict[str, Any]:
         """What E21 can say of a collection."""

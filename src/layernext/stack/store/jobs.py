@@ -15,6 +15,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from layernext.errors import Conflict
 from layernext.model import Job
 from layernext.stack.store.clock import now_text, text_of
 from layernext.stack.store.database import Database
@@ -24,6 +25,12 @@ from layernext.stack.store.storable import is_storable
 
 LEASE_SECONDS = 60
 MAX_ATTEMPTS = 3
+
+COMPARISON_JOB = "comparison"
+"""Its result is the comparison; there is nothing else to keep."""
+
+CANCELLABLE = ("evaluation", COMPARISON_JOB)
+"""Kinds of jobs whose end before time leaves everything as it was. No client's own job has such a kind."""
 
 SUBJECTS = ("evaluation", "version")
 """Fields of a payload that say what a job works on."""
@@ -71,6 +78,22 @@ class Jobs:
         }
         connection.execute(sa.insert(job).values(values))
         return public_id
+
+    def ensure(self, kind: str, name: str, payload: Mapping[str, Any]) -> Job:
+        """The newest job of this kind and payload that has not failed, queued if there is none."""
+        text = msgspec.json.encode(payload).decode()
+        same = sa.select(job).where(
+            job.c.kind == kind, job.c.payload == text, job.c.status != "failed"
+        )
+
+        def work(connection: sa.Connection) -> Job:
+            row = connection.execute(same.order_by(job.c.id.desc()).limit(1)).one_or_none()
+            if row is None:
+                made = self.create_in(connection, kind, name, payload)
+                row = connection.execute(sa.select(job).where(job.c.public_id == made)).one()
+            return _job(row)
+
+        return self._database.write_again(work)
 
     def ensure_queued(self, kind: str, name: str) -> None:
         """Queue a job that has no payload, unless one like it waits already."""
@@ -205,6 +228,24 @@ class Jobs:
         ended = {"status": "failed", "message": why, "updated_at": now_text()}
         connection.execute(sa.update(job).where(mine).values(ended))
 
+    def cancel(self, public_id: str, who: str) -> Job | None:
+        """End a job that can be cancelled; None if there is no such job.
+
+        Raises:
+            Conflict: it has ended, or it is of a kind that others rely on.
+        """
+        found = self.find(public_id)
+        if found is None:
+            return None
+        if not found.can_cancel:
+            has_ended = found.status in {"completed", "failed"}
+            why = "the job has ended" if has_ended else "a job of this kind cannot be cancelled"
+            raise Conflict(why, status=409)
+        self._database.write_again(
+            lambda connection: self.cancel_in(connection, [public_id], f"cancelled by {who}")
+        )
+        return self.find(public_id)
+
     def give_back(self, owner: str) -> None:
         """Queue again what `owner` works at: it stops before the end."""
         mine = (job.c.owner == owner) & (job.c.status == "in_progress")
@@ -230,6 +271,12 @@ class Jobs:
         found: dict[str, Any] | None = None if row is None else msgspec.json.decode(row.result)
         return found
 
+    def payload(self, public_id: str) -> dict[str, Any] | None:
+        """What a job was asked to do; None if there is no such job."""
+        row = self._find(public_id)
+        found: dict[str, Any] | None = None if row is None else msgspec.json.decode(row.payload)
+        return found
+
     def _find(self, public_id: str) -> sa.Row[Any] | None:
         if not is_storable(public_id):
             return None
@@ -249,5 +296,6 @@ def _job(row: sa.Row[Any]) -> Job:
         created_at=row.created_at,
         updated_at=row.updated_at,
         kind=row.kind,
+        can_cancel=row.kind in CANCELLABLE and row.status in {"queued", "in_progress"},
         about={name: payload[name] for name in SUBJECTS if isinstance(payload.get(name), str)},
     )

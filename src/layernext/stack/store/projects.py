@@ -275,6 +275,19 @@ class Projects:
             rows = connection.execute(chosen).all()
             return [_project(connection, row) for row in rows]
 
+    def has_many_places(self, project_ids: Sequence[str]) -> bool:
+        """Whether the images of some projects are of more than one collection."""
+        places = (
+            sa.select(image.c.collection_id)
+            .join(project_image, project_image.c.image_id == image.c.id)
+            .join(project, project.c.id == project_image.c.project_id)
+            .where(project.c.public_id.in_([one for one in project_ids if is_storable(one)]))
+            .distinct()
+            .limit(2)
+        )
+        with self._database.read() as connection:
+            return len(connection.execute(places).all()) > 1
+
     def list_tasks(self, project_id: str) -> list[TaskRow]:
         """The tasks of a project, by number.
 

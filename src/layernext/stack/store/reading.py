@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from layernext.model import Mode
 from layernext.stack.store import content
 from layernext.stack.store.database import Database
-from layernext.stack.store.records import StoredSet
+from layernext.stack.store.records import ImageSets, StoredSet
 from layernext.stack.store.schema import (
     GEOMETRIES_BY_CODE,
     annotation_set,
@@ -146,7 +146,7 @@ def image_page(
     after_image: int,
     limit: int,
     with_files: bool,
-) -> tuple[list[tuple[int, str, list[StoredSet]]], bool]:
+) -> tuple[list[ImageSets], bool]:
     """The next images that have sets, each with all of them (E42), and whether more follow.
 
     With `with_files` also those that only have a file.
@@ -161,18 +161,21 @@ def image_page(
         is_wanted: sa.ColumnElement[bool] = has_sets.exists()
         if with_files:
             is_wanted |= image.c.has_file
-        chosen = sa.select(image.c.id, image.c.name).where(
+        chosen = sa.select(image.c.id, image.c.name, image.c.width, image.c.height).where(
             image.c.id > after_image,
             image.c.collection_id + 0 == collection_id,
             image.c.trashed_at.is_(None),
             is_wanted,
         )
         rows = connection.execute(chosen.order_by(image.c.id).limit(limit + 1)).all()
-        pages: dict[int, tuple[int, str, list[StoredSet]]] = {
-            row.id: (row.id, row.name, []) for row in rows[:limit]
+        pages = {
+            row.id: ImageSets(
+                row.id, row.name, (row.width, row.height) if row.width and row.height else None, []
+            )
+            for row in rows[:limit]
         }
         for row in _fetch(connection, annotation_set.c.image_id.in_(list(pages)) & of_runs):
-            pages[row.image_id][2].append(_stored_set(row, operations[row.operation_id]))
+            pages[row.image_id].sets.append(_stored_set(row, operations[row.operation_id]))
         return list(pages.values()), len(rows) > limit
 
 

@@ -140,6 +140,15 @@ class FileItem(Struct, frozen=True, kw_only=True):
     fields: dict[str, Any]
 
 
+class ImageSets(Struct, frozen=True):
+    """An image with its annotation sets; `size` is its width and height, once they are known."""
+
+    id: int
+    name: str
+    size: tuple[int, int] | None
+    sets: list[StoredSet]
+
+
 class ItemPart(Struct, frozen=True):
     """A part of a file that is durable; `checksum` is SHA-256 in hexadecimal."""
 

@@ -52,6 +52,15 @@ setting = Table(
     Column("value", Text, nullable=False),
 )
 
+# Metadata fields and tags; in strict mode there are no others.
+declared_name = Table(
+    "declared_name",
+    metadata,
+    # `field` or `tag`.
+    Column("kind", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+)
+
 api_key = Table(
     "api_key",
     metadata,

@@ -1,7 +1,7 @@
 """Selections: the images that somebody chose, as they were at that moment, kept for some hours.
 
-A selection is a snapshot: what is uploaded later is not in it. `SELECTION_HOURS` after it was made it is
-forgotten, with the next one that is made.
+A selection is a snapshot: what is uploaded later is not in it. `SELECTION_HOURS` after it was made it cannot
+be found any more; it is forgotten with the next one that is made, or when the stack tidies up.
 """
 
 from __future__ import annotations
@@ -85,6 +85,10 @@ class Selections:
             )
         ids = msgspec.json.decode(row.collection_ids, type=tuple[int, ...])
         return Selection(row.id, row.public_id, row.item_count, ids)
+
+    def forget_expired(self) -> None:
+        """Remove those whose time is over."""
+        self._database.write_again(_forget_expired)
 
     def iter_image_ids(self, row_id: int) -> Iterator[list[int]]:
         """Row ids of the selection's images, ascending, some thousands at a time."""

@@ -18,6 +18,7 @@ from layernext.model import Collection, Job, Label, Mode, ModelRun
 from layernext.stack.store import collections, keys, reading, sets, uploads
 from layernext.stack.store.database import Database
 from layernext.stack.store.datasets import Datasets
+from layernext.stack.store.declared import DeclaredNames
 from layernext.stack.store.dropped import DroppedObjects
 from layernext.stack.store.embeddings import Embeddings
 from layernext.stack.store.evaluations import Evaluations
@@ -32,6 +33,7 @@ from layernext.stack.store.projects import Projects
 from layernext.stack.store.purge import Purge
 from layernext.stack.store.records import (
     CollectionRow,
+    ImageSets,
     Key,
     LabelGroup,
     LabelRef,
@@ -64,6 +66,7 @@ class Store:
         file_listing: the files of a collection, page by page.
         embeddings: vectors of images.
         items: images and other files, by query.
+        declared: metadata fields and tags.
         purge: what goes for good.
         dropped: objects that are to be deleted.
         datasets: frozen selections, divided into splits.
@@ -87,6 +90,7 @@ class Store:
         self.items = Items(database, self.selections, index)
         self.purge = Purge(database, self.items)
         self.dropped = DroppedObjects(database)
+        self.declared = DeclaredNames(database)
         self.datasets = Datasets(database)
         self.projects = Projects(database)
         self.evaluations = Evaluations(database)
@@ -445,8 +449,8 @@ class Store:
         after_image: int,
         limit: int,
         with_files: bool = False,
-    ) -> tuple[list[tuple[int, str, list[StoredSet]]], bool]:
-        """Images that have sets, as (row id, name, sets), and whether more follow (E42).
+    ) -> tuple[list[ImageSets], bool]:
+        """Images that have sets, and whether more follow (E42).
 
         With `with_files` also those that only have a file.
         """

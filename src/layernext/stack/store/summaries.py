@@ -16,6 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 STEPS = 10_000
+BELOW_0 = 0xFFFD
+ABOVE_1 = 0xFFFE
+"""Published clients can send such confidences, and they are kept."""
 NO_CONFIDENCE = 0xFFFF
 CODE_BYTES = 2
 
@@ -27,20 +30,24 @@ def confidence_codes(confidences: Sequence[float | None]) -> NDArray[np.uint16]:
     """The code of each confidence.
 
     Args:
-        confidences: each 0 to 1, or None.
+        confidences: most often 0 to 1; or None.
 
     Returns:
         (N,): twice the confidence in 1/10,000 if it is a whole number of them; else one more than
-        twice the whole number below it; `NO_CONFIDENCE` for None.
+        twice the whole number below it; `BELOW_0`, `ABOVE_1`, and `NO_CONFIDENCE` for None.
     """
     values = np.array(confidences, dtype=np.float64)
     is_known = ~np.isnan(values)
     values[~is_known] = 0.0
+    is_low, is_high = values < 0, values > 1
+    values = np.clip(values, 0.0, 1.0)
     below = np.floor(values * STEPS)
     # The product may have been rounded over a step, or not quite up to it.
     below -= below / STEPS > values
     below += (below + 1) / STEPS <= values
     codes = 2 * below + (below / STEPS != values)
+    codes[is_low] = BELOW_0
+    codes[is_high] = ABOVE_1
     codes[~is_known] = NO_CONFIDENCE
     found: NDArray[np.uint16] = codes.astype("<u2")
     return found

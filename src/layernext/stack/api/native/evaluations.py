@@ -230,6 +230,39 @@ async def get_result(request: Call) -> Response[bytes]:
 
 
 @operation(
+    "GET",
+    f"{_ONE}/report",
+    Operation(
+        summary="Read an evaluation as a report",
+        tag="Evaluations",
+        role="read",
+        path=_EVALUATION,
+        answer=bytes,
+        is_binary=True,
+        errors=(400, 404, 409),
+    ),
+)
+async def get_report(request: Call) -> Response[bytes]:
+    """The numbers and tables as Markdown, to be kept as a file."""
+    services, evaluation_id = services_of(request), read_path(request, "evaluation_id")
+
+    def work() -> bytes:
+        info, raw = services.store.evaluations.result(evaluation_id)
+        found = msgspec.json.decode(raw, type=Evaluation)
+        place = info.dataset if info.collection is None else info.collection
+        about = f"{info.run} against {info.ground_truth} in {place}, {info.computed_at}"
+        if info.stale_because is not None:
+            about += f"; out of date: {info.stale_because}"
+        # Names are data: no line break of theirs begins a line of the report.
+        return f"{' '.join(about.split())}\n\n{found.to_markdown()}".encode()
+
+    headers = {"Content-Disposition": f'attachment; filename="evaluation-{evaluation_id}.md"'}
+    return Response(
+        await services.call(work), media_type="text/markdown; charset=utf-8", headers=headers
+    )
+
+
+@operation(
     "DELETE",
     _ONE,
     Operation(
@@ -341,6 +374,7 @@ ROUTES = [
     evaluate,
     get_evaluation,
     get_result,
+    get_report,
     delete_evaluation,
     list_tallies,
     list_confusion,

@@ -195,6 +195,27 @@ async def get_job(request: Call) -> Response[bytes]:
 
 
 @operation(
+    "POST",
+    f"{JOBS_PATH}/{{job_id:str}}/cancel",
+    Operation(
+        summary="Cancel a job",
+        tag="Jobs",
+        role="write",
+        path=(Parameter("job_id", "The `id` of the job."),),
+        answer=Job,
+        errors=(400, 404, 409),
+    ),
+)
+async def cancel_job(request: Call) -> Response[bytes]:
+    """Ends a job of which `can_cancel` is true; what was there before it stays as it was."""
+    services, job_id = services_of(request), read_path(request, "job_id")
+    job = await services.call(services.store.jobs.cancel, job_id, request.auth.name)
+    if job is None:
+        raise NotFound(f"there is no job {job_id[:600]!r}", status=404)
+    return answer(job)
+
+
+@operation(
     "GET",
     JOBS_PATH,
     Operation(
@@ -219,4 +240,13 @@ async def list_jobs(request: Call) -> Response[bytes]:
     return answer(PageOf(items, None if following is None else str(following)))
 
 
-ROUTES = [list_jobs, describe, list_collections, create_collection, list_runs, list_labels, get_job]
+ROUTES = [
+    list_jobs,
+    describe,
+    list_collections,
+    create_collection,
+    list_runs,
+    list_labels,
+    get_job,
+    cancel_job,
+]

@@ -13,6 +13,7 @@ from litestar import Response
 from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from layernext.errors import DataError, InvalidRequest, Problem
+from layernext.formats import in_pixels
 from layernext.model import Mode, decode_trusted
 from layernext.stack.api.messages import (
     Call,
@@ -25,7 +26,7 @@ from layernext.stack.api.messages import (
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.services import services_of
 from layernext.stack.api.transfer import download_url
-from layernext.stack.store import CollectionRow, Store, StoredSet
+from layernext.stack.store import CollectionRow, ImageSets, Store, StoredSet
 from layernext.wire.published import CLIENT, DELETE_ANNOTATIONS_PATH, OPERATION_MODES, PAGE_SIZE
 
 MAX_PAGE_SIZE = 1_000
@@ -44,8 +45,8 @@ _NOT_IN_DIRECTORY = re.compile(r"[^\w. -]")
 _NOT_IN_FILE = re.compile(r'[\x00-\x1f\x7f<>:"|?*\\]')
 _MAX_DIRECTORY_LENGTH = 120
 
-Image: TypeAlias = tuple[int, str, list[StoredSet]]
-"""Row id, name, and annotation sets."""
+ImageSize: TypeAlias = "tuple[int, int] | None"
+"""Width and height in pixels; None while they are not known."""
 
 AnnotationType = Literal["all", "human", "machine"]
 _MODES: dict[AnnotationType, Mode | None] = {"all": None, "human": "human", "machine": "machine"}
@@ -207,7 +208,7 @@ async def annotation_page(request: Call) -> Response[bytes]:
 
     def work() -> PageAnswer:
         images, has_more = _images(services.store, places, found, download, query.page_no)
-        files = services.store.file_listing.find_many([row_id for row_id, *_ in images])
+        files = services.store.file_listing.find_many([each.id for each in images])
         urls = {row_id: download_url(request, file) for row_id, file in files.items()}
         return _page(found, images, urls, has_more)
 
@@ -236,12 +237,12 @@ def _run_names(text: str) -> list[str]:
 
 def _images(
     store: Store, places: PagePlaces, found: CollectionRow, download: Download, page_no: int
-) -> tuple[list[Image], bool]:
+) -> tuple[list[ImageSets], bool]:
     """The images of a page, and whether there is another page."""
     number, after_image = places.find(download, page_no)
     skipped = (page_no - number) * download.page_size
 
-    def read(limit: int) -> tuple[list[Image], bool]:
+    def read(limit: int) -> tuple[list[ImageSets], bool]:
         return store.image_page(
             found.row_id,
             runs=download.runs,
@@ -252,23 +253,25 @@ def _images(
             with_files=not download.runs and download.mode is None,
         )
 
-    images: list[Image] = []
+    images: list[ImageSets] = []
     has_more = True
     while skipped and has_more:
         images, has_more = read(min(skipped, MAX_PAGE_SIZE))
         skipped -= len(images)
-        after_image = images[-1][0] if images else after_image
+        after_image = images[-1].id if images else after_image
     images, has_more = read(download.page_size) if has_more else ([], False)
     if has_more:
-        places.remember(download, page_no + 1, images[-1][0])
+        places.remember(download, page_no + 1, images[-1].id)
     return images, has_more
 
 
 def _page(
-    found: CollectionRow, images: list[Image], urls: dict[int, str], has_more: bool
+    found: CollectionRow, images: list[ImageSets], urls: dict[int, str], has_more: bool
 ) -> PageAnswer:
     resources = [
-        entry for row_id, name, sets in images for entry in _resources(name, sets, urls.get(row_id))
+        entry
+        for image in images
+        for entry in _resources(image.name, image.sets, urls.get(image.id), image.size)
     ]
     folders = {entry.file_download_folder_location for entry in resources}
     return PageAnswer(
@@ -289,23 +292,32 @@ def _with_parents(folders: Iterable[str]) -> Iterator[str]:
         yield from ("/".join(parts[:count]) for count in range(1, len(parts) + 1))
 
 
-def raw_images(name: str, sets: list[StoredSet]) -> list[RawImage]:
-    """One entry for the image; two if some of its sets are normalized and some are not."""
+def raw_images(name: str, sets: list[StoredSet], size: ImageSize = None) -> list[RawImage]:
+    """One entry for the image; two if some of its sets are normalized and some are not.
+
+    Args:
+        name: of the image.
+        sets: of the image.
+        size: its width and height, if they are known: then all is in pixels. Who wants what was
+            uploaded, to the digit, asks by the native protocol.
+    """
     entries = []
     for is_normalized in (False, True):
-        chosen = [one for one in sets if one.normalized is is_normalized]
+        chosen = [one for one in sets if (one.normalized and size is None) is is_normalized]
         if chosen:
-            parts = [_annotations_v2(one) for one in chosen]
+            parts = [_annotations_v2(one, size) for one in chosen]
             joined = b",".join(part for part, _ in parts if part)
             bucket = next((bucket for _, bucket in parts if bucket is not None), None)
             entries.append(RawImage(name, Raw(b"[" + joined + b"]"), bucket, is_normalized))
     return entries
 
 
-def _resources(name: str, sets: list[StoredSet], url: str | None) -> list[Resource]:
+def _resources(
+    name: str, sets: list[StoredSet], url: str | None, size: ImageSize
+) -> list[Resource]:
     """The image's entries, the first of them with its file."""
     folder, file_name = _place(name)
-    entries: list[RawImage | UnsetType] = [*raw_images(name, sets)]
+    entries: list[RawImage | UnsetType] = [*raw_images(name, sets, size)]
     return [
         Resource(
             file_name=file_name,
@@ -332,8 +344,11 @@ class _Parts(Struct, rename="camel"):
 _read_parts = msgspec.json.Decoder(_Parts).decode
 
 
-def _annotations_v2(one: StoredSet) -> tuple[bytes, str | None]:
+def _annotations_v2(one: StoredSet, size: ImageSize) -> tuple[bytes, str | None]:
     """The annotations of a set as JSON without the brackets, and its bucket."""
+    if one.normalized and size is not None:
+        image = msgspec.structs.replace(decode_trusted(one.raw, one.geometry), normalized=True)
+        return msgspec.json.encode(in_pixels(image, *size))[1:-1], image.storage_name
     if one.geometry is None:
         # Form v2 goes out as it came in.
         parts = _read_parts(one.raw)

@@ -219,7 +219,7 @@ class CreateCollectionAnswer(Struct, frozen=True, rename="camel", kw_only=True):
         role="write",
         body=CreateCollectionRequest,
         answer=CreateCollectionAnswer,
-        errors=(400, 413, 422),
+        errors=(400, 406, 413, 422),
     ),
 )
 async def create_collection(request: Call) -> Response[bytes]:
@@ -228,6 +228,7 @@ async def create_collection(request: Call) -> Response[bytes]:
     name = wanted.collection_name.rstrip("/")
     check_name(name, "collectionName", "a collection")
     fields = check_fields(wanted.custom_meta_object or {}, "customMetaObject")
+    await services.call(services.check_metadata, [fields])
     store = services.store
 
     def work() -> str:

@@ -196,7 +196,7 @@ class DownloadUrlAnswer(Struct, frozen=True, rename="camel", kw_only=True):
         role="write",
         body=OpenFilesRequest,
         answer=OpenFilesAnswer,
-        errors=(400, 413, 422),
+        errors=(400, 406, 413, 422),
     ),
 )
 async def open_files(request: Call) -> Response[bytes]:
@@ -212,6 +212,7 @@ async def open_files(request: Call) -> Response[bytes]:
     services = services_of(request)
     # `file_upload` of the published clients sends an empty text for no metadata.
     fields = check_fields(wanted.meta_data_object or {}, "metaDataObject")
+    await services.call(services.check_metadata, [fields])
     upload_id, collection_id = await services.call(
         services.store.files.open_upload,
         FileUploadRequest(

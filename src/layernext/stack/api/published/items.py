@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from litestar import Response
 from msgspec import Meta, Struct, field
+from msgspec.structs import replace
 
 from layernext.errors import DataError, NotFound, Problem
 from layernext.stack.api.messages import (
@@ -38,7 +39,7 @@ _TAG = "Published protocol"
 
 DATASET = 3
 _WORDS = {code: word for word, code in ANNOTATION_TYPES.items()}
-_KINDS: dict[int, tuple[int, ...]] = {1: (4,), 2: (5,), 6: (7,), 4: (4,), 5: (5,), 7: (7,)}
+_KINDS: dict[int, tuple[int, ...]] = {1: (4,), 2: (5,), 3: (5,), 6: (7,), 4: (4,), 5: (5,), 7: (7,)}
 """An object type to the kind of collection it is in, or is."""
 
 _SORT: dict[int, SortField] = {1: "modified", 2: "created", 3: "name", 4: "size", 6: "id"}
@@ -172,7 +173,7 @@ def _filter(
     kinds = None
     if code and collection_id is None:
         if code not in _KINDS:
-            raise DataError(Problem("contentType", f"is {code}, must be 1, 2, 4, 5, 6 or 7"))
+            raise DataError(Problem("contentType", f"is {code}, must be 1 to 7"))
         kinds = _KINDS[code]
     for name in ("tags", "labels", "metadata"):
         if getattr(given, name):
@@ -185,6 +186,7 @@ def _filter(
         annotated=tuple(sorted(words)),
         from_date=given.date.from_date,
         to_date=given.date.to_date,
+        is_in_dataset=code == DATASET and collection_id is None,
     )
 
 
@@ -212,8 +214,8 @@ async def select(request: Call) -> Response[bytes]:
             chosen = _filter(wanted.filter_data, wanted.query, place, wanted.content_type)
             made = await services.call(items.select, chosen)
         else:
-            ids, places = await _listed(request, wanted.object_id_list)
-            made = await services.call(items.select_ids, ids, places)
+            ids, places, versions = await _listed(request, wanted.object_id_list)
+            made = await services.call(items.select_ids, ids, places, versions)
     except (DataError, NotFound) as error:
         # Published clients show the text of this answer; of another status they say nothing.
         text = "; ".join(error.lines()) if isinstance(error, DataError) else str(error)
@@ -224,21 +226,29 @@ async def select(request: Call) -> Response[bytes]:
     return answer(SelectionAnswer(is_success=True, selection_tag=made.id, item_count=made.count))
 
 
-async def _listed(request: Call, object_ids: list[str]) -> tuple[list[int], list[int]]:
-    """Row ids of images and of collections."""
+async def _listed(request: Call, object_ids: list[str]) -> tuple[list[int], list[int], list[int]]:
+    """Row ids of images, of collections, and of dataset versions."""
     if not object_ids:
         raise DataError(Problem("objectIdList", "is empty, and isAllSelected is false"))
     ids: list[int] = []
     places: list[int] = []
+    versions: list[int] = []
+    services = services_of(request)
     for number, each in enumerate(object_ids):
         if is_image_id(each):
             ids.append(int(each, 16))
             continue
         found = await look_up_collection(request, each)
-        if found is None:
-            raise DataError(Problem(f"objectIdList[{number}]", f"there is no {each[:100]!r}"))
-        places.append(found.row_id)
-    return ids, places
+        if found is not None:
+            places.append(found.row_id)
+            continue
+        try:
+            version = await services.call(services.store.datasets.get, each)
+        except NotFound as error:
+            problem = Problem(f"objectIdList[{number}]", f"there is no {each[:100]!r}")
+            raise DataError(problem) from error
+        versions.append(version.row_id)
+    return ids, places, versions
 
 
 @operation(
@@ -402,15 +412,7 @@ async def _place(request: Call) -> int:
 async def _wanted(request: Call, place: int | None) -> tuple[ListRequest, ItemFilter]:
     wanted = await read_message(request, ListRequest)
     chosen = _filter(wanted.filter_data, wanted.query, place, wanted.content_type)
-    return wanted, ItemFilter(
-        query=chosen.query,
-        collection_id=chosen.collection_id,
-        kinds=chosen.kinds,
-        annotated=chosen.annotated,
-        from_date=chosen.from_date,
-        to_date=chosen.to_date,
-        has_file=True,
-    )
+    return wanted, replace(chosen, has_file=True)
 
 
 async def _list(request: Call, place: int | None) -> Response[bytes]:

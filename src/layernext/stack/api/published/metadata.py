@@ -21,7 +21,7 @@ from layernext.stack.api.messages import (
 )
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.services import Services, services_of
-from layernext.stack.store import check_fields
+from layernext.stack.store import NameKind, check_fields
 from layernext.wire.published import (
     METADATA_JSON_PATH,
     METADATA_OBJECT_PATH,
@@ -106,7 +106,7 @@ class ValidAnswer(Struct, frozen=True, rename="camel", kw_only=True):
         role="write",
         body=MetadataRequest,
         answer=MetadataAnswer,
-        errors=(400, 404, 408, 413, 415, 422),
+        errors=(400, 404, 406, 408, 413, 415, 422),
     ),
 )
 async def upload_metadata(request: Call) -> Response[bytes]:
@@ -139,6 +139,7 @@ def _apply(services: Services, wanted: MetadataRequest, place: int | None) -> Me
         check_name(entry.file, f"files[{number}].file", "a file")
         fields = check_fields(entry.metadata or {}, f"files[{number}].metadata")
         given[entry.file] = given.get(entry.file, {}) | fields
+    services.check_metadata(given.values())
     items = services.store.items
     bucket = None if place is not None or wanted.job_id else wanted.bucket_name
     rows = items.find_rows(list(given), collection_id=place, upload_id=wanted.job_id, bucket=bucket)
@@ -162,7 +163,7 @@ def _apply(services: Services, wanted: MetadataRequest, place: int | None) -> Me
         role="write",
         body=MetadataObjectRequest,
         answer=MetadataAnswer,
-        errors=(400, 404, 413, 422),
+        errors=(400, 404, 406, 413, 422),
     ),
 )
 async def upload_object(request: Call) -> Response[bytes]:
@@ -173,6 +174,7 @@ async def upload_object(request: Call) -> Response[bytes]:
     if found is None:
         raise NotFound(f"there is no collection {wanted.collection_name[:600]!r}", status=404)
     items = services.store.items
+    await services.call(services.check_metadata, [fields])
     count = await services.ingest(
         lambda: items.merge_collection_fields(
             found.row_id, fields, with_images=wanted.is_apply_to_all_files
@@ -195,9 +197,10 @@ async def upload_object(request: Call) -> Response[bytes]:
     ),
 )
 async def validate_tags(request: Call) -> Response[bytes]:
-    """Any text can be a tag; a tag is made by using it."""
+    """Any text can be a tag, and is made one by using it; in strict mode only a declared one."""
     wanted = await read_message(request, TagsRequest)
     _check_names(wanted.tags, "tags", "a tag")
+    await _check_declared(request, "tag", wanted.tags)
     return answer(ValidAnswer())
 
 
@@ -214,10 +217,17 @@ async def validate_tags(request: Call) -> Response[bytes]:
     ),
 )
 async def validate_fields(request: Call) -> Response[bytes]:
-    """Any name can be a field's; a field is made by using it."""
+    """Any name can be a field's, made by using it; in strict mode only a declared one."""
     wanted = await read_message(request, FieldsRequest)
     _check_names(wanted.fields, "fields", "a metadata field")
+    await _check_declared(request, "field", [each for each in wanted.fields if each != "Tags"])
     return answer(ValidAnswer())
+
+
+async def _check_declared(request: Call, kind: NameKind, names: list[str]) -> None:
+    services = services_of(request)
+    if services.settings.strict_metadata:
+        await services.call(services.store.declared.check_names, kind, names)
 
 
 def _check_names(names: list[Any], where: str, what: str) -> None:

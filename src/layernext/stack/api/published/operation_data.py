@@ -42,13 +42,15 @@ _ERRORS = (400, 404, 408, 409, 413, 415, 422)
 
 
 class OperationDataQuery(Struct, frozen=True, rename="camel"):
-    """How to read the coordinates.
+    """How to read the coordinates, and what the run is for.
 
     Attributes:
         is_normalized: ``True`` if they are fractions of the image's width and height.
+        destination_project_id: 1.x: a project that the model run is attached to, as by E52.
     """
 
     is_normalized: bool = False
+    destination_project_id: str | None = None
 
 
 class OperationDataBody(Struct, frozen=True, rename="camel"):
@@ -133,11 +135,19 @@ async def _update(request: Call) -> Response[bytes]:
     try:
         query = read_query(request, OperationDataQuery)
         async with received(request, services.settings.max_body_bytes) as body:
-            result = await services.ingest(_store, services, path, query.is_normalized, body)
+            project_id = query.destination_project_id
+            if project_id:
+                # Before anything is stored; a run can only be attached once it is there.
+                await services.call(services.store.projects.get, project_id)
+            run, mode, result = await services.ingest(
+                _store, services, path, query.is_normalized, body
+            )
+            if project_id and mode == "machine":
+                await services.call(services.store.projects.attach_runs, project_id, [run])
     except LayerNextError as error:
         request_id = request.scope["state"].get("request_id")
-        run = path["operation_id"][:600]
-        logger.warning("request %s: batch of %r refused: %s", request_id, run, str(error)[:2000])
+        named = path["operation_id"][:600]
+        logger.warning("request %s: batch of %r refused: %s", request_id, named, str(error)[:2000])
         raise
     unmatched = result.unmatched
     return answer(
@@ -154,7 +164,9 @@ async def _update(request: Call) -> Response[bytes]:
     )
 
 
-def _store(services: Services, path: dict[str, str], normalized: bool, body: Body) -> BatchResult:
+def _store(
+    services: Services, path: dict[str, str], normalized: bool, body: Body
+) -> tuple[str, Mode, BatchResult]:
     with body.content(services.settings.max_body_bytes) as content:
         data = decode_message(content, ingest.OperationData)
         run, mode = _operation(path, data)
@@ -172,7 +184,7 @@ def _store(services: Services, path: dict[str, str], normalized: bool, body: Bod
         )
         digest = ingest.body_digest(content)
         with memoryview(data.meta_updates_array) as text:
-            return ingest.write_published_batch(services.store, batch, text, digest)
+            return run, mode, ingest.write_published_batch(services.store, batch, text, digest)
 
 
 def _operation(path: dict[str, str], data: ingest.OperationData) -> tuple[str, Mode]:

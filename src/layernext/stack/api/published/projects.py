@@ -432,12 +432,14 @@ async def project_page(request: Call) -> Response[bytes]:
             offset=query.page_no * query.page_size,
             limit=query.page_size + 1,
         )
+        is_unique = store.projects.has_many_places(projects)
         resources = []
         for project_id, image_id, _ in found[: query.page_size]:
             item = store.items.get(image_id)
             sets = store.sets_of_image(image_id, project_id, "human")
             if item is not None and (sets or not only_annotated):
-                resources += _resources(request, item, sets)
+                name = item.unique_name if is_unique else item.name
+                resources += _resources(request, item, name, sets)
         title = "_".join(row.name or row.id for row in rows[:3]) or "projects"
         return ProjectPage(
             identifier=",".join(projects) or "none",
@@ -454,12 +456,16 @@ async def project_page(request: Call) -> Response[bytes]:
     return answer(ProjectPageAnswer(await services.ingest(page)))
 
 
-def _resources(request: Call, item: ItemRow, sets: list[StoredSet]) -> list[ProjectResource]:
+def _resources(
+    request: Call, item: ItemRow, name: str, sets: list[StoredSet]
+) -> list[ProjectResource]:
+    """Of an image, under a name that no image of another collection has."""
     url = url_of_image(request, item.image_id, item.name) if item.has_file else None
-    raw = raw_images(item.name, sets) or [RawImage(item.name, msgspec.Raw(b"[]"))]
+    size = (item.width, item.height) if item.width and item.height else None
+    raw = raw_images(name, sets, size) or [RawImage(name, msgspec.Raw(b"[]"))]
     return [
         ProjectResource(
-            file_name=item.name.replace("/", "_"),
+            file_name=name.replace("/", "_"),
             file_download_folder_location=DIRECTORY,
             file_url=url,
             is_media_file=True,

@@ -28,6 +28,7 @@ from layernext.stack.store.schema import (
     label,
     operation,
 )
+from layernext.stack.store.schema_datasets import dataset, dataset_version, version_item
 from layernext.stack.store.schema_embeddings import embedding, embedding_model
 from layernext.stack.store.set_index import Int64s, SetIndex
 
@@ -118,6 +119,15 @@ class _Compiler:
                 sa.select(embedding.c.image_id)
                 .join(embedding_model, embedding_model.c.id == embedding.c.model_id)
                 .where(embedding.c.image_id == image.c.id, compare(embedding_model.c.name, node))
+            )
+            return chosen.exists()
+        if name in {"dataset", "dataset.version"}:
+            version = dataset_version.c.public_id if "." in name else dataset.c.name
+            chosen = (
+                sa.select(version_item.c.image_id)
+                .join(dataset_version, dataset_version.c.id == version_item.c.version_id)
+                .join(dataset, dataset.c.id == dataset_version.c.dataset_id)
+                .where(version_item.c.image_id == image.c.id, compare(version, node))
             )
             return chosen.exists()
         if name in {"collection", "unique_name"}:

@@ -45,6 +45,8 @@ _FIELDS = [
     Field("state", "word", ("pending", "ready", "failed")),
     Field("annotated", "word", ("raw", "machine", "human")),
     Field("embedding.model", "text"),
+    Field("dataset", "text"),
+    Field("dataset.version", "text"),
     Field("run", "text", of_set=True),
     Field("ground_truth", "text", of_set=True),
     *(

@@ -90,6 +90,9 @@ def parse_query(text: str) -> Query:
     if not text.strip():
         return Query(None)
     parser = _Parser(text)
+    unfit = _UNFIT.search(text)
+    if unfit:
+        parser.fail(f"U+{ord(unfit.group()):04X} cannot be in a value", unfit.start())
     root = parser.query(0)
     parser.spaces()
     if parser.at < len(text):
@@ -97,6 +100,8 @@ def parse_query(text: str) -> Query:
     return Query(root)
 
 
+# What no database takes as text.
+_UNFIT = re.compile("[\x00\ud800-\udfff]")
 _SPACE = re.compile(r"\s*")
 _WORD = re.compile(r"(and|or|not)(?![\w.])", re.IGNORECASE)
 _FIELD = re.compile(r"\w+(?:\.[\w-]+)*(?:\.\"(?:[^\"\\]|\\.)*\")?")
@@ -254,8 +259,6 @@ class _Parser:
 
     def value(self, field: Field, text: str, at: int, *, is_pattern: bool = False) -> Value:
         """A value as its field compares it."""
-        if "\x00" in text:
-            self.fail("U+0000 cannot be in a value", at)
         if field.kind in {"text", "field"} or is_pattern:
             return text
         if field.kind == "word":

@@ -22,7 +22,7 @@ from layernext.stack.store.query.fields import ATTRIBUTE
 from layernext.stack.store.query.parse import Condition
 from layernext.stack.store.schema import GEOMETRIES_BY_CODE, annotation_set
 from layernext.stack.store.set_index import Int64s, SetBlock, SetIndex, ranges
-from layernext.stack.store.summaries import NO_CONFIDENCE, STEPS
+from layernext.stack.store.summaries import ABOVE_1, BELOW_0, NO_CONFIDENCE, STEPS
 
 DECODED_AT_ONCE = 500
 """Sets whose JSON is in memory at a time."""
@@ -165,6 +165,7 @@ def _tables(conditions: Sequence[Condition]) -> tuple[Flags, Flags]:
     below, above = _VALUES[:-1], _VALUES[1:]
     for table in (sure, maybe):
         table[: 2 * STEPS + 1] = True
+        table[[BELOW_0, ABOVE_1]] = True
     for one in conditions:
         exact = _fits(one, _VALUES)
         sure[even] &= exact
@@ -172,6 +173,9 @@ def _tables(conditions: Sequence[Condition]) -> tuple[Flags, Flags]:
         always, ever = _between(one, below, above)
         sure[odd] &= always
         maybe[odd] &= ever
+        always, ever = _between(one, np.array([-np.inf, 1.0]), np.array([0.0, np.inf]))
+        sure[[BELOW_0, ABOVE_1]] &= always
+        maybe[[BELOW_0, ABOVE_1]] &= ever
     return sure, maybe
 
 

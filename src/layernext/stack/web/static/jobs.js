@@ -1,13 +1,14 @@
 // The jobs page.
 
 import { ask } from "./api.js";
-import { counted, empty, failed, fill, find, h, loading, when } from "./dom.js";
+import { counted, empty, failed, fill, find, h, loading, pageData, sentence, toast, when } from "./dom.js";
 import { duration } from "./format.js";
 import { evaluationUrl } from "./links.js";
 import { progressBar, query, segments, setQuery, stateBadge } from "./parts.js";
 import { poll } from "./poll.js";
 
 const content = find("#content");
+const mayWrite = pageData().may_write;
 const LIMIT = 50;
 const FILTERS = [
   ["", "All"],
@@ -87,8 +88,17 @@ function row(job) {
     h("td", {}, stateBadge(job.status)),
     h("td", { class: "number" }, job.status === "in_progress" ? progressBar(job.progress / 100, `Progress of ${text}`) : null, `${Math.round(job.progress)} %`),
     h("td", { class: "nowrap" }, when(job.created_at)),
-    h("td", { class: "nowrap" }, job.status === "queued" ? "–" : duration(took)),
+    h("td", { class: "nowrap" }, job.status === "queued" ? "–" : duration(took), job.can_cancel && mayWrite ? h("button", { type: "button", class: "cancel", id: `cancel-${job.id}`, "aria-label": `Cancel ${text}`, onclick: () => cancel(job) }, "Cancel") : null),
   );
+}
+
+async function cancel(job) {
+  try {
+    await ask(`/api/v1/jobs/${encodeURIComponent(job.id)}/cancel`, { method: "POST" });
+  } catch (error) {
+    toast(sentence(error));
+  }
+  live.soon();
 }
 
 async function more(event) {

@@ -67,10 +67,14 @@ def _summary(whole: _Set, ids: dict[str, int]) -> bytes:
     values = np.array([one for some in by_label.values() for one in some], dtype=np.float64)
     is_known = ~np.isnan(values)
     values[~is_known] = 0.0
+    is_low, is_high = values < 0, values > 1
+    values = np.clip(values, 0.0, 1.0)
     below = np.floor(values * 10_000)
     below -= below / 10_000 > values
     below += (below + 1) / 10_000 <= values
     codes = 2 * below + (below / 10_000 != values)
+    codes[is_low] = 0xFFFD
+    codes[is_high] = 0xFFFE
     codes[~is_known] = 0xFFFF
     packed: bytes = codes.astype("<u2").tobytes()
     return array("I", pairs).tobytes() + packed

@@ -1,0 +1,126 @@
+"""Comparisons of two evaluations: asked for, and read."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from litestar import Response
+
+from layernext.errors import Conflict, DataError, NotFound, Problem
+from layernext.model import Comparison, EvaluationInfo, Job
+from layernext.stack.api.messages import Call, answer, read_message, read_path
+from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.services import services_of
+from layernext.stack.store import COMPARISON_JOB, Store
+from layernext.wire.comparisons import COMPARISONS_PATH, CompareRequest, StoredComparison
+
+
+@operation(
+    "POST",
+    COMPARISONS_PATH,
+    Operation(
+        summary="Compare two evaluations",
+        tag="Evaluations",
+        role="write",
+        body=CompareRequest,
+        answer=StoredComparison,
+        errors=(400, 404, 409, 413, 422),
+    ),
+)
+async def compare(request: Call) -> Response[bytes]:
+    """Starts a job that compares two runs against one ground truth, unless it has been done already.
+
+    Differences of every number with a confidence interval, truths gained and lost, how the runs
+    agree with each other, and the images where they differ most.
+    """
+    wanted, services = await read_message(request, CompareRequest), services_of(request)
+    found = await services.call(_request, services.store, wanted)
+    services.jobs.wake()
+    return answer(found)
+
+
+@operation(
+    "GET",
+    f"{COMPARISONS_PATH}/{{comparison_id:str}}",
+    Operation(
+        summary="Read a comparison",
+        tag="Evaluations",
+        role="read",
+        path=(Parameter("comparison_id", "The comparison's id."),),
+        answer=StoredComparison,
+        errors=(400, 404),
+    ),
+)
+async def get_comparison(request: Call) -> Response[bytes]:
+    """How far a comparison is, and once it is completed, what it found."""
+    services, comparison_id = services_of(request), read_path(request, "comparison_id")
+
+    def work() -> StoredComparison:
+        jobs = services.store.jobs
+        job, payload = jobs.find(comparison_id), jobs.payload(comparison_id)
+        if job is None or payload is None or job.kind != COMPARISON_JOB:
+            raise NotFound(f"there is no comparison {comparison_id[:100]!r}", status=404)
+        return _answer(services.store, job, payload)
+
+    return answer(await services.call(work))
+
+
+def _request(store: Store, wanted: CompareRequest) -> StoredComparison:
+    a, b = (store.evaluations.get(each) for each in (wanted.a, wanted.b))
+    for name in (
+        "collection_id",
+        "dataset_version",
+        "split",
+        "ground_truth",
+        "truth_mode",
+        "settings",
+    ):
+        if getattr(a, name) != getattr(b, name):
+            what = name.replace("_", " ").removesuffix(" id")
+            raise DataError(
+                Problem("b", f"is of another {what} than a, so they cannot be compared")
+            )
+    for side, info in (("a", a), ("b", b)):
+        if not info.is_current:
+            why = info.stale_because or "it has no result yet"
+            raise Conflict(f"evaluation {side} is not current: {why}; compute it first", status=409)
+    payload = {
+        "a": a.id,
+        "b": b.id,
+        "computed": [a.computed_at, b.computed_at],
+        "resamples": wanted.resamples,
+        "seed": wanted.seed,
+        "level": wanted.level,
+        "images": wanted.images,
+    }
+    name = f"Compare {a.run} with {b.run}"
+    return _answer(store, store.jobs.ensure(COMPARISON_JOB, name, payload), payload)
+
+
+def _answer(store: Store, job: Job, payload: dict[str, Any]) -> StoredComparison:
+    result = (store.jobs.result(job.id) or {}) if job.is_success else {}
+    compared = result.get("comparison")
+    return StoredComparison(
+        id=job.id,
+        status=job.status,
+        progress=job.progress,
+        message=job.message,
+        a=payload["a"],
+        b=payload["b"],
+        is_current=[_computed(store, payload[side]) for side in "ab"] == payload["computed"],
+        comparison=None if compared is None else msgspec.convert(compared, Comparison),
+        image_ids=result.get("image_ids", {}),
+    )
+
+
+def _computed(store: Store, evaluation_id: str) -> str | None:
+    """When the current result of an evaluation was computed; None without one."""
+    try:
+        info: EvaluationInfo = store.evaluations.get(evaluation_id)
+    except NotFound:
+        return None
+    return info.computed_at if info.is_current else None
+
+
+ROUTES = [compare, get_comparison]

@@ -1,0 +1,131 @@
+"""A server of the S3 protocol that fails every third request, in several ways: a proxy before a real one."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
+from tests.s3 import S3Server
+
+_SLOW_DOWN = (
+    b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+)
+_INTERNAL = (
+    b"<Error><Code>InternalError</Code><Message>We encountered an internal error.</Message></Error>"
+)
+WAYS = ("500", "503", "cut before", "cut after", "cut within")
+_HOP_BY_HOP = {"connection", "transfer-encoding", "content-length"}
+
+
+class FaultyBucket:
+    """Counts what it did.
+
+    Attributes:
+        server: how a stack reaches it.
+        failures: how often it failed, by the way.
+        methods: requests by method.
+    """
+
+    def __init__(self, target: S3Server) -> None:
+        self.failures: Counter[str] = Counter()
+        self.methods: Counter[str] = Counter()
+        self.is_faulty = True
+        self._count = 0
+        self._lock = threading.Lock()
+        self._target = target
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, *_: object) -> None:
+                """Says nothing."""
+
+            def handle_any(self) -> None:
+                outer.handle(self)
+
+            do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_any  # noqa: N815 - http.server's
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self.server = S3Server(f"http://127.0.0.1:{self._server.server_address[1]}")
+        self._thread = threading.Thread(target=self._server.serve_forever)
+
+    def _next_failure(self, method: str) -> str | None:
+        with self._lock:
+            self.methods[method] += 1
+            if not self.is_faulty:
+                return None
+            self._count += 1
+            if self._count % 3:
+                return None
+            way = WAYS[self._count // 3 % len(WAYS)]
+            self.failures[way] += 1
+            return way
+
+    def handle(self, request: BaseHTTPRequestHandler) -> None:
+        """Pass a request on, or fail."""
+        body = request.rfile.read(int(request.headers.get("content-length") or 0))
+        way = self._next_failure(request.command)
+        if way in {"500", "503"}:
+            self._answer(request, int(way), [], _INTERNAL if way == "500" else _SLOW_DOWN)
+            return
+        if way == "cut before":
+            self._cut(request)
+            return
+        address = urlsplit(self._target.url)
+        upstream = http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)
+        try:
+            headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP}
+            upstream.request(request.command, request.path, body, headers)
+            answer = upstream.getresponse()
+            content = answer.read()
+        finally:
+            upstream.close()
+        if way == "cut after":
+            self._cut(request)
+            return
+        self._answer(request, answer.status, answer.getheaders(), content, is_cut=way is not None)
+
+    @staticmethod
+    def _cut(request: BaseHTTPRequestHandler) -> None:
+        request.close_connection = True
+
+    def _answer(
+        self,
+        request: BaseHTTPRequestHandler,
+        status: int,
+        headers: list[tuple[str, str]],
+        content: bytes,
+        *,
+        is_cut: bool = False,
+    ) -> None:
+        request.send_response_only(status)
+        length = str(len(content))
+        for name, value in headers:
+            if name.lower() == "content-length" and request.command == "HEAD":
+                length = value
+            elif name.lower() not in _HOP_BY_HOP:
+                request.send_header(name, value)
+        request.send_header("Content-Length", length)
+        request.end_headers()
+        if request.command != "HEAD":
+            request.wfile.write(content[: len(content) // 2] if is_cut else content)
+        if is_cut:
+            self._cut(request)
+
+    @contextmanager
+    def running(self) -> Iterator[FaultyBucket]:
+        """While the block lasts."""
+        self._thread.start()
+        try:
+            yield self
+        finally:
+            self._server.shutdown()
+            self._server.server_close()
+            self._thread.join()
