@@ -13,7 +13,7 @@ from litestar.routes import HTTPRoute
 
 from layernext.stack.api.browser import HEADER
 from layernext.stack.web import Brake
-from layernext.stack.web.page import ENVIRONMENT, Page
+from layernext.stack.web.page import ENVIRONMENT, Page, policy
 from layernext.stack.web.sign_in import LONGEST_DELAY_S, MEMORY_S, safe_target
 from layernext.stack.web.static_files import static_files
 from layernext.wire.published import DELETE_ANNOTATIONS_PATH
@@ -202,6 +202,19 @@ def test_pages_load_only_our_own(shared: Stack) -> None:
         assert not re.search(r"style=|<style|\son\w+=|https?://", answer.text)
         for script in re.findall(r"<script[^>]*>", answer.text):
             assert 'src="/static/' in script or 'type="application/json"' in script
+
+
+def test_pictures_may_come_from_the_bucket(shared: Stack) -> None:
+    """Where files are redirected to a bucket, its origin is allowed for pictures, and nothing else of it."""
+
+    class Bucket:
+        def read_url(self, path: str, seconds: int, headers: dict[str, str]) -> str:
+            return f"https://pictures.example:9000/b/{path}?signature=1"
+
+    found = dict(part.strip().split(" ", 1) for part in policy(Bucket()).split(";"))
+    assert found["img-src"] == "'self' blob: data: https://pictures.example:9000"
+    assert found["media-src"] == "'self' blob: https://pictures.example:9000"
+    assert [name for name, value in found.items() if "example" in value] == ["img-src", "media-src"]
 
 
 def test_static_files(shared: Stack) -> None:
