@@ -155,6 +155,8 @@ LATE_ONLY = {
     ("layernext.cli", "PIL"),
     ("layernext.model", "pandas"),
     ("layernext.model", "pyarrow"),
+    ("layernext.stack.objects", "boto3"),
+    ("layernext.stack.objects", "botocore"),
 }
 
 
