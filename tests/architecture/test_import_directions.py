@@ -48,6 +48,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "layernext.stack.web": {
         "layernext.stack.api",
+        "layernext.stack.objects",
         "layernext.stack.store",
         "layernext.wire",
         "layernext.model",
