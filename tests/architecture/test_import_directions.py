@@ -48,6 +48,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "layernext.stack.web": {
         "layernext.stack.api",
+        "layernext.stack.objects",
         "layernext.stack.store",
         "layernext.wire",
         "layernext.model",
@@ -126,6 +127,8 @@ LIBRARIES: dict[str, set[str]] = {
     "sqlalchemy": {"layernext.stack.store"},
     "alembic": {"layernext.stack.store"},
     "obstore": {"layernext.stack.objects"},
+    "boto3": {"layernext.stack.objects"},
+    "botocore": {"layernext.stack.objects"},
     "litestar": {"layernext.stack.api", "layernext.stack.app", "layernext.stack.web"},
     "anyio": {"layernext.stack.api", "layernext.stack.web"},
     "jinja2": {"layernext.stack.web"},
@@ -145,11 +148,15 @@ LATE_ONLY = {
     ("layernext.evaluation", "pycocotools"),
     ("layernext.evaluation", "matplotlib"),
     ("layernext.formats", "PIL"),
+    ("layernext.stack.objects", "boto3"),
+    ("layernext.stack.objects", "botocore"),
     ("layernext.formats", "pyarrow"),
     ("layernext.client", "rich"),
     ("layernext.cli", "PIL"),
     ("layernext.model", "pandas"),
     ("layernext.model", "pyarrow"),
+    ("layernext.stack.objects", "boto3"),
+    ("layernext.stack.objects", "botocore"),
 }
 
 

@@ -35,9 +35,10 @@ COLLECTION = "demo/scenes"
 TRUTH, MODEL, OTHER = "scenes truth", "scenes model v1", "scenes model v2"
 
 
-@pytest.fixture(scope="session")
+# Not longer than a module: while Playwright runs, the thread has an event loop, and other tests begin their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, for all tests of the session."""
+    """Chromium, for all tests of a module."""
     path = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if path is None:
         why = "the pages' tests need Chromium; on Debian: sudo apt install chromium"

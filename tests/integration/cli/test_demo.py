@@ -56,6 +56,12 @@ def test_demo_that_stays(tmp_path):
         images = Path(re.search(r"Drawn images: +(.+)", shown)[1])
         assert len(list(images.glob("*.jpg"))) == 3
         urllib.request.urlopen(exported["LAYERNEXT_URL"] + "/ready", timeout=5).close()
+        link = re.search(r"(http://127\.0\.0\.1:\d+)/sign-in#(\S+)", shown)
+        sign_in = urllib.request.Request(
+            f"{link[1]}/sign-in", json.dumps({"token": link[2]}).encode(), {"Origin": link[1]}
+        )
+        with urllib.request.urlopen(sign_in, timeout=5) as answer:
+            assert json.load(answer)["role"] == "admin"
         listed = subprocess.run(
             [sys.executable, "-m", "layernext.cli", "runs", "--json"],
             env={**os.environ, **exported},
