@@ -256,7 +256,7 @@ def main() -> None:
         best = min(ours, key=lambda row: row.seconds)
         print(f"{'':20}{'seconds':>9}{'MB':>8}  {'AP':20}  to ours: time, memory")
         for row in rows:
-            ap = f"{row.ap:.15f}" if row.ap is not None else "stopped: no memory"
+            ap = f"{row.ap:.15f}" if row.ap is not None else "did not end"
             ratio = f"{row.seconds / best.seconds:5.1f} x {row.memory_mb / best.memory_mb:8.1f} x"
             print(f"{row.who:20}{row.seconds:9.2f}{row.memory_mb:8.0f}  {ap:20}  {ratio}")
 
