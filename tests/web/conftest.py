@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from layernext import LayerNextClient
 from layernext.cli.demo_scene import draw_scenes, predicted, scenes, truth
@@ -29,6 +29,9 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# As long as anything else may take where several builds share a machine.
+expect.set_options(timeout=15_000)
+
 WIDE, PHONE = (1280, 800), (360, 740)
 LOOKS = [("light", WIDE), ("dark", PHONE)]
 """Colours and sizes that a page is looked at in."""
