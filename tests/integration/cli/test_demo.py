@@ -25,6 +25,8 @@ def test_demo_says_identical(cli, tmp_path):
     shown = cli("demo", "--images", "12", TMPDIR=str(tmp_path)).stdout
     assert shown.count("identical") == RUNS
     assert "DIFFERENT" not in shown
+    assert "AP50" in shown
+    assert "worst is scene" in shown
     assert "client.upload_modelrun_from_json('path1/path2/', 'test model v1.0.1'" in shown
     assert list(tmp_path.glob("layernext-demo-*")) == []
 
