@@ -33,6 +33,9 @@ ARGUMENTS = [
 expect.set_options(timeout=15_000)
 
 WIDE, PHONE = (1280, 800), (360, 740)
+LOOKS = [("light", WIDE), ("dark", PHONE)]
+"""Colours and sizes that a page is looked at in."""
+
 IMAGES = 60
 COLLECTION = "demo/scenes"
 TRUTH, MODEL, OTHER = "scenes truth", "scenes model v1", "scenes model v2"

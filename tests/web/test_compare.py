@@ -8,9 +8,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.web.conftest import (
+    LOOKS,
     MODEL,
     OTHER,
-    PHONE,
     TRUTH,
     WIDE,
     check_accessible,
@@ -18,8 +18,7 @@ from tests.web.conftest import (
 )
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize(("scheme", "size"), LOOKS, ids=["light-wide", "dark-phone"])
 def test_compare(site, open_page, scheme, size):
     """A person compares two runs, sees what differs, and the URL brings it back."""
     path = f"/compare?collection={site.collection_id}&a={MODEL}&b={OTHER}".replace(" ", "+")
