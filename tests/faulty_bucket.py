@@ -29,12 +29,18 @@ class FaultyBucket:
         server: how a stack reaches it.
         failures: how often it failed, by the way.
         methods: requests by method.
+        damages: of how many parts that come next a bit is turned over, unnoticed.
+        lost_part: number of a part that never arrives.
+        part_paths: where parts were sent.
     """
 
     def __init__(self, target: S3Server) -> None:
         self.failures: Counter[str] = Counter()
         self.methods: Counter[str] = Counter()
         self.is_faulty = True
+        self.damages = 0
+        self.lost_part: int | None = None
+        self.part_paths: list[str] = []
         self._count = 0
         self._lock = threading.Lock()
         self._target = target
@@ -71,6 +77,11 @@ class FaultyBucket:
     def handle(self, request: BaseHTTPRequestHandler) -> None:
         """Pass a request on, or fail."""
         body = request.rfile.read(int(request.headers.get("content-length") or 0))
+        if request.command == "PUT" and "partNumber=" in request.path:
+            body = self._on_its_way(request.path, body)
+            if f"partNumber={self.lost_part}&" in request.path:
+                self._cut(request)
+                return
         way = self._next_failure(request.command)
         if way in {"500", "503"}:
             self._answer(request, int(way), [], _INTERNAL if way == "500" else _SLOW_DOWN)
@@ -91,6 +102,14 @@ class FaultyBucket:
             self._cut(request)
             return
         self._answer(request, answer.status, answer.getheaders(), content, is_cut=way is not None)
+
+    def _on_its_way(self, path: str, body: bytes) -> bytes:
+        with self._lock:
+            self.part_paths.append(path)
+            if not self.damages:
+                return body
+            self.damages -= 1
+        return bytes([body[0] ^ 1]) + body[1:]
 
     @staticmethod
     def _cut(request: BaseHTTPRequestHandler) -> None:

@@ -36,6 +36,7 @@ SENT_AGAIN = 3
 """Times that a part is sent whose checksum comes back wrong."""
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_MD5 = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,12 @@ class _Part:
     range: FileRange
     url: str
     tag: str = ""
+    checksum: str = ""
+
+    def told(self, *, is_native: bool) -> dict[str, Any]:
+        """What E16 says of it; the SHA-256 only to who knows it."""
+        said = {"PartNumber": self.number, "ETag": self.tag}
+        return {**said, "checksum": self.checksum} if is_native else said
 
 
 class FileSender:
@@ -136,15 +143,15 @@ class FileSender:
             return None
         try:
             begun = self._begin(file, upload_id)
-        except NotFound:
+            self.resumed_uploads.add(upload_id)
+            if begun.get("isExisting"):
+                memory.forget()
+                return None
+            logger.info("%s: going on with upload %s", file.path, upload_id)
+            outcome = self._send_parts(file, begun, upload_id)
+        except NotFound:  # the stack has forgotten it, or the bucket has
             memory.forget()
             return None
-        self.resumed_uploads.add(upload_id)
-        if begun.get("isExisting"):
-            memory.forget()
-            return None
-        logger.info("%s: going on with upload %s", file.path, upload_id)
-        outcome = self._send_parts(file, begun, upload_id)
         memory.forget()
         # So that this upload counts the file as its own, too.
         self._begin(file, self._upload_id)
@@ -195,20 +202,26 @@ class FileSender:
         def put(part: _Part) -> None:
             self._put(file, part, begun, len(parts))
 
-        # Parts of a resumable upload to GCS come one behind the other.
-        if len(todo) == 1 or self._storage == "GCP":
-            for part in todo:
-                put(part)
-        else:
-            for _ in self._parts.map(put, todo):
-                pass
+        try:
+            # Parts of a resumable upload to GCS come one behind the other.
+            if len(todo) == 1 or self._storage == "GCP":
+                for part in todo:
+                    put(part)
+            else:
+                for _ in self._parts.map(put, todo):
+                    pass
+        except NotFound:
+            for part in parts:
+                part.range.take_back()
+            raise
+        is_native = self._connection.native is not None
         answer = self._ask(
             published.FINISH_FILE_PATH,
             {
                 "fileId": begun["fileId"],
                 "fileKey": begun["fileKey"],
                 "uploadId": upload_id,
-                "parts": [{"PartNumber": part.number, "ETag": part.tag} for part in parts],
+                "parts": [part.told(is_native=is_native) for part in parts],
                 "finalizeUrl": parts[-1].url,
             },
         )
@@ -249,21 +262,27 @@ class FileSender:
     def _stored_digests(begun: dict[str, Any]) -> dict[int, tuple[int, str]]:
         rows = begun.get("storedParts")
         return {
-            row["number"]: (row["size"], row["checksum"])
+            row["number"]: (row["size"], str(row["checksum"]))
             for row in (rows if isinstance(rows, list) else [])
             if isinstance(row, dict) and {"number", "size", "checksum"} <= row.keys()
         }
 
     def _is_stored(self, file: LocalFile, part: _Part, stored: dict[int, tuple[int, str]]) -> bool:
-        """Whether the stack has a part from before, byte for byte."""
-        size, checksum = stored.get(part.number, (-1, ""))
-        if size != part.range.size:
+        """Whether the stack, or the bucket behind it, has a part from before, byte for byte.
+
+        A bucket tells a part by its ETag. Most often that is the MD5; any other never agrees, and the part is sent.
+        """
+        size, tag = stored.get(part.number, (-1, ""))
+        is_md5 = bool(_MD5.fullmatch(tag))
+        if size != part.range.size or not (is_md5 or _SHA256.fullmatch(tag)):
             return False
-        start = part.range.start
-        if range_checksum(file, start, size, self._stop.is_set) != checksum:
+        checksum, md5 = range_checksum(
+            file, part.range.start, size, self._stop.is_set, with_md5=is_md5
+        )
+        if tag != (md5 if is_md5 else checksum):
             return False
-        part.tag = checksum
-        self._count.add(size)
+        part.tag, part.checksum = tag, checksum
+        part.range.skip()
         return True
 
     def _put(self, file: LocalFile, part: _Part, begun: dict[str, Any], count: int) -> None:
@@ -279,7 +298,7 @@ class FileSender:
                 part.url = self._urls(file, begun, count)[part.number]
                 continue
             if not _SHA256.fullmatch(tag) or tag == part.range.digest:
-                part.tag = tag
+                part.tag, part.checksum = tag, part.range.digest
                 self._sent.add(part.range.size)
                 return
             logger.warning("part %d of %s arrived damaged", part.number, file.path)

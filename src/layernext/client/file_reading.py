@@ -41,6 +41,11 @@ class FileRange:
         """The body."""
         return Pieces(self.size, self._read)
 
+    def skip(self) -> None:
+        """The bytes need not be sent."""
+        self._told = self.size
+        self._count.add(self.size)
+
     def take_back(self) -> None:
         """The bytes have to be sent again."""
         self._count.add(-self._told)
@@ -90,17 +95,26 @@ def read_whole(file: LocalFile) -> bytes:
 
 def checksum_of(file: LocalFile, should_stop: Callable[[], bool]) -> str:
     """The SHA-256 of a file in hexadecimal; raises as `read_range`."""
-    return range_checksum(file, 0, file.size, should_stop)
+    return range_checksum(file, 0, file.size, should_stop)[0]
 
 
-def range_checksum(file: LocalFile, start: int, size: int, should_stop: Callable[[], bool]) -> str:
-    """The SHA-256 of a part of a file in hexadecimal; raises as `read_range`."""
-    digest = hashlib.sha256()
+def range_checksum(
+    file: LocalFile,
+    start: int,
+    size: int,
+    should_stop: Callable[[], bool],
+    *,
+    with_md5: bool = False,
+) -> tuple[str, str]:
+    """SHA-256 of a part of a file, and MD5 if wanted, in hexadecimal; raises as `read_range`."""
+    digest, md5 = hashlib.sha256(), hashlib.md5(usedforsecurity=False)
     for piece in read_range(file, start, size):
         if should_stop():
             raise Stopped
         digest.update(piece)
-    return digest.hexdigest()
+        if with_md5:
+            md5.update(piece)
+    return digest.hexdigest(), md5.hexdigest() if with_md5 else ""
 
 
 def _check_unchanged(file: LocalFile, now: os.stat_result) -> None:

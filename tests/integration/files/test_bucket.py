@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 from collections.abc import Iterator
@@ -14,8 +15,8 @@ import pytest
 from layernext import LayerNextClient
 from layernext.wire import published
 from layernext.wire.published import PART_BYTES
-from tests.integration.files.test_files import begin, finish, open_files, urls
-from tests.integration.stack.conftest import Stack, running
+from tests.integration.files.test_files import begin, end, finish, open_files, urls
+from tests.integration.stack.conftest import Stack, assert_error, running
 from tests.s3 import S3Server, s3_server
 from tests.stack_process import StackProcess, published_environment, running_stack
 
@@ -81,6 +82,27 @@ def test_urls_die_with_the_upload(stack: Stack) -> None:
     answer = stack.json("GET", published.DOWNLOAD_URL_PATH, params={"file_key": "yard_a"})
     page = stack.ask("GET", answer["url"], role=None, headers={"Sec-Fetch-Mode": "cors"})
     assert page.content == b"right"
+
+
+@pytest.mark.parametrize(
+    ("content", "state"), [(b"what was announced", "ready"), (b"something else", "failed")]
+)
+def test_the_checksum_of_the_whole_is_compared(stack: Stack, content: bytes, state: str) -> None:
+    """E13 may say it; the stack sees the bytes when it looks into the file."""
+    upload = open_files(stack, "yard", collectionType=7)
+    checksum = hashlib.sha256(b"what was announced").hexdigest()
+    file = begin(stack, upload, "a", checksum=checksum)
+    (url,) = urls(stack, file)
+    assert httpx.put(url, content=content).status_code == 200
+    md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    (there,) = begin(stack, upload, "a")["storedParts"]
+    assert there == {"number": 1, "size": len(content), "checksum": md5}
+    assert_error(finish(stack, file, [{"PartNumber": 1, "checksum": "abc"}]), 422)
+    assert finish(stack, file).status_code == 200
+    end(stack, upload)
+    found = stack.store.files.find_named("yard_a")
+    assert found is not None
+    assert (found.state, found.checksum) == (state, hashlib.sha256(content).hexdigest())
 
 
 def test_large_files_of_the_published_client(

@@ -12,7 +12,8 @@ from layernext.errors import NotFound
 from layernext.stack.jobs.runner import Handler, JobContext
 from layernext.stack.media import look_into
 from layernext.stack.objects import ObjectStore
-from layernext.stack.store import FileRow, Files, LookResult
+from layernext.stack.store import Announced, FileRow, Files, LookResult
+from layernext.wire.published import PART_BYTES
 
 LOOK_JOB = "files.look"
 FILES_AT_ONCE = 50
@@ -26,18 +27,20 @@ def look_handler(files: Files, objects: ObjectStore) -> Handler:
         last = 0
         while pending := files.list_pending(last, FILES_AT_ONCE):
             results: dict[int, tuple[FileRow, LookResult]] = {}
+            announced = files.list_announced(pending)
             for file in pending:
                 context.progress(0.0)
-                results[file.image_id] = (file, _look(file, objects, context))
+                said = announced.get(file.image_id, Announced())
+                results[file.image_id] = (file, _look(file, said, objects, context))
             files.set_look(results)
             last = pending[-1].image_id
 
     return handle
 
 
-def _look(file: FileRow, objects: ObjectStore, context: JobContext) -> LookResult:
+def _look(file: FileRow, said: Announced, objects: ObjectStore, context: JobContext) -> LookResult:
     try:
-        with _local(file, objects) as (path, checksum):
+        with _local(file, said, objects) as (path, checksum, damage):
             found = look_into(path, file.kind, lambda: context.progress(0.0))
     except NotFound:
         return LookResult(
@@ -58,28 +61,74 @@ def _look(file: FileRow, objects: ObjectStore, context: JobContext) -> LookResul
         frame_rate=found.frame_rate,
         duration_s=found.duration_s,
         thumbnail_path=thumbnail_path,
-        failure=found.failure,
+        failure=damage or found.failure,
     )
 
 
 @contextmanager
-def _local(file: FileRow, objects: ObjectStore) -> Iterator[tuple[Path, str]]:
-    """The object as a local file, and its SHA-256."""
+def _local(
+    file: FileRow, said: Announced, objects: ObjectStore
+) -> Iterator[tuple[Path, str, str | None]]:
+    """The object as a local file, its SHA-256, and how it differs from what was sent."""
     path = objects.local_path(file.object_path)
     if path is not None and file.checksum is not None:
         if not path.exists():
             raise NotFound("the file's content is not there", status=404)
-        yield path, file.checksum
+        yield path, file.checksum, None  # the stack took its bytes, and compared them then
         return
-    digest = hashlib.sha256()
+    digest = _Digest(file, said)
     if path is not None:
         for piece in objects.read(file.object_path):
             digest.update(piece)
-        yield path, digest.hexdigest()
+        yield path, digest.checksum, digest.damage()
         return
     with tempfile.NamedTemporaryFile() as copy:
         for piece in objects.read(file.object_path):
             digest.update(piece)
             copy.write(piece)
         copy.flush()
-        yield Path(copy.name), digest.hexdigest()
+        yield Path(copy.name), digest.checksum, digest.damage()
+
+
+class _Digest:
+    """SHA-256 of an object as it is read, whole and of the parts that a client gave one of."""
+
+    def __init__(self, file: FileRow, said: Announced) -> None:
+        self._wanted = {checksum for checksum in (file.checksum, said.checksum) if checksum}
+        self._parts = {part.number: part.checksum for part in said.parts}
+        self._whole, self._part = hashlib.sha256(), hashlib.sha256()
+        self._number, self._left = 1, PART_BYTES
+        self._damaged: list[int] = []
+
+    def update(self, piece: bytes) -> None:
+        """Take the bytes that come next."""
+        self._whole.update(piece)
+        rest = memoryview(piece)
+        while self._parts and rest:
+            if not self._left:
+                self._end_part()
+            mine, rest = rest[: self._left], rest[self._left :]
+            self._part.update(mine)
+            self._left -= len(mine)
+
+    def _end_part(self) -> None:
+        wanted = self._parts.pop(self._number, None)
+        if wanted is not None and wanted != self._part.hexdigest():
+            self._damaged.append(self._number)
+        self._number, self._left, self._part = self._number + 1, PART_BYTES, hashlib.sha256()
+
+    @property
+    def checksum(self) -> str:
+        """Of all bytes."""
+        return self._whole.hexdigest()
+
+    def damage(self) -> str | None:
+        """In what the bytes differ from those that the client sent; asked once, at the end."""
+        while self._parts:
+            self._end_part()
+        if self._damaged:
+            numbers = ", ".join(map(str, self._damaged[:5]))
+            return f"its bytes in the store of objects are not those that were sent: part {numbers}"
+        if self._wanted - {self.checksum}:
+            return "its bytes in the store of objects are not those that were sent: other checksum"
+        return None

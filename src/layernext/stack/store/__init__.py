@@ -1,5 +1,6 @@
 """The database: its tables, and every statement that the stack makes to it."""
 
+from layernext.stack.store.announced import Announced
 from layernext.stack.store.collections import CONTENT_TYPES
 from layernext.stack.store.database import Database
 from layernext.stack.store.datasets import (
@@ -94,6 +95,7 @@ __all__ = [
     "SPLITS",
     "STATISTICS_JOB",
     "TASK_STATUSES",
+    "Announced",
     "BatchPreparation",
     "Began",
     "Changed",

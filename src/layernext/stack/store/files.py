@@ -17,7 +17,8 @@ from msgspec import Struct
 
 from layernext.errors import Conflict, NotFound
 from layernext.model import Job
-from layernext.stack.store import collections, fields, images
+from layernext.stack.store import announced, collections, fields, images
+from layernext.stack.store.announced import Announced
 from layernext.stack.store.clock import now_text, seconds_since
 from layernext.stack.store.database import Database
 from layernext.stack.store.dropped import drop
@@ -345,13 +346,16 @@ class Files:
             rows = connection.execute(chosen.order_by(file_part.c.number)).all()
         return [ItemPart(row.number, row.size, row.checksum) for row in rows]
 
-    def finish_file(self, item: FileItem, size: int, checksum: str | None) -> bool:
+    def finish_file(
+        self, item: FileItem, size: int, checksum: str | None, parts: Sequence[ItemPart] = ()
+    ) -> bool:
         """Make a file visible whose bytes are durable; repeatable.
 
         Args:
             item: from `find_item`.
             size: bytes.
             checksum: SHA-256 in hexadecimal; None if only the look into the file will tell.
+            parts: those that the look compares with what the client says of them.
 
         Returns:
             False if somebody else's file of the same name and content was there first.
@@ -375,7 +379,8 @@ class Files:
             (stored,) = self._store(connection, item.collection_id, [new])
             done = sa.update(file_item).where(file_item.c.id == item.row_id)
             connection.execute(done.values(is_stored=True, image_id=stored.image_id))
-            connection.execute(sa.delete(file_part).where(file_part.c.item_id == item.row_id))
+            kept = parts if stored.is_new else ()
+            announced.keep(self._database, connection, item.row_id, kept)
             return stored.is_new
 
         return self._database.write_again(work)
@@ -536,6 +541,11 @@ class Files:
             rows = connection.execute(chosen.order_by(image.c.id).limit(limit)).all()
         return [file_row(row) for row in rows]
 
+    def list_announced(self, files: Sequence[FileRow]) -> dict[int, Announced]:
+        """What clients say of some files, by the row id of the image."""
+        with self._database.read() as connection:
+            return announced.find(connection, files)
+
     def set_look(self, results: Mapping[int, tuple[FileRow, LookResult]]) -> None:
         """Note what looking into files has shown; not for those that were replaced meanwhile."""
         if not results:
@@ -567,6 +577,7 @@ class Files:
 
         def work(connection: sa.Connection) -> None:
             connection.execute(statement, values)
+            announced.forget(connection, (file for file, _ in results.values()))
             found = connection.execute(places.where(image.c.id.in_(results)))
             owners = {row.storage_path: (row.id, row.collection_id) for row in found}
             collections.claim_paths(self._database, connection, owners)

@@ -150,7 +150,13 @@ class ImageSets(Struct, frozen=True):
 
 
 class ItemPart(Struct, frozen=True):
-    """A part of a file that is durable; `checksum` is SHA-256 in hexadecimal."""
+    """A part of a file that is durable.
+
+    Attributes:
+        number: from 1.
+        size: bytes.
+        checksum: SHA-256 in hexadecimal, or the ETag of a part that only a bucket has seen.
+    """
 
     number: int
     size: int

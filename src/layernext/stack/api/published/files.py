@@ -81,7 +81,7 @@ class BeginFileRequest(Struct, frozen=True, rename="camel"):
         file_name: in the collection.
         upload_id: from E12.
         size, checksum: bytes and SHA-256 of the file; no published client says them. They are
-            checked at the end.
+            checked at the end, the checksum of several parts by the look into the file.
     """
 
     file_name: str
@@ -124,10 +124,17 @@ class PartUrlsAnswer(Struct, frozen=True, rename="camel", kw_only=True):
 
 
 class SentPart(Struct, frozen=True, rename={"number": "PartNumber", "tag": "ETag"}):
-    """A part that the client has sent."""
+    """A part that the client has sent.
+
+    Attributes:
+        number, tag: from the answer to its PUT.
+        checksum: SHA-256 of what was sent; no published client says it. If the part went past the stack, the
+            look into the file compares it.
+    """
 
     number: int
     tag: str = ""
+    checksum: str | None = None
 
 
 class FinishFileRequest(Struct, frozen=True, rename="camel"):
@@ -284,11 +291,20 @@ async def begin_file(request: Call) -> Response[bytes]:
                 existing_size=began.existing_size,
             )
         )
-    parts = await services.call(files.list_parts, began.item)
     item = began.item
+    parts = await services.call(_stored_parts, services, item)
     return answer(
         BeginFileAnswer(is_success=True, file_id=item.id, file_key=item.name, stored_parts=parts)
     )
+
+
+def _stored_parts(services: Services, item: FileItem) -> list[ItemPart]:
+    """Those that the stack took, or else that the bucket has."""
+    parts = services.store.files.list_parts(item)
+    if parts or item.object_path is None or item.handle is None:
+        return parts
+    there = services.objects.list_parts(item.object_path, item.handle) or []
+    return [ItemPart(part.number, part.size, part.tag) for part in there]
 
 
 @operation(
@@ -366,6 +382,7 @@ def _finish(services: Services, item: FileItem, sent: list[SentPart]) -> bool:
     if item.object_path is None or item.handle is None:
         raise Conflict("no part of the file has come", status=409)
     parts = services.objects.list_parts(item.object_path, item.handle)
+    went_past = parts is not None
     if parts is None:
         parts = [Part(part.number, part.size, part.checksum) for part in files.list_parts(item)]
     _check_parts(item, parts, sent)
@@ -375,13 +392,22 @@ def _finish(services: Services, item: FileItem, sent: list[SentPart]) -> bool:
     _check_claims(item, size, checksum)
     services.objects.finish_upload(item.object_path, item.handle, parts)
     try:
-        is_new = files.finish_file(item, size, checksum)
+        is_new = files.finish_file(
+            item, size, checksum, _to_compare(parts, sent) if went_past else ()
+        )
     except Conflict:
         services.objects.delete(item.object_path)
         raise
     if not is_new:
         services.objects.delete(item.object_path)
     return is_new
+
+
+def _to_compare(parts: list[Part], sent: list[SentPart]) -> list[ItemPart]:
+    """What the client says of parts that the stack has not seen."""
+    said = {one.number: one.checksum for one in sent}
+    found = [(part, said.get(part.number)) for part in parts]
+    return [ItemPart(part.number, part.size, checksum) for part, checksum in found if checksum]
 
 
 def _check_parts(item: FileItem, parts: list[Part], sent: list[SentPart]) -> None:
@@ -399,6 +425,9 @@ def _check_parts(item: FileItem, parts: list[Part], sent: list[SentPart]) -> Non
             )
     tags = {part.number: part.tag for part in parts}
     for one in sent:
+        if one.checksum is not None and not _SHA256.fullmatch(one.checksum):
+            where = f"parts[{one.number}].checksum"
+            raise DataError(Problem(where, "is no SHA-256 in lower-case hexadecimal"))
         # The published clients cut the quotes off blindly; what is left of another kind of tag is
         # no use for a comparison.
         if _SHA256.fullmatch(one.tag) and tags.get(one.number) != one.tag:
