@@ -4,8 +4,8 @@
     python3 dev.py bench --evaluation --large    and 118,000 images x 40 boxes
 
 Each measurement is a process of its own that reads its files, evaluates and prints AP: ours two
-LayerNext files, with one process and with one for each core; the others COCO files with the same
-numbers. Printed are seconds, peak memory that no file stands behind (with that of child processes) and AP. faster-coco-eval
+LayerNext files, with one process and with one for each core, and from an embedded store, as the job of a
+stack does it, tallies of every image stored again; the others COCO files with the same numbers. Printed are seconds, peak memory that no file stands behind (with that of child processes) and AP. faster-coco-eval
 is installed from the package index into a virtual environment of its own. On the large data pycocotools
 is left out, as it needs more than an hour, and faster-coco-eval is stopped when it has taken the memory
 that `--memory` names. FiftyOne is not measured: it evaluates in a MongoDB whose binary its installation
@@ -20,6 +20,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import venv
@@ -47,6 +48,59 @@ if __name__ == "__main__":
     if int(processes) > 1:
         executor = ProcessPoolExecutor(int(processes), mp_context=get_context("spawn"))
     print(evaluate_files(truth, run, executor=executor).summary["AP"])
+"""
+
+FROM_STORE = """
+import logging, sys, time
+from pathlib import Path
+import msgspec
+from layernext.formats import iter_file
+from layernext.model import EvaluationSettings, ImageDecoder
+from layernext.stack.jobs import JobRunner, handlers_for
+from layernext.stack.objects import FolderStore
+from layernext.stack.store import BatchPreparation, EvaluationRequest, ImageKey, Store
+from layernext.wire.native import UploadRequest
+
+def fill(store, run, mode, path):
+    upload = store.open_upload(UploadRequest(run=run, mode=mode, collection="bench")).id
+    decoder, number, batch, count = ImageDecoder(None), 0, BatchPreparation(None, normalized=False), 0
+    for raw in iter_file(path):
+        image = decoder.decode(raw)
+        batch.add(raw, image, ImageKey("name", image.image))
+        count += 1
+        if count == 1000:
+            store.write_batch(upload, number, str(number), batch.finish())
+            number, count, batch = number + 1, 0, BatchPreparation(None, normalized=False)
+    if count:
+        store.write_batch(upload, number, str(number), batch.finish())
+        number += 1
+    store.finish_upload(upload, number)
+
+def evaluate(store, folder):
+    place = store.find_collection("bench", claims=False)
+    request = EvaluationRequest(
+        collection_id=place.row_id, version_id=None, split=-1, run="run", truth="truth", run_mode=None,
+        truth_mode=None, settings=EvaluationSettings().complete(), is_default=True, again=True,
+    )
+    found = store.evaluations.request(request)
+    jobs = JobRunner(store.jobs, handlers_for(store, FolderStore(Path(folder))))
+    jobs.start()
+    while (found := store.evaluations.get(found.id)).status in {"queued", "in_progress"}:
+        time.sleep(0.05)
+    jobs.stop()
+    print(msgspec.json.decode(store.evaluations.result(found.id)[1])["summary"]["AP"])
+
+if __name__ == "__main__":
+    logging.basicConfig()
+    folder, *files = sys.argv[1:]
+    store = Store.open(f"sqlite:///{folder}/stack.sqlite3")
+    if files:
+        fill(store, "truth", "human", files[0])
+        fill(store, "run", "machine", files[1])
+        print(0)
+    else:
+        evaluate(store, folder)
+    store.close()
 """
 
 PYCOCOTOOLS = """
@@ -239,6 +293,9 @@ def main() -> None:
         for processes in dict.fromkeys((1, cores)):
             who = f"ours, {processes} process{'es' if processes > 1 else ''}"
             rows.append(measure(who, here, OURS, paths["truth"], paths["run"], processes))
+        with tempfile.TemporaryDirectory(dir=DATA) as folder:
+            measure("", here, FROM_STORE, folder, paths["truth"], paths["run"])
+            rows.append(measure("ours, from the store", here, FROM_STORE, folder))
         if not options.no_others:
             coco = (paths["coco-truth"], paths["coco-results"])
             memory = int(options.memory * GIGABYTE)
@@ -256,7 +313,7 @@ def main() -> None:
         best = min(ours, key=lambda row: row.seconds)
         print(f"{'':20}{'seconds':>9}{'MB':>8}  {'AP':20}  to ours: time, memory")
         for row in rows:
-            ap = f"{row.ap:.15f}" if row.ap is not None else "stopped: no memory"
+            ap = f"{row.ap:.15f}" if row.ap is not None else "did not end"
             ratio = f"{row.seconds / best.seconds:5.1f} x {row.memory_mb / best.memory_mb:8.1f} x"
             print(f"{row.who:20}{row.seconds:9.2f}{row.memory_mb:8.0f}  {ap:20}  {ratio}")
 

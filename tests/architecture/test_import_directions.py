@@ -48,6 +48,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "layernext.stack.web": {
         "layernext.stack.api",
+        "layernext.stack.objects",
         "layernext.stack.store",
         "layernext.wire",
         "layernext.model",
@@ -154,6 +155,8 @@ LATE_ONLY = {
     ("layernext.cli", "PIL"),
     ("layernext.model", "pandas"),
     ("layernext.model", "pyarrow"),
+    ("layernext.stack.objects", "boto3"),
+    ("layernext.stack.objects", "botocore"),
 }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from layernext import LayerNextClient
 from layernext.cli.demo_scene import draw_scenes, predicted, scenes, truth
@@ -29,15 +29,22 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+# As long as anything else may take where several builds share a machine.
+expect.set_options(timeout=15_000)
+
 WIDE, PHONE = (1280, 800), (360, 740)
+LOOKS = [("light", WIDE), ("dark", PHONE)]
+"""Colours and sizes that a page is looked at in."""
+
 IMAGES = 60
 COLLECTION = "demo/scenes"
 TRUTH, MODEL, OTHER = "scenes truth", "scenes model v1", "scenes model v2"
 
 
-@pytest.fixture(scope="session")
+# Not longer than a module: while Playwright runs, the thread has an event loop, and other tests begin their own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Chromium, for all tests of the session."""
+    """Chromium, for all tests of a module."""
     path = next(filter(None, map(shutil.which, CHROMIUM)), None)
     if path is None:
         why = "the pages' tests need Chromium; on Debian: sudo apt install chromium"

@@ -5,11 +5,10 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.web.conftest import PHONE, WIDE, check_accessible, shoot
+from tests.web.conftest import LOOKS, check_accessible, shoot
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize(("scheme", "size"), LOOKS, ids=["light-wide", "dark-phone"])
 def test_api_docs(open_page, scheme, size):
     """In the frame of the other pages, under their policy; the search finds routes."""
     page = open_page("/api/docs?q=jobs", scheme=scheme, size=size).page

@@ -258,3 +258,28 @@ def test_two_runs_differ_by_their_lines(site, open_page):
     dashes = {one.get_attribute("stroke-dasharray") for one in samples.all()}
     assert len(dashes) == 2
     assert COLLECTION in page.title()
+
+
+def test_sort_by_evaluation(site, open_page):
+    """Where the run did worst comes first; the evaluation is made for that, and stands in the URL."""
+    query = f"truth={TRUTH}&run={MODEL}".replace(" ", "+")
+    page = open_page(f"/collections/{site.collection_id}?{query}").page
+    expect(page.get_by_role("link", name="scene_00000.jpg")).to_be_visible()
+    page.get_by_label("Sort").select_option("false_positives")
+    expect(page).to_have_url(re.compile(r"sort=false_positives&evaluation=\w+"), timeout=30_000)
+    (made,) = site.client.list_evaluations(collection=COLLECTION)
+    worst = next(iter(site.client.iter_tallies(made.id, order="false_positives")))
+    expect(page.locator('.cell[data-at="0"]')).to_contain_text(worst.image)
+    page.reload()
+    expect(page.locator('.cell[data-at="0"]')).to_contain_text(worst.image)
+    page.go_back()
+    expect(page.locator('.cell[data-at="0"]')).to_contain_text("scene_00000.jpg")
+
+
+def test_sort_that_needs_more_runs(site, open_page):
+    """Without two runs there is no disagreement; that is said, and the order stays."""
+    page = open_page(f"/collections/{site.collection_id}?run=scenes+model+v1").page
+    expect(page.get_by_role("link", name="scene_00000.jpg")).to_be_visible()
+    page.get_by_label("Sort").select_option("disagree")
+    expect(page.locator("#toasts")).to_contain_text("Choose two model runs")
+    expect(page.get_by_label("Sort")).to_have_value("name")

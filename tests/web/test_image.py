@@ -281,3 +281,29 @@ def test_hide_shapes_and_confidence(site, open_page):
     expect(page.locator(".annotations li")).to_have_count(len(some))
     page.keyboard.press("h")
     expect(page.get_by_role("button", name="Hide shapes")).to_have_attribute("aria-pressed", "true")
+
+
+def test_matches(site, open_page):
+    """What the run found, missed and made up: as words, as patterns, counted, and in the URL."""
+    page = open_page(path_of(site, "scene_00000.jpg", f"?truth={TRUTH}&run={MODEL}")).page
+    wait_until(page, READY)
+    page.keyboard.press("m")
+    legend = page.get_by_role("list", name="What became of the annotations")
+    expect(legend).to_contain_text("matched")
+    counts = {
+        one.split()[0]: int(one.split()[-1]) for one in legend.locator("li").all_inner_texts()
+    }
+    scene = scenes(1)[0]
+    kinds = ("rectangle", "polygon", "line")
+    found = [one for one in predicted(scene)["annotations"] if one["type"] in kinds]
+    assert counts["matched"] > 5
+    assert sum(counts.values()) - counts["missed"] == len(found)
+    rows = page.locator("#side section", has=page.get_by_role("heading", name=TRUTH))
+    expect(rows.locator(".outcome", has_text="missed")).to_have_count(counts["missed"])
+    expect(page).to_have_url(re.compile("match=1"))
+    check_accessible(page)
+    shoot(page, "image-matches")
+    page.reload()
+    expect(legend).to_contain_text("matched")
+    page.get_by_role("button", name="Matches").click()
+    expect(legend).to_have_count(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.web.conftest import PHONE, WIDE, check_accessible, shoot
+from tests.web.conftest import LOOKS, check_accessible, shoot
 
 RUNNING, QUEUED, FAILED = 1, 3, 4
 
@@ -25,8 +25,7 @@ def keep(site):
     return say
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize(("scheme", "size"), LOOKS, ids=["light-wide", "dark-phone"])
 def test_jobs(keep, open_page, scheme, size):
     """Every job has its status, progress and time."""
     page = open_page("/jobs", scheme=scheme, size=size).page

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
-from tests.web.conftest import PHONE, WIDE, check_accessible, shoot
+from tests.web.conftest import COLLECTION, LOOKS, MODEL, check_accessible, shoot
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize(("scheme", "size"), LOOKS, ids=["light-wide", "dark-phone"])
 def test_labels(site, open_page, scheme, size):
     """Every label with its colour; what is chosen is part of the URL."""
     names = [label.name for label in site.client.get_all_labels()]
@@ -22,6 +23,20 @@ def test_labels(site, open_page, scheme, size):
     page.get_by_role("searchbox").fill(names[0])
     expect(page.get_by_role("row")).to_have_count(2)
     expect(page).to_have_url(f"{site.url}/labels?q={names[0].replace(' ', '+')}")
+
+
+def test_counts_of_a_run(site, open_page):
+    """With a run chosen, each label has its counts there and leads to its images in the grid."""
+    page = open_page("/labels").page
+    page.locator("#run").select_option(label=f"{MODEL} · {COLLECTION}")
+    found = site.client.get_run_statistics(collection=COLLECTION, run=MODEL)
+    name, many = max(found.labels.items(), key=lambda one: one[1])
+    row = page.get_by_role("row").nth(1)
+    expect(row).to_contain_text(name)
+    expect(row).to_contain_text(f"{many:,}")
+    row.get_by_role("link", name=name).click()
+    expect(page).to_have_url(re.compile(rf"/collections/{site.collection_id}\?q=annotation\.label"))
+    expect(page.locator("#count")).to_contain_text(str(found.images_by_label[name]))
 
 
 def test_new_label_and_group(site, open_page):

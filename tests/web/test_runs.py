@@ -10,10 +10,9 @@ from playwright.sync_api import expect
 from tests.web.conftest import (
     COLLECTION,
     IMAGES,
+    LOOKS,
     MODEL,
-    PHONE,
     TRUTH,
-    WIDE,
     check_accessible,
     shoot,
     wait_until,
@@ -33,8 +32,7 @@ def run_url(site, **fields):
     return "/run?" + "&".join(f"{name}={value}".replace(" ", "+") for name, value in query.items())
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize(("scheme", "size"), LOOKS, ids=["light-wide", "dark-phone"])
 def test_runs(site, open_page, scheme, size):
     """Every run with its counts; two of them lead to their comparison."""
     page = open_page("/runs", scheme=scheme, size=size).page
@@ -50,8 +48,7 @@ def test_runs(site, open_page, scheme, size):
     shoot(page, f"runs-{scheme}-{size[0]}")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize(("scheme", "size"), LOOKS, ids=["light-wide", "dark-phone"])
 def test_run(site, evaluation, open_page, scheme, size):
     """The page has the numbers that the SDK has."""
     page = open_page(run_url(site), scheme=scheme, size=size).page

@@ -10,7 +10,7 @@ from PIL import Image
 from playwright.sync_api import expect
 
 from tests.stack_process import create_key
-from tests.web.conftest import COLLECTION, PHONE, WIDE, check_accessible, shoot
+from tests.web.conftest import COLLECTION, LOOKS, check_accessible, shoot
 
 
 def example(count=2, **change):
@@ -28,8 +28,7 @@ def choose(page, *files):
     page.locator("#files").set_input_files(given)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize(("scheme", "size"), LOOKS, ids=["light-wide", "dark-phone"])
 def test_upload_of_annotations(site, open_page, scheme, size):
     """A file goes into a run that is there afterwards; one with mistakes is told as the SDK tells it."""
     run = f"upload {scheme} {size[0]}"

@@ -1,13 +1,13 @@
-"""`layernext compare`: two model runs against one ground truth, from files, without a stack."""
+"""`layernext compare`: two model runs against one ground truth, of files or of a stack."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
-from layernext.cli.configuration import AsJson
+from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
 from layernext.cli.data import Quiet
 from layernext.cli.evaluate import (
     Figures,
@@ -17,6 +17,8 @@ from layernext.cli.evaluate import (
     load_evaluation,
     processes_for,
     progress_bar,
+    refuse_files,
+    refuse_names,
     write_outputs,
 )
 from layernext.cli.output import counted, print_json, print_table, tell, visible
@@ -26,12 +28,27 @@ SHOWN_LABELS = 20
 
 
 def compare(
-    truth: Annotated[Path, typer.Argument(help="Ground truth: LayerNext JSON, plain, .gz, .zst.")],
-    run_a: Annotated[Path, typer.Argument(help="Model run to start from: likewise.")],
-    run_b: Annotated[Path, typer.Argument(help="Model run to compare with it.")],
+    target: Annotated[
+        str,
+        typer.Argument(
+            help="File of the ground truth: LayerNext JSON, plain, .gz, .zst. "
+            "With --truth the collection, by name or id."
+        ),
+    ],
+    run_a: Annotated[
+        str, typer.Argument(help="File of the run to start from; with --truth its name.")
+    ],
+    run_b: Annotated[str, typer.Argument(help="The run to compare with it, likewise.")],
+    ground_truth: Annotated[
+        str | None,
+        typer.Option("--truth", help="Compare in the stack, on the ground truth so named."),
+    ] = None,
     geometry: Annotated[
         Literal["rectangle", "polygon", "line"] | None,
-        typer.Option("--geometry", help="What is compared; that of the truth's first annotation."),
+        typer.Option(
+            "--geometry",
+            help="What is compared; of files that of the truth's first annotation, else rectangle.",
+        ),
     ] = None,
     protocol: Annotated[
         Literal["coco", "voc", "voc2007", "lvis", "lane-f1", "chamfer"] | None,
@@ -60,12 +77,20 @@ def compare(
     markdown: MarkdownFile = None,
     processes: Annotated[
         int | None,
-        typer.Option("--processes", min=1, help="Processes to use; one for each core if left out."),
+        typer.Option(
+            "--processes",
+            min=1,
+            help="Processes to use for files; one for each core if left out.",
+        ),
     ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
 ) -> None:
-    """Compare two model runs' files against a ground truth's, without a stack.
+    """Compare two model runs on a ground truth: three files, or with --truth in a stack.
 
     Differences are RUN_B minus RUN_A. Intervals come from drawing the images anew, the same for both
     runs: one that leaves out 0 is more than the choice of images.
@@ -77,20 +102,42 @@ def compare(
         layernext compare truth.json run_a.json run_b.json --markdown report.md --figures figures
 
         layernext compare truth.json old.json new.json --confidence 0.5 --resamples 0 --json
+
+        layernext compare path1/path2 "test model v1" "test model v2" --truth "ground truth"
     """
+    options: dict[str, Any] = {
+        "protocol": protocol,
+        "confidence": confidence,
+        "match_threshold": match_threshold,
+    }
+    if ground_truth is not None:
+        refuse_files([target, run_a, run_b], image_size, processes)
+        with connect(api_key, secret, url, config) as client:
+            found = client.compare_runs(
+                collection=target,
+                run_a=run_a,
+                run_b=run_b,
+                ground_truth=ground_truth,
+                geometry=geometry or "rectangle",
+                resamples=resamples,
+                seed=seed,
+                level=level,
+                image_limit=images,
+                progress=False if quiet else None,
+                **options,
+            )
+        _give(found, figures, markdown, as_json=as_json)
+        return
+    refuse_names([target, run_a, run_b])
     evaluation = load_evaluation()
+    paths = [Path(each) for each in (target, run_a, run_b)]
     settings = EvaluationSettings(
-        geometry=geometry or evaluation.find_geometry(truth) or "rectangle",
-        protocol=protocol,
-        confidence=confidence,
-        match_threshold=match_threshold,
+        geometry=geometry or evaluation.find_geometry(paths[0]) or "rectangle", **options
     )
-    count = processes or processes_for(truth, run_a, run_b)
+    count = processes or processes_for(*paths)
     with executor_of(count) as executor, progress_bar(quiet, "comparing") as (bar, task):
-        found: Comparison = evaluation.compare_files(
-            truth,
-            run_a,
-            run_b,
+        found = evaluation.compare_files(
+            *paths,
             settings,
             image_wh=image_size,
             resamples=resamples,
@@ -100,6 +147,10 @@ def compare(
             executor=executor,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
+    _give(found, figures, markdown, as_json=as_json)
+
+
+def _give(found: Comparison, figures: Path | None, markdown: Path | None, *, as_json: bool) -> None:
     write_outputs(found, figures, markdown)
     if as_json:
         print_json(found.to_dict())

@@ -8,6 +8,7 @@ import signal
 import sys
 import tempfile
 from importlib import resources
+from itertools import islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -76,6 +77,7 @@ def demo(
         show.list_everything()
         results = show.compare()
         same = all(result["identical"] for result in results)
+        show.evaluate()
         if as_json:
             print_json({"identical": same, "runs": results})
         if keep:
@@ -171,6 +173,22 @@ class Demo:
                 "nothing",
             )
         return results
+
+    def evaluate(self) -> None:
+        """The generated run measured against its ground truth, by the stack."""
+        truth_name, run_name = (name for name, _, _ in GENERATED)
+        found = self._client.evaluate(
+            collection=SCENES, run=run_name, ground_truth=truth_name, progress=False
+        )
+        self._tell("\n5. The boxes of that model run measured against its ground truth\n")
+        for name in ("AP", "AP50", "precision", "recall"):
+            number = found.summary[name]
+            self._tell(f"   {name:10}{'-' if number is None else f'{number:.3f}'}")
+        for tally in islice(self._client.iter_tallies(found), 1):
+            self._tell(
+                f"   worst is {tally.image}: {tally.true_positives} found, "
+                f"{tally.false_positives} false, {tally.missed} missed"
+            )
 
     def _compare(
         self, collection: str, run: str, name: str, geometry: Geometry | None

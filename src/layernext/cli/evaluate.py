@@ -153,7 +153,7 @@ def evaluate(
         "slices": tuple(slices or ()),
     }
     if ground_truth is not None:
-        _refuse_files(target, run, image_size, processes)
+        refuse_files([target, run], image_size, processes)
         with connect(api_key, secret, url, config) as client:
             stored = client.evaluate(
                 run=run,
@@ -169,7 +169,12 @@ def evaluate(
             listed = list(islice(client.iter_tallies(stored), worst)) if worst else []
         _give(stored, listed, worst, figures, markdown, as_json=as_json)
         return
-    _refuse_stack(target, run, is_version=is_version or split is not None or again)
+    if is_version or split is not None or again:
+        raise ConfigurationError(
+            "--dataset-version, --split and --again are for stacks",
+            hint="name the ground truth there with --truth",
+        )
+    refuse_names([target, run])
     evaluation, paths = load_evaluation(), (Path(target), Path(run))
     settings = EvaluationSettings(
         geometry=geometry or evaluation.find_geometry(paths[0]) or "rectangle", **options
@@ -188,39 +193,34 @@ def evaluate(
     _give(found, tallies, worst, figures, markdown, as_json=as_json)
 
 
-def _refuse_files(
-    target: str, run: str, image_size: tuple[float, float] | None, processes: int | None
+def refuse_files(
+    names: Sequence[str], image_size: tuple[float, float] | None, processes: int | None
 ) -> None:
     """With --truth everything is in the stack.
 
     Raises:
-        ConfigurationError: both are files as well, or an option is for files.
+        ConfigurationError: all are files as well, or an option is for files.
     """
-    if Path(target).is_file() and Path(run).is_file():
+    if all(Path(name).is_file() for name in names):
         raise ConfigurationError(
-            f"{target} and {run} are files, and --truth names a ground truth of a stack",
-            hint="leave --truth away to evaluate the files",
+            f"{' and '.join(names)} are files, and --truth names a ground truth of a stack",
+            hint="leave --truth away to take the files",
         )
     for name, value in (("--image-size", image_size), ("--processes", processes)):
         if value is not None:
             raise ConfigurationError(f"{name} is for files; a stack knows its images and processes")
 
 
-def _refuse_stack(target: str, run: str, *, is_version: bool) -> None:
-    """Without --truth both are files.
+def refuse_names(names: Sequence[str]) -> None:
+    """Without --truth all are files.
 
     Raises:
-        ConfigurationError: they are not there and look like names, or an option is for stacks.
+        ConfigurationError: none is there, so they look like names.
     """
-    if is_version:
+    if not any(Path(name).exists() for name in names):
         raise ConfigurationError(
-            "--dataset-version, --split and --again are for stacks",
-            hint="name the ground truth there with --truth",
-        )
-    if not Path(target).exists() and not Path(run).exists():
-        raise ConfigurationError(
-            f"there is no file {target} and no file {run}",
-            hint="for a run in a stack, name its ground truth with --truth",
+            f"there is no file {' and no file '.join(names)}",
+            hint="for runs in a stack, name their ground truth with --truth",
         )
 
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from layernext.errors import DataError, Problem
 from layernext.evaluation.averages import (
@@ -18,6 +19,7 @@ from layernext.evaluation.averages import (
 )
 from layernext.evaluation.curves import Best, calibration, curve
 from layernext.evaluation.error_costs import error_kinds
+from layernext.evaluation.federated import Checked, Frequency, frequencies, frequency_summary
 from layernext.evaluation.lane_scores import LaneMatches, match_lanes
 from layernext.evaluation.measures import measure_for
 from layernext.evaluation.packing import (
@@ -49,7 +51,7 @@ BATCH_ANNOTATIONS = 20_000
 class Evaluator:
     """Evaluates a run against a ground truth, given image by image.
 
-    What is kept is some 50 bytes an annotation; shapes are forgotten once a batch is matched. An
+    What is kept is some 60 bytes an annotation; shapes are forgotten once a batch is matched. An
     evaluator can be pickled and merged, so that parts of the images can be evaluated in other
     processes. Neither the order of images nor their division changes a result: where the order
     matters, between equal confidences, images go by name.
@@ -66,7 +68,7 @@ class Evaluator:
         >>> evaluator = Evaluator()
         >>> box = b'{"annotations": [{"type": "rectangle", "label": "cup", "bbox": [0, 0, 4, 4]}]}'
         >>> evaluator.add("a.jpg", box, box)
-        >>> evaluator.result().summary["AP"]
+        >>> round(evaluator.result().summary["AP"], 9)
         1.0
     """
 
@@ -82,6 +84,7 @@ class Evaluator:
         self._labels = LabelCodes()
         self._values = LabelCodes()
         self._image_values: list[tuple[int, int]] = []
+        self._checked = Checked()
         self._packers = self._new_packers()
         self._image_whs: list[tuple[float, float] | None] = []
         self._images: list[str] = []
@@ -130,7 +133,8 @@ class Evaluator:
             run: its annotation set in the run; None: the run says nothing of it, which counts as
                 having found nothing.
             image_wh: width and height in pixels, needed where coordinates are fractions.
-            metadata: of the image, for tables over those of its fields that the settings name.
+            metadata: of the image, for tables over those of its fields that the settings name, and
+                for ``lvis`` (see `federated`).
             truth_source, run_source: how these two are to be read, where each may be otherwise.
 
         Raises:
@@ -140,6 +144,8 @@ class Evaluator:
         truths.add(truth, truth_source or self._sources[0], image_wh, image)
         runs.add(run, run_source or self._sources[1], image_wh, image)
         self._counts["images_without_run"] += run is None
+        if self.settings.protocol == "lvis":
+            self._checked.add(len(self._image_whs), image, metadata, self._labels)
         for name in self.settings.slices:
             if metadata and name in metadata:
                 code = self._values[metadata_key(name, metadata[name])]
@@ -160,11 +166,14 @@ class Evaluator:
             return
         truths, runs = (packer.take() for packer in self._packers)
         measure = measure_for(self.settings)
+        said = runs.count
+        if self.settings.protocol == "lvis":
+            runs, self._checked = self._checked.apply(runs, truths), Checked()
         part = match_batch(
             runs, truths, self._image_whs, self.settings, measure, self._image_values
         )
         self._image_values = []
-        self._over_limit += runs.count - len(part.label)
+        self._over_limit += said - len(part.label)
         for packer in self._packers:
             self._counts["other_geometry"] += packer.other_geometry
             packer.other_geometry = 0
@@ -254,6 +263,9 @@ class Evaluator:
         labels = list(self._labels)
         order = np.lexsort((-part.score, part.label))
         means = averages(part, self.settings, len(labels), order)
+        groups: list[Frequency] = []
+        if self.settings.protocol == "lvis":
+            groups = frequencies(part, len(labels))
         everything = self._curve(None, part, np.argsort(-part.score, kind="stable"))
         single = [
             self._curve(label, part, members)
@@ -275,12 +287,16 @@ class Evaluator:
             summary=(
                 (lanes.scores(self.settings) if lanes else {})
                 | summary(means, self.settings)
+                | (frequency_summary(means, groups) if groups else {})
                 | _rates(overall)
             ),
             confidence=confidence,
             counts=self._all_counts(part),
             labels=[
-                self._label_scores(label, code, part, found, lanes, means, single[code][1])
+                replace(
+                    self._label_scores(label, code, part, found, lanes, means, single[code][1]),
+                    frequency=groups[code] if groups else None,
+                )
                 for code, label in enumerate(labels)
             ],
             curves=[everything[0], *(each for each, _ in single)],

@@ -152,7 +152,8 @@ class Columns(Struct):
         shapes: boxes (N, 4) as x, y, width, height; or a list of N arrays (K, 2) of points; in
             pixels. Or what `Measure.prepare` made of them.
         area: (N,) square pixels, for size ranges; what a truth's metadata say goes first.
-        ignore: (N,) whether neither finding nor missing it counts.
+        ignore: (N,) of truths: neither finding nor missing it counts; of the run: it counts only if
+            it is right.
         crowd: (N,) whether it may be found any number of times.
         value_row, value: (V,) annotations and codes of their attributes' values, where wanted.
     """

@@ -209,7 +209,9 @@ def match_batch(
         return match_greedily(same, group, reached, ignored, truth.crowd)
 
     matches = matched(thresholds, truth_ignored, areas)
-    outside = repeat_bits(_outside(run.area, settings), len(thresholds), areas)
+    uncounted = _outside(run.area, settings)
+    uncounted[run.ignore] = (1 << areas) - 1
+    outside = repeat_bits(uncounted, len(thresholds), areas)
     plain = matched((match_threshold,), first, 1)
     is_unmatched = plain.matched == 0
     is_ignored = (plain.ignored != 0) | (is_unmatched & (outside & np.uint64(1) != 0))
@@ -258,7 +260,18 @@ def turns_of(run: Columns, settings: EvaluationSettings) -> tuple[IndexArray, In
     starts = np.flatnonzero(np.diff(group, prepend=-1))
     rank = np.arange(len(group)) - starts[group]
     kept = rank < settings.max_annotations[-1]
+    if settings.protocol == "lvis":
+        kept = _best_of_images(run, settings.max_annotations[-1])[order]
     return order[kept], rank[kept]
+
+
+def _best_of_images(run: Columns, limit: int) -> BoolArray:
+    """(N,) whether an annotation is among the most confident of its image."""
+    order = np.lexsort((-run.score, run.image))
+    starts = np.searchsorted(run.image[order], run.image[order])
+    kept = np.zeros(run.count, bool)
+    kept[order[np.arange(run.count) - starts < limit]] = True
+    return kept
 
 
 def _numbered(image: IndexArray, label: IndexArray) -> IndexArray:

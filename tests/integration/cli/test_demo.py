@@ -25,6 +25,8 @@ def test_demo_says_identical(cli, tmp_path):
     shown = cli("demo", "--images", "12", TMPDIR=str(tmp_path)).stdout
     assert shown.count("identical") == RUNS
     assert "DIFFERENT" not in shown
+    assert "AP50" in shown
+    assert "worst is scene" in shown
     assert "client.upload_modelrun_from_json('path1/path2/', 'test model v1.0.1'" in shown
     assert list(tmp_path.glob("layernext-demo-*")) == []
 
@@ -56,6 +58,12 @@ def test_demo_that_stays(tmp_path):
         images = Path(re.search(r"Drawn images: +(.+)", shown)[1])
         assert len(list(images.glob("*.jpg"))) == 3
         urllib.request.urlopen(exported["LAYERNEXT_URL"] + "/ready", timeout=5).close()
+        link = re.search(r"(http://127\.0\.0\.1:\d+)/sign-in#(\S+)", shown)
+        sign_in = urllib.request.Request(
+            f"{link[1]}/sign-in", json.dumps({"token": link[2]}).encode(), {"Origin": link[1]}
+        )
+        with urllib.request.urlopen(sign_in, timeout=5) as answer:
+            assert json.load(answer)["role"] == "admin"
         listed = subprocess.run(
             [sys.executable, "-m", "layernext.cli", "runs", "--json"],
             env={**os.environ, **exported},

@@ -82,12 +82,16 @@ def test_in_a_stack(cli, connected, files):
     assert found["summary"] == json.loads(cli("evaluate", *files, "--json").stdout)["summary"]
     unknown = connected("evaluate", "evaluated", "rum", "--truth", "truth", code=5)
     assert "did you mean 'run'" in unknown.stderr
+    compared = connected("compare", "evaluated", "run", "run", "--truth", "truth", "--json")
+    assert json.loads(compared.stdout)["gained"] == 0
+    refused = connected("compare", "evaluated", "run", "other", code=3)
+    assert "name their ground truth with --truth" in refused.stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        pytest.param(["kitchen", "run"], "name its ground truth with --truth", id="names"),
+        pytest.param(["kitchen", "run"], "name their ground truth with --truth", id="names"),
         pytest.param(["{}", "{}", "--truth", "t"], "leave --truth away", id="files"),
         pytest.param(["{}", "{}", "--again"], "are for stacks", id="again"),
         pytest.param(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import uuid
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,40 @@ def test_convert_and_export(connected: CommandLine, tmp_path: Path) -> None:
     connected("convert", tmp_path / "out.json", tmp_path / "yolo", "--to", "yolo", code=3)
     connected("convert", tmp_path / "out.json", tmp_path / "x", "--to", "nothing", code=3)
     connected("convert", tmp_path / "no.json", tmp_path / "x", "--to", "csv", code=4)
+
+
+def test_exports(connected: CommandLine, tmp_path: Path) -> None:
+    """The stack writes a file in the background; it is listed, fetched and deleted. A version goes out directly."""
+    name = fill(connected, tmp_path)
+    begun = answer(
+        connected, "exports", "start", "--collection", name, "--run", "run", "--to", "voc", "--wait"
+    )
+    assert (begun["status"], begun["images"], begun["file_name"]) == (
+        "completed",
+        4,
+        f"{name}-run.zip",
+    )
+    assert begun["id"] in connected("exports", "list").stdout
+    connected("exports", "download", begun["id"], tmp_path / "down", "--quiet")
+    with zipfile.ZipFile(tmp_path / "down" / f"{name}-run.zip") as archive:
+        assert "Annotations/3.xml" in archive.namelist()
+    connected("exports", "delete", begun["id"])
+    connected("exports", "delete", begun["id"], code=5)
+    connected("exports", "start", "--to", "voc", code=4)
+    made = answer(connected, "datasets", "create", name, name, "--split", "50", "25", "25")
+    report = answer(
+        connected,
+        "datasets",
+        "export",
+        made["id"],
+        tmp_path / "v.json",
+        "--to",
+        "coco",
+        "--split",
+        "train",
+    )
+    assert (report["images"], report["losses"].keys()) == (2, {"the split"})
+    source = tmp_path / "down" / "wrong.csv"
+    source.write_text("image,label,type\na.png,cup,circle\n")
+    refused = connected("upload", name, "other", source, code=4)
+    assert f"{source}:2: is no annotation" in refused.stderr

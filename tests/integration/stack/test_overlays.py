@@ -117,6 +117,9 @@ def test_wrong_questions(shared: Stack) -> None:
     assert assert_error(bad, 422)["details"][0]["where"] == "query, column 15"
     assert_error(shared.ask("GET", "/api/v1/items/order", params={"sort": "luck"}), 400)
     assert_error(shared.ask("GET", "/api/v1/items/order", params={"collection": "none"}), 404)
+    assert_error(shared.ask("GET", "/api/v1/items/order", params={"sort": "worst"}), 400)
+    by_none = {"sort": "worst", "evaluation": "none"}
+    assert_error(shared.ask("GET", "/api/v1/items/order", params=by_none), 404)
     for items in ([-1], [1 << 63], ["1"], [1.5], list(range(501))):
         body = {"items": items}
         assert_error(shared.ask("POST", "/api/v1/items/overlays", json=body), 422)

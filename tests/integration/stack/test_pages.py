@@ -13,7 +13,7 @@ from litestar.routes import HTTPRoute
 
 from layernext.stack.api.browser import HEADER
 from layernext.stack.web import Brake
-from layernext.stack.web.page import ENVIRONMENT, Page
+from layernext.stack.web.page import ENVIRONMENT, Page, policy
 from layernext.stack.web.sign_in import LONGEST_DELAY_S, MEMORY_S, safe_target
 from layernext.stack.web.static_files import static_files
 from layernext.wire.published import DELETE_ANNOTATIONS_PATH
@@ -204,6 +204,19 @@ def test_pages_load_only_our_own(shared: Stack) -> None:
             assert 'src="/static/' in script or 'type="application/json"' in script
 
 
+def test_pictures_may_come_from_the_bucket(shared: Stack) -> None:
+    """Where files are redirected to a bucket, its origin is allowed for pictures, and nothing else of it."""
+
+    class Bucket:
+        def read_url(self, path: str, seconds: int, headers: dict[str, str]) -> str:
+            return f"https://pictures.example:9000/b/{path}?signature=1"
+
+    found = dict(part.strip().split(" ", 1) for part in policy(Bucket()).split(";"))
+    assert found["img-src"] == "'self' blob: data: https://pictures.example:9000"
+    assert found["media-src"] == "'self' blob: https://pictures.example:9000"
+    assert [name for name, value in found.items() if "example" in value] == ["img-src", "media-src"]
+
+
 def test_static_files(shared: Stack) -> None:
     """They are kept for good under the URL that a page names, compressed, and open to everybody."""
     found = set(re.findall(r'"(/static/[^"#]+)', shared.ask("GET", "/sign-in", role=None).text))
@@ -229,6 +242,23 @@ def test_modules_import_what_is_there() -> None:
             assert wanted in files, name
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", text)
         assert "http" + "://" not in text.replace("http://www.w3.org/2000/svg", "")
+
+
+def test_modules_are_announced(shared: Stack) -> None:
+    """A page names every module that its own ones import, however deep, and none twice."""
+    sign_in(shared)
+    page = shared.ask("GET", "/", role=None).text
+    named = [
+        url.rpartition("/")[2] for url in re.findall(r'(?:src|href)="(/static/[^"]+\.js)"', page)
+    ]
+    files, todo, needed = static_files(), ["collections.js", "shell.js"], set()
+    while todo:
+        name = todo.pop()
+        needed.add(name)
+        found = re.findall(r'from "\./([^"]+)"', files[name].content.decode())
+        todo += [one for one in found if one not in needed]
+    assert needed <= set(named)
+    assert len(needed) > 4
 
 
 def all_pages(kind: type[Page] = Page) -> list[type[Page]]:

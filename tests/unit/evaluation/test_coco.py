@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,6 +18,7 @@ from layernext.evaluation.packing import polygon_area
 from layernext.model import COCO_AREAS, EvaluationSettings
 from tests.unit.evaluation.scenes import IMAGE_WH, encoded, scene
 
+SAMPLES = Path(__file__).parents[3] / "src" / "layernext" / "cli" / "samples"
 NAMES = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
 
 
@@ -121,6 +124,31 @@ def test_equal_to_pycocotools(options, geometry):
             assert label.scores[name] == expected_mean(precision[:, :, number, area, -1]), name
         expected = expected_mean(recall[:, number, 0, -1])
         assert label.scores["AR100"] == expected
+
+
+def test_equal_on_real_shapes():
+    """The samples are one object of COCO's val2017, by people: as box, outline and corners."""
+    box, outline, corners = (
+        json.loads((SAMPLES / f"example_{kind}.json").read_text())["images"][0]["annotations"][0]
+        for kind in ("bbox", "polygon", "line")
+    )
+    xs, ys = zip(*outline["polygon"], strict=True)
+    around = [min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)]
+    assert around == pytest.approx(box["bbox"])
+    drawn = {"type": "polygon", "label": "kitchen", "polygon": corners["line"]}
+    scenes = {
+        "polygon": ({"type": "polygon", **outline}, drawn | {"confidence": corners["confidence"]}),
+        "rectangle": (
+            {"type": "rectangle", **box},
+            {"type": "rectangle", "label": "kitchen", "bbox": around, "confidence": 0.5},
+        ),
+    }
+    for geometry, (there, said) in scenes.items():
+        images = [("000000397133.jpg", [there], [said])]
+        found, theirs = ours(images, geometry=geometry), reference(images, geometry)
+        for name, expected in zip(NAMES, theirs.stats, strict=True):
+            assert (found.summary[name] or 0.0) == pytest.approx(max(expected, 0.0), abs=1e-9), name
+    assert 0.5 < found.summary["AP"] <= 1
 
 
 def expected_mean(values):

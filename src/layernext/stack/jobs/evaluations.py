@@ -43,8 +43,8 @@ SPAN_ANNOTATIONS = 100_000
 SPANS_PER_PROCESS = 4
 """At least, so that all have something to do until the end."""
 
-INLINE_ANNOTATIONS = 60_000
-"""Up to this size an evaluation is done before another process would have started."""
+INLINE_ANNOTATIONS = 400_000
+"""Up to this size, of both sides, an evaluation is done in the time that starting processes takes."""
 
 MERGED_PERCENT = 80.0
 """Of the progress, when all parts are done; then come averages and storing."""

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, ClassVar
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import jinja2
 import msgspec
@@ -23,15 +23,17 @@ from msgspec import Struct
 from layernext import __version__
 from layernext.stack.api.error_map import answer_error
 from layernext.stack.api.messages import Call
+from layernext.stack.api.services import services_of
+from layernext.stack.objects import ObjectStore
 from layernext.stack.store import Role
-from layernext.stack.web.static_files import static_url
+from layernext.stack.web.static_files import modules_behind, static_url
 
 MIN_PACKED_BYTES = 1_400
 """Smaller pages fit into one packet as they are."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; worker-src 'self';"
-    " img-src 'self' blob: data:; media-src 'self' blob:; font-src 'self'; form-action 'self';"
+    " img-src 'self' blob: data:{bucket}; media-src 'self' blob:{bucket}; font-src 'self'; form-action 'self';"
     " base-uri 'none'; frame-ancestors 'none'"
 )
 """No script, style or request but our own: markup in a name could do nothing even if it became any."""
@@ -39,7 +41,6 @@ POLICY = (
 _TITLES = {403: "Not allowed", 404: "Not found", 503: "Busy"}
 
 HEADERS = {
-    "Content-Security-Policy": POLICY,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "same-origin",
@@ -132,11 +133,20 @@ def viewer_of(request: Call) -> Viewer | None:
 def answer_page(request: Call, shown: Page, *, status: int = 200) -> Response[bytes]:
     """A page as HTML."""
     text = render(shown).encode()
-    headers = dict(HEADERS)
+    headers = {"Content-Security-Policy": policy(services_of(request).objects), **HEADERS}
     if len(text) > MIN_PACKED_BYTES and "gzip" in request.headers.get("accept-encoding", ""):
         text = gzip.compress(text, 6)
         headers["Content-Encoding"] = "gzip"
     return Response(text, status_code=status, media_type="text/html", headers=headers)
+
+
+def policy(objects: ObjectStore) -> str:
+    """What a page may load: our own, and pictures from the bucket that files may be redirected to."""
+    url = objects.read_url("files/any", 60, {})
+    if url is None:
+        return POLICY.format(bucket="")
+    parts = urlsplit(url)
+    return POLICY.format(bucket=f" {parts.scheme}://{parts.netloc}")
 
 
 def render(shown: Page) -> str:
@@ -176,6 +186,16 @@ def to_sign_in(request: Request[Any, Any, Any]) -> Response[Any]:
     return Response(b"", status_code=HTTPStatus.SEE_OTHER, headers=headers, media_type="text/plain")
 
 
+def _module(name: str) -> Markup:
+    """The tags that load a module, and everything that it imports, at once."""
+    tags = [
+        Markup('<link rel="modulepreload" href="{}">').format(url) for url in modules_behind(name)
+    ]
+    return Markup("\n").join(
+        [*tags, Markup('<script type="module" src="{}"></script>').format(static_url(name))]
+    )
+
+
 def _json_block(data: Any) -> Markup:
     """Data as JSON that can stand between script tags: it has no ``<``."""
     text = msgspec.json.encode(data).decode().replace("<", "\\u003c")
@@ -189,5 +209,10 @@ ENVIRONMENT = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-ENVIRONMENT.globals |= {"static": static_url, "navigation": NAVIGATION, "version": __version__}
+ENVIRONMENT.globals |= {
+    "static": static_url,
+    "module": _module,
+    "navigation": NAVIGATION,
+    "version": __version__,
+}
 ENVIRONMENT.filters["json_block"] = _json_block

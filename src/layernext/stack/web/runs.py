@@ -1,4 +1,4 @@
-"""The pages of model runs and ground truths: all of them, and one with its evaluations."""
+"""The pages of runs: all of them, one with its evaluations, and two compared."""
 
 from __future__ import annotations
 
@@ -30,6 +30,12 @@ class RunPage(Page, frozen=True, kw_only=True):
     template: ClassVar[str] = "run.html"
 
 
+class ComparePage(Page, frozen=True, kw_only=True):
+    """Two runs side by side; its module reads the query string to know which."""
+
+    template: ClassVar[str] = "compare.html"
+
+
 @page("/runs")
 async def runs_page(request: Call) -> Response[Any]:
     """Every model run and ground truth, with its counts."""
@@ -45,4 +51,13 @@ async def run_page(request: Call) -> Response[Any]:
     )
 
 
-ROUTES = [runs_page, run_page]
+@page("/compare")
+async def compare_page(request: Call) -> Response[Any]:
+    """What differs between two runs, against a ground truth and against each other."""
+    data, viewer = RunData(may(request, "write")), viewer_of(request)
+    return answer_page(
+        request, ComparePage(title="Compare runs", here="/runs", viewer=viewer, data=data)
+    )
+
+
+ROUTES = [runs_page, run_page, compare_page]

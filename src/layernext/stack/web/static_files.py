@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from layernext.stack.api.messages import Call, read_path
 FOLDER = Path(__file__).parent / "static"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 HASH_DIGITS = 12
+
+_IMPORT = re.compile(r'^(?:import|export|\}) ?[^"]*"\./([\w/]+\.js)";$', re.MULTILINE)
 
 FOR_GOOD = "public, max-age=31536000, immutable"
 
@@ -55,6 +58,23 @@ def static_url(name: str) -> str:
     """The URL of a file; KeyError if there is none of this name."""
     static_files()[name]
     return f"/static/{version()}/{name}"
+
+
+@cache
+def modules_behind(name: str) -> list[str]:
+    """The URLs of all modules that a module imports, and those import, without its own.
+
+    A page names them all, so that the browser need not find them one behind the other.
+    """
+    found: dict[str, None] = {}
+    todo = [name]
+    while todo:
+        text = static_files()[todo.pop()].content.decode()
+        for wanted in _IMPORT.findall(text):
+            if wanted not in found and wanted != name:
+                found[wanted] = None
+                todo.append(wanted)
+    return [static_url(each) for each in sorted(found)]
 
 
 async def static_file(request: Call) -> Response[bytes]:

@@ -16,7 +16,15 @@ import zstandard
 from litestar import Response
 from msgspec import Struct
 
-from layernext.model import Annotation, ContentType, ImageAnnotations, Rectangle, decode_trusted
+from layernext.errors import InvalidRequest
+from layernext.model import (
+    Annotation,
+    ContentType,
+    ImageAnnotations,
+    Rectangle,
+    TallyOrder,
+    decode_trusted,
+)
 from layernext.stack.api.error_map import JSON
 from layernext.stack.api.messages import Call, find_collection, read_message, read_query
 from layernext.stack.api.native.annotations import chosen_encoding
@@ -46,7 +54,19 @@ PACKED_BYTES = 4 << 10
 
 _GEOMETRIES = {"rectangle": 1, "polygon": 2, "line": 3, "points": 4}
 
-Sort = Literal["name", "-name", "created", "-created", "modified", "-modified", "size", "-size"]
+Sort = Literal[
+    "name", "-name", "created", "-created", "modified", "-modified", "size", "-size",
+    "worst", "best", "false_positives", "missed", "mislabelled", "similarity",
+]  # fmt: skip
+
+
+FIELDS: dict[str, SortField] = {
+    "name": "name", "created": "created", "modified": "modified", "size": "size",
+}  # fmt: skip
+TALLIED: dict[str, TallyOrder] = {
+    "worst": "worst", "best": "best", "false_positives": "false_positives", "missed": "missed",
+    "mislabelled": "mislabelled", "similarity": "similarity",
+}  # fmt: skip
 
 
 class OrderQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -56,13 +76,16 @@ class OrderQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         collection: id or name; left out means all.
         query: in the query language; see docs/queries.md.
         type: ``image``, ``video`` or ``other``; left out means all.
-        sort: by what; with ``-`` before it the largest come first.
+        sort: by what; with ``-`` before it the largest come first. From ``worst`` on: by the tallies of
+            an evaluation; images that it does not know come last, by name.
+        evaluation: its id.
     """
 
     collection: str | None = None
     query: str = ""
     type: ContentType | None = None
     sort: Sort = "name"
+    evaluation: str | None = None
 
 
 @operation(
@@ -83,25 +106,32 @@ async def item_order(request: Call) -> Response[bytes]:
     place = None
     if wanted.collection is not None:
         place = (await find_collection(request, wanted.collection)).row_id
+    if wanted.sort in TALLIED and wanted.evaluation is None:
+        text = f"to sort by {wanted.sort}, the query needs an evaluation"
+        raise InvalidRequest(text, status=400)
     kinds = None if wanted.type is None else (KINDS[wanted.type],)
     chosen = ItemFilter(query=wanted.query, collection_id=place, kinds=kinds)
 
     def work() -> bytes:
-        found = _ordered(services.store, chosen, wanted.sort)
+        found = _ordered(services.store, chosen, wanted)
         steps = [number - before for number, before in zip(found, chain([0], found), strict=False)]
         return msgspec.json.encode(ItemOrder(total=len(found), steps=steps))
 
     return _packed(request, await services.call(work))
 
 
-def _ordered(store: Store, chosen: ItemFilter, sort: Sort) -> list[int]:
-    """Row ids in order. Orders by what an evaluation says of each image have their place here."""
-    fields: dict[str, SortField] = {
-        "name": "name", "created": "created", "modified": "modified", "size": "size",
-    }  # fmt: skip
-    return store.items.list_order(
-        chosen, sort=fields[sort.removeprefix("-")], descending=sort.startswith("-")
-    )
+def _ordered(store: Store, chosen: ItemFilter, wanted: OrderQuery) -> list[int]:
+    sort = wanted.sort
+    if sort in FIELDS:
+        return store.items.list_order(chosen, sort=FIELDS[sort], descending=False)
+    if sort in TALLIED and wanted.evaluation is not None:
+        by_name = store.items.list_order(chosen, sort="name", descending=False)
+        fitting = dict.fromkeys(by_name)
+        tallied = store.tallies.list_order(wanted.evaluation, TALLIED[sort])
+        first = [number for number in tallied if number in fitting]
+        known = set(first)
+        return first + [number for number in by_name if number not in known]
+    return store.items.list_order(chosen, sort=FIELDS[sort[1:]], descending=True)
 
 
 @operation(

@@ -62,7 +62,7 @@ export class AnnotationList {
       { type: "button", class: "row", "aria-expanded": "false" },
       swatch(shape.label),
       h("span", { class: "grow" }, shape.label),
-      outcome ? h("span", { class: `outcome ${outcome}` }, outcome) : null,
+      outcome ? h("span", { class: "outcome" }, outcome) : null,
       h("span", { class: "muted small" }, shape.type === "rectangle" ? "box" : shape.type),
       h("span", { class: "number score" }, shape.confidence === null ? "" : shape.confidence.toFixed(2)),
     );

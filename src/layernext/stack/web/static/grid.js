@@ -2,8 +2,9 @@
 
 import { ask, askAll } from "./api.js";
 import { confidenceSlider, labelsPanel, runsPanel } from "./controls.js";
-import { counted, debounced, empty, failed, fill, find, h, loading, pageData } from "./dom.js";
+import { counted, debounced, empty, failed, fill, find, h, loading, pageData, sentence, toast } from "./dom.js";
 import { bind } from "./keys.js";
+import { TALLIED, evaluationOf, pairFor } from "./evaluations.js";
 import { queryBox } from "./query_box.js";
 import { knownLabels, loadColours } from "./shapes.js";
 import { SIZES, SORTS, fetchOrder, readState, searchOf, usualRuns } from "./state.js";
@@ -49,7 +50,11 @@ const box = queryBox(
 );
 const runsControl = runsPanel(
   () => ({ available: runs, chosen: chosenRuns() }),
-  (chosen) => change({ runs: chosen }, () => { runsControl.update(); wall.reload(); }),
+  (chosen) => {
+    const isSorted = state.sort in TALLIED;
+    change({ runs: chosen, evaluation: null }, () => { runsControl.update(); wall.reload(); });
+    if (isSorted) sortBy(state.sort);
+  },
 );
 const labelsControl = labelsPanel(
   () => ({ available: knownLabels().sort(), chosen: state.labels }),
@@ -60,8 +65,14 @@ const slider = confidenceSlider(
   (value) => { state.min = value; wall.redraw(); },
   (value) => change({ min: value }, () => wall.redraw()),
 );
-const sort = h("select", { "aria-label": "Sort" }, SORTS.map(([value, text]) => h("option", { value }, text)));
-sort.addEventListener("change", () => change({ sort: sort.value, at: null }, loadOrder));
+const options = (entries) => entries.map(([value, text]) => h("option", { value }, text));
+const sort = h(
+  "select",
+  { "aria-label": "Sort" },
+  options(SORTS),
+  h("optgroup", { label: "By evaluation" }, options(Object.entries(TALLIED).map(([value, { text }]) => [value, text]))),
+);
+sort.addEventListener("change", () => sortBy(sort.value));
 const size = h(
   "select",
   { "aria-label": "Size of the pictures" },
@@ -80,6 +91,30 @@ function showControls() {
   labelsControl.update();
 }
 
+let evaluating = null;
+
+/** Sort; where that takes an evaluation, it is looked up or made first. */
+async function sortBy(wanted) {
+  evaluating?.abort();
+  evaluating = new AbortController();
+  const { signal } = evaluating;
+  if (!(wanted in TALLIED)) return change({ sort: wanted, evaluation: null, at: null }, loadOrder);
+  const total = find("#count").textContent;
+  try {
+    const pair = pairFor(wanted, chosenRuns());
+    if (typeof pair === "string") throw new Error(pair);
+    const tell = (text) => { find("#count").textContent = text; };
+    const evaluation = await evaluationOf(data.collection_id, pair, wall.usualGeometry(), { signal, tell });
+    change({ sort: wanted, evaluation, runs: chosenRuns(), at: null }, loadOrder);
+  } catch (error) {
+    if (error.name === "AbortError") return;
+    find("#count").textContent = total;
+    toast(sentence(error));
+    if (state.sort in TALLIED && !state.evaluation) change({ sort: "name" }, loadOrder);
+    sort.value = state.sort;
+  }
+}
+
 /** Choose something: a step that the browser's Back undoes. */
 function change(parts, then) {
   Object.assign(state, parts);
@@ -92,7 +127,7 @@ addEventListener("popstate", () => {
   const before = { ...state };
   Object.assign(state, readState());
   showControls();
-  if (before.query !== state.query || before.sort !== state.sort) loadOrder();
+  if (before.query !== state.query || before.sort !== state.sort || before.evaluation !== state.evaluation) loadOrder();
   else {
     wall.resize();
     wall.reload();
@@ -154,6 +189,7 @@ async function start() {
   // The order comes meanwhile; pictures wait for the runs, to come with their shapes at once.
   wall.ready = Promise.allSettled([listed, coloured]).then(() => labelsControl.update());
   await loadOrder();
+  if (state.sort in TALLIED && !state.evaluation) wall.ready.then(() => sortBy(state.sort));
   await listed.catch((error) => fill(find("#grid-state"), failed(error, start)));
 }
 

@@ -5,8 +5,9 @@ import { ask, askAll } from "./api.js";
 import { confidenceSlider, labelsPanel, runsPanel } from "./controls.js";
 import { count, failed, fill, find, h, loading, pageData, sentence, toast } from "./dom.js";
 import { bind } from "./keys.js";
+import { fetchOutcomes, legend, pairsOf, styleOf, wordOf } from "./outcomes.js";
 import { fetchSets } from "./sets.js";
-import { frameOf, knownLabels, loadColours } from "./shapes.js";
+import { frameOf, isShown, knownLabels, loadColours } from "./shapes.js";
 import { Stage, same } from "./stage.js";
 import { fetchOrder, idOf, readState, searchOf, usualRuns } from "./state.js";
 
@@ -20,6 +21,7 @@ let runs = [];
 let item = null;
 let sets = [];
 let asking = new AbortController();
+let outcomeOf = null; // while matches are shown
 const ahead = new Map();
 
 const chosenRuns = () => state.runs ?? usualRuns(runs);
@@ -48,7 +50,7 @@ function select(place, isNear) {
 /** Bring what is shown into the URL. Stepping adds nothing to the history: Back leads to the grid. */
 function write() {
   history.replaceState(null, "", `${base}/images/${idOf(number)}${searchOf(state)}`);
-  find("#to-grid").href = `${base}${searchOf({ ...state, selected: null, layout: "over" })}`;
+  find("#to-grid").href = `${base}${searchOf({ ...state, selected: null, layout: "over", match: false })}`;
 }
 
 // -- controls ------------------------------------------------------------------------------
@@ -71,8 +73,13 @@ const labelsControl = labelsPanel(
     refilter();
   },
 );
-const slider = confidenceSlider(state.min, (value) => { state.min = value; stage.redraw(); }, () => refilter());
+const slider = confidenceSlider(
+  state.min,
+  (value) => { state.min = value; stage.redraw(); },
+  () => { refilter(); showMatches(); },
+);
 const layout = h("button", { type: "button", "aria-pressed": "false", onclick: switchLayout, title: "Each run in a pane of its own (s)" }, "Side by side");
+const match = h("button", { type: "button", "aria-pressed": "false", onclick: switchMatches, title: "What the run found, missed and made up (m)" }, "Matches");
 const hide = h("button", { type: "button", "aria-pressed": "false", onclick: () => switchShapes(), title: "Hide the shapes (h)" }, "Hide shapes");
 const zoomButtons = h(
   "span",
@@ -82,12 +89,13 @@ const zoomButtons = h(
   h("button", { type: "button", onclick: () => stage.actual(), title: "Pixel for pixel (1)" }, "1:1"),
   h("button", { type: "button", class: "icon", "aria-label": "Zoom in", title: "Zoom in (+)", onclick: () => stage.zoom(1) }, "+"),
 );
-fill(find("#controls"), runsControl.element, labelsControl.element, slider.element, layout, hide, h("span", { class: "grow" }), zoomButtons);
+fill(find("#controls"), runsControl.element, labelsControl.element, slider.element, layout, match, hide, h("span", { class: "grow" }), zoomButtons);
 
 function refilter() {
   write();
   list.build();
   list.mark(null, stage.selected, false);
+  showLegend();
   stage.redraw();
 }
 
@@ -96,6 +104,41 @@ function switchLayout() {
   const { selected } = stage;
   show({ keepView: false });
   select(selected, true);
+}
+
+function switchMatches() {
+  if (!pairsOf(sets).length) return void toast("Choose a ground truth and a model run to see what matches.");
+  state.match = !state.match;
+  write();
+  showMatches();
+}
+
+/** Ask who found what, and draw it so; or no longer. */
+async function showMatches() {
+  const wanted = state.match && item?.content_type === "image" && pairsOf(sets).length > 0;
+  match.setAttribute("aria-pressed", String(wanted));
+  outcomeOf = null;
+  if (wanted) {
+    try {
+      const found = await fetchOutcomes(item.id, sets, state.min, asking.signal);
+      if (!state.match) return;
+      outcomeOf = found;
+    } catch (error) {
+      if (error.name !== "AbortError") toast(sentence(error));
+      return;
+    }
+  }
+  stage.outcomeOf = outcomeOf ? (set, shape) => styleOf(outcomeOf(set, shape)) : () => null;
+  list.show(sets, item, outcomeOf ? (set, shape) => wordOf(outcomeOf(set, shape)) : undefined);
+  list.mark(null, stage.selected, false);
+  showLegend();
+  stage.redraw();
+}
+
+function showLegend() {
+  stage.element.querySelector(".legend")?.remove();
+  const seen = (shape) => isShown(shape.label, shape.confidence, state);
+  if (outcomeOf) stage.element.append(legend(sets, outcomeOf, seen));
 }
 
 function switchShapes() {
@@ -159,6 +202,8 @@ function show({ keepView }) {
   name.textContent = name.title = item.name;
   layout.setAttribute("aria-pressed", String(state.layout === "side"));
   layout.disabled = sets.length < 2;
+  outcomeOf = null;
+  stage.outcomeOf = () => null;
   list.show(sets, item);
   if (item.content_type === "image") {
     const frame = frameOf({ ...item, sets });
@@ -167,6 +212,7 @@ function show({ keepView }) {
     if (item.url) sources.push(localUrl(item.url));
     const failure = () => toast("This browser cannot show the file as it is; the small picture stays.");
     stage.show({ frame, sources, groups: groups(), keepView, onfailure: failure });
+    showMatches();
     note(item.has_file ? null : "The file of this image has not come yet; its annotations are there.");
   } else {
     stage.panes = [];
@@ -243,6 +289,7 @@ bind("Image", [
   ["Shift+ArrowUp", "… down", () => stage.pan(0, PAN)],
   ["Shift+ArrowDown", "… up", () => stage.pan(0, -PAN)],
   ["s", "Runs side by side, or over each other", () => !layout.disabled && switchLayout()],
+  ["m", "What matches, is missed, is false", switchMatches],
   ["h", "Hide the shapes, show them", switchShapes],
   ["[", "Show less confident annotations", () => nudge(-0.05)],
   ["]", "Show only more confident annotations", () => nudge(0.05)],
@@ -253,6 +300,7 @@ function nudge(by) {
   state.min = Math.min(1, Math.max(0, Math.round((state.min + by) * 100) / 100));
   slider.show(state.min);
   refilter();
+  showMatches();
 }
 
 async function start() {

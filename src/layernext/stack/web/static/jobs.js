@@ -3,7 +3,7 @@
 import { ask } from "./api.js";
 import { counted, empty, failed, fill, find, h, loading, pageData, sentence, toast, when } from "./dom.js";
 import { duration } from "./format.js";
-import { evaluationUrl } from "./links.js";
+import { compareUrl, evaluationUrl } from "./links.js";
 import { progressBar, query, segments, setQuery, stateBadge } from "./parts.js";
 import { poll } from "./poll.js";
 
@@ -73,8 +73,15 @@ function show(newest) {
   if (focused) document.getElementById(focused)?.focus();
 }
 
+/** The page of what a job works on, or null. */
+function subjectOf(job) {
+  if (job.about.evaluation) return evaluationUrl(job.about.evaluation);
+  return job.kind === "comparison" ? compareUrl({ comparison: job.id }) : null;
+}
+
 function row(job) {
   const text = job.name || job.kind || "Job";
+  const subject = subjectOf(job);
   const took = new Date(isOpen(job) ? Date.now() : job.updated_at) - new Date(job.created_at);
   return h(
     "tr",
@@ -82,7 +89,7 @@ function row(job) {
     h(
       "th",
       { scope: "row" },
-      job.about.evaluation ? h("a", { href: evaluationUrl(job.about.evaluation), id: `about-${job.id}` }, text) : text,
+      subject ? h("a", { href: subject, id: `about-${job.id}` }, text) : text,
       job.message ? h("span", { class: job.status === "failed" ? "small problem" : "small muted job-message" }, job.message) : null,
     ),
     h("td", {}, stateBadge(job.status)),

@@ -1,10 +1,12 @@
 // What is chosen on the grid and on an image's page; all of it stands in the URL.
 
+import { TALLIED } from "./evaluations.js";
+
 /**
  * @typedef {{name: string, mode: "machine" | "human"}} Run
  * @typedef {{
- *   query: string, sort: string, runs: Run[] | null, min: number, labels: string[], size: string,
- *   layout: string, selected: string | null, at: number | null,
+ *   query: string, sort: string, evaluation: string | null, runs: Run[] | null, min: number, labels: string[], size: string,
+ *   layout: string, match: boolean, selected: string | null, at: number | null,
  * }} State `runs` null: those that are chosen when nobody has; `labels` empty: all.
  */
 
@@ -18,6 +20,8 @@ export const SORTS = [
 ];
 export const SIZES = { s: 128, m: 208, l: 320 };
 
+const KNOWN_SORTS = new Set([...SORTS.map(([value]) => value), ...Object.keys(TALLIED)]);
+
 /** @returns {State} */
 export function readState(search = location.search) {
   const fields = new URLSearchParams(search);
@@ -30,12 +34,14 @@ export function readState(search = location.search) {
   const size = fields.get("size");
   return {
     query: fields.get("q") ?? "",
-    sort: SORTS.some(([value]) => value === fields.get("sort")) ? fields.get("sort") : "name",
+    sort: KNOWN_SORTS.has(fields.get("sort")) ? fields.get("sort") : "name",
+    evaluation: fields.get("evaluation"),
     runs: runs.length || fields.get("runs") === "none" ? runs : null,
     min: min > 0 && min <= 1 ? min : 0,
     labels: fields.getAll("label"),
     size: size in SIZES ? size : "m",
     layout: fields.get("layout") === "side" ? "side" : "over",
+    match: fields.get("match") === "1",
     selected: fields.get("selected"),
     at: at >= 0 ? at : null,
   };
@@ -46,12 +52,14 @@ export function searchOf(state) {
   const fields = new URLSearchParams();
   if (state.query) fields.set("q", state.query);
   if (state.sort !== "name") fields.set("sort", state.sort);
+  if (state.sort in TALLIED && state.evaluation) fields.set("evaluation", state.evaluation);
   if (state.runs && !state.runs.length) fields.set("runs", "none");
   for (const run of state.runs ?? []) fields.append(run.mode === "human" ? "truth" : "run", run.name);
   if (state.min) fields.set("min", String(state.min));
   for (const label of state.labels) fields.append("label", label);
   if (state.size !== "m") fields.set("size", state.size);
   if (state.layout !== "over") fields.set("layout", state.layout);
+  if (state.match) fields.set("match", "1");
   if (state.selected !== null) fields.set("selected", state.selected);
   if (state.at) fields.set("at", String(state.at));
   const text = fields.toString();
@@ -73,7 +81,9 @@ export const idOf = (number) => number.toString(16).padStart(24, "0");
 
 /** The numbers of all items of a query, in order. */
 export async function fetchOrder(ask, collectionId, state, signal) {
-  const query = { collection: collectionId, query: state.query, sort: state.sort };
+  const tallied = TALLIED[state.sort];
+  const order = tallied && state.evaluation ? { sort: tallied.sort, evaluation: state.evaluation } : { sort: tallied ? "name" : state.sort };
+  const query = { collection: collectionId, query: state.query, ...order };
   const { total, steps } = await ask("/api/v1/items/order", { query, signal });
   const numbers = new Float64Array(total);
   let number = 0;

@@ -67,6 +67,15 @@ export class Wall {
     this.render();
   }
 
+  /** The geometry that most shapes seen so far have, as evaluations call it. */
+  usualGeometry() {
+    const counts = [0, 0, 0, 0, 0];
+    for (const { items } of this.blocks.values()) {
+      for (const item of items?.values() ?? []) for (const set of item.sets) for (const { geometry } of set.shapes) counts[geometry] += 1;
+    }
+    return ["rectangle", "polygon", "line"].reduce((best, one, at, all) => (counts[at + 1] > counts[all.indexOf(best) + 1] ? one : best));
+  }
+
   /** Draw all shapes again. */
   redraw() {
     for (const cell of this.cells.values()) this.toDraw.add(cell);

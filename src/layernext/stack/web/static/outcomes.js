@@ -1,0 +1,89 @@
+// What became of each annotation: who found what, after the API's matches of one image.
+
+import { ask } from "./api.js";
+import { h } from "./dom.js";
+
+/** Each has a word, a colour that colour-blind people tell apart, and a pattern of its own. */
+export const OUTCOMES = {
+  matched: { word: "matched", colour: "#12a87b", dash: [] },
+  missed: { word: "missed", colour: "#56b4e9", dash: [2, 3], width: 3 },
+  false_positive: { word: "false", colour: "#e8590c", dash: [8, 4] },
+  mislabelled: { word: "other label", colour: "#f0d43a", dash: [9, 3, 2, 3] },
+  duplicate: { word: "duplicate", colour: "#d08bb9", dash: [4, 4] },
+  ignored: { word: "ignored", colour: "#a0a6b0", dash: [1, 4] },
+};
+const GEOMETRIES = ["rectangle", "polygon", "line"];
+
+/** Of the chosen sets those that are matched: a ground truth with each model run. */
+export function pairsOf(sets) {
+  const truth = sets.find((set) => set.mode === "human");
+  return truth ? sets.filter((set) => set.mode === "machine").map((run) => ({ truth, run })) : [];
+}
+
+/**
+ * Outcomes of all annotations of an image's sets. A truth has that of the first run.
+ * @returns {Promise<(set: object, shape: object) => string | null>}
+ */
+export async function fetchOutcomes(imageId, sets, min, signal) {
+  const found = new Map();
+  const note = (set, index, outcome) => {
+    const key = `${set.run}:${index}`;
+    if (outcome !== "left_out" && !found.has(key)) found.set(key, outcome === "found" ? "matched" : outcome);
+  };
+  for (const { truth, run } of pairsOf(sets)) {
+    const there = new Set([...truth.shapes, ...run.shapes].map((shape) => shape.type));
+    const answers = await Promise.all(
+      GEOMETRIES.filter((geometry) => there.has(geometry)).map((geometry) =>
+        ask("/api/v1/matches", {
+          query: { image: imageId, run: run.name, ground_truth: truth.name, run_mode: run.mode, truth_mode: truth.mode, geometry, confidence: min },
+          signal,
+        }),
+      ),
+    );
+    for (const { matches } of answers) {
+      matches.annotations.forEach(({ outcome }, index) => note(run, index, outcome));
+      matches.truths.forEach(({ outcome }, index) => note(truth, index, outcome));
+    }
+  }
+  return (set, shape) => found.get(`${set.run}:${shape.index}`) ?? null;
+}
+
+/** How a shape of some outcome is drawn; what was not matched is drawn thin and grey. */
+export function styleOf(outcome) {
+  return outcome ? { key: outcome, ...OUTCOMES[outcome] } : { key: "none", colour: "#a0a6b0", dash: [], width: 1 };
+}
+
+export const wordOf = (outcome) => (outcome ? OUTCOMES[outcome].word : null);
+
+/** The patterns with their words, and how many there are of each. */
+export function legend(sets, outcomeOf, isShown) {
+  const counts = new Map();
+  for (const set of sets) {
+    for (const shape of set.shapes) {
+      const outcome = outcomeOf(set, shape);
+      // A match has two sides; it counts once, on the run's.
+      if (!outcome || !isShown(shape) || (set.mode === "human" && outcome !== "missed")) continue;
+      counts.set(outcome, (counts.get(outcome) ?? 0) + 1);
+    }
+  }
+  return h(
+    "ul",
+    { class: "legend", "aria-label": "What became of the annotations" },
+    Object.entries(OUTCOMES)
+      .filter(([outcome]) => counts.has(outcome) || ["matched", "missed", "false_positive"].includes(outcome))
+      .map(([outcome, { word, colour, dash }]) => h("li", {}, sample(colour, dash), `${word} `, h("b", { class: "number" }, counts.get(outcome) ?? 0))),
+  );
+}
+
+function sample(colour, dash) {
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  svg.setAttribute("class", "line-sample");
+  svg.setAttribute("viewBox", "0 0 26 8");
+  svg.setAttribute("aria-hidden", "true");
+  const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  line.setAttribute("d", "M1 4h24");
+  line.setAttribute("stroke-dasharray", dash.join(" "));
+  line.style.stroke = colour;
+  svg.append(line);
+  return svg;
+}
