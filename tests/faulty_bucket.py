@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import threading
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
@@ -31,6 +31,7 @@ class FaultyBucket:
         methods: requests by method.
         damages: of how many parts that come next a bit is turned over, unnoticed.
         lost_part: number of a part that never arrives.
+        before_part: called once, when the next part has come and before it is passed on.
         part_paths: where parts were sent.
     """
 
@@ -40,6 +41,7 @@ class FaultyBucket:
         self.is_faulty = True
         self.damages = 0
         self.lost_part: int | None = None
+        self.before_part: Callable[[], None] | None = None
         self.part_paths: list[str] = []
         self._count = 0
         self._lock = threading.Lock()
@@ -106,6 +108,9 @@ class FaultyBucket:
     def _on_its_way(self, path: str, body: bytes) -> bytes:
         with self._lock:
             self.part_paths.append(path)
+            before, self.before_part = self.before_part, None
+            if before is not None:
+                before()
             if not self.damages:
                 return body
             self.damages -= 1

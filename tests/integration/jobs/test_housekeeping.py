@@ -10,12 +10,14 @@ from pathlib import Path
 import httpx
 import obstore
 import pytest
+import sqlalchemy as sa
 
 from layernext import LayerNextClient, NotAllowed, NotFound
 from layernext.model import Job
 from layernext.stack.app import services_in
 from layernext.stack.jobs import Housekeeping, housekeeping
 from layernext.stack.store import ItemFilter
+from layernext.stack.store.schema_files import file_upload
 from layernext.wire import published
 from tests.integration.files.test_files import begin, finish, open_files, urls
 from tests.integration.stack.conftest import BASE_URL, Stack, running
@@ -168,3 +170,13 @@ def test_purge_by_hand(tmp_path: Path) -> None:
         assert [
             each for each in (stack.folder / "objects" / "files").rglob("*") if each.is_file()
         ] == []
+
+
+def test_parts_that_the_stack_does_not_see(stack: Stack) -> None:
+    """Who asks for the URLs of parts works on a file, wherever its parts go."""
+    file = begin(stack, open_files(stack, "yard", collectionType=7), "long")
+    with stack.store._database.write() as connection:
+        long_ago = sa.update(file_upload).values(updated_at="2020-01-01T00:00:00.000Z")
+        connection.execute(long_ago)
+    urls(stack, file)
+    assert stack.store.purge.list_abandoned(1) == []

@@ -1,9 +1,9 @@
 """What a stack does by itself every hour, and when it starts.
 
 It deletes exports whose time has come, parts of uploads that nobody ended, objects that nothing refers to
-and selections whose time is over; queues a look into files
-that were left (by a crash, or a store of objects that did not answer); and queues a purge of the trash, if
-its settings say after how many days. Several processes of one stack may do so at the same time.
+and selections whose time is over; queues a look into files that were left (by a crash, or a store of
+objects that did not answer); and queues a purge of the trash, if its settings say after how many days.
+Several processes of one stack may do so at the same time.
 """
 
 from __future__ import annotations

@@ -618,12 +618,17 @@ class Datasets:
         return found
 
     def iter_files(self, version: VersionRow) -> Iterator[VersionImage]:
-        """All images of a version with their sets, and behind them its pictures."""
+        """All images of a version with their sets, and behind them its pictures.
+
+        Raises:
+            NotFound: it was deleted on the way, so that what came is not all of it.
+        """
         yield from self.iter_images(version)
         after = 0
         while page := self.pictures.page(version.row_id, after=after, limit=200):
             yield from map(_as_image, page)
             after = page[-1].picture_id
+        self.get(version.id)
 
     def iter_images(self, version: VersionRow) -> Iterator[VersionImage]:
         """All images of a version with their sets."""

@@ -171,8 +171,9 @@ class Exports:
 
     def _delete(self, where: sa.ColumnElement[bool]) -> int:
         def work(connection: sa.Connection) -> int:
-            rows = connection.execute(sa.select(export.c.id, export.c.object_path).where(where))
-            found = rows.all()
+            columns = (export.c.id, export.c.job_id, export.c.object_path)
+            found = connection.execute(sa.select(*columns).where(where)).all()
+            Jobs.cancel_in(connection, [row.job_id for row in found], "the export was deleted")
             drop(self._database, connection, [row.object_path for row in found])
             ids = [row.id for row in found]
             connection.execute(sa.delete(export).where(export.c.id.in_(ids)))
