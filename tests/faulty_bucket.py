@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
@@ -18,6 +18,7 @@ _SLOW_DOWN = (
 _INTERNAL = (
     b"<Error><Code>InternalError</Code><Message>We encountered an internal error.</Message></Error>"
 )
+_GONE = b"<Error><Code>NoSuchUpload</Code><Message>The upload does not exist.</Message></Error>"
 WAYS = ("500", "503", "cut before", "cut after", "cut within")
 _HOP_BY_HOP = {"connection", "transfer-encoding", "content-length"}
 
@@ -31,7 +32,7 @@ class FaultyBucket:
         methods: requests by method.
         damages: of how many parts that come next a bit is turned over, unnoticed.
         lost_part: number of a part that never arrives.
-        before_part: called once, when the next part has come and before it is passed on.
+        is_gone: whether the next part is answered as S3 does when its upload has ended.
         part_paths: where parts were sent.
     """
 
@@ -41,7 +42,7 @@ class FaultyBucket:
         self.is_faulty = True
         self.damages = 0
         self.lost_part: int | None = None
-        self.before_part: Callable[[], None] | None = None
+        self.is_gone = False
         self.part_paths: list[str] = []
         self._count = 0
         self._lock = threading.Lock()
@@ -84,6 +85,10 @@ class FaultyBucket:
             if f"partNumber={self.lost_part}&" in request.path:
                 self._cut(request)
                 return
+            if self.is_gone:
+                self.is_gone = False
+                self._answer(request, 404, [], _GONE)
+                return
         way = self._next_failure(request.command)
         if way in {"500", "503"}:
             self._answer(request, int(way), [], _INTERNAL if way == "500" else _SLOW_DOWN)
@@ -108,9 +113,6 @@ class FaultyBucket:
     def _on_its_way(self, path: str, body: bytes) -> bytes:
         with self._lock:
             self.part_paths.append(path)
-            before, self.before_part = self.before_part, None
-            if before is not None:
-                before()
             if not self.damages:
                 return body
             self.damages -= 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,6 @@ from layernext.stack.jobs.runner import Handler, JobContext
 from layernext.stack.media import look_into
 from layernext.stack.objects import ObjectStore
 from layernext.stack.store import Announced, FileRow, Files, LookResult
-from layernext.wire.published import PART_BYTES
 
 LOOK_JOB = "files.look"
 FILES_AT_ONCE = 50
@@ -95,9 +95,9 @@ class _Digest:
 
     def __init__(self, file: FileRow, said: Announced) -> None:
         self._wanted = {checksum for checksum in (file.checksum, said.checksum) if checksum}
-        self._parts = {part.number: part.checksum for part in said.parts}
+        self._parts = deque(said.parts)
         self._whole, self._part = hashlib.sha256(), hashlib.sha256()
-        self._number, self._left = 1, PART_BYTES
+        self._taken = 0
         self._damaged: list[int] = []
 
     def update(self, piece: bytes) -> None:
@@ -105,17 +105,18 @@ class _Digest:
         self._whole.update(piece)
         rest = memoryview(piece)
         while self._parts and rest:
-            if not self._left:
+            left = self._parts[0].size - self._taken
+            self._part.update(rest[:left])
+            self._taken += min(left, len(rest))
+            rest = rest[left:]
+            if self._taken == self._parts[0].size:
                 self._end_part()
-            mine, rest = rest[: self._left], rest[self._left :]
-            self._part.update(mine)
-            self._left -= len(mine)
 
     def _end_part(self) -> None:
-        wanted = self._parts.pop(self._number, None)
-        if wanted is not None and wanted != self._part.hexdigest():
-            self._damaged.append(self._number)
-        self._number, self._left, self._part = self._number + 1, PART_BYTES, hashlib.sha256()
+        part = self._parts.popleft()
+        if part.checksum != self._part.hexdigest():
+            self._damaged.append(part.number)
+        self._part, self._taken = hashlib.sha256(), 0
 
     @property
     def checksum(self) -> str:

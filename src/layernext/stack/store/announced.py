@@ -21,8 +21,7 @@ class Announced(Struct, frozen=True, kw_only=True):
 
     Attributes:
         checksum: SHA-256 of the file in hexadecimal, or None.
-        parts: those that it gave a SHA-256 of and nobody has compared, by number; all but the last have
-            `PART_BYTES`.
+        parts: all that make up the file, by number, if it gave a SHA-256 of each and nobody has compared them.
     """
 
     checksum: str | None = None

@@ -128,8 +128,8 @@ class SentPart(Struct, frozen=True, rename={"number": "PartNumber", "tag": "ETag
 
     Attributes:
         number, tag: from the answer to its PUT.
-        checksum: SHA-256 of what was sent; no published client says it. If the part went past the stack, the
-            look into the file compares it.
+        checksum: SHA-256 of what was sent; no published client says it. If all parts went past the stack and
+            have one, the look into the file compares them.
     """
 
     number: int
@@ -406,10 +406,11 @@ def _finish(services: Services, item: FileItem, sent: list[SentPart]) -> bool:
 
 
 def _to_compare(parts: list[Part], sent: list[SentPart]) -> list[ItemPart]:
-    """What the client says of parts that the stack has not seen."""
-    said = {one.number: one.checksum for one in sent}
-    found = [(part, said.get(part.number)) for part in parts]
-    return [ItemPart(part.number, part.size, checksum) for part, checksum in found if checksum]
+    """What the client says of parts that the stack has not seen: of all, or of none."""
+    said = {one.number: one.checksum for one in sent if one.checksum is not None}
+    if any(part.number not in said for part in parts):
+        return []
+    return [ItemPart(part.number, part.size, said[part.number]) for part in parts]
 
 
 def _check_parts(item: FileItem, parts: list[Part], sent: list[SentPart]) -> None:
