@@ -79,7 +79,11 @@ class FaultyBucket:
 
     def handle(self, request: BaseHTTPRequestHandler) -> None:
         """Pass a request on, or fail."""
-        body = request.rfile.read(int(request.headers.get("content-length") or 0))
+        length = int(request.headers.get("content-length") or 0)
+        body = request.rfile.read(length)
+        if len(body) < length:  # the client was killed
+            self._cut(request)
+            return
         if request.command == "PUT" and "partNumber=" in request.path:
             body = self._on_its_way(request.path, body)
             if f"partNumber={self.lost_part}&" in request.path:
