@@ -30,6 +30,11 @@ DEFAULT_PROTOCOLS: dict[EvaluatedGeometry, Protocol] = {
 MAX_BITS = 64
 """Thresholds times area ranges: each pair is one bit of a number that an annotation keeps."""
 
+MAX_BINS = 1_000
+MAX_NUMBERS = 100
+MAX_LINE_WIDTH = 10_000.0
+"""More than anybody draws; a stack computes what others ask for."""
+
 
 class AreaRange(Struct, frozen=True):
     """Which truths an average is taken over, by size.
@@ -190,5 +195,14 @@ def _check_counts(settings: EvaluationSettings) -> None:
         raise ConfigurationError("max_annotations must be at least 1")
     if settings.confidence is not None and not 0 <= settings.confidence <= 1:
         raise ConfigurationError(f"confidence is {settings.confidence}, must be from 0 to 1")
-    if settings.bins < 1:
-        raise ConfigurationError(f"bins is {settings.bins}, must be at least 1")
+    if not 1 <= settings.bins <= MAX_BINS:
+        raise ConfigurationError(f"bins is {settings.bins}, must be from 1 to {MAX_BINS}")
+    if not 0 < settings.line_width <= MAX_LINE_WIDTH:
+        text = f"must be above 0 and at most {MAX_LINE_WIDTH:g}"
+        raise ConfigurationError(f"line_width is {settings.line_width}, {text}")
+    for name in ("max_annotations", "slices"):
+        count = len(getattr(settings, name))
+        if count > MAX_NUMBERS:
+            raise ConfigurationError(f"{name} are {count}, must be at most {MAX_NUMBERS}")
+    if settings.max_annotations[-1] > _NO_LIMIT:
+        raise ConfigurationError(f"max_annotations must be at most {_NO_LIMIT}")

@@ -37,7 +37,7 @@ class Settings(Struct, frozen=True, kw_only=True):
             download, after 10 s already while another download waits for its place.
         strict_metadata: only metadata fields and tags that were declared are taken.
         purge_trash_after_days: what has been in the trash for so long is removed for good; None never.
-    stop_timeout_s: what requests in flight get to finish after SIGTERM.
+        stop_timeout_s: what requests in flight get to finish after SIGTERM.
     """
 
     data: Path

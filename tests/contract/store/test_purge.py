@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager
+
 import pytest
 import sqlalchemy as sa
 
-from layernext.errors import Conflict
+from layernext.errors import Conflict, NotFound
 from layernext.stack.store import FileUploadRequest, ItemFilter, NewFile, Store, VersionSettings
 from layernext.stack.store.schema import image, metadata
+from layernext.stack.store.schema_datasets import dataset_version, version_item
+from layernext.stack.store.schema_files import file_item
 from tests.contract.store.batches import box, prepared, upload
 
 NAMES = ["a.bin", "b.bin", "c.bin"]
@@ -160,3 +166,81 @@ def test_abandoned_uploads(store: Store) -> None:
     assert store.purge.list_abandoned(0) == []
     assert store.files.begin_file(upload_id, "new.bin", size=1, checksum=None).item is not None
     assert store.items.count(ALL) == 3
+
+
+@contextmanager
+def meanwhile(store: Store, work: Callable[[], object]) -> Iterator[sa.Connection]:
+    """A transaction that is open while `work` begins in another thread, and has ended before that ends."""
+    with ThreadPoolExecutor(1) as other:
+        with store._database.write() as connection:
+            yield connection
+            begun = other.submit(work)
+            # Long enough for PostgreSQL to come to the lock; SQLite has one writer in any case.
+            assert not wait([begun], 0.5).done, "it did not wait"
+        begun.result(20)
+
+
+def test_a_version_that_comes_meanwhile_keeps_its_image(store: Store) -> None:
+    """A purge that waits for the transaction that adds an image to a version sees it then."""
+    fill(store)
+    chosen = store.items.select(ItemFilter(query="name = b.bin"))
+    version = store.datasets.create("set", chosen, VersionSettings(split={"train": 100.0}))
+    image_id = store.items.find_rows(["yard_a.bin"])["yard_a.bin"]
+    trash(store)
+    with meanwhile(store, lambda: purge(store)) as connection:
+        row_id = connection.execute(sa.select(dataset_version.c.id)).scalar_one()
+        values = {"version_id": row_id, "image_id": image_id, "split": 0}
+        connection.execute(sa.insert(version_item).values(values))
+    assert {one.name for one in store.datasets.page(version, after=0, limit=9)} == {
+        "a.bin",
+        "b.bin",
+    }
+    assert "objects/1-a.bin" not in store.dropped.list_some()
+
+
+def test_a_file_that_is_finished_twice_at_a_time(store: Store) -> None:
+    """Both finish the same object: neither is told that it belongs to somebody else."""
+    _, upload_id = fill(store)
+    item = store.files.begin_file(upload_id, "new.bin", size=5, checksum=None).item
+    assert item is not None
+    placed = store.files.set_place(item, "objects/new.bin", "handle")
+    found: list[bool] = []
+    with meanwhile(
+        store, lambda: found.append(store.files.finish_file(placed, 5, None))
+    ) as connection:
+        # As the first of the two has it, just before it commits.
+        mine = sa.update(file_item).where(file_item.c.id == placed.row_id)
+        connection.execute(mine.values(is_stored=True))
+        place = store.find_collection("yard", claims=False)
+        assert place is not None
+        values = {
+            "collection_id": place.row_id, "name": "new.bin", "bucket": "", "has_file": True,
+            "object_path": "objects/new.bin", "size": 5, "state": "pending",
+            "created_at": "2026-01-01T00:00:00.000Z",
+        }  # fmt: skip
+        connection.execute(sa.insert(image).values(values))
+    assert found == [True]
+
+
+def test_a_forgotten_file_is_not_finished(store: Store) -> None:
+    """Its object is to be deleted, whether a crash left one or not; no image may refer to it."""
+    _, upload_id = fill(store)
+    item = store.files.begin_file(upload_id, "new.bin", size=1, checksum=None).item
+    assert item is not None
+    placed = store.files.set_place(item, "objects/new.bin", "handle")
+    store.purge.forget_abandoned([placed.row_id])
+    assert store.dropped.list_some() == ["objects/new.bin"]
+    with pytest.raises(NotFound, match="on its way"):
+        store.files.finish_file(placed, 1, None)
+    assert store.items.count(ALL) == 3
+
+
+def test_a_file_comes_while_its_image_is_purged(store: Store) -> None:
+    """The image is made anew."""
+    _, upload_id = fill(store)
+    trash(store, "name = a.bin")
+    with meanwhile(store, lambda: store_files(store, upload_id, ["a.bin"], "2")) as connection:
+        row = sa.select(image.c.id).where(image.c.name == "a.bin")
+        store.purge._remove(connection, [connection.execute(row).scalar_one()])
+    assert store.items.count(ALL) == 3
+    assert store.dropped.list_some() == []

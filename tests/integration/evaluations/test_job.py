@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from layernext.errors import Conflict
 from layernext.model import EvaluationInfo, EvaluationSettings, Mode
-from layernext.stack.jobs import JobRunner
+from layernext.stack.jobs import JobRunner, count_now
 from layernext.stack.jobs.evaluations import evaluation_handler
 from layernext.stack.jobs.processes import process_pool
 from layernext.stack.jobs.statistics import statistics_handler
@@ -93,6 +93,21 @@ def summary(truths: list[Any], runs: list[Any]) -> dict[str, float | None]:
 def one_thread(annotations: int) -> Executor:
     del annotations
     return ThreadPoolExecutor(1)
+
+
+def test_confidences_out_of_range(store: Store) -> None:
+    """Published clients may send such ones: they are counted with the lowest and the highest."""
+    box = {"type": "rectangle", "label": "cup", "bbox": [1, 2, 3, 4]}
+    sent = [{**box, "confidence": each} for each in (-0.5, 0.5, 1.5, 1e300)]
+    one = prepared("a.jpg", *sent, is_checked=False)
+    upload_id = store.open_upload(UploadRequest(run="run", mode="machine", collection=PLACE)).id
+    store.write_batch(upload_id, 0, digest_of([one]), [one])
+    place = store.find_collection(PLACE, claims=False)
+    assert place is not None
+    run = store.statistics.find_run(place.row_id, "run", "machine")
+    assert run is not None
+    counts = count_now(store.statistics, run).confidence.counts
+    assert (counts[0], counts[10], counts[-1], sum(counts)) == (1, 1, 2, 4)
 
 
 def test_in_processes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -410,6 +410,21 @@ def test_bundle(shared: Stack) -> None:
     assert shared.ask("GET", url_of(shared, "bundles_a"), role=None).content == b"1"
 
 
+def test_a_bundle_whose_commit_is_in_doubt(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection is lost once the rows are there: then so is what they refer to."""
+    upload = open_files(stack, "bundles", collectionType=7)
+    store = stack.store.files.store_bundle
+
+    def lost(*arguments: Any) -> None:
+        store(*arguments)
+        raise OSError("the connection was lost")
+
+    monkeypatch.setattr(stack.store.files, "store_bundle", lost)
+    answer = stack.ask("POST", bundle_path(upload["uploadId"]), content=bundle(("a", b"1")))
+    assert answer.status_code == 500
+    assert stack.ask("GET", url_of(stack, "bundles_a"), role=None).content == b"1"
+
+
 @pytest.mark.parametrize(
     ("content", "where"),
     [

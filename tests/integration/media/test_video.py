@@ -183,3 +183,14 @@ def test_videos_in_a_collection(native_stack: StackProcess, tmp_path: Path) -> N
         client.download_files("clips", tmp_path / "back", progress=False)
         for path in source.iterdir():
             assert (tmp_path / "back" / path.name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python has no such choice before 3.11")
+def test_modules_of_the_folder_it_was_started_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are not taken for the libraries'."""
+    path = write_video(tmp_path / "a.mp4")
+    (tmp_path / "av.py").write_text("raise SystemExit(3)")
+    monkeypatch.chdir(tmp_path)
+    assert look(path).failure is None

@@ -101,6 +101,13 @@ def test_comparison(working: Stack, tmp_path: Any) -> None:
     )
     assert not stack.json("GET", f"/api/v1/comparisons/{begun['id']}")["is_current"]
     assert_error(stack.ask("POST", "/api/v1/comparisons", json=ids), 409, "conflict")
+    place = stack.store.find_collection("yard", claims=False)
+    assert place is not None
+    stack.store.items.trash(stack.store.items.select_ids([], [place.row_id]))
+    assert_error(stack.ask("GET", f"/api/v1/comparisons/{begun['id']}"), 404)
+    assert stack.store.jobs.result(begun["id"]) != {}
+    assert stack.store.evaluations.delete(ids["b"])
+    assert stack.store.jobs.result(begun["id"]) == {}, "it names images"
 
 
 def test_what_cannot_be_compared(working: Stack) -> None:

@@ -146,6 +146,10 @@ def test_merged_evaluators_are_as_one():
         pytest.param({"thresholds": (1.5,)}, "threshold is 1.5", id="threshold"),
         pytest.param({"confidence": 2}, "confidence is 2", id="confidence"),
         pytest.param({"areas": (AreaRange("", 9, 1),)}, "area range", id="area"),
+        pytest.param({"bins": 10**9}, "bins is 1000000000", id="bins"),
+        pytest.param({"line_width": -1.0}, "line_width is -1", id="line width"),
+        pytest.param({"slices": ("a",) * 101}, "slices are 101", id="slices"),
+        pytest.param({"max_annotations": (10**30,)}, "max_annotations", id="annotations"),
     ],
 )
 def test_settings_that_cannot_be(settings, text):

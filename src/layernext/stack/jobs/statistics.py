@@ -151,7 +151,8 @@ def count_span(statistics: Statistics, run: CountedRun, span: Span) -> Tally:
     for side, wh in statistics.iter_sets(run, span):
         _add(tally, side, wh, scores, numbers, boxes)
     wh_array = np.array(boxes).reshape(-1, 2)
-    bins = np.minimum(np.array(scores) * CONFIDENCE_BINS, CONFIDENCE_BINS - 1).astype(np.int64)
+    # Published clients may send confidences below 0 and above 1: they count in the outer bins.
+    bins = np.clip(np.array(scores) * CONFIDENCE_BINS, 0, CONFIDENCE_BINS - 1).astype(np.int64)
     tally.confidence += np.bincount(bins, minlength=CONFIDENCE_BINS)
     tally.per_image += _binned(np.array(numbers, float), _NUMBERS)
     for place, values in enumerate((wh_array[:, 0], wh_array[:, 1], wh_array.prod(axis=1))):

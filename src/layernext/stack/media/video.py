@@ -54,6 +54,8 @@ def look_into_video(path: Path, alive: Callable[[], None]) -> Look:
 def _ask(path: Path, kind: str, alive: Callable[[], None]) -> tuple[bytes, int | None]:
     """What the process answered, and how it ended; None if it had to be ended."""
     environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
+    # Modules come from where they are installed, not from the folder in which the stack was started.
+    environment["PYTHONSAFEPATH"] = "1"
     command = [
         sys.executable,
         "-m",

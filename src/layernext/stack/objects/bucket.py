@@ -110,7 +110,7 @@ class BucketStore:
         if not _HANDLE.fullmatch(handle):
             raise ValueError("not a handle of an upload")
         with _explained():
-            found = obstore.list(self._store, f"staging/{handle}").collect()
+            found = self._staged_parts(handle)
         if not found and self._size(path) is not None:
             return []  # finished before
         parts = [
@@ -170,8 +170,7 @@ class BucketStore:
             self._s3.drop(self._place(path), handle)
             return
         with _explained():
-            found = obstore.list(self._store, f"staging/{handle}").collect()
-            for each in found:
+            for each in self._staged_parts(handle):
                 obstore.delete(self._store, each["path"])
 
     def read(self, path: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
@@ -212,13 +211,21 @@ class BucketStore:
     def sweep(self, older_than_s: float) -> int:
         """See `ObjectStore`. Uploads to S3 that the database does not know are left to the bucket's own rules."""
         limit, count = datetime.now(timezone.utc) - timedelta(seconds=older_than_s), 0
+        newest: dict[str, datetime] = {}
         with _explained():
             for some in obstore.list(self._store, "staging"):
-                old = [each["path"] for each in some if each["last_modified"] < limit]
-                if old:
-                    obstore.delete(self._store, old)
-                count += len(old)
+                for each in some:
+                    handle, came = each["path"].split("/")[1], each["last_modified"]
+                    newest[handle] = max(came, newest.get(handle, came))
+            # The first parts of a long upload are old while the last ones still come.
+            for handle in (one for one, came in newest.items() if came < limit):
+                paths = [each["path"] for each in self._staged_parts(handle)]
+                obstore.delete(self._store, paths)
+                count += len(paths)
         return count
+
+    def _staged_parts(self, handle: str) -> list[Any]:
+        return list(obstore.list(self._store, f"staging/{handle}").collect())
 
 
 class _PartWriter:

@@ -98,4 +98,4 @@ class ObjectStore(Protocol):
         """Remove an object; no error if there is none."""
 
     def sweep(self, older_than_s: float) -> int:
-        """Remove parts that came so long ago and never became an object; how many."""
+        """Remove parts of uploads that got nothing for so long and never became an object; how many."""

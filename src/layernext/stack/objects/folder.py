@@ -24,6 +24,8 @@ PIECE_BYTES = 1 << 20
 FLUSHED_BYTES = 16 << 20
 """After so many bytes the system is asked to begin to write them to the disk, so that the disk works
 while the next ones come and not only at the end."""
+
+MOVE_ATTEMPTS = 10
 _PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _HANDLE = re.compile(r"[0-9a-f]{32}")
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -69,9 +71,7 @@ class FolderStore:
                     writer.end()
             folders = set()
             for staged, place in moves:
-                folders |= _make_folders(place.parent, self._files)
-                staged.rename(place)
-                folders.add(place.parent)
+                folders |= self._move(staged, place)
         except OSError as error:
             raise _explained(error) from error
         finally:
@@ -110,13 +110,27 @@ class FolderStore:
                     # An earlier, longer attempt at the last part left bytes behind it.
                     file.truncate(total)
                     os.fsync(file.fileno())
-            folders = _make_folders(place.parent, self._files)
-            staged.rename(place)
+            folders = self._move(staged, place)
         except OSError as error:
             raise _explained(error) from error
-        for folder in {place.parent, *folders}:
+        for folder in folders:
             _flush_folder(folder)
         return total
+
+    def _move(self, staged: Path, place: Path) -> set[Path]:
+        """Move a staged file to its place; the folders whose entries changed."""
+        folders = {place.parent}
+        for attempt in range(MOVE_ATTEMPTS):
+            folders |= _make_folders(place.parent, self._files)
+            try:
+                staged.rename(place)
+            except FileNotFoundError:
+                # `delete` has just removed the folder, because nothing was left in it.
+                if attempt == MOVE_ATTEMPTS - 1 or not staged.exists():
+                    raise
+            else:
+                break
+        return folders
 
     def drop_upload(self, path: str, handle: str) -> None:  # noqa: ARG002 - a bucket needs it
         """See `ObjectStore`."""

@@ -42,8 +42,9 @@ UNNAMED = ""
 CONTENT_TYPES: dict[int, ContentType] = {5: "image", 4: "video", 7: "other"}
 
 IMAGES = 5
-PATHS_AT_ONCE = 5_000
 """The kind of collection that model runs are about."""
+
+PATHS_AT_ONCE = 5_000
 
 _NOT_IN_STORAGE_PATH = re.compile(r"[^A-Za-z0-9\-_ ]")
 

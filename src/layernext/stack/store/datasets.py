@@ -537,6 +537,7 @@ class Datasets:
                 limit=limit - len(rows),
             )
             rows += map(_as_image, pictures)
+            self.get(version.id)  # not the last ones because the version was deleted just now
         return rows
 
     def _images_at(self, version: VersionRow, *, offset: int, limit: int) -> list[VersionImage]:
@@ -615,22 +616,33 @@ class Datasets:
         if len(found) < limit:
             more = self.pictures.page(version.row_id, after=picture_id, limit=limit - len(found))
             found += map(_as_image, more)
+            self.get(version.id)  # as in `page_at`
         return found
 
     def iter_files(self, version: VersionRow) -> Iterator[VersionImage]:
-        """All images of a version with their sets, and behind them its pictures."""
+        """All images of a version with their sets, and behind them its pictures.
+
+        Raises:
+            NotFound: it was deleted on the way, so that what came is not all of it.
+        """
         yield from self.iter_images(version)
         after = 0
         while page := self.pictures.page(version.row_id, after=after, limit=200):
             yield from map(_as_image, page)
             after = page[-1].picture_id
+        self.get(version.id)
 
     def iter_images(self, version: VersionRow) -> Iterator[VersionImage]:
-        """All images of a version with their sets."""
+        """All images of a version with their sets.
+
+        Raises:
+            NotFound: as in `iter_files`.
+        """
         after = 0
         while page := self.page(version, after=after, limit=200):
             yield from page
             after = page[-1].image_id
+        self.get(version.id)
 
 
 def _decoded(names: str | None) -> list[str] | None:

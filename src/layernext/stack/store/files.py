@@ -308,7 +308,7 @@ class Files:
                 else None
             )
         if found is None:
-            raise NotFound(f"there is no file {file_id[:100]!r} on its way", status=404)
+            raise _not_on_its_way(file_id)
         return found
 
     def set_place(self, item: FileItem, object_path: str, handle: str) -> FileItem:
@@ -320,6 +320,11 @@ class Files:
             connection.execute(mine.values(object_path=object_path, handle=handle))
         return self.find_item(item.id)
 
+    def touch(self, item: FileItem) -> None:
+        """Note that somebody works on a file: its upload is not abandoned."""
+        with self._database.write() as connection:
+            connection.execute(_touched(item))
+
     def add_part(self, item: FileItem, number: int, size: int, checksum: str) -> None:
         """Note that a part is durable; one that came before is replaced."""
         insert = self._database.upsert(file_part).values(
@@ -329,14 +334,9 @@ class Files:
         statement = insert.on_conflict_do_update(
             index_elements=["item_id", "number"], set_=replaced
         )
-        touched = sa.update(file_upload).where(
-            file_upload.c.id.in_(
-                sa.select(file_item.c.upload_id).where(file_item.c.id == item.row_id)
-            )
-        )
         with self._database.write() as connection:
             connection.execute(statement)
-            connection.execute(touched.values(updated_at=now_text()))
+            connection.execute(_touched(item))
 
     def list_parts(self, item: FileItem) -> list[ItemPart]:
         """The parts that are durable, by number."""
@@ -358,6 +358,7 @@ class Files:
 
         Raises:
             Conflict: another file of the same name was there first.
+            NotFound: it was forgotten meanwhile.
         """
         assert item.object_path is not None  # noqa: S101 - it was decided before the first part
         new = NewFile(
@@ -369,12 +370,17 @@ class Files:
         )
 
         def work(connection: sa.Connection) -> bool:
-            now = _item(connection, file_item.c.id == item.row_id)
-            if now is not None and now.is_stored:
+            mine = file_item.c.id == item.row_id
+            # Before all else: of several that finish or forget the same file at a time one does it, and
+            # the others wait here and see what came of it.
+            claim = sa.update(file_item).where(mine, ~file_item.c.is_stored)
+            if connection.execute(claim.values(is_stored=True)).rowcount == 0:
+                if _item(connection, mine) is None:
+                    raise _not_on_its_way(item.id)
                 return True
             (stored,) = self._store(connection, item.collection_id, [new])
-            done = sa.update(file_item).where(file_item.c.id == item.row_id)
-            connection.execute(done.values(is_stored=True, image_id=stored.image_id))
+            done = sa.update(file_item).where(mine)
+            connection.execute(done.values(image_id=stored.image_id))
             connection.execute(sa.delete(file_part).where(file_part.c.item_id == item.row_id))
             return stored.is_new
 
@@ -455,14 +461,7 @@ class Files:
         *,
         conflicts: bool = True,
     ) -> list[StoredFile]:
-        keys = [ImageKey("name", file.name) for file in new]
-        rows = images.resolve(self._database, connection, keys, collection_id)
-        ids = sorted({row.id for row in rows})
-        there: dict[int, sa.Row[Any]] = {}
-        for start in range(0, len(ids), images.CHUNK):
-            chosen = image.c.id.in_(ids[start : start + images.CHUNK])
-            locked = sa.select(image).where(chosen).order_by(image.c.id).with_for_update()
-            there |= {row.id: row for row in connection.execute(locked)}
+        rows, there = self._locked(connection, collection_id, [file.name for file in new])
         head = connection.execute(
             sa.select(collection.c.storage_path, collection.c.storage_prefix).where(
                 collection.c.id == collection_id
@@ -510,6 +509,23 @@ class Files:
             drop(self._database, connection, replaced)
             collections.claim_paths(self._database, connection, owners)
         return stored
+
+    def _locked(
+        self, connection: sa.Connection, collection_id: int, names: Sequence[str]
+    ) -> tuple[list[images.ImageRow], dict[int, sa.Row[Any]]]:
+        """The image of each name, made where there is none; and their rows, locked, by row id."""
+        keys = [ImageKey("name", name) for name in names]
+        while True:
+            rows = images.resolve(self._database, connection, keys, collection_id)
+            ids = sorted({row.id for row in rows})
+            there: dict[int, sa.Row[Any]] = {}
+            for start in range(0, len(ids), images.CHUNK):
+                chosen = image.c.id.in_(ids[start : start + images.CHUNK])
+                locked = sa.select(image).where(chosen).order_by(image.c.id).with_for_update()
+                there |= {row.id: row for row in connection.execute(locked)}
+            # One that was purged after it was found is made anew.
+            if len(there) == len(ids):
+                return rows, there
 
     @staticmethod
     def _frozen(connection: sa.Connection, rows: Iterable[sa.Row[Any]]) -> set[int]:
@@ -669,9 +685,18 @@ def _upload(connection: sa.Connection, public_id: str) -> sa.Row[Any]:
     return row
 
 
+def _not_on_its_way(file_id: str) -> NotFound:
+    return NotFound(f"there is no file {file_id[:100]!r} on its way", status=404)
+
+
 def _touch(connection: sa.Connection, upload_id: int) -> None:
     mine = sa.update(file_upload).where(file_upload.c.id == upload_id)
     connection.execute(mine.values(updated_at=now_text()))
+
+
+def _touched(item: FileItem) -> sa.Update:
+    its = sa.select(file_item.c.upload_id).where(file_item.c.id == item.row_id)
+    return sa.update(file_upload).where(file_upload.c.id.in_(its)).values(updated_at=now_text())
 
 
 def _item(connection: sa.Connection, where: sa.ColumnElement[bool]) -> FileItem | None:

@@ -143,7 +143,8 @@ class Items:
             clause = self._clause(connection, wanted)
             chosen = sa.select(image.c.id).where(clause)
             ordered = chosen.order_by(*_sorted(sort, descending=descending))
-            return list(connection.execute(ordered).scalars())
+            with self._database.limit(connection, QUERY_SECONDS):
+                return list(connection.execute(ordered).scalars())
 
     def list_rows(self, image_ids: Sequence[int]) -> list[ItemRow]:
         """The items of some row ids, in their order; those that are not there are left out."""
@@ -198,7 +199,8 @@ class Items:
                 .where(self._clause(connection, wanted))
                 .order_by(is_missing, order, image.c.id)
             )
-            found = list(connection.execute(chosen.offset(offset).limit(limit)).scalars())
+            with self._database.limit(connection, QUERY_SECONDS):
+                found = list(connection.execute(chosen.offset(offset).limit(limit)).scalars())
             rows = {row.id: row for row in connection.execute(_rows().where(image.c.id.in_(found)))}
         return [_item(rows[one]) for one in found]
 
@@ -282,11 +284,13 @@ class Items:
 
     def select(self, wanted: ItemFilter) -> Selection:
         """Keep what fits now as a selection."""
-        return self._database.write_again(
-            lambda connection: self._selections.create(
-                connection, sa.select(image.c.id).where(self._clause(connection, wanted))
-            )
-        )
+
+        def work(connection: sa.Connection) -> Selection:
+            chosen = sa.select(image.c.id).where(self._clause(connection, wanted))
+            with self._database.limit(connection, QUERY_SECONDS):
+                return self._selections.create(connection, chosen)
+
+        return self._database.write_again(work)
 
     def select_ids(
         self,
@@ -334,7 +338,8 @@ class Items:
             chosen = image.c.id.in_(
                 sa.select(image.c.id).where(self._clause(connection, wanted, is_trashed=True))
             )
-            places = self._places(connection, chosen)
+            with self._database.limit(connection, QUERY_SECONDS):
+                places = self._places(connection, chosen)
             back = connection.execute(sa.update(image).where(chosen).values(trashed_at=None))
             if wanted.collection_id is not None:
                 places.add(wanted.collection_id)

@@ -36,6 +36,10 @@ SUBJECTS = ("evaluation", "version")
 """Fields of a payload that say what a job works on."""
 
 
+_SHOWN = [column for column in job.c if column.name != "result"]
+"""Of a job in a list: what came of a comparison can have megabytes."""
+
+
 class Jobs:
     """The jobs of a database.
 
@@ -187,7 +191,7 @@ class Jobs:
         self, *, after: int, limit: int, statuses: Sequence[JobStatus] = ()
     ) -> tuple[list[Job], int | None]:
         """Jobs, newest first, and what to go on behind; with `statuses` only those that have one."""
-        chosen = sa.select(job).order_by(job.c.id.desc()).limit(limit + 1)
+        chosen = sa.select(*_SHOWN).order_by(job.c.id.desc()).limit(limit + 1)
         if after:
             chosen = chosen.where(job.c.id < after)
         if statuses:
@@ -228,6 +232,16 @@ class Jobs:
         ended = {"status": "failed", "message": why, "updated_at": now_text()}
         connection.execute(sa.update(job).where(mine).values(ended))
 
+    @staticmethod
+    def forget_comparisons(connection: sa.Connection, evaluation_ids: Sequence[str]) -> None:
+        """End comparisons of evaluations, and empty those that were made: they name images."""
+        gone = {"status": "failed", "message": "what was compared is gone", "result": "{}"}
+        mine = sa.update(job).where(
+            job.c.kind == COMPARISON_JOB, job.c.payload.contains(sa.bindparam("which"))
+        )
+        values = [{"which": one} for one in evaluation_ids]
+        connection.execute(mine.values(gone | {"updated_at": now_text()}), values)
+
     def cancel(self, public_id: str, who: str) -> Job | None:
         """End a job that can be cancelled; None if there is no such job.
 
@@ -260,28 +274,26 @@ class Jobs:
 
     def find(self, public_id: str) -> Job | None:
         """The job with this id."""
-        row = self._find(public_id)
-        if row is None:
-            return None
-        return _job(row)
+        row = self._find(public_id, *_SHOWN)
+        return None if row is None else _job(row)
 
     def result(self, public_id: str) -> dict[str, Any] | None:
         """What came of a job; None if there is no such job."""
-        row = self._find(public_id)
+        row = self._find(public_id, job.c.result)
         found: dict[str, Any] | None = None if row is None else msgspec.json.decode(row.result)
         return found
 
     def payload(self, public_id: str) -> dict[str, Any] | None:
         """What a job was asked to do; None if there is no such job."""
-        row = self._find(public_id)
+        row = self._find(public_id, job.c.payload)
         found: dict[str, Any] | None = None if row is None else msgspec.json.decode(row.payload)
         return found
 
-    def _find(self, public_id: str) -> sa.Row[Any] | None:
+    def _find(self, public_id: str, *columns: sa.Column[Any]) -> sa.Row[Any] | None:
         if not is_storable(public_id):
             return None
         with self._database.read() as connection:
-            chosen = sa.select(job).where(job.c.public_id == public_id)
+            chosen = sa.select(*columns).where(job.c.public_id == public_id)
             return connection.execute(chosen).one_or_none()
 
 

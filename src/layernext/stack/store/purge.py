@@ -16,7 +16,7 @@ from datetime import datetime, timedelta, timezone
 import sqlalchemy as sa
 from msgspec import Struct
 
-from layernext.stack.store import counters, evaluation_removal
+from layernext.stack.store import counters, evaluation_removal, exports
 from layernext.stack.store.clock import text_of
 from layernext.stack.store.database import Database
 from layernext.stack.store.dropped import drop
@@ -92,11 +92,18 @@ class Purge:
             ).all()
             if not rows:
                 return None
+            last = rows[-1].id
+            # Now that they are locked: a version or annotations may have come while this waited for a lock.
+            locked = image.c.id.in_([row.id for row in rows])
+            kept = set(
+                connection.execute(sa.select(image.c.id).where(locked, _is_kept())).scalars()
+            )
+            rows = [row for row in rows if row.id not in kept]
             ids = [row.id for row in rows]
             paths = [path for row in rows for path in (row.object_path, row.thumbnail_path) if path]
             drop(self._database, connection, paths)
             self._remove(connection, ids)
-            return Purged(len(ids), sum(row.size or 0 for row in rows), ids[-1])
+            return Purged(len(ids), sum(row.size or 0 for row in rows), last)
 
         return self._database.write_again(work)
 
@@ -147,8 +154,9 @@ class Purge:
             # An upload to it that goes on later must be refused, and not find another place.
             mine = sa.update(upload).where(upload.c.collection_id.in_(ids))
             connection.execute(mine.values(collection_id=None, finished=True))
-            _remove_uploads(connection, file_upload.c.collection_id.in_(ids))
+            self._remove_uploads(connection, ids)
             evaluation_removal.remove_of_collections(connection, ids)
+            exports.remove_of_collections(self._database, connection, ids)
             for table in (operation_collection, run_statistics):
                 counted = table.c.collection_id.in_(ids)
                 connection.execute(sa.delete(table).where(counted))
@@ -173,12 +181,35 @@ class Purge:
         return [(row.id, row.object_path or "", row.handle or "") for row in rows]
 
     def forget_abandoned(self, row_ids: Sequence[int]) -> None:
-        """Forget files whose parts were deleted; those that were finished meanwhile stay."""
-        mine = file_item.c.id.in_(list(row_ids)) & ~file_item.c.is_stored
-        with self._database.write() as connection:
-            items = sa.select(file_item.c.id).where(mine)
-            connection.execute(sa.delete(file_part).where(file_part.c.item_id.in_(items)))
-            connection.execute(sa.delete(file_item).where(mine))
+        """Forget files whose parts were deleted; those that were finished meanwhile stay.
+
+        A crash may have come after the object was made of its parts: it is noted for deletion.
+        """
+        chosen = (
+            sa.select(file_item.c.id, file_item.c.object_path)
+            .where(file_item.c.id.in_(list(row_ids)), ~file_item.c.is_stored)
+            .with_for_update()
+        )
+
+        def work(connection: sa.Connection) -> None:
+            rows = connection.execute(chosen).all()
+            drop(self._database, connection, [row.object_path for row in rows if row.object_path])
+            ids = [row.id for row in rows]
+            connection.execute(sa.delete(file_part).where(file_part.c.item_id.in_(ids)))
+            connection.execute(sa.delete(file_item).where(file_item.c.id.in_(ids)))
+
+        self._database.write_again(work)
+
+    def _remove_uploads(self, connection: sa.Connection, collection_ids: Sequence[int]) -> None:
+        which = file_upload.c.collection_id.in_(list(collection_ids))
+        mine = file_item.c.upload_id.in_(sa.select(file_upload.c.id).where(which))
+        has_object = ~file_item.c.is_stored & file_item.c.object_path.is_not(None)
+        paths = connection.execute(sa.select(file_item.c.object_path).where(mine, has_object))
+        drop(self._database, connection, list(paths.scalars()))
+        items = sa.select(file_item.c.id).where(mine)
+        connection.execute(sa.delete(file_part).where(file_part.c.item_id.in_(items)))
+        connection.execute(sa.delete(file_item).where(mine))
+        connection.execute(sa.delete(file_upload).where(which))
 
 
 def before_days(days: float) -> str:
@@ -197,11 +228,3 @@ def _is_kept() -> sa.ColumnElement[bool]:
     )
     in_versions = (sa.exists().where(table.c.image_id == image.c.id) for table in _KEEPING)
     return sa.or_(sa.exists().where(newer), *in_versions)
-
-
-def _remove_uploads(connection: sa.Connection, which: sa.ColumnElement[bool]) -> None:
-    uploads = sa.select(file_upload.c.id).where(which)
-    items = sa.select(file_item.c.id).where(file_item.c.upload_id.in_(uploads))
-    connection.execute(sa.delete(file_part).where(file_part.c.item_id.in_(items)))
-    connection.execute(sa.delete(file_item).where(file_item.c.upload_id.in_(uploads)))
-    connection.execute(sa.delete(file_upload).where(which))

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from layernext.model import StoredTally, TallyOrder
+from layernext.stack.store import items
 from layernext.stack.store.database import Database
 from layernext.stack.store.evaluation_data import unpack_cell
 from layernext.stack.store.evaluations import find_row
@@ -48,11 +49,12 @@ class Tallies:
             mine = self._wanted(connection, evaluation_id, query)
             total = sa.select(sa.func.count()).select_from(image_tally).where(mine)
             ids = sa.select(image_tally.c.image_id).where(mine).order_by(*tally_order(order))
-            found = connection.execute(ids.offset(offset).limit(limit)).scalars().all()
-            return (
-                _rows(connection, mine, found),
-                int(connection.execute(total).scalar_one()),
-            )
+            with self._database.limit(connection, items.QUERY_SECONDS):
+                found = connection.execute(ids.offset(offset).limit(limit)).scalars().all()
+                return (
+                    _rows(connection, mine, found),
+                    int(connection.execute(total).scalar_one()),
+                )
 
     def _wanted(self, connection: sa.Connection, evaluation_id: str, query: str) -> Clause:
         row = find_row(connection, evaluation_id)
@@ -79,7 +81,8 @@ class Tallies:
         with self._database.read() as connection:
             mine = self._wanted(connection, evaluation_id, query)
             ids = sa.select(image_tally.c.image_id).where(mine).order_by(*tally_order(order))
-            return list(connection.execute(ids).scalars())
+            with self._database.limit(connection, items.QUERY_SECONDS):
+                return list(connection.execute(ids).scalars())
 
     def cell(
         self, evaluation_id: str, truth_label: int, run_label: int, *, offset: int, limit: int

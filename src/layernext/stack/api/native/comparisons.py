@@ -115,11 +115,12 @@ def _answer(store: Store, job: Job, payload: dict[str, Any]) -> StoredComparison
 
 
 def _computed(store: Store, evaluation_id: str) -> str | None:
-    """When the current result of an evaluation was computed; None without one."""
-    try:
-        info: EvaluationInfo = store.evaluations.get(evaluation_id)
-    except NotFound:
-        return None
+    """When the current result of an evaluation was computed; None without one.
+
+    Raises:
+        NotFound: it was deleted, or is of a collection in the trash; so is the comparison.
+    """
+    info: EvaluationInfo = store.evaluations.get(evaluation_id)
     return info.computed_at if info.is_current else None
 
 

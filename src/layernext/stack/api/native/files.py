@@ -11,7 +11,7 @@ import msgspec
 from litestar import Response
 from msgspec import Struct
 
-from layernext.errors import DataError, Problem
+from layernext.errors import DataError, LayerNextError, Problem
 from layernext.model import find_names_problem
 from layernext.stack.api.body import Content, received
 from layernext.stack.api.messages import Call, answer, problem_of, read_message, read_path
@@ -154,8 +154,9 @@ def _store(
     services.objects.put([(new[name].object_path, file.content) for name, file in fresh.items()])
     try:
         result = store.store_bundle(upload_id, [file.entry.name for file in files], new)
-    except Exception:
-        # Nothing refers to them; on a full disk they would keep it full.
+    except LayerNextError:
+        # Nothing refers to them; on a full disk they would keep it full. After any other error, such as
+        # a connection that was lost at the commit, rows may refer to them.
         for each in new.values():
             services.objects.delete(each.object_path)
         raise
