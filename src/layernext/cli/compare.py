@@ -10,8 +10,8 @@ import typer
 from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
 from layernext.cli.data import Quiet
 from layernext.cli.evaluate import (
+    IMAGE_FOLDER_HELP,
     Figures,
-    ImageFolder,
     ImageSize,
     InstancesFile,
     MarkdownFile,
@@ -71,7 +71,11 @@ def compare(
     truth_format: TruthFormat = None,
     run_format: RunFormat = None,
     instances: InstancesFile = None,
-    image_folder: ImageFolder = None,
+    image_folder: Annotated[
+        Path | None,
+        # Here --images is a number.
+        typer.Option("--image-folder", help=IMAGE_FOLDER_HELP),
+    ] = None,
     image_size: ImageSize = None,
     images: Annotated[
         int, typer.Option("--images", min=0, help="List so many of the images that differ most.")
@@ -102,8 +106,9 @@ def compare(
 ) -> None:
     """Compare two model runs on a ground truth: three files, or with --truth in a stack.
 
-    Files may be in any format that `layernext convert` reads. Differences are RUN_B minus RUN_A. Intervals come from drawing the images anew, the same for both
-    runs: one that leaves out 0 is more than the choice of images.
+    Files may be in any format that `layernext convert` reads. Differences are RUN_B minus RUN_A.
+    Intervals come from drawing the images anew, the same for both runs: one that leaves out 0 is
+    more than the choice of images.
 
     Examples:
 

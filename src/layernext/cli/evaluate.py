@@ -58,14 +58,7 @@ TruthFormat = Annotated[
 RunFormat = Annotated[
     str | None, typer.Option("--run-format", help="Format of the run's file, likewise.")
 ]
-ImageFolder = Annotated[
-    Path | None,
-    typer.Option(
-        "--image-folder",
-        "--images",
-        help="Folder with the images, if the files do not say how large they are.",
-    ),
-]
+IMAGE_FOLDER_HELP = "Folder with the images, if the files do not say how large they are."
 InstancesFile = Annotated[
     Path | None,
     typer.Option(
@@ -129,7 +122,9 @@ def evaluate(
     truth_format: TruthFormat = None,
     run_format: RunFormat = None,
     instances: InstancesFile = None,
-    image_folder: ImageFolder = None,
+    image_folder: Annotated[
+        Path | None, typer.Option("--image-folder", "--images", help=IMAGE_FOLDER_HELP)
+    ] = None,
     image_size: ImageSize = None,
     worst: Annotated[
         int, typer.Option("--worst", min=0, help="List so many of the worst images.")
@@ -163,8 +158,9 @@ def evaluate(
 ) -> None:
     """Evaluate a model run against a ground truth: two files, or with --truth in a stack.
 
-    Files may be in any format that `layernext convert` reads, each in its own. Images are those of the ground truth. The numbers of boxes and polygons are those of pycocotools. A
-    stack keeps what it has evaluated, and computes it again when annotations have changed.
+    Files may be in any format that `layernext convert` reads, each in its own. Images are those of
+    the ground truth. The numbers of boxes and polygons are those of pycocotools. A stack keeps what
+    it has evaluated, and computes it again when annotations have changed.
 
     Examples:
 
