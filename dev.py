@@ -33,7 +33,7 @@ VENV = ROOT / ".venv"
 STAMP = VENV / "installed-for"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-WORKERS = "2"  # test processes; each starts stacks of its own
+WORKERS = "3"  # test processes; each starts stacks of its own, and waits for them a good deal
 
 GENERATORS = (
     "tools/generate_async_client.py",

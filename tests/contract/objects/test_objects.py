@@ -82,6 +82,26 @@ def test_small_objects(store: ObjectStore) -> None:
     ]
 
 
+@pytest.mark.parametrize("size", [0, 5, 25_000_000])
+def test_a_stream_becomes_an_object(store: ObjectStore, size: int) -> None:
+    """Whole, or not at all if the stream breaks; again it takes the place of the one before."""
+
+    def pieces(*, breaks: bool) -> Iterator[bytes]:
+        for start in range(0, size, 1 << 20):
+            yield b"x" * min(1 << 20, size - start)
+        if breaks:
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        store.put_stream("exports/a", pieces(breaks=True))
+    with pytest.raises(NotFound):
+        list(store.read("exports/a"))
+    for _ in range(2):
+        store.put_stream("exports/a", pieces(breaks=False))
+        assert sum(map(len, store.read("exports/a"))) == size
+    assert store.sweep(-1) == 0, "nothing is left over"
+
+
 def test_dropped_uploads(store: ObjectStore) -> None:
     """Forgotten parts make no object."""
     handle = store.open_upload("a")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -12,12 +13,14 @@ import alembic.autogenerate
 import alembic.command
 import alembic.config
 import alembic.migration
+import alembic.operations
 import psutil
 import pytest
 import sqlalchemy as sa
 
 from layernext.errors import ConfigurationError
-from layernext.stack.store import Store, schema
+from layernext.stack.store import Store, schema, summaries
+from layernext.stack.store.schema import annotation_set
 from tests.contract.store.batches import box, content, prepared, upload
 
 
@@ -207,5 +210,40 @@ def test_tables_of_the_first_version_are_widened(tmp_path: Path) -> None:
         with store._database.write() as connection:
             assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
             assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
+    finally:
+        store.close()
+
+
+def test_sets_of_before_get_their_confidences(database_url: str) -> None:
+    """Opening a database of a version without them gives each set the summary that it gets today."""
+    found = [
+        prepared("a.jpg", box("cup", confidence=0.5), box("fork"), box("cup", confidence=0.12345)),
+        prepared("b.jpg"),
+        prepared("c.jpg", box("fork", confidence=1)),
+        prepared(
+            "d.jpg",
+            *(box("cup", confidence=each) for each in (-0.5, None, 1.5, 1e300, 0.9999)),
+            is_checked=False,
+        ),
+    ]
+    store = Store.open(database_url)
+    try:
+        upload(store, *found)
+        with store._database.write() as connection:
+            sets = sa.select(annotation_set).order_by(annotation_set.c.id)
+            today = [row.label_summary for row in connection.execute(sets)]
+            # As the version before had it: the numbers of each label, and no more.
+            for row in connection.execute(sets).all():
+                counts, _ = summaries.unpack(row.label_summary, row.annotation_count)
+                mine = sa.update(annotation_set).where(annotation_set.c.id == row.id)
+                connection.execute(mine.values(label_summary=summaries.pack(counts.items(), b"")))
+            connection.exec_driver_sql("ALTER TABLE operation DROP COLUMN revision")
+            upgrade = importlib.import_module(
+                "layernext.stack.store.migrations.versions.0008_confidences"
+            ).upgrade
+            context = alembic.migration.MigrationContext.configure(connection)
+            with alembic.operations.Operations.context(context):
+                upgrade()
+            assert [row.label_summary for row in connection.execute(sets)] == today
     finally:
         store.close()

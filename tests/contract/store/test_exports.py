@@ -19,8 +19,13 @@ def test_what_is_read_of_a_deleted_version_is_not_all_of_it(store: Store) -> Non
     reading = store.datasets.iter_files(version)
     next(reading)
     store.datasets.delete(version.id)
-    with pytest.raises(NotFound, match="no dataset version"):
-        list(reading)
+    for read in (
+        lambda: list(reading),
+        lambda: store.datasets.page_behind(version, 0, 0, 9),
+        lambda: store.datasets.page_at(version, offset=0, limit=9),
+    ):
+        with pytest.raises(NotFound, match="no dataset version"):
+            read()
 
 
 def test_a_deleted_export_ends_its_job(store: Store) -> None:
@@ -39,3 +44,24 @@ def test_a_deleted_export_ends_its_job(store: Store) -> None:
         assert store.jobs.report(claimed.row_id, "me", 50.0) is False
         assert store.dropped.list_some() == [made.object_path]
         store.dropped.forget([made.object_path])
+
+
+def test_exports_of_a_collection_go_with_it(store: Store) -> None:
+    """They are hidden with it in the trash, come back with it, and are purged with it."""
+    upload(store, prepared("a.jpg", box()))
+    place = store.find_collection("yard", claims=False)
+    assert place is not None
+    settings = ExportSettings(format="coco", collection_id=place.row_id, collection="yard")
+    mine = store.exports.create(settings, "yard.json", ".json")
+    other = store.exports.create(ExportSettings(format="coco", version_id="v"), "v.json", ".json")
+    store.items.trash(store.items.select_ids([], [place.row_id]))
+    assert [each.id for each in store.exports.list_all()] == [other.id]
+    with pytest.raises(NotFound, match="no export"):
+        store.exports.get(mine.id)
+    store.items.restore(ItemFilter(collection_id=place.row_id))
+    assert store.exports.get(mine.id) == mine
+    store.items.trash(store.items.select_ids([], [place.row_id]))
+    assert store.purge.purge_some(ItemFilter(), "2100", 0) is not None
+    assert store.purge.purge_collections("2100") == 1
+    assert store.dropped.list_some() == [mine.object_path]
+    assert [each.id for each in store.exports.list_all()] == [other.id]

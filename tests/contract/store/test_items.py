@@ -179,7 +179,7 @@ def test_trash_hides_and_restores(store: Store) -> None:
     assert find(store, "") == NAMES[3:]
     assert {run.name for run in runs(store)} == {"truth", "gone"}
     assert {each.image for each in store.iter_sets(None)} == set(NAMES[3:])
-    assert [name for _, name, _ in page(store)] == NAMES[3:]
+    assert [each.name for each in page(store)] == NAMES[3:]
     (listed,) = store.list_collections(after=None, limit=9).items
     assert listed.image_count == 2
     trashed = store.items.list_trash(ItemFilter(query="label = truck"), after=0, limit=9)

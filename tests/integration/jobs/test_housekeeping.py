@@ -17,6 +17,7 @@ from layernext.model import Job
 from layernext.stack.app import services_in
 from layernext.stack.jobs import Housekeeping, housekeeping
 from layernext.stack.store import ItemFilter
+from layernext.stack.store.dropped import drop
 from layernext.stack.store.schema_files import file_upload
 from layernext.wire import published
 from tests.integration.files.test_files import begin, finish, open_files, urls
@@ -180,3 +181,27 @@ def test_parts_that_the_stack_does_not_see(stack: Stack) -> None:
         connection.execute(long_ago)
     urls(stack, file)
     assert stack.store.purge.list_abandoned(1) == []
+
+
+def test_a_stack_that_stops_does_not_wait_for_the_tidying_up(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much there is to delete; the rest is deleted another time."""
+    paths = [f"yard/{number}" for number in range(5)]
+    stack.objects.put([(path, b"x") for path in paths])
+    with stack.store._database.write() as connection:
+        drop(stack.store._database, connection, paths)
+    services = services_in(stack.app)
+    tidying = Housekeeping(stack.store, services.objects, services.jobs, None)
+    delete = services.objects.delete
+
+    def last(path: str) -> None:
+        delete(path)
+        tidying._stop.set()
+
+    monkeypatch.setattr(services.objects, "delete", last)
+    tidying.tidy()
+    assert len(objects_below(stack, "files")) == 4
+    monkeypatch.undo()
+    tidy(stack)
+    assert objects_below(stack, "files") == []

@@ -105,6 +105,9 @@ def test_comparison(working: Stack, tmp_path: Any) -> None:
     assert place is not None
     stack.store.items.trash(stack.store.items.select_ids([], [place.row_id]))
     assert_error(stack.ask("GET", f"/api/v1/comparisons/{begun['id']}"), 404)
+    assert stack.store.jobs.result(begun["id"]) != {}
+    assert stack.store.evaluations.delete(ids["b"])
+    assert stack.store.jobs.result(begun["id"]) == {}, "it names images"
 
 
 def test_what_cannot_be_compared(working: Stack) -> None:

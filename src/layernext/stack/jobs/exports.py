@@ -10,7 +10,6 @@ import hashlib
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,8 @@ from layernext.errors import NotFound
 from layernext.formats import FORMATS, ExportOptions, Sample, write_export
 from layernext.stack.jobs.runner import Handler, JobContext
 from layernext.stack.jobs.samples import iter_run, label_list, samples_of
-from layernext.stack.objects import ObjectStore, Part
+from layernext.stack.objects import ObjectStore
 from layernext.stack.store import ExportOutcome, ExportSettings, Store
-
-PART_BYTES = 64 << 20
-"""Of an object; an S3 object has 10,000 parts at most, each of 5 MiB or more."""
 
 PIECE_BYTES = 1 << 20
 _WRITTEN_PERCENT = 80.0
@@ -98,29 +94,17 @@ def _packed(folder: Path, tell: Callable[[], None]) -> Path:
 def _store(
     objects: ObjectStore, source: Path, path: str, tell: Callable[[], None]
 ) -> tuple[int, str]:
-    """Store a file as an object, in parts; its size and SHA-256."""
-    if source.stat().st_size <= PART_BYTES:
-        content = source.read_bytes()
-        objects.put([(path, content)])
-        return len(content), hashlib.sha256(content).hexdigest()
-    digest, parts, offset = hashlib.sha256(), list[Part](), 0
-    handle = objects.open_upload(path)
-    try:
+    """Store a file as an object; its size and SHA-256."""
+    digest, size = hashlib.sha256(), 0
+
+    def pieces() -> Iterator[bytes]:
+        nonlocal size
         with source.open("rb") as file:
             while piece := file.read(PIECE_BYTES):
-                size, part_digest = 0, hashlib.sha256()
-                with closing(objects.write_part(handle, len(parts) + 1, offset)) as writer:
-                    while piece:
-                        tell()
-                        writer.write(piece)
-                        digest.update(piece)
-                        part_digest.update(piece)
-                        size += len(piece)
-                        piece = file.read(PIECE_BYTES) if size < PART_BYTES else b""
-                    writer.end()
-                parts.append(Part(len(parts) + 1, size, part_digest.hexdigest()))
-                offset += size
-        return objects.finish_upload(path, handle, parts), digest.hexdigest()
-    except BaseException:
-        objects.drop_upload(path, handle)
-        raise
+                tell()
+                digest.update(piece)
+                size += len(piece)
+                yield piece
+
+    objects.put_stream(path, pieces())
+    return size, digest.hexdigest()

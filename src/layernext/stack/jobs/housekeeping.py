@@ -15,7 +15,7 @@ from collections.abc import Callable
 from layernext.errors import LayerNextError
 from layernext.stack.jobs.files import LOOK_JOB
 from layernext.stack.jobs.purge import PURGE_JOB, delete_dropped
-from layernext.stack.jobs.runner import JobRunner
+from layernext.stack.jobs.runner import JobRunner, Stopped
 from layernext.stack.objects import ObjectStore
 from layernext.stack.store import Store, before_days
 
@@ -52,7 +52,7 @@ class Housekeeping:
         self._thread.start()
 
     def stop(self) -> None:
-        """End after the step that is under way."""
+        """End soon: what is left to do is done another time."""
         self._stop.set()
         self._thread.join()
 
@@ -69,17 +69,23 @@ class Housekeeping:
             self._drop_abandoned,
             self._store.selections.forget_expired,
             self._expire_exports,
-            lambda: delete_dropped(self._store, self._objects),
+            lambda: delete_dropped(self._store, self._objects, self._check),
         ]
         for step in steps:
             if self._stop.is_set():
                 return
             try:
                 step()
+            except Stopped:
+                return
             except LayerNextError as error:
                 log.warning("housekeeping: %s", error)
             except Exception:
                 log.exception("housekeeping failed")
+
+    def _check(self) -> None:
+        if self._stop.is_set():
+            raise Stopped
 
     def _queue_looks(self) -> None:
         if self._store.files.has_pending():
@@ -101,6 +107,7 @@ class Housekeeping:
     def _drop_abandoned(self) -> None:
         while abandoned := self._store.purge.list_abandoned(UPLOAD_LIFE_DAYS):
             for _, path, handle in abandoned:
+                self._check()
                 if handle:
                     self._objects.drop_upload(path, handle)
             self._store.purge.forget_abandoned([row_id for row_id, _, _ in abandoned])

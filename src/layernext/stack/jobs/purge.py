@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from layernext.stack.jobs.runner import Handler, JobContext
@@ -30,22 +31,21 @@ def purge_handler(store: Store, objects: ObjectStore) -> Handler:
             context.progress(0.0, f"{done['files']:,} files purged")
         if not wanted.query:
             done["collections"] = store.purge.purge_collections(before, place)
-        delete_dropped(store, objects, context.progress)
+        delete_dropped(store, objects, lambda: context.progress(50.0))
         return done | {"kept": store.purge.count_kept(wanted, before)}
 
     return handle
 
 
-def delete_dropped(store: Store, objects: ObjectStore, progress: Any = None) -> None:
+def delete_dropped(store: Store, objects: ObjectStore, alive: Callable[[], None]) -> None:
     """Delete the objects that nothing refers to.
 
     Args:
         store, objects: where they are noted, and where they are.
-        progress: a job's; what it raises ends the work, which can be taken up again.
+        alive: called before each; what it raises ends the work, which can be taken up again.
     """
     while paths := store.dropped.list_some():
         for path in paths:
-            if progress is not None:
-                progress(50.0)
+            alive()
             objects.delete(path)
         store.dropped.forget(paths)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import re
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -76,6 +76,13 @@ class BucketStore:
         for path, content in objects:
             with _explained():
                 obstore.put(self._store, self._place(path), bytes(content))
+
+    def put_stream(self, path: str, pieces: Iterable[bytes]) -> None:
+        """See `ObjectStore`."""
+        with _PartWriter(self._store, self._place(path)) as writer:
+            for piece in pieces:
+                writer.write(piece)
+            writer.end()
 
     def open_upload(self, path: str) -> str:
         """See `ObjectStore`."""
@@ -235,6 +242,12 @@ class _PartWriter:
         self._store, self._place = store, place
         self._writer: Any = obstore.open_writer(store, place, buffer_size=WRITE_BYTES)
         self._is_ended = False
+
+    def __enter__(self) -> _PartWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def write(self, piece: bytes | memoryview) -> None:
         """See `PartWriter`."""

@@ -6,7 +6,7 @@ relative, with slashes, made of plain characters; nothing that a user named goes
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -48,6 +48,15 @@ class ObjectStore(Protocol):
 
         Args:
             objects: path and content of each.
+
+        Raises:
+            StorageFull: there is no room.
+        """
+
+    def put_stream(self, path: str, pieces: Iterable[bytes]) -> None:
+        """Store one object of any size as it comes; durable when the call returns.
+
+        What `pieces` raises ends it, and nothing of the object is to be seen.
 
         Raises:
             StorageFull: there is no room.

@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -77,6 +77,22 @@ class FolderStore:
         finally:
             for staged, _ in moves:
                 staged.unlink(missing_ok=True)
+        for folder in folders:
+            _flush_folder(folder)
+
+    def put_stream(self, path: str, pieces: Iterable[bytes]) -> None:
+        """See `ObjectStore`."""
+        staged = self._staged(secrets.token_hex(16))
+        try:
+            with _Writer(staged, 0) as writer:
+                for piece in pieces:
+                    writer.write(piece)
+                writer.end()
+            folders = self._move(staged, self._place(path))
+        except OSError as error:
+            raise _explained(error) from error
+        finally:
+            staged.unlink(missing_ok=True)
         for folder in folders:
             _flush_folder(folder)
 

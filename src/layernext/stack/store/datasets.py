@@ -537,6 +537,7 @@ class Datasets:
                 limit=limit - len(rows),
             )
             rows += map(_as_image, pictures)
+            self.get(version.id)  # not the last ones because the version was deleted just now
         return rows
 
     def _images_at(self, version: VersionRow, *, offset: int, limit: int) -> list[VersionImage]:
@@ -615,6 +616,7 @@ class Datasets:
         if len(found) < limit:
             more = self.pictures.page(version.row_id, after=picture_id, limit=limit - len(found))
             found += map(_as_image, more)
+            self.get(version.id)  # as in `page_at`
         return found
 
     def iter_files(self, version: VersionRow) -> Iterator[VersionImage]:
@@ -631,11 +633,16 @@ class Datasets:
         self.get(version.id)
 
     def iter_images(self, version: VersionRow) -> Iterator[VersionImage]:
-        """All images of a version with their sets."""
+        """All images of a version with their sets.
+
+        Raises:
+            NotFound: as in `iter_files`.
+        """
         after = 0
         while page := self.page(version, after=after, limit=200):
             yield from page
             after = page[-1].image_id
+        self.get(version.id)
 
 
 def _decoded(names: str | None) -> list[str] | None:

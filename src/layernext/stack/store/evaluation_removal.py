@@ -40,11 +40,13 @@ def remove_of_collections(connection: sa.Connection, collection_ids: list[int]) 
 
 
 def delete_rows(connection: sa.Connection, ids: list[int]) -> None:
-    """Delete evaluations by their row ids; jobs that compute them end."""
+    """Delete evaluations by their row ids, and what compared them; jobs that compute either end."""
     if not ids:
         return
-    jobs = sa.select(evaluation.c.job_id).where(evaluation.c.id.in_(ids))
-    Jobs.cancel_in(connection, list(connection.execute(jobs).scalars()), "what it was for is gone")
+    chosen = sa.select(evaluation.c.job_id, evaluation.c.public_id)
+    rows = connection.execute(chosen.where(evaluation.c.id.in_(ids))).all()
+    Jobs.cancel_in(connection, [row.job_id for row in rows], "what it was for is gone")
+    Jobs.forget_comparisons(connection, [row.public_id for row in rows])
     for table in (image_tally, confusion_cell):
         connection.execute(sa.delete(table).where(table.c.evaluation_id.in_(ids)))
     connection.execute(sa.delete(evaluation).where(evaluation.c.id.in_(ids)))

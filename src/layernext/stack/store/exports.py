@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -16,7 +17,7 @@ from layernext.stack.store.clock import now_text, text_of
 from layernext.stack.store.database import Database
 from layernext.stack.store.dropped import drop
 from layernext.stack.store.jobs import Jobs
-from layernext.stack.store.schema import job, operation, operation_collection
+from layernext.stack.store.schema import collection, job, operation, operation_collection
 from layernext.stack.store.schema_exports import export
 from layernext.stack.store.storable import is_storable
 
@@ -139,7 +140,7 @@ class Exports:
         """An export.
 
         Raises:
-            NotFound: there is none of this id, or it has expired.
+            NotFound: there is none of this id, it has expired, or is of a collection in the trash.
         """
         rows = self._rows(export.c.public_id == export_id) if is_storable(export_id) else []
         if not rows:
@@ -157,8 +158,11 @@ class Exports:
             .where(where, export.c.expires_at > now_text())
             .order_by(export.c.id.desc())
         )
+        hidden = sa.select(collection.c.id).where(collection.c.trashed_at.is_not(None))
         with self._database.read() as connection:
-            return [_row(row) for row in connection.execute(chosen)]
+            found = [_row(row) for row in connection.execute(chosen)]
+            trashed = set(connection.execute(hidden).scalars()) if found else set()
+        return [row for row in found if row.settings.collection_id not in trashed]
 
     def delete(self, export_id: str) -> bool:
         """Delete an export; False if there is none. A job that makes it ends with nothing."""
@@ -170,16 +174,34 @@ class Exports:
         return self._delete(export.c.expires_at <= now_text())
 
     def _delete(self, where: sa.ColumnElement[bool]) -> int:
+        columns = (export.c.id, export.c.job_id, export.c.object_path)
+
         def work(connection: sa.Connection) -> int:
-            columns = (export.c.id, export.c.job_id, export.c.object_path)
             found = connection.execute(sa.select(*columns).where(where)).all()
-            Jobs.cancel_in(connection, [row.job_id for row in found], "the export was deleted")
-            drop(self._database, connection, [row.object_path for row in found])
-            ids = [row.id for row in found]
-            connection.execute(sa.delete(export).where(export.c.id.in_(ids)))
-            return len(ids)
+            _remove(self._database, connection, found)
+            return len(found)
 
         return self._database.write_again(work)
+
+
+def remove_of_collections(
+    database: Database, connection: sa.Connection, collection_ids: Collection[int]
+) -> None:
+    """Delete what was made of collections, by their row ids."""
+    rows = connection.execute(sa.select(export)).all()
+    mine = [row for row in rows if _settings(row).collection_id in collection_ids]
+    _remove(database, connection, mine)
+
+
+def _remove(database: Database, connection: sa.Connection, rows: Sequence[Any]) -> None:
+    Jobs.cancel_in(connection, [row.job_id for row in rows], "the export was deleted")
+    drop(database, connection, [row.object_path for row in rows])
+    ids = [row.id for row in rows]
+    connection.execute(sa.delete(export).where(export.c.id.in_(ids)))
+
+
+def _settings(row: sa.Row[Any]) -> ExportSettings:
+    return msgspec.json.decode(row.settings, type=ExportSettings)
 
 
 def _row(row: sa.Row[Any]) -> ExportRow:
@@ -189,7 +211,7 @@ def _row(row: sa.Row[Any]) -> ExportRow:
         job_id=row.job_id,
         status=row.status,
         message=row.message,
-        settings=msgspec.json.decode(row.settings, type=ExportSettings),
+        settings=_settings(row),
         file_name=row.file_name,
         object_path=row.object_path,
         size=row.size,

@@ -232,6 +232,16 @@ class Jobs:
         ended = {"status": "failed", "message": why, "updated_at": now_text()}
         connection.execute(sa.update(job).where(mine).values(ended))
 
+    @staticmethod
+    def forget_comparisons(connection: sa.Connection, evaluation_ids: Sequence[str]) -> None:
+        """End comparisons of evaluations, and empty those that were made: they name images."""
+        gone = {"status": "failed", "message": "what was compared is gone", "result": "{}"}
+        mine = sa.update(job).where(
+            job.c.kind == COMPARISON_JOB, job.c.payload.contains(sa.bindparam("which"))
+        )
+        values = [{"which": one} for one in evaluation_ids]
+        connection.execute(mine.values(gone | {"updated_at": now_text()}), values)
+
     def cancel(self, public_id: str, who: str) -> Job | None:
         """End a job that can be cancelled; None if there is no such job.
 

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta, timezone
 import sqlalchemy as sa
 from msgspec import Struct
 
-from layernext.stack.store import counters, evaluation_removal
+from layernext.stack.store import counters, evaluation_removal, exports
 from layernext.stack.store.clock import text_of
 from layernext.stack.store.database import Database
 from layernext.stack.store.dropped import drop
@@ -156,6 +156,7 @@ class Purge:
             connection.execute(mine.values(collection_id=None, finished=True))
             self._remove_uploads(connection, ids)
             evaluation_removal.remove_of_collections(connection, ids)
+            exports.remove_of_collections(self._database, connection, ids)
             for table in (operation_collection, run_statistics):
                 counted = table.c.collection_id.in_(ids)
                 connection.execute(sa.delete(table).where(counted))

@@ -28,8 +28,11 @@ function append(element, children) {
 
 /** A URL that can only lead to a page or a file, never run anything. */
 function safeUrl(url) {
-  const scheme = /^([a-z][a-z0-9+.-]*):/i.exec(String(url).trim());
-  return scheme && !["http", "https", "blob"].includes(scheme[1].toLowerCase()) ? "#" : url;
+  try {
+    return ["http:", "https:", "blob:"].includes(new URL(url, location.href).protocol) ? url : "#";
+  } catch {
+    return "#";
+  }
 }
 
 /** Put other children into an element. */
