@@ -10,18 +10,24 @@ import typer
 from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
 from layernext.cli.data import Quiet
 from layernext.cli.evaluate import (
+    IMAGE_FOLDER_HELP,
     Figures,
     ImageSize,
+    InstancesFile,
     MarkdownFile,
+    RunFormat,
+    TruthFormat,
     executor_of,
     load_evaluation,
     processes_for,
     progress_bar,
     refuse_files,
     refuse_names,
+    say_losses,
     write_outputs,
 )
 from layernext.cli.output import counted, print_json, print_table, tell, visible
+from layernext.formats import Losses
 from layernext.model import Comparison, EvaluationSettings, RunChanges
 
 SHOWN_LABELS = 20
@@ -31,7 +37,7 @@ def compare(
     target: Annotated[
         str,
         typer.Argument(
-            help="File of the ground truth: LayerNext JSON, plain, .gz, .zst. "
+            help="File or folder of the ground truth: LayerNext JSON, COCO, YOLO or any other format. "
             "With --truth the collection, by name or id."
         ),
     ],
@@ -61,6 +67,14 @@ def compare(
     match_threshold: Annotated[
         float | None,
         typer.Option("--match", help="IoU (or distance) from which a truth is found; IoU 0.5."),
+    ] = None,
+    truth_format: TruthFormat = None,
+    run_format: RunFormat = None,
+    instances: InstancesFile = None,
+    image_folder: Annotated[
+        Path | None,
+        # Here --images is a number.
+        typer.Option("--image-folder", help=IMAGE_FOLDER_HELP),
     ] = None,
     image_size: ImageSize = None,
     images: Annotated[
@@ -92,8 +106,9 @@ def compare(
 ) -> None:
     """Compare two model runs on a ground truth: three files, or with --truth in a stack.
 
-    Differences are RUN_B minus RUN_A. Intervals come from drawing the images anew, the same for both
-    runs: one that leaves out 0 is more than the choice of images.
+    Files may be in any format that `layernext convert` reads. Differences are RUN_B minus RUN_A.
+    Intervals come from drawing the images anew, the same for both runs: one that leaves out 0 is
+    more than the choice of images.
 
     Examples:
 
@@ -111,7 +126,17 @@ def compare(
         "match_threshold": match_threshold,
     }
     if ground_truth is not None:
-        refuse_files([target, run_a, run_b], image_size, processes)
+        refuse_files(
+            [target, run_a, run_b],
+            {
+                "--image-size": image_size,
+                "--processes": processes,
+                "--truth-format": truth_format,
+                "--run-format": run_format,
+                "--instances": instances,
+                "--image-folder": image_folder,
+            },
+        )
         with connect(api_key, secret, url, config) as client:
             found = client.compare_runs(
                 collection=target,
@@ -131,15 +156,23 @@ def compare(
     refuse_names([target, run_a, run_b])
     evaluation = load_evaluation()
     paths = [Path(each) for each in (target, run_a, run_b)]
-    settings = EvaluationSettings(
-        geometry=geometry or evaluation.find_geometry(paths[0]) or "rectangle", **options
-    )
+    given: dict[str, Any] = {
+        "truth_format": truth_format,
+        "run_format": run_format,
+        "images": image_folder,
+        "instances": instances,
+    }
+    losses = Losses()
+    found_geometry = geometry or evaluation.find_geometry(*paths[:2], **given)
+    settings = EvaluationSettings(geometry=found_geometry or "rectangle", **options)
     count = processes or processes_for(*paths)
     with executor_of(count) as executor, progress_bar(quiet, "comparing") as (bar, task):
         found = evaluation.compare_files(
             *paths,
             settings,
             image_wh=image_size,
+            losses=losses,
+            **given,
             resamples=resamples,
             seed=seed,
             level=level,
@@ -147,6 +180,7 @@ def compare(
             executor=executor,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
+    say_losses(losses)
     _give(found, figures, markdown, as_json=as_json)
 
 

@@ -18,9 +18,9 @@ from rich.progress import Progress, TaskID
 
 from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
 from layernext.cli.data import Quiet
-from layernext.cli.output import counted, print_json, print_table, say, tell
+from layernext.cli.output import counted, print_json, print_table, say, tell, visible
 from layernext.errors import ConfigurationError
-from layernext.formats import atomic_target
+from layernext.formats import Losses, atomic_target
 from layernext.model import (
     Comparison,
     ErrorKinds,
@@ -48,6 +48,25 @@ ImageSize = Annotated[
     typer.Option("--image-size", help="Width and height of the images, if all have the same."),
 ]
 
+TruthFormat = Annotated[
+    str | None,
+    typer.Option(
+        "--truth-format",
+        help="Format of the ground truth's file, as of `layernext convert`; found out if left out.",
+    ),
+]
+RunFormat = Annotated[
+    str | None, typer.Option("--run-format", help="Format of the run's file, likewise.")
+]
+IMAGE_FOLDER_HELP = "Folder with the images, if the files do not say how large they are."
+InstancesFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--instances",
+        help="COCO file whose numbers COCO results have, if the ground truth's file is not it.",
+    ),
+]
+
 _ERRORS = {
     "classification": "right place, wrong label",
     "localisation": "right label, wrong place",
@@ -64,7 +83,7 @@ def evaluate(
     target: Annotated[
         str,
         typer.Argument(
-            help="File of the ground truth: LayerNext JSON, plain, .gz, .zst. "
+            help="File or folder of the ground truth: LayerNext JSON, COCO, YOLO or any other format. "
             "With --truth the collection, by name or id."
         ),
     ],
@@ -100,6 +119,12 @@ def evaluate(
         list[str] | None,
         typer.Option("--slice", help="Attribute to break down by; * for all. May be repeated."),
     ] = None,
+    truth_format: TruthFormat = None,
+    run_format: RunFormat = None,
+    instances: InstancesFile = None,
+    image_folder: Annotated[
+        Path | None, typer.Option("--image-folder", "--images", help=IMAGE_FOLDER_HELP)
+    ] = None,
     image_size: ImageSize = None,
     worst: Annotated[
         int, typer.Option("--worst", min=0, help="List so many of the worst images.")
@@ -133,14 +158,19 @@ def evaluate(
 ) -> None:
     """Evaluate a model run against a ground truth: two files, or with --truth in a stack.
 
-    Images are those of the ground truth. The numbers of boxes and polygons are those of pycocotools. A
-    stack keeps what it has evaluated, and computes it again when annotations have changed.
+    Files may be in any format that `layernext convert` reads, each in its own. Images are those of
+    the ground truth. The numbers of boxes and polygons are those of pycocotools. A stack keeps what
+    it has evaluated, and computes it again when annotations have changed.
 
     Examples:
 
         layernext evaluate truth.json run.json
 
         layernext evaluate truth.json.zst run.json --confidence 0.5 --worst 20
+
+        layernext evaluate instances.json results.json --json
+
+        layernext evaluate labels/ predictions/ --image-folder photos/
 
         layernext evaluate path1/path2 "test model v1.0.1" --truth "ground truth" --worst 20
 
@@ -153,7 +183,17 @@ def evaluate(
         "slices": tuple(slices or ()),
     }
     if ground_truth is not None:
-        refuse_files([target, run], image_size, processes)
+        refuse_files(
+            [target, run],
+            {
+                "--image-size": image_size,
+                "--processes": processes,
+                "--truth-format": truth_format,
+                "--run-format": run_format,
+                "--instances": instances,
+                "--image-folder": image_folder,
+            },
+        )
         with connect(api_key, secret, url, config) as client:
             stored = client.evaluate(
                 run=run,
@@ -175,9 +215,15 @@ def evaluate(
             hint="name the ground truth there with --truth",
         )
     refuse_names([target, run])
-    evaluation, paths = load_evaluation(), (Path(target), Path(run))
+    evaluation, paths, losses = load_evaluation(), (Path(target), Path(run)), Losses()
+    given: dict[str, Any] = {
+        "truth_format": truth_format,
+        "run_format": run_format,
+        "images": image_folder,
+        "instances": instances,
+    }
     settings = EvaluationSettings(
-        geometry=geometry or evaluation.find_geometry(paths[0]) or "rectangle", **options
+        geometry=geometry or evaluation.find_geometry(*paths, **given) or "rectangle", **options
     )
     count = processes or processes_for(*paths)
     with executor_of(count) as executor, progress_bar(quiet, "evaluating") as (bar, task):
@@ -185,18 +231,23 @@ def evaluate(
             *paths,
             settings,
             image_wh=image_size,
+            losses=losses,
+            **given,
             executor=executor,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
         found: Evaluation = evaluator.result()
+    say_losses(losses)
     tallies = _worst(evaluator.iter_tallies(), worst) if worst else []
     _give(found, tallies, worst, figures, markdown, as_json=as_json)
 
 
-def refuse_files(
-    names: Sequence[str], image_size: tuple[float, float] | None, processes: int | None
-) -> None:
+def refuse_files(names: Sequence[str], for_files: dict[str, object]) -> None:
     """With --truth everything is in the stack.
+
+    Args:
+        names: of what is evaluated.
+        for_files: options that are for files, with their values.
 
     Raises:
         ConfigurationError: all are files as well, or an option is for files.
@@ -206,9 +257,16 @@ def refuse_files(
             f"{' and '.join(names)} are files, and --truth names a ground truth of a stack",
             hint="leave --truth away to take the files",
         )
-    for name, value in (("--image-size", image_size), ("--processes", processes)):
+    for name, value in for_files.items():
         if value is not None:
             raise ConfigurationError(f"{name} is for files; a stack knows its images and processes")
+
+
+def say_losses(losses: Losses) -> None:
+    """Say on standard error what files of other formats have that was not read."""
+    for what, (count, first) in losses.found.items():
+        often = "once, at" if count == 1 else f"{count:,} times, first at"
+        say(f"not read: {visible(what)}, {often} {visible(first)}")
 
 
 def refuse_names(names: Sequence[str]) -> None:

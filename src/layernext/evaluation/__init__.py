@@ -34,9 +34,9 @@ from layernext.evaluation.file_comparison import compare_files
 from layernext.evaluation.files import (
     evaluate_files,
     evaluate_files_to_evaluator,
-    find_geometry,
 )
 from layernext.evaluation.image import match_image
+from layernext.evaluation.inputs import find_geometry
 from layernext.evaluation.lanes import lane_iou
 from layernext.evaluation.packing import Source
 from layernext.evaluation.similarity import Measure, bbox_iou

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import Executor
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
 
 from layernext.evaluation.changes import RunPairing
 from layernext.evaluation.comparison import IMAGES, LEVEL, RESAMPLES, compare_evaluations
@@ -15,16 +13,14 @@ from layernext.evaluation.files import (
     PARTITION_IMAGES,
     Place,
     Progress,
-    evaluate_files_to_evaluator,
+    evaluate_sides,
     image_bytes,
     index_images,
     plain_file,
 )
-from layernext.evaluation.packing import Source
-from layernext.formats import detect_geometry
+from layernext.evaluation.inputs import AnyPath, Given, ImageWh, Sides, open_sides
+from layernext.formats import Losses
 from layernext.model import Comparison, EvaluationSettings, Geometry
-
-AnyPath: TypeAlias = str | os.PathLike[str]
 
 
 def compare_files(
@@ -36,7 +32,12 @@ def compare_files(
     truth_geometry: Geometry | None = None,
     geometry_a: Geometry | None = None,
     geometry_b: Geometry | None = None,
-    image_wh: tuple[float, float] | None = None,
+    image_wh: ImageWh | None = None,
+    truth_format: str | None = None,
+    run_format: str | None = None,
+    images: AnyPath | None = None,
+    instances: AnyPath | None = None,
+    losses: Losses | None = None,
     name_a: str | None = None,
     name_b: str | None = None,
     resamples: int = RESAMPLES,
@@ -49,12 +50,13 @@ def compare_files(
     """Compare two runs' files, against a ground truth's and with each other.
 
     Args:
-        truth_path: LayerNext JSON, form v1 or v2; plain, ``.gz`` or ``.zst``. Its images are those
+        truth_path: file or folder of any format that is read (docs/formats.md). Its images are those
             that are compared.
         run_path_a, run_path_b: likewise.
         settings: of both evaluations; blanks are the protocol's own.
         truth_geometry, geometry_a, geometry_b: of form v1 files; found out if left out.
-        image_wh: as in `evaluate_files`.
+        image_wh, truth_format, images, instances, losses: as in `evaluate_files`.
+        run_format: of both runs; that of each is found out if left out.
         name_a, name_b: of the runs; the files' names if left out.
         resamples, seed, level, image_limit: as in `compare_evaluations`.
         executor: where partitions of the images and draws are worked on; None: here.
@@ -65,31 +67,41 @@ def compare_files(
         FormatError, DataError: a file is wrong; names the file and the place.
         ConfigurationError: the settings contradict each other, or an argument is out of range.
     """
-    runs = (run_path_a, run_path_b)
-    geometries = (geometry_a, geometry_b)
-    evaluators = []
-    for number, (path, geometry) in enumerate(zip(runs, geometries, strict=True)):
-        evaluator = evaluate_files_to_evaluator(
-            truth_path,
-            path,
-            settings,
-            truth_geometry=truth_geometry,
-            run_geometry=geometry,
-            image_wh=image_wh,
-            executor=executor,
-            progress=partial(_of_three, progress, number) if progress else None,
-        )
-        evaluators.append(evaluator)
-    first, second = evaluators
-    images = first.matched()[1]
-    pairing = RunPairing(
-        first.settings,
-        confidence_a=first.result().confidence,
-        confidence_b=second.result().confidence,
-        a=Source(geometry_a or detect_geometry(run_path_a)),
-        b=Source(geometry_b or detect_geometry(run_path_b)),
+    whole = (settings or EvaluationSettings()).complete()
+    given = Given(
+        truth_format=truth_format,
+        run_format=run_format,
+        images=images,
+        instances=instances,
+        losses=losses,
     )
-    _pair_files(pairing, images, runs, image_wh, executor, progress)
+    with open_sides(
+        truth_path,
+        [run_path_a, run_path_b],
+        whole.geometry,
+        given,
+        truth_geometry=truth_geometry,
+        run_geometries=[geometry_a, geometry_b],
+        image_wh=image_wh,
+    ) as sides:
+        first, second = (
+            evaluate_sides(
+                sides,
+                number,
+                whole,
+                executor,
+                partial(_of_three, progress, number) if progress else None,
+            )
+            for number in (0, 1)
+        )
+        pairing = RunPairing(
+            first.settings,
+            confidence_a=first.result().confidence,
+            confidence_b=second.result().confidence,
+            a=sides.runs[0].source,
+            b=sides.runs[1].source,
+        )
+        _pair_files(pairing, first.matched()[1], sides, executor, progress)
     return compare_evaluations(
         first,
         second,
@@ -111,23 +123,24 @@ def _of_three(progress: Progress, number: int, done: int, total: int) -> None:
 def _pair_files(
     pairing: RunPairing,
     images: list[str],
-    paths: tuple[AnyPath, AnyPath],
-    image_wh: tuple[float, float] | None,
+    sides: Sides,
     executor: Executor | None,
     progress: Progress | None,
 ) -> None:
     with ExitStack() as stack:
-        plain = [stack.enter_context(plain_file(path)) for path in paths]
+        plain = [stack.enter_context(plain_file(side.path)) for side in sides.runs]
         places = [
-            index_images(path, source.geometry, Path(original).name)
-            for path, source, original in zip(plain, pairing.sources, paths, strict=True)
+            index_images(path, side.source.geometry, side.name)
+            for path, side in zip(plain, sides.runs, strict=True)
         ]
         chunks = [
-            [(name, places[0].get(name), places[1].get(name)) for name in images[start:end]]
+            [
+                (name, places[0].get(name), places[1].get(name), sides.size(name))
+                for name in images[start : start + PARTITION_IMAGES]
+            ]
             for start in range(0, len(images), PARTITION_IMAGES)
-            for end in [start + PARTITION_IMAGES]
         ]
-        work = partial(_pair, pairing.empty(), plain[0], plain[1], image_wh)
+        work = partial(_pair, pairing.empty(), plain[0], plain[1])
         run = executor.map if executor else map
         done = 0
         for found, chunk in zip(run(work, chunks), chunks, strict=True):
@@ -141,8 +154,7 @@ def _pair(
     pairing: RunPairing,
     path_a: str,
     path_b: str,
-    image_wh: tuple[float, float] | None,
-    images: list[tuple[str, Place | None, Place | None]],
+    images: list[tuple[str, Place | None, Place | None, ImageWh | None]],
 ) -> RunPairing:
     """Pair some images; may run in a worker, so it leaves its argument as it was."""
     found = pairing.empty()
@@ -150,7 +162,7 @@ def _pair(
         Path(path_a).open("rb", buffering=0) as a,
         Path(path_b).open("rb", buffering=0) as b,
     ):
-        for image, in_a, in_b in images:
+        for image, in_a, in_b, image_wh in images:
             found.add(
                 image,
                 None if in_a is None else image_bytes(a, in_a),

@@ -3,7 +3,7 @@
 Both files are looked through once for where each image stands; then each image's two sets are read
 from their places, partition by partition, in this process or in those of an executor. So images may
 stand in any order, and memory does not grow with the files. Compressed files are decompressed into a
-temporary folder first: in them no place can be gone to.
+temporary folder first: in them no place can be gone to. Other formats are converted there (`inputs`).
 """
 
 from __future__ import annotations
@@ -22,16 +22,10 @@ from msgspec import Struct
 
 from layernext.errors import DataError, FormatError, Problem
 from layernext.evaluation.evaluator import Evaluator
+from layernext.evaluation.inputs import Given, ImageWh, Sides, open_sides
 from layernext.evaluation.packing import Source
-from layernext.formats import Spans, detect_geometry, iter_file, iter_raw_images, open_decompressed
-from layernext.model import (
-    DEFAULT_PROTOCOLS,
-    EvaluatedGeometry,
-    Evaluation,
-    EvaluationSettings,
-    Geometry,
-    find_image_problems,
-)
+from layernext.formats import Losses, Spans, iter_raw_images, open_decompressed
+from layernext.model import Evaluation, EvaluationSettings, Geometry, find_image_problems
 
 PARTITION_IMAGES = 2_000
 """Images that a process is given at a time: some seconds of work, so that progress is seen."""
@@ -49,15 +43,6 @@ class _Named(Struct, gc=False):
     image: str
 
 
-class _Typed(Struct, gc=False):
-    type: str | None = None
-
-
-class _TypedImage(Struct, gc=False):
-    annotations: list[_Typed]
-
-
-_decode_types = msgspec.json.Decoder(_TypedImage).decode
 _decode_name = msgspec.json.Decoder(_Named).decode
 
 
@@ -69,27 +54,7 @@ class _Task(Struct, frozen=True, kw_only=True):
     settings: EvaluationSettings
     truth: Source
     run: Source
-    images: list[tuple[str, Place, Place | None]]
-    image_wh: tuple[float, float] | None
-
-
-def find_geometry(path: str | os.PathLike[str]) -> EvaluatedGeometry | None:
-    """The geometry of a file's first annotation that can be evaluated; None if there is none.
-
-    Raises:
-        FormatError: the JSON is broken.
-    """
-    form = detect_geometry(path)
-    for raw in iter_file(path):
-        try:
-            annotations = _decode_types(raw).annotations
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            return None  # the evaluation that follows names the problem
-        for one in annotations:
-            for geometry in DEFAULT_PROTOCOLS:
-                if geometry == (one.type or form):
-                    return geometry
-    return None
+    images: list[tuple[str, Place, Place | None, ImageWh | None]]
 
 
 def evaluate_files(
@@ -100,6 +65,11 @@ def evaluate_files(
     truth_geometry: Geometry | None = None,
     run_geometry: Geometry | None = None,
     image_wh: tuple[float, float] | None = None,
+    truth_format: str | None = None,
+    run_format: str | None = None,
+    images: str | os.PathLike[str] | None = None,
+    instances: str | os.PathLike[str] | None = None,
+    losses: Losses | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -109,13 +79,17 @@ def evaluate_files(
     where the run says nothing it has found nothing.
 
     Args:
-        truth_path: LayerNext JSON, form v1 or v2; plain, ``.gz`` or ``.zst``.
+        truth_path: file or folder of any format that is read (docs/formats.md); LayerNext JSON is fastest.
         run_path: likewise.
         settings: what is wanted; blanks are the protocol's own.
         truth_geometry: of a form v1 file; found out if left out.
         run_geometry: likewise.
         image_wh: width and height in pixels, if all images have the same: needed where coordinates
-            are fractions, and lines and polygons are cut off there.
+            are fractions, and lines and polygons are cut off there. What files say goes first.
+        truth_format, run_format: as of `layernext.convert`; found out if left out.
+        images: folder with the images, where a format does not say how large they are.
+        instances: file of instances for COCO results; the ground truth itself if left out and it is one.
+        losses: gathers what is in files of other formats and cannot be read.
         executor: where partitions of the images are evaluated; None: here. Its workers must see the
             same files.
         progress: called after each partition.
@@ -131,6 +105,11 @@ def evaluate_files(
         truth_geometry=truth_geometry,
         run_geometry=run_geometry,
         image_wh=image_wh,
+        truth_format=truth_format,
+        run_format=run_format,
+        images=images,
+        instances=instances,
+        losses=losses,
         executor=executor,
         progress=progress,
     ).result()
@@ -144,35 +123,72 @@ def evaluate_files_to_evaluator(
     truth_geometry: Geometry | None = None,
     run_geometry: Geometry | None = None,
     image_wh: tuple[float, float] | None = None,
+    truth_format: str | None = None,
+    run_format: str | None = None,
+    images: str | os.PathLike[str] | None = None,
+    instances: str | os.PathLike[str] | None = None,
+    losses: Losses | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Evaluator:
     """As `evaluate_files`, but the evaluator itself, which also has the tallies of the images."""
     whole = (settings or EvaluationSettings()).complete()
-    sources = (
-        Source(truth_geometry or detect_geometry(truth_path)),
-        Source(run_geometry or detect_geometry(run_path)),
+    given = Given(
+        truth_format=truth_format,
+        run_format=run_format,
+        images=images,
+        instances=instances,
+        losses=losses,
     )
+    with open_sides(
+        truth_path,
+        [run_path],
+        whole.geometry,
+        given,
+        truth_geometry=truth_geometry,
+        run_geometries=[run_geometry],
+        image_wh=image_wh,
+    ) as sides:
+        return evaluate_sides(sides, 0, whole, executor, progress)
+
+
+def evaluate_sides(
+    sides: Sides,
+    number: int,
+    settings: EvaluationSettings,
+    executor: Executor | None,
+    progress: Progress | None,
+) -> Evaluator:
+    """Evaluate one of the runs.
+
+    Args:
+        sides: the files.
+        number: of the run.
+        settings: completed.
+        executor, progress: as in `evaluate_files`.
+    """
+    both = (sides.truth, sides.runs[number])
     with ExitStack() as stack:
-        plain = [stack.enter_context(plain_file(path)) for path in (truth_path, run_path)]
-        names = [Path(path).name for path in (truth_path, run_path)]
+        plain = [stack.enter_context(plain_file(side.path)) for side in both]
         indexing = [
-            _submit(executor, index_images, path, source.geometry, name)
-            for path, source, name in zip(plain, sources, names, strict=True)
+            _submit(executor, index_images, path, side.source.geometry, side.name)
+            for path, side in zip(plain, both, strict=True)
         ]
         truths, runs = (each.result() for each in indexing)
-        images = [(name, place, runs.get(name)) for name, place in sorted(truths.items())]
-        evaluator = Evaluator(whole, truth=sources[0], run=sources[1])
+        images = [
+            (name, place, runs.get(name), sides.size(name))
+            for name, place in sorted(truths.items())
+        ]
+        evaluator = Evaluator(settings, truth=both[0].source, run=both[1].source)
         evaluator.count_images_without_truth(len(runs.keys() - truths.keys()))
         tasks = [
             _Task(
                 truth_path=plain[0],
                 run_path=plain[1],
-                settings=whole,
-                truth=sources[0],
-                run=sources[1],
+                settings=settings,
+                truth=both[0].source,
+                run=both[1].source,
                 images=images[start : start + PARTITION_IMAGES],
-                image_wh=image_wh,
             )
             for start in range(0, len(images), PARTITION_IMAGES)
         ]
@@ -266,12 +282,12 @@ def _evaluate(task: _Task) -> Evaluator:
         Path(task.truth_path).open("rb", buffering=0) as truths,
         Path(task.run_path).open("rb", buffering=0) as runs,
     ):
-        for image, truth, run in task.images:
+        for image, truth, run, image_wh in task.images:
             evaluator.add(
                 image,
                 image_bytes(truths, truth),
                 None if run is None else image_bytes(runs, run),
-                image_wh=task.image_wh,
+                image_wh=image_wh,
             )
     return evaluator
 

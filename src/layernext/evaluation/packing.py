@@ -38,12 +38,14 @@ class Flags(Struct, gc=False):
         ignore: as in COCO's evaluation: neither finding nor missing it counts.
         difficult: Pascal VOC's name for the same.
         area: square pixels, for size ranges; the shape's own area if left out. COCO files have it.
+        segmentation: of COCO files: in place of the polygon a list of outlines, or run lengths of a mask.
     """
 
     iscrowd: Any = None
     ignore: Any = None
     difficult: Any = None
     area: Any = None
+    segmentation: Any = None
 
 
 class _Annotation(Struct, gc=False):
@@ -120,10 +122,13 @@ class Source(Struct, frozen=True):
     Attributes:
         geometry: of annotations without a ``type`` (form v1), or None.
         is_normalized: whether coordinates are fractions, where a set does not say so itself.
+        is_coco: whether it was made of COCO for an evaluation: then metadata of both sides give areas that go
+            before the shapes' own, and `Flags.segmentation`.
     """
 
     geometry: Geometry | None = None
     is_normalized: bool = False
+    is_coco: bool = False
 
 
 class LabelCodes(dict[str, int]):
@@ -150,8 +155,9 @@ class Columns(Struct):
         label: (N,) code.
         score: (N,) confidence; 1 where there is none.
         shapes: boxes (N, 4) as x, y, width, height; or a list of N arrays (K, 2) of points; in
-            pixels. Or what `Measure.prepare` made of them.
-        area: (N,) square pixels, for size ranges; what a truth's metadata say goes first.
+            pixels, or `Flags.segmentation`. Or what `Measure.prepare` made of them.
+        area: (N,) square pixels, for size ranges; what metadata say goes first.
+        has_area: (N,) whether metadata said it.
         ignore: (N,) of truths: neither finding nor missing it counts; of the run: it counts only if
             it is right.
         crowd: (N,) whether it may be found any number of times.
@@ -163,6 +169,7 @@ class Columns(Struct):
     score: FloatArray
     shapes: Any
     area: FloatArray
+    has_area: NDArray[np.bool_]
     ignore: NDArray[np.bool_]
     crowd: NDArray[np.bool_]
     value_row: IndexArray
@@ -185,6 +192,7 @@ class Columns(Struct):
             score=self.score[order],
             shapes=shapes[order] if isinstance(shapes, np.ndarray) else [shapes[i] for i in order],
             area=self.area[order],
+            has_area=self.has_area[order],
             ignore=self.ignore[order],
             crowd=self.crowd[order],
             value_row=now[self.value_row][is_kept],
@@ -226,7 +234,7 @@ class Packer:
         self._codes = array("q")
         self._scores = array("d")
         self._boxes = array("d")
-        self._points: list[FloatArray] = []
+        self._points: list[Any] = []
         self._flagged: list[tuple[int, Flags]] = []
         self._value_rows = array("q")
         self._value_codes = array("q")
@@ -263,7 +271,7 @@ class Packer:
         start = len(self._codes) - len(kept)
         if self._values is not None:
             self._attributes(kept, start, source, self._values)
-        if self._is_truth:
+        if self._is_truth or source.is_coco:
             self._flagged += [
                 (start + place, one.metadata) for place, one in enumerate(kept) if one.metadata
             ]
@@ -274,7 +282,7 @@ class Packer:
             )
         scale = image_wh if is_normalized else None
         try:
-            self._add_shapes(kept, scale)
+            self._add_shapes(kept, scale, source)
         except TypeError as error:
             raise self._problem(found, source, image, error) from error
         self._counts.append(len(kept))
@@ -302,7 +310,9 @@ class Packer:
             scores = [1.0 if score is None else score for score in scores]
         self._scores.extend(scores)
 
-    def _add_shapes(self, kept: Sequence[Any], scale: tuple[float, float] | None) -> None:
+    def _add_shapes(
+        self, kept: Sequence[Any], scale: tuple[float, float] | None, source: Source
+    ) -> None:
         if self._geometry == "rectangle":
             flat = chain.from_iterable([one.bbox for one in kept])
             if scale is not None:
@@ -313,18 +323,22 @@ class Packer:
             self._boxes.extend(flat)
             return
         for one in kept:
+            if source.is_coco and one.metadata and one.metadata.segmentation:
+                self._points.append(one.metadata.segmentation)
+                continue
             points = one.polygon if self._geometry == "polygon" else one.line or one.polygon
             if not points:
                 raise TypeError("no points")
             self._points.append(np.array(points, float) * (scale or (1.0, 1.0)))
 
     def _decode(self, raw: bytes | memoryview, source: Source, image: str) -> Any:
+        has_flags = self._is_truth or source.is_coco
         if self._values is not None:
             decode: Any = _decode_full
         elif self._geometry == "rectangle":
-            decode = _decode_box_truths if self._is_truth else _decode_boxes
+            decode = _decode_box_truths if has_flags else _decode_boxes
         else:
-            decode = _decode_shape_truths if self._is_truth else _decode_shapes
+            decode = _decode_shape_truths if has_flags else _decode_shapes
         try:
             return decode(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -350,19 +364,24 @@ class Packer:
             area = shapes[:, 2] * shapes[:, 3]
         else:
             shapes = self._points
-            area = np.array([polygon_area(points) for points in shapes])
-        ignore, crowd = np.zeros(count, bool), np.zeros(count, bool)
+            # Of a mask it is known when it is drawn.
+            area = np.array(
+                [polygon_area(each) if isinstance(each, np.ndarray) else np.nan for each in shapes]
+            )
+        ignore, crowd, has_area = (np.zeros(count, bool) for _ in range(3))
         for place, flags in self._flagged:
-            crowd[place] = bool(flags.iscrowd)
-            ignore[place] = bool(flags.iscrowd or flags.ignore or flags.difficult)
+            if self._is_truth:
+                crowd[place] = bool(flags.iscrowd)
+                ignore[place] = bool(flags.iscrowd or flags.ignore or flags.difficult)
             if isinstance(flags.area, int | float) and not isinstance(flags.area, bool):
-                area[place] = flags.area
+                area[place], has_area[place] = flags.area, True
         columns = Columns(
             image=np.repeat(np.arange(len(counts)), counts),
             label=np.array(self._codes, np.int64),
             score=np.array(self._scores, float),
             shapes=shapes,
             area=area.astype(float),
+            has_area=has_area,
             ignore=ignore,
             crowd=crowd,
             value_row=np.array(self._value_rows, np.int64),

@@ -35,7 +35,7 @@ def _masks() -> Any:
 def draw(
     run: Columns, truth: Columns, image_whs: list[tuple[float, float] | None]
 ) -> tuple[Columns, Columns]:
-    """Both sides with masks in place of points; an annotation's area is that of its mask.
+    """Both sides with masks in place of points; an annotation's area is that of its mask, if none is given.
 
     Where the size of an image is not known, masks are as large as the polygons need: only what sticks
     out of the image makes a difference, which COCO's tools cut off.
@@ -47,8 +47,12 @@ def draw(
             sizes[number] = _extent(number, run, truth)
     drawn = replace(run, shapes=_drawn(run, sizes))
     # One by one: of more than 255 at once pycocotools 2.0.11 raises an OverflowError.
-    drawn.area = np.array([masks.area(each) for each in drawn.shapes], float)
-    return drawn, replace(truth, shapes=_drawn(truth, sizes))
+    drawn_area = np.array([masks.area(each) for each in drawn.shapes], float)
+    drawn.area = np.where(run.has_area, run.area, drawn_area)
+    drawn_truth = replace(truth, shapes=_drawn(truth, sizes), area=truth.area.copy())
+    for place in np.flatnonzero(np.isnan(truth.area)):
+        drawn_truth.area[place] = masks.area(drawn_truth.shapes[place])
+    return drawn, drawn_truth
 
 
 def _extent(image: int, *sides: Columns) -> tuple[float, float]:
@@ -56,6 +60,7 @@ def _extent(image: int, *sides: Columns) -> tuple[float, float]:
         points.max(axis=0)
         for side in sides
         for points in side.shapes[slice(*np.searchsorted(side.image, (image, image + 1)))]
+        if isinstance(points, np.ndarray)
     ]
     if not corners:
         return (1.0, 1.0)
@@ -67,14 +72,20 @@ def _drawn(side: Columns, sizes: list[tuple[float, float]]) -> list[_Mask]:
     masks = _masks()
     found: list[_Mask] = []
     for image, rows in slices_of_images(side.image, len(sizes)):
-        outlines = []
-        for points in side.shapes[rows]:
-            missing = max(0, _MIN_POINTS - len(points))
-            whole = np.concatenate([points, points[-1:].repeat(missing, axis=0)])
-            outlines.append(whole.ravel().tolist())
-        width, height = sizes[image]
-        if outlines:
-            found += masks.frPyObjects(outlines, int(height), int(width))
+        shapes, outlines = side.shapes[rows], []
+        for points in shapes:
+            if isinstance(points, np.ndarray):
+                missing = max(0, _MIN_POINTS - len(points))
+                whole = np.concatenate([points, points[-1:].repeat(missing, axis=0)])
+                outlines.append(whole.ravel().tolist())
+        width, height = int(sizes[image][0]), int(sizes[image][1])
+        drawn = iter(masks.frPyObjects(outlines, height, width) if outlines else [])
+        for shape in shapes:
+            if isinstance(shape, np.ndarray):
+                found.append(next(drawn))
+            else:
+                mask = masks.frPyObjects(shape, height, width)
+                found.append(masks.merge(mask) if isinstance(shape, list) else mask)
     return found
 
 

@@ -25,7 +25,7 @@ from layernext.formats.layernext_json import (
     iter_raw_images,
 )
 from layernext.formats.masks import mask_png
-from layernext.formats.pixels import in_pixels
+from layernext.formats.pixels import Sizes, image_sizes, in_pixels, size_in
 from layernext.formats.samples import Losses, Sample, atomic_target, safe_relative
 from layernext.formats.xml_formats import voc_xml
 from layernext.formats.yolo import yolo_line
@@ -39,6 +39,7 @@ __all__ = [
     "FileWriter",
     "Losses",
     "Sample",
+    "Sizes",
     "Spans",
     "atomic_target",
     "check_file",
@@ -48,6 +49,7 @@ __all__ = [
     "create_file",
     "detect_format",
     "detect_geometry",
+    "image_sizes",
     "in_pixels",
     "iter_file",
     "iter_raw_images",
@@ -58,6 +60,7 @@ __all__ = [
     "read_coco_labels",
     "read_format",
     "safe_relative",
+    "size_in",
     "voc_xml",
     "write_export",
     "yolo_line",

@@ -3,7 +3,7 @@
 An annotation's attributes and metadata go into the keys ``attributes`` and ``metadata``, which COCO's tools pass
 over and we read again; a confidence into ``score``. Boxes are kept as they are; ``area`` is a box's own, or the
 polygon's by the shoelace formula. Of a file of instances ``info``, ``licenses`` and what images have beside name and
-size are not read.
+size are not read, and neither are ``area`` and ``ignore``, but for an evaluation (`read_coco`), which counts by them.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ from typing import Any, BinaryIO, TypeAlias
 
 import msgspec
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from layernext.errors import FormatError, Problem
+from layernext.formats.coco_masks import CORNERS, checked_mask, is_outline
 from layernext.formats.compression import open_decompressed, open_output
 from layernext.formats.json_stream import JsonWindow, expect_end, iter_list, iter_members
 from layernext.formats.samples import (
@@ -26,11 +28,9 @@ from layernext.formats.samples import (
     place_of,
 )
 from layernext.formats.spill import Spill
-from layernext.model import Annotation, AttributeValue, Polygon, Rectangle
+from layernext.model import Annotation, AttributeValue, Geometry, Polygon, Rectangle
 
 CROWD = "iscrowd"
-CORNERS = 3
-"""Of a polygon in COCO, at least."""
 
 
 class _Category(Struct, gc=False):
@@ -61,6 +61,7 @@ class _Annotation(Struct, gc=False, forbid_unknown_fields=True):
     metadata: dict[str, Any] = field(default_factory=dict)
     id: Any = None
     area: Any = None
+    ignore: Any = None
 
 
 Label: TypeAlias = tuple[str, dict[str, list[AttributeValue]]]
@@ -229,7 +230,13 @@ class _Gathered(Struct):
     has_categories: bool = False
 
 
-def read_coco(path: Path, losses: Losses, *, has_supercategories: bool = False) -> Iterator[Sample]:
+def read_coco(
+    path: Path,
+    losses: Losses,
+    *,
+    has_supercategories: bool = False,
+    evaluated: Geometry | None = None,
+) -> Iterator[Sample]:
     """The images of a file of instances, in the order of the file: plain, ``.gz`` or ``.zst``.
 
     The file's annotations may stand in any order, and before their images; see `Spill` for what that costs.
@@ -239,6 +246,8 @@ def read_coco(path: Path, losses: Losses, *, has_supercategories: bool = False) 
         path: the file.
         losses: gathers what is in there and cannot be read.
         has_supercategories: read supercategories as labels, and the categories as their attribute ``name``.
+        evaluated: read for an evaluation of this geometry: ``area`` and ``ignore`` become metadata, and so do
+            masks where polygons are evaluated; where boxes are, the ``bbox`` is read of all objects.
 
     Raises:
         FormatError: it is no such file, with the place.
@@ -247,10 +256,11 @@ def read_coco(path: Path, losses: Losses, *, has_supercategories: bool = False) 
         labels = _gather(path, spill, losses, has_supercategories).labels
         for raw_image, pieces in spill.groups():
             image = _image.decode(raw_image)
+            aim = None if evaluated is None else _Evaluated(evaluated, image)
             yield Sample(
                 image=image.file_name,
                 annotations=[
-                    _read(raw, labels, f"{path}: annotations[{number}]", losses)
+                    _read(raw, labels, f"{path}: annotations[{number}]", losses, aim)
                     for number, raw in pieces
                 ],
                 width=image.width,
@@ -398,13 +408,17 @@ def _has_head(raw: bytes) -> bool:
     return True
 
 
-def read_results(path: Path, instances: Instances, losses: Losses) -> Iterator[Sample]:
+def read_results(
+    path: Path, instances: Instances, losses: Losses, *, evaluated: Geometry | None = None
+) -> Iterator[Sample]:
     """The images of a list of results, in the order of the instances; those without any are left out.
 
     Args:
         path: the results: plain, ``.gz`` or ``.zst``.
         instances: has names and sizes of the images, and the labels.
         losses: gathers what is in there and cannot be read.
+        evaluated: read for an evaluation of this geometry, as `read_coco`; ``area`` is then that of the ``bbox``,
+            as COCO's tools have it.
 
     Raises:
         FormatError: it is no such file, or refers to what the instances do not have; with the place.
@@ -423,10 +437,11 @@ def read_results(path: Path, instances: Instances, losses: Losses) -> Iterator[S
         for raw_image, pieces in spill.groups():
             if pieces:
                 image = _image.decode(raw_image)
+                aim = None if evaluated is None else _Evaluated(evaluated, image, is_result=True)
                 yield Sample(
                     image=image.file_name,
                     annotations=[
-                        _read(raw, instances.labels, f"{path}: [{number}]", losses)
+                        _read(raw, instances.labels, f"{path}: [{number}]", losses, aim)
                         for number, raw in pieces
                     ],
                     width=image.width,
@@ -444,11 +459,18 @@ def _decoded(decoder: msgspec.json.Decoder[Any], raw: bytes, where: str) -> Any:
 _KNOWN = {*_Annotation.__struct_fields__}
 
 
-def _read(raw: bytes, labels: dict[int, Label], where: str, losses: Losses) -> Annotation:
-    try:
-        one = _annotation.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        one = _read_foreign(raw, where, losses)
+def _read(
+    raw: bytes,
+    labels: dict[int, Label],
+    where: str,
+    losses: Losses,
+    evaluated: _Evaluated | None = None,
+) -> Annotation:
+    one = _read_fields(raw, where, losses)
+    if evaluated is not None:
+        one = _for_evaluation(one, evaluated, where)
+    elif one.ignore is not None:
+        losses.note("the key 'ignore'", where)
     if one.category_id not in labels:
         raise FormatError(Problem(f"{where}.category_id", f"there is no {one.category_id}"))
     metadata = dict(one.metadata)
@@ -464,7 +486,7 @@ def _read(raw: bytes, labels: dict[int, Label], where: str, losses: Losses) -> A
         "metadata": metadata,
     }
     polygons = one.segmentation if isinstance(one.segmentation, list) else None
-    if polygons and len(polygons) == 1 and _is_outline(polygons[0]):
+    if polygons and _is_single(polygons):
         flat = [float(each) for each in polygons[0]]
         return Polygon(polygon=list(zip(flat[::2], flat[1::2], strict=True)), **fields)
     if one.segmentation:
@@ -476,13 +498,46 @@ def _read(raw: bytes, labels: dict[int, Label], where: str, losses: Losses) -> A
     return Rectangle(bbox=one.bbox, **fields)
 
 
-def _is_outline(points: Any) -> bool:
-    return (
-        isinstance(points, list)
-        and len(points) >= 2 * CORNERS
-        and len(points) % 2 == 0
-        and all(type(each) in {int, float} for each in points)
-    )
+class _Evaluated(Struct, frozen=True):
+    """What annotations of an image are read for: an evaluation of a geometry."""
+
+    geometry: Geometry
+    image: _Image
+    is_result: bool = False
+
+
+def _for_evaluation(one: _Annotation, evaluated: _Evaluated, where: str) -> _Annotation:
+    """The annotation with what counts, as metadata; see `layernext.evaluation.packing.Flags`.
+
+    Where boxes are evaluated, its box is its shape. Where polygons are, a shape that is not one outline goes into
+    the metadata, too, and the outline is that of its box.
+    """
+    box, shape, metadata = one.bbox, one.segmentation, dict(one.metadata)
+    # COCO's tools take the area of a result from its box, and that of the mask where there is none.
+    box_area = None if box is None else box[2] * box[3]
+    counted = {"area": box_area if evaluated.is_result else one.area, "ignore": one.ignore}
+    metadata |= {name: value for name, value in counted.items() if value is not None}
+    if evaluated.geometry == "rectangle" and box is not None:
+        shape = None
+    elif evaluated.geometry == "polygon" and shape and not _is_single(shape):
+        image = evaluated.image
+        metadata["segmentation"] = checked_mask(
+            shape, image.width, image.height, f"{where}.segmentation"
+        )
+        x, y, w, h = box or (0.0, 0.0, float(image.width or 1), float(image.height or 1))
+        shape = [[x, y, x + w, y, x + w, y + h, x, y + h]]
+    return replace(one, segmentation=shape, metadata=metadata)
+
+
+def _is_single(shape: Any) -> bool:
+    return isinstance(shape, list) and len(shape) == 1 and is_outline(shape[0])
+
+
+def _read_fields(raw: bytes, where: str, losses: Losses) -> _Annotation:
+    try:
+        return _annotation.decode(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _read_foreign(raw, where, losses)
 
 
 def _read_foreign(raw: bytes, where: str, losses: Losses) -> _Annotation:

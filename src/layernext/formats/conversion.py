@@ -38,6 +38,7 @@ from layernext.formats.samples import (
 from layernext.formats.tables import CsvWriter, ParquetWriter, read_csv, read_parquet
 from layernext.formats.xml_formats import CvatWriter, VocWriter, read_cvat, read_voc
 from layernext.formats.yolo import YoloWriter, read_yolo
+from layernext.model import Geometry
 
 
 class Format(Struct, frozen=True):
@@ -138,6 +139,7 @@ def read_format(
     losses: Losses | None = None,
     images: Path | None = None,
     instances: Path | None = None,
+    evaluated: Geometry | None = None,
 ) -> Iterator[Sample]:
     """The images of a file or folder in one of the `FORMATS`, as a stream.
 
@@ -147,6 +149,7 @@ def read_format(
         losses: gathers what is in there and cannot be read.
         images: folder with the images, where the format does not say how large they are.
         instances: for COCO results: the file of instances that they refer to.
+        evaluated: the geometry that is to be evaluated, if that is what the images are read for: see `read_coco`.
 
     Raises:
         ConfigurationError: there is no such format, it is not read, or something that it needs is missing.
@@ -160,20 +163,27 @@ def read_format(
             hint="give the file of instances that they are of",
         )
     sizes = image_sizes(images) if images is not None else {}
-    for sample in _read(path, name, losses or Losses(), sizes, instances):
+    for sample in _read(path, name, losses or Losses(), sizes, instances, evaluated):
         width, height = size_in(sizes, sample.image)
         is_new = width is not None and sample.width is None
         yield replace(sample, width=width, height=height) if is_new else sample
 
 
 def _read(
-    path: Path, name: str, losses: Losses, sizes: Sizes, instances: Path | None
+    path: Path,
+    name: str,
+    losses: Losses,
+    sizes: Sizes,
+    instances: Path | None,
+    evaluated: Geometry | None,
 ) -> Iterator[Sample]:
     readers: dict[str, Callable[[], Iterator[Sample]]] = {
         "layernext": lambda: read_layernext(path, sizes),
         "layernext-v1": lambda: read_layernext(path, sizes),
-        "coco": lambda: read_coco(path, losses),
-        "coco-results": lambda: read_results(path, read_instances(instances or path), losses),
+        "coco": lambda: read_coco(path, losses, evaluated=evaluated),
+        "coco-results": lambda: read_results(
+            path, read_instances(instances or path), losses, evaluated=evaluated
+        ),
         "yolo": lambda: read_yolo(path, sizes or image_sizes(path / "images")),
         "yolo-segmentation": lambda: read_yolo(path, sizes or image_sizes(path / "images")),
         "voc": lambda: read_voc(path, losses),

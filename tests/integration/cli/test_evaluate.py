@@ -104,3 +104,25 @@ def test_files_or_a_stack(cli, files, arguments, text):
     given = iter(files)
     done = cli("evaluate", *(next(given) if one == "{}" else one for one in arguments), code=3)
     assert text in done.stderr
+
+
+def test_files_of_other_formats(cli, files, tmp_path):
+    """COCO's instances and results give the numbers of LayerNext JSON; what is not read is said."""
+    for path, kind in ((files[0], "coco"), (files[1], "coco-results")):
+        numbers = ["--instances", tmp_path / "coco"] if kind != "coco" else []
+        cli("convert", path, tmp_path / kind, "--to", kind, *numbers)
+    paths = (tmp_path / "coco", tmp_path / "coco-results")
+    named = ["--truth-format", "coco", "--run-format", "coco-results", "--processes", "2"]
+    shown = cli("evaluate", *paths, *named, "--json")
+    assert "not read" not in shown.stderr
+    assert json.loads(shown.stdout)["summary"] == evaluate_files(*files).summary
+    compared = json.loads(cli("compare", *paths, files[1], "--resamples", "0", "--json").stdout)
+    assert compared["changes"]["unchanged"] == compared["changes"]["paired"] > 0
+    assert compared["gained"] == compared["lost"] == 0
+    instances = json.loads(paths[0].read_text())
+    instances["annotations"][0]["keypoints"] = [1, 2, 2]
+    paths[0].write_text(json.dumps(instances))
+    assert "not read: the key 'keypoints', once, at" in cli("evaluate", *paths).stderr
+    refused = cli("evaluate", *paths, "--truth-format", "masks", code=3)
+    assert "masks is written, not read" in refused.stderr
+    assert "Traceback" not in refused.stderr

@@ -1,0 +1,259 @@
+"""Files of any format on their way into an evaluation.
+
+LayerNext JSON is evaluated from where it stands. What is in another format is read once, as a stream, into
+LayerNext JSON in a temporary folder, which takes about as much room as the original; so images may stand in
+any order there, too. The sizes of images that such files carry are kept beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from layernext.errors import DataError, Problem
+from layernext.evaluation.packing import Source
+from layernext.formats import (
+    FORMATS,
+    Losses,
+    Sizes,
+    check_format,
+    create_file,
+    detect_format,
+    detect_geometry,
+    image_sizes,
+    iter_file,
+    merged,
+    read_format,
+    size_in,
+)
+from layernext.model import (
+    DEFAULT_PROTOCOLS,
+    EvaluatedGeometry,
+    Geometry,
+    ImageAnnotations,
+)
+
+AnyPath: TypeAlias = str | os.PathLike[str]
+ImageWh: TypeAlias = tuple[float, float]
+
+LAYERNEXT = {"layernext", "layernext-v1"}
+"""Formats that are evaluated as they are."""
+
+
+class _Typed(Struct, gc=False):
+    type: str | None = None
+
+
+class _TypedImage(Struct, gc=False):
+    annotations: list[_Typed]
+
+
+_decode_types = msgspec.json.Decoder(_TypedImage).decode
+
+
+class Side(Struct, frozen=True, kw_only=True):
+    """One side of an evaluation, as LayerNext JSON.
+
+    Attributes:
+        path: the file; may be compressed.
+        name: of the file or folder that it was made of, for messages.
+        source: how its sets are to be read.
+        sizes: width and height of images, where the original says it.
+    """
+
+    path: Path
+    name: str
+    source: Source
+    sizes: dict[str, ImageWh]
+
+
+class Sides(Struct, frozen=True, kw_only=True):
+    """A ground truth and the runs that are measured against it.
+
+    Attributes:
+        truth, runs: the files.
+        folder_sizes: sizes of images in a folder that the user named.
+        image_wh: width and height of images of which nobody says it; None if it is not known.
+    """
+
+    truth: Side
+    runs: list[Side]
+    folder_sizes: Sizes
+    image_wh: ImageWh | None
+
+    def size(self, image: str) -> ImageWh | None:
+        """Width and height of an image: what the ground truth says goes first."""
+        for side in (self.truth, *self.runs):
+            if image in side.sizes:
+                return side.sizes[image]
+        width, height = size_in(self.folder_sizes, image)
+        return (width, height) if width and height else self.image_wh
+
+
+class Given(Struct, frozen=True, kw_only=True):
+    """What is known of files beside their paths.
+
+    Attributes:
+        truth_format, run_format: of `layernext.formats.FORMATS`; found out if left out.
+        images: folder with the images, where a format does not say how large they are.
+        instances: file of instances for COCO results; the ground truth itself if left out and it is one.
+        losses: gathers what is in the files and cannot be read.
+    """
+
+    truth_format: str | None = None
+    run_format: str | None = None
+    images: AnyPath | None = None
+    instances: AnyPath | None = None
+    losses: Losses | None = None
+
+    def samples_options(self, truth_path: AnyPath, path: AnyPath, *, is_truth: bool) -> _Reading:
+        """How a file is read."""
+        name = _format_of(path, self.truth_format if is_truth else self.run_format)
+        instances = self.instances
+        if name == "coco-results" and instances is None and not is_truth:
+            is_coco = _format_of(truth_path, self.truth_format) == "coco"
+            instances = truth_path if is_coco else None
+        return _Reading(
+            name=name,
+            images=None if self.images is None else Path(self.images),
+            instances=None if instances is None else Path(instances),
+        )
+
+
+class _Reading(Struct, frozen=True, kw_only=True):
+    name: str
+    images: Path | None
+    instances: Path | None
+
+
+def _format_of(path: AnyPath, given: str | None) -> str:
+    return check_format(given).name if given else detect_format(Path(path))
+
+
+@contextmanager
+def open_sides(
+    truth_path: AnyPath,
+    run_paths: list[AnyPath],
+    evaluated: EvaluatedGeometry,
+    given: Given,
+    *,
+    truth_geometry: Geometry | None,
+    run_geometries: list[Geometry | None],
+    image_wh: ImageWh | None,
+) -> Iterator[Sides]:
+    """All files as LayerNext JSON; what had to be converted is gone with the end of the block.
+
+    Raises:
+        FormatError, DataError: a file is wrong; names the file and the place.
+        ConfigurationError: there is no such format, or something that it needs is missing.
+    """
+    with ExitStack() as stack:
+        sides = []
+        for number, (path, geometry) in enumerate(
+            zip([truth_path, *run_paths], [truth_geometry, *run_geometries], strict=True)
+        ):
+            reading = given.samples_options(truth_path, path, is_truth=not number)
+            if reading.name in LAYERNEXT:
+                source = Source(geometry or detect_geometry(path))
+                side = Side(path=Path(path), name=Path(path).name, source=source, sizes={})
+            else:
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="layernext-"))
+                losses = given.losses or Losses()
+                side = _converted(Path(path), reading, evaluated, Path(folder), losses)
+            sides.append(side)
+        yield Sides(
+            truth=sides[0],
+            runs=sides[1:],
+            folder_sizes={} if given.images is None else image_sizes(Path(given.images)),
+            image_wh=image_wh,
+        )
+
+
+def _converted(
+    path: Path, reading: _Reading, evaluated: EvaluatedGeometry, folder: Path, losses: Losses
+) -> Side:
+    sizes: dict[str, ImageWh] = {}
+    names: set[str] = set()
+    target = folder / "annotations.json"
+    samples = read_format(
+        path,
+        reading.name,
+        losses=losses,
+        images=reading.images,
+        instances=reading.instances,
+        evaluated=evaluated,
+    )
+    with create_file(target) as writer:
+        for sample in merged(samples, losses) if FORMATS[reading.name].keeps_runs else samples:
+            if sample.image in names:
+                raise DataError(Problem(sample.image, "is there twice"), file=path.name)
+            names.add(sample.image)
+            if sample.width and sample.height:
+                sizes[sample.image] = (sample.width, sample.height)
+            one = ImageAnnotations(image=sample.image, annotations=sample.annotations)
+            writer.write(msgspec.json.encode(one))
+    source = Source(is_coco=reading.name in {"coco", "coco-results"})
+    return Side(path=target, name=path.name, source=source, sizes=sizes)
+
+
+def find_geometry(
+    path: AnyPath,
+    run_path: AnyPath | None = None,
+    *,
+    truth_format: str | None = None,
+    run_format: str | None = None,
+    images: AnyPath | None = None,
+    instances: AnyPath | None = None,
+) -> EvaluatedGeometry | None:
+    """The geometry of a ground truth's first annotation that can be evaluated; None if there is none.
+
+    COCO's outlines have a box as well: if the run has boxes, that is what is evaluated.
+
+    Raises:
+        FormatError: the file is broken.
+    """
+    given = Given(
+        truth_format=truth_format, run_format=run_format, images=images, instances=instances
+    )
+    reading = given.samples_options(path, path, is_truth=True)
+    found = _first_geometry(path, reading)
+    if found == "polygon" and reading.name == "coco" and run_path is not None:
+        of_run = _first_geometry(run_path, given.samples_options(path, run_path, is_truth=False))
+        return of_run or found
+    return found
+
+
+def _first_geometry(path: AnyPath, reading: _Reading) -> EvaluatedGeometry | None:
+    if reading.name in LAYERNEXT:
+        kinds = _iter_layernext_kinds(path)
+    else:
+        samples = read_format(
+            Path(path),
+            reading.name,
+            images=reading.images,
+            instances=reading.instances,
+            evaluated="polygon",  # what can be one, is one
+        )
+        kinds = (one.geometry for sample in samples for one in sample.annotations)
+    for kind in kinds:
+        for geometry in DEFAULT_PROTOCOLS:
+            if geometry == kind:
+                return geometry
+    return None
+
+
+def _iter_layernext_kinds(path: AnyPath) -> Iterator[str | None]:
+    form = detect_geometry(path)
+    for raw in iter_file(path):
+        try:
+            annotations = _decode_types(raw).annotations
+        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+            return  # the evaluation that follows names the problem
+        yield from (one.type or form for one in annotations)
