@@ -44,6 +44,10 @@ key."""
 HEAD_TIMEOUT_S = 30
 """For a request's head to come, from the opening of the connection or the head's first byte."""
 
+BODY_AHEAD_BYTES = 1 << 20
+"""Of a body, taken in while what came before is hashed and written. uvicorn itself waits at 64 KiB, which
+costs a large file a turn of the loop for every read."""
+
 GC_THRESHOLD = 1_000_000
 """New objects after which the collector looks for cycles. Decoded batches come and go without any;
 looking at them would cost a tenth of the time that storing them takes."""
@@ -245,6 +249,8 @@ class _Protocol(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         self._head_bytes = None
         super().on_body(body)
+        if self.flow.read_paused and len(self.cycle.body) < BODY_AHEAD_BYTES:
+            self.flow.resume_reading()
 
     def on_message_complete(self) -> None:
         super().on_message_complete()

@@ -60,7 +60,7 @@ class SamplesQuery(Struct, frozen=True, forbid_unknown_fields=True):
     Operation(
         summary="Start an export",
         tag="Exports",
-        role="read",
+        role="write",
         body=ExportRequest,
         answer=Export,
         errors=(400, 404, 409, 413, 422),
@@ -69,7 +69,8 @@ class SamplesQuery(Struct, frozen=True, forbid_unknown_fields=True):
 async def start_export(request: Call) -> Response[bytes]:
     """Starts a job that writes a run of a collection, or a dataset version, in another format.
 
-    The result is one file; a folder is packed as zip. It is deleted after 7 days.
+    The result is one file, which the stack keeps; a folder is packed as zip. It is deleted after 7 days.
+    Who may only read exports directly instead.
     """
     wanted, services = await read_message(request, ExportRequest), services_of(request)
     try:
