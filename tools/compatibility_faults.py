@@ -358,8 +358,8 @@ FAULTS: dict[int, Fault] = {
     ),
     75: (
         "a failed part on Azure is a success",
-        "parts go by the rules of S3, each checked",
-        f"{FILE_FAULTS}::test_other_storage",
+        "a part that is not taken fails the file, whoever keeps it",
+        f"{FILE_FAULTS}::test_a_refused_part_is_no_success",
     ),
     76: ("an empty file on GCP is not sent", "it is", f"{FILES}::test_empty_and_strange_files"),
     77: (

@@ -415,8 +415,8 @@ def test_damaged_files_do_not_appear(tmp_path: Path, how: str) -> None:
 class OpensIn(httpx.BaseTransport):
     """A stack whose files are kept by somebody else."""
 
-    def __init__(self, storage: str) -> None:
-        self.storage = storage
+    def __init__(self, storage: str, refusal: int | None = None) -> None:
+        self.storage, self.refusal = storage, refusal
         self.puts: list[httpx.Request] = []
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
@@ -424,6 +424,8 @@ class OpensIn(httpx.BaseTransport):
         if request.method == "PUT":
             request.read()
             self.puts.append(request)
+            if self.refusal is not None:
+                return httpx.Response(self.refusal)
             return httpx.Response(200 if self.storage != "GCP" else 308)
         answers: dict[str, Any] = {
             published.UPLOAD_METADATA_PATH: {
@@ -456,6 +458,21 @@ def test_other_storage(tmp_path: Path, storage: str, url: str, headers: dict[str
     (put,) = stack.puts
     assert (str(put.url), put.content) == (url, b"bytes")
     assert headers.items() <= dict(put.headers).items()
+
+
+@pytest.mark.parametrize("storage", ["AWS_S3", "GCP", "AZURE"])
+def test_a_refused_part_is_no_success(tmp_path: Path, storage: str) -> None:
+    """Whoever keeps the file: a part that is not taken leaves it failed, and it is in the report."""
+    (tmp_path / "1.bin").write_bytes(b"bytes")
+    stack = OpensIn(storage, refusal=400)
+    with (
+        LayerNextClient("key_a", "b", "https://stack.test", http=stack) as client,
+        pytest.raises(UploadIncomplete) as caught,
+    ):
+        client.upload_files_to_collection(tmp_path / "1.bin", "other", "yard")
+    assert stack.puts
+    assert [each.name for each in caught.value.report.failed] == ["1.bin"]
+    assert caught.value.report.uploaded == []
 
 
 def test_unknown_storage_and_missing_etag(tmp_path: Path) -> None:
