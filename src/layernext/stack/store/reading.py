@@ -81,8 +81,11 @@ def _image_ids(connection: sa.Connection, collection_id: int | None, name: str) 
 def _ids_in_order(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> Iterator[list[int]]:
     """Row ids in upload order, a handful at a time: sorting them moves no content."""
     columns = sa.select(annotation_set.c.id, annotation_set.c.annotation_count)
-    hidden = sa.select(image.c.id).where(image.c.trashed_at.is_not(None))
-    chosen &= annotation_set.c.image_id.not_in(hidden)
+    # Not NOT IN: PostgreSQL reads a long list of hidden images again for every set.
+    hidden = sa.select(image.c.id).where(
+        image.c.id == annotation_set.c.image_id, image.c.trashed_at.is_not(None)
+    )
+    chosen &= ~hidden.exists()
     query = columns.where(chosen).order_by(annotation_set.c.position)
     ids: list[int] = []
     total = 0
