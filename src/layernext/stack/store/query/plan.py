@@ -310,12 +310,12 @@ class _Planner:
         collection_id: sa.ColumnElement[int] = counted.collection_id
         if self._is_trashed:
             # Counts leave the trash out, so what has sets there is found by its images.
-            collection_id = annotation_set.c.collection_id
+            collection_id = image.c.collection_id
             is_counted = (counted.operation_id == operation.c.id) & (
-                counted.collection_id == annotation_set.c.collection_id
+                counted.collection_id == image.c.collection_id
             )
             pairs = (
-                sa.select(*columns, annotation_set.c.collection_id)
+                sa.select(*columns, image.c.collection_id)
                 .distinct()
                 .join_from(image, annotation_set, annotation_set.c.image_id == image.c.id)
                 .join(operation, operation.c.id == annotation_set.c.operation_id)

@@ -45,13 +45,13 @@ def where(database: Database, plan: Plan) -> Clause:
         database: where it is asked; nothing is read from it here.
         plan: of the query.
     """
-    has_many = not database.is_sqlite and _sub_selects(plan.root) > MAX_JOINS
+    has_many = _sub_selects(plan.root) > MAX_JOINS
     return _Where(database, is_fenced=has_many).clause(plan.root)
 
 
 class _Where:
     def __init__(self, database: Database, *, is_fenced: bool) -> None:
-        self._database, self._is_fenced = database, is_fenced
+        self._database, self._is_fenced = database, is_fenced and not database.is_sqlite
 
     def clause(self, node: PlanNode) -> Clause:
         if isinstance(node, Constant):
@@ -59,7 +59,9 @@ class _Where:
         if isinstance(node, AllOf):
             return sa.and_(*map(self.clause, node.parts))
         if isinstance(node, AnyOf):
-            return sa.or_(*map(self.clause, node.parts))
+            # In an OR it would read all that fits, of any collection, to have it in a hash table.
+            fenced = _Where(self._database, is_fenced=True)
+            return sa.or_(*map(fenced.clause, node.parts))
         if isinstance(node, Opposite):
             return sa.not_(self._test(node.test))
         if isinstance(node, Among):
@@ -97,6 +99,7 @@ class _Where:
 
     def _exists(self, select: sa.Select[Any]) -> Clause:
         select = select.correlate(image)
+        # With OFFSET 0 PostgreSQL neither joins it nor hashes it.
         return (select.offset(0) if self._is_fenced else select).exists()
 
     def _of_image(self, condition: Condition) -> Clause:
