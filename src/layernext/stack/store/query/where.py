@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import sqlalchemy as sa
@@ -157,11 +158,13 @@ def _equals(value: Value) -> Clause:
     return same if number is None else sa.or_(same, image_field.c.number == number)
 
 
-def _number(value: Value | None) -> float | None:
+def _number(value: Value) -> float | None:
+    """A finite number; ``nan`` and ``inf`` are texts, for the databases compare them otherwise."""
     try:
-        return float(value) if value is not None else None
+        number = float(value)
     except ValueError:
         return None
+    return number if math.isfinite(number) else None
 
 
 def annotated(word: str) -> Clause:
