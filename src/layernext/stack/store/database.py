@@ -26,6 +26,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from layernext.errors import ConfigurationError, InvalidRequest
 from layernext.stack.store import sqlite
 from layernext.stack.store.outages import DatabaseUnavailable, Outages, reason, sqlstate
+from layernext.stack.store.storable import refuse_unstorable
 
 Answer = TypeVar("Answer")
 
@@ -88,6 +89,8 @@ class Database:
                     raise ConfigurationError(
                         "the database URL must begin with sqlite:/// or postgresql://"
                     )
+                for engine in self._engines:
+                    sa.event.listen(engine, "before_cursor_execute", refuse_unstorable)
                 if not reads_only:
                     self._migrate()
                 self._turn.lock_seconds = sqlite.LOCK_SECONDS
