@@ -78,6 +78,7 @@ class Database:
         self._turn = sqlite.WriteTurn()
         self._outages = Outages()
         self._engines: list[sa.Engine] = []
+        self._is_closed = False
         self.is_sqlite = url.startswith("sqlite:")
         try:
             with self._closed_on_failure():
@@ -91,6 +92,7 @@ class Database:
                     )
                 for engine in self._engines:
                     sa.event.listen(engine, "before_cursor_execute", refuse_unstorable)
+                    sa.event.listen(engine, "checkin", self._end_if_closed)
                 if not reads_only:
                     self._migrate()
                 self._turn.lock_seconds = sqlite.LOCK_SECONDS
@@ -329,5 +331,11 @@ class Database:
         """Wait for a write that is under way, then close every connection. May be called twice."""
         with self._turn.lock:
             # The writer last: SQLite folds its log into the file with the last connection.
+            self._is_closed = True
             for engine in reversed(self._engines):
                 engine.dispose()
+
+    def _end_if_closed(self, _connection: object, record: sa.pool.ConnectionPoolEntry) -> None:
+        # A stream that ends after its store would leave its connection to the garbage collector.
+        if self._is_closed:
+            record.invalidate()

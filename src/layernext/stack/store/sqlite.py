@@ -9,7 +9,7 @@ import stat
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -140,15 +140,18 @@ def set_up(cache_kib: int, *, reads_only: bool) -> Callable[[sqlite3.Connection,
     """What is done with each new connection."""
 
     def connected(connection: sqlite3.Connection, _record: object) -> None:
-        for pragma in (
-            "synchronous = FULL",
-            "foreign_keys = ON",
-            f"cache_size = -{cache_kib}",
-            f"journal_size_limit = {WAL_BYTES}",
-            "temp_store = MEMORY",
-            f"query_only = {'ON' if reads_only else 'OFF'}",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
+        with ExitStack() as on_failure:
+            on_failure.callback(connection.close)
+            for pragma in (
+                "synchronous = FULL",
+                "foreign_keys = ON",
+                f"cache_size = -{cache_kib}",
+                f"journal_size_limit = {WAL_BYTES}",
+                "temp_store = MEMORY",
+                f"query_only = {'ON' if reads_only else 'OFF'}",
+            ):
+                connection.execute(f"PRAGMA {pragma}")
+            on_failure.pop_all()
 
     return connected
 
