@@ -26,6 +26,7 @@ from layernext.cli import (
     library,
     listings,
     serve,
+    worker,
 )
 from layernext.cli.output import Interrupted, say, tell
 
@@ -98,6 +99,7 @@ for command in (
     evaluate.evaluate,
     compare.compare,
     serve.serve,
+    worker.worker,
     demo.demo,
     data.upload,
     data.validate,

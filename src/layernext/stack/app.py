@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from types import FrameType
 from typing import cast
 
@@ -26,7 +26,7 @@ from layernext.stack.api.front import StackApplication
 from layernext.stack.api.published.annotations import PagePlaces
 from layernext.stack.api.services import Services
 from layernext.stack.folder import hold_folder, prepare_folder
-from layernext.stack.jobs import Housekeeping, JobRunner, handlers_for
+from layernext.stack.jobs import JobRunner, handlers_for, running_jobs, stop_signals
 from layernext.stack.objects import BucketStore, FolderStore, ObjectStore
 from layernext.stack.settings import Settings
 from layernext.stack.store import NewKey, Store
@@ -90,6 +90,18 @@ def open_store(settings: Settings) -> Store:
     return Store.open(settings.database_url)
 
 
+def open_objects(settings: Settings) -> ObjectStore:
+    """Open the store of uploaded files: a bucket, or a folder in the data folder.
+
+    Raises:
+        ConfigurationError: the folder or the bucket cannot be used.
+    """
+    if settings.objects is not None:
+        return BucketStore(settings.objects, settings.objects_options)
+    prepare_folder(settings.data)
+    return FolderStore(settings.objects_folder)
+
+
 def create_app(store: Store, settings: Settings, *, holds_folder: bool = False) -> StackApplication:
     """The stack as an ASGI application. Its jobs wait for `services_in(app).jobs.start()`.
 
@@ -101,12 +113,7 @@ def create_app(store: Store, settings: Settings, *, holds_folder: bool = False) 
     routes = [*health.ROUTES, *openapi.ROUTES, *transfer.ROUTES, *exports.ROUTES, *published.ROUTES]
     if settings.native:
         routes += [*native.ROUTES, *PAGES]
-    objects: ObjectStore
-    if settings.objects is None:
-        prepare_folder(settings.data)
-        objects = FolderStore(settings.objects_folder)
-    else:
-        objects = BucketStore(settings.objects, settings.objects_options)
+    objects = open_objects(settings)
     jobs = JobRunner(store.jobs, handlers_for(store, objects), holds_folder=holds_folder)
     app = StackApplication(
         route_handlers=routes,
@@ -166,21 +173,46 @@ def serve(store: Store, settings: Settings, *, holds_folder: bool = False) -> No
             timeout_graceful_shutdown=settings.stop_timeout_s,
         )
         services = services_in(app)
-        services.jobs.start()
-        tidying = Housekeeping(
-            store, services.objects, services.jobs, settings.purge_trash_after_days
-        )
-        tidying.start()
-        try:
-            _Server(config).run()
-        except SystemExit as error:
-            # uvicorn has logged the reason.
-            raise ConfigurationError(
-                f"cannot listen on {settings.host}:{settings.port}: is the port in use?"
-            ) from error
-        finally:
-            tidying.stop()
-            services.jobs.stop()
+        with _jobs_if_on(services):
+            try:
+                _Server(config).run()
+            except SystemExit as error:
+                # uvicorn has logged the reason.
+                raise ConfigurationError(
+                    f"cannot listen on {settings.host}:{settings.port}: is the port in use?"
+                ) from error
+    finally:
+        store.close()
+
+
+def _jobs_if_on(services: Services) -> AbstractContextManager[None]:
+    settings = services.settings
+    if not settings.jobs:
+        return nullcontext()
+    days = settings.purge_trash_after_days
+    return running_jobs(services.store, services.objects, services.jobs, days)
+
+
+def work(store: Store, settings: Settings) -> None:
+    """Run jobs and housekeeping without serving, until SIGTERM or Ctrl-C.
+
+    Jobs in progress end at their next report and are queued again. To be called in the main thread.
+
+    Args:
+        store: from `open_store`; closed at the end.
+        settings: of the stack; those of the server itself have no effect.
+
+    Raises:
+        ConfigurationError: the folder or the bucket of uploaded files cannot be used.
+    """
+    try:
+        objects = open_objects(settings)
+        runner = JobRunner(store.jobs, handlers_for(store, objects))
+        with (
+            stop_signals() as wait_for_signal,
+            running_jobs(store, objects, runner, settings.purge_trash_after_days),
+        ):
+            wait_for_signal()
     finally:
         store.close()
 
@@ -340,8 +372,11 @@ __all__ = [
     "Settings",
     "create_app",
     "hold_folder",
+    "open_objects",
     "open_stack",
     "open_store",
     "serve",
     "services_in",
+    "set_up_logging",
+    "work",
 ]

@@ -21,6 +21,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         objects: URL of a bucket for uploaded files: ``s3://``, ``gs://`` or ``az://``; None is a folder in
             `data`. Credentials come from the environment.
         objects_options: for that store, such as ``endpoint``.
+        jobs: whether jobs and housekeeping run in the server; else ``layernext worker`` runs them.
         native: whether it speaks the native protocol beside the published one.
         quiet: no access log.
         log_format: of the log on standard error: for people, or one JSON object a line.
@@ -46,6 +47,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     database: str | None = None
     objects: str | None = None
     objects_options: dict[str, str] = {}
+    jobs: bool = True
     native: bool = True
     quiet: bool = False
     log_format: Literal["text", "json"] = "text"
