@@ -96,6 +96,9 @@ def serve(
             "--jobs", help="off: leave jobs and housekeeping to `layernext worker` processes."
         ),
     ] = "on",
+    metrics: Annotated[
+        bool, typer.Option("--metrics", help="Show metrics at /metrics, to keys of administrators.")
+    ] = False,
     log_format: LogFormat = "text",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No access log.")] = False,
     as_json: Annotated[
@@ -129,12 +132,15 @@ def serve(
         purge_trash_after_days=purge_trash_after,
         strict_metadata=strict_metadata,
         jobs=jobs == "on",
+        metrics=metrics,
         native=not published_only,
         quiet=quiet,
         log_format=log_format,
     )
     # Before a key is made and shown that nobody could use here.
     check_address(host, port)
+    if metrics:
+        app.load_metrics()
     # Uploaded files, temporary files and whatever else is written is for this user alone.
     os.umask(0o077)
     app.set_up_logging(settings)

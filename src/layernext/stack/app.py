@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import cast
 
 import msgspec
@@ -18,6 +18,7 @@ import uvicorn
 from litestar.datastructures import State
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from layernext import __version__
 from layernext.errors import ConfigurationError
 from layernext.stack.api import auth, exports, health, native, openapi, published, transfer
 from layernext.stack.api.access_log import JsonFormatter
@@ -27,7 +28,7 @@ from layernext.stack.api.published.annotations import PagePlaces
 from layernext.stack.api.services import Services
 from layernext.stack.folder import hold_folder, prepare_folder
 from layernext.stack.jobs import JobRunner, handlers_for, running_jobs, stop_signals
-from layernext.stack.objects import BucketStore, FolderStore, ObjectStore
+from layernext.stack.objects import BucketStore, FolderStore, ObjectStore, count_errors
 from layernext.stack.settings import Settings
 from layernext.stack.store import NewKey, Store
 from layernext.stack.web import ROUTES as PAGES
@@ -102,6 +103,24 @@ def open_objects(settings: Settings) -> ObjectStore:
     return FolderStore(settings.objects_folder)
 
 
+def load_metrics() -> ModuleType:
+    """The module that counts for Prometheus.
+
+    Raises:
+        ConfigurationError: the extra is not installed.
+    """
+    try:
+        from layernext.stack.api import metrics  # noqa: PLC0415 - an optional part
+    except ModuleNotFoundError as error:
+        if error.name != "prometheus_client":
+            raise
+        raise ConfigurationError(
+            "metrics need an extra that is not installed;"
+            " run: pip install 'layernext-sdk[metrics,stack]'"
+        ) from error
+    return metrics
+
+
 def create_app(store: Store, settings: Settings, *, holds_folder: bool = False) -> StackApplication:
     """The stack as an ASGI application. Its jobs wait for `services_in(app).jobs.start()`.
 
@@ -114,6 +133,12 @@ def create_app(store: Store, settings: Settings, *, holds_folder: bool = False) 
     if settings.native:
         routes += [*native.ROUTES, *PAGES]
     objects = open_objects(settings)
+    counts = None
+    if settings.metrics:
+        metrics = load_metrics()
+        routes += metrics.ROUTES
+        counts = metrics.Metrics(store, __version__)
+        objects = count_errors(objects, counts.note_object_error)
     jobs = JobRunner(store.jobs, handlers_for(store, objects), holds_folder=holds_folder)
     app = StackApplication(
         route_handlers=routes,
@@ -125,6 +150,7 @@ def create_app(store: Store, settings: Settings, *, holds_folder: bool = False) 
                 "page_places": PagePlaces(),
                 "brake": Brake(),
                 "show_docs": show_docs if settings.native else None,
+                "metrics": counts,
             }
         ),
         openapi_config=None,  # openapi.py describes the routes
@@ -372,6 +398,7 @@ __all__ = [
     "Settings",
     "create_app",
     "hold_folder",
+    "load_metrics",
     "open_objects",
     "open_stack",
     "open_store",
