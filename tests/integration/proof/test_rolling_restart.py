@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from layernext import LayerNextClient
 from tests.round_robin import round_robin
 from tests.stack_process import StackProcess
@@ -55,12 +57,16 @@ def uploading(url: str, key: tuple[str, str], work: Callable[[LayerNextClient], 
         return work(client)
 
 
-def restart(stack: StackProcess) -> None:
-    assert stack.stop() == 0
+def restart(stack: StackProcess, *, is_orderly: bool) -> None:
+    if is_orderly:
+        assert stack.stop() == 0
+    else:
+        stack.kill()
     stack.start()
 
 
-def test_rolling_restart(tmp_path: Path, postgres_url: str) -> None:
+@pytest.mark.parametrize("is_orderly", [True, False], ids=["SIGTERM", "SIGKILL"])
+def test_rolling_restart(tmp_path: Path, postgres_url: str, is_orderly: bool) -> None:
     """Nothing that was acknowledged is lost, and no call of the SDK fails."""
     data = tmp_path / "stack"
     first = StackProcess(data, database=postgres_url)
@@ -81,7 +87,7 @@ def test_rolling_restart(tmp_path: Path, postgres_url: str) -> None:
             )
             try:
                 for stack in (first, second, first, second):
-                    restart(stack)
+                    restart(stack, is_orderly=is_orderly)
             finally:
                 is_over.set()
             acknowledged = [run for future in runs for run in future.result()]
