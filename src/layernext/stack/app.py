@@ -19,6 +19,7 @@ from litestar.datastructures import State
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from layernext.errors import ConfigurationError
+from layernext.stack import backup
 from layernext.stack.api import auth, exports, health, native, openapi, published, transfer
 from layernext.stack.api.access_log import JsonFormatter
 from layernext.stack.api.error_map import JSON, answer_error, envelope
@@ -28,7 +29,7 @@ from layernext.stack.api.services import Services
 from layernext.stack.jobs import Housekeeping, JobRunner, handlers_for
 from layernext.stack.objects import BucketStore, FolderStore, ObjectStore
 from layernext.stack.settings import Settings
-from layernext.stack.store import NewKey, Store
+from layernext.stack.store import Database, NewKey, Store
 from layernext.stack.web import ROUTES as PAGES
 from layernext.stack.web import Brake, answer_any_error, show_docs
 
@@ -84,6 +85,32 @@ def open_store(settings: Settings) -> Store:
     Raises:
         ConfigurationError: the folder or the database cannot be used.
     """
+    _make_data_folder(settings)
+    return Store.open(settings.database_url)
+
+
+def open_database(settings: Settings) -> Database:
+    """Open the database and leave its tables as they are: for backups, restores and checks.
+
+    Raises:
+        ConfigurationError: the folder or the database cannot be used.
+    """
+    _make_data_folder(settings)
+    return Database(settings.database_url, migrates=False)
+
+
+def open_objects(settings: Settings) -> ObjectStore:
+    """Open the store of objects.
+
+    Raises:
+        ConfigurationError: the bucket cannot be used.
+    """
+    if settings.objects is not None:
+        return BucketStore(settings.objects, settings.objects_options)
+    return FolderStore(settings.objects_folder)
+
+
+def _make_data_folder(settings: Settings) -> None:
     if settings.database is None:
         try:
             settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -91,7 +118,6 @@ def open_store(settings: Settings) -> Store:
             raise ConfigurationError(
                 f"the data folder {settings.data} cannot be made: {error.strerror}"
             ) from error
-    return Store.open(settings.database_url)
 
 
 def create_app(store: Store, settings: Settings) -> StackApplication:
@@ -104,9 +130,7 @@ def create_app(store: Store, settings: Settings) -> StackApplication:
     routes = [*health.ROUTES, *openapi.ROUTES, *transfer.ROUTES, *exports.ROUTES, *published.ROUTES]
     if settings.native:
         routes += [*native.ROUTES, *PAGES]
-    objects: ObjectStore = FolderStore(settings.objects_folder)
-    if settings.objects is not None:
-        objects = BucketStore(settings.objects, settings.objects_options)
+    objects = open_objects(settings)
     jobs = JobRunner(store.jobs, handlers_for(store, objects))
     app = StackApplication(
         route_handlers=routes,
@@ -332,4 +356,14 @@ def _set_up_logging(settings: Settings) -> None:
         logging.getLogger("layernext.stack.access").setLevel(logging.WARNING)
 
 
-__all__ = ["Settings", "create_app", "open_stack", "open_store", "serve", "services_in"]
+__all__ = [
+    "Settings",
+    "backup",
+    "create_app",
+    "open_database",
+    "open_objects",
+    "open_stack",
+    "open_store",
+    "serve",
+    "services_in",
+]

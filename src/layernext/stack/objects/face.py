@@ -109,8 +109,8 @@ class ObjectStore(Protocol):
     def find(self, path: str) -> ObjectInfo | None:
         """What the store knows about an object; None if it does not have it."""
 
-    def list_objects(self) -> Iterator[ObjectInfo]:
-        """Every object, in no particular order, without holding all of them in memory.
+    def list_objects(self, folder: str = "") -> Iterator[ObjectInfo]:
+        """Every object, or those below a folder, in no particular order, without holding all in memory.
 
         Objects written or deleted while this runs may be listed or not. Parts of unfinished uploads
         are not objects.

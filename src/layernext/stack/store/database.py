@@ -62,12 +62,13 @@ class Database:
     Args:
         url: ``sqlite:///<path>`` or ``postgresql://…``.
         reads_only: nothing can be written, and the tables are as somebody else has made them.
+        migrates: bring the tables to this version's; False leaves them as they are.
 
     Raises:
         ConfigurationError: another kind of URL, or the database cannot be opened.
     """
 
-    def __init__(self, url: str, *, reads_only: bool = False) -> None:
+    def __init__(self, url: str, *, reads_only: bool = False, migrates: bool = True) -> None:
         self.url = url
         self._reads_only = reads_only
         self._write_lock = threading.Lock()
@@ -83,8 +84,9 @@ class Database:
                     raise ConfigurationError(
                         "the database URL must begin with sqlite:/// or postgresql://"
                     )
-                if not reads_only:
-                    self._migrate()
+                if migrates and not reads_only:
+                    with self.change_tables() as connection:
+                        self.migrate(connection, "head")
         except alembic.util.CommandError as error:
             raise ConfigurationError(
                 f"the database was made by another version: {error}",
@@ -172,10 +174,9 @@ class Database:
         )
         self._engines += [self.writer, self._streamer]
 
-    def _migrate(self) -> None:
-        config = alembic.config.Config()
-        folder = str(Path(__file__).parent / "migrations")
-        config.set_main_option("script_location", folder.replace("%", "%%"))
+    @contextmanager
+    def change_tables(self) -> Iterator[sa.Connection]:
+        """A transaction in which tables may be made and changed; foreign keys do not hold in it on SQLite."""
         with self._write_lock, self.writer.connect() as connection:
             if self.is_sqlite:
                 # It changes a table's constraints by making it anew, under the rows that refer to it.
@@ -183,10 +184,16 @@ class Database:
             with connection.begin():
                 # Replicas that start together: one migrates, the others find it done.
                 self._lock(connection, "pg_advisory_xact_lock", _MIGRATION_LOCK)
-                config.attributes["connection"] = connection
-                alembic.command.upgrade(config, "head")
+                yield connection
             if self.is_sqlite:
                 _set_foreign_keys(connection, "ON")
+
+    @staticmethod
+    def migrate(connection: sa.Connection, revision: str) -> None:
+        """Bring the tables to a revision of the schema, within `change_tables`."""
+        config = migration_config()
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, revision)
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
@@ -307,6 +314,14 @@ class Database:
             # The writer last: SQLite folds its log into the file with the last connection.
             for engine in reversed(self._engines):
                 engine.dispose()
+
+
+def migration_config() -> alembic.config.Config:
+    """What Alembic needs to know of the migrations."""
+    config = alembic.config.Config()
+    folder = str(Path(__file__).parent / "migrations")
+    config.set_main_option("script_location", folder.replace("%", "%%"))
+    return config
 
 
 def _use_wal(file: sqlite3.Connection, *, may_fail: bool) -> bool:

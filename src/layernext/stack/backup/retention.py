@@ -1,0 +1,147 @@
+"""Drops old snapshots and what only they needed; and reads a backup whole, to see that nothing in it is damaged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+
+from msgspec import Struct
+
+from layernext.errors import NotFound
+from layernext.stack.backup.records import in_order
+from layernext.stack.backup.target import Kept, Manifest, Target, is_whole, object_place, read_file
+from layernext.stack.backup.transfer import Advance, ShowProgress, digest_of, in_batches, in_threads
+
+
+class Dropped(Struct, frozen=True):
+    """What a prune has removed.
+
+    Attributes:
+        snapshots: ids.
+        kept: ids of those that stay.
+        objects: contents that no snapshot needs any more.
+        size_bytes: of them.
+    """
+
+    snapshots: list[str]
+    kept: list[str]
+    objects: int
+    size_bytes: int
+
+
+def prune(target: Target, keep: int) -> Dropped:
+    """Keep the newest snapshots of each stack, and drop the others with all that only they needed.
+
+    May be repeated after it was killed: what is left then goes the next time.
+
+    Args:
+        target: where they are.
+        keep: how many of each stack; 1 or more.
+
+    Raises:
+        Conflict: a backup is being written there, or another prune is at work.
+        DataError: a snapshot that stays is damaged; no object was removed.
+    """
+    with target.pruning():
+        snapshots = target.list_snapshots()
+        kept = [each for each in snapshots if each in _newest(snapshots, each.stack, keep)]
+        dropped = [each.id for each in snapshots if each not in kept]
+        for snapshot_id in dropped:
+            target.drop_snapshot(snapshot_id)
+        target.drop_unfinished()
+        count = size_bytes = 0
+        for path, size in _unneeded(target, kept):
+            target.store.delete(path)
+            count += 1
+            size_bytes += size
+    return Dropped(dropped, [each.id for each in kept], count, size_bytes)
+
+
+def _newest(snapshots: Sequence[Manifest], stack: str, keep: int) -> list[Manifest]:
+    return [each for each in snapshots if each.stack == stack][-keep:]
+
+
+def _unneeded(target: Target, snapshots: Sequence[Manifest]) -> Iterator[tuple[str, int]]:
+    """Path and size of each content in the target that no snapshot has."""
+
+    def needed() -> Iterator[str]:
+        for snapshot in snapshots:
+            for kept in read_file(target, snapshot.id, snapshot.objects, Kept):
+                if kept.checksum is not None:
+                    yield object_place(kept.checksum)
+
+    def stored() -> Iterator[tuple[str, int]]:
+        for each in target.store.list_objects("objects"):
+            yield each.path, each.size
+
+    with (
+        in_order(needed(), str, key=str) as places,
+        in_order(stored(), tuple[str, int], key=lambda each: each[0]) as contents,
+    ):
+        place = next(places, None)
+        for path, size in contents:
+            while place is not None and place < path:
+                place = next(places, None)
+            if place != path:
+                yield path, size
+
+
+class Verified(Struct, frozen=True):
+    """What reading a snapshot whole has shown.
+
+    Attributes:
+        snapshot: its id.
+        files: contents that are as they were written.
+        size_bytes: of them.
+        missing: objects that the stack did not have when it was backed up.
+        problems: what is damaged or not there any more, one sentence each.
+    """
+
+    snapshot: str
+    files: int
+    size_bytes: int
+    missing: int
+    problems: list[str]
+
+
+def verify(target: Target, manifest: Manifest, show_progress: ShowProgress) -> Verified:
+    """Read a snapshot whole and compare every checksum; writes nothing.
+
+    Args:
+        target: where it is.
+        manifest: of the snapshot.
+        show_progress: shows how far it is.
+    """
+    files = [dump.file for dump in manifest.tables] + [manifest.objects]
+    problems = [
+        f"snapshots/{manifest.id}/{file.name} is damaged or not there"
+        for file in files
+        if not is_whole(target, manifest.id, file)
+    ]
+    count = size_bytes = 0
+    if manifest.objects.name not in {problem.split()[0].rpartition("/")[2] for problem in problems}:
+        listed = read_file(target, manifest.id, manifest.objects, Kept)
+        batches = in_batches((kept, kept.size) for kept in listed if kept.checksum)
+        with show_progress("files", manifest.size_bytes) as advance:
+            look = partial(_damaged, target=target, advance=advance)
+            for batch in in_threads(look, batches):
+                for kept, is_damaged in batch:
+                    if is_damaged:
+                        problems.append(f"{kept.path}: its content is damaged or not there")
+                    else:
+                        count += 1
+                        size_bytes += kept.size
+    return Verified(manifest.id, count, size_bytes, manifest.missing, problems)
+
+
+def _damaged(batch: list[Kept], target: Target, advance: Advance) -> list[tuple[Kept, bool]]:
+    results = []
+    for kept in batch:
+        checksum = kept.checksum or ""
+        try:
+            is_same = digest_of(target.store, object_place(checksum)) == (kept.size, checksum)
+        except NotFound:
+            is_same = False
+        advance(kept.size)
+        results.append((kept, not is_same))
+    return results

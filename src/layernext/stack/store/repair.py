@@ -1,0 +1,90 @@
+"""What a check of rows against objects reads of the database, and what a repair writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+
+import sqlalchemy as sa
+
+from layernext.stack.store.database import Database
+from layernext.stack.store.dump import NamedObject, open_snapshot
+from layernext.stack.store.schema import image
+
+CONTENT_IS_LOST = "its content is not in the store of objects"
+"""The failure of an image whose file is missing; the look into a new file uses the same words."""
+
+PATHS_AT_ONCE = 500
+MAX_PROBLEMS = 100
+
+
+def find_damage(database: Database) -> list[str]:
+    """What is wrong with the file of an SQLite database, one sentence each.
+
+    PostgreSQL checks its pages by its own means: nothing is looked at there.
+    """
+    if not database.is_sqlite:
+        return []
+    try:
+        with database.stream() as connection:
+            found = connection.exec_driver_sql(f"PRAGMA integrity_check({MAX_PROBLEMS})").scalars()
+            return [text for text in found if text != "ok"]
+    except sa.exc.DatabaseError as error:
+        return [str(error.orig)]
+
+
+def find_broken_references(database: Database) -> list[str]:
+    """Rows that refer to rows that are not there, one sentence each. PostgreSQL admits none."""
+    if not database.is_sqlite:
+        return []
+    with database.stream() as connection:
+        broken = islice(connection.exec_driver_sql("PRAGMA foreign_key_check"), MAX_PROBLEMS)
+        return [f"row {row[1]} of {row[0]} refers to a missing row of {row[2]}" for row in broken]
+
+
+def other_named(database: Database, paths: Iterable[str]) -> set[str]:
+    """Those of some paths that uploads or exports on their way name, or that are to be deleted."""
+    wanted = set(paths)
+    with open_snapshot(database) as snapshot:
+        return {each.path for each in snapshot.other_objects() if each.path in wanted}
+
+
+def known_lost(database: Database, paths: Iterable[str]) -> set[str]:
+    """Those of some files that are marked as missing."""
+    marked: set[str] = set()
+    with database.read() as connection:
+        for some in _chunks(paths):
+            query = sa.select(image.c.object_path).where(
+                image.c.object_path.in_(some), image.c.failure == CONTENT_IS_LOST
+            )
+            marked |= set(connection.execute(query).scalars())
+    return marked
+
+
+def mark_lost(database: Database, missing: Sequence[NamedObject]) -> int:
+    """Mark files as missing, and let missing thumbnails be made again; how many rows changed.
+
+    A file that was uploaded again meanwhile has another path and stays as it is. Exports and pictures of
+    dataset versions have no such mark.
+    """
+    files = [each.path for each in missing if each.table == image.name]
+    thumbnails = [each.path for each in missing if each.table == "thumbnail"]
+
+    def work(connection: sa.Connection) -> int:
+        count = 0
+        for some in _chunks(files):
+            lost = sa.update(image).where(image.c.object_path.in_(some))
+            marked = lost.values(state="failed", failure=CONTENT_IS_LOST)
+            count += connection.execute(marked).rowcount
+        for some in _chunks(thumbnails):
+            bare = sa.update(image).where(image.c.thumbnail_path.in_(some))
+            count += connection.execute(bare.values(state="pending", thumbnail_path=None)).rowcount
+        return count
+
+    return database.write_again(work)
+
+
+def _chunks(paths: Iterable[str]) -> Iterator[list[str]]:
+    left = iter(paths)
+    while some := list(islice(left, PATHS_AT_ONCE)):
+        yield some
