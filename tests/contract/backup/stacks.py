@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,10 +26,11 @@ TEXTS = ["", "é\U0001f600", "two\nlines", "'quoted\"", "%s ? :x", "\u2028", " "
 
 @dataclass
 class Parts:
-    """A stack's database, opened as it is, and its objects."""
+    """A stack's database, its objects, and the folder that they are in if it is not a bucket."""
 
     database: Database
     objects: ObjectStore
+    root: Path = Path()
 
 
 def show_nothing(what: str, total: int | None) -> AbstractContextManager[Callable[[int], None]]:

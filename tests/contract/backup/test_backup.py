@@ -71,7 +71,7 @@ def new_parts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NewPar
             if files == "bucket":
                 s3: S3Server = request.getfixturevalue("s3_server")
                 objects = BucketStore(s3.new_bucket(), s3.options)
-            return Parts(rows, objects)
+            return Parts(rows, objects, folder / "objects")
 
         yield make
 
@@ -238,10 +238,6 @@ class Interfering(FolderStore):
         return super().read(path, start, stop)
 
 
-def root_of(parts: Parts) -> Path:
-    return Path(parts.database.url.removeprefix("sqlite:///")).parent / "objects"
-
-
 def purge_all(parts: Parts) -> None:
     """Everything goes to the trash and out of it, as by a running stack."""
     with parts.database.write() as connection:
@@ -252,12 +248,13 @@ def purge_all(parts: Parts) -> None:
     delete_dropped(store, parts.objects, lambda: None)
 
 
-def test_a_purge_waits_for_the_backup(new_parts: NewParts, target: Target) -> None:
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_purge_waits_for_the_backup(database: str, new_parts: NewParts, target: Target) -> None:
     """What is purged while its objects are copied is whole in the backup, and goes when that has ended."""
-    parts, restored = new_parts(), new_parts(migrates=False)
+    parts, restored = new_parts(database), new_parts(migrates=False)
     paths = {add_file(parts, f"{number}.bin") for number in range(200)}
     before = rows_of(parts.database)
-    busy = Parts(parts.database, Interfering(root_of(parts), lambda _: purge_all(parts)))
+    busy = Parts(parts.database, Interfering(parts.root, lambda _: purge_all(parts)))
     manifest = taken(busy, target)
     assert (manifest.missing, manifest.objects.count) == (0, 200)
     assert paths_of(parts) == paths, "held"
@@ -281,7 +278,7 @@ def test_files_that_go_in_spite_of_it(new_parts: NewParts, target: Target) -> No
         for info in list(target.store.list_objects("snapshots")):
             assert not info.path.endswith("manifest.json")
 
-    manifest = taken(Parts(parts.database, Interfering(root_of(parts), take_away)), target)
+    manifest = taken(Parts(parts.database, Interfering(parts.root, take_away)), target)
     assert (manifest.missing, manifest.objects.count) == (0, 19)
     assert [each.id for each in target.list_snapshots()] == [manifest.id]
 
@@ -301,7 +298,7 @@ def test_files_that_go_again_and_again(new_parts: NewParts, target: Target) -> N
             raise NotFound("gone", status=404)
 
     with pytest.raises(StackUnavailable, match="purged while"):
-        taken(Parts(parts.database, Vanishing(root_of(parts))), target)
+        taken(Parts(parts.database, Vanishing(parts.root)), target)
     assert target.list_snapshots() == []
 
 
@@ -338,7 +335,7 @@ def test_a_second_backup_copies_what_is_new(new_parts: NewParts, target: Target)
             reads.append(path)
             return super().read(path, start, stop)
 
-    second = taken(Parts(parts.database, Noting(root_of(parts))), target)
+    second = taken(Parts(parts.database, Noting(parts.root)), target)
     assert reads == [new_path]
     assert (first.new_objects, second.new_objects, second.objects.count) == (50, 1, 51)
     assert len(contents(target) - copied) == 1

@@ -176,10 +176,9 @@ class _Writer:
 
     def _base(self, stack: str) -> Iterator[Kept]:
         """The objects of the newest snapshot of the same stack, by path: they are in the target."""
-        snapshots = [each for each in self._target.list_snapshots() if each.stack == stack]
-        if not snapshots:
+        newest = self._target.find_newest(stack)
+        if newest is None:
             return iter(())
-        newest = snapshots[-1]
         if not is_whole(self._target, newest.id, newest.objects):
             log.warning("snapshot %s is damaged; every file is looked at again", newest.id)
             return iter(())

@@ -44,8 +44,10 @@ def prune(target: Target, keep: int) -> Dropped:
     """
     with target.pruning():
         snapshots = target.list_snapshots()
-        kept = [each for each in snapshots if each in _newest(snapshots, each.stack, keep)]
-        dropped = [each.id for each in snapshots if each not in kept]
+        stacks = {each.stack for each in snapshots}
+        kept_ids = {each.id for stack in stacks for each in _newest(snapshots, stack, keep)}
+        kept = [each for each in snapshots if each.id in kept_ids]
+        dropped = [each.id for each in snapshots if each.id not in kept_ids]
         for snapshot_id in dropped:
             target.drop_snapshot(snapshot_id)
         target.drop_unfinished()

@@ -147,10 +147,18 @@ class Target:
 
     def list_snapshots(self) -> list[Manifest]:
         """Every whole snapshot, oldest first."""
-        ids = [
-            snapshot_id for snapshot_id, names in self.list_folders().items() if MANIFEST in names
-        ]
-        return [self.manifest(snapshot_id) for snapshot_id in sorted(ids)]
+        return [self.manifest(snapshot_id) for snapshot_id in self._whole_ids()]
+
+    def _whole_ids(self) -> list[str]:
+        return sorted(key for key, names in self.list_folders().items() if MANIFEST in names)
+
+    def find_newest(self, stack: str | None = None) -> Manifest | None:
+        """The newest snapshot, of one stack or of any; None if there is none."""
+        for snapshot_id in reversed(self._whole_ids()):
+            manifest = self.manifest(snapshot_id)
+            if stack in {None, manifest.stack}:
+                return manifest
+        return None
 
     def list_folders(self) -> dict[str, set[str]]:
         """Snapshots, also unfinished ones: id, and names of their files."""
@@ -194,12 +202,10 @@ class Target:
         Raises:
             ConfigurationError: there is none.
         """
-        ids = [
-            snapshot_id for snapshot_id, names in self.list_folders().items() if MANIFEST in names
-        ]
-        if not ids:
+        manifest = self.find_newest()
+        if manifest is None:
             raise ConfigurationError(f"there is no backup in {self.where}")
-        return self.manifest(max(ids))
+        return manifest
 
     def drop_snapshot(self, snapshot_id: str) -> None:
         """Forget a snapshot; its manifest goes first, so that it never counts while it is not whole."""
