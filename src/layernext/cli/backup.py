@@ -64,9 +64,9 @@ def backup(
     settings = stack_settings(app, data, database, objects, objects_endpoint)
     require_stack(settings)
     _check_apart(target, settings)
-    place = app.backup.Target(target, endpoint, is_new_fine=True)
+    backup_target = app.backup.Target(target, endpoint, is_new_fine=True)
     with opened(app, settings) as (rows, store):
-        manifest = app.backup.back_up(rows, store, place, progress(quiet))
+        manifest = app.backup.back_up(rows, store, backup_target, progress(quiet))
     if as_json:
         print_json(_summary(manifest))
     else:
@@ -109,10 +109,10 @@ def restore(
     """
     app: Any = load_stack()
     settings = stack_settings(app, data, database, objects, objects_endpoint)
-    place = app.backup.Target(source, endpoint, is_new_fine=False)
-    manifest = place.newest() if snapshot is None else place.manifest(snapshot)
+    backup_target = app.backup.Target(source, endpoint, is_new_fine=False)
+    manifest = backup_target.newest() if snapshot is None else backup_target.manifest(snapshot)
     with opened(app, settings) as (rows, store):
-        restored = app.backup.restore(place, manifest, rows, store, progress(quiet))
+        restored = app.backup.restore(backup_target, manifest, rows, store, progress(quiet))
     if as_json:
         print_json(restored)
     else:
@@ -145,15 +145,15 @@ def list_backups(target: TargetPlace, endpoint: Endpoint = None, as_json: AsJson
         ["Snapshot", "Taken (UTC)", "Files", "Size", "New", "Database", "Schema"],
         [
             [
-                each.id,
-                each.taken_at[:16].replace("T", " "),
-                each.objects.count,
-                size_text(each.size_bytes),
-                size_text(each.new_bytes),
-                each.database,
-                each.revision,
+                manifest.id,
+                manifest.taken_at[:16].replace("T", " "),
+                manifest.objects.count,
+                size_text(manifest.size_bytes),
+                size_text(manifest.new_bytes),
+                manifest.database,
+                manifest.revision,
             ]
-            for each in snapshots
+            for manifest in snapshots
         ],
         "no snapshots yet",
     )
@@ -202,9 +202,9 @@ def verify(
         layernext backups verify /backups
     """
     app: Any = load_stack()
-    place = app.backup.Target(target, endpoint, is_new_fine=False)
-    manifest = place.newest() if snapshot is None else place.manifest(snapshot)
-    verified = app.backup.verify(place, manifest, progress(quiet))
+    backup_target = app.backup.Target(target, endpoint, is_new_fine=False)
+    manifest = backup_target.newest() if snapshot is None else backup_target.manifest(snapshot)
+    verified = app.backup.verify(backup_target, manifest, progress(quiet))
     if as_json:
         print_json(verified)
     else:

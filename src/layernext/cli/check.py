@@ -81,8 +81,8 @@ def check(
             f"repaired: {counted(repaired.removed, 'object')} removed, "
             f"{counted(repaired.marked, 'row')} marked"
         )
-    left = checked.wrong_size or checked.wrong_content or checked.database
-    if left or (checked.problem_count and repaired is None):
+    unrepaired = checked.wrong_size or checked.wrong_content or checked.database
+    if unrepaired or (checked.problem_count and repaired is None):
         raise typer.Exit(exit_codes.DATA)
 
 
@@ -114,9 +114,9 @@ def _tell(checked: Any) -> None:
     )
     if checked.marked:
         tell(f"{counted(len(checked.marked), 'file')} marked as missing before")
-    _name("missing", [f"{each.path} ({each.table})" for each in checked.missing])
-    _name("wrong size", [f"{each.path} ({each.table})" for each in checked.wrong_size])
-    _name("wrong content", [f"{each.path} ({each.table})" for each in checked.wrong_content])
+    _name("missing", [f"{named.path} ({named.table})" for named in checked.missing])
+    _name("wrong size", [f"{named.path} ({named.table})" for named in checked.wrong_size])
+    _name("wrong content", [f"{named.path} ({named.table})" for named in checked.wrong_content])
     _name("nothing refers to", checked.orphans)
     _name("damaged", checked.database)
 

@@ -99,7 +99,7 @@ def fill(parts: Parts, seed: int) -> None:
                 keys[column] = [row[column.name] for row in rows]
     with open_snapshot(parts.database) as snapshot:
         named = list(snapshot.objects())
-    parts.objects.put([(each.path, content_of(each.path)) for each in named])
+    parts.objects.put([(named.path, content_of(named.path)) for named in named])
 
 
 def _rows(
@@ -117,8 +117,8 @@ def _rows(
         row = {column.name: _value(column, rng, number, keys) for column in table.columns}
         row |= _file_values(row)
         values = {
-            (place, *(row[column.name] for column in columns))
-            for place, columns in enumerate(unique)
+            (position, *(row[column.name] for column in columns))
+            for position, columns in enumerate(unique)
         }
         if not values & taken:
             taken |= values

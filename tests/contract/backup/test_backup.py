@@ -107,7 +107,7 @@ def paths_of(parts: Parts) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("source", "place", "goal"),
+    ("source", "target_kind", "goal"),
     [
         pytest.param(("sqlite", "folder"), "bucket", ("postgresql", "bucket"), id="to PostgreSQL"),
         pytest.param(("postgresql", "bucket"), "folder", ("sqlite", "folder"), id="to SQLite"),
@@ -117,7 +117,7 @@ def paths_of(parts: Parts) -> set[str]:
 )
 def test_everything_comes_back(
     source: tuple[str, str],
-    place: str,
+    target_kind: str,
     goal: tuple[str, str],
     new_parts: NewParts,
     folder: Path,
@@ -128,7 +128,7 @@ def test_everything_comes_back(
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
-    where = str(folder) if place == "folder" else s3_server.new_bucket()
+    where = str(folder) if target_kind == "folder" else s3_server.new_bucket()
     parts, restored = new_parts(*source), new_parts(*goal, migrates=False)
     fill(parts, seed=8)
     with parts.database.write() as connection:
@@ -175,13 +175,15 @@ def test_an_older_version_is_migrated(database: str, new_parts: NewParts, target
     manifest = taken(parts, target)
     assert manifest.revision == "0009"
     with parts.database.read() as connection:
-        left = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar_one()
-    assert left == "0009", "a backup migrates nothing"
+        revision = connection.exec_driver_sql(
+            "SELECT version_num FROM alembic_version"
+        ).scalar_one()
+    assert revision == "0009", "a backup migrates nothing"
     for goal in ("sqlite", "postgresql"):
         restored = new_parts(goal, migrates=False)
         brought_back(target, manifest, restored)
         assert [
-            each.name for each in Store(restored.database).list_labels(after=None, limit=9).items
+            item.name for item in Store(restored.database).list_labels(after=None, limit=9).items
         ] == ["a"]
 
 
@@ -280,7 +282,7 @@ def test_files_that_go_in_spite_of_it(new_parts: NewParts, target: Target) -> No
 
     manifest = taken(Parts(parts.database, Interfering(parts.root, take_away)), target)
     assert (manifest.missing, manifest.objects.count) == (0, 19)
-    assert [each.id for each in target.list_snapshots()] == [manifest.id]
+    assert [snapshot.id for snapshot in target.list_snapshots()] == [manifest.id]
 
 
 def test_files_that_go_again_and_again(new_parts: NewParts, target: Target) -> None:
@@ -444,13 +446,15 @@ def test_damaged_rows_are_refused(new_parts: NewParts, target: Target, folder: P
     manifest = taken(parts, target)
     rng = random.Random(1)
     files = sorted((folder / "files" / "snapshots" / manifest.id).glob("*.zst"))
-    for path in rng.sample([each for each in files if each.name != "objects.zst"], 6):
+    for path in rng.sample([file for file in files if file.name != "objects.zst"], 6):
         shutil.copy(path, folder / "kept")
         flip(path)
         with pytest.raises(DataError, match="damaged"):
             brought_back(target, manifest, restored)
         assert is_empty(restored.database)
-        assert any(path.name in each for each in verify(target, manifest, show_nothing).problems)
+        assert any(
+            path.name in problem for problem in verify(target, manifest, show_nothing).problems
+        )
         shutil.copy(folder / "kept", path)
     brought_back(target, manifest, restored)
     assert not is_empty(restored.database)
@@ -465,14 +469,14 @@ def test_damaged_contents_are_named(
     lost, damaged, fine = (add_file(parts, f"{number}.bin", size) for number in range(3))
     manifest = taken(parts, target)
     by_content = {
-        each.read_bytes(): each
-        for each in (folder / "files" / "objects").rglob("*")
-        if each.is_file()
+        file.read_bytes(): file
+        for file in (folder / "files" / "objects").rglob("*")
+        if file.is_file()
     }
     by_content[content_of(lost, size)].unlink()
     flip(by_content[content_of(damaged, size)])
     problems = verify(target, manifest, show_nothing).problems
-    assert sorted(each.partition(":")[0] for each in problems) == sorted([lost, damaged])
+    assert sorted(problem.partition(":")[0] for problem in problems) == sorted([lost, damaged])
     report = restore(target, manifest, restored.database, restored.objects, show_nothing)
     assert (report.lost, set(report.lost_paths)) == (2, {lost, damaged})
     assert paths_of(restored) == {fine}
@@ -498,7 +502,7 @@ def test_old_snapshots_are_dropped(new_parts: NewParts, target: Target) -> None:
     """With the contents that only they had; of each stack the newest stay."""
     parts, other = new_parts(), new_parts()
     add_file(other, "other.bin")
-    kept = add_file(parts, "kept.bin")
+    remaining = add_file(parts, "kept.bin")
     gone = add_file(parts, "gone.bin")
     of_other = taken(other, target)
     first = taken(parts, target)
@@ -508,10 +512,10 @@ def test_old_snapshots_are_dropped(new_parts: NewParts, target: Target) -> None:
     dropped = prune(target, 1)
     assert dropped.snapshots == [first.id]
     assert (dropped.objects, dropped.size_bytes) == (1, 500)
-    assert {each.id for each in target.list_snapshots()} == {of_other.id, second.id}
+    assert {snapshot.id for snapshot in target.list_snapshots()} == {of_other.id, second.id}
     restored = new_parts(migrates=False)
     brought_back(target, second, restored)
-    assert paths_of(restored) == {kept}
+    assert paths_of(restored) == {remaining}
     assert prune(target, 1).objects == 0
 
 

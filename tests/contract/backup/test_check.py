@@ -50,7 +50,7 @@ def checked(parts: Parts, *, with_checksums: bool = False, orphan_age_s: float =
 
 
 def paths(named: list[NamedObject]) -> list[str]:
-    return [each.path for each in named]
+    return [named_object.path for named_object in named]
 
 
 def test_a_whole_stack_has_no_problem(parts: Parts) -> None:
@@ -102,7 +102,7 @@ def test_repair(parts: Parts) -> None:
     parts.objects.delete(lost)
     parts.objects.put([("a/orphan", b"12345")])
     result = checked(parts)
-    assert sorted(each.table for each in result.missing) == ["image", "thumbnail"]
+    assert sorted(named_object.table for named_object in result.missing) == ["image", "thumbnail"]
     repaired = repair(parts.database, parts.objects, result)
     assert (repaired.removed, repaired.marked) == (1, 2)
     with parts.database.read() as connection:
@@ -132,7 +132,9 @@ def test_a_damaged_database_is_named(tmp_path: Path) -> None:
         add_file(parts, f"{number}.bin", 1)
     with database.change_tables() as connection:
         connection.exec_driver_sql("DELETE FROM collection")
-    assert any("refers to a missing row of collection" in each for each in checked(parts).database)
+    assert any(
+        "refers to a missing row of collection" in problem for problem in checked(parts).database
+    )
     with database.read() as connection:
         root = "SELECT rootpage FROM sqlite_master WHERE name = 'label'"
         page = connection.exec_driver_sql(root).scalar_one()

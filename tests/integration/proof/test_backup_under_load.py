@@ -25,6 +25,7 @@ import pytest
 import sqlalchemy as sa
 
 from layernext import ImageAnnotations, LayerNextClient, LayerNextError, Rectangle
+from layernext.stack.app import Settings, open_database, open_objects
 from layernext.stack.backup import Target
 from layernext.stack.store import Database
 from layernext.stack.store.schema_files import file_item, file_part
@@ -59,7 +60,7 @@ def annotations(label: str) -> list[ImageAnnotations]:
 
 
 @dataclass
-class Place:
+class StackData:
     """Where a stack's data is, and how the command line names that."""
 
     folder: Path
@@ -84,6 +85,12 @@ class Place:
         bucket = self.options[self.options.index("--objects") :] if self.objects else []
         return StackProcess(self.folder, database=self.database, options=tuple(bucket))
 
+    def settings(self) -> Settings:
+        options = {"endpoint": self.endpoint} if self.objects else {}
+        return Settings(
+            data=self.folder, database=self.database, objects=self.objects, objects_options=options
+        )
+
     def rows(self) -> dict[str, list[str]]:
         database = self.open()
         try:
@@ -92,24 +99,22 @@ class Place:
             database.close()
 
     def open(self) -> Database:
-        return Database(
-            self.database or f"sqlite:///{self.folder / 'stack.sqlite3'}", migrates=False
-        )
+        return open_database(self.settings())
 
 
 @pytest.fixture
-def new_place(
+def new_data(
     postgres_server: str, s3_server: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[[str, str], Place]]:
+) -> Iterator[Callable[[str, str], StackData]]:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     numbers = count()
     with ExitStack() as opened:
 
-        def make(database: str, files: str) -> Place:
+        def make(database: str, files: str) -> StackData:
             is_postgres = database == "postgresql"
-            return Place(
+            return StackData(
                 tmp_path / f"stack {next(numbers)}",
                 opened.enter_context(postgres_database(postgres_server)) if is_postgres else None,
                 s3_server.new_bucket() if files == "bucket" else None,
@@ -209,7 +214,7 @@ class Load:
             self.send([f"{name}-{n}.bin" for n in range(FILES_A_ROUND)], name)
 
             def go(client: LayerNextClient, name: str = name) -> None:
-                if any(each.name == name for each in client.list_collections()):
+                if any(entry.name == name for entry in client.list_collections()):
                     client.trash_objects_from_collection(name)
 
             self.insist(go)
@@ -224,7 +229,7 @@ def wait_for(is_so: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def killed_backup(source: Place, new_target: Callable[[], str], endpoint: str) -> str:
+def killed_backup(source: StackData, new_target: Callable[[], str], endpoint: str) -> str:
     """A target into which a backup was killed when it had copied some files and not all."""
     for _ in range(KILL_ATTEMPTS):
         where = new_target()
@@ -249,8 +254,8 @@ def download(stack: StackProcess, folder: Path) -> tuple[dict[str, str], dict[st
             client.download_files(collection.id, folder / collection.name, progress=False)
         runs = {
             f"{run.collection} {run.name}": sorted(
-                msgspec.json.encode(each)
-                for each in client.iter_annotations(run.collection, run.name)
+                msgspec.json.encode(entry)
+                for entry in client.iter_annotations(run.collection, run.name)
             )
             for run in client.list_model_runs()
         }
@@ -263,9 +268,9 @@ def download(stack: StackProcess, folder: Path) -> tuple[dict[str, str], dict[st
 
 
 @contextmanager
-def started(place: Place, key: tuple[str, str] = ("", "")) -> Iterator[StackProcess]:
+def started(data: StackData, key: tuple[str, str] = ("", "")) -> Iterator[StackProcess]:
     """A stack that runs on a place; with a key that was made elsewhere, it must know that one."""
-    stack = place.stack()
+    stack = data.stack()
     stack.api_key, stack.secret = key
     stack.start()
     try:
@@ -275,7 +280,7 @@ def started(place: Place, key: tuple[str, str] = ("", "")) -> Iterator[StackProc
 
 
 def check_moment(
-    goal: Place, key: tuple[str, str], load: Load, files: list[str], folder: Path
+    goal: StackData, key: tuple[str, str], load: Load, files: list[str], folder: Path
 ) -> None:
     """What was acknowledged before a backup began is in it, and all in it is of one moment."""
     report = command("check", "--checksums", "--orphans-after", "0", *goal.options)
@@ -289,7 +294,9 @@ def check_moment(
         assert digest == hashlib.sha256(content_of(name)).hexdigest()
     for run, sets in runs.items():
         assert len(sets) == IMAGES
-        labels = {one["label"] for each in sets for one in json.loads(each)["annotations"]}
+        labels = {
+            annotation["label"] for entry in sets for annotation in json.loads(entry)["annotations"]
+        }
         assert labels <= load.runs[run.removeprefix("busy images ")]
 
 
@@ -306,12 +313,12 @@ def test_backup_under_load(
     kind: tuple[str, str],
     goal_kind: tuple[str, str],
     target_kind: str,
-    new_place: Callable[[str, str], Place],
+    new_data: Callable[[str, str], StackData],
     s3_server: S3Server,
     tmp_path: Path,
 ) -> None:
     """Backed up under load, killed, resumed, restored elsewhere: nothing is lost and nothing differs."""
-    source, moment, goal = new_place(*kind), new_place(*goal_kind), new_place(*goal_kind)
+    source, moment = new_data(*kind), new_data(*goal_kind)
     numbers = count()
     endpoint = ["--endpoint", s3_server.url]
 
@@ -336,23 +343,24 @@ def test_backup_under_load(
         assert taken["missing"] == taken["damaged"] == 0
         assert taken["new_files"] < taken["files"], "the killed backup's copies are not made again"
         listed = command("backups", "list", target, *endpoint)
-        assert [each["snapshot"] for each in listed] == [taken["snapshot"]]
+        assert [entry["snapshot"] for entry in listed] == [taken["snapshot"]]
         command("backups", "verify", target, *endpoint)
         command("restore", target, *endpoint, *moment.options)
         check_moment(moment, key, load, acknowledged, tmp_path / "moment")
-        there = download(stack, tmp_path / "there")
+        before = download(stack, tmp_path / "there")
 
     # All that is there, with the stack at rest: row by row and byte by byte.
     last = command("backup", target, *endpoint, *source.options)
+    goal = killed_restore(lambda: new_data(*goal_kind), target, endpoint)
     restored = command("restore", target, *endpoint, *goal.options)
     assert (restored["snapshot"], restored["lost"]) == (last["snapshot"], 0)
     forget_parts(source)
     assert goal.rows() == source.rows()
     with started(goal, key) as copy:
-        assert download(copy, tmp_path / "copy") == there
+        assert download(copy, tmp_path / "copy") == before
 
 
-def begun_backup(target: str, endpoint: list[str], source: Place) -> Callable[[], Any]:
+def begun_backup(target: str, endpoint: list[str], source: StackData) -> Callable[[], Any]:
     """A backup that runs; the function waits for it and gives what it printed."""
     process = subprocess.Popen(
         [*COMMAND, "backup", target, *endpoint, *source.options, "--json"], stdout=subprocess.PIPE
@@ -366,9 +374,25 @@ def begun_backup(target: str, endpoint: list[str], source: Place) -> Callable[[]
     return result
 
 
-def forget_parts(place: Place) -> None:
+def killed_restore(
+    new_goal: Callable[[], StackData], target: str, endpoint: list[str]
+) -> StackData:
+    """Data into which a restore was killed when it had restored some files, and before its last row."""
+    for _ in range(KILL_ATTEMPTS):
+        goal = new_goal()
+        objects = open_objects(goal.settings())
+        process = subprocess.Popen([*COMMAND, "restore", target, *endpoint, *goal.options])
+        while process.poll() is None:
+            if any(not entry.path.startswith("restoring/") for entry in objects.list_objects()):
+                process.kill()
+        if process.wait() < 0:
+            return goal
+    raise AssertionError("no restore could be killed in its middle")
+
+
+def forget_parts(data: StackData) -> None:
     """As a restore does: parts of uploads that a kill has ended are not in a backup."""
-    database = place.open()
+    database = data.open()
     try:
         with database.write() as connection:
             unfinished = ~file_item.c.is_stored & file_item.c.object_path.is_not(None)

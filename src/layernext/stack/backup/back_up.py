@@ -25,13 +25,13 @@ from layernext.stack.backup.records import Packing, RecordFile, in_order
 from layernext.stack.backup.target import (
     FORMAT,
     MANIFEST,
-    Kept,
     Manifest,
     Note,
+    SnapshotEntry,
     TableDump,
     Target,
+    content_path,
     is_whole,
-    object_place,
     read_file,
 )
 from layernext.stack.backup.transfer import (
@@ -138,13 +138,13 @@ class _Writer:
                 named = opened.enter_context(in_order(counted, NamedObject, _by_path))
             with show_progress("files", self._named_bytes) as advance:
                 packing = Packing(self._copied(named, self._base(rows.stack), advance))
-                self._store.put_stream(self._place(OBJECTS), packing.pieces())
+                self._store.put_stream(self._path(OBJECTS), packing.pieces())
         gone = set(self._missing) - still_named(self._database, self._missing)
         if gone:
             raise _PurgedMeanwhile
         return self._write_manifest(rows, packing.described(OBJECTS))
 
-    def _place(self, name: str) -> str:
+    def _path(self, name: str) -> str:
         return f"snapshots/{self._id}/{name}"
 
     # -- rows -------------------------------------------------------------------------------
@@ -164,7 +164,7 @@ class _Writer:
                 yield piece
 
         name = f"table-{table}.zst"
-        self._store.put_stream(self._place(name), pieces())
+        self._store.put_stream(self._path(name), pieces())
         return TableDump(table, snapshot.columns(table), packing.described(name))
 
     # -- objects ----------------------------------------------------------------------------
@@ -174,7 +174,7 @@ class _Writer:
             self._named_bytes += named.size or 0
             yield named
 
-    def _base(self, stack: str) -> Iterator[Kept]:
+    def _base(self, stack: str) -> Iterator[SnapshotEntry]:
         """The objects of the newest snapshot of the same stack, by path: they are in the target."""
         newest = self._target.find_newest(stack)
         if newest is None:
@@ -182,46 +182,48 @@ class _Writer:
         if not is_whole(self._target, newest.id, newest.objects):
             log.warning("snapshot %s is damaged; every file is looked at again", newest.id)
             return iter(())
-        return read_file(self._target, newest.id, newest.objects, Kept)
+        return read_file(self._target, newest.id, newest.objects, SnapshotEntry)
 
     def _copied(
-        self, named: Iterable[NamedObject], base: Iterator[Kept], advance: Advance
-    ) -> Iterator[Kept]:
+        self, objects: Iterable[NamedObject], base: Iterator[SnapshotEntry], advance: Advance
+    ) -> Iterator[SnapshotEntry]:
         """Copy what the target does not have, and give what the snapshot has, by path."""
 
-        def copy(batch: list[tuple[NamedObject, Kept | None]]) -> list[tuple[Kept, bool]]:
+        def copy(
+            batch: list[tuple[NamedObject, SnapshotEntry | None]],
+        ) -> list[tuple[SnapshotEntry, bool]]:
             return self._copy_batch(batch, advance)
 
         weighted = (
-            ((each, known), 0 if known else each.size or UNKNOWN_BYTES)
-            for each, known in _with_known(named, base)
+            ((named, earlier), 0 if earlier else named.size or UNKNOWN_BYTES)
+            for named, earlier in _with_earlier(objects, base)
         )
         for batch in in_threads(copy, in_batches(weighted)):
-            for kept, is_new in batch:
-                self._count(kept, is_new)
-                yield kept
+            for entry, is_new in batch:
+                self._count(entry, is_new)
+                yield entry
             self._note.check()
 
-    def _count(self, kept: Kept, is_new: bool) -> None:
-        if kept.checksum is None:
-            self._missing.append(kept.path)
+    def _count(self, entry: SnapshotEntry, is_new: bool) -> None:
+        if entry.checksum is None:
+            self._missing.append(entry.path)
             return
-        self._size_bytes += kept.size
-        self._damaged += kept.is_damaged
+        self._size_bytes += entry.size
+        self._damaged += entry.is_damaged
         if is_new:
             self._new_objects += 1
-            self._new_bytes += kept.size
+            self._new_bytes += entry.size
 
     def _copy_batch(
-        self, batch: list[tuple[NamedObject, Kept | None]], advance: Advance
-    ) -> list[tuple[Kept, bool]]:
+        self, batch: list[tuple[NamedObject, SnapshotEntry | None]], advance: Advance
+    ) -> list[tuple[SnapshotEntry, bool]]:
         """Copy some objects; for each what the snapshot has, and whether it is new in the target."""
-        results: list[tuple[Kept, bool]] = []
+        results: list[tuple[SnapshotEntry, bool]] = []
         contents: list[tuple[str, bytes | memoryview]] = []
-        for named, known in batch:
-            if known is not None:
-                advance(known.size)
-                results.append((known, False))
+        for named, earlier in batch:
+            if earlier is not None:
+                advance(earlier.size)
+                results.append((earlier, False))
             else:
                 results.append(self._copy(named, contents, advance))
         self._store.put(contents)
@@ -229,11 +231,11 @@ class _Writer:
 
     def _copy(
         self, named: NamedObject, contents: list[tuple[str, bytes | memoryview]], advance: Advance
-    ) -> tuple[Kept, bool]:
+    ) -> tuple[SnapshotEntry, bool]:
         """Copy an object, or add it to those that are stored together."""
         if named.checksum is not None and self._has(named.checksum):
             advance(named.size or 0)
-            return _kept(named, named.size or 0, named.checksum), False
+            return _entry(named, named.size or 0, named.checksum), False
         try:
             content = None
             if (named.size or 0) <= SMALL_BYTES:
@@ -241,29 +243,29 @@ class _Writer:
             if content is None:
                 return self._copy_large(named, advance)
         except NotFound:
-            return Kept(named.path, named.size or 0, None, False, named.table), False
+            return SnapshotEntry(named.path, named.size or 0, None, False, named.table), False
         advance(len(content))
         checksum = hashlib.sha256(content).hexdigest()
         is_new = not self._has(checksum)
         if is_new:
-            contents.append((object_place(checksum), content))
-        return _kept(named, len(content), checksum), is_new
+            contents.append((content_path(checksum), content))
+        return _entry(named, len(content), checksum), is_new
 
-    def _copy_large(self, named: NamedObject, advance: Advance) -> tuple[Kept, bool]:
+    def _copy_large(self, named: NamedObject, advance: Advance) -> tuple[SnapshotEntry, bool]:
         checksum = named.checksum or digest_of(self._objects, named.path)[1]
         try:
             size = self._stream(named.path, checksum, advance)
         except OtherContent:
             _, checksum = digest_of(self._objects, named.path)
             size = self._stream(named.path, checksum, advance)
-        return _kept(named, size, checksum), True
+        return _entry(named, size, checksum), True
 
     def _stream(self, path: str, checksum: str, advance: Advance) -> int:
-        place = object_place(checksum)
-        return copy_large(self._objects, path, self._store, place, checksum, advance)
+        target_path = content_path(checksum)
+        return copy_large(self._objects, path, self._store, target_path, checksum, advance)
 
     def _has(self, checksum: str) -> bool:
-        return self._store.find(object_place(checksum)) is not None
+        return self._store.find(content_path(checksum)) is not None
 
     def _write_manifest(self, rows: Rows, objects: RecordFile) -> Manifest:
         manifest = Manifest(
@@ -284,35 +286,35 @@ class _Writer:
         )
         self._note.check()
         raw = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
-        self._store.put([(self._place(MANIFEST), raw)])
+        self._store.put([(self._path(MANIFEST), raw)])
         return manifest
 
 
-def _with_known(
-    named: Iterable[NamedObject], base: Iterator[Kept]
-) -> Iterator[tuple[NamedObject, Kept | None]]:
+def _with_earlier(
+    objects: Iterable[NamedObject], base: Iterator[SnapshotEntry]
+) -> Iterator[tuple[NamedObject, SnapshotEntry | None]]:
     """Each object with what an earlier snapshot has of it; both are in the order of their paths."""
-    kept = next(base, None)
-    for each in named:
-        while kept is not None and kept.path < each.path:
-            kept = next(base, None)
-        yield each, kept if kept is not None and _is_same(each, kept) else None
+    entry = next(base, None)
+    for named in objects:
+        while entry is not None and entry.path < named.path:
+            entry = next(base, None)
+        yield named, entry if entry is not None and _is_same(named, entry) else None
 
 
-def _is_same(named: NamedObject, kept: Kept) -> bool:
+def _is_same(named: NamedObject, entry: SnapshotEntry) -> bool:
     """Whether an earlier snapshot has an object.
 
     Objects are written once, so an equal path is enough where the row says neither size nor checksum.
     """
     return (
-        kept.path == named.path
-        and kept.checksum is not None
-        and not kept.is_damaged
-        and named.checksum in {None, kept.checksum}
-        and named.size in {None, kept.size}
+        entry.path == named.path
+        and entry.checksum is not None
+        and not entry.is_damaged
+        and named.checksum in {None, entry.checksum}
+        and named.size in {None, entry.size}
     )
 
 
-def _kept(named: NamedObject, size: int, checksum: str) -> Kept:
+def _entry(named: NamedObject, size: int, checksum: str) -> SnapshotEntry:
     is_damaged = named.checksum not in {None, checksum} or named.size not in {None, size}
-    return Kept(named.path, size, checksum, is_damaged, named.table)
+    return SnapshotEntry(named.path, size, checksum, is_damaged, named.table)

@@ -110,10 +110,10 @@ def _compare(
             rows = chain(snapshot.objects(), snapshot.other_objects())
             named = entered.enter_context(in_order(rows, NamedObject, key=_path))
         suspects = list(_mismatches(named, stored, result, oldest))
-    missing = [each for each in suspects if isinstance(each, NamedObject)]
-    orphans = [each for each in suspects if isinstance(each, ObjectInfo)]
+    missing = [named_object for named_object in suspects if isinstance(named_object, NamedObject)]
+    orphans = [named_object for named_object in suspects if isinstance(named_object, ObjectInfo)]
     _look_again(database, objects, missing, result)
-    paths = [each.path for each in orphans]
+    paths = [named_object.path for named_object in orphans]
     named_now = still_named(database, paths) | (other_named(database, paths) if paths else set())
     for orphan in orphans:
         if orphan.path not in named_now and objects.find(orphan.path) is not None:
@@ -125,86 +125,94 @@ def _mismatches(
     named: Iterator[NamedObject], stored: Iterator[ObjectInfo], result: Checked, oldest: datetime
 ) -> Iterator[NamedObject | ObjectInfo]:
     """Objects that are missing or of another size, and objects that no row names, from two sorted lists."""
-    there = next(stored, None)
+    stored_object = next(stored, None)
     is_named = False
-    for each in named:
-        result.files += each.table not in _OTHERS
-        while there is not None and there.path < each.path:
-            if not is_named and there.modified_at < oldest:
-                yield there
-            result.size_bytes += there.size
-            there, is_named = next(stored, None), False
-        if there is None or there.path != each.path:
-            if each.table not in _OTHERS:
-                yield each
+    for named_object in named:
+        result.files += named_object.table not in _OTHERS
+        while stored_object is not None and stored_object.path < named_object.path:
+            if not is_named and stored_object.modified_at < oldest:
+                yield stored_object
+            result.size_bytes += stored_object.size
+            stored_object, is_named = next(stored, None), False
+        if stored_object is None or stored_object.path != named_object.path:
+            if named_object.table not in _OTHERS:
+                yield named_object
             continue
         is_named = True
-        if each.size not in {None, there.size}:
-            yield each
-    while there is not None:
-        if not is_named and there.modified_at < oldest:
-            yield there
-        result.size_bytes += there.size
-        there, is_named = next(stored, None), False
+        if named_object.size not in {None, stored_object.size}:
+            yield named_object
+    while stored_object is not None:
+        if not is_named and stored_object.modified_at < oldest:
+            yield stored_object
+        result.size_bytes += stored_object.size
+        stored_object, is_named = next(stored, None), False
 
 
 def _look_again(
     database: Database, objects: ObjectStore, suspects: list[NamedObject], result: Checked
 ) -> None:
     """Sort suspects into those that are missing and those of another size, and leave out those that are fine."""
-    named_now = still_named(database, (each.path for each in suspects))
-    marked = known_lost(database, (each.path for each in suspects))
-    for each in suspects:
-        stored = objects.find(each.path)
+    named_now = still_named(database, (named_object.path for named_object in suspects))
+    marked = known_lost(database, (named_object.path for named_object in suspects))
+    for named_object in suspects:
+        stored = objects.find(named_object.path)
         size = None if stored is None else stored.size
-        if each.path not in named_now or (size is not None and each.size in {None, size}):
+        if named_object.path not in named_now or (
+            size is not None and named_object.size in {None, size}
+        ):
             continue  # purged or finished meanwhile
         if size is not None:
-            result.wrong_size.append(each)
-        elif each.path in marked:
-            result.marked.append(each.path)
+            result.wrong_size.append(named_object)
+        elif named_object.path in marked:
+            result.marked.append(named_object.path)
         else:
-            result.missing.append(each)
+            result.missing.append(named_object)
 
 
 def _compare_contents(
     database: Database, objects: ObjectStore, result: Checked, show_progress: ShowProgress
 ) -> None:
-    known = {each.path for each in (*result.missing, *result.wrong_size)} | set(result.marked)
+    named_paths = {
+        named_object.path for named_object in (*result.missing, *result.wrong_size)
+    } | set(result.marked)
     total = 0
 
     def with_checksum(named: Iterable[NamedObject]) -> Iterator[NamedObject]:
         nonlocal total
-        for each in named:
-            if each.checksum is not None and each.path not in known:
-                total += each.size or 0
-                yield each
+        for named_object in named:
+            if named_object.checksum is not None and named_object.path not in named_paths:
+                total += named_object.size or 0
+                yield named_object
 
     with ExitStack() as entered:
         with open_snapshot(database) as snapshot:
             # Kept in order here: the rows' moment need not be held open while the files are read.
             listed = in_order(
-                with_checksum(snapshot.objects()), NamedObject, lambda each: each.path
+                with_checksum(snapshot.objects()),
+                NamedObject,
+                _path,
             )
             named = entered.enter_context(listed)
         advance = entered.enter_context(show_progress("files", total))
-        batches = in_batches((each, each.size or 0) for each in named)
+        batches = in_batches((named_object, named_object.size or 0) for named_object in named)
         look = partial(_damaged, objects=objects, advance=advance)
-        damaged = [each for batch in in_threads(look, batches) for each in batch]
-    named_now = still_named(database, (each.path for each in damaged))
-    result.wrong_content += [each for each in damaged if each.path in named_now]
+        damaged = [named_object for batch in in_threads(look, batches) for named_object in batch]
+    named_now = still_named(database, (named_object.path for named_object in damaged))
+    result.wrong_content += [
+        named_object for named_object in damaged if named_object.path in named_now
+    ]
 
 
 def _damaged(batch: list[NamedObject], objects: ObjectStore, advance: Advance) -> list[NamedObject]:
     damaged = []
-    for each in batch:
+    for named_object in batch:
         try:
-            is_damaged = digest_of(objects, each.path)[1] != each.checksum
+            is_damaged = digest_of(objects, named_object.path)[1] != named_object.checksum
         except NotFound:
             is_damaged = True
-        advance(each.size or 0)
+        advance(named_object.size or 0)
         if is_damaged:
-            damaged.append(each)
+            damaged.append(named_object)
     return damaged
 
 

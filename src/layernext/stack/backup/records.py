@@ -136,13 +136,13 @@ def in_order(
     """Any number of records, sorted, in bounded memory; the block reads them."""
     with ExitStack() as files:
         runs: list[Iterator[Record]] = []
-        left = iter(records)
-        while some := sorted(islice(left, SORTED_AT_ONCE), key=key):
-            if len(some) < SORTED_AT_ONCE:
-                runs.append(iter(some))
+        remaining = iter(records)
+        while batch := sorted(islice(remaining, SORTED_AT_ONCE), key=key):
+            if len(batch) < SORTED_AT_ONCE:
+                runs.append(iter(batch))
                 break
             file = files.enter_context(tempfile.TemporaryFile())
-            for piece in Packing(some).pieces():
+            for piece in Packing(batch).pieces():
                 file.write(piece)
             file.seek(0)
             pieces = iter(lambda file=file: file.read(PIECE_BYTES), b"")  # type: ignore[misc]

@@ -13,7 +13,7 @@ from functools import partial
 from msgspec import Struct
 
 from layernext.errors import Conflict, DataError, NotFound, Problem
-from layernext.stack.backup.target import Kept, Manifest, Target, object_place, read_file
+from layernext.stack.backup.target import Manifest, SnapshotEntry, Target, content_path, read_file
 from layernext.stack.backup.transfer import (
     SMALL_BYTES,
     Advance,
@@ -151,47 +151,56 @@ class _Objects:
 
     def copy(self, advance: Advance) -> None:
         """Copy those that are not there."""
-        listed = read_file(self._target, self._manifest.id, self._manifest.objects, Kept)
-        batches = in_batches((kept, kept.size) for kept in listed)
+        listed = read_file(self._target, self._manifest.id, self._manifest.objects, SnapshotEntry)
+        batches = in_batches((entry, entry.size) for entry in listed)
         for batch in in_threads(partial(self._copy_batch, advance=advance), batches):
-            for kept, is_there in batch:
+            for entry, is_there in batch:
                 if is_there:
                     self.count += 1
-                    self.size_bytes += kept.size
+                    self.size_bytes += entry.size
                     continue
                 self.lost += 1
                 if len(self.lost_paths) < NAMED_AT_MOST:
-                    self.lost_paths.append(kept.path)
+                    self.lost_paths.append(entry.path)
 
-    def _copy_batch(self, batch: list[Kept], advance: Advance) -> list[tuple[Kept, bool]]:
+    def _copy_batch(
+        self, batch: list[SnapshotEntry], advance: Advance
+    ) -> list[tuple[SnapshotEntry, bool]]:
         contents: list[tuple[str, bytes | memoryview]] = []
-        results = [(kept, self._copy(kept, contents, advance)) for kept in batch]
+        results = [(entry, self._copy(entry, contents, advance)) for entry in batch]
         self._objects.put(contents)
         return results
 
     def _copy(
-        self, kept: Kept, contents: list[tuple[str, bytes | memoryview]], advance: Advance
+        self, entry: SnapshotEntry, contents: list[tuple[str, bytes | memoryview]], advance: Advance
     ) -> bool:
         """Copy an object, or add it to those that are stored together; False if the backup lacks it."""
-        if kept.checksum is None:
+        if entry.checksum is None:
             return False
         try:
-            stored = self._objects.find(kept.path)
-            if stored is not None and stored.size == kept.size:
-                advance(kept.size)  # a restore that was killed has copied it
+            stored = self._objects.find(entry.path)
+            if stored is not None and stored.size == entry.size:
+                advance(entry.size)  # a restore that was killed has copied it
                 return True
         except ValueError as error:
             raise DataError(
                 Problem("objects.zst", f"the backup's file is damaged: {error}")
             ) from error
-        place = object_place(kept.checksum)
+        source_path = content_path(entry.checksum)
         try:
-            if kept.size <= SMALL_BYTES:
-                contents.append((kept.path, content_of(self._target.store, place, kept.checksum)))
-                advance(kept.size)
+            if entry.size <= SMALL_BYTES:
+                contents.append(
+                    (entry.path, content_of(self._target.store, source_path, entry.checksum))
+                )
+                advance(entry.size)
             else:
                 copy_large(
-                    self._target.store, place, self._objects, kept.path, kept.checksum, advance
+                    self._target.store,
+                    source_path,
+                    self._objects,
+                    entry.path,
+                    entry.checksum,
+                    advance,
                 )
         except (NotFound, OtherContent):
             return False

@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import partial
+from operator import itemgetter
 
 from msgspec import Struct
 
 from layernext.errors import NotFound
 from layernext.stack.backup.records import in_order
-from layernext.stack.backup.target import Kept, Manifest, Target, is_whole, object_place, read_file
+from layernext.stack.backup.target import (
+    Manifest,
+    SnapshotEntry,
+    Target,
+    content_path,
+    is_whole,
+    read_file,
+)
 from layernext.stack.backup.transfer import Advance, ShowProgress, digest_of, in_batches, in_threads
 
 
@@ -44,23 +52,23 @@ def prune(target: Target, keep: int) -> Dropped:
     """
     with target.pruning():
         snapshots = target.list_snapshots()
-        stacks = {each.stack for each in snapshots}
-        kept_ids = {each.id for stack in stacks for each in _newest(snapshots, stack, keep)}
-        kept = [each for each in snapshots if each.id in kept_ids]
-        dropped = [each.id for each in snapshots if each.id not in kept_ids]
+        stacks = {snapshot.stack for snapshot in snapshots}
+        kept_ids = {snapshot.id for stack in stacks for snapshot in _newest(snapshots, stack, keep)}
+        remaining = [snapshot for snapshot in snapshots if snapshot.id in kept_ids]
+        dropped = [snapshot.id for snapshot in snapshots if snapshot.id not in kept_ids]
         for snapshot_id in dropped:
             target.drop_snapshot(snapshot_id)
         target.drop_unfinished()
         count = size_bytes = 0
-        for path, size in _unneeded(target, kept):
+        for path, size in _unneeded(target, remaining):
             target.store.delete(path)
             count += 1
             size_bytes += size
-    return Dropped(dropped, [each.id for each in kept], count, size_bytes)
+    return Dropped(dropped, [snapshot.id for snapshot in remaining], count, size_bytes)
 
 
 def _newest(snapshots: Sequence[Manifest], stack: str, keep: int) -> list[Manifest]:
-    return [each for each in snapshots if each.stack == stack][-keep:]
+    return [snapshot for snapshot in snapshots if snapshot.stack == stack][-keep:]
 
 
 def _unneeded(target: Target, snapshots: Sequence[Manifest]) -> Iterator[tuple[str, int]]:
@@ -68,23 +76,23 @@ def _unneeded(target: Target, snapshots: Sequence[Manifest]) -> Iterator[tuple[s
 
     def needed() -> Iterator[str]:
         for snapshot in snapshots:
-            for kept in read_file(target, snapshot.id, snapshot.objects, Kept):
-                if kept.checksum is not None:
-                    yield object_place(kept.checksum)
+            for entry in read_file(target, snapshot.id, snapshot.objects, SnapshotEntry):
+                if entry.checksum is not None:
+                    yield content_path(entry.checksum)
 
     def stored() -> Iterator[tuple[str, int]]:
-        for each in target.store.list_objects("objects"):
-            yield each.path, each.size
+        for info in target.store.list_objects("objects"):
+            yield info.path, info.size
 
     with (
         in_order(needed(), str, key=str) as places,
-        in_order(stored(), tuple[str, int], key=lambda each: each[0]) as contents,
+        in_order(stored(), tuple[str, int], key=itemgetter(0)) as contents,
     ):
-        place = next(places, None)
+        needed_path = next(places, None)
         for path, size in contents:
-            while place is not None and place < path:
-                place = next(places, None)
-            if place != path:
+            while needed_path is not None and needed_path < path:
+                needed_path = next(places, None)
+            if needed_path != path:
                 yield path, size
 
 
@@ -122,28 +130,30 @@ def verify(target: Target, manifest: Manifest, show_progress: ShowProgress) -> V
     ]
     count = size_bytes = 0
     if manifest.objects.name not in {problem.split()[0].rpartition("/")[2] for problem in problems}:
-        listed = read_file(target, manifest.id, manifest.objects, Kept)
-        batches = in_batches((kept, kept.size) for kept in listed if kept.checksum)
+        listed = read_file(target, manifest.id, manifest.objects, SnapshotEntry)
+        batches = in_batches((entry, entry.size) for entry in listed if entry.checksum)
         with show_progress("files", manifest.size_bytes) as advance:
             look = partial(_damaged, target=target, advance=advance)
             for batch in in_threads(look, batches):
-                for kept, is_damaged in batch:
+                for entry, is_damaged in batch:
                     if is_damaged:
-                        problems.append(f"{kept.path}: its content is damaged or not there")
+                        problems.append(f"{entry.path}: its content is damaged or not there")
                     else:
                         count += 1
-                        size_bytes += kept.size
+                        size_bytes += entry.size
     return Verified(manifest.id, count, size_bytes, manifest.missing, problems)
 
 
-def _damaged(batch: list[Kept], target: Target, advance: Advance) -> list[tuple[Kept, bool]]:
+def _damaged(
+    batch: list[SnapshotEntry], target: Target, advance: Advance
+) -> list[tuple[SnapshotEntry, bool]]:
     results = []
-    for kept in batch:
-        checksum = kept.checksum or ""
+    for entry in batch:
+        checksum = entry.checksum or ""
         try:
-            is_same = digest_of(target.store, object_place(checksum)) == (kept.size, checksum)
+            is_same = digest_of(target.store, content_path(checksum)) == (entry.size, checksum)
         except NotFound:
             is_same = False
-        advance(kept.size)
-        results.append((kept, not is_same))
+        advance(entry.size)
+        results.append((entry, not is_same))
     return results

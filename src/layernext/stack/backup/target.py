@@ -98,7 +98,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     damaged: int
 
 
-class Kept(Struct, frozen=True, array_like=True):
+class SnapshotEntry(Struct, frozen=True, array_like=True):
     """An object in a snapshot.
 
     Attributes:
@@ -180,15 +180,15 @@ class Target:
         no_such = f"there is no snapshot {snapshot_id!r} in {self.where}"
         if not _ID.fullmatch(snapshot_id):
             raise NotFound(no_such, status=404)
-        place = f"snapshots/{snapshot_id}/{MANIFEST}"
+        path = f"snapshots/{snapshot_id}/{MANIFEST}"
         try:
-            raw = b"".join(self.store.read(place))
+            raw = b"".join(self.store.read(path))
         except NotFound:
             raise NotFound(no_such, status=404) from None
         try:
             manifest = msgspec.json.decode(raw, type=Manifest)
         except msgspec.DecodeError as error:
-            raise DataError(Problem(place, f"the manifest cannot be read: {error}")) from error
+            raise DataError(Problem(path, f"the manifest cannot be read: {error}")) from error
         if manifest.format != FORMAT:
             raise ConfigurationError(
                 f"snapshot {snapshot_id} has format {manifest.format}, which is not known here",
@@ -270,8 +270,8 @@ class Target:
             )
 
     @contextmanager
-    def _at_work(self, place: str) -> Iterator[Note]:
-        note, ended = Note(self.store, place), threading.Event()
+    def _at_work(self, path: str) -> Iterator[Note]:
+        note, ended = Note(self.store, path), threading.Event()
 
         def renew() -> None:
             while not ended.wait(RENEWAL_SECONDS):
@@ -285,7 +285,7 @@ class Target:
         finally:
             ended.set()
             thread.join()
-            self.store.delete(place)
+            self.store.delete(path)
 
 
 class Note:
@@ -293,17 +293,17 @@ class Note:
 
     Args:
         store: of the target.
-        place: the note's path.
+        path: of the note.
     """
 
-    def __init__(self, store: ObjectStore, place: str) -> None:
-        self._store, self._place = store, place
+    def __init__(self, store: ObjectStore, path: str) -> None:
+        self._store, self._path = store, path
         self._written = 0.0
 
     def write(self) -> None:
         """Say that the writer is alive."""
         now = time.monotonic()
-        self._store.put([(self._place, _time_text(NOTE_SECONDS).encode())])
+        self._store.put([(self._path, _time_text(NOTE_SECONDS).encode())])
         self._written = now
 
     def renew(self) -> None:
@@ -311,7 +311,7 @@ class Note:
         try:
             self.write()
         except (LayerNextError, OSError) as error:
-            log.warning("%s cannot be renewed: %s", self._place, error)
+            log.warning("%s cannot be renewed: %s", self._path, error)
 
     def check(self) -> None:
         """Whether others have known all the time that somebody works here.
@@ -352,7 +352,7 @@ def read_file(
     yield from unpack(checked(pieces, file, where), kind, where)
 
 
-def object_place(checksum: str) -> str:
+def content_path(checksum: str) -> str:
     """Where an object's content is in a target.
 
     Raises:

@@ -100,7 +100,12 @@ def content_of(store: ObjectStore, path: str, checksum: str) -> bytes:
 
 
 def copy_large(
-    source: ObjectStore, path: str, target: ObjectStore, place: str, checksum: str, advance: Advance
+    source: ObjectStore,
+    path: str,
+    target: ObjectStore,
+    target_path: str,
+    checksum: str,
+    advance: Advance,
 ) -> int:
     """Copy one object, in pieces; its size.
 
@@ -121,5 +126,5 @@ def copy_large(
         if digest.hexdigest() != checksum:
             raise OtherContent
 
-    target.put_stream(place, pieces())
+    target.put_stream(target_path, pieces())
     return size

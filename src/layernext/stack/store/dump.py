@@ -120,12 +120,16 @@ def open_snapshot(database: Database) -> Iterator[Snapshot]:
 
 def still_named(database: Database, paths: Iterable[str]) -> set[str]:
     """Those of some paths that rows name at this moment."""
-    wanted, named = iter(paths), set()
+    remaining, named = iter(paths), set[str]()
+    batch = list(islice(remaining, NAMED_AT_ONCE))
+    if not batch:
+        return named
     with database.read() as connection:
         tables = _reflect(connection).tables
-        while some := list(islice(wanted, NAMED_AT_ONCE)):
-            for statement in _naming(tables, some):
+        while batch:
+            for statement in _naming(tables, batch):
                 named |= {row.path for row in connection.execute(statement)}
+            batch = list(islice(remaining, NAMED_AT_ONCE))
     return named
 
 
@@ -171,9 +175,9 @@ class Loader:
         if target is None or not set(columns) <= set(target.columns.keys()):
             raise DataError(Problem(f"table {table}", "not in the schema that the backup names"))
         insert = sa.insert(target)
-        count, left = 0, iter(rows)
-        while some := list(islice(left, ROWS_AT_ONCE)):
-            values = [dict(zip(columns, row, strict=True)) for row in some]
+        count, remaining = 0, iter(rows)
+        while batch := list(islice(remaining, ROWS_AT_ONCE)):
+            values = [dict(zip(columns, row, strict=True)) for row in batch]
             try:
                 self._connection.execute(insert, values)
             except (sa.exc.DataError, sa.exc.IntegrityError) as error:
@@ -181,7 +185,7 @@ class Loader:
                 reason = str(error.orig).strip().splitlines()[0]
                 text = f"the database refuses a row: {reason}"
                 raise DataError(Problem(f"table {table}", text)) from error
-            count += len(some)
+            count += len(batch)
         return count
 
 
@@ -272,4 +276,4 @@ def _existing(connection: sa.Connection) -> list[str]:
 
 def _is_known(revision: str) -> bool:
     script = alembic.script.ScriptDirectory.from_config(migration_config())
-    return any(each.revision == revision for each in script.walk_revisions())
+    return any(migration.revision == revision for migration in script.walk_revisions())

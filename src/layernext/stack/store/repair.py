@@ -27,8 +27,10 @@ def find_damage(database: Database) -> list[str]:
         return []
     try:
         with database.stream() as connection:
-            found = connection.exec_driver_sql(f"PRAGMA integrity_check({MAX_PROBLEMS})").scalars()
-            return [text for text in found if text != "ok"]
+            messages = connection.exec_driver_sql(
+                f"PRAGMA integrity_check({MAX_PROBLEMS})"
+            ).scalars()
+            return [text for text in messages if text != "ok"]
     except sa.exc.DatabaseError as error:
         return [str(error.orig)]
 
@@ -44,18 +46,18 @@ def find_broken_references(database: Database) -> list[str]:
 
 def other_named(database: Database, paths: Iterable[str]) -> set[str]:
     """Those of some paths that uploads or exports on their way name, or that are to be deleted."""
-    wanted = set(paths)
+    searched = set(paths)
     with open_snapshot(database) as snapshot:
-        return {each.path for each in snapshot.other_objects() if each.path in wanted}
+        return {named.path for named in snapshot.other_objects() if named.path in searched}
 
 
 def known_lost(database: Database, paths: Iterable[str]) -> set[str]:
     """Those of some files that are marked as missing."""
     marked: set[str] = set()
     with database.read() as connection:
-        for some in _chunks(paths):
+        for batch in _chunks(paths):
             query = sa.select(image.c.object_path).where(
-                image.c.object_path.in_(some), image.c.failure == CONTENT_IS_LOST
+                image.c.object_path.in_(batch), image.c.failure == CONTENT_IS_LOST
             )
             marked |= set(connection.execute(query).scalars())
     return marked
@@ -67,17 +69,17 @@ def mark_lost(database: Database, missing: Sequence[NamedObject]) -> int:
     A file that was uploaded again meanwhile has another path and stays as it is. Exports and pictures of
     dataset versions have no such mark.
     """
-    files = [each.path for each in missing if each.table == image.name]
-    thumbnails = [each.path for each in missing if each.table == "thumbnail"]
+    files = [named.path for named in missing if named.table == image.name]
+    thumbnails = [named.path for named in missing if named.table == "thumbnail"]
 
     def work(connection: sa.Connection) -> int:
         count = 0
-        for some in _chunks(files):
-            lost = sa.update(image).where(image.c.object_path.in_(some))
+        for batch in _chunks(files):
+            lost = sa.update(image).where(image.c.object_path.in_(batch))
             marked = lost.values(state="failed", failure=CONTENT_IS_LOST)
             count += connection.execute(marked).rowcount
-        for some in _chunks(thumbnails):
-            bare = sa.update(image).where(image.c.thumbnail_path.in_(some))
+        for batch in _chunks(thumbnails):
+            bare = sa.update(image).where(image.c.thumbnail_path.in_(batch))
             count += connection.execute(bare.values(state="pending", thumbnail_path=None)).rowcount
         return count
 
@@ -85,6 +87,6 @@ def mark_lost(database: Database, missing: Sequence[NamedObject]) -> int:
 
 
 def _chunks(paths: Iterable[str]) -> Iterator[list[str]]:
-    left = iter(paths)
-    while some := list(islice(left, PATHS_AT_ONCE)):
-        yield some
+    remaining = iter(paths)
+    while batch := list(islice(remaining, PATHS_AT_ONCE)):
+        yield batch
