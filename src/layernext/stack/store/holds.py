@@ -17,12 +17,14 @@ import sqlalchemy as sa
 from layernext.errors import LayerNextError
 from layernext.stack.store.clock import now_text, text_of
 from layernext.stack.store.database import Database
+from layernext.stack.store.outages import DatabaseUnavailable
 from layernext.stack.store.schema import setting
 
 HOLD_PREFIX = "object_hold:"
 HOLD_SECONDS = 900.0
 """A hold that was not renewed for so long is that of a backup that died."""
 RENEWAL_SECONDS = 60.0
+ATTEMPTS = 10
 
 _is_hold = setting.c.name.startswith(HOLD_PREFIX, autoescape=True)
 
@@ -48,7 +50,7 @@ def hold_objects(database: Database, name: str) -> Iterator[None]:
             with suppress(sa.exc.SQLAlchemyError, LayerNextError):
                 _place(database, name)
 
-    _place(database, name)
+    _place_soon(database, name)
     thread = threading.Thread(target=renew, name="object-hold", daemon=True)
     thread.start()
     try:
@@ -56,7 +58,20 @@ def hold_objects(database: Database, name: str) -> Iterator[None]:
     finally:
         ended.set()
         thread.join()
-        _release(database, name)
+        with suppress(LayerNextError):  # otherwise it ends by itself
+            _release(database, name)
+
+
+def _place_soon(database: Database, name: str) -> None:
+    """Place a hold on a database that may be busy: each attempt waits for seconds by itself."""
+    for attempt in range(ATTEMPTS):
+        try:
+            _place(database, name)
+        except DatabaseUnavailable:  # noqa: PERF203 - a transaction costs more
+            if attempt == ATTEMPTS - 1:
+                raise
+        else:
+            return
 
 
 def _place(database: Database, name: str) -> None:
