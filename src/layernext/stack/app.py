@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import cast
 
-import msgspec
 import uvicorn
 from litestar.datastructures import State
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -125,7 +124,7 @@ def create_app(store: Store, settings: Settings) -> StackApplication:
         logging_config=None,
         debug=False,
     )
-    app.state["openapi"] = msgspec.json.encode(openapi.describe(app.routes))
+    app.state["description"] = openapi.make_description(app.routes)
     return app
 
 

@@ -33,11 +33,23 @@ MAX_QUERY_FIELDS = 1_100
 """Enough to name a thousand runs."""
 
 
-async def read_message(request: Call, kind: type[Message]) -> Message:
-    """The request's JSON body as a message; see `decode_message`."""
-    async with received(request, MAX_MESSAGE_BYTES) as body:
-        with body.content(MAX_MESSAGE_BYTES) as content:
-            return decode_message(content, kind)
+async def read_message(
+    request: Call, kind: type[Message], *, limit: int = MAX_MESSAGE_BYTES
+) -> Message:
+    """The request's JSON body as a message; see `decode_message`.
+
+    Args:
+        request: the request.
+        kind: of the message.
+        limit: largest body in bytes, both as it is sent and decompressed.
+    """
+    async with received(request, limit) as body:
+
+        def decode() -> Message:
+            with body.content(limit) as content:
+                return decode_message(content, kind)
+
+        return decode() if body.is_small else await services_of(request).decode(decode)
 
 
 def decode_message(content: Content, kind: type[Message]) -> Message:
