@@ -17,6 +17,7 @@ import zstandard
 from tests.integration.stack.server import Server, serving
 
 BODY_BYTES = (16 << 20) - 4096
+MESSAGE_BYTES = 3 << 20
 HANG_SECONDS = 2.0
 """An answer that takes longer may have been held up; one that takes less is fast enough, whatever
 else the machine does."""
@@ -115,43 +116,47 @@ def test_compressed(server: Server, path: str, kind: str, encoding: str) -> None
     assert status in {400, 413, 422}
 
 
-def filled(schema: dict[str, Any], document: dict[str, Any], budget: int, depth: int = 0) -> Any:
-    """A value of a schema that is about `budget` bytes of JSON, most of it in its first list."""
-    if "$ref" in schema:
-        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
-    for key in ("anyOf", "oneOf", "allOf"):
-        if key in schema:
-            return filled(schema[key][0], document, budget, depth)
-    if "enum" in schema:
-        return schema["enum"][0]
-    kind = schema.get("type")
-    if kind == "array":
-        items = schema.get("items") or {}
-        size = len(msgspec.json.encode(filled(items, document, 0, depth + 1))) + 1
-        count = budget // size
+class Filler:
+    """Makes values of schemas, the first list in which takes up a budget of bytes."""
+
+    def __init__(self, document: dict[str, Any], budget: int) -> None:
+        self._schemas = document["components"]["schemas"]
+        self._budget = budget
+
+    def fill(self, schema: dict[str, Any]) -> Any:
+        """A value of a schema."""
+        while "$ref" in schema or "anyOf" in schema:
+            name = schema.get("$ref", "").rpartition("/")[2]
+            schema = self._schemas[name] if name else schema["anyOf"][0]
+        if "enum" in schema:
+            return schema["enum"][0]
+        match schema.get("type"):
+            case "array":
+                return self._list(schema.get("items") or {"type": "string"})
+            case "object" if "properties" in schema:
+                return {name: self.fill(inner) for name, inner in schema["properties"].items()}
+            case "object":
+                values = schema.get("additionalProperties")
+                names = self._list({"type": "string"})
+                return dict.fromkeys(names, self.fill(values if isinstance(values, dict) else {}))
+        samples = {"string": "a", "integer": 1, "number": 0.5, "boolean": False}
+        return samples.get(str(schema.get("type")))
+
+    def _list(self, items: dict[str, Any]) -> list[Any]:
+        budget, self._budget = self._budget, 0
         if items.get("type") == "string":
-            return [f"name {number:012}" for number in range(budget // 20)]
-        return [filled(items, document, 0, depth + 1)] * count
-    if kind == "object" and "properties" in schema:
-        names = list(schema["properties"])
-        value = {}
-        for name in names:
-            inner = filled(schema["properties"][name], document, budget, depth + 1)
-            if isinstance(inner, (list, dict)) and len(inner) > 10:
-                budget = 0
-            value[name] = inner
-        return value
-    if kind == "object":
-        values = schema.get("additionalProperties")
-        values = values if isinstance(values, dict) else {}
-        inner = filled(values, document, 0, depth + 1)
-        size = len(msgspec.json.encode(inner)) + 22
-        return {f"name {number:012}": inner for number in range(budget // size)}
-    return {"string": "a", "integer": 1, "number": 0.5, "boolean": True}.get(str(kind))
+            return [f"name {number:012}" for number in range(budget // 22)]
+        value = self.fill(items)
+        return [value] * (budget // (len(msgspec.json.encode(value)) + 1))
+
+
+STORED_BYTES = 100_000
+"""For routes that store what they are sent, which takes longer than to read it."""
+STORING = {"/datalake/api/client/system/label/references"}
 
 
 def test_largest_messages(server: Server) -> None:
-    """Every route that takes a message, with as much in its lists as fits."""
+    """Every route that takes a message, with much in its lists."""
     document = httpx.get(f"{server.url}/api/openapi.json").json()
     count = 0
     for path, methods in document["paths"].items():
@@ -159,17 +164,12 @@ def test_largest_messages(server: Server) -> None:
             media = described.get("requestBody", {}).get("content", {}).get("application/json")
             if media is None or "security" not in described:
                 continue
-            body = msgspec.json.encode(filled(media["schema"], document, BODY_BYTES * 9 // 10))
-            if len(body) < 1 << 20:
-                continue  # it has no list; the other tests send it what is large
+            budget = STORED_BYTES if path in STORING else MESSAGE_BYTES
+            body = msgspec.json.encode(Filler(document, budget).fill(media["schema"]))
             url = path.replace("{", "").replace("}", "")
-            try:
-                _, watch = ask(server, method.upper(), url, content=body, auth=server.auth)
-                print(f"{method} {url} {len(body)} {watch.duration:.2f} {watch.longest_wait:.2f}")
-            except AssertionError as error:
-                print("FAIL", str(error)[:300])
-            count += 1
-    assert count > 10
+            ask(server, method.upper(), url, content=body, auth=server.auth)
+            count += len(body) > budget // 2
+    assert count > 20
 
 
 def test_api_docs(server: Server) -> None:

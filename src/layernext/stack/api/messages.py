@@ -29,6 +29,9 @@ _IMAGE_ID = re.compile(r"0{8}[0-9a-f]{16}")
 MAX_MESSAGE_BYTES = 16 << 20
 """Of a body that is no bulk data. The largest are names of many labels."""
 
+MAX_QUESTION_BYTES = 1 << 20
+"""Of a body that says what to look for, and lists nothing."""
+
 MAX_QUERY_FIELDS = 1_100
 """Enough to name a thousand runs."""
 
