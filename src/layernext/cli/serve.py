@@ -50,6 +50,17 @@ def serve(
     port: Annotated[
         int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")
     ] = DEFAULT_PORT,
+    public_url: Annotated[
+        str | None,
+        typer.Option(
+            "--public-url",
+            envvar="LAYERNEXT_PUBLIC_URL",
+            show_envvar=True,
+            metavar="URL",
+            help="How clients reach the stack, such as https://stack.example.org; links begin with it."
+            " By default they begin with what the request's Host header says.",
+        ),
+    ] = None,
     database: DatabaseUrl = None,
     objects: Annotated[
         str | None,
@@ -113,6 +124,7 @@ def serve(
         data=data,
         host=host,
         port=port,
+        public_url=public_url or None,
         database=database,
         objects=objects,
         objects_options={"endpoint": objects_endpoint} if objects_endpoint else {},
@@ -125,7 +137,7 @@ def serve(
     # Before a key is made and shown that nobody could use here.
     check_address(host, port)
     store, first = app.open_stack(settings)
-    url = f"http://{_reachable(host)}:{port}"
+    url = (public_url or f"http://{_reachable(host)}:{port}").rstrip("/")
     if first is not None:
         show_key(first, url, as_json=as_json)
     if not _is_loopback(host):
@@ -134,7 +146,9 @@ def serve(
             " put a proxy with TLS in front of it"
         )
     is_server = database is not None and not database.startswith("sqlite:")
-    say(f"LayerNext stack on {url}, data in {'PostgreSQL' if is_server else database or data}")
+    listening = f" (listening on {host}:{port})" if public_url else ""
+    where = "PostgreSQL" if is_server else database or data
+    say(f"LayerNext stack on {url}{listening}, data in {where}")
     if not published_only:
         say(f"Pages: {url}/ (sign in with an API key and its secret)")
     say(f"API description: {url}/api/docs")
