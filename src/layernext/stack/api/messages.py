@@ -24,7 +24,7 @@ Call: TypeAlias = Request[Any, Key, Any]
 Message = TypeVar("Message")
 Query = TypeVar("Query", bound=Struct)
 
-_IMAGE_ID = re.compile(r"0{8}[0-9a-f]{16}")
+_IMAGE_ID = re.compile(r"0{8}[0-7][0-9a-f]{15}")
 
 MAX_MESSAGE_BYTES = 16 << 20
 """Of a body that is no bulk data. The largest are names of many labels."""
@@ -146,7 +146,10 @@ def check_name(name: Any, where: str, what: str) -> None:
 
 
 def is_image_id(text: str) -> bool:
-    """Whether this can be the id of an image: its row's number, 24 hexadecimal digits long."""
+    """Whether this can be the id of an image: its row's number, 24 hexadecimal digits long.
+
+    A row's number has 63 bits.
+    """
     return bool(_IMAGE_ID.fullmatch(text))
 
 
