@@ -262,31 +262,31 @@ class Database:
                 yield connection
 
     @contextmanager
-    def limit(self, connection: sa.Connection, seconds: float) -> Iterator[None]:
-        """End statements that take longer.
+    def limit(self, connection: sa.Connection, seconds: float) -> Iterator[Deadline]:
+        """Bound the time of a block: of all its statements together, and of work that asks in between.
 
         Raises:
-            InvalidRequest: one did.
+            InvalidRequest: it took longer.
         """
-        text = f"the query takes longer than {seconds:g} s on this stack; ask for less"
+        deadline = Deadline(seconds)
         file = connection.connection.driver_connection
-        if self.is_sqlite:
-            assert isinstance(file, sqlite3.Connection)  # noqa: S101 - the engine is SQLite's
-            deadline = time.monotonic() + seconds
-            file.set_progress_handler(lambda: time.monotonic() > deadline, STEPS_BETWEEN_LOOKS)
-        else:
-            statement = sa.text(f"SET LOCAL statement_timeout = {int(seconds * 1000)}")
-            connection.execute(statement)
+        set_timeout = _TimeoutOfStatements(deadline, is_sqlite=self.is_sqlite)
+        if isinstance(file, sqlite3.Connection):
+            file.set_progress_handler(lambda: deadline.remaining < 0, STEPS_BETWEEN_LOOKS)
+        sa.event.listen(connection, "before_cursor_execute", set_timeout)
         try:
-            yield
+            yield deadline
         except OperationalError as error:
             is_late = "interrupted" in str(error.orig) or sqlstate(error) == "57014"
             if is_late:
-                raise InvalidRequest(text, status=422) from error
+                raise deadline.error() from error
             raise
         finally:
+            sa.event.remove(connection, "before_cursor_execute", set_timeout)
             if isinstance(file, sqlite3.Connection):
                 file.set_progress_handler(None, 0)
+        if not self.is_sqlite:
+            connection.execute(sa.text("SET LOCAL statement_timeout = DEFAULT"))
 
     def hold_places(self, connection: sa.Connection) -> None:
         """Until the transaction ends no image is claimed by another collection.
@@ -339,3 +339,52 @@ class Database:
         # A stream that ends after its store would leave its connection to the garbage collector.
         if self._is_closed:
             record.invalidate()
+
+
+class Deadline:
+    """When a block of work has to be done.
+
+    Args:
+        seconds: from now.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    @property
+    def remaining(self) -> float:
+        """Seconds; negative once the time is over."""
+        return self._end - time.monotonic()
+
+    def check(self) -> None:
+        """Go on, if there is time.
+
+        Raises:
+            InvalidRequest: there is none.
+        """
+        if self.remaining < 0:
+            raise self.error()
+
+    def error(self) -> InvalidRequest:
+        """What is said once the time is over."""
+        return InvalidRequest(
+            f"the query takes longer than {self._seconds:g} s on this stack; ask for less",
+            status=422,
+        )
+
+
+class _TimeoutOfStatements:
+    """Gives each statement what is left of the time; PostgreSQL is told again when that is much less."""
+
+    def __init__(self, deadline: Deadline, *, is_sqlite: bool) -> None:
+        self._deadline, self._is_sqlite = deadline, is_sqlite
+        self._set: float | None = None
+
+    def __call__(self, connection: sa.Connection, *_: object) -> None:
+        self._deadline.check()
+        remaining = self._deadline.remaining
+        if not self._is_sqlite and (self._set is None or remaining < 0.9 * self._set):
+            self._set = remaining  # first, because this is called for the next statement, too
+            milliseconds = max(1, int(remaining * 1000))
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds}")
