@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from layernext import __version__
 from layernext.stack.api.docs_page import render_body, render_page
+from layernext.stack.api.documents import Document, make_document
 from layernext.stack.api.error_map import JSON, ErrorEnvelope
 from layernext.stack.api.messages import Call
 from layernext.stack.api.operation import Operation, Parameter, operation
@@ -196,6 +197,31 @@ def _key(kind: Any) -> str:
     return repr(kind)
 
 
+class Description(Struct, frozen=True):
+    """What a stack says of itself; built once, before it serves.
+
+    Attributes:
+        document: for programs.
+        body: for people, as HTML, without the frame of a page.
+        page: for people, where there are no other pages.
+    """
+
+    document: Document
+    body: str
+    page: Document
+
+
+def make_description(routes: Iterable[BaseRoute]) -> Description:
+    """Describe an application's routes."""
+    described = describe(routes)
+    body = render_body(described, OPENAPI_PATH)
+    return Description(
+        document=make_document(msgspec.json.encode(described), JSON),
+        body=body,
+        page=make_document(render_page(described, body).encode(), "text/html"),
+    )
+
+
 @operation(
     "GET",
     OPENAPI_PATH,
@@ -205,7 +231,8 @@ def _key(kind: Any) -> str:
 )
 async def document(request: Call) -> Response[bytes]:
     """The OpenAPI document of this stack."""
-    return Response(request.app.state["openapi"], media_type=JSON)
+    description: Description = request.app.state["description"]
+    return description.document.answer(request, {"Cache-Control": "no-cache"})
 
 
 @operation(
@@ -215,13 +242,13 @@ async def document(request: Call) -> Response[bytes]:
 )
 async def page(request: Call) -> Response[bytes]:
     """A page that needs no network and no script."""
-    described = msgspec.json.decode(request.app.state["openapi"])
+    description: Description = request.app.state["description"]
     show: ShowDocs | None = request.app.state["show_docs"]
     if show is not None:
-        return await show(request, render_body(described, OPENAPI_PATH))
-    content = render_page(described, OPENAPI_PATH)
-    policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-    return Response(content.encode(), media_type="text/html", headers=policy)
+        return await show(request, description.body)
+    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    headers = {"Cache-Control": "no-cache", "Content-Security-Policy": policy}
+    return description.page.answer(request, headers)
 
 
 ROUTES = [document, page]

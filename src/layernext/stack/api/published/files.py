@@ -211,12 +211,16 @@ async def open_files(request: Call) -> Response[bytes]:
     wanted = await read_message(request, OpenFilesRequest)
     name = wanted.collection_name.rstrip("/")
     check_name(name, "collectionName", "a collection")
-    for number, file_name in enumerate(wanted.object_key_list):
-        check_name(file_name, f"objectKeyList[{number}]", "a file")
+    services = services_of(request)
+
+    def check_file_names() -> None:
+        for number, file_name in enumerate(wanted.object_key_list):
+            check_name(file_name, f"objectKeyList[{number}]", "a file")
+
+    await services.decode(check_file_names)
     prefix = _prefix(wanted.storage_prefix_path)
     if wanted.application_code is not None and wanted.application_code:
         check_name(wanted.application_code, "applicationCode", "an application code")
-    services = services_of(request)
     # `file_upload` of the published clients sends an empty text for no metadata.
     fields = check_fields(wanted.meta_data_object or {}, "metaDataObject")
     await services.call(services.check_metadata, [fields])

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from layernext.errors import DataError, NotFound, Problem
 from layernext.stack.api.messages import (
+    MAX_QUESTION_BYTES,
     Call,
     answer,
     find_collection,
@@ -290,7 +291,8 @@ async def trash(request: Call) -> Response[bytes]:
 )
 async def item_details(request: Call) -> Response[bytes]:
     """Fields of a file, found by its unique name; `isSuccess` is false if there is none."""
-    wanted, services = await read_message(request, ItemDetailsRequest), services_of(request)
+    wanted = await read_message(request, ItemDetailsRequest, limit=MAX_QUESTION_BYTES)
+    services = services_of(request)
     item = await services.call(services.store.items.find, wanted.unique_file_name)
     if item is None:
         text = f"there is no file {wanted.unique_file_name[:600]!r}"
@@ -410,7 +412,7 @@ async def _place(request: Call) -> int:
 
 
 async def _wanted(request: Call, place: int | None) -> tuple[ListRequest, ItemFilter]:
-    wanted = await read_message(request, ListRequest)
+    wanted = await read_message(request, ListRequest, limit=MAX_QUESTION_BYTES)
     chosen = _filter(wanted.filter_data, wanted.query, place, wanted.content_type)
     return wanted, replace(chosen, has_file=True)
 
