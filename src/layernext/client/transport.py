@@ -13,6 +13,7 @@ import os
 import platform
 import random
 import time
+import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -223,7 +224,9 @@ class Transport:
             StackError: the stack said no; one of its subclasses where one fits.
             DataError: the stack found the data wrong.
         """
-        fixed = dict(headers or {})
+        # The same in every attempt: the stack does the work once and repeats its answer. Sent with
+        # each method, as some GET requests of the published protocol change something, too.
+        fixed = {"Idempotency-Key": uuid.uuid4().hex, **(headers or {})}
         if json is not None:
             content = msgspec.json.encode(json)
             fixed["Content-Type"] = "application/json"

@@ -71,6 +71,7 @@ class Database:
         self.url = url
         self._reads_only = reads_only
         self._write_lock = threading.Lock()
+        self._joined = threading.local()
         self._engines: list[sa.Engine] = []
         self.is_sqlite = url.startswith("sqlite:")
         try:
@@ -192,11 +193,17 @@ class Database:
     def write(self) -> Iterator[sa.Connection]:
         """A transaction that writes; committed, durably, when the block ends well.
 
+        Within `write_joined` it is a part of that transaction, undone alone if the block raises.
+
         Raises:
             StorageFull: there is no room for it; nothing was changed.
         """
+        joined = self._joined_connection()
         with _no_room_explained():
-            if self.is_sqlite:
+            if joined is not None:
+                with joined.begin_nested():
+                    yield joined
+            elif self.is_sqlite:
                 with self._write_lock, self.writer.begin() as connection:
                     yield connection
             else:
@@ -215,9 +222,31 @@ class Database:
                 time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - no secret
         raise AssertionError  # the loop returns or raises
 
+    def write_joined(self, work: Callable[[sa.Connection], Answer]) -> Answer:
+        """As `write_again`; what this thread reads and writes meanwhile is in the same transaction.
+
+        Streams are not: they see what was committed before.
+        """
+
+        def joined(connection: sa.Connection) -> Answer:
+            self._joined.connection = connection
+            try:
+                return work(connection)
+            finally:
+                self._joined.connection = None
+
+        return self.write_again(joined)
+
+    def _joined_connection(self) -> sa.Connection | None:
+        return getattr(self._joined, "connection", None)
+
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A transaction that only reads, on one consistent state of the data."""
+        joined = self._joined_connection()
+        if joined is not None:
+            yield joined
+            return
         with self.reader.connect() as connection, connection.begin():
             yield connection
 
