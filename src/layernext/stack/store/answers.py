@@ -106,7 +106,8 @@ class RecordedAnswers:
                 created_at=now_text(),
             )
             # PostgreSQL waits here for another attempt's transaction; SQLite has one writer anyway.
-            if not connection.execute(claim.on_conflict_do_nothing()).rowcount:
+            claim = claim.on_conflict_do_nothing().returning(recorded_answer.c.call_id)
+            if connection.execute(claim).first() is None:
                 earlier = _find(connection, call)
                 if earlier is not None:
                     return earlier
