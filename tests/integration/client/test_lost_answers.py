@@ -79,7 +79,9 @@ class Scene:
         for number in range(2):
             buffer = io.BytesIO()
             shade = uuid.uuid4().bytes
-            Image.new("RGB", (64, 48), (shade[0], shade[1], number)).save(buffer, "PNG")
+            Image.new("RGB", (64, 48), (shade[0], shade[1], number)).save(
+                buffer, "PNG", compress_level=0
+            )
             (path / f"{number}.png").write_bytes(buffer.getvalue())
         return path
 
@@ -444,7 +446,9 @@ def rows_at_rest(stack: StackProcess, client: LayerNextClient) -> dict[str, int]
     with closing(sqlite3.connect(stack.folder / "stack.sqlite3")) as database:
         tables = [name for (name,) in database.execute(TABLES)]
         return {
-            table: database.execute(f'SELECT count(*) FROM "{table}"').fetchone()[0]
+            table: database.execute(
+                f'SELECT count(*) FROM "{table}" WHERE {COUNTED.get(table, "true")}'
+            ).fetchone()[0]
             for table in tables
         }
 
@@ -455,8 +459,8 @@ WHERE type = 'table' AND name NOT IN ('recorded_answer', 'dropped_object', 'run_
 """
 """But for what is recorded to repeat it, and what housekeeping deletes when it gets to it."""
 
-WHERE = {"job": f"kind != '{LOOK_JOB}'"}
-"""The stack queues these by itself, one for as many files as came in the meantime."""
+COUNTED = {"job": f"kind != '{LOOK_JOB}'"}
+"""The stack queues these by itself, one however many files came in the meantime."""
 
 
 def shape_of(result: Any) -> Any:

@@ -2,7 +2,7 @@
 
 A client sends an `Idempotency-Key` with each attempt at a call. The handler makes its change
 through `change`, which records the answer in the same transaction; the hook `replay` gives it again
-without calling the handler. docs/native-protocol.md has the rules for clients.
+without calling the handler. docs/protocol.md has the rules for clients.
 """
 
 from __future__ import annotations
