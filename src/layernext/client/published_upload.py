@@ -222,6 +222,7 @@ class _Session:
         self._annotations = 0
         self._acknowledged = array("Q")
         self._divided: dict[int, str] = {}
+        self._most_bytes = BATCH_BYTES
         self.batch_bytes = FIRST_BATCH_BYTES
         self.images = 0
         self.batches = 0
@@ -236,14 +237,17 @@ class _Session:
         """
         self._target.check(batch, self.images)
         self._labels.resolve(batch, self.images)
+        size = self.batch_bytes
         sessions: dict[str, list[ImageAnnotations]] = {} if batch else {self._id: []}
         for image in batch:
             session_id = self._divided.get(_number_of(image), self._id)
             sessions.setdefault(session_id, []).append(image)
         for session_id, images in sessions.items():
-            self._deliver(images, session_id, normalized)
+            self._deliver(images, session_id, normalized, size)
 
-    def _deliver(self, batch: list[ImageAnnotations], session_id: str, normalized: bool) -> None:
+    def _deliver(
+        self, batch: list[ImageAnnotations], session_id: str, normalized: bool, size: int
+    ) -> None:
         """Send images in one request; in two of half the size if that breaks again and again.
 
         The stack may have stored a batch whose answer did not come. The same batch in the same
@@ -268,8 +272,10 @@ class _Session:
             session_id = str(uuid.uuid4())
             self._divided.update((_number_of(image), session_id) for image in batch)
             middle = len(batch) // 2
-            self._deliver(batch[:middle], session_id, normalized)
-            self._deliver(batch[middle:], session_id, normalized)
+            # So large none comes again: with images that came before it could not be divided.
+            self._most_bytes = min(self._most_bytes, max(LEAST_BATCH_BYTES, size // 2))
+            self._deliver(batch[:middle], session_id, normalized, size // 2)
+            self._deliver(batch[middle:], session_id, normalized, size // 2)
             return
         except (StackUnavailable, RateLimited):
             if failures < ATTEMPTS_AT_SIZE:
@@ -278,7 +284,7 @@ class _Session:
             unmatched = self._post(path, content, normalized, None)
         self._count(batch, len(content), unmatched)
         if not failures:
-            self.batch_bytes = min(BATCH_BYTES, self.batch_bytes * 2)
+            self.batch_bytes = min(self._most_bytes, self.batch_bytes * 2)
 
     def _can_divide(self, batch: list[ImageAnnotations]) -> bool:
         numbers = {_number_of(image) for image in batch}
