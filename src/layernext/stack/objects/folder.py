@@ -160,7 +160,10 @@ class FolderStore:
             file = self._place(path).open("rb", buffering=0)
         except FileNotFoundError:
             raise NotFound("the file's content is not there", status=404) from None
-        return _pieces(file, start, stop)
+        pieces = _pieces(file, start, stop)
+        # From its first word on it closes the file, also when it is dropped before it was read.
+        next(pieces, b"")
+        return pieces
 
     def find(self, path: str) -> ObjectInfo | None:
         """See `ObjectStore`."""
@@ -300,6 +303,7 @@ def _flush_folder(folder: Path) -> None:
 
 def _pieces(file: object, start: int, stop: int | None) -> Iterator[bytes]:
     with file as opened:  # type: ignore[attr-defined]
+        yield b""
         opened.seek(start)
         left = None if stop is None else stop - start
         while left is None or left > 0:
