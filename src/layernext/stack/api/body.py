@@ -165,9 +165,12 @@ async def received(request: Request[Any, Any, Any], limit: int) -> AsyncIterator
     if announced.isdecimal() and int(announced[:20]) > limit:
         raise too_large(limit)
     pile = Pile()
+    request_hash = request.scope["state"].get("request_hash")
     try:
         async for chunk in chunks(request):
             full = pile.add(chunk)
+            if request_hash is not None:
+                request_hash.update(chunk)
             request.scope["state"]["received_bytes"] = pile.size
             if pile.size > limit:
                 raise too_large(limit)

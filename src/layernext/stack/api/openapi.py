@@ -20,6 +20,7 @@ from layernext.stack.api.documents import Document, make_document
 from layernext.stack.api.error_map import JSON, ErrorEnvelope
 from layernext.stack.api.messages import Call
 from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.replay import CALL_ID_HEADER
 from layernext.wire.native import NDJSON
 
 BINARY = "application/octet-stream"
@@ -29,6 +30,13 @@ DOCS_PATH = "/api/docs"
 ShowDocs: TypeAlias = Callable[[Call, str], Awaitable[Response[bytes]]]
 """Puts the page's text into the frame of the other pages."""
 
+_CALL_ID = Parameter(
+    CALL_ID_HEADER,
+    "A random id of the call, the same in each attempt at it. If the first answer got lost, the work "
+    "is not done again and the answer is repeated, with `Idempotency-Replayed: true`. Kept for a day.",
+    {"type": "string", "minLength": 1, "maxLength": 200},
+    "header",
+)
 _REF = "#/components/schemas/{name}"
 _PARAMETER_TYPE = re.compile(r"\{(\w+):\w+\}")
 _ATTRIBUTE = re.compile(r"^ {4}((?:\w+, )*\w+): (.*(?:\n {8}.*)*)", re.MULTILINE)
@@ -105,6 +113,8 @@ def _described(
         "responses": _responses(method, record, schema_of),
     }
     parameters = [*map(_parameter, record.path), *_query_parameters(record.query)]
+    if record.is_recorded:
+        parameters.append(_parameter(_CALL_ID))
     if parameters:
         described["parameters"] = parameters
     if record.body is bytes and record.is_binary:
@@ -142,7 +152,8 @@ def _responses(method: str, record: Operation, schema_of: dict[str, Any]) -> dic
     responses = {str(record.status): done}
     common = () if record.role is None else (400, 401, 403)
     failed = {JSON: {"schema": schema_of[_key(ErrorEnvelope)]}}
-    for status in sorted({*common, *record.errors}):
+    repeated = (409, 422) if record.is_recorded else ()
+    for status in sorted({*common, *repeated, *record.errors}):
         refused: dict[str, Any] = {"description": HTTPStatus(status).phrase, "headers": request_id}
         if method != "HEAD":
             refused["content"] = failed
