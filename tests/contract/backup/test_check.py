@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from layernext.stack.backup import Checked, check, repair
 from layernext.stack.objects import BucketStore, FolderStore, ObjectStore
 from layernext.stack.store import Database, FileUploadRequest, NamedObject, Store
-from layernext.stack.store.database import PAGE_BYTES
 from layernext.stack.store.dropped import drop
 from layernext.stack.store.schema import image
 from layernext.stack.store.schema_files import file_item
@@ -138,10 +137,11 @@ def test_a_damaged_database_is_named(tmp_path: Path) -> None:
     with database.read() as connection:
         root = "SELECT rootpage FROM sqlite_master WHERE name = 'label'"
         page = connection.exec_driver_sql(root).scalar_one()
+        page_bytes = connection.exec_driver_sql("PRAGMA page_size").scalar_one()
     database.close()
     with file.open("r+b") as raw:
-        raw.seek((page - 1) * PAGE_BYTES)
-        raw.write(b"\xff" * PAGE_BYTES)
+        raw.seek((page - 1) * page_bytes)
+        raw.write(b"\xff" * page_bytes)
     database = Database(f"sqlite:///{file}", migrates=False)
     try:
         assert checked(Parts(database, parts.objects)).database

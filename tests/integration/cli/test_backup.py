@@ -100,7 +100,10 @@ def test_a_damaged_backup_is_named(cli: CommandLine, data: Path) -> None:
             id="no database",
         ),
         pytest.param(
-            ["backups", "prune", "b", "--keep", "0"], 2, "0 is not in the range", id="keep none"
+            ["backups", "prune", "b", "--keep", "0"],
+            2,
+            "greater than or equal to 1",
+            id="keep none",
         ),
     ],
 )

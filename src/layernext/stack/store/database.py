@@ -99,6 +99,9 @@ class Database:
                 if migrates and not reads_only:
                     with self._changing_tables() as connection:
                         self.migrate(connection, "head")
+                elif not migrates:
+                    with self.reader.connect():
+                        pass  # it answers
                 self._turn.lock_seconds = sqlite.LOCK_SECONDS
         except alembic.util.CommandError as error:
             raise ConfigurationError(
