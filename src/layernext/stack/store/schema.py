@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from layernext.model import Geometry
@@ -126,6 +127,13 @@ image = Table(
     Column("updated_at", Text),
     Column("trashed_at", Text, index=True),
     UniqueConstraint("collection_id", "name", "bucket"),
+    # By it objects are told from those that nothing refers to; most images of many stacks have no file.
+    Index(
+        "ix_image_object_path",
+        "object_path",
+        sqlite_where=text("object_path IS NOT NULL"),
+        postgresql_where=text("object_path IS NOT NULL"),
+    ),
 )
 
 image_field = Table(

@@ -6,6 +6,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Iterator
+from datetime import datetime, timezone
 
 import msgspec
 from litestar import Response
@@ -151,9 +152,10 @@ def _store(
         )
         for name, file in fresh.items()
     }
+    written_at = datetime.now(timezone.utc)
     services.objects.put([(new[name].object_path, file.content) for name, file in fresh.items()])
     try:
-        result = store.store_bundle(upload_id, [file.entry.name for file in files], new)
+        result = store.store_bundle(upload_id, [file.entry.name for file in files], new, written_at)
     except LayerNextError:
         # Nothing refers to them; on a full disk they would keep it full. After any other error, such as
         # a connection that was lost at the commit, rows may refer to them.
