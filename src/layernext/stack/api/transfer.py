@@ -15,6 +15,7 @@ from layernext.stack.api.body import chunks
 from layernext.stack.api.error_map import JSON
 from layernext.stack.api.messages import Call, read_path
 from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.presence import check_object
 from layernext.stack.api.sending import Sender
 from layernext.stack.api.services import Services, services_of
 from layernext.stack.api.signed import (
@@ -193,6 +194,7 @@ async def _answer_file(request: Call) -> Response[Any]:
     file = await services.call(lambda: files.find(image_id, with_frozen=True))
     if file is None:
         raise NotFound("the file is not there any more", status=404)
+    await services.write(check_object, services, file)
     return FileAnswer(services, file, request)
 
 

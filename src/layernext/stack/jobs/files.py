@@ -28,26 +28,31 @@ def look_handler(files: Files, objects: ObjectStore) -> Handler:
         while pending := files.list_pending(last, FILES_AT_ONCE):
             results: dict[int, tuple[FileRow, LookResult]] = {}
             announced = files.list_announced(pending)
+            missing: list[FileRow] = []
             for file in pending:
                 context.progress(0.0)
                 said = announced.get(file.image_id, Announced())
-                results[file.image_id] = (file, _look(file, said, objects, context))
+                result = _look(file, said, objects, context)
+                if result is None:
+                    missing.append(file)
+                else:
+                    results[file.image_id] = (file, result)
             files.set_look(results)
+            files.set_missing(missing, is_missing=True)
             last = pending[-1].image_id
 
     return handle
 
 
-def _look(file: FileRow, said: Announced, objects: ObjectStore, context: JobContext) -> LookResult:
+def _look(
+    file: FileRow, said: Announced, objects: ObjectStore, context: JobContext
+) -> LookResult | None:
+    """What is in a file; None if its object was lost."""
     try:
         with _local(file, said, objects) as (path, checksum, damage):
             found = look_into(path, file.kind, lambda: context.progress(0.0))
     except NotFound:
-        return LookResult(
-            checksum=file.checksum or "",
-            content_type="application/octet-stream",
-            failure="its content is not in the store of objects",
-        )
+        return None
     thumbnail_path = None
     if found.thumbnail is not None:
         thumbnail_path = f"{file.object_path}.webp"
@@ -72,18 +77,19 @@ def _local(
     """The object as a local file, its SHA-256, and how it differs from what was sent."""
     path = objects.local_path(file.object_path)
     if path is not None and file.checksum is not None:
-        if not path.exists():
+        info = objects.find(file.object_path)
+        if info is None or info.size != file.size:
             raise NotFound("the file's content is not there", status=404)
         yield path, file.checksum, None  # the stack took its bytes, and compared them then
         return
     digest = _Digest(file, said)
     if path is not None:
-        for piece in objects.read(file.object_path):
+        for piece in objects.read(file.object_path, size=file.size):
             digest.update(piece)
         yield path, digest.checksum, digest.damage()
         return
     with tempfile.NamedTemporaryFile() as copy:
-        for piece in objects.read(file.object_path):
+        for piece in objects.read(file.object_path, size=file.size):
             digest.update(piece)
             copy.write(piece)
         copy.flush()

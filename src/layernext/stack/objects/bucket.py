@@ -13,8 +13,10 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +30,12 @@ PIECE_BYTES = 1 << 20
 WRITE_BYTES = 10 << 20
 """Of each part that an object is put together from; S3 wants 5 MiB at least."""
 
-MAX_PUTS = 16
+LIST_PAGE = 1_000
+"""Objects that a store lists in one answer."""
+
+ASKED_AT_ONCE = 32
+ASKED_PER_PAGE = 200
+"""About as long as it takes to list a page, so many single objects are asked about, `ASKED_AT_ONCE` at a time."""
 _PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _HANDLE = re.compile(r"[0-9a-f]{32}")
 
@@ -170,11 +177,15 @@ class BucketStore:
                 with suppress(FileNotFoundError):
                     obstore.delete(self._store, entry["path"])
 
-    def read(self, path: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+    def read(
+        self, path: str, start: int = 0, stop: int | None = None, *, size: int | None = None
+    ) -> Iterator[bytes]:
         """See `ObjectStore`."""
-        return self._stream(self._place(path), start, stop)
+        return self._stream(self._place(path), start, stop, size=size)
 
-    def _stream(self, place: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+    def _stream(
+        self, place: str, start: int = 0, stop: int | None = None, *, size: int | None = None
+    ) -> Iterator[bytes]:
         if stop is not None and stop <= start:
             return iter(())
         options: Any = {}
@@ -184,6 +195,8 @@ class BucketStore:
             options = {"range": {"offset": start}}
         with _explained():
             found = obstore.get(self._store, place, options=options)
+        if size is not None and found.meta["size"] != size:
+            raise NotFound("the file's content is damaged: it has another size", status=404)
         return (bytes(piece) for piece in found.stream(min_chunk_size=PIECE_BYTES))
 
     def find(self, path: str) -> ObjectInfo | None:
@@ -192,6 +205,33 @@ class BucketStore:
             entry = obstore.head(self._store, self._place(path))
             return ObjectInfo(path, entry["size"], entry["last_modified"])
         return None
+
+    def sizes(self, paths: Sequence[str]) -> dict[str, int]:
+        """See `ObjectStore`. Many objects of a folder are listed: a page of a list costs as a request for one."""
+        sizes: dict[str, int] = {}
+        folders: dict[str, set[str]] = {}
+        for path in paths:
+            folders.setdefault(path.rpartition("/")[0], set()).add(path)
+        left: list[str] = []
+        for folder, asked in folders.items():
+            pages = len(asked) // ASKED_PER_PAGE
+            if folder and pages:
+                sizes |= self._list_sizes(folder, asked, pages)
+            left += [path for path in asked if path not in sizes]
+        with ThreadPoolExecutor(min(ASKED_AT_ONCE, len(left)) or 1) as threads:
+            infos = threads.map(self.find, left)
+            return sizes | {info.path: info.size for info in infos if info is not None}
+
+    def _list_sizes(self, folder: str, asked: set[str], pages: int) -> dict[str, int]:
+        sizes: dict[str, int] = {}
+        with _explained():
+            listed = obstore.list(self._store, f"files/{folder}", chunk_size=LIST_PAGE)
+            for page in islice(listed, pages):
+                for entry in page:
+                    path = entry["path"].removeprefix("files/")
+                    if path in asked:
+                        sizes[path] = entry["size"]
+        return sizes
 
     def list_objects(self) -> Iterator[ObjectInfo]:
         """See `ObjectStore`."""

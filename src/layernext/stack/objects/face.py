@@ -136,15 +136,20 @@ class ObjectStore(Protocol):
     def drop_upload(self, path: str, handle: str) -> None:
         """Forget the parts of an upload; no error if there are none."""
 
-    def read(self, path: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+    def read(
+        self, path: str, start: int = 0, stop: int | None = None, *, size: int | None = None
+    ) -> Iterator[bytes]:
         """The bytes from `start` up to `stop`, in pieces of about a megabyte.
 
         Raises:
-            NotFound: there is no such object.
+            NotFound: there is no such object, or it does not have this `size`; raised by the call itself.
         """
 
     def find(self, path: str) -> ObjectInfo | None:
         """What the store knows about an object; None if it does not have it."""
+
+    def sizes(self, paths: Sequence[str]) -> dict[str, int]:
+        """The sizes in bytes of those of some objects that there are; for many at a time."""
 
     def list_objects(self) -> Iterator[ObjectInfo]:
         """Every object, in no particular order, without holding all of them in memory.

@@ -162,12 +162,17 @@ class FolderStore:
         else:
             folder.unlink(missing_ok=True)
 
-    def read(self, path: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+    def read(
+        self, path: str, start: int = 0, stop: int | None = None, *, size: int | None = None
+    ) -> Iterator[bytes]:
         """See `ObjectStore`."""
         try:
             file = self._place(path).open("rb", buffering=0)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise NotFound("the file's content is not there", status=404) from None
+        if size is not None and os.fstat(file.fileno()).st_size != size:
+            file.close()
+            raise NotFound("the file's content is damaged: it has another size", status=404)
         return _pieces(file, start, stop)
 
     def find(self, path: str) -> ObjectInfo | None:
@@ -177,6 +182,11 @@ class FolderStore:
         except (FileNotFoundError, NotADirectoryError):
             return None
         return _info(path, status) if stat.S_ISREG(status.st_mode) else None
+
+    def sizes(self, paths: Sequence[str]) -> dict[str, int]:
+        """See `ObjectStore`."""
+        infos = (self.find(path) for path in paths)
+        return {info.path: info.size for info in infos if info is not None}
 
     def list_objects(self) -> Iterator[ObjectInfo]:
         """See `ObjectStore`."""

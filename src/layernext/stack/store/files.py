@@ -30,7 +30,6 @@ from layernext.stack.store.schema import collection, image
 from layernext.stack.store.schema_datasets import version_item
 from layernext.stack.store.schema_files import file_item, file_part, file_upload
 from layernext.stack.store.storable import is_storable
-from layernext.wire.files import KnownFile
 
 QUIET_SECONDS = 24 * 3600
 """An unfinished upload that got nothing for this long counts as a failed job."""
@@ -149,6 +148,7 @@ class Files:
                     image.c.name == name,
                     image.c.bucket == "",
                     image.c.has_file,
+                    image.c.state != "missing",
                     image.c.trashed_at.is_(None),
                 )
             ).one_or_none()
@@ -223,31 +223,56 @@ class Files:
         with self._database.read() as connection:
             return connection.execute(chosen).scalar_one_or_none()
 
-    def known(self, upload_id: str, names: Sequence[str]) -> list[KnownFile]:
-        """Which of some names the collection of an upload has a file of.
-
-        Those belong to the upload from then on, as after E13.
+    def find_known(self, upload_id: str, names: Sequence[str]) -> list[FileRow]:
+        """The files of these names that the collection of an upload has, missing ones too.
 
         Raises:
             NotFound: there is no such upload.
         """
         usable = [name for name in names if is_storable(name)]
         chosen = (
-            sa.select(image.c.id, image.c.name, image.c.size, image.c.checksum)
-            .where(image.c.name.in_(usable), image.c.bucket == "", image.c.has_file)
+            files_query()
+            .where(image.c.name.in_(usable), image.c.bucket == "")
             .where(image.c.trashed_at.is_(None))
             .order_by(image.c.id)
         )
         with self._database.read() as connection:
             upload = _upload(connection, upload_id)
-            mine = chosen.where(image.c.collection_id == upload.collection_id)
-            rows = connection.execute(mine).all()
-        if rows:
-            there = {row.name: row.id for row in rows}
+            its = chosen.where(image.c.collection_id == upload.collection_id)
+            return [file_row(row) for row in connection.execute(its)]
+
+    def note_known(self, upload_id: str, files: Sequence[FileRow]) -> None:
+        """Note that files of a collection belong to an upload, too, as after E13."""
+        if files:
+            image_ids = {file.name: file.image_id for file in files}
             self._database.write_again(
-                lambda connection: self._note_items(connection, upload.id, there)
+                lambda connection: self._note_items(
+                    connection, _upload(connection, upload_id).id, image_ids
+                )
             )
-        return [KnownFile(row.name, row.size, row.checksum) for row in rows]
+
+    def set_missing(self, files: Sequence[FileRow], *, is_missing: bool) -> None:
+        """Note that the objects of files are missing, or there again; then the stack looks into them again.
+
+        Not for files that were replaced or removed meanwhile.
+        """
+        if not files:
+            return
+        state: Any = {"state": "pending", "failure": None}
+        if is_missing:
+            state = {"state": "missing", "failure": "its content is missing; upload the file again"}
+        mine = (image.c.id == sa.bindparam("lost")) & (
+            image.c.object_path == sa.bindparam("lost_path")
+        )
+        values = [
+            {"lost": file.image_id, "lost_path": file.object_path}
+            for file in sorted(files, key=lambda file: file.image_id)
+        ]
+        self._database.write_again(
+            lambda connection: connection.execute(
+                sa.update(image).where(mine).values(state), values
+            )
+        )
 
     def store_bundle(
         self,
@@ -465,6 +490,9 @@ class Files:
             (stored,) = self._store(connection, item.collection_id, [new])
             done = sa.update(file_item).where(mine)
             connection.execute(done.values(image_id=stored.image_id))
+            if stored.expected is not None:
+                claim = sa.update(file_item).where(mine, file_item.c.checksum.is_(None))
+                connection.execute(claim.values(checksum=stored.expected))
             kept = parts if stored.is_new else ()
             announced.keep(self._database, connection, item.row_id, kept)
             if not stored.is_new:
@@ -571,7 +599,12 @@ class Files:
             old = there[row.id]
             is_same = (old.checksum, old.size) == (file.checksum, file.size)
             is_frozen = row.id in frozen and not is_same
-            if row.id in taken or (old.has_file and old.trashed_at is None) or is_frozen:
+            is_lost = old.has_file and old.trashed_at is None and old.state == "missing"
+            # If one of the checksums is not known yet, the look into the file compares.
+            is_lost &= old.size == file.size
+            is_lost &= is_same or old.checksum is None or file.checksum is None
+            is_stored = old.has_file and old.trashed_at is None and not is_lost
+            if row.id in taken or is_stored or is_frozen:
                 if conflicts and not is_same:
                     where = "the trash, and in a dataset version" if is_frozen else "the collection"
                     raise Conflict(
@@ -580,10 +613,14 @@ class Files:
                 stored.append(StoredFile(row.id, is_new=False, checksum=old.checksum))
                 continue
             taken.add(row.id)
-            # Of a file that was in the trash.
+            # Of a file that was in the trash, or lost.
             replaced += [path for path in (old.object_path, old.thumbnail_path) if path]
-            stored.append(StoredFile(row.id, is_new=True, checksum=file.checksum))
-            wanted[row.id] = file.fields
+            expected = old.checksum if is_lost and file.checksum is None else None
+            stored.append(
+                StoredFile(row.id, is_new=True, checksum=file.checksum, expected=expected)
+            )
+            if not is_lost:
+                wanted[row.id] = file.fields
             path = old.storage_path or f"{folder}/{file.name}"
             owners[path] = (row.id, collection_id)
             values.append(
@@ -735,11 +772,13 @@ class StoredFile(Struct, frozen=True):
         image_id: its image.
         is_new: False if a file of this name was there.
         checksum: of the file that is there now.
+        expected: what the look has to find, of a file that takes the place of a lost one.
     """
 
     image_id: int
     is_new: bool
     checksum: str | None
+    expected: str | None = None
 
 
 def object_path(place_id: str, token: str, name: str) -> str:

@@ -192,7 +192,7 @@ class FileRow(Struct, frozen=True, kw_only=True):
         size, checksum: bytes, SHA-256 in hexadecimal (None until it is looked into).
         content_type, width, height: found by looking into it, else None.
         created_at: when the stack first heard of the image.
-        state: ``pending``, ``ready`` or ``failed``.
+        state: ``pending``, ``ready``, ``failed``, or ``missing`` if its object was lost.
         thumbnail_path: where its small picture is, or None.
     """
 

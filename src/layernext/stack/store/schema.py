@@ -112,7 +112,8 @@ image = Table(
     Column("size", BigInteger),
     Column("checksum", Text),
     Column("content_type", Text),
-    # `pending`, `ready` or `failed`: whether the file has been looked into, and why that failed.
+    # `pending`, `ready` or `failed`: whether the file has been looked into, and why that failed; `missing`: its
+    # object was lost.
     Column("state", Text),
     Column("failure", Text),
     Column("thumbnail_path", Text),

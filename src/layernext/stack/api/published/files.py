@@ -20,12 +20,20 @@ from layernext.stack.api.messages import (
     read_query,
 )
 from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.presence import find_stored
 from layernext.stack.api.services import Services, services_of
 from layernext.stack.api.signed import PART_SECONDS, base_url, signed_url
 from layernext.stack.api.transfer import download_url, part_path
 from layernext.stack.jobs import LOOK_JOB
 from layernext.stack.objects import Part
-from layernext.stack.store import FileItem, FileUploadRequest, ItemPart, check_fields, object_path
+from layernext.stack.store import (
+    Began,
+    FileItem,
+    FileUploadRequest,
+    ItemPart,
+    check_fields,
+    object_path,
+)
 from layernext.wire.published import (
     BEGIN_FILE_PATH,
     CLIENT,
@@ -276,12 +284,15 @@ async def begin_file(request: Call) -> Response[bytes]:
     if wanted.size is not None and wanted.size > services.settings.max_file_bytes:
         limit = services.settings.max_file_bytes
         raise DataError(Problem("size", f"is {wanted.size}, must be at most {limit}"))
-    files = services.store.files
-    began = await services.call(
-        lambda: files.begin_file(
+
+    def begin() -> Began:
+        # A file whose content was lost is marked as missing by this, and then begins again.
+        find_stored(services, wanted.upload_id, [wanted.file_name])
+        return services.store.files.begin_file(
             wanted.upload_id, wanted.file_name, size=wanted.size, checksum=wanted.checksum
         )
-    )
+
+    began = await services.call(begin)
     if began.item is None:
         return answer(
             BeginFileAnswer(
