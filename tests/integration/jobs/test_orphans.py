@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import os
+import hashlib
 import threading
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from layernext.errors import StackUnavailable
 from layernext.stack.jobs import housekeeping
 from layernext.stack.store import FileUploadRequest, NewFile, Store
 from layernext.stack.store.references import COMMIT_HOURS, hold_bytes
+from layernext.stack.store.schema_files import file_upload
 from layernext.wire import published
 from layernext.wire.files import bundle_path
 from tests.integration.files.test_files import begin, finish, open_files, picture
@@ -87,8 +87,6 @@ def test_bytes_that_waited_too_long(stack: Stack, monkeypatch: pytest.MonkeyPatc
     """A bundle whose process slept for hours is refused, and stores nothing: housekeeping may have been there."""
     upload = open_files(stack, "yard", collectionType=7)
     monkeypatch.setattr("layernext.stack.store.references.COMMIT_HOURS", -1.0)
-    import hashlib
-
     checksum = hashlib.sha256(b"x").hexdigest()
     line = f'{{"name": "a", "size": 1, "checksum": "{checksum}"}}\n'.encode()
     path = bundle_path(upload["uploadId"])
@@ -97,13 +95,6 @@ def test_bytes_that_waited_too_long(stack: Stack, monkeypatch: pytest.MonkeyPatc
     monkeypatch.undo()
     assert stack.ask("POST", path, content=line + b"x").status_code == 200
     assert len(objects_below(stack, "files")) == 1
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    """On either database."""
-    with Store.open(database_url) as opened:
-        yield opened
 
 
 def test_a_commit_during_the_search(store: Store) -> None:
@@ -131,9 +122,5 @@ def test_a_commit_during_the_search(store: Store) -> None:
 
 
 def _collection_of(connection: Any, upload_id: str) -> int:
-    import sqlalchemy as sa
-
-    from layernext.stack.store.schema_files import file_upload
-
     chosen = sa.select(file_upload.c.collection_id).where(file_upload.c.public_id == upload_id)
     return int(connection.execute(chosen).scalar_one())
