@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -30,6 +30,9 @@ class NamesRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     withdraw: bool = False
 
 
+RequestId: TypeAlias = Annotated[str, Meta(pattern="^[0-9a-f]{24}$")]
+"""Made by the client. The same request sent again, because its answer was lost, does nothing and gets the same answer."""
+
 PURGE_PATH = f"{TRASH_PATH}/purge"
 """POST `PurgeRequest`, answer `PurgeAnswer`; `purge_path` is GET, and says what came of it."""
 
@@ -48,6 +51,7 @@ class PurgeRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     collection: str | None = None
     query: str = ""
     older_than_days: Annotated[float, Meta(ge=0, le=MAX_DAYS)] = 0.0
+    id: RequestId | None = None
 
 
 class PurgeAnswer(Struct, frozen=True, kw_only=True):
@@ -75,6 +79,7 @@ class RestoreRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     collection: str | None = None
     query: str = ""
+    id: RequestId | None = None
 
 
 class Counted(Struct, frozen=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, cast
@@ -350,7 +351,7 @@ class ItemCalls(Calls):
             NotFound: no such collection.
         """
         self._connection.require_native("restore from the trash")
-        body = {"collection": collection, "query": query}
+        body = {"collection": collection, "query": query, "id": secrets.token_hex(12)}
         answer: wire.Counted = self._connection.transport.request_json(
             "POST", wire.RESTORE_PATH, wire.Counted, json=body
         )
@@ -383,6 +384,7 @@ class ItemCalls(Calls):
             message = f"is {older_than_days}, must be 0 to {wire.MAX_DAYS:.0f}"
             raise DataError(Problem("older_than_days", message))
         body = {"collection": collection, "query": query, "older_than_days": older_than_days}
+        body["id"] = secrets.token_hex(12)
         transport = self._connection.transport
         begun = transport.request_json("POST", wire.PURGE_PATH, wire.PurgeAnswer, json=body)
         path, wait_s = wire.purge_path(begun.job_id), _FIRST_POLL_S

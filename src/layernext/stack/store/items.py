@@ -15,6 +15,7 @@ from layernext.stack.store import counters, fields, images
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
 from layernext.stack.store.files import unique_name
+from layernext.stack.store.jobs import Jobs
 from layernext.stack.store.query import (
     chosen_evaluations,
     compare,
@@ -43,6 +44,9 @@ QUERY_SECONDS = 30.0
 """What one statement of a query may take."""
 
 SortField = Literal["modified", "created", "name", "size", "id"]
+
+RESTORE_JOB = "trash.restore"
+"""It has ended when it appears: it says what a request did, in case its answer was lost."""
 
 
 class ItemFilter(Struct, frozen=True, kw_only=True):
@@ -331,10 +335,19 @@ class Items:
 
         return self._database.write_again(work)
 
-    def restore(self, wanted: ItemFilter) -> int:
-        """Take items out of the trash, and with them their collections; how many."""
+    def restore(self, wanted: ItemFilter, request_id: str | None = None) -> int:
+        """Take items out of the trash, and with them their collections; how many.
+
+        Args:
+            wanted: which.
+            request_id: the same id again changes nothing, and gives the same number.
+        """
 
         def work(connection: sa.Connection) -> int:
+            if request_id is not None:
+                counts = Jobs.counts_in(connection, RESTORE_JOB, request_id)
+                if counts is not None:
+                    return int(counts["files"])
             chosen = image.c.id.in_(
                 sa.select(image.c.id).where(self._clause(connection, wanted, is_trashed=True))
             )
@@ -346,6 +359,12 @@ class Items:
             whole = collection.c.id.in_(sorted(places))
             connection.execute(sa.update(collection).where(whole).values(trashed_at=None))
             counters.recount(connection, places)
+            if request_id is not None:
+                name = "Restore from the trash"
+                Jobs.create_in(
+                    connection, RESTORE_JOB, name, {}, status="completed", public_id=request_id
+                )
+                Jobs.add_counts_in(connection, request_id, {"files": back.rowcount})
             return back.rowcount
 
         return self._database.write_again(work)

@@ -50,11 +50,54 @@ class Jobs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(self, kind: str, name: str, payload: Mapping[str, Any]) -> str:
-        """Queue a job; its id."""
-        return self._database.write_again(
-            lambda connection: self.create_in(connection, kind, name, payload)
-        )
+    def create(
+        self, kind: str, name: str, payload: Mapping[str, Any], public_id: str | None = None
+    ) -> str:
+        """Queue a job; its id. A job of this kind that has the id already stays as it is.
+
+        Raises:
+            Conflict: a job of another kind has the id.
+        """
+
+        def work(connection: sa.Connection) -> str:
+            if public_id is not None and self.counts_in(connection, kind, public_id) is not None:
+                return public_id
+            return self.create_in(connection, kind, name, payload, public_id=public_id)
+
+        return self._database.write_again(work)
+
+    @staticmethod
+    def counts_in(connection: sa.Connection, kind: str, public_id: str) -> dict[str, Any] | None:
+        """What a job of this kind has counted so far; None if there is no job of this id.
+
+        Raises:
+            Conflict: a job of another kind has the id.
+        """
+        chosen = sa.select(job.c.kind, job.c.result).where(job.c.public_id == public_id)
+        row = connection.execute(chosen).one_or_none()
+        if row is None:
+            return None
+        if row.kind != kind:
+            raise Conflict(f"the id {public_id} is that of another job", status=409)
+        counts: dict[str, Any] = msgspec.json.decode(row.result)
+        return counts
+
+    @staticmethod
+    def add_counts_in(connection: sa.Connection, public_id: str, counts: Mapping[str, int]) -> None:
+        """Add to what a job has counted, in the transaction of the step that did it.
+
+        So a job that is done again after a crash knows what it did before.
+        """
+        mine = job.c.public_id == public_id
+        text = connection.execute(
+            sa.select(job.c.result).where(mine).with_for_update()
+        ).scalar_one_or_none()
+        if text is None:
+            return
+        so_far = msgspec.json.decode(text)
+        total = {name: so_far.get(name, 0) + count for name, count in counts.items()}
+        result = msgspec.json.encode(so_far | total).decode()
+        connection.execute(sa.update(job).where(mine).values(result=result))
 
     @staticmethod
     def create_in(
@@ -64,9 +107,10 @@ class Jobs:
         payload: Mapping[str, Any],
         *,
         status: JobStatus = "queued",
+        public_id: str | None = None,
     ) -> str:
         """Like `create`, as a part of a transaction that does more."""
-        public_id, now = secrets.token_hex(12), now_text()
+        public_id, now = public_id or secrets.token_hex(12), now_text()
         values = {
             "public_id": public_id,
             "kind": kind,

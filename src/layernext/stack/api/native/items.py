@@ -196,12 +196,15 @@ def _item(request: Call, row: ItemRow) -> Item:
     ),
 )
 async def restore(request: Call) -> Response[bytes]:
-    """Takes out of the trash what a query finds there, with its annotations."""
+    """Takes out of the trash what a query finds there, with its annotations, in one transaction.
+
+    The same request (by its `id`) again changes nothing, and gets the same answer.
+    """
     wanted, services = await read_message(request, RestoreRequest), services_of(request)
     items = services.store.items
     place = await _place_in_trash(request, wanted.collection)
     chosen = ItemFilter(query=wanted.query, collection_id=place)
-    return answer(Counted(await services.call(items.restore, chosen)))
+    return answer(Counted(await services.call(items.restore, chosen, wanted.id)))
 
 
 @operation(
@@ -217,7 +220,10 @@ async def restore(request: Call) -> Response[bytes]:
     ),
 )
 async def purge(request: Call) -> Response[bytes]:
-    """Begins to remove for good what a query finds in the trash: rows, annotations, files. A job."""
+    """Begins to remove for good what a query finds in the trash: rows, annotations, files. A job.
+
+    The same request (by its `id`) again finds the same job.
+    """
     wanted, services = await read_message(request, PurgeRequest), services_of(request)
     place = await _place_in_trash(request, wanted.collection)
     store, before = services.store, before_days(wanted.older_than_days)
@@ -225,7 +231,9 @@ async def purge(request: Call) -> Response[bytes]:
     # What is wrong with the query is said now.
     await services.call(store.purge.count_kept, chosen, before)
     payload = {"trashed_before": before, "collection_id": place, "query": wanted.query}
-    job_id = await services.call(store.jobs.create, PURGE_JOB, "Purge the trash", payload)
+    job_id = await services.call(
+        store.jobs.create, PURGE_JOB, "Purge the trash", payload, wanted.id
+    )
     services.jobs.wake()
     return answer(PurgeAnswer(job_id=job_id, status="queued"))
 
