@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.postgres import postgres_server, postgres_url
+from tests.postgres import postgres_server, postgres_url, stoppable_postgres
 
 if TYPE_CHECKING:
     from layernext.stack.store import Store
 
-__all__ = ["database_url", "postgres_server", "postgres_url", "store"]
+__all__ = ["database_url", "postgres_server", "postgres_url", "stoppable_postgres", "store"]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -18,6 +18,7 @@ from layernext.stack.api.body import Content, received
 from layernext.stack.api.error_map import JSON
 from layernext.stack.api.routing import path_text
 from layernext.stack.api.services import services_of
+from layernext.stack.api.texts import check_texts
 from layernext.stack.store import CollectionRow, Key
 
 Call: TypeAlias = Request[Any, Key, Any]
@@ -45,14 +46,16 @@ def decode_message(content: Content, kind: type[Message]) -> Message:
 
     Raises:
         InvalidRequest: it is no JSON.
-        DataError: it is JSON, but not such a message; with the place.
+        DataError: it is JSON, but not such a message, or has U+0000 in a text; with the place.
     """
     try:
-        return msgspec.json.decode(content, type=kind)
+        message = msgspec.json.decode(content, type=kind)
     except msgspec.ValidationError as error:
         raise DataError(problem_of(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"the body is not JSON: {error}", status=400) from error
+    check_texts(content, message, kind)
+    return message
 
 
 def problem_of(error: msgspec.ValidationError, prefix: str = "") -> Problem:

@@ -173,7 +173,10 @@ class FolderStore:
         if size is not None and os.fstat(file.fileno()).st_size != size:
             file.close()
             raise NotFound("the file's content is damaged: it has another size", status=404)
-        return _pieces(file, start, stop)
+        pieces = _pieces(file, start, stop)
+        # From its first word on it closes the file, also when it is dropped before it was read.
+        next(pieces, b"")
+        return pieces
 
     def find(self, path: str) -> ObjectInfo | None:
         """See `ObjectStore`."""
@@ -429,6 +432,7 @@ def _flush_folder(folder: Path) -> None:
 
 def _pieces(file: object, start: int, stop: int | None) -> Iterator[bytes]:
     with file as opened:  # type: ignore[attr-defined]
+        yield b""
         opened.seek(start)
         left = None if stop is None else stop - start
         while left is None or left > 0:

@@ -126,7 +126,7 @@ image = Table(
     Column("fields", Text, nullable=False, server_default="{}"),
     Column("created_at", Text, nullable=False),
     Column("updated_at", Text),
-    Column("trashed_at", Text, index=True),
+    Column("trashed_at", Text),
     UniqueConstraint("collection_id", "name", "bucket"),
     # By it objects are told from those that nothing refers to; most images of many stacks have no file.
     Index(
@@ -134,6 +134,15 @@ image = Table(
         "object_path",
         sqlite_where=text("object_path IS NOT NULL"),
         postgresql_where=text("object_path IS NOT NULL"),
+    ),
+    # Pages in the order of the upload, of one collection.
+    Index(None, "collection_id", "id"),
+    # Only the trash: SQLite would look up everything else in it, too, whatever collection it is in.
+    Index(
+        "ix_image_trashed_at",
+        "trashed_at",
+        sqlite_where=text("trashed_at IS NOT NULL"),
+        postgresql_where=text("trashed_at IS NOT NULL"),
     ),
 )
 
