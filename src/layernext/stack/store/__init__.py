@@ -78,6 +78,7 @@ from layernext.stack.store.records import (
     StoredSet,
     ValueRef,
 )
+from layernext.stack.store.references import ORPHAN_HOURS
 from layernext.stack.store.run_statistics import STATISTICS_JOB, CountedRun, Statistics
 from layernext.stack.store.selections import Selections
 from layernext.stack.store.sessions import LINK_SECONDS, SESSION_SECONDS
@@ -94,6 +95,7 @@ __all__ = [
     "EVALUATION_JOB",
     "EXPORT_JOB",
     "LINK_SECONDS",
+    "ORPHAN_HOURS",
     "QUERY_FIELDS",
     "SESSION_SECONDS",
     "SPLITS",
