@@ -137,6 +137,9 @@ def serve(
     say(f"LayerNext stack on {url}, data in {'PostgreSQL' if is_server else database or data}")
     if not published_only:
         say(f"Pages: {url}/ (sign in with an API key and its secret)")
+        if first is not None and not as_json:
+            token = store.sessions.create_link(first.api_key)
+            say(f"Sign in without them, once, in the next ten minutes: {url}/sign-in#{token}")
     say(f"API description: {url}/api/docs")
     sys.stdout.flush()
     # The server has finished what was in flight when this arrives: that is how a stack is stopped.
