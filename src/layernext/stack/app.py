@@ -25,6 +25,7 @@ from layernext.stack.api.error_map import JSON, answer_error, envelope
 from layernext.stack.api.front import StackApplication
 from layernext.stack.api.published.annotations import PagePlaces
 from layernext.stack.api.services import Services
+from layernext.stack.folder import hold_folder, prepare_folder
 from layernext.stack.jobs import Housekeeping, JobRunner, handlers_for
 from layernext.stack.objects import BucketStore, FolderStore, ObjectStore
 from layernext.stack.settings import Settings
@@ -85,29 +86,28 @@ def open_store(settings: Settings) -> Store:
         ConfigurationError: the folder or the database cannot be used.
     """
     if settings.database is None:
-        try:
-            settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            raise ConfigurationError(
-                f"the data folder {settings.data} cannot be made: {error.strerror}"
-            ) from error
+        prepare_folder(settings.data)
     return Store.open(settings.database_url)
 
 
-def create_app(store: Store, settings: Settings) -> StackApplication:
+def create_app(store: Store, settings: Settings, *, holds_folder: bool = False) -> StackApplication:
     """The stack as an ASGI application. Its jobs wait for `services_in(app).jobs.start()`.
 
     Args:
         store: stays the caller's, to be closed after the application has ended.
         settings: ``native`` decides whether the native protocol is there at all.
+        holds_folder: from `hold_folder`.
     """
     routes = [*health.ROUTES, *openapi.ROUTES, *transfer.ROUTES, *exports.ROUTES, *published.ROUTES]
     if settings.native:
         routes += [*native.ROUTES, *PAGES]
-    objects: ObjectStore = FolderStore(settings.objects_folder)
-    if settings.objects is not None:
+    objects: ObjectStore
+    if settings.objects is None:
+        prepare_folder(settings.data)
+        objects = FolderStore(settings.objects_folder)
+    else:
         objects = BucketStore(settings.objects, settings.objects_options)
-    jobs = JobRunner(store.jobs, handlers_for(store, objects))
+    jobs = JobRunner(store.jobs, handlers_for(store, objects), holds_folder=holds_folder)
     app = StackApplication(
         route_handlers=routes,
         guards=[auth.guard],
@@ -134,19 +134,20 @@ def services_in(app: StackApplication) -> Services:
     return cast("Services", app.state["services"])
 
 
-def serve(store: Store, settings: Settings) -> None:
+def serve(store: Store, settings: Settings, *, holds_folder: bool = False) -> None:
     """Serve until SIGTERM or Ctrl-C, then finish what is in flight and close the store.
 
     Args:
         store: from `open_stack`.
         settings: of the stack.
+        holds_folder: from `hold_folder`.
 
     Raises:
         ConfigurationError: the address cannot be listened on.
     """
     try:
-        _set_up_logging(settings)
-        app = create_app(store, settings)
+        set_up_logging(settings)
+        app = create_app(store, settings, holds_folder=holds_folder)
         gc.collect()
         gc.freeze()
         gc.set_threshold(GC_THRESHOLD, 10, 10)
@@ -315,8 +316,11 @@ def _is_no_cancellation(record: logging.LogRecord) -> bool:
     return not (record.exc_info and isinstance(record.exc_info[1], asyncio.CancelledError))
 
 
-def _set_up_logging(settings: Settings) -> None:
-    """Log to standard error, unless whoever starts the stack has set logging up already."""
+def set_up_logging(settings: Settings) -> None:
+    """Log to standard error, unless whoever starts the stack has set logging up already.
+
+    May be called again, with the same settings.
+    """
     root = logging.getLogger()
     if not root.handlers:
         handler = logging.StreamHandler()
@@ -332,4 +336,12 @@ def _set_up_logging(settings: Settings) -> None:
         logging.getLogger("layernext.stack.access").setLevel(logging.WARNING)
 
 
-__all__ = ["Settings", "create_app", "open_stack", "open_store", "serve", "services_in"]
+__all__ = [
+    "Settings",
+    "create_app",
+    "hold_folder",
+    "open_stack",
+    "open_store",
+    "serve",
+    "services_in",
+]

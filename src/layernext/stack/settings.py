@@ -69,3 +69,10 @@ class Settings(Struct, frozen=True, kw_only=True):
     def database_url(self) -> str:
         """The URL that the store is opened with."""
         return self.database or f"sqlite:///{self.data / DATABASE_FILE}"
+
+    @property
+    def database_file(self) -> Path | None:
+        """The file of an SQLite database; None for PostgreSQL."""
+        prefix = "sqlite:///"
+        url = self.database_url
+        return Path(url.removeprefix(prefix)) if url.startswith(prefix) else None

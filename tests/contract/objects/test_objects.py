@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 
 import httpx
@@ -80,6 +81,24 @@ def test_small_objects(store: ObjectStore) -> None:
     assert [b"".join(store.read(f"yard/{n}")) for n in range(5)] == [
         bytes([n]) * n for n in range(5)
     ]
+
+
+def test_objects_are_listed(store: ObjectStore) -> None:
+    """Every object with its size and time, in pages; parts of unfinished uploads are left out."""
+    assert list(store.list_objects()) == []
+    sizes = {f"yard {n % 3}/{n}".replace(" ", "-"): n for n in range(60)} | {"plain": 3}
+    before = datetime.now(timezone.utc)
+    store.put([(path, b"x" * size) for path, size in sizes.items()])
+    handle = store.open_upload("yard/unfinished")
+    send(store, "yard/unfinished", handle, 1, 0, b"x")
+    listed = list(store.list_objects())
+    assert {info.path: info.size for info in listed} == sizes
+    assert len(listed) == len(sizes)
+    assert all(abs((info.modified_at - before).total_seconds()) < 600 for info in listed)
+    for info in listed[:3]:
+        assert store.find(info.path) == info
+    assert store.find("yard/unfinished") is None
+    assert store.find("yard-1") is None, "a folder is not an object"
 
 
 @pytest.mark.parametrize("size", [0, 5, 25_000_000])

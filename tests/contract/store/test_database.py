@@ -169,6 +169,26 @@ def test_no_leak(database_url: str) -> None:
     assert process.num_threads() <= threads
 
 
+def test_stream_that_ends_after_its_store(database_url: str) -> None:
+    """Its connection is closed with it, and not left to the garbage collector."""
+    process = psutil.Process()
+    gc.collect()
+    gc.disable()
+    try:
+        store = Store.open(database_url)
+        upload(store, prepared("a", box()), prepared("b", box()))
+        store.close()
+        before = process.num_fds()
+        sets = store.iter_sets(None)
+        next(sets)
+        store.close()
+        assert process.num_fds() > before
+        sets.close()
+        assert process.num_fds() == before
+    finally:
+        gc.enable()
+
+
 def test_failed_open_leaves_nothing(tmp_path: Path) -> None:
     """A store that cannot be opened holds no file open."""
     path = tmp_path / "stack.sqlite3"

@@ -229,7 +229,9 @@ def test_metadata_is_kept_exactly(store: Store) -> None:
 texts = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\x00"), max_size=8)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None
+)
 @given(st.lists(texts.filter(bool), min_size=1, max_size=4, unique=True), texts)
 def test_patterns_mean_the_same_everywhere(store: Store, values: list[str], pattern: str) -> None:
     """In SQL and in memory: for ASCII, which both databases compare in any case."""

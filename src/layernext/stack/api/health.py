@@ -43,6 +43,8 @@ async def ready(request: Call) -> Response[bytes]:
     services = services_of(request)
     try:
         await services.call(services.store.ping)
+    except StackUnavailable:  # the store has logged it, once
+        raise
     except Exception as error:
         logger.warning("the database does not answer", exc_info=error)
         raise StackUnavailable("the database does not answer", status=503) from error

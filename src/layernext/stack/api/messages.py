@@ -18,6 +18,7 @@ from layernext.stack.api.body import Content, received
 from layernext.stack.api.error_map import JSON
 from layernext.stack.api.routing import path_text
 from layernext.stack.api.services import services_of
+from layernext.stack.api.texts import check_texts
 from layernext.stack.store import CollectionRow, Key
 
 Call: TypeAlias = Request[Any, Key, Any]
@@ -44,9 +45,14 @@ def decode_message(content: Content, kind: type[Message]) -> Message:
     """JSON as a message.
 
     Raises:
+    <<<<<<< HEAD
         InvalidRequest: it is not JSON.
         DataError: it is JSON, but not such a message, or an object in it has a key twice; with the
             place.
+    =======
+        InvalidRequest: it is no JSON.
+        DataError: it is JSON, but not such a message, or has U+0000 in a text; with the place.
+    >>>>>>> main
     """
     message = decode_bulk_message(content, kind)
     refuse_repeated_keys(bytes(content))
@@ -56,11 +62,13 @@ def decode_message(content: Content, kind: type[Message]) -> Message:
 def decode_bulk_message(content: Content, kind: type[Message]) -> Message:
     """Likewise, without the look for repeated keys, which would hold a large body twice."""
     try:
-        return msgspec.json.decode(content, type=kind)
+        message = msgspec.json.decode(content, type=kind)
     except msgspec.ValidationError as error:
         raise DataError(problem_of(error)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise InvalidRequest(f"the body is not JSON: {error}", status=400) from error
+    check_texts(content, message, kind)
+    return message
 
 
 def problem_of(error: msgspec.ValidationError, prefix: str = "") -> Problem:

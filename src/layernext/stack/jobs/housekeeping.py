@@ -17,11 +17,15 @@ from layernext.stack.jobs.files import LOOK_JOB
 from layernext.stack.jobs.purge import PURGE_JOB, delete_dropped
 from layernext.stack.jobs.runner import JobRunner, Stopped
 from layernext.stack.objects import ObjectStore
-from layernext.stack.store import Store, before_days
+from layernext.stack.store import DatabaseUnavailable, Store, before_days
 
 log = logging.getLogger(__name__)
 
 PERIOD_SECONDS = 3600.0
+
+RETRY_SECONDS = 60.0
+"""Until the next attempt, after the database did not answer."""
+
 UPLOAD_LIFE_DAYS = 7.0
 """An upload of a file that gets nothing for so long can not be resumed any more. Its parts' URLs live for a day."""
 
@@ -58,11 +62,15 @@ class Housekeeping:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            self.tidy()
-            self._stop.wait(PERIOD_SECONDS)
+            is_done = self.tidy()
+            self._stop.wait(PERIOD_SECONDS if is_done else RETRY_SECONDS)
 
-    def tidy(self) -> None:
-        """Do all of it once; a step that fails is logged, and done with the next ones."""
+    def tidy(self) -> bool:
+        """Do all of it once; a step that fails is logged, and done with the next ones.
+
+        Returns:
+            False if the database did not answer: it is to be done soon.
+        """
         steps: list[Callable[[], None]] = [
             self._queue_looks,
             self._queue_purge,
@@ -73,15 +81,19 @@ class Housekeeping:
         ]
         for step in steps:
             if self._stop.is_set():
-                return
+                return True
             try:
                 step()
             except Stopped:
-                return
+                return True
+            except DatabaseUnavailable as error:
+                log.warning("housekeeping is put off: %s", error)
+                return False
             except LayerNextError as error:
                 log.warning("housekeeping: %s", error)
             except Exception:
                 log.exception("housekeeping failed")
+        return True
 
     def _check(self) -> None:
         if self._stop.is_set():

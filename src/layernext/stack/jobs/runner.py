@@ -6,14 +6,16 @@ Any number of processes may do so on one database; each job has one worker at a 
 from __future__ import annotations
 
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import BrokenExecutor
+from functools import partial
 from typing import Any, TypeAlias
 
 from layernext.errors import LayerNextError
-from layernext.stack.store import JobRow, Jobs
+from layernext.stack.jobs.owner import is_dead, new_owner
+from layernext.stack.store import DatabaseUnavailable, JobRow, Jobs
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +25,9 @@ POLL_SECONDS = 1.0
 REPORT_SECONDS = 1.0
 """Between two reports of a job's progress to the database."""
 
-HEARTBEAT_SECONDS = 15.0
+HEARTBEAT_SECONDS = 5.0
+
+PROCESS_LOST = "a process that worked at it was killed, perhaps for want of memory"
 
 
 class Stopped(Exception):
@@ -62,7 +66,11 @@ class JobContext:
             self._beat(message)
 
     def _beat(self, message: str = "") -> None:
-        if not self._jobs.report(self._row.row_id, self._owner, self._progress, message):
+        try:
+            is_ours = self._jobs.report(self._row.row_id, self._owner, self._progress, message)
+        except DatabaseUnavailable:  # the store has logged it; the next beat may get through
+            return
+        if not is_ours:
             self._is_lost.set()
 
     def beat_until(self, ended: threading.Event) -> None:
@@ -82,13 +90,22 @@ class JobRunner:
         jobs: of the store.
         handlers: by kind of job; jobs of other kinds are left alone.
         workers: jobs at a time.
+        holds_folder: whether no other server can be alive on this database.
     """
 
-    def __init__(self, jobs: Jobs, handlers: Mapping[str, Handler], workers: int = 2) -> None:
+    def __init__(
+        self,
+        jobs: Jobs,
+        handlers: Mapping[str, Handler],
+        workers: int = 2,
+        *,
+        holds_folder: bool = False,
+    ) -> None:
         self._jobs, self._handlers, self._workers = jobs, dict(handlers), workers
         self._stop = threading.Event()
         self._wake = threading.Condition()
-        self._owner = secrets.token_hex(8)
+        self._owner = new_owner(holds_folder=holds_folder)
+        self._is_dead = partial(is_dead, holds_folder=holds_folder)
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -107,7 +124,12 @@ class JobRunner:
         for thread in self._threads:
             thread.join()
         if self._threads:
-            self._jobs.give_back(self._owner)
+            try:
+                self._jobs.give_back(self._owner)
+            except DatabaseUnavailable as error:
+                log.warning(
+                    "running jobs cannot be queued again before their lease ends: %s", error
+                )
         self._threads = []
 
     def wake(self) -> None:
@@ -118,20 +140,25 @@ class JobRunner:
     def _work(self) -> None:
         kinds = list(self._handlers)
         while not self._stop.is_set():
-            try:
-                row = self._jobs.claim(kinds, self._owner)
-            except LayerNextError as error:
-                log.warning("no job can be claimed: %s", error)
-                row = None
-            except Exception:
-                log.exception("no job can be claimed")
-                row = None
+            row = self._claim(kinds)
             if row is not None:
                 self._run(row)
-                continue
-            with self._wake:
-                if not self._stop.is_set():
-                    self._wake.wait(POLL_SECONDS)
+            else:
+                self._pause()
+
+    def _claim(self, kinds: list[str]) -> JobRow | None:
+        try:
+            return self._jobs.claim(kinds, self._owner, self._is_dead)
+        except DatabaseUnavailable:  # the store has logged it, once
+            return None
+        except Exception:
+            log.exception("no job can be claimed")
+            return None
+
+    def _pause(self) -> None:
+        with self._wake:
+            if not self._stop.is_set():
+                self._wake.wait(POLL_SECONDS)
 
     def _run(self, row: JobRow) -> None:
         context = JobContext(self._jobs, row, self._owner, self._stop)
@@ -139,25 +166,49 @@ class JobRunner:
         heart = threading.Thread(target=context.beat_until, args=(ended,), daemon=True)
         heart.start()
         try:
+            self._do(row, context)
+        finally:
+            ended.set()
+            heart.join()
+
+    def _do(self, row: JobRow, context: JobContext) -> None:
+        try:
             result = self._handlers[row.kind](context)
         except Stopped:
             pass
+        except DatabaseUnavailable as error:
+            log.warning("job %s (%s) is queued again: %s", row.id, row.kind, error)
+            self._store(row, partial(self._jobs.queue_again, row.row_id, self._owner))
         except LayerNextError as error:
             self._end(row, "failed", str(error))
+        except BrokenExecutor as error:
+            log.warning("job %s (%s) lost a process: %s", row.id, row.kind, error)
+            self._end(row, "failed", PROCESS_LOST)
         except Exception:
             log.exception("job %s (%s) failed", row.id, row.kind)
             self._end(row, "failed", "the stack failed at it; its log says how")
         else:
             self._end(row, "completed", "", result)
-        finally:
-            ended.set()
-            heart.join()
 
     def _end(
         self, row: JobRow, status: Any, message: str, result: Mapping[str, Any] | None = None
     ) -> None:
-        try:
-            self._jobs.end(row.row_id, self._owner, status, message=message, result=result)
-        except Exception:
-            # Its claim runs out, and it is done again.
-            log.exception("the end of job %s cannot be stored", row.id)
+        end = partial(self._jobs.end, row.row_id, self._owner, status)
+        self._store(row, partial(end, message=message, result=result))
+
+    def _store(self, row: JobRow, note: Callable[[], object]) -> None:
+        """Note what became of a job, as soon as the database answers."""
+        while True:
+            try:
+                note()
+            except DatabaseUnavailable:  # noqa: PERF203 - waiting is what this loop is for
+                if self._stop.is_set():
+                    log.warning("the end of job %s cannot be stored; it is done again", row.id)
+                    return
+                self._pause()
+            except Exception:
+                # Its claim runs out, and it is done again.
+                log.exception("the end of job %s cannot be stored", row.id)
+                return
+            else:
+                return

@@ -21,7 +21,7 @@ from typing import Any
 import obstore
 
 from layernext.errors import ConfigurationError, InvalidRequest, NotFound, StackUnavailable
-from layernext.stack.objects.face import Part
+from layernext.stack.objects.face import ObjectInfo, Part
 from layernext.stack.objects.s3_multipart import S3Multipart
 
 PIECE_BYTES = 1 << 20
@@ -196,10 +196,24 @@ class BucketStore:
             found = obstore.get(self._store, place, options=options)
         return (bytes(piece) for piece in found.stream(min_chunk_size=PIECE_BYTES))
 
-    def _size(self, path: str) -> int | None:
+    def find(self, path: str) -> ObjectInfo | None:
+        """See `ObjectStore`."""
         with _explained(), suppress(FileNotFoundError):
-            return int(obstore.head(self._store, self._place(path))["size"])
+            entry = obstore.head(self._store, self._place(path))
+            return ObjectInfo(path, entry["size"], entry["last_modified"])
         return None
+
+    def list_objects(self) -> Iterator[ObjectInfo]:
+        """See `ObjectStore`."""
+        with _explained():
+            for page in obstore.list(self._store, "files"):
+                for entry in page:
+                    path = entry["path"].removeprefix("files/")
+                    yield ObjectInfo(path, entry["size"], entry["last_modified"])
+
+    def _size(self, path: str) -> int | None:
+        info = self.find(path)
+        return None if info is None else info.size
 
     def read_url(self, path: str, seconds: int, headers: Mapping[str, str]) -> str | None:
         """See `ObjectStore`."""

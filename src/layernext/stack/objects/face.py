@@ -7,6 +7,7 @@ relative, with slashes, made of plain characters; nothing that a user named goes
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -25,6 +26,20 @@ class Part(Struct, frozen=True):
     number: int
     size: int
     tag: str
+
+
+class ObjectInfo(Struct, frozen=True):
+    """What the store knows about an object.
+
+    Attributes:
+        path: of the object.
+        size: bytes.
+        modified_at: when it was written, by the store's clock, in UTC.
+    """
+
+    path: str
+    size: int
+    modified_at: datetime
 
 
 class PartWriter(Protocol):
@@ -89,6 +104,16 @@ class ObjectStore(Protocol):
 
         Raises:
             NotFound: there is no such object.
+        """
+
+    def find(self, path: str) -> ObjectInfo | None:
+        """What the store knows about an object; None if it does not have it."""
+
+    def list_objects(self) -> Iterator[ObjectInfo]:
+        """Every object, in no particular order, without holding all of them in memory.
+
+        Objects written or deleted while this runs may be listed or not. Parts of unfinished uploads
+        are not objects.
         """
 
     def read_url(self, path: str, seconds: int, headers: Mapping[str, str]) -> str | None:

@@ -11,13 +11,15 @@ import errno
 import os
 import re
 import secrets
+import stat
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime, timezone
 from pathlib import Path
 
 from layernext.errors import InvalidRequest, NotFound, StorageFull
-from layernext.stack.objects.face import Part
+from layernext.stack.objects.face import ObjectInfo, Part
 
 PIECE_BYTES = 1 << 20
 
@@ -158,7 +160,22 @@ class FolderStore:
             file = self._place(path).open("rb", buffering=0)
         except FileNotFoundError:
             raise NotFound("the file's content is not there", status=404) from None
-        return _pieces(file, start, stop)
+        pieces = _pieces(file, start, stop)
+        # From its first word on it closes the file, also when it is dropped before it was read.
+        next(pieces, b"")
+        return pieces
+
+    def find(self, path: str) -> ObjectInfo | None:
+        """See `ObjectStore`."""
+        try:
+            status = self._place(path).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        return _info(path, status) if stat.S_ISREG(status.st_mode) else None
+
+    def list_objects(self) -> Iterator[ObjectInfo]:
+        """See `ObjectStore`."""
+        return _walk(self._files, "")
 
     def read_url(self, path: str, seconds: int, headers: Mapping[str, str]) -> str | None:  # noqa: ARG002 - as in a bucket
         """None: objects go through the stack."""
@@ -244,6 +261,25 @@ def _explained(error: OSError) -> Exception:
     return error
 
 
+def _info(path: str, status: os.stat_result) -> ObjectInfo:
+    return ObjectInfo(path, status.st_size, datetime.fromtimestamp(status.st_mtime, timezone.utc))
+
+
+def _walk(folder: Path, prefix: str) -> Iterator[ObjectInfo]:
+    try:
+        entries = os.scandir(folder)
+    except FileNotFoundError:  # deleted since its parent was read
+        return
+    with entries:
+        for entry in entries:
+            path = f"{prefix}{entry.name}"
+            if entry.is_dir(follow_symlinks=False):
+                yield from _walk(folder / entry.name, f"{path}/")
+            elif entry.is_file(follow_symlinks=False):
+                with suppress(FileNotFoundError):
+                    yield _info(path, entry.stat(follow_symlinks=False))
+
+
 def _make_folders(folder: Path, root: Path) -> set[Path]:
     """Make a folder and those above it up to `root`; those whose entries are new."""
     changed = set()
@@ -267,6 +303,7 @@ def _flush_folder(folder: Path) -> None:
 
 def _pieces(file: object, start: int, stop: int | None) -> Iterator[bytes]:
     with file as opened:  # type: ignore[attr-defined]
+        yield b""
         opened.seek(start)
         left = None if stop is None else stop - start
         while left is None or left > 0:

@@ -1,6 +1,7 @@
 """The database: its tables, and every statement that the stack makes to it."""
 
 from layernext.stack.store.announced import Announced
+from layernext.stack.store.clock import now_text
 from layernext.stack.store.collections import CONTENT_TYPES
 from layernext.stack.store.database import Database
 from layernext.stack.store.datasets import (
@@ -44,6 +45,7 @@ from layernext.stack.store.files import (
 )
 from layernext.stack.store.items import ItemFilter, ItemRow, SortField
 from layernext.stack.store.jobs import COMPARISON_JOB, Jobs
+from layernext.stack.store.outages import DatabaseUnavailable
 from layernext.stack.store.pictures import NewPicture, PictureSet
 from layernext.stack.store.prepared import (
     BatchPreparation,
@@ -79,6 +81,7 @@ from layernext.stack.store.run_statistics import STATISTICS_JOB, CountedRun, Sta
 from layernext.stack.store.selections import Selections
 from layernext.stack.store.sessions import LINK_SECONDS, SESSION_SECONDS
 from layernext.stack.store.splits import SPLITS
+from layernext.stack.store.sqlite import restrict
 from layernext.stack.store.store import Store
 from layernext.stack.store.tallies import Tallies
 from layernext.stack.store.uploads import UploadSettings
@@ -102,6 +105,7 @@ __all__ = [
     "CollectionRow",
     "CountedRun",
     "Database",
+    "DatabaseUnavailable",
     "Datasets",
     "DroppedObjects",
     "EvaluationData",
@@ -165,7 +169,9 @@ __all__ = [
     "before_days",
     "check_fields",
     "not_computed",
+    "now_text",
     "object_path",
+    "restrict",
     "unique_name",
     "value_text",
 ]

@@ -242,6 +242,12 @@ def _key_prefixes(name: str, storage_path: str | None) -> list[str]:
     return list(dict.fromkeys(prefixes))
 
 
+def _name_behind(key: str, prefixes: Sequence[str]) -> str:
+    """A key without the first prefix that it begins with."""
+    prefix = next((prefix for prefix in prefixes if key.startswith(prefix)), "")
+    return remainder(key, prefix)
+
+
 def _claim(connection: sa.Connection, target: CollectionRow) -> None:
     """Move images whose key begins with the collection's name into it."""
     found = sa.select(image.c.id, image.c.object_key, image.c.collection_id)
@@ -252,17 +258,12 @@ def _claim(connection: sa.Connection, target: CollectionRow) -> None:
     prefixes = _key_prefixes(target.name, target.storage_path)
     owned = sa.select(image.c.name, image.c.id).where(image.c.collection_id == target.row_id)
     there = {row.name: row.id for row in connection.execute(owned)}
-    free: dict[int, str] = {}
-    for row in rows:
-        prefix = next(p for p in prefixes if row.object_key.startswith(p))
-        name = remainder(row.object_key, prefix)
-        if there.setdefault(name, row.id) == row.id:
-            free[row.id] = name
+    names = {row.id: _name_behind(row.object_key, prefixes) for row in rows}
+    free = {id_: name for id_, name in names.items() if there.setdefault(name, id_) == id_}
     _move(connection, free, target.row_id)
-    for row in rows:
-        if row.id not in free:
-            prefix = next(p for p in prefixes if row.object_key.startswith(p))
-            _join(connection, row.id, there[remainder(row.object_key, prefix)], target.row_id)
+    for row_id, name in names.items():
+        if row_id not in free:
+            _join(connection, row_id, there[name], target.row_id)
     touched = {row.collection_id for row in rows} | {target.row_id}
     counters.recount(connection, touched)
     _drop_empty_provisional(connection, touched)

@@ -52,9 +52,10 @@ def add(
 
 
 def changed(connection: sa.Connection, operation_ids: Iterable[int]) -> None:
-    """Note that sets of operations were written, moved to another image, or removed.
+    """Note that sets of operations were moved or removed, maybe without a change of their state.
 
-    What is kept in memory of them (`set_index`) is known to be old by that.
+    That is so of sets in the trash, which are not counted. With it `set_index` knows that what it has
+    of any collection is out of date.
     """
     mine = operation.c.id.in_(sorted(operation_ids))
     newer = sa.update(operation).where(mine).values(revision=operation.c.revision + 1)

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import random
 import sqlite3
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,26 +19,25 @@ import alembic.command
 import alembic.config
 import alembic.util
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import sqlite as sa_sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from layernext.errors import ConfigurationError, InvalidRequest, StackUnavailable, StorageFull
+from layernext.errors import ConfigurationError, InvalidRequest
+from layernext.stack.store import sqlite
+from layernext.stack.store.outages import DatabaseUnavailable, Outages, reason, sqlstate
+from layernext.stack.store.storable import refuse_unstorable
 
 Answer = TypeVar("Answer")
 
-PAGE_BYTES = 8192
-"""Of a new SQLite file: a set of 100 boxes fits into one page."""
-BUSY_SECONDS = 60
 READERS = 8
 STREAMS = 4
 """Connections kept open; as many again, and for streams twice, are opened while they are needed.
 Streams have their own, because a client that reads slowly holds one for as long as it likes."""
-STREAM_WAIT_SECONDS = 10
+CONNECTION_WAIT_SECONDS = 10
 WRITER_CACHE_KIB = 32 * 1024
 READER_CACHE_KIB = 2 * 1024
 """Of SQLite's pages per connection; behind it the system's file cache does the same for all."""
-WAL_BYTES = 64 << 20
-"""To this size the write-ahead log is cut back after a checkpoint."""
 ROWS_AT_ONCE = 100
 """SQLite: rows of one INSERT. It allows 32,766 values, and remembers only so many statements."""
 ATTEMPTS = 6
@@ -49,7 +47,14 @@ STEPS_BETWEEN_LOOKS = 100_000
 # make or drop the same thing: unique violation, foreign key violation. A second try sees the other.
 _REPEATABLE = {"40001", "40P01", "23505", "23503"}
 
-_DISK_FULL = "53100"
+_CONNECT_ARGUMENTS: dict[str, Any] = {
+    "connect_timeout": 10,
+    # A server that vanished without a word, as in a failover, is noticed within half a minute.
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 4,
+    "tcp_user_timeout": 30_000,
+}
 
 # Advisory locks: numbers that all replicas share.
 _MIGRATION_LOCK = 0x6C6E
@@ -70,8 +75,10 @@ class Database:
     def __init__(self, url: str, *, reads_only: bool = False) -> None:
         self.url = url
         self._reads_only = reads_only
-        self._write_lock = threading.Lock()
+        self._turn = sqlite.WriteTurn()
+        self._outages = Outages()
         self._engines: list[sa.Engine] = []
+        self._is_closed = False
         self.is_sqlite = url.startswith("sqlite:")
         try:
             with self._closed_on_failure():
@@ -83,8 +90,12 @@ class Database:
                     raise ConfigurationError(
                         "the database URL must begin with sqlite:/// or postgresql://"
                     )
+                for engine in self._engines:
+                    sa.event.listen(engine, "before_cursor_execute", refuse_unstorable)
+                    sa.event.listen(engine, "checkin", self._end_if_closed)
                 if not reads_only:
                     self._migrate()
+                self._turn.lock_seconds = sqlite.LOCK_SECONDS
         except alembic.util.CommandError as error:
             raise ConfigurationError(
                 f"the database was made by another version: {error}",
@@ -94,8 +105,7 @@ class Database:
             # Its text may repeat the URL, and that has a password in it.
             raise ConfigurationError("the database URL cannot be read") from error
         except (sa.exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
-            reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-            raise ConfigurationError(f"the database cannot be opened: {reason}") from error
+            raise ConfigurationError(f"the database cannot be opened: {reason(error)}") from error
 
     @contextmanager
     def _closed_on_failure(self) -> Iterator[None]:
@@ -110,48 +120,43 @@ class Database:
         if not path or path == url or ":memory:" in path:
             raise ConfigurationError("the database URL must name a file: sqlite:///<path>")
         if not self._reads_only:
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
-            self._lay_out_sqlite(path)
-        self.writer = self._sqlite_engine(path, "BEGIN IMMEDIATE", size=1, more=0)
-        self.reader = self._sqlite_engine(path, "BEGIN", size=READERS, more=READERS)
+            file = Path(path)
+            file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            sqlite.check_writable(file)
+            sqlite.make_private(file)
+            sqlite.lay_out(file)
+        self.writer = self._sqlite_engine(path, self._turn.begin, size=1, more=0)
+        self.reader = self._sqlite_engine(path, sqlite.begin_reading, size=READERS, more=READERS)
         self._streamer = self._sqlite_engine(
-            path, "BEGIN", size=STREAMS, more=2 * STREAMS, wait=STREAM_WAIT_SECONDS
+            path, sqlite.begin_reading, size=STREAMS, more=2 * STREAMS
         )
 
     def _sqlite_engine(
-        self, path: str, begin: str, *, size: int, more: int, wait: int = BUSY_SECONDS
+        self, path: str, begin: Callable[[sa.Connection], None], *, size: int, more: int
     ) -> sa.Engine:
+        is_reader = begin is sqlite.begin_reading
         engine = sa.create_engine(
             sa.URL.create("sqlite", database=path),
             connect_args={
                 "check_same_thread": False,
-                "timeout": BUSY_SECONDS,
+                "timeout": sqlite.LOCK_SECONDS if is_reader else 0,
                 "isolation_level": None,
             },
             poolclass=sa.pool.QueuePool,
             pool_size=size,
             max_overflow=more,
-            pool_timeout=wait,
+            pool_timeout=CONNECTION_WAIT_SECONDS,
         )
-        cache_kib = WRITER_CACHE_KIB if begin == "BEGIN IMMEDIATE" else READER_CACHE_KIB
-        sa.event.listen(engine, "connect", _set_up_sqlite(cache_kib, self._reads_only))
-        sa.event.listen(engine, "begin", _begin_with(begin))
+        cache_kib = READER_CACHE_KIB if is_reader else WRITER_CACHE_KIB
+        set_up = sqlite.set_up(cache_kib, reads_only=self._reads_only)
+        sa.event.listen(engine, "connect", set_up)
+        sa.event.listen(engine, "begin", begin)
         self._engines.append(engine)
         return engine
 
-    @staticmethod
-    def _lay_out_sqlite(path: str) -> None:
-        """Page size and journal of a new file; both are stored in it."""
-        deadline = time.monotonic() + BUSY_SECONDS
-        with closing(sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)) as file:
-            file.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-            # For this one statement SQLite does not wait for others that begin at the same moment.
-            while not _use_wal(file, may_fail=time.monotonic() < deadline):
-                time.sleep(0.02)
-
     def _open_postgresql(self, url: str) -> None:
         address = sa.make_url(url).set(drivername="postgresql+psycopg")
-        connect: dict[str, Any] = {"connect_timeout": 10}
+        connect = dict(_CONNECT_ARGUMENTS)
         if self._reads_only:
             connect["options"] = "-c default_transaction_read_only=on"
         arguments: dict[str, Any] = {"pool_pre_ping": True, "connect_args": connect}
@@ -159,14 +164,14 @@ class Database:
             address,
             pool_size=READERS,
             max_overflow=READERS,
-            pool_timeout=BUSY_SECONDS,
+            pool_timeout=CONNECTION_WAIT_SECONDS,
             **arguments,
         )
         self._streamer = sa.create_engine(
             address,
             pool_size=STREAMS,
             max_overflow=2 * STREAMS,
-            pool_timeout=STREAM_WAIT_SECONDS,
+            pool_timeout=CONNECTION_WAIT_SECONDS,
             isolation_level="REPEATABLE READ",
             **arguments,
         )
@@ -176,91 +181,112 @@ class Database:
         config = alembic.config.Config()
         folder = str(Path(__file__).parent / "migrations")
         config.set_main_option("script_location", folder.replace("%", "%%"))
-        with self._write_lock, self.writer.connect() as connection:
+        with self._turn.hold(), self.writer.connect() as connection:
             if self.is_sqlite:
                 # It changes a table's constraints by making it anew, under the rows that refer to it.
-                _set_foreign_keys(connection, "OFF")
+                sqlite.set_foreign_keys(connection, "OFF")
             with connection.begin():
                 # Replicas that start together: one migrates, the others find it done.
                 self._lock(connection, "pg_advisory_xact_lock", _MIGRATION_LOCK)
                 config.attributes["connection"] = connection
                 alembic.command.upgrade(config, "head")
             if self.is_sqlite:
-                _set_foreign_keys(connection, "ON")
+                sqlite.set_foreign_keys(connection, "ON")
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """A transaction that writes; committed, durably, when the block ends well.
 
         Raises:
+            DatabaseUnavailable: the database cannot be written at the moment.
             StorageFull: there is no room for it; nothing was changed.
         """
-        with _no_room_explained():
-            if self.is_sqlite:
-                with self._write_lock, self.writer.begin() as connection:
-                    yield connection
-            else:
-                with self.writer.begin() as connection:
-                    yield connection
+        with self._outages.explaining(), self._transaction() as connection:
+            yield connection
+        self._outages.note_answer(is_write=True)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        turn = self._turn.hold() if self.is_sqlite else nullcontext()
+        with turn, self.writer.begin() as connection:
+            yield connection
 
     def write_again(self, work: Callable[[sa.Connection], Answer]) -> Answer:
-        """`work` in a write transaction, repeated while PostgreSQL asks for that."""
+        """`work` in a write transaction, repeated while PostgreSQL asks for that.
+
+        Raises:
+            DatabaseUnavailable, StorageFull: as `write` does.
+        """
+        with self._outages.explaining():
+            answer = self._repeated(work)
+        self._outages.note_answer(is_write=True)
+        return answer
+
+    def _repeated(self, work: Callable[[sa.Connection], Answer]) -> Answer:
         for attempt in range(ATTEMPTS):
             try:
-                with self.write() as connection:
+                with self._transaction() as connection:
                     return work(connection)
             except DBAPIError as error:  # noqa: PERF203 - a transaction costs more
-                if attempt == ATTEMPTS - 1 or not _is_repeatable(error):
+                if attempt == ATTEMPTS - 1 or sqlstate(error) not in _REPEATABLE:
                     raise
                 time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - no secret
         raise AssertionError  # the loop returns or raises
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """A transaction that only reads, on one consistent state of the data."""
-        with self.reader.connect() as connection, connection.begin():
-            yield connection
+        """A transaction that only reads, on one consistent state of the data.
+
+        Raises:
+            DatabaseUnavailable: the database does not answer.
+        """
+        with self._outages.explaining():
+            with self.reader.connect() as connection, connection.begin():
+                yield connection
+            self._outages.note_answer(is_write=False)
 
     @contextmanager
     def stream(self) -> Iterator[sa.Connection]:
         """Like `read`, for as long as it takes; every statement sees the state at the first.
 
         Raises:
-            StackUnavailable: too many streams are open, and none ended for a while.
+            DatabaseUnavailable: the database does not answer, or too many streams are open and none
+                ended for a while.
         """
-        try:
-            connection = self._streamer.connect()
-        except sa.exc.TimeoutError as error:
-            raise StackUnavailable("too many downloads at a time", status=503) from error
-        with connection, connection.begin():
-            yield connection
+        with self._outages.explaining():
+            try:
+                connection = self._streamer.connect()
+            except sa.exc.TimeoutError as error:
+                raise DatabaseUnavailable("too many downloads at a time", status=503) from error
+            with connection, connection.begin():
+                yield connection
 
     @contextmanager
-    def limit(self, connection: sa.Connection, seconds: float) -> Iterator[None]:
-        """End statements that take longer.
+    def limit(self, connection: sa.Connection, seconds: float) -> Iterator[Deadline]:
+        """Bound the time of a block: of all its statements together, and of work that asks in between.
 
         Raises:
-            InvalidRequest: one did.
+            InvalidRequest: it took longer.
         """
-        text = f"the query takes longer than {seconds:g} s on this stack; ask for less"
+        deadline = Deadline(seconds)
         file = connection.connection.driver_connection
-        if self.is_sqlite:
-            assert isinstance(file, sqlite3.Connection)  # noqa: S101 - the engine is SQLite's
-            deadline = time.monotonic() + seconds
-            file.set_progress_handler(lambda: time.monotonic() > deadline, STEPS_BETWEEN_LOOKS)
-        else:
-            statement = sa.text(f"SET LOCAL statement_timeout = {int(seconds * 1000)}")
-            connection.execute(statement)
+        set_timeout = _TimeoutOfStatements(deadline, is_sqlite=self.is_sqlite)
+        if isinstance(file, sqlite3.Connection):
+            file.set_progress_handler(lambda: deadline.remaining < 0, STEPS_BETWEEN_LOOKS)
+        sa.event.listen(connection, "before_cursor_execute", set_timeout)
         try:
-            yield
+            yield deadline
         except OperationalError as error:
-            is_late = "interrupted" in str(error.orig) or _sqlstate(error) == "57014"
+            is_late = "interrupted" in str(error.orig) or sqlstate(error) == "57014"
             if is_late:
-                raise InvalidRequest(text, status=422) from error
+                raise deadline.error() from error
             raise
         finally:
+            sa.event.remove(connection, "before_cursor_execute", set_timeout)
             if isinstance(file, sqlite3.Connection):
                 file.set_progress_handler(None, 0)
+        if not self.is_sqlite:
+            connection.execute(sa.text("SET LOCAL statement_timeout = DEFAULT"))
 
     def hold_places(self, connection: sa.Connection) -> None:
         """Until the transaction ends no image is claimed by another collection.
@@ -279,7 +305,7 @@ class Database:
 
     def upsert(self, table: sa.Table) -> Any:
         """An INSERT that can say what happens on a conflict."""
-        return (sqlite.insert if self.is_sqlite else postgresql.insert)(table)
+        return (sa_sqlite.insert if self.is_sqlite else postgresql.insert)(table)
 
     def execute_many(
         self, connection: sa.Connection, insert: Any, rows: Sequence[Mapping[str, Any]]
@@ -303,70 +329,62 @@ class Database:
 
     def close(self) -> None:
         """Wait for a write that is under way, then close every connection. May be called twice."""
-        with self._write_lock:
+        with self._turn.lock:
             # The writer last: SQLite folds its log into the file with the last connection.
+            self._is_closed = True
             for engine in reversed(self._engines):
                 engine.dispose()
 
-
-def _use_wal(file: sqlite3.Connection, *, may_fail: bool) -> bool:
-    try:
-        file.execute("PRAGMA journal_mode = WAL")
-    except sqlite3.OperationalError as error:
-        if may_fail and "locked" in str(error):
-            return False
-        raise
-    return True
+    def _end_if_closed(self, _connection: object, record: sa.pool.ConnectionPoolEntry) -> None:
+        # A stream that ends after its store would leave its connection to the garbage collector.
+        if self._is_closed:
+            record.invalidate()
 
 
-def _set_up_sqlite(
-    cache_kib: int, reads_only: bool
-) -> Callable[[sqlite3.Connection, object], None]:
-    def set_up(connection: sqlite3.Connection, _record: object) -> None:
-        for pragma in (
-            "synchronous = FULL",
-            "foreign_keys = ON",
-            f"cache_size = -{cache_kib}",
-            f"journal_size_limit = {WAL_BYTES}",
-            "temp_store = MEMORY",
-            f"query_only = {'ON' if reads_only else 'OFF'}",
-        ):
-            connection.execute(f"PRAGMA {pragma}")
+class Deadline:
+    """When a block of work has to be done.
 
-    return set_up
+    Args:
+        seconds: from now.
+    """
 
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
 
-def _set_foreign_keys(connection: sa.Connection, choice: str) -> None:
-    file = connection.connection.driver_connection  # a transaction would not let this be changed
-    assert isinstance(file, sqlite3.Connection)  # noqa: S101 - the engine is SQLite's
-    file.execute(f"PRAGMA foreign_keys = {choice}")
+    @property
+    def remaining(self) -> float:
+        """Seconds; negative once the time is over."""
+        return self._end - time.monotonic()
 
+    def check(self) -> None:
+        """Go on, if there is time.
 
-def _begin_with(statement: str) -> Callable[[sa.Connection], None]:
-    def begin(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(statement)
+        Raises:
+            InvalidRequest: there is none.
+        """
+        if self.remaining < 0:
+            raise self.error()
 
-    return begin
-
-
-@contextmanager
-def _no_room_explained() -> Iterator[None]:
-    try:
-        yield
-    except OperationalError as error:
-        is_full = getattr(error.orig, "sqlstate", None) == _DISK_FULL or (
-            isinstance(error.orig, sqlite3.Error) and "disk is full" in str(error.orig)
+    def error(self) -> InvalidRequest:
+        """What is said once the time is over."""
+        return InvalidRequest(
+            f"the query takes longer than {self._seconds:g} s on this stack; ask for less",
+            status=422,
         )
-        if is_full:
-            raise StorageFull("there is no room left for the database", status=507) from error
-        raise
 
 
-def _sqlstate(error: DBAPIError) -> str | None:
-    return getattr(error.orig, "sqlstate", None)
+class _TimeoutOfStatements:
+    """Gives each statement what is left of the time; PostgreSQL is told again when that is much less."""
 
+    def __init__(self, deadline: Deadline, *, is_sqlite: bool) -> None:
+        self._deadline, self._is_sqlite = deadline, is_sqlite
+        self._set: float | None = None
 
-def _is_repeatable(error: DBAPIError) -> bool:
-    if _sqlstate(error) in _REPEATABLE:
-        return True
-    return isinstance(error, OperationalError) and "database is locked" in str(error.orig)
+    def __call__(self, connection: sa.Connection, *_: object) -> None:
+        self._deadline.check()
+        remaining = self._deadline.remaining
+        if not self._is_sqlite and (self._set is None or remaining < 0.9 * self._set):
+            self._set = remaining  # first, because this is called for the next statement, too
+            milliseconds = max(1, int(remaining * 1000))
+            connection.exec_driver_sql(f"SET LOCAL statement_timeout = {milliseconds}")

@@ -203,8 +203,10 @@ def is_current(connection: sa.Connection, row: Any) -> bool:
 
 def _is_there() -> sa.ColumnElement[bool]:
     """Not of a collection in the trash."""
-    hidden = sa.select(collection.c.id).where(collection.c.trashed_at.is_not(None))
-    return evaluation.c.collection_id.is_(None) | evaluation.c.collection_id.not_in(hidden)
+    hidden = sa.select(collection.c.id).where(
+        collection.c.id == evaluation.c.collection_id, collection.c.trashed_at.is_not(None)
+    )
+    return ~hidden.exists()
 
 
 def _queue(connection: sa.Connection, public_id: str) -> str:

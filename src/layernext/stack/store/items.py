@@ -13,16 +13,17 @@ from msgspec import Struct
 from layernext.errors import DataError, Problem
 from layernext.stack.store import counters, fields, images
 from layernext.stack.store.clock import now_text
-from layernext.stack.store.database import Database
+from layernext.stack.store.database import Database, Deadline
 from layernext.stack.store.files import unique_name
 from layernext.stack.store.query import (
+    Plan,
+    annotated,
     chosen_evaluations,
-    compare,
-    compile_query,
     named,
     parse_query,
+    plan_query,
+    where,
 )
-from layernext.stack.store.query.compile import annotated
 from layernext.stack.store.records import Selection
 from layernext.stack.store.schema import (
     annotation_set,
@@ -40,7 +41,7 @@ from layernext.stack.store.storable import is_storable
 
 CHUNK = 5_000
 QUERY_SECONDS = 30.0
-"""What one statement of a query may take."""
+"""What a query may take, all its statements together."""
 
 SortField = Literal["modified", "created", "name", "size", "id"]
 
@@ -125,11 +126,14 @@ class Items:
             DataError: the query or a date is wrong, with the place.
         """
         order = _sorted(sort, descending=descending)
-        with self._database.read() as connection:
-            clause = self._clause(connection, wanted)
-            ids = sa.select(image.c.id).where(clause).order_by(*order).offset(offset).limit(limit)
-            with self._database.limit(connection, QUERY_SECONDS):
-                found = list(connection.execute(ids).scalars())
+        with (
+            self._database.read() as connection,
+            self._database.limit(connection, QUERY_SECONDS) as deadline,
+        ):
+            clause = self._clause(connection, wanted, deadline)
+            ids = sa.select(image.c.id).where(clause).order_by(*order)
+            ids = ids.offset(offset).limit(limit)
+            found = list(connection.execute(ids).scalars())
             rows = {row.id: row for row in connection.execute(_rows().where(image.c.id.in_(found)))}
         return [_item(rows[one]) for one in found]
 
@@ -139,12 +143,13 @@ class Items:
         Raises:
             DataError: the query or a date is wrong, with the place.
         """
-        with self._database.read() as connection:
-            clause = self._clause(connection, wanted)
-            chosen = sa.select(image.c.id).where(clause)
+        with (
+            self._database.read() as connection,
+            self._database.limit(connection, QUERY_SECONDS) as deadline,
+        ):
+            chosen = sa.select(image.c.id).where(self._clause(connection, wanted, deadline))
             ordered = chosen.order_by(*_sorted(sort, descending=descending))
-            with self._database.limit(connection, QUERY_SECONDS):
-                return list(connection.execute(ordered).scalars())
+            return list(connection.execute(ordered).scalars())
 
     def list_rows(self, image_ids: Sequence[int]) -> list[ItemRow]:
         """The items of some row ids, in their order; those that are not there are left out."""
@@ -155,11 +160,13 @@ class Items:
 
     def list_after(self, wanted: ItemFilter, *, after: int, limit: int) -> list[ItemRow]:
         """Items in the order they came, those behind one of them."""
-        with self._database.read() as connection:
-            clause = self._clause(connection, wanted) & (image.c.id > after)
+        with (
+            self._database.read() as connection,
+            self._database.limit(connection, QUERY_SECONDS) as deadline,
+        ):
+            clause = self._clause(connection, wanted, deadline) & (image.c.id > after)
             ids = sa.select(image.c.id).where(clause).order_by(image.c.id).limit(limit)
-            with self._database.limit(connection, QUERY_SECONDS):
-                found = list(connection.execute(ids).scalars())
+            found = list(connection.execute(ids).scalars())
             rows = {row.id: row for row in connection.execute(_rows().where(image.c.id.in_(found)))}
         return [_item(rows[one]) for one in found]
 
@@ -182,9 +189,13 @@ class Items:
         """
         own = image_tally.c
         reduced = (sa.func.max if descending else sa.func.min)(own[column])
-        with self._database.read() as connection:
+        with (
+            self._database.read() as connection,
+            self._database.limit(connection, QUERY_SECONDS) as deadline,
+        ):
+            plan = self._plan(connection, wanted, deadline)
             names = named(parse_query(wanted.query).root)
-            ids = chosen_evaluations(connection, names, wanted.collection_id, compare)
+            ids = chosen_evaluations(self._database, connection, names, plan.collection_ids)
             values = (
                 sa.select(own.image_id, reduced.label("value"))
                 .where(own.evaluation_id.in_(ids))
@@ -196,21 +207,22 @@ class Items:
             chosen = (
                 sa.select(image.c.id)
                 .outerjoin(values, values.c.image_id == image.c.id)
-                .where(self._clause(connection, wanted))
+                .where(*self._filters(wanted), where(self._database, plan))
                 .order_by(is_missing, order, image.c.id)
             )
-            with self._database.limit(connection, QUERY_SECONDS):
-                found = list(connection.execute(chosen.offset(offset).limit(limit)).scalars())
+            found = list(connection.execute(chosen.offset(offset).limit(limit)).scalars())
             rows = {row.id: row for row in connection.execute(_rows().where(image.c.id.in_(found)))}
         return [_item(rows[one]) for one in found]
 
     def count(self, wanted: ItemFilter) -> int:
         """How many items there are."""
-        with self._database.read() as connection:
-            clause = self._clause(connection, wanted)
+        with (
+            self._database.read() as connection,
+            self._database.limit(connection, QUERY_SECONDS) as deadline,
+        ):
+            clause = self._clause(connection, wanted, deadline)
             chosen = sa.select(sa.func.count()).select_from(image).where(clause)
-            with self._database.limit(connection, QUERY_SECONDS):
-                return int(connection.execute(chosen).scalar_one())
+            return int(connection.execute(chosen).scalar_one())
 
     def find(self, name: str) -> ItemRow | None:
         """The item with this unique name, that is not in the trash."""
@@ -254,8 +266,37 @@ class Items:
         return found
 
     def _clause(
-        self, connection: sa.Connection, wanted: ItemFilter, *, is_trashed: bool = False
+        self,
+        connection: sa.Connection,
+        wanted: ItemFilter,
+        deadline: Deadline,
+        *,
+        is_trashed: bool = False,
     ) -> sa.ColumnElement[bool]:
+        filters = self._filters(wanted, is_trashed=is_trashed)
+        plan = self._plan(connection, wanted, deadline, is_trashed=is_trashed)
+        return sa.and_(*filters, where(self._database, plan))
+
+    def _plan(
+        self,
+        connection: sa.Connection,
+        wanted: ItemFilter,
+        deadline: Deadline,
+        *,
+        is_trashed: bool = False,
+    ) -> Plan:
+        return plan_query(
+            self._database,
+            self._index,
+            connection,
+            parse_query(wanted.query),
+            deadline=deadline,
+            collection_id=wanted.collection_id,
+            is_trashed=is_trashed,
+        )
+
+    @staticmethod
+    def _filters(wanted: ItemFilter, *, is_trashed: bool = False) -> list[sa.ColumnElement[bool]]:
         clauses = [_is_trashed() if is_trashed else _is_there()]
         if wanted.collection_id is not None:
             clauses.append(image.c.collection_id == wanted.collection_id)
@@ -271,14 +312,7 @@ class Items:
             clauses.append(image.c.created_at >= _moment(wanted.from_date, "fromDate", end=False))
         if wanted.to_date:
             clauses.append(image.c.created_at <= _moment(wanted.to_date, "toDate", end=True))
-        clauses.append(self._fits(connection, wanted.query, wanted.collection_id))
-        return sa.and_(*clauses)
-
-    def _fits(
-        self, connection: sa.Connection, query: str, collection_id: int | None
-    ) -> sa.ColumnElement[bool]:
-        parsed = parse_query(query)
-        return compile_query(self._database, self._index, connection, parsed, collection_id)
+        return clauses
 
     # -- selections -------------------------------------------------------------------------
 
@@ -286,8 +320,8 @@ class Items:
         """Keep what fits now as a selection."""
 
         def work(connection: sa.Connection) -> Selection:
-            chosen = sa.select(image.c.id).where(self._clause(connection, wanted))
-            with self._database.limit(connection, QUERY_SECONDS):
+            with self._database.limit(connection, QUERY_SECONDS) as deadline:
+                chosen = sa.select(image.c.id).where(self._clause(connection, wanted, deadline))
                 return self._selections.create(connection, chosen)
 
         return self._database.write_again(work)
@@ -335,10 +369,9 @@ class Items:
         """Take items out of the trash, and with them their collections; how many."""
 
         def work(connection: sa.Connection) -> int:
-            chosen = image.c.id.in_(
-                sa.select(image.c.id).where(self._clause(connection, wanted, is_trashed=True))
-            )
-            with self._database.limit(connection, QUERY_SECONDS):
+            with self._database.limit(connection, QUERY_SECONDS) as deadline:
+                clause = self._clause(connection, wanted, deadline, is_trashed=True)
+                chosen = image.c.id.in_(sa.select(image.c.id).where(clause))
                 places = self._places(connection, chosen)
             back = connection.execute(sa.update(image).where(chosen).values(trashed_at=None))
             if wanted.collection_id is not None:
@@ -352,11 +385,14 @@ class Items:
 
     def list_trash(self, wanted: ItemFilter, *, after: int, limit: int) -> list[ItemRow]:
         """What is in the trash, in the order it came."""
-        with self._database.read() as connection:
-            clause = self._clause(connection, wanted, is_trashed=True) & (image.c.id > after)
-            ids = sa.select(image.c.id).where(clause).order_by(image.c.id).limit(limit)
-            with self._database.limit(connection, QUERY_SECONDS):
-                found = list(connection.execute(ids).scalars())
+        with (
+            self._database.read() as connection,
+            self._database.limit(connection, QUERY_SECONDS) as deadline,
+        ):
+            clause = self._clause(connection, wanted, deadline, is_trashed=True)
+            ids = sa.select(image.c.id).where(clause, image.c.id > after)
+            ids = ids.order_by(image.c.id).limit(limit)
+            found = list(connection.execute(ids).scalars())
             rows = {row.id: row for row in connection.execute(_rows().where(image.c.id.in_(found)))}
         return [_item(rows[one]) for one in found]
 
@@ -364,7 +400,8 @@ class Items:
         self, connection: sa.Connection, wanted: ItemFilter
     ) -> sa.ColumnElement[bool]:
         """Which images of the trash fit; for `Purge`, which removes them."""
-        return self._clause(connection, wanted, is_trashed=True)
+        with self._database.limit(connection, QUERY_SECONDS) as deadline:
+            return self._clause(connection, wanted, deadline, is_trashed=True)
 
     @staticmethod
     def _places(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> set[int]:

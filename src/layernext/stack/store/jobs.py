@@ -1,14 +1,14 @@
 """Jobs: work that the stack does in the background, and work that a client says it does (E38).
 
 A job waits as ``queued`` until a worker claims it. The worker says every few seconds that it is
-alive; a job whose worker was not heard of for `LEASE_SECONDS` is claimed again, `MAX_ATTEMPTS` times
-at most. So a job is done again from its start after a crash, and must be written to bear that.
+alive; a job whose worker is known to be dead, or was not heard of for `LEASE_SECONDS`, is claimed
+again, `MAX_ATTEMPTS` times at most. So a job is done again from its start after a crash, and must be written to bear that.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -23,7 +23,8 @@ from layernext.stack.store.records import JobRow, JobStatus
 from layernext.stack.store.schema import job
 from layernext.stack.store.storable import is_storable
 
-LEASE_SECONDS = 60
+LEASE_SECONDS = 30
+"""Six heartbeats. Clocks of machines that share a database may differ by less."""
 MAX_ATTEMPTS = 3
 
 COMPARISON_JOB = "comparison"
@@ -109,17 +110,30 @@ class Jobs:
 
         self._database.write_again(work)
 
-    def claim(self, kinds: Sequence[str], owner: str) -> JobRow | None:
-        """The oldest job of these kinds that nobody works at; from now on `owner` does."""
+    def claim(
+        self, kinds: Sequence[str], owner: str, is_dead: Callable[[str], bool] = lambda _: False
+    ) -> JobRow | None:
+        """The oldest job of these kinds that nobody works at; from now on `owner` does.
+
+        Args:
+            kinds: of jobs.
+            owner: who claims.
+            is_dead: whether another owner is known to be dead. Its jobs are claimed at once, those of
+                others when their lease has ended.
+        """
         limit = text_of(datetime.now(timezone.utc) - timedelta(seconds=LEASE_SECONDS))
-        is_abandoned = (job.c.status == "in_progress") & (job.c.heartbeat_at < limit)
-        chosen = (
-            sa.select(job)
-            .where(job.c.kind.in_(list(kinds)), (job.c.status == "queued") | is_abandoned)
-            .order_by(job.c.id)
-            .limit(1)
-        )
+        of_kinds = job.c.kind.in_(list(kinds))
+        is_running = job.c.status == "in_progress"
+        owners = sa.select(job.c.owner).where(of_kinds, is_running).distinct()
         with self._database.read() as connection:
+            dead = [row.owner for row in connection.execute(owners) if is_dead(row.owner)]
+            is_abandoned = is_running & ((job.c.heartbeat_at < limit) | job.c.owner.in_(dead))
+            chosen = (
+                sa.select(job)
+                .where(of_kinds, (job.c.status == "queued") | is_abandoned)
+                .order_by(job.c.id)
+                .limit(1)
+            )
             if connection.execute(chosen).first() is None:
                 return None
 
@@ -267,8 +281,15 @@ class Jobs:
         with self._database.write() as connection:
             connection.execute(sa.update(job).where(mine).values(queued))
 
-    def _change(self, row_id: int, owner: str, **values: Any) -> bool:
-        mine = (job.c.id == row_id) & (job.c.owner == owner) & (job.c.status == "in_progress")
+    def queue_again(self, row_id: int, owner: str) -> bool:
+        """Queue a job that could not be done; False if it is no longer `owner`'s.
+
+        It counts as an attempt: a job that brings the database down must not do so for ever.
+        """
+        return self._change(row_id, owner, status="queued", owner=None, updated_at=now_text())
+
+    def _change(self, row_id: int, of: str, **values: Any) -> bool:
+        mine = (job.c.id == row_id) & (job.c.owner == of) & (job.c.status == "in_progress")
         with self._database.write() as connection:
             return connection.execute(sa.update(job).where(mine).values(values)).rowcount == 1
 

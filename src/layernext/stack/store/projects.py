@@ -125,12 +125,16 @@ class Projects:
                     "frames_per_task": frames_per_task,
                 }
             connection.execute(sa.update(project).where(project.c.id == row.id).values(changes))
-            there = sa.select(project_image.c.image_id).where(project_image.c.project_id == row.id)
+            is_there = (
+                sa.select(project_image.c.image_id)
+                .where(project_image.c.project_id == row.id, project_image.c.image_id == image.c.id)
+                .exists()
+            )
             chosen = (
                 sa.select(image.c.id)
                 .join(selection_item, selection_item.c.image_id == image.c.id)
                 .where(selection_item.c.selection_id == selection.row_id)
-                .where(image.c.id.not_in(there), image.c.trashed_at.is_(None))
+                .where(~is_there, image.c.trashed_at.is_(None))
                 .order_by(image.c.id)
             )
             ids = list(connection.execute(chosen).scalars())

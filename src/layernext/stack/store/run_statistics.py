@@ -122,8 +122,9 @@ class Statistics:
         chosen = (
             sa.select(own.image_id, own.annotation_count)
             .where(own.operation_id == run.operation_id)
-            .where(own.collection_id + 0 == run.collection_id)
-            .order_by(own.image_id)
+            .where(own.collection_id == run.collection_id)
+            # Plus 0: the index in this order has the images of all collections.
+            .order_by(own.image_id + 0)
         )
         spans: list[Span] = []
         first = last = images = total = 0

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 from layernext.model import Geometry
@@ -124,8 +125,17 @@ image = Table(
     Column("fields", Text, nullable=False, server_default="{}"),
     Column("created_at", Text, nullable=False),
     Column("updated_at", Text),
-    Column("trashed_at", Text, index=True),
+    Column("trashed_at", Text),
     UniqueConstraint("collection_id", "name", "bucket"),
+    # Pages in the order of the upload, of one collection.
+    Index(None, "collection_id", "id"),
+    # Only the trash: SQLite would look up everything else in it, too, whatever collection it is in.
+    Index(
+        "ix_image_trashed_at",
+        "trashed_at",
+        sqlite_where=text("trashed_at IS NOT NULL"),
+        postgresql_where=text("trashed_at IS NOT NULL"),
+    ),
 )
 
 image_field = Table(

@@ -1,8 +1,9 @@
-"""What queries need of annotation sets, as arrays: labels, counts and confidences, run by run.
+"""What queries need of annotation sets, as arrays: labels, counts and confidences.
 
-A run's arrays are read from the summaries of its sets, some thousands at a time, and stay in memory up
-to `CACHE_BYTES` for all runs together while nothing changes the run; beyond that they are read anew for
-each query. So a query costs one pass over arrays, and never decodes the sets themselves.
+The sets of a run in a collection are read from their summaries, some thousands at a time, and stay in
+memory, up to `CACHE_BYTES` together, while nothing changes them; beyond that they are read again for
+each query. So a query costs one pass over the arrays of the collections that it is about, and never decodes
+the sets themselves.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from layernext.stack.store.database import Database
-from layernext.stack.store.schema import annotation_set, operation
+from layernext.stack.store.schema import annotation_set
 from layernext.stack.store.summaries import CODE_BYTES
 
 CACHE_BYTES = 256 << 20
@@ -26,6 +27,9 @@ SETS_AT_ONCE = 5_000
 BLOCK_SETS = 50_000
 BLOCK_ANNOTATIONS = 20_000_000
 """Whichever comes first ends a block; a run of one block or of many is the same to a query."""
+
+ENTRY_BYTES = 2_048
+"""What an entry takes beside its arrays, so that many small ones stay within bounds, too."""
 
 _PAIR_BYTES = 8
 
@@ -35,10 +39,10 @@ Int32s = NDArray[np.int32]
 
 @dataclass(frozen=True)
 class SetBlock:
-    """Some sets of one operation.
+    """Some sets of one operation in one collection.
 
     Attributes:
-        image_ids: (N,) row ids of the sets' images, ascending.
+        image_ids: (N,) row ids of the sets' images, in the order of the upload.
         set_ends: (N,) where each set's annotations end in `codes`; they begin where the last one's end.
         pair_sets: (M,) for each label of each set: which of the sets.
         pair_labels: (M,) row id of the label.
@@ -61,8 +65,24 @@ class SetBlock:
 
 
 @dataclass(frozen=True)
-class _Kept:
+class SetRange:
+    """The sets of an operation in a collection, as they were at one moment.
+
+    Attributes:
+        operation_id, collection_id: row ids.
+        revision: of the operation.
+        state: of these sets; None if they are not counted, and cannot be kept in memory.
+    """
+
+    operation_id: int
+    collection_id: int
     revision: int
+    state: str | None
+
+
+@dataclass(frozen=True)
+class _Kept:
+    part: SetRange
     blocks: list[SetBlock]
     nbytes: int
 
@@ -77,60 +97,69 @@ class SetIndex:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._lock = threading.Lock()
-        self._kept: OrderedDict[int, _Kept] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, int], _Kept] = OrderedDict()
+        self._nbytes = 0
 
-    def iter_blocks(self, connection: sa.Connection, operation_id: int) -> Iterator[SetBlock]:
-        """The sets of an operation as they are now: from memory if nothing has changed them."""
-        mine = sa.select(operation.c.revision).where(operation.c.id == operation_id)
-        # Read before the sets: should they be newer, they are read again the next time.
-        revision = connection.execute(mine).scalar_one()
+    def iter_blocks(self, connection: sa.Connection, part: SetRange) -> Iterator[SetBlock]:
+        """The sets of an operation in a collection: from memory if nothing has changed them.
+
+        Args:
+            connection: what is asked if they are not in memory.
+            part: read before the sets, on the same connection: should they be newer than it says, they are
+                read again the next time.
+        """
+        key = (part.operation_id, part.collection_id)
         with self._lock:
-            kept = self._kept.get(operation_id)
-            if kept is not None and kept.revision == revision:
-                self._kept.move_to_end(operation_id)
+            kept = self._kept.get(key)
+            if kept is not None and kept.part == part and part.state is not None:
+                self._kept.move_to_end(key)
             else:
                 kept = None
         if kept is not None:
             yield from kept.blocks
             return
         blocks: list[SetBlock] = []
-        nbytes = 0
-        for block in _read(connection, operation_id):
+        nbytes = ENTRY_BYTES
+        for block in _read(connection, part):
             nbytes += block.nbytes
             if nbytes <= CACHE_BYTES:
                 blocks.append(block)
             yield block
-        if nbytes <= CACHE_BYTES:
-            self._keep(operation_id, _Kept(revision, blocks, nbytes))
+        if nbytes <= CACHE_BYTES and part.state is not None:
+            self._keep(key, _Kept(part, blocks, nbytes))
 
-    def _keep(self, operation_id: int, fresh: _Kept) -> None:
+    def _keep(self, key: tuple[int, int], fresh: _Kept) -> None:
         with self._lock:
-            self._kept[operation_id] = fresh
-            self._kept.move_to_end(operation_id)
-            while sum(each.nbytes for each in self._kept.values()) > CACHE_BYTES:
-                self._kept.popitem(last=False)
+            old = self._kept.pop(key, None)
+            self._kept[key] = fresh
+            self._nbytes += fresh.nbytes - (old.nbytes if old else 0)
+            while self._nbytes > CACHE_BYTES:
+                self._nbytes -= self._kept.popitem(last=False)[1].nbytes
 
 
-def _read(connection: sa.Connection, operation_id: int) -> Iterator[SetBlock]:
+def _read(connection: sa.Connection, part: SetRange) -> Iterator[SetBlock]:
     own = annotation_set.c
     gathered: list[Any] = []
-    annotations = last = 0
+    annotations, last = 0, -1
+    chosen = (
+        sa.select(own.image_id, own.annotation_count, own.label_summary, own.position)
+        .where(own.operation_id == part.operation_id, own.collection_id == part.collection_id)
+        .order_by(own.position)
+        .limit(SETS_AT_ONCE)
+    )
     while True:
-        rows = connection.execute(
-            sa.select(own.image_id, own.annotation_count, own.label_summary)
-            .where(own.operation_id == operation_id, own.image_id > last)
-            .order_by(own.image_id)
-            .limit(SETS_AT_ONCE)
-        ).all()
+        rows = connection.execute(chosen.where(own.position > last)).all()
         gathered += rows
         annotations += sum(row.annotation_count for row in rows)
+        is_end = len(rows) < SETS_AT_ONCE
         is_full = len(gathered) >= BLOCK_SETS or annotations >= BLOCK_ANNOTATIONS
-        if gathered and (is_full or not rows):
-            yield _block(*zip(*gathered, strict=True))
+        if gathered and (is_full or is_end):
+            image_ids, counts, packed, _ = zip(*gathered, strict=True)
+            yield _block(image_ids, counts, packed)
             gathered, annotations = [], 0
-        if not rows:
+        if is_end:
             return
-        last = rows[-1].image_id
+        last = rows[-1].position
 
 
 def _block(

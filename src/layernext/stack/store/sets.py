@@ -125,7 +125,6 @@ def _write_sets(
     if rows:
         _upsert(database, connection, rows)
         counters.add(database, connection, row.operation_id, changes)
-        counters.changed(connection, [row.operation_id])
 
 
 def _upsert(database: Database, connection: sa.Connection, rows: list[dict[str, Any]]) -> None:

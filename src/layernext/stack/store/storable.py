@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+from layernext.errors import DataError, Problem
+
+SHOWN_CHARACTERS = 100
+
 
 def is_storable(text: str) -> bool:
     """Whether a row can hold `text`: no U+0000 (PostgreSQL) and no half of a surrogate pair.
@@ -15,3 +22,22 @@ def is_storable(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def refuse_unstorable(
+    _connection: Any, _cursor: Any, _statement: str, parameters: Any, _context: Any, many: bool
+) -> None:
+    """Refuse a statement with a text that PostgreSQL cannot hold, on SQLite alike.
+
+    Requests are checked where they come in; this holds for every text, wherever it comes from.
+
+    Raises:
+        DataError: there is such a text, and which.
+    """
+    for row in parameters if many else (parameters,):
+        for value in row.values() if isinstance(row, Mapping) else row:
+            if type(value) is str and "\x00" in value:
+                shown = repr(value[:SHOWN_CHARACTERS])
+                raise DataError(
+                    Problem(shown, "contains the character U+0000, which cannot be stored")
+                )

@@ -9,11 +9,11 @@ import sqlalchemy as sa
 
 from layernext.model import StoredTally, TallyOrder
 from layernext.stack.store import items
-from layernext.stack.store.database import Database
+from layernext.stack.store.database import Database, Deadline
 from layernext.stack.store.evaluation_data import unpack_cell
 from layernext.stack.store.evaluations import find_row
 from layernext.stack.store.files import unique_name
-from layernext.stack.store.query import compile_query, parse_query
+from layernext.stack.store.query import parse_query, plan_query, where
 from layernext.stack.store.schema import collection, image
 from layernext.stack.store.schema_evaluations import confusion_cell, image_tally
 from layernext.stack.store.set_index import SetIndex
@@ -45,24 +45,34 @@ class Tallies:
             NotFound: there is no such evaluation.
             DataError: the query is wrong, with the place.
         """
-        with self._database.read() as connection:
-            mine = self._wanted(connection, evaluation_id, query)
+        with (
+            self._database.read() as connection,
+            self._database.limit(connection, items.QUERY_SECONDS) as deadline,
+        ):
+            mine = self._wanted(connection, evaluation_id, query, deadline)
             total = sa.select(sa.func.count()).select_from(image_tally).where(mine)
             ids = sa.select(image_tally.c.image_id).where(mine).order_by(*tally_order(order))
-            with self._database.limit(connection, items.QUERY_SECONDS):
-                found = connection.execute(ids.offset(offset).limit(limit)).scalars().all()
-                return (
-                    _rows(connection, mine, found),
-                    int(connection.execute(total).scalar_one()),
-                )
+            found = connection.execute(ids.offset(offset).limit(limit)).scalars().all()
+            return (
+                _rows(connection, mine, found),
+                int(connection.execute(total).scalar_one()),
+            )
 
-    def _wanted(self, connection: sa.Connection, evaluation_id: str, query: str) -> Clause:
+    def _wanted(
+        self, connection: sa.Connection, evaluation_id: str, query: str, deadline: Deadline
+    ) -> Clause:
         row = find_row(connection, evaluation_id)
         mine = _of(row.id)
         if query.strip():
-            fits = compile_query(
-                self._database, self._index, connection, parse_query(query), row.collection_id
+            plan = plan_query(
+                self._database,
+                self._index,
+                connection,
+                parse_query(query),
+                deadline=deadline,
+                collection_id=row.collection_id,
             )
+            fits = where(self._database, plan)
             mine &= image_tally.c.image_id.in_(sa.select(image.c.id).where(fits))
         return mine
 
@@ -78,11 +88,13 @@ class Tallies:
             NotFound: there is no such evaluation.
             DataError: the query is wrong, with the place.
         """
-        with self._database.read() as connection:
-            mine = self._wanted(connection, evaluation_id, query)
+        with (
+            self._database.read() as connection,
+            self._database.limit(connection, items.QUERY_SECONDS) as deadline,
+        ):
+            mine = self._wanted(connection, evaluation_id, query, deadline)
             ids = sa.select(image_tally.c.image_id).where(mine).order_by(*tally_order(order))
-            with self._database.limit(connection, items.QUERY_SECONDS):
-                return list(connection.execute(ids).scalars())
+            return list(connection.execute(ids).scalars())
 
     def cell(
         self, evaluation_id: str, truth_label: int, run_label: int, *, offset: int, limit: int
@@ -127,10 +139,10 @@ def _not_in_trash(connection: sa.Connection, ids: Sequence[int]) -> list[int]:
 
 def _of(evaluation_row_id: int) -> Clause:
     """Of an evaluation, without images in the trash."""
-    hidden = sa.select(image.c.id).where(image.c.trashed_at.is_not(None))
-    return (image_tally.c.evaluation_id == evaluation_row_id) & image_tally.c.image_id.not_in(
-        hidden
+    hidden = sa.select(image.c.id).where(
+        image.c.id == image_tally.c.image_id, image.c.trashed_at.is_not(None)
     )
+    return (image_tally.c.evaluation_id == evaluation_row_id) & ~hidden.exists()
 
 
 def tally_order(order: TallyOrder) -> list[sa.ColumnElement[Any]]:

@@ -168,7 +168,10 @@ def answer_page_error(request: Request[Any, Any, Any], error: Exception) -> Resp
         message=f"{message[:1].upper()}{message[1:]}.",
         request_id=fault["requestId"],
     )
-    return answer_page(request, shown, status=status)
+    answer = answer_page(request, shown, status=status)
+    if "retry-after" in plain.headers:
+        answer.headers["retry-after"] = plain.headers["retry-after"]
+    return answer
 
 
 def answer_any_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:

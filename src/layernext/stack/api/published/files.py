@@ -417,8 +417,12 @@ def _check_parts(item: FileItem, parts: list[Part], sent: list[SentPart]) -> Non
     numbers = [part.number for part in parts]
     wanted = max((part.number for part in sent), default=len(parts))
     if numbers != list(range(1, wanted + 1)) or not parts:
-        missing = next(n for n in range(1, wanted + 2) if n not in numbers)
-        raise Conflict(f"part {missing} of {item.name!r} has not come", status=409)
+        missing = next((n for n in range(1, wanted + 1) if n not in numbers), None)
+        if missing is None and parts:
+            raise Conflict(
+                f"{item.name!r} has {len(parts)} parts, and the request names {wanted}", status=409
+            )
+        raise Conflict(f"part {missing or 1} of {item.name!r} has not come", status=409)
     for part in parts[:-1]:
         if part.size != PART_BYTES:
             raise Conflict(

@@ -1,17 +1,20 @@
-"""The query language: text to a tree, and the tree to a statement with bound parameters."""
+"""The query language: text to a tree, the tree to a plan, and the plan to a condition with bound parameters."""
 
-from layernext.stack.store.query.compile import compare, compile_query
 from layernext.stack.store.query.fields import FIELDS, Field
 from layernext.stack.store.query.parse import Query, parse_query
+from layernext.stack.store.query.plan import Plan, plan_query
 from layernext.stack.store.query.tallies import chosen_evaluations, named
+from layernext.stack.store.query.where import annotated, where
 
 __all__ = [
     "FIELDS",
     "Field",
+    "Plan",
     "Query",
+    "annotated",
     "chosen_evaluations",
-    "compare",
-    "compile_query",
     "named",
     "parse_query",
+    "plan_query",
+    "where",
 ]

@@ -21,7 +21,7 @@ from layernext.stack.store import content
 from layernext.stack.store.query.fields import ATTRIBUTE
 from layernext.stack.store.query.parse import Condition
 from layernext.stack.store.schema import GEOMETRIES_BY_CODE, annotation_set
-from layernext.stack.store.set_index import Int64s, SetBlock, SetIndex, ranges
+from layernext.stack.store.set_index import Int64s, SetBlock, SetIndex, SetRange, ranges
 from layernext.stack.store.summaries import ABOVE_1, BELOW_0, NO_CONFIDENCE, STEPS
 
 DECODED_AT_ONCE = 500
@@ -53,18 +53,21 @@ class SetConditions:
             for name, conditions in by_name.items()
             if name.startswith(ATTRIBUTE)
         }
+        self._sure, self._maybe = _tables(self.confidences)
 
-    def find(self, connection: sa.Connection, index: SetIndex, operation_id: int) -> Int64s:
-        """Row ids of the images that have such a set of an operation, ascending."""
-        if self.labels is not None and not self.labels:
-            return np.zeros(0, np.int64)
-        found = []
-        sure, maybe = _tables(self.confidences)
-        for block in index.iter_blocks(connection, operation_id):
-            is_in, is_open = self._decide(block, sure, maybe)
-            looked = self._look(connection, operation_id, block.image_ids[is_open])
-            found.append(np.union1d(block.image_ids[is_in], looked))
-        return np.concatenate(found) if found else np.zeros(0, np.int64)
+    @property
+    def is_impossible(self) -> bool:
+        """Whether no set can fulfill them, because there is no such label."""
+        return self.labels is not None and not self.labels
+
+    def find(self, connection: sa.Connection, index: SetIndex, part: SetRange) -> Int64s:
+        """Row ids of the images that have such a set of an operation in a collection, in any order."""
+        found = [np.zeros(0, np.int64)]
+        for block in index.iter_blocks(connection, part):
+            is_in, is_open = self._decide(block, self._sure, self._maybe)
+            found.append(block.image_ids[is_in])
+            found.append(self._look(connection, part.operation_id, block.image_ids[is_open]))
+        return np.concatenate(found)
 
     def _decide(self, block: SetBlock, sure: Flags, maybe: Flags) -> tuple[Flags, Flags]:
         """Which sets fulfil everything for sure, and which only their JSON can tell of."""

@@ -7,72 +7,55 @@ truth before another run, and was computed last. Whatever is out of date is neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
 
 from layernext.errors import DataError, Problem
+from layernext.stack.store.database import Database
 from layernext.stack.store.evaluations import is_current
 from layernext.stack.store.query.parse import All, Condition, Node
-from layernext.stack.store.schema import collection, image
-from layernext.stack.store.schema_evaluations import evaluation, image_tally
-
-Clause = sa.ColumnElement[bool]
-Compare = Callable[[Any, Condition], Clause]
+from layernext.stack.store.query.values import compare, is_among
+from layernext.stack.store.schema import collection
+from layernext.stack.store.schema_evaluations import evaluation
 
 _OPERATIONS = {"run": evaluation.c.run, "ground_truth": evaluation.c.truth}
 _HINT = "start one with client.evaluate(…) or `layernext evaluate`"
 
 
-def of_tallies(
-    connection: sa.Connection,
-    conditions: Sequence[Condition],
-    names: Sequence[Condition],
-    collection_id: int | None,
-    compare: Compare,
-) -> Clause:
-    """Images whose tally fulfils all conditions.
-
-    Args:
-        connection: what evaluations are looked up by.
-        conditions: about tallies.
-        names: of the run and the ground truth; none given means any.
-        collection_id: row id of the only collection that is asked about.
-        compare: a column with a condition.
-
-    Raises:
-        DataError: there is no such evaluation, or none that is current.
-    """
-    ids = chosen_evaluations(connection, names, collection_id, compare)
-    own = image_tally.c
-    fits = (compare(own[one.field.name.removeprefix("run.")], one) for one in conditions)
-    found = sa.select(own.image_id).where(own.evaluation_id.in_(ids), *fits)
-    return image.c.id.in_(found)
-
-
 def chosen_evaluations(
+    database: Database,
     connection: sa.Connection,
     names: Sequence[Condition],
-    collection_id: int | None,
-    compare: Compare,
+    collection_ids: Sequence[int] | None,
 ) -> list[int]:
     """Row ids of the evaluations that are meant, one for each run in each collection.
+
+    Args:
+        database: where they are.
+        connection: what is asked.
+        names: of the run and the ground truth; none given means any.
+        collection_ids: row ids of the only collections that are asked about; None for all.
 
     Raises:
         DataError: there is none, or none that is current.
     """
     own = evaluation.c
-    hidden = sa.select(collection.c.id).where(collection.c.trashed_at.is_not(None))
+    is_shown = (
+        sa.select(collection.c.id)
+        .where(collection.c.id == own.collection_id, collection.c.trashed_at.is_(None))
+        .exists()
+    )
     columns = [column for column in own if column.name != "result"]
     chosen = (
         sa.select(*columns)
-        .where(own.computed_at.is_not(None), own.collection_id.not_in(hidden))
+        .where(own.computed_at.is_not(None), is_shown)
         .where(*(compare(_OPERATIONS[one.field.name], one) for one in names))
         .order_by(own.is_default.desc(), own.truth_mode, own.computed_at.desc(), own.id.desc())
     )
-    if collection_id is not None:
-        chosen = chosen.where(own.collection_id == collection_id)
+    if collection_ids is not None:
+        chosen = chosen.where(is_among(database, own.collection_id, collection_ids))
     found: dict[tuple[int, str, str], int] = {}
     stale = None
     for row in connection.execute(chosen).all():
