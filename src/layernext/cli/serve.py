@@ -129,13 +129,13 @@ def serve(
     app.set_up_logging(settings)
     with app.hold_folder(settings) as holds_folder:
         store, first = app.open_stack(settings)
-        _greet(settings, first, as_json=as_json)
+        _greet(settings, store, first, as_json=as_json)
         # The server has finished what was in flight when this arrives: that is how a stack is stopped.
         with contextlib.suppress(KeyboardInterrupt):
             app.serve(store, settings, holds_folder=holds_folder)
 
 
-def _greet(settings: Any, first: Any, *, as_json: bool) -> None:
+def _greet(settings: Any, store: Any, first: Any, *, as_json: bool) -> None:
     url = f"http://{_reachable(settings.host)}:{settings.port}"
     if first is not None:
         show_key(first, url, as_json=as_json)

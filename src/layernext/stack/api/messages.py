@@ -45,14 +45,9 @@ def decode_message(content: Content, kind: type[Message]) -> Message:
     """JSON as a message.
 
     Raises:
-    <<<<<<< HEAD
         InvalidRequest: it is not JSON.
-        DataError: it is JSON, but not such a message, or an object in it has a key twice; with the
-            place.
-    =======
-        InvalidRequest: it is no JSON.
-        DataError: it is JSON, but not such a message, or has U+0000 in a text; with the place.
-    >>>>>>> main
+        DataError: it is JSON, but not such a message, has U+0000 in a text, or an object in it has a
+            key twice; with the place.
     """
     message = decode_bulk_message(content, kind)
     refuse_repeated_keys(bytes(content))
