@@ -50,6 +50,17 @@ def serve(
     port: Annotated[
         int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")
     ] = DEFAULT_PORT,
+    public_url: Annotated[
+        str | None,
+        typer.Option(
+            "--public-url",
+            envvar="LAYERNEXT_PUBLIC_URL",
+            show_envvar=True,
+            metavar="URL",
+            help="How clients reach the stack, such as https://stack.example.org; links begin with it."
+            " By default they begin with what the request's Host header says.",
+        ),
+    ] = None,
     database: DatabaseUrl = None,
     objects: Annotated[
         str | None,
@@ -113,6 +124,7 @@ def serve(
         data=data,
         host=host,
         port=port,
+        public_url=public_url or None,
         database=database,
         objects=objects,
         objects_options={"endpoint": objects_endpoint} if objects_endpoint else {},
@@ -136,7 +148,8 @@ def serve(
 
 
 def _greet(settings: Any, store: Any, first: Any, *, as_json: bool) -> None:
-    url = f"http://{_reachable(settings.host)}:{settings.port}"
+    url = settings.public_url or f"http://{_reachable(settings.host)}:{settings.port}"
+    url = url.rstrip("/")
     if first is not None:
         show_key(first, url, as_json=as_json)
     if not _is_loopback(settings.host):
@@ -145,7 +158,8 @@ def _greet(settings: Any, store: Any, first: Any, *, as_json: bool) -> None:
             " put a proxy with TLS in front of it"
         )
     where = settings.database or settings.data if settings.database_file else "PostgreSQL"
-    say(f"LayerNext stack on {url}, data in {where}")
+    listening = f" (listening on {settings.host}:{settings.port})" if settings.public_url else ""
+    say(f"LayerNext stack on {url}{listening}, data in {where}")
     if settings.native:
         say(f"Pages: {url}/ (sign in with an API key and its secret)")
         if first is not None and not as_json:

@@ -145,6 +145,40 @@ def test_keys_of_no_stack(cli, tmp_path):
     assert not folder.exists()
 
 
+def test_public_url(tmp_path):
+    """What is printed has the public URL."""
+    public_url = "https://stack.example.org"
+    with serving(tmp_path / "stack", "--json", "--public-url", f"{public_url}/") as (process, url):
+        assert urllib.request.urlopen(f"{url}/health").status == 200
+        code, out, err = stop(process)
+    assert code == 0
+    assert json.loads(out)["url"] == public_url
+    assert f"LayerNext stack on {public_url} (listening on 127.0.0.1:" in err
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("stack.example.org", "must begin with http:// or https:// and a host"),
+        ("ftp://stack.example.org", "must begin with http:// or https:// and a host"),
+        ("https://", "must begin with http:// or https:// and a host"),
+        ("https://a:b@stack.example.org", "must not have a user name or password"),
+        ("https://stack.example.org/stack", "must end after the host and port"),
+        ("https://stack.example.org?a=b", "must end after the host and port"),
+        ("https://stack.example.org:99999", "is not a URL: Port out of range 0-65535"),
+        ("https://stack example.org", "printable ASCII characters and no spaces"),
+        ("https://[::1", "is not a URL"),
+    ],
+)
+def test_public_url_that_is_none(cli, tmp_path, url, text):
+    """A public URL that no link can begin with is refused before anything is made."""
+    folder = tmp_path / "stack"
+    options = ["--data", folder, "--port", free_port()]
+    done = cli("serve", *options, LAYERNEXT_PUBLIC_URL=url, code=exit_codes.CONFIGURATION)
+    assert text in done.stderr
+    assert not folder.exists()
+
+
 def test_port_in_use(cli, stack, tmp_path):
     """A port that is taken is code 3; no key was made that nobody would see."""
     folder = tmp_path / "other"

@@ -25,20 +25,35 @@ Call: TypeAlias = Request[Any, Key, Any]
 Message = TypeVar("Message")
 Query = TypeVar("Query", bound=Struct)
 
-_IMAGE_ID = re.compile(r"0{8}[0-9a-f]{16}")
+_IMAGE_ID = re.compile(r"0{8}[0-7][0-9a-f]{15}")
 
 MAX_MESSAGE_BYTES = 16 << 20
 """Of a body that is no bulk data. The largest are names of many labels."""
+
+MAX_QUESTION_BYTES = 1 << 20
+"""Of a body that says what to look for, and lists nothing."""
 
 MAX_QUERY_FIELDS = 1_100
 """Enough to name a thousand runs."""
 
 
-async def read_message(request: Call, kind: type[Message]) -> Message:
-    """The request's JSON body as a message; see `decode_message`."""
-    async with received(request, MAX_MESSAGE_BYTES) as body:
-        with body.content(MAX_MESSAGE_BYTES) as content:
-            return decode_message(content, kind)
+async def read_message(
+    request: Call, kind: type[Message], *, limit: int = MAX_MESSAGE_BYTES
+) -> Message:
+    """The request's JSON body as a message; see `decode_message`.
+
+    Args:
+        request: the request.
+        kind: of the message.
+        limit: largest body in bytes, both as it is sent and decompressed.
+    """
+    async with received(request, limit) as body:
+
+        def decode() -> Message:
+            with body.content(limit) as content:
+                return decode_message(content, kind)
+
+        return decode() if body.is_small else await services_of(request).decode(decode)
 
 
 def decode_message(content: Content, kind: type[Message]) -> Message:
@@ -142,7 +157,10 @@ def check_name(name: Any, where: str, what: str) -> None:
 
 
 def is_image_id(text: str) -> bool:
-    """Whether this can be the id of an image: its row's number, 24 hexadecimal digits long."""
+    """Whether this can be the id of an image: its row's number, 24 hexadecimal digits long.
+
+    A row's number has 63 bits.
+    """
     return bool(_IMAGE_ID.fullmatch(text))
 
 

@@ -1,7 +1,7 @@
 """What a stack does by itself every hour, and when it starts.
 
 It deletes exports whose time has come, parts of uploads that nobody ended, objects that nothing refers to
-and selections whose time is over; queues a look into files that were left (by a crash, or a store of
+and selections and recorded answers whose time is over; queues a look into files that were left (by a crash, or a store of
 objects that did not answer); and queues a purge of the trash, if its settings say after how many days.
 Several processes of one stack may do so at the same time.
 """
@@ -77,6 +77,7 @@ class Housekeeping:
             self._drop_abandoned,
             self._store.selections.forget_expired,
             self._expire_exports,
+            self._store.answers.forget_old,
             lambda: delete_dropped(self._store, self._objects, self._check),
         ]
         for step in steps:

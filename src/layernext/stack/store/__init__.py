@@ -1,6 +1,7 @@
 """The database: its tables, and every statement that the stack makes to it."""
 
 from layernext.stack.store.announced import Announced
+from layernext.stack.store.answers import CallId, RecordedAnswer, RecordedAnswers
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.collections import CONTENT_TYPES
 from layernext.stack.store.database import Database
@@ -101,6 +102,7 @@ __all__ = [
     "Announced",
     "BatchPreparation",
     "Began",
+    "CallId",
     "Changed",
     "CollectionRow",
     "CountedRun",
@@ -145,6 +147,8 @@ __all__ = [
     "Purge",
     "Purged",
     "QueryField",
+    "RecordedAnswer",
+    "RecordedAnswers",
     "Role",
     "Selection",
     "Selections",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -77,6 +78,7 @@ class Database:
         self._reads_only = reads_only
         self._turn = sqlite.WriteTurn()
         self._outages = Outages()
+        self._joined = threading.local()
         self._engines: list[sa.Engine] = []
         self._is_closed = False
         self.is_sqlite = url.startswith("sqlite:")
@@ -197,6 +199,8 @@ class Database:
     def write(self) -> Iterator[sa.Connection]:
         """A transaction that writes; committed, durably, when the block ends well.
 
+        Within `write_joined` it is a part of that transaction, undone alone if the block raises.
+
         Raises:
             DatabaseUnavailable: the database cannot be written at the moment.
             StorageFull: there is no room for it; nothing was changed.
@@ -207,6 +211,11 @@ class Database:
 
     @contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
+        joined = self._joined_connection()
+        if joined is not None:
+            with joined.begin_nested():
+                yield joined
+            return
         turn = self._turn.hold() if self.is_sqlite else nullcontext()
         with turn, self.writer.begin() as connection:
             yield connection
@@ -233,6 +242,24 @@ class Database:
                 time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - no secret
         raise AssertionError  # the loop returns or raises
 
+    def write_joined(self, work: Callable[[sa.Connection], Answer]) -> Answer:
+        """As `write_again`; what this thread reads and writes meanwhile is in the same transaction.
+
+        Streams are not: they see what was committed before.
+        """
+
+        def joined(connection: sa.Connection) -> Answer:
+            self._joined.connection = connection
+            try:
+                return work(connection)
+            finally:
+                self._joined.connection = None
+
+        return self.write_again(joined)
+
+    def _joined_connection(self) -> sa.Connection | None:
+        return getattr(self._joined, "connection", None)
+
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A transaction that only reads, on one consistent state of the data.
@@ -240,6 +267,10 @@ class Database:
         Raises:
             DatabaseUnavailable: the database does not answer.
         """
+        joined = self._joined_connection()
+        if joined is not None:
+            yield joined
+            return
         with self._outages.explaining():
             with self.reader.connect() as connection, connection.begin():
                 yield connection

@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from layernext.errors import InvalidRequest
 from layernext.model import Collection, Job, Label, Mode, ModelRun
 from layernext.stack.store import collections, keys, reading, sets, uploads
+from layernext.stack.store.answers import RecordedAnswers
 from layernext.stack.store.database import Database
 from layernext.stack.store.datasets import Datasets
 from layernext.stack.store.declared import DeclaredNames
@@ -76,6 +77,7 @@ class Store:
         statistics: what annotations of a run are like.
         sessions: who is signed in to the pages.
         exports: files in other formats, made in the background.
+        answers: answers to requests that may come again.
     """
 
     def __init__(self, database: Database) -> None:
@@ -98,6 +100,7 @@ class Store:
         self.statistics = Statistics(database)
         self.sessions = Sessions(database)
         self.exports = Exports(database)
+        self.answers = RecordedAnswers(database)
 
     @classmethod
     def open(cls, url: str) -> Store:

@@ -19,6 +19,7 @@ from layernext.stack.api.messages import (
     read_query,
 )
 from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.replay import change
 from layernext.stack.api.services import Services, services_of
 from layernext.stack.api.signed import PART_SECONDS, base_url, signed_url
 from layernext.stack.api.transfer import download_url, part_path
@@ -201,6 +202,7 @@ class DownloadUrlAnswer(Struct, frozen=True, rename="camel", kw_only=True):
         summary="E12: open an upload of files",
         tag=_TAG,
         role="write",
+        is_recorded=True,
         body=OpenFilesRequest,
         answer=OpenFilesAnswer,
         errors=(400, 406, 413, 422),
@@ -211,30 +213,36 @@ async def open_files(request: Call) -> Response[bytes]:
     wanted = await read_message(request, OpenFilesRequest)
     name = wanted.collection_name.rstrip("/")
     check_name(name, "collectionName", "a collection")
-    for number, file_name in enumerate(wanted.object_key_list):
-        check_name(file_name, f"objectKeyList[{number}]", "a file")
+    services = services_of(request)
+
+    def check_file_names() -> None:
+        for number, file_name in enumerate(wanted.object_key_list):
+            check_name(file_name, f"objectKeyList[{number}]", "a file")
+
+    await services.decode(check_file_names)
     prefix = _prefix(wanted.storage_prefix_path)
     if wanted.application_code is not None and wanted.application_code:
         check_name(wanted.application_code, "applicationCode", "an application code")
-    services = services_of(request)
     # `file_upload` of the published clients sends an empty text for no metadata.
     fields = check_fields(wanted.meta_data_object or {}, "metaDataObject")
     await services.call(services.check_metadata, [fields])
-    upload_id, collection_id = await services.call(
-        services.store.files.open_upload,
-        FileUploadRequest(
-            name=name,
-            kind=wanted.collection_type,
-            fields=fields,
-            is_override=wanted.is_override_meta_data,
-            names=wanted.object_key_list,
-            storage_prefix=prefix,
-            application_code=wanted.application_code or None,
-        ),
+    upload = FileUploadRequest(
+        name=name,
+        kind=wanted.collection_type,
+        fields=fields,
+        is_override=wanted.is_override_meta_data,
+        names=wanted.object_key_list,
+        storage_prefix=prefix,
+        application_code=wanted.application_code or None,
     )
-    return answer(
-        OpenFilesAnswer(upload_id=upload_id, collection_id=collection_id, job_id=upload_id)
-    )
+
+    def work() -> Response[bytes]:
+        upload_id, collection_id = services.store.files.open_upload(upload)
+        return answer(
+            OpenFilesAnswer(upload_id=upload_id, collection_id=collection_id, job_id=upload_id)
+        )
+
+    return await change(request, work)
 
 
 def _prefix(given: str | None) -> str | None:
