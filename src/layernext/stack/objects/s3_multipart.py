@@ -46,7 +46,7 @@ class S3Multipart:
             import botocore.exceptions  # noqa: PLC0415
         except ImportError as error:
             raise ConfigurationError(
-                "objects in S3 need boto3", hint="pip install 'layernext-sdk[stack]'"
+                "objects in S3 need boto3", hint="pip install '.[stack]' in the source folder"
             ) from error
         parts = urlsplit(url)
         self._bucket, prefix = parts.netloc, parts.path.strip("/")

@@ -13,7 +13,7 @@ from litestar import Response
 from msgspec import Struct
 
 from layernext.errors import DataError, LayerNextError, Problem
-from layernext.model import find_names_problem
+from layernext.model import find_names_problem, refuse_repeated_keys
 from layernext.stack.api.body import Content, received
 from layernext.stack.api.messages import Call, answer, problem_of, read_message, read_path
 from layernext.stack.api.operation import Operation, Parameter, operation
@@ -123,6 +123,7 @@ def _files(content: Content, view: memoryview) -> Iterator[_File]:
             raise DataError(Problem(where, "its line does not end"))
         try:
             entry = _read_entry(view[at:end])
+            refuse_repeated_keys(bytes(view[at:end]), where)
         except msgspec.ValidationError as error:
             raise DataError(problem_of(error, where)) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
