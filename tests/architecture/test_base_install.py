@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "src" / "layernext" / "cli" / "samples"
 SENTENCE = (
     "error: this command needs the stack, which is not installed; "
-    "run: pip install 'layernext-sdk[stack]'"
+    "run: pip install '.[stack]' in the source folder"
 )
 
 

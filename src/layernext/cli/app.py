@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from contextlib import suppress
 from typing import Annotated, Any
@@ -130,6 +131,10 @@ def main() -> None:
         # A terminal that cannot show a sign shows another one; that is no reason to fail.
         with suppress(AttributeError, ValueError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Shells without job control start background processes so. Ctrl-C, or `kill -INT`, ends
+        # every command in order, so it must reach this one, too.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()

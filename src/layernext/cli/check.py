@@ -55,6 +55,11 @@ def check(
 
         layernext check --data ./stack --checksums --repair --yes
     """
+    if repair and orphans_after < ORPHAN_HOURS:
+        raise ConfigurationError(
+            f"--repair needs --orphans-after {ORPHAN_HOURS:g} or more: "
+            "a younger object may be about to get its row"
+        )
     app: Any = load_stack()
     settings = stack_settings(app, data, database, objects, objects_endpoint)
     require_stack(settings)

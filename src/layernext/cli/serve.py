@@ -143,13 +143,13 @@ def serve(
     app.set_up_logging(settings)
     with app.hold_folder(settings) as holds_folder:
         store, first = app.open_stack(settings)
-        _greet(settings, first, as_json=as_json)
+        _greet(settings, store, first, as_json=as_json)
         # The server has finished what was in flight when this arrives: that is how a stack is stopped.
         with contextlib.suppress(KeyboardInterrupt):
             app.serve(store, settings, holds_folder=holds_folder)
 
 
-def _greet(settings: Any, first: Any, *, as_json: bool) -> None:
+def _greet(settings: Any, store: Any, first: Any, *, as_json: bool) -> None:
     url = settings.public_url or f"http://{_reachable(settings.host)}:{settings.port}"
     url = url.rstrip("/")
     if first is not None:
@@ -164,6 +164,9 @@ def _greet(settings: Any, first: Any, *, as_json: bool) -> None:
     say(f"LayerNext stack on {url}{listening}, data in {where}")
     if settings.native:
         say(f"Pages: {url}/ (sign in with an API key and its secret)")
+        if first is not None and not as_json:
+            token = store.sessions.create_link(first.api_key)
+            say(f"Sign in without them, once, in the next ten minutes: {url}/sign-in#{token}")
     say(f"API description: {url}/api/docs")
     sys.stdout.flush()
 

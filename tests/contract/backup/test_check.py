@@ -107,7 +107,7 @@ def test_repair(parts: Parts) -> None:
     with parts.database.read() as connection:
         columns = (image.c.object_path, image.c.state, image.c.failure, image.c.thumbnail_path)
         rows = {row[0]: tuple(row[1:]) for row in connection.execute(sa.select(*columns))}
-    assert rows[lost] == ("failed", "its content is not in the store of objects", None)
+    assert rows[lost] == ("missing", "its content is missing; upload the file again", None)
     assert rows[bare] == ("pending", None, None)
     again = checked(parts)
     assert (again.problem_count, again.marked) == (0, [lost])

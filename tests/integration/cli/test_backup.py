@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -17,7 +19,10 @@ def data(tmp_path: Path) -> Path:
     folder = tmp_path / "stack"
     create_key(folder)
     (folder / "objects" / "files" / "a").mkdir(parents=True)
-    (folder / "objects" / "files" / "a" / "orphan").write_bytes(b"12345")
+    orphan = folder / "objects" / "files" / "a" / "orphan"
+    orphan.write_bytes(b"12345")
+    yesterday = time.time() - 25 * 3600
+    os.utime(orphan, (yesterday, yesterday))
     return folder
 
 
@@ -51,8 +56,10 @@ def test_backup_and_restore(cli: CommandLine, data: Path) -> None:
 
 def test_check_and_repair(cli: CommandLine, data: Path) -> None:
     """Problems are named and end with 4; a repair says what it will do, and asks before it does it."""
-    old = ("--orphans-after", "0", "--data", data)
-    assert "0 problems" in cli("check", "--data", data).stdout, "it is not a day old"
+    old = ("--data", data)
+    assert "0 problems" in cli("check", "--orphans-after", "48", *old).stdout
+    young = ("check", "--orphans-after", "1", "--repair", "--yes", *old)
+    assert "--repair needs --orphans-after 24 or more" in error_of(cli, *young, code=3)
     assert "nothing refers to: a/orphan" in cli("check", *old, code=4).stdout
     done = cli("check", *old, "--repair", code=3)
     assert "to repair: remove 1 object that nothing refers to" in done.stderr

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from contextlib import contextmanager
 
@@ -51,8 +53,26 @@ def serving(folder, *options):
 def stop(process):
     """End it as a service manager does; the exit code and what it printed."""
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     return process.returncode, out, err
+
+
+def test_first_start_shows_a_link(tmp_path):
+    """The first start prints a link that signs a browser in, once; no other start does."""
+    folder = tmp_path / "stack"
+    with serving(folder) as (process, url):
+        lines = iter(process.stderr.readline, "")
+        link = next(m for line in lines if (m := re.search(r"(http://\S+)/sign-in#(\S+)", line)))
+        assert link[1] == url
+        body = json.dumps({"token": link[2]}).encode()
+        request = urllib.request.Request(f"{url}/sign-in", body, {"Origin": url})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert json.load(answer)["role"] == "admin"
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(request, timeout=60)
+        stop(process)
+    with serving(folder) as (process, url):
+        assert "/sign-in#" not in stop(process)[2]
 
 
 def test_first_start_shows_a_key_once(cli, tmp_path, samples):

@@ -398,7 +398,7 @@ def forget_parts(data: StackData) -> None:
             unfinished = ~file_item.c.is_stored & file_item.c.object_path.is_not(None)
             items = sa.select(file_item.c.id).where(unfinished)
             connection.execute(sa.delete(file_part).where(file_part.c.item_id.in_(items)))
-            forgotten = sa.update(file_item).where(unfinished).values(object_path=None, handle=None)
-            connection.execute(forgotten)
+            fresh = {"object_path": None, "handle": None, "is_sealed": False}
+            connection.execute(sa.update(file_item).where(unfinished).values(fresh))
     finally:
         database.close()

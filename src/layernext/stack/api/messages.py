@@ -12,7 +12,7 @@ from litestar import Request, Response
 from msgspec import Struct
 
 from layernext.errors import DataError, InvalidRequest, NotFound, Problem
-from layernext.model import find_names_problem
+from layernext.model import find_names_problem, refuse_repeated_keys
 from layernext.stack.api.auth import may
 from layernext.stack.api.body import Content, received
 from layernext.stack.api.error_map import JSON
@@ -60,9 +60,17 @@ def decode_message(content: Content, kind: type[Message]) -> Message:
     """JSON as a message.
 
     Raises:
-        InvalidRequest: it is no JSON.
-        DataError: it is JSON, but not such a message, or has U+0000 in a text; with the place.
+        InvalidRequest: it is not JSON.
+        DataError: it is JSON, but not such a message, has U+0000 in a text, or an object in it has a
+            key twice; with the place.
     """
+    message = decode_bulk_message(content, kind)
+    refuse_repeated_keys(bytes(content))
+    return message
+
+
+def decode_bulk_message(content: Content, kind: type[Message]) -> Message:
+    """Likewise, without the look for repeated keys, which would hold a large body twice."""
     try:
         message = msgspec.json.decode(content, type=kind)
     except msgspec.ValidationError as error:

@@ -236,7 +236,7 @@ def repair(database: Database, objects: ObjectStore, checked: Checked) -> Repair
     Args:
         database: of the stack, with this version's tables.
         objects: of the same stack.
-        checked: from `check`.
+        checked: from `check`, with orphans of a day or more: younger ones may be about to get their row.
     """
     named = still_named(database, checked.orphans) | other_named(database, checked.orphans)
     removed = 0

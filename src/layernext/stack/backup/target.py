@@ -48,7 +48,7 @@ NOTE_SECONDS = 900.0
 """Whoever has not renewed its note for so long is dead."""
 RENEWAL_SECONDS = 60.0
 STAGED_SECONDS = 86400.0
-"""What a killed backup left half-written in a folder is removed after so long."""
+"""What a killed backup left half-written is removed after so long."""
 _BUCKET = re.compile(r"[a-z0-9]+://.+")
 _ID = re.compile(r"[0-9]{8}T[0-9]{12}Z-[0-9a-f]{8}")
 _CHECKSUM = re.compile(r"[0-9a-f]{64}")
@@ -221,7 +221,10 @@ class Target:
                 and self._alive_until(f"snapshots/{snapshot_id}/begun") is None
             ):
                 self.drop_snapshot(snapshot_id)
-        self.store.sweep(STAGED_SECONDS)
+        limit = datetime.now(timezone.utc) - timedelta(seconds=STAGED_SECONDS)
+        for upload in self.store.list_uploads():
+            if upload.touched_at < limit:
+                self.store.drop_upload(upload.path, upload.handle)
 
     # -- who is at work ---------------------------------------------------------------------
 

@@ -90,6 +90,7 @@ from layernext.stack.store.records import (
     StoredSet,
     ValueRef,
 )
+from layernext.stack.store.references import ORPHAN_HOURS
 from layernext.stack.store.repair import (
     find_broken_references,
     find_damage,
@@ -113,6 +114,7 @@ __all__ = [
     "EVALUATION_JOB",
     "EXPORT_JOB",
     "LINK_SECONDS",
+    "ORPHAN_HOURS",
     "QUERY_FIELDS",
     "SESSION_SECONDS",
     "SPLITS",

@@ -60,6 +60,7 @@ _CONNECT_ARGUMENTS: dict[str, Any] = {
 # Advisory locks: numbers that all replicas share.
 _MIGRATION_LOCK = 0x6C6E
 _CLAIM_LOCK = 0x6C6F
+_BYTES_LOCK = 0x6C70
 
 
 class Database:
@@ -348,6 +349,14 @@ class Database:
     def change_places(self, connection: sa.Connection) -> None:
         """Wait until nobody holds places, and let nobody, until the transaction ends."""
         self._lock(connection, "pg_advisory_xact_lock", _CLAIM_LOCK)
+
+    def hold_bytes(self, connection: sa.Connection) -> None:
+        """Until the transaction ends no object is taken for one that nothing refers to."""
+        self._lock(connection, "pg_advisory_xact_lock_shared", _BYTES_LOCK)
+
+    def change_bytes(self, connection: sa.Connection) -> None:
+        """Wait until nobody holds bytes, and let nobody, until the transaction ends."""
+        self._lock(connection, "pg_advisory_xact_lock", _BYTES_LOCK)
 
     def _lock(self, connection: sa.Connection, function: str, number: int) -> None:
         if not self.is_sqlite:

@@ -228,7 +228,8 @@ def _forget_parts(connection: sa.Connection) -> None:
     unfinished = ~file_item.c.is_stored & file_item.c.object_path.is_not(None)
     items = sa.select(file_item.c.id).where(unfinished)
     connection.execute(sa.delete(file_part).where(file_part.c.item_id.in_(items)))
-    connection.execute(sa.update(file_item).where(unfinished).values(object_path=None, handle=None))
+    fresh = {"object_path": None, "handle": None, "is_sealed": False}
+    connection.execute(sa.update(file_item).where(unfinished).values(fresh))
 
 
 def _set_sequences(connection: sa.Connection) -> None:

@@ -9,10 +9,8 @@ import sqlalchemy as sa
 
 from layernext.stack.store.database import Database
 from layernext.stack.store.dump import NamedObject, open_snapshot
+from layernext.stack.store.files import CONTENT_IS_MISSING
 from layernext.stack.store.schema import image
-
-CONTENT_IS_LOST = "its content is not in the store of objects"
-"""The failure of an image whose file is missing; the look into a new file uses the same words."""
 
 PATHS_AT_ONCE = 500
 MAX_PROBLEMS = 100
@@ -57,7 +55,7 @@ def known_lost(database: Database, paths: Iterable[str]) -> set[str]:
     with database.read() as connection:
         for batch in _chunks(paths):
             query = sa.select(image.c.object_path).where(
-                image.c.object_path.in_(batch), image.c.failure == CONTENT_IS_LOST
+                image.c.object_path.in_(batch), image.c.state == "missing"
             )
             marked |= set(connection.execute(query).scalars())
     return marked
@@ -76,7 +74,7 @@ def mark_lost(database: Database, missing: Sequence[NamedObject]) -> int:
         count = 0
         for batch in _chunks(files):
             lost = sa.update(image).where(image.c.object_path.in_(batch))
-            marked = lost.values(state="failed", failure=CONTENT_IS_LOST)
+            marked = lost.values(state="missing", failure=CONTENT_IS_MISSING)
             count += connection.execute(marked).rowcount
         for batch in _chunks(thumbnails):
             bare = sa.update(image).where(image.c.thumbnail_path.in_(batch))

@@ -43,6 +43,7 @@ from layernext.stack.store.records import (
     StoredSet,
     ValueRef,
 )
+from layernext.stack.store.references import References
 from layernext.stack.store.run_statistics import Statistics
 from layernext.stack.store.schema import collection, operation, operation_collection, setting
 from layernext.stack.store.selections import Selections
@@ -70,6 +71,7 @@ class Store:
         declared: metadata fields and tags.
         purge: what goes for good.
         dropped: objects that are to be deleted.
+        references: which objects rows refer to.
         datasets: frozen selections, divided into splits.
         projects: images that people annotate, cut into tasks.
         evaluations: runs measured against ground truths.
@@ -92,6 +94,7 @@ class Store:
         self.items = Items(database, self.selections, index)
         self.purge = Purge(database, self.items)
         self.dropped = DroppedObjects(database)
+        self.references = References(database)
         self.declared = DeclaredNames(database)
         self.datasets = Datasets(database)
         self.projects = Projects(database)

@@ -219,7 +219,10 @@ async def restore(request: Call) -> Response[bytes]:
     ),
 )
 async def purge(request: Call) -> Response[bytes]:
-    """Begins to remove for good what a query finds in the trash: rows, annotations, files. A job."""
+    """Begins to remove for good what a query finds in the trash: rows, annotations, files. A job.
+
+    The same request (by its `id`) again finds the same job.
+    """
     wanted, services = await read_message(request, PurgeRequest), services_of(request)
     place = await _place_in_trash(request, wanted.collection)
     store, before = services.store, before_days(wanted.older_than_days)
