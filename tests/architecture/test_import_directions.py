@@ -26,6 +26,11 @@ ROOMS: dict[str, set[str]] = {
     "layernext.stack.settings": {"layernext.errors"},
     "layernext.stack.objects": {"layernext.errors"},
     "layernext.stack.media": {"layernext.wire", "layernext.model"},
+    "layernext.stack.backup": {
+        "layernext.stack.objects",
+        "layernext.stack.store",
+        "layernext.errors",
+    },
     "layernext.stack.jobs": {
         "layernext.evaluation",
         "layernext.stack.media",
@@ -60,6 +65,7 @@ ROOMS: dict[str, set[str]] = {
         "layernext.errors",
     },
     "layernext.stack.app": {
+        "layernext.stack.backup",
         "layernext.stack.folder",
         "layernext.stack.web",
         "layernext.stack.api",
@@ -144,6 +150,7 @@ LIBRARIES: dict[str, set[str]] = {
         "layernext.formats",
         "layernext.client",
         "layernext.stack.api",
+        "layernext.stack.backup",
         "layernext.stack.store",
     },
 }
