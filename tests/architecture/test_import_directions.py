@@ -64,8 +64,10 @@ ROOMS: dict[str, set[str]] = {
         "layernext.stack.store",
         "layernext.errors",
     },
+    "layernext.stack.connections": set(),
     "layernext.stack.app": {
         "layernext.stack.backup",
+        "layernext.stack.connections",
         "layernext.stack.folder",
         "layernext.stack.web",
         "layernext.stack.api",
@@ -100,6 +102,7 @@ FACES = {
     "layernext.wire.comparisons",
     "layernext.wire.evaluations",
     "layernext.stack.api.browser",
+    "layernext.stack.api.documents",
     "layernext.stack.api.error_map",
     "layernext.stack.api.messages",
     "layernext.stack.api.services",
