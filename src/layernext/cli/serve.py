@@ -77,6 +77,17 @@ def serve(
     port: Annotated[
         int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")
     ] = DEFAULT_PORT,
+    public_url: Annotated[
+        str | None,
+        typer.Option(
+            "--public-url",
+            envvar="LAYERNEXT_PUBLIC_URL",
+            show_envvar=True,
+            metavar="URL",
+            help="How clients reach the stack, such as https://stack.example.org; links begin with it."
+            " By default they begin with what the request's Host header says.",
+        ),
+    ] = None,
     database: DatabaseUrl = None,
     objects: ObjectsUrl = None,
     objects_endpoint: ObjectsEndpoint = None,
@@ -126,6 +137,7 @@ def serve(
         data=data,
         host=host,
         port=port,
+        public_url=public_url or None,
         database=database,
         objects=objects,
         objects_options={"endpoint": objects_endpoint} if objects_endpoint else {},
@@ -146,14 +158,15 @@ def serve(
     app.set_up_logging(settings)
     with app.hold_folder(settings) as holds_folder:
         store, first = app.open_stack(settings)
-        _greet(settings, first, as_json=as_json)
+        _greet(settings, store, first, as_json=as_json)
         # The server has finished what was in flight when this arrives: that is how a stack is stopped.
         with contextlib.suppress(KeyboardInterrupt):
             app.serve(store, settings, holds_folder=holds_folder)
 
 
-def _greet(settings: Any, first: Any, *, as_json: bool) -> None:
-    url = f"http://{_reachable(settings.host)}:{settings.port}"
+def _greet(settings: Any, store: Any, first: Any, *, as_json: bool) -> None:
+    url = settings.public_url or f"http://{_reachable(settings.host)}:{settings.port}"
+    url = url.rstrip("/")
     if first is not None:
         show_key(first, url, as_json=as_json)
     if not _is_loopback(settings.host):
@@ -161,9 +174,13 @@ def _greet(settings: Any, first: Any, *, as_json: bool) -> None:
             "warning: other machines can reach this address, and keys cross the network unencrypted;"
             " put a proxy with TLS in front of it"
         )
-    say(f"LayerNext stack on {url}, data in {data_text(settings)}")
+    listening = f" (listening on {settings.host}:{settings.port})" if settings.public_url else ""
+    say(f"LayerNext stack on {url}{listening}, data in {data_text(settings)}")
     if settings.native:
         say(f"Pages: {url}/ (sign in with an API key and its secret)")
+        if first is not None and not as_json:
+            token = store.sessions.create_link(first.api_key)
+            say(f"Sign in without them, once, in the next ten minutes: {url}/sign-in#{token}")
     say(f"API description: {url}/api/docs")
     sys.stdout.flush()
 

@@ -28,7 +28,7 @@ def image_sizes(folder: Path) -> Sizes:
         from PIL import Image  # noqa: PLC0415 - only where sizes are wanted
     except ImportError as error:
         raise ConfigurationError(
-            "sizes of images need Pillow", hint="pip install 'layernext-sdk[stack]'"
+            "sizes of images need Pillow", hint="pip install '.[stack]' in the source folder"
         ) from error
     found: Sizes = {}
     for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
@@ -37,8 +37,11 @@ def image_sizes(folder: Path) -> Sizes:
         try:
             with Image.open(path) as image:
                 size = image.size
-        except (OSError, ValueError) as error:
-            raise FormatError(Problem(str(path), f"is no readable image: {error}")) from error
+        except Image.DecompressionBombError as error:
+            raise FormatError(Problem(str(path), "has more pixels than can be read")) from error
+        except Exception as error:
+            # Decoders raise anything at damaged content.
+            raise FormatError(Problem(str(path), "is not a readable image")) from error
         inner = path.relative_to(folder).with_suffix("").as_posix()
         found[inner] = (*size, path.name)
         found.setdefault(inner.rpartition("/")[2], found[inner])

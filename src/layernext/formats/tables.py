@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import io
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -32,7 +31,7 @@ GROUP_POINTS = 2_000_000
 """Points in a group, where shapes have many."""
 
 _HEAD = ("image", "width", "height", "split", "run", "mode")
-_MAX_CELL = 1 << 30
+_MAX_CELL = 16 << 20
 _annotation = msgspec.json.Decoder(Annotation)
 _attributes = msgspec.json.Decoder(dict[str, list[AttributeValue]])
 _metadata = msgspec.json.Decoder(dict[str, Any])
@@ -84,7 +83,8 @@ def read_csv(path: Path) -> Iterator[Sample]:
     Raises:
         FormatError: it is no such file, with the line.
     """
-    csv.field_size_limit(min(_MAX_CELL, sys.maxsize))
+    csv.field_size_limit(_MAX_CELL)
+    line = 0
     try:
         with (
             open_decompressed(path) as stream,
@@ -93,9 +93,16 @@ def read_csv(path: Path) -> Iterator[Sample]:
             rows = csv.DictReader(text)
             if not {"image", "label", "type"} <= set(rows.fieldnames or []):
                 raise FormatError(Problem(str(path), f"needs the columns {', '.join(COLUMNS)}"))
-            yield from _gathered((_plain(row), f"{path}:{rows.line_num}") for row in rows)
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise FormatError(Problem(str(path), f"cannot be read: {error}")) from error
+            for sample in _gathered((_plain(row), f"{path}:{rows.line_num}") for row in rows):
+                yield sample
+                line = rows.line_num
+    except UnicodeDecodeError as error:
+        where = f"{path}: after line {line}"
+        raise FormatError(Problem(where, "cannot be read as UTF-8")) from error
+    except csv.Error as error:
+        raise FormatError(
+            Problem(f"{path}: after line {line}", f"cannot be read: {error}")
+        ) from error
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
@@ -125,6 +132,9 @@ def _sample(head: tuple[Any, ...], annotations: list[Annotation], where: str) ->
     image, width, height, split, run, mode = head
     if not image:
         raise FormatError(Problem(where, "names no image"))
+    for name, value in (("image", image), ("split", split), ("run", run)):
+        if not isinstance(value, str | None):
+            raise FormatError(Problem(where, f"{name} must be a string"))
     if mode not in {None, "machine", "human"}:
         raise FormatError(Problem(where, f"has the mode {mode!r}, must be machine or human"))
     try:
@@ -137,8 +147,9 @@ def _sample(head: tuple[Any, ...], annotations: list[Annotation], where: str) ->
             run=run,
             mode=mode,
         )
-    except ValueError as error:
-        raise FormatError(Problem(where, f"has no size that is read: {error}")) from error
+    except (ValueError, TypeError, OverflowError) as error:
+        message = "width and height must be whole numbers"
+        raise FormatError(Problem(where, message)) from error
 
 
 _SHAPES: dict[str, type[Any]] = {"polygon": Polygon, "line": Line, "points": Points}
@@ -159,8 +170,11 @@ def _shape(row: dict[str, Any], where: str) -> Annotation:
         return _outlined(row, fields, where)
     except DataError:
         raise
-    except (KeyError, TypeError, ValueError, msgspec.MsgspecError) as error:
-        raise FormatError(Problem(where, f"is no annotation: {error!r}")) from error
+    except msgspec.MsgspecError as error:
+        raise FormatError(Problem(where, f"is not an annotation: {error}")) from error
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        message = "is not an annotation: its type, numbers or points cannot be read"
+        raise FormatError(Problem(where, message)) from error
 
 
 def _outlined(row: dict[str, Any], fields: dict[str, Any], where: str) -> Annotation:
@@ -191,7 +205,7 @@ def _arrow() -> Any:
         import pyarrow.parquet  # noqa: PLC0415
     except ImportError as error:
         raise ConfigurationError(
-            "Parquet needs pyarrow", hint="pip install 'layernext-sdk[parquet]'"
+            "Parquet needs pyarrow", hint="pip install '.[parquet]' in the source folder"
         ) from error
     return pa
 
@@ -262,8 +276,9 @@ def read_parquet(path: Path) -> Iterator[Sample]:
     arrow = _arrow()
     try:
         file = arrow.parquet.ParquetFile(path)
-    except (OSError, arrow.ArrowException) as error:
-        raise FormatError(Problem(str(path), f"is no Parquet file: {error}")) from error
+    except (OSError, ValueError, arrow.ArrowException) as error:
+        # Text that is not UTF-8 and broken schemas are ValueErrors; their messages are Python's.
+        raise FormatError(Problem(str(path), "is not a Parquet file, or is damaged")) from error
     with file:
         names = [name for name in file.schema_arrow.names if name in COLUMNS]
         if not {"image", "label", "type"} <= set(names):
@@ -281,6 +296,9 @@ def _parquet_rows(
             for values in zip(*columns, strict=True):
                 yield dict(zip(names, values, strict=True)), f"{path}: row {number}"
                 number += 1
-    except (OSError, arrow.ArrowException) as error:
-        where = f"{path}: row {number}"
-        raise FormatError(Problem(where, f"cannot be read: {error}")) from error
+    except UnicodeDecodeError as error:
+        where = f"{path}: after row {number}"
+        raise FormatError(Problem(where, "cannot be read as UTF-8")) from error
+    except (OSError, ValueError, OverflowError, arrow.ArrowException) as error:
+        where = f"{path}: after row {number}"
+        raise FormatError(Problem(where, "cannot be read: the file is damaged")) from error

@@ -173,7 +173,7 @@ def read_yolo(root: Path, sizes: dict[str, tuple[int, int, str]]) -> Iterator[Sa
         image = f"{stem}{ending}"
         annotations = [
             _read_line(line, names, (width, height), f"{path}:{number}")
-            for number, line in enumerate(_text(path).splitlines(), 1)
+            for number, line in _lines(path)
             if line.strip()
         ]
         yield Sample(image=image, annotations=annotations, width=width, height=height, split=split)
@@ -209,8 +209,34 @@ BOX = 4
 """Numbers of a box. One more, of a box or a polygon, is the confidence that predictions have."""
 
 
+MAX_LINE = 4 << 20
+"""Characters of a line: a polygon of more than 100,000 points. Its numbers take many times that in memory."""
+
+MAX_NAMES_BYTES = 4 << 20
+"""Of a data.yaml: YAML takes some hundred times that in memory."""
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a file with their numbers, one in memory at a time."""
+    number = 0
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            while line := file.readline(MAX_LINE + 1):
+                number += 1
+                if len(line) > MAX_LINE:
+                    message = f"is longer than {MAX_LINE:,} characters"
+                    raise FormatError(Problem(f"{path}:{number}", message))
+                yield number, line
+    except OSError as error:
+        raise FormatError(Problem(str(path), f"cannot be read: {error.strerror}")) from error
+    except UnicodeDecodeError as error:
+        raise FormatError(Problem(f"{path}:{number + 1}", "cannot be read as UTF-8")) from error
+
+
 def _text(path: Path) -> str:
     try:
+        if path.stat().st_size > MAX_NAMES_BYTES:
+            raise FormatError(Problem(str(path), f"is larger than {MAX_NAMES_BYTES:,} bytes"))
         return path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise FormatError(Problem(str(path), f"cannot be read: {error.strerror}")) from error

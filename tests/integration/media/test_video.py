@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from layernext import LayerNextClient
-from layernext.stack.media import Look, look_into, video
+from layernext.stack.media import Decoder, Look, decoder
 from tests.integration.client.conftest import native_stack
 from tests.stack_process import StackProcess
 from tests.videos import write_sound, write_video
@@ -23,7 +23,8 @@ VIDEOS = 4
 
 
 def look(path: Path) -> Look:
-    return look_into(path, VIDEOS, lambda: None)
+    with Decoder() as process:
+        return process.look_into(path, VIDEOS, lambda: None)
 
 
 def poster(found: Look) -> Image.Image:
@@ -71,13 +72,13 @@ def test_what_is_no_video(tmp_path: Path) -> None:
     (tmp_path / "secret.mp4").write_bytes(whole)
     playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nsecret.mp4\n#EXT-X-ENDLIST\n"
     cases = {
-        "text": (b"no video at all", "no MP4 or Matroska"),
-        "playlist": (playlist, "no MP4 or Matroska"),
-        "disguised": (b"\0\0\0\x18ftyp" + playlist, "no readable video"),
-        "header": (whole[:32], "no readable video"),
-        "ebml": (b"\x1aE\xdf\xa3" + bytes(1000), "no readable video"),
+        "text": (b"no video at all", "not an MP4 or Matroska"),
+        "playlist": (playlist, "not an MP4 or Matroska"),
+        "disguised": (b"\0\0\0\x18ftyp" + playlist, "not a readable video"),
+        "header": (whole[:32], "not a readable video"),
+        "ebml": (b"\x1aE\xdf\xa3" + bytes(1000), "not a readable video"),
         "sound": (sound, "no video in it"),
-        "empty": (b"", "no MP4 or Matroska"),
+        "empty": (b"", "not an MP4 or Matroska"),
     }
     for name, (content, why) in cases.items():
         path = tmp_path / name
@@ -128,8 +129,8 @@ def test_decoders_that_end_badly(
     fake = tmp_path / "python"
     fake.write_text(f"#!/bin/sh\nexec {sys.executable} -c {code!r}\n".replace('"', "'"))
     fake.chmod(0o700)
-    monkeypatch.setattr(video.sys, "executable", str(fake))
-    monkeypatch.setattr(video, "SECONDS", 2)
+    monkeypatch.setattr(decoder.sys, "executable", str(fake))
+    monkeypatch.setattr(decoder, "SECONDS", 2)
     found = look(write_video(tmp_path / "a.mp4"))
     assert found.failure is not None
     assert why in found.failure
@@ -140,14 +141,14 @@ def test_a_stack_that_stops_does_not_wait(tmp_path: Path, monkeypatch: pytest.Mo
     fake = tmp_path / "python"
     fake.write_text("#!/bin/sh\nexec sleep 60\n")
     fake.chmod(0o700)
-    monkeypatch.setattr(video.sys, "executable", str(fake))
+    monkeypatch.setattr(decoder.sys, "executable", str(fake))
     path = write_video(tmp_path / "a.mp4")
 
     def stop() -> None:
         raise InterruptedError
 
-    with pytest.raises(InterruptedError):
-        look_into(path, VIDEOS, stop)
+    with Decoder() as process, pytest.raises(InterruptedError):
+        process.look_into(path, VIDEOS, stop)
 
 
 def test_secrets_are_not_handed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +157,7 @@ def test_secrets_are_not_handed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     fake = tmp_path / "python"
     fake.write_text(f"#!/bin/sh\nenv > {tmp_path}/environment\n")
     fake.chmod(0o700)
-    monkeypatch.setattr(video.sys, "executable", str(fake))
+    monkeypatch.setattr(decoder.sys, "executable", str(fake))
     look(write_video(tmp_path / "a.mp4"))
     assert "AWS" not in (tmp_path / "environment").read_text()
 
@@ -177,7 +178,7 @@ def test_videos_in_a_collection(native_stack: StackProcess, tmp_path: Path) -> N
         assert items["a.mp4"].duration_s == pytest.approx(2.0)
         assert (items["b.mkv"].media_type, items["b.mkv"].state) == ("video/x-matroska", "ready")
         assert items["broken.mp4"].state == "failed"
-        assert "no readable video" in str(items["broken.mp4"].failure)
+        assert "not a readable video" in str(items["broken.mp4"].failure)
         (short,) = client.iter_items("clips", query="duration < 2.1 AND frame_count = 10")
         assert short.name == "a.mp4"
         client.download_files("clips", tmp_path / "back", progress=False)

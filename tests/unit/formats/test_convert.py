@@ -189,7 +189,7 @@ def test_convert_finds_out_the_format(tmp_path: Path, name: str) -> None:
         ("csv", "a,b\n1,2\n", "needs the columns"),
         ("csv", "image,label,type\na,b,circle\n", ":2"),
         ("csv", "image,label,type,points\na,b,line,[]\n", ":2: has no points"),
-        ("parquet", "PAR1", "no Parquet file"),
+        ("parquet", "PAR1", "not a Parquet file"),
     ],
 )  # fmt: skip
 def test_wrong_files_name_the_place(tmp_path: Path, name: str, content: str, place: str) -> None:

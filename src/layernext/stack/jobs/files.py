@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import tempfile
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from layernext.errors import NotFound
-from layernext.stack.jobs.runner import Handler, JobContext
-from layernext.stack.media import look_into
+from layernext.errors import LayerNextError, NotFound
+from layernext.stack.jobs.runner import Handler, JobContext, Stopped
+from layernext.stack.media import Decoder, Look
 from layernext.stack.objects import ObjectStore
 from layernext.stack.store import Announced, FileRow, Files, LookResult
+
+log = logging.getLogger(__name__)
 
 LOOK_JOB = "files.look"
 FILES_AT_ONCE = 50
@@ -21,33 +24,61 @@ FILES_AT_ONCE = 50
 
 
 def look_handler(files: Files, objects: ObjectStore) -> Handler:
-    """Looks into every file that nobody has looked into, whoever uploaded it."""
+    """Reads every file that has not been read yet, whoever uploaded it."""
 
     def handle(context: JobContext) -> None:
         last = 0
-        while pending := files.list_pending(last, FILES_AT_ONCE):
-            results: dict[int, tuple[FileRow, LookResult]] = {}
-            announced = files.list_announced(pending)
-            for file in pending:
-                context.progress(0.0)
-                said = announced.get(file.image_id, Announced())
-                results[file.image_id] = (file, _look(file, said, objects, context))
-            files.set_look(results)
-            last = pending[-1].image_id
+        storage_error: LayerNextError | None = None
+        with Decoder() as decoder:
+            while pending := files.list_pending(last, FILES_AT_ONCE):
+                results: dict[int, tuple[FileRow, LookResult]] = {}
+                missing: list[FileRow] = []
+                announced = files.list_announced(pending)
+                for file in pending:
+                    context.progress(0.0)
+                    said = announced.get(file.image_id, Announced())
+                    try:
+                        look = _look(file, said, objects, context, decoder)
+                    except LayerNextError as error:
+                        # The store of objects failed, not the file: it stays pending, and the rest goes on.
+                        storage_error = error
+                        continue
+                    if look is None:
+                        missing.append(file)
+                    else:
+                        results[file.image_id] = (file, look)
+                files.set_look(results)
+                files.set_missing(missing, is_missing=True)
+                last = pending[-1].image_id
+        if storage_error is not None:
+            raise storage_error
 
     return handle
 
 
-def _look(file: FileRow, said: Announced, objects: ObjectStore, context: JobContext) -> LookResult:
+def _read(path: Path, kind: int, context: JobContext, decoder: Decoder) -> Look:
+    """What a file is. Whatever fails at one file is that file's failure, so that the others are read."""
+    try:
+        return decoder.look_into(path, kind, lambda: context.progress(0.0))
+    except Stopped:
+        raise
+    except Exception:
+        log.exception("a file cannot be read")
+        return Look(
+            content_type="application/octet-stream",
+            failure="the stack failed to read it; its log says why",
+        )
+
+
+def _look(
+    file: FileRow, said: Announced, objects: ObjectStore, context: JobContext, decoder: Decoder
+) -> LookResult | None:
+    """What is in a file; None if its object was lost."""
     try:
         with _local(file, said, objects) as (path, checksum, damage):
-            found = look_into(path, file.kind, lambda: context.progress(0.0))
+            found = _read(path, file.kind, context, decoder)
     except NotFound:
-        return LookResult(
-            checksum=file.checksum or "",
-            content_type="application/octet-stream",
-            failure="its content is not in the store of objects",
-        )
+        return None
     thumbnail_path = None
     if found.thumbnail is not None:
         thumbnail_path = f"{file.object_path}.webp"
@@ -72,18 +103,19 @@ def _local(
     """The object as a local file, its SHA-256, and how it differs from what was sent."""
     path = objects.local_path(file.object_path)
     if path is not None and file.checksum is not None:
-        if not path.exists():
+        info = objects.find(file.object_path)
+        if info is None or info.size != file.size:
             raise NotFound("the file's content is not there", status=404)
         yield path, file.checksum, None  # the stack took its bytes, and compared them then
         return
     digest = _Digest(file, said)
     if path is not None:
-        for piece in objects.read(file.object_path):
+        for piece in objects.read(file.object_path, size=file.size):
             digest.update(piece)
         yield path, digest.checksum, digest.damage()
         return
     with tempfile.NamedTemporaryFile() as copy:
-        for piece in objects.read(file.object_path):
+        for piece in objects.read(file.object_path, size=file.size):
             digest.update(piece)
             copy.write(piece)
         copy.flush()

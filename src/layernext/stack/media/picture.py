@@ -54,10 +54,11 @@ def open_image(path: Path) -> Image.Image | None:
             with Image.open(path, formats=_FORMATS) as image:
                 if image.size[0] * image.size[1] > MAX_PIXELS:
                     return None
-                kind = image.format
+                # An MPO file is JPEGs in a row, the first of which is the picture.
+                kind = "JPEG" if image.format == "MPO" else image.format
                 image.load()
                 plain = _plain(image)
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError):
+    except Exception:  # noqa: BLE001 - decoders raise anything at damaged content
         return None
     if plain is not None:
         plain.format = kind

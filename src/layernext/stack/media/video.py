@@ -1,82 +1,142 @@
-"""Looks into one video, in a process of its own.
+"""Reads one video. Runs in the decoder's process; see `decoder`.
 
-Demuxers and decoders are native code that reads what anybody uploaded. A crash of theirs, or memory or time
-without end, ends that process and not the stack; what came of it is a `Look` either way. The process gets the
-path, a limit on each of time, memory and pixels, and none of the stack's environment.
+Only the container's own demuxer is allowed, and only files: a playlist that calls itself a video can
+name no other file and no server.
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
+import io
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
+from typing import Any
 
-import msgspec
+import av
+import av.error
 
-from layernext.stack.media.content_type import type_by_bytes
 from layernext.stack.media.found import Look
+from layernext.stack.media.image import THUMBNAIL_SIDE
 
-SECONDS = 120
-"""For a look into one video, most of it for counting the frames of a large one."""
+MAX_PIXELS = 100_000_000
+COUNT_SECONDS = 60.0
+"""For counting frames; of a video that takes longer the container's own number counts."""
 
-POLL_SECONDS = 0.2
-_KEPT_ENVIRONMENT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "SYSTEMROOT")
-_read_look = msgspec.json.Decoder(Look).decode
+MAX_PACKETS = 500
+"""That are decoded until a frame comes, for the poster."""
+
+POSTER_AT = 0.1
+"""Of the duration: the first frame of many a video is black."""
+
+_FORMATS = {"video/mp4": "mp4", "video/x-matroska": "matroska", "video/webm": "matroska"}
 
 
-def look_into_video(path: Path, alive: Callable[[], None]) -> Look:
-    """What a video is, and its poster frame.
+def read_video(path: str, kind: str) -> Look:
+    """Read a video; what cannot be read gives a `Look` with a failure.
 
     Args:
-        path: of the file; any content.
-        alive: called a few times a second; what it raises ends the look.
+        path: of the file.
+        kind: its media type, by its first bytes.
     """
-    kind = type_by_bytes(path)
-    if not kind.startswith("video/"):
-        return Look(content_type=kind, failure="it is no MP4 or Matroska video")
-    answer, status = _ask(path, kind, alive)
-    if status is None:
-        why = f"looking into it took longer than {SECONDS} seconds"
-    elif status < 0:
-        why = f"it made the decoder crash (signal {-status})"
-    else:
-        try:
-            return _read_look(answer)
-        except msgspec.DecodeError:
-            why = "it made the decoder fail"
-    return Look(content_type=kind, failure=f"it is no readable video: {why}")
+    av.logging.set_level(None)
+    options = {"protocol_whitelist": "file"}
+    try:
+        with av.open(f"file:{path}", format=_FORMATS[kind], options=options) as container:
+            stream = next((s for s in container.streams.video if not _is_cover(s)), None)
+            if stream is None:
+                return Look(content_type=kind, failure="it has no video in it, only sound or data")
+            return _look_into(container, stream, kind)
+    except MemoryError:
+        why = "it is not a readable video: it takes too much memory"
+        return Look(content_type=kind, failure=why)
+    except Exception as error:  # noqa: BLE001 - decoders raise anything at damaged content
+        return Look(content_type=kind, failure=f"it is not a readable video: {_reason(error)}")
 
 
-def _ask(path: Path, kind: str, alive: Callable[[], None]) -> tuple[bytes, int | None]:
-    """What the process answered, and how it ended; None if it had to be ended."""
-    environment = {name: os.environ[name] for name in _KEPT_ENVIRONMENT if name in os.environ}
-    # Modules come from where they are installed, not from the folder in which the stack was started.
-    environment["PYTHONSAFEPATH"] = "1"
-    command = [
-        sys.executable,
-        "-m",
-        "layernext.stack.media.video_process",
-        str(path.resolve()),
-        kind,
-    ]
-    with subprocess.Popen(  # noqa: S603 - our own module; the path is the stack's
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=environment,
-    ) as process:
-        try:
-            until = time.monotonic() + SECONDS
-            while time.monotonic() < until:
-                with suppress(subprocess.TimeoutExpired):
-                    answer, _ = process.communicate(timeout=POLL_SECONDS)
-                    return answer, process.returncode
-                alive()
-        finally:
-            process.kill()
-    return b"", None
+def _is_cover(stream: Any) -> bool:
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def _reason(error: BaseException) -> str:
+    # Other texts than the decoder's own may have the path in them.
+    text = getattr(error, "strerror", None) if isinstance(error, av.error.FFmpegError) else None
+    return str(text).splitlines()[0] if text else "its content is damaged"
+
+
+def _look_into(container: Any, stream: Any, kind: str) -> Look:
+    width, height = stream.codec_context.width, stream.codec_context.height
+    if width <= 0 or height <= 0:
+        return Look(content_type=kind, failure="it does not say how large its pictures are")
+    if width * height > MAX_PIXELS:
+        why = f"it has {width} x {height} pixels; at most {MAX_PIXELS:,} are read"
+        return Look(content_type=kind, width=width, height=height, failure=why)
+    rate = stream.average_rate or stream.guessed_rate
+    frames = _count(container, stream) or stream.frames or None
+    if frames is None:
+        why = "it has no frames"
+        return Look(content_type=kind, width=width, height=height, failure=why)
+    return Look(
+        content_type=kind,
+        width=width,
+        height=height,
+        frame_count=frames,
+        frame_rate=float(rate) if rate else None,
+        duration_s=_duration(container, stream),
+        thumbnail=_poster(container, stream),
+    )
+
+
+def _count(container: Any, stream: Any) -> int | None:
+    """The packets with content, each of which is a frame; None if that takes too long.
+
+    A container's own number is only what it says: fragmented ones count their first fragment, Matroska
+    has none, and a file that was cut off claims the frames that it lost.
+    """
+    until = time.monotonic() + COUNT_SECONDS
+    count = 0
+    for packet in container.demux(stream):
+        count += bool(packet.size)
+        if time.monotonic() > until:
+            return None
+    return count
+
+
+def _duration(container: Any, stream: Any) -> float | None:
+    if stream.duration and stream.time_base:
+        return float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration else None
+
+
+def _poster(container: Any, stream: Any) -> bytes | None:
+    """A small picture of a frame near the beginning; None if no frame can be decoded."""
+    context = stream.codec_context
+    context.thread_count = 1
+    context.options = {"max_pixels": str(MAX_PIXELS)}
+    for share in (POSTER_AT, 0.0):
+        with suppress(av.error.FFmpegError, ValueError):
+            container.seek(int((container.duration or 0) * share))
+            frame = _first_frame(container, stream)
+            if frame is not None:
+                return _picture(frame)
+    return None
+
+
+def _first_frame(container: Any, stream: Any) -> Any:
+    for number, packet in enumerate(container.demux(stream)):
+        # Players show the rest of a video with a broken packet in it; so does this.
+        with suppress(av.error.InvalidDataError):
+            for frame in packet.decode():
+                return frame
+        if number > MAX_PACKETS:
+            break
+    return None
+
+
+def _picture(frame: Any) -> bytes:
+    scale = min(1.0, THUMBNAIL_SIDE / max(frame.width, frame.height))
+    size = (max(round(frame.width * scale), 1), max(round(frame.height * scale), 1))
+    picture = frame.to_image(width=size[0], height=size[1])
+    if frame.rotation:
+        picture = picture.rotate(frame.rotation, expand=True)
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", quality=80, method=2)
+    return buffer.getvalue()

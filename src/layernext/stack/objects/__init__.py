@@ -2,7 +2,7 @@
 
 from layernext.stack.objects.bucket import BucketStore
 from layernext.stack.objects.counted import count_errors
-from layernext.stack.objects.face import ObjectInfo, ObjectStore, Part, PartWriter
+from layernext.stack.objects.face import ObjectInfo, ObjectStore, Part, PartWriter, UploadInfo
 from layernext.stack.objects.folder import FolderStore
 
 __all__ = [
@@ -12,5 +12,6 @@ __all__ = [
     "ObjectStore",
     "Part",
     "PartWriter",
+    "UploadInfo",
     "count_errors",
 ]

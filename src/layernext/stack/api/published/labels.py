@@ -33,8 +33,9 @@ from layernext.wire.published import (
     LABELS_PATH,
 )
 
-MAX_REFERENCES_BYTES = 256 << 20
-"""Of an E02 request: every distinct attribute value of a file is in it."""
+MAX_REFERENCES_BYTES = 8 << 20
+"""Of an E02 request, decompressed. It has every distinct attribute value of a file, and takes some 50 times its
+size in memory."""
 
 MAX_GROUP_LABELS = 10_000
 LABEL_TYPE = 2
