@@ -2040,3 +2040,10 @@ class AsyncLayerNextClient:
         See `LayerNextClient.get_stack_info`.
         """
         return await in_thread(self._client.get_stack_info)
+
+    async def get_stack_status(self) -> dict[str, Any] | None:
+        """Database, files, free bytes and jobs of the server that answers; for administrators.
+
+        See `LayerNextClient.get_stack_status`.
+        """
+        return await in_thread(self._client.get_stack_status)

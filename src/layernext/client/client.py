@@ -22,6 +22,7 @@ from layernext.client.calls.metadata import MetadataCalls
 from layernext.client.calls.projects import ProjectCalls
 from layernext.client.connection import Connection
 from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S, Transport
+from layernext.errors import NotFound
 from layernext.wire import native
 
 
@@ -102,3 +103,22 @@ class LayerNextClient(
             return None
         info: dict[str, Any] = self._connection.transport.request_json("GET", native.BASE_PATH)
         return info
+
+    def get_stack_status(self) -> dict[str, Any] | None:
+        """Database, files, free bytes and jobs of the server that answers; for administrators.
+
+        Returns:
+            The fields of `GET /api/v1/status` in docs/protocol.md; None from a stack that has no such route.
+
+        Raises:
+            NotAuthenticated, NotAllowed, ConnectionFailed, IncompatibleStack: see `layernext.errors`.
+        """
+        if self._connection.native is None:
+            return None
+        try:
+            status: dict[str, Any] = self._connection.transport.request_json(
+                "GET", native.STATUS_PATH
+            )
+        except NotFound:  # an earlier version
+            return None
+        return status
