@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from layernext.client.forks import refresh_after_fork
 from layernext.client.transport import Transport
 from layernext.errors import IncompatibleStack, NotFound
 from layernext.wire import published
@@ -29,6 +30,11 @@ class Connection:
         self._lock = threading.Lock()
         self._is_known = False
         self._native: NativeOffer | None = None
+        refresh_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Take a new lock; a thread of the parent process may hold the old one."""
+        self._lock = threading.Lock()
 
     @property
     def native(self) -> NativeOffer | None:

@@ -9,11 +9,13 @@ inside the block ends the upload there: batches that the stack has stay, nothing
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from layernext.client.cancellation import Cancelled, is_cancelled
 from layernext.client.reports import UploadReport
 from layernext.client.sources import Source, encode_item
 from layernext.errors import DataError, LayerNextError, Problem
@@ -102,6 +104,8 @@ class RunLogger:
         self._thread = threading.Thread(target=self._run, name="layernext-run", daemon=True)
         self._failure: BaseException | None = None
         self._is_open = False
+        self._is_aborted = threading.Event()
+        self._process = os.getpid()
         self._decoder = ImageDecoder(None)
         self._logged = 0
         self.report: UploadReport | None = None
@@ -111,23 +115,35 @@ class RunLogger:
         if self._is_open or self._thread.ident is not None:
             raise LayerNextError("this run was opened before", hint="ask the client for another")
         self._is_open = True
+        self._process = os.getpid()
         self._thread.start()
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
         """Send what is left and wait for it, or give up if the block failed."""
         self._is_open = False
+        if os.getpid() != self._process:
+            # Neither the thread nor what the queue's lock protects is in this process.
+            if kind is None:
+                raise _foreign_process()
+            return
         if kind is None:
             self._queue.complete()
         else:
-            self._queue.abort()
+            self.abort()
         try:
             self._thread.join()
         except BaseException:  # Ctrl-C while waiting
-            self._queue.abort()
+            self.abort()
             raise
         if kind is None and self._failure is not None:
             raise self._failure
+
+    def abort(self) -> None:
+        """Send nothing more. The batch that is under way may still be stored."""
+        self._is_open = False
+        self._is_aborted.set()
+        self._queue.abort()
 
     def log(
         self,
@@ -162,6 +178,8 @@ class RunLogger:
         """
         if not self._is_open:
             raise LayerNextError("this run is not open", hint="call log inside the with block")
+        if os.getpid() != self._process:
+            raise _foreign_process()
         shapes = [
             *(("rectangle", "bbox", shape) for shape in _rows("boxes", boxes) or ()),
             *(("polygon", "polygon", shape) for shape in _rows("polygons", polygons) or ()),
@@ -188,14 +206,22 @@ class RunLogger:
         self._logged += 1
 
     def _run(self) -> None:
+        is_cancelled.set(self._is_aborted)  # in this thread's own context
         try:
             self.report = self._upload(self._queue)
-        except _Aborted:
+        except (_Aborted, Cancelled):
             pass  # the block's own exception is on its way
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             self._failure = error
         finally:
             self._queue.leave()
+
+
+def _foreign_process() -> LayerNextError:
+    return LayerNextError(
+        "this run was opened in another process",
+        hint="log in the process that opened it, or open one run in each process",
+    )
 
 
 def _rows(name: str, values: Any) -> list[Any] | None:

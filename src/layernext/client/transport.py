@@ -15,6 +15,7 @@ import os
 import platform
 import random
 import ssl
+import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -34,6 +35,8 @@ from stamina.instrumentation import (
 )
 
 from layernext import __version__
+from layernext.client.cancellation import is_cancelled_here
+from layernext.client.forks import abandon, refresh_after_fork
 from layernext.errors import (
     ConfigurationError,
     Conflict,
@@ -41,6 +44,7 @@ from layernext.errors import (
     DataError,
     IncompatibleStack,
     InvalidRequest,
+    LayerNextError,
     NotAllowed,
     NotAuthenticated,
     NotFound,
@@ -183,15 +187,45 @@ class Transport:
         _check_credentials(api_key, secret)
         self._retry_for_s = retry_for_s
         self._has_answered = False
-        auth = httpx.BasicAuth(api_key.encode(), secret.encode())
-        timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_TIMEOUT_S))
+        self._auth = httpx.BasicAuth(api_key.encode(), secret.encode())
+        self._timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_TIMEOUT_S))
+        self._http = http
+        self._lock = threading.Lock()
+        self._open_client: httpx.Client | None = self._new_client()
+        refresh_after_fork(self)
+
+    def __repr__(self) -> str:
+        return f"Transport({self.url!r})"
+
+    def after_fork(self) -> None:
+        """Leave the connections to the parent process; the next request opens new ones."""
+        self._lock = threading.Lock()
+        client = self._open_client
+        if client is not None and not client.is_closed:
+            abandon(client)
+            self._open_client = None
+
+    @property
+    def _client(self) -> httpx.Client:
+        with self._lock:
+            if self._open_client is None:
+                if isinstance(self._http, httpx.HTTPTransport):
+                    raise LayerNextError(
+                        "this client was created before the process was forked, with an httpx "
+                        "transport whose connections belong to the parent process",
+                        hint="create the client in the process that uses it",
+                    )
+                self._open_client = self._new_client()
+            return self._open_client
+
+    def _new_client(self) -> httpx.Client:
         try:
-            self._client = httpx.Client(
-                auth=auth,
+            return httpx.Client(
+                auth=self._auth,
                 headers={"User-Agent": USER_AGENT},
-                timeout=timeout,
+                timeout=self._timeout,
                 follow_redirects=False,
-                transport=http,
+                transport=self._http,
             )
         except OSError as error:
             raise _bad_certificates(error) from error
@@ -199,12 +233,12 @@ class Transport:
             # Without the cause, whose text may have a part of the proxy's credentials.
             raise _bad_proxy(error) from None
 
-    def __repr__(self) -> str:
-        return f"Transport({self.url!r})"
-
     def close(self) -> None:
         """Close the connections. May be called twice."""
-        self._client.close()
+        with self._lock:
+            if self._open_client is None:  # after a fork: the parent's are not ours to close
+                self._open_client = self._new_client()
+            self._open_client.close()
 
     def request(
         self,
@@ -336,11 +370,8 @@ class Transport:
                 response.close()
 
         response: httpx.Response = self._repeat(attempt, "GET of a file", should_stop)
-        try:
-            pieces = self._reading(_raw_pieces(response))
+        with self._reading(response, _raw_pieces(response)) as pieces:
             yield Incoming(response.status_code, response.headers, pieces)
-        finally:
-            response.close()
 
     @contextmanager
     def stream(
@@ -366,17 +397,45 @@ class Transport:
                 response.close()
 
         response = self._repeat(attempt, f"{method} {path}")
-        try:
-            yield self._reading(response.iter_bytes())
-        finally:
-            response.close()
+        with self._reading(response, response.iter_bytes()) as pieces:
+            yield pieces
 
-    def _reading(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    @contextmanager
+    def _reading(
+        self, response: httpx.Response, pieces: Iterator[bytes]
+    ) -> Iterator[Iterator[bytes]]:
+        process = os.getpid()
         started = time.monotonic()
+
+        def read() -> Iterator[bytes]:
+            # Not `yield from`, which would close `pieces` in a forked process, too.
+            while True:
+                if os.getpid() != process:
+                    raise ConnectionFailed(
+                        f"the connection to {self.url} belongs to the parent process",
+                        url=self.url,
+                        attempts=1,
+                        elapsed_s=time.monotonic() - started,
+                    )
+                try:
+                    piece = next(pieces, None)
+                except (
+                    httpx.RequestError,
+                    httpcore.NetworkError,
+                    httpcore.TimeoutException,
+                ) as error:
+                    raise self._no_answer(error, 1, time.monotonic() - started) from error
+                if piece is None:
+                    return
+                yield piece
+
         try:
-            yield from pieces
-        except (httpx.RequestError, httpcore.NetworkError, httpcore.TimeoutException) as error:
-            raise self._no_answer(error, 1, time.monotonic() - started) from error
+            yield read()
+        finally:
+            if os.getpid() == process:
+                response.close()
+            else:
+                abandon(response, pieces)
 
     def _repeat(
         self, attempt: Any, what: str, should_stop: Callable[[], bool] | None = None
@@ -388,7 +447,8 @@ class Transport:
         def wait_before(error: Exception) -> bool | float:
             """After how many seconds to try again; False for not at all."""
             nonlocal first_failure, may_be_done
-            if not isinstance(error, _TryAgain) or (should_stop is not None and should_stop()):
+            is_wanted = not (is_cancelled_here() or (should_stop is not None and should_stop()))
+            if not isinstance(error, _TryAgain) or not is_wanted:
                 return False
             now = time.monotonic()
             first_failure = now if first_failure is None else first_failure

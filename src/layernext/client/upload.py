@@ -12,6 +12,7 @@ has changed since, everything is sent anew. At the end the stack confirms that e
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import re
 import threading
@@ -120,7 +121,8 @@ class _Session:
                         self._resumed_batches += 1
                         advance(batch.images)
                         continue
-                    pending.append(pool.submit(self._send, batch))
+                    context = contextvars.copy_context()  # knows of a cancellation
+                    pending.append(pool.submit(context.run, self._send, batch))
                     if len(pending) >= IN_FLIGHT:
                         self._settle(pending.popleft(), advance)
                 while pending:
