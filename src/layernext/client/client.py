@@ -40,8 +40,10 @@ class LayerNextClient(
 ):
     """Talks to one stack.
 
-    Safe to share by threads. Connections stay open between calls; `close` ends them, or use the
-    client as a context manager. Nothing is sent before the first call.
+    Safe to share by threads and by processes: a forked process opens its own connections, and a
+    client can be pickled for a process that is spawned. A pickle contains the secret; do not store
+    it. Connections stay open between calls; `close` ends them, or use the client as a context
+    manager. Nothing is sent before the first call.
 
     Args:
         api_key: the key's id, such as ``key_w7cu…``.
@@ -77,6 +79,23 @@ class LayerNextClient(
         )
         self._api_key = api_key
         self._connection = Connection(transport, protocol)
+        self._arguments: dict[str, Any] = {
+            "api_key": api_key,
+            "secret": secret,
+            "layernext_url": layernext_url,
+            "timeout_s": timeout_s,
+            "retry_for_s": retry_for_s,
+            "protocol": protocol,
+            "http": http,
+        }
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs to connect by itself, the secret included."""
+        return self._arguments
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Create the client again, with connections of its own."""
+        LayerNextClient.__init__(self, **state)
 
     def __repr__(self) -> str:
         return f"LayerNextClient({self._connection.transport.url!r}, api_key={self._api_key!r})"
