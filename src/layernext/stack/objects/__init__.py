@@ -3,6 +3,7 @@
 from layernext.stack.objects.bucket import BucketStore
 from layernext.stack.objects.face import ObjectInfo, ObjectStore, Part, PartWriter, UploadInfo
 from layernext.stack.objects.folder import FolderStore
+from layernext.stack.objects.marker import read_marker, write_marker
 
 __all__ = [
     "BucketStore",
@@ -12,4 +13,6 @@ __all__ = [
     "Part",
     "PartWriter",
     "UploadInfo",
+    "read_marker",
+    "write_marker",
 ]
