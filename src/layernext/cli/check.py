@@ -74,7 +74,7 @@ def check(
     if not as_json:
         _tell(checked)
     repaired = None
-    if repair and (checked.orphans or checked.missing):
+    if repair and (checked.orphans or checked.missing or checked.is_of_other_database):
         _tell_plan(checked)
         if not yes:
             _ask()
@@ -108,6 +108,11 @@ def _tell_plan(checked: Any) -> None:
             f"to repair: remove {counted(len(checked.orphans), 'object')} that nothing refers to, "
             f"{size_text(checked.orphan_bytes)}"
         )
+    if checked.is_of_other_database:
+        say(
+            "to repair: note that the objects belong to this database; until now they belonged to another, "
+            "or to this one at another address"
+        )
     if checked.missing:
         say(f"to repair: mark {counted(len(checked.missing), 'file')} as missing")
 
@@ -124,6 +129,8 @@ def _tell(checked: Any) -> None:
     _name("wrong content", [f"{named.path} ({named.table})" for named in checked.wrong_content])
     _name("nothing refers to", checked.orphans)
     _name("damaged", checked.database)
+    if checked.is_of_other_database:
+        tell("the objects are marked as those of another database: housekeeping leaves them alone")
 
 
 def _name(what: str, texts: list[str]) -> None:

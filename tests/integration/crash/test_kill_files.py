@@ -23,8 +23,8 @@ from PIL import Image
 
 from layernext import LayerNextClient
 from layernext.errors import LayerNextError
-from layernext.stack.jobs import Housekeeping, JobRunner, housekeeping
-from layernext.stack.objects import BucketStore, FolderStore, ObjectStore
+from layernext.stack.jobs import Housekeeping, JobRunner, housekeeping, orphans
+from layernext.stack.objects import BucketStore, FolderStore, ObjectStore, write_marker
 from layernext.stack.store import ItemFilter, Store
 from tests.integration.client.test_files import content_of
 from tests.s3 import S3Server, s3_server
@@ -184,9 +184,11 @@ def check(rounds: Rounds, back: Path) -> None:
 
 def check_store(url: str, objects: ObjectStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """After tidying up with no age limit rows and objects agree."""
-    monkeypatch.setattr(housekeeping, "ORPHAN_HOURS", -1.0)
+    monkeypatch.setattr(orphans, "ORPHAN_HOURS", -1.0)
+    monkeypatch.setattr(orphans, "FEW_ORPHANS", 10_000)
     monkeypatch.setattr(housekeeping, "UPLOAD_LIFE_DAYS", -1.0)
     with closing(Store.open(url)) as store:
+        write_marker(objects, store.location_digest())
         Housekeeping(store, objects, JobRunner(store.jobs, {}), None).tidy()
         sizes = {info.path: info.size for info in objects.list_objects()}
         assert store.references.find_orphans(sizes) == set()

@@ -4,6 +4,7 @@ from layernext.stack.objects.bucket import BucketStore
 from layernext.stack.objects.counted import count_errors
 from layernext.stack.objects.face import ObjectInfo, ObjectStore, Part, PartWriter, UploadInfo
 from layernext.stack.objects.folder import FolderStore
+from layernext.stack.objects.marker import read_marker, write_marker
 
 __all__ = [
     "BucketStore",
@@ -14,4 +15,6 @@ __all__ = [
     "PartWriter",
     "UploadInfo",
     "count_errors",
+    "read_marker",
+    "write_marker",
 ]

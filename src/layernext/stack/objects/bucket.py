@@ -24,6 +24,7 @@ import obstore
 
 from layernext.errors import ConfigurationError, InvalidRequest, NotFound
 from layernext.stack.objects.face import ObjectInfo, Part, UploadInfo
+from layernext.stack.objects.marker import MARKER_PATH
 from layernext.stack.objects.s3_multipart import S3Multipart
 from layernext.stack.objects.unavailable import unavailable
 
@@ -240,6 +241,8 @@ class BucketStore:
             for page in obstore.list(self._store, self._place(folder) if folder else "files"):
                 for entry in page:
                     path = entry["path"].removeprefix("files/")
+                    if path == MARKER_PATH:
+                        continue
                     yield ObjectInfo(path, entry["size"], entry["last_modified"])
 
     def _size(self, path: str) -> int | None:

@@ -24,6 +24,7 @@ from pathlib import Path
 
 from layernext.errors import InvalidRequest, NotFound, StorageFull
 from layernext.stack.objects.face import ObjectInfo, Part, UploadInfo
+from layernext.stack.objects.marker import MARKER_PATH
 
 PIECE_BYTES = 1 << 20
 
@@ -404,7 +405,7 @@ def _walk(folder: Path, prefix: str) -> Iterator[ObjectInfo]:
             path = f"{prefix}{entry.name}"
             if entry.is_dir(follow_symlinks=False):
                 yield from _walk(folder / entry.name, f"{path}/")
-            elif entry.is_file(follow_symlinks=False):
+            elif entry.is_file(follow_symlinks=False) and path != MARKER_PATH:
                 with suppress(FileNotFoundError):
                     yield _info(path, entry.stat(follow_symlinks=False))
 

@@ -56,6 +56,7 @@ from layernext.stack.store.files import (
     unique_name,
 )
 from layernext.stack.store.holds import hold_objects
+from layernext.stack.store.identity import location_digest
 from layernext.stack.store.items import ItemFilter, ItemRow, SortField
 from layernext.stack.store.jobs import COMPARISON_JOB, Jobs
 from layernext.stack.store.outages import DatabaseUnavailable
@@ -204,6 +205,7 @@ __all__ = [
     "is_empty",
     "known_lost",
     "loading",
+    "location_digest",
     "mark_lost",
     "not_computed",
     "now_text",

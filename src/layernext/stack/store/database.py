@@ -7,6 +7,7 @@ and see the last committed state. Every commit is on disk before it returns.
 
 from __future__ import annotations
 
+import platform
 import random
 import sqlite3
 import threading
@@ -340,6 +341,17 @@ class Database:
                 file.set_progress_handler(None, 0)
         if not self.is_sqlite:
             connection.execute(sa.text("SET LOCAL statement_timeout = DEFAULT"))
+
+    def location(self) -> str:
+        """Where the database is: which file of which machine, or which one of which PostgreSQL server."""
+        if self.is_sqlite:
+            return f"{platform.node()} {Path(self.url.removeprefix('sqlite:///')).resolve()}"
+        statement = (
+            "SELECT system_identifier || ' ' || oid FROM pg_control_system(), pg_database "
+            "WHERE datname = current_database()"
+        )
+        with self.read() as connection:
+            return str(connection.execute(sa.text(statement)).scalar_one())
 
     def hold_places(self, connection: sa.Connection) -> None:
         """Until the transaction ends no image is claimed by another collection.

@@ -19,6 +19,7 @@ from msgspec import Struct
 from layernext.errors import ConfigurationError, Conflict, DataError, Problem
 from layernext.stack.store.database import Database, migration_config
 from layernext.stack.store.holds import HOLD_PREFIX
+from layernext.stack.store.identity import NAMESPACE
 from layernext.stack.store.schema import image, metadata, setting
 from layernext.stack.store.schema_files import file_item, file_part
 
@@ -26,7 +27,6 @@ ROWS_AT_ONCE = 200
 """Sets of thousands of annotations are megabytes each."""
 
 NAMED_AT_ONCE = 500
-_NAMESPACE = "reference_namespace"
 _FILES = ("image", "version_picture", "export")
 """Tables whose rows have ``object_path``, ``size`` and ``checksum``, wherever the object is there."""
 
@@ -219,7 +219,7 @@ def loading(database: Database, revision: str) -> Iterator[Loader]:
 
 
 def _stack(connection: sa.Connection) -> str:
-    namespace = sa.select(setting.c.value).where(setting.c.name == _NAMESPACE)
+    namespace = sa.select(setting.c.value).where(setting.c.name == NAMESPACE)
     return connection.execute(namespace).scalar_one_or_none() or ""
 
 
