@@ -9,6 +9,7 @@ inside the block ends the upload there: batches that the stack has stay, nothing
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -21,6 +22,8 @@ from layernext.model import AttributeValue, ImageDecoder
 
 QUEUE_BYTES = 16 << 20
 """JSON that may wait for the background thread: a few batches."""
+
+logger = logging.getLogger("layernext.client.upload")
 
 
 class _Aborted(Exception):
@@ -128,6 +131,8 @@ class RunLogger:
             raise
         if kind is None and self._failure is not None:
             raise self._failure
+        if self.report is not None and not self.report.images:
+            logger.warning("%s", self.report.no_images_notice)
 
     def log(
         self,

@@ -151,7 +151,7 @@ class FormatSource:
         check_validate(validate)
         self._path, self._read, self._validate, self._strict = path, read, validate, strict
         self.total: int | None = None
-        self.losses: dict[str, tuple[int, str]] = {}
+        self.losses = Losses(strict=strict)
 
     def prepare(self, progress: ProgressChoice) -> None:
         """Read all of it once, if that is to happen before anything is sent.
@@ -169,8 +169,7 @@ class FormatSource:
 
     def lines(self) -> Iterator[bytes]:
         """See `Source`."""
-        losses = Losses(strict=self._strict)
-        self.losses = losses.found
+        losses = self.losses = Losses(strict=self._strict)
         decoder = ImageDecoder(None)
         for index, sample in enumerate(merged(self._read(losses), losses)):
             one = ImageAnnotations(image=sample.image, annotations=sample.annotations)
