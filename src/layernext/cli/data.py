@@ -169,7 +169,8 @@ def validate(
         layernext validate run.json.gz --json
     """
     try:
-        shape = geometry or detect_geometry(file)
+        is_ours = detect_format(file).startswith("layernext")
+        shape = geometry or (detect_geometry(file) if is_ours else None)
         summary = validate_file(file, shape, limit=limit, progress=False if quiet else None)
     except DataError as error:
         if not as_json:

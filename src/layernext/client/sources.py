@@ -9,7 +9,6 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -118,8 +117,12 @@ def check_with_progress(
             return check_file(path, geometry, limit=limit, on_image=lambda: advance(1), spans=spans)
     except (DataError, FormatError) as error:
         kind = None
-        with suppress(FormatError, OSError):
+        try:
             kind = detect_format(Path(path))
+        except FormatError as unknown:
+            raise unknown from error
+        except OSError:
+            pass  # the file cannot be read again; what was wrong at first is what to say
         if error.hint is None and kind is not None and not kind.startswith("layernext"):
             error.hint = (
                 f"this looks like {kind}, not LayerNext JSON; upload it with format={kind!r} "

@@ -164,6 +164,18 @@ def test_upload_of_nothing(connected, tmp_path):
     assert json.loads(done.stdout)["images"] == 0
 
 
+@pytest.mark.parametrize("content", [b"hello", b"\x89PNG\r\n", b"", b'{"shapes": []}'])
+def test_no_format(connected, cli, tmp_path, content):
+    """What is in no known format is refused with one sentence that has the formats."""
+    file = tmp_path / "notes.json"
+    file.write_bytes(content)
+    sentence = "notes.json: is not in a format that is read: layernext, coco, coco-results, yolo"
+    for run in (cli("validate", file, code=4), connected("upload", "c", "r", file, code=4)):
+        assert run.stderr.startswith("error: ")
+        assert sentence in run.stderr
+        assert run.stderr.count("\n") == 1
+
+
 def test_upload_with_losses(connected, tmp_path):
     """Masks that become boxes are named and end with code 4, unless that is accepted."""
     file = tmp_path / "coco.json"
