@@ -191,9 +191,9 @@ class FolderStore:
         infos = (self.find(path) for path in paths)
         return {info.path: info.size for info in infos if info is not None}
 
-    def list_objects(self) -> Iterator[ObjectInfo]:
+    def list_objects(self, folder: str = "") -> Iterator[ObjectInfo]:
         """See `ObjectStore`."""
-        return _walk(self._files, "")
+        return _walk(self._place(folder), f"{folder}/") if folder else _walk(self._files, "")
 
     def read_url(self, path: str, seconds: int, headers: Mapping[str, str]) -> str | None:  # noqa: ARG002 - as in a bucket
         """None: objects go through the stack."""
