@@ -239,6 +239,8 @@ def _show(found: Comparison) -> None:
         ],
         "no truth was gained or lost",
     )  # fmt: skip
+    if len(labels) > SHOWN_LABELS:
+        tell(f"and {counted(len(labels) - SHOWN_LABELS, 'more label')}; --json has all")
     if found.different_images:
         tell(f"\n{counted(found.different_image_count, 'image')} differ, most of all:\n")
         print_table(

@@ -42,6 +42,10 @@ def upload(
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse what is not read; else it is listed.")
     ] = False,
+    allow_losses: Annotated[
+        bool,
+        typer.Option("--allow-losses", help="End with code 0 even if shapes could not be read."),
+    ] = False,
     ground_truth: Annotated[
         bool, typer.Option("--ground-truth", help="Upload as ground truth.")
     ] = False,
@@ -66,7 +70,8 @@ def upload(
 
     Each image's annotation set of this run is replaced whole. Repeating an upload changes nothing.
     With a file that is not valid nothing is sent. LayerNext JSON is sent as it stands; of another
-    format, what is not read is counted and listed.
+    format, what is not read is counted and listed. If that includes annotations or their shapes,
+    such as masks, the rest is uploaded and the exit code is 4, unless --allow-losses is given.
 
     Examples:
 
@@ -99,18 +104,28 @@ def upload(
             raise Interrupted(
                 "interrupted; the same command with --resume sends only the rest"
             ) from None
-    is_empty = not report.images or (not report.annotations and bool(report.losses))
     if as_json:
         print_json(report.to_dict())
     else:
         _tell_report(report)
+    trouble = _trouble_of(report, allow_losses)
+    if trouble:
+        say(f"error: {trouble}")
+    return exit_codes.DATA if trouble else exit_codes.OK
+
+
+def _trouble_of(report: UploadReport, allow_losses: bool) -> str | None:
+    """What a finished upload is to be called a failure for."""
     if not report.images:
-        say("error: the file has no images; the run is listed once something is uploaded to it")
-    elif is_empty:
-        say(
-            "error: no annotation of the file could be read, so its images were uploaded without any"
+        return f"the file has no images: {report.no_images_notice}"
+    if report.losses and not report.annotations:
+        return "no annotation of the file could be read, so its images were uploaded without any"
+    if report.lost_shapes and not allow_losses:
+        return (
+            f"{counted(report.lost_shapes, 'annotation')} of the file could not be read as they are "
+            "(see above); the rest is uploaded. --allow-losses accepts that; --strict sends nothing"
         )
-    return exit_codes.DATA if is_empty else exit_codes.OK
+    return None
 
 
 def _tell_report(report: UploadReport) -> None:
@@ -154,7 +169,8 @@ def validate(
         layernext validate run.json.gz --json
     """
     try:
-        shape = geometry or detect_geometry(file)
+        is_ours = detect_format(file).startswith("layernext")
+        shape = geometry or (detect_geometry(file) if is_ours else None)
         summary = validate_file(file, shape, limit=limit, progress=False if quiet else None)
     except DataError as error:
         if not as_json:

@@ -11,7 +11,7 @@ import typer
 
 from layernext.cli import exit_codes
 from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
-from layernext.cli.output import counted, print_json, print_table, say, tell
+from layernext.cli.output import counted, print_json, print_table, say, tell, tell_names
 
 items = typer.Typer(help="Images and other files: find, trash, restore, purge.")
 datasets = typer.Typer(help="Datasets: frozen selections, divided into splits.")
@@ -204,8 +204,7 @@ def upload_metadata(
         print_json(report.to_dict())
         return
     tell(f"{counted(report.updated, 'file')} with new metadata")
-    for name in report.unmatched[:20]:
-        tell(f"no such file: {name}")
+    tell_names("no such file", report.unmatched)
 
 
 @datasets.command("list")
@@ -334,8 +333,7 @@ def diff_datasets(
         ("removed", diff.removed),
         ("changed", diff.changed),
     ):
-        for name in names[:20]:
-            tell(f"{word}: {name}")
+        tell_names(word, names)
 
 
 @datasets.command("download")

@@ -39,6 +39,8 @@ class UploadReport(Record, frozen=True, kw_only=True):
         job_id: by which the stack knows the upload; None if it did not say.
         losses: of a file in another format, what was not read of it: what, how often, and where it was
             first.
+        lost_shapes: of a file in another format, annotations that were left out, or whose shape
+            became a coarser one, such as the box of a mask.
     """
 
     collection: str | None
@@ -54,11 +56,17 @@ class UploadReport(Record, frozen=True, kw_only=True):
     seconds: float
     job_id: str | None = None
     losses: dict[str, tuple[int, str]] = field(default_factory=dict)
+    lost_shapes: int = 0
 
     @property
     def annotations_per_second(self) -> float:
         """Annotations divided by seconds."""
         return self.annotations / self.seconds if self.seconds else 0.0
+
+    @property
+    def no_images_notice(self) -> str:
+        """What to tell of an upload without images; empty if there were some."""
+        return "" if self.images else f"run {self.run!r} has no images; the stack does not list it"
 
     def __repr__(self) -> str:
         kind = "model run" if self.mode == "machine" else "ground truth"
@@ -66,7 +74,11 @@ class UploadReport(Record, frozen=True, kw_only=True):
         images = _counted(self.images, "image")
         if self.unmatched_images:
             images += f", {self.unmatched_images:,} of them awaiting their file"
+        if not self.images:
+            images += f"; {self.no_images_notice}"
         labels = f", {_counted(len(self.new_labels), 'new label')}" if self.new_labels else ""
+        if self.lost_shapes:
+            labels += f", {_counted(self.lost_shapes, 'shape')} lost"
         return (
             f"<UploadReport: {kind} {self.run!r}{place}: "
             f"{_counted(self.annotations, 'annotation')} on {images}{labels}; "

@@ -9,6 +9,7 @@ inside the block ends the upload there: batches that the stack has stay, nothing
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 from collections import deque
@@ -34,6 +35,8 @@ from layernext.model import AttributeValue, ImageDecoder
 
 QUEUE_BYTES = 16 << 20
 """JSON that may wait for the background thread: a few batches."""
+
+logger = logging.getLogger("layernext.client.upload")
 
 
 class _Aborted(Exception):
@@ -153,6 +156,8 @@ class RunLogger:
             raise
         if kind is None and self._failure is not None:
             raise self._failure
+        if self.report is not None and not self.report.images:
+            logger.warning("%s", self.report.no_images_notice)
 
     def abort(self) -> None:
         """Send nothing more. The batch that is under way may still be stored."""

@@ -9,7 +9,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
@@ -119,8 +119,12 @@ def check_with_progress(
             return check_file(path, geometry, limit=limit, on_image=lambda: advance(1), spans=spans)
     except (DataError, FormatError) as error:
         kind = None
-        with suppress(FormatError, OSError):
+        try:
             kind = detect_format(Path(path))
+        except FormatError as unknown:
+            raise unknown from error
+        except OSError:
+            pass  # the file cannot be read again; what was wrong at first is what to say
         if error.hint is None and kind is not None and not kind.startswith("layernext"):
             error.hint = (
                 f"this looks like {kind}, not LayerNext JSON; upload it with format={kind!r} "
@@ -152,7 +156,7 @@ class FormatSource:
         check_validate(validate)
         self._path, self._read, self._validate, self._strict = path, read, validate, strict
         self.total: int | None = None
-        self.losses: dict[str, tuple[int, str]] = {}
+        self.losses = Losses(strict=strict)
 
     def prepare(self, progress: ProgressChoice) -> None:
         """Read all of it once, if that is to happen before anything is sent.
@@ -170,8 +174,7 @@ class FormatSource:
 
     def lines(self) -> Iterator[bytes]:
         """See `Source`."""
-        losses = Losses(strict=self._strict)
-        self.losses = losses.found
+        losses = self.losses = Losses(strict=self._strict)
         decoder = ImageDecoder(None)
         for index, sample in enumerate(merged(self._read(losses), losses)):
             one = ImageAnnotations(image=sample.image, annotations=sample.annotations)

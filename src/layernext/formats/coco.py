@@ -490,7 +490,7 @@ def _read(
         flat = [float(each) for each in polygons[0]]
         return Polygon(polygon=list(zip(flat[::2], flat[1::2], strict=True)), **fields)
     if one.segmentation:
-        losses.note("a mask, or an object of several polygons", where)
+        losses.note_shape("a mask, or an object of several polygons; its box is", where)
     if one.bbox is None:
         raise FormatError(Problem(where, "has neither a bbox nor one polygon"))
     if one.bbox[2] < 0 or one.bbox[3] < 0:

@@ -151,7 +151,7 @@ def _read_labelme(shape: Any, where: str, losses: Losses) -> Annotation | None:
         return Line(label=label, line=points)
     if kind in {"point", "points"}:
         return Points(label=label, points=points)
-    losses.note(f"a shape of the kind {kind}", where)
+    losses.note_shape(f"a shape of the kind {kind}", where)
     return None
 
 
@@ -261,7 +261,7 @@ def read_label_studio(path: Path, losses: Losses) -> Iterator[Sample]:
             except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, RecursionError) as error:
                 raise FormatError(Problem(where, f"is no task: {error!r}")) from error
             if len(done) > 1:
-                losses.note("older annotations of a task", where)
+                losses.note_shape("older annotations of a task", where)
             yield _read_task(image, results, task.meta or {}, where, losses)
         expect_end(window)
 
@@ -298,7 +298,7 @@ def _read_studio(
 ) -> Annotation | None:
     value, kind = result["value"], result["type"]
     if kind not in {"rectanglelabels", "polygonlabels"}:
-        losses.note(f"a result of the type {kind}", where)
+        losses.note_shape(f"a result of the type {kind}", where)
         return None
     labels = value[kind]
     if len(labels) > 1:
@@ -306,7 +306,7 @@ def _read_studio(
     fields: dict[str, Any] = {"label": str(labels[0]), "confidence": result.get("score")}
     if kind == "rectanglelabels":
         if value.get("rotation"):
-            losses.note("the rotation of a rectangle", where)
+            losses.note_shape("the rotation of a rectangle", where)
         x, y, w, h = (float(value[name]) for name in ("x", "y", "width", "height"))
         if w < 0 or h < 0:
             raise FormatError(Problem(where, "width and height must be ≥ 0"))

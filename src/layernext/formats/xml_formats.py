@@ -377,7 +377,7 @@ def read_cvat(path: Path, losses: Losses) -> Iterator[Sample]:
             if shape.tag in _CVAT_TAGS.values():
                 annotations.append(_read_cvat(shape, there, losses))
             elif shape.tag in _CVAT_FOREIGN:
-                losses.note(f"a shape of the kind {shape.tag}", there)
+                losses.note_shape(f"a shape of the kind {shape.tag}", there)
         subset = image.get("subset") or None
         yield Sample(
             image=_label(image.get("name"), where),
@@ -402,7 +402,7 @@ def _read_cvat(shape: ET.Element, where: str, losses: Losses) -> Annotation:
         losses.note("the group of a shape", where)
     if shape.tag == "box":
         if float(_decimal(shape.get("rotation") or "0", f"{where}.rotation")):
-            losses.note("the rotation of a box", where)
+            losses.note_shape("the rotation of a box", where)
         names = ("xtl", "ytl", "xbr", "ybr")
         left, top, right, bottom = (_decimal(shape.get(name), f"{where}.{name}") for name in names)
         if right < left or bottom < top:

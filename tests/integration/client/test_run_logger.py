@@ -26,6 +26,19 @@ def no_thread_is_left() -> bool:
     return not [t for t in threading.enumerate() if t.name.startswith("layernext")]
 
 
+def test_nothing_logged(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
+    """A run without images says that it will not be listed, in its log and its report."""
+    collection = fresh()
+    with pair.writer.model_run(collection, "blank") as run:
+        pass
+    notice = "run 'blank' has no images; the stack does not list it"
+    assert notice in caplog.messages
+    assert notice in repr(run.report)
+    assert notice in repr(pair.writer.upload_modelrun(collection, "blank", []))
+    if pair.protocol == "native":
+        assert collection not in {run.collection for run in pair.writer.list_model_runs()}
+
+
 def test_arrays_and_lists(pair: Pair) -> None:
     """Arrays of numpy and plain lists give the same annotations, in the order of the shapes."""
     collection = fresh()

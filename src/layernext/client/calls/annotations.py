@@ -579,7 +579,9 @@ class AnnotationCalls(Calls):
         self, request: UploadRequest, source: FormatSource, resume: bool, progress: ProgressChoice
     ) -> UploadReport:
         report = upload.upload(self._connection, request, source, resume=resume, progress=progress)
-        return msgspec.structs.replace(report, losses=source.losses)
+        return msgspec.structs.replace(
+            report, losses=source.losses.found, lost_shapes=source.losses.shapes
+        )
 
     @staticmethod
     def _request(
