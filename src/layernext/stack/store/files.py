@@ -24,7 +24,14 @@ from layernext.stack.store.clock import now_text, seconds_since
 from layernext.stack.store.database import Database
 from layernext.stack.store.dropped import drop
 from layernext.stack.store.prepared import ImageKey
-from layernext.stack.store.records import FileItem, FileRow, ItemPart, LookResult, NewFile
+from layernext.stack.store.records import (
+    FileItem,
+    FileRow,
+    ItemPart,
+    LookResult,
+    NewFile,
+    ObjectRow,
+)
 from layernext.stack.store.references import hold_bytes
 from layernext.stack.store.schema import collection, image
 from layernext.stack.store.schema_datasets import version_item
@@ -36,6 +43,15 @@ QUIET_SECONDS = 24 * 3600
 
 _NOT_IN_PATH = re.compile(r"[^A-Za-z0-9._-]+")
 _PATH_NAME_LENGTH = 80
+
+_OBJECT_COLUMNS = (
+    image.c.id.label("image_id"),
+    image.c.name,
+    image.c.object_path,
+    image.c.size,
+    image.c.checksum,
+    image.c.state,
+)
 
 _ITEM_COLUMNS = (
     file_item,
@@ -223,7 +239,7 @@ class Files:
         with self._database.read() as connection:
             return connection.execute(chosen).scalar_one_or_none()
 
-    def find_known(self, upload_id: str, names: Sequence[str]) -> list[FileRow]:
+    def find_known(self, upload_id: str, names: Sequence[str]) -> list[ObjectRow]:
         """The files of these names that the collection of an upload has, missing ones too.
 
         Raises:
@@ -231,17 +247,17 @@ class Files:
         """
         usable = [name for name in names if is_storable(name)]
         chosen = (
-            files_query()
-            .where(image.c.name.in_(usable), image.c.bucket == "")
+            sa.select(*_OBJECT_COLUMNS)
+            .where(image.c.name.in_(usable), image.c.bucket == "", image.c.has_file)
             .where(image.c.trashed_at.is_(None))
             .order_by(image.c.id)
         )
         with self._database.read() as connection:
             upload = _upload(connection, upload_id)
             its = chosen.where(image.c.collection_id == upload.collection_id)
-            return [file_row(row) for row in connection.execute(its)]
+            return [ObjectRow(**row) for row in connection.execute(its).mappings()]
 
-    def note_known(self, upload_id: str, files: Sequence[FileRow]) -> None:
+    def note_known(self, upload_id: str, files: Sequence[ObjectRow]) -> None:
         """Note that files of a collection belong to an upload, too, as after E13."""
         if files:
             image_ids = {file.name: file.image_id for file in files}
@@ -251,7 +267,7 @@ class Files:
                 )
             )
 
-    def set_missing(self, files: Sequence[FileRow], *, is_missing: bool) -> None:
+    def set_missing(self, files: Sequence[ObjectRow], *, is_missing: bool) -> None:
         """Note that the objects of files are missing, or there again; then the stack looks into them again.
 
         Not for files that were replaced or removed meanwhile.
