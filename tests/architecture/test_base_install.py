@@ -82,6 +82,7 @@ def test_validates_without_the_stack(base, tmp_path):
         pytest.param(["serve", "--data", "stack"], id="serve"),
         pytest.param(["demo"], id="demo"),
         pytest.param(["keys", "list", "--data", "stack"], id="keys"),
+        pytest.param(["backup", "backups", "--data", "stack"], id="backup"),
     ],
 )
 def test_says_how_to_get_the_stack(base, tmp_path, arguments):

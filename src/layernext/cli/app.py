@@ -13,6 +13,8 @@ import typer
 
 from layernext import __version__
 from layernext.cli import (
+    backup,
+    check,
     compare,
     convert,
     data,
@@ -99,6 +101,9 @@ for command in (
     evaluate.evaluate,
     compare.compare,
     serve.serve,
+    backup.backup,
+    backup.restore,
+    check.check,
     demo.demo,
     data.upload,
     data.validate,
@@ -115,6 +120,7 @@ library.datasets.command("export")(exports.export_dataset)
 app.add_typer(library.datasets, name="datasets")
 app.add_typer(exports.exports, name="exports")
 app.add_typer(library.projects, name="projects")
+app.add_typer(backup.backups, name="backups")
 app.add_typer(keys.keys, name="keys")
 app.command("doctor")(doctor.doctor)
 

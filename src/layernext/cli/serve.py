@@ -33,6 +33,19 @@ DatabaseUrl = Annotated[
         help="postgresql://… in place of the embedded database.",
     ),
 ]
+ObjectsUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--objects",
+        envvar="LAYERNEXT_OBJECTS",
+        show_envvar=True,
+        help="s3://bucket/prefix, gs:// or az:// for uploaded files, in place of a folder.",
+    ),
+]
+ObjectsEndpoint = Annotated[
+    str | None,
+    typer.Option("--objects-endpoint", help="URL of an S3-compatible store that is not AWS."),
+]
 
 
 def data_folder(given: Path | None) -> Path:
@@ -62,19 +75,8 @@ def serve(
         ),
     ] = None,
     database: DatabaseUrl = None,
-    objects: Annotated[
-        str | None,
-        typer.Option(
-            "--objects",
-            envvar="LAYERNEXT_OBJECTS",
-            show_envvar=True,
-            help="s3://bucket/prefix, gs:// or az:// for uploaded files, in place of a folder.",
-        ),
-    ] = None,
-    objects_endpoint: Annotated[
-        str | None,
-        typer.Option("--objects-endpoint", help="URL of an S3-compatible store that is not AWS."),
-    ] = None,
+    objects: ObjectsUrl = None,
+    objects_endpoint: ObjectsEndpoint = None,
     purge_trash_after: Annotated[
         float | None,
         typer.Option(

@@ -20,6 +20,7 @@ from litestar.datastructures import State
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from layernext.errors import ConfigurationError
+from layernext.stack import backup
 from layernext.stack.api import auth, exports, health, native, openapi, published, transfer
 from layernext.stack.api.access_log import JsonFormatter
 from layernext.stack.api.error_map import JSON, answer_error, envelope
@@ -31,7 +32,7 @@ from layernext.stack.folder import hold_folder, prepare_folder
 from layernext.stack.jobs import Housekeeping, JobRunner, handlers_for
 from layernext.stack.objects import BucketStore, FolderStore, ObjectStore
 from layernext.stack.settings import Settings
-from layernext.stack.store import NewKey, Store
+from layernext.stack.store import Database, NewKey, Store
 from layernext.stack.web import ROUTES as PAGES
 from layernext.stack.web import Brake, answer_any_error, show_docs
 
@@ -100,9 +101,35 @@ def open_store(settings: Settings) -> Store:
     Raises:
         ConfigurationError: the folder or the database cannot be used.
     """
+    _make_data_folder(settings)
+    return Store.open(settings.database_url)
+
+
+def open_database(settings: Settings) -> Database:
+    """Open the database and leave its tables as they are: for backups, restores and checks.
+
+    Raises:
+        ConfigurationError: the folder or the database cannot be used.
+    """
+    _make_data_folder(settings)
+    return Database(settings.database_url, migrates=False)
+
+
+def open_objects(settings: Settings) -> ObjectStore:
+    """Open the store of objects.
+
+    Raises:
+        ConfigurationError: the bucket cannot be used.
+    """
+    if settings.objects is not None:
+        return BucketStore(settings.objects, settings.objects_options)
+    prepare_folder(settings.data)
+    return FolderStore(settings.objects_folder)
+
+
+def _make_data_folder(settings: Settings) -> None:
     if settings.database is None:
         prepare_folder(settings.data)
-    return Store.open(settings.database_url)
 
 
 def create_app(store: Store, settings: Settings, *, holds_folder: bool = False) -> StackApplication:
@@ -116,12 +143,7 @@ def create_app(store: Store, settings: Settings, *, holds_folder: bool = False) 
     routes = [*health.ROUTES, *openapi.ROUTES, *transfer.ROUTES, *exports.ROUTES, *published.ROUTES]
     if settings.native:
         routes += [*native.ROUTES, *PAGES]
-    objects: ObjectStore
-    if settings.objects is None:
-        prepare_folder(settings.data)
-        objects = FolderStore(settings.objects_folder)
-    else:
-        objects = BucketStore(settings.objects, settings.objects_options)
+    objects = open_objects(settings)
     jobs = JobRunner(store.jobs, handlers_for(store, objects), holds_folder=holds_folder)
     app = StackApplication(
         route_handlers=routes,
@@ -395,8 +417,11 @@ def set_up_logging(settings: Settings) -> None:
 
 __all__ = [
     "Settings",
+    "backup",
     "create_app",
     "hold_folder",
+    "open_database",
+    "open_objects",
     "open_stack",
     "open_store",
     "serve",

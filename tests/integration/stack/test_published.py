@@ -518,7 +518,10 @@ def test_collection_lookup(stack: Stack) -> None:
 def test_collections_that_are_not_there(stack: Stack) -> None:
     """2.3.4 shows the message of a 200; looking for a collection does not make it."""
     path = f"{CLIENT}/metadata/getCollectionIdByName"
-    for name in ("none", "", "/", "a\0", "x" * 1_000):
+    assert_error(
+        stack.ask("POST", path, json={"collectionName": "a\0", "objectType": 5}), 422, "data"
+    )
+    for name in ("none", "", "/", "x" * 1_000):
         answer = stack.json("POST", path, json={"collectionName": name, "objectType": 5})
         assert answer["isSuccess"] is False
         assert answer["message"]

@@ -233,10 +233,10 @@ class BucketStore:
                         sizes[path] = entry["size"]
         return sizes
 
-    def list_objects(self) -> Iterator[ObjectInfo]:
+    def list_objects(self, folder: str = "") -> Iterator[ObjectInfo]:
         """See `ObjectStore`."""
         with _explained():
-            for page in obstore.list(self._store, "files"):
+            for page in obstore.list(self._store, self._place(folder) if folder else "files"):
                 for entry in page:
                     path = entry["path"].removeprefix("files/")
                     yield ObjectInfo(path, entry["size"], entry["last_modified"])

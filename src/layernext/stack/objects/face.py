@@ -151,8 +151,8 @@ class ObjectStore(Protocol):
     def sizes(self, paths: Sequence[str]) -> dict[str, int]:
         """The sizes in bytes of those of some objects that there are; for many at a time."""
 
-    def list_objects(self) -> Iterator[ObjectInfo]:
-        """Every object, in no particular order, without holding all of them in memory.
+    def list_objects(self, folder: str = "") -> Iterator[ObjectInfo]:
+        """Every object, or those below a folder, in no particular order, without holding all in memory.
 
         Objects written or deleted while this runs may be listed or not. Parts of unfinished uploads
         are not objects.

@@ -198,9 +198,9 @@ class FolderStore:
                     sizes[path] = status.st_size
         return sizes
 
-    def list_objects(self) -> Iterator[ObjectInfo]:
+    def list_objects(self, folder: str = "") -> Iterator[ObjectInfo]:
         """See `ObjectStore`."""
-        return _walk(self._files, "")
+        return _walk(self._place(folder), f"{folder}/") if folder else _walk(self._files, "")
 
     def read_url(self, path: str, seconds: int, headers: Mapping[str, str]) -> str | None:  # noqa: ARG002 - as in a bucket
         """None: objects go through the stack."""

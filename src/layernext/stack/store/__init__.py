@@ -14,6 +14,17 @@ from layernext.stack.store.datasets import (
 )
 from layernext.stack.store.declared import NameKind
 from layernext.stack.store.dropped import DroppedObjects
+from layernext.stack.store.dump import (
+    Loader,
+    NamedObject,
+    Snapshot,
+    check_revision,
+    find_stack,
+    is_empty,
+    loading,
+    open_snapshot,
+    still_named,
+)
 from layernext.stack.store.embeddings import Similar
 from layernext.stack.store.evaluation_data import Changed, EvaluationData
 from layernext.stack.store.evaluation_rows import (
@@ -44,6 +55,7 @@ from layernext.stack.store.files import (
     object_path,
     unique_name,
 )
+from layernext.stack.store.holds import hold_objects
 from layernext.stack.store.items import ItemFilter, ItemRow, SortField
 from layernext.stack.store.jobs import COMPARISON_JOB, Jobs
 from layernext.stack.store.outages import DatabaseUnavailable
@@ -80,6 +92,13 @@ from layernext.stack.store.records import (
     ValueRef,
 )
 from layernext.stack.store.references import ORPHAN_HOURS
+from layernext.stack.store.repair import (
+    find_broken_references,
+    find_damage,
+    known_lost,
+    mark_lost,
+    other_named,
+)
 from layernext.stack.store.run_statistics import STATISTICS_JOB, CountedRun, Statistics
 from layernext.stack.store.selections import Selections
 from layernext.stack.store.sessions import LINK_SECONDS, SESSION_SECONDS
@@ -138,8 +157,10 @@ __all__ = [
     "Key",
     "LabelGroup",
     "LabelRef",
+    "Loader",
     "LookResult",
     "NameKind",
+    "NamedObject",
     "NewFile",
     "NewKey",
     "NewPicture",
@@ -159,6 +180,7 @@ __all__ = [
     "SetKeyKind",
     "SideSet",
     "Similar",
+    "Snapshot",
     "SortField",
     "Span",
     "Statistics",
@@ -176,10 +198,22 @@ __all__ = [
     "VersionSettings",
     "before_days",
     "check_fields",
+    "check_revision",
+    "find_broken_references",
+    "find_damage",
+    "find_stack",
+    "hold_objects",
+    "is_empty",
+    "known_lost",
+    "loading",
+    "mark_lost",
     "not_computed",
     "now_text",
     "object_path",
+    "open_snapshot",
+    "other_named",
     "restrict",
+    "still_named",
     "unique_name",
     "value_text",
 ]

@@ -69,12 +69,13 @@ class Database:
     Args:
         url: ``sqlite:///<path>`` or ``postgresql://…``.
         reads_only: nothing can be written, and the tables are as somebody else has made them.
+        migrates: bring the tables to this version's; False leaves them as they are.
 
     Raises:
         ConfigurationError: another kind of URL, or the database cannot be opened.
     """
 
-    def __init__(self, url: str, *, reads_only: bool = False) -> None:
+    def __init__(self, url: str, *, reads_only: bool = False, migrates: bool = True) -> None:
         self.url = url
         self._reads_only = reads_only
         self._turn = sqlite.WriteTurn()
@@ -96,8 +97,12 @@ class Database:
                 for engine in self._engines:
                     sa.event.listen(engine, "before_cursor_execute", refuse_unstorable)
                     sa.event.listen(engine, "checkin", self._end_if_closed)
-                if not reads_only:
-                    self._migrate()
+                if migrates and not reads_only:
+                    with self._changing_tables() as connection:
+                        self.migrate(connection, "head")
+                elif not migrates:
+                    with self.reader.connect():
+                        pass  # it answers
                 self._turn.lock_seconds = sqlite.LOCK_SECONDS
         except alembic.util.CommandError as error:
             raise ConfigurationError(
@@ -180,10 +185,18 @@ class Database:
         )
         self._engines += [self.writer, self._streamer]
 
-    def _migrate(self) -> None:
-        config = alembic.config.Config()
-        folder = str(Path(__file__).parent / "migrations")
-        config.set_main_option("script_location", folder.replace("%", "%%"))
+    @contextmanager
+    def change_tables(self) -> Iterator[sa.Connection]:
+        """A transaction in which tables may be made and changed; foreign keys do not hold in it on SQLite.
+
+        Raises:
+            DatabaseUnavailable, StorageFull: as `write` does.
+        """
+        with self._outages.explaining(), self._changing_tables() as connection:
+            yield connection
+
+    @contextmanager
+    def _changing_tables(self) -> Iterator[sa.Connection]:
         with self._turn.hold(), self.writer.connect() as connection:
             if self.is_sqlite:
                 # It changes a table's constraints by making it anew, under the rows that refer to it.
@@ -191,10 +204,16 @@ class Database:
             with connection.begin():
                 # Replicas that start together: one migrates, the others find it done.
                 self._lock(connection, "pg_advisory_xact_lock", _MIGRATION_LOCK)
-                config.attributes["connection"] = connection
-                alembic.command.upgrade(config, "head")
+                yield connection
             if self.is_sqlite:
                 sqlite.set_foreign_keys(connection, "ON")
+
+    @staticmethod
+    def migrate(connection: sa.Connection, revision: str) -> None:
+        """Bring the tables to a revision of the schema, within `change_tables`."""
+        config = migration_config()
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, revision)
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
@@ -379,6 +398,14 @@ class Database:
         # A stream that ends after its store would leave its connection to the garbage collector.
         if self._is_closed:
             record.invalidate()
+
+
+def migration_config() -> alembic.config.Config:
+    """What Alembic needs to know of the migrations."""
+    config = alembic.config.Config()
+    folder = str(Path(__file__).parent / "migrations")
+    config.set_main_option("script_location", folder.replace("%", "%%"))
+    return config
 
 
 class Deadline:

@@ -38,6 +38,8 @@ from layernext.stack.store.schema_datasets import version_item
 from layernext.stack.store.schema_files import file_item, file_part, file_upload
 from layernext.stack.store.storable import is_storable
 
+CONTENT_IS_MISSING = "its content is missing; upload the file again"
+
 QUIET_SECONDS = 24 * 3600
 """An unfinished upload that got nothing for this long counts as a failed job."""
 
@@ -276,7 +278,7 @@ class Files:
             return
         state: Any = {"state": "pending", "failure": None}
         if is_missing:
-            state = {"state": "missing", "failure": "its content is missing; upload the file again"}
+            state = {"state": "missing", "failure": CONTENT_IS_MISSING}
         mine = (image.c.id == sa.bindparam("lost")) & (
             image.c.object_path == sa.bindparam("lost_path")
         )
