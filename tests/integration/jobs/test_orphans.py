@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from layernext.errors import StackUnavailable
 from layernext.stack.jobs import housekeeping
 from layernext.stack.store import FileUploadRequest, NewFile, Store
+from layernext.stack.store.file_storing import store_files
 from layernext.stack.store.references import COMMIT_HOURS, hold_bytes
 from layernext.stack.store.schema_files import file_upload
 from layernext.wire import published
@@ -109,7 +110,7 @@ def test_a_commit_during_the_search(store: Store) -> None:
         hold_bytes(database, connection, datetime.now(timezone.utc))
         search.start()
         search.join(0.5)
-        (row,) = store.files._store(connection, _collection_of(connection, upload_id), [new])
+        (row,) = store_files(database, connection, _collection_of(connection, upload_id), [new])
     search.join(60)
     assert row.is_new
     assert dropped == [0]

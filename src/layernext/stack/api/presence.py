@@ -29,7 +29,7 @@ def check_object(services: Services, file: FileRow) -> None:
             status=404,
         )
     if file.state == "missing":
-        services.store.files.set_missing([file], is_missing=False)
+        services.store.file_states.set_missing([file], is_missing=False)
 
 
 def find_stored(services: Services, upload_id: str, names: Sequence[str]) -> list[ObjectRow]:
@@ -43,7 +43,7 @@ def find_stored(services: Services, upload_id: str, names: Sequence[str]) -> lis
     if len(stored) < len(files):
         note_lost(services, [file for file in files if sizes.get(file.object_path) != file.size])
     back = [file for file in stored if file.state == "missing"]
-    services.store.files.set_missing(back, is_missing=False)
+    services.store.file_states.set_missing(back, is_missing=False)
     return stored
 
 
@@ -51,4 +51,4 @@ def note_lost(services: Services, files: Sequence[ObjectRow]) -> None:
     """Show files as missing from now on."""
     for file in files:
         log.warning("the object of %s is missing: %s", file.name, file.object_path)
-    services.store.files.set_missing(files, is_missing=True)
+    services.store.file_states.set_missing(files, is_missing=True)

@@ -46,15 +46,10 @@ from layernext.stack.store.exports import (
     ExportSettings,
 )
 from layernext.stack.store.fields import check as check_fields
-from layernext.stack.store.files import (
-    Began,
-    Files,
-    FileUploadRequest,
-    StoredFile,
-    UploadPlace,
-    object_path,
-    unique_name,
-)
+from layernext.stack.store.file_rows import unique_name
+from layernext.stack.store.file_states import FileStates
+from layernext.stack.store.file_storing import StoredFile, object_path
+from layernext.stack.store.files import Began, Files, FileUploadRequest, UploadPlace
 from layernext.stack.store.holds import hold_objects
 from layernext.stack.store.items import ItemFilter, ItemRow, SortField
 from layernext.stack.store.jobs import COMPARISON_JOB, Jobs
@@ -143,6 +138,7 @@ __all__ = [
     "Exports",
     "FileItem",
     "FileRow",
+    "FileStates",
     "FileUploadRequest",
     "Files",
     "ImageKey",
