@@ -113,6 +113,25 @@ def test_an_image_that_comes_twice_has_both(
         assert boxes_of(client.iter_annotations(name, f"run {name}")) == boxes_of(given)
 
 
+@pytest.mark.parametrize("is_adjacent", [True, False])
+def test_sets_of_one_image_do_not_keep_a_batch_whole(
+    published_stack: StackProcess, is_adjacent: bool
+) -> None:
+    """No request above 60 kB gets through, and the first batch has every image twice."""
+    name = f"adjacent-{is_adjacent}"
+    given = [*sets(30), *sets(30)]
+    if is_adjacent:
+        given.sort(key=lambda image: image.image)
+    key, secret, _ = published_stack.arguments
+    with (
+        FaultyProxy(published_stack.port, after_bytes) as proxy,
+        LayerNextClient(key, secret, proxy.url, retry_for_s=20) as client,
+    ):
+        client.upload_modelrun(name, f"run {name}", given)
+    with LayerNextClient(*published_stack.arguments) as client:
+        assert boxes_of(client.iter_annotations(name, f"run {name}")) == boxes_of(given)
+
+
 @pytest.mark.parametrize("received", [9_000, 40_000])
 def test_a_download_gets_through(
     pair: Pair, received: int, published_stack: StackProcess, native_stack: StackProcess
