@@ -43,6 +43,8 @@ FIRST_BATCH_BYTES = 64 << 10
 LEAST_BATCH_BYTES = 8 << 10
 ATTEMPTS_AT_SIZE = 3
 """A batch that broke so often is divided; a network that breaks by chance lets it through before."""
+REPEATED_PORTIONS = 8
+"""In so many requests go the images of a batch that came in earlier ones, too."""
 
 
 class _Labels:
@@ -223,6 +225,7 @@ class _Session:
         self._acknowledged = array("Q")
         self._image_count = ImageCount()
         self._divided: dict[int, str] = {}
+        self._has_broken = False
         self._most_bytes = BATCH_BYTES
         self.batch_bytes = FIRST_BATCH_BYTES
         self.images = 0
@@ -238,13 +241,34 @@ class _Session:
         """
         self._target.check(batch, self.images)
         self._labels.resolve(batch, self.images)
-        size = self.batch_bytes
-        sessions: dict[str, list[ImageAnnotations]] = {} if batch else {self._id: []}
+        size, whole = self.batch_bytes, len(batch)
+        batch, repeated = self._without_repeated(batch)
+        sessions: dict[str, list[ImageAnnotations]] = {} if batch or repeated else {self._id: []}
         for image in batch:
             session_id = self._divided.get(image_number(image.image, image.storage_name), self._id)
             sessions.setdefault(session_id, []).append(image)
         for session_id, images in sessions.items():
             self._deliver(images, session_id, normalized, size)
+        count = 1 if self._has_broken else max(1, whole // REPEATED_PORTIONS)
+        for start in range(0, len(repeated), count):
+            portion: dict[str, list[ImageAnnotations]] = {}
+            for image in repeated[start : start + count]:
+                session_id = self._divided.get(_number_of(image), self._id)
+                portion.setdefault(session_id, []).append(image)
+            for session_id, images in portion.items():
+                self._deliver(images, session_id, normalized, size)
+
+    def _without_repeated(
+        self, batch: list[ImageAnnotations]
+    ) -> tuple[list[ImageAnnotations], list[ImageAnnotations]]:
+        """A batch that can be divided, and those of its images that came in earlier batches.
+
+        The latter cannot be divided, so they go in portions far smaller than what got through
+        before, and where the network has broken each goes alone.
+        """
+        earlier = {_number_of(image) for image in batch}.intersection(self._acknowledged)
+        fresh = [image for image in batch if _number_of(image) not in earlier]
+        return fresh, [image for image in batch if _number_of(image) in earlier]
 
     def _deliver(
         self, batch: list[ImageAnnotations], session_id: str, normalized: bool, size: int
@@ -253,14 +277,15 @@ class _Session:
 
         The stack may have stored a batch whose answer did not come. The same batch in the same
         session changes nothing, but its halves would be added to it. In a session of their own they
-        replace it, and whatever an earlier session has of these images: so only images that came
-        for the first time are divided.
+        replace it, and whatever an earlier session has of these images: so only images that did not
+        come in an earlier batch are divided, all sets of an image on the same side.
         """
         failures = 0
 
         def should_stop() -> bool:
             nonlocal failures
             failures += 1
+            self._has_broken = True
             self.batch_bytes = max(LEAST_BATCH_BYTES, self.batch_bytes // 2)
             return failures >= ATTEMPTS_AT_SIZE and self._can_divide(batch)
 
@@ -271,14 +296,12 @@ class _Session:
             if failures < ATTEMPTS_AT_SIZE or not self._can_divide(batch):
                 raise
             session_id = str(uuid.uuid4())
-            self._divided.update(
-                (image_number(image.image, image.storage_name), session_id) for image in batch
-            )
-            middle = len(batch) // 2
+            self._divided.update((_number_of(image), session_id) for image in batch)
+            halves = _halves(batch)
             # So large none comes again: with images that came before it could not be divided.
             self._most_bytes = min(self._most_bytes, max(LEAST_BATCH_BYTES, size // 2))
-            self._deliver(batch[:middle], session_id, normalized, size // 2)
-            self._deliver(batch[middle:], session_id, normalized, size // 2)
+            for half in halves:
+                self._deliver(half, session_id, normalized, size // 2)
             return
         except (StackUnavailable, RateLimited):
             if failures < ATTEMPTS_AT_SIZE:
@@ -290,8 +313,8 @@ class _Session:
             self.batch_bytes = min(self._most_bytes, self.batch_bytes * 2)
 
     def _can_divide(self, batch: list[ImageAnnotations]) -> bool:
-        numbers = {image_number(image.image, image.storage_name) for image in batch}
-        return 1 < len(batch) == len(numbers) and numbers.isdisjoint(self._acknowledged)
+        numbers = {_number_of(image) for image in batch}
+        return len(numbers) > 1 and numbers.isdisjoint(self._acknowledged)
 
     def _encoded(self, batch: list[ImageAnnotations], session_id: str) -> tuple[str, bytes]:
         """Path and body of a batch's request. The body has times in it: each attempt sends the same."""
@@ -391,6 +414,21 @@ def upload_published(
             hint="call it again; what is stored already is replaced by the same",
         ) from error
     return session.report(started)
+
+
+def _number_of(image: ImageAnnotations) -> int:
+    """64 bits that stand for an image's name. Two alike would only keep a batch from being divided."""
+    return image_number(image.image, image.storage_name)
+
+
+def _halves(batch: list[ImageAnnotations]) -> tuple[list[ImageAnnotations], list[ImageAnnotations]]:
+    """A batch in two, with all sets of an image in the same half."""
+    numbers = list(dict.fromkeys(map(_number_of, batch)))
+    first = set(numbers[: len(numbers) // 2])
+    return (
+        [image for image in batch if _number_of(image) in first],
+        [image for image in batch if _number_of(image) not in first],
+    )
 
 
 def _batches(

@@ -16,6 +16,7 @@ from layernext.errors import StackUnavailable
 from layernext.stack.app import services_in
 from layernext.stack.jobs import Housekeeping, JobRunner, orphans
 from layernext.stack.store import FileUploadRequest, NewFile, Store
+from layernext.stack.store.file_storing import store_files
 from layernext.stack.store.references import COMMIT_HOURS, hold_bytes
 from layernext.stack.store.schema_files import file_upload
 from layernext.wire import published
@@ -149,7 +150,7 @@ def test_a_commit_during_the_search(store: Store) -> None:
         hold_bytes(database, connection, datetime.now(timezone.utc))
         search.start()
         search.join(0.5)
-        (row,) = store.files._store(connection, _collection_of(connection, upload_id), [new])
+        (row,) = store_files(database, connection, _collection_of(connection, upload_id), [new])
     search.join(60)
     assert row.is_new
     assert dropped == [0]

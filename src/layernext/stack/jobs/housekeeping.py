@@ -113,7 +113,7 @@ class Housekeeping:
             raise Stopped
 
     def _queue_looks(self) -> None:
-        if self._store.files.has_pending():
+        if self._store.file_states.has_pending():
             self._store.jobs.ensure_queued(LOOK_JOB, "Look into new files")
             self._jobs.wake()
 

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from layernext.errors import InvalidRequest
 from layernext.stack.store import collections
 from layernext.stack.store.database import Database
-from layernext.stack.store.files import file_row, files_query
+from layernext.stack.store.file_rows import file_row, files_query
 from layernext.stack.store.records import CollectionRow, FileRow
 from layernext.stack.store.schema import image
 from layernext.stack.store.storable import is_storable

@@ -24,6 +24,7 @@ from layernext.stack.store.embeddings import Embeddings
 from layernext.stack.store.evaluations import Evaluations
 from layernext.stack.store.exports import Exports
 from layernext.stack.store.file_listing import FileListing
+from layernext.stack.store.file_states import FileStates
 from layernext.stack.store.files import Files
 from layernext.stack.store.items import Items
 from layernext.stack.store.jobs import Jobs
@@ -88,6 +89,7 @@ class Store:
         self.jobs = Jobs(database)
         self.selections = Selections(database)
         self.files = Files(database)
+        self.file_states = FileStates(database)
         self.file_listing = FileListing(database)
         self.embeddings = Embeddings(database)
         index = SetIndex(database)
