@@ -424,9 +424,7 @@ def _chunks(wanted: Iterable[Key]) -> Iterator[list[Key]]:
 
 def _value_ref(attribute_number: uuid.UUID, text: str) -> str:
     """The text of `uuid.uuid5`, which takes several times as long: there are millions of values."""
-    digits = hashlib.sha1(
-        attribute_number.bytes + text.encode(), usedforsecurity=False
-    ).hexdigest()
+    digits = hashlib.sha1(attribute_number.bytes + text.encode(), usedforsecurity=False).hexdigest()
     variant = "89ab"[int(digits[16], 16) & 3]
     return f"{digits[:8]}-{digits[8:12]}-5{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:32]}"
 
