@@ -141,15 +141,22 @@ def _sample(head: tuple[Any, ...], annotations: list[Annotation], where: str) ->
         return Sample(
             image=image,
             annotations=annotations,
-            width=int(width) if width else None,
-            height=int(height) if height else None,
+            width=_side(width),
+            height=_side(height),
             split=split,
             run=run,
             mode=mode,
         )
     except (ValueError, TypeError, OverflowError) as error:
-        message = "width and height must be whole numbers"
+        message = "width and height must be whole numbers ≥ 0"
         raise FormatError(Problem(where, message)) from error
+
+
+def _side(value: Any) -> int | None:
+    side = int(value) if value else None
+    if side is not None and side < 0:
+        raise ValueError(side)
+    return side
 
 
 _SHAPES: dict[str, type[Any]] = {"polygon": Polygon, "line": Line, "points": Points}

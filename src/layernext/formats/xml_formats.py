@@ -244,12 +244,15 @@ def read_voc(root: Path, losses: Losses) -> Iterator[Sample]:
 
 def _voc_splits(root: Path) -> dict[str, str]:
     words = {"train": "train", "val": "validation", "test": "test"}
-    found = {}
+    found: dict[str, str] = {}
     for name, split in words.items():
         path = root / "ImageSets" / "Main" / f"{name}.txt"
         if path.is_file():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                found[line.strip()] = split
+            try:
+                lines = path.read_text(encoding="utf-8").splitlines()
+            except UnicodeDecodeError as error:
+                raise FormatError(Problem(str(path), "cannot be read as UTF-8")) from error
+            found |= {line.strip(): split for line in lines}
     return found
 
 

@@ -198,10 +198,13 @@ def _read_line(line: str, names: dict[int, str], size: tuple[int, int], where: s
         if w < 0 or h < 0:
             raise FormatError(Problem(where, "width and height must be ≥ 0"))
         box = (values[0] * width - w / 2, values[1] * height - h / 2, w, h)
+        check_finite(box, where)
         return Rectangle(label=label, bbox=box, confidence=confidence)
     if len(values) < 2 * CORNERS:
         raise FormatError(Problem(where, f"has {len(values)} numbers behind the class"))
     points = [(x * width, y * height) for x, y in zip(values[::2], values[1::2], strict=True)]
+    for point in points:
+        check_finite(point, where)
     return Polygon(label=label, polygon=points, confidence=confidence)
 
 
