@@ -34,9 +34,31 @@ _LABELME: dict[type[Any], str] = {
 }  # fmt: skip
 
 
+MAX_LABELME_BYTES = 64 << 20
+"""Of the file of one image, which may have the image itself in it."""
+
+MAX_SHAPE_BYTES = 4 << 20
+"""JSON of a shape: more than 100,000 points, which take many times that in memory."""
+
+
 def _load(path: Path) -> Any:
+    """The content of a file, without the image that it may have in it."""
     try:
-        return msgspec.json.decode(path.read_bytes())
+        if path.stat().st_size > MAX_LABELME_BYTES:
+            message = f"is larger than {MAX_LABELME_BYTES:,} bytes"
+            raise FormatError(Problem(str(path), message))
+        raw = path.read_bytes()
+        try:
+            fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+            raw_shapes = msgspec.json.decode(fields["shapes"], type=list[msgspec.Raw])
+        except (msgspec.ValidationError, KeyError):
+            return None
+        for number, shape in enumerate(raw_shapes):
+            if memoryview(shape).nbytes > MAX_SHAPE_BYTES:
+                message = f"is larger than {MAX_SHAPE_BYTES:,} bytes"
+                raise FormatError(Problem(f"{path}: shapes[{number}]", message))
+        fields.pop("imageData", None)
+        return {name: msgspec.json.decode(field) for name, field in fields.items()}
     except OSError as error:
         raise FormatError(Problem(str(path), f"cannot be read: {error.strerror}")) from error
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

@@ -215,7 +215,7 @@ BOX = 4
 MAX_LINE = 4 << 20
 """Characters of a line: a polygon of more than 100,000 points. Its numbers take many times that in memory."""
 
-MAX_NAMES_BYTES = 4 << 20
+MAX_NAMES_BYTES = 1 << 20
 """Of a data.yaml: YAML takes some hundred times that in memory."""
 
 
@@ -253,8 +253,9 @@ def read_names(path: Path) -> dict[int, str]:
     Raises:
         FormatError: there are none.
     """
+    text = _text(path)
     try:
-        content: Any = yaml.safe_load(_text(path))
+        content: Any = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise FormatError(Problem(str(path), f"is not YAML: {error}")) from error
     names = content.get("names") if isinstance(content, dict) else None
