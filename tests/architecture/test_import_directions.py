@@ -26,6 +26,11 @@ ROOMS: dict[str, set[str]] = {
     "layernext.stack.settings": {"layernext.errors"},
     "layernext.stack.objects": {"layernext.errors"},
     "layernext.stack.media": {"layernext.wire", "layernext.model"},
+    "layernext.stack.backup": {
+        "layernext.stack.objects",
+        "layernext.stack.store",
+        "layernext.errors",
+    },
     "layernext.stack.jobs": {
         "layernext.evaluation",
         "layernext.stack.media",
@@ -59,7 +64,10 @@ ROOMS: dict[str, set[str]] = {
         "layernext.stack.store",
         "layernext.errors",
     },
+    "layernext.stack.connections": set(),
     "layernext.stack.app": {
+        "layernext.stack.backup",
+        "layernext.stack.connections",
         "layernext.stack.folder",
         "layernext.stack.web",
         "layernext.stack.api",
@@ -94,6 +102,7 @@ FACES = {
     "layernext.wire.comparisons",
     "layernext.wire.evaluations",
     "layernext.stack.api.browser",
+    "layernext.stack.api.documents",
     "layernext.stack.api.error_map",
     "layernext.stack.api.messages",
     "layernext.stack.api.services",
@@ -144,6 +153,7 @@ LIBRARIES: dict[str, set[str]] = {
         "layernext.formats",
         "layernext.client",
         "layernext.stack.api",
+        "layernext.stack.backup",
         "layernext.stack.store",
     },
 }

@@ -30,7 +30,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 # As long as anything else may take where several builds share a machine.
-expect.set_options(timeout=15_000)
+expect.set_options(timeout=60_000)
 
 WIDE, PHONE = (1280, 800), (360, 740)
 LOOKS = [("light", WIDE), ("dark", PHONE)]
@@ -172,7 +172,7 @@ def open_page(browser: Browser, site: Site) -> Iterator[Callable[..., Visit]]:
             reduced_motion="reduce",
             **options,
         )
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(60_000)
         contexts.append(context)
         page = context.new_page()
         visits.append(Visit(page, site.url))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from contextlib import suppress
 from typing import Annotated, Any
@@ -12,6 +13,8 @@ import typer
 
 from layernext import __version__
 from layernext.cli import (
+    backup,
+    check,
     compare,
     convert,
     data,
@@ -98,6 +101,9 @@ for command in (
     evaluate.evaluate,
     compare.compare,
     serve.serve,
+    backup.backup,
+    backup.restore,
+    check.check,
     demo.demo,
     data.upload,
     data.validate,
@@ -114,6 +120,7 @@ library.datasets.command("export")(exports.export_dataset)
 app.add_typer(library.datasets, name="datasets")
 app.add_typer(exports.exports, name="exports")
 app.add_typer(library.projects, name="projects")
+app.add_typer(backup.backups, name="backups")
 app.add_typer(keys.keys, name="keys")
 app.command("doctor")(doctor.doctor)
 
@@ -124,6 +131,10 @@ def main() -> None:
         # A terminal that cannot show a sign shows another one; that is no reason to fail.
         with suppress(AttributeError, ValueError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Shells without job control start background processes so. Ctrl-C, or `kill -INT`, ends
+        # every command in order, so it must reach this one, too.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()

@@ -13,7 +13,7 @@ from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url,
 from layernext.cli.convert import Instances, tell_losses
 from layernext.cli.listings import KINDS
 from layernext.cli.output import Interrupted, counted, print_json, say, tell, visible
-from layernext.client import validate_file
+from layernext.client import UploadReport, validate_file
 from layernext.errors import DataError
 from layernext.formats import DEFAULT_PROBLEM_LIMIT, detect_format, detect_geometry
 
@@ -61,7 +61,7 @@ def upload(
     secret: Secret = None,
     url: Url = None,
     config: ConfigFile = None,
-) -> None:
+) -> int:
     """Upload a model run or ground truth from a file.
 
     Each image's annotation set of this run is replaced whole. Repeating an upload changes nothing.
@@ -99,9 +99,21 @@ def upload(
             raise Interrupted(
                 "interrupted; the same command with --resume sends only the rest"
             ) from None
+    is_empty = not report.images or (not report.annotations and bool(report.losses))
     if as_json:
         print_json(report.to_dict())
-        return
+    else:
+        _tell_report(report)
+    if not report.images:
+        say("error: the file has no images; the run is listed once something is uploaded to it")
+    elif is_empty:
+        say(
+            "error: no annotation of the file could be read, so its images were uploaded without any"
+        )
+    return exit_codes.DATA if is_empty else exit_codes.OK
+
+
+def _tell_report(report: UploadReport) -> None:
     tell(
         f"{KINDS[report.mode]} {report.run} in {report.collection}: "
         f"{counted(report.annotations, 'annotation')} on {counted(report.images, 'image')}"

@@ -22,6 +22,9 @@ from layernext.errors import ConfigurationError
 START_SECONDS = 60
 STOP_SECONDS = 30
 
+SERVE_VARIABLES = {"LAYERNEXT_DATABASE", "LAYERNEXT_OBJECTS", "LAYERNEXT_PUBLIC_URL"}
+"""Settings of `layernext serve` that may come from the environment."""
+
 SIGN_IN_LINKS_PATH = "/api/v1/sign-in-links"
 
 
@@ -46,8 +49,8 @@ def running_stack(folder: Path) -> Iterator[DemoStack]:
     url = f"http://127.0.0.1:{port}"
     key_file, log_file = folder / "key.json", folder / "stack.log"
     command = [sys.executable, "-m", "layernext.cli", "serve", "--json", "--data", str(folder)]
-    # The key belongs to this stack; the user's own database must not be taken from the environment.
-    environment = {k: v for k, v in os.environ.items() if k != "LAYERNEXT_DATABASE"}
+    # The key belongs to this stack; what is set for the user's own stack must not reach it.
+    environment = {k: v for k, v in os.environ.items() if k not in SERVE_VARIABLES}
     with key_file.open("wb") as out, log_file.open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - this very program
             [*command, "--host", "127.0.0.1", "--port", str(port)],

@@ -35,7 +35,7 @@ SMALL_BYTES = 100_000_000
 """Files below this together are evaluated before other processes have started."""
 
 SHOWN_LABELS = 10
-INSTALL = "pip install 'layernext-sdk[eval]'"
+INSTALL = "pip install '.[eval]' in the source folder"
 
 Figures = Annotated[
     Path | None, typer.Option("--figures", help="Folder to draw figures into, as PNG.")

@@ -9,7 +9,7 @@ import typer
 
 from layernext.cli import exit_codes
 from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
-from layernext.cli.output import counted, print_json, print_table, say, tell
+from layernext.cli.output import counted, print_json, print_table, say, size_text, tell
 
 files = typer.Typer(help="Images, videos and other files: upload, download, list.")
 
@@ -73,7 +73,7 @@ def upload(
     else:
         tell(
             f"{counted(len(report.uploaded), 'file')} uploaded, {len(report.skipped):,} were there, "
-            f"{len(report.failed):,} failed; {_size(report.bytes_sent)}, {report.seconds:.2f} s"
+            f"{len(report.failed):,} failed; {size_text(report.bytes_sent)}, {report.seconds:.2f} s"
         )
         if report.ignored:
             tell(f"left out: {len(report.ignored):,} entries of the folder; --json names them")
@@ -123,7 +123,7 @@ def download(
         gone = f", {len(report.deleted):,} deleted" if delete else ""
         tell(
             f"{counted(len(report.downloaded), 'file')} fetched, {len(report.unchanged):,} were "
-            f"there, {len(report.failed):,} failed{gone}; {_size(report.bytes_received)}, "
+            f"there, {len(report.failed):,} failed{gone}; {size_text(report.bytes_received)}, "
             f"{report.seconds:.2f} s"
         )
     _end([(each.name, each.reason) for each in report.failed])
@@ -165,10 +165,6 @@ def list_files(
         ],
         "no files yet",
     )
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:,.1f} MB"
 
 
 def _end(failed: list[tuple[str, str]]) -> None:

@@ -50,7 +50,10 @@ def list_items(
     """
     with connect(api_key, secret, url, config) as client:
         find = client.iter_trash if trash else client.iter_items
-        rows = list(islice(find(collection, query=query), limit))
+        rows = list(islice(find(collection, query=query), limit + 1))
+    if len(rows) > limit:
+        del rows[limit:]
+        say(f"note: there are more than these {limit}; list them with a higher --limit")
     if as_json:
         print_json([row.to_dict() for row in rows])
         return

@@ -69,6 +69,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def size_text(count: int) -> str:
+    """A number of bytes: ``1,234.5 MB``."""
+    return f"{count / 1e6:,.1f} MB"
+
+
 def visible(text: str) -> str:
     """The text with everything unprintable, line breaks included, as escapes."""
     if text.isprintable():

@@ -33,6 +33,19 @@ DatabaseUrl = Annotated[
         help="postgresql://… in place of the embedded database.",
     ),
 ]
+ObjectsUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--objects",
+        envvar="LAYERNEXT_OBJECTS",
+        show_envvar=True,
+        help="s3://bucket/prefix, gs:// or az:// for uploaded files, in place of a folder.",
+    ),
+]
+ObjectsEndpoint = Annotated[
+    str | None,
+    typer.Option("--objects-endpoint", help="URL of an S3-compatible store that is not AWS."),
+]
 
 
 def data_folder(given: Path | None) -> Path:
@@ -50,20 +63,20 @@ def serve(
     port: Annotated[
         int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")
     ] = DEFAULT_PORT,
-    database: DatabaseUrl = None,
-    objects: Annotated[
+    public_url: Annotated[
         str | None,
         typer.Option(
-            "--objects",
-            envvar="LAYERNEXT_OBJECTS",
+            "--public-url",
+            envvar="LAYERNEXT_PUBLIC_URL",
             show_envvar=True,
-            help="s3://bucket/prefix, gs:// or az:// for uploaded files, in place of a folder.",
+            metavar="URL",
+            help="How clients reach the stack, such as https://stack.example.org; links begin with it."
+            " By default they begin with what the request's Host header says.",
         ),
     ] = None,
-    objects_endpoint: Annotated[
-        str | None,
-        typer.Option("--objects-endpoint", help="URL of an S3-compatible store that is not AWS."),
-    ] = None,
+    database: DatabaseUrl = None,
+    objects: ObjectsUrl = None,
+    objects_endpoint: ObjectsEndpoint = None,
     purge_trash_after: Annotated[
         float | None,
         typer.Option(
@@ -113,6 +126,7 @@ def serve(
         data=data,
         host=host,
         port=port,
+        public_url=public_url or None,
         database=database,
         objects=objects,
         objects_options={"endpoint": objects_endpoint} if objects_endpoint else {},
@@ -129,14 +143,15 @@ def serve(
     app.set_up_logging(settings)
     with app.hold_folder(settings) as holds_folder:
         store, first = app.open_stack(settings)
-        _greet(settings, first, as_json=as_json)
+        _greet(settings, store, first, as_json=as_json)
         # The server has finished what was in flight when this arrives: that is how a stack is stopped.
         with contextlib.suppress(KeyboardInterrupt):
             app.serve(store, settings, holds_folder=holds_folder)
 
 
-def _greet(settings: Any, first: Any, *, as_json: bool) -> None:
-    url = f"http://{_reachable(settings.host)}:{settings.port}"
+def _greet(settings: Any, store: Any, first: Any, *, as_json: bool) -> None:
+    url = settings.public_url or f"http://{_reachable(settings.host)}:{settings.port}"
+    url = url.rstrip("/")
     if first is not None:
         show_key(first, url, as_json=as_json)
     if not _is_loopback(settings.host):
@@ -145,9 +160,13 @@ def _greet(settings: Any, first: Any, *, as_json: bool) -> None:
             " put a proxy with TLS in front of it"
         )
     where = settings.database or settings.data if settings.database_file else "PostgreSQL"
-    say(f"LayerNext stack on {url}, data in {where}")
+    listening = f" (listening on {settings.host}:{settings.port})" if settings.public_url else ""
+    say(f"LayerNext stack on {url}{listening}, data in {where}")
     if settings.native:
         say(f"Pages: {url}/ (sign in with an API key and its secret)")
+        if first is not None and not as_json:
+            token = store.sessions.create_link(first.api_key)
+            say(f"Sign in without them, once, in the next ten minutes: {url}/sign-in#{token}")
     say(f"API description: {url}/api/docs")
     sys.stdout.flush()
 

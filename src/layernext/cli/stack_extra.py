@@ -9,7 +9,7 @@ from types import ModuleType
 
 from layernext.errors import ConfigurationError
 
-INSTALL = "pip install 'layernext-sdk[stack]'"
+INSTALL = "pip install '.[stack]' in the source folder"
 
 
 def load_stack() -> ModuleType:

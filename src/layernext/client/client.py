@@ -47,7 +47,7 @@ class LayerNextClient(
         secret: the key's secret. It appears in no log and no repr.
         layernext_url: the stack's origin, such as ``https://api.example.com``.
         timeout_s: seconds for each step of a request.
-        retry_for_s: seconds for all attempts at one request; 0 means a single attempt.
+        retry_for_s: seconds to try a request again after it first failed; 0 means a single attempt.
         protocol: ``"published"`` to use only the published protocol; None for the best there is.
         http: another httpx transport, for tests.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import msgspec
@@ -64,6 +66,19 @@ class Connection:
             return None  # something newer than this client; the published protocol still works
         is_known = (offer.version, offer.base_path) == (VERSION, BASE_PATH)
         return offer if is_known else None
+
+    @contextmanager
+    def deleting(self) -> Iterator[None]:
+        """For a call of the published protocol that deletes something.
+
+        A stack that speaks only this protocol may not know that an attempt is a repeated one. If an
+        answer got lost, that nothing is there is taken for success: an earlier attempt deleted it.
+        """
+        try:
+            yield
+        except NotFound as error:
+            if not error.after_lost_answer or self.native is not None:
+                raise
 
     def require_native(self, what: str) -> None:
         """Raise `IncompatibleStack` if the stack has no native protocol, which `what` needs."""

@@ -87,7 +87,7 @@ class BundleFetcher:
         while left:
             before = len(left)
             error: Exception = EOFError("the answer ended early")
-            arrived: list[tuple[RemoteFile, bytes | None]] = []
+            arrived: list[tuple[RemoteFile, bytes | str]] = []
             try:
                 for file_id, content in self._stream(list(left)):
                     file = left.pop(file_id, None)
@@ -103,7 +103,8 @@ class BundleFetcher:
             if breaks > MAX_BREAKS:
                 raise error
 
-    def _stream(self, ids: list[str]) -> Iterator[tuple[str, bytes | None]]:
+    def _stream(self, ids: list[str]) -> Iterator[tuple[str, bytes | str]]:
+        """Each id with the file's bytes, or why there are none."""
         transport = self._connection.transport
         request = msgspec.to_builtins(FilesRequest(ids))
         with transport.stream(BUNDLES_PATH, {}, method="POST", json=request) as pieces:
@@ -116,7 +117,7 @@ class BundleFetcher:
                         f"a bundle of files is none: {error}", status=200
                     ) from error
                 if head.size is None:
-                    yield head.id, None
+                    yield head.id, head.problem or "it is not there any more"
                     continue
                 if not 0 <= head.size <= MAX_FILE_BYTES:
                     raise IncompatibleStack(f"a file in a bundle has {head.size} bytes", status=200)
@@ -127,15 +128,15 @@ class BundleFetcher:
                 yield head.id, content
 
     def _written(
-        self, arrived: Sequence[tuple[RemoteFile, bytes | None]]
+        self, arrived: Sequence[tuple[RemoteFile, bytes | str]]
     ) -> Iterator[tuple[RemoteFile, Path, Fetched] | tuple[RemoteFile, None, str]]:
         """Write all, then flush all: the disk's journal is written about once then."""
         written: list[tuple[RemoteFile, Path, Fetched]] = []
         opened: list[int] = []
         try:
             for file, content in arrived:
-                if content is None:
-                    yield file, None, "it is not there any more"
+                if isinstance(content, str):
+                    yield file, None, content
                     continue
                 checksum = hashlib.sha256(content).hexdigest()
                 if file.checksum not in {None, checksum}:

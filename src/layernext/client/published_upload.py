@@ -2,14 +2,17 @@
 
 Labels are resolved first (E02), and nothing is sent if they cannot be. Batches go one after the
 other, each with the session's id, through E04 where the stack knows the collection and E03 where it
-does not (docs/protocol.md).
+does not (docs/protocol.md). How large they are follows the network: half as large after a request
+broke, twice as large after one went through at once.
 """
 
 from __future__ import annotations
 
+import hashlib
 import time
 import uuid
-from collections.abc import Iterator
+from array import array
+from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from typing import Any
 
@@ -19,7 +22,16 @@ from layernext.client.connection import Connection
 from layernext.client.progress import ProgressChoice, show_progress
 from layernext.client.reports import UploadReport
 from layernext.client.sources import Source
-from layernext.errors import DataError, InvalidRequest, LayerNextError, Problem, UploadIncomplete
+from layernext.errors import (
+    ConnectionFailed,
+    DataError,
+    InvalidRequest,
+    LayerNextError,
+    Problem,
+    RateLimited,
+    StackUnavailable,
+    UploadIncomplete,
+)
 from layernext.model import ImageAnnotations, decode_trusted
 from layernext.wire import published
 from layernext.wire.native import UploadRequest
@@ -27,6 +39,10 @@ from layernext.wire.shapes import LabelTable, shape_from_annotation
 
 BATCH_BYTES = 2 << 20
 """Of the source's JSON; as shapes it is some ten times larger, well within the published 100 MB."""
+FIRST_BATCH_BYTES = 64 << 10
+LEAST_BATCH_BYTES = 8 << 10
+ATTEMPTS_AT_SIZE = 3
+"""A batch that broke so often is divided; a network that breaks by chance lets it through before."""
 
 
 class _Labels:
@@ -188,7 +204,11 @@ class _Target:
 
 
 class _Session:
-    """One upload: sends its batches, and counts what the stack has acknowledged."""
+    """One upload: sends its batches, and counts what the stack has acknowledged.
+
+    Attributes:
+        batch_bytes: of the source's JSON, to put into the next batch.
+    """
 
     def __init__(self, connection: Connection, request: UploadRequest, total: int | None) -> None:
         self._transport = connection.transport
@@ -200,24 +220,84 @@ class _Session:
         self._bytes_sent = 0
         self._unmatched: int | None = 0
         self._annotations = 0
+        self._acknowledged = array("Q")
+        self._divided: dict[int, str] = {}
+        self._most_bytes = BATCH_BYTES
+        self.batch_bytes = FIRST_BATCH_BYTES
         self.images = 0
         self.batches = 0
 
     def send(self, batch: list[ImageAnnotations], *, normalized: bool) -> None:
-        """Send some images, in one transaction of the stack's.
+        """Send some images, in one transaction of the stack's unless they have to be divided.
 
         Raises:
             DataError: the protocol cannot carry them, or the stack found them wrong.
             InvalidRequest: the stack refused them.
+            ConnectionFailed: they did not get through in the time for retries, however small.
         """
         self._target.check(batch, self.images)
         self._labels.resolve(batch, self.images)
+        size = self.batch_bytes
+        sessions: dict[str, list[ImageAnnotations]] = {} if batch else {self._id: []}
+        for image in batch:
+            session_id = self._divided.get(_number_of(image), self._id)
+            sessions.setdefault(session_id, []).append(image)
+        for session_id, images in sessions.items():
+            self._deliver(images, session_id, normalized, size)
+
+    def _deliver(
+        self, batch: list[ImageAnnotations], session_id: str, normalized: bool, size: int
+    ) -> None:
+        """Send images in one request; in two of half the size if that breaks again and again.
+
+        The stack may have stored a batch whose answer did not come. The same batch in the same
+        session changes nothing, but its halves would be added to it. In a session of their own they
+        replace it, and whatever an earlier session has of these images: so only images that came
+        for the first time are divided.
+        """
+        failures = 0
+
+        def should_stop() -> bool:
+            nonlocal failures
+            failures += 1
+            self.batch_bytes = max(LEAST_BATCH_BYTES, self.batch_bytes // 2)
+            return failures >= ATTEMPTS_AT_SIZE and self._can_divide(batch)
+
+        path, content = self._encoded(batch, session_id)
+        try:
+            unmatched = self._post(path, content, normalized, should_stop)
+        except ConnectionFailed:
+            if failures < ATTEMPTS_AT_SIZE or not self._can_divide(batch):
+                raise
+            session_id = str(uuid.uuid4())
+            self._divided.update((_number_of(image), session_id) for image in batch)
+            middle = len(batch) // 2
+            # So large none comes again: with images that came before it could not be divided.
+            self._most_bytes = min(self._most_bytes, max(LEAST_BATCH_BYTES, size // 2))
+            self._deliver(batch[:middle], session_id, normalized, size // 2)
+            self._deliver(batch[middle:], session_id, normalized, size // 2)
+            return
+        except (StackUnavailable, RateLimited):
+            if failures < ATTEMPTS_AT_SIZE:
+                raise
+            # Smaller batches would not help.
+            unmatched = self._post(path, content, normalized, None)
+        self._count(batch, len(content), unmatched)
+        if not failures:
+            self.batch_bytes = min(self._most_bytes, self.batch_bytes * 2)
+
+    def _can_divide(self, batch: list[ImageAnnotations]) -> bool:
+        numbers = {_number_of(image) for image in batch}
+        return 1 < len(batch) == len(numbers) and numbers.isdisjoint(self._acknowledged)
+
+    def _encoded(self, batch: list[ImageAnnotations], session_id: str) -> tuple[str, bytes]:
+        """Path and body of a batch's request. The body has times in it: each attempt sends the same."""
         tables = self._labels.tables
         entries = [self._target.entry(image, _shapes(image, tables)) for image in batch]
         images = self.images + len(batch)
         body: dict[str, Any] = {
             "metaUpdatesArray": msgspec.json.encode(entries).decode(),
-            "sessionId": self._id,
+            "sessionId": session_id,
             "totalImageCount": images if self._total is None else self._total,
             "uploadedImageCount": images,
         }
@@ -227,25 +307,39 @@ class _Session:
             body["operationType"] = published.OPERATION_TYPE_ANNOTATION
         else:
             path = published.operation_path(self._request.run, self._request.mode)
-        content = msgspec.json.encode(body)
+        return path, msgspec.json.encode(body)
+
+    def _post(
+        self,
+        path: str,
+        content: bytes,
+        normalized: bool,
+        should_stop: Callable[[], bool] | None,
+    ) -> int | None:
+        """Send a batch; how many of its images have no file, if the stack says so."""
         answer = self._transport.request_json(
             "POST",
             path,
             params={"isNormalized": str(normalized)},
             content=content,
             headers={"Content-Type": "application/json"},
+            should_stop=should_stop,
         )
         if not isinstance(answer, dict) or answer.get("isSuccess") is False:
             reason = answer.get("message") if isinstance(answer, dict) else answer
             raise InvalidRequest(f"the stack refused a batch: {reason}", status=200)
-        unmatched = answer.get("unmatchedCount")
+        unmatched: int | None = answer.get("unmatchedCount")
+        return unmatched
+
+    def _count(self, batch: list[ImageAnnotations], size: int, unmatched: int | None) -> None:
         if self._unmatched is not None:
             self._unmatched = None if unmatched is None else self._unmatched + unmatched
         if not self.batches and batch:
             self._target.confirm()
-        self.images = images
+        self._acknowledged.extend(map(_number_of, batch))
+        self.images += len(batch)
         self._annotations += sum(len(image.annotations) for image in batch)
-        self._bytes_sent += len(content)
+        self._bytes_sent += size
         self.batches += 1
 
     def report(self, started: float) -> UploadReport:
@@ -273,7 +367,7 @@ def upload_published(
     session = _Session(connection, request, source.total)
     try:
         with show_progress(progress, f"uploading {request.run}", source.total) as advance:
-            for batch, normalized in _batches(source, request):
+            for batch, normalized in _batches(source, request, session):
                 session.send(batch, normalized=normalized)
                 advance(len(batch))
             if not session.batches:  # a run on no image is a run, too
@@ -291,8 +385,14 @@ def upload_published(
     return session.report(started)
 
 
+def _number_of(image: ImageAnnotations) -> int:
+    """64 bits that stand for an image's name. Two alike would only keep a batch from being divided."""
+    name = f"{image.storage_name or ''}\0{image.image}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little")
+
+
 def _batches(
-    source: Source, request: UploadRequest
+    source: Source, request: UploadRequest, session: _Session
 ) -> Iterator[tuple[list[ImageAnnotations], bool]]:
     """Images gathered into batches, all of a batch normalized or none."""
     batch: list[ImageAnnotations] = []
@@ -300,7 +400,7 @@ def _batches(
     for line in source.lines():
         image = decode_trusted(line, request.geometry)
         normalized = request.normalized or image.normalized
-        is_full = len(batch) >= published.BATCH_IMAGES or size + len(line) > BATCH_BYTES
+        is_full = len(batch) >= published.BATCH_IMAGES or size + len(line) > session.batch_bytes
         if batch and (is_full or normalized != is_normalized):
             yield batch, is_normalized
             batch, size = [], 0

@@ -9,13 +9,14 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
 from layernext.client.progress import ProgressChoice, show_progress
-from layernext.errors import ConfigurationError, DataError, Problem
+from layernext.errors import ConfigurationError, DataError, FormatError, Problem
 from layernext.formats import (
     DEFAULT_PROBLEM_LIMIT,
     FileSummary,
@@ -23,6 +24,7 @@ from layernext.formats import (
     Sample,
     Spans,
     check_file,
+    detect_format,
     iter_file,
     merged,
 )
@@ -110,9 +112,20 @@ def check_with_progress(
     limit: int = DEFAULT_PROBLEM_LIMIT,
     spans: Spans | None = None,
 ) -> FileSummary:
-    """`formats.check_file` with progress."""
-    with show_progress(progress, f"checking {Path(path).name}", None) as advance:
-        return check_file(path, geometry, limit=limit, on_image=lambda: advance(1), spans=spans)
+    """`formats.check_file` with progress; an error says if the file has another format."""
+    try:
+        with show_progress(progress, f"checking {Path(path).name}", None) as advance:
+            return check_file(path, geometry, limit=limit, on_image=lambda: advance(1), spans=spans)
+    except (DataError, FormatError) as error:
+        kind = None
+        with suppress(FormatError, OSError):
+            kind = detect_format(Path(path))
+        if error.hint is None and kind is not None and not kind.startswith("layernext"):
+            error.hint = (
+                f"this looks like {kind}, not LayerNext JSON; upload it with format={kind!r} "
+                f"(on the command line --from {kind})"
+            )
+        raise
 
 
 class FormatSource:

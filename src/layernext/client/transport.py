@@ -1,7 +1,9 @@
 """The one place that knows HTTP: credentials, timeouts, retries, and errors in our own words.
 
-Every request that this client makes is safe to repeat, so connection faults and the answers 429,
-502, 503 and 504 are tried again, with growing waits and jitter, for a bounded time.
+Every request that this client makes is safe to repeat: each call has an id, under which the stack does
+the work once. So connection faults and the answers 408, 429, 502, 503 and 504 are tried again, with
+growing waits and jitter, for a bounded time after the first failure. Other refusals are final, and so
+are certificates that cannot be trusted.
 """
 
 from __future__ import annotations
@@ -12,7 +14,9 @@ import logging
 import os
 import platform
 import random
+import ssl
 import time
+import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -57,7 +61,8 @@ USER_AGENT = f"layernext-sdk/{__version__} python/{platform.python_version()}"
 DEFAULT_TIMEOUT_S = 60.0
 """For any single step of a request: connecting, sending, waiting for the next bytes."""
 DEFAULT_RETRY_FOR_S = 60.0
-"""For all attempts at one request together, once the stack has answered at all."""
+"""For all further attempts at one request together, once the stack has answered at all. It counts from
+the first failure, so that a request which took long before it broke is tried again, too."""
 
 _CONNECT_TIMEOUT_S = 10.0
 _FIRST_CONTACT_S = 10.0
@@ -71,7 +76,12 @@ _LARGE_BODY = 4 << 20
 _PIECE_BYTES = 1 << 20
 _REFUSAL_BYTES = 64 << 10
 """Read of a refusal; what comes behind is no sentence for people."""
-_RETRIED = {429, 502, 503, 504}
+# 408: the stack waited in vain for the rest of a body, which a stalled connection can cause.
+_RETRIED = {408, 429, 502, 503, 504}
+# What an earlier attempt met if it may have been carried out all the same.
+_LOST_ANSWERS = {502, 504}
+_FINAL_FAULTS = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.TooManyRedirects)
+_PASSING_TLS_FAULTS = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 # Stores of objects say 500 for what passes; a part or a file can always be asked for again.
 _RETRIED_SIGNED = _RETRIED | {500}
 _UNPROCESSABLE = 422
@@ -223,7 +233,9 @@ class Transport:
             StackError: the stack said no; one of its subclasses where one fits.
             DataError: the stack found the data wrong.
         """
-        fixed = dict(headers or {})
+        # The same in every attempt: the stack does the work once and repeats its answer. Sent with
+        # each method, as some GET requests of the published protocol change something, too.
+        fixed = {"Idempotency-Key": uuid.uuid4().hex, **(headers or {})}
         if json is not None:
             content = msgspec.json.encode(json)
             fixed["Content-Type"] = "application/json"
@@ -370,12 +382,18 @@ class Transport:
         self, attempt: Any, what: str, should_stop: Callable[[], bool] | None = None
     ) -> Any:
         started, tries = time.monotonic(), 0
+        first_failure: float | None = None
+        may_be_done = False
 
         def wait_before(error: Exception) -> bool | float:
             """After how many seconds to try again; False for not at all."""
+            nonlocal first_failure, may_be_done
             if not isinstance(error, _TryAgain) or (should_stop is not None and should_stop()):
                 return False
-            wait_s = self._next_wait_s(error, tries, time.monotonic() - started)
+            now = time.monotonic()
+            first_failure = now if first_failure is None else first_failure
+            may_be_done = may_be_done or _may_be_done(error.error)
+            wait_s = self._next_wait_s(error, tries, now - first_failure)
             if wait_s is None:
                 return False
             _keep_from_other_hooks()
@@ -389,10 +407,7 @@ class Transport:
                     tries += 1
                     if tries > 1:
                         logger.info("%s: attempt %d", what, tries)
-                    try:
-                        answer = attempt()
-                    except httpx.RequestError as error:
-                        raise _TryAgain(error) from error
+                    answer = self._once(attempt, tries, started, may_be_done)
                     self._has_answered = True
                     return answer
         except _TryAgain as last:
@@ -401,6 +416,17 @@ class Transport:
             elapsed_s = time.monotonic() - started
             raise self._no_answer(last.error, tries, elapsed_s) from last.error
         raise AssertionError  # the loop returns or raises
+
+    def _once(self, attempt: Any, tries: int, started: float, may_be_done: bool) -> Any:
+        try:
+            return attempt()
+        except httpx.RequestError as error:
+            if _is_final(error):
+                raise self._no_answer(error, tries, time.monotonic() - started) from error
+            raise _TryAgain(error) from error
+        except StackError as error:
+            error.after_lost_answer = may_be_done
+            raise
 
     def _next_wait_s(self, failure: _TryAgain, tries: int, elapsed_s: float) -> float | None:
         """How long to wait before another attempt; None if the time for attempts is over."""
@@ -436,12 +462,17 @@ class Transport:
         reason = str(error) or type(error).__name__
         tried = "once" if attempts == 1 else f"{attempts} times in {elapsed_s:.0f} s"
         what = "no readable answer" if isinstance(error, httpx.DecodingError) else "no answer"
+        hint = "is the stack running, and is the URL right?"
+        if _tls_fault(error) is not None:
+            hint = (
+                "is the URL right, and is the certificate's issuer trusted here? see SSL_CERT_FILE"
+            )
         return kind(
             f"{what} from {self.url}, tried {tried}: {reason}",
             url=self.url,
             attempts=attempts,
             elapsed_s=elapsed_s,
-            hint="is the stack running, and is the URL right?",
+            hint=hint,
         )
 
     def _refusal(
@@ -477,6 +508,29 @@ class Transport:
             return NotAuthenticated(message, **rest)
         default = StackUnavailable if status >= 500 else InvalidRequest  # noqa: PLR2004
         return _ERRORS.get(status, default)(message, **rest)
+
+
+def _may_be_done(error: Exception) -> bool:
+    """Whether the stack may have carried out the request that failed so."""
+    if isinstance(error, StackError):
+        return error.status in _LOST_ANSWERS
+    return not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
+
+
+def _is_final(error: httpx.RequestError) -> bool:
+    """Whether another attempt would meet the same fault."""
+    return isinstance(error, _FINAL_FAULTS) or (
+        isinstance(error, httpx.ConnectError) and _tls_fault(error) is not None
+    )
+
+
+def _tls_fault(error: BaseException | None) -> ssl.SSLError | None:
+    """What TLS has against the connection, unless that may pass."""
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return None if isinstance(error, _PASSING_TLS_FAULTS) else error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _to_send(

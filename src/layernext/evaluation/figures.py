@@ -364,7 +364,7 @@ def _figure(width: float, height: float) -> Figure:
         from matplotlib.figure import Figure  # noqa: PLC0415 - optional
     except ImportError as error:
         raise ConfigurationError(
-            "figures need matplotlib", hint="pip install 'layernext-sdk[eval]'"
+            "figures need matplotlib", hint="pip install '.[eval]' in the source folder"
         ) from error
     return Figure(figsize=(width, height), dpi=150, layout="constrained", facecolor="white")
 

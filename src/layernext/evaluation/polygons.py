@@ -27,7 +27,8 @@ def _masks() -> Any:
         from pycocotools import mask  # noqa: PLC0415 - an optional part
     except ModuleNotFoundError as error:
         raise ConfigurationError(
-            "evaluating polygons needs pycocotools", hint="pip install 'layernext-sdk[eval]'"
+            "evaluating polygons needs pycocotools",
+            hint="pip install '.[eval]' in the source folder",
         ) from error
     return mask
 

@@ -35,7 +35,7 @@ def _pillow() -> Any:
         from PIL import Image, ImageDraw  # noqa: PLC0415 - only where masks are wanted
     except ImportError as error:
         raise ConfigurationError(
-            "masks need Pillow", hint="pip install 'layernext-sdk[stack]'"
+            "masks need Pillow", hint="pip install '.[stack]' in the source folder"
         ) from error
     return Image, ImageDraw
 

@@ -32,7 +32,7 @@ def image_sizes(folder: Path) -> Sizes:
         from PIL import Image  # noqa: PLC0415 - only where sizes are wanted
     except ImportError as error:
         raise ConfigurationError(
-            "sizes of images need Pillow", hint="pip install 'layernext-sdk[stack]'"
+            "sizes of images need Pillow", hint="pip install '.[stack]' in the source folder"
         ) from error
     found: Sizes = {}
     for path in sorted(folder.rglob("*")) if folder.is_dir() else []:

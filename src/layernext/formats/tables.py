@@ -224,7 +224,7 @@ def _arrow() -> Any:
         import pyarrow.parquet  # noqa: PLC0415
     except ImportError as error:
         raise ConfigurationError(
-            "Parquet needs pyarrow", hint="pip install 'layernext-sdk[parquet]'"
+            "Parquet needs pyarrow", hint="pip install '.[parquet]' in the source folder"
         ) from error
     return pa
 

@@ -85,6 +85,7 @@ from layernext.model.evaluation_settings import (
     Protocol,
 )
 from layernext.model.export import Export
+from layernext.model.repeated_keys import refuse_repeated_keys
 from layernext.model.stored_evaluation import (
     EvaluationInfo,
     EvaluationStatus,
@@ -178,5 +179,6 @@ __all__ = [
     "is_normalized",
     "is_number",
     "iter_attribute_values",
+    "refuse_repeated_keys",
     "show",
 ]

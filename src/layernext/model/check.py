@@ -13,6 +13,7 @@ from typing import Any
 
 from layernext.errors import Problem
 from layernext.model.annotation import GEOMETRIES, GEOMETRY_KEYS, Geometry
+from layernext.model.repeated_keys import find_repeated_keys
 
 MAX_NAME_LENGTH = 512
 """Characters in an image, label or attribute name: 4 bytes each still fit a PostgreSQL index."""
@@ -48,7 +49,8 @@ def find_image_problems(raw: bytes, geometry: Geometry | None, index: int) -> li
     """
     where = f"images[{index}]"
     try:
-        return list(_image(json.loads(raw), geometry, where))
+        problems = list(_image(json.loads(raw), geometry, where))
+        return [*find_repeated_keys(raw, where), *problems]
     except UnicodeDecodeError as error:
         return [Problem(where, f"is not UTF-8 text (byte {error.start} of the image)")]
     except RecursionError:

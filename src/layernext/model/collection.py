@@ -60,7 +60,8 @@ class Item(Record, frozen=True, kw_only=True):
         size: bytes.
         checksum: SHA-256 in hexadecimal; None until the stack has computed it.
         media_type: such as ``image/jpeg``, found by the bytes.
-        state: ``pending``, ``ready`` or ``failed``: whether the stack has looked into the file.
+        state: ``pending``, ``ready`` or ``failed``: whether the stack has looked into the file; ``missing`` if
+            its content was lost, until the same file is uploaded again.
         failure: why that failed.
         width, height: pixels as stored, before any rotation that the file asks for.
         frame_count, frame_rate, duration_s: of a video: frames, frames a second, seconds.
@@ -102,7 +103,8 @@ class FileRecord(Record, frozen=True, kw_only=True):
         checksum: SHA-256 in hexadecimal; None until the stack has computed it.
         content_type: media type by its bytes; None until the stack has looked into it.
         width, height: pixels as they are stored; None if it is no image, or not looked into.
-        state: ``pending``, ``ready``, or ``failed`` if it is not what its collection holds.
+        state: ``pending``, ``ready``, ``failed`` if it is not what its collection holds, or ``missing`` if its
+            content was lost: the same file uploaded again heals it.
         created_at: when the stack first heard of the image; UTC, ISO 8601.
         url: where its bytes are, without a key, for an hour or more.
     """

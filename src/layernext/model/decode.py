@@ -32,6 +32,7 @@ from layernext.model.annotation import (
     Rectangle,
 )
 from layernext.model.check import MAX_NAME_LENGTH, find_image_problems
+from layernext.model.repeated_keys import colons_of, count_colons
 
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
 Confidence = Annotated[float, Meta(ge=0, le=1)]
@@ -135,12 +136,53 @@ _V1_IMAGES: dict[Geometry, type[CheckedImage]] = {
 }
 
 _ESCAPED_NUL = b"\\u0000"
+_ESCAPED_COLON = b"\\u003"
 
 
-def _has_escaped_nul(raw: bytes | memoryview) -> bool:
+def _is_doubtful(raw: bytes | memoryview, image: CheckedImage) -> bool:
+    """Whether `raw` may have what the typed pass cannot see: U+0000 in a name, a repeated key."""
     text = bytes(raw)
     # Looking for one byte is six times as fast, and most data has no escape at all.
-    return b"\\" in text and _ESCAPED_NUL in text
+    if b"\\" in text and (_ESCAPED_NUL in text or _ESCAPED_COLON in text):
+        return True
+    # Each key costs a colon. See `repeated_keys`; here the usual keys are counted unseen.
+    missing = count_colons(text) - _key_count(image)
+    return missing != 0 and missing != _metadata_keys(image) and missing != _free_colons(image)
+
+
+def _key_count(image: CheckedImage) -> int:
+    """The keys of a decoded image, without `metadata` and `attributes`."""
+    annotations: list[Any] = image.annotations
+    count = 2 + len(annotations) * (3 if isinstance(image, _StrictV2Image) else 2)
+    count += len(annotations) - [a.confidence for a in annotations].count(None)
+    if isinstance(image, _StrictImage):
+        count += (image.storageName is not None) + (image.isNormalized is not None)
+    return count
+
+
+def _metadata_keys(image: CheckedImage) -> int:
+    """The keys of flat metadata, itself included: what is there most often, counted fast."""
+    annotations: list[Any] = image.annotations
+    sizes = [len(a.metadata) for a in annotations if a.metadata is not None]
+    return len(sizes) + sum(sizes)
+
+
+def _free_colons(image: CheckedImage) -> int:
+    """The colons of `metadata`, `attributes` and strings of a decoded image."""
+    annotations: list[Any] = image.annotations
+    count: int = image.image.count(":") + sum(a.label.count(":") for a in annotations)
+    if isinstance(image, _StrictImage):
+        count += (image.storageName or "").count(":")
+    for metadata in [a.metadata for a in annotations if a.metadata is not None]:
+        count += 1 + colons_of(metadata)
+    if isinstance(image, _StrictV2Image):
+        for attributes in [a.attributes for a in annotations if a.attributes is not None]:
+            count += 1 + len(attributes) + sum(name.count(":") for name in attributes)
+            for value in [value for values in attributes.values() for value in values]:
+                count += 1 + colons_of(value.value) + (value.confidence is not None)
+                if value.metadata is not None:
+                    count += 1 + colons_of(value.metadata)
+    return count
 
 
 class ImageDecoder:
@@ -164,7 +206,7 @@ class ImageDecoder:
             image = self._decode(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None
-        return None if _has_escaped_nul(raw) else image
+        return None if _is_doubtful(raw, image) else image
 
     def decode(
         self, raw: bytes | memoryview, *, index: int = 0, file: str | None = None
@@ -183,7 +225,7 @@ class ImageDecoder:
             image = self._decode(raw)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             return self._decode_slowly(raw, index, file, error)
-        if _has_escaped_nul(raw):
+        if _is_doubtful(raw, image):
             # PostgreSQL cannot store U+0000 in a name; in free values it is fine.
             self._decode_slowly(raw, index, file, None)
         return image

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Row: TypeAlias = dict[str, Any]
 """Column to value: text, number, or None where undefined. The rows of a table have the same columns."""
 
-INSTALL = "pip install 'layernext-sdk[eval]'"
+INSTALL = "pip install '.[eval]' in the source folder"
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~$])")
 

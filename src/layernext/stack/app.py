@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import heapq
 import logging
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Iterator
@@ -13,23 +15,24 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import cast
 
-import msgspec
 import uvicorn
 from litestar.datastructures import State
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from layernext.errors import ConfigurationError
+from layernext.stack import backup
 from layernext.stack.api import auth, exports, health, native, openapi, published, transfer
 from layernext.stack.api.access_log import JsonFormatter
 from layernext.stack.api.error_map import JSON, answer_error, envelope
 from layernext.stack.api.front import StackApplication
 from layernext.stack.api.published.annotations import PagePlaces
 from layernext.stack.api.services import Services
+from layernext.stack.connections import AcceptFailures, connection_limit, raise_file_limit
 from layernext.stack.folder import hold_folder, prepare_folder
 from layernext.stack.jobs import Housekeeping, JobRunner, handlers_for
 from layernext.stack.objects import BucketStore, FolderStore, ObjectStore
 from layernext.stack.settings import Settings
-from layernext.stack.store import NewKey, Store
+from layernext.stack.store import Database, NewKey, Store
 from layernext.stack.web import ROUTES as PAGES
 from layernext.stack.web import Brake, answer_any_error, show_docs
 
@@ -45,6 +48,14 @@ key."""
 HEAD_TIMEOUT_S = 30
 """For a request's head to come, from the opening of the connection or the head's first byte."""
 
+CLOSED_AT_ONCE = 16
+"""Where there are too many connections, one of so many is closed in one go: finding those that have
+been idle for longest means looking at all."""
+
+BACKLOG = 128
+"""Connections that wait to be accepted. As many may be accepted before any is counted, so they must
+be fewer than the files that are kept free."""
+
 BODY_AHEAD_BYTES = 1 << 20
 """Of a body, taken in while what came before is hashed and written. uvicorn itself waits at 64 KiB, which
 costs a large file a turn of the loop for every read."""
@@ -52,6 +63,11 @@ costs a large file a turn of the loop for every read."""
 GC_THRESHOLD = 1_000_000
 """New objects after which the collector looks for cycles. Decoded batches come and go without any;
 looking at them would cost a tenth of the time that storing them takes."""
+
+GC_TICKS = 100
+"""Of the server, a tenth of a second each, between collections of what has become garbage since. What
+requests leave behind in cycles would otherwise stay until the threshold: some 200 MB."""
+FULL_GC_TICKS = 6_000
 
 SWITCH_INTERVAL_S = 0.001
 """While a thread decodes, the event loop gets its turn within this time, and batches that arrive
@@ -85,9 +101,35 @@ def open_store(settings: Settings) -> Store:
     Raises:
         ConfigurationError: the folder or the database cannot be used.
     """
+    _make_data_folder(settings)
+    return Store.open(settings.database_url)
+
+
+def open_database(settings: Settings) -> Database:
+    """Open the database and leave its tables as they are: for backups, restores and checks.
+
+    Raises:
+        ConfigurationError: the folder or the database cannot be used.
+    """
+    _make_data_folder(settings)
+    return Database(settings.database_url, migrates=False)
+
+
+def open_objects(settings: Settings) -> ObjectStore:
+    """Open the store of objects.
+
+    Raises:
+        ConfigurationError: the bucket cannot be used.
+    """
+    if settings.objects is not None:
+        return BucketStore(settings.objects, settings.objects_options)
+    prepare_folder(settings.data)
+    return FolderStore(settings.objects_folder)
+
+
+def _make_data_folder(settings: Settings) -> None:
     if settings.database is None:
         prepare_folder(settings.data)
-    return Store.open(settings.database_url)
 
 
 def create_app(store: Store, settings: Settings, *, holds_folder: bool = False) -> StackApplication:
@@ -101,12 +143,7 @@ def create_app(store: Store, settings: Settings, *, holds_folder: bool = False) 
     routes = [*health.ROUTES, *openapi.ROUTES, *transfer.ROUTES, *exports.ROUTES, *published.ROUTES]
     if settings.native:
         routes += [*native.ROUTES, *PAGES]
-    objects: ObjectStore
-    if settings.objects is None:
-        prepare_folder(settings.data)
-        objects = FolderStore(settings.objects_folder)
-    else:
-        objects = BucketStore(settings.objects, settings.objects_options)
+    objects = open_objects(settings)
     jobs = JobRunner(store.jobs, handlers_for(store, objects), holds_folder=holds_folder)
     app = StackApplication(
         route_handlers=routes,
@@ -125,7 +162,7 @@ def create_app(store: Store, settings: Settings, *, holds_folder: bool = False) 
         logging_config=None,
         debug=False,
     )
-    app.state["openapi"] = msgspec.json.encode(openapi.describe(app.routes))
+    app.state["description"] = openapi.make_description(app.routes)
     return app
 
 
@@ -147,6 +184,7 @@ def serve(store: Store, settings: Settings, *, holds_folder: bool = False) -> No
     """
     try:
         set_up_logging(settings)
+        raise_file_limit()
         app = create_app(store, settings, holds_folder=holds_folder)
         gc.collect()
         gc.freeze()
@@ -163,6 +201,7 @@ def serve(store: Store, settings: Settings, *, holds_folder: bool = False) -> No
             server_header=False,
             proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_S,
+            backlog=BACKLOG,
             timeout_graceful_shutdown=settings.stop_timeout_s,
         )
         services = services_in(app)
@@ -190,6 +229,17 @@ class _Server(uvicorn.Server):
 
     So the store is closed, and the process ends with 0.
     """
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen."""
+        asyncio.get_running_loop().set_exception_handler(AcceptFailures())
+        await super().startup(sockets)
+
+    async def on_tick(self, counter: int) -> bool:
+        """What is done every tenth of a second; true ends the server."""
+        if counter % GC_TICKS == 0:
+            gc.collect(2 if counter % FULL_GC_TICKS == 0 else 1)
+        return await super().on_tick(counter)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -220,10 +270,39 @@ class _Protocol(HttpToolsProtocol):
     """Of the data that has just come: what belongs to no earlier part of the connection."""
     _head_timer: asyncio.TimerHandle | None = None
     _is_head_too_large = False
+    idle_since: tuple[bool, float] = (False, 0.0)
+    """Whether a request was answered on this connection, and when its last one ended; those that come
+    first in this order are closed first when there are too many."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.idle_since = (False, self.loop.time())
         self._start_head_timer()
+        if len(self.connections) > connection_limit():
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Close the connections that have been idle for longest, or this one if all are at work."""
+        others = [
+            other
+            for other in self.connections
+            if isinstance(other, _Protocol) and other is not self and other.is_idle
+        ]
+        count = max(1, len(self.connections) // CLOSED_AT_ONCE)
+        for other in heapq.nsmallest(count, others, key=lambda other: other.idle_since):
+            other.transport.close()
+        if not others:
+            self._refuse("503 Service Unavailable", "the stack has too many connections")
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no request is being answered on this connection, and it is not closed already."""
+        cycle = self._last_cycle()
+        return not self.transport.is_closing() and (cycle is None or cycle.response_complete)
+
+    def on_response_complete(self) -> None:
+        self.idle_since = (True, self.loop.time())
+        super().on_response_complete()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_head_timer()
@@ -338,8 +417,11 @@ def set_up_logging(settings: Settings) -> None:
 
 __all__ = [
     "Settings",
+    "backup",
     "create_app",
     "hold_folder",
+    "open_database",
+    "open_objects",
     "open_stack",
     "open_store",
     "serve",

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from msgspec import Struct
+
+from layernext.errors import ConfigurationError
 
 DATABASE_FILE = "stack.sqlite3"
 OBJECTS_FOLDER = "objects"
@@ -27,8 +30,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         max_body_bytes: of one published request, decompressed. The published clients limit their
             requests by images, not by bytes; beyond memory such a body goes to a temporary file.
         max_file_bytes: of one uploaded file.
-        public_url: how clients reach the stack, for the URLs that it hands out; None takes what the
-            request says.
+        public_url: how clients reach the stack, such as ``https://stack.example.org``. Every absolute URL
+            that the stack hands out begins with it; None takes what the request's headers say.
         ingest_slots: batches that are decoded and stored at a time. Together with the size of a
             batch this bounds the memory; more than a few gain nothing.
         download_slots: downloads at a time; each holds a connection to the database.
@@ -60,6 +63,15 @@ class Settings(Struct, frozen=True, kw_only=True):
     purge_trash_after_days: float | None = None
     stop_timeout_s: int = 30
 
+    def __post_init__(self) -> None:
+        """Check what was set.
+
+        Raises:
+            ConfigurationError: `public_url` is not the URL of a server.
+        """
+        if self.public_url is not None:
+            check_public_url(self.public_url)
+
     @property
     def objects_folder(self) -> Path:
         """The folder of uploaded files, where they are in no bucket."""
@@ -76,3 +88,27 @@ class Settings(Struct, frozen=True, kw_only=True):
         prefix = "sqlite:///"
         url = self.database_url
         return Path(url.removeprefix(prefix)) if url.startswith(prefix) else None
+
+
+def check_public_url(url: str) -> None:
+    """Refuse a URL that links cannot begin with.
+
+    Raises:
+        ConfigurationError: and why.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigurationError(f"the public URL {url!r} is not a URL: {error}") from error
+    if parts.scheme not in {"http", "https"} or not host:
+        problem = "must begin with http:// or https:// and a host"
+    elif not url.isascii() or not url.isprintable() or " " in url:
+        problem = "must have only printable ASCII characters and no spaces"
+    elif "@" in parts.netloc:
+        problem = "must not have a user name or password"
+    elif parts.path.strip("/") or "?" in url or "#" in url:
+        problem = "must end after the host and port: a stack is at the root of its host"
+    else:
+        return
+    raise ConfigurationError(f"the public URL {url!r} {problem}")

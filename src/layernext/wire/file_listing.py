@@ -26,7 +26,11 @@ class FilesRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BundledFile(Struct, frozen=True, kw_only=True):
-    """The line before a file's bytes; a file that is not there any more has none and size None."""
+    """The line before a file's bytes.
+
+    A file that is not there any more has no bytes and the size None; if its content was lost, `problem` says so.
+    """
 
     id: str
     size: int | None = None
+    problem: str | None = None

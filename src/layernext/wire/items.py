@@ -22,11 +22,15 @@ NAMES_PATH = f"{BASE_PATH}/metadata/names"
 """GET, answer `MetadataNames`; POST `NamesRequest`, answer likewise."""
 
 
+MAX_NAMES = 10_000
+"""Fields, and tags, of one request."""
+
+
 class NamesRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Metadata fields and tags to declare, or to withdraw."""
 
-    fields: list[str] = []
-    tags: list[str] = []
+    fields: Annotated[list[str], Meta(max_length=MAX_NAMES)] = []
+    tags: Annotated[list[str], Meta(max_length=MAX_NAMES)] = []
     withdraw: bool = False
 
 

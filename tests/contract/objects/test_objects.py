@@ -26,6 +26,10 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectStore:
     return BucketStore(server.new_bucket(), server.options)
 
 
+TAGS: dict[tuple[str, int], str] = {}
+"""What stores said of the parts that they took."""
+
+
 def send(
     store: ObjectStore, path: str, handle: str, number: int, offset: int, content: bytes
 ) -> None:
@@ -36,17 +40,20 @@ def send(
         return
     writer = store.write_part(handle, number, offset)
     try:
-        for start in range(0, len(content), 7):
-            writer.write(content[start : start + 7])
+        for start in range(0, len(content), 7000):
+            writer.write(content[start : start + 7000])
         writer.end()
     finally:
         writer.close()
+    TAGS[handle, number] = writer.tag
 
 
 def parts_of(store: ObjectStore, path: str, handle: str, contents: list[bytes]) -> list[Part]:
     known = store.list_parts(path, handle)
     if known is None:
-        return [Part(number, len(each), "") for number, each in enumerate(contents, 1)]
+        return [
+            Part(number, len(each), TAGS[handle, number]) for number, each in enumerate(contents, 1)
+        ]
     assert [part.size for part in known] == [len(each) for each in contents]
     return known
 
@@ -64,7 +71,7 @@ def test_parts_become_an_object(store: ObjectStore, contents: list[bytes]) -> No
         list(store.read(path))
     parts = parts_of(store, path, handle, contents)
     assert store.finish_upload(path, handle, parts) == len(whole)
-    assert store.finish_upload(path, handle, store.list_parts(path, handle) or parts) == len(whole)
+    assert store.finish_upload(path, handle, parts) == len(whole)
     assert b"".join(store.read(path)) == whole
     if whole:
         assert b"".join(store.read(path, 1, 3)) == whole[1:3]
@@ -118,7 +125,7 @@ def test_a_stream_becomes_an_object(store: ObjectStore, size: int) -> None:
     for _ in range(2):
         store.put_stream("exports/a", pieces(breaks=False))
         assert sum(map(len, store.read("exports/a"))) == size
-    assert store.sweep(-1) == 0, "nothing is left over"
+    assert list(store.list_uploads()) == [], "nothing is left over"
 
 
 def test_dropped_uploads(store: ObjectStore) -> None:
@@ -153,8 +160,8 @@ def _no_credentials_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[
 
 
 @pytest.mark.parametrize("kind", ["folder", "bucket"])
-def test_the_sweep_spares_uploads_that_go_on(tmp_path: Path, kind: str) -> None:
-    """However old their first parts are; what got nothing for so long goes with all its parts."""
+def test_uploads_are_listed_with_their_age(tmp_path: Path, kind: str) -> None:
+    """By what came last: the first parts of a long upload are old while the last ones still come."""
     root = tmp_path / "objects"
     root.mkdir()
     # Not S3, whose uploads in parts are its own: parts are objects, as in GCS and Azure.
@@ -165,13 +172,42 @@ def test_the_sweep_spares_uploads_that_go_on(tmp_path: Path, kind: str) -> None:
         for number in (1, 2):
             send(store, "a", handle, number, number - 1, b"x")
             is_old = is_left or number == 1
-            for each in staging.rglob("*") if is_old else ():
-                if handle in str(each) and each.is_file():
-                    os.utime(each, (1, 1))
-    assert store.sweep(3600) == (1 if kind == "folder" else 2)
+            for path in staging.rglob("*") if is_old else ():
+                if handle in str(path) and path.is_file():
+                    os.utime(path, (1, 1))
+            if is_old and kind == "folder":
+                os.utime(staging / handle, (1, 1))
+    ages = {info.handle: info.touched_at.year for info in store.list_uploads()}
+    assert ages == {slow: datetime.now(timezone.utc).year, left: 1970}
+    store.drop_upload("left", left)
     parts = parts_of(store, "slow", slow, [b"x", b"x"])
     assert store.finish_upload("slow", slow, parts) == 2
-    assert not [each for each in staging.rglob("*") if each.is_file()]
+    assert list(store.list_uploads()) == []
+    assert not [path for path in staging.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("kind", ["folder", "bucket"])
+def test_attempts_at_a_part_do_not_mix(tmp_path: Path, kind: str) -> None:
+    """Whichever attempt is named at the end counts, as a whole, however the others came between."""
+    root = tmp_path / "objects"
+    root.mkdir()
+    store = FolderStore(root) if kind == "folder" else BucketStore(root.as_uri())
+    for order in range(3):
+        path = f"yard/{order}"
+        handle = store.open_upload(path)
+        writers = [store.write_part(handle, 1, 0) for _ in range(3)]
+        for step in range(3):
+            for number, writer in enumerate(writers):
+                writer.write(bytes([number]) * (step + number + 1))
+        for writer in writers[order:] + writers[:order]:
+            writer.end()
+            writer.close()
+        size = sum(step + order + 1 for step in range(3))
+        parts = [Part(1, size, writers[order].tag)]
+        assert store.finish_upload(path, handle, parts) == size
+        assert store.finish_upload(path, handle, parts) == size
+        assert b"".join(store.read(path)) == bytes([order]) * size
+    assert list(store.list_uploads()) == []
 
 
 def test_a_folder_that_goes_while_an_object_comes(

@@ -16,7 +16,7 @@ def test_parts_are_kept_until_the_look(store: Store) -> None:
         item = store.files.begin_file(upload_id, name, size=13, checksum="3" * 64).item
         assert item is not None
         placed = store.files.set_place(item, f"objects/{name}", "handle")
-        store.files.add_part(placed, 1, 10, "0" * 64)
+        store.files.add_part(placed, ItemPart(1, 10, "0" * 64))
         assert store.files.finish_file(placed, 13, None, parts if name == "a.bin" else ())
     files = store.files.list_pending(0, 9)
     said = store.files.list_announced(files)

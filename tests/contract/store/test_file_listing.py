@@ -36,5 +36,5 @@ def test_pages(store: Store) -> None:
         orders.append(found)
     assert sorted(orders[0]) == sorted(NAMES)
     assert all(order == orders[0] for order in orders)
-    known = store.files.known(upload_id, [*NAMES, "new"])
+    known = store.files.find_known(upload_id, [*NAMES, "new"])
     assert {each.name: each.size for each in known} == {n: i for i, n in enumerate(NAMES)}

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from layernext.errors import Conflict, NotFound
 from layernext.stack.store import FileUploadRequest, ItemFilter, NewFile, Store, VersionSettings
+from layernext.stack.store.records import ItemPart
 from layernext.stack.store.schema import image, metadata
 from layernext.stack.store.schema_datasets import dataset_version, version_item
 from layernext.stack.store.schema_files import file_item
@@ -158,7 +159,7 @@ def test_abandoned_uploads(store: Store) -> None:
     item = store.files.begin_file(upload_id, "new.bin", size=1, checksum=None).item
     assert item is not None
     placed = store.files.set_place(item, "objects/new.bin", "handle")
-    store.files.add_part(placed, 1, 1, "0" * 64)
+    store.files.add_part(placed, ItemPart(1, 1, "0" * 64))
     assert store.purge.list_abandoned(7) == []
     ((row_id, path, handle),) = store.purge.list_abandoned(0)
     assert (path, handle) == ("objects/new.bin", "handle")
@@ -218,7 +219,10 @@ def test_a_file_that_is_finished_twice_at_a_time(store: Store) -> None:
             "object_path": "objects/new.bin", "size": 5, "state": "pending",
             "created_at": "2026-01-01T00:00:00.000Z",
         }  # fmt: skip
-        connection.execute(sa.insert(image).values(values))
+        made = connection.execute(sa.insert(image).values(values)).inserted_primary_key
+        assert made is not None
+        mine = sa.update(file_item).where(file_item.c.id == placed.row_id)
+        connection.execute(mine.values(image_id=made[0]))
     assert found == [True]
 
 

@@ -7,6 +7,8 @@ import json
 import pytest
 import zstandard
 
+from layernext.cli import exit_codes
+
 GEOMETRIES = {"bbox": "rectangle", "polygon": "polygon", "line": "line"}
 
 
@@ -150,3 +152,22 @@ def test_control_characters_do_not_reach_the_terminal(connected, samples):
     shown = connected("runs", "escapes").stdout
     assert "\x1b" not in shown
     assert "\\x1b[31mred\\nnext" in shown
+
+
+def test_upload_of_nothing(connected, tmp_path):
+    """A file without images is a mistake: a sentence and code 4; the JSON report comes all the same."""
+    file = tmp_path / "empty.json"
+    file.write_text('{"images": []}')
+    done = connected("upload", "nothing", "run", file, code=exit_codes.DATA)
+    assert "error: the file has no images" in done.stderr
+    done = connected("upload", "nothing", "run", file, "--json", code=exit_codes.DATA)
+    assert json.loads(done.stdout)["images"] == 0
+
+
+def test_validate_another_format(cli, tmp_path):
+    """A COCO file is recognized, and the error says how to upload it."""
+    file = tmp_path / "coco.json"
+    file.write_text('{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": []}')
+    done = cli("validate", file, code=exit_codes.DATA)
+    assert "this looks like coco, not LayerNext JSON" in done.stdout + done.stderr
+    assert "--from coco" in done.stdout + done.stderr

@@ -8,13 +8,15 @@ import signal
 import socket
 import stat
 import subprocess
-import time
 
 import pytest
 
 from layernext.cli import exit_codes
 from tests.scripted_server import ScriptedServer, refusal
 from tests.stack_process import COMMAND, create_key, free_port
+
+HANG_SECONDS = 300
+"""No test waits this long unless something hangs, however busy the machine is."""
 
 BROKEN = {
     "images": [
@@ -181,7 +183,7 @@ def test_note_while_nobody_is_there():
     )
     first = program.stderr.readline()
     program.send_signal(signal.SIGINT)
-    program.communicate(timeout=30)
+    program.communicate(timeout=HANG_SECONDS)
     assert first.startswith(f"note: nothing answers at {url} (")
     assert re.search(r"; trying again in \d\.\d s\n$", first)
 
@@ -247,7 +249,7 @@ def test_output_that_nobody_reads(connected):
     assert done.stderr == ""
 
 
-def interrupt(*arguments):
+def interrupt(*arguments, **options):
     """Ctrl-C while the stack does not answer: the exit code, and what was said."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
@@ -255,22 +257,28 @@ def interrupt(*arguments):
             [*COMMAND, *map(str, arguments), "--api-key", "k", "--secret", "s", "--url", url],
             stderr=subprocess.PIPE,
             text=True,
+            **options,
         )
-        silent.settimeout(30)
+        silent.settimeout(HANG_SECONDS)
         connection, _ = silent.accept()
         with connection:
             connection.recv(1)
-            # It is about to wait for the answer. A signal just before that call would be noticed by
-            # Python only after it, so let it begin.
-            time.sleep(0.3)
             program.send_signal(signal.SIGINT)
-            _, said = program.communicate(timeout=30)
+        # Python notices a signal that comes just before a blocking call only after it: closing the
+        # connection ends that call.
+        _, said = program.communicate(timeout=HANG_SECONDS)
     return program.returncode, said
 
 
 def test_interrupted():
     """Ctrl-C: one line, the usual code, no traceback."""
     assert interrupt("runs") == (exit_codes.INTERRUPTED, "interrupted\n")
+
+
+def test_interrupted_in_the_background():
+    """Also where SIGINT was ignored at the start, as by a shell that runs it in the background."""
+    ignored = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)}
+    assert interrupt("runs", **ignored) == (exit_codes.INTERRUPTED, "interrupted\n")
 
 
 def test_interrupted_upload(samples):

@@ -64,7 +64,12 @@ def test_items(connected: CommandLine, tmp_path: Path) -> None:
     assert (report["updated"], report["unmatched"]) == (1, ["no.png"])
     (item,) = answer(connected, "items", "list", name, "--query", "metadata.shift = night")
     assert (item["name"], item["width"]) == ("1.png", 64)
-    assert "1.png" in connected("items", "list", name).stdout
+    everything = connected("items", "list", name)
+    assert "1.png" in everything.stdout
+    assert everything.stderr == ""
+    assert "more than these 1; list them with a higher --limit" in (
+        connected("items", "list", name, "--limit", 1).stderr
+    )
     assert answer(connected, "items", "trash", name, "--query", "name = 1.png")["files"] == 1
     assert [each["name"] for each in answer(connected, "items", "list", name, "--trash")] == [
         "1.png"

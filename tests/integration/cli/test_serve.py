@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from contextlib import contextmanager
 
@@ -51,8 +53,26 @@ def serving(folder, *options):
 def stop(process):
     """End it as a service manager does; the exit code and what it printed."""
     process.send_signal(signal.SIGTERM)
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     return process.returncode, out, err
+
+
+def test_first_start_shows_a_link(tmp_path):
+    """The first start prints a link that signs a browser in, once; no other start does."""
+    folder = tmp_path / "stack"
+    with serving(folder) as (process, url):
+        lines = iter(process.stderr.readline, "")
+        link = next(m for line in lines if (m := re.search(r"(http://\S+)/sign-in#(\S+)", line)))
+        assert link[1] == url
+        body = json.dumps({"token": link[2]}).encode()
+        request = urllib.request.Request(f"{url}/sign-in", body, {"Origin": url})
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            assert json.load(answer)["role"] == "admin"
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(request, timeout=60)
+        stop(process)
+    with serving(folder) as (process, url):
+        assert "/sign-in#" not in stop(process)[2]
 
 
 def test_first_start_shows_a_key_once(cli, tmp_path, samples):
@@ -122,6 +142,40 @@ def test_keys_of_no_stack(cli, tmp_path):
     for command in (["keys", "list"], ["keys", "revoke", "key_x"]):
         done = cli(*command, "--data", folder, code=exit_codes.CONFIGURATION)
         assert "there is no stack" in done.stderr
+    assert not folder.exists()
+
+
+def test_public_url(tmp_path):
+    """What is printed has the public URL."""
+    public_url = "https://stack.example.org"
+    with serving(tmp_path / "stack", "--json", "--public-url", f"{public_url}/") as (process, url):
+        assert urllib.request.urlopen(f"{url}/health").status == 200
+        code, out, err = stop(process)
+    assert code == 0
+    assert json.loads(out)["url"] == public_url
+    assert f"LayerNext stack on {public_url} (listening on 127.0.0.1:" in err
+
+
+@pytest.mark.parametrize(
+    ("url", "text"),
+    [
+        ("stack.example.org", "must begin with http:// or https:// and a host"),
+        ("ftp://stack.example.org", "must begin with http:// or https:// and a host"),
+        ("https://", "must begin with http:// or https:// and a host"),
+        ("https://a:b@stack.example.org", "must not have a user name or password"),
+        ("https://stack.example.org/stack", "must end after the host and port"),
+        ("https://stack.example.org?a=b", "must end after the host and port"),
+        ("https://stack.example.org:99999", "is not a URL: Port out of range 0-65535"),
+        ("https://stack example.org", "printable ASCII characters and no spaces"),
+        ("https://[::1", "is not a URL"),
+    ],
+)
+def test_public_url_that_is_none(cli, tmp_path, url, text):
+    """A public URL that no link can begin with is refused before anything is made."""
+    folder = tmp_path / "stack"
+    options = ["--data", folder, "--port", free_port()]
+    done = cli("serve", *options, LAYERNEXT_PUBLIC_URL=url, code=exit_codes.CONFIGURATION)
+    assert text in done.stderr
     assert not folder.exists()
 
 

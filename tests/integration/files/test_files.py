@@ -359,11 +359,14 @@ def test_broken_images_say_so(stack: Stack) -> None:
 
 
 def test_public_url(tmp_path: Any) -> None:
-    """URLs begin with the setting, where there is one."""
+    """Every absolute URL begins with the setting, whatever host the request names."""
     with running(tmp_path, public_url="https://stack.example.org/") as stack:
+        stack.client.headers.update({"Host": "elsewhere.example.org", "X-Forwarded-Proto": "http"})
         upload = open_files(stack, "yard")
         (url,) = urls(stack, begin(stack, upload, "a"))
         assert url.startswith("https://stack.example.org/upload/")
+        link = stack.json("POST", "/api/v1/sign-in-links")["url"]
+        assert link.startswith("https://stack.example.org/sign-in#")
 
 
 def test_progress(shared: Stack) -> None:

@@ -18,9 +18,12 @@ import msgspec
 from tests.stack_process import free_port
 
 SCRIPT = """
+import resource
 import sys
 import msgspec
 from layernext.stack.app import Settings, open_stack, serve
+if len(sys.argv) > 2:
+    resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[2]), int(sys.argv[3])))
 settings = msgspec.json.decode(sys.argv[1], type=Settings, dec_hook=lambda kind, text: kind(text))
 store, first = open_stack(settings)
 if first:
@@ -53,13 +56,27 @@ class Server:
 
 
 @contextmanager
-def serving(folder: Path, **fields: object) -> Iterator[Server]:
-    """A server that runs while the block does."""
+def serving(
+    folder: Path, *, open_files: tuple[int, int] | None = None, **fields: object
+) -> Iterator[Server]:
+    """A server that runs while the block does.
+
+    Args:
+        folder: of its data.
+        open_files: soft and hard limit of the files that it may have open.
+        fields: settings.
+    """
     port = free_port()
     settings = {"data": str(folder), "port": port, **fields}
     with (folder.parent / "serve.log").open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-c", SCRIPT, msgspec.json.encode(settings).decode()],
+            [
+                sys.executable,
+                "-c",
+                SCRIPT,
+                msgspec.json.encode(settings).decode(),
+                *map(str, open_files or ()),
+            ],
             stdout=subprocess.PIPE,
             stderr=log,
             text=True,

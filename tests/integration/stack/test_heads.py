@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from collections.abc import Callable
 
 import msgspec
@@ -219,3 +221,30 @@ def test_late_head_behind_a_slow_answer(
         assert connection.wire.is_closed
 
     run(use)
+
+
+@pytest.mark.parametrize("tick", [app.GC_TICKS, app.FULL_GC_TICKS])
+def test_garbage_is_collected(tick: int) -> None:
+    """What requests leave behind in cycles goes soon, whatever the collector's threshold is."""
+
+    class Node:
+        pass
+
+    async def main() -> None:
+        config = uvicorn.Config(Connection, log_config=None)
+        config.load()
+        server = app._Server(config)
+        node = Node()
+        node.node = node  # type: ignore[attr-defined]
+        left = weakref.ref(node)
+        del node
+        await server.on_tick(1)
+        assert left() is not None
+        await server.on_tick(tick)
+        assert left() is None
+
+    gc.disable()
+    try:
+        asyncio.run(main())
+    finally:
+        gc.enable()

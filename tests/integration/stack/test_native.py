@@ -399,3 +399,17 @@ def test_batch_numbers(shared: Stack, number: str) -> None:
     path = f"{native.upload_path(upload.id)}/batches/{quote(number)}"
     error = assert_error(shared.ask("PUT", path, content=b""), 404, "not-found")
     assert error["message"] == "batches are numbered from 0 to 1048575"
+
+
+def test_repeated_keys(stack: Stack) -> None:
+    """A key twice in one object is refused with its place, in batches and in messages."""
+    upload = stack.open_upload(geometry="rectangle")
+    twice = b'{"image": "a", "annotations": [{"label": "a", "bbox": [1, 2, 3, 4], "label": "b"}]}'
+    error = assert_error(stack.put(upload, 0, lines([image("b.jpg")]) + b"\n" + twice), 422)
+    (detail,) = error["details"]
+    assert detail["where"] == "images[1].annotations[0]"
+    assert detail["message"] == 'key "label" appears twice'
+    assert stack.sets(collection="yard") == []
+    body = b'{"batches": 1, "batches": 0}'
+    error = assert_error(stack.ask("POST", native.finish_path(upload.id), content=body), 422)
+    assert 'key "batches" appears twice' in error["message"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from layernext.stack.api.signed import SignedQuery
 from layernext.wire.native import NDJSON
 from tests.integration.stack.conftest import Stack
 from tests.integration.stack.server import Server, serving
@@ -93,6 +95,36 @@ def test_references_lead_somewhere(shared: Stack) -> None:
         for operation in methods.values()
     ]
     assert len(ids) == len(set(ids))
+
+
+PROTOCOL_PAGE = Path(__file__).parents[3] / "docs" / "protocol.md"
+ROW = re.compile(
+    r"^\|(?: E[^|]+ \|)? (?P<requests>`[A-Z]+`[^|]*) \| (?P<role>\w+) \|", re.MULTILINE
+)
+
+
+def test_protocol_page(shared: Stack) -> None:
+    """docs/protocol.md lists every route, with the role that the route asks for."""
+    roles = {}
+    for row in ROW.finditer(PROTOCOL_PAGE.read_text()):
+        words = re.findall(r"`([^`]+)`", row["requests"])
+        methods = [word for word in words if word.isalpha()]
+        for path in words[len(methods) :]:
+            for method in methods:
+                assert roles.setdefault((method, path), row["role"]) == row["role"]
+    declared = {}
+    for route in shared.app.routes:
+        assert isinstance(route, HTTPRoute)
+        for handler in route.route_handlers:
+            record = handler.opt.get("operation")
+            for method in handler.http_methods if record else ():
+                path = re.sub(r":\w+", "", route.path_format)
+                is_signed = record.query is not None and issubclass(record.query, SignedQuery)
+                role = record.role or ("signed" if is_signed else "none")
+                declared[str(method), path] = role
+    heads = {(method, path) for method, path in declared if method == "HEAD"}
+    assert {route: declared.get(route) for route in roles} == roles
+    assert set(declared) - heads <= set(roles)
 
 
 def test_page(shared: Stack) -> None:

@@ -518,7 +518,10 @@ def test_collection_lookup(stack: Stack) -> None:
 def test_collections_that_are_not_there(stack: Stack) -> None:
     """2.3.4 shows the message of a 200; looking for a collection does not make it."""
     path = f"{CLIENT}/metadata/getCollectionIdByName"
-    for name in ("none", "", "/", "a\0", "x" * 1_000):
+    assert_error(
+        stack.ask("POST", path, json={"collectionName": "a\0", "objectType": 5}), 422, "data"
+    )
+    for name in ("none", "", "/", "x" * 1_000):
         answer = stack.json("POST", path, json={"collectionName": name, "objectType": 5})
         assert answer["isSuccess"] is False
         assert answer["message"]
@@ -763,3 +766,19 @@ def test_a_run_of_1x_goes_to_a_project(stack: Stack) -> None:
     send(stack, f"{path}{project_id}", some)
     assert stack.store.projects.get(project_id).runs == ["run"]
     assert len(stored(stack)) == 1
+
+
+def test_repeated_keys(stack: Stack) -> None:
+    """A key twice in one object of an entry refuses the request, with the place."""
+    text = json.dumps([entry("c/1.jpg", good(stack))]).replace(
+        '"data": {', '"data": {"annotationObjects": [], '
+    )
+    error = send(stack, f"{DATA}/1/2/run/update", text, 422)["error"]
+    assert error["details"][0] == {
+        "where": "metaUpdatesArray[0].data",
+        "message": 'key "annotationObjects" appears twice',
+    }
+    body = b'{"metaUpdatesArray": "[]", "sessionId": "a", "metaUpdatesArray": "[]"}'
+    answer = stack.ask("POST", f"{DATA}/1/2/run/update", content=body, role="write")
+    assert 'key "metaUpdatesArray" appears twice' in assert_error(answer, 422)["message"]
+    assert stored(stack) == []

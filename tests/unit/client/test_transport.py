@@ -21,7 +21,7 @@ import pytest
 import stamina
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
-from layernext import __version__
+from layernext import LayerNextClient, __version__
 from layernext.client.transport import Transport
 from layernext.errors import (
     ConfigurationError,
@@ -100,6 +100,7 @@ def test_connections_are_kept(transport: Opener) -> None:
 @pytest.mark.parametrize(
     "fault",
     [
+        pytest.param(refusal(408, "nothing came"), id="408"),
         pytest.param(refusal(429, "slow down"), id="429"),
         pytest.param(refusal(502, "bad gateway"), id="502"),
         pytest.param(refusal(503, "busy"), id="503"),
@@ -555,3 +556,57 @@ def test_threads_share_a_transport(transport: Opener) -> None:
         for thread in threads:
             thread.join()
     assert answers == [[1]] * 4
+
+
+def test_attempts_at_a_call_share_an_id(transport: Opener) -> None:
+    """By which the stack knows them again; another call has another id."""
+    with ScriptedServer(Answer(hang_up=True), refusal(503, "busy"), FINE) as server:
+        ours = transport(server.url)
+        ours.request("POST", "/x", json={})
+        ours.request("POST", "/x", json={})
+    ids = [request.headers["Idempotency-Key"] for request in server.requests]
+    assert len(ids) == 4
+    assert len(set(ids[:3])) == 1
+    assert ids[3] != ids[0]
+
+
+def test_a_long_attempt_is_tried_again(transport: Opener) -> None:
+    """The time for retries counts from the first failure, not from the beginning of a long upload."""
+    slow = Answer(hang_up=True, before=lambda: time.sleep(1.2))
+    with ScriptedServer(FINE, slow, FINE) as server:
+        ours = transport(server.url, retry_for_s=1)
+        ours.request("GET", "/x")
+        assert ours.request("PUT", "/x", content=b"large") == FINE.body
+
+
+def test_tls_faults_are_final(transport: Opener) -> None:
+    """A server without TLS, or a certificate that is not trusted, is the same a minute later."""
+    with ScriptedServer(FINE) as server, pytest.raises(ConnectionFailed) as caught:
+        transport(server.url.replace("http:", "https:")).request("GET", "/x")
+    assert caught.value.attempts == 1
+    assert "certificate" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize("is_lost", [True, False])
+def test_deleting_by_the_published_protocol(is_lost: bool) -> None:
+    """After a lost answer, that nothing is there is taken for success."""
+    handshake = Answer(body=b'{"isCompatible": true}')
+    lost = [Answer(hang_up=True)] if is_lost else []
+    with ScriptedServer(*lost, refusal(404, "gone"), handshake) as server:
+        client = LayerNextClient(KEY, SECRET, server.url)
+        if is_lost:
+            assert client.delete_dataset_version("0" * 24)
+        else:
+            with pytest.raises(NotFound):
+                client.delete_dataset_version("0" * 24)
+        client.close()
+
+
+def test_a_name_taken_after_a_lost_answer() -> None:
+    with ScriptedServer(Answer(hang_up=True), refusal(409, "taken")) as server:
+        client = LayerNextClient(KEY, SECRET, server.url)
+        with pytest.raises(Conflict) as caught:
+            client._make("/create", {}, {})
+        client.close()
+    assert caught.value.after_lost_answer
+    assert "earlier attempt" in str(caught.value.hint)

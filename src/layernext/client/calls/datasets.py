@@ -14,7 +14,7 @@ from layernext.client.file_reports import FileDownloadReport
 from layernext.client.page_download import PageDownload
 from layernext.client.progress import ProgressChoice
 from layernext.client.reports import Done, VersionReport
-from layernext.errors import DataError, InvalidRequest, Problem
+from layernext.errors import Conflict, DataError, InvalidRequest, Problem
 from layernext.model import DatasetDiff, DatasetVersion, is_number
 from layernext.wire import native, published
 from layernext.wire.augmentations import SWITCHES, Augmentation, read_augmentations
@@ -191,7 +191,12 @@ class DatasetCalls(ItemCalls):
         return self._select(query, filter_, collection_id=collection_id, content_type=code)
 
     def _make(self, path: str, query: dict[str, str], body: dict[str, Any]) -> VersionReport:
-        answer = self._object("GET", f"{path}?{urlencode(query)}", body)
+        try:
+            answer = self._object("GET", f"{path}?{urlencode(query)}", body)
+        except Conflict as error:
+            if error.after_lost_answer:
+                error.hint = "an earlier attempt, whose answer got lost, may have made it"
+            raise
         if answer.get("isSuccess") is False:
             raise InvalidRequest(str(answer.get("message") or "the stack refused"), status=200)
         version_id = answer.get("datasetVersionId") or answer.get("versionId") or ""
@@ -213,9 +218,10 @@ class DatasetCalls(ItemCalls):
         """
         given = check_text(version_id, "version_id", "a version")
         query = urlencode({"datasetVersionId": given})
-        self._connection.transport.request(
-            "GET", f"{published.DELETE_VERSION_PATH}?{query}", json={}
-        )
+        with self._connection.deleting():
+            self._connection.transport.request(
+                "GET", f"{published.DELETE_VERSION_PATH}?{query}", json={}
+            )
         return Done(message="")
 
     def list_datasets(self) -> list[DatasetVersion]:

@@ -12,7 +12,7 @@ from layernext.client.calls.base import Calls, check_text
 from layernext.client.calls.items import collection_code
 from layernext.client.reports import CreatedCollection, MetadataReport
 from layernext.errors import DataError, FormatError, Problem
-from layernext.model import MetadataNames, show
+from layernext.model import MetadataNames, refuse_repeated_keys, show
 from layernext.wire import published
 from layernext.wire.items import NAMES_PATH
 
@@ -245,11 +245,14 @@ def _read(path: Path) -> Any:
     try:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise FormatError(Problem(str(path), "is larger than 1 GiB"))
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        text = path.read_text(encoding="utf-8-sig")
+        content = json.loads(text)
     except OSError as error:
         raise FormatError(Problem(str(path), f"cannot be read: {error.strerror}")) from error
     except (ValueError, RecursionError) as error:
         raise FormatError(Problem(str(path), f"is not JSON: {error}")) from error
+    refuse_repeated_keys(text.encode("utf-8", "surrogatepass"), file=path.name)
+    return content
 
 
 def _fields(given: Any, where: str) -> dict[str, Any]:

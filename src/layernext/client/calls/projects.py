@@ -201,7 +201,10 @@ class ProjectCalls(ItemCalls, AnnotationCalls):
         Raises:
             NotFound: there is no such project.
         """
-        return self._post(check_text(project_id, "project_id", "a project"), "delete", {})
+        given = check_text(project_id, "project_id", "a project")
+        with self._connection.deleting():
+            self._post(given, "delete", {})
+        return Done(message="")
 
     def add_labels_to_studio_project(self, project_id: str, add_list: Sequence[str]) -> Done:
         """Give a project labels.

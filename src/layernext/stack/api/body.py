@@ -26,6 +26,9 @@ SPOOL_BYTES = 16 << 20
 WRITE_BYTES = 4 << 20
 """Written to the temporary file at a time, in a thread."""
 
+SMALL_BYTES = 64 << 10
+"""An uncompressed body up to this size is decoded on the event loop: a thread would take longer."""
+
 PIECE_BYTES = 1 << 20
 """Decompressed at a time."""
 
@@ -33,6 +36,11 @@ PIECE_BYTES = 1 << 20
 ZSTD_SLICE_BYTES = 1 << 10
 # What `zstd` itself accepts without being asked for more.
 MAX_ZSTD_WINDOW_BYTES = 128 << 20
+# What follows a member is copied when the member ends, so a slice must be small.
+GZIP_SLICE_BYTES = 16 << 10
+MAX_PARTS = 20_000
+"""Gzip members or zstd frames of a body. A tool that writes a gigabyte in blocks of 64 KiB makes
+16,384."""
 ENCODINGS = ("zstd", "gzip", "identity")
 
 Content: TypeAlias = "bytes | mmap.mmap"
@@ -93,6 +101,11 @@ class Body:
         self._pile = pile
         self._encoding = encoding
 
+    @property
+    def is_small(self) -> bool:
+        """Whether it can be decoded on the event loop without holding up anybody."""
+        return self._encoding == "identity" and self._pile.size <= SMALL_BYTES
+
     @contextmanager
     def content(self, limit: int) -> Iterator[Content]:
         """The decompressed body. Takes time: call it in a thread.
@@ -152,9 +165,12 @@ async def received(request: Request[Any, Any, Any], limit: int) -> AsyncIterator
     if announced.isdecimal() and int(announced[:20]) > limit:
         raise too_large(limit)
     pile = Pile()
+    request_hash = request.scope["state"].get("request_hash")
     try:
         async for chunk in chunks(request):
             full = pile.add(chunk)
+            if request_hash is not None:
+                request_hash.update(chunk)
             request.scope["state"]["received_bytes"] = pile.size
             if pile.size > limit:
                 raise too_large(limit)
@@ -190,7 +206,8 @@ async def chunks(request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
 
 def too_large(limit: int) -> TooLarge:
     """The refusal of a body."""
-    return TooLarge(f"the body is larger than {limit >> 20} MiB", status=413)
+    size = f"{limit >> 20} MiB" if limit >= 1 << 20 else f"{limit >> 10} KiB"
+    return TooLarge(f"the body is larger than {size}", status=413)
 
 
 def _check_announced_size(packed: Content, encoding: str, limit: int) -> None:
@@ -208,18 +225,18 @@ def _pieces(packed: Content, encoding: str) -> Iterable[bytes]:
 def _unzstd(packed: Content) -> Iterator[bytes]:
     unpacker = zstandard.ZstdDecompressor(max_window_size=MAX_ZSTD_WINDOW_BYTES)
     size = zstandard.frame_content_size(packed[:32])
-    if isinstance(packed, bytes) and 0 <= size <= SPOOL_BYTES:
+    if isinstance(packed, bytes) and 0 < size <= SPOOL_BYTES:
         # The usual batch: small, one frame, and its size is known. If that turns out to be wrong
         # there are several frames, or it is broken; the slow way can tell.
         with suppress(zstandard.ZstdError):
             yield unpacker.decompress(packed, allow_extra_data=False)
             return
-    frame = unpacker.decompressobj()
+    frame, parts = unpacker.decompressobj(), 1
     for start in range(0, len(packed), ZSTD_SLICE_BYTES):
         data = packed[start : start + ZSTD_SLICE_BYTES]
         while data:
             if frame.eof:
-                frame = unpacker.decompressobj()
+                frame, parts = unpacker.decompressobj(), _count_part(parts, "zstd frames")
             yield frame.decompress(data)
             data = frame.unused_data if frame.eof else b""
     if not frame.eof:
@@ -227,12 +244,12 @@ def _unzstd(packed: Content) -> Iterator[bytes]:
 
 
 def _gunzip(packed: Content) -> Iterator[bytes]:
-    member = zlib.decompressobj(wbits=31)
-    for start in range(0, len(packed), PIECE_BYTES):
-        data = packed[start : start + PIECE_BYTES]
+    member, parts = zlib.decompressobj(wbits=31), 1
+    for start in range(0, len(packed), GZIP_SLICE_BYTES):
+        data = packed[start : start + GZIP_SLICE_BYTES]
         while data:
             if member.eof:
-                member = zlib.decompressobj(wbits=31)
+                member, parts = zlib.decompressobj(wbits=31), _count_part(parts, "gzip members")
             yield member.decompress(data, PIECE_BYTES)
             data = member.unused_data if member.eof else member.unconsumed_tail
     while not member.eof:
@@ -240,3 +257,10 @@ def _gunzip(packed: Content) -> Iterator[bytes]:
         if not piece:
             raise EOFError("it is cut short")
         yield piece
+
+
+def _count_part(parts: int, kind: str) -> int:
+    """Count one more of a body's parts, which cost time even if nothing is in them."""
+    if parts == MAX_PARTS:
+        raise TooLarge(f"the body has more than {MAX_PARTS} {kind}", status=413)
+    return parts + 1

@@ -29,12 +29,12 @@ td, th { text-align: left; vertical-align: top; padding: .3rem .6rem .3rem 0; bo
 """
 
 
-def render_page(document: dict[str, Any], document_path: str) -> str:
+def render_page(document: dict[str, Any], body: str) -> str:
     """The page.
 
     Args:
         document: an OpenAPI document.
-        document_path: where programs find it.
+        body: of it, from `render_body`.
     """
     info = document["info"]
     title = escape(f"{info['title']} {info['version']}")
@@ -43,7 +43,7 @@ def render_page(document: dict[str, Any], document_path: str) -> str:
             '<!doctype html><html lang="en"><head><meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
             f"<title>{title}</title><style>{STYLE}</style></head><body>",
-            render_body(document, document_path),
+            body,
             "</body></html>",
         ]
     )

@@ -23,6 +23,7 @@ from layernext.formats import (
 )
 from layernext.stack.api.messages import Call, read_path
 from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.presence import check_object
 from layernext.stack.api.sending import Sender
 from layernext.stack.api.services import Services, services_of
 from layernext.stack.api.signed import (
@@ -227,6 +228,7 @@ async def get_picture(request: Call) -> Response[Any]:
     file = await services.call(services.store.datasets.pictures.find, picture_id)
     if file is None:
         raise NotFound("the picture is not there any more", status=404)
+    await services.write(check_object, services, file)
     return FileAnswer(services, file, request)
 
 
@@ -268,6 +270,7 @@ async def get_export_file(request: Call) -> Response[Any]:
         state="ready",
         thumbnail_path=None,
     )
+    await services.write(check_object, services, file)
     return FileAnswer(services, file, request)
 
 

@@ -17,7 +17,13 @@ from msgspec import Raw, Struct
 
 from layernext.errors import DataError, Problem, TooLarge
 from layernext.formats import iter_raw_images
-from layernext.model import ImageAnnotations, ImageDecoder, Mode, find_names_problem
+from layernext.model import (
+    ImageAnnotations,
+    ImageDecoder,
+    Mode,
+    find_names_problem,
+    refuse_repeated_keys,
+)
 from layernext.stack.api.body import Body, Content
 from layernext.stack.api.messages import problem_of
 from layernext.stack.store import (
@@ -127,6 +133,18 @@ class OperationData(Struct, rename="camel"):
     uploaded_image_count: int | None = None
     operation_mode: int | None = None
     operation_type: int | None = None
+
+
+def refuse_repeated_fields(content: Content, data: OperationData) -> None:
+    """Refuse a body that has a field twice. Only what surrounds the sets is looked at.
+
+    Raises:
+        DataError: it has, with its name.
+    """
+    with memoryview(data.meta_updates_array) as text, memoryview(content) as whole:
+        start = content.find(text)
+        surroundings = bytes(whole[:start]) + b'""' + bytes(whole[start + len(text) :])
+    refuse_repeated_keys(surroundings)
 
 
 class PublishedBatch(Struct, frozen=True, kw_only=True):
@@ -262,6 +280,7 @@ def _entry_groups(text: memoryview) -> Iterator[tuple[int, list[SetEntry]]]:
     for index, raw in enumerate(_raw_entries(text)):
         try:
             group.append(decode(raw))
+            refuse_repeated_keys(raw, f"metaUpdatesArray[{index}]")
         except msgspec.ValidationError as error:
             raise DataError(problem_of(error, f"metaUpdatesArray[{index}]")) from error
         except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -12,7 +12,7 @@ from litestar import Request, Response
 from msgspec import Struct
 
 from layernext.errors import DataError, InvalidRequest, NotFound, Problem
-from layernext.model import find_names_problem
+from layernext.model import find_names_problem, refuse_repeated_keys
 from layernext.stack.api.auth import may
 from layernext.stack.api.body import Content, received
 from layernext.stack.api.error_map import JSON
@@ -25,29 +25,52 @@ Call: TypeAlias = Request[Any, Key, Any]
 Message = TypeVar("Message")
 Query = TypeVar("Query", bound=Struct)
 
-_IMAGE_ID = re.compile(r"0{8}[0-9a-f]{16}")
+_IMAGE_ID = re.compile(r"0{8}[0-7][0-9a-f]{15}")
 
 MAX_MESSAGE_BYTES = 16 << 20
 """Of a body that is no bulk data. The largest are names of many labels."""
+
+MAX_QUESTION_BYTES = 1 << 20
+"""Of a body that says what to look for, and lists nothing."""
 
 MAX_QUERY_FIELDS = 1_100
 """Enough to name a thousand runs."""
 
 
-async def read_message(request: Call, kind: type[Message]) -> Message:
-    """The request's JSON body as a message; see `decode_message`."""
-    async with received(request, MAX_MESSAGE_BYTES) as body:
-        with body.content(MAX_MESSAGE_BYTES) as content:
-            return decode_message(content, kind)
+async def read_message(
+    request: Call, kind: type[Message], *, limit: int = MAX_MESSAGE_BYTES
+) -> Message:
+    """The request's JSON body as a message; see `decode_message`.
+
+    Args:
+        request: the request.
+        kind: of the message.
+        limit: largest body in bytes, both as it is sent and decompressed.
+    """
+    async with received(request, limit) as body:
+
+        def decode() -> Message:
+            with body.content(limit) as content:
+                return decode_message(content, kind)
+
+        return decode() if body.is_small else await services_of(request).decode(decode)
 
 
 def decode_message(content: Content, kind: type[Message]) -> Message:
     """JSON as a message.
 
     Raises:
-        InvalidRequest: it is no JSON.
-        DataError: it is JSON, but not such a message, or has U+0000 in a text; with the place.
+        InvalidRequest: it is not JSON.
+        DataError: it is JSON, but not such a message, has U+0000 in a text, or an object in it has a
+            key twice; with the place.
     """
+    message = decode_bulk_message(content, kind)
+    refuse_repeated_keys(bytes(content))
+    return message
+
+
+def decode_bulk_message(content: Content, kind: type[Message]) -> Message:
+    """Likewise, without the look for repeated keys, which would hold a large body twice."""
     try:
         message = msgspec.json.decode(content, type=kind)
     except msgspec.ValidationError as error:
@@ -134,7 +157,10 @@ def check_name(name: Any, where: str, what: str) -> None:
 
 
 def is_image_id(text: str) -> bool:
-    """Whether this can be the id of an image: its row's number, 24 hexadecimal digits long."""
+    """Whether this can be the id of an image: its row's number, 24 hexadecimal digits long.
+
+    A row's number has 63 bits.
+    """
     return bool(_IMAGE_ID.fullmatch(text))
 
 

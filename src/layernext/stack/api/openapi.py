@@ -16,9 +16,11 @@ from msgspec import Struct
 
 from layernext import __version__
 from layernext.stack.api.docs_page import render_body, render_page
+from layernext.stack.api.documents import Document, make_document
 from layernext.stack.api.error_map import JSON, ErrorEnvelope
 from layernext.stack.api.messages import Call
 from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.replay import CALL_ID_HEADER
 from layernext.wire.native import NDJSON
 
 BINARY = "application/octet-stream"
@@ -28,6 +30,13 @@ DOCS_PATH = "/api/docs"
 ShowDocs: TypeAlias = Callable[[Call, str], Awaitable[Response[bytes]]]
 """Puts the page's text into the frame of the other pages."""
 
+_CALL_ID = Parameter(
+    CALL_ID_HEADER,
+    "A random id of the call, the same in each attempt at it. If the first answer got lost, the work "
+    "is not done again and the answer is repeated, with `Idempotency-Replayed: true`. Kept for a day.",
+    {"type": "string", "minLength": 1, "maxLength": 200},
+    "header",
+)
 _REF = "#/components/schemas/{name}"
 _PARAMETER_TYPE = re.compile(r"\{(\w+):\w+\}")
 _ATTRIBUTE = re.compile(r"^ {4}((?:\w+, )*\w+): (.*(?:\n {8}.*)*)", re.MULTILINE)
@@ -104,6 +113,8 @@ def _described(
         "responses": _responses(method, record, schema_of),
     }
     parameters = [*map(_parameter, record.path), *_query_parameters(record.query)]
+    if record.is_recorded:
+        parameters.append(_parameter(_CALL_ID))
     if parameters:
         described["parameters"] = parameters
     if record.body is bytes and record.is_binary:
@@ -141,7 +152,8 @@ def _responses(method: str, record: Operation, schema_of: dict[str, Any]) -> dic
     responses = {str(record.status): done}
     common = () if record.role is None else (400, 401, 403)
     failed = {JSON: {"schema": schema_of[_key(ErrorEnvelope)]}}
-    for status in sorted({*common, *record.errors}):
+    repeated = (409, 422) if record.is_recorded else ()
+    for status in sorted({*common, *repeated, *record.errors}):
         refused: dict[str, Any] = {"description": HTTPStatus(status).phrase, "headers": request_id}
         if method != "HEAD":
             refused["content"] = failed
@@ -196,6 +208,31 @@ def _key(kind: Any) -> str:
     return repr(kind)
 
 
+class Description(Struct, frozen=True):
+    """What a stack says of itself; built once, before it serves.
+
+    Attributes:
+        document: for programs.
+        body: for people, as HTML, without the frame of a page.
+        page: for people, where there are no other pages.
+    """
+
+    document: Document
+    body: str
+    page: Document
+
+
+def make_description(routes: Iterable[BaseRoute]) -> Description:
+    """Describe an application's routes."""
+    described = describe(routes)
+    body = render_body(described, OPENAPI_PATH)
+    return Description(
+        document=make_document(msgspec.json.encode(described), JSON),
+        body=body,
+        page=make_document(render_page(described, body).encode(), "text/html"),
+    )
+
+
 @operation(
     "GET",
     OPENAPI_PATH,
@@ -205,7 +242,8 @@ def _key(kind: Any) -> str:
 )
 async def document(request: Call) -> Response[bytes]:
     """The OpenAPI document of this stack."""
-    return Response(request.app.state["openapi"], media_type=JSON)
+    description: Description = request.app.state["description"]
+    return description.document.answer(request, {"Cache-Control": "no-cache"})
 
 
 @operation(
@@ -215,13 +253,13 @@ async def document(request: Call) -> Response[bytes]:
 )
 async def page(request: Call) -> Response[bytes]:
     """A page that needs no network and no script."""
-    described = msgspec.json.decode(request.app.state["openapi"])
+    description: Description = request.app.state["description"]
     show: ShowDocs | None = request.app.state["show_docs"]
     if show is not None:
-        return await show(request, render_body(described, OPENAPI_PATH))
-    content = render_page(described, OPENAPI_PATH)
-    policy = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-    return Response(content.encode(), media_type="text/html", headers=policy)
+        return await show(request, description.body)
+    policy = "default-src 'none'; style-src 'unsafe-inline'"
+    headers = {"Cache-Control": "no-cache", "Content-Security-Policy": policy}
+    return description.page.answer(request, headers)
 
 
 ROUTES = [document, page]

@@ -14,6 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import Method
 from msgspec import Struct, field
 
+from layernext.stack.api.replay import replay
 from layernext.stack.store import Role
 
 Handler = Callable[..., Awaitable[Response[Any]]]
@@ -42,6 +43,7 @@ class Operation(Struct, frozen=True, kw_only=True):
         is_binary: ``bytes`` are any bytes, not lines of JSON.
         status: of the answer.
         errors: statuses beside those that every route can have.
+        is_recorded: its answer is recorded, so that the request can be repeated; see `replay`.
     """
 
     summary: str
@@ -54,6 +56,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     is_binary: bool = False
     status: int = 200
     errors: tuple[int, ...] = ()
+    is_recorded: bool = False
 
 
 def operation(
@@ -65,5 +68,6 @@ def operation(
         http_method=method,
         status_code=record.status,
         include_in_schema=False,
+        before_request=replay if record.is_recorded else None,
         opt={"role": record.role, "operation": record},
     )

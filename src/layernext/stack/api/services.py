@@ -23,6 +23,10 @@ the store's pool of connections, so that no thread ever waits for one while it h
 
 IMPORT_SLOTS = 2
 
+DECODE_SLOTS = 4
+"""Bodies of requests that are decompressed and decoded at a time. They need no connection to the
+database, so they do not take the places of those who do."""
+
 
 class Services:
     """The store and the threads of one application.
@@ -46,6 +50,10 @@ class Services:
     @cached_property
     def _calls(self) -> CapacityLimiter:
         return CapacityLimiter(CALL_SLOTS)
+
+    @cached_property
+    def _decodes(self) -> CapacityLimiter:
+        return CapacityLimiter(DECODE_SLOTS)
 
     @cached_property
     def _ingests(self) -> CapacityLimiter:
@@ -92,6 +100,10 @@ class Services:
     async def call(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
         """Run a short database call in a thread."""
         return await run_sync(function, *arguments, limiter=self._calls)
+
+    async def decode(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
+        """Decode a request's body in a thread."""
+        return await run_sync(function, *arguments, limiter=self._decodes)
 
     async def write(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
         """Write a piece of a file in a thread."""

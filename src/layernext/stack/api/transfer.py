@@ -10,11 +10,12 @@ from urllib.parse import quote
 from litestar import Response
 from litestar.response.base import ASGIResponse
 
-from layernext.errors import DataError, NotFound, Problem, TooLarge
+from layernext.errors import Conflict, DataError, NotFound, Problem, TooLarge
 from layernext.stack.api.body import chunks
 from layernext.stack.api.error_map import JSON
 from layernext.stack.api.messages import Call, read_path
 from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.presence import check_object
 from layernext.stack.api.sending import Sender
 from layernext.stack.api.services import Services, services_of
 from layernext.stack.api.signed import (
@@ -25,7 +26,7 @@ from layernext.stack.api.signed import (
     signed_url,
 )
 from layernext.stack.objects import PartWriter
-from layernext.stack.store import FileRow
+from layernext.stack.store import FileRow, ItemPart
 from layernext.wire.published import PART_BYTES
 
 WRITE_BYTES = 1 << 20
@@ -76,13 +77,14 @@ def url_of_image(request: Call, image_id: int, name: str) -> str:
         query=SignedQuery,
         body=bytes,
         is_binary=True,
-        errors=(400, 403, 404, 408, 413, 422, 507),
+        errors=(400, 403, 404, 408, 409, 413, 422, 507),
     ),
 )
 async def put_part(request: Call) -> Response[bytes]:
     """Takes a part: at most 100 MiB, of which it answers the SHA-256 as the ETag.
 
-    The part is on disk when the answer comes. The same part again replaces it.
+    The part is on disk when the answer comes. The same part again replaces it once it is on disk as a whole;
+    an attempt that breaks off changes nothing.
     """
     file_id, text = read_path(request, "file_id"), read_path(request, "number")
     number = int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else 0  # noqa: PLR2004
@@ -91,6 +93,8 @@ async def put_part(request: Call) -> Response[bytes]:
     item = await services.call(services.store.files.find_item, file_id)
     if item.is_stored or item.handle is None:
         raise NotFound("the file has been finished already", status=404)
+    if item.is_sealed:
+        raise Conflict("the file takes no more parts: it is being finished", status=409)
     offset = (number - 1) * PART_BYTES
     if number < 1 or offset >= services.settings.max_file_bytes:
         raise TooLarge("the file is larger than this stack takes", status=413)
@@ -102,7 +106,8 @@ async def put_part(request: Call) -> Response[bytes]:
         size, digest = await _write(request, services, writer)
     finally:
         await services.write(writer.close)
-    await services.call(services.store.files.add_part, item, number, size, digest)
+    part = ItemPart(number, size, digest, writer.tag)
+    await services.call(services.store.files.add_part, item, part)
     return Response(b"{}", media_type=JSON, headers={"ETag": f'"{digest}"'})
 
 
@@ -189,6 +194,7 @@ async def _answer_file(request: Call) -> Response[Any]:
     file = await services.call(lambda: files.find(image_id, with_frozen=True))
     if file is None:
         raise NotFound("the file is not there any more", status=404)
+    await services.write(check_object, services, file)
     return FileAnswer(services, file, request)
 
 

@@ -32,6 +32,7 @@ def look_handler(files: Files, objects: ObjectStore) -> Handler:
         with Decoder() as decoder:
             while pending := files.list_pending(last, FILES_AT_ONCE):
                 results: dict[int, tuple[FileRow, LookResult]] = {}
+                missing: list[FileRow] = []
                 announced = files.list_announced(pending)
                 for file in pending:
                     context.progress(0.0)
@@ -41,9 +42,13 @@ def look_handler(files: Files, objects: ObjectStore) -> Handler:
                     except LayerNextError as error:
                         # The store of objects failed, not the file: it stays pending, and the rest goes on.
                         storage_error = error
+                        continue
+                    if look is None:
+                        missing.append(file)
                     else:
                         results[file.image_id] = (file, look)
                 files.set_look(results)
+                files.set_missing(missing, is_missing=True)
                 last = pending[-1].image_id
         if storage_error is not None:
             raise storage_error
@@ -67,16 +72,13 @@ def _read(path: Path, kind: int, context: JobContext, decoder: Decoder) -> Look:
 
 def _look(
     file: FileRow, said: Announced, objects: ObjectStore, context: JobContext, decoder: Decoder
-) -> LookResult:
+) -> LookResult | None:
+    """What is in a file; None if its object was lost."""
     try:
         with _local(file, said, objects) as (path, checksum, damage):
             found = _read(path, file.kind, context, decoder)
     except NotFound:
-        return LookResult(
-            checksum=file.checksum or "",
-            content_type="application/octet-stream",
-            failure="its content is not in the store of objects",
-        )
+        return None
     thumbnail_path = None
     if found.thumbnail is not None:
         thumbnail_path = f"{file.object_path}.webp"
@@ -101,18 +103,19 @@ def _local(
     """The object as a local file, its SHA-256, and how it differs from what was sent."""
     path = objects.local_path(file.object_path)
     if path is not None and file.checksum is not None:
-        if not path.exists():
+        info = objects.find(file.object_path)
+        if info is None or info.size != file.size:
             raise NotFound("the file's content is not there", status=404)
         yield path, file.checksum, None  # the stack took its bytes, and compared them then
         return
     digest = _Digest(file, said)
     if path is not None:
-        for piece in objects.read(file.object_path):
+        for piece in objects.read(file.object_path, size=file.size):
             digest.update(piece)
         yield path, digest.checksum, digest.damage()
         return
     with tempfile.NamedTemporaryFile() as copy:
-        for piece in objects.read(file.object_path):
+        for piece in objects.read(file.object_path, size=file.size):
             digest.update(piece)
             copy.write(piece)
         copy.flush()

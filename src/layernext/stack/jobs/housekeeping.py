@@ -1,7 +1,8 @@
 """What a stack does by itself every hour, and when it starts.
 
 It deletes exports whose time has come, parts of uploads that nobody ended, objects that nothing refers to
-and selections whose time is over; queues a look into files that were left (by a crash, or a store of
+(once a day it looks through all of them for those that a crash left), and selections and recorded answers whose
+time is over; queues a look into files that were left (by a crash, or a store of
 objects that did not answer); and queues a purge of the trash, if its settings say after how many days.
 Several processes of one stack may do so at the same time.
 """
@@ -10,18 +11,28 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta, timezone
+from itertools import islice
+from typing import TypeVar
 
 from layernext.errors import LayerNextError
 from layernext.stack.jobs.files import LOOK_JOB
 from layernext.stack.jobs.purge import PURGE_JOB, delete_dropped
 from layernext.stack.jobs.runner import JobRunner, Stopped
 from layernext.stack.objects import ObjectStore
-from layernext.stack.store import DatabaseUnavailable, Store, before_days
+from layernext.stack.store import ORPHAN_HOURS, DatabaseUnavailable, Store, before_days
+
+Thing = TypeVar("Thing")
 
 log = logging.getLogger(__name__)
 
 PERIOD_SECONDS = 3600.0
+SCAN_SECONDS = 24 * 3600.0
+"""Between two walks through the whole store of objects, which costs a bucket of millions some money."""
+
+PATHS_AT_ONCE = 500
 
 RETRY_SECONDS = 60.0
 """Until the next attempt, after the database did not answer."""
@@ -48,6 +59,7 @@ class Housekeeping:
     ) -> None:
         self._store, self._objects, self._jobs = store, objects, jobs
         self._purge_days = purge_trash_after_days
+        self._scanned_at: float | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
 
@@ -77,6 +89,8 @@ class Housekeeping:
             self._drop_abandoned,
             self._store.selections.forget_expired,
             self._expire_exports,
+            self._store.answers.forget_old,
+            self._drop_orphans,
             lambda: delete_dropped(self._store, self._objects, self._check),
         ]
         for step in steps:
@@ -123,4 +137,32 @@ class Housekeeping:
                 if handle:
                     self._objects.drop_upload(path, handle)
             self._store.purge.forget_abandoned([row_id for row_id, _, _ in abandoned])
-        self._objects.sweep(UPLOAD_LIFE_DAYS * 24 * 3600)
+
+    def _drop_orphans(self) -> None:
+        """Find what no row refers to, in a store of any size: after a kill, objects and parts may stay behind."""
+        if self._scanned_at is not None and time.monotonic() - self._scanned_at < SCAN_SECONDS:
+            return
+        limit = datetime.now(timezone.utc) - timedelta(hours=ORPHAN_HOURS)
+        references, count = self._store.references, 0
+        old = (info.path for info in self._objects.list_objects() if info.modified_at < limit)
+        for paths in _batches(old):
+            self._check()
+            count += references.drop_orphans(paths)
+        stale = (info for info in self._objects.list_uploads() if info.touched_at < limit)
+        for uploads in _batches(stale):
+            unknown = references.unknown_uploads([upload.handle for upload in uploads])
+            # An object that is being written whole has a path that is referred to, and no known handle.
+            unused = references.find_orphans({upload.path for upload in uploads if upload.path})
+            for upload in uploads:
+                self._check()
+                if upload.handle in unknown and (not upload.path or upload.path in unused):
+                    self._objects.drop_upload(upload.path, upload.handle)
+                    count += 1
+        self._scanned_at = time.monotonic()
+        if count:
+            log.info("housekeeping: %d objects or parts that nothing refers to were removed", count)
+
+
+def _batches(things: Iterator[Thing]) -> Iterator[list[Thing]]:
+    while some := list(islice(things, PATHS_AT_ONCE)):
+        yield some

@@ -22,19 +22,21 @@ def purge_handler(store: Store, objects: ObjectStore) -> Handler:
         payload = context.payload
         before, place = str(payload["trashed_before"]), payload.get("collection_id")
         wanted = ItemFilter(query=str(payload.get("query", "")), collection_id=place)
-        done = {"files": 0, "size_bytes": 0, "collections": 0}
-        after = 0
-        while step := store.purge.purge_some(wanted, before, after):
+        job_id, after = context.job_id, 0
+        while step := store.purge.purge_some(wanted, before, after, job_id):
             after = step.last
-            done["files"] += step.images
-            done["size_bytes"] += step.size_bytes
-            context.progress(0.0, f"{done['files']:,} files purged")
+            context.progress(0.0, f"{_counts(store, job_id)['files']:,} files purged")
         if not wanted.query:
-            done["collections"] = store.purge.purge_collections(before, place)
+            store.purge.purge_collections(before, place, job_id)
         delete_dropped(store, objects, lambda: context.progress(50.0))
-        return done | {"kept": store.purge.count_kept(wanted, before)}
+        return _counts(store, job_id) | {"kept": store.purge.count_kept(wanted, before)}
 
     return handle
+
+
+def _counts(store: Store, job_id: str) -> dict[str, Any]:
+    """What the job has removed, before a crash too."""
+    return {"files": 0, "size_bytes": 0, "collections": 0} | (store.jobs.result(job_id) or {})
 
 
 def delete_dropped(store: Store, objects: ObjectStore, alive: Callable[[], None]) -> None:

@@ -1,7 +1,15 @@
 """Files: where their bytes are. One face; a local folder or a bucket behind it."""
 
 from layernext.stack.objects.bucket import BucketStore
-from layernext.stack.objects.face import ObjectInfo, ObjectStore, Part, PartWriter
+from layernext.stack.objects.face import ObjectInfo, ObjectStore, Part, PartWriter, UploadInfo
 from layernext.stack.objects.folder import FolderStore
 
-__all__ = ["BucketStore", "FolderStore", "ObjectInfo", "ObjectStore", "Part", "PartWriter"]
+__all__ = [
+    "BucketStore",
+    "FolderStore",
+    "ObjectInfo",
+    "ObjectStore",
+    "Part",
+    "PartWriter",
+    "UploadInfo",
+]

@@ -4,31 +4,38 @@ In S3 parts are those of a multipart upload (`s3_multipart`), which clients send
 S3's own signature authorises: their bytes do not pass the stack, on their way in nor out. In other stores each part is
 an object of its own under ``staging``; at the end a single part is renamed by the store, several are put together by
 the stack. GCS takes parts from clients by signed URLs; Azure wants a header that no published client sends, so
-that parts for it come through the stack. An object of a bucket appears whole, as the stores promise.
+that parts for it come through the stack, and each attempt at one is an object of its own. An object of a bucket
+appears whole, as the stores promise.
 """
 
 from __future__ import annotations
 
-import io
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import obstore
 
 from layernext.errors import ConfigurationError, InvalidRequest, NotFound, StackUnavailable
-from layernext.stack.objects.face import ObjectInfo, Part
+from layernext.stack.objects.face import ObjectInfo, Part, UploadInfo
 from layernext.stack.objects.s3_multipart import S3Multipart
 
 PIECE_BYTES = 1 << 20
 WRITE_BYTES = 10 << 20
 """Of each part that an object is put together from; S3 wants 5 MiB at least."""
 
-MAX_PUTS = 16
+LIST_PAGE = 1_000
+"""Objects that a store lists in one answer."""
+
+ASKED_AT_ONCE = 32
+ASKED_PER_PAGE = 200
+"""About as long as it takes to list a page, so many single objects are asked about, `ASKED_AT_ONCE` at a time."""
 _PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _HANDLE = re.compile(r"[0-9a-f]{32}")
 
@@ -59,17 +66,22 @@ class BucketStore:
         self._s3 = S3Multipart(url, given) if scheme in {"s3", "s3a"} else None
         self._signs_parts = scheme in {"gs", "gcs"}
 
+    @property
+    def has_direct_parts(self) -> bool:
+        """See `ObjectStore`."""
+        return self._s3 is not None or self._signs_parts
+
     @staticmethod
     def _place(path: str) -> str:
         if not _PATH.fullmatch(path):
             raise ValueError(f"not a path of an object: {path!r}")
         return f"files/{path}"
 
-    @staticmethod
-    def _staged(handle: str, number: int) -> str:
+    def _staged(self, handle: str, number: int, tag: str) -> str:
         if not _HANDLE.fullmatch(handle) or number < 1:
             raise ValueError("not a part of an upload")
-        return f"staging/{handle}/{number:06d}"
+        # The tag of a part that a client has PUT itself is the store's, and not a part of its path.
+        return f"staging/{handle}/{number:06d}{'' if self._signs_parts else f'-{tag}'}"
 
     def put(self, objects: Sequence[tuple[str, bytes | memoryview]]) -> None:
         """See `ObjectStore`."""
@@ -96,80 +108,64 @@ class BucketStore:
             return None
         with _explained():
             signed: str = obstore.sign(
-                self._store, "PUT", self._staged(handle, number), timedelta(seconds=seconds)
+                self._store, "PUT", self._staged(handle, number, ""), timedelta(seconds=seconds)
             )
         return signed
 
     def write_part(self, handle: str, number: int, offset: int) -> _PartWriter:
         """See `ObjectStore`."""
         del offset
-        return _PartWriter(self._store, self._staged(handle, number))
+        tag = secrets.token_hex(16)
+        return _PartWriter(self._store, self._staged(handle, number, tag), tag)
 
     def list_parts(self, path: str, handle: str) -> list[Part] | None:
         """See `ObjectStore`."""
         if self._s3:
-            try:
-                return self._s3.list_parts(self._place(path), handle)
-            except NotFound:
-                if self._size(path) is None:
-                    raise
-                return []  # finished before
-        if not _HANDLE.fullmatch(handle):
-            raise ValueError("not a handle of an upload")
+            return self._s3.list_parts(self._place(path), handle)
+        if not self._signs_parts:
+            return None
         with _explained():
-            found = self._staged_parts(handle)
-        if not found and self._size(path) is not None:
-            return []  # finished before
+            entries = self._staged_parts(handle)
         parts = [
             Part(
-                number=int(each["path"].rpartition("/")[2]),
-                size=each["size"],
-                tag=str(each["e_tag"] or "").strip('"'),
+                number=int(entry["path"].rpartition("/")[2]),
+                size=entry["size"],
+                tag=str(entry["e_tag"] or "").strip('"'),
             )
-            for each in found
+            for entry in entries
         ]
         return sorted(parts, key=lambda part: part.number)
 
     def finish_upload(self, path: str, handle: str, parts: Sequence[Part]) -> int:
         """See `ObjectStore`."""
-        place, total = self._place(path), sum(part.size for part in parts)
-        if self._s3:
-            return self._finish_s3(path, handle, parts, total)
-        if not parts or not self._has_parts(handle):
-            # Again after an answer that got lost, or nothing has come at all.
-            size = self._size(path)
-            if size is None:
-                raise InvalidRequest("no part of the file has come", status=409)
-            return size
-        with _explained():
-            if len(parts) == 1:
-                obstore.rename(self._store, self._staged(handle, parts[0].number), place)
-                return total
-            with obstore.open_writer(self._store, place, buffer_size=WRITE_BYTES) as writer:
-                for part in parts:
-                    for piece in self._stream(self._staged(handle, part.number)):
-                        writer.write(piece)
-        self.drop_upload(path, handle)
+        total = sum(part.size for part in parts)
+        try:
+            if self._s3:
+                self._s3.finish(self._place(path), handle, parts)
+            elif self._size(path) != total:
+                self._put_together(path, handle, parts)
+        except NotFound as error:
+            # Another call may have finished it since.
+            if self._size(path) != total:
+                raise InvalidRequest(
+                    "parts of the file are gone; send it again", status=409
+                ) from error
+        if not self._s3:
+            self.drop_upload(path, handle)
         return total
 
-    def _finish_s3(self, path: str, handle: str, parts: Sequence[Part], total: int) -> int:
-        assert self._s3 is not None  # noqa: S101 - its caller has looked
-        try:
-            if parts:
-                self._s3.finish(self._place(path), handle, parts)
-                return total
-        except NotFound:
-            pass
-        # Again after an answer that got lost, or nothing has come at all.
-        size = self._size(path)
-        if size is None or (parts and size != total):
-            raise InvalidRequest("no part of the file has come", status=409)
-        return size
-
-    def _has_parts(self, handle: str) -> bool:
+    def _put_together(self, path: str, handle: str, parts: Sequence[Part]) -> None:
+        staged = [self._staged(handle, part.number, part.tag) for part in parts]
         with _explained():
-            found = obstore.list(self._store, f"staging/{handle}", chunk_size=1)
-            return next(iter(found), None) is not None
+            if len(staged) == 1:
+                obstore.rename(self._store, staged[0], self._place(path))
+                return
+            with obstore.open_writer(
+                self._store, self._place(path), buffer_size=WRITE_BYTES
+            ) as writer:
+                for each in staged:
+                    for piece in self._stream(each):
+                        writer.write(piece)
 
     def drop_upload(self, path: str, handle: str) -> None:
         """See `ObjectStore`."""
@@ -177,14 +173,19 @@ class BucketStore:
             self._s3.drop(self._place(path), handle)
             return
         with _explained():
-            for each in self._staged_parts(handle):
-                obstore.delete(self._store, each["path"])
+            for entry in self._staged_parts(handle):
+                with suppress(FileNotFoundError):
+                    obstore.delete(self._store, entry["path"])
 
-    def read(self, path: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+    def read(
+        self, path: str, start: int = 0, stop: int | None = None, *, size: int | None = None
+    ) -> Iterator[bytes]:
         """See `ObjectStore`."""
-        return self._stream(self._place(path), start, stop)
+        return self._stream(self._place(path), start, stop, size=size)
 
-    def _stream(self, place: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+    def _stream(
+        self, place: str, start: int = 0, stop: int | None = None, *, size: int | None = None
+    ) -> Iterator[bytes]:
         if stop is not None and stop <= start:
             return iter(())
         options: Any = {}
@@ -194,6 +195,8 @@ class BucketStore:
             options = {"range": {"offset": start}}
         with _explained():
             found = obstore.get(self._store, place, options=options)
+        if size is not None and found.meta["size"] != size:
+            raise NotFound("the file's content is damaged: it has another size", status=404)
         return (bytes(piece) for piece in found.stream(min_chunk_size=PIECE_BYTES))
 
     def find(self, path: str) -> ObjectInfo | None:
@@ -203,10 +206,37 @@ class BucketStore:
             return ObjectInfo(path, entry["size"], entry["last_modified"])
         return None
 
-    def list_objects(self) -> Iterator[ObjectInfo]:
+    def sizes(self, paths: Sequence[str]) -> dict[str, int]:
+        """See `ObjectStore`. Many objects of a folder are listed: a page of a list costs as a request for one."""
+        sizes: dict[str, int] = {}
+        folders: dict[str, set[str]] = {}
+        for path in paths:
+            folders.setdefault(path.rpartition("/")[0], set()).add(path)
+        left: list[str] = []
+        for folder, asked in folders.items():
+            pages = len(asked) // ASKED_PER_PAGE
+            if folder and pages:
+                sizes |= self._list_sizes(folder, asked, pages)
+            left += [path for path in asked if path not in sizes]
+        with ThreadPoolExecutor(min(ASKED_AT_ONCE, len(left)) or 1) as threads:
+            infos = threads.map(self.find, left)
+            return sizes | {info.path: info.size for info in infos if info is not None}
+
+    def _list_sizes(self, folder: str, asked: set[str], pages: int) -> dict[str, int]:
+        sizes: dict[str, int] = {}
+        with _explained():
+            listed = obstore.list(self._store, f"files/{folder}", chunk_size=LIST_PAGE)
+            for page in islice(listed, pages):
+                for entry in page:
+                    path = entry["path"].removeprefix("files/")
+                    if path in asked:
+                        sizes[path] = entry["size"]
+        return sizes
+
+    def list_objects(self, folder: str = "") -> Iterator[ObjectInfo]:
         """See `ObjectStore`."""
         with _explained():
-            for page in obstore.list(self._store, "files"):
+            for page in obstore.list(self._store, self._place(folder) if folder else "files"):
                 for entry in page:
                     path = entry["path"].removeprefix("files/")
                     yield ObjectInfo(path, entry["size"], entry["last_modified"])
@@ -229,21 +259,24 @@ class BucketStore:
         with _explained(), suppress(FileNotFoundError):
             obstore.delete(self._store, self._place(path))
 
-    def sweep(self, older_than_s: float) -> int:
-        """See `ObjectStore`. Uploads to S3 that the database does not know are left to the bucket's own rules."""
-        limit, count = datetime.now(timezone.utc) - timedelta(seconds=older_than_s), 0
-        newest: dict[str, datetime] = {}
+    def list_uploads(self) -> Iterator[UploadInfo]:
+        """See `ObjectStore`."""
+        if self._s3:
+            for key, handle, began_at in self._s3.list_uploads("files/"):
+                yield UploadInfo(key.removeprefix("files/"), handle, began_at)
+            return
+        handle, touched_at = "", datetime.now(timezone.utc)
         with _explained():
-            for some in obstore.list(self._store, "staging"):
-                for each in some:
-                    handle, came = each["path"].split("/")[1], each["last_modified"]
-                    newest[handle] = max(came, newest.get(handle, came))
-            # The first parts of a long upload are old while the last ones still come.
-            for handle in (one for one, came in newest.items() if came < limit):
-                paths = [each["path"] for each in self._staged_parts(handle)]
-                obstore.delete(self._store, paths)
-                count += len(paths)
-        return count
+            # The parts of an upload follow one another in the list.
+            for page in obstore.list(self._store, "staging"):
+                for entry in page:
+                    of, came = entry["path"].split("/")[1], entry["last_modified"]
+                    if handle and of != handle:
+                        yield UploadInfo("", handle, touched_at)
+                    touched_at = max(came, touched_at) if of == handle else came
+                    handle = of
+        if handle:
+            yield UploadInfo("", handle, touched_at)
 
     def _staged_parts(self, handle: str) -> list[Any]:
         return list(obstore.list(self._store, f"staging/{handle}").collect())
@@ -252,8 +285,8 @@ class BucketStore:
 class _PartWriter:
     """Gathers a part, and puts it at its end; see `PartWriter`."""
 
-    def __init__(self, store: Any, place: str) -> None:
-        self._store, self._place = store, place
+    def __init__(self, store: Any, place: str, tag: str = "") -> None:
+        self._store, self._place, self.tag = store, place, tag
         self._writer: Any = obstore.open_writer(store, place, buffer_size=WRITE_BYTES)
         self._is_ended = False
 
@@ -275,8 +308,12 @@ class _PartWriter:
         self._is_ended = True
 
     def close(self) -> None:
-        """See `PartWriter`. What was not ended is not visible."""
-        self._writer = io.BytesIO()
+        """See `PartWriter`. What was not ended is not visible, and is removed."""
+        if not self._is_ended:
+            self._is_ended = True
+            error = ValueError("not ended")
+            with _explained():
+                self._writer.__exit__(type(error), error, None)  # its only way to give up
 
 
 @contextmanager

@@ -20,7 +20,8 @@ class Part(Struct, frozen=True):
     Attributes:
         number: from 1.
         size: bytes.
-        tag: what the store answered when it got the part; S3 wants it back at the end.
+        tag: what the store said when it got the part, which tells it from others of the same number; the
+            store wants it back at the end.
     """
 
     number: int
@@ -42,8 +43,27 @@ class ObjectInfo(Struct, frozen=True):
     modified_at: datetime
 
 
+class UploadInfo(Struct, frozen=True):
+    """An upload in parts that has not become an object, or an object that is being written.
+
+    Attributes:
+        path, handle: for `drop_upload`.
+        touched_at: when it began or, where the store says so, when it got something last, in UTC.
+    """
+
+    path: str
+    handle: str
+    touched_at: datetime
+
+
 class PartWriter(Protocol):
-    """Takes the bytes of one part; used as a context manager, which gives up what was not ended."""
+    """Takes the bytes of one part; used as a context manager, which gives up what was not ended.
+
+    Attributes:
+        tag: for `Part`, of this attempt at the part.
+    """
+
+    tag: str
 
     def write(self, piece: bytes | memoryview) -> None:
         """Add bytes."""
@@ -57,6 +77,10 @@ class PartWriter(Protocol):
 
 class ObjectStore(Protocol):
     """Where objects are. Calls block and may come from any thread."""
+
+    @property
+    def has_direct_parts(self) -> bool:
+        """Whether clients send the parts of uploads straight to it, past the stack."""
 
     def put(self, objects: Sequence[tuple[str, bytes | memoryview]]) -> None:
         """Store small objects whole; when the call returns all are durable.
@@ -84,33 +108,51 @@ class ObjectStore(Protocol):
         """Where a client may PUT a part itself; None if parts go through the stack."""
 
     def write_part(self, handle: str, number: int, offset: int) -> PartWriter:
-        """Take a part whose bytes begin at `offset` of the object. Again replaces it."""
+        """Take a part whose bytes begin at `offset` of the object.
 
-    def list_parts(self, path: str, handle: str) -> list[Part] | None:
-        """The parts that the store has, if clients send them to it; None if the stack took them."""
-
-    def finish_upload(self, path: str, handle: str, parts: Sequence[Part]) -> int:
-        """Make an object of its parts, visible at once and durable; repeatable. Its size.
+        Attempts at the same part, even at the same time, never touch each other's bytes: which of them
+        counts is decided by the tag that `finish_upload` gets.
 
         Raises:
-            InvalidRequest: the parts do not make one object.
+            StorageFull: there is no room.
+        """
+
+    def list_parts(self, path: str, handle: str) -> list[Part] | None:
+        """The parts that the store has, if clients send them to it; None if the stack took them.
+
+        Raises:
+            NotFound: there is no such upload.
+        """
+
+    def finish_upload(self, path: str, handle: str, parts: Sequence[Part]) -> int:
+        """Make an object of its parts, visible at once and durable. Its size.
+
+        May be repeated, after a crash and at the same time, if every call for a handle names the same parts.
+
+        Raises:
+            InvalidRequest: the parts do not make one object, or are gone.
         """
 
     def drop_upload(self, path: str, handle: str) -> None:
         """Forget the parts of an upload; no error if there are none."""
 
-    def read(self, path: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+    def read(
+        self, path: str, start: int = 0, stop: int | None = None, *, size: int | None = None
+    ) -> Iterator[bytes]:
         """The bytes from `start` up to `stop`, in pieces of about a megabyte.
 
         Raises:
-            NotFound: there is no such object.
+            NotFound: there is no such object, or it does not have this `size`; raised by the call itself.
         """
 
     def find(self, path: str) -> ObjectInfo | None:
         """What the store knows about an object; None if it does not have it."""
 
-    def list_objects(self) -> Iterator[ObjectInfo]:
-        """Every object, in no particular order, without holding all of them in memory.
+    def sizes(self, paths: Sequence[str]) -> dict[str, int]:
+        """The sizes in bytes of those of some objects that there are; for many at a time."""
+
+    def list_objects(self, folder: str = "") -> Iterator[ObjectInfo]:
+        """Every object, or those below a folder, in no particular order, without holding all in memory.
 
         Objects written or deleted while this runs may be listed or not. Parts of unfinished uploads
         are not objects.
@@ -131,5 +173,5 @@ class ObjectStore(Protocol):
     def delete(self, path: str) -> None:
         """Remove an object; no error if there is none."""
 
-    def sweep(self, older_than_s: float) -> int:
-        """Remove parts of uploads that got nothing for so long and never became an object; how many."""
+    def list_uploads(self) -> Iterator[UploadInfo]:
+        """Uploads in parts that have not become objects, and writes that broke off."""

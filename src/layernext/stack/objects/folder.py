@@ -1,8 +1,12 @@
 """Objects in a local folder.
 
-Parts are written at their place in a file under ``staging``, so that a file of any size is written
-once. Whatever becomes visible was flushed to the disk before, and is renamed to its place; then the
-folder is flushed too. After a crash there are at most staged files, which `sweep` removes by age.
+The parts of an upload are in a folder of its own under ``staging``. The first attempt at a part writes to
+its range of the file ``body``, so that a file of any size is written once; a claim file makes sure that no
+other attempt ever writes to that range. Later attempts (after a broken one, or a repetition) get a file of
+their own, which is copied to the body at the end.
+
+Whatever becomes visible was flushed to the disk before, and is renamed to its place; then the
+folder is flushed too. After a crash there are at most staged files, which `list_uploads` names with their age.
 """
 
 from __future__ import annotations
@@ -11,15 +15,15 @@ import errno
 import os
 import re
 import secrets
+import shutil
 import stat
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
 from layernext.errors import InvalidRequest, NotFound, StorageFull
-from layernext.stack.objects.face import ObjectInfo, Part
+from layernext.stack.objects.face import ObjectInfo, Part, UploadInfo
 
 PIECE_BYTES = 1 << 20
 
@@ -28,6 +32,7 @@ FLUSHED_BYTES = 16 << 20
 while the next ones come and not only at the end."""
 
 MOVE_ATTEMPTS = 10
+_BODY = "body"
 _PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _HANDLE = re.compile(r"[0-9a-f]{32}")
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -37,8 +42,10 @@ class FolderStore:
     """Objects under one folder.
 
     Args:
-        root: made if it is not there.
+        root: created if missing.
     """
+
+    has_direct_parts = False
 
     def __init__(self, root: Path) -> None:
         self._files, self._staging = root / "files", root / "staging"
@@ -106,33 +113,30 @@ class FolderStore:
         """None: parts go through the stack."""
         return None
 
-    def write_part(self, handle: str, number: int, offset: int) -> _Writer:  # noqa: ARG002 - as in a bucket
+    def write_part(self, handle: str, number: int, offset: int) -> _UploadWriter:
         """See `ObjectStore`."""
-        return _Writer(self._staged(handle), offset)
+        return _UploadWriter(self._staged(handle), number, offset)
 
     def list_parts(self, path: str, handle: str) -> list[Part] | None:  # noqa: ARG002 - as in a bucket
         """None: the stack took them."""
         return None
 
     def finish_upload(self, path: str, handle: str, parts: Sequence[Part]) -> int:
-        """See `ObjectStore`. Again after a crash it finds the object at its place."""
-        staged, place = self._staged(handle), self._place(path)
+        """See `ObjectStore`."""
+        folder, place = self._staged(handle), self._place(path)
         total = sum(part.size for part in parts)
         try:
-            if not staged.exists() and place.exists() and place.stat().st_size == total:
-                return total
-            with staged.open("ab") as file:
-                if file.tell() < total:
-                    raise InvalidRequest("a part of the file is not there any more", status=409)
-                if file.tell() > total:
-                    # An earlier, longer attempt at the last part left bytes behind it.
-                    file.truncate(total)
-                    os.fsync(file.fileno())
-            folders = self._move(staged, place)
+            if not _has_size(place, total):
+                _assemble(folder, parts)
+                for changed in self._move(folder / _BODY, place):
+                    _flush_folder(changed)
+        except FileNotFoundError as error:
+            # Another call may have finished it since; then the object is at its place.
+            if not _has_size(place, total):
+                raise _parts_gone() from error
         except OSError as error:
             raise _explained(error) from error
-        for folder in folders:
-            _flush_folder(folder)
+        self.drop_upload(path, handle)
         return total
 
     def _move(self, staged: Path, place: Path) -> set[Path]:
@@ -152,14 +156,23 @@ class FolderStore:
 
     def drop_upload(self, path: str, handle: str) -> None:  # noqa: ARG002 - a bucket needs it
         """See `ObjectStore`."""
-        self._staged(handle).unlink(missing_ok=True)
+        folder = self._staged(handle)
+        if folder.is_dir():
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            folder.unlink(missing_ok=True)
 
-    def read(self, path: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+    def read(
+        self, path: str, start: int = 0, stop: int | None = None, *, size: int | None = None
+    ) -> Iterator[bytes]:
         """See `ObjectStore`."""
         try:
             file = self._place(path).open("rb", buffering=0)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             raise NotFound("the file's content is not there", status=404) from None
+        if size is not None and os.fstat(file.fileno()).st_size != size:
+            file.close()
+            raise NotFound("the file's content is damaged: it has another size", status=404)
         pieces = _pieces(file, start, stop)
         # From its first word on it closes the file, also when it is dropped before it was read.
         next(pieces, b"")
@@ -173,9 +186,14 @@ class FolderStore:
             return None
         return _info(path, status) if stat.S_ISREG(status.st_mode) else None
 
-    def list_objects(self) -> Iterator[ObjectInfo]:
+    def sizes(self, paths: Sequence[str]) -> dict[str, int]:
         """See `ObjectStore`."""
-        return _walk(self._files, "")
+        infos = (self.find(path) for path in paths)
+        return {info.path: info.size for info in infos if info is not None}
+
+    def list_objects(self, folder: str = "") -> Iterator[ObjectInfo]:
+        """See `ObjectStore`."""
+        return _walk(self._place(folder), f"{folder}/") if folder else _walk(self._files, "")
 
     def read_url(self, path: str, seconds: int, headers: Mapping[str, str]) -> str | None:  # noqa: ARG002 - as in a bucket
         """None: objects go through the stack."""
@@ -192,15 +210,17 @@ class FolderStore:
         with suppress(OSError):  # others are still in it, or it has gone already
             place.parent.rmdir()
 
-    def sweep(self, older_than_s: float) -> int:
-        """See `ObjectStore`; what counts is when a staged file was last written to."""
-        limit, count = time.time() - older_than_s, 0
-        for staged in self._staging.iterdir():
-            with suppress(FileNotFoundError):
-                if staged.stat().st_mtime < limit:
-                    staged.unlink()
-                    count += 1
-        return count
+    def list_uploads(self) -> Iterator[UploadInfo]:
+        """See `ObjectStore`; an upload was touched when any of its files was written to last."""
+        with os.scandir(self._staging) as entries:
+            for entry in entries:
+                with suppress(FileNotFoundError):
+                    times = [entry.stat().st_mtime]
+                    if entry.is_dir():
+                        times += [file.stat().st_mtime for file in os.scandir(entry.path)]
+                    yield UploadInfo(
+                        "", entry.name, datetime.fromtimestamp(max(times), timezone.utc)
+                    )
 
 
 class _Writer:
@@ -248,11 +268,120 @@ class _Writer:
         except OSError as error:
             raise _explained(error) from error
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether it can write no more."""
+        return self._file < 0
+
     def close(self) -> None:
         """See `PartWriter`."""
         if self._file >= 0:
             os.close(self._file)
             self._file = -1
+
+
+class _UploadWriter:
+    """Writes one attempt at a part of an upload; see `PartWriter`.
+
+    Attributes:
+        tag: empty if the part is in its range of the body, or else what tells its file.
+    """
+
+    def __init__(self, folder: Path, number: int, offset: int) -> None:
+        self.tag = ""
+        self._folder, self._is_ended = folder, False
+        self._claim = folder / f"{number}.claim"
+        try:
+            with suppress(FileExistsError):
+                folder.mkdir(mode=0o700)
+                _flush_folder(folder.parent)
+            try:
+                os.close(os.open(self._claim, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            except FileExistsError:
+                self.tag = secrets.token_hex(16)
+            self._path = folder / (f"{number}-{self.tag}" if self.tag else _BODY)
+            self._writer = _Writer(self._path, 0 if self.tag else offset)
+        except FileNotFoundError as error:
+            raise _parts_gone() from error
+        except OSError as error:
+            raise _explained(error) from error
+
+    def __enter__(self) -> _UploadWriter:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def write(self, piece: bytes | memoryview) -> None:
+        """See `PartWriter`."""
+        self._writer.write(piece)
+
+    def end(self) -> None:
+        """See `PartWriter`."""
+        self._writer.end()
+        try:
+            _flush_folder(self._folder)
+        except FileNotFoundError as error:
+            raise _parts_gone() from error
+        self._is_ended = True
+
+    def close(self) -> None:
+        """See `PartWriter`."""
+        if self._writer.is_closed:
+            return
+        self._writer.close()
+        if not self._is_ended:
+            # Nothing of it counts, and it writes no more: the next attempt may have its place.
+            (self._path if self.tag else self._claim).unlink(missing_ok=True)
+
+
+def _assemble(folder: Path, parts: Sequence[Part]) -> None:
+    """Make the body whole: copy those parts to it that have files of their own."""
+    total = sum(part.size for part in parts)
+    has_range = any(not part.tag for part in parts)
+    # Without a part in it, it may be missing. Otherwise it is missing if another call has moved it.
+    flags = os.O_RDWR | os.O_CLOEXEC | (0 if has_range else os.O_CREAT)
+    body = os.open(folder / _BODY, flags, 0o600)
+    try:
+        size, offset, is_changed = os.fstat(body).st_size, 0, False
+        for part in parts:
+            if part.tag:
+                _copy(folder / f"{part.number}-{part.tag}", part.size, body, offset)
+                is_changed = True
+            elif size < offset + part.size:
+                raise _parts_gone()
+            offset += part.size
+        if os.fstat(body).st_size != total:
+            # An attempt at the last part that broke off was longer.
+            os.ftruncate(body, total)
+            is_changed = True
+        if is_changed:
+            os.fsync(body)
+    finally:
+        os.close(body)
+
+
+def _copy(source: Path, size: int, target: int, offset: int) -> None:
+    with source.open("rb", buffering=0) as file:
+        if os.fstat(file.fileno()).st_size != size:
+            raise _parts_gone()
+        while piece := file.read(PIECE_BYTES):
+            left = memoryview(piece)
+            while left:
+                written = os.pwrite(target, left, offset)
+                offset += written
+                left = left[written:]
+
+
+def _has_size(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except FileNotFoundError:
+        return False
+
+
+def _parts_gone() -> InvalidRequest:
+    return InvalidRequest("parts of the file are gone; send it again", status=409)
 
 
 def _explained(error: OSError) -> Exception:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -45,7 +46,7 @@ class S3Multipart:
             import botocore.exceptions  # noqa: PLC0415
         except ImportError as error:
             raise ConfigurationError(
-                "objects in S3 need boto3", hint="pip install 'layernext-sdk[stack]'"
+                "objects in S3 need boto3", hint="pip install '.[stack]' in the source folder"
             ) from error
         parts = urlsplit(url)
         self._bucket, prefix = parts.netloc, parts.path.strip("/")
@@ -125,6 +126,15 @@ class S3Multipart:
             self._client.complete_multipart_upload(
                 **self._key(path), UploadId=handle, MultipartUpload={"Parts": named}
             )
+
+    def list_uploads(self, prefix: str) -> Iterator[tuple[str, str, datetime]]:
+        """Path, handle and begin of every unfinished upload whose path begins so."""
+        with self._explained():
+            pages = self._client.get_paginator("list_multipart_uploads")
+            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix):
+                for upload in page.get("Uploads", ()):
+                    path = str(upload["Key"]).removeprefix(self._prefix)
+                    yield path, str(upload["UploadId"]), upload["Initiated"]
 
     def drop(self, path: str, handle: str) -> None:
         """Forget an upload; no error if there is none."""

@@ -1,6 +1,7 @@
 """The database: its tables, and every statement that the stack makes to it."""
 
 from layernext.stack.store.announced import Announced
+from layernext.stack.store.answers import CallId, RecordedAnswer, RecordedAnswers
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.collections import CONTENT_TYPES
 from layernext.stack.store.database import Database
@@ -13,6 +14,17 @@ from layernext.stack.store.datasets import (
 )
 from layernext.stack.store.declared import NameKind
 from layernext.stack.store.dropped import DroppedObjects
+from layernext.stack.store.dump import (
+    Loader,
+    NamedObject,
+    Snapshot,
+    check_revision,
+    find_stack,
+    is_empty,
+    loading,
+    open_snapshot,
+    still_named,
+)
 from layernext.stack.store.embeddings import Similar
 from layernext.stack.store.evaluation_data import Changed, EvaluationData
 from layernext.stack.store.evaluation_rows import (
@@ -43,6 +55,7 @@ from layernext.stack.store.files import (
     object_path,
     unique_name,
 )
+from layernext.stack.store.holds import hold_objects
 from layernext.stack.store.items import ItemFilter, ItemRow, SortField
 from layernext.stack.store.jobs import COMPARISON_JOB, Jobs
 from layernext.stack.store.outages import DatabaseUnavailable
@@ -77,6 +90,14 @@ from layernext.stack.store.records import (
     StoredSet,
     ValueRef,
 )
+from layernext.stack.store.references import ORPHAN_HOURS
+from layernext.stack.store.repair import (
+    find_broken_references,
+    find_damage,
+    known_lost,
+    mark_lost,
+    other_named,
+)
 from layernext.stack.store.run_statistics import STATISTICS_JOB, CountedRun, Statistics
 from layernext.stack.store.selections import Selections
 from layernext.stack.store.sessions import LINK_SECONDS, SESSION_SECONDS
@@ -93,6 +114,7 @@ __all__ = [
     "EVALUATION_JOB",
     "EXPORT_JOB",
     "LINK_SECONDS",
+    "ORPHAN_HOURS",
     "QUERY_FIELDS",
     "SESSION_SECONDS",
     "SPLITS",
@@ -101,6 +123,7 @@ __all__ = [
     "Announced",
     "BatchPreparation",
     "Began",
+    "CallId",
     "Changed",
     "CollectionRow",
     "CountedRun",
@@ -133,8 +156,10 @@ __all__ = [
     "Key",
     "LabelGroup",
     "LabelRef",
+    "Loader",
     "LookResult",
     "NameKind",
+    "NamedObject",
     "NewFile",
     "NewKey",
     "NewPicture",
@@ -145,12 +170,15 @@ __all__ = [
     "Purge",
     "Purged",
     "QueryField",
+    "RecordedAnswer",
+    "RecordedAnswers",
     "Role",
     "Selection",
     "Selections",
     "SetKeyKind",
     "SideSet",
     "Similar",
+    "Snapshot",
     "SortField",
     "Span",
     "Statistics",
@@ -168,10 +196,22 @@ __all__ = [
     "VersionSettings",
     "before_days",
     "check_fields",
+    "check_revision",
+    "find_broken_references",
+    "find_damage",
+    "find_stack",
+    "hold_objects",
+    "is_empty",
+    "known_lost",
+    "loading",
+    "mark_lost",
     "not_computed",
     "now_text",
     "object_path",
+    "open_snapshot",
+    "other_named",
     "restrict",
+    "still_named",
     "unique_name",
     "value_text",
 ]

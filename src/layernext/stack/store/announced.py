@@ -34,7 +34,13 @@ def keep(
     """Keep these parts of a file, and only these, until it is looked into."""
     connection.execute(sa.delete(file_part).where(file_part.c.item_id == item_id))
     rows = [
-        {"item_id": item_id, "number": part.number, "size": part.size, "checksum": part.checksum}
+        {
+            "item_id": item_id,
+            "number": part.number,
+            "size": part.size,
+            "checksum": part.checksum,
+            "tag": part.tag,
+        }
         for part in parts
     ]
     if rows:

@@ -325,9 +325,13 @@ def _move(connection: sa.Connection, names: Mapping[int, str], collection_id: in
 def _join(connection: sa.Connection, image_id: int, other_id: int, collection_id: int) -> None:
     """Let one image become another that is in the collection already.
 
-    Where both have a set of one operation, the newer one stays.
+    Where both have a set of one operation, that of the upload opened last stays.
     """
-    age = (annotation_set.c.updated_at, annotation_set.c.position)
+    age = (
+        annotation_set.c.upload_id,
+        annotation_set.c.updated_at,
+        annotation_set.c.position,
+    )
     columns = (annotation_set.c.id, annotation_set.c.operation_id, *age)
     query = sa.select(*columns)
     rivals = {
@@ -340,7 +344,7 @@ def _join(connection: sa.Connection, image_id: int, other_id: int, collection_id
         rival = rivals.get(row.operation_id)
         loser = None
         if rival is not None:
-            is_older = (row.updated_at, row.position) < (rival.updated_at, rival.position)
+            is_older = row[-len(age) :] < rival[-len(age) :]
             loser = row.id if is_older else rival.id
             connection.execute(sa.delete(annotation_set).where(annotation_set.c.id == loser))
         if loser != row.id:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -59,6 +60,7 @@ _CONNECT_ARGUMENTS: dict[str, Any] = {
 # Advisory locks: numbers that all replicas share.
 _MIGRATION_LOCK = 0x6C6E
 _CLAIM_LOCK = 0x6C6F
+_BYTES_LOCK = 0x6C70
 
 
 class Database:
@@ -67,16 +69,18 @@ class Database:
     Args:
         url: ``sqlite:///<path>`` or ``postgresql://…``.
         reads_only: nothing can be written, and the tables are as somebody else has made them.
+        migrates: bring the tables to this version's; False leaves them as they are.
 
     Raises:
         ConfigurationError: another kind of URL, or the database cannot be opened.
     """
 
-    def __init__(self, url: str, *, reads_only: bool = False) -> None:
+    def __init__(self, url: str, *, reads_only: bool = False, migrates: bool = True) -> None:
         self.url = url
         self._reads_only = reads_only
         self._turn = sqlite.WriteTurn()
         self._outages = Outages()
+        self._joined = threading.local()
         self._engines: list[sa.Engine] = []
         self._is_closed = False
         self.is_sqlite = url.startswith("sqlite:")
@@ -93,8 +97,12 @@ class Database:
                 for engine in self._engines:
                     sa.event.listen(engine, "before_cursor_execute", refuse_unstorable)
                     sa.event.listen(engine, "checkin", self._end_if_closed)
-                if not reads_only:
-                    self._migrate()
+                if migrates and not reads_only:
+                    with self._changing_tables() as connection:
+                        self.migrate(connection, "head")
+                elif not migrates:
+                    with self.reader.connect():
+                        pass  # it answers
                 self._turn.lock_seconds = sqlite.LOCK_SECONDS
         except alembic.util.CommandError as error:
             raise ConfigurationError(
@@ -177,10 +185,18 @@ class Database:
         )
         self._engines += [self.writer, self._streamer]
 
-    def _migrate(self) -> None:
-        config = alembic.config.Config()
-        folder = str(Path(__file__).parent / "migrations")
-        config.set_main_option("script_location", folder.replace("%", "%%"))
+    @contextmanager
+    def change_tables(self) -> Iterator[sa.Connection]:
+        """A transaction in which tables may be made and changed; foreign keys do not hold in it on SQLite.
+
+        Raises:
+            DatabaseUnavailable, StorageFull: as `write` does.
+        """
+        with self._outages.explaining(), self._changing_tables() as connection:
+            yield connection
+
+    @contextmanager
+    def _changing_tables(self) -> Iterator[sa.Connection]:
         with self._turn.hold(), self.writer.connect() as connection:
             if self.is_sqlite:
                 # It changes a table's constraints by making it anew, under the rows that refer to it.
@@ -188,14 +204,22 @@ class Database:
             with connection.begin():
                 # Replicas that start together: one migrates, the others find it done.
                 self._lock(connection, "pg_advisory_xact_lock", _MIGRATION_LOCK)
-                config.attributes["connection"] = connection
-                alembic.command.upgrade(config, "head")
+                yield connection
             if self.is_sqlite:
                 sqlite.set_foreign_keys(connection, "ON")
+
+    @staticmethod
+    def migrate(connection: sa.Connection, revision: str) -> None:
+        """Bring the tables to a revision of the schema, within `change_tables`."""
+        config = migration_config()
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, revision)
 
     @contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """A transaction that writes; committed, durably, when the block ends well.
+
+        Within `write_joined` it is a part of that transaction, undone alone if the block raises.
 
         Raises:
             DatabaseUnavailable: the database cannot be written at the moment.
@@ -207,6 +231,11 @@ class Database:
 
     @contextmanager
     def _transaction(self) -> Iterator[sa.Connection]:
+        joined = self._joined_connection()
+        if joined is not None:
+            with joined.begin_nested():
+                yield joined
+            return
         turn = self._turn.hold() if self.is_sqlite else nullcontext()
         with turn, self.writer.begin() as connection:
             yield connection
@@ -233,6 +262,24 @@ class Database:
                 time.sleep(random.uniform(0.01, 0.05) * 2**attempt)  # noqa: S311 - no secret
         raise AssertionError  # the loop returns or raises
 
+    def write_joined(self, work: Callable[[sa.Connection], Answer]) -> Answer:
+        """As `write_again`; what this thread reads and writes meanwhile is in the same transaction.
+
+        Streams are not: they see what was committed before.
+        """
+
+        def joined(connection: sa.Connection) -> Answer:
+            self._joined.connection = connection
+            try:
+                return work(connection)
+            finally:
+                self._joined.connection = None
+
+        return self.write_again(joined)
+
+    def _joined_connection(self) -> sa.Connection | None:
+        return getattr(self._joined, "connection", None)
+
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """A transaction that only reads, on one consistent state of the data.
@@ -240,6 +287,10 @@ class Database:
         Raises:
             DatabaseUnavailable: the database does not answer.
         """
+        joined = self._joined_connection()
+        if joined is not None:
+            yield joined
+            return
         with self._outages.explaining():
             with self.reader.connect() as connection, connection.begin():
                 yield connection
@@ -299,6 +350,14 @@ class Database:
         """Wait until nobody holds places, and let nobody, until the transaction ends."""
         self._lock(connection, "pg_advisory_xact_lock", _CLAIM_LOCK)
 
+    def hold_bytes(self, connection: sa.Connection) -> None:
+        """Until the transaction ends no object is taken for one that nothing refers to."""
+        self._lock(connection, "pg_advisory_xact_lock_shared", _BYTES_LOCK)
+
+    def change_bytes(self, connection: sa.Connection) -> None:
+        """Wait until nobody holds bytes, and let nobody, until the transaction ends."""
+        self._lock(connection, "pg_advisory_xact_lock", _BYTES_LOCK)
+
     def _lock(self, connection: sa.Connection, function: str, number: int) -> None:
         if not self.is_sqlite:
             connection.execute(sa.select(getattr(sa.func, function)(number)))
@@ -339,6 +398,14 @@ class Database:
         # A stream that ends after its store would leave its connection to the garbage collector.
         if self._is_closed:
             record.invalidate()
+
+
+def migration_config() -> alembic.config.Config:
+    """What Alembic needs to know of the migrations."""
+    config = alembic.config.Config()
+    folder = str(Path(__file__).parent / "migrations")
+    config.set_main_option("script_location", folder.replace("%", "%%"))
+    return config
 
 
 class Deadline:

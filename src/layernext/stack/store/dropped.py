@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import sqlalchemy as sa
 
 from layernext.stack.store.database import Database
+from layernext.stack.store.holds import is_held
 from layernext.stack.store.schema_files import dropped_object
 
 PATHS_AT_ONCE = 500
@@ -23,8 +24,10 @@ class DroppedObjects:
         self._database = database
 
     def list_some(self) -> list[str]:
-        """Paths of objects to be deleted, some hundreds."""
-        chosen = sa.select(dropped_object.c.path).order_by(dropped_object.c.path)
+        """Paths of objects to be deleted, some hundreds; none while a backup holds them."""
+        # One statement: what it sees was dropped before any hold that it does not see.
+        chosen = sa.select(dropped_object.c.path).where(~is_held())
+        chosen = chosen.order_by(dropped_object.c.path)
         with self._database.read() as connection:
             return list(connection.execute(chosen.limit(PATHS_AT_ONCE)).scalars())
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -24,11 +25,13 @@ from layernext.stack.store.database import Database
 from layernext.stack.store.dropped import drop
 from layernext.stack.store.prepared import ImageKey
 from layernext.stack.store.records import FileItem, FileRow, ItemPart, LookResult, NewFile
+from layernext.stack.store.references import hold_bytes
 from layernext.stack.store.schema import collection, image
 from layernext.stack.store.schema_datasets import version_item
 from layernext.stack.store.schema_files import file_item, file_part, file_upload
 from layernext.stack.store.storable import is_storable
-from layernext.wire.files import KnownFile
+
+CONTENT_IS_MISSING = "its content is missing; upload the file again"
 
 QUIET_SECONDS = 24 * 3600
 """An unfinished upload that got nothing for this long counts as a failed job."""
@@ -147,6 +150,7 @@ class Files:
                     image.c.name == name,
                     image.c.bucket == "",
                     image.c.has_file,
+                    image.c.state != "missing",
                     image.c.trashed_at.is_(None),
                 )
             ).one_or_none()
@@ -221,34 +225,63 @@ class Files:
         with self._database.read() as connection:
             return connection.execute(chosen).scalar_one_or_none()
 
-    def known(self, upload_id: str, names: Sequence[str]) -> list[KnownFile]:
-        """Which of some names the collection of an upload has a file of.
-
-        Those belong to the upload from then on, as after E13.
+    def find_known(self, upload_id: str, names: Sequence[str]) -> list[FileRow]:
+        """The files of these names that the collection of an upload has, missing ones too.
 
         Raises:
             NotFound: there is no such upload.
         """
         usable = [name for name in names if is_storable(name)]
         chosen = (
-            sa.select(image.c.id, image.c.name, image.c.size, image.c.checksum)
-            .where(image.c.name.in_(usable), image.c.bucket == "", image.c.has_file)
+            files_query()
+            .where(image.c.name.in_(usable), image.c.bucket == "")
             .where(image.c.trashed_at.is_(None))
             .order_by(image.c.id)
         )
         with self._database.read() as connection:
             upload = _upload(connection, upload_id)
-            mine = chosen.where(image.c.collection_id == upload.collection_id)
-            rows = connection.execute(mine).all()
-        if rows:
-            there = {row.name: row.id for row in rows}
+            its = chosen.where(image.c.collection_id == upload.collection_id)
+            return [file_row(row) for row in connection.execute(its)]
+
+    def note_known(self, upload_id: str, files: Sequence[FileRow]) -> None:
+        """Note that files of a collection belong to an upload, too, as after E13."""
+        if files:
+            image_ids = {file.name: file.image_id for file in files}
             self._database.write_again(
-                lambda connection: self._note_items(connection, upload.id, there)
+                lambda connection: self._note_items(
+                    connection, _upload(connection, upload_id).id, image_ids
+                )
             )
-        return [KnownFile(row.name, row.size, row.checksum) for row in rows]
+
+    def set_missing(self, files: Sequence[FileRow], *, is_missing: bool) -> None:
+        """Note that the objects of files are missing, or there again; then the stack looks into them again.
+
+        Not for files that were replaced or removed meanwhile.
+        """
+        if not files:
+            return
+        state: Any = {"state": "pending", "failure": None}
+        if is_missing:
+            state = {"state": "missing", "failure": CONTENT_IS_MISSING}
+        mine = (image.c.id == sa.bindparam("lost")) & (
+            image.c.object_path == sa.bindparam("lost_path")
+        )
+        values = [
+            {"lost": file.image_id, "lost_path": file.object_path}
+            for file in sorted(files, key=lambda file: file.image_id)
+        ]
+        self._database.write_again(
+            lambda connection: connection.execute(
+                sa.update(image).where(mine).values(state), values
+            )
+        )
 
     def store_bundle(
-        self, upload_id: str, names: Sequence[str], new: Mapping[str, NewFile]
+        self,
+        upload_id: str,
+        names: Sequence[str],
+        new: Mapping[str, NewFile],
+        written_at: datetime | None = None,
     ) -> dict[str, StoredFile]:
         """Make files visible whose bytes are durable, in one transaction; by name.
 
@@ -256,12 +289,16 @@ class Files:
             upload_id: whose files they are.
             names: all files of the bundle.
             new: those that were not there when it was looked for.
+            written_at: when the first of their bytes were written, in UTC; by default just now.
 
         Raises:
             NotFound: there is no such upload.
+            StackUnavailable: that was so long ago that the bytes may be gone.
         """
 
         def work(connection: sa.Connection) -> dict[str, StoredFile]:
+            if written_at is not None:
+                hold_bytes(self._database, connection, written_at)
             upload = _upload(connection, upload_id)
             fresh = list(new.values())
             stored = self._store(connection, upload.collection_id, fresh, conflicts=False)
@@ -326,25 +363,89 @@ class Files:
         with self._database.write() as connection:
             connection.execute(_touched(item))
 
-    def add_part(self, item: FileItem, number: int, size: int, checksum: str) -> None:
-        """Note that a part is durable; one that came before is replaced."""
+    def add_part(self, item: FileItem, part: ItemPart) -> None:
+        """Note that a part is durable; one that came before is replaced.
+
+        Raises:
+            Conflict: the file is being finished, or has begun again somewhere else.
+        """
+        values = {"size": part.size, "checksum": part.checksum, "tag": part.tag}
         insert = self._database.upsert(file_part).values(
-            item_id=item.row_id, number=number, size=size, checksum=checksum
+            item_id=item.row_id, number=part.number, **values
         )
-        replaced = {"size": insert.excluded.size, "checksum": insert.excluded.checksum}
-        statement = insert.on_conflict_do_update(
-            index_elements=["item_id", "number"], set_=replaced
+        statement = insert.on_conflict_do_update(index_elements=["item_id", "number"], set_=values)
+        takes_parts = (
+            sa.select(file_item.c.id)
+            .where(file_item.c.id == item.row_id, file_item.c.handle == item.handle)
+            .where(~file_item.c.is_sealed, ~file_item.c.is_stored)
+            .with_for_update()
         )
-        with self._database.write() as connection:
+
+        def work(connection: sa.Connection) -> None:
+            if connection.execute(takes_parts).first() is None:
+                raise Conflict("the file takes no more parts: it is being finished", status=409)
             connection.execute(statement)
             connection.execute(_touched(item))
 
+        self._database.write_again(work)
+
     def list_parts(self, item: FileItem) -> list[ItemPart]:
         """The parts that are durable, by number."""
-        chosen = sa.select(file_part).where(file_part.c.item_id == item.row_id)
         with self._database.read() as connection:
-            rows = connection.execute(chosen.order_by(file_part.c.number)).all()
-        return [ItemPart(row.number, row.size, row.checksum) for row in rows]
+            return _parts(connection, item.row_id)
+
+    def seal(
+        self,
+        item: FileItem,
+        from_bucket: Sequence[ItemPart] | None,
+        check: Callable[[FileItem, list[ItemPart]], None],
+    ) -> tuple[FileItem, list[ItemPart]]:
+        """Fix the parts of a file, before an object is made of them; repeatable.
+
+        Whoever finishes the file then, even after a crash or at the same time, works on the same parts. A
+        file that is stored already has none.
+
+        Args:
+            item: from `find_item`.
+            from_bucket: its parts, if clients sent them straight to a bucket.
+            check: raises if these parts do not make the file; then nothing is changed.
+
+        Raises:
+            Conflict: no part has come.
+            NotFound: it was forgotten meanwhile.
+        """
+        mine = file_item.c.id == item.row_id
+
+        def work(connection: sa.Connection) -> tuple[FileItem, list[ItemPart]]:
+            connection.execute(sa.select(file_item.c.id).where(mine).with_for_update())
+            current = _item(connection, mine)
+            if current is None:
+                raise _not_on_its_way(item.id)
+            if current.is_stored:
+                return current, []
+            if current.handle is None or current.handle != item.handle:
+                raise Conflict("no part of the file has come", status=409)
+            if from_bucket is not None and not current.is_sealed:
+                announced.keep(self._database, connection, item.row_id, from_bucket)
+            parts = _parts(connection, item.row_id)
+            check(current, parts)
+            connection.execute(sa.update(file_item).where(mine).values(is_sealed=True))
+            return current, parts
+
+        return self._database.write_again(work)
+
+    def start_over(self, item: FileItem) -> None:
+        """Forget the parts of a file that cannot become an object: it begins again, somewhere else."""
+        mine = (file_item.c.id == item.row_id) & (file_item.c.handle == item.handle)
+
+        def work(connection: sa.Connection) -> None:
+            fresh = {"is_sealed": False, "handle": None, "object_path": None}
+            reset = sa.update(file_item).where(mine, ~file_item.c.is_stored).values(fresh)
+            if connection.execute(reset).rowcount:
+                announced.keep(self._database, connection, item.row_id, ())
+                drop(self._database, connection, [str(item.object_path)])
+
+        self._database.write_again(work)
 
     def finish_file(
         self, item: FileItem, size: int, checksum: str | None, parts: Sequence[ItemPart] = ()
@@ -352,13 +453,14 @@ class Files:
         """Make a file visible whose bytes are durable; repeatable.
 
         Args:
-            item: from `find_item`.
+            item: from `seal`.
             size: bytes.
             checksum: SHA-256 in hexadecimal; None if only the look into the file will tell.
             parts: those that the look compares with what the client says of them.
 
         Returns:
-            False if somebody else's file of the same name and content was there first.
+            False if somebody else's file of the same name and content was there first; then the
+            object is noted for deletion.
 
         Raises:
             Conflict: another file of the same name was there first.
@@ -377,19 +479,34 @@ class Files:
             mine = file_item.c.id == item.row_id
             # Before all else: of several that finish or forget the same file at a time one does it, and
             # the others wait here and see what came of it.
-            claim = sa.update(file_item).where(mine, ~file_item.c.is_stored)
+            claim = sa.update(file_item).where(
+                mine, ~file_item.c.is_stored, file_item.c.handle == item.handle
+            )
             if connection.execute(claim.values(is_stored=True)).rowcount == 0:
-                if _item(connection, mine) is None:
+                current = _item(connection, mine)
+                if current is None:
                     raise _not_on_its_way(item.id)
-                return True
+                if not current.is_stored:
+                    raise Conflict("the file has begun again; send its parts", status=409)
+                return _has_object(connection, current)
             (stored,) = self._store(connection, item.collection_id, [new])
             done = sa.update(file_item).where(mine)
             connection.execute(done.values(image_id=stored.image_id))
+            if stored.expected is not None:
+                claim = sa.update(file_item).where(mine, file_item.c.checksum.is_(None))
+                connection.execute(claim.values(checksum=stored.expected))
             kept = parts if stored.is_new else ()
             announced.keep(self._database, connection, item.row_id, kept)
+            if not stored.is_new:
+                drop(self._database, connection, [new.object_path])
             return stored.is_new
 
         return self._database.write_again(work)
+
+    def is_own(self, item: FileItem) -> bool:
+        """Whether a stored file is in the collection with the bytes of this upload."""
+        with self._database.read() as connection:
+            return _has_object(connection, item)
 
     def finish_upload(self, upload_id: str) -> list[str]:
         """End an upload; the unique names of its files; repeatable (E17).
@@ -484,7 +601,12 @@ class Files:
             old = there[row.id]
             is_same = (old.checksum, old.size) == (file.checksum, file.size)
             is_frozen = row.id in frozen and not is_same
-            if row.id in taken or (old.has_file and old.trashed_at is None) or is_frozen:
+            is_lost = old.has_file and old.trashed_at is None and old.state == "missing"
+            # If one of the checksums is not known yet, the look into the file compares.
+            is_lost &= old.size == file.size
+            is_lost &= is_same or old.checksum is None or file.checksum is None
+            is_stored = old.has_file and old.trashed_at is None and not is_lost
+            if row.id in taken or is_stored or is_frozen:
                 if conflicts and not is_same:
                     where = "the trash, and in a dataset version" if is_frozen else "the collection"
                     raise Conflict(
@@ -493,10 +615,14 @@ class Files:
                 stored.append(StoredFile(row.id, is_new=False, checksum=old.checksum))
                 continue
             taken.add(row.id)
-            # Of a file that was in the trash.
+            # Of a file that was in the trash, or lost.
             replaced += [path for path in (old.object_path, old.thumbnail_path) if path]
-            stored.append(StoredFile(row.id, is_new=True, checksum=file.checksum))
-            wanted[row.id] = file.fields
+            expected = old.checksum if is_lost and file.checksum is None else None
+            stored.append(
+                StoredFile(row.id, is_new=True, checksum=file.checksum, expected=expected)
+            )
+            if not is_lost:
+                wanted[row.id] = file.fields
             path = old.storage_path or f"{folder}/{file.name}"
             owners[path] = (row.id, collection_id)
             values.append(
@@ -648,11 +774,13 @@ class StoredFile(Struct, frozen=True):
         image_id: its image.
         is_new: False if a file of this name was there.
         checksum: of the file that is there now.
+        expected: what the look has to find, of a file that takes the place of a lost one.
     """
 
     image_id: int
     is_new: bool
     checksum: str | None
+    expected: str | None = None
 
 
 def object_path(place_id: str, token: str, name: str) -> str:
@@ -729,10 +857,23 @@ def _item(connection: sa.Connection, where: sa.ColumnElement[bool]) -> FileItem 
         is_stored=bool(row.is_stored),
         object_path=row.object_path,
         handle=row.handle,
+        is_sealed=bool(row.is_sealed),
+        image_id=row.image_id,
         size=row.size,
         checksum=row.checksum,
         fields=msgspec.json.decode(row.fields),
     )
+
+
+def _parts(connection: sa.Connection, item_id: int) -> list[ItemPart]:
+    chosen = sa.select(file_part).where(file_part.c.item_id == item_id)
+    rows = connection.execute(chosen.order_by(file_part.c.number))
+    return [ItemPart(row.number, row.size, row.checksum, row.tag) for row in rows]
+
+
+def _has_object(connection: sa.Connection, item: FileItem) -> bool:
+    path = sa.select(image.c.object_path).where(image.c.id == item.image_id)
+    return connection.execute(path).scalar_one_or_none() == item.object_path
 
 
 def _drop_item(connection: sa.Connection, row_id: int) -> None:

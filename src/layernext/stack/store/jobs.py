@@ -58,6 +58,23 @@ class Jobs:
         )
 
     @staticmethod
+    def add_counts_in(connection: sa.Connection, public_id: str, counts: Mapping[str, int]) -> None:
+        """Add to what a job has counted, in the transaction of the step that did it.
+
+        So a job that is done again after a crash knows what it did before.
+        """
+        mine = job.c.public_id == public_id
+        text = connection.execute(
+            sa.select(job.c.result).where(mine).with_for_update()
+        ).scalar_one_or_none()
+        if text is None:
+            return
+        so_far = msgspec.json.decode(text)
+        total = {name: so_far.get(name, 0) + count for name, count in counts.items()}
+        result = msgspec.json.encode(so_far | total).decode()
+        connection.execute(sa.update(job).where(mine).values(result=result))
+
+    @staticmethod
     def create_in(
         connection: sa.Connection,
         kind: str,

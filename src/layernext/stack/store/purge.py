@@ -21,6 +21,7 @@ from layernext.stack.store.clock import text_of
 from layernext.stack.store.database import Database
 from layernext.stack.store.dropped import drop
 from layernext.stack.store.items import ItemFilter, Items
+from layernext.stack.store.jobs import Jobs
 from layernext.stack.store.schema import (
     annotation_set,
     collection,
@@ -68,13 +69,16 @@ class Purge:
 
     # -- the trash --------------------------------------------------------------------------
 
-    def purge_some(self, wanted: ItemFilter, trashed_before: str, after: int) -> Purged | None:
+    def purge_some(
+        self, wanted: ItemFilter, trashed_before: str, after: int, job_id: str | None = None
+    ) -> Purged | None:
         """Remove some images that went to the trash before a time; None if there are no more.
 
         Args:
             wanted: which of them.
             trashed_before: UTC, as the database has it.
             after: row id that the step before ended with.
+            job_id: the job that counts what is gone.
 
         Raises:
             DataError: the query is wrong.
@@ -103,7 +107,11 @@ class Purge:
             paths = [path for row in rows for path in (row.object_path, row.thumbnail_path) if path]
             drop(self._database, connection, paths)
             self._remove(connection, ids)
-            return Purged(len(ids), sum(row.size or 0 for row in rows), last)
+            purged = Purged(len(ids), sum(row.size or 0 for row in rows), last)
+            if job_id is not None:
+                counts = {"files": purged.images, "size_bytes": purged.size_bytes}
+                Jobs.add_counts_in(connection, job_id, counts)
+            return purged
 
         return self._database.write_again(work)
 
@@ -140,7 +148,9 @@ class Purge:
         with self._database.read() as connection:
             return any(connection.execute(each.limit(1)).first() for each in (images, places))
 
-    def purge_collections(self, trashed_before: str, only: int | None = None) -> int:
+    def purge_collections(
+        self, trashed_before: str, only: int | None = None, job_id: str | None = None
+    ) -> int:
         """Remove collections that went to the trash before a time and have no image left; how many."""
 
         def work(connection: sa.Connection) -> int:
@@ -161,6 +171,8 @@ class Purge:
                 counted = table.c.collection_id.in_(ids)
                 connection.execute(sa.delete(table).where(counted))
             connection.execute(sa.delete(collection).where(collection.c.id.in_(ids)))
+            if job_id is not None:
+                Jobs.add_counts_in(connection, job_id, {"collections": len(ids)})
             return len(ids)
 
         return self._database.write_again(work)

@@ -123,6 +123,8 @@ class FileItem(Struct, frozen=True, kw_only=True):
         collection_id, place_id: row id and public id of that.
         is_stored: whether it has become visible.
         object_path, handle: where its bytes go; None until that is decided.
+        is_sealed: whether its parts are fixed.
+        image_id: of its image, once it is stored.
         size, checksum: what the client says of it, or None.
         fields: metadata that it gets.
     """
@@ -135,6 +137,8 @@ class FileItem(Struct, frozen=True, kw_only=True):
     is_stored: bool
     object_path: str | None
     handle: str | None
+    is_sealed: bool
+    image_id: int | None
     size: int | None
     checksum: str | None
     fields: dict[str, Any]
@@ -149,18 +153,21 @@ class ImageSets(Struct, frozen=True):
     sets: list[StoredSet]
 
 
-class ItemPart(Struct, frozen=True):
+class ItemPart(Struct, frozen=True, omit_defaults=True):
     """A part of a file that is durable.
 
     Attributes:
         number: from 1.
         size: bytes.
-        checksum: SHA-256 in hexadecimal, or the ETag of a part that only a bucket has seen.
+        checksum: SHA-256 in hexadecimal. To clients also the ETag of a part that only a bucket has seen; in the
+            database that is the tag.
+        tag: what the store of objects said of it.
     """
 
     number: int
     size: int
     checksum: str
+    tag: str = ""
 
 
 class NewFile(Struct, frozen=True, kw_only=True):
@@ -185,7 +192,7 @@ class FileRow(Struct, frozen=True, kw_only=True):
         size, checksum: bytes, SHA-256 in hexadecimal (None until it is looked into).
         content_type, width, height: found by looking into it, else None.
         created_at: when the stack first heard of the image.
-        state: ``pending``, ``ready`` or ``failed``.
+        state: ``pending``, ``ready``, ``failed``, or ``missing`` if its object was lost.
         thumbnail_path: where its small picture is, or None.
     """
 

@@ -112,7 +112,8 @@ image = Table(
     Column("size", BigInteger),
     Column("checksum", Text),
     Column("content_type", Text),
-    # `pending`, `ready` or `failed`: whether the file has been looked into, and why that failed.
+    # `pending`, `ready` or `failed`: whether the file has been looked into, and why that failed; `missing`: its
+    # object was lost.
     Column("state", Text),
     Column("failure", Text),
     Column("thumbnail_path", Text),
@@ -127,6 +128,13 @@ image = Table(
     Column("updated_at", Text),
     Column("trashed_at", Text),
     UniqueConstraint("collection_id", "name", "bucket"),
+    # By it objects are told from those that nothing refers to; most images of many stacks have no file.
+    Index(
+        "ix_image_object_path",
+        "object_path",
+        sqlite_where=text("object_path IS NOT NULL"),
+        postgresql_where=text("object_path IS NOT NULL"),
+    ),
     # Pages in the order of the upload, of one collection.
     Index(None, "collection_id", "id"),
     # Only the trash: SQLite would look up everything else in it, too, whatever collection it is in.

@@ -72,7 +72,7 @@ version_picture = Table(
     Column("file_name", Text, nullable=False),
     # What was done, such as `FLIP_IMAGE.FLIP_HORIZONTAL`.
     Column("made_by", Text, nullable=False),
-    Column("object_path", Text, nullable=False),
+    Column("object_path", Text, nullable=False, index=True),
     Column("size", BigInteger, nullable=False),
     Column("checksum", Text, nullable=False),
     Column("content_type", Text, nullable=False),

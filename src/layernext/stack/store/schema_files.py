@@ -7,10 +7,13 @@ from sqlalchemy import (
     Boolean,
     Column,
     ForeignKey,
+    Index,
     Integer,
     Table,
     Text,
     UniqueConstraint,
+    false,
+    text,
 )
 
 from layernext.stack.store.schema import RowId, metadata
@@ -43,11 +46,20 @@ file_item = Table(
     Column("is_stored", Boolean, nullable=False),
     Column("object_path", Text),
     Column("handle", Text),
+    # Its parts are fixed, and are being made into an object.
+    Column("is_sealed", Boolean, nullable=False, server_default=false()),
     # What the client says the file is; checked at the end.
     Column("size", BigInteger),
     Column("checksum", Text),
     Column("created_at", Text, nullable=False),
     UniqueConstraint("upload_id", "name"),
+    # Rows of files that are on their way, or went past the stack.
+    Index(
+        "ix_file_item_object_path",
+        "object_path",
+        sqlite_where=text("object_path IS NOT NULL"),
+        postgresql_where=text("object_path IS NOT NULL"),
+    ),
 )
 
 dropped_object = Table(
@@ -63,5 +75,8 @@ file_part = Table(
     Column("item_id", ForeignKey("file_item.id"), primary_key=True),
     Column("number", Integer, primary_key=True),
     Column("size", BigInteger, nullable=False),
+    # SHA-256; empty if neither the stack nor the client has computed it.
     Column("checksum", Text, nullable=False),
+    # What the store of objects needs to find these bytes and no others.
+    Column("tag", Text, nullable=False, server_default=""),
 )

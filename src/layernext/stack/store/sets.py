@@ -102,6 +102,10 @@ def _write_sets(
         by_image.setdefault(one.id, []).append((first | place, prepared))
     places = {one.id: one for one in found}
     old = _existing(connection, row.operation_id, by_image)
+    # Per image the upload that was opened last wins, however batches of two of them interleave: a
+    # set it has written is complete, and what the earlier one still sends would have been replaced.
+    for image_id in [image_id for image_id, known in old.items() if known.upload_id > row.id]:
+        del by_image[image_id]
     started = _rows(connection, [o.id for o in old.values() if o.upload_id == row.id])
     common = {"operation_id": row.operation_id, "upload_id": row.id, "updated_at": now_text()}
     rows = []

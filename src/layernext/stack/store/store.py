@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from layernext.errors import InvalidRequest
 from layernext.model import Collection, Job, Label, Mode, ModelRun
 from layernext.stack.store import collections, keys, reading, sets, uploads
+from layernext.stack.store.answers import RecordedAnswers
 from layernext.stack.store.database import Database
 from layernext.stack.store.datasets import Datasets
 from layernext.stack.store.declared import DeclaredNames
@@ -42,6 +43,7 @@ from layernext.stack.store.records import (
     StoredSet,
     ValueRef,
 )
+from layernext.stack.store.references import References
 from layernext.stack.store.run_statistics import Statistics
 from layernext.stack.store.schema import collection, operation, operation_collection, setting
 from layernext.stack.store.selections import Selections
@@ -69,6 +71,7 @@ class Store:
         declared: metadata fields and tags.
         purge: what goes for good.
         dropped: objects that are to be deleted.
+        references: which objects rows refer to.
         datasets: frozen selections, divided into splits.
         projects: images that people annotate, cut into tasks.
         evaluations: runs measured against ground truths.
@@ -76,6 +79,7 @@ class Store:
         statistics: what annotations of a run are like.
         sessions: who is signed in to the pages.
         exports: files in other formats, made in the background.
+        answers: answers to requests that may come again.
     """
 
     def __init__(self, database: Database) -> None:
@@ -90,6 +94,7 @@ class Store:
         self.items = Items(database, self.selections, index)
         self.purge = Purge(database, self.items)
         self.dropped = DroppedObjects(database)
+        self.references = References(database)
         self.declared = DeclaredNames(database)
         self.datasets = Datasets(database)
         self.projects = Projects(database)
@@ -98,6 +103,7 @@ class Store:
         self.statistics = Statistics(database)
         self.sessions = Sessions(database)
         self.exports = Exports(database)
+        self.answers = RecordedAnswers(database)
 
     @classmethod
     def open(cls, url: str) -> Store:

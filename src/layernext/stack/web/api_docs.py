@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import ClassVar
 
+from anyio.to_thread import run_sync
 from litestar import Response
 from markupsafe import Markup
 
 from layernext.stack.api.browser import session_token
+from layernext.stack.api.documents import Document, make_document
 from layernext.stack.api.messages import Call
 from layernext.stack.api.services import services_of
-from layernext.stack.web.page import Page, Viewer, answer_page
+from layernext.stack.web.page import Page, Viewer, page_headers, render
+
+KEPT_PAGES = 8
+"""The page of who is not signed in, and those of the last who were."""
 
 
 class ApiDocsPage(Page, frozen=True, kw_only=True):
@@ -31,10 +37,16 @@ async def show_docs(request: Call, body: str) -> Response[bytes]:
     if token is not None:
         key = await services.call(services.store.sessions.find, token)
         viewer = None if key is None else Viewer(key_name=key.name, role=key.role)
+    document = await run_sync(_document, viewer, body)
+    return document.answer(request, page_headers(services.objects))
+
+
+@lru_cache(maxsize=KEPT_PAGES)
+def _document(viewer: Viewer | None, body: str) -> Document:
     shown = ApiDocsPage(
         title="API docs",
         here="/api/docs",
         viewer=viewer,
         body=Markup(body),  # noqa: S704 - the API made it and has escaped what is in it
     )
-    return answer_page(request, shown)
+    return make_document(render(shown).encode(), "text/html")

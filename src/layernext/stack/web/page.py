@@ -133,11 +133,16 @@ def viewer_of(request: Call) -> Viewer | None:
 def answer_page(request: Call, shown: Page, *, status: int = 200) -> Response[bytes]:
     """A page as HTML."""
     text = render(shown).encode()
-    headers = {"Content-Security-Policy": policy(services_of(request).objects), **HEADERS}
+    headers = page_headers(services_of(request).objects)
     if len(text) > MIN_PACKED_BYTES and "gzip" in request.headers.get("accept-encoding", ""):
         text = gzip.compress(text, 6)
         headers["Content-Encoding"] = "gzip"
     return Response(text, status_code=status, media_type="text/html", headers=headers)
+
+
+def page_headers(objects: ObjectStore) -> dict[str, str]:
+    """The headers that every page has."""
+    return {"Content-Security-Policy": policy(objects), **HEADERS}
 
 
 def policy(objects: ObjectStore) -> str:

@@ -12,7 +12,7 @@ from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
 
-from layernext.errors import DataError, NotAuthenticated, Problem, RateLimited
+from layernext.errors import DataError, InvalidRequest, NotAuthenticated, Problem, RateLimited
 from layernext.stack.api.browser import (
     check_api_request,
     check_own_page,
@@ -26,6 +26,9 @@ from layernext.stack.web.page import SIGN_IN_PATH, Page, answer_page, page
 
 MEMORY_S = 600
 """So long after the last failure of an address it counts as one that has not failed."""
+
+MAX_FORM_BYTES = 4 << 10
+FORM_SECONDS = 30
 
 FREE_FAILURES = 3
 LONGEST_DELAY_S = 8.0
@@ -113,7 +116,7 @@ async def sign_in_page(request: Call) -> Response[Any]:
 async def sign_in(request: Call) -> Response[bytes]:
     """Takes a key and its secret, or a link's token, and gives the browser its cookie."""
     check_own_page(request)
-    wanted, services = await read_message(request, SignIn), services_of(request)
+    wanted, services = await _read_form(request), services_of(request)
     if not wanted.token and not (wanted.api_key and wanted.secret):
         raise DataError(Problem("the form", "needs an API key and its secret"))
     made = await _made(services, wanted)
@@ -129,6 +132,16 @@ async def sign_in(request: Call) -> Response[bytes]:
     reply.set_header("Set-Cookie", session_cookie(request, token, SESSION_SECONDS))
     reply.set_header("Cache-Control", "no-store")
     return reply
+
+
+async def _read_form(request: Call) -> SignIn:
+    """What was sent, which anybody may send: it must be small and come soon."""
+    try:
+        with anyio.fail_after(FORM_SECONDS):
+            return await read_message(request, SignIn, limit=MAX_FORM_BYTES)
+    except TimeoutError as error:
+        text = f"the body did not come within {FORM_SECONDS} seconds"
+        raise InvalidRequest(text, status=408) from error
 
 
 async def _made(services: Services, wanted: SignIn) -> tuple[str, SignedIn] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import re
 from functools import cache
@@ -10,9 +9,9 @@ from pathlib import Path
 
 from litestar import Response
 from litestar.handlers import HTTPRouteHandler
-from msgspec import Struct
 
 from layernext.errors import NotFound
+from layernext.stack.api.documents import Document, make_document
 from layernext.stack.api.messages import Call, read_path
 
 FOLDER = Path(__file__).parent / "static"
@@ -24,26 +23,14 @@ _IMPORT = re.compile(r'^(?:import|export|\}) ?[^"]*"\./([\w/]+\.js)";$', re.MULT
 FOR_GOOD = "public, max-age=31536000, immutable"
 
 
-class StaticFile(Struct, frozen=True):
-    """A file, as it is and compressed."""
-
-    content: bytes
-    packed: bytes
-    media_type: str
-    tag: str
-
-
 @cache
-def static_files() -> dict[str, StaticFile]:
+def static_files() -> dict[str, Document]:
     """Every file by its path below the folder; read once."""
     found = {}
     for path in sorted(FOLDER.rglob("*")):
         if path.is_file() and path.suffix in TYPES:
-            content = path.read_bytes()
-            tag = f'"{hashlib.sha256(content).hexdigest()[:HASH_DIGITS]}"'
-            packed = gzip.compress(content, 9, mtime=0)
             name = path.relative_to(FOLDER).as_posix()
-            found[name] = StaticFile(content, packed, TYPES[path.suffix], tag)
+            found[name] = make_document(path.read_bytes(), TYPES[path.suffix])
     return found
 
 
@@ -87,18 +74,10 @@ async def static_file(request: Call) -> Response[bytes]:
     is_current = read_path(request, "version") == version()
     headers = {
         "Cache-Control": FOR_GOOD if is_current else "no-cache",
-        "ETag": file.tag,
-        "Vary": "Accept-Encoding",
         "X-Content-Type-Options": "nosniff",
         "Cross-Origin-Resource-Policy": "same-origin",
     }
-    if file.tag in request.headers.get("if-none-match", ""):
-        return Response(b"", status_code=304, headers=headers, media_type=file.media_type)
-    content = file.content
-    if "gzip" in request.headers.get("accept-encoding", ""):
-        content = file.packed
-        headers["Content-Encoding"] = "gzip"
-    return Response(content, headers=headers, media_type=file.media_type)
+    return file.answer(request, headers)
 
 
 ROUTES = [

@@ -21,6 +21,7 @@ from layernext.errors import NotFound
 from layernext.model import Mode
 from layernext.stack.api.messages import Call, answer, check_name, find_collection, read_query
 from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.replay import change
 from layernext.stack.api.sending import Sender
 from layernext.stack.api.services import Services, services_of
 from layernext.stack.store import StoredSet
@@ -109,6 +110,7 @@ async def download(request: Call) -> Response[Any]:
         summary="Remove a run",
         tag="Annotations",
         role="write",
+        is_recorded=True,
         query=RemoveQuery,
         answer=RemoveResult,
         errors=(400, 404, 422),
@@ -124,8 +126,8 @@ async def remove(request: Call) -> Response[bytes]:
     row_id = None
     if wanted.collection is not None:
         row_id = (await find_collection(request, wanted.collection)).row_id
-    services = services_of(request)
-    return answer(await services.call(services.store.remove_sets, row_id, wanted.run, wanted.mode))
+    store = services_of(request).store
+    return await change(request, lambda: answer(store.remove_sets(row_id, wanted.run, wanted.mode)))
 
 
 def chosen_encoding(accepted: str) -> str:

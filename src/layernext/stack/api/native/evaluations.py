@@ -33,6 +33,7 @@ from layernext.stack.api.messages import (
     read_query,
 )
 from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.replay import change
 from layernext.stack.api.services import services_of
 from layernext.stack.store import SPLITS, EvaluationRequest, not_computed
 from layernext.wire.evaluations import EVALUATIONS_PATH, EvaluateRequest, TallyPage
@@ -100,6 +101,7 @@ class ConfusionQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         summary="Evaluate a run",
         tag="Evaluations",
         role="write",
+        is_recorded=True,
         body=EvaluateRequest,
         answer=EvaluationInfo,
         errors=(400, 404, 409, 413, 422),
@@ -134,9 +136,9 @@ async def evaluate(request: Call) -> Response[bytes]:
         is_default=settings == usual,
         again=wanted.again,
     )
-    found = await services.call(services.store.evaluations.request, asked)
+    response = await change(request, lambda: answer(services.store.evaluations.request(asked)))
     services.jobs.wake()
-    return answer(found)
+    return response
 
 
 def completed(settings: EvaluationSettings) -> EvaluationSettings:
@@ -269,6 +271,7 @@ async def get_report(request: Call) -> Response[bytes]:
         summary="Delete an evaluation",
         tag="Evaluations",
         role="write",
+        is_recorded=True,
         path=_EVALUATION,
         answer=dict[str, str],
         errors=(400, 404),
@@ -277,9 +280,13 @@ async def get_report(request: Call) -> Response[bytes]:
 async def delete_evaluation(request: Call) -> Response[bytes]:
     """Deletes an evaluation; if it is being computed, that ends."""
     services, evaluation_id = services_of(request), read_path(request, "evaluation_id")
-    if not await services.call(services.store.evaluations.delete, evaluation_id):
-        raise NotFound(f"there is no evaluation {evaluation_id[:100]!r}", status=404)
-    return answer({"deleted": evaluation_id})
+
+    def work() -> Response[bytes]:
+        if not services.store.evaluations.delete(evaluation_id):
+            raise NotFound(f"there is no evaluation {evaluation_id[:100]!r}", status=404)
+        return answer({"deleted": evaluation_id})
+
+    return await change(request, work)
 
 
 @operation(

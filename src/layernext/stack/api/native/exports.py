@@ -29,6 +29,7 @@ from layernext.stack.api.messages import (
 )
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.published.datasets import check_ready
+from layernext.stack.api.replay import change
 from layernext.stack.api.services import services_of
 from layernext.stack.jobs import label_list, samples_of
 from layernext.stack.store import ExportRow, ExportSettings
@@ -61,6 +62,7 @@ class SamplesQuery(Struct, frozen=True, forbid_unknown_fields=True):
         summary="Start an export",
         tag="Exports",
         role="write",
+        is_recorded=True,
         body=ExportRequest,
         answer=Export,
         errors=(400, 404, 409, 413, 422),
@@ -95,11 +97,15 @@ async def start_export(request: Call) -> Response[bytes]:
         )
         name = f"{version.dataset}-1.0.{version.number}"
     plain = _NOT_IN_NAME.sub("_", name)[:100].strip(" .") or "export"
-    row = await services.call(
-        services.store.exports.create, settings, f"{plain}{kind.ending}", kind.ending
-    )
+
+    def work() -> Response[bytes]:
+        exports = services.store.exports
+        row = exports.create(settings, f"{plain}{kind.ending}", kind.ending)
+        return answer(_record(request, row))
+
+    response = await change(request, work)
     services.jobs.wake()
-    return answer(_record(request, row))
+    return response
 
 
 async def _of_run(request: Call, wanted: ExportRequest) -> tuple[ExportSettings, str]:
@@ -165,6 +171,7 @@ async def get_export(request: Call) -> Response[bytes]:
         summary="Delete an export",
         tag="Exports",
         role="write",
+        is_recorded=True,
         path=_EXPORT,
         answer=Export,
         errors=(400, 404),
@@ -173,9 +180,13 @@ async def get_export(request: Call) -> Response[bytes]:
 async def delete_export(request: Call) -> Response[bytes]:
     """Deletes an export and its file, and answers what it was."""
     services, export_id = services_of(request), read_path(request, "export_id")
-    row = await services.call(services.store.exports.get, export_id)
-    await services.call(services.store.exports.delete, export_id)
-    return answer(_record(request, row))
+
+    def work() -> Response[bytes]:
+        row = services.store.exports.get(export_id)
+        services.store.exports.delete(export_id)
+        return answer(_record(request, row))
+
+    return await change(request, work)
 
 
 @operation(

@@ -21,6 +21,7 @@ from layernext.stack.api.messages import (
 )
 from layernext.stack.api.native.listings import PageQuery
 from layernext.stack.api.operation import Operation, operation
+from layernext.stack.api.presence import note_lost
 from layernext.stack.api.sending import Sender
 from layernext.stack.api.services import Services, services_of
 from layernext.stack.api.transfer import download_url
@@ -106,7 +107,8 @@ def _record(request: Call, file: FileRow) -> FileRecord:
 async def file_bundle(request: Call) -> Response[Any]:
     """For each file, in the order asked for: a line of JSON (`id`, `size`), and the file's bytes.
 
-    A file that is not there any more has the size null, and no bytes.
+    A file that is not there any more has the size null, and no bytes. So has one whose content was lost; its
+    `problem` says so. The others come all the same.
     """
     wanted = await read_message(request, FilesRequest)
     if len(wanted.ids) > MAX_BUNDLED_FILES:
@@ -128,17 +130,25 @@ def _pieces(services: Services, files: list[tuple[str, FileRow | None]]) -> Iter
     """Lines and contents, small ones gathered."""
     gathered: list[bytes] = []
     size = 0
+    lost: list[FileRow] = []
     for file_id, file in files:
-        line = BundledFile(id=file_id, size=None if file is None else file.size)
+        line = BundledFile(id=file_id)
+        content: Iterator[bytes] = iter(())
+        if file is not None:
+            try:
+                content = services.objects.read(file.object_path, 0, file.size, size=file.size)
+                line = BundledFile(id=file_id, size=file.size)
+            except NotFound as error:
+                lost.append(file)
+                line = BundledFile(id=file_id, problem=f"{error}; upload it again")
         gathered.append(msgspec.json.encode(line) + b"\n")
-        if file is None:
-            continue
-        for piece in services.objects.read(file.object_path, 0, file.size):
+        for piece in content:
             gathered.append(piece)
             size += len(piece)
             if size >= PIECE_BYTES:
                 yield b"".join(gathered)
                 gathered, size = [], 0
+    note_lost(services, lost)
     yield b"".join(gathered)
 
 

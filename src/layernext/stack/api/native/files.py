@@ -6,16 +6,18 @@ import hashlib
 import re
 import secrets
 from collections.abc import Iterator
+from datetime import datetime, timezone
 
 import msgspec
 from litestar import Response
 from msgspec import Struct
 
 from layernext.errors import DataError, LayerNextError, Problem
-from layernext.model import find_names_problem
+from layernext.model import find_names_problem, refuse_repeated_keys
 from layernext.stack.api.body import Content, received
 from layernext.stack.api.messages import Call, answer, problem_of, read_message, read_path
 from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.presence import find_stored
 from layernext.stack.api.services import Services, services_of
 from layernext.stack.store import NewFile, UploadPlace, object_path
 from layernext.wire.files import (
@@ -25,6 +27,7 @@ from layernext.wire.files import (
     BundleEntry,
     BundleResult,
     KnownAnswer,
+    KnownFile,
     KnownRequest,
     StoredEntry,
 )
@@ -57,15 +60,22 @@ class _File(Struct, frozen=True):
     ),
 )
 async def known_files(request: Call) -> Response[bytes]:
-    """Which of some names the upload's collection has, with size and checksum."""
+    """Which of some names the upload's collection has, with size and checksum.
+
+    A file whose content was lost is not among them, so that it is sent again.
+    """
     wanted = await read_message(request, KnownRequest)
     if len(wanted.names) > MAX_NAMES:
         raise DataError(Problem("names", f"are {len(wanted.names)}, must be at most {MAX_NAMES}"))
     services = services_of(request)
     upload_id = read_path(request, "upload_id")
-    return answer(
-        KnownAnswer(await services.call(services.store.files.known, upload_id, wanted.names))
-    )
+
+    def work() -> list[KnownFile]:
+        stored = find_stored(services, upload_id, wanted.names)
+        services.store.files.note_known(upload_id, stored)
+        return [KnownFile(file.name, file.size, file.checksum) for file in stored]
+
+    return answer(KnownAnswer(await services.call(work)))
 
 
 @operation(
@@ -113,6 +123,7 @@ def _files(content: Content, view: memoryview) -> Iterator[_File]:
             raise DataError(Problem(where, "its line does not end"))
         try:
             entry = _read_entry(view[at:end])
+            refuse_repeated_keys(bytes(view[at:end]), where)
         except msgspec.ValidationError as error:
             raise DataError(problem_of(error, where)) from error
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -139,8 +150,10 @@ def _store(
     services: Services, upload_id: str, place: UploadPlace, files: list[_File]
 ) -> BundleResult:
     store = services.store.files
-    there = {each.name for each in store.known(upload_id, [file.entry.name for file in files])}
-    fresh = {file.entry.name: file for file in files if file.entry.name not in there}
+    stored_names = {
+        file.name for file in find_stored(services, upload_id, [file.entry.name for file in files])
+    }
+    fresh = {file.entry.name: file for file in files if file.entry.name not in stored_names}
     new = {
         name: NewFile(
             name=name,
@@ -151,9 +164,10 @@ def _store(
         )
         for name, file in fresh.items()
     }
+    written_at = datetime.now(timezone.utc)
     services.objects.put([(new[name].object_path, file.content) for name, file in fresh.items()])
     try:
-        result = store.store_bundle(upload_id, [file.entry.name for file in files], new)
+        result = store.store_bundle(upload_id, [file.entry.name for file in files], new, written_at)
     except LayerNextError:
         # Nothing refers to them; on a full disk they would keep it full. After any other error, such as
         # a connection that was lost at the commit, rows may refer to them.

@@ -19,6 +19,7 @@ from layernext.stack.api.messages import (
     read_query,
 )
 from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.replay import change
 from layernext.stack.api.services import services_of
 from layernext.stack.api.transfer import url_of_image
 from layernext.stack.jobs import PURGE_JOB
@@ -190,6 +191,7 @@ def _item(request: Call, row: ItemRow) -> Item:
         summary="Restore from the trash",
         tag="Items",
         role="write",
+        is_recorded=True,
         body=RestoreRequest,
         answer=Counted,
         errors=(400, 404, 413, 422),
@@ -197,11 +199,10 @@ def _item(request: Call, row: ItemRow) -> Item:
 )
 async def restore(request: Call) -> Response[bytes]:
     """Takes out of the trash what a query finds there, with its annotations."""
-    wanted, services = await read_message(request, RestoreRequest), services_of(request)
-    items = services.store.items
+    wanted, items = await read_message(request, RestoreRequest), services_of(request).store.items
     place = await _place_in_trash(request, wanted.collection)
     chosen = ItemFilter(query=wanted.query, collection_id=place)
-    return answer(Counted(await services.call(items.restore, chosen)))
+    return await change(request, lambda: answer(Counted(items.restore(chosen))))
 
 
 @operation(
@@ -211,13 +212,17 @@ async def restore(request: Call) -> Response[bytes]:
         summary="Purge the trash",
         tag="Items",
         role="admin",
+        is_recorded=True,
         body=PurgeRequest,
         answer=PurgeAnswer,
         errors=(400, 404, 413, 422),
     ),
 )
 async def purge(request: Call) -> Response[bytes]:
-    """Begins to remove for good what a query finds in the trash: rows, annotations, files. A job."""
+    """Begins to remove for good what a query finds in the trash: rows, annotations, files. A job.
+
+    The same request (by its `id`) again finds the same job.
+    """
     wanted, services = await read_message(request, PurgeRequest), services_of(request)
     place = await _place_in_trash(request, wanted.collection)
     store, before = services.store, before_days(wanted.older_than_days)
@@ -225,9 +230,14 @@ async def purge(request: Call) -> Response[bytes]:
     # What is wrong with the query is said now.
     await services.call(store.purge.count_kept, chosen, before)
     payload = {"trashed_before": before, "collection_id": place, "query": wanted.query}
-    job_id = await services.call(store.jobs.create, PURGE_JOB, "Purge the trash", payload)
+
+    def work() -> Response[bytes]:
+        job_id = store.jobs.create(PURGE_JOB, "Purge the trash", payload)
+        return answer(PurgeAnswer(job_id=job_id, status="queued"))
+
+    response = await change(request, work)
     services.jobs.wake()
-    return answer(PurgeAnswer(job_id=job_id, status="queued"))
+    return response
 
 
 @operation(

@@ -8,6 +8,7 @@ from msgspec import Struct
 from layernext.errors import NotFound
 from layernext.stack.api.messages import Call, answer, check_name, read_message, read_path
 from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.replay import change
 from layernext.stack.api.services import services_of
 from layernext.stack.store import Key, NewKey
 from layernext.wire.native import KEYS_PATH, KeyRequest
@@ -59,6 +60,7 @@ async def create_key(request: Call) -> Response[bytes]:
         summary="Revoke an API key",
         tag="Keys",
         role="admin",
+        is_recorded=True,
         path=(Parameter("api_key", "The key, without its secret."),),
         answer=RevokeResult,
         errors=(400, 404),
@@ -67,9 +69,13 @@ async def create_key(request: Call) -> Response[bytes]:
 async def revoke_key(request: Call) -> Response[bytes]:
     """Ends a key's life: requests that come with it are refused from now on."""
     services, api_key = services_of(request), read_path(request, "api_key")
-    if not await services.call(services.store.revoke_key, api_key):
-        raise NotFound(f"there is no key {api_key[:600]!r} in use", status=404)
-    return answer(RevokeResult(api_key))
+
+    def work() -> Response[bytes]:
+        if not services.store.revoke_key(api_key):
+            raise NotFound(f"there is no key {api_key[:600]!r} in use", status=404)
+        return answer(RevokeResult(api_key))
+
+    return await change(request, work)
 
 
 ROUTES = [list_keys, create_key, revoke_key]

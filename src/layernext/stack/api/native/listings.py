@@ -20,6 +20,7 @@ from layernext.stack.api.messages import (
     read_query,
 )
 from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.replay import change
 from layernext.stack.api.services import services_of
 from layernext.wire.native import (
     BASE_PATH,
@@ -201,6 +202,7 @@ async def get_job(request: Call) -> Response[bytes]:
         summary="Cancel a job",
         tag="Jobs",
         role="write",
+        is_recorded=True,
         path=(Parameter("job_id", "The `id` of the job."),),
         answer=Job,
         errors=(400, 404, 409),
@@ -209,10 +211,14 @@ async def get_job(request: Call) -> Response[bytes]:
 async def cancel_job(request: Call) -> Response[bytes]:
     """Ends a job of which `can_cancel` is true; what was there before it stays as it was."""
     services, job_id = services_of(request), read_path(request, "job_id")
-    job = await services.call(services.store.jobs.cancel, job_id, request.auth.name)
-    if job is None:
-        raise NotFound(f"there is no job {job_id[:600]!r}", status=404)
-    return answer(job)
+
+    def work() -> Response[bytes]:
+        job = services.store.jobs.cancel(job_id, request.auth.name)
+        if job is None:
+            raise NotFound(f"there is no job {job_id[:600]!r}", status=404)
+        return answer(job)
+
+    return await change(request, work)
 
 
 @operation(

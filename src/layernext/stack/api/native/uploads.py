@@ -10,6 +10,7 @@ from layernext.stack.api import ingest
 from layernext.stack.api.body import received
 from layernext.stack.api.messages import Call, answer, read_message, read_path
 from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.replay import change
 from layernext.stack.api.services import services_of
 from layernext.wire.native import (
     BASE_PATH,
@@ -44,6 +45,7 @@ _ENCODING = Parameter(
         summary="Open an upload",
         tag="Uploads",
         role="write",
+        is_recorded=True,
         body=UploadRequest,
         answer=UploadState,
         errors=(400, 413, 422),
@@ -57,8 +59,8 @@ async def open_upload(request: Call) -> Response[bytes]:
     """
     wanted = await read_message(request, UploadRequest)
     check_upload(wanted)
-    services = services_of(request)
-    return answer(await services.call(services.store.open_upload, wanted))
+    store = services_of(request).store
+    return await change(request, lambda: answer(store.open_upload(wanted)))
 
 
 def check_upload(wanted: UploadRequest) -> None:

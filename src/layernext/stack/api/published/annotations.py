@@ -24,6 +24,7 @@ from layernext.stack.api.messages import (
     read_query,
 )
 from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.replay import change
 from layernext.stack.api.services import services_of
 from layernext.stack.api.transfer import download_url
 from layernext.stack.store import CollectionRow, ImageSets, Store, StoredSet
@@ -370,6 +371,7 @@ def directory_name(found: CollectionRow) -> str:
         summary="E25: remove the annotations of an operation",
         tag=_TAG,
         role="write",
+        is_recorded=True,
         query=RemoveQuery,
         answer=RemoveAnswer,
         errors=(400, 404, 422),
@@ -383,20 +385,23 @@ async def delete_annotations(request: Call) -> Response[bytes]:
     wanted = read_query(request, RemoveQuery)
     check_name(wanted.operation_id, "operationId", "a model run or ground truth")
     found = await find_collection(request, wanted.collection_id)
-    services = services_of(request)
-    run = wanted.operation_id
-    result = await services.call(services.store.remove_sets, found.row_id, run, None)
-    if not result.sets and b"+" in request.scope["query_string"]:
-        # The published clients quote nothing, so a plus sign can also be one (docs/protocol.md).
-        run = read_query(request, RemoveQuery, plus_is_space=False).operation_id
-        result = await services.call(services.store.remove_sets, found.row_id, run, None)
-    return answer(
-        RemoveAnswer(
-            message=f"removed {result.annotations} annotations of {result.sets} images",
-            image_count=result.sets,
-            annotation_count=result.annotations,
+    store = services_of(request).store
+
+    def work() -> Response[bytes]:
+        result = store.remove_sets(found.row_id, wanted.operation_id, None)
+        if not result.sets and b"+" in request.scope["query_string"]:
+            # The published clients quote nothing, so a plus sign can also be one (docs/protocol.md).
+            run = read_query(request, RemoveQuery, plus_is_space=False).operation_id
+            result = store.remove_sets(found.row_id, run, None)
+        return answer(
+            RemoveAnswer(
+                message=f"removed {result.annotations} annotations of {result.sets} images",
+                image_count=result.sets,
+                annotation_count=result.annotations,
+            )
         )
-    )
+
+    return await change(request, work)
 
 
 ROUTES = [annotation_page, delete_annotations]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from litestar import Response
@@ -19,6 +20,7 @@ from layernext.stack.api.messages import (
     read_query,
 )
 from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.replay import change
 from layernext.stack.api.services import services_of
 from layernext.stack.store import SPLITS, VersionImage, VersionRow, VersionSettings
 from layernext.wire.augmentations import Augmentation, read_augmentations
@@ -195,6 +197,7 @@ def read_settings(wanted: VersionRequest) -> VersionSettings:
         summary="E54: make a dataset",
         tag=_TAG,
         role="write",
+        is_recorded=True,
         query=SelectionQuery,
         body=VersionRequest,
         answer=VersionAnswer,
@@ -212,7 +215,7 @@ async def create_dataset(request: Call) -> Response[bytes]:
         selection = store.selections.find(query.dataset_selection_id)
         return store.datasets.create(str(wanted.name), selection, settings)
 
-    return _made(request, await services.call(work), "the dataset is being built")
+    return await _made(request, work, "the dataset is being built")
 
 
 @operation(
@@ -222,6 +225,7 @@ async def create_dataset(request: Call) -> Response[bytes]:
         summary="E56: make a version",
         tag=_TAG,
         role="write",
+        is_recorded=True,
         query=SelectionQuery,
         body=VersionRequest,
         answer=VersionAnswer,
@@ -240,6 +244,7 @@ async def new_version(request: Call) -> Response[bytes]:
         summary="E55: change a version",
         tag=_TAG,
         role="write",
+        is_recorded=True,
         query=SelectionQuery,
         body=VersionRequest,
         answer=VersionAnswer,
@@ -260,21 +265,26 @@ async def _follow(request: Call, message: str) -> Response[bytes]:
         selection = store.selections.find(query.dataset_selection_id)
         return store.datasets.add_version(query.dataset_version_id or "", selection, settings)
 
-    return _made(request, await services.call(work), message)
+    return await _made(request, work, message)
 
 
-def _made(request: Call, version: VersionRow, message: str) -> Response[bytes]:
-    services_of(request).jobs.wake()
-    return answer(
-        VersionAnswer(
-            dataset_id=version.dataset_id,
-            dataset_version_id=version.id,
-            version_id=version.id,
-            version=version_number(version),
-            job_id=version.job_id,
-            message=message,
+async def _made(request: Call, make: Callable[[], VersionRow], message: str) -> Response[bytes]:
+    def work() -> Response[bytes]:
+        version = make()
+        return answer(
+            VersionAnswer(
+                dataset_id=version.dataset_id,
+                dataset_version_id=version.id,
+                version_id=version.id,
+                version=version_number(version),
+                job_id=version.job_id,
+                message=message,
+            )
         )
-    )
+
+    response = await change(request, work)
+    services_of(request).jobs.wake()
+    return response
 
 
 @operation(
@@ -284,6 +294,7 @@ def _made(request: Call, version: VersionRow, message: str) -> Response[bytes]:
         summary="E57: delete a version",
         tag=_TAG,
         role="write",
+        is_recorded=True,
         query=VersionQuery,
         answer=DoneAnswer,
         errors=(400, 404),
@@ -292,10 +303,14 @@ def _made(request: Call, version: VersionRow, message: str) -> Response[bytes]:
 async def delete_version(request: Call) -> Response[bytes]:
     """Deletes a version for good; its images and their annotations stay. A GET that deletes."""
     wanted, services = read_query(request, VersionQuery), services_of(request)
-    if not await services.call(services.store.datasets.delete, wanted.dataset_version_id):
-        name = wanted.dataset_version_id[:100]
-        raise NotFound(f"there is no dataset version {name!r}", status=404)
-    return answer(DoneAnswer())
+
+    def work() -> Response[bytes]:
+        if not services.store.datasets.delete(wanted.dataset_version_id):
+            name = wanted.dataset_version_id[:100]
+            raise NotFound(f"there is no dataset version {name!r}", status=404)
+        return answer(DoneAnswer())
+
+    return await change(request, work)
 
 
 @operation(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from typing import Annotated, Any, Literal
 
 from litestar import Response
@@ -19,12 +20,21 @@ from layernext.stack.api.messages import (
     read_query,
 )
 from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.presence import find_stored
+from layernext.stack.api.replay import change
 from layernext.stack.api.services import Services, services_of
 from layernext.stack.api.signed import PART_SECONDS, base_url, signed_url
 from layernext.stack.api.transfer import download_url, part_path
 from layernext.stack.jobs import LOOK_JOB
 from layernext.stack.objects import Part
-from layernext.stack.store import FileItem, FileUploadRequest, ItemPart, check_fields, object_path
+from layernext.stack.store import (
+    Began,
+    FileItem,
+    FileUploadRequest,
+    ItemPart,
+    check_fields,
+    object_path,
+)
 from layernext.wire.published import (
     BEGIN_FILE_PATH,
     CLIENT,
@@ -40,6 +50,7 @@ from layernext.wire.published import (
 _TAG = "Published protocol"
 MAX_PARTS = 10_000
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_MD5 = re.compile(r"[0-9a-f]{32}")
 
 
 class OpenFilesRequest(Struct, frozen=True, rename="camel"):
@@ -201,6 +212,7 @@ class DownloadUrlAnswer(Struct, frozen=True, rename="camel", kw_only=True):
         summary="E12: open an upload of files",
         tag=_TAG,
         role="write",
+        is_recorded=True,
         body=OpenFilesRequest,
         answer=OpenFilesAnswer,
         errors=(400, 406, 413, 422),
@@ -211,30 +223,36 @@ async def open_files(request: Call) -> Response[bytes]:
     wanted = await read_message(request, OpenFilesRequest)
     name = wanted.collection_name.rstrip("/")
     check_name(name, "collectionName", "a collection")
-    for number, file_name in enumerate(wanted.object_key_list):
-        check_name(file_name, f"objectKeyList[{number}]", "a file")
+    services = services_of(request)
+
+    def check_file_names() -> None:
+        for number, file_name in enumerate(wanted.object_key_list):
+            check_name(file_name, f"objectKeyList[{number}]", "a file")
+
+    await services.decode(check_file_names)
     prefix = _prefix(wanted.storage_prefix_path)
     if wanted.application_code is not None and wanted.application_code:
         check_name(wanted.application_code, "applicationCode", "an application code")
-    services = services_of(request)
     # `file_upload` of the published clients sends an empty text for no metadata.
     fields = check_fields(wanted.meta_data_object or {}, "metaDataObject")
     await services.call(services.check_metadata, [fields])
-    upload_id, collection_id = await services.call(
-        services.store.files.open_upload,
-        FileUploadRequest(
-            name=name,
-            kind=wanted.collection_type,
-            fields=fields,
-            is_override=wanted.is_override_meta_data,
-            names=wanted.object_key_list,
-            storage_prefix=prefix,
-            application_code=wanted.application_code or None,
-        ),
+    upload = FileUploadRequest(
+        name=name,
+        kind=wanted.collection_type,
+        fields=fields,
+        is_override=wanted.is_override_meta_data,
+        names=wanted.object_key_list,
+        storage_prefix=prefix,
+        application_code=wanted.application_code or None,
     )
-    return answer(
-        OpenFilesAnswer(upload_id=upload_id, collection_id=collection_id, job_id=upload_id)
-    )
+
+    def work() -> Response[bytes]:
+        upload_id, collection_id = services.store.files.open_upload(upload)
+        return answer(
+            OpenFilesAnswer(upload_id=upload_id, collection_id=collection_id, job_id=upload_id)
+        )
+
+    return await change(request, work)
 
 
 def _prefix(given: str | None) -> str | None:
@@ -274,12 +292,15 @@ async def begin_file(request: Call) -> Response[bytes]:
     if wanted.size is not None and wanted.size > services.settings.max_file_bytes:
         limit = services.settings.max_file_bytes
         raise DataError(Problem("size", f"is {wanted.size}, must be at most {limit}"))
-    files = services.store.files
-    began = await services.call(
-        lambda: files.begin_file(
+
+    def begin() -> Began:
+        # A file whose content was lost is marked as missing by this, and then begins again.
+        find_stored(services, wanted.upload_id, [wanted.file_name])
+        return services.store.files.begin_file(
             wanted.upload_id, wanted.file_name, size=wanted.size, checksum=wanted.checksum
         )
-    )
+
+    began = await services.call(begin)
     if began.item is None:
         return answer(
             BeginFileAnswer(
@@ -302,9 +323,9 @@ def _stored_parts(services: Services, item: FileItem) -> list[ItemPart]:
     """Those that the stack took, or else that the bucket has."""
     parts = services.store.files.list_parts(item)
     if parts or item.object_path is None or item.handle is None:
-        return parts
-    there = services.objects.list_parts(item.object_path, item.handle) or []
-    return [ItemPart(part.number, part.size, part.tag) for part in there]
+        return [ItemPart(part.number, part.size, part.checksum or part.tag) for part in parts]
+    in_bucket = services.objects.list_parts(item.object_path, item.handle) or []
+    return [ItemPart(part.number, part.size, part.tag) for part in in_bucket]
 
 
 @operation(
@@ -346,8 +367,13 @@ async def part_urls(request: Call) -> Response[bytes]:
 def _placed(services: Services, item: FileItem) -> FileItem:
     if item.handle is not None:
         return item
-    path = object_path(item.place_id, item.id, item.name)
-    return services.store.files.set_place(item, path, services.objects.open_upload(path))
+    # A file that begins again goes somewhere else: the object of its first attempt is deleted.
+    path = object_path(item.place_id, secrets.token_hex(12), item.name)
+    handle = services.objects.open_upload(path)
+    placed = services.store.files.set_place(item, path, handle)
+    if placed.handle != handle:  # another call was faster
+        services.objects.drop_upload(path, handle)
+    return placed
 
 
 def _part_url(services: Services, item: FileItem, number: int, base: str, secret: bytes) -> str:
@@ -369,60 +395,125 @@ def _part_url(services: Services, item: FileItem, number: int, base: str, secret
     ),
 )
 async def finish_file(request: Call) -> Response[bytes]:
-    """Makes a file visible, all of it and at once. Again it changes nothing."""
+    """Makes a file visible, all of it and at once.
+
+    Again, also at the same time, it changes nothing and gives the same answer.
+    """
     wanted = await read_message(request, FinishFileRequest)
     services = services_of(request)
-    item = await services.call(services.store.files.find_item, wanted.file_id)
+    files = services.store.files
+    item = await services.call(files.find_item, wanted.file_id)
     if item.is_stored:
-        return answer(FinishFileAnswer(is_existing=False))
+        is_own = await services.call(files.is_own, item)
+        return answer(FinishFileAnswer(is_existing=not is_own))
     is_new = await services.write(_finish, services, item, wanted.parts)
     return answer(FinishFileAnswer(is_existing=not is_new))
 
 
 def _finish(services: Services, item: FileItem, sent: list[SentPart]) -> bool:
-    files = services.store.files
+    files, objects = services.store.files, services.objects
+    _check_sent(sent)
     if item.object_path is None or item.handle is None:
         raise Conflict("no part of the file has come", status=409)
-    parts = services.objects.list_parts(item.object_path, item.handle)
-    went_past = parts is not None
-    if parts is None:
-        parts = [Part(part.number, part.size, part.checksum) for part in files.list_parts(item)]
-    _check_parts(item, parts, sent)
-    size = sum(part.size for part in parts)
-    has_digest = len(parts) == 1 and bool(_SHA256.fullmatch(parts[0].tag))
-    checksum = parts[0].tag if has_digest else None
-    _check_claims(item, size, checksum)
-    services.objects.finish_upload(item.object_path, item.handle, parts)
+    from_bucket = None if item.is_sealed else _parts_in_bucket(services, item, sent)
+
+    def check(current: FileItem, parts: list[ItemPart]) -> None:
+        _check_parts(current, parts, sent)
+        _check_claims(current, sum(part.size for part in parts), _whole_checksum(services, parts))
+
+    item, parts = files.seal(item, from_bucket, check)
+    if item.is_stored:
+        return files.is_own(item)
+    path, handle = str(item.object_path), str(item.handle)
     try:
+        objects.finish_upload(path, handle, [Part(one.number, one.size, one.tag) for one in parts])
         is_new = files.finish_file(
-            item, size, checksum, _to_compare(parts, sent) if went_past else ()
+            item,
+            sum(part.size for part in parts),
+            _whole_checksum(services, parts),
+            _to_compare(services, parts),
         )
-    except Conflict:
-        services.objects.delete(item.object_path)
+    except (Conflict, InvalidRequest):
+        # Its parts are no good for anything any more, unless another call has stored the file since.
+        current = files.find_item(item.id)
+        if current.is_stored:
+            return files.is_own(current)
+        files.start_over(item)
+        objects.drop_upload(path, handle)
         raise
     if not is_new:
-        services.objects.delete(item.object_path)
+        objects.delete(path)
     return is_new
 
 
-def _to_compare(parts: list[Part], sent: list[SentPart]) -> list[ItemPart]:
+def _parts_in_bucket(
+    services: Services, item: FileItem, sent: list[SentPart]
+) -> list[ItemPart] | None:
+    """What a bucket got from clients, with the checksums that they say; None if the stack took the parts."""
+    try:
+        parts = services.objects.list_parts(str(item.object_path), str(item.handle))
+    except NotFound:
+        current = services.store.files.find_item(item.id)
+        if not current.is_sealed and not current.is_stored:
+            raise
+        return None  # another call has fixed the parts, and may have finished the file
+    if parts is None:
+        return None
+    checksums = {part.number: part.checksum or "" for part in sent}
+    return [
+        ItemPart(part.number, part.size, checksums.get(part.number, ""), part.tag) for part in parts
+    ]
+
+
+def _whole_checksum(services: Services, parts: list[ItemPart]) -> str | None:
+    """SHA-256 of the file, if the stack has computed it: of a single part that it took."""
+    is_known = len(parts) == 1 and not services.objects.has_direct_parts
+    return parts[0].checksum if is_known else None
+
+
+def _to_compare(services: Services, parts: list[ItemPart]) -> list[ItemPart]:
     """What the client says of parts that the stack has not seen: of all, or of none."""
-    said = {one.number: one.checksum for one in sent if one.checksum is not None}
-    if any(part.number not in said for part in parts):
-        return []
-    return [ItemPart(part.number, part.size, said[part.number]) for part in parts]
+    is_said = services.objects.has_direct_parts and all(part.checksum for part in parts)
+    return parts if is_said else []
 
 
-def _check_parts(item: FileItem, parts: list[Part], sent: list[SentPart]) -> None:
-    numbers = [part.number for part in parts]
-    wanted = max((part.number for part in sent), default=len(parts))
-    if numbers != list(range(1, wanted + 1)) or not parts:
-        missing = next((n for n in range(1, wanted + 1) if n not in numbers), None)
-        if missing is None and parts:
-            raise Conflict(
-                f"{item.name!r} has {len(parts)} parts, and the request names {wanted}", status=409
+def _check_sent(sent: list[SentPart]) -> None:
+    """Check what can be told without the parts.
+
+    Raises:
+        DataError: a number is wrong or repeated, or a checksum is not one.
+    """
+    numbers: set[int] = set()
+    for position, part in enumerate(sent):
+        where = f"parts[{position}]"
+        if part.number < 1 or part.number in numbers:
+            text = "is repeated" if part.number in numbers else "must be at least 1"
+            raise DataError(Problem(f"{where}.PartNumber", f"{part.number} {text}"))
+        numbers.add(part.number)
+        if part.checksum is not None and not _SHA256.fullmatch(part.checksum):
+            raise DataError(
+                Problem(f"{where}.checksum", "is not a SHA-256 in lower-case hexadecimal")
             )
-        raise Conflict(f"part {missing or 1} of {item.name!r} has not come", status=409)
+
+
+def _check_parts(item: FileItem, parts: list[ItemPart], sent: list[SentPart]) -> None:
+    """Check that the parts that have come make a file, and are those that the client names.
+
+    Raises:
+        Conflict: they do not, or are not.
+    """
+    came = {part.number: part for part in parts}
+    named = {part.number for part in sent} or set(came)
+    last = max(named | set(came), default=1)
+    missing = next((number for number in range(1, last + 1) if number not in came), None)
+    if missing is not None:
+        raise Conflict(f"part {missing} of {item.name!r} has not come", status=409)
+    unnamed = min(set(came) - named, default=None)
+    if unnamed is not None:
+        text = (
+            f"part {unnamed} of {item.name!r} has come, but is not among the parts that are named"
+        )
+        raise Conflict(text, status=409)
     for part in parts[:-1]:
         if part.size != PART_BYTES:
             raise Conflict(
@@ -430,15 +521,20 @@ def _check_parts(item: FileItem, parts: list[Part], sent: list[SentPart]) -> Non
                 f"all but the last must have {PART_BYTES}",
                 status=409,
             )
-    tags = {part.number: part.tag for part in parts}
-    for one in sent:
-        if one.checksum is not None and not _SHA256.fullmatch(one.checksum):
-            where = f"parts[{one.number}].checksum"
-            raise DataError(Problem(where, "is no SHA-256 in lower-case hexadecimal"))
-        # The published clients cut the quotes off blindly; what is left of another kind of tag is
-        # no use for a comparison.
-        if _SHA256.fullmatch(one.tag) and tags.get(one.number) != one.tag:
-            raise Conflict(f"part {one.number} of {item.name!r} has other content", status=409)
+    for claim in sent:
+        if not _fits(came[claim.number], claim):
+            raise Conflict(f"part {claim.number} of {item.name!r} has other content", status=409)
+
+
+def _fits(part: ItemPart, sent: SentPart) -> bool:
+    """Whether the tag that a client got for its part is that of the part that counts.
+
+    The published clients cut the quotes off blindly; what is left of another kind of tag is no use for
+    a comparison.
+    """
+    if _SHA256.fullmatch(sent.tag):
+        return sent.tag in {part.checksum, part.tag}
+    return not (_MD5.fullmatch(sent.tag) and _MD5.fullmatch(part.tag)) or sent.tag == part.tag
 
 
 def _check_claims(item: FileItem, size: int, checksum: str | None) -> None:

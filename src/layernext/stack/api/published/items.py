@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from layernext.errors import DataError, NotFound, Problem
 from layernext.stack.api.messages import (
+    MAX_QUESTION_BYTES,
     Call,
     answer,
     find_collection,
@@ -20,9 +21,10 @@ from layernext.stack.api.messages import (
 )
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.published.collections import KIND_OF_ITEM, picked
+from layernext.stack.api.replay import change
 from layernext.stack.api.services import services_of
 from layernext.stack.api.transfer import url_of_image
-from layernext.stack.store import ItemFilter, ItemRow, SortField
+from layernext.stack.store import ItemFilter, ItemRow, Selection, SortField
 from layernext.wire.published import (
     ANNOTATION_TYPES,
     CLIENT,
@@ -197,6 +199,7 @@ def _filter(
         summary="E26: keep what a query finds",
         tag=_TAG,
         role="write",
+        is_recorded=True,
         body=SelectionRequest,
         answer=SelectionAnswer,
         errors=(400, 404, 413, 422),
@@ -212,18 +215,22 @@ async def select(request: Call) -> Response[bytes]:
             if wanted.collection_id:
                 place = (await find_collection(request, wanted.collection_id)).row_id
             chosen = _filter(wanted.filter_data, wanted.query, place, wanted.content_type)
-            made = await services.call(items.select, chosen)
-        else:
-            ids, places, versions = await _listed(request, wanted.object_id_list)
-            made = await services.call(items.select_ids, ids, places, versions)
+            return await change(request, lambda: _selected(items.select(chosen)))
+        ids, places, versions = await _listed(request, wanted.object_id_list)
+        return await change(request, lambda: _selected(items.select_ids(ids, places, versions)))
     except (DataError, NotFound) as error:
         # Published clients show the text of this answer; of another status they say nothing.
         text = "; ".join(error.lines()) if isinstance(error, DataError) else str(error)
         return answer(SelectionAnswer(is_success=False, warning_msg=text, message=text))
-    if not made.count and not made.collection_ids:
+
+
+def _selected(selection: Selection) -> Response[bytes]:
+    if not selection.count and not selection.collection_ids:
         text = "nothing fits the selection"
         return answer(SelectionAnswer(is_success=False, warning_msg=text, message=text))
-    return answer(SelectionAnswer(is_success=True, selection_tag=made.id, item_count=made.count))
+    return answer(
+        SelectionAnswer(is_success=True, selection_tag=selection.id, item_count=selection.count)
+    )
 
 
 async def _listed(request: Call, object_ids: list[str]) -> tuple[list[int], list[int], list[int]]:
@@ -258,6 +265,7 @@ async def _listed(request: Call, object_ids: list[str]) -> tuple[list[int], list
         summary="E27: put a selection into the trash",
         tag=_TAG,
         role="write",
+        is_recorded=True,
         body=TrashRequest,
         answer=TrashAnswer,
         errors=(400, 404, 413, 422),
@@ -267,13 +275,13 @@ async def trash(request: Call) -> Response[bytes]:
     """Hides images, and collections that were selected as wholes. They can be restored."""
     wanted, services = await read_message(request, TrashRequest), services_of(request)
 
-    def work() -> int:
-        found = services.store.selections.find(wanted.selection_id)
-        return services.store.items.trash(found)
+    def work() -> Response[bytes]:
+        selection = services.store.selections.find(wanted.selection_id)
+        count = services.store.items.trash(selection)
+        message = f"{count} files are in the trash now, 0 failed"
+        return answer(TrashAnswer(message=message, trashed_count=count))
 
-    count = await services.call(work)
-    message = f"{count} files are in the trash now, 0 failed"
-    return answer(TrashAnswer(message=message, trashed_count=count))
+    return await change(request, work)
 
 
 @operation(
@@ -290,7 +298,8 @@ async def trash(request: Call) -> Response[bytes]:
 )
 async def item_details(request: Call) -> Response[bytes]:
     """Fields of a file, found by its unique name; `isSuccess` is false if there is none."""
-    wanted, services = await read_message(request, ItemDetailsRequest), services_of(request)
+    wanted = await read_message(request, ItemDetailsRequest, limit=MAX_QUESTION_BYTES)
+    services = services_of(request)
     item = await services.call(services.store.items.find, wanted.unique_file_name)
     if item is None:
         text = f"there is no file {wanted.unique_file_name[:600]!r}"
@@ -410,7 +419,7 @@ async def _place(request: Call) -> int:
 
 
 async def _wanted(request: Call, place: int | None) -> tuple[ListRequest, ItemFilter]:
-    wanted = await read_message(request, ListRequest)
+    wanted = await read_message(request, ListRequest, limit=MAX_QUESTION_BYTES)
     chosen = _filter(wanted.filter_data, wanted.query, place, wanted.content_type)
     return wanted, replace(chosen, has_file=True)
 

@@ -20,7 +20,7 @@ from layernext.stack.api.messages import (
     Call,
     answer,
     check_name,
-    decode_message,
+    decode_bulk_message,
     read_path,
     read_query,
 )
@@ -168,7 +168,8 @@ def _store(
     services: Services, path: dict[str, str], normalized: bool, body: Body
 ) -> tuple[str, Mode, BatchResult]:
     with body.content(services.settings.max_body_bytes) as content:
-        data = decode_message(content, ingest.OperationData)
+        data = decode_bulk_message(content, ingest.OperationData)
+        ingest.refuse_repeated_fields(content, data)
         run, mode = _operation(path, data)
         if data.session_id is not None and data.session_id:
             session_problem = _session_problem(data.session_id)

@@ -20,6 +20,7 @@ from layernext.stack.api.messages import (
 )
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.published.annotations import RawImage, raw_images
+from layernext.stack.api.replay import change
 from layernext.stack.api.services import services_of
 from layernext.stack.api.transfer import url_of_image
 from layernext.stack.store import TASK_STATUSES, ItemRow, ProjectRow, StoredSet
@@ -195,12 +196,18 @@ class ProjectPageAnswer(Struct, frozen=True):
 @operation(
     "GET",
     RESERVE_PROJECT_PATH,
-    Operation(summary="E46: reserve a project", tag=_TAG, role="write", answer=ReservedAnswer),
+    Operation(
+        summary="E46: reserve a project",
+        tag=_TAG,
+        role="write",
+        is_recorded=True,
+        answer=ReservedAnswer,
+    ),
 )
 async def reserve(request: Call) -> Response[bytes]:
     """The id of a project to be filled within a day. A GET that writes, as the protocol has it."""
-    services = services_of(request)
-    return answer(ReservedAnswer(id=await services.call(services.store.projects.reserve)))
+    projects = services_of(request).store.projects
+    return await change(request, lambda: answer(ReservedAnswer(id=projects.reserve())))
 
 
 @operation(
@@ -210,6 +217,7 @@ async def reserve(request: Call) -> Response[bytes]:
         summary="E47: fill a project, or add to it",
         tag=_TAG,
         role="write",
+        is_recorded=True,
         path=_PROJECT,
         query=FillQuery,
         body=FillRequest,
@@ -227,7 +235,7 @@ async def fill(request: Call) -> Response[bytes]:
     project_id, services = read_path(request, "project_id"), services_of(request)
     store = services.store
 
-    def work() -> tuple[int, str]:
+    def work() -> Response[bytes]:
         selection = store.selections.find(wanted.selection_id)
         count = store.projects.fill(
             project_id,
@@ -245,10 +253,9 @@ async def fill(request: Call) -> Response[bytes]:
             progress=100.0,
             details={"added": count},
         )
-        return count, job_id
+        return answer(FillAnswer(id=project_id, job_id=job_id, job=job_id, added=count))
 
-    count, job_id = await services.ingest(work)
-    return answer(FillAnswer(id=project_id, job_id=job_id, job=job_id, added=count))
+    return await change(request, work, services.ingest)
 
 
 def _fill_query(request: Call) -> bool:
@@ -269,6 +276,7 @@ class _RawFillQuery(Struct, frozen=True, rename="camel"):
         summary="E48: delete a project",
         tag=_TAG,
         role="write",
+        is_recorded=True,
         path=_PROJECT,
         answer=DoneAnswer,
         errors=(400, 404),
@@ -276,9 +284,13 @@ class _RawFillQuery(Struct, frozen=True, rename="camel"):
 )
 async def delete(request: Call) -> Response[bytes]:
     """Deletes a project. Its images and what was annotated stay."""
-    services, project_id = services_of(request), read_path(request, "project_id")
-    await services.call(services.store.projects.delete, project_id)
-    return answer(DoneAnswer())
+    projects, project_id = services_of(request).store.projects, read_path(request, "project_id")
+
+    def work() -> Response[bytes]:
+        projects.delete(project_id)
+        return answer(DoneAnswer())
+
+    return await change(request, work)
 
 
 @operation(

@@ -376,6 +376,7 @@ function noteOf(item) {
   if (!item.has_file) return "no file yet";
   if (item.state === "pending") return "being looked at";
   if (item.state === "failed") return "cannot be read";
+  if (item.state === "missing") return "content lost";
   return item.content_type === "image" ? "no small picture" : item.content_type;
 }
 

@@ -1,0 +1,311 @@
+"""`layernext backup`, `restore` and `backups`: straight on the stack's data, while it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+from layernext.cli import exit_codes
+from layernext.cli.configuration import AsJson
+from layernext.cli.output import counted, print_json, print_table, say, size_text, tell
+from layernext.cli.serve import DatabaseUrl, DataFolder, ObjectsEndpoint, ObjectsUrl, data_folder
+from layernext.cli.stack_extra import load_stack
+from layernext.errors import ConfigurationError
+
+SHOWN_PATHS = 20
+
+Endpoint = Annotated[
+    str | None,
+    typer.Option("--endpoint", help="URL of the backup's S3-compatible store if that is not AWS."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+TargetPlace = Annotated[str, typer.Argument(help="Folder or s3://bucket/prefix of the backups.")]
+
+backups = typer.Typer(help="Snapshots that a backup folder or bucket holds.")
+
+
+def backup(
+    target: Annotated[
+        str, typer.Argument(help="Folder or s3://bucket/prefix; created if missing.")
+    ],
+    endpoint: Endpoint = None,
+    data: DataFolder = None,
+    database: DatabaseUrl = None,
+    objects: ObjectsUrl = None,
+    objects_endpoint: ObjectsEndpoint = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Back up a stack, database and files as they are at one moment, while it serves.
+
+    A second backup into the same target copies only what is new. After an interruption run the same
+    command again. Exit code 8 if the stack itself has lost or damaged files: the rest is backed up.
+
+    Examples:
+
+        layernext backup /backups --data ./stack
+
+        layernext backup s3://bucket/backups --database postgresql://layernext@db.internal/layernext
+    """
+    app: Any = load_stack()
+    settings = stack_settings(app, data, database, objects, objects_endpoint)
+    require_stack(settings)
+    _check_apart(target, settings)
+    backup_target = app.backup.Target(target, endpoint, is_new_fine=True)
+    with opened(app, settings) as (rows, store):
+        manifest = app.backup.back_up(rows, store, backup_target, progress(quiet))
+    if as_json:
+        print_json(_summary(manifest))
+    else:
+        tell(
+            f"snapshot {manifest.id}: {counted(manifest.objects.count - manifest.missing, 'file')}, "
+            f"{size_text(manifest.size_bytes)}; {manifest.new_objects:,} new, "
+            f"{size_text(manifest.new_bytes)} copied"
+        )
+    if manifest.missing or manifest.damaged:
+        say(
+            f"warning: of the stack's files {manifest.missing:,} are missing and {manifest.damaged:,} "
+            "damaged; `layernext check --checksums` names them"
+        )
+        raise typer.Exit(exit_codes.INCOMPLETE)
+
+
+def restore(
+    source: TargetPlace,
+    snapshot: Annotated[
+        str | None, typer.Option("--snapshot", help="Id of a snapshot. Default: the newest.")
+    ] = None,
+    endpoint: Endpoint = None,
+    data: DataFolder = None,
+    database: DatabaseUrl = None,
+    objects: ObjectsUrl = None,
+    objects_endpoint: ObjectsEndpoint = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Restore a backup into an empty stack, on either database, with files in a folder or a bucket.
+
+    Every checksum is compared. After an interruption run the same command again. Exit code 8 if files
+    are lost: all else is restored, and they are named.
+
+    Examples:
+
+        layernext restore /backups --data ./new-stack
+
+        layernext restore s3://bucket/backups --database postgresql://layernext@db.internal/new
+    """
+    app: Any = load_stack()
+    settings = stack_settings(app, data, database, objects, objects_endpoint)
+    backup_target = app.backup.Target(source, endpoint, is_new_fine=False)
+    manifest = backup_target.newest() if snapshot is None else backup_target.manifest(snapshot)
+    with opened(app, settings) as (rows, store):
+        restored = app.backup.restore(backup_target, manifest, rows, store, progress(quiet))
+    if as_json:
+        print_json(restored)
+    else:
+        tell(
+            f"restored snapshot {restored.snapshot}, taken {restored.taken_at}: "
+            f"{counted(sum(restored.tables.values()), 'row')} in {len(restored.tables)} tables, "
+            f"{counted(restored.files, 'file')}, {size_text(restored.size_bytes)}"
+        )
+    if restored.lost:
+        _name_paths("lost", restored.lost_paths, restored.lost)
+        raise typer.Exit(exit_codes.INCOMPLETE)
+
+
+@backups.command("list")
+def list_backups(target: TargetPlace, endpoint: Endpoint = None, as_json: AsJson = False) -> None:
+    """List the snapshots of a target, oldest first.
+
+    Examples:
+
+        layernext backups list /backups
+
+        layernext backups list s3://bucket/backups --json
+    """
+    app: Any = load_stack()
+    snapshots = app.backup.Target(target, endpoint, is_new_fine=False).list_snapshots()
+    if as_json:
+        print_json([_summary(manifest) for manifest in snapshots])
+        return
+    print_table(
+        ["Snapshot", "Taken (UTC)", "Files", "Size", "New", "Database", "Schema"],
+        [
+            [
+                manifest.id,
+                manifest.taken_at[:16].replace("T", " "),
+                manifest.objects.count,
+                size_text(manifest.size_bytes),
+                size_text(manifest.new_bytes),
+                manifest.database,
+                manifest.revision,
+            ]
+            for manifest in snapshots
+        ],
+        "no snapshots yet",
+    )
+
+
+@backups.command("prune")
+def prune(
+    target: TargetPlace,
+    keep: Annotated[
+        int, typer.Option("--keep", min=1, help="Newest snapshots to keep of each stack.")
+    ],
+    endpoint: Endpoint = None,
+    as_json: AsJson = False,
+) -> None:
+    """Drop old snapshots, and the files that only they had.
+
+    Examples:
+
+        layernext backups prune /backups --keep 14
+    """
+    app: Any = load_stack()
+    dropped = app.backup.prune(app.backup.Target(target, endpoint, is_new_fine=False), keep)
+    if as_json:
+        print_json(dropped)
+        return
+    tell(
+        f"{counted(len(dropped.snapshots), 'snapshot')} dropped, {len(dropped.kept):,} kept; "
+        f"{counted(dropped.objects, 'file')} removed, {size_text(dropped.size_bytes)}"
+    )
+
+
+@backups.command("verify")
+def verify(
+    target: TargetPlace,
+    snapshot: Annotated[
+        str | None, typer.Option("--snapshot", help="Id of a snapshot. Default: the newest.")
+    ] = None,
+    endpoint: Endpoint = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read a snapshot whole and compare every checksum. Exit code 4 if anything is damaged.
+
+    Examples:
+
+        layernext backups verify /backups
+    """
+    app: Any = load_stack()
+    backup_target = app.backup.Target(target, endpoint, is_new_fine=False)
+    manifest = backup_target.newest() if snapshot is None else backup_target.manifest(snapshot)
+    verified = app.backup.verify(backup_target, manifest, progress(quiet))
+    if as_json:
+        print_json(verified)
+    else:
+        tell(
+            f"snapshot {verified.snapshot}: {counted(verified.files, 'file')} verified, "
+            f"{size_text(verified.size_bytes)}; {counted(len(verified.problems), 'problem')}"
+        )
+    if verified.problems:
+        _name_paths("damaged", verified.problems, len(verified.problems))
+        raise typer.Exit(exit_codes.DATA)
+
+
+def stack_settings(
+    app: Any,
+    data: Path | None,
+    database: str | None,
+    objects: str | None,
+    objects_endpoint: str | None,
+) -> Any:
+    """The settings that say where a stack's data is."""
+    return app.Settings(
+        data=data_folder(data),
+        database=database,
+        objects=objects,
+        objects_options={"endpoint": objects_endpoint} if objects_endpoint else {},
+    )
+
+
+def require_stack(settings: Any) -> None:
+    """Whether there is a stack.
+
+    Raises:
+        ConfigurationError: there is no database; one of SQLite would be created otherwise.
+    """
+    url = settings.database_url
+    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
+        raise ConfigurationError(f"there is no stack in {settings.data}", hint="pass its --data")
+
+
+@contextmanager
+def opened(app: Any, settings: Any) -> Iterator[tuple[Any, Any]]:
+    """A stack's database, its tables left as they are, and its store of objects."""
+    store = app.open_objects(settings)
+    rows = app.open_database(settings)
+    try:
+        yield rows, store
+    finally:
+        rows.close()
+
+
+def progress(quiet: bool) -> Callable[[str, int | None], AbstractContextManager[Any]]:
+    """A function that shows a bar of bytes on standard error, if that is a terminal."""
+    console = Console(stderr=True)
+    is_shown = console.is_terminal and not quiet
+
+    @contextmanager
+    def show(what: str, total: int | None) -> Iterator[Callable[[int], None]]:
+        columns = (
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=console, transient=True, disable=not is_shown) as bar:
+            task = bar.add_task(what, total=total)
+            yield lambda count: bar.advance(task, count)
+
+    return show
+
+
+def _check_apart(target: str, settings: Any) -> None:
+    """The target must not be where the stack keeps its files."""
+    is_same = target.rstrip("/") == (settings.objects or "").rstrip("/")
+    folder = Path(target).expanduser().absolute()
+    if is_same or (settings.objects is None and folder.is_relative_to(settings.objects_folder)):
+        raise ConfigurationError(
+            f"{target} is where the stack keeps its files; choose another target"
+        )
+
+
+def _summary(manifest: Any) -> dict[str, Any]:
+    return {
+        "snapshot": manifest.id,
+        "taken_at": manifest.taken_at,
+        "stack": manifest.stack,
+        "database": manifest.database,
+        "revision": manifest.revision,
+        "version": manifest.version,
+        "rows": sum(dump.file.count for dump in manifest.tables),
+        "files": manifest.objects.count,
+        "size_bytes": manifest.size_bytes,
+        "new_files": manifest.new_objects,
+        "new_bytes": manifest.new_bytes,
+        "missing": manifest.missing,
+        "damaged": manifest.damaged,
+    }
+
+
+def _name_paths(what: str, paths: list[str], count: int) -> None:
+    for path in paths[:SHOWN_PATHS]:
+        say(f"{what}: {path}")
+    if count > SHOWN_PATHS:
+        say(f"… and {count - min(SHOWN_PATHS, len(paths)):,} more; --json names them")

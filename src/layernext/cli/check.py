@@ -1,0 +1,133 @@
+"""`layernext check`: whether a stack has all that its database says, and nothing else."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from layernext.cli import exit_codes
+from layernext.cli.backup import opened, progress, require_stack, stack_settings
+from layernext.cli.configuration import AsJson
+from layernext.cli.output import counted, print_json, say, size_text, tell
+from layernext.cli.serve import DatabaseUrl, DataFolder, ObjectsEndpoint, ObjectsUrl
+from layernext.cli.stack_extra import load_stack
+from layernext.errors import ConfigurationError
+
+SHOWN_PATHS = 20
+ORPHAN_HOURS = 24.0
+
+
+def check(
+    checksums: Annotated[
+        bool, typer.Option("--checksums", help="Also read every file and compare its SHA-256.")
+    ] = False,
+    repair: Annotated[
+        bool,
+        typer.Option("--repair", help="Repair what can be repaired, after saying what that is."),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Repair without asking.")] = False,
+    orphans_after: Annotated[
+        float,
+        typer.Option(
+            "--orphans-after",
+            min=0.0,
+            metavar="HOURS",
+            help="Age from which an object that nothing refers to is a problem.",
+        ),
+    ] = ORPHAN_HOURS,
+    data: DataFolder = None,
+    database: DatabaseUrl = None,
+    objects: ObjectsUrl = None,
+    objects_endpoint: ObjectsEndpoint = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare a stack's database with its files, both ways, while it serves. Exit code 4 if they differ.
+
+    --repair removes objects that nothing refers to, marks missing files as missing and has missing
+    thumbnails made again. What was in a missing file it cannot bring back.
+
+    Examples:
+
+        layernext check --data ./stack
+
+        layernext check --data ./stack --checksums --repair --yes
+    """
+    if repair and orphans_after < ORPHAN_HOURS:
+        raise ConfigurationError(
+            f"--repair needs --orphans-after {ORPHAN_HOURS:g} or more: "
+            "a younger object may be about to get its row"
+        )
+    app: Any = load_stack()
+    settings = stack_settings(app, data, database, objects, objects_endpoint)
+    require_stack(settings)
+    with opened(app, settings) as (rows, store):
+        checked = app.backup.check(
+            rows,
+            store,
+            progress(quiet),
+            with_checksums=checksums,
+            orphan_age_s=orphans_after * 3600,
+        )
+    if not as_json:
+        _tell(checked)
+    repaired = None
+    if repair and (checked.orphans or checked.missing):
+        _tell_plan(checked)
+        if not yes:
+            _ask()
+        repaired = _repair(app, settings, checked)
+    if as_json:
+        print_json({"checked": checked, "problems": checked.problem_count, "repaired": repaired})
+    elif repaired is not None:
+        tell(
+            f"repaired: {counted(repaired.removed, 'object')} removed, "
+            f"{counted(repaired.marked, 'row')} marked"
+        )
+    unrepaired = checked.wrong_size or checked.wrong_content or checked.database
+    if unrepaired or (checked.problem_count and repaired is None):
+        raise typer.Exit(exit_codes.DATA)
+
+
+def _repair(app: Any, settings: Any, checked: Any) -> Any:
+    with opened(app, settings) as (rows, store):
+        return app.backup.repair(rows, store, checked)
+
+
+def _ask() -> None:
+    if not sys.stdin.isatty():
+        raise ConfigurationError("cannot prompt: stdin is not a terminal", hint="pass --yes")
+    typer.confirm("Repair?", abort=True, err=True)
+
+
+def _tell_plan(checked: Any) -> None:
+    if checked.orphans:
+        say(
+            f"to repair: remove {counted(len(checked.orphans), 'object')} that nothing refers to, "
+            f"{size_text(checked.orphan_bytes)}"
+        )
+    if checked.missing:
+        say(f"to repair: mark {counted(len(checked.missing), 'file')} as missing")
+
+
+def _tell(checked: Any) -> None:
+    tell(
+        f"{counted(checked.files, 'file')} and thumbnails in the database; objects of "
+        f"{size_text(checked.size_bytes)}; {counted(checked.problem_count, 'problem')}"
+    )
+    if checked.marked:
+        tell(f"{counted(len(checked.marked), 'file')} marked as missing before")
+    _name("missing", [f"{named.path} ({named.table})" for named in checked.missing])
+    _name("wrong size", [f"{named.path} ({named.table})" for named in checked.wrong_size])
+    _name("wrong content", [f"{named.path} ({named.table})" for named in checked.wrong_content])
+    _name("nothing refers to", checked.orphans)
+    _name("damaged", checked.database)
+
+
+def _name(what: str, texts: list[str]) -> None:
+    for text in texts[:SHOWN_PATHS]:
+        tell(f"{what}: {text}")
+    if len(texts) > SHOWN_PATHS:
+        tell(f"{what}: … {len(texts) - SHOWN_PATHS:,} more; --json names them")

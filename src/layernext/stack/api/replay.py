@@ -1,0 +1,99 @@
+"""Requests that change something and come twice, because the first answer got lost on the way.
+
+A client sends an `Idempotency-Key` with each attempt at a call. The handler makes its change
+through `change`, which records the answer in the same transaction; the hook `replay` gives it again
+without calling the handler. docs/protocol.md has the rules for clients.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from litestar import Request, Response
+
+from layernext.errors import InvalidRequest, StackUnavailable
+from layernext.stack.api.body import received
+from layernext.stack.api.error_map import JSON
+from layernext.stack.api.services import services_of
+from layernext.stack.store import CallId, Key, RecordedAnswer
+
+CALL_ID_HEADER = "Idempotency-Key"
+REPLAYED_HEADER = "Idempotency-Replayed"
+MAX_REQUEST_BYTES = 16 << 20
+"""Of a request whose answer is recorded."""
+_CALL_ID = re.compile(r"[!-~]{1,200}")
+
+Call = Request[Any, Key, Any]
+
+
+async def replay(request: Call) -> Response[bytes] | None:
+    """The recorded answer to an earlier attempt, or None to call the handler.
+
+    Raises:
+        InvalidRequest: the id is malformed, or belongs to another request.
+        Conflict: the work is done, but its answer was too large to keep.
+    """
+    call_id = request.headers.get(CALL_ID_HEADER)
+    if call_id is None:
+        return None
+    if not _CALL_ID.fullmatch(call_id):
+        message = f"{CALL_ID_HEADER} must be 1 to 200 printable ASCII characters without spaces"
+        raise InvalidRequest(message, status=400)
+    head = (
+        str(request.method),
+        request.scope["path"],
+        request.scope["query_string"].decode("latin-1"),
+    )
+    # `received` adds the body to it.
+    request.scope["state"]["request_hash"] = hashlib.sha256("\0".join((*head, "")).encode())
+    services = services_of(request)
+    answers = services.store.answers
+    if not await services.call(answers.has, request.auth.api_key, call_id):
+        return None
+    if request.route_handler.opt["operation"].body is not None:
+        async with received(request, MAX_REQUEST_BYTES):
+            pass
+    recorded = await services.call(answers.get, _call_of(request, call_id))
+    if recorded is None:  # it expired a moment ago
+        raise StackUnavailable("try this request again", status=503)
+    return _response(recorded)
+
+
+async def change(
+    request: Call,
+    work: Callable[[], Response[bytes]],
+    run: Callable[..., Awaitable[Any]] | None = None,
+) -> Response[bytes]:
+    """Carry out a change in a thread, once for all attempts at a call.
+
+    Args:
+        request: its body has been read.
+        work: makes the change, with nothing but the store, and its answer. With an id all of it is
+            one transaction, which may be repeated; what it raises changes nothing.
+        run: `Services.ingest` for work that takes long; `Services.call` by default.
+    """
+    services = services_of(request)
+    run = run or services.call
+    call_id = request.headers.get(CALL_ID_HEADER)
+    if call_id is None:
+        response: Response[bytes] = await run(work)
+        return response
+
+    def recorded() -> RecordedAnswer:
+        made = work()
+        return RecordedAnswer(made.status_code or 200, made.content)
+
+    return _response(await run(services.store.answers.once, _call_of(request, call_id), recorded))
+
+
+def _call_of(request: Call, call_id: str) -> CallId:
+    digest = request.scope["state"]["request_hash"].digest()
+    return CallId(request.auth.api_key, call_id, digest)
+
+
+def _response(answer: RecordedAnswer) -> Response[bytes]:
+    headers = {REPLAYED_HEADER: "true"} if answer.is_replayed else {}
+    return Response(answer.body, status_code=answer.status, headers=headers, media_type=JSON)
