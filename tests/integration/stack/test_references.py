@@ -63,11 +63,16 @@ def test_batches_are_one_answer(
         assert list(answer.json()) == list(labels)
 
 
-def test_last_of_equal_keys_counts(stack: Stack) -> None:
-    """As in any JSON object."""
-    content = b'{"labels": {"a": {"x": [1]}, "b": {"y": [1], "y": ["2"]}, "a": {"z": []}}}'
-    answer = stack.ask("POST", PATH, role="write", content=content)
-    assert answer.json() == whole(stack, {"a": {"z": []}, "b": {"y": ["2"]}})
+def test_repeated_keys_are_refused(stack: Stack) -> None:
+    """As in every other body."""
+    for content, place in (
+        (b'{"labels": {"b": {"y": [1], "y": ["2"]}}}', "labels"),
+        (b'{"labels": {"a": {"x": [1]}, "a": {"z": []}}}', "labels"),
+    ):
+        answer = stack.ask("POST", PATH, role="write", content=content)
+        assert answer.status_code == 422
+        assert place in answer.text
+        assert "appears twice" in answer.text
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,9 @@ goes to a temporary file.
 from __future__ import annotations
 
 import io
+import json
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any, BinaryIO, cast
 
@@ -22,10 +23,11 @@ from layernext.errors import DataError, FormatError, InvalidRequest, Problem
 from layernext.formats.json_stream import JsonWindow, iter_list, iter_members
 from layernext.stack.api.body import received
 from layernext.stack.api.error_map import JSON
-from layernext.stack.api.messages import Call, check_name, decode_message, problem_of
+from layernext.stack.api.messages import Call, check_name, decode_bulk_message, problem_of
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.sending import Sender
 from layernext.stack.api.services import Services, services_of
+from layernext.stack.api.texts import SENTENCE
 from layernext.stack.store import LabelRef, Store, value_text
 from layernext.wire.published import LABEL_REFERENCES_PATH
 
@@ -117,7 +119,7 @@ async def label_references(request: Call) -> Response[Any]:
 
         def work() -> IO[bytes]:
             with body.content(MAX_REFERENCES_BYTES) as content:
-                envelope = decode_message(content, _Envelope)
+                envelope = decode_bulk_message(content, _Envelope)
                 with memoryview(envelope.labels) as labels:
                     return _answer(services.store, labels)
 
@@ -168,16 +170,26 @@ def _survey(labels: memoryview) -> dict[str, dict[str, _Attribute]]:
         _check_type(window, b"{", dict, "labels")
         for label in iter_members(window, "an object"):
             count_name()
+            _check_key(label, "labels", plan)
             check_name(label, "labels", "a class")
             place = f"labels[{label!r}]"
             attributes = plan[label] = {}
             _check_type(window, b"{", dict, place)
             for name in iter_members(window, "an object"):
                 count_name()
+                _check_key(name, f"labels[{json.dumps(label)}]", attributes)
                 check_name(name, place, "an attribute")
                 _check_type(window, b"[", list, f"{place}[{name!r}]")
                 attributes[name] = _survey_values(window, f"{place}[{name!r}]")
     return plan
+
+
+def _check_key(key: str, where: str, earlier: Mapping[str, object]) -> None:
+    """As every other body is checked: no U+0000, and no key twice."""
+    if "\x00" in key:
+        raise DataError(Problem(f"{where}[{json.dumps(key)}]", SENTENCE))
+    if key in earlier:
+        raise DataError(Problem(where, f"key {json.dumps(key)} appears twice"))
 
 
 @contextmanager
