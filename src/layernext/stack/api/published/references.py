@@ -20,7 +20,7 @@ from litestar.response.base import ASGIResponse
 from msgspec import Raw, Struct, field
 
 from layernext.errors import DataError, FormatError, InvalidRequest, Problem
-from layernext.formats.json_stream import JsonWindow, iter_list, iter_members
+from layernext.formats import JsonWindow, iter_list, iter_members
 from layernext.stack.api.body import received
 from layernext.stack.api.error_map import JSON
 from layernext.stack.api.messages import Call, check_name, decode_bulk_message, problem_of
