@@ -27,7 +27,7 @@ from layernext.formats.samples import (
     check_finite,
     place_of,
 )
-from layernext.formats.spill import Spill
+from layernext.formats.spill import MAX_ID, Spill
 from layernext.model import Annotation, AttributeValue, Geometry, Polygon, Rectangle
 
 CROWD = "iscrowd"
@@ -298,13 +298,21 @@ def _gather(path: Path, spill: Spill, losses: Losses, has_super: bool) -> _Gathe
 def _gather_images(path: Path, window: JsonWindow, spill: Spill) -> None:
     for number, raw in enumerate(iter_list(window, "images")):
         where = f"{path}: images[{number}]"
-        image = _decoded(_image, raw, where)
-        try:
-            is_new = spill.add_image(image.id, raw)
-        except OverflowError as error:
-            raise FormatError(Problem(f"{where}.id", "is no number of 64 bits")) from error
-        if not is_new:
+        image = _checked_image(raw, where)
+        if not spill.add_image(image.id, raw):
             raise FormatError(Problem(f"{where}.id", f"{image.id} is there twice"))
+
+
+def _checked_image(raw: bytes, where: str) -> _Image:
+    image: _Image = _decoded(_image, raw, where)
+    if not -MAX_ID <= image.id < MAX_ID:
+        raise FormatError(Problem(f"{where}.id", "is no number of 64 bits"))
+    if not image.file_name:
+        raise FormatError(Problem(f"{where}.file_name", "is empty"))
+    for name, side in (("width", image.width), ("height", image.height)):
+        if side is not None and side < 0:
+            raise FormatError(Problem(f"{where}.{name}", f"is {side}, must be ≥ 0"))
+    return image
 
 
 def _gather_annotations(path: Path, window: JsonWindow, spill: Spill) -> None:
@@ -379,7 +387,7 @@ def _read_numbers(path: Path, *, has_super: bool) -> Instances:
         for key in iter_members(window, "an object with `images` and `categories`"):
             if key == "images":
                 for number, raw in enumerate(iter_list(window, "images", _is_image)):
-                    image = _decoded(_image, raw, f"{path}: images[{number}]")
+                    image = _checked_image(raw, f"{path}: images[{number}]")
                     images[image.id] = image
             elif key == "categories":
                 _gather_labels(path, window, labels, Losses(), has_super)
@@ -487,8 +495,7 @@ def _read(
     }
     polygons = one.segmentation if isinstance(one.segmentation, list) else None
     if polygons and _is_single(polygons):
-        flat = [float(each) for each in polygons[0]]
-        return Polygon(polygon=list(zip(flat[::2], flat[1::2], strict=True)), **fields)
+        return Polygon(polygon=_outline(polygons[0], where), **fields)
     if one.segmentation:
         losses.note_shape("a mask, or an object of several polygons; its box is", where)
     if one.bbox is None:
@@ -496,6 +503,15 @@ def _read(
     if one.bbox[2] < 0 or one.bbox[3] < 0:
         raise FormatError(Problem(f"{where}.bbox", "width and height must be ≥ 0"))
     return Rectangle(bbox=one.bbox, **fields)
+
+
+def _outline(numbers: list[Any], where: str) -> list[tuple[float, float]]:
+    try:
+        flat = [float(number) for number in numbers]
+    except OverflowError as error:
+        message = "has a number that is too large"
+        raise FormatError(Problem(f"{where}.segmentation", message)) from error
+    return list(zip(flat[::2], flat[1::2], strict=True))
 
 
 class _Evaluated(Struct, frozen=True):

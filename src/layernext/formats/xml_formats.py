@@ -33,6 +33,12 @@ from layernext.formats.samples import (
 from layernext.model import Annotation, AttributeValue, Line, Points, Polygon, Rectangle
 
 PIECE_CHARACTERS = 1 << 20
+MAX_QUIET_CHARACTERS = 8 << 20
+"""Without the begin or end of an element: one value, which takes many times that in memory."""
+
+MAX_POINTS_CHARACTERS = 4 << 20
+"""Of the points of a shape: more than 100,000 of them."""
+
 MAX_VOC_BYTES = 64 << 20
 """Of the file of one image."""
 
@@ -51,12 +57,18 @@ def iter_xml(path: Path, tag: str, wanted: str) -> Iterator[ET.Element]:
     """
     parser = ET.XMLPullParser(["start", "end"])  # type: ignore[var-annotated, unused-ignore]
     root: ET.Element | None = None
+    line, quiet = 1, 0
     for piece in _pieces(path):
         try:
             parser.feed(piece)
             events = cast("list[tuple[str, ET.Element]]", list(parser.read_events()))
         except (ET.ParseError, ValueError) as error:
             raise FormatError(Problem(str(path), f"is not XML: {error}")) from error
+        quiet = 0 if events else quiet + len(piece)
+        if quiet > MAX_QUIET_CHARACTERS:
+            message = f"has a value longer than {MAX_QUIET_CHARACTERS:,} characters"
+            raise FormatError(Problem(f"{path}:{line}", message))
+        line += piece.count("\n")
         for event, element in events:
             if root is None:
                 root = element
@@ -244,12 +256,15 @@ def read_voc(root: Path, losses: Losses) -> Iterator[Sample]:
 
 def _voc_splits(root: Path) -> dict[str, str]:
     words = {"train": "train", "val": "validation", "test": "test"}
-    found = {}
+    found: dict[str, str] = {}
     for name, split in words.items():
         path = root / "ImageSets" / "Main" / f"{name}.txt"
         if path.is_file():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                found[line.strip()] = split
+            try:
+                lines = path.read_text(encoding="utf-8").splitlines()
+            except UnicodeDecodeError as error:
+                raise FormatError(Problem(str(path), "cannot be read as UTF-8")) from error
+            found |= {line.strip(): split for line in lines}
     return found
 
 
@@ -411,7 +426,11 @@ def _read_cvat(shape: ET.Element, where: str, losses: Losses) -> Annotation:
         box = (float(left), float(top), float(width), float(height))
         return Rectangle(bbox=box, **fields)
     points = []
-    for place, pair in enumerate((shape.get("points") or "").split(";")):
+    text = shape.get("points") or ""
+    if len(text) > MAX_POINTS_CHARACTERS:
+        message = f"has points of more than {MAX_POINTS_CHARACTERS:,} characters"
+        raise FormatError(Problem(where, message))
+    for place, pair in enumerate(text.split(";")):
         x, _, y = pair.partition(",")
         there = f"{where}.points[{place}]"
         points.append((float(_decimal(x, there)), float(_decimal(y, there))))

@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from layernext.stack.media.content_type import type_by_bytes
@@ -115,6 +114,8 @@ def _sampled(image: Image.Image) -> Image.Image:
 
 def _tone_mapped(image: Image.Image) -> Image.Image:
     """Gray values of more than 8 bits, stretched from their darkest to their brightest percent."""
+    import numpy as np  # noqa: PLC0415 - takes as long to load as all else, for few images
+
     values = np.asarray(image).astype(np.float64)
     finite = values[np.isfinite(values)]
     low, high = np.percentile(finite, (1, 99)) if finite.size else (0.0, 0.0)
