@@ -62,7 +62,7 @@ def compare(
     ] = None,
     confidence: Annotated[
         float | None,
-        typer.Option("--confidence", help="Of both runs; the best F1 of each if left out."),
+        typer.Option("--confidence", help="Confidence for both runs. Default: the best F1 of each."),
     ] = None,
     match_threshold: Annotated[
         float | None,
@@ -94,7 +94,7 @@ def compare(
         typer.Option(
             "--processes",
             min=1,
-            help="Processes to use for files; one for each core if left out.",
+            help="Processes that read files. Default: one per core.",
         ),
     ] = None,
     quiet: Quiet = False,

@@ -57,7 +57,7 @@ def doctor(
 ) -> None:
     """Check Python, versions, configuration, connection, credentials, role, protocol and clock.
 
-    The exit code is that of the first thing that is not as it should be.
+    The exit code is that of the first failed check.
 
     Examples:
 

@@ -51,12 +51,12 @@ class Connection:
             answer: Any = self.transport.request_json("GET", path)
         except NotFound as error:
             raise IncompatibleStack(
-                f"{self.transport.url} is no LayerNext stack", status=404
+                f"{self.transport.url} is not a LayerNext stack", status=404
             ) from error
         if not isinstance(answer, dict) or not answer.get("isCompatible"):
             reason = answer.get("message") if isinstance(answer, dict) else None
             raise IncompatibleStack(
-                str(reason or f"{self.transport.url} is no LayerNext stack"), status=200
+                str(reason or f"{self.transport.url} is not a LayerNext stack"), status=200
             )
         if self._protocol == "published" or "native" not in answer:
             return None

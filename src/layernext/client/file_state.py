@@ -73,6 +73,6 @@ class UploadMemory:
             logger.warning("an interrupted upload will start anew: %s", error)
 
     def forget(self) -> None:
-        """The file is stored, or the upload is not there any more."""
+        """The file is stored, or the upload is gone."""
         with suppress(OSError):
             self._path.unlink()

@@ -465,7 +465,7 @@ class Transport:
         hint = "is the stack running, and is the URL right?"
         if _tls_fault(error) is not None:
             hint = (
-                "is the URL right, and is the certificate's issuer trusted here? see SSL_CERT_FILE"
+                "is the URL right, and is the certificate's issuer trusted on this machine? see SSL_CERT_FILE"
             )
         return kind(
             f"{what} from {self.url}, tried {tried}: {reason}",
@@ -635,9 +635,9 @@ def _tidy_url(url: object) -> str:
     except httpx.InvalidURL as error:
         # What httpx says may quote a part of the credentials; then it is left out.
         reason = "" if "@" in url else f": {error}"
-        raise ConfigurationError(f"{shown!r} is no URL{reason}", hint=example) from None
+        raise ConfigurationError(f"{shown!r} is not a URL{reason}", hint=example) from None
     if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise ConfigurationError(f"{shown!r} is no http or https URL", hint=example)
+        raise ConfigurationError(f"{shown!r} is not an http or https URL", hint=example)
     if parsed.userinfo:
         raise ConfigurationError("the URL must not contain credentials", hint=example)
     if parsed.scheme == "http" and not _is_loopback(parsed.host):

@@ -27,7 +27,7 @@ def detect_format(path: Path) -> str:  # noqa: PLR0911 - a return for each forma
             return "voc"
         if next(path.rglob("*.json"), None):
             return "labelme"
-        raise FormatError(Problem(str(path), "is no folder of a format that is known"))
+        raise FormatError(Problem(str(path), "is not a folder in a known format"))
     with open_decompressed(path) as file:
         head = b""
         while len(head) < HEAD_BYTES and (piece := file.read(HEAD_BYTES - len(head))):

@@ -93,7 +93,7 @@ def read_labelme(root: Path, losses: Losses) -> Iterator[Sample]:
     """The images of a folder, by name.
 
     Raises:
-        FormatError: something is no such file, with the place.
+        FormatError: something is not such a file, with the place.
     """
     for path in sorted(root.rglob("*.json")):
         content = _load(path)
@@ -137,7 +137,7 @@ def _read_labelme(shape: Any, where: str, losses: Losses) -> Annotation | None:
             if shape.get(name) not in (None, "", {})
         ]  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise FormatError(Problem(where, f"is no shape of LabelMe: {error!r}")) from error
+        raise FormatError(Problem(where, f"is not a LabelMe shape: {error!r}")) from error
     if not points or not label:
         raise FormatError(Problem(where, "has no points or no label"))
     for name in further:
@@ -245,7 +245,7 @@ def read_label_studio(path: Path, losses: Losses) -> Iterator[Sample]:
     """The images of a file of tasks: the newest annotation of each, or else the newest prediction.
 
     Raises:
-        FormatError: it is no such file, with the place.
+        FormatError: it is not such a file, with the place.
     """
     with open_decompressed(path) as stream:
         window = JsonWindow(stream, str(path))
@@ -259,7 +259,7 @@ def read_label_studio(path: Path, losses: Losses) -> Iterator[Sample]:
                 ] or task.predictions  # fmt: skip
                 results = done[-1]["result"] if done else []
             except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, RecursionError) as error:
-                raise FormatError(Problem(where, f"is no task: {error!r}")) from error
+                raise FormatError(Problem(where, f"is not a task: {error!r}")) from error
             if len(done) > 1:
                 losses.note("older annotations of a task", where)
             yield _read_task(image, results, task.meta or {}, where, losses)
@@ -281,7 +281,7 @@ def _read_task(
         except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
             if isinstance(error, FormatError):
                 raise
-            raise FormatError(Problem(there, f"is no result that is read: {error!r}")) from error
+            raise FormatError(Problem(there, f"is not a supported result: {error!r}")) from error
         if one is not None:
             annotations.append(one)
     return Sample(

@@ -128,7 +128,7 @@ def test_all_connections_of_the_pool_in_use(postgres_store: Store, monkeypatch) 
     pool = postgres_store._database.reader.pool
     monkeypatch.setattr(pool, "_timeout", 0.1)
     connections = [postgres_store._database.reader.connect() for _ in range(16)]
-    refused(postgres_store.ping, "all connections to the database are in use")
+    refused(postgres_store.ping, "all database connections are in use")
     for connection in connections:
         connection.close()
     postgres_store.ping()

@@ -48,7 +48,7 @@ def test_similar_images_and_declared_names(connected: CommandLine, tmp_path: Pat
     assert f"{name}_3.png" in text.splitlines()[1]
     (tmp_path / "vector.json").write_text("{}")
     wrong = connected("items", "similar", "m", "--vector", tmp_path / "vector.json", code=4)
-    assert "is no list of numbers" in wrong.stderr
+    assert "is not a list of numbers" in wrong.stderr
     declared = answer(connected, "items", "declare", "--field", "shift", "--tag", "rain")
     assert declared == {"fields": ["shift"], "tags": ["rain"], "is_strict": False}
     assert "tag  rain" in connected("items", "declare").stdout
@@ -158,4 +158,4 @@ def test_exports(connected: CommandLine, tmp_path: Path) -> None:
     source = tmp_path / "down" / "wrong.csv"
     source.write_text("image,label,type\na.png,cup,circle\n")
     refused = connected("upload", name, "other", source, code=4)
-    assert f"{source}:2: is no annotation" in refused.stderr
+    assert f"{source}:2: is not an annotation" in refused.stderr
