@@ -62,7 +62,9 @@ def compare(
     ] = None,
     confidence: Annotated[
         float | None,
-        typer.Option("--confidence", help="Confidence for both runs. Default: the best F1 of each."),
+        typer.Option(
+            "--confidence", help="Confidence for both runs. Default: the best F1 of each."
+        ),
     ] = None,
     match_threshold: Annotated[
         float | None,
@@ -94,7 +96,7 @@ def compare(
         typer.Option(
             "--processes",
             min=1,
-            help="Processes that read files. Default: one per core.",
+            help="Worker processes for files. Default: one per core.",
         ),
     ] = None,
     quiet: Quiet = False,

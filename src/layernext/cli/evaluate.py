@@ -108,7 +108,8 @@ def evaluate(
     confidence: Annotated[
         float | None,
         typer.Option(
-            "--confidence", help="Confidence for precision and recall. Default: the one with the best F1."
+            "--confidence",
+            help="Confidence for precision and recall. Default: the one with the best F1.",
         ),
     ] = None,
     match_threshold: Annotated[
@@ -136,7 +137,7 @@ def evaluate(
         typer.Option(
             "--processes",
             min=1,
-            help="Processes that read files. Default: one per core.",
+            help="Worker processes for files. Default: one per core.",
         ),
     ] = None,
     is_version: Annotated[

@@ -17,9 +17,7 @@ items = typer.Typer(help="Images and other files: find, trash, restore, purge.")
 datasets = typer.Typer(help="Datasets: frozen selections, divided into splits.")
 projects = typer.Typer(help="Annotation projects: tasks, and the way to a drawing tool and back.")
 
-Collection = Annotated[
-    str | None, typer.Argument(help="Collection, by name or id. Default: all.")
-]
+Collection = Annotated[str | None, typer.Argument(help="Collection, by name or id. Default: all.")]
 Query = Annotated[str, typer.Option("--query", help="Which; see docs/queries.md.")]
 Version = Annotated[str, typer.Argument(help="Id of a version.")]
 ProjectId = Annotated[str, typer.Argument(help="Id of a project.")]

@@ -166,7 +166,9 @@ def _greet(settings: Any, store: Any, first: Any, *, as_json: bool) -> None:
         say(f"Pages: {url}/ (sign in with an API key and its secret)")
         if first is not None and not as_json:
             token = store.sessions.create_link(first.api_key)
-            say(f"Or sign in with this link, which works once, for ten minutes: {url}/sign-in#{token}")
+            say(
+                f"Or sign in with this link, which works once, for ten minutes: {url}/sign-in#{token}"
+            )
     say(f"API description: {url}/api/docs")
     sys.stdout.flush()
 

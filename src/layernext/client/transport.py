@@ -464,9 +464,7 @@ class Transport:
         what = "no readable answer" if isinstance(error, httpx.DecodingError) else "no answer"
         hint = "is the stack running, and is the URL right?"
         if _tls_fault(error) is not None:
-            hint = (
-                "is the URL right, and is the certificate's issuer trusted on this machine? see SSL_CERT_FILE"
-            )
+            hint = "is the URL right, and is the certificate's issuer trusted on this machine? see SSL_CERT_FILE"
         return kind(
             f"{what} from {self.url}, tried {tried}: {reason}",
             url=self.url,

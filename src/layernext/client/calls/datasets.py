@@ -186,7 +186,9 @@ class DatasetCalls(ItemCalls):
     ) -> str:
         kind = self._object_type(collection_id)
         if kind != _IMAGE_COLLECTION:
-            raise DataError(Problem("collection_id", f"{collection_id!r} is not an image collection"))
+            raise DataError(
+                Problem("collection_id", f"{collection_id!r} is not an image collection")
+            )
         code = published.ITEM_TYPES["image"]
         return self._select(query, filter_, collection_id=collection_id, content_type=code)
 

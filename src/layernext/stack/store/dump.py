@@ -211,9 +211,7 @@ def loading(database: Database, revision: str) -> Iterator[Loader]:
         if database.is_sqlite:
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
             if broken is not None:
-                raise DataError(
-                    Problem(f"table {broken[0]}", "rows refer to missing rows")
-                )
+                raise DataError(Problem(f"table {broken[0]}", "rows refer to missing rows"))
         else:
             _set_sequences(connection)
 

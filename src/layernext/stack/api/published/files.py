@@ -510,9 +510,7 @@ def _check_parts(item: FileItem, parts: list[ItemPart], sent: list[SentPart]) ->
         raise Conflict(f"part {missing} of {item.name!r} has not come", status=409)
     unnamed = min(set(came) - named, default=None)
     if unnamed is not None:
-        text = (
-            f"part {unnamed} of {item.name!r} has arrived, but is not among the named parts"
-        )
+        text = f"part {unnamed} of {item.name!r} has arrived, but is not among the named parts"
         raise Conflict(text, status=409)
     for part in parts[:-1]:
         if part.size != PART_BYTES:
