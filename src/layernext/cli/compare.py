@@ -109,7 +109,7 @@ def compare(
     """Compare two model runs on a ground truth: three files, or with --truth in a stack.
 
     Files may be in any format that `layernext convert` reads. Differences are RUN_B minus RUN_A.
-    Intervals come from drawing the images anew, the same for both runs: one that leaves out 0 is
+    Intervals come from resampling the images, the same for both runs: one that leaves out 0 is
     more than the choice of images.
 
     Examples:

@@ -78,7 +78,7 @@ def test_stopped_and_started(stoppable_postgres: PostgresServer, caplog) -> None
     store.close()
     begun, ended = [record.getMessage() for record in caplog.records]
     assert begun.startswith("the database does not answer: ")
-    assert ended == "the database serves again; before: the database does not answer"
+    assert ended == "the database answers again; before: the database does not answer"
 
 
 @pytest.mark.parametrize("kind", ["write", "read", "stream"])
@@ -191,7 +191,7 @@ def test_foreign_lock(tmp_path: Path, caplog) -> None:
     assert write(1) == "written"
     assert [record.getMessage() for record in caplog.records if "lock" in record.getMessage()] == [
         "another program holds the database's lock: database is locked",
-        "the database serves again; before: another program holds the database's lock",
+        "the database answers again; before: another program holds the database's lock",
     ]
     store.close()
 

@@ -67,7 +67,7 @@ def test_items(connected: CommandLine, tmp_path: Path) -> None:
     everything = connected("items", "list", name)
     assert "1.png" in everything.stdout
     assert everything.stderr == ""
-    assert "more than these 1; list them with a higher --limit" in (
+    assert "only the first 1 are listed; pass a higher --limit for more" in (
         connected("items", "list", name, "--limit", 1).stderr
     )
     assert answer(connected, "items", "trash", name, "--query", "name = 1.png")["files"] == 1
