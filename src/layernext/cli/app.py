@@ -29,6 +29,7 @@ from layernext.cli import (
     library,
     listings,
     serve,
+    worker,
 )
 from layernext.cli.output import Interrupted, say, tell
 
@@ -102,6 +103,7 @@ for command in (
     evaluate.evaluate,
     compare.compare,
     serve.serve,
+    worker.worker,
     backup.backup,
     backup.restore,
     check.check,

@@ -46,6 +46,20 @@ ObjectsEndpoint = Annotated[
     str | None,
     typer.Option("--objects-endpoint", help="URL of an S3-compatible store that is not AWS."),
 ]
+PurgeTrashAfter = Annotated[
+    float | None,
+    typer.Option(
+        "--purge-trash-after",
+        min=0.0,
+        max=36500.0,
+        metavar="DAYS",
+        help="Permanently delete what has been in the trash for this many days. Default: never.",
+    ),
+]
+LogFormat = Annotated[
+    Literal["text", "json"],
+    typer.Option("--log-format", help="Log lines for people, or one JSON object a line."),
+]
 
 
 def data_folder(given: Path | None) -> Path:
@@ -77,16 +91,7 @@ def serve(
     database: DatabaseUrl = None,
     objects: ObjectsUrl = None,
     objects_endpoint: ObjectsEndpoint = None,
-    purge_trash_after: Annotated[
-        float | None,
-        typer.Option(
-            "--purge-trash-after",
-            min=0.0,
-            max=36500.0,
-            metavar="DAYS",
-            help="Permanently delete what has been in the trash for this many days. Default: never.",
-        ),
-    ] = None,
+    purge_trash_after: PurgeTrashAfter = None,
     strict_metadata: Annotated[
         bool,
         typer.Option(
@@ -96,10 +101,16 @@ def serve(
     published_only: Annotated[
         bool, typer.Option("--published-only", help="Leave the native protocol out.")
     ] = False,
-    log_format: Annotated[
-        Literal["text", "json"],
-        typer.Option("--log-format", help="Log lines for people, or one JSON object a line."),
-    ] = "text",
+    jobs: Annotated[
+        Literal["on", "off"],
+        typer.Option(
+            "--jobs", help="off: leave jobs and housekeeping to `layernext worker` processes."
+        ),
+    ] = "on",
+    metrics: Annotated[
+        bool, typer.Option("--metrics", help="Show metrics at /metrics, to keys of administrators.")
+    ] = False,
+    log_format: LogFormat = "text",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No access log.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a first key as one JSON document.")
@@ -121,7 +132,7 @@ def serve(
     app: Any = load_stack()
     data = data_folder(data)
     # Also while it starts, a service manager's SIGTERM is an orderly stop.
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     settings = app.Settings(
         data=data,
         host=host,
@@ -132,12 +143,16 @@ def serve(
         objects_options={"endpoint": objects_endpoint} if objects_endpoint else {},
         purge_trash_after_days=purge_trash_after,
         strict_metadata=strict_metadata,
+        jobs=jobs == "on",
+        metrics=metrics,
         native=not published_only,
         quiet=quiet,
         log_format=log_format,
     )
     # Before a key is made and shown that nobody could use here.
     check_address(host, port)
+    if metrics:
+        app.load_metrics()
     # Uploaded files, temporary files and whatever else is written is for this user alone.
     os.umask(0o077)
     app.set_up_logging(settings)
@@ -159,9 +174,8 @@ def _greet(settings: Any, store: Any, first: Any, *, as_json: bool) -> None:
             "warning: other machines can reach this address, and keys cross the network unencrypted;"
             " put a proxy with TLS in front of it"
         )
-    where = settings.database or settings.data if settings.database_file else "PostgreSQL"
     listening = f" (listening on {settings.host}:{settings.port})" if settings.public_url else ""
-    say(f"LayerNext stack on {url}{listening}, data in {where}")
+    say(f"LayerNext stack on {url}{listening}, data in {data_text(settings)}")
     if settings.native:
         say(f"Pages: {url}/ (sign in with an API key and its secret)")
         if first is not None and not as_json:
@@ -173,7 +187,14 @@ def _greet(settings: Any, store: Any, first: Any, *, as_json: bool) -> None:
     sys.stdout.flush()
 
 
-def _interrupt(*_: object) -> None:
+def data_text(settings: Any) -> str:
+    """Where the data of a stack is, without a password."""
+    where = settings.database or settings.data if settings.database_file else "PostgreSQL"
+    return str(where)
+
+
+def interrupt(*_: object) -> None:
+    """End the process as Ctrl-C does; a handler of signals."""
     raise KeyboardInterrupt
 
 

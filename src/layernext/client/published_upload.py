@@ -8,7 +8,6 @@ broke, twice as large after one went through at once.
 
 from __future__ import annotations
 
-import hashlib
 import time
 import uuid
 from array import array
@@ -19,6 +18,7 @@ from typing import Any
 import msgspec
 
 from layernext.client.connection import Connection
+from layernext.client.image_names import ImageCount, image_number
 from layernext.client.progress import ProgressChoice, show_progress
 from layernext.client.reports import UploadReport
 from layernext.client.sources import Source
@@ -221,6 +221,7 @@ class _Session:
         self._unmatched: int | None = 0
         self._annotations = 0
         self._acknowledged = array("Q")
+        self._image_count = ImageCount()
         self._divided: dict[int, str] = {}
         self._most_bytes = BATCH_BYTES
         self.batch_bytes = FIRST_BATCH_BYTES
@@ -240,7 +241,7 @@ class _Session:
         size = self.batch_bytes
         sessions: dict[str, list[ImageAnnotations]] = {} if batch else {self._id: []}
         for image in batch:
-            session_id = self._divided.get(_number_of(image), self._id)
+            session_id = self._divided.get(image_number(image.image, image.storage_name), self._id)
             sessions.setdefault(session_id, []).append(image)
         for session_id, images in sessions.items():
             self._deliver(images, session_id, normalized, size)
@@ -270,7 +271,9 @@ class _Session:
             if failures < ATTEMPTS_AT_SIZE or not self._can_divide(batch):
                 raise
             session_id = str(uuid.uuid4())
-            self._divided.update((_number_of(image), session_id) for image in batch)
+            self._divided.update(
+                (image_number(image.image, image.storage_name), session_id) for image in batch
+            )
             middle = len(batch) // 2
             # So large none comes again: with images that came before it could not be divided.
             self._most_bytes = min(self._most_bytes, max(LEAST_BATCH_BYTES, size // 2))
@@ -287,7 +290,7 @@ class _Session:
             self.batch_bytes = min(self._most_bytes, self.batch_bytes * 2)
 
     def _can_divide(self, batch: list[ImageAnnotations]) -> bool:
-        numbers = {_number_of(image) for image in batch}
+        numbers = {image_number(image.image, image.storage_name) for image in batch}
         return 1 < len(batch) == len(numbers) and numbers.isdisjoint(self._acknowledged)
 
     def _encoded(self, batch: list[ImageAnnotations], session_id: str) -> tuple[str, bytes]:
@@ -336,7 +339,9 @@ class _Session:
             self._unmatched = None if unmatched is None else self._unmatched + unmatched
         if not self.batches and batch:
             self._target.confirm()
-        self._acknowledged.extend(map(_number_of, batch))
+        numbers = [image_number(image.image, image.storage_name) for image in batch]
+        self._acknowledged.extend(numbers)
+        self._image_count.add(numbers)
         self.images += len(batch)
         self._annotations += sum(len(image.annotations) for image in batch)
         self._bytes_sent += size
@@ -348,12 +353,14 @@ class _Session:
             collection=self._request.collection,
             run=self._request.run,
             mode=self._request.mode,
-            images=self.images,
+            images=self._image_count.total,
             annotations=self._annotations,
             batches=self.batches,
             resumed_batches=0,
             new_labels=sorted(self._labels.new),
-            unmatched_images=self._unmatched,
+            unmatched_images=(
+                None if self._unmatched is None else min(self._unmatched, self._image_count.total)
+            ),
             bytes_sent=self._bytes_sent,
             seconds=time.monotonic() - started,
         )
@@ -373,8 +380,9 @@ def upload_published(
             if not session.batches:  # a run on no image is a run, too
                 session.send([], normalized=request.normalized)
     except DataError as error:
-        if session.images and error.hint is None:
-            error.hint = f"{session.images:,} images before it are stored already"
+        stored = session.report(started).images
+        if stored and error.hint is None:
+            error.hint = f"{stored:,} images before it are stored already"
         raise
     except LayerNextError as error:
         raise UploadIncomplete(
@@ -383,12 +391,6 @@ def upload_published(
             hint="call it again; what is stored already is replaced by the same",
         ) from error
     return session.report(started)
-
-
-def _number_of(image: ImageAnnotations) -> int:
-    """64 bits that stand for an image's name. Two alike would only keep a batch from being divided."""
-    name = f"{image.storage_name or ''}\0{image.image}".encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little")
 
 
 def _batches(

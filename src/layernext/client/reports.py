@@ -27,7 +27,7 @@ class UploadReport(Record, frozen=True, kw_only=True):
         collection: the collection's name; None if images were named without one.
         run: the model run or ground truth.
         mode: ``machine`` or ``human``.
-        images: annotation sets stored; an image that came twice counts twice.
+        images: images stored; one that came several times, or was logged several times, counts once.
         annotations: annotations in them.
         batches: requests they were sent in, those of a resumed upload included.
         resumed_batches: how many of those the stack had from before and were not sent.

@@ -9,7 +9,8 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -211,8 +212,29 @@ class ItemSource:
         for index, item in enumerate(self._items):
             raw = encode_item(item, index)
             decoder = v2 if isinstance(item, ImageAnnotations) else v1
-            decoder.decode(raw, index=index)
+            name = item.image if isinstance(item, ImageAnnotations) else item.get("image")
+            with naming_image(name):
+                decoder.decode(raw, index=index)
             yield raw
+
+
+@contextmanager
+def naming_image(image: object) -> Iterator[None]:
+    """Have problems say the image's name as well as its place.
+
+    Raises:
+        DataError: the block did.
+    """
+    try:
+        yield
+    except DataError as error:
+        if not isinstance(image, str) or not image:
+            raise
+        problems = [
+            replace(problem, message=f"{problem.message} (image {image!r})")
+            for problem in error.problems
+        ]
+        raise DataError(problems, more=error.more, hint=error.hint) from error
 
 
 def encode_item(item: object, index: int) -> bytes:
@@ -232,6 +254,10 @@ def encode_item(item: object, index: int) -> bytes:
                 _refuse_foreign(msgspec.to_builtins(item, enc_hook=_plain), where)
             return raw
         if isinstance(item, Mapping):
+            if "image_id" in item and "image" not in item:
+                message = "is an entry of COCO results, must have `image` and `annotations`"
+                advice = "save the list as JSON and upload that file with format='coco-results'"
+                raise DataError(Problem(where, message), hint=advice)
             _refuse_foreign_fields(item, where)
             return json.dumps(item, allow_nan=False, ensure_ascii=False, default=_plain).encode()
     except (TypeError, ValueError, OverflowError, RecursionError) as error:

@@ -373,7 +373,7 @@ class AnnotationCalls(Calls):
         def send(source: Source) -> UploadReport:
             return upload.upload(self._connection, request, source, resume=False, progress=False)
 
-        return RunLogger(send)
+        return RunLogger(send, is_normalized=normalized)
 
     # -- reading ------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Files: where their bytes are. One face; a local folder or a bucket behind it."""
 
 from layernext.stack.objects.bucket import BucketStore
+from layernext.stack.objects.counted import count_errors
 from layernext.stack.objects.face import ObjectInfo, ObjectStore, Part, PartWriter, UploadInfo
 from layernext.stack.objects.folder import FolderStore
 
@@ -12,4 +13,5 @@ __all__ = [
     "Part",
     "PartWriter",
     "UploadInfo",
+    "count_errors",
 ]

@@ -22,9 +22,10 @@ from typing import Any
 
 import obstore
 
-from layernext.errors import ConfigurationError, InvalidRequest, NotFound, StackUnavailable
+from layernext.errors import ConfigurationError, InvalidRequest, NotFound
 from layernext.stack.objects.face import ObjectInfo, Part, UploadInfo
 from layernext.stack.objects.s3_multipart import S3Multipart
+from layernext.stack.objects.unavailable import unavailable
 
 PIECE_BYTES = 1 << 20
 WRITE_BYTES = 10 << 20
@@ -327,7 +328,4 @@ def _explained() -> Iterator[None]:
     except FileNotFoundError as error:
         raise NotFound("the file's content is missing", status=404) from error
     except (obstore.exceptions.BaseError, OSError) as error:
-        reason = str(error).strip().splitlines()[0][:300]
-        raise StackUnavailable(
-            f"the store of objects does not answer as it should: {reason}", status=503
-        ) from error
+        raise unavailable(error) from error

@@ -26,6 +26,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from layernext.errors import ConfigurationError, InvalidRequest
 from layernext.stack.store import sqlite
+from layernext.stack.store.activity import Activity
 from layernext.stack.store.outages import DatabaseUnavailable, Outages, reason, sqlstate
 from layernext.stack.store.storable import refuse_unstorable
 
@@ -79,7 +80,8 @@ class Database:
         self.url = url
         self._reads_only = reads_only
         self._turn = sqlite.WriteTurn()
-        self._outages = Outages()
+        self.activity = Activity()
+        self._outages = Outages(self.activity)
         self._joined = threading.local()
         self._engines: list[sa.Engine] = []
         self._is_closed = False

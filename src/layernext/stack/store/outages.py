@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from layernext.errors import LayerNextError, StackUnavailable, StorageFull
+from layernext.stack.store.activity import Activity
 
 log = logging.getLogger("layernext.stack.database")
 
@@ -25,6 +26,8 @@ READ_ONLY = "the database is read-only at the moment"
 CONTENDED = "other requests changed the same data at the same time, several times"
 NO_CONNECTION = "all database connections are in use"
 UNREADABLE = "the database's file cannot be read or written"
+
+OTHER = "another error"
 
 _UNAVAILABLE = {
     "25006": READ_ONLY,  # a standby, after or during a failover
@@ -93,9 +96,14 @@ def _is_disconnected(error: DBAPIError, code: str | None) -> bool:
 
 
 class Outages:
-    """Explains errors, and logs the first and the end of each kind, not every request in between."""
+    """Explains errors, and logs the first and the end of each kind, not every request in between.
 
-    def __init__(self) -> None:
+    Args:
+        activity: counts them.
+    """
+
+    def __init__(self, activity: Activity) -> None:
+        self._activity = activity
         self._lock = threading.Lock()
         self._current: set[str] = set()
 
@@ -111,6 +119,7 @@ class Outages:
             yield
         except sa.exc.SQLAlchemyError as error:
             failure = explained(error)
+            self._activity.add_database_error(failure.message if failure else OTHER)
             if failure is None:
                 raise
             if isinstance(failure, DatabaseUnavailable) and failure.message != CONTENDED:

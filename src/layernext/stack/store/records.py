@@ -105,6 +105,21 @@ class JobRow(Struct, frozen=True):
     payload: dict[str, Any]
 
 
+class JobCount(Struct, frozen=True, kw_only=True):
+    """How many jobs of a kind have a status.
+
+    Attributes:
+        kind, status: of the jobs.
+        count: of them.
+        oldest_age_s: since the oldest of them was created.
+    """
+
+    kind: str
+    status: JobStatus
+    count: int
+    oldest_age_s: float
+
+
 class Selection(Struct, frozen=True):
     """Images that were chosen; see `selections`."""
 

@@ -79,11 +79,13 @@ class Store:
         statistics: what annotations of a run are like.
         sessions: who is signed in to the pages.
         exports: files in other formats, made in the background.
+        activity: what this process has done.
         answers: answers to requests that may come again.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.activity = database.activity
         self._labels = Labels(database, self._namespace())
         self.jobs = Jobs(database)
         self.selections = Selections(database)
@@ -290,9 +292,12 @@ class Store:
             NotFound: there is no such upload.
             Conflict: it is finished, or had another batch of this number.
         """
-        return sets.write_batch(
+        result = sets.write_batch(
             self._database, self._labels, upload_id, sets_, sequence=sequence, digest=digest
         )
+        if not result.repeated:
+            self.activity.add_batch(result.images, result.annotations)
+        return result
 
     def finish_upload(self, upload_id: str, batches: int | None) -> UploadState:
         """End an upload; repeatable.
