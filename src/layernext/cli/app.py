@@ -86,7 +86,8 @@ def _common(
         bool, typer.Option("--debug", help="Show tracebacks and logs; also LAYERNEXT_DEBUG=1.")
     ] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say which.")
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     del version

@@ -25,7 +25,7 @@ def check(
     ] = False,
     repair: Annotated[
         bool,
-        typer.Option("--repair", help="Repair what can be repaired, after saying what that is."),
+        typer.Option("--repair", help="List the repairs, ask, then make them."),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Repair without asking.")] = False,
     orphans_after: Annotated[
@@ -34,14 +34,14 @@ def check(
             "--orphans-after",
             min=0.0,
             metavar="HOURS",
-            help="Age from which an object that nothing refers to is a problem.",
+            help="Age in hours from which an unreferenced object is a problem.",
         ),
     ] = ORPHAN_HOURS,
     data: DataFolder = None,
     database: DatabaseUrl = None,
     objects: ObjectsUrl = None,
     objects_endpoint: ObjectsEndpoint = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare a stack's database with its files, both ways, while it serves. Exit code 4 if they differ.
@@ -123,7 +123,7 @@ def _tell(checked: Any) -> None:
         f"{size_text(checked.size_bytes)}; {counted(checked.problem_count, 'problem')}"
     )
     if checked.marked:
-        tell(f"{counted(len(checked.marked), 'file')} marked as missing before")
+        tell(f"{counted(len(checked.marked), 'file')} already marked as missing")
     _name("missing", [f"{named.path} ({named.table})" for named in checked.missing])
     _name("wrong size", [f"{named.path} ({named.table})" for named in checked.wrong_size])
     _name("wrong content", [f"{named.path} ({named.table})" for named in checked.wrong_content])

@@ -19,10 +19,10 @@ from layernext.formats import DEFAULT_PROBLEM_LIMIT, detect_format, detect_geome
 
 FileGeometry = Annotated[
     Literal["rectangle", "polygon", "line"] | None,
-    typer.Option("--geometry", help="Geometry of a form v1 file; found out if left out."),
+    typer.Option("--geometry", help="Geometry of a form v1 file; detected by default."),
 ]
 SHOWN_LABELS = 20
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
 
 
 def upload(
@@ -31,7 +31,7 @@ def upload(
     file: Annotated[Path, typer.Argument(help="File or folder; LayerNext JSON or another format.")],
     source_format: Annotated[
         str | None,
-        typer.Option("--from", help="The file's format, as in convert; found out if left out."),
+        typer.Option("--from", help="The file's format, as in convert; detected by default."),
     ] = None,
     geometry: FileGeometry = None,
     images: Annotated[
@@ -135,7 +135,8 @@ def _tell_report(report: UploadReport) -> None:
     )
     if report.unmatched_images:
         unmatched = counted(report.unmatched_images, "image")
-        tell(f"{unmatched} known by name only: the stack has no file yet; kept all the same")
+        verb, owner = ("has", "its") if report.unmatched_images == 1 else ("have", "their")
+        tell(f"{unmatched} {verb} no file yet; {owner} annotations are stored")
     if report.new_labels:
         shown = report.new_labels[:SHOWN_LABELS]
         more = (
@@ -198,7 +199,7 @@ def validate(
 def download(
     collection: Annotated[str, typer.Argument(help="Collection, by name or id.")],
     runs: Annotated[
-        list[str] | None, typer.Argument(help="Model runs and ground truths; all if left out.")
+        list[str] | None, typer.Argument(help="Model runs and ground truths. Default: all.")
     ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="File to write; .gz and .zst compress.")
@@ -259,7 +260,7 @@ def rm(
     with connect(api_key, secret, url, config) as client:
         if not yes:
             if not sys.stdin.isatty():
-                raise typer.BadParameter("nobody can be asked here; say --yes")
+                raise typer.BadParameter("cannot prompt: stdin is not a terminal; pass --yes")
             question = f"Remove {run!r} from {collection!r}? There is no way back."
             if not typer.confirm(question, err=True):
                 say("nothing removed")

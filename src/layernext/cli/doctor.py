@@ -77,7 +77,7 @@ def doctor(
 
     This machine: Python, versions, published clients that are in the way, disk space, proxy. The
     stack: credentials, role, version, clock; with an administrator's key also database, files, disk
-    space and jobs. The exit code is that of the first thing that is not as it should be.
+    space and jobs. The exit code is that of the first failed check.
 
     Examples:
 

@@ -22,7 +22,7 @@ from layernext.cli.output import (
 files = typer.Typer(help="Images, videos and other files: upload, download, list.")
 
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
 Parallel = Annotated[
     int, typer.Option("--parallel", min=1, max=64, help="Files, or parts of them, at a time.")
 ]
@@ -90,7 +90,7 @@ def upload(
 @files.command("download")
 def download(
     collection: Annotated[str, typer.Argument(help="Collection, by name or id.")],
-    folder: Annotated[Path, typer.Argument(help="Where to; made if it is not there.")],
+    folder: Annotated[Path, typer.Argument(help="Target folder; created if missing.")],
     query: Annotated[str | None, typer.Option("--query", help="Only files that fit.")] = None,
     delete: Annotated[
         bool,

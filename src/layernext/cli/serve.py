@@ -22,7 +22,7 @@ DEFAULT_PORT = 8750
 
 DataFolder = Annotated[
     Path | None,
-    typer.Option("--data", help="Folder that holds the stack's data; a per-user one if left out."),
+    typer.Option("--data", help="Folder with the stack's data. Default: a per-user folder."),
 ]
 DatabaseUrl = Annotated[
     str | None,
@@ -53,7 +53,7 @@ PurgeTrashAfter = Annotated[
         min=0.0,
         max=36500.0,
         metavar="DAYS",
-        help="Remove for good what has been in the trash for so many days; never if left out.",
+        help="Permanently delete what has been in the trash for this many days. Default: never.",
     ),
 ]
 LogFormat = Annotated[
@@ -85,7 +85,7 @@ def serve(
             show_envvar=True,
             metavar="URL",
             help="How clients reach the stack, such as https://stack.example.org; links begin with it."
-            " By default they begin with what the request's Host header says.",
+            " Default: the request's Host header.",
         ),
     ] = None,
     database: DatabaseUrl = None,
@@ -180,7 +180,9 @@ def _greet(settings: Any, store: Any, first: Any, *, as_json: bool) -> None:
         say(f"Pages: {url}/ (sign in with an API key and its secret)")
         if first is not None and not as_json:
             token = store.sessions.create_link(first.api_key)
-            say(f"Sign in without them, once, in the next ten minutes: {url}/sign-in#{token}")
+            say(
+                f"Or sign in with this link, which works once, for ten minutes: {url}/sign-in#{token}"
+            )
     say(f"API description: {url}/api/docs")
     sys.stdout.flush()
 

@@ -57,9 +57,9 @@ def tidy_url(url: object) -> str:
     except httpx.InvalidURL as error:
         # What httpx says may quote a part of the credentials; then it is left out.
         reason = "" if "@" in url else f": {error}"
-        raise ConfigurationError(f"{shown!r} is no URL{reason}", hint=example) from None
+        raise ConfigurationError(f"{shown!r} is not a URL{reason}", hint=example) from None
     if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise ConfigurationError(f"{shown!r} is no http or https URL", hint=example)
+        raise ConfigurationError(f"{shown!r} is not an http or https URL", hint=example)
     if parsed.userinfo:
         raise ConfigurationError("the URL must not contain credentials", hint=example)
     if parsed.scheme == "http" and not _is_loopback(parsed.host):

@@ -65,7 +65,7 @@ class Connection:
         if not isinstance(answer, dict) or not answer.get("isCompatible"):
             reason = answer.get("message") if isinstance(answer, dict) else None
             raise IncompatibleStack(
-                str(reason or f"{self.transport.url} is no LayerNext stack"), status=200
+                str(reason or f"{self.transport.url} is not a LayerNext stack"), status=200
             )
         if self._protocol == "published" or "native" not in answer:
             return None

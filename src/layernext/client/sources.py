@@ -244,7 +244,7 @@ def encode_item(item: object, index: int) -> bytes:
     """The JSON of one annotation set.
 
     Raises:
-        DataError: something in it is no JSON value, and would come back as another one: a number
+        DataError: something in it is not a JSON value, and would come back as another one: a number
             that is not finite, a key that is no string, another object.
     """
     where = f"images[{index}]"
@@ -279,7 +279,7 @@ def _plain(value: Any) -> Any:
         return value.tolist()
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError(f"{type(value).__name__} is no JSON value")
+    raise TypeError(f"{type(value).__name__} is not a JSON value")
 
 
 def _refuse_foreign_fields(item: ImageAnnotations | Mapping[Any, Any], where: str) -> None:

@@ -544,9 +544,7 @@ class Transport:
                 "variable, or name the stack's host in NO_PROXY"
             )
         elif tls_fault is not None:
-            hint = (
-                "is the URL right, and is the certificate's issuer trusted here? see SSL_CERT_FILE"
-            )
+            hint = "is the URL right, and is the certificate's issuer trusted on this machine? see SSL_CERT_FILE"
         return kind(
             f"{what} from {self.url}, tried {tried}: {reason}",
             url=self.url,

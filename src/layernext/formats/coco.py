@@ -250,7 +250,7 @@ def read_coco(
             masks where polygons are evaluated; where boxes are, the ``bbox`` is read of all objects.
 
     Raises:
-        FormatError: it is no such file, with the place.
+        FormatError: it is not such a file, with the place.
     """
     with Spill() as spill:
         labels = _gather(path, spill, losses, has_supercategories).labels
@@ -286,7 +286,7 @@ def _gather(path: Path, spill: Spill, losses: Losses, has_super: bool) -> _Gathe
         expect_end(window)
     for name, is_there in (("images", found.has_images), ("categories", found.has_categories)):
         if not is_there:
-            raise FormatError(Problem(str(path), f"is no COCO file: it has no list `{name}`"))
+            raise FormatError(Problem(str(path), f"is not a COCO file: it has no list `{name}`"))
     stray = spill.find_stray()
     if stray is not None:
         number, image_id = stray
@@ -331,7 +331,7 @@ def _gather_annotations(path: Path, window: JsonWindow, spill: Spill) -> None:
         try:
             spill.add((head or _decoded(_head, raw, where)).image_id, raw)
         except OverflowError as error:
-            raise FormatError(Problem(f"{where}.image_id", "is no number of 64 bits")) from error
+            raise FormatError(Problem(f"{where}.image_id", "is not a 64-bit integer")) from error
         head = None
 
 
@@ -358,7 +358,7 @@ def read_coco_labels(path: Path) -> dict[str, list[str]]:
     A category without one stands for itself, with none below it.
 
     Raises:
-        FormatError: it is no such file, with the place.
+        FormatError: it is not such a file, with the place.
     """
     found: dict[str, list[str]] = {}
     for label, further in _read_numbers(path, has_super=True).labels.values():
@@ -371,7 +371,7 @@ def read_instances(path: Path) -> Instances:
     """The images and labels of a file of instances, by number, for results that refer to them.
 
     Raises:
-        FormatError: it is no such file, with the place.
+        FormatError: it is not such a file, with the place.
     """
     found = _read_numbers(path, has_super=False)
     if not found.images or not found.labels:
@@ -429,7 +429,7 @@ def read_results(
             as COCO's tools have it.
 
     Raises:
-        FormatError: it is no such file, or refers to what the instances do not have; with the place.
+        FormatError: it is not such a file, or refers to what the instances do not have; with the place.
     """
     with Spill() as spill:
         for number, image in instances.images.items():

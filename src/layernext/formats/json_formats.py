@@ -115,7 +115,7 @@ def read_labelme(root: Path, losses: Losses) -> Iterator[Sample]:
     """The images of a folder, by name.
 
     Raises:
-        FormatError: something is no such file, with the place.
+        FormatError: something is not such a file, with the place.
     """
     for path in sorted(root.rglob("*.json")):
         content = _load(path)
@@ -283,7 +283,7 @@ def read_label_studio(path: Path, losses: Losses) -> Iterator[Sample]:
     """The images of a file of tasks: the newest annotation of each, or else the newest prediction.
 
     Raises:
-        FormatError: it is no such file, with the place.
+        FormatError: it is not such a file, with the place.
     """
     with open_decompressed(path) as stream:
         window = JsonWindow(stream, str(path))

@@ -192,7 +192,7 @@ class JsonWindow:
             foreign = _NOT_FINITE.match(self.buffer, place)
             if foreign:
                 raise self.error(
-                    f"{foreign[0].decode()} is no JSON number; write a finite one, or leave it out"
+                    f"{foreign[0].decode()} is not a JSON number; write a finite one, or leave it out"
                 ) from None
             text = _BYTE.sub("", text).replace("JSON is malformed: ", "").strip()
             raise self.error(text) from None
@@ -215,7 +215,7 @@ class JsonWindow:
         if self.entry is not None:
             name, number = self.entry
             where += f", in {name}[{number}]"
-        return FormatError(Problem(where, f"not JSON as it should be: {text}"), file=self.file)
+        return FormatError(Problem(where, f"invalid JSON: {text}"), file=self.file)
 
 
 Judge = Callable[[bytes], bool]
@@ -230,7 +230,7 @@ def iter_members(window: JsonWindow, what: str) -> Iterator[str]:
         what: the object, for the error if there is none.
 
     Raises:
-        FormatError: it is no object, or broken.
+        FormatError: it is not an object, or broken.
     """
     window.expect(b"{", what)
     if window.peek() == b"}":
@@ -273,7 +273,7 @@ def iter_list(
         judge, spans: as in `layernext.formats.iter_raw_images`.
 
     Raises:
-        FormatError: it is no list, or broken.
+        FormatError: it is not a list, or broken.
     """
     window.expect(b"[", f"the list of {name}")
     if window.peek() == b"]":

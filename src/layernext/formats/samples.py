@@ -118,7 +118,7 @@ def safe_relative(name: str) -> Path:
     parts = name.replace("\\", "/").split("/")
     is_bad = any(part in {"", ".", ".."} or "\x00" in part or ":" in part for part in parts)
     if is_bad:
-        raise DataError(Problem(name[:200], "is no plain path of a file below a folder"))
+        raise DataError(Problem(name[:200], "is not a relative path to a file in a folder"))
     return Path(*parts)
 
 

@@ -83,7 +83,7 @@ def read_csv(path: Path) -> Iterator[Sample]:
     """The images of a file; rows of an image that stand together are its annotations.
 
     Raises:
-        FormatError: it is no such file, with the line.
+        FormatError: it is not such a file, with the line.
     """
     csv.field_size_limit(_MAX_CELL)
     line = 0
@@ -289,7 +289,7 @@ def read_parquet(path: Path) -> Iterator[Sample]:
     """The images of a file with `COLUMNS`; those that are missing count as null.
 
     Raises:
-        FormatError: it is no such file, with the row.
+        FormatError: it is not such a file, with the row.
         ConfigurationError: pyarrow is not installed.
     """
     arrow = _arrow()

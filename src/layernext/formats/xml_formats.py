@@ -218,7 +218,7 @@ def read_voc(root: Path, losses: Losses) -> Iterator[Sample]:
     """The images of a folder, by name.
 
     Raises:
-        FormatError: something is no such file, with the place.
+        FormatError: something is not such a file, with the place.
     """
     folder = root / "Annotations" if (root / "Annotations").is_dir() else root
     splits = _voc_splits(root)
@@ -325,7 +325,7 @@ class CvatWriter:
             for value in values[:1]:
                 text = value.value
                 if not isinstance(text, str):
-                    self._losses.note("that an attribute's value is no text", there)
+                    self._losses.note("that an attribute's value is not a string", there)
                     text = msgspec.json.encode(text).decode()
                 if value.confidence is not None or value.metadata:
                     self._losses.note("confidence and metadata of an attribute's value", there)
@@ -382,7 +382,7 @@ def read_cvat(path: Path, losses: Losses) -> Iterator[Sample]:
     """The images of a file, in its order.
 
     Raises:
-        FormatError: it is no such file, with the place.
+        FormatError: it is not such a file, with the place.
     """
     for number, image in enumerate(iter_xml(path, "annotations", "image")):
         where = f"{path}: image[{number}]"

@@ -152,7 +152,7 @@ def read_yolo(root: Path, sizes: dict[str, tuple[int, int, str]]) -> Iterator[Sa
         sizes: width, height and name of images by their paths without endings, below ``images``.
 
     Raises:
-        FormatError: something is no such file, with file and line.
+        FormatError: something is not such a file, with file and line.
     """
     names = read_names(root / "data.yaml")
     labels = root / "labels"
@@ -185,10 +185,10 @@ def _read_line(line: str, names: dict[int, str], size: tuple[int, int], where: s
         values = [float(each) for each in numbers]
         label = names[int(code)]
     except (ValueError, KeyError) as error:
-        raise FormatError(Problem(where, f"is no line of YOLO: {line[:100]!r}")) from error
+        raise FormatError(Problem(where, f"is not a YOLO line: {line[:100]!r}")) from error
     width, height = size
     if not all(isfinite(each) for each in values):
-        raise FormatError(Problem(where, f"is no line of YOLO: {line[:100]!r}"))
+        raise FormatError(Problem(where, f"is not a YOLO line: {line[:100]!r}"))
     confidence = values.pop() if len(values) % 2 and len(values) > BOX else None
     if confidence is not None and not 0 <= confidence <= 1:
         message = f"ends in the confidence {confidence}, must be from 0 to 1"

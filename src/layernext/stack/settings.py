@@ -112,7 +112,7 @@ def check_public_url(url: str) -> None:
     elif "@" in parts.netloc:
         problem = "must not have a user name or password"
     elif parts.path.strip("/") or "?" in url or "#" in url:
-        problem = "must end after the host and port: a stack is at the root of its host"
+        problem = "must not have a path or query: a stack is served at the root of its host"
     else:
         return
     raise ConfigurationError(f"the public URL {url!r} {problem}")

@@ -28,7 +28,7 @@ class FilesRequest(Struct, frozen=True, forbid_unknown_fields=True):
 class BundledFile(Struct, frozen=True, kw_only=True):
     """The line before a file's bytes.
 
-    A file that is not there any more has no bytes and the size None. If its content was lost, `problem` says so;
+    A file that is gone has no bytes and the size None. If its content was lost, `problem` says so;
     the line has this key only then.
     """
 

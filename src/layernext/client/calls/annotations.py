@@ -324,7 +324,7 @@ class AnnotationCalls(Calls):
             validate, resume, progress: as in `upload_modelrun_from_json`.
 
         Raises:
-            FormatError: it is no such file, with the place; nothing was sent.
+            FormatError: it is not such a file, with the place; nothing was sent.
         """
         path = Path(file_path)
         name = run if run is not None else path.name.partition(".")[0]

@@ -105,7 +105,7 @@ def _local(
     if path is not None and file.checksum is not None:
         info = objects.find(file.object_path)
         if info is None or info.size != file.size:
-            raise NotFound("the file's content is not there", status=404)
+            raise NotFound("the file's content is missing", status=404)
         yield path, file.checksum, None  # the stack took its bytes, and compared them then
         return
     digest = _Digest(file, said)

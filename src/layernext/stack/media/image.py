@@ -67,7 +67,7 @@ def read_image(path: Path, report_size: Callable[[Look], None]) -> Look:
             return _failed(look, "it is not a readable image: its content is damaged")
         return look
     except UnidentifiedImageError:
-        return _failed(look, "it is not a readable image of a type that this stack reads")
+        return _failed(look, "it is not a readable image of a supported type")
     except Exception as error:  # noqa: BLE001 - decoders raise anything at damaged content
         is_short = isinstance(error, EOFError) or "truncated" in str(error).lower()
         why = "its content ends early" if is_short else "its content is damaged"

@@ -169,10 +169,10 @@ class FolderStore:
         try:
             file = self._place(path).open("rb", buffering=0)
         except (FileNotFoundError, NotADirectoryError):
-            raise NotFound("the file's content is not there", status=404) from None
+            raise NotFound("the file's content is missing", status=404) from None
         if size is not None and os.fstat(file.fileno()).st_size != size:
             file.close()
-            raise NotFound("the file's content is damaged: it has another size", status=404)
+            raise NotFound("the file's content is damaged: its size differs", status=404)
         pieces = _pieces(file, start, stop)
         # From its first word on it closes the file, also when it is dropped before it was read.
         next(pieces, b"")

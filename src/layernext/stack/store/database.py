@@ -450,7 +450,7 @@ class Deadline:
     def error(self) -> InvalidRequest:
         """What is said once the time is over."""
         return InvalidRequest(
-            f"the query takes longer than {self._seconds:g} s on this stack; ask for less",
+            f"the query takes longer than {self._seconds:g} s on this stack; narrow it",
             status=422,
         )
 

@@ -61,7 +61,7 @@ class Snapshot:
         self.revision = MigrationContext.configure(connection).get_current_revision() or ""
         if not _is_known(self.revision):
             raise ConfigurationError(
-                "the database is not one of a stack, or a newer version has made it",
+                "the database does not belong to a stack, or was created by a newer version",
                 hint="install that version or a newer one",
             )
         reflected = _reflect(connection)
@@ -141,7 +141,7 @@ def check_revision(revision: str) -> None:
     """
     if not _is_known(revision):
         raise ConfigurationError(
-            f"the backup was made by a newer version: its schema {revision!r} is not known here",
+            f"the backup was made by a newer version: this version does not know its schema {revision!r}",
             hint="install that version or a newer one",
         )
 
@@ -199,7 +199,7 @@ def loading(database: Database, revision: str) -> Iterator[Loader]:
 
     Raises:
         Conflict: the database is not empty.
-        DataError: rows refer to others that are not there.
+        DataError: rows refer to missing rows.
     """
     with database.change_tables() as connection:
         if _existing(connection):
@@ -211,9 +211,7 @@ def loading(database: Database, revision: str) -> Iterator[Loader]:
         if database.is_sqlite:
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
             if broken is not None:
-                raise DataError(
-                    Problem(f"table {broken[0]}", "rows refer to others that are not there")
-                )
+                raise DataError(Problem(f"table {broken[0]}", "rows refer to missing rows"))
         else:
             _set_sequences(connection)
 

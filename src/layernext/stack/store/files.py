@@ -417,7 +417,7 @@ class Files:
             if current.is_stored:
                 return current, []
             if current.handle is None or current.handle != item.handle:
-                raise Conflict("no part of the file has come", status=409)
+                raise Conflict("no part of the file has arrived", status=409)
             if from_bucket is not None and not current.is_sealed:
                 announced.keep(self._database, connection, item.row_id, from_bucket)
             parts = list_parts(connection, item.row_id)
@@ -480,7 +480,7 @@ class Files:
                 if current is None:
                     raise not_on_its_way(item.id)
                 if not current.is_stored:
-                    raise Conflict("the file has begun again; send its parts", status=409)
+                    raise Conflict("the file was started again; send its parts", status=409)
                 return has_object(connection, current)
             (stored,) = store_files(self._database, connection, item.collection_id, [new])
             done = sa.update(file_item).where(mine)

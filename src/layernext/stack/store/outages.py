@@ -24,7 +24,7 @@ LOCKED = "another program holds the database's lock"
 DISCONNECTED = "the database does not answer"
 READ_ONLY = "the database is read-only at the moment"
 CONTENDED = "other requests changed the same data at the same time, several times"
-NO_CONNECTION = "all connections to the database are in use"
+NO_CONNECTION = "all database connections are in use"
 UNREADABLE = "the database's file cannot be read or written"
 
 OTHER = "another error"
@@ -76,12 +76,12 @@ def explained(error: sa.exc.SQLAlchemyError) -> LayerNextError | None:
     if isinstance(error.orig, sqlite3.Error):
         message = str(error.orig)
         if "disk is full" in message:
-            return StorageFull("there is no room left for the database", status=507)
+            return StorageFull("there is no space left for the database", status=507)
         text = next((text for part, text in _SQLITE.items() if part in message), None)
     else:
         code = sqlstate(error)
         if code == _DISK_FULL:
-            return StorageFull("there is no room left for the database", status=507)
+            return StorageFull("there is no space left for the database", status=507)
         text = _UNAVAILABLE.get(code or "")
         if text is None and _is_disconnected(error, code):
             text = DISCONNECTED
@@ -141,4 +141,4 @@ class Outages:
             over = self._current if is_write else self._current - {LOCKED, READ_ONLY}
             self._current = self._current - over
         for text in sorted(over):
-            log.warning("the database serves again; before: %s", text)
+            log.warning("the database answers again; before: %s", text)

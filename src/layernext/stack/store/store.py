@@ -503,4 +503,4 @@ def _pair(after: str | None, start: int = 0) -> tuple[int, int]:
         pair = int(first[:20]), int(second[:20])
         if max(pair) < limit:
             return pair
-    raise InvalidRequest(f"{after!r} is no cursor of an earlier answer", status=400)
+    raise InvalidRequest(f"{after!r} is not a cursor from an earlier answer", status=400)
