@@ -100,7 +100,9 @@ def test_requests_that_fail(stack: StackProcess, run_file: Path) -> None:
     network = FaultyNetwork(failing_at(0, 2, 3, 5))
     with client_over(stack, network) as client:
         report = client.upload_annotations_for_collection(collection, "r", run_file, False, True)
-        assert (report.images, report.annotations, report.batches) == (IMAGES, 2 * IMAGES, 4)
+        assert (report.images, report.annotations) == (IMAGES, 2 * IMAGES)
+        if stack.native:  # by the published protocol they adapt to the network
+            assert report.batches == 4
         assert list(client.iter_annotations(collection, "r")) == wanted(run_file)
 
 
@@ -118,7 +120,9 @@ def test_answers_that_are_lost(stack: StackProcess, run_file: Path) -> None:
 
     with client_over(stack, FaultyNetwork(after=lose)) as client:
         report = client.upload_annotations_for_collection(collection, "r", run_file, False, True)
-        assert (report.images, report.annotations, report.batches) == (IMAGES, 2 * IMAGES, 4)
+        assert (report.images, report.annotations) == (IMAGES, 2 * IMAGES)
+        if stack.native:  # by the published protocol they adapt to the network
+            assert report.batches == 4
         assert list(client.iter_annotations(collection, "r")) == wanted(run_file)
 
 
@@ -257,10 +261,15 @@ def test_bad_file(stack: StackProcess, tmp_path: Path, validate: Any) -> None:
         assert caught.value.where == "images[2500].annotations[0].bbox"
         assert caught.value.file == "run.json"
         sent = sum(is_batch(request) for request in network.requests)
-        assert sent == (0 if validate == "first" else 2)
-        if validate == "stream":
-            assert len(list(client.iter_annotations(collection, "r"))) == 2_000
-            assert "2,000 images" in str(caught.value)
+        if validate == "first":
+            assert sent == 0
+            return
+        stored = len(list(client.iter_annotations(collection, "r")))
+        assert f"{stored:,} images" in str(caught.value)
+        if stack.native:
+            assert (sent, stored) == (2, 2_000)
+        else:  # batches of other sizes
+            assert 0 < stored <= 2_500
 
 
 def test_place_that_the_stack_names(native_stack: StackProcess, run_file: Path) -> None:
