@@ -219,7 +219,7 @@ def test_abort_with_a_full_queue(native_stack: StackProcess) -> None:
     collection = fresh()
     network = FaultyNetwork(slow)
     boxes = np.random.default_rng(1).random((2_000, 4))
-    with (
+    with (  # noqa: PT012 - the block is what is tested
         LayerNextClient(*native_stack.arguments, http=network) as client,
         pytest.raises(OwnError),
         client.model_run(collection, "r") as run,
