@@ -179,11 +179,13 @@ class Interfering(FolderStore):
         super().__init__(root)
         self._happening: Callable[[str], None] | None = happening
 
-    def read(self, path: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+    def read(
+        self, path: str, start: int = 0, stop: int | None = None, *, size: int | None = None
+    ) -> Iterator[bytes]:
         happening, self._happening = self._happening, None
         if happening:
             happening(path)
-        return super().read(path, start, stop)
+        return super().read(path, start, stop, size=size)
 
 
 def purge_all(parts: Parts) -> None:
@@ -237,9 +239,11 @@ def test_files_that_go_again_and_again(new_parts: NewParts, target: Target) -> N
     add_file(parts, "0.bin")
 
     class Vanishing(FolderStore):
-        def read(self, path: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        def read(
+            self, path: str, start: int = 0, stop: int | None = None, *, size: int | None = None
+        ) -> Iterator[bytes]:
             """Another file comes, and this one goes."""
-            del start, stop
+            del start, stop, size
             add_file(parts, f"{secrets.token_hex(8)}.bin")
             with parts.database.write() as connection:
                 connection.execute(sa.delete(image).where(image.c.object_path == path))
@@ -279,9 +283,11 @@ def test_a_second_backup_copies_what_is_new(new_parts: NewParts, target: Target)
     reads: list[str] = []
 
     class Noting(FolderStore):
-        def read(self, path: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        def read(
+            self, path: str, start: int = 0, stop: int | None = None, *, size: int | None = None
+        ) -> Iterator[bytes]:
             reads.append(path)
-            return super().read(path, start, stop)
+            return super().read(path, start, stop, size=size)
 
     second = taken(Parts(parts.database, Noting(parts.root)), target)
     assert reads == [new_path]
