@@ -89,7 +89,7 @@ class Snapshot:
             return
         # PostgreSQL sends as many rows as it is asked for. The sizes, of the same moment and in the same
         # order, say how many fit.
-        sizes = query.with_only_columns(_row_bytes(source))
+        sizes = query.with_only_columns(_row_bytes(source), maintain_column_froms=True)
         sizes = sizes.execution_options(yield_per=SIZES_AT_ONCE)
         counts = _batch_counts(self._connection.execute(sizes).scalars())
         with self._connection.execute(query.execution_options(stream_results=True)) as streamed:
