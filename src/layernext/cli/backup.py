@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import posixpath
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import unquote, urlsplit
 
 import typer
 from rich.console import Console
@@ -26,6 +29,7 @@ from layernext.cli.stack_extra import load_stack
 from layernext.errors import ConfigurationError
 
 SHOWN_PATHS = 20
+_SAME_SCHEMES = {"s3a": "s3", "gcs": "gs", "azure": "az"}
 
 Endpoint = Annotated[
     str | None,
@@ -63,7 +67,7 @@ def backup(
     app: Any = load_stack()
     settings = stack_settings(app, data, database, objects, objects_endpoint)
     require_stack(settings)
-    _check_apart(target, settings)
+    check_apart(target, endpoint, settings)
     backup_target = app.backup.Target(target, endpoint, is_new_fine=True)
     with opened(app, settings) as (rows, store):
         manifest = app.backup.back_up(rows, store, backup_target, progress(quiet))
@@ -86,7 +90,10 @@ def backup(
 def restore(
     source: TargetPlace,
     snapshot: Annotated[
-        str | None, typer.Option("--snapshot", help="Id of a snapshot. Default: the newest.")
+        str | None,
+        typer.Option(
+            "--snapshot", help="Id of a snapshot. Default: the newest, if all are of one stack."
+        ),
     ] = None,
     endpoint: Endpoint = None,
     data: DataFolder = None,
@@ -109,6 +116,7 @@ def restore(
     """
     app: Any = load_stack()
     settings = stack_settings(app, data, database, objects, objects_endpoint)
+    check_apart(source, endpoint, settings)
     backup_target = app.backup.Target(source, endpoint, is_new_fine=False)
     manifest = backup_target.newest() if snapshot is None else backup_target.manifest(snapshot)
     with opened(app, settings) as (rows, store):
@@ -121,6 +129,9 @@ def restore(
             f"{counted(sum(restored.tables.values()), 'row')} in {len(restored.tables)} tables, "
             f"{counted(restored.files, 'file')}, {size_text(restored.size_bytes)}"
         )
+    if restored.replaced:
+        columns = ", ".join(f"{count:,} in {name}" for name, count in restored.replaced.items())
+        say(f"warning: PostgreSQL cannot store U+0000; replaced by U+FFFD: {columns}")
     if restored.lost:
         _name_paths("lost", restored.lost_paths, restored.lost)
         raise typer.Exit(exit_codes.INCOMPLETE)
@@ -189,22 +200,38 @@ def prune(
 def verify(
     target: TargetPlace,
     snapshot: Annotated[
-        str | None, typer.Option("--snapshot", help="Id of a snapshot. Default: the newest.")
+        str | None,
+        typer.Option(
+            "--snapshot", help="Id of a snapshot. Default: the newest, if all are of one stack."
+        ),
     ] = None,
     endpoint: Endpoint = None,
+    remove_damaged: Annotated[
+        bool,
+        typer.Option(
+            "--remove-damaged",
+            help="Remove damaged files from the target, so that the next backup copies them again.",
+        ),
+    ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Read a snapshot whole and compare every checksum. Exit code 4 if anything is damaged.
 
+    With --remove-damaged no backup can be written meanwhile.
+
     Examples:
 
         layernext backups verify /backups
+
+        layernext backups verify /backups --remove-damaged
     """
     app: Any = load_stack()
     backup_target = app.backup.Target(target, endpoint, is_new_fine=False)
     manifest = backup_target.newest() if snapshot is None else backup_target.manifest(snapshot)
-    verified = app.backup.verify(backup_target, manifest, progress(quiet))
+    verified = app.backup.verify(
+        backup_target, manifest, progress(quiet), removes_damaged=remove_damaged
+    )
     if as_json:
         print_json(verified)
     else:
@@ -214,6 +241,8 @@ def verify(
         )
     if verified.problems:
         _name_paths("damaged", verified.problems, len(verified.problems))
+        if remove_damaged:
+            say(f"{counted(verified.removed, 'damaged file')} removed; run the backup again")
         raise typer.Exit(exit_codes.DATA)
 
 
@@ -276,15 +305,33 @@ def progress(quiet: bool) -> Callable[[str, int | None], AbstractContextManager[
     return show
 
 
-def _check_apart(target: str, settings: Any) -> None:
-    """The target must be outside of the stack's own data."""
-    is_same = target.rstrip("/") == (settings.objects or "").rstrip("/")
+def check_apart(target: str, endpoint: str | None, settings: Any) -> None:
+    """Refuse a target that contains the stack's files or lies among them."""
+    stack_endpoint = settings.objects_options.get("endpoint")
+    of_target = _location(target, endpoint)
+    of_stack = _location(settings.objects or str(settings.objects_folder), stack_endpoint)
     folder = Path(target).expanduser().resolve()
     is_inside = "://" not in target and folder.is_relative_to(settings.data.resolve())
-    if is_same or is_inside:
+    if is_inside or all(left == right for left, right in zip(of_target, of_stack, strict=False)):
         raise ConfigurationError(
-            f"{target} is where the stack keeps its files; choose another target"
+            f"{target} contains the stack's files or lies among them; choose another folder or prefix"
         )
+
+
+def _location(text: str, endpoint: str | None) -> tuple[str, ...]:
+    """The store, and the folders on the way to a place in it; the same for all spellings of it.
+
+    A location that begins with another one lies in it.
+    """
+    scheme, is_url, rest = text.partition("://")
+    scheme = _SAME_SCHEMES.get(scheme.lower(), scheme.lower())
+    if not is_url or scheme == "file":
+        path = unquote(urlsplit(text).path) if is_url else text
+        return "", *Path(path).expanduser().resolve().parts
+    bucket, _, prefix = unquote(rest).partition("/")
+    server = endpoint or os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT") or ""
+    folders = posixpath.normpath(f"/{prefix}").split("/")
+    return f"{scheme}://{server.lower().rstrip('/')}", bucket.lower(), *filter(None, folders)
 
 
 def _summary(manifest: Any) -> dict[str, Any]:

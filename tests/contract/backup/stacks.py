@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import sqlalchemy as sa
 
+from layernext.stack.backup import Manifest, Target, back_up, restore
 from layernext.stack.objects import ObjectStore
 from layernext.stack.store import Database, Store, open_snapshot
 from layernext.stack.store.schema import image, metadata
@@ -31,6 +32,9 @@ class Parts:
     database: Database
     objects: ObjectStore
     root: Path = Path()
+
+
+NewParts: TypeAlias = Callable[..., Parts]
 
 
 def show_nothing(what: str, total: int | None) -> AbstractContextManager[Callable[[int], None]]:
@@ -162,3 +166,26 @@ def _file_values(row: dict[str, Any]) -> dict[str, Any]:
         return {"has_file": False} if "has_file" in row else {}
     digest = hashlib.sha256(content_of(path)).hexdigest()
     return {"size": 500, "checksum": digest} | ({"has_file": True} if "has_file" in row else {})
+
+
+def taken(parts: Parts, target: Target) -> Manifest:
+    return back_up(parts.database, parts.objects, target, show_nothing)
+
+
+def brought_back(target: Target, manifest: Manifest, parts: Parts) -> object:
+    return restore(target, manifest, parts.database, parts.objects, show_nothing)
+
+
+def contents(target: Target) -> set[str]:
+    """Places of the contents that a target has."""
+    return {info.path for info in target.store.list_objects("objects")}
+
+
+def paths_of(parts: Parts) -> set[str]:
+    return {info.path for info in parts.objects.list_objects()}
+
+
+def flip(path: Path) -> None:
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 2] ^= 1
+    path.write_bytes(raw)

@@ -8,9 +8,7 @@ import shutil
 import stat
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from pathlib import Path
-from typing import TypeAlias
 
 import pytest
 import sqlalchemy as sa
@@ -23,84 +21,32 @@ from layernext.errors import (
     StackUnavailable,
     StorageFull,
 )
-from layernext.stack.backup import Manifest, Target, back_up, prune, restore, verify
+from layernext.stack.backup import Manifest, Target, prune, restore, verify
 from layernext.stack.backup import target as target_module
 from layernext.stack.backup.transfer import SMALL_BYTES
 from layernext.stack.jobs.purge import delete_dropped
-from layernext.stack.objects import BucketStore, FolderStore, ObjectStore
-from layernext.stack.store import Database, ItemFilter, Store, is_empty
+from layernext.stack.objects import FolderStore
+from layernext.stack.store import ItemFilter, Store, is_empty
 from layernext.stack.store.schema import image, label, setting
 from layernext.stack.store.schema_files import file_item, file_part, file_upload
 from tests.contract.backup.stacks import (
     BIG,
+    NewParts,
     Parts,
     add_file,
+    brought_back,
     content_of,
+    contents,
     fill,
+    flip,
+    paths_of,
     rows_of,
     show_nothing,
+    taken,
 )
-from tests.postgres import postgres_database
-from tests.s3 import S3Server, s3_server
+from tests.s3 import S3Server
 
-__all__ = ["s3_server"]
-
-NewParts: TypeAlias = Callable[..., Parts]
 FAR = "2999-01-01T00:00:00.000Z"
-
-
-@pytest.fixture
-def new_parts(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NewParts]:
-    """Makes empty stacks: of a database's kind, with files in a folder or in a bucket."""
-    with ExitStack() as opened:
-        count = 0
-
-        def make(
-            database: str = "sqlite", files: str = "folder", *, migrates: bool = True
-        ) -> Parts:
-            nonlocal count
-            count += 1
-            folder = tmp_path / f"stack {count}"
-            url = f"sqlite:///{folder / 'stack.sqlite3'}"
-            if database == "postgresql":
-                server = request.getfixturevalue("postgres_server")
-                url = opened.enter_context(postgres_database(server))
-            rows = Database(url, migrates=migrates)
-            opened.callback(rows.close)
-            objects: ObjectStore = FolderStore(folder / "objects")
-            if files == "bucket":
-                s3: S3Server = request.getfixturevalue("s3_server")
-                objects = BucketStore(s3.new_bucket(), s3.options)
-            return Parts(rows, objects, folder / "objects")
-
-        yield make
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "backups"
-
-
-@pytest.fixture
-def target(folder: Path) -> Target:
-    return Target(str(folder), is_new_fine=True)
-
-
-def taken(parts: Parts, target: Target) -> Manifest:
-    return back_up(parts.database, parts.objects, target, show_nothing)
-
-
-def brought_back(target: Target, manifest: Manifest, parts: Parts) -> object:
-    return restore(target, manifest, parts.database, parts.objects, show_nothing)
-
-
-def contents(target: Target) -> set[str]:
-    """Places of the contents that a target has."""
-    return {info.path for info in target.store.list_objects("objects")}
-
-
-def paths_of(parts: Parts) -> set[str]:
-    return {info.path for info in parts.objects.list_objects()}
 
 
 # -- what comes back ---------------------------------------------------------------------------
@@ -233,11 +179,13 @@ class Interfering(FolderStore):
         super().__init__(root)
         self._happening: Callable[[str], None] | None = happening
 
-    def read(self, path: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+    def read(
+        self, path: str, start: int = 0, stop: int | None = None, *, size: int | None = None
+    ) -> Iterator[bytes]:
         happening, self._happening = self._happening, None
         if happening:
             happening(path)
-        return super().read(path, start, stop)
+        return super().read(path, start, stop, size=size)
 
 
 def purge_all(parts: Parts) -> None:
@@ -291,9 +239,11 @@ def test_files_that_go_again_and_again(new_parts: NewParts, target: Target) -> N
     add_file(parts, "0.bin")
 
     class Vanishing(FolderStore):
-        def read(self, path: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        def read(
+            self, path: str, start: int = 0, stop: int | None = None, *, size: int | None = None
+        ) -> Iterator[bytes]:
             """Another file comes, and this one goes."""
-            del start, stop
+            del start, stop, size
             add_file(parts, f"{secrets.token_hex(8)}.bin")
             with parts.database.write() as connection:
                 connection.execute(sa.delete(image).where(image.c.object_path == path))
@@ -333,9 +283,11 @@ def test_a_second_backup_copies_what_is_new(new_parts: NewParts, target: Target)
     reads: list[str] = []
 
     class Noting(FolderStore):
-        def read(self, path: str, start: int = 0, stop: int | None = None) -> Iterator[bytes]:
+        def read(
+            self, path: str, start: int = 0, stop: int | None = None, *, size: int | None = None
+        ) -> Iterator[bytes]:
             reads.append(path)
-            return super().read(path, start, stop)
+            return super().read(path, start, stop, size=size)
 
     second = taken(Parts(parts.database, Noting(parts.root)), target)
     assert reads == [new_path]
@@ -431,12 +383,6 @@ def test_only_an_empty_stack_is_filled(new_parts: NewParts, target: Target) -> N
 
 
 # -- damage ------------------------------------------------------------------------------------
-
-
-def flip(path: Path) -> None:
-    raw = bytearray(path.read_bytes())
-    raw[len(raw) // 2] ^= 1
-    path.write_bytes(raw)
 
 
 def test_damaged_rows_are_refused(new_parts: NewParts, target: Target, folder: Path) -> None:

@@ -78,6 +78,8 @@ def test_a_damaged_backup_is_named(cli: CommandLine, data: Path) -> None:
     rows = next(Path(cli.folder, "backups", "files", "snapshots").glob("*/table-api_key.zst"))
     rows.write_bytes(rows.read_bytes()[:-1] + b"x")
     assert "table-api_key.zst is damaged" in cli("backups", "verify", "backups", code=4).stderr
+    healing = cli("backups", "verify", "backups", "--remove-damaged", code=4)
+    assert "0 damaged files removed; run the backup again" in healing.stderr
     said = error_of(cli, "restore", "backups", "--data", "new", code=4)
     assert said.startswith("error: snapshots/")
     assert "the backup's file is damaged" in said
@@ -97,14 +99,26 @@ def test_a_damaged_backup_is_named(cli: CommandLine, data: Path) -> None:
         pytest.param(
             ["backup", "stack/objects", "--data", "stack"],
             3,
-            "is where the stack keeps its files",
+            "contains the stack's files or lies among them",
             id="among the files",
         ),
         pytest.param(
             ["backup", "stack", "--data", "stack"],
             3,
-            "is where the stack keeps its files",
+            "contains the stack's files or lies among them",
             id="the data folder",
+        ),
+        pytest.param(
+            ["backup", ".", "--data", "stack"],
+            3,
+            "contains the stack's files or lies among them",
+            id="above the files",
+        ),
+        pytest.param(
+            ["restore", "stack/objects/b", "--data", "stack"],
+            3,
+            "contains the stack's files or lies among them",
+            id="restored into the backup",
         ),
         pytest.param(
             ["backup", "b", "--database", "postgresql://me:sesame@127.0.0.1:1/x"],

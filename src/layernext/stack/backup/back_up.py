@@ -14,7 +14,7 @@ import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from datetime import datetime, timezone
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 
 import msgspec
 from msgspec import Struct
@@ -62,6 +62,10 @@ UNKNOWN_BYTES = 64 << 10
 """What an object weighs whose row does not say its size: a thumbnail."""
 OBJECTS = "objects.zst"
 _by_path = attrgetter("path")
+
+
+def _by_checksum(entry: SnapshotEntry) -> str:
+    return entry.checksum or ""
 
 
 class Rows(Struct, frozen=True):
@@ -136,8 +140,9 @@ class _Writer:
                 # Kept in order here: the rows' moment need not be held open while the objects are copied.
                 counted = self._counted(snapshot.objects())
                 named = opened.enter_context(in_order(counted, NamedObject, _by_path))
+            base = self._base(rows.stack, opened)
             with show_progress("files", self._named_bytes) as advance:
-                packing = Packing(self._copied(named, self._base(rows.stack), advance))
+                packing = Packing(self._copied(named, base, advance))
                 self._store.put_stream(self._path(OBJECTS), packing.pieces())
         gone = set(self._missing) - still_named(self._database, self._missing)
         if gone:
@@ -174,15 +179,22 @@ class _Writer:
             self._named_bytes += named.size or 0
             yield named
 
-    def _base(self, stack: str) -> Iterator[SnapshotEntry]:
-        """The objects of the newest snapshot of the same stack, by path: they are in the target."""
+    def _base(self, stack: str, opened: ExitStack) -> Iterator[SnapshotEntry]:
+        """The objects of the newest snapshot of the same stack whose contents the target still has, by path."""
         newest = self._target.find_newest(stack)
         if newest is None:
             return iter(())
         if not is_whole(self._target, newest.id, newest.objects):
             log.warning("snapshot %s is damaged; every file is compared again", newest.id)
             return iter(())
-        return read_file(self._target, newest.id, newest.objects, SnapshotEntry)
+        listed = read_file(self._target, newest.id, newest.objects, SnapshotEntry)
+        stored = self._target.list_contents()
+        with (
+            in_order(listed, SnapshotEntry, _by_checksum) as entries,
+            in_order(stored, tuple[str, int], itemgetter(0)) as contents,
+        ):
+            present = _with_content(entries, contents)
+            return opened.enter_context(in_order(present, SnapshotEntry, _by_path))
 
     def _copied(
         self, objects: Iterable[NamedObject], base: Iterator[SnapshotEntry], advance: Advance
@@ -233,9 +245,13 @@ class _Writer:
         self, named: NamedObject, contents: list[tuple[str, bytes | memoryview]], advance: Advance
     ) -> tuple[SnapshotEntry, bool]:
         """Copy an object, or add it to those that are stored together."""
-        if named.checksum is not None and self._has(named.checksum):
-            advance(named.size or 0)
-            return _entry(named, named.size or 0, named.checksum), False
+        if (
+            named.checksum is not None
+            and named.size is not None
+            and self._has(named.checksum, named.size)
+        ):
+            advance(named.size)
+            return _entry(named, named.size, named.checksum), False
         try:
             content = None
             if (named.size or 0) <= SMALL_BYTES:
@@ -246,7 +262,7 @@ class _Writer:
             return SnapshotEntry(named.path, named.size or 0, None, False, named.table), False
         advance(len(content))
         checksum = hashlib.sha256(content).hexdigest()
-        is_new = not self._has(checksum)
+        is_new = not self._has(checksum, len(content))
         if is_new:
             contents.append((content_path(checksum), content))
         return _entry(named, len(content), checksum), is_new
@@ -264,8 +280,9 @@ class _Writer:
         target_path = content_path(checksum)
         return copy_large(self._objects, path, self._store, target_path, checksum, advance)
 
-    def _has(self, checksum: str) -> bool:
-        return self._store.find(content_path(checksum)) is not None
+    def _has(self, checksum: str, size: int) -> bool:
+        stored = self._store.find(content_path(checksum))
+        return stored is not None and stored.size == size
 
     def _write_manifest(self, rows: Rows, objects: RecordFile) -> Manifest:
         manifest = Manifest(
@@ -288,6 +305,21 @@ class _Writer:
         raw = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
         self._store.put([(self._path(MANIFEST), raw)])
         return manifest
+
+
+def _with_content(
+    entries: Iterable[SnapshotEntry], contents: Iterator[tuple[str, int]]
+) -> Iterator[SnapshotEntry]:
+    """Those of some entries, by checksum, whose content is among some contents, by path."""
+    content = next(contents, None)
+    for entry in entries:
+        if entry.checksum is None:
+            continue
+        path = content_path(entry.checksum)
+        while content is not None and content[0] < path:
+            content = next(contents, None)
+        if content == (path, entry.size):
+            yield entry
 
 
 def _with_earlier(

@@ -25,6 +25,10 @@ Record = TypeVar("Record")
 PIECE_BYTES = 1 << 20
 LENGTH_BYTES = 4
 LEVEL = 3
+SLICE_BYTES = 1 << 10
+"""Compressed bytes that are unpacked at a time: a few of them may become megabytes."""
+MAX_RECORD_BYTES = 1 << 30
+"""PostgreSQL's limit of a row on its way, and about SQLite's. A damaged length does not ask for more memory."""
 SORTED_AT_ONCE = 100_000
 """Records that are sorted in memory; more are sorted in files and merged."""
 
@@ -58,12 +62,19 @@ class Packing:
         self._count = self._size = 0
 
     def pieces(self) -> Iterator[bytes]:
-        """The file, in pieces."""
+        """The file, in pieces.
+
+        Raises:
+            DataError: a record is too large to be read again.
+        """
         compressor = zstandard.ZstdCompressor(level=LEVEL, write_checksum=True).compressobj()
         encode = msgspec.msgpack.Encoder().encode
         waiting = bytearray()
         for record in self._records:
             raw = encode(record)
+            if len(raw) > MAX_RECORD_BYTES:
+                text = f"a record of {len(raw):,} bytes; the limit is {MAX_RECORD_BYTES:,}"
+                raise DataError(Problem("backup", text))
             waiting += len(raw).to_bytes(LENGTH_BYTES, "little")
             waiting += raw
             self._count += 1
@@ -97,21 +108,31 @@ def unpack(pieces: Iterable[bytes], kind: type[Record], where: str) -> Iterator[
     decompressor = zstandard.ZstdDecompressor().decompressobj()
     waiting = bytearray()
     try:
-        for piece in pieces:
+        for piece in _sliced(pieces):
             waiting += decompressor.decompress(piece) if not decompressor.eof else b""
             start = 0
             while len(waiting) - start >= LENGTH_BYTES:
                 first = start + LENGTH_BYTES
-                last = first + int.from_bytes(waiting[start:first], "little")
+                length = int.from_bytes(waiting[start:first], "little")
+                if length > MAX_RECORD_BYTES:
+                    text = f"the backup's file is damaged: a record of {length:,} bytes"
+                    raise DataError(Problem(where, text))
+                last = first + length
                 if last > len(waiting):
                     break
                 yield decode(memoryview(waiting)[first:last].tobytes())
                 start = last
             del waiting[:start]
-    except (zstandard.ZstdError, msgspec.DecodeError) as error:
+    except (zstandard.ZstdError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise DataError(Problem(where, f"the backup's file is damaged: {error}")) from error
     if waiting or not decompressor.eof:
         raise DataError(Problem(where, "the backup's file is damaged: it ends too early"))
+
+
+def _sliced(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    for piece in pieces:
+        for start in range(0, len(piece), SLICE_BYTES):
+            yield piece[start : start + SLICE_BYTES]
 
 
 def checked(pieces: Iterable[bytes], file: RecordFile, where: str) -> Iterator[bytes]:

@@ -43,6 +43,8 @@ class Restored(Struct, frozen=True, kw_only=True):
         size_bytes: of all of them.
         lost: objects that the stack did not have when it was backed up, or that the backup has lost since.
         lost_paths: some of them.
+        replaced: values in which U+0000 was replaced by U+FFFD, because PostgreSQL cannot store it, by
+            ``table.column``.
     """
 
     snapshot: str
@@ -52,6 +54,7 @@ class Restored(Struct, frozen=True, kw_only=True):
     size_bytes: int
     lost: int
     lost_paths: list[str]
+    replaced: dict[str, int]
 
 
 def restore(
@@ -84,9 +87,10 @@ def restore(
     copied = _Objects(target, manifest, objects)
     with show_progress("files", manifest.size_bytes) as advance:
         copied.copy(advance)
+    replaced: dict[str, int] = {}
     if not is_loaded:
         with show_progress("database", sum(dump.file.size for dump in manifest.tables)) as advance:
-            _load(target, manifest, database, advance)
+            replaced = _load(target, manifest, database, advance)
     objects.delete(MARKER)
     return Restored(
         snapshot=manifest.id,
@@ -96,6 +100,7 @@ def restore(
         size_bytes=copied.size_bytes,
         lost=copied.lost,
         lost_paths=copied.lost_paths,
+        replaced=replaced,
     )
 
 
@@ -130,7 +135,10 @@ def _begin(manifest: Manifest, database: Database, objects: ObjectStore) -> bool
     return False
 
 
-def _load(target: Target, manifest: Manifest, database: Database, advance: Advance) -> None:
+def _load(
+    target: Target, manifest: Manifest, database: Database, advance: Advance
+) -> dict[str, int]:
+    """Load all rows; where U+0000 was replaced, and in how many values."""
     with loading(database, manifest.revision) as loader:
         for dump in manifest.tables:
             rows = read_file(target, manifest.id, dump.file, list)
@@ -139,6 +147,7 @@ def _load(target: Target, manifest: Manifest, database: Database, advance: Advan
                 where = f"table {dump.name}"
                 raise DataError(Problem(where, "the backup's file has the wrong number of rows"))
             advance(dump.file.size)
+    return loader.replaced
 
 
 class _Objects:

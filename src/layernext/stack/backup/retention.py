@@ -12,6 +12,7 @@ from layernext.errors import NotFound
 from layernext.stack.backup.records import in_order
 from layernext.stack.backup.target import (
     Manifest,
+    Note,
     SnapshotEntry,
     Target,
     content_path,
@@ -48,19 +49,24 @@ def prune(target: Target, keep: int) -> Dropped:
 
     Raises:
         Conflict: a backup is being written there, or another prune is at work.
-        DataError: a snapshot that stays is damaged; no object was removed.
+        DataError, ConfigurationError: a manifest cannot be read, so nothing was removed; or the list of a
+            snapshot that stays is damaged, and no object was removed.
     """
-    with target.pruning():
-        snapshots = target.list_snapshots()
+    with target.pruning() as note:
+        # All of them: what the list of a skipped snapshot names would count as not needed.
+        snapshots = [target.manifest(snapshot_id) for snapshot_id in target.whole_ids()]
         stacks = {snapshot.stack for snapshot in snapshots}
         kept_ids = {snapshot.id for stack in stacks for snapshot in _newest(snapshots, stack, keep)}
         remaining = [snapshot for snapshot in snapshots if snapshot.id in kept_ids]
         dropped = [snapshot.id for snapshot in snapshots if snapshot.id not in kept_ids]
         for snapshot_id in dropped:
+            note.check()
             target.drop_snapshot(snapshot_id)
+        note.check()
         target.drop_unfinished()
         count = size_bytes = 0
         for path, size in _unneeded(target, remaining):
+            note.check()
             target.store.delete(path)
             count += 1
             size_bytes += size
@@ -80,13 +86,9 @@ def _unneeded(target: Target, snapshots: Sequence[Manifest]) -> Iterator[tuple[s
                 if entry.checksum is not None:
                     yield content_path(entry.checksum)
 
-    def stored() -> Iterator[tuple[str, int]]:
-        for info in target.store.list_objects("objects"):
-            yield info.path, info.size
-
     with (
         in_order(needed(), str, key=str) as places,
-        in_order(stored(), tuple[str, int], key=itemgetter(0)) as contents,
+        in_order(target.list_contents(), tuple[str, int], key=itemgetter(0)) as contents,
     ):
         needed_path = next(places, None)
         for path, size in contents:
@@ -104,32 +106,55 @@ class Verified(Struct, frozen=True):
         files: contents that are as they were written.
         size_bytes: of them.
         missing: objects that the stack did not have when it was backed up.
-        problems: what is damaged or missing any more, one sentence each.
+        removed: damaged contents that were removed.
+        problems: what is damaged or missing, one sentence each.
     """
 
     snapshot: str
     files: int
     size_bytes: int
     missing: int
+    removed: int
     problems: list[str]
 
 
-def verify(target: Target, manifest: Manifest, show_progress: ShowProgress) -> Verified:
-    """Read a snapshot whole and compare every checksum; writes nothing.
+def verify(
+    target: Target,
+    manifest: Manifest,
+    show_progress: ShowProgress,
+    *,
+    removes_damaged: bool = False,
+) -> Verified:
+    """Read a snapshot whole and compare every checksum.
 
     Args:
         target: where it is.
         manifest: of the snapshot.
         show_progress: shows how far it is.
+        removes_damaged: remove damaged contents, so that the next backup copies them again. No backup can
+            be written meanwhile. Otherwise nothing is written.
+
+    Raises:
+        Conflict: contents are to be removed while a backup is being written, or snapshots dropped.
     """
+    if not removes_damaged:
+        return _verify(target, manifest, show_progress, None)
+    with target.pruning() as note:
+        return _verify(target, manifest, show_progress, note)
+
+
+def _verify(
+    target: Target, manifest: Manifest, show_progress: ShowProgress, note: Note | None
+) -> Verified:
     files = [dump.file for dump in manifest.tables] + [manifest.objects]
+    damaged_files = {file for file in files if not is_whole(target, manifest.id, file)}
     problems = [
         f"snapshots/{manifest.id}/{file.name} is damaged or missing"
         for file in files
-        if not is_whole(target, manifest.id, file)
+        if file in damaged_files
     ]
-    count = size_bytes = 0
-    if manifest.objects.name not in {problem.split()[0].rpartition("/")[2] for problem in problems}:
+    count = size_bytes = removed = 0
+    if manifest.objects not in damaged_files:
         listed = read_file(target, manifest.id, manifest.objects, SnapshotEntry)
         batches = in_batches((entry, entry.size) for entry in listed if entry.checksum)
         with show_progress("files", manifest.size_bytes) as advance:
@@ -138,10 +163,24 @@ def verify(target: Target, manifest: Manifest, show_progress: ShowProgress) -> V
                 for entry, is_damaged in batch:
                     if is_damaged:
                         problems.append(f"{entry.path}: its content is damaged or missing")
+                        removed += note is not None and _remove_damaged(target, entry, note)
                     else:
                         count += 1
                         size_bytes += entry.size
-    return Verified(manifest.id, count, size_bytes, manifest.missing, problems)
+    return Verified(manifest.id, count, size_bytes, manifest.missing, removed, problems)
+
+
+def _remove_damaged(target: Target, entry: SnapshotEntry, note: Note) -> bool:
+    """Remove a content if it is there and a second look finds it damaged, too."""
+    path = content_path(entry.checksum or "")
+    try:
+        is_damaged = digest_of(target.store, path) != (entry.size, entry.checksum)
+    except NotFound:
+        return False
+    note.check()
+    if is_damaged:
+        target.store.delete(path)
+    return is_damaged
 
 
 def _damaged(

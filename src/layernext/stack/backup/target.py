@@ -20,7 +20,7 @@ import re
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -52,6 +52,9 @@ STAGED_SECONDS = 86400.0
 _BUCKET = re.compile(r"[a-z0-9]+://.+")
 _ID = re.compile(r"[0-9]{8}T[0-9]{12}Z-[0-9a-f]{8}")
 _CHECKSUM = re.compile(r"[0-9a-f]{64}")
+_CONTENT = re.compile(r"objects/[0-9a-f]{2}/[0-9a-f]{64}")
+_SNAPSHOT_FILE = re.compile(rf"snapshots/({_ID.pattern})/([A-Za-z0-9_-][A-Za-z0-9._-]*)")
+"""Other files, such as those that a file manager leaves behind, are not ours: they are ignored."""
 _PRUNING = "pruning/begun"
 
 
@@ -146,27 +149,40 @@ class Target:
     # -- snapshots --------------------------------------------------------------------------
 
     def list_snapshots(self) -> list[Manifest]:
-        """Every whole snapshot, oldest first."""
-        return [self.manifest(snapshot_id) for snapshot_id in self._whole_ids()]
+        """Every whole snapshot whose manifest can be read, oldest first; a warning names the others."""
+        return list(self._readable(self.whole_ids()))
 
-    def _whole_ids(self) -> list[str]:
+    def whole_ids(self) -> list[str]:
+        """Ids of all snapshots that have a manifest, oldest first."""
         return sorted(key for key, names in self.list_folders().items() if MANIFEST in names)
 
-    def find_newest(self, stack: str | None = None) -> Manifest | None:
-        """The newest snapshot, of one stack or of any; None if there is none."""
-        for snapshot_id in reversed(self._whole_ids()):
-            manifest = self.manifest(snapshot_id)
-            if stack in {None, manifest.stack}:
-                return manifest
-        return None
+    def _readable(self, snapshot_ids: Iterable[str]) -> Iterator[Manifest]:
+        for snapshot_id in snapshot_ids:
+            try:
+                yield self.manifest(snapshot_id)
+            except NotFound:  # noqa: PERF203 - dropped since it was listed
+                continue
+            except (DataError, ConfigurationError) as error:
+                log.warning("snapshot %s is skipped: %s", snapshot_id, error)
+
+    def find_newest(self, stack: str) -> Manifest | None:
+        """The newest snapshot of a stack that can be read; None if there is none."""
+        manifests = self._readable(reversed(self.whole_ids()))
+        return next((manifest for manifest in manifests if manifest.stack == stack), None)
+
+    def list_contents(self) -> Iterator[tuple[str, int]]:
+        """Path and size in bytes of every content, in no particular order."""
+        for info in self.store.list_objects("objects"):
+            if _CONTENT.fullmatch(info.path):
+                yield info.path, info.size
 
     def list_folders(self) -> dict[str, set[str]]:
         """Snapshots, also unfinished ones: id, and names of their files."""
         folders: dict[str, set[str]] = {}
         for stored in self.store.list_objects("snapshots"):
-            _, snapshot_id, name = stored.path.split("/", 2)
-            if _ID.fullmatch(snapshot_id):
-                folders.setdefault(snapshot_id, set()).add(name)
+            match = _SNAPSHOT_FILE.fullmatch(stored.path)
+            if match is not None:
+                folders.setdefault(match[1], set()).add(match[2])
         return folders
 
     def manifest(self, snapshot_id: str) -> Manifest:
@@ -187,25 +203,34 @@ class Target:
             raise NotFound(no_such, status=404) from None
         try:
             manifest = msgspec.json.decode(raw, type=Manifest)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             raise DataError(Problem(path, f"the manifest cannot be read: {error}")) from error
         if manifest.format != FORMAT:
             raise ConfigurationError(
                 f"snapshot {snapshot_id} has format {manifest.format}, which this version cannot read",
                 hint="install a newer version",
             )
+        if manifest.id != snapshot_id:
+            text = f"the manifest is that of another snapshot, {manifest.id!r}"
+            raise DataError(Problem(path, text))
         return manifest
 
     def newest(self) -> Manifest:
-        """The newest snapshot.
+        """The newest snapshot of the only stack that has backups here.
 
         Raises:
-            ConfigurationError: there is none.
+            ConfigurationError: there is no snapshot, or there are those of several stacks.
         """
-        manifest = self.find_newest()
-        if manifest is None:
+        newest = {manifest.stack: manifest for manifest in self.list_snapshots()}
+        if not newest:
             raise ConfigurationError(f"there is no backup in {self.where}")
-        return manifest
+        if len(newest) > 1:
+            ids = ", ".join(sorted(manifest.id for manifest in newest.values()))
+            raise ConfigurationError(
+                f"{self.where} has backups of {len(newest)} stacks; their newest snapshots are {ids}",
+                hint="pass --snapshot",
+            )
+        return newest.popitem()[1]
 
     def drop_snapshot(self, snapshot_id: str) -> None:
         """Forget a snapshot; its manifest goes first, so that it never counts while it is not whole."""
@@ -242,20 +267,20 @@ class Target:
             yield snapshot_id, note
 
     @contextmanager
-    def pruning(self) -> Iterator[None]:
-        """Nobody else writes here while the block runs.
+    def pruning(self) -> Iterator[Note]:
+        """Nobody else writes here while the block runs; it checks the note before whatever it removes.
 
         Raises:
             Conflict: a backup is being written, or somebody else drops snapshots.
         """
         self._refuse_if_alive(_PRUNING, "another process is pruning snapshots")
-        with self._at_work(_PRUNING):
+        with self._at_work(_PRUNING) as note:
             for snapshot_id, names in self.list_folders().items():
                 if MANIFEST not in names:
                     self._refuse_if_alive(
                         f"snapshots/{snapshot_id}/begun", "a backup is being written"
                     )
-            yield
+            yield note
 
     def _alive_until(self, note: str) -> str | None:
         """Until when the writer of a note is taken to be alive; None if it is not."""
@@ -297,17 +322,34 @@ class Note:
     Args:
         store: of the target.
         path: of the note.
+        clocks: seconds. The one that advanced most counts: the monotonic clock stands still while the machine
+            is suspended, and the wall clock may be set back.
     """
 
-    def __init__(self, store: ObjectStore, path: str) -> None:
-        self._store, self._path = store, path
-        self._written = 0.0
+    def __init__(
+        self,
+        store: ObjectStore,
+        path: str,
+        clocks: Sequence[Callable[[], float]] = (time.monotonic, time.time),
+    ) -> None:
+        self._store, self._path, self._clocks = store, path, clocks
+        self._written: list[float] | None = None
+        self._has_lapsed = False
 
     def write(self) -> None:
         """Say that the writer is alive."""
-        now = time.monotonic()
+        now = [clock() for clock in self._clocks]
         self._store.put([(self._path, _time_text(NOTE_SECONDS).encode())])
+        # Judged before the new time counts: a renewal after a gap must not hide the gap.
+        self._has_lapsed = self._is_late()
         self._written = now
+
+    def _is_late(self) -> bool:
+        if self._has_lapsed or self._written is None:
+            return self._has_lapsed
+        now = [clock() for clock in self._clocks]
+        elapsed = max(end - start for start, end in zip(self._written, now, strict=True))
+        return elapsed > NOTE_SECONDS - RENEWAL_SECONDS
 
     def renew(self) -> None:
         """Say so again; a failure shows in `check`."""
@@ -322,9 +364,11 @@ class Note:
         Raises:
             Conflict: they may have taken the writer for dead.
         """
-        if time.monotonic() - self._written > NOTE_SECONDS - RENEWAL_SECONDS:
+        if self._is_late():
             raise Conflict(
-                "the backup's target did not answer for too long; run the backup again", status=409
+                "the backup's target did not answer for too long, or this machine was suspended; "
+                "run the command again",
+                status=409,
             )
 
 
@@ -335,7 +379,7 @@ def is_whole(target: Target, snapshot_id: str, file: RecordFile) -> bool:
             file.size,
             file.checksum,
         )
-    except NotFound:
+    except (NotFound, ValueError):  # a damaged manifest may name a file that cannot exist
         return False
 
 

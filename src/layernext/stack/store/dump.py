@@ -22,9 +22,13 @@ from layernext.stack.store.holds import HOLD_PREFIX
 from layernext.stack.store.identity import NAMESPACE
 from layernext.stack.store.schema import image, metadata, setting
 from layernext.stack.store.schema_files import file_item, file_part
+from layernext.stack.store.storable import KEEPS_NUL
 
 ROWS_AT_ONCE = 200
-"""Sets of thousands of annotations are megabytes each."""
+BATCH_BYTES = 4 << 20
+"""Up to so many bytes of rows are in memory, or a single row that is larger: some are megabytes each."""
+SIZES_AT_ONCE = 1000
+REPLACEMENT = "\ufffd"
 
 NAMED_AT_ONCE = 500
 _FILES = ("image", "version_picture", "export")
@@ -79,9 +83,19 @@ class Snapshot:
         query = sa.select(source).order_by(*source.primary_key.columns)
         if table == setting.name:
             query = query.where(~source.c.name.startswith(HOLD_PREFIX, autoescape=True))
-        streamed = query.execution_options(yield_per=ROWS_AT_ONCE)
-        for row in self._connection.execute(streamed):
-            yield tuple(row)
+        if self._connection.dialect.name == "sqlite":
+            for row in self._connection.execute(query.execution_options(yield_per=1)):
+                yield tuple(row)
+            return
+        # PostgreSQL sends as many rows as it is asked for. The sizes, of the same moment and in the same
+        # order, say how many fit.
+        sizes = query.with_only_columns(_row_bytes(source), maintain_column_froms=True)
+        sizes = sizes.execution_options(yield_per=SIZES_AT_ONCE)
+        counts = _batch_counts(self._connection.execute(sizes).scalars())
+        with self._connection.execute(query.execution_options(stream_results=True)) as streamed:
+            for count in counts:
+                for row in streamed.fetchmany(count):
+                    yield tuple(row)
 
     def objects(self) -> Iterator[NamedObject]:
         """Every object that a row names, in no order."""
@@ -159,10 +173,17 @@ def find_stack(database: Database) -> str:
 
 
 class Loader:
-    """Fills an empty database; see `loading`."""
+    """Fills an empty database; see `loading`.
+
+    Attributes:
+        replaced: values in which U+0000 was replaced, because PostgreSQL cannot store it, by
+            ``table.column``.
+    """
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
+        self._replaces_nul = connection.dialect.name != "sqlite"
+        self.replaced: dict[str, int] = {}
         self._tables = _reflect(connection).tables
 
     def load(self, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
@@ -175,9 +196,11 @@ class Loader:
         if target is None or not set(columns) <= set(target.columns.keys()):
             raise DataError(Problem(f"table {table}", "not in the schema that the backup names"))
         insert = sa.insert(target)
-        count, remaining = 0, iter(rows)
-        while batch := list(islice(remaining, ROWS_AT_ONCE)):
+        count = 0
+        for batch in _batches(rows):
             values = [dict(zip(columns, row, strict=True)) for row in batch]
+            if self._replaces_nul:
+                self._replace_nul(table, values)
             try:
                 self._connection.execute(insert, values)
             except (sa.exc.DataError, sa.exc.IntegrityError) as error:
@@ -187,6 +210,14 @@ class Loader:
                 raise DataError(Problem(f"table {table}", text)) from error
             count += len(batch)
         return count
+
+    def _replace_nul(self, table: str, rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            for column, value in row.items():
+                if type(value) is str and "\x00" in value:
+                    row[column] = value.replace("\x00", REPLACEMENT)
+                    name = f"{table}.{column}"
+                    self.replaced[name] = self.replaced.get(name, 0) + 1
 
 
 @contextmanager
@@ -204,6 +235,8 @@ def loading(database: Database, revision: str) -> Iterator[Loader]:
     with database.change_tables() as connection:
         if _existing(connection):
             raise Conflict("the database is not empty", status=409)
+        if database.is_sqlite:
+            connection.execution_options(**{KEEPS_NUL: True})
         database.migrate(connection, revision)
         yield Loader(connection)
         database.migrate(connection, "head")
@@ -214,6 +247,42 @@ def loading(database: Database, revision: str) -> Iterator[Loader]:
                 raise DataError(Problem(f"table {broken[0]}", "rows refer to missing rows"))
         else:
             _set_sequences(connection)
+
+
+def _row_bytes(table: sa.Table) -> sa.ColumnElement[int]:
+    """The bytes of a row's values of variable length."""
+    total: sa.ColumnElement[int] = sa.literal(0)
+    for column in table.columns:
+        if isinstance(column.type, sa.LargeBinary | sa.String):
+            total = total + sa.func.coalesce(sa.func.octet_length(column), 0)
+    return total
+
+
+def _batch_counts(sizes: Iterable[int]) -> Iterator[int]:
+    """Rows of some sizes in bytes, as numbers of rows that are held in memory together."""
+    count = total = 0
+    for size in sizes:
+        if count and (total + size > BATCH_BYTES or count == ROWS_AT_ONCE):
+            yield count
+            count = total = 0
+        count += 1
+        total += size
+    if count:
+        yield count
+
+
+def _batches(rows: Iterable[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
+    """Rows, in batches that end with the row that makes them large."""
+    batch: list[Sequence[Any]] = []
+    total = 0
+    for row in rows:
+        batch.append(row)
+        total += sum(len(value) for value in row if isinstance(value, str | bytes))
+        if total > BATCH_BYTES or len(batch) == ROWS_AT_ONCE:
+            yield batch
+            batch, total = [], 0
+    if batch:
+        yield batch
 
 
 def _stack(connection: sa.Connection) -> str:
