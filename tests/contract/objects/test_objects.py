@@ -233,6 +233,26 @@ def test_a_stalled_attempt_never_reaches_the_object(tmp_path: Path, kind: str, n
     assert not [path for path in (root / "staging").rglob("*") if path.is_file()]
 
 
+@pytest.mark.parametrize("kind", ["folder", "bucket"])
+def test_dropped_attempts(tmp_path: Path, kind: str) -> None:
+    """An attempt that does not count can be dropped, twice too; the one that counts stays."""
+    root = tmp_path / "objects"
+    root.mkdir()
+    store = FolderStore(root) if kind == "folder" else BucketStore(root.as_uri())
+    handle = store.open_upload("yard/a")
+    tags = []
+    for content in (b"first", b"second", b"third"):
+        send(store, "yard/a", handle, 1, 0, content)
+        tags.append(TAGS[handle, 1])
+    for tag in (tags[0], tags[2], tags[2]):
+        store.drop_part(handle, 1, tag)
+    attempts = [path for path in (root / "staging").rglob("*") if tags[1] in path.name]
+    assert len(attempts) == 1
+    assert not [path for path in (root / "staging").rglob("*") if tags[2] in path.name]
+    assert store.finish_upload("yard/a", handle, [Part(1, 6, tags[1])]) == 6
+    assert b"".join(store.read("yard/a")) == b"second"
+
+
 def test_an_attempt_that_begins_during_the_end(tmp_path: Path) -> None:
     """Once the parts are being put together, a new attempt writes to a file of its own."""
     store = FolderStore(tmp_path / "objects")

@@ -109,6 +109,35 @@ def test_the_last_whole_part_counts(stack: Stack) -> None:
     assert stored(stack) == [whole("a", b"newer")]
 
 
+def test_repeated_parts_take_no_more_room(
+    folder_stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all attempts at a part there is the first and the last; one that is refused leaves nothing."""
+    upload = open_files(folder_stack, "yard", collectionType=7)
+    file = begin(folder_stack, upload, "a")
+    (url,) = urls(folder_stack, file)
+    staging = folder_stack.settings.objects_folder / "staging"
+    part: Json = {}
+    for number in range(5):
+        part = named(1, put(folder_stack, url, b"%d" % number))
+        attempts = [path.name for path in staging.rglob("1-*")]
+        assert len(attempts) == min(number, 1), attempts
+    files = folder_stack.store.files
+    add_part = files.add_part
+
+    def after_the_end_began(item: Any, late: Any) -> str | None:
+        files.seal(item, None, lambda *_: None)
+        return add_part(item, late)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "add_part", after_the_end_began)
+        assert_error(put(folder_stack, url, b"late"), 409)
+    assert [path.name for path in staging.rglob("1-*")] == attempts
+    assert finish(folder_stack, file, [part]).status_code == 200
+    end(folder_stack, upload)
+    assert stored(folder_stack) == [whole("a", b"4")]
+
+
 def test_two_attempts_at_once(folder_stack: Stack) -> None:
     """Bytes of attempts that overlap never mix: the part is one of them as a whole."""
     objects = folder_stack.objects

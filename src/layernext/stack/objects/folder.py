@@ -119,6 +119,11 @@ class FolderStore:
         """See `ObjectStore`."""
         return _UploadWriter(self._staged(handle), number, offset)
 
+    def drop_part(self, handle: str, number: int, tag: str) -> None:
+        """See `ObjectStore`; the range of the body that the first attempt has stays."""
+        if tag:
+            _file_of(self._staged(handle), number, tag).unlink(missing_ok=True)
+
     def list_parts(self, path: str, handle: str) -> list[Part] | None:  # noqa: ARG002 - as in a bucket
         """None: the stack took them."""
         return None
@@ -309,7 +314,7 @@ class _UploadWriter:
                 _flush_folder(folder.parent)
             if not self._claim_range():
                 self.tag = secrets.token_hex(16)
-            self._path = folder / (f"{number}-{self.tag}" if self.tag else _BODY)
+            self._path = _file_of(folder, number, self.tag) if self.tag else folder / _BODY
             self._writer = _Writer(self._path, 0 if self.tag else offset)
         except FileNotFoundError as error:
             raise _parts_gone() from error
@@ -378,7 +383,9 @@ def _copy_all(folder: Path, parts: Sequence[Part]) -> Path:
     target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         for part in parts:
-            source, start = (_file_of(folder, part), 0) if part.tag else (folder / _BODY, offset)
+            source, start = folder / _BODY, offset
+            if part.tag:
+                source, start = _file_of(folder, part.number, part.tag), 0
             _copy(source, start, part.size, target, offset)
             offset += part.size
         os.fsync(target)
@@ -401,7 +408,7 @@ def _complete_body(folder: Path, parts: Sequence[Part]) -> None:
         size, offset, is_changed = os.fstat(body).st_size, 0, False
         for part in parts:
             if part.tag:
-                _copy(_file_of(folder, part), 0, part.size, body, offset)
+                _copy(_file_of(folder, part.number, part.tag), 0, part.size, body, offset)
                 is_changed = True
             elif size < offset + part.size:
                 raise _parts_gone()
@@ -416,9 +423,9 @@ def _complete_body(folder: Path, parts: Sequence[Part]) -> None:
         os.close(body)
 
 
-def _file_of(folder: Path, part: Part) -> Path:
-    """The file of an attempt that did not write to the body."""
-    return folder / f"{part.number}-{part.tag}"
+def _file_of(folder: Path, number: int, tag: str) -> Path:
+    """The file of an attempt that does not write to the body."""
+    return folder / f"{number}-{tag}"
 
 
 def _copy(source: Path, start: int, size: int, target: int, offset: int) -> None:
