@@ -26,7 +26,6 @@ Each call runs in a thread, so the event loop stays free; the work is that of `L
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal
@@ -36,7 +35,12 @@ import httpx
 from layernext.client.calls.metadata import MetadataSource
 from layernext.client.calls.datasets import DOWNLOADS
 from layernext.client.calls.projects import HandOver
-from layernext.client.bridge import AsyncRunLogger, as_async_iterator, as_iterable, in_thread
+from layernext.client.bridge import (
+    AsyncRunLogger,
+    as_async_iterator,
+    in_thread,
+    in_thread_with_source,
+)
 from layernext.client.file_download import DEFAULT_PARALLEL, OnError
 from layernext.client.client import LayerNextClient
 from layernext.client.file_reports import (
@@ -97,8 +101,9 @@ class AsyncLayerNextClient:
     """`LayerNextClient` for asyncio: the same calls with the same arguments, to be awaited.
 
     `iter_annotations` gives an asynchronous iterator, `model_run` an asynchronous context manager,
-    and `upload_modelrun` takes asynchronous iterables, too. A call that is cancelled ends
-    at the next image; what an upload has sent by then is stored.
+    and `upload_modelrun` takes asynchronous iterables, too. A call that is cancelled, or
+    whose time is up, ends at once: its thread stops at the next image or the end of its request,
+    an asynchronous source is closed, and the batches that were sent by then remain.
     """
 
     def __init__(
@@ -180,18 +185,17 @@ def _method(node: ast.FunctionDef) -> str:
             f"    def {node.name}({signature}) -> Async{returns}:\n{document}"
             f"        return as_async_iterator({call}({passed}))\n"
         )
-    before = ""
-    text = ast.unparse(arguments)
+    text, runner = ast.unparse(arguments), "in_thread"
     if "Iterable[GivenImage]" in text:
         text = text.replace(
             "Iterable[GivenImage]", "Iterable[GivenImage] | AsyncIterable[GivenImage]"
         )
-        before = "        source = as_iterable(source, asyncio.get_running_loop())\n"
+        runner = "in_thread_with_source"
     signature = f"self, {text}" if text else "self"
     given = f"{call}, {passed}" if passed else call
     return (
-        f"    async def {node.name}({signature}) -> {returns}:\n{document}{before}"
-        f"        return await in_thread({given})\n"
+        f"    async def {node.name}({signature}) -> {returns}:\n{document}"
+        f"        return await {runner}({given})\n"
     )
 
 

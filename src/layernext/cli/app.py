@@ -29,6 +29,7 @@ from layernext.cli import (
     library,
     listings,
     serve,
+    worker,
 )
 from layernext.cli.output import Interrupted, say, tell
 
@@ -85,7 +86,8 @@ def _common(
         bool, typer.Option("--debug", help="Show tracebacks and logs; also LAYERNEXT_DEBUG=1.")
     ] = False,
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Say which.")
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     del version
@@ -101,6 +103,7 @@ for command in (
     evaluate.evaluate,
     compare.compare,
     serve.serve,
+    worker.worker,
     backup.backup,
     backup.restore,
     check.check,

@@ -31,7 +31,7 @@ Endpoint = Annotated[
     str | None,
     typer.Option("--endpoint", help="URL of the backup's S3-compatible store if that is not AWS."),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
 TargetPlace = Annotated[str, typer.Argument(help="Folder or s3://bucket/prefix of the backups.")]
 
 backups = typer.Typer(help="Snapshots that a backup folder or bucket holds.")
@@ -77,7 +77,7 @@ def backup(
         )
     if manifest.missing or manifest.damaged:
         say(
-            f"warning: of the stack's files {manifest.missing:,} are missing and {manifest.damaged:,} "
+            f"warning: {manifest.missing:,} of the stack's files are missing and {manifest.damaged:,} "
             "damaged; `layernext check --checksums` names them"
         )
         raise typer.Exit(exit_codes.INCOMPLETE)
@@ -99,7 +99,7 @@ def restore(
     """Restore a backup into an empty stack, on either database, with files in a folder or a bucket.
 
     Every checksum is compared. After an interruption run the same command again. Exit code 8 if files
-    are lost: all else is restored, and they are named.
+    are lost: everything else is restored, and the lost files are named.
 
     Examples:
 
@@ -277,10 +277,11 @@ def progress(quiet: bool) -> Callable[[str, int | None], AbstractContextManager[
 
 
 def _check_apart(target: str, settings: Any) -> None:
-    """The target must not be where the stack keeps its files."""
+    """The target must be outside of the stack's own data."""
     is_same = target.rstrip("/") == (settings.objects or "").rstrip("/")
-    folder = Path(target).expanduser().absolute()
-    if is_same or (settings.objects is None and folder.is_relative_to(settings.objects_folder)):
+    folder = Path(target).expanduser().resolve()
+    is_inside = "://" not in target and folder.is_relative_to(settings.data.resolve())
+    if is_same or is_inside:
         raise ConfigurationError(
             f"{target} is where the stack keeps its files; choose another target"
         )

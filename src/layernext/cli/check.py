@@ -25,7 +25,7 @@ def check(
     ] = False,
     repair: Annotated[
         bool,
-        typer.Option("--repair", help="Repair what can be repaired, after saying what that is."),
+        typer.Option("--repair", help="List the repairs, ask, then make them."),
     ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Repair without asking.")] = False,
     orphans_after: Annotated[
@@ -34,14 +34,14 @@ def check(
             "--orphans-after",
             min=0.0,
             metavar="HOURS",
-            help="Age from which an object that nothing refers to is a problem.",
+            help="Age in hours from which an unreferenced object is a problem.",
         ),
     ] = ORPHAN_HOURS,
     data: DataFolder = None,
     database: DatabaseUrl = None,
     objects: ObjectsUrl = None,
     objects_endpoint: ObjectsEndpoint = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare a stack's database with its files, both ways, while it serves. Exit code 4 if they differ.
@@ -74,7 +74,7 @@ def check(
     if not as_json:
         _tell(checked)
     repaired = None
-    if repair and (checked.orphans or checked.missing):
+    if repair and (checked.orphans or checked.missing or checked.is_of_other_database):
         _tell_plan(checked)
         if not yes:
             _ask()
@@ -108,6 +108,11 @@ def _tell_plan(checked: Any) -> None:
             f"to repair: remove {counted(len(checked.orphans), 'object')} that nothing refers to, "
             f"{size_text(checked.orphan_bytes)}"
         )
+    if checked.is_of_other_database:
+        say(
+            "to repair: note that the objects belong to this database; until now they belonged to another, "
+            "or to this one at another address"
+        )
     if checked.missing:
         say(f"to repair: mark {counted(len(checked.missing), 'file')} as missing")
 
@@ -118,12 +123,14 @@ def _tell(checked: Any) -> None:
         f"{size_text(checked.size_bytes)}; {counted(checked.problem_count, 'problem')}"
     )
     if checked.marked:
-        tell(f"{counted(len(checked.marked), 'file')} marked as missing before")
+        tell(f"{counted(len(checked.marked), 'file')} already marked as missing")
     _name("missing", [f"{named.path} ({named.table})" for named in checked.missing])
     _name("wrong size", [f"{named.path} ({named.table})" for named in checked.wrong_size])
     _name("wrong content", [f"{named.path} ({named.table})" for named in checked.wrong_content])
     _name("nothing refers to", checked.orphans)
     _name("damaged", checked.database)
+    if checked.is_of_other_database:
+        tell("the objects are marked as those of another database: housekeeping leaves them alone")
 
 
 def _name(what: str, texts: list[str]) -> None:

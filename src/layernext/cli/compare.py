@@ -62,7 +62,9 @@ def compare(
     ] = None,
     confidence: Annotated[
         float | None,
-        typer.Option("--confidence", help="Of both runs; the best F1 of each if left out."),
+        typer.Option(
+            "--confidence", help="Confidence for both runs. Default: the best F1 of each."
+        ),
     ] = None,
     match_threshold: Annotated[
         float | None,
@@ -94,7 +96,7 @@ def compare(
         typer.Option(
             "--processes",
             min=1,
-            help="Processes to use for files; one for each core if left out.",
+            help="Worker processes for files. Default: one per core.",
         ),
     ] = None,
     quiet: Quiet = False,
@@ -107,7 +109,7 @@ def compare(
     """Compare two model runs on a ground truth: three files, or with --truth in a stack.
 
     Files may be in any format that `layernext convert` reads. Differences are RUN_B minus RUN_A.
-    Intervals come from drawing the images anew, the same for both runs: one that leaves out 0 is
+    Intervals come from resampling the images, the same for both runs: one that leaves out 0 is
     more than the choice of images.
 
     Examples:
@@ -239,6 +241,8 @@ def _show(found: Comparison) -> None:
         ],
         "no truth was gained or lost",
     )  # fmt: skip
+    if len(labels) > SHOWN_LABELS:
+        tell(f"and {counted(len(labels) - SHOWN_LABELS, 'more label')}; --json has all")
     if found.different_images:
         tell(f"\n{counted(found.different_image_count, 'image')} differ, most of all:\n")
         print_table(

@@ -111,7 +111,7 @@ def _read(config: Path | None) -> dict[str, str]:
     for name, value in fields.items():
         if name not in FIELDS or not isinstance(value, str):
             raise ConfigurationError(
-                f"{path}: {name!r} is not known here; known are api_key, secret and url, all texts"
+                f"{path}: {name!r} is not a setting; the settings are api_key, secret and url, all strings"
             )
     return fields
 

@@ -16,7 +16,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is th
 Strict = Annotated[
     bool, typer.Option("--strict", help="Refuse what the format cannot hold; else it is listed.")
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
 TargetFormat = Annotated[str, typer.Option("--to", help=f"{', '.join(FORMATS)}.")]
 Instances = Annotated[
     Path | None,
@@ -29,7 +29,7 @@ def convert(
     target: Annotated[Path, typer.Argument(help="File or folder to write.")],
     target_format: TargetFormat,
     source_format: Annotated[
-        str | None, typer.Option("--from", help="The source's format; found out if left out.")
+        str | None, typer.Option("--from", help="The source's format; detected by default.")
     ] = None,
     images: Annotated[
         Path | None,

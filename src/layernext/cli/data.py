@@ -19,10 +19,10 @@ from layernext.formats import DEFAULT_PROBLEM_LIMIT, detect_format, detect_geome
 
 FileGeometry = Annotated[
     Literal["rectangle", "polygon", "line"] | None,
-    typer.Option("--geometry", help="Geometry of a form v1 file; found out if left out."),
+    typer.Option("--geometry", help="Geometry of a form v1 file; detected by default."),
 ]
 SHOWN_LABELS = 20
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
 
 
 def upload(
@@ -31,7 +31,7 @@ def upload(
     file: Annotated[Path, typer.Argument(help="File or folder; LayerNext JSON or another format.")],
     source_format: Annotated[
         str | None,
-        typer.Option("--from", help="The file's format, as in convert; found out if left out."),
+        typer.Option("--from", help="The file's format, as in convert; detected by default."),
     ] = None,
     geometry: FileGeometry = None,
     images: Annotated[
@@ -41,6 +41,10 @@ def upload(
     instances: Instances = None,
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse what is not read; else it is listed.")
+    ] = False,
+    allow_losses: Annotated[
+        bool,
+        typer.Option("--allow-losses", help="End with code 0 even if shapes could not be read."),
     ] = False,
     ground_truth: Annotated[
         bool, typer.Option("--ground-truth", help="Upload as ground truth.")
@@ -66,7 +70,8 @@ def upload(
 
     Each image's annotation set of this run is replaced whole. Repeating an upload changes nothing.
     With a file that is not valid nothing is sent. LayerNext JSON is sent as it stands; of another
-    format, what is not read is counted and listed.
+    format, what is not read is counted and listed. If that includes annotations or their shapes,
+    such as masks, the rest is uploaded and the exit code is 4, unless --allow-losses is given.
 
     Examples:
 
@@ -99,18 +104,28 @@ def upload(
             raise Interrupted(
                 "interrupted; the same command with --resume sends only the rest"
             ) from None
-    is_empty = not report.images or (not report.annotations and bool(report.losses))
     if as_json:
         print_json(report.to_dict())
     else:
         _tell_report(report)
+    trouble = _trouble_of(report, allow_losses)
+    if trouble:
+        say(f"error: {trouble}")
+    return exit_codes.DATA if trouble else exit_codes.OK
+
+
+def _trouble_of(report: UploadReport, allow_losses: bool) -> str | None:
+    """What a finished upload is to be called a failure for."""
     if not report.images:
-        say("error: the file has no images; the run is listed once something is uploaded to it")
-    elif is_empty:
-        say(
-            "error: no annotation of the file could be read, so its images were uploaded without any"
+        return f"the file has no images: {report.no_images_notice}"
+    if report.losses and not report.annotations:
+        return "no annotation of the file could be read, so its images were uploaded without any"
+    if report.lost_shapes and not allow_losses:
+        return (
+            f"{counted(report.lost_shapes, 'annotation')} of the file could not be read as they are "
+            "(see above); the rest is uploaded. --allow-losses accepts that; --strict sends nothing"
         )
-    return exit_codes.DATA if is_empty else exit_codes.OK
+    return None
 
 
 def _tell_report(report: UploadReport) -> None:
@@ -120,7 +135,8 @@ def _tell_report(report: UploadReport) -> None:
     )
     if report.unmatched_images:
         unmatched = counted(report.unmatched_images, "image")
-        tell(f"{unmatched} known by name only: the stack has no file yet; kept all the same")
+        verb, owner = ("has", "its") if report.unmatched_images == 1 else ("have", "their")
+        tell(f"{unmatched} {verb} no file yet; {owner} annotations are stored")
     if report.new_labels:
         shown = report.new_labels[:SHOWN_LABELS]
         more = (
@@ -154,7 +170,8 @@ def validate(
         layernext validate run.json.gz --json
     """
     try:
-        shape = geometry or detect_geometry(file)
+        is_ours = detect_format(file).startswith("layernext")
+        shape = geometry or (detect_geometry(file) if is_ours else None)
         summary = validate_file(file, shape, limit=limit, progress=False if quiet else None)
     except DataError as error:
         if not as_json:
@@ -182,7 +199,7 @@ def validate(
 def download(
     collection: Annotated[str, typer.Argument(help="Collection, by name or id.")],
     runs: Annotated[
-        list[str] | None, typer.Argument(help="Model runs and ground truths; all if left out.")
+        list[str] | None, typer.Argument(help="Model runs and ground truths. Default: all.")
     ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="File to write; .gz and .zst compress.")
@@ -243,7 +260,7 @@ def rm(
     with connect(api_key, secret, url, config) as client:
         if not yes:
             if not sys.stdin.isatty():
-                raise typer.BadParameter("nobody can be asked here; say --yes")
+                raise typer.BadParameter("cannot prompt: stdin is not a terminal; pass --yes")
             question = f"Remove {run!r} from {collection!r}? There is no way back."
             if not typer.confirm(question, err=True):
                 say("nothing removed")

@@ -5,12 +5,17 @@ from __future__ import annotations
 import email.utils
 import importlib.metadata
 import importlib.util
+import os
 import platform
+import shutil
 import sys
+import tempfile
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
+from typing import Any
 
 import typer
 from msgspec import Struct
@@ -20,8 +25,14 @@ from layernext.cli import configuration, exit_codes
 from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url
 from layernext.cli.output import print_json, tell
 from layernext.cli.stack_extra import INSTALL
-from layernext.client import LayerNextClient
-from layernext.errors import ConnectionFailed, IncompatibleStack, LayerNextError, StackError
+from layernext.client import LayerNextClient, state_folder
+from layernext.errors import (
+    ConnectionFailed,
+    IncompatibleStack,
+    LayerNextError,
+    NotAllowed,
+    StackError,
+)
 
 OLDEST_PYTHON = (3, 10)
 LIBRARIES = ("httpx", "msgspec", "stamina", "typer", "rich", "zstandard")
@@ -30,6 +41,13 @@ MOST_CLOCK_SECONDS = 300
 """Basic credentials need no clock; but certificates and the times of runs do."""
 TIMEOUT_S = 10.0
 OTHERS_MAY_READ = 0o077
+LOW_DISK_BYTES = 512 << 20
+LONG_WAIT_S = 60.0
+"""With no job running meanwhile, nobody seems to work at the queue."""
+SHADOWING_PACKAGE = "layernext"
+"""A published client. It puts its files into the same folder as ours."""
+OTHER_PACKAGE = "layerx-sdk"
+"""Another one, whose files have a folder of their own."""
 
 
 class Finding(Struct, frozen=True):
@@ -55,9 +73,11 @@ def doctor(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Check Python, versions, configuration, connection, credentials, role, protocol and clock.
+    """Check this machine, the configuration, the connection and the stack, one line each.
 
-    The exit code is that of the first thing that is not as it should be.
+    This machine: Python, versions, published clients that are in the way, disk space, proxy. The
+    stack: credentials, role, version, clock; with an administrator's key also database, files, disk
+    space and jobs. The exit code is that of the first failed check.
 
     Examples:
 
@@ -65,16 +85,18 @@ def doctor(
 
         layernext doctor --json
     """
-    findings = [_python(), _versions(), _stack_extra()]
+    findings = [_python(), _versions(), _published_packages(), _stack_extra(), *_disks()]
     try:
         found = configuration.find(api_key, secret, url, config)
-        findings += [_file(config), *_settings(found)]
-        if all(finding.ok is not False for finding in findings):
+        settings = _settings(found)
+        findings += [_file(config), *settings, _proxy(found.values.get("url", ""))]
+        if all(finding.ok for finding in settings):
             options = {"retry_for_s": 0.0, "timeout_s": TIMEOUT_S}
             with configuration.connect(api_key, secret, url, config, **options) as client:
                 findings += _stack(client)
-            if findings[-1].ok:
-                findings.append(_clock(found.values["url"]))
+                if findings[-1].ok is not False:
+                    findings += _stack_status(client)
+                    findings.append(_clock(found.values["url"]))
     except LayerNextError as error:
         code = exit_codes.code_of(error)
         findings.append(Finding("configuration", False, str(error), code))
@@ -97,6 +119,70 @@ def _python() -> Finding:
 def _versions() -> Finding:
     libraries = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES)
     return Finding("layernext", True, f"{__version__}; {libraries}")
+
+
+def _version_of(package: str) -> str | None:
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _published_packages() -> Finding:
+    """Whether a published client is installed beside this one, and whether it does harm."""
+    what = "published clients"
+    shadowing = _version_of(SHADOWING_PACKAGE)
+    if shadowing is not None:
+        detail = (
+            f"the package {SHADOWING_PACKAGE} {shadowing} is installed and overwrites files of this"
+            f" one: pip uninstall {SHADOWING_PACKAGE}, then install layernext-sdk again"
+        )
+        return Finding(what, False, detail, exit_codes.CONFIGURATION)
+    other = _version_of(OTHER_PACKAGE)
+    if other is not None:
+        return Finding(what, None, f"{OTHER_PACKAGE} {other}, which is not in the way")
+    return Finding(what, True, "not installed")
+
+
+def _disks() -> list[Finding]:
+    """Room where unfinished uploads are remembered, and for temporary files."""
+    return [
+        _disk("disk of the state folder", state_folder()),
+        _disk("disk of temporary files", Path(tempfile.gettempdir())),
+    ]
+
+
+def _disk(what: str, folder: Path) -> Finding:
+    existing = next((path for path in (folder, *folder.parents) if path.exists()), None)
+    if existing is None:
+        return Finding(what, None, f"{folder} does not exist")
+    return _room(what, shutil.disk_usage(existing).free, str(folder))
+
+
+def _room(what: str, free_bytes: int, where: str) -> Finding:
+    is_fine = free_bytes >= LOW_DISK_BYTES
+    detail = f"{_gigabytes(free_bytes)} free, {where}"
+    if not is_fine:
+        detail += f"; less than {_gigabytes(LOW_DISK_BYTES)} may not be enough"
+    return Finding(what, is_fine, detail, exit_codes.OK if is_fine else exit_codes.CONFIGURATION)
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB"
+
+
+def _proxy(url: str) -> Finding:
+    """Whether requests to the stack go through a proxy; its URL may have a password in it."""
+    address = urllib.parse.urlsplit(url)
+    proxies = urllib.request.getproxies()
+    names = {f"{address.scheme}_proxy", "all_proxy"}
+    variables = sorted(name for name in os.environ if name.lower() in names and os.environ[name])
+    if not (address.scheme in proxies or "all" in proxies):
+        return Finding("proxy", None, "none")
+    source = " and ".join(variables) or "the system's settings"
+    if urllib.request.proxy_bypass(address.hostname or ""):
+        return Finding("proxy", None, f"{source} is set, and not used for {address.hostname}")
+    return Finding("proxy", None, f"requests go through the one in {source}")
 
 
 def _stack_extra() -> Finding:
@@ -146,7 +232,51 @@ def _stack(client: LayerNextClient) -> list[Finding]:
         role = f"{info['role']}, of the key {info['key_name']!r}"
         findings.append(Finding("role", True, role))
         findings.append(Finding("protocol", True, f"native and published, stack {info['stack']}"))
+        if info["stack"] != __version__:
+            detail = f"this client is {__version__}, the stack is {info['stack']}"
+            findings.append(Finding("versions", None, detail))
     return findings
+
+
+def _stack_status(client: LayerNextClient) -> list[Finding]:
+    """What only administrators are told."""
+    what = "state of the stack"
+    try:
+        status = client.get_stack_status()
+    except NotAllowed:
+        return [Finding(what, None, "shown to keys with the role admin")]
+    except LayerNextError as error:
+        return [Finding(what, False, str(error), exit_codes.code_of(error))]
+    if status is None:
+        return [Finding(what, None, "this stack does not tell")]
+    is_reachable = status["are_objects_reachable"]
+    findings = [
+        Finding("database", True, f"{status['database']} answers"),
+        Finding(
+            "files",
+            is_reachable,
+            f"the {status['objects']} {'answers' if is_reachable else 'cannot be used'}",
+            exit_codes.OK if is_reachable else exit_codes.NO_CONNECTION,
+        ),
+    ]
+    if status["free_bytes"] is not None:
+        findings.append(_room("disk of the stack", status["free_bytes"], "data folder"))
+    temporary = _room("disk of the stack", status["free_temporary_bytes"], "temporary files")
+    findings.append(temporary)
+    return [*findings, _jobs(status)]
+
+
+def _jobs(status: dict[str, Any]) -> Finding:
+    queued, running = status["queued_jobs"], status["running_jobs"]
+    detail = f"{queued} queued, {running} running"
+    wait_s = status["oldest_queued_s"]
+    if queued and not running and wait_s > LONG_WAIT_S:
+        detail += (
+            f"; the oldest has waited for {wait_s:.0f} s: start `layernext worker`,"
+            " or serve with --jobs on"
+        )
+        return Finding("jobs", False, detail, exit_codes.NO_CONNECTION)
+    return Finding("jobs", True, detail)
 
 
 def _clock(url: str) -> Finding:

@@ -52,7 +52,7 @@ TruthFormat = Annotated[
     str | None,
     typer.Option(
         "--truth-format",
-        help="Format of the ground truth's file, as of `layernext convert`; found out if left out.",
+        help="Format of the ground truth's file, as in `layernext convert`; detected by default.",
     ),
 ]
 RunFormat = Annotated[
@@ -108,7 +108,8 @@ def evaluate(
     confidence: Annotated[
         float | None,
         typer.Option(
-            "--confidence", help="Where precision and recall are given; best F1 if left out."
+            "--confidence",
+            help="Confidence for precision and recall. Default: the one with the best F1.",
         ),
     ] = None,
     match_threshold: Annotated[
@@ -136,7 +137,7 @@ def evaluate(
         typer.Option(
             "--processes",
             min=1,
-            help="Processes to use for files; one for each core if left out.",
+            help="Worker processes for files. Default: one per core.",
         ),
     ] = None,
     is_version: Annotated[

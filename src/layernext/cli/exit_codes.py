@@ -84,8 +84,14 @@ def lines_of(error: Exception) -> list[str]:
             lines.append("… there are more problems; the search stopped here")
         return [*lines, error.hint] if error.hint else lines
     if isinstance(error, LayerNextError):
-        return [str(error)]
+        return [_for_a_command(str(error))]
     if isinstance(error, OSError) and error.strerror:
         place = f"{error.filename}: " if error.filename else ""
         return [f"{place}{error.strerror}"]
     return [f"unexpected {type(error).__name__}: {error} (LAYERNEXT_DEBUG=1 shows more)"]
+
+
+def _for_a_command(text: str) -> str:
+    """A hint of the SDK as one for the command line."""
+    text = text.replace("call it again with resume=True", "repeat the command with --resume")
+    return text.replace("resume=True", "--resume")

@@ -17,7 +17,7 @@ exports = typer.Typer(help="Files in other formats that the stack makes in the b
 ExportId = Annotated[str, typer.Argument(help="The export's id.")]
 Split = Annotated[
     Literal["train", "validation", "test"] | None,
-    typer.Option("--split", help="Only this one of the version; all if left out."),
+    typer.Option("--split", help="Only this split. Default: all."),
 ]
 
 
@@ -119,7 +119,7 @@ def list_exports(
 @exports.command("download")
 def download_export(
     export_id: ExportId,
-    folder: Annotated[Path, typer.Argument(help="Where to; made if it is not there.")] = Path(),
+    folder: Annotated[Path, typer.Argument(help="Target folder; created if missing.")] = Path(),
     quiet: Quiet = False,
     as_json: AsJson = False,
     api_key: ApiKey = None,

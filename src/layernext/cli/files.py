@@ -9,13 +9,20 @@ import typer
 
 from layernext.cli import exit_codes
 from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
-from layernext.cli.output import counted, print_json, print_table, say, size_text, tell
+from layernext.cli.output import (
+    SHOWN_NAMES,
+    counted,
+    print_json,
+    print_table,
+    say,
+    size_text,
+    tell,
+)
 
 files = typer.Typer(help="Images, videos and other files: upload, download, list.")
 
-SHOWN_FAILURES = 20
 
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bar.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
 Parallel = Annotated[
     int, typer.Option("--parallel", min=1, max=64, help="Files, or parts of them, at a time.")
 ]
@@ -83,7 +90,7 @@ def upload(
 @files.command("download")
 def download(
     collection: Annotated[str, typer.Argument(help="Collection, by name or id.")],
-    folder: Annotated[Path, typer.Argument(help="Where to; made if it is not there.")],
+    folder: Annotated[Path, typer.Argument(help="Target folder; created if missing.")],
     query: Annotated[str | None, typer.Option("--query", help="Only files that fit.")] = None,
     delete: Annotated[
         bool,
@@ -171,8 +178,8 @@ def _end(failed: list[tuple[str, str]]) -> None:
     """Say what failed, and end with the code for work that is not complete."""
     if not failed:
         return
-    for what, reason in failed[:SHOWN_FAILURES]:
+    for what, reason in failed[:SHOWN_NAMES]:
         say(f"error: {what}: {reason}")
-    if len(failed) > SHOWN_FAILURES:
-        say(f"error: and {len(failed) - SHOWN_FAILURES:,} more; --json names all")
+    if len(failed) > SHOWN_NAMES:
+        say(f"error: and {len(failed) - SHOWN_NAMES:,} more; --json names all")
     raise typer.Exit(exit_codes.INCOMPLETE)

@@ -74,7 +74,7 @@ def read_numbers(path: Path) -> list[float]:
     except OSError as error:
         raise DataError(Problem(str(path), f"cannot be read: {error.strerror}")) from error
     except msgspec.MsgspecError as error:
-        raise DataError(Problem(str(path), f"is no list of numbers: {error}")) from error
+        raise DataError(Problem(str(path), f"is not a list of numbers: {error}")) from error
 
 
 @items.command("declare")

@@ -26,7 +26,7 @@ def _store(data: Path | None, database: str | None, *, is_new_fine: bool) -> Ite
     app: Any = load_stack()
     settings = app.Settings(data=data_folder(data), database=database)
     if not is_new_fine and database is None and not _has_stack(settings):
-        raise ConfigurationError(f"there is no stack in {settings.data}", hint="give its --data")
+        raise ConfigurationError(f"there is no stack in {settings.data}", hint="pass its --data")
     app.set_up_logging(settings)
     store = app.open_store(settings)
     try:

@@ -11,15 +11,13 @@ import typer
 
 from layernext.cli import exit_codes
 from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
-from layernext.cli.output import counted, print_json, print_table, say, tell
+from layernext.cli.output import counted, print_json, print_table, say, tell, tell_names
 
 items = typer.Typer(help="Images and other files: find, trash, restore, purge.")
 datasets = typer.Typer(help="Datasets: frozen selections, divided into splits.")
 projects = typer.Typer(help="Annotation projects: tasks, and the way to a drawing tool and back.")
 
-Collection = Annotated[
-    str | None, typer.Argument(help="Collection, by name or id; all if left out.")
-]
+Collection = Annotated[str | None, typer.Argument(help="Collection, by name or id. Default: all.")]
 Query = Annotated[str, typer.Option("--query", help="Which; see docs/queries.md.")]
 Version = Annotated[str, typer.Argument(help="Id of a version.")]
 ProjectId = Annotated[str, typer.Argument(help="Id of a project.")]
@@ -53,7 +51,7 @@ def list_items(
         rows = list(islice(find(collection, query=query), limit + 1))
     if len(rows) > limit:
         del rows[limit:]
-        say(f"note: there are more than these {limit}; list them with a higher --limit")
+        say(f"note: only the first {limit} are listed; pass a higher --limit for more")
     if as_json:
         print_json([row.to_dict() for row in rows])
         return
@@ -160,7 +158,7 @@ def purge_items(
     with connect(api_key, secret, url, config) as client:
         if not yes:
             if not sys.stdin.isatty():
-                raise typer.BadParameter("nobody can be asked here; say --yes")
+                raise typer.BadParameter("cannot prompt: stdin is not a terminal; pass --yes")
             where = "of the stack" if collection is None else f"of {collection!r}"
             question = f"Remove the trash {where} for good? There is no way back."
             if not typer.confirm(question, err=True):
@@ -204,8 +202,7 @@ def upload_metadata(
         print_json(report.to_dict())
         return
     tell(f"{counted(report.updated, 'file')} with new metadata")
-    for name in report.unmatched[:20]:
-        tell(f"no such file: {name}")
+    tell_names("no such file", report.unmatched)
 
 
 @datasets.command("list")
@@ -258,12 +255,12 @@ def create_dataset(
     query: Query = "",
     run: Annotated[
         list[str] | None,
-        typer.Option("--run", help="Only this run's annotations; repeatable; all if left out."),
+        typer.Option("--run", help="Only this run's annotations; repeatable. Default: all runs."),
     ] = None,
     label: Annotated[
         list[str] | None, typer.Option("--label", help="Only these labels; repeatable.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another one divides otherwise.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Random seed of the split.")] = 0,
     stratify: Annotated[bool, typer.Option("--stratify", help="Divide each label evenly.")] = False,
     as_json: AsJson = False,
     api_key: ApiKey = None,
@@ -334,8 +331,7 @@ def diff_datasets(
         ("removed", diff.removed),
         ("changed", diff.changed),
     ):
-        for name in names[:20]:
-            tell(f"{word}: {name}")
+        tell_names(word, names)
 
 
 @datasets.command("download")
@@ -423,7 +419,7 @@ def list_projects(
 
 @projects.command("create")
 def create_project(
-    name: Annotated[str, typer.Argument(help="For people.")],
+    name: Annotated[str, typer.Argument(help="Display name.")],
     collection: Annotated[str, typer.Argument(help="Collection, by name or id.")],
     query: Query = "",
     per_task: Annotated[int, typer.Option("--per-task", min=1, help="Images in a task.")] = 120,

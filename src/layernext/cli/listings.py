@@ -38,7 +38,7 @@ def collections(
 
 def runs(
     collection: Annotated[
-        str | None, typer.Argument(help="Collection, by name or id; all of them if left out.")
+        str | None, typer.Argument(help="Collection, by name or id. Default: all.")
     ] = None,
     as_json: AsJson = False,
     api_key: ApiKey = None,

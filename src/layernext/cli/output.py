@@ -17,6 +17,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+SHOWN_NAMES = 20
+"""Names that people are shown of a list; the JSON document has all."""
+
 UNBOUNDED = 10_000
 """Columns of a table that goes to a file or a pipe: nothing is wrapped there."""
 
@@ -62,6 +65,14 @@ def tell(text: str = "") -> None:
 def say(text: str) -> None:
     """A line for people, on standard error."""
     print(visible(text), file=sys.stderr)  # noqa: T201 - this is the command line
+
+
+def tell_names(before: str, names: Sequence[str]) -> None:
+    """A line for each of the first names, and one that says how many more there are."""
+    for name in names[:SHOWN_NAMES]:
+        tell(f"{before}: {name}")
+    if len(names) > SHOWN_NAMES:
+        tell(f"{before}: and {len(names) - SHOWN_NAMES:,} more; --json names all")
 
 
 def counted(number: int, noun: str) -> str:

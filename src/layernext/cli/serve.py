@@ -22,7 +22,7 @@ DEFAULT_PORT = 8750
 
 DataFolder = Annotated[
     Path | None,
-    typer.Option("--data", help="Folder that holds the stack's data; a per-user one if left out."),
+    typer.Option("--data", help="Folder with the stack's data. Default: a per-user folder."),
 ]
 DatabaseUrl = Annotated[
     str | None,
@@ -45,6 +45,20 @@ ObjectsUrl = Annotated[
 ObjectsEndpoint = Annotated[
     str | None,
     typer.Option("--objects-endpoint", help="URL of an S3-compatible store that is not AWS."),
+]
+PurgeTrashAfter = Annotated[
+    float | None,
+    typer.Option(
+        "--purge-trash-after",
+        min=0.0,
+        max=36500.0,
+        metavar="DAYS",
+        help="Permanently delete what has been in the trash for this many days. Default: never.",
+    ),
+]
+LogFormat = Annotated[
+    Literal["text", "json"],
+    typer.Option("--log-format", help="Log lines for people, or one JSON object a line."),
 ]
 
 
@@ -71,22 +85,13 @@ def serve(
             show_envvar=True,
             metavar="URL",
             help="How clients reach the stack, such as https://stack.example.org; links begin with it."
-            " By default they begin with what the request's Host header says.",
+            " Default: the request's Host header.",
         ),
     ] = None,
     database: DatabaseUrl = None,
     objects: ObjectsUrl = None,
     objects_endpoint: ObjectsEndpoint = None,
-    purge_trash_after: Annotated[
-        float | None,
-        typer.Option(
-            "--purge-trash-after",
-            min=0.0,
-            max=36500.0,
-            metavar="DAYS",
-            help="Remove for good what has been in the trash for so many days; never if left out.",
-        ),
-    ] = None,
+    purge_trash_after: PurgeTrashAfter = None,
     strict_metadata: Annotated[
         bool,
         typer.Option(
@@ -96,10 +101,16 @@ def serve(
     published_only: Annotated[
         bool, typer.Option("--published-only", help="Leave the native protocol out.")
     ] = False,
-    log_format: Annotated[
-        Literal["text", "json"],
-        typer.Option("--log-format", help="Log lines for people, or one JSON object a line."),
-    ] = "text",
+    jobs: Annotated[
+        Literal["on", "off"],
+        typer.Option(
+            "--jobs", help="off: leave jobs and housekeeping to `layernext worker` processes."
+        ),
+    ] = "on",
+    metrics: Annotated[
+        bool, typer.Option("--metrics", help="Show metrics at /metrics, to keys of administrators.")
+    ] = False,
+    log_format: LogFormat = "text",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No access log.")] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print a first key as one JSON document.")
@@ -121,7 +132,7 @@ def serve(
     app: Any = load_stack()
     data = data_folder(data)
     # Also while it starts, a service manager's SIGTERM is an orderly stop.
-    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGTERM, interrupt)
     settings = app.Settings(
         data=data,
         host=host,
@@ -132,12 +143,16 @@ def serve(
         objects_options={"endpoint": objects_endpoint} if objects_endpoint else {},
         purge_trash_after_days=purge_trash_after,
         strict_metadata=strict_metadata,
+        jobs=jobs == "on",
+        metrics=metrics,
         native=not published_only,
         quiet=quiet,
         log_format=log_format,
     )
     # Before a key is made and shown that nobody could use here.
     check_address(host, port)
+    if metrics:
+        app.load_metrics()
     # Uploaded files, temporary files and whatever else is written is for this user alone.
     os.umask(0o077)
     app.set_up_logging(settings)
@@ -159,19 +174,27 @@ def _greet(settings: Any, store: Any, first: Any, *, as_json: bool) -> None:
             "warning: other machines can reach this address, and keys cross the network unencrypted;"
             " put a proxy with TLS in front of it"
         )
-    where = settings.database or settings.data if settings.database_file else "PostgreSQL"
     listening = f" (listening on {settings.host}:{settings.port})" if settings.public_url else ""
-    say(f"LayerNext stack on {url}{listening}, data in {where}")
+    say(f"LayerNext stack on {url}{listening}, data in {data_text(settings)}")
     if settings.native:
         say(f"Pages: {url}/ (sign in with an API key and its secret)")
         if first is not None and not as_json:
             token = store.sessions.create_link(first.api_key)
-            say(f"Sign in without them, once, in the next ten minutes: {url}/sign-in#{token}")
+            say(
+                f"Or sign in with this link, which works once, for ten minutes: {url}/sign-in#{token}"
+            )
     say(f"API description: {url}/api/docs")
     sys.stdout.flush()
 
 
-def _interrupt(*_: object) -> None:
+def data_text(settings: Any) -> str:
+    """Where the data of a stack is, without a password."""
+    where = settings.database or settings.data if settings.database_file else "PostgreSQL"
+    return str(where)
+
+
+def interrupt(*_: object) -> None:
+    """End the process as Ctrl-C does; a handler of signals."""
     raise KeyboardInterrupt
 
 

@@ -10,6 +10,7 @@ from layernext.client.file_reports import (
     IgnoredFile,
     UploadStatus,
 )
+from layernext.client.file_state import state_folder
 from layernext.client.reports import (
     CreatedCollection,
     CreatedLabel,
@@ -49,5 +50,6 @@ __all__ = [
     "UploadReport",
     "UploadStatus",
     "VersionReport",
+    "state_folder",
     "validate_file",
 ]

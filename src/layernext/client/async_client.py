@@ -5,14 +5,18 @@ Each call runs in a thread, so the event loop stays free; the work is that of `L
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import httpx
 
-from layernext.client.bridge import AsyncRunLogger, as_async_iterator, as_iterable, in_thread
+from layernext.client.bridge import (
+    AsyncRunLogger,
+    as_async_iterator,
+    in_thread,
+    in_thread_with_source,
+)
 from layernext.client.calls.datasets import DOWNLOADS
 from layernext.client.calls.metadata import MetadataSource
 from layernext.client.calls.projects import HandOver
@@ -76,8 +80,9 @@ class AsyncLayerNextClient:
     """`LayerNextClient` for asyncio: the same calls with the same arguments, to be awaited.
 
     `iter_annotations` gives an asynchronous iterator, `model_run` an asynchronous context manager,
-    and `upload_modelrun` takes asynchronous iterables, too. A call that is cancelled ends
-    at the next image; what an upload has sent by then is stored.
+    and `upload_modelrun` takes asynchronous iterables, too. A call that is cancelled, or
+    whose time is up, ends at once: its thread stops at the next image or the end of its request,
+    an asynchronous source is closed, and the batches that were sent by then remain.
     """
 
     def __init__(
@@ -1131,8 +1136,7 @@ class AsyncLayerNextClient:
 
         See `LayerNextClient.upload_modelrun`.
         """
-        source = as_iterable(source, asyncio.get_running_loop())
-        return await in_thread(
+        return await in_thread_with_source(
             self._client.upload_modelrun,
             collection,
             run,
@@ -2040,3 +2044,10 @@ class AsyncLayerNextClient:
         See `LayerNextClient.get_stack_info`.
         """
         return await in_thread(self._client.get_stack_info)
+
+    async def get_stack_status(self) -> dict[str, Any] | None:
+        """Database, files, free bytes and jobs of the server that answers; for administrators.
+
+        See `LayerNextClient.get_stack_status`.
+        """
+        return await in_thread(self._client.get_stack_status)

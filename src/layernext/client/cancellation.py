@@ -19,6 +19,11 @@ def go_on_unless_cancelled() -> None:
     Raises:
         Cancelled: it was.
     """
-    event = is_cancelled.get()
-    if event is not None and event.is_set():
+    if is_cancelled_here():
         raise Cancelled
+
+
+def is_cancelled_here() -> bool:
+    """Whether nobody waits for the call any more that this thread works for."""
+    event = is_cancelled.get()
+    return event is not None and event.is_set()

@@ -22,6 +22,7 @@ from layernext.client.calls.metadata import MetadataCalls
 from layernext.client.calls.projects import ProjectCalls
 from layernext.client.connection import Connection
 from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S, Transport
+from layernext.errors import NotFound
 from layernext.wire import native
 
 
@@ -39,8 +40,10 @@ class LayerNextClient(
 ):
     """Talks to one stack.
 
-    Safe to share by threads. Connections stay open between calls; `close` ends them, or use the
-    client as a context manager. Nothing is sent before the first call.
+    Safe to share by threads and by processes: a forked process opens its own connections, and a
+    client can be pickled for a process that is spawned. A pickle contains the secret; do not store
+    it. Connections stay open between calls; `close` ends them, or use the client as a context
+    manager. Nothing is sent before the first call.
 
     Args:
         api_key: the key's id, such as ``key_w7cu…``.
@@ -76,6 +79,23 @@ class LayerNextClient(
         )
         self._api_key = api_key
         self._connection = Connection(transport, protocol)
+        self._arguments: dict[str, Any] = {
+            "api_key": api_key,
+            "secret": secret,
+            "layernext_url": layernext_url,
+            "timeout_s": timeout_s,
+            "retry_for_s": retry_for_s,
+            "protocol": protocol,
+            "http": http,
+        }
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs to connect by itself, the secret included."""
+        return self._arguments
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Create the client again, with connections of its own."""
+        LayerNextClient.__init__(self, **state)
 
     def __repr__(self) -> str:
         return f"LayerNextClient({self._connection.transport.url!r}, api_key={self._api_key!r})"
@@ -102,3 +122,22 @@ class LayerNextClient(
             return None
         info: dict[str, Any] = self._connection.transport.request_json("GET", native.BASE_PATH)
         return info
+
+    def get_stack_status(self) -> dict[str, Any] | None:
+        """Database, files, free bytes and jobs of the server that answers; for administrators.
+
+        Returns:
+            The fields of `GET /api/v1/status` in docs/protocol.md; None from a stack that has no such route.
+
+        Raises:
+            NotAuthenticated, NotAllowed, ConnectionFailed, IncompatibleStack: see `layernext.errors`.
+        """
+        if self._connection.native is None:
+            return None
+        try:
+            status: dict[str, Any] = self._connection.transport.request_json(
+                "GET", native.STATUS_PATH
+            )
+        except NotFound:  # an earlier version
+            return None
+        return status

@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from layernext.client.addresses import hint_about_path
+from layernext.client.forks import refresh_after_fork
 from layernext.client.transport import Transport
 from layernext.errors import IncompatibleStack, NotFound
 from layernext.wire import published
@@ -29,6 +31,11 @@ class Connection:
         self._lock = threading.Lock()
         self._is_known = False
         self._native: NativeOffer | None = None
+        refresh_after_fork(self)
+
+    def after_fork(self) -> None:
+        """Take a new lock; a thread of the parent process may hold the old one."""
+        self._lock = threading.Lock()
 
     @property
     def native(self) -> NativeOffer | None:
@@ -51,12 +58,14 @@ class Connection:
             answer: Any = self.transport.request_json("GET", path)
         except NotFound as error:
             raise IncompatibleStack(
-                f"{self.transport.url} is no LayerNext stack", status=404
+                f"{self.transport.url} is not a LayerNext stack",
+                status=404,
+                hint=hint_about_path(self.transport.url),
             ) from error
         if not isinstance(answer, dict) or not answer.get("isCompatible"):
             reason = answer.get("message") if isinstance(answer, dict) else None
             raise IncompatibleStack(
-                str(reason or f"{self.transport.url} is no LayerNext stack"), status=200
+                str(reason or f"{self.transport.url} is not a LayerNext stack"), status=200
             )
         if self._protocol == "published" or "native" not in answer:
             return None

@@ -19,6 +19,7 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import Struct
 
+from layernext.client.cancellation import go_on_unless_cancelled
 from layernext.client.connection import Connection
 from layernext.client.file_remote import RemoteFile, is_web_url
 from layernext.client.progress import ProgressChoice, show_progress
@@ -83,6 +84,7 @@ def iter_lines(
             error: Exception = EOFError("the stack ended the stream early")
         except ConnectionFailed as broken:
             error = broken
+        go_on_unless_cancelled()
         breaks += 1
         if breaks > MAX_BREAKS:
             raise DownloadIncomplete(

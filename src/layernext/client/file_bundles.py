@@ -117,7 +117,7 @@ class BundleFetcher:
                         f"a bundle of files is none: {error}", status=200
                     ) from error
                 if head.size is None:
-                    yield head.id, head.problem or "it is not there any more"
+                    yield head.id, head.problem or "it is gone"
                     continue
                 if not 0 <= head.size <= MAX_FILE_BYTES:
                     raise IncompatibleStack(f"a file in a bundle has {head.size} bytes", status=200)

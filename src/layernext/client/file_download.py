@@ -96,7 +96,7 @@ class FilesDownload:
 
     Args:
         connection: the stack.
-        folder: where to; made if it is not there.
+        folder: target folder; created if missing.
         source: what is downloaded, such as a collection's id; only files that came from the same
             source are ever deleted.
         remote: the files.

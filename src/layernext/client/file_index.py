@@ -59,7 +59,7 @@ class FileIndex:
         except FileNotFoundError:
             return Index()
         except (OSError, msgspec.MsgspecError, UnicodeDecodeError) as error:
-            logger.warning("cannot read %s, files are compared anew: %s", self._path, error)
+            logger.warning("cannot read %s, files are compared again: %s", self._path, error)
             return Index()
         return index if index.version == Index().version else Index()
 

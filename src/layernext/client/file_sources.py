@@ -88,7 +88,8 @@ def find_files(
             continue
         problem = _problem(file, content_type, names)
         if problem is None and not fits(file.media_type, content_type):
-            problem = f"is no {content_type}: its bytes are not those of a {KNOWN[content_type]}"
+            article = "an" if content_type == "image" else "a"
+            problem = f"is not {article} {content_type}: its bytes are not {KNOWN[content_type]}"
             if not is_named and path.suffix.lower() not in EXTENSIONS[content_type]:
                 found.ignored.append(IgnoredFile(path=str(path), reason=f"no {content_type}"))
                 continue

@@ -59,7 +59,7 @@ class UploadMemory:
         except FileNotFoundError:
             return None
         except (OSError, msgspec.MsgspecError) as error:
-            logger.warning("cannot read %s, the upload starts anew: %s", self._path, error)
+            logger.warning("cannot read %s, the upload starts over: %s", self._path, error)
             return None
 
     def keep(self, upload_id: str) -> None:
@@ -70,9 +70,9 @@ class UploadMemory:
                 file.write(msgspec.json.encode(Resumed(upload_id)))
             Path(file.name).replace(self._path)
         except OSError as error:
-            logger.warning("an interrupted upload will start anew: %s", error)
+            logger.warning("an interrupted upload will start over: %s", error)
 
     def forget(self) -> None:
-        """The file is stored, or the upload is not there any more."""
+        """The file is stored, or the upload is gone."""
         with suppress(OSError):
             self._path.unlink()

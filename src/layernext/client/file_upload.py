@@ -52,6 +52,9 @@ BUNDLED_BYTES = 2 << 20
 
 BUNDLE_BYTES = 8 << 20
 """Of a bundle that is full; several are in memory at a time."""
+LEAST_BUNDLE_BYTES = 64 << 10
+ATTEMPTS_AT_SIZE = 3
+"""A bundle that broke so often is divided; a network that breaks by chance lets it through before."""
 
 MAX_LIST_BYTES = 8 << 20
 """Names in one request that opens an upload."""
@@ -126,6 +129,7 @@ class FilesUpload:
         self._is_native = connection.native is not None
         self._count = ByteCount()
         self._sent = ByteCount()
+        self._bundle_bytes = BUNDLE_BYTES
         self._stop = threading.Event()
         self._tally = _Tally()
         self._opened: dict[str, Any] = {}
@@ -266,7 +270,7 @@ class FilesUpload:
             elif not self._is_native or file.size > BUNDLED_BYTES:
                 yield partial(self._each, [file], self._sender.send)
             else:
-                if size + file.size > BUNDLE_BYTES or len(bundle) == wire.MAX_BUNDLE_FILES:
+                if size + file.size > self._bundle_bytes or len(bundle) == wire.MAX_BUNDLE_FILES:
                     yield partial(self._send_bundle, bundle)
                     bundle, size = [], 0
                 bundle.append(file)
@@ -320,7 +324,11 @@ class FilesUpload:
         return Outcome(file, reason=None if is_same else Outcome.DIFFERENT)
 
     def _send_bundle(self, files: Sequence[LocalFile]) -> list[Outcome]:
-        """Send small files in one request; those that cannot be read are left out."""
+        """Send small files in one request, in two if that breaks again and again.
+
+        Those that cannot be read are left out. Files that the stack has stored, though its answer did
+        not come, are there already when they come again.
+        """
         if self._stop.is_set():
             raise Stopped
         outcomes: list[Outcome] = []
@@ -340,13 +348,12 @@ class FilesUpload:
             return outcomes
         body = Pieces(sum(map(len, pieces)), lambda: iter(pieces))
         try:
-            result: wire.BundleResult = self._transport.request_json(
-                "POST",
-                wire.bundle_path(self._opened["uploadId"]),
-                wire.BundleResult,
-                content=body,
-                should_stop=self._stop.is_set,
-            )
+            result = self._post_bundle(body, can_divide=len(sent) > 1)
+            if result is None:
+                self._bundle_bytes = max(LEAST_BUNDLE_BYTES, body.size // 2)
+                rest, half = list(sent.values()), len(sent) // 2
+                pieces.clear()
+                return outcomes + self._send_bundle(rest[:half]) + self._send_bundle(rest[half:])
         except _HOPELESS:
             raise
         except LayerNextError as error:
@@ -359,6 +366,34 @@ class FilesUpload:
             self._count.add(file.size)
             self._sent.add(file.size)
         return outcomes
+
+    def _post_bundle(self, body: Pieces, *, can_divide: bool) -> wire.BundleResult | None:
+        """Send a bundle; None if it broke so often that it should be divided."""
+        failures = 0
+
+        def should_stop() -> bool:
+            nonlocal failures
+            failures += 1
+            return self._stop.is_set() or (can_divide and failures >= ATTEMPTS_AT_SIZE)
+
+        def post(should_stop: Callable[[], bool]) -> wire.BundleResult:
+            path = wire.bundle_path(self._opened["uploadId"])
+            result: wire.BundleResult = self._transport.request_json(
+                "POST", path, wire.BundleResult, content=body, should_stop=should_stop
+            )
+            return result
+
+        try:
+            result = post(should_stop)
+        except (ConnectionFailed, StackUnavailable, RateLimited) as error:
+            if self._stop.is_set() or not can_divide or failures < ATTEMPTS_AT_SIZE:
+                raise
+            if isinstance(error, ConnectionFailed):
+                return None
+            result = post(self._stop.is_set)  # smaller bundles would not help
+        if not failures:
+            self._bundle_bytes = min(BUNDLE_BYTES, self._bundle_bytes * 2)
+        return result
 
 
 def _bundled(file: LocalFile, outcome: str | None) -> Outcome:

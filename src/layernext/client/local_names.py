@@ -112,7 +112,7 @@ class Folder:
     """The folder that a download may write to, and nothing outside of it.
 
     Args:
-        root: made if it is not there.
+        root: created if missing.
     """
 
     def __init__(self, root: Path) -> None:

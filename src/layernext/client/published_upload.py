@@ -8,7 +8,6 @@ broke, twice as large after one went through at once.
 
 from __future__ import annotations
 
-import hashlib
 import time
 import uuid
 from array import array
@@ -19,6 +18,7 @@ from typing import Any
 import msgspec
 
 from layernext.client.connection import Connection
+from layernext.client.image_names import ImageCount, image_number
 from layernext.client.progress import ProgressChoice, show_progress
 from layernext.client.reports import UploadReport
 from layernext.client.sources import Source
@@ -43,6 +43,8 @@ FIRST_BATCH_BYTES = 64 << 10
 LEAST_BATCH_BYTES = 8 << 10
 ATTEMPTS_AT_SIZE = 3
 """A batch that broke so often is divided; a network that breaks by chance lets it through before."""
+REPEATED_PORTIONS = 8
+"""In so many requests go the images of a batch that came in earlier ones, too."""
 
 
 class _Labels:
@@ -221,7 +223,9 @@ class _Session:
         self._unmatched: int | None = 0
         self._annotations = 0
         self._acknowledged = array("Q")
+        self._image_count = ImageCount()
         self._divided: dict[int, str] = {}
+        self._has_broken = False
         self._most_bytes = BATCH_BYTES
         self.batch_bytes = FIRST_BATCH_BYTES
         self.images = 0
@@ -237,13 +241,34 @@ class _Session:
         """
         self._target.check(batch, self.images)
         self._labels.resolve(batch, self.images)
-        size = self.batch_bytes
-        sessions: dict[str, list[ImageAnnotations]] = {} if batch else {self._id: []}
+        size, whole = self.batch_bytes, len(batch)
+        batch, repeated = self._without_repeated(batch)
+        sessions: dict[str, list[ImageAnnotations]] = {} if batch or repeated else {self._id: []}
         for image in batch:
-            session_id = self._divided.get(_number_of(image), self._id)
+            session_id = self._divided.get(image_number(image.image, image.storage_name), self._id)
             sessions.setdefault(session_id, []).append(image)
         for session_id, images in sessions.items():
             self._deliver(images, session_id, normalized, size)
+        count = 1 if self._has_broken else max(1, whole // REPEATED_PORTIONS)
+        for start in range(0, len(repeated), count):
+            portion: dict[str, list[ImageAnnotations]] = {}
+            for image in repeated[start : start + count]:
+                session_id = self._divided.get(_number_of(image), self._id)
+                portion.setdefault(session_id, []).append(image)
+            for session_id, images in portion.items():
+                self._deliver(images, session_id, normalized, size)
+
+    def _without_repeated(
+        self, batch: list[ImageAnnotations]
+    ) -> tuple[list[ImageAnnotations], list[ImageAnnotations]]:
+        """A batch that can be divided, and those of its images that came in earlier batches.
+
+        The latter cannot be divided, so they go in portions far smaller than what got through
+        before, and where the network has broken each goes alone.
+        """
+        earlier = {_number_of(image) for image in batch}.intersection(self._acknowledged)
+        fresh = [image for image in batch if _number_of(image) not in earlier]
+        return fresh, [image for image in batch if _number_of(image) in earlier]
 
     def _deliver(
         self, batch: list[ImageAnnotations], session_id: str, normalized: bool, size: int
@@ -252,14 +277,15 @@ class _Session:
 
         The stack may have stored a batch whose answer did not come. The same batch in the same
         session changes nothing, but its halves would be added to it. In a session of their own they
-        replace it, and whatever an earlier session has of these images: so only images that came
-        for the first time are divided.
+        replace it, and whatever an earlier session has of these images: so only images that did not
+        come in an earlier batch are divided, all sets of an image on the same side.
         """
         failures = 0
 
         def should_stop() -> bool:
             nonlocal failures
             failures += 1
+            self._has_broken = True
             self.batch_bytes = max(LEAST_BATCH_BYTES, self.batch_bytes // 2)
             return failures >= ATTEMPTS_AT_SIZE and self._can_divide(batch)
 
@@ -271,11 +297,11 @@ class _Session:
                 raise
             session_id = str(uuid.uuid4())
             self._divided.update((_number_of(image), session_id) for image in batch)
-            middle = len(batch) // 2
+            halves = _halves(batch)
             # So large none comes again: with images that came before it could not be divided.
             self._most_bytes = min(self._most_bytes, max(LEAST_BATCH_BYTES, size // 2))
-            self._deliver(batch[:middle], session_id, normalized, size // 2)
-            self._deliver(batch[middle:], session_id, normalized, size // 2)
+            for half in halves:
+                self._deliver(half, session_id, normalized, size // 2)
             return
         except (StackUnavailable, RateLimited):
             if failures < ATTEMPTS_AT_SIZE:
@@ -288,7 +314,7 @@ class _Session:
 
     def _can_divide(self, batch: list[ImageAnnotations]) -> bool:
         numbers = {_number_of(image) for image in batch}
-        return 1 < len(batch) == len(numbers) and numbers.isdisjoint(self._acknowledged)
+        return len(numbers) > 1 and numbers.isdisjoint(self._acknowledged)
 
     def _encoded(self, batch: list[ImageAnnotations], session_id: str) -> tuple[str, bytes]:
         """Path and body of a batch's request. The body has times in it: each attempt sends the same."""
@@ -336,7 +362,9 @@ class _Session:
             self._unmatched = None if unmatched is None else self._unmatched + unmatched
         if not self.batches and batch:
             self._target.confirm()
-        self._acknowledged.extend(map(_number_of, batch))
+        numbers = [image_number(image.image, image.storage_name) for image in batch]
+        self._acknowledged.extend(numbers)
+        self._image_count.add(numbers)
         self.images += len(batch)
         self._annotations += sum(len(image.annotations) for image in batch)
         self._bytes_sent += size
@@ -348,12 +376,14 @@ class _Session:
             collection=self._request.collection,
             run=self._request.run,
             mode=self._request.mode,
-            images=self.images,
+            images=self._image_count.total,
             annotations=self._annotations,
             batches=self.batches,
             resumed_batches=0,
             new_labels=sorted(self._labels.new),
-            unmatched_images=self._unmatched,
+            unmatched_images=(
+                None if self._unmatched is None else min(self._unmatched, self._image_count.total)
+            ),
             bytes_sent=self._bytes_sent,
             seconds=time.monotonic() - started,
         )
@@ -373,8 +403,9 @@ def upload_published(
             if not session.batches:  # a run on no image is a run, too
                 session.send([], normalized=request.normalized)
     except DataError as error:
-        if session.images and error.hint is None:
-            error.hint = f"{session.images:,} images before it are stored already"
+        stored = session.report(started).images
+        if stored and error.hint is None:
+            error.hint = f"{stored:,} images before it are stored already"
         raise
     except LayerNextError as error:
         raise UploadIncomplete(
@@ -387,8 +418,17 @@ def upload_published(
 
 def _number_of(image: ImageAnnotations) -> int:
     """64 bits that stand for an image's name. Two alike would only keep a batch from being divided."""
-    name = f"{image.storage_name or ''}\0{image.image}".encode("utf-8", "surrogatepass")
-    return int.from_bytes(hashlib.blake2b(name, digest_size=8).digest(), "little")
+    return image_number(image.image, image.storage_name)
+
+
+def _halves(batch: list[ImageAnnotations]) -> tuple[list[ImageAnnotations], list[ImageAnnotations]]:
+    """A batch in two, with all sets of an image in the same half."""
+    numbers = list(dict.fromkeys(map(_number_of, batch)))
+    first = set(numbers[: len(numbers) // 2])
+    return (
+        [image for image in batch if _number_of(image) in first],
+        [image for image in batch if _number_of(image) not in first],
+    )
 
 
 def _batches(

@@ -27,7 +27,7 @@ class UploadReport(Record, frozen=True, kw_only=True):
         collection: the collection's name; None if images were named without one.
         run: the model run or ground truth.
         mode: ``machine`` or ``human``.
-        images: annotation sets stored; an image that came twice counts twice.
+        images: images stored; one that came several times, or was logged several times, counts once.
         annotations: annotations in them.
         batches: requests they were sent in, those of a resumed upload included.
         resumed_batches: how many of those the stack had from before and were not sent.
@@ -39,6 +39,8 @@ class UploadReport(Record, frozen=True, kw_only=True):
         job_id: by which the stack knows the upload; None if it did not say.
         losses: of a file in another format, what was not read of it: what, how often, and where it was
             first.
+        lost_shapes: of a file in another format, annotations that were left out, or whose shape
+            became a coarser one, such as the box of a mask.
     """
 
     collection: str | None
@@ -54,11 +56,17 @@ class UploadReport(Record, frozen=True, kw_only=True):
     seconds: float
     job_id: str | None = None
     losses: dict[str, tuple[int, str]] = field(default_factory=dict)
+    lost_shapes: int = 0
 
     @property
     def annotations_per_second(self) -> float:
         """Annotations divided by seconds."""
         return self.annotations / self.seconds if self.seconds else 0.0
+
+    @property
+    def no_images_notice(self) -> str:
+        """What to tell of an upload without images; empty if there were some."""
+        return "" if self.images else f"run {self.run!r} has no images; the stack does not list it"
 
     def __repr__(self) -> str:
         kind = "model run" if self.mode == "machine" else "ground truth"
@@ -66,7 +74,11 @@ class UploadReport(Record, frozen=True, kw_only=True):
         images = _counted(self.images, "image")
         if self.unmatched_images:
             images += f", {self.unmatched_images:,} of them awaiting their file"
+        if not self.images:
+            images += f"; {self.no_images_notice}"
         labels = f", {_counted(len(self.new_labels), 'new label')}" if self.new_labels else ""
+        if self.lost_shapes:
+            labels += f", {_counted(self.lost_shapes, 'shape')} lost"
         return (
             f"<UploadReport: {kind} {self.run!r}{place}: "
             f"{_counted(self.annotations, 'annotation')} on {images}{labels}; "
@@ -165,7 +177,7 @@ class FileUploadReport(Record, frozen=True, kw_only=True):
     Attributes:
         collection: its name.
         collection_id: given by the stack.
-        job_id: the stack's look into the files, for `wait_for_job_complete`.
+        job_id: the stack's job that inspects the files, for `wait_for_job_complete`.
         unique_name: of a single file; None if `path` was a folder, or the stack did not say.
         uploaded: names of files that the stack has now and did not have before.
         skipped: names of files that it had already, with the same content.

@@ -9,18 +9,34 @@ inside the block ends the upload there: batches that the stack has stay, nothing
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from layernext.client.cancellation import Cancelled, is_cancelled
+from layernext.client.logged_shapes import (
+    BoxFormat,
+    BoxWatch,
+    as_boxes,
+    as_column,
+    as_labels,
+    as_rows,
+    check_box_format,
+    check_confidences,
+    check_image_name,
+)
 from layernext.client.reports import UploadReport
-from layernext.client.sources import Source, encode_item
-from layernext.errors import DataError, LayerNextError, Problem
+from layernext.client.sources import Source, encode_item, naming_image
+from layernext.errors import LayerNextError
 from layernext.model import AttributeValue, ImageDecoder
 
 QUEUE_BYTES = 16 << 20
 """JSON that may wait for the background thread: a few batches."""
+
+logger = logging.getLogger("layernext.client.upload")
 
 
 class _Aborted(Exception):
@@ -96,12 +112,18 @@ class RunLogger:
         report: the upload's report, once the block has ended well.
     """
 
-    def __init__(self, upload: Callable[[Source], UploadReport]) -> None:
+    def __init__(
+        self, upload: Callable[[Source], UploadReport], *, is_normalized: bool = False
+    ) -> None:
         self._upload = upload
+        self._is_normalized = is_normalized
+        self._box_watch = BoxWatch()
         self._queue = _Queue()
         self._thread = threading.Thread(target=self._run, name="layernext-run", daemon=True)
         self._failure: BaseException | None = None
         self._is_open = False
+        self._is_aborted = threading.Event()
+        self._process = os.getpid()
         self._decoder = ImageDecoder(None)
         self._logged = 0
         self.report: UploadReport | None = None
@@ -111,23 +133,37 @@ class RunLogger:
         if self._is_open or self._thread.ident is not None:
             raise LayerNextError("this run was opened before", hint="ask the client for another")
         self._is_open = True
+        self._process = os.getpid()
         self._thread.start()
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
         """Send what is left and wait for it, or give up if the block failed."""
         self._is_open = False
+        if os.getpid() != self._process:
+            # Neither the thread nor what the queue's lock protects is in this process.
+            if kind is None:
+                raise _foreign_process()
+            return
         if kind is None:
             self._queue.complete()
         else:
-            self._queue.abort()
+            self.abort()
         try:
             self._thread.join()
         except BaseException:  # Ctrl-C while waiting
-            self._queue.abort()
+            self.abort()
             raise
         if kind is None and self._failure is not None:
             raise self._failure
+        if self.report is not None and not self.report.images:
+            logger.warning("%s", self.report.no_images_notice)
+
+    def abort(self) -> None:
+        """Send nothing more. The batch that is under way may still be stored."""
+        self._is_open = False
+        self._is_aborted.set()
+        self._queue.abort()
 
     def log(
         self,
@@ -140,6 +176,8 @@ class RunLogger:
         confidences: Any = None,
         attributes: Sequence[Mapping[str, Any]] | None = None,
         metadata: Sequence[Mapping[str, Any]] | None = None,
+        format: BoxFormat = "xywh",
+        size: tuple[float, float] | None = None,
     ) -> None:
         """Log one image's annotations. An image without any is a result, too: log it empty.
 
@@ -147,7 +185,8 @@ class RunLogger:
 
         Args:
             image: the image's file name in the collection.
-            boxes: (N, 4): x, y, width, height in pixels; a numpy array or lists.
+            boxes: (N, 4), in pixels; a numpy array or lists. By default x and y of the top left
+                corner, width and height; see `format`.
             polygons: N polygons, each (M, 2): x, y of its corners.
             lines: N lines, each (M, 2): x, y of its points.
             labels: N class names, in the order boxes, polygons, lines.
@@ -155,42 +194,59 @@ class RunLogger:
             attributes: N dictionaries: attribute name to a value, or to a list of `AttributeValue`
                 or ``{"value": …, "confidence": …}``; or None.
             metadata: N dictionaries of free fields, or None.
+            format: of the boxes. ``xywh``: x, y of the top left corner, width, height. ``xyxy``: left,
+                top, right, bottom. ``cxcywh``: x, y of the center, width, height. They are stored
+                as ``xywh``.
+            size: width and height of the image, if known: a run whose boxes often leave their images
+                gives a warning, once. Not needed for a normalized run.
 
         Raises:
+            ConfigurationError: `format` is none of these.
             DataError: lengths differ, or a value breaks a rule; nothing of this image is logged.
             UploadIncomplete, StackError, ConnectionFailed: an earlier batch could not be sent.
         """
         if not self._is_open:
             raise LayerNextError("this run is not open", hint="call log inside the with block")
-        shapes = [
-            *(("rectangle", "bbox", shape) for shape in _rows("boxes", boxes) or ()),
-            *(("polygon", "polygon", shape) for shape in _rows("polygons", polygons) or ()),
-            *(("line", "line", shape) for shape in _rows("lines", lines) or ()),
-        ]
-        annotations: list[dict[str, Any]] = [
-            {"type": kind, key: shape} for kind, key, shape in shapes
-        ]
-        columns = {
-            "label": _column("labels", labels if labels is not None else (), len(shapes)),
-            "confidence": _column("confidences", confidences, len(shapes)),
-            "attributes": _column("attributes", attributes, len(shapes)),
-            "metadata": _column("metadata", metadata, len(shapes)),
-        }
-        for key, column in columns.items():
-            for annotation, value in zip(annotations, column or (), strict=False):
-                annotation[key] = _attributes(value) if key == "attributes" else value
-        # Checked here, so that the error points at the call that caused it.
-        line = encode_item({"image": image, "annotations": annotations}, self._logged)
-        self._decoder.decode(line, index=self._logged)
+        if os.getpid() != self._process:
+            raise _foreign_process()
+        check_box_format(format)
+        with naming_image(image):
+            check_image_name(image)
+            rectangles = as_boxes(boxes, format)
+            shapes = [
+                *(("rectangle", "bbox", shape) for shape in rectangles),
+                *(("polygon", "polygon", shape) for shape in as_rows("polygons", polygons) or ()),
+                *(("line", "line", shape) for shape in as_rows("lines", lines) or ()),
+            ]
+            annotations: list[dict[str, Any]] = [
+                {"type": kind, key: shape} for kind, key, shape in shapes
+            ]
+            columns = {
+                "label": as_labels(labels if labels is not None else (), len(shapes)),
+                "confidence": as_column("confidences", confidences, len(shapes)),
+                "attributes": as_column("attributes", attributes, len(shapes)),
+                "metadata": as_column("metadata", metadata, len(shapes)),
+            }
+            check_confidences(columns["confidence"])
+            for key, column in columns.items():
+                for annotation, value in zip(annotations, column or (), strict=False):
+                    annotation[key] = _attributes(value) if key == "attributes" else value
+            # Checked here, so that the error points at the call that caused it.
+            line = encode_item({"image": image, "annotations": annotations}, self._logged)
+            self._decoder.decode(line, index=self._logged)
+        known_size = (1.0, 1.0) if self._is_normalized else size
+        if known_size is not None:
+            self._box_watch.look_at(rectangles, known_size)
         self._queue.put(line)
         if self._failure is not None:
             raise self._failure
         self._logged += 1
 
     def _run(self) -> None:
+        is_cancelled.set(self._is_aborted)  # in this thread's own context
         try:
             self.report = self._upload(self._queue)
-        except _Aborted:
+        except (_Aborted, Cancelled):
             pass  # the block's own exception is on its way
         except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
             self._failure = error
@@ -198,26 +254,11 @@ class RunLogger:
             self._queue.leave()
 
 
-def _rows(name: str, values: Any) -> list[Any] | None:
-    """An array, or anything that can be iterated, as a list; None stays None."""
-    if values is None:
-        return None
-    plain = values.tolist() if hasattr(values, "tolist") else values
-    if isinstance(plain, str | bytes | Mapping):
-        raise DataError(Problem(name, f"is a {type(plain).__name__}, must be a list"))
-    try:
-        return [row.tolist() if hasattr(row, "tolist") else row for row in plain]
-    except TypeError as error:
-        kind = type(values).__name__
-        raise DataError(Problem(name, f"is a {kind}, must be a list")) from error
-
-
-def _column(name: str, values: Any, count: int) -> list[Any] | None:
-    """As `_rows`, with one value a shape."""
-    rows = _rows(name, values)
-    if rows is not None and len(rows) != count:
-        raise DataError(Problem(name, f"has {len(rows)}, must have {count}: one a shape"))
-    return rows
+def _foreign_process() -> LayerNextError:
+    return LayerNextError(
+        "this run was opened in another process",
+        hint="log in the process that opened it, or open one run in each process",
+    )
 
 
 def _attributes(given: Any) -> Any:

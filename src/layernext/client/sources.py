@@ -9,7 +9,8 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -118,8 +119,12 @@ def check_with_progress(
             return check_file(path, geometry, limit=limit, on_image=lambda: advance(1), spans=spans)
     except (DataError, FormatError) as error:
         kind = None
-        with suppress(FormatError, OSError):
+        try:
             kind = detect_format(Path(path))
+        except FormatError as unknown:
+            raise unknown from error
+        except OSError:
+            pass  # the file cannot be read again; what was wrong at first is what to say
         if error.hint is None and kind is not None and not kind.startswith("layernext"):
             error.hint = (
                 f"this looks like {kind}, not LayerNext JSON; upload it with format={kind!r} "
@@ -151,7 +156,7 @@ class FormatSource:
         check_validate(validate)
         self._path, self._read, self._validate, self._strict = path, read, validate, strict
         self.total: int | None = None
-        self.losses: dict[str, tuple[int, str]] = {}
+        self.losses = Losses(strict=strict)
 
     def prepare(self, progress: ProgressChoice) -> None:
         """Read all of it once, if that is to happen before anything is sent.
@@ -169,8 +174,7 @@ class FormatSource:
 
     def lines(self) -> Iterator[bytes]:
         """See `Source`."""
-        losses = Losses(strict=self._strict)
-        self.losses = losses.found
+        losses = self.losses = Losses(strict=self._strict)
         decoder = ImageDecoder(None)
         for index, sample in enumerate(merged(self._read(losses), losses)):
             one = ImageAnnotations(image=sample.image, annotations=sample.annotations)
@@ -211,15 +215,36 @@ class ItemSource:
         for index, item in enumerate(self._items):
             raw = encode_item(item, index)
             decoder = v2 if isinstance(item, ImageAnnotations) else v1
-            decoder.decode(raw, index=index)
+            name = item.image if isinstance(item, ImageAnnotations) else item.get("image")
+            with naming_image(name):
+                decoder.decode(raw, index=index)
             yield raw
+
+
+@contextmanager
+def naming_image(image: object) -> Iterator[None]:
+    """Have problems say the image's name as well as its place.
+
+    Raises:
+        DataError: the block did.
+    """
+    try:
+        yield
+    except DataError as error:
+        if not isinstance(image, str) or not image:
+            raise
+        problems = [
+            replace(problem, message=f"{problem.message} (image {image!r})")
+            for problem in error.problems
+        ]
+        raise DataError(problems, more=error.more, hint=error.hint) from error
 
 
 def encode_item(item: object, index: int) -> bytes:
     """The JSON of one annotation set.
 
     Raises:
-        DataError: something in it is no JSON value, and would come back as another one: a number
+        DataError: something in it is not a JSON value, and would come back as another one: a number
             that is not finite, a key that is no string, another object.
     """
     where = f"images[{index}]"
@@ -232,6 +257,10 @@ def encode_item(item: object, index: int) -> bytes:
                 _refuse_foreign(msgspec.to_builtins(item, enc_hook=_plain), where)
             return raw
         if isinstance(item, Mapping):
+            if "image_id" in item and "image" not in item:
+                message = "is an entry of COCO results, must have `image` and `annotations`"
+                advice = "save the list as JSON and upload that file with format='coco-results'"
+                raise DataError(Problem(where, message), hint=advice)
             _refuse_foreign_fields(item, where)
             return json.dumps(item, allow_nan=False, ensure_ascii=False, default=_plain).encode()
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
@@ -250,7 +279,7 @@ def _plain(value: Any) -> Any:
         return value.tolist()
     if isinstance(value, Mapping):
         return dict(value)
-    raise TypeError(f"{type(value).__name__} is no JSON value")
+    raise TypeError(f"{type(value).__name__} is not a JSON value")
 
 
 def _refuse_foreign_fields(item: ImageAnnotations | Mapping[Any, Any], where: str) -> None:

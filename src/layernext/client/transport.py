@@ -9,12 +9,12 @@ are certificates that cannot be trusted.
 from __future__ import annotations
 
 import email.utils
-import ipaddress
 import logging
 import os
 import platform
 import random
 import ssl
+import threading
 import time
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -34,13 +34,23 @@ from stamina.instrumentation import (
 )
 
 from layernext import __version__
+from layernext.client.addresses import (
+    bad_certificates,
+    bad_proxy,
+    check_credentials,
+    hint_about_path,
+    proxy_for,
+    tidy_url,
+)
+from layernext.client.cancellation import is_cancelled_here
+from layernext.client.forks import abandon, refresh_after_fork
 from layernext.errors import (
-    ConfigurationError,
     Conflict,
     ConnectionFailed,
     DataError,
     IncompatibleStack,
     InvalidRequest,
+    LayerNextError,
     NotAllowed,
     NotAuthenticated,
     NotFound,
@@ -69,7 +79,6 @@ _FIRST_CONTACT_S = 10.0
 """For all attempts at the first contact: where nothing has ever answered, the URL may be wrong."""
 _FIRST_WAIT_S = 0.2
 _LONGEST_WAIT_S = 10.0
-_PROXY_VARIABLES = {"http_proxy", "https_proxy", "all_proxy"}
 _RESUME_INCOMPLETE = 308
 _NOT_A_BODY = {304, 416}
 _LARGE_BODY = 4 << 20
@@ -81,6 +90,9 @@ _RETRIED = {408, 429, 502, 503, 504}
 # What an earlier attempt met if it may have been carried out all the same.
 _LOST_ANSWERS = {502, 504}
 _FINAL_FAULTS = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.TooManyRedirects)
+_PROXY_FAULTS = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
+# What TLS says of an answer in plain HTTP, depending on the version of OpenSSL.
+_PLAIN_HTTP_REASONS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}
 _PASSING_TLS_FAULTS = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 # Stores of objects say 500 for what passes; a part or a file can always be asked for again.
 _RETRIED_SIGNED = _RETRIED | {500}
@@ -179,32 +191,62 @@ class Transport:
         retry_for_s: float = DEFAULT_RETRY_FOR_S,
         http: httpx.BaseTransport | None = None,
     ) -> None:
-        self.url = _tidy_url(url)
-        _check_credentials(api_key, secret)
+        self.url = tidy_url(url)
+        check_credentials(api_key, secret)
         self._retry_for_s = retry_for_s
         self._has_answered = False
-        auth = httpx.BasicAuth(api_key.encode(), secret.encode())
-        timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_TIMEOUT_S))
-        try:
-            self._client = httpx.Client(
-                auth=auth,
-                headers={"User-Agent": USER_AGENT},
-                timeout=timeout,
-                follow_redirects=False,
-                transport=http,
-            )
-        except OSError as error:
-            raise _bad_certificates(error) from error
-        except (ImportError, ValueError, httpx.InvalidURL) as error:
-            # Without the cause, whose text may have a part of the proxy's credentials.
-            raise _bad_proxy(error) from None
+        self._auth = httpx.BasicAuth(api_key.encode(), secret.encode())
+        self._timeout = httpx.Timeout(timeout_s, connect=min(timeout_s, _CONNECT_TIMEOUT_S))
+        self._http = http
+        self._lock = threading.Lock()
+        self._open_client: httpx.Client | None = self._new_client()
+        refresh_after_fork(self)
 
     def __repr__(self) -> str:
         return f"Transport({self.url!r})"
 
+    def after_fork(self) -> None:
+        """Leave the connections to the parent process; the next request opens new ones."""
+        self._lock = threading.Lock()
+        client = self._open_client
+        if client is not None and not client.is_closed:
+            abandon(client)
+            self._open_client = None
+
+    @property
+    def _client(self) -> httpx.Client:
+        with self._lock:
+            if self._open_client is None:
+                if isinstance(self._http, httpx.HTTPTransport):
+                    raise LayerNextError(
+                        "this client was created before the process was forked, with an httpx "
+                        "transport whose connections belong to the parent process",
+                        hint="create the client in the process that uses it",
+                    )
+                self._open_client = self._new_client()
+            return self._open_client
+
+    def _new_client(self) -> httpx.Client:
+        try:
+            return httpx.Client(
+                auth=self._auth,
+                headers={"User-Agent": USER_AGENT},
+                timeout=self._timeout,
+                follow_redirects=False,
+                transport=self._http,
+            )
+        except OSError as error:
+            raise bad_certificates(error) from error
+        except (ImportError, ValueError, httpx.InvalidURL) as error:
+            # Without the cause, whose text may have a part of the proxy's credentials.
+            raise bad_proxy(error) from None
+
     def close(self) -> None:
         """Close the connections. May be called twice."""
-        self._client.close()
+        with self._lock:
+            if self._open_client is None:  # after a fork: the parent's are not ours to close
+                self._open_client = self._new_client()
+            self._open_client.close()
 
     def request(
         self,
@@ -267,7 +309,7 @@ class Transport:
             raise IncompatibleStack(
                 f"{self.url}{path.partition('?')[0]} did not answer as a stack does: {error}",
                 status=200,
-                hint="is this the URL of a LayerNext stack?",
+                hint=hint_about_path(self.url) or "is this the URL of a LayerNext stack?",
             ) from error
 
     def put_signed(
@@ -336,11 +378,8 @@ class Transport:
                 response.close()
 
         response: httpx.Response = self._repeat(attempt, "GET of a file", should_stop)
-        try:
-            pieces = self._reading(_raw_pieces(response))
+        with self._reading(response, _raw_pieces(response)) as pieces:
             yield Incoming(response.status_code, response.headers, pieces)
-        finally:
-            response.close()
 
     @contextmanager
     def stream(
@@ -366,17 +405,45 @@ class Transport:
                 response.close()
 
         response = self._repeat(attempt, f"{method} {path}")
-        try:
-            yield self._reading(response.iter_bytes())
-        finally:
-            response.close()
+        with self._reading(response, response.iter_bytes()) as pieces:
+            yield pieces
 
-    def _reading(self, pieces: Iterator[bytes]) -> Iterator[bytes]:
+    @contextmanager
+    def _reading(
+        self, response: httpx.Response, pieces: Iterator[bytes]
+    ) -> Iterator[Iterator[bytes]]:
+        process = os.getpid()
         started = time.monotonic()
+
+        def read() -> Iterator[bytes]:
+            # Not `yield from`, which would close `pieces` in a forked process, too.
+            while True:
+                if os.getpid() != process:
+                    raise ConnectionFailed(
+                        f"the connection to {self.url} belongs to the parent process",
+                        url=self.url,
+                        attempts=1,
+                        elapsed_s=time.monotonic() - started,
+                    )
+                try:
+                    piece = next(pieces, None)
+                except (
+                    httpx.RequestError,
+                    httpcore.NetworkError,
+                    httpcore.TimeoutException,
+                ) as error:
+                    raise self._no_answer(error, 1, time.monotonic() - started) from error
+                if piece is None:
+                    return
+                yield piece
+
         try:
-            yield from pieces
-        except (httpx.RequestError, httpcore.NetworkError, httpcore.TimeoutException) as error:
-            raise self._no_answer(error, 1, time.monotonic() - started) from error
+            yield read()
+        finally:
+            if os.getpid() == process:
+                response.close()
+            else:
+                abandon(response, pieces)
 
     def _repeat(
         self, attempt: Any, what: str, should_stop: Callable[[], bool] | None = None
@@ -388,7 +455,8 @@ class Transport:
         def wait_before(error: Exception) -> bool | float:
             """After how many seconds to try again; False for not at all."""
             nonlocal first_failure, may_be_done
-            if not isinstance(error, _TryAgain) or (should_stop is not None and should_stop()):
+            is_wanted = not (is_cancelled_here() or (should_stop is not None and should_stop()))
+            if not isinstance(error, _TryAgain) or not is_wanted:
                 return False
             now = time.monotonic()
             first_failure = now if first_failure is None else first_failure
@@ -444,11 +512,14 @@ class Transport:
 
     def _trouble(self, error: Exception) -> str:
         """What went wrong in an attempt, as the beginning of a sentence."""
-        if isinstance(error, RateLimited):
-            return "the stack asks for fewer requests"
         if isinstance(error, StackError):
-            return "the stack does not serve at the moment"
+            is_limited = isinstance(error, RateLimited)
+            asks = "asks for fewer requests" if is_limited else "does not serve at the moment"
+            return f"the stack {asks}"
         reason = f" ({error})" if str(error) else ""
+        proxy = proxy_for(self.url)
+        if proxy is not None and isinstance(error, _PROXY_FAULTS):
+            return f"no connection through the proxy {proxy}{reason}"
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
             return f"nothing answers at {self.url}{reason}"
         if isinstance(error, httpx.TimeoutException):
@@ -463,10 +534,17 @@ class Transport:
         tried = "once" if attempts == 1 else f"{attempts} times in {elapsed_s:.0f} s"
         what = "no readable answer" if isinstance(error, httpx.DecodingError) else "no answer"
         hint = "is the stack running, and is the URL right?"
-        if _tls_fault(error) is not None:
+        tls_fault = _tls_fault(error)
+        proxy = proxy_for(self.url)
+        if tls_fault is not None and tls_fault.reason in _PLAIN_HTTP_REASONS:
+            hint = f"this port speaks http, not https; is it http{self.url[5:]}?"
+        elif proxy is not None and isinstance(error, _PROXY_FAULTS):
             hint = (
-                "is the URL right, and is the certificate's issuer trusted here? see SSL_CERT_FILE"
+                f"the request goes through the proxy {proxy}; is it running? Correct or unset the "
+                "variable, or name the stack's host in NO_PROXY"
             )
+        elif tls_fault is not None:
+            hint = "is the URL right, and is the certificate's issuer trusted on this machine? see SSL_CERT_FILE"
         return kind(
             f"{what} from {self.url}, tried {tried}: {reason}",
             url=self.url,
@@ -622,78 +700,3 @@ def _problems_of(error: dict[str, Any]) -> list[Problem]:
         for row in rows
         if isinstance(row, dict) and "where" in row and "message" in row
     ]
-
-
-def _tidy_url(url: object) -> str:
-    example = "it should look like https://api.example.com"
-    if not isinstance(url, str) or not url.strip():
-        raise ConfigurationError("the stack's URL is missing", hint=example)
-    # Without what stands before the host: a key and a secret, by a mistake of the user's.
-    shown = f"…@{url.rpartition('@')[2]}" if "@" in url else url
-    try:
-        parsed = httpx.URL(url.strip())
-    except httpx.InvalidURL as error:
-        # What httpx says may quote a part of the credentials; then it is left out.
-        reason = "" if "@" in url else f": {error}"
-        raise ConfigurationError(f"{shown!r} is no URL{reason}", hint=example) from None
-    if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise ConfigurationError(f"{shown!r} is no http or https URL", hint=example)
-    if parsed.userinfo:
-        raise ConfigurationError("the URL must not contain credentials", hint=example)
-    if parsed.scheme == "http" and not _is_loopback(parsed.host):
-        logger.warning("the connection to %s is not encrypted; use https", parsed.host)
-    return str(parsed.copy_with(query=None, fragment=None)).rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _bad_certificates(error: OSError) -> ConfigurationError:
-    reason = error.strerror or str(error)
-    path = os.environ.get("SSL_CERT_FILE")
-    if not path:
-        return ConfigurationError(f"the certificates to trust cannot be read: {reason}")
-    return ConfigurationError(
-        f"the certificates in {path}, which SSL_CERT_FILE names, cannot be read: {reason}",
-        hint="set SSL_CERT_FILE to a file of certificates in PEM form, or unset it",
-    )
-
-
-def _bad_proxy(error: Exception) -> ConfigurationError:
-    """Names the setting, never its value, which may have credentials in it."""
-    set_here = [name for name in os.environ if name.lower() in _PROXY_VARIABLES]
-    bad = [name for name in set_here if not _is_usable_proxy(os.environ[name])]
-    # Where each proxy can be used it is the list of hosts to reach without one.
-    bad = bad or [name for name in os.environ if name.lower() == "no_proxy"]
-    setting = f"the proxy setting {' and '.join(bad)}" if bad else "this system's proxy setting"
-    if isinstance(error, ImportError):
-        return ConfigurationError(
-            f"{setting} asks for a SOCKS proxy, which needs another package",
-            hint="pip install 'httpx[socks]'",
-        )
-    return ConfigurationError(
-        f"{setting} cannot be used", hint="a proxy should look like http://proxy.example.com:3128"
-    )
-
-
-def _is_usable_proxy(value: str) -> bool:
-    try:
-        proxy = value if "://" in value else f"http://{value}"  # as it is read everywhere
-        httpx.Client(proxy=proxy, trust_env=False).close()
-    except (ImportError, ValueError, httpx.InvalidURL):
-        return False
-    return True
-
-
-def _check_credentials(api_key: object, secret: object) -> None:
-    for what, value in (("API key", api_key), ("secret", secret)):
-        if not isinstance(value, str) or not value:
-            raise ConfigurationError(f"the {what} is missing")
-        if not (value.isascii() and value.isprintable()):
-            raise ConfigurationError(f"the {what} has characters that no {what} has")
-        if value is api_key and ":" in value:
-            raise ConfigurationError("the API key contains a colon, which no key has")

@@ -12,10 +12,12 @@ has changed since, everything is sent anew. At the end the stack confirms that e
 
 from __future__ import annotations
 
+import contextvars
 import logging
 import re
 import threading
 import time
+from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,6 +27,7 @@ import zstandard
 from msgspec import Struct
 
 from layernext.client.connection import Connection
+from layernext.client.image_names import ImageCount, image_numbers
 from layernext.client.progress import Advance, ProgressChoice, show_progress
 from layernext.client.published_upload import upload_published
 from layernext.client.reports import UploadReport
@@ -58,6 +61,7 @@ class _Outcome(Struct, frozen=True):
     """What became of a batch that was sent."""
 
     images: int
+    numbers: array[int]
     result: BatchResult
     bytes_sent: int
 
@@ -107,6 +111,8 @@ class _Session:
         self._results: list[BatchResult] = []
         self._resumed_batches = 0
         self._bytes_sent = 0
+        self._image_count = ImageCount()
+        self._repeated_images = 0
 
     def send_all(self, batches: Iterator[Batch], advance: Advance) -> None:
         """Send every batch, a few at a time, and end the upload."""
@@ -118,9 +124,11 @@ class _Session:
                     count += 1
                     if self._has(batch):
                         self._resumed_batches += 1
+                        self._count_images(image_numbers(batch.lines))
                         advance(batch.images)
                         continue
-                    pending.append(pool.submit(self._send, batch))
+                    context = contextvars.copy_context()  # knows of a cancellation
+                    pending.append(pool.submit(context.run, self._send, batch))
                     if len(pending) >= IN_FLIGHT:
                         self._settle(pending.popleft(), advance)
                 while pending:
@@ -166,13 +174,17 @@ class _Session:
             )
         except DataError as error:
             raise _in_whole_source(error, batch) from error
-        return _Outcome(batch.images, result, len(content))
+        return _Outcome(batch.images, image_numbers(batch.lines), result, len(content))
 
     def _settle(self, future: Future[_Outcome], advance: Advance) -> None:
         outcome = future.result()
         self._results.append(outcome.result)
         self._bytes_sent += outcome.bytes_sent
+        self._count_images(outcome.numbers)
         advance(outcome.images)
+
+    def _count_images(self, numbers: array[int]) -> None:
+        self._repeated_images += self._image_count.add(numbers)
 
     @property
     def run(self) -> str:
@@ -185,16 +197,19 @@ class _Session:
         if state.finished:
             results = []
         new_labels = {*state.new_labels, *(name for one in results for name in one.new_labels)}
+        # The stack counts annotation sets; sets of the same image are one there.
+        images = state.images + sum(one.images for one in results) - self._repeated_images
+        unmatched = state.unmatched + sum(one.unmatched for one in results)
         return UploadReport(
             collection=self._request.collection,
             run=self._request.run,
             mode=self._request.mode,
-            images=state.images + sum(one.images for one in results),
+            images=images,
             annotations=state.annotations + sum(one.annotations for one in results),
             batches=len(state.received) + len(results),
             resumed_batches=self._resumed_batches,
             new_labels=sorted(new_labels),
-            unmatched_images=state.unmatched + sum(one.unmatched for one in results),
+            unmatched_images=min(unmatched, images),
             bytes_sent=self._bytes_sent,
             seconds=time.monotonic() - started,
             job_id=state.id,

@@ -54,9 +54,9 @@ def compare_files(
             that are compared.
         run_path_a, run_path_b: likewise.
         settings: of both evaluations; blanks are the protocol's own.
-        truth_geometry, geometry_a, geometry_b: of form v1 files; found out if left out.
+        truth_geometry, geometry_a, geometry_b: of form v1 files; detected by default.
         image_wh, truth_format, images, instances, losses: as in `evaluate_files`.
-        run_format: of both runs; that of each is found out if left out.
+        run_format: of both runs; that of each is detected by default.
         name_a, name_b: of the runs; the files' names if left out.
         resamples, seed, level, image_limit: as in `compare_evaluations`.
         executor: where partitions of the images and draws are worked on; None: here.

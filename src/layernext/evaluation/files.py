@@ -82,11 +82,11 @@ def evaluate_files(
         truth_path: file or folder of any format that is read (docs/formats.md); LayerNext JSON is fastest.
         run_path: likewise.
         settings: what is wanted; blanks are the protocol's own.
-        truth_geometry: of a form v1 file; found out if left out.
+        truth_geometry: of a form v1 file; detected by default.
         run_geometry: likewise.
         image_wh: width and height in pixels, if all images have the same: needed where coordinates
             are fractions, and lines and polygons are cut off there. What files say goes first.
-        truth_format, run_format: as of `layernext.convert`; found out if left out.
+        truth_format, run_format: as in `layernext.convert`; detected by default.
         images: folder with the images, where a format does not say how large they are.
         instances: file of instances for COCO results; the ground truth itself if left out and it is one.
         losses: gathers what is in files of other formats and cannot be read.

@@ -101,7 +101,7 @@ class Given(Struct, frozen=True, kw_only=True):
     """What is known of files beside their paths.
 
     Attributes:
-        truth_format, run_format: of `layernext.formats.FORMATS`; found out if left out.
+        truth_format, run_format: of `layernext.formats.FORMATS`; detected by default.
         images: folder with the images, where a format does not say how large they are.
         instances: file of instances for COCO results; the ground truth itself if left out and it is one.
         losses: gathers what is in the files and cannot be read.

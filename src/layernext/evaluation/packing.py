@@ -250,7 +250,7 @@ class Packer:
         """Append one image's set; None is an empty one.
 
         Raises:
-            DataError: it is no annotation set; names the image and the place in it. Or it has
+            DataError: it is not an annotation set; names the image and the place in it. Or it has
                 fractions for coordinates, and nobody knows the image's size.
         """
         if found is None:

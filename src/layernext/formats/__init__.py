@@ -13,7 +13,7 @@ from layernext.formats.conversion import (
     write_export,
 )
 from layernext.formats.detection import detect_format
-from layernext.formats.json_stream import Spans
+from layernext.formats.json_stream import JsonWindow, Spans, iter_list, iter_members
 from layernext.formats.layernext_json import (
     DEFAULT_PROBLEM_LIMIT,
     FileSummary,
@@ -37,6 +37,7 @@ __all__ = [
     "ExportOptions",
     "FileSummary",
     "FileWriter",
+    "JsonWindow",
     "Losses",
     "Sample",
     "Sizes",
@@ -52,6 +53,8 @@ __all__ = [
     "image_sizes",
     "in_pixels",
     "iter_file",
+    "iter_list",
+    "iter_members",
     "iter_raw_images",
     "mask_png",
     "merged",

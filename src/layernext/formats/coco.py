@@ -27,7 +27,7 @@ from layernext.formats.samples import (
     check_finite,
     place_of,
 )
-from layernext.formats.spill import Spill
+from layernext.formats.spill import MAX_ID, Spill
 from layernext.model import Annotation, AttributeValue, Geometry, Polygon, Rectangle
 
 CROWD = "iscrowd"
@@ -250,7 +250,7 @@ def read_coco(
             masks where polygons are evaluated; where boxes are, the ``bbox`` is read of all objects.
 
     Raises:
-        FormatError: it is no such file, with the place.
+        FormatError: it is not such a file, with the place.
     """
     with Spill() as spill:
         labels = _gather(path, spill, losses, has_supercategories).labels
@@ -286,7 +286,7 @@ def _gather(path: Path, spill: Spill, losses: Losses, has_super: bool) -> _Gathe
         expect_end(window)
     for name, is_there in (("images", found.has_images), ("categories", found.has_categories)):
         if not is_there:
-            raise FormatError(Problem(str(path), f"is no COCO file: it has no list `{name}`"))
+            raise FormatError(Problem(str(path), f"is not a COCO file: it has no list `{name}`"))
     stray = spill.find_stray()
     if stray is not None:
         number, image_id = stray
@@ -298,13 +298,21 @@ def _gather(path: Path, spill: Spill, losses: Losses, has_super: bool) -> _Gathe
 def _gather_images(path: Path, window: JsonWindow, spill: Spill) -> None:
     for number, raw in enumerate(iter_list(window, "images")):
         where = f"{path}: images[{number}]"
-        image = _decoded(_image, raw, where)
-        try:
-            is_new = spill.add_image(image.id, raw)
-        except OverflowError as error:
-            raise FormatError(Problem(f"{where}.id", "is no number of 64 bits")) from error
-        if not is_new:
+        image = _checked_image(raw, where)
+        if not spill.add_image(image.id, raw):
             raise FormatError(Problem(f"{where}.id", f"{image.id} is there twice"))
+
+
+def _checked_image(raw: bytes, where: str) -> _Image:
+    image: _Image = _decoded(_image, raw, where)
+    if not -MAX_ID <= image.id < MAX_ID:
+        raise FormatError(Problem(f"{where}.id", "is no number of 64 bits"))
+    if not image.file_name:
+        raise FormatError(Problem(f"{where}.file_name", "is empty"))
+    for name, side in (("width", image.width), ("height", image.height)):
+        if side is not None and side < 0:
+            raise FormatError(Problem(f"{where}.{name}", f"is {side}, must be ≥ 0"))
+    return image
 
 
 def _gather_annotations(path: Path, window: JsonWindow, spill: Spill) -> None:
@@ -323,7 +331,7 @@ def _gather_annotations(path: Path, window: JsonWindow, spill: Spill) -> None:
         try:
             spill.add((head or _decoded(_head, raw, where)).image_id, raw)
         except OverflowError as error:
-            raise FormatError(Problem(f"{where}.image_id", "is no number of 64 bits")) from error
+            raise FormatError(Problem(f"{where}.image_id", "is not a 64-bit integer")) from error
         head = None
 
 
@@ -350,7 +358,7 @@ def read_coco_labels(path: Path) -> dict[str, list[str]]:
     A category without one stands for itself, with none below it.
 
     Raises:
-        FormatError: it is no such file, with the place.
+        FormatError: it is not such a file, with the place.
     """
     found: dict[str, list[str]] = {}
     for label, further in _read_numbers(path, has_super=True).labels.values():
@@ -363,7 +371,7 @@ def read_instances(path: Path) -> Instances:
     """The images and labels of a file of instances, by number, for results that refer to them.
 
     Raises:
-        FormatError: it is no such file, with the place.
+        FormatError: it is not such a file, with the place.
     """
     found = _read_numbers(path, has_super=False)
     if not found.images or not found.labels:
@@ -379,7 +387,7 @@ def _read_numbers(path: Path, *, has_super: bool) -> Instances:
         for key in iter_members(window, "an object with `images` and `categories`"):
             if key == "images":
                 for number, raw in enumerate(iter_list(window, "images", _is_image)):
-                    image = _decoded(_image, raw, f"{path}: images[{number}]")
+                    image = _checked_image(raw, f"{path}: images[{number}]")
                     images[image.id] = image
             elif key == "categories":
                 _gather_labels(path, window, labels, Losses(), has_super)
@@ -421,7 +429,7 @@ def read_results(
             as COCO's tools have it.
 
     Raises:
-        FormatError: it is no such file, or refers to what the instances do not have; with the place.
+        FormatError: it is not such a file, or refers to what the instances do not have; with the place.
     """
     with Spill() as spill:
         for number, image in instances.images.items():
@@ -487,15 +495,23 @@ def _read(
     }
     polygons = one.segmentation if isinstance(one.segmentation, list) else None
     if polygons and _is_single(polygons):
-        flat = [float(each) for each in polygons[0]]
-        return Polygon(polygon=list(zip(flat[::2], flat[1::2], strict=True)), **fields)
+        return Polygon(polygon=_outline(polygons[0], where), **fields)
     if one.segmentation:
-        losses.note("a mask, or an object of several polygons", where)
+        losses.note_shape("a mask, or an object of several polygons; its box is", where)
     if one.bbox is None:
         raise FormatError(Problem(where, "has neither a bbox nor one polygon"))
     if one.bbox[2] < 0 or one.bbox[3] < 0:
         raise FormatError(Problem(f"{where}.bbox", "width and height must be ≥ 0"))
     return Rectangle(bbox=one.bbox, **fields)
+
+
+def _outline(numbers: list[Any], where: str) -> list[tuple[float, float]]:
+    try:
+        flat = [float(number) for number in numbers]
+    except OverflowError as error:
+        message = "has a number that is too large"
+        raise FormatError(Problem(f"{where}.segmentation", message)) from error
+    return list(zip(flat[::2], flat[1::2], strict=True))
 
 
 class _Evaluated(Struct, frozen=True):

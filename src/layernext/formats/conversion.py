@@ -153,7 +153,7 @@ def read_format(
 
     Raises:
         ConfigurationError: there is no such format, it is not read, or something that it needs is missing.
-        FormatError, DataError: it is no such file, with the place.
+        FormatError, DataError: it is not such a file, with the place.
     """
     if not check_format(name).is_read:
         raise ConfigurationError(f"{name} is written, not read")

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from layernext.errors import FormatError, Problem
+from layernext.errors import DataError, FormatError, Problem
 from layernext.formats.compression import open_decompressed, open_output
 from layernext.formats.json_stream import JsonWindow, expect_end, iter_list
 from layernext.formats.samples import (
@@ -34,9 +34,31 @@ _LABELME: dict[type[Any], str] = {
 }  # fmt: skip
 
 
+MAX_LABELME_BYTES = 64 << 20
+"""Of the file of one image, which may have the image itself in it."""
+
+MAX_SHAPE_BYTES = 4 << 20
+"""JSON of a shape: more than 100,000 points, which take many times that in memory."""
+
+
 def _load(path: Path) -> Any:
+    """The content of a file, without the image that it may have in it."""
     try:
-        return msgspec.json.decode(path.read_bytes())
+        if path.stat().st_size > MAX_LABELME_BYTES:
+            message = f"is larger than {MAX_LABELME_BYTES:,} bytes"
+            raise FormatError(Problem(str(path), message))
+        raw = path.read_bytes()
+        try:
+            fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+            raw_shapes = msgspec.json.decode(fields["shapes"], type=list[msgspec.Raw])
+        except (msgspec.ValidationError, KeyError):
+            return None
+        for number, shape in enumerate(raw_shapes):
+            if memoryview(shape).nbytes > MAX_SHAPE_BYTES:
+                message = f"is larger than {MAX_SHAPE_BYTES:,} bytes"
+                raise FormatError(Problem(f"{path}: shapes[{number}]", message))
+        fields.pop("imageData", None)
+        return {name: msgspec.json.decode(field) for name, field in fields.items()}
     except OSError as error:
         raise FormatError(Problem(str(path), f"cannot be read: {error.strerror}")) from error
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
@@ -93,7 +115,7 @@ def read_labelme(root: Path, losses: Losses) -> Iterator[Sample]:
     """The images of a folder, by name.
 
     Raises:
-        FormatError: something is no such file, with the place.
+        FormatError: something is not such a file, with the place.
     """
     for path in sorted(root.rglob("*.json")):
         content = _load(path)
@@ -128,30 +150,46 @@ def _side(content: dict[str, Any], name: str, path: Path) -> int | None:
     raise FormatError(Problem(f"{path}: {name}", f"is {value!r}, must be a whole number"))
 
 
+def _label(value: Any) -> str:
+    """A label, which other tools may write as a number.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or value == "":
+        raise ValueError(value)
+    return str(value)
+
+
 def _read_labelme(shape: Any, where: str, losses: Losses) -> Annotation | None:
     try:
-        label, kind = str(shape["label"]), shape.get("shape_type") or "polygon"
+        label, kind = _label(shape["label"]), str(shape.get("shape_type") or "polygon")
         points = [(float(x), float(y)) for x, y in shape["points"]]
         further = [
             name for name in ("group_id", "description", "flags")
             if shape.get(name) not in (None, "", {})
         ]  # fmt: skip
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise FormatError(Problem(where, f"is no shape of LabelMe: {error!r}")) from error
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        message = "is not a shape of LabelMe: it needs a label, and points of two numbers each"
+        raise FormatError(Problem(where, message)) from error
     if not points or not label:
         raise FormatError(Problem(where, "has no points or no label"))
+    for point in points:
+        check_finite(point, where)
     for name in further:
         losses.note(f"the key {name!r}", where)
     if kind == "rectangle" and len(points) == 2:  # noqa: PLR2004 - two corners
         (a, b), (c, d) = points
-        return Rectangle(label=label, bbox=(min(a, c), min(b, d), abs(c - a), abs(d - b)))
+        box = (min(a, c), min(b, d), abs(c - a), abs(d - b))
+        check_finite(box, where)
+        return Rectangle(label=label, bbox=box)
     if kind == "polygon":
         return Polygon(label=label, polygon=points)
     if kind in {"linestrip", "line"}:
         return Line(label=label, line=points)
     if kind in {"point", "points"}:
         return Points(label=label, points=points)
-    losses.note(f"a shape of the kind {kind}", where)
+    losses.note_shape(f"a shape of the kind {kind}", where)
     return None
 
 
@@ -245,7 +283,7 @@ def read_label_studio(path: Path, losses: Losses) -> Iterator[Sample]:
     """The images of a file of tasks: the newest annotation of each, or else the newest prediction.
 
     Raises:
-        FormatError: it is no such file, with the place.
+        FormatError: it is not such a file, with the place.
     """
     with open_decompressed(path) as stream:
         window = JsonWindow(stream, str(path))
@@ -258,10 +296,13 @@ def read_label_studio(path: Path, losses: Losses) -> Iterator[Sample]:
                     each for each in task.annotations if not each.get("was_cancelled")
                 ] or task.predictions  # fmt: skip
                 results = done[-1]["result"] if done else []
-            except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, RecursionError) as error:
-                raise FormatError(Problem(where, f"is no task: {error!r}")) from error
+            except KeyError as error:
+                message = f"is not a task: it has no {error}"
+                raise FormatError(Problem(where, message)) from error
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+                raise FormatError(Problem(where, f"is not a task: {error}")) from error
             if len(done) > 1:
-                losses.note("older annotations of a task", where)
+                losses.note_shape("older annotations of a task", where)
             yield _read_task(image, results, task.meta or {}, where, losses)
         expect_end(window)
 
@@ -277,18 +318,23 @@ def _read_task(
         there = f"{where}.result[{place}]"
         try:
             width, height = int(result["original_width"]), int(result["original_height"])
+            if width < 0 or height < 0:
+                raise FormatError(Problem(there, "the size of its image must be ≥ 0"))
             one = _read_studio(result, (width, height), there, losses)
-        except (KeyError, TypeError, ValueError, IndexError, OverflowError) as error:
-            if isinstance(error, FormatError):
+        except (
+            KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError,
+        ) as error:  # fmt: skip
+            if isinstance(error, DataError):
                 raise
-            raise FormatError(Problem(there, f"is no result that is read: {error!r}")) from error
+            message = "is not a result: its size, label, numbers or points cannot be read"
+            raise FormatError(Problem(there, message)) from error
         if one is not None:
             annotations.append(one)
     return Sample(
         image=image,
         annotations=annotations,
-        width=width if type(width) is int else None,
-        height=height if type(height) is int else None,
+        width=width if type(width) is int and width >= 0 else None,
+        height=height if type(height) is int and height >= 0 else None,
         split=split if isinstance(split, str) else None,
     )
 
@@ -298,21 +344,30 @@ def _read_studio(
 ) -> Annotation | None:
     value, kind = result["value"], result["type"]
     if kind not in {"rectanglelabels", "polygonlabels"}:
-        losses.note(f"a result of the type {kind}", where)
+        losses.note_shape(f"a result of the type {kind}", where)
         return None
     labels = value[kind]
     if len(labels) > 1:
         losses.note("further labels of a shape", where)
-    fields: dict[str, Any] = {"label": str(labels[0]), "confidence": result.get("score")}
+    score = result.get("score")
+    if score is not None and not 0 <= float(score) <= 1:
+        raise FormatError(Problem(where, f"has the score {score}, must be from 0 to 1"))
+    fields: dict[str, Any] = {
+        "label": _label(labels[0]),
+        "confidence": None if score is None else float(score),
+    }
     if kind == "rectanglelabels":
         if value.get("rotation"):
-            losses.note("the rotation of a rectangle", where)
+            losses.note_shape("the rotation of a rectangle", where)
         x, y, w, h = (float(value[name]) for name in ("x", "y", "width", "height"))
         if w < 0 or h < 0:
             raise FormatError(Problem(where, "width and height must be ≥ 0"))
         box = (x * size[0] / 100, y * size[1] / 100, w * size[0] / 100, h * size[1] / 100)
+        check_finite(box, where)
         return Rectangle(bbox=box, **fields)
-    points = [(x * size[0] / 100, y * size[1] / 100) for x, y in value["points"]]
+    points = [(float(x) * size[0] / 100, float(y) * size[1] / 100) for x, y in value["points"]]
     if not points:
         raise FormatError(Problem(where, "has no points"))
+    for point in points:
+        check_finite(point, where)
     return Polygon(polygon=points, **fields)

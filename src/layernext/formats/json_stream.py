@@ -109,6 +109,9 @@ class JsonWindow:
         """The next byte that is not blank, unread; empty at the end."""
         while True:
             buffer, position = self.buffer, self.position
+            byte = buffer[position : position + 1]
+            if byte and byte not in _BLANKS:
+                return byte
             end = len(buffer)
             while position < end and buffer[position] in _BLANKS:
                 position += 1
@@ -130,16 +133,23 @@ class JsonWindow:
         """Offset in the stream of what comes next."""
         return self.offset + self.position
 
-    def guess(self, beginning: bytes) -> bytes | None:
-        """What is one whole value if the next `beginning` starts another; nothing is read.
+    def guess(self, beginning: bytes) -> tuple[bytes, int] | None:
+        """One whole value if the next `beginning` starts another, and where that is.
 
         Only decoding tells whether the guess is right: a value cut short is never valid JSON.
+        Nothing is read.
         """
-        following = self.buffer.find(beginning, self.position + 1)
+        buffer, position = self.buffer, self.position
+        following = buffer.find(beginning, position + 1)
         if following < 0:
             return None
-        text = self.buffer[self.position : following].rstrip(_BLANKS)
-        return text[:-1].rstrip(_BLANKS) if text.endswith(b",") else None
+        # What most writers put between two values, cut off without a copy in between.
+        if buffer.startswith(b"}, ", following - 3):
+            return buffer[position : following - 2], following
+        if buffer.startswith(b"},", following - 2):
+            return buffer[position : following - 1], following
+        text = buffer[position:following].rstrip(_BLANKS)
+        return (text[:-1].rstrip(_BLANKS), following) if text.endswith(b",") else None
 
     def value(self) -> bytes:
         """Read one whole JSON value and return its bytes."""
@@ -182,7 +192,7 @@ class JsonWindow:
             foreign = _NOT_FINITE.match(self.buffer, place)
             if foreign:
                 raise self.error(
-                    f"{foreign[0].decode()} is no JSON number; write a finite one, or leave it out"
+                    f"{foreign[0].decode()} is not a JSON number; write a finite one, or leave it out"
                 ) from None
             text = _BYTE.sub("", text).replace("JSON is malformed: ", "").strip()
             raise self.error(text) from None
@@ -205,7 +215,7 @@ class JsonWindow:
         if self.entry is not None:
             name, number = self.entry
             where += f", in {name}[{number}]"
-        return FormatError(Problem(where, f"not JSON as it should be: {text}"), file=self.file)
+        return FormatError(Problem(where, f"invalid JSON: {text}"), file=self.file)
 
 
 Judge = Callable[[bytes], bool]
@@ -220,7 +230,7 @@ def iter_members(window: JsonWindow, what: str) -> Iterator[str]:
         what: the object, for the error if there is none.
 
     Raises:
-        FormatError: it is no object, or broken.
+        FormatError: it is not an object, or broken.
     """
     window.expect(b"{", what)
     if window.peek() == b"}":
@@ -263,7 +273,7 @@ def iter_list(
         judge, spans: as in `layernext.formats.iter_raw_images`.
 
     Raises:
-        FormatError: it is no list, or broken.
+        FormatError: it is not a list, or broken.
     """
     window.expect(b"[", f"the list of {name}")
     if window.peek() == b"]":
@@ -273,14 +283,17 @@ def iter_list(
     for number in itertools.count():
         window.entry = (name, number)
         window.peek()
-        start = window.place
-        raw = window.guess(beginning) if beginning and judge else None
-        if raw is not None and judge and judge(raw):
-            window.position += len(raw)
-        else:
-            raw = window.value()
-            if judge and not beginning:
-                beginning = _beginning(raw)
+        start = window.place if spans else 0
+        guess = window.guess(beginning) if beginning and judge else None
+        if guess and judge and len(guess[0]) <= MAX_IMAGE_BYTES and judge(guess[0]):
+            raw, window.position = guess
+            if spans:
+                spans.add(start, len(raw))
+            yield raw
+            continue
+        raw = window.value()
+        if judge and not beginning:
+            beginning = _beginning(raw)
         if len(raw) > MAX_IMAGE_BYTES:
             raise window.error(f"one value is larger than {MAX_IMAGE_BYTES >> 20} MiB")
         if spans:

@@ -117,7 +117,7 @@ def read_layernext(path: Path, sizes: Sizes) -> Iterator[Sample]:
         sizes: of the images, for those whose coordinates are fractions.
 
     Raises:
-        FormatError, DataError: it is no such file, with the place.
+        FormatError, DataError: it is not such a file, with the place.
     """
     geometry = detect_geometry(path)
     decoder = ImageDecoder(geometry)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path, PurePosixPath
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 
@@ -14,6 +15,9 @@ Sizes: TypeAlias = dict[str, tuple[int, int, str]]
 """Width, height and file name of images, by path below a folder without its ending."""
 
 IMAGE_ENDINGS = {".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
+
+MAX_PIXELS = 500_000_000
+"""Of an image, as in a stack; nothing is decoded for its size."""
 
 
 def image_sizes(folder: Path) -> Sizes:
@@ -35,17 +39,41 @@ def image_sizes(folder: Path) -> Sizes:
         if path.suffix.lower() not in IMAGE_ENDINGS:
             continue
         try:
-            with Image.open(path) as image:
-                size = image.size
-        except Image.DecompressionBombError as error:
-            raise FormatError(Problem(str(path), "has more pixels than can be read")) from error
+            size = _image_size(path, Image)
         except Exception as error:
             # Decoders raise anything at damaged content.
             raise FormatError(Problem(str(path), "is not a readable image")) from error
+        if size[0] * size[1] > MAX_PIXELS:
+            message = f"has {size[0]} x {size[1]} pixels; at most {MAX_PIXELS:,} are read"
+            raise FormatError(Problem(str(path), message))
         inner = path.relative_to(folder).with_suffix("").as_posix()
         found[inner] = (*size, path.name)
         found.setdefault(inner.rpartition("/")[2], found[inner])
     return found
+
+
+def _image_size(path: Path, pillow: Any) -> tuple[int, int]:
+    """Width and height by the file's head.
+
+    `Image.open` refuses what has more than 179 megapixels, as decoding it could fill the memory. Its limit is of the
+    whole process and not ours to change, so its plugins are called directly; they decode nothing.
+    """
+    pillow.init()
+    with path.open("rb") as file:
+        head = file.read(16)
+        for name in pillow.ID:
+            factory, accepts = pillow.OPEN[name]
+            accepted = accepts is None or accepts(head)
+            if not accepted or isinstance(accepted, str):  # a string says what is missing
+                continue
+            file.seek(0)
+            try:
+                with factory(file, str(path)) as image:
+                    width, height = image.size
+                    return width, height
+            except (SyntaxError, IndexError, TypeError, struct.error):
+                continue  # it is not of this type; another one may read it
+    raise ValueError("no plugin reads it")
 
 
 def size_in(sizes: Sizes, image: str) -> tuple[int | None, int | None]:

@@ -43,11 +43,16 @@ class Losses:
 
     Args:
         strict: refuse the first loss.
+
+    Attributes:
+        found: each kind of loss: how often, and where it was first.
+        shapes: annotations that were left out, or whose shape became a coarser one.
     """
 
     def __init__(self, *, strict: bool = False) -> None:
         self._strict = strict
         self.found: dict[str, tuple[int, str]] = {}
+        self.shapes = 0
 
     def note(self, what: str, where: str) -> None:
         """One thing is lost.
@@ -59,6 +64,15 @@ class Losses:
             raise DataError(Problem(where, f"{what} cannot be kept in this format"))
         count, first = self.found.get(what, (0, where))
         self.found[what] = (count + 1, first)
+
+    def note_shape(self, what: str, where: str) -> None:
+        """A whole annotation is lost, or its shape.
+
+        Raises:
+            DataError: with `strict`.
+        """
+        self.note(what, where)
+        self.shapes += 1
 
     def note_fields(self, one: Annotation, where: str, *, keeps: frozenset[str]) -> None:
         """Note what an annotation has beside label and shape, but for what the format keeps."""
@@ -104,7 +118,7 @@ def safe_relative(name: str) -> Path:
     parts = name.replace("\\", "/").split("/")
     is_bad = any(part in {"", ".", ".."} or "\x00" in part or ":" in part for part in parts)
     if is_bad:
-        raise DataError(Problem(name[:200], "is no plain path of a file below a folder"))
+        raise DataError(Problem(name[:200], "is not a relative path to a file in a folder"))
     return Path(*parts)
 
 

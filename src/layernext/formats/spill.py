@@ -15,6 +15,7 @@ from typing import Any
 
 CACHE_KIB = 32 << 10
 ROWS_AT_ONCE = 5_000
+MAX_ID = 1 << 63
 
 
 class Spill:
@@ -56,6 +57,8 @@ class Spill:
         Raises:
             OverflowError: the number has more than 64 bits.
         """
+        if not -MAX_ID <= image_id < MAX_ID:
+            raise OverflowError(image_id)  # the database would say so later, of one of thousands
         self._waiting.append((image_id, raw))
         if len(self._waiting) >= ROWS_AT_ONCE:
             self._flush()

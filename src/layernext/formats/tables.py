@@ -32,6 +32,8 @@ GROUP_POINTS = 2_000_000
 
 _HEAD = ("image", "width", "height", "split", "run", "mode")
 _MAX_CELL = 16 << 20
+"""Characters of a cell, and of a line."""
+
 _annotation = msgspec.json.Decoder(Annotation)
 _attributes = msgspec.json.Decoder(dict[str, list[AttributeValue]])
 _metadata = msgspec.json.Decoder(dict[str, Any])
@@ -81,7 +83,7 @@ def read_csv(path: Path) -> Iterator[Sample]:
     """The images of a file; rows of an image that stand together are its annotations.
 
     Raises:
-        FormatError: it is no such file, with the line.
+        FormatError: it is not such a file, with the line.
     """
     csv.field_size_limit(_MAX_CELL)
     line = 0
@@ -90,7 +92,7 @@ def read_csv(path: Path) -> Iterator[Sample]:
             open_decompressed(path) as stream,
             io.TextIOWrapper(stream, encoding="utf-8", newline="") as text,
         ):
-            rows = csv.DictReader(text)
+            rows = csv.DictReader(_csv_lines(text, path))
             if not {"image", "label", "type"} <= set(rows.fieldnames or []):
                 raise FormatError(Problem(str(path), f"needs the columns {', '.join(COLUMNS)}"))
             for sample in _gathered((_plain(row), f"{path}:{rows.line_num}") for row in rows):
@@ -103,6 +105,16 @@ def read_csv(path: Path) -> Iterator[Sample]:
         raise FormatError(
             Problem(f"{path}: after line {line}", f"cannot be read: {error}")
         ) from error
+
+
+def _csv_lines(text: io.TextIOWrapper, path: Path) -> Iterator[str]:
+    number = 0
+    while line := text.readline(_MAX_CELL + 1):
+        number += 1
+        if len(line) > _MAX_CELL:
+            message = f"is longer than {_MAX_CELL:,} characters"
+            raise FormatError(Problem(f"{path}:{number}", message))
+        yield line
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:
@@ -141,15 +153,22 @@ def _sample(head: tuple[Any, ...], annotations: list[Annotation], where: str) ->
         return Sample(
             image=image,
             annotations=annotations,
-            width=int(width) if width else None,
-            height=int(height) if height else None,
+            width=_side(width),
+            height=_side(height),
             split=split,
             run=run,
             mode=mode,
         )
     except (ValueError, TypeError, OverflowError) as error:
-        message = "width and height must be whole numbers"
+        message = "width and height must be whole numbers ≥ 0"
         raise FormatError(Problem(where, message)) from error
+
+
+def _side(value: Any) -> int | None:
+    side = int(value) if value else None
+    if side is not None and side < 0:
+        raise ValueError(side)
+    return side
 
 
 _SHAPES: dict[str, type[Any]] = {"polygon": Polygon, "line": Line, "points": Points}
@@ -270,7 +289,7 @@ def read_parquet(path: Path) -> Iterator[Sample]:
     """The images of a file with `COLUMNS`; those that are missing count as null.
 
     Raises:
-        FormatError: it is no such file, with the row.
+        FormatError: it is not such a file, with the row.
         ConfigurationError: pyarrow is not installed.
     """
     arrow = _arrow()

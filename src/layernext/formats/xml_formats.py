@@ -33,6 +33,12 @@ from layernext.formats.samples import (
 from layernext.model import Annotation, AttributeValue, Line, Points, Polygon, Rectangle
 
 PIECE_CHARACTERS = 1 << 20
+MAX_QUIET_CHARACTERS = 8 << 20
+"""Without the begin or end of an element: one value, which takes many times that in memory."""
+
+MAX_POINTS_CHARACTERS = 4 << 20
+"""Of the points of a shape: more than 100,000 of them."""
+
 MAX_VOC_BYTES = 64 << 20
 """Of the file of one image."""
 
@@ -51,12 +57,18 @@ def iter_xml(path: Path, tag: str, wanted: str) -> Iterator[ET.Element]:
     """
     parser = ET.XMLPullParser(["start", "end"])  # type: ignore[var-annotated, unused-ignore]
     root: ET.Element | None = None
+    line, quiet = 1, 0
     for piece in _pieces(path):
         try:
             parser.feed(piece)
             events = cast("list[tuple[str, ET.Element]]", list(parser.read_events()))
         except (ET.ParseError, ValueError) as error:
             raise FormatError(Problem(str(path), f"is not XML: {error}")) from error
+        quiet = 0 if events else quiet + len(piece)
+        if quiet > MAX_QUIET_CHARACTERS:
+            message = f"has a value longer than {MAX_QUIET_CHARACTERS:,} characters"
+            raise FormatError(Problem(f"{path}:{line}", message))
+        line += piece.count("\n")
         for event, element in events:
             if root is None:
                 root = element
@@ -206,7 +218,7 @@ def read_voc(root: Path, losses: Losses) -> Iterator[Sample]:
     """The images of a folder, by name.
 
     Raises:
-        FormatError: something is no such file, with the place.
+        FormatError: something is not such a file, with the place.
     """
     folder = root / "Annotations" if (root / "Annotations").is_dir() else root
     splits = _voc_splits(root)
@@ -244,12 +256,15 @@ def read_voc(root: Path, losses: Losses) -> Iterator[Sample]:
 
 def _voc_splits(root: Path) -> dict[str, str]:
     words = {"train": "train", "val": "validation", "test": "test"}
-    found = {}
+    found: dict[str, str] = {}
     for name, split in words.items():
         path = root / "ImageSets" / "Main" / f"{name}.txt"
         if path.is_file():
-            for line in path.read_text(encoding="utf-8").splitlines():
-                found[line.strip()] = split
+            try:
+                lines = path.read_text(encoding="utf-8").splitlines()
+            except UnicodeDecodeError as error:
+                raise FormatError(Problem(str(path), "cannot be read as UTF-8")) from error
+            found |= {line.strip(): split for line in lines}
     return found
 
 
@@ -310,7 +325,7 @@ class CvatWriter:
             for value in values[:1]:
                 text = value.value
                 if not isinstance(text, str):
-                    self._losses.note("that an attribute's value is no text", there)
+                    self._losses.note("that an attribute's value is not a string", there)
                     text = msgspec.json.encode(text).decode()
                 if value.confidence is not None or value.metadata:
                     self._losses.note("confidence and metadata of an attribute's value", there)
@@ -367,7 +382,7 @@ def read_cvat(path: Path, losses: Losses) -> Iterator[Sample]:
     """The images of a file, in its order.
 
     Raises:
-        FormatError: it is no such file, with the place.
+        FormatError: it is not such a file, with the place.
     """
     for number, image in enumerate(iter_xml(path, "annotations", "image")):
         where = f"{path}: image[{number}]"
@@ -377,7 +392,7 @@ def read_cvat(path: Path, losses: Losses) -> Iterator[Sample]:
             if shape.tag in _CVAT_TAGS.values():
                 annotations.append(_read_cvat(shape, there, losses))
             elif shape.tag in _CVAT_FOREIGN:
-                losses.note(f"a shape of the kind {shape.tag}", there)
+                losses.note_shape(f"a shape of the kind {shape.tag}", there)
         subset = image.get("subset") or None
         yield Sample(
             image=_label(image.get("name"), where),
@@ -402,7 +417,7 @@ def _read_cvat(shape: ET.Element, where: str, losses: Losses) -> Annotation:
         losses.note("the group of a shape", where)
     if shape.tag == "box":
         if float(_decimal(shape.get("rotation") or "0", f"{where}.rotation")):
-            losses.note("the rotation of a box", where)
+            losses.note_shape("the rotation of a box", where)
         names = ("xtl", "ytl", "xbr", "ybr")
         left, top, right, bottom = (_decimal(shape.get(name), f"{where}.{name}") for name in names)
         if right < left or bottom < top:
@@ -411,7 +426,11 @@ def _read_cvat(shape: ET.Element, where: str, losses: Losses) -> Annotation:
         box = (float(left), float(top), float(width), float(height))
         return Rectangle(bbox=box, **fields)
     points = []
-    for place, pair in enumerate((shape.get("points") or "").split(";")):
+    text = shape.get("points") or ""
+    if len(text) > MAX_POINTS_CHARACTERS:
+        message = f"has points of more than {MAX_POINTS_CHARACTERS:,} characters"
+        raise FormatError(Problem(where, message))
+    for place, pair in enumerate(text.split(";")):
         x, _, y = pair.partition(",")
         there = f"{where}.points[{place}]"
         points.append((float(_decimal(x, there)), float(_decimal(y, there))))

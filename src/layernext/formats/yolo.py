@@ -152,7 +152,7 @@ def read_yolo(root: Path, sizes: dict[str, tuple[int, int, str]]) -> Iterator[Sa
         sizes: width, height and name of images by their paths without endings, below ``images``.
 
     Raises:
-        FormatError: something is no such file, with file and line.
+        FormatError: something is not such a file, with file and line.
     """
     names = read_names(root / "data.yaml")
     labels = root / "labels"
@@ -185,10 +185,10 @@ def _read_line(line: str, names: dict[int, str], size: tuple[int, int], where: s
         values = [float(each) for each in numbers]
         label = names[int(code)]
     except (ValueError, KeyError) as error:
-        raise FormatError(Problem(where, f"is no line of YOLO: {line[:100]!r}")) from error
+        raise FormatError(Problem(where, f"is not a YOLO line: {line[:100]!r}")) from error
     width, height = size
     if not all(isfinite(each) for each in values):
-        raise FormatError(Problem(where, f"is no line of YOLO: {line[:100]!r}"))
+        raise FormatError(Problem(where, f"is not a YOLO line: {line[:100]!r}"))
     confidence = values.pop() if len(values) % 2 and len(values) > BOX else None
     if confidence is not None and not 0 <= confidence <= 1:
         message = f"ends in the confidence {confidence}, must be from 0 to 1"
@@ -198,10 +198,13 @@ def _read_line(line: str, names: dict[int, str], size: tuple[int, int], where: s
         if w < 0 or h < 0:
             raise FormatError(Problem(where, "width and height must be ≥ 0"))
         box = (values[0] * width - w / 2, values[1] * height - h / 2, w, h)
+        check_finite(box, where)
         return Rectangle(label=label, bbox=box, confidence=confidence)
     if len(values) < 2 * CORNERS:
         raise FormatError(Problem(where, f"has {len(values)} numbers behind the class"))
     points = [(x * width, y * height) for x, y in zip(values[::2], values[1::2], strict=True)]
+    for point in points:
+        check_finite(point, where)
     return Polygon(label=label, polygon=points, confidence=confidence)
 
 
@@ -212,7 +215,7 @@ BOX = 4
 MAX_LINE = 4 << 20
 """Characters of a line: a polygon of more than 100,000 points. Its numbers take many times that in memory."""
 
-MAX_NAMES_BYTES = 4 << 20
+MAX_NAMES_BYTES = 1 << 20
 """Of a data.yaml: YAML takes some hundred times that in memory."""
 
 
@@ -250,8 +253,9 @@ def read_names(path: Path) -> dict[int, str]:
     Raises:
         FormatError: there are none.
     """
+    text = _text(path)
     try:
-        content: Any = yaml.safe_load(_text(path))
+        content: Any = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise FormatError(Problem(str(path), f"is not YAML: {error}")) from error
     names = content.get("names") if isinstance(content, dict) else None

@@ -72,7 +72,7 @@ def find_names_problem(name: Any, what: str) -> str | None:
     if "\x00" in name:
         return "contains the character U+0000, which no name may have"
     if any("\ud800" <= character <= "\udfff" for character in name):
-        return "contains half a surrogate pair, which is no Unicode text"
+        return "contains half a surrogate pair, which is not valid Unicode"
     return None
 
 
@@ -241,7 +241,7 @@ def _finite(value: Any, where: str) -> Iterator[Problem]:
     if isinstance(value, float) and not math.isfinite(value):
         yield Problem(where, f"is {show(value)}, must be a finite number", "a finite number")
     elif isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
-        yield Problem(where, "contains half a surrogate pair, which is no Unicode text")
+        yield Problem(where, "contains half a surrogate pair, which is not valid Unicode")
     elif isinstance(value, dict):
         for key, inner in value.items():
             yield from _finite(key, where)

@@ -60,7 +60,7 @@ class Item(Record, frozen=True, kw_only=True):
         size: bytes.
         checksum: SHA-256 in hexadecimal; None until the stack has computed it.
         media_type: such as ``image/jpeg``, found by the bytes.
-        state: ``pending``, ``ready`` or ``failed``: whether the stack has looked into the file; ``missing`` if
+        state: ``pending``, ``ready`` or ``failed``: whether the stack has inspected the file; ``missing`` if
             its content was lost, until the same file is uploaded again.
         failure: why that failed.
         width, height: pixels as stored, before any rotation that the file asks for.
@@ -101,8 +101,8 @@ class FileRecord(Record, frozen=True, kw_only=True):
         unique_name: in the whole stack.
         size: bytes.
         checksum: SHA-256 in hexadecimal; None until the stack has computed it.
-        content_type: media type by its bytes; None until the stack has looked into it.
-        width, height: pixels as they are stored; None if it is no image, or not looked into.
+        content_type: media type by its bytes; None until the stack has inspected it.
+        width, height: pixels as they are stored; None if it is no image, or not inspected.
         state: ``pending``, ``ready``, ``failed`` if it is not what its collection holds, or ``missing`` if its
             content was lost: the same file uploaded again heals it.
         created_at: when the stack first heard of the image; UTC, ISO 8601.

@@ -21,12 +21,6 @@ _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],:]', re.DOTALL)
 _ESCAPED_COLON = b"\\u003"
 
 
-def count_colons(raw: bytes) -> int:
-    """The colons in `raw`."""
-    # Twice as fast as bytes.count, which does not search with memchr for a single byte.
-    return len(raw) - len(raw.replace(b":", b""))
-
-
 def colons_of(value: Any) -> int:
     """The colons that the JSON of a decoded value has at least: one a key, and those in strings."""
     count = 0
@@ -59,7 +53,7 @@ def refuse_repeated_keys(raw: bytes, where: str = "", file: str | None = None) -
     if _ESCAPED_COLON not in raw:
         # What Python's own decoder takes beyond msgspec's, such as NaN, is only scanned.
         with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-            if count_colons(raw) == colons_of(msgspec.json.decode(raw)):
+            if raw.count(b":") == colons_of(msgspec.json.decode(raw)):
                 return
     problems = find_repeated_keys(raw, where)
     if problems:

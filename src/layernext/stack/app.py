@@ -11,14 +11,15 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from types import FrameType, ModuleType
 from typing import cast
 
 import uvicorn
 from litestar.datastructures import State
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from layernext import __version__
 from layernext.errors import ConfigurationError
 from layernext.stack import backup
 from layernext.stack.api import auth, exports, health, native, openapi, published, transfer
@@ -29,8 +30,8 @@ from layernext.stack.api.published.annotations import PagePlaces
 from layernext.stack.api.services import Services
 from layernext.stack.connections import AcceptFailures, connection_limit, raise_file_limit
 from layernext.stack.folder import hold_folder, prepare_folder
-from layernext.stack.jobs import Housekeeping, JobRunner, handlers_for
-from layernext.stack.objects import BucketStore, FolderStore, ObjectStore
+from layernext.stack.jobs import JobRunner, handlers_for, running_jobs, stop_signals
+from layernext.stack.objects import BucketStore, FolderStore, ObjectStore, count_errors
 from layernext.stack.settings import Settings
 from layernext.stack.store import Database, NewKey, Store
 from layernext.stack.web import ROUTES as PAGES
@@ -132,6 +133,24 @@ def _make_data_folder(settings: Settings) -> None:
         prepare_folder(settings.data)
 
 
+def load_metrics() -> ModuleType:
+    """The module that counts for Prometheus.
+
+    Raises:
+        ConfigurationError: the extra is not installed.
+    """
+    try:
+        from layernext.stack.api import metrics  # noqa: PLC0415 - an optional part
+    except ModuleNotFoundError as error:
+        if error.name != "prometheus_client":
+            raise
+        raise ConfigurationError(
+            "metrics need an extra that is not installed;"
+            " run: pip install 'layernext-sdk[metrics,stack]'"
+        ) from error
+    return metrics
+
+
 def create_app(store: Store, settings: Settings, *, holds_folder: bool = False) -> StackApplication:
     """The stack as an ASGI application. Its jobs wait for `services_in(app).jobs.start()`.
 
@@ -144,6 +163,12 @@ def create_app(store: Store, settings: Settings, *, holds_folder: bool = False) 
     if settings.native:
         routes += [*native.ROUTES, *PAGES]
     objects = open_objects(settings)
+    counts = None
+    if settings.metrics:
+        metrics = load_metrics()
+        routes += metrics.ROUTES
+        counts = metrics.Metrics(store, __version__)
+        objects = count_errors(objects, counts.note_object_error)
     jobs = JobRunner(store.jobs, handlers_for(store, objects), holds_folder=holds_folder)
     app = StackApplication(
         route_handlers=routes,
@@ -155,6 +180,7 @@ def create_app(store: Store, settings: Settings, *, holds_folder: bool = False) 
                 "page_places": PagePlaces(),
                 "brake": Brake(),
                 "show_docs": show_docs if settings.native else None,
+                "metrics": counts,
             }
         ),
         openapi_config=None,  # openapi.py describes the routes
@@ -205,21 +231,46 @@ def serve(store: Store, settings: Settings, *, holds_folder: bool = False) -> No
             timeout_graceful_shutdown=settings.stop_timeout_s,
         )
         services = services_in(app)
-        services.jobs.start()
-        tidying = Housekeeping(
-            store, services.objects, services.jobs, settings.purge_trash_after_days
-        )
-        tidying.start()
-        try:
-            _Server(config).run()
-        except SystemExit as error:
-            # uvicorn has logged the reason.
-            raise ConfigurationError(
-                f"cannot listen on {settings.host}:{settings.port}: is the port in use?"
-            ) from error
-        finally:
-            tidying.stop()
-            services.jobs.stop()
+        with _jobs_if_on(services):
+            try:
+                _Server(config).run()
+            except SystemExit as error:
+                # uvicorn has logged the reason.
+                raise ConfigurationError(
+                    f"cannot listen on {settings.host}:{settings.port}: is the port in use?"
+                ) from error
+    finally:
+        store.close()
+
+
+def _jobs_if_on(services: Services) -> AbstractContextManager[None]:
+    settings = services.settings
+    if not settings.jobs:
+        return nullcontext()
+    days = settings.purge_trash_after_days
+    return running_jobs(services.store, services.objects, services.jobs, days)
+
+
+def work(store: Store, settings: Settings) -> None:
+    """Run jobs and housekeeping without serving, until SIGTERM or Ctrl-C.
+
+    Jobs in progress end at their next report and are queued again. To be called in the main thread.
+
+    Args:
+        store: from `open_store`; closed at the end.
+        settings: of the stack; those of the server itself have no effect.
+
+    Raises:
+        ConfigurationError: the folder or the bucket of uploaded files cannot be used.
+    """
+    try:
+        objects = open_objects(settings)
+        runner = JobRunner(store.jobs, handlers_for(store, objects))
+        with (
+            stop_signals() as wait_for_signal,
+            running_jobs(store, objects, runner, settings.purge_trash_after_days),
+        ):
+            wait_for_signal()
     finally:
         store.close()
 
@@ -420,10 +471,13 @@ __all__ = [
     "backup",
     "create_app",
     "hold_folder",
+    "load_metrics",
     "open_database",
     "open_objects",
     "open_stack",
     "open_store",
     "serve",
     "services_in",
+    "set_up_logging",
+    "work",
 ]

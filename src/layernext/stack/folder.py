@@ -31,7 +31,7 @@ def prepare_folder(folder: Path) -> None:
         restrict(folder, PRIVATE_MODE)
     except OSError as error:
         raise ConfigurationError(
-            f"the data folder {folder} cannot be made: {error.strerror}"
+            f"the data folder {folder} cannot be created: {error.strerror}"
         ) from error
 
 
@@ -69,8 +69,8 @@ def hold_folder(settings: Settings) -> Iterator[bool]:
         except (BlockingIOError, PermissionError) as error:
             holder = os.pread(descriptor, 1000, 0).decode(errors="replace").strip()
             raise ConfigurationError(
-                f"another stack serves from {database.parent}: {holder or 'it has just started'}",
-                hint="stop it first, or give this one a --data of its own",
+                f"another stack is serving {database.parent}: {holder or 'it has just started'}",
+                hint="stop it first, or pass another --data",
             ) from error
         os.ftruncate(descriptor, 0)
         text = f"process {os.getpid()} on {socket.gethostname()}, since {now_text()}\n"

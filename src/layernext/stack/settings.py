@@ -24,7 +24,9 @@ class Settings(Struct, frozen=True, kw_only=True):
         objects: URL of a bucket for uploaded files: ``s3://``, ``gs://`` or ``az://``; None is a folder in
             `data`. Credentials come from the environment.
         objects_options: for that store, such as ``endpoint``.
+        jobs: whether jobs and housekeeping run in the server; else ``layernext worker`` runs them.
         native: whether it speaks the native protocol beside the published one.
+        metrics: whether administrators can read metrics at ``/metrics``.
         quiet: no access log.
         log_format: of the log on standard error: for people, or one JSON object a line.
         max_body_bytes: of one published request, decompressed. The published clients limit their
@@ -49,7 +51,9 @@ class Settings(Struct, frozen=True, kw_only=True):
     database: str | None = None
     objects: str | None = None
     objects_options: dict[str, str] = {}
+    jobs: bool = True
     native: bool = True
+    metrics: bool = False
     quiet: bool = False
     log_format: Literal["text", "json"] = "text"
     max_body_bytes: int = 1 << 30
@@ -108,7 +112,7 @@ def check_public_url(url: str) -> None:
     elif "@" in parts.netloc:
         problem = "must not have a user name or password"
     elif parts.path.strip("/") or "?" in url or "#" in url:
-        problem = "must end after the host and port: a stack is at the root of its host"
+        problem = "must not have a path or query: a stack is served at the root of its host"
     else:
         return
     raise ConfigurationError(f"the public URL {url!r} {problem}")

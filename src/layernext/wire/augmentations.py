@@ -31,8 +31,8 @@ RANGES = {
 """Their one property has a lower and an upper end; each image gets a number between them."""
 
 REFUSED = {
-    "IMAGE_ROTATION": "a box turned by any angle is no box; NINETY_ROTATION keeps boxes exact",
-    "SHEAR": "a sheared box is no box",
+    "IMAGE_ROTATION": "a box turned by an arbitrary angle is not a box; NINETY_ROTATION keeps boxes exact",
+    "SHEAR": "a sheared box is not a box",
     "CUTOUT": "the protocol does not say what is cut out",
     "MOSAIC": "the protocol does not say how images are put together",
     "EXPOSURE": "the protocol does not say its unit; BRIGHTNESS is made",

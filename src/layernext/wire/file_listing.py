@@ -5,7 +5,7 @@ A bundle of files is, for each one asked for, a line of JSON (`BundledFile`), an
 
 from __future__ import annotations
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from layernext.wire.native import BASE_PATH
 
@@ -28,9 +28,10 @@ class FilesRequest(Struct, frozen=True, forbid_unknown_fields=True):
 class BundledFile(Struct, frozen=True, kw_only=True):
     """The line before a file's bytes.
 
-    A file that is not there any more has no bytes and the size None; if its content was lost, `problem` says so.
+    A file that is gone has no bytes and the size None. If its content was lost, `problem` says so;
+    the line has this key only then.
     """
 
     id: str
     size: int | None = None
-    problem: str | None = None
+    problem: str | UnsetType = UNSET

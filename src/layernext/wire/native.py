@@ -44,6 +44,30 @@ class NativeOffer(Struct, frozen=True, kw_only=True):
     batch_images: int = MAX_BATCH_IMAGES
 
 
+class StackStatus(Struct, frozen=True, kw_only=True):
+    """How one server of the stack is.
+
+    Attributes:
+        database: its kind; it has answered.
+        objects: what uploaded files are in.
+        are_objects_reachable: whether that answers.
+        free_bytes: on the disk of the data folder; None if nothing is kept there.
+        free_temporary_bytes: on the disk of the system's folder for temporary files.
+        queued_jobs: jobs that wait for a worker.
+        running_jobs: jobs that one works at.
+        oldest_queued_s: how long the oldest waiting job has waited.
+    """
+
+    database: Literal["sqlite", "postgresql"]
+    objects: Literal["folder", "bucket"]
+    are_objects_reachable: bool
+    free_bytes: int | None
+    free_temporary_bytes: int
+    queued_jobs: int
+    running_jobs: int
+    oldest_queued_s: float
+
+
 class UploadRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Opens an upload, or with `resume` finds the newest unfinished one with equal fields."""
 
@@ -178,6 +202,7 @@ COLLECTIONS_PATH = f"{BASE_PATH}/collections"
 RUNS_PATH = f"{BASE_PATH}/runs"
 LABELS_PATH = f"{BASE_PATH}/labels"
 JOBS_PATH = f"{BASE_PATH}/jobs"
+STATUS_PATH = f"{BASE_PATH}/status"
 KEYS_PATH = f"{BASE_PATH}/keys"
 PROJECTS_PATH = f"{BASE_PATH}/projects"
 DATASETS_PATH = f"{BASE_PATH}/datasets"

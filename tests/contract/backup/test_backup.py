@@ -527,9 +527,9 @@ def test_prune_and_backup_exclude_each_other(
     with target.writing() as (dead, _), pytest.raises(Conflict, match="a backup is being written"):
         prune(target, 1)
     with target.pruning():
-        with pytest.raises(Conflict, match="drops snapshots"):
+        with pytest.raises(Conflict, match="is pruning snapshots"):
             taken(parts, target)
-        with pytest.raises(Conflict, match="drops snapshots"):
+        with pytest.raises(Conflict, match="is pruning snapshots"):
             prune(target, 1)
     assert target.list_snapshots() == []
     monkeypatch.setattr(target_module, "NOTE_SECONDS", -1.0)

@@ -18,10 +18,10 @@ def test_parts_are_kept_until_the_look(store: Store) -> None:
         placed = store.files.set_place(item, f"objects/{name}", "handle")
         store.files.add_part(placed, ItemPart(1, 10, "0" * 64))
         assert store.files.finish_file(placed, 13, None, parts if name == "a.bin" else ())
-    files = store.files.list_pending(0, 9)
-    said = store.files.list_announced(files)
+    files = store.file_states.list_pending(0, 9)
+    said = store.file_states.list_announced(files)
     assert [said[file.image_id].parts for file in files] == [parts, []]
     assert {each.checksum for each in said.values()} == {"3" * 64}
     seen = LookResult(checksum="3" * 64, content_type="application/octet-stream")
-    store.files.set_look({files[0].image_id: (files[0], seen)})
-    assert store.files.list_announced(files)[files[0].image_id].parts == []
+    store.file_states.set_look({files[0].image_id: (files[0], seen)})
+    assert store.file_states.list_announced(files)[files[0].image_id].parts == []

@@ -90,6 +90,13 @@ def test_resolve(store: Store) -> None:
     assert store.resolve_refs([], []) == ({}, {})
 
 
+def test_references_are_version_5_uuids(store: Store) -> None:
+    """A value's reference derives from that of its attribute, as RFC 4122 says."""
+    texts = ["", "grün", *(f"{number}" for number in range(200))]
+    ref, values = store.ensure_labels({"cup": {"id": texts}})["cup"].attributes["id"]
+    assert values == {text: str(uuid.uuid5(uuid.UUID(ref), value_text(text))) for text in texts}
+
+
 def test_resolve_many(store: Store) -> None:
     """More references than a statement has room for are resolved all the same."""
     table = store.ensure_labels({"cup": {"id": [f"{n}" for n in range(70_000)]}})["cup"]

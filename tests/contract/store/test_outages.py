@@ -78,7 +78,7 @@ def test_stopped_and_started(stoppable_postgres: PostgresServer, caplog) -> None
     store.close()
     begun, ended = [record.getMessage() for record in caplog.records]
     assert begun.startswith("the database does not answer: ")
-    assert ended == "the database serves again; before: the database does not answer"
+    assert ended == "the database answers again; before: the database does not answer"
 
 
 @pytest.mark.parametrize("kind", ["write", "read", "stream"])
@@ -128,7 +128,7 @@ def test_all_connections_of_the_pool_in_use(postgres_store: Store, monkeypatch) 
     pool = postgres_store._database.reader.pool
     monkeypatch.setattr(pool, "_timeout", 0.1)
     connections = [postgres_store._database.reader.connect() for _ in range(16)]
-    refused(postgres_store.ping, "all connections to the database are in use")
+    refused(postgres_store.ping, "all database connections are in use")
     for connection in connections:
         connection.close()
     postgres_store.ping()
@@ -191,7 +191,7 @@ def test_foreign_lock(tmp_path: Path, caplog) -> None:
     assert write(1) == "written"
     assert [record.getMessage() for record in caplog.records if "lock" in record.getMessage()] == [
         "another program holds the database's lock: database is locked",
-        "the database serves again; before: another program holds the database's lock",
+        "the database answers again; before: another program holds the database's lock",
     ]
     store.close()
 

@@ -362,7 +362,7 @@ def test_the_deepest_query(store: Store, leaf: Leaf) -> None:
     assert store.items.restore(with_everything) == 0
     assert store.items.list_trash(with_everything, after=0, limit=1) == []
     with pytest.raises(
-        DataError, match="query: AND and OR in brackets go more than 20 levels deep"
+        DataError, match="query: AND and OR in parentheses nest more than 20 levels deep"
     ):
         check(store, alternating(MAX_DEPTH + 1, leaf))
 

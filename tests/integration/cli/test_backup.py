@@ -101,6 +101,12 @@ def test_a_damaged_backup_is_named(cli: CommandLine, data: Path) -> None:
             id="among the files",
         ),
         pytest.param(
+            ["backup", "stack", "--data", "stack"],
+            3,
+            "is where the stack keeps its files",
+            id="the data folder",
+        ),
+        pytest.param(
             ["backup", "b", "--database", "postgresql://me:sesame@127.0.0.1:1/x"],
             3,
             "the database cannot be opened",

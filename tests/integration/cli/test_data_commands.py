@@ -164,6 +164,48 @@ def test_upload_of_nothing(connected, tmp_path):
     assert json.loads(done.stdout)["images"] == 0
 
 
+@pytest.mark.parametrize("content", [b"hello", b"\x89PNG\r\n", b"", b'{"shapes": []}'])
+def test_no_format(connected, cli, tmp_path, content):
+    """What is in no known format is refused with one sentence that has the formats."""
+    file = tmp_path / "notes.json"
+    file.write_bytes(content)
+    sentence = "notes.json: is not in a format that is read: layernext, coco, coco-results, yolo"
+    for run in (cli("validate", file, code=4), connected("upload", "c", "r", file, code=4)):
+        assert run.stderr.startswith("error: ")
+        assert sentence in run.stderr
+        assert run.stderr.count("\n") == 1
+
+
+def test_upload_with_losses(connected, tmp_path):
+    """Masks that become boxes are named and end with code 4, unless that is accepted."""
+    file = tmp_path / "coco.json"
+    box = {"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2]}
+    mask = {"size": [4, 4], "counts": "52203"}
+    annotations = [
+        {"id": 1, **box},
+        {"id": 2, **box, "segmentation": mask},
+        {"id": 3, **box, "segmentation": [[0, 0, 1, 0, 1, 1], [2, 2, 3, 2, 3, 3]]},
+    ]
+    content = {
+        "images": [{"id": 1, "file_name": "a.jpg", "width": 4, "height": 4}],
+        "categories": [{"id": 1, "name": "cup"}],
+        "annotations": annotations,
+    }
+    file.write_text(json.dumps(content))
+    upload = ("upload", "losses", "run", file, "--from", "coco")
+    done = connected(*upload, code=exit_codes.DATA)
+    assert "not read: a mask, or an object of several polygons; its box is, 2 times" in done.stdout
+    assert "error: 2 annotations of the file could not be read as they are" in done.stderr
+    done = connected(*upload, "--json", code=exit_codes.DATA)
+    report = json.loads(done.stdout)
+    assert (report["annotations"], report["lost_shapes"]) == (3, 2)
+    assert list(report["losses"]) == ["a mask, or an object of several polygons; its box is"]
+    assert "error: 2 annotations" not in connected(*upload, "--allow-losses").stderr
+    content["annotations"] = [{**annotations[0], "keypoints": [1, 2, 2]}]
+    file.write_text(json.dumps(content))
+    assert "not read: the key 'keypoints'" in connected(*upload).stdout
+
+
 def test_validate_another_format(cli, tmp_path):
     """A COCO file is recognized, and the error says how to upload it."""
     file = tmp_path / "coco.json"

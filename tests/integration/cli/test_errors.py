@@ -8,10 +8,12 @@ import signal
 import socket
 import stat
 import subprocess
+import sys
 
 import pytest
 
 from layernext.cli import exit_codes
+from layernext.errors import UploadIncomplete
 from tests.scripted_server import ScriptedServer, refusal
 from tests.stack_process import COMMAND, create_key, free_port
 
@@ -279,6 +281,31 @@ def test_interrupted_in_the_background():
     """Also where SIGINT was ignored at the start, as by a shell that runs it in the background."""
     ignored = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)}
     assert interrupt("runs", **ignored) == (exit_codes.INTERRUPTED, "interrupted\n")
+
+
+def test_interrupted_imports():
+    """Ctrl-C while the program still loads: no traceback."""
+    program = """
+import os, signal, sys
+class Finder:
+    def find_spec(self, name, path, target=None):
+        if name == "layernext.cli.library":
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Finder())
+from layernext.cli import main
+main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (exit_codes.INTERRUPTED, "interrupted\n")
+
+
+def test_upload_that_ends_early_says_the_option():
+    """What is said of resuming is an option of the command, not an argument of the SDK."""
+    hint = "call it again with resume=True to send only the rest"
+    (line,) = exit_codes.lines_of(UploadIncomplete("it ended early", report=None, hint=hint))
+    assert line == "it ended early (repeat the command with --resume to send only the rest)"
 
 
 def test_interrupted_upload(samples):

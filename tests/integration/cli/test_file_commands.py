@@ -54,6 +54,6 @@ def test_nothing_is_sent_of_a_wrong_folder(connected, pictures):
     """A picture that is none is refused by its path; exit code 4."""
     (pictures / "bad.png").write_text("<html>")
     done = connected("files", "upload", pictures, "wrong", code=4)
-    assert "bad.png: is no image" in done.stderr
+    assert "bad.png: is not an image" in done.stderr
     connected("files", "list", "wrong", code=5)
     connected("files", "upload", pictures, "wrong", "--type", "other", "--tag", "mixed")

@@ -48,7 +48,7 @@ def test_similar_images_and_declared_names(connected: CommandLine, tmp_path: Pat
     assert f"{name}_3.png" in text.splitlines()[1]
     (tmp_path / "vector.json").write_text("{}")
     wrong = connected("items", "similar", "m", "--vector", tmp_path / "vector.json", code=4)
-    assert "is no list of numbers" in wrong.stderr
+    assert "is not a list of numbers" in wrong.stderr
     declared = answer(connected, "items", "declare", "--field", "shift", "--tag", "rain")
     assert declared == {"fields": ["shift"], "tags": ["rain"], "is_strict": False}
     assert "tag  rain" in connected("items", "declare").stdout
@@ -67,7 +67,7 @@ def test_items(connected: CommandLine, tmp_path: Path) -> None:
     everything = connected("items", "list", name)
     assert "1.png" in everything.stdout
     assert everything.stderr == ""
-    assert "more than these 1; list them with a higher --limit" in (
+    assert "only the first 1 are listed; pass a higher --limit for more" in (
         connected("items", "list", name, "--limit", 1).stderr
     )
     assert answer(connected, "items", "trash", name, "--query", "name = 1.png")["files"] == 1
@@ -158,4 +158,4 @@ def test_exports(connected: CommandLine, tmp_path: Path) -> None:
     source = tmp_path / "down" / "wrong.csv"
     source.write_text("image,label,type\na.png,cup,circle\n")
     refused = connected("upload", name, "other", source, code=4)
-    assert f"{source}:2: is no annotation" in refused.stderr
+    assert f"{source}:2: is not an annotation" in refused.stderr

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from layernext.cli.output import say, tell
+from layernext.cli.output import say, tell, tell_names
 
 
 @pytest.mark.parametrize(
@@ -25,6 +25,17 @@ def test_tell(capsys: pytest.CaptureFixture[str], text: str, shown: str) -> None
     """Line breaks around a line are our own and stay; those within it are shown as escapes."""
     tell(text)
     assert capsys.readouterr().out == shown
+
+
+def test_tell_names(capsys: pytest.CaptureFixture[str]) -> None:
+    """A long list says how many names it leaves out."""
+    tell_names("added", [f"{n}.jpg" for n in range(1_020)])
+    lines = capsys.readouterr().out.splitlines()
+    assert (len(lines), lines[0], lines[-1]) == (
+        21, "added: 0.jpg", "added: and 1,000 more; --json names all",
+    )  # fmt: skip
+    tell_names("added", ["a.jpg"] * 20)
+    assert "more" not in capsys.readouterr().out
 
 
 def test_say(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from layernext import ImageAnnotations, LayerNextClient, Rectangle
 from layernext.client import published_upload, transport
 from tests.faulty_proxy import Fault, FaultyProxy
 from tests.integration.client.conftest import Pair
+from tests.integration.client.test_files import content_of
 from tests.stack_process import StackProcess
 
 IMAGES = 60
@@ -34,6 +37,16 @@ def by_chance(seed: int) -> Callable[[int], Fault]:
         if chance.random() < 0.5:
             return Fault(sent=chance.randrange(100, 60_000))
         return Fault(received=chance.randrange(1, 3_000))
+
+    return fault
+
+
+def breaks_on_the_way_down(seed: int) -> Callable[[int], Fault]:
+    """Half of the connections break in the middle of an answer."""
+    chance = random.Random(seed)
+
+    def fault(_: int) -> Fault:
+        return Fault(received=chance.randrange(200, 40_000)) if chance.random() < 0.5 else Fault()
 
     return fault
 
@@ -100,6 +113,25 @@ def test_an_image_that_comes_twice_has_both(
         assert boxes_of(client.iter_annotations(name, f"run {name}")) == boxes_of(given)
 
 
+@pytest.mark.parametrize("is_adjacent", [True, False])
+def test_sets_of_one_image_do_not_keep_a_batch_whole(
+    published_stack: StackProcess, is_adjacent: bool
+) -> None:
+    """No request above 60 kB gets through, and the first batch has every image twice."""
+    name = f"adjacent-{is_adjacent}"
+    given = [*sets(30), *sets(30)]
+    if is_adjacent:
+        given.sort(key=lambda image: image.image)
+    key, secret, _ = published_stack.arguments
+    with (
+        FaultyProxy(published_stack.port, after_bytes) as proxy,
+        LayerNextClient(key, secret, proxy.url, retry_for_s=20) as client,
+    ):
+        client.upload_modelrun(name, f"run {name}", given)
+    with LayerNextClient(*published_stack.arguments) as client:
+        assert boxes_of(client.iter_annotations(name, f"run {name}")) == boxes_of(given)
+
+
 @pytest.mark.parametrize("received", [9_000, 40_000])
 def test_a_download_gets_through(
     pair: Pair, received: int, published_stack: StackProcess, native_stack: StackProcess
@@ -119,3 +151,58 @@ def test_a_download_gets_through(
     ):
         downloaded = list(client.iter_annotations(name, f"run {name}"))
     assert boxes_of(downloaded) == boxes_of(sets())
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_files_get_through(
+    pair: Pair,
+    published_stack: StackProcess,
+    native_stack: StackProcess,
+    tmp_path: Path,
+    seed: int,
+) -> None:
+    """Up and down, file by file: each is there once, whole."""
+    stack = native_stack if pair.protocol == "native" else published_stack
+    name = f"files-{seed}-{pair.protocol}"
+    source = tmp_path / "source"
+    source.mkdir()
+    chance = random.Random(seed)
+    for number in range(30):
+        (source / f"{number}.bin").write_bytes(chance.randbytes(chance.randrange(60_000)))
+    with (
+        FaultyProxy(stack.port, by_chance(seed)) as proxy,
+        LayerNextClient(stack.api_key, stack.secret, proxy.url) as client,
+    ):
+        report = client.upload_files_to_collection(source, "other", name, progress=False)
+        assert len(report.uploaded) + len(report.skipped) == 30
+    with (
+        FaultyProxy(stack.port, breaks_on_the_way_down(seed)) as proxy,
+        LayerNextClient(stack.api_key, stack.secret, proxy.url) as client,
+    ):
+        client.download_files(name, tmp_path / "back", content_type="other", progress=False)
+    assert content_of(tmp_path / "back") == content_of(source)
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_pages_with_files_get_through(
+    published_stack: StackProcess, tmp_path: Path, seed: int
+) -> None:
+    """The published download: pages of annotations, and the file of each image."""
+    name = f"pages-{seed}"
+    source = tmp_path / "source"
+    source.mkdir()
+    chance = random.Random(seed)
+    for number in range(30):
+        pixels = chance.randbytes(60 * 50 * 3)
+        Image.frombytes("RGB", (60, 50), pixels).save(source / f"{number}.png")
+    with LayerNextClient(*published_stack.arguments) as client:
+        report = client.upload_files_to_collection(source, "image", name, progress=False)
+        client.wait_for_job_complete(report.job_id)
+        client.upload_modelrun(name, f"run {name}", sets(0))
+    with (
+        FaultyProxy(published_stack.port, breaks_on_the_way_down(seed)) as proxy,
+        LayerNextClient(published_stack.api_key, published_stack.secret, proxy.url) as client,
+    ):
+        client.download_collection(name, custom_download_path=tmp_path / "back")
+    back = {path.name: path.read_bytes() for path in (tmp_path / "back").rglob("*.png")}
+    assert back == content_of(source)

@@ -345,8 +345,8 @@ def test_first_call_shakes_hands_once(native_stack: StackProcess) -> None:
     ("answer", "words"),
     [
         pytest.param({"isCompatible": False, "message": "too old"}, "too old", id="refused"),
-        pytest.param([], "no LayerNext stack", id="list"),
-        pytest.param({}, "no LayerNext stack", id="empty"),
+        pytest.param([], "not a LayerNext stack", id="list"),
+        pytest.param({}, "not a LayerNext stack", id="empty"),
     ],
 )
 def test_incompatible(native_stack: StackProcess, answer: Any, words: str) -> None:

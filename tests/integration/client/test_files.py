@@ -116,7 +116,7 @@ def test_nothing_is_sent_of_a_wrong_folder(pair: Pair, tmp_path: Path) -> None:
     fill(tmp_path, 3)
     (tmp_path / "bad.png").write_bytes(b"<html>")
     name = fresh()
-    with pytest.raises(DataError, match=r"bad\.png: is no image"):
+    with pytest.raises(DataError, match=r"bad\.png: is not an image"):
         pair.writer.upload_files_to_collection(tmp_path, "image", name, progress=False)
     with pytest.raises(NotFound):
         pair.writer.get_upload_status(name)

@@ -242,7 +242,7 @@ def test_what_is_not_there_is_named(client: LayerNextClient) -> None:
         client.evaluate(collection=fresh("none"), run="run", ground_truth="truth")
     with pytest.raises(DataError, match="confidence is 2"):
         client.evaluate(collection=name, run="run", ground_truth="truth", confidence=2)
-    with pytest.raises(DataError, match="no option"):
+    with pytest.raises(DataError, match="is not an option"):
         client.evaluate(collection=name, run="run", ground_truth="truth", treshold=2)
     with pytest.raises(NotFound, match="no evaluation"):
         client.get_evaluation("0" * 24)

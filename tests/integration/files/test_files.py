@@ -70,7 +70,7 @@ def send(stack: Stack, upload: Json, name: str, content: bytes, **fields: Any) -
 
 
 def end(stack: Stack, upload: Json) -> list[str]:
-    """E17, and the wait until the stack has looked into the files."""
+    """E17, and the wait until the stack has inspected the files."""
     path = published.finish_upload_path(upload["uploadId"])
     names: list[str] = stack.json("GET", path)["uploadedFileList"]
     deadline = time.monotonic() + 20

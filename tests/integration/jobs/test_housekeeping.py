@@ -16,6 +16,7 @@ from layernext import LayerNextClient, NotAllowed, NotFound
 from layernext.model import Job
 from layernext.stack.app import services_in
 from layernext.stack.jobs import Housekeeping, housekeeping
+from layernext.stack.objects.marker import MARKER_PATH
 from layernext.stack.store import ItemFilter
 from layernext.stack.store.dropped import drop
 from layernext.stack.store.schema_files import file_upload
@@ -63,16 +64,18 @@ def store_file(stack: Stack, upload: dict[str, str], name: str) -> None:
 
 
 def objects_below(stack: Stack, folder: str) -> list[str]:
-    """Paths of the objects, whatever keeps them."""
+    """Paths of the objects, whatever keeps them; without the marker."""
     if stack.settings.objects is None:
         root = stack.settings.objects_folder / folder
-        return sorted(str(each.relative_to(root)) for each in root.rglob("*") if each.is_file())
+        files = [str(each.relative_to(root)) for each in root.rglob("*") if each.is_file()]
+        return sorted(path for path in files if path != MARKER_PATH)
     if folder == "staging":
         s3 = stack.objects._s3
         found = s3._client.list_multipart_uploads(Bucket=s3._bucket)
         return sorted(each["Key"] for each in found.get("Uploads", ()))
     found = obstore.list(stack.objects._store, folder).collect()
-    return sorted(str(each["path"]).partition("/")[2] for each in found)
+    paths = [str(each["path"]).partition("/")[2] for each in found]
+    return sorted(path for path in paths if path != MARKER_PATH)
 
 
 def wait_for_jobs(stack: Stack) -> list[Job]:

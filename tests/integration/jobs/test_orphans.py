@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from contextlib import closing
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from layernext.errors import StackUnavailable
-from layernext.stack.jobs import housekeeping
+from layernext.stack.app import services_in
+from layernext.stack.jobs import Housekeeping, JobRunner, orphans
 from layernext.stack.store import FileUploadRequest, NewFile, Store
+from layernext.stack.store.file_storing import store_files
 from layernext.stack.store.references import COMMIT_HOURS, hold_bytes
 from layernext.stack.store.schema_files import file_upload
 from layernext.wire import published
@@ -35,7 +39,8 @@ __all__ = ["s3_server", "stack"]
 @pytest.fixture
 def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Objects are old enough as soon as they are there."""
-    monkeypatch.setattr(housekeeping, "ORPHAN_HOURS", -1.0)
+    monkeypatch.setattr(orphans, "ORPHAN_HOURS", -1.0)
+    monkeypatch.setattr(orphans, "FEW_ORPHANS", 10_000)
 
 
 @pytest.mark.usefixtures("_at_once")
@@ -53,8 +58,9 @@ def test_only_orphans_go(stack: Stack) -> None:
     kept, parts = objects_below(stack, "files"), objects_below(stack, "staging")
     assert [path.rpartition(".")[2] for path in kept].count("webp") == 1, "the thumbnail"
     assert parts
-    orphans = ["yard/lost", "yard/lost.webp", "exports/none.zip", "versions/none/1-0.jpg", "plain"]
-    stack.objects.put([(path, b"x") for path in orphans])
+    tidy(stack)
+    lost = ["yard/lost", "yard/lost.webp", "exports/none.zip", "versions/none/1-0.jpg", "plain"]
+    stack.objects.put([(path, b"x") for path in lost])
     stack.objects.put([(f"many/{number}", b"x") for number in range(1_100)])
     stack.objects.open_upload("yard/never")
     tidy(stack)
@@ -83,6 +89,41 @@ def test_writes_that_broke_off(stack: Stack) -> None:
     assert objects_below(stack, "staging") == []
 
 
+@pytest.mark.usefixtures("_at_once")
+def test_objects_of_another_database(
+    stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stack that starts on a new database, or on a copy elsewhere, removes none of the files that are there."""
+    upload = open_files(stack, "yard", collectionType=7)
+    for name in ("a", "b", "c"):
+        store_file(stack, upload, name)
+    kept = objects_below(stack, "files")
+    monkeypatch.setattr(orphans, "FEW_ORPHANS", 0)
+    with closing(Store.open(f"sqlite:///{tmp_path / 'new.sqlite3'}")) as other:
+        jobs = JobRunner(other.jobs, {})
+        Housekeeping(other, services_in(stack.app).objects, jobs, None).tidy()
+        assert objects_below(stack, "files") == kept, "no marker yet, and no row refers to them"
+        tidy(stack)
+        monkeypatch.setattr(orphans, "FEW_ORPHANS", 10_000)
+        Housekeeping(other, services_in(stack.app).objects, jobs, None).tidy()
+    assert objects_below(stack, "files") == kept
+
+
+@pytest.mark.usefixtures("_at_once")
+def test_rows_of_the_past(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a large share of the objects has no row, as after an old copy of the database came back, none goes."""
+    upload = open_files(stack, "yard", collectionType=7)
+    store_file(stack, upload, "a")
+    tidy(stack)
+    monkeypatch.setattr(orphans, "FEW_ORPHANS", 4)
+    stack.objects.put([(f"yard/{number}", b"x") for number in range(5)])
+    tidy(stack)
+    assert len(stack.objects.sizes([f"yard/{number}" for number in range(5)])) == 5
+    monkeypatch.setattr(orphans, "FEW_ORPHANS", 5)
+    tidy(stack)
+    assert stack.objects.sizes([f"yard/{number}" for number in range(5)]) == {}
+
+
 def test_bytes_that_waited_too_long(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bundle whose process slept for hours is refused, and stores nothing: housekeeping may have been there."""
     upload = open_files(stack, "yard", collectionType=7)
@@ -109,7 +150,7 @@ def test_a_commit_during_the_search(store: Store) -> None:
         hold_bytes(database, connection, datetime.now(timezone.utc))
         search.start()
         search.join(0.5)
-        (row,) = store.files._store(connection, _collection_of(connection, upload_id), [new])
+        (row,) = store_files(database, connection, _collection_of(connection, upload_id), [new])
     search.join(60)
     assert row.is_new
     assert dropped == [0]

@@ -152,7 +152,7 @@ def test_images_that_would_fill_the_memory(tmp_path: Path) -> None:
 def test_failures_name_no_paths_and_no_exceptions(tmp_path: Path) -> None:
     """They are plain sentences."""
     cases = {
-        b"no image": "it is not a readable image of a type that this stack reads",
+        b"no image": "it is not a readable image of a supported type",
         encoded("PNG", picture(size=(900, 900)))[:60]: "it is not a readable image: its content",
         encoded("JPEG")[:400]: "it is not a readable image: its content ends early",
     }

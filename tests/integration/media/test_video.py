@@ -77,7 +77,7 @@ def test_what_is_no_video(tmp_path: Path) -> None:
         "disguised": (b"\0\0\0\x18ftyp" + playlist, "not a readable video"),
         "header": (whole[:32], "not a readable video"),
         "ebml": (b"\x1aE\xdf\xa3" + bytes(1000), "not a readable video"),
-        "sound": (sound, "no video in it"),
+        "sound": (sound, "no video stream"),
         "empty": (b"", "not an MP4 or Matroska"),
     }
     for name, (content, why) in cases.items():

@@ -116,7 +116,7 @@ def test_upload_of_a_run(
     assert (run.image_count, run.annotation_count) == (IMAGES, 10 * IMAGES)
     log = (stack.folder / "serve.log").read_text()
     assert log.count("WARNING layernext.stack.database the database does not answer") == 1
-    assert log.count("the database serves again") == 1
+    assert log.count("the database answers again") == 1
     assert "Traceback" not in log
 
 

@@ -106,7 +106,7 @@ def test_folder_of_somebody_else() -> None:
     )
     assert ran.stdout == (
         "other users can read /usr (mode 755), and it belongs to one of them"
-        " (choose another folder with --data, or make this one your own)\n"
+        " (choose another folder with --data, or change this one's owner)\n"
     )
 
 
@@ -124,7 +124,7 @@ def test_second_server_is_refused(tmp_path: Path) -> None:
             second = run("serve", *where, "--port", str(free_port()))
             assert second.returncode != 0
             assert second.stdout == ""
-            expected = f"another stack serves from {folder}: process {stack.process.pid} on "
+            expected = f"another stack is serving {folder}: process {stack.process.pid} on "
             assert expected in second.stderr
             assert "Traceback" not in second.stderr
         assert "test admin" in run("keys", "list", "--data", str(folder)).stdout

@@ -28,8 +28,6 @@ REPEATABLE = {
     "items.purge_state", "keys.list_keys",
     "analytics.refuse_model_setup", "analytics.refuse_dataIn", "analytics.refuse_dataIn_embedding",
     "analytics.refuse_dataIn_annotation", "analytics.refuse_dataIn_prompt_infer",
-    # Its answer has a secret, which is never stored.
-    "keys.create_key",
 }  # fmt: skip
 
 
@@ -100,3 +98,26 @@ def test_what_failed_is_not_recorded(http: httpx.Client) -> None:
         answer = http.delete(path, headers=headers)
         assert answer.status_code == 404
         assert "Idempotency-Replayed" not in answer.headers
+
+
+def test_a_repeated_request_for_a_key_makes_no_second_one(
+    http: httpx.Client, stack: StackProcess
+) -> None:
+    """Its secret cannot be repeated, since it is not stored; the refusal names the key to revoke."""
+    headers = {"Idempotency-Key": uuid.uuid4().hex}
+    body = {"name": "robot", "role": "write"}
+    first = http.post("/api/v1/keys", json=body, headers=headers)
+    assert first.headers["Cache-Control"] == "no-store"
+    made = first.json()
+    for _ in range(2):
+        again = http.post("/api/v1/keys", json=body, headers=headers)
+        assert again.status_code == 409
+        message = again.json()["error"]["message"]
+        assert made["api_key"] in message
+        assert "revoke" in message
+    keys = [key for key in http.get("/api/v1/keys").json() if key["name"] == "robot"]
+    assert [key["api_key"] for key in keys] == [made["api_key"]]
+    other = http.post("/api/v1/keys", json=body, headers={"Idempotency-Key": uuid.uuid4().hex})
+    assert other.json()["api_key"] != made["api_key"]
+    for file in stack.folder.glob("stack.sqlite3*"):
+        assert made["secret"].encode() not in file.read_bytes()

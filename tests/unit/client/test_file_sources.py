@@ -93,14 +93,14 @@ def test_what_calls_itself_an_image_must_be_one(folder: Path) -> None:
     with pytest.raises(DataError) as caught:
         find_files(folder, "image", None)
     assert [Path(p.where).name for p in caught.value.problems] == ["broken.jpg", "empty.png"]
-    assert "is no image" in caught.value.problems[0].message
+    assert "is not an image" in caught.value.problems[0].message
 
 
 @pytest.mark.parametrize("how", ["one", "several"])
 def test_named_files_must_fit(folder: Path, how: str) -> None:
     """What the caller named is never left out silently."""
     notes = folder / "notes.txt"
-    with pytest.raises(DataError, match=r"notes\.txt: is no image"):
+    with pytest.raises(DataError, match=r"notes\.txt: is not an image"):
         find_files(notes if how == "one" else [folder / "b.jpg", notes], "image", None)
     assert [file.name for file in find_files(notes, "other", None).files] == ["notes.txt"]
 

@@ -6,6 +6,7 @@ import base64
 import email.utils
 import logging
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ import stamina
 from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from layernext import LayerNextClient, __version__
+from layernext.client.connection import Connection
 from layernext.client.transport import Transport
 from layernext.errors import (
     ConfigurationError,
@@ -360,6 +362,9 @@ def test_impossible_urls(transport: Opener, url: str) -> None:
         pytest.param("schlüssel", SECRET, id="key-not-ascii"),
         pytest.param(KEY, "geheim-ß", id="secret-not-ascii"),
         pytest.param(KEY, "line\nbreak", id="line-break"),
+        pytest.param(f" {KEY}", SECRET, id="space-before-key"),
+        pytest.param(f"{KEY}\n", SECRET, id="line-break-after-key"),
+        pytest.param(KEY, f"{SECRET} ", id="space-after-secret"),
     ],
 )
 def test_impossible_credentials(key: str, secret: str) -> None:
@@ -407,6 +412,65 @@ def test_impossible_proxies(
     shown = "".join(traceback.format_exception(caught.value))
     assert "s3cr3t" not in shown
     assert "me:" not in text
+
+
+@pytest.mark.parametrize("key", [f" {KEY}", f"{KEY}\n", f"\t{KEY}"])
+def test_spaces_around_credentials(key: str) -> None:
+    """Spaces that came along with a copied key are told, not sent."""
+    with pytest.raises(ConfigurationError, match="spaces or line breaks around it"):
+        Transport("https://example.com", key, SECRET)
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
+def test_dead_proxy(
+    transport: Opener, environment: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    """A proxy that does not answer is named, with its variable and without its credentials."""
+    environment.setenv(name, "http://me:s3cr3t@127.0.0.1:1")
+    with caplog.at_level(logging.WARNING), pytest.raises(ConnectionFailed) as caught:
+        transport("http://stack.example.com", retry_for_s=0.5).request("GET", "/")
+    assert f"the proxy 127.0.0.1:1 of {name}; is it running?" in str(caught.value)
+    assert f"no connection through the proxy 127.0.0.1:1 of {name}" in caplog.text
+    assert "s3cr3t" not in f"{caught.value} {caplog.text}"
+
+
+def test_proxy_that_is_not_used(transport: Opener, environment: pytest.MonkeyPatch) -> None:
+    """A proxy for other hosts is not blamed."""
+    environment.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    environment.setenv("NO_PROXY", "127.0.0.1")
+    with pytest.raises(ConnectionFailed) as caught:
+        transport("http://127.0.0.1:1", retry_for_s=0).request("GET", "/")
+    assert "proxy" not in str(caught.value)
+
+
+def test_https_to_an_http_port(transport: Opener, environment: pytest.MonkeyPatch) -> None:
+    """TLS where plain HTTP is spoken is told at once, with the URL that may be right."""
+    del environment
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+
+        def refuse() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1024)
+                connection.sendall(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        with pytest.raises(ConnectionFailed, match=f"is it http://127.0.0.1:{port}") as caught:
+            transport(f"https://127.0.0.1:{port}").request("GET", "/")
+        thread.join()
+    assert caught.value.attempts == 1
+
+
+def test_url_with_a_path() -> None:
+    """Where a URL with a path leads to no stack, the path is named, and nothing is tried again."""
+    with ScriptedServer(refusal(404, "no")) as server:
+        transport = Transport(f"{server.url}/app/data", KEY, SECRET)
+        with pytest.raises(IncompatibleStack, match=f"the path '/app/data'; is it {server.url}"):
+            _ = Connection(transport).native
+        transport.close()
+        assert len(server.requests) == 1
 
 
 @pytest.mark.parametrize("text", [None, "no certificate"])
@@ -584,7 +648,7 @@ def test_tls_faults_are_final(transport: Opener) -> None:
     with ScriptedServer(FINE) as server, pytest.raises(ConnectionFailed) as caught:
         transport(server.url.replace("http:", "https:")).request("GET", "/x")
     assert caught.value.attempts == 1
-    assert "certificate" in str(caught.value.hint)
+    assert "is it http://" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize("is_lost", [True, False])

@@ -59,3 +59,45 @@ def test_long_lines_are_refused(tmp_path: Path) -> None:
     message = read_all(tmp_path, "yolo")
     assert f"{label}:2" in message
     assert "is longer than 4,194,304 characters" in message
+
+
+NUMBERS = "1,2;" * 3_000_000
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "content", "place"),
+    [
+        ("yolo", "data.yaml", "names: [" + "a," * 600_000 + "]", "data.yaml: is larger than"),
+        ("csv", "a.csv", "image,label,type\na,b" + "," * (17 << 20), "a.csv:2: is longer than"),
+        ("csv", "a.csv", 'image,label,type\na,"' + "b\n" * (9 << 20) + '",x', "field larger than"),
+        (
+            "cvat",
+            "a.xml",
+            f'<annotations>\n<image name="{NUMBERS}"/></annotations>',
+            "a.xml:2: has",
+        ),
+        (
+            "cvat",
+            "a.xml",
+            '<annotations><image name="a"><polygon label="b" points="'
+            + NUMBERS[: 5 << 20]
+            + '"/></image></annotations>',
+            "image[0].polygon[0]: has points of more than",
+        ),
+        (
+            "labelme",
+            "a.json",
+            '{"shapes":[{"label":"b","points":[' + "[1,2]," * 800_000 + "[1,2]]}]}",
+            "a.json: shapes[0]: is larger than",
+        ),
+    ],
+)
+def test_endless_values_are_refused(
+    tmp_path: Path, name: str, file: str, content: str, place: str
+) -> None:
+    """With file and place, before they are taken apart."""
+    path = tmp_path / file
+    path.write_text(content)
+    message = read_all(path if name in {"csv", "cvat"} else tmp_path, name)
+    assert place in message
+    assert message.count(str(path)) == 1

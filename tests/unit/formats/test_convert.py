@@ -24,6 +24,7 @@ from layernext.formats import (
     spill,
     write_export,
 )
+from layernext.formats.detection import READ_FORMATS
 from layernext.model import AttributeValue, Line, Points, Polygon, Rectangle
 
 
@@ -160,6 +161,10 @@ def test_convert_finds_out_the_format(tmp_path: Path, name: str) -> None:
     source = tmp_path / ("in.csv" if name == "csv" else "in")
     write_export(samples, source, name)
     assert detect_format(source) == name
+    # What people are told are the formats that are read.
+    assert {*READ_FORMATS, "layernext-v1"} == {
+        each.name for each in FORMATS.values() if each.is_read
+    }
     report = convert(source, tmp_path / "out.json", "layernext")
     assert (report.images, report.annotations) == (1, 1)
     (image,) = msgspec.json.decode((tmp_path / "out.json").read_bytes())["images"]
@@ -358,6 +363,6 @@ def test_parquet_for_others(tmp_path: Path) -> None:
 def test_names_stay_below_the_folder(tmp_path: Path, name: str, image: str) -> None:
     """A name cannot lead out of the target."""
     samples = [Sample(image=image, width=1, height=1, annotations=[])]
-    with pytest.raises(DataError, match="plain path"):
+    with pytest.raises(DataError, match="relative path"):
         write_export(samples, tmp_path / "deep" / "out", name)
     assert list(tmp_path.rglob("*.*")) == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,16 +11,33 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from layernext.errors import DataError
 from layernext.model import Line, Points, Polygon, Rectangle
-from layernext.stack.media import augment, open_image
-from layernext.stack.media.moving import crop_to
-from layernext.stack.media.picture import Picture
-from layernext.wire.augmentations import Augmentation, read_augmentations
+from layernext.stack.media import Decoder, NotAugmentable, Picture, move_into
+from layernext.stack.media.moving import Move, crop_to
+from layernext.stack.media.picture import augment as make_picture
+from layernext.stack.media.picture import open_image
+from layernext.wire.augmentations import RANGES, SWITCHES, Augmentation, read_augmentations
 
 BOX = (3, 2, 5, 4)
+
+
+@dataclass
+class Made:
+    """A picture with its file, and where annotations go in it."""
+
+    content: bytes
+    ending: str
+    width: int
+    height: int
+    move: Move
+
+
+def augment(image: Image.Image, what: Augmentation, seed: int, name: str) -> Made:
+    picture, content = make_picture(image, what, seed, name)
+    return Made(content, picture.extension, picture.width, picture.height, move_into(picture))
 
 
 @pytest.fixture
@@ -28,12 +47,10 @@ def image(tmp_path: Path) -> Image.Image:
     pixels[2:6, 3:8] = (200, 100, 50)
     path = tmp_path / "a.png"
     Image.fromarray(pixels).save(path)
-    opened = open_image(path)
-    assert opened is not None
-    return opened
+    return open_image(path)
 
 
-def pixels_of(picture: Picture) -> Any:
+def pixels_of(picture: Made) -> Any:
     import io
 
     return np.array(Image.open(io.BytesIO(picture.content)))
@@ -154,15 +171,47 @@ def test_other_kinds_of_images(tmp_path: Path) -> None:
         path = tmp_path / f"{mode}.{kind.lower()}"
         Image.new(mode, (4, 3), 0).save(path, kind)
         opened = open_image(path)
-        assert opened is not None
         for what in (flip, hue):
             made = augment(opened, what, 0, "a")
             assert made.ending == ("jpg" if kind == "JPEG" else "png")
             assert (made.width, made.height) == (4, 3)
     Image.new("I;16", (4, 3)).save(tmp_path / "deep.png")
     (tmp_path / "no.png").write_bytes(b"no image")
-    assert open_image(tmp_path / "deep.png") is None
-    assert open_image(tmp_path / "no.png") is None
+    with pytest.raises(NotAugmentable, match="more than 8 bits"):
+        open_image(tmp_path / "deep.png")
+    with pytest.raises(UnidentifiedImageError):
+        open_image(tmp_path / "no.png")
+
+
+EVERYTHING = [
+    *(Augmentation(kind, name) for kind, names in SWITCHES.items() for name in names),
+    *(Augmentation(kind, name, low, high) for kind, (name, low, high) in RANGES.items()),
+]
+
+
+def test_the_decoder_makes_the_same_pictures(tmp_path: Path, image: Image.Image) -> None:
+    """In its own process: the same bytes for the same seed, and after a damaged image as well."""
+    folder = tmp_path / "pictures"
+    (tmp_path / "no.png").write_bytes(b"no image")
+    Image.new("I;16", (4, 3)).save(tmp_path / "deep.png")
+
+    def made_of(name: str) -> list[tuple[Picture, bytes]]:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        path = tmp_path / name
+        pictures = decoder.augment(path, folder, EVERYTHING, seed=7, name="ä", alive=lambda: None)
+        return [(one, (folder / f"{n}").read_bytes()) for n, one in enumerate(pictures)]
+
+    with Decoder() as decoder:
+        expected = [make_picture(image, what, 7, "ä") for what in EVERYTHING]
+        assert made_of("a.png") == expected
+        process = decoder._process
+        with pytest.raises(NotAugmentable, match="UnidentifiedImageError"):
+            made_of("no.png")  # for the log, in which a defect of ours must be visible
+        with pytest.raises(NotAugmentable, match=r"^it has more than 8 bits a channel$"):
+            made_of("deep.png")
+        assert made_of("a.png") == expected
+        assert decoder._process is process
 
 
 def asked(kind: str, *properties: dict[str, Any]) -> dict[str, Any]:
@@ -176,8 +225,8 @@ def asked(kind: str, *properties: dict[str, Any]) -> dict[str, Any]:
         ({"BOUNDING_BOX_LEVEL": []}, "only IMAGE_LEVEL is"),
         ({"IMAGE_LEVEL": {}}, "must be a list"),
         ({"IMAGE_LEVEL": ["FLIP_IMAGE"]}, r"\[0\]: must be an object"),
-        (asked("IMAGE_ROTATION", {"id": "PERCENTAGE_SCALE", "values": [-5, 5]}), "is no box; NINETY"),
-        (asked("SHEAR"), "a sheared box is no box"),
+        (asked("IMAGE_ROTATION", {"id": "PERCENTAGE_SCALE", "values": [-5, 5]}), "is not a box; NINETY"),
+        (asked("SHEAR"), "a sheared box is not a box"),
         (asked("MOSAIC"), "does not say how"),
         (asked("ZOOM"), "'ZOOM' is not known; known are FLIP_IMAGE"),
         (asked("FLIP_IMAGE"), "must be a list with one at least"),

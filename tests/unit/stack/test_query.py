@@ -97,7 +97,7 @@ def test_parsing(text: str, wanted: object) -> None:
         ("size > 5 PB", "query, column 8: size needs a size such as 5 MB, this is '5 PB'"),
         ("created = yesterday",
          "query, column 11: created needs a date such as 2026-01-31, this is 'yesterday'"),
-        ("width ~ 3", "query, column 1: width is no text, so ~ does not fit"),
+        ("width ~ 3", "query, column 1: width is not text, so ~ does not apply"),
         ("name > a", "query, column 1: name has no order, so > does not fit"),
         ("annotated = none", "query, column 13: annotated is one of raw, machine, human"),
         ("has_file = maybe", "query, column 12: has_file is true or false"),

@@ -324,7 +324,7 @@ class AnnotationCalls(Calls):
             validate, resume, progress: as in `upload_modelrun_from_json`.
 
         Raises:
-            FormatError: it is no such file, with the place; nothing was sent.
+            FormatError: it is not such a file, with the place; nothing was sent.
         """
         path = Path(file_path)
         name = run if run is not None else path.name.partition(".")[0]
@@ -373,7 +373,7 @@ class AnnotationCalls(Calls):
         def send(source: Source) -> UploadReport:
             return upload.upload(self._connection, request, source, resume=False, progress=False)
 
-        return RunLogger(send)
+        return RunLogger(send, is_normalized=normalized)
 
     # -- reading ------------------------------------------------------------------------------
 
@@ -579,7 +579,9 @@ class AnnotationCalls(Calls):
         self, request: UploadRequest, source: FormatSource, resume: bool, progress: ProgressChoice
     ) -> UploadReport:
         report = upload.upload(self._connection, request, source, resume=resume, progress=progress)
-        return msgspec.structs.replace(report, losses=source.losses)
+        return msgspec.structs.replace(
+            report, losses=source.losses.found, lost_shapes=source.losses.shapes
+        )
 
     @staticmethod
     def _request(

@@ -186,7 +186,9 @@ class DatasetCalls(ItemCalls):
     ) -> str:
         kind = self._object_type(collection_id)
         if kind != _IMAGE_COLLECTION:
-            raise DataError(Problem("collection_id", f"{collection_id!r} is no image collection"))
+            raise DataError(
+                Problem("collection_id", f"{collection_id!r} is not an image collection")
+            )
         code = published.ITEM_TYPES["image"]
         return self._select(query, filter_, collection_id=collection_id, content_type=code)
 
@@ -195,7 +197,7 @@ class DatasetCalls(ItemCalls):
             answer = self._object("GET", f"{path}?{urlencode(query)}", body)
         except Conflict as error:
             if error.after_lost_answer:
-                error.hint = "an earlier attempt, whose answer got lost, may have made it"
+                error.hint = "an earlier attempt, whose answer was lost, may have created it"
             raise
         if answer.get("isSuccess") is False:
             raise InvalidRequest(str(answer.get("message") or "the stack refused"), status=200)

@@ -437,7 +437,7 @@ def evaluation_settings(geometry: Any, options: dict[str, Any]) -> EvaluationSet
     known = [field.name for field in struct_fields(EvaluationSettings)]
     for name in options:
         if name not in known:
-            raise DataError(Problem(name, f"is no option; there are {', '.join(known)}"))
+            raise DataError(Problem(name, f"is not an option; the options are {', '.join(known)}"))
     try:
         settings = EvaluationSettings(geometry=geometry, **options)
         settings.complete()

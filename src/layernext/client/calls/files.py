@@ -268,7 +268,7 @@ class FileCalls(MetadataCalls, ItemCalls, JobCalls):
 
         Args:
             collection: the collection's name or id.
-            folder: made if it is not there.
+            folder: created if missing.
             query: only files that fit, in the stack's query language.
             delete: remove files that earlier calls brought from this collection and that are gone
                 from it, or do not fit `query`; never one that was changed here or came otherwise.

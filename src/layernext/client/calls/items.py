@@ -375,7 +375,7 @@ class ItemCalls(Calls):
         Raises:
             DataError: the query or the number is wrong.
             NotFound: no such collection.
-            NotAllowed: the key is no administrator's.
+            NotAllowed: the key does not have the role admin.
             JobFailed: it did not come to its end; again it goes on.
         """
         self._connection.require_native("purge the trash")

@@ -49,7 +49,7 @@ class MetadataCalls(Calls):
 
         Raises:
             DataError: a name cannot be one.
-            NotAllowed: the key is no administrator's.
+            NotAllowed: the key does not have the role admin.
         """
         self._connection.require_native("declare metadata names")
         body = {"fields": _texts(fields, "fields"), "tags": _texts(tags, "tags")}
@@ -218,7 +218,7 @@ def read_entries(source: MetadataSource) -> list[dict[str, Any]]:
     """The entries of a metadata file, all of them checked.
 
     Raises:
-        DataError: an entry is wrong, with the place; FormatError if it is no such file.
+        DataError: an entry is wrong, with the place; FormatError if it is not such a file.
     """
     given: Any = source
     if isinstance(source, str | os.PathLike):

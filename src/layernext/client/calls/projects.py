@@ -156,7 +156,7 @@ class ProjectCalls(ItemCalls, AnnotationCalls):
     ) -> tuple[str, int]:
         word = _COLLECTIONS.get(self._object_type(collection_id))
         if word is None:
-            message = f"{collection_id!r} is no collection of images or videos"
+            message = f"{collection_id!r} is not a collection of images or videos"
             raise DataError(Problem("collection_id", message))
         tag = self._select(query, filter_, collection_id=collection_id)
         return tag, published.ITEM_TYPES[word]
@@ -479,7 +479,7 @@ class ProjectCalls(ItemCalls, AnnotationCalls):
             progress: as in `upload_modelrun_from_json`.
 
         Raises:
-            FormatError: it is no such file, with the place.
+            FormatError: it is not such a file, with the place.
             NotFound: there is no such project.
         """
         given = check_text(project_id, "project_id", "a project")

@@ -30,8 +30,8 @@ class Exchange:
         self.has_started = False
         self._scope: MutableMapping[str, Any] = scope  # type: ignore[assignment]
         self._send = send
-        self._status = CLIENT_CLOSED_REQUEST
-        self._sent_bytes = 0
+        self.status = CLIENT_CLOSED_REQUEST
+        self.sent_bytes = 0
         self._began = time.perf_counter()
         # The path as it came; routing rewrites the one in the scope.
         self._path = self._scope["path"]
@@ -40,15 +40,44 @@ class Exchange:
         """Pass a message of the answer on, with the request's id in the headers."""
         if message["type"] == "http.response.start":
             self.has_started = True
-            self._status = message["status"]
+            self.status = message["status"]
             message["headers"] = [
                 *message["headers"],
                 (b"x-request-id", self.request_id.encode()),
                 (b"x-content-type-options", b"nosniff"),
             ]
         elif message["type"] == "http.response.body":
-            self._sent_bytes += len(message["body"])
+            self.sent_bytes += len(message["body"])
         await self._send(message)
+
+    @property
+    def seconds(self) -> float:
+        """Since the request came."""
+        return time.perf_counter() - self._began
+
+    @property
+    def received_bytes(self) -> int:
+        """Of the body that was read, as it crossed the network."""
+        count: int = self._scope["state"].get("received_bytes", 0)
+        return count
+
+    @property
+    def route(self) -> str | None:
+        """The template of the route that answered; None if no route fits."""
+        return self._scope.get("path_template")
+
+    @property
+    def method(self) -> str:
+        """Of the request."""
+        method: str = self._scope["method"]
+        return method
+
+    @property
+    def carries_files(self) -> bool:
+        """Whether the bytes in the body or in the answer are those of files."""
+        handler = self._scope.get("route_handler")
+        record = handler.opt.get("operation") if handler is not None else None
+        return record is not None and record.is_binary and record.tag == "Files"
 
     def log(self) -> None:
         """Write the line."""
@@ -62,10 +91,10 @@ class Exchange:
             "key": key.api_key if key else None,
             "method": self._scope["method"],
             "path": self._path,
-            "status": self._status,
-            "ms": round((time.perf_counter() - self._began) * 1000, 1),
-            "received": self._scope["state"].get("received_bytes", 0),
-            "sent": self._sent_bytes,
+            "status": self.status,
+            "ms": round(self.seconds * 1000, 1),
+            "received": self.received_bytes,
+            "sent": self.sent_bytes,
         }
         # JSON escapes control characters, so a path cannot forge a line.
         text = " ".join(f"{name}={json.dumps(value)}" for name, value in fields.items())

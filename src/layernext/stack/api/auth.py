@@ -26,7 +26,7 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
 
     Raises:
         NotAuthenticated: no credentials, or wrong ones.
-        NotAllowed: the key's role is too small, or another site's page used the cookie.
+        NotAllowed: the key's role lacks permission, or another site's page used the cookie.
     """
     # A route that names no role is not open by mistake: it asks for the smallest one.
     wanted: Role | None = handler.opt.get("role", "read")
@@ -59,7 +59,7 @@ async def _authenticated(connection: ASGIConnection[Any, Any, Any, Any]) -> Key:
     services = services_of(connection)
     key = await services.call(services.store.authenticate, api_key, secret)
     if key is None:
-        raise NotAuthenticated("the API key is not known here, or the secret is wrong", status=401)
+        raise NotAuthenticated("unknown API key or wrong secret", status=401)
     return key
 
 

@@ -227,7 +227,7 @@ async def get_picture(request: Call) -> Response[Any]:
     picture_id = int(text, 16) if _ID.fullmatch(text) else -1
     file = await services.call(services.store.datasets.pictures.find, picture_id)
     if file is None:
-        raise NotFound("the picture is not there any more", status=404)
+        raise NotFound("the picture is gone", status=404)
     await services.write(check_object, services, file)
     return FileAnswer(services, file, request)
 

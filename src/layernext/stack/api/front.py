@@ -64,6 +64,9 @@ class StackApplication(Litestar):
                 await _answer_failure(exchange)
         finally:
             exchange.log()
+            metrics = self.state.get("metrics")
+            if metrics is not None:
+                metrics.observe(exchange)
 
 
 def _request_id(scope: HTTPScope) -> str:

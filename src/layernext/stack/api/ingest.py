@@ -323,7 +323,9 @@ def _unescaped(text: memoryview) -> Iterator[bytes]:
         try:
             yield msgspec.json.decode(b'"' + piece + b'"', type=str).encode()
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise DataError(Problem("metaUpdatesArray", f"is no JSON string: {error}")) from error
+            raise DataError(
+                Problem("metaUpdatesArray", f"is not a JSON string: {error}")
+            ) from error
 
 
 class _Chunks(io.RawIOBase):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from layernext.errors import NotFound
 from layernext.stack.api.services import Services
-from layernext.stack.store import FileRow
+from layernext.stack.store import FileRow, ObjectRow
 
 log = logging.getLogger(__name__)
 
@@ -29,10 +29,10 @@ def check_object(services: Services, file: FileRow) -> None:
             status=404,
         )
     if file.state == "missing":
-        services.store.files.set_missing([file], is_missing=False)
+        services.store.file_states.set_missing([file], is_missing=False)
 
 
-def find_stored(services: Services, upload_id: str, names: Sequence[str]) -> list[FileRow]:
+def find_stored(services: Services, upload_id: str, names: Sequence[str]) -> list[ObjectRow]:
     """The files of these names that an upload's collection has, with their objects.
 
     Those whose objects were lost are left out, so that they are sent and stored again.
@@ -43,12 +43,12 @@ def find_stored(services: Services, upload_id: str, names: Sequence[str]) -> lis
     if len(stored) < len(files):
         note_lost(services, [file for file in files if sizes.get(file.object_path) != file.size])
     back = [file for file in stored if file.state == "missing"]
-    services.store.files.set_missing(back, is_missing=False)
+    services.store.file_states.set_missing(back, is_missing=False)
     return stored
 
 
-def note_lost(services: Services, files: Sequence[FileRow]) -> None:
+def note_lost(services: Services, files: Sequence[ObjectRow]) -> None:
     """Show files as missing from now on."""
     for file in files:
-        log.warning("the object of %s is missing: %s", file.unique_name, file.object_path)
-    services.store.files.set_missing(files, is_missing=True)
+        log.warning("the object of %s is missing: %s", file.name, file.object_path)
+    services.store.file_states.set_missing(files, is_missing=True)

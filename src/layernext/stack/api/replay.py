@@ -34,7 +34,7 @@ async def replay(request: Call) -> Response[bytes] | None:
 
     Raises:
         InvalidRequest: the id is malformed, or belongs to another request.
-        Conflict: the work is done, but its answer was too large to keep.
+        Conflict: the work is done, but its answer was too large to keep, or had a secret.
     """
     call_id = request.headers.get(CALL_ID_HEADER)
     if call_id is None:
@@ -66,6 +66,7 @@ async def change(
     request: Call,
     work: Callable[[], Response[bytes]],
     run: Callable[..., Awaitable[Any]] | None = None,
+    refusal: Callable[[bytes], str] | None = None,
 ) -> Response[bytes]:
     """Carry out a change in a thread, once for all attempts at a call.
 
@@ -74,6 +75,8 @@ async def change(
         work: makes the change, with nothing but the store, and its answer. With an id all of it is
             one transaction, which may be repeated; what it raises changes nothing.
         run: `Services.ingest` for work that takes long; `Services.call` by default.
+        refusal: for an answer with a secret: makes of it the sentence that is stored in its place,
+            and that whoever repeats the request gets.
     """
     services = services_of(request)
     run = run or services.call
@@ -84,7 +87,8 @@ async def change(
 
     def recorded() -> RecordedAnswer:
         made = work()
-        return RecordedAnswer(made.status_code or 200, made.content)
+        sentence = None if refusal is None else refusal(made.content)
+        return RecordedAnswer(made.status_code or 200, made.content, refusal=sentence)
 
     return _response(await run(services.store.answers.once, _call_of(request, call_id), recorded))
 

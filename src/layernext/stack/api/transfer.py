@@ -226,7 +226,7 @@ async def _answer_file(request: Call) -> Response[Any]:
     files = services.store.files
     file = await services.call(lambda: files.find(image_id, with_frozen=True))
     if file is None:
-        raise NotFound("the file is not there any more", status=404)
+        raise NotFound("the file is gone", status=404)
     await services.write(check_object, services, file)
     return FileAnswer(services, file, request)
 

@@ -180,7 +180,7 @@ class _Writer:
         if newest is None:
             return iter(())
         if not is_whole(self._target, newest.id, newest.objects):
-            log.warning("snapshot %s is damaged; every file is looked at again", newest.id)
+            log.warning("snapshot %s is damaged; every file is compared again", newest.id)
             return iter(())
         return read_file(self._target, newest.id, newest.objects, SnapshotEntry)
 

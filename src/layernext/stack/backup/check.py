@@ -19,7 +19,7 @@ from msgspec import Struct
 from layernext.errors import NotFound
 from layernext.stack.backup.records import in_order
 from layernext.stack.backup.transfer import Advance, ShowProgress, digest_of, in_batches, in_threads
-from layernext.stack.objects import ObjectInfo, ObjectStore
+from layernext.stack.objects import ObjectInfo, ObjectStore, read_marker, write_marker
 from layernext.stack.store import (
     Database,
     NamedObject,
@@ -27,6 +27,7 @@ from layernext.stack.store import (
     find_damage,
     hold_objects,
     known_lost,
+    location_digest,
     mark_lost,
     open_snapshot,
     other_named,
@@ -50,6 +51,8 @@ class Checked(Struct, kw_only=True):
         orphans: objects that nothing refers to, old enough to be no upload that is under way.
         orphan_bytes: their size.
         database: what is wrong with the database itself.
+        is_of_other_database: the objects are marked as those of another database, or of this one at another
+            address; housekeeping removes no orphans then. No problem by itself.
     """
 
     files: int = 0
@@ -61,6 +64,7 @@ class Checked(Struct, kw_only=True):
     orphans: list[str] = []
     orphan_bytes: int = 0
     database: list[str] = []
+    is_of_other_database: bool = False
 
     @property
     def problem_count(self) -> int:
@@ -89,7 +93,10 @@ def check(
     damage = find_damage(database)
     if damage:
         return Checked(database=damage)  # its rows cannot be relied on
-    result = Checked(database=find_broken_references(database))
+    result = Checked(
+        database=find_broken_references(database),
+        is_of_other_database=read_marker(objects) not in {None, location_digest(database)},
+    )
     with hold_objects(database, f"check-{secrets.token_hex(8)}"):
         with show_progress("listing", None):
             _compare(database, objects, result, orphan_age_s)
@@ -231,6 +238,7 @@ class Repaired(Struct, frozen=True):
 def repair(database: Database, objects: ObjectStore, checked: Checked) -> Repaired:
     """Remove orphans, mark files that are missing, and have missing thumbnails made again; repeatable.
 
+    From then on housekeeping removes orphans by itself, also if the objects belonged to another database before.
     What a file's content was cannot be repaired: upload it again, or restore a backup elsewhere.
 
     Args:
@@ -244,4 +252,6 @@ def repair(database: Database, objects: ObjectStore, checked: Checked) -> Repair
         if path not in named:
             objects.delete(path)
             removed += 1
+    # Whoever asked for the repair has seen what the database does not know, and takes it for the right one.
+    write_marker(objects, location_digest(database))
     return Repaired(removed, mark_lost(database, checked.missing))

@@ -126,7 +126,7 @@ def checked(pieces: Iterable[bytes], file: RecordFile, where: str) -> Iterator[b
         size += len(piece)
         yield piece
     if (size, digest.hexdigest()) != (file.size, file.checksum):
-        raise DataError(Problem(where, "the backup's file is damaged: its checksum is another"))
+        raise DataError(Problem(where, "the backup's file is damaged: its checksum differs"))
 
 
 @contextmanager

@@ -112,7 +112,7 @@ def _begin(manifest: Manifest, database: Database, objects: ObjectStore) -> bool
         marked = None
     if marked is not None and marked != manifest.id:
         raise Conflict(
-            f"another restore, of snapshot {marked}, began here; end it, or empty its folders",
+            f"another restore, of snapshot {marked}, was started here; finish it, or empty its folders",
             status=409,
         )
     if not is_empty(database):
@@ -137,7 +137,7 @@ def _load(target: Target, manifest: Manifest, database: Database, advance: Advan
             count = loader.load(dump.name, dump.columns, rows)
             if count != dump.file.count:
                 where = f"table {dump.name}"
-                raise DataError(Problem(where, "the backup's file has another number of rows"))
+                raise DataError(Problem(where, "the backup's file has the wrong number of rows"))
             advance(dump.file.size)
 
 

@@ -104,7 +104,7 @@ class Verified(Struct, frozen=True):
         files: contents that are as they were written.
         size_bytes: of them.
         missing: objects that the stack did not have when it was backed up.
-        problems: what is damaged or not there any more, one sentence each.
+        problems: what is damaged or missing any more, one sentence each.
     """
 
     snapshot: str
@@ -124,7 +124,7 @@ def verify(target: Target, manifest: Manifest, show_progress: ShowProgress) -> V
     """
     files = [dump.file for dump in manifest.tables] + [manifest.objects]
     problems = [
-        f"snapshots/{manifest.id}/{file.name} is damaged or not there"
+        f"snapshots/{manifest.id}/{file.name} is damaged or missing"
         for file in files
         if not is_whole(target, manifest.id, file)
     ]
@@ -137,7 +137,7 @@ def verify(target: Target, manifest: Manifest, show_progress: ShowProgress) -> V
             for batch in in_threads(look, batches):
                 for entry, is_damaged in batch:
                     if is_damaged:
-                        problems.append(f"{entry.path}: its content is damaged or not there")
+                        problems.append(f"{entry.path}: its content is damaged or missing")
                     else:
                         count += 1
                         size_bytes += entry.size

@@ -191,7 +191,7 @@ class Target:
             raise DataError(Problem(path, f"the manifest cannot be read: {error}")) from error
         if manifest.format != FORMAT:
             raise ConfigurationError(
-                f"snapshot {snapshot_id} has format {manifest.format}, which is not known here",
+                f"snapshot {snapshot_id} has format {manifest.format}, which this version cannot read",
                 hint="install a newer version",
             )
         return manifest
@@ -238,7 +238,7 @@ class Target:
         now = datetime.now(timezone.utc)
         snapshot_id = f"{now:%Y%m%dT%H%M%S%fZ}-{secrets.token_hex(4)}"
         with self._at_work(f"snapshots/{snapshot_id}/begun") as note:
-            self._refuse_if_alive(_PRUNING, "another process drops snapshots")
+            self._refuse_if_alive(_PRUNING, "another process is pruning snapshots")
             yield snapshot_id, note
 
     @contextmanager
@@ -248,7 +248,7 @@ class Target:
         Raises:
             Conflict: a backup is being written, or somebody else drops snapshots.
         """
-        self._refuse_if_alive(_PRUNING, "another process drops snapshots")
+        self._refuse_if_alive(_PRUNING, "another process is pruning snapshots")
         with self._at_work(_PRUNING):
             for snapshot_id, names in self.list_folders().items():
                 if MANIFEST not in names:
@@ -351,7 +351,7 @@ def read_file(
     try:
         pieces = target.store.read(where)
     except (NotFound, ValueError) as error:
-        raise DataError(Problem(where, "the backup's file is not there")) from error
+        raise DataError(Problem(where, "the backup's file is missing")) from error
     yield from unpack(checked(pieces, file, where), kind, where)
 
 

@@ -7,6 +7,7 @@ from layernext.stack.jobs.purge import PURGE_JOB
 from layernext.stack.jobs.runner import Handler, JobContext, JobRunner
 from layernext.stack.jobs.samples import annotations_of, iter_samples, label_list, samples_of
 from layernext.stack.jobs.statistics import count_now
+from layernext.stack.jobs.worker import running_jobs, stop_signals
 
 __all__ = [
     "LOOK_JOB",
@@ -20,5 +21,7 @@ __all__ = [
     "handlers_for",
     "iter_samples",
     "label_list",
+    "running_jobs",
     "samples_of",
+    "stop_signals",
 ]

@@ -59,7 +59,7 @@ def comparison_handler(store: Store, executors: Executors = executor_for) -> Han
             try:
                 return _compare(store, context, executors)
             except Changed:  # noqa: PERF203 - a comparison costs more
-                context.progress(0.0, "annotations have changed; beginning anew")
+                context.progress(0.0, "annotations have changed; starting again")
         raise Conflict(
             f"annotations changed while they were compared, {ATTEMPTS} times", status=409
         )

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ from layernext.errors import NotFound
 from layernext.formats import in_pixels
 from layernext.model import ImageAnnotations, decode_trusted
 from layernext.stack.jobs.runner import Handler, JobContext
-from layernext.stack.media import Move, augment, open_image
+from layernext.stack.media import Decoder, Move, NotAugmentable, Picture, move_into
 from layernext.stack.objects import ObjectStore
 from layernext.stack.store import (
     FileRow,
@@ -25,6 +28,11 @@ from layernext.stack.store import (
     VersionImage,
     VersionRow,
 )
+
+log = logging.getLogger(__name__)
+
+PIECE_BYTES = 1 << 20
+"""Of a picture that is stored."""
 
 
 def build_handler(store: Store, objects: ObjectStore, look: Handler) -> Handler:
@@ -38,54 +46,104 @@ def build_handler(store: Store, objects: ObjectStore, look: Handler) -> Handler:
 
     def handle(context: JobContext) -> dict[str, Any]:
         look(context)
+        percent = 0.0
 
-        def make(version: VersionRow, row: VersionImage) -> list[NewPicture]:
-            file = store.files.find(row.image_id) if row.has_file else None
-            return [] if file is None else _pictures(objects, version, row, file)
+        def tell(now: float) -> None:
+            nonlocal percent
+            percent = now
+            context.progress(now)
 
-        return store.datasets.build(str(context.payload["version"]), context.progress, make)
+        with Decoder() as decoder:
+
+            def make(version: VersionRow, row: VersionImage) -> list[NewPicture]:
+                file = store.files.find(row.image_id) if row.has_file else None
+                if file is None:
+                    return []
+                return _pictures(
+                    objects, decoder, version, row, file, lambda: context.progress(percent)
+                )
+
+            return store.datasets.build(str(context.payload["version"]), tell, make)
 
     return handle
 
 
 def _pictures(
-    objects: ObjectStore, version: VersionRow, row: VersionImage, file: FileRow
+    objects: ObjectStore,
+    decoder: Decoder,
+    version: VersionRow,
+    row: VersionImage,
+    file: FileRow,
+    alive: Callable[[], None],
 ) -> list[NewPicture]:
-    with tempfile.NamedTemporaryFile() as copy:
-        path = objects.local_path(file.object_path)
-        if path is None:
-            try:
-                for piece in objects.read(file.object_path):
-                    copy.write(piece)
-            except NotFound:
-                return []
-            copy.flush()
-            path = Path(copy.name)
-        image = open_image(path)
-    if image is None:
+    settings = version.settings
+    if not settings.augmentations:
         return []
-    found: list[NewPicture] = []
-    contents: list[tuple[str, bytes | memoryview]] = []
-    for number, what in enumerate(version.settings.augmentations):
-        made = augment(image, what, version.settings.seed, row.unique_name)
-        # The same path when the job is done again, with the same bytes.
-        place = f"versions/{version.id}/{row.image_id:x}-{number}.{made.ending}"
-        contents.append((place, made.content))
-        found.append(
-            NewPicture(
-                made_by=str(what),
-                ending=made.ending,
-                object_path=place,
-                size=len(made.content),
-                checksum=hashlib.sha256(made.content).hexdigest(),
-                content_type="image/jpeg" if made.ending == "jpg" else "image/png",
-                width=made.width,
-                height=made.height,
-                sets=[_moved(one, image.size, made.move) for one in row.sets],
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        try:
+            with _local(objects, file) as path:
+                pictures = decoder.augment(
+                    path,
+                    folder,
+                    settings.augmentations,
+                    seed=settings.seed,
+                    name=row.unique_name,
+                    alive=alive,
+                )
+        except (NotFound, NotAugmentable) as error:
+            log.warning("no pictures are made of %s: %s", row.unique_name, error)
+            return []
+        return [
+            # The same path when the job is done again, with the same bytes.
+            _stored(
+                objects,
+                folder / f"{number}",
+                f"versions/{version.id}/{row.image_id:x}-{number}.{picture.extension}",
+                picture,
+                row,
             )
-        )
-    objects.put(contents)
-    return found
+            for number, picture in enumerate(pictures)
+        ]
+
+
+@contextmanager
+def _local(objects: ObjectStore, file: FileRow) -> Iterator[Path]:
+    path = objects.local_path(file.object_path)
+    if path is not None:
+        yield path
+        return
+    with tempfile.NamedTemporaryFile() as copy:
+        for piece in objects.read(file.object_path):
+            copy.write(piece)
+        copy.flush()
+        yield Path(copy.name)
+
+
+def _stored(
+    objects: ObjectStore, path: Path, object_path: str, picture: Picture, row: VersionImage
+) -> NewPicture:
+    digest = hashlib.sha256()
+
+    def pieces() -> Iterator[bytes]:
+        with path.open("rb") as content:
+            while piece := content.read(PIECE_BYTES):
+                digest.update(piece)
+                yield piece
+
+    objects.put_stream(object_path, pieces())
+    move = move_into(picture)
+    return NewPicture(
+        made_by=str(picture.augmentation),
+        ending=picture.extension,
+        object_path=object_path,
+        size=path.stat().st_size,
+        checksum=digest.hexdigest(),
+        content_type="image/jpeg" if picture.extension == "jpg" else "image/png",
+        width=picture.width,
+        height=picture.height,
+        sets=[_moved(one, picture.image_wh, move) for one in row.sets],
+    )
 
 
 def _moved(one: StoredSet, image_wh: tuple[int, int], move: Move) -> PictureSet:

@@ -101,7 +101,7 @@ def evaluation_handler(store: Store, executors: Executors = executor_for) -> Han
             try:
                 return _evaluate(store, evaluation_id, context, executors)
             except Changed:  # noqa: PERF203 - an evaluation costs more
-                context.progress(0.0, "annotations have changed; beginning anew")
+                context.progress(0.0, "annotations have changed; starting again")
         raise Conflict(
             f"annotations changed while they were evaluated, {ATTEMPTS} times", status=409
         )

@@ -14,7 +14,7 @@ from layernext.errors import LayerNextError, NotFound
 from layernext.stack.jobs.runner import Handler, JobContext, Stopped
 from layernext.stack.media import Decoder, Look
 from layernext.stack.objects import ObjectStore
-from layernext.stack.store import Announced, FileRow, Files, LookResult
+from layernext.stack.store import Announced, FileRow, FileStates, LookResult
 
 log = logging.getLogger(__name__)
 
@@ -23,17 +23,17 @@ FILES_AT_ONCE = 50
 """Between two writes to the database, and two looks at whether to stop."""
 
 
-def look_handler(files: Files, objects: ObjectStore) -> Handler:
+def look_handler(states: FileStates, objects: ObjectStore) -> Handler:
     """Reads every file that has not been read yet, whoever uploaded it."""
 
     def handle(context: JobContext) -> None:
         last = 0
         storage_error: LayerNextError | None = None
         with Decoder() as decoder:
-            while pending := files.list_pending(last, FILES_AT_ONCE):
+            while pending := states.list_pending(last, FILES_AT_ONCE):
                 results: dict[int, tuple[FileRow, LookResult]] = {}
                 missing: list[FileRow] = []
-                announced = files.list_announced(pending)
+                announced = states.list_announced(pending)
                 for file in pending:
                     context.progress(0.0)
                     said = announced.get(file.image_id, Announced())
@@ -47,8 +47,8 @@ def look_handler(files: Files, objects: ObjectStore) -> Handler:
                         missing.append(file)
                     else:
                         results[file.image_id] = (file, look)
-                files.set_look(results)
-                files.set_missing(missing, is_missing=True)
+                states.set_look(results)
+                states.set_missing(missing, is_missing=True)
                 last = pending[-1].image_id
         if storage_error is not None:
             raise storage_error
@@ -105,7 +105,7 @@ def _local(
     if path is not None and file.checksum is not None:
         info = objects.find(file.object_path)
         if info is None or info.size != file.size:
-            raise NotFound("the file's content is not there", status=404)
+            raise NotFound("the file's content is missing", status=404)
         yield path, file.checksum, None  # the stack took its bytes, and compared them then
         return
     digest = _Digest(file, said)

@@ -27,7 +27,7 @@ def handlers_for(store: Store, objects: ObjectStore) -> dict[str, Handler]:
     Args:
         store, objects: what they work on.
     """
-    look = look_handler(store.files, objects)
+    look = look_handler(store.file_states, objects)
     return {
         LOOK_JOB: look,
         BUILD_JOB: build_handler(store, objects, look),

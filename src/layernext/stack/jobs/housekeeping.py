@@ -12,27 +12,21 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from datetime import datetime, timedelta, timezone
-from itertools import islice
-from typing import TypeVar
+from collections.abc import Callable
 
 from layernext.errors import LayerNextError
 from layernext.stack.jobs.files import LOOK_JOB
+from layernext.stack.jobs.orphans import OrphanScan
 from layernext.stack.jobs.purge import PURGE_JOB, delete_dropped
 from layernext.stack.jobs.runner import JobRunner, Stopped
 from layernext.stack.objects import ObjectStore
-from layernext.stack.store import ORPHAN_HOURS, DatabaseUnavailable, Store, before_days
-
-Thing = TypeVar("Thing")
+from layernext.stack.store import DatabaseUnavailable, Store, before_days
 
 log = logging.getLogger(__name__)
 
 PERIOD_SECONDS = 3600.0
 SCAN_SECONDS = 24 * 3600.0
 """Between two walks through the whole store of objects, which costs a bucket of millions some money."""
-
-PATHS_AT_ONCE = 500
 
 RETRY_SECONDS = 60.0
 """Until the next attempt, after the database did not answer."""
@@ -64,7 +58,12 @@ class Housekeeping:
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
 
     def start(self) -> None:
-        """Tidy up now, and every hour from now on, in a thread."""
+        """Tidy up now, and every hour from now on, in a thread.
+
+        Objects that nothing refers to are looked for an hour later: whoever starts a stack by mistake on
+        another database can stop it in time.
+        """
+        self._scanned_at = time.monotonic() - SCAN_SECONDS + PERIOD_SECONDS
         self._thread.start()
 
     def stop(self) -> None:
@@ -114,7 +113,7 @@ class Housekeeping:
             raise Stopped
 
     def _queue_looks(self) -> None:
-        if self._store.files.has_pending():
+        if self._store.file_states.has_pending():
             self._store.jobs.ensure_queued(LOOK_JOB, "Look into new files")
             self._jobs.wake()
 
@@ -139,30 +138,9 @@ class Housekeeping:
             self._store.purge.forget_abandoned([row_id for row_id, _, _ in abandoned])
 
     def _drop_orphans(self) -> None:
-        """Find what no row refers to, in a store of any size: after a kill, objects and parts may stay behind."""
         if self._scanned_at is not None and time.monotonic() - self._scanned_at < SCAN_SECONDS:
             return
-        limit = datetime.now(timezone.utc) - timedelta(hours=ORPHAN_HOURS)
-        references, count = self._store.references, 0
-        old = (info.path for info in self._objects.list_objects() if info.modified_at < limit)
-        for paths in _batches(old):
-            self._check()
-            count += references.drop_orphans(paths)
-        stale = (info for info in self._objects.list_uploads() if info.touched_at < limit)
-        for uploads in _batches(stale):
-            unknown = references.unknown_uploads([upload.handle for upload in uploads])
-            # An object that is being written whole has a path that is referred to, and no known handle.
-            unused = references.find_orphans({upload.path for upload in uploads if upload.path})
-            for upload in uploads:
-                self._check()
-                if upload.handle in unknown and (not upload.path or upload.path in unused):
-                    self._objects.drop_upload(upload.path, upload.handle)
-                    count += 1
+        count = OrphanScan(self._store, self._objects, self._check).remove()
         self._scanned_at = time.monotonic()
         if count:
             log.info("housekeeping: %d objects or parts that nothing refers to were removed", count)
-
-
-def _batches(things: Iterator[Thing]) -> Iterator[list[Thing]]:
-    while some := list(islice(things, PATHS_AT_ONCE)):
-        yield some

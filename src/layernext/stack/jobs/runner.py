@@ -27,7 +27,7 @@ REPORT_SECONDS = 1.0
 
 HEARTBEAT_SECONDS = 5.0
 
-PROCESS_LOST = "a process that worked at it was killed, perhaps for want of memory"
+PROCESS_LOST = "a process that worked on it was killed, perhaps for lack of memory"
 
 
 class Stopped(Exception):

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -24,8 +24,18 @@ from typing import TypeAlias
 import msgspec
 
 from layernext.stack.media.content_type import type_by_bytes
-from layernext.stack.media.decoder_process import Reply, Request, read_frame, write_frame
-from layernext.stack.media.found import Look
+from layernext.stack.media.found import Look, NotAugmentable, Picture
+from layernext.stack.media.messages import (
+    AugmentRequest,
+    InspectRequest,
+    LookReply,
+    PictureReply,
+    Reply,
+    Request,
+    read_frame,
+    write_frame,
+)
+from layernext.wire.augmentations import Augmentation
 
 IMAGE_KIND = 5
 VIDEO_KIND = 4
@@ -38,7 +48,7 @@ MAX_FILES = 1_000
 
 MAX_REPLY_BYTES = 4 << 20
 _KEPT_ENVIRONMENT = ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH", "LANG", "SYSTEMROOT")
-_decode_reply = msgspec.msgpack.Decoder(Reply).decode
+_reply_decoder: msgspec.msgpack.Decoder[Reply] = msgspec.msgpack.Decoder(LookReply | PictureReply)
 _Replies: TypeAlias = "queue.Queue[bytes | None]"
 
 
@@ -82,21 +92,64 @@ class Decoder:
             return Look(content_type=media_type, failure="it is not an MP4 or Matroska video")
         return self._read(path, Look(content_type=media_type), media_type, alive)
 
+    def augment(
+        self,
+        path: Path,
+        folder: Path,
+        augmentations: Sequence[Augmentation],
+        *,
+        seed: int,
+        name: str,
+        alive: Callable[[], None],
+    ) -> list[Picture]:
+        """Make pictures of an image: each is a file in `folder`, named by its place in the list.
+
+        Args:
+            path: of the image; any content.
+            folder: that they are written to; empty.
+            augmentations: each makes one picture.
+            seed, name: decide, with the augmentation, every number drawn.
+            alive: called a few times a second while it takes long; what it raises ends the work.
+
+        Raises:
+            NotAugmentable: the image cannot be decoded, or is larger than what is augmented.
+        """
+        request = AugmentRequest(
+            os.fsencode(path.resolve()),
+            os.fsencode(folder.resolve()),
+            tuple(augmentations),
+            seed,
+            name,
+        )
+        while True:
+            is_first = self._start()
+            pictures: list[Picture] = []
+            failure: str | None = None
+            try:
+                for reply in self._replies_to(request, alive):
+                    assert isinstance(reply, PictureReply)  # noqa: S101 - as was asked for
+                    failure = reply.failure
+                    if reply.picture is not None:
+                        pictures.append(reply.picture)
+            except _Ended as ended:
+                if is_first:
+                    raise NotAugmentable(str(ended)) from ended
+                continue
+            if failure is not None:
+                raise NotAugmentable(failure)
+            return pictures
+
     def _read(
         self, path: Path, look: Look, video_type: str | None, alive: Callable[[], None]
     ) -> Look:
-        request = Request(os.fsencode(path.resolve()), video_type)
+        request = InspectRequest(os.fsencode(path.resolve()), video_type)
         while True:
             is_first = self._start()
             try:
-                self._send(request)
-                while True:
-                    reply = self._receive(alive)
+                for reply in self._replies_to(request, alive):
+                    assert isinstance(reply, LookReply)  # noqa: S101 - as was asked for
                     look = reply.look
-                    if reply.is_last:
-                        return look
             except _Ended as ended:
-                self._end()
                 if not is_first:
                     continue  # files before it may be to blame: it gets a process of its own
                 noun = "image" if video_type is None else "video"
@@ -106,9 +159,19 @@ class Decoder:
                     height=look.height,
                     failure=f"it is not a readable {noun}: {ended}",
                 )
-            except BaseException:
-                self._end()  # its answer would be taken for that to the next file
-                raise
+            return look
+
+    def _replies_to(self, request: Request, alive: Callable[[], None]) -> Iterator[Reply]:
+        try:
+            self._send(request)
+            while True:
+                reply = self._receive(alive)
+                yield reply
+                if reply.is_last:
+                    return
+        except BaseException:
+            self._end()  # its answer would be taken for that to the next file
+            raise
 
     def _start(self) -> bool:
         """Have a process; whether it is a new one."""
@@ -154,7 +217,7 @@ class Decoder:
             if content is None:
                 raise _Ended(self._reason())
             try:
-                return _decode_reply(content)
+                return _reply_decoder.decode(content)
             except msgspec.DecodeError as error:
                 raise _Ended("it made the decoder fail") from error
         raise _Ended(f"reading it took longer than {SECONDS} seconds")

@@ -1,6 +1,7 @@
 """The process that reads files that anybody uploaded; see `decoder`, which starts it and talks to it.
 
-It takes a `Request` after the other from its standard input, and answers each with `Reply` messages.
+It reads requests from its standard input, and answers each with replies. Modules that only some requests need
+are loaded with the first of these: most processes read one small image.
 """
 
 from __future__ import annotations
@@ -8,14 +9,26 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import msgspec
 
-from layernext.stack.media.found import Look
+from layernext.stack.media.found import NotAugmentable
 from layernext.stack.media.image import read_image
+from layernext.stack.media.messages import (
+    AugmentRequest,
+    InspectRequest,
+    LookReply,
+    PictureReply,
+    Reply,
+    Request,
+    read_frame,
+    write_frame,
+)
 
 IMAGE_MEMORY_BYTES = 2 << 30
 """Of address space: twice what a decoded image may take, as decoders keep copies."""
@@ -24,44 +37,11 @@ VIDEO_MEMORY_BYTES = 3 << 30
 """Of address space, about 300 MB of which the libraries take; a frame of 8K needs some 50 MB, and a decoder keeps
 up to 17."""
 
+AUGMENT_MEMORY_BYTES = 4 << 30
+"""Of address space: an image of 100 megapixels as numbers, with the noise for each, takes 2 GB."""
+
 CPU_SECONDS = 110
-HEAD_BYTES = 4
 _OUT_OF_MEMORY_SCORE = "1000"
-
-
-class Request(msgspec.Struct, frozen=True, array_like=True):
-    """A file to read.
-
-    Attributes:
-        path: as bytes: names of files need not be text.
-        video_type: the media type of a video; None of an image.
-    """
-
-    path: bytes
-    video_type: str | None
-
-
-class Reply(msgspec.Struct, frozen=True, array_like=True):
-    """What came of a request; the last of its replies has ``is_last``."""
-
-    is_last: bool
-    look: Look
-
-
-def read_frame(stream: IO[bytes], max_bytes: int) -> bytes | None:
-    """The next message; None at the end of the stream, or if it is not a message."""
-    head = stream.read(HEAD_BYTES)
-    size = int.from_bytes(head, "big")
-    if len(head) < HEAD_BYTES or size > max_bytes:
-        return None
-    content = stream.read(size)
-    return content if len(content) == size else None
-
-
-def write_frame(stream: IO[bytes], content: bytes) -> None:
-    """Send a message."""
-    stream.write(len(content).to_bytes(HEAD_BYTES, "big") + content)
-    stream.flush()
 
 
 def _limit(memory_bytes: int) -> None:
@@ -79,21 +59,49 @@ def _limit(memory_bytes: int) -> None:
 
 
 def _serve(requests: IO[bytes], replies: IO[bytes]) -> None:
-    def report(look: Look, *, is_last: bool = False) -> None:
-        write_frame(replies, msgspec.msgpack.encode(Reply(is_last, look)))
+    def send(reply: Reply) -> None:
+        write_frame(replies, msgspec.msgpack.encode(reply))
 
+    decode = msgspec.msgpack.Decoder(Request).decode
     while (content := read_frame(requests, 1 << 20)) is not None:
-        request = msgspec.msgpack.decode(content, type=Request)
-        path = os.fsdecode(request.path)
-        if request.video_type is None:
-            _limit(IMAGE_MEMORY_BYTES)
-            look = read_image(Path(path), report)
+        request = decode(content)
+        if isinstance(request, AugmentRequest):
+            _augment(request, send)
         else:
-            _limit(VIDEO_MEMORY_BYTES)
-            # Only for videos: it takes long to load.
-            video = importlib.import_module("layernext.stack.media.video")
-            look = video.read_video(path, request.video_type)
-        report(look, is_last=True)
+            _inspect(request, send)
+
+
+def _inspect(request: InspectRequest, send: Callable[[Reply], None]) -> None:
+    path = os.fsdecode(request.path)
+    if request.video_type is None:
+        _limit(IMAGE_MEMORY_BYTES)
+        look = read_image(Path(path), lambda look: send(LookReply(False, look)))
+    else:
+        _limit(VIDEO_MEMORY_BYTES)
+        look = _load("video").read_video(path, request.video_type)
+    send(LookReply(True, look))
+
+
+def _augment(request: AugmentRequest, send: Callable[[Reply], None]) -> None:
+    module = _load("picture")
+    try:
+        _limit(AUGMENT_MEMORY_BYTES)
+        image = module.open_image(Path(os.fsdecode(request.path)))
+        for number, augmentation in enumerate(request.augmentations):
+            _limit(AUGMENT_MEMORY_BYTES)
+            picture, content = module.augment(image, augmentation, request.seed, request.name)
+            Path(os.fsdecode(request.folder), str(number)).write_bytes(content)
+            send(PictureReply(False, picture))
+    except NotAugmentable as error:
+        send(PictureReply(True, failure=str(error)))
+    except Exception:  # noqa: BLE001 - decoders raise anything at damaged content; the stack logs it
+        send(PictureReply(True, failure=traceback.format_exc()))
+    else:
+        send(PictureReply(True))
+
+
+def _load(name: str) -> Any:
+    return importlib.import_module(f"layernext.stack.media.{name}")
 
 
 def _main() -> None:

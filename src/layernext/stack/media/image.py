@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from layernext.stack.media.content_type import type_by_bytes
@@ -68,7 +67,7 @@ def read_image(path: Path, report_size: Callable[[Look], None]) -> Look:
             return _failed(look, "it is not a readable image: its content is damaged")
         return look
     except UnidentifiedImageError:
-        return _failed(look, "it is not a readable image of a type that this stack reads")
+        return _failed(look, "it is not a readable image of a supported type")
     except Exception as error:  # noqa: BLE001 - decoders raise anything at damaged content
         is_short = isinstance(error, EOFError) or "truncated" in str(error).lower()
         why = "its content ends early" if is_short else "its content is damaged"
@@ -115,6 +114,8 @@ def _sampled(image: Image.Image) -> Image.Image:
 
 def _tone_mapped(image: Image.Image) -> Image.Image:
     """Gray values of more than 8 bits, stretched from their darkest to their brightest percent."""
+    import numpy as np  # noqa: PLC0415 - takes as long to load as all else, for few images
+
     values = np.asarray(image).astype(np.float64)
     finite = values[np.isfinite(values)]
     low, high = np.percentile(finite, (1, 99)) if finite.size else (0.0, 0.0)

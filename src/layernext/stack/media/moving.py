@@ -13,10 +13,27 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from layernext.model import Annotation, Line, Polygon, Rectangle
+from layernext.stack.media.found import Picture
 
 Point: TypeAlias = tuple[float, float]
 Move: TypeAlias = Callable[[Annotation], list[Annotation]]
 """What becomes of an annotation: none, one, or of a line that is cut several."""
+
+
+def move_into(picture: Picture) -> Move:
+    """Where the annotations of an image are in a picture that was made of it."""
+    width, height = picture.image_wh
+    if picture.window is not None:
+        return crop_to(*picture.window)
+    points: dict[str, Callable[[float, float], Point]] = {
+        "FLIP_HORIZONTAL": lambda x, y: (width - x, y),
+        "FLIP_VERTICAL": lambda x, y: (x, height - y),
+        "CLOCKWISE": lambda x, y: (height - y, x),
+        "COUNTER_CLOCKWISE": lambda x, y: (y, width - x),
+        "UPSIDE_DOWN": lambda x, y: (width - x, height - y),
+    }
+    move = points.get(picture.augmentation.property)
+    return stay if move is None else by_points(move)
 
 
 def stay(one: Annotation) -> list[Annotation]:

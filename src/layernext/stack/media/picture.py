@@ -1,4 +1,4 @@
-"""Makes one more picture of an image, as an augmentation says: the same one for the same seed."""
+"""Makes pictures of an image: the same for the same seed. Runs in the decoder's process; see `decoder`."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from msgspec import Struct
 from PIL import Image, ImageEnhance, ImageFilter
 
-from layernext.stack.media.moving import Move, by_points, crop_to, stay
+from layernext.stack.media.found import NotAugmentable, Picture
 from layernext.wire.augmentations import Augmentation
 
 MAX_PIXELS = 100_000_000
@@ -29,53 +28,39 @@ _SWAPS = {
 _FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"]
 
 
-class Picture(Struct, frozen=True):
-    """A picture that was made.
+def open_image(path: Path) -> Image.Image:
+    """An image to augment, decoded.
 
-    Attributes:
-        content: its file: a JPEG of a JPEG, of all else a PNG.
-        ending: ``jpg`` or ``png``.
-        width, height: pixels.
-        move: where the image's annotations are in it.
+    Raises:
+        NotAugmentable: it is too large, or has more than 8 bits a channel.
+        Exception: it is damaged; decoders raise anything at damaged content.
     """
-
-    content: bytes
-    ending: str
-    width: int
-    height: int
-    move: Move
-
-
-def open_image(path: Path) -> Image.Image | None:
-    """An image to augment, decoded; None if it is none, too large, or of more than 8 bits."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            with Image.open(path, formats=_FORMATS) as image:
-                if image.size[0] * image.size[1] > MAX_PIXELS:
-                    return None
-                # An MPO file is JPEGs in a row, the first of which is the picture.
-                kind = "JPEG" if image.format == "MPO" else image.format
-                image.load()
-                plain = _plain(image)
-    except Exception:  # noqa: BLE001 - decoders raise anything at damaged content
-        return None
-    if plain is not None:
-        plain.format = kind
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with Image.open(path, formats=_FORMATS) as image:
+            width, height = image.size
+            if width * height > MAX_PIXELS:
+                message = f"it has {width} x {height} pixels; at most {MAX_PIXELS:,} are augmented"
+                raise NotAugmentable(message)
+            # An MPO file is JPEGs in a row, the first of which is the picture.
+            kind = "JPEG" if image.format == "MPO" else image.format
+            image.load()
+            plain = _plain(image)
+    plain.format = kind
     return plain
 
 
-def _plain(image: Image.Image) -> Image.Image | None:
+def _plain(image: Image.Image) -> Image.Image:
     if image.mode in {"L", "RGB", "RGBA"}:
         return image.copy()
     if image.mode in {"I", "F"} or image.mode.startswith("I;"):
-        return None
+        raise NotAugmentable("it has more than 8 bits a channel")
     has_alpha = image.mode in {"LA", "PA", "La", "RGBa"} or "transparency" in image.info
     return image.convert("RGBA" if has_alpha else "RGB")
 
 
-def augment(image: Image.Image, what: Augmentation, seed: int, name: str) -> Picture:
-    """One more picture.
+def augment(image: Image.Image, what: Augmentation, seed: int, name: str) -> tuple[Picture, bytes]:
+    """One more picture, and its file: a JPEG of a JPEG, of all else a PNG.
 
     Args:
         image: from `open_image`.
@@ -87,28 +72,20 @@ def augment(image: Image.Image, what: Augmentation, seed: int, name: str) -> Pic
     numbers = np.random.default_rng(list(hashlib.blake2b(key, digest_size=16).digest()))
     width, height = image.size
     if what.property in _SWAPS:
-        made = image.transpose(_SWAPS[what.property])
-        moves: dict[str, Move] = {
-            "FLIP_HORIZONTAL": by_points(lambda x, y: (width - x, y)),
-            "FLIP_VERTICAL": by_points(lambda x, y: (x, height - y)),
-            "CLOCKWISE": by_points(lambda x, y: (height - y, x)),
-            "COUNTER_CLOCKWISE": by_points(lambda x, y: (y, width - x)),
-            "UPSIDE_DOWN": by_points(lambda x, y: (width - x, height - y)),
-        }
-        return _picture(made, image.format, moves[what.property])
+        return _picture(image, image.transpose(_SWAPS[what.property]), what)
     amount = float(numbers.uniform(what.low, what.high))
     if what.kind == "CROP":
         keeps = 1 - amount / 100
         w, h = max(round(width * keeps), 1), max(round(height * keeps), 1)
         left, top = (int(numbers.integers(0, room + 1)) for room in (width - w, height - h))
-        made = image.crop((left, top, left + w, top + h))
-        return _picture(made, image.format, crop_to(left, top, w, h))
+        cropped = image.crop((left, top, left + w, top + h))
+        return _picture(image, cropped, what, (left, top, w, h))
     alpha = image.getchannel("A") if image.mode == "RGBA" else None
     colours = image.convert("RGB") if alpha is not None else image
     made = _recoloured(colours, what.kind, amount, numbers)
     if alpha is not None:
         made.putalpha(alpha)
-    return _picture(made, image.format, stay)
+    return _picture(image, made, what)
 
 
 def _recoloured(
@@ -134,11 +111,17 @@ def _recoloured(
     return Image.fromarray(pixels)
 
 
-def _picture(made: Image.Image, kind: str | None, move: Move) -> Picture:
+def _picture(
+    image: Image.Image,
+    made: Image.Image,
+    augmentation: Augmentation,
+    window: tuple[int, int, int, int] | None = None,
+) -> tuple[Picture, bytes]:
     buffer = io.BytesIO()
-    if kind == "JPEG":
+    if image.format == "JPEG":
         made.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
     else:
         made.save(buffer, "PNG", compress_level=3)
-    ending = "jpg" if kind == "JPEG" else "png"
-    return Picture(buffer.getvalue(), ending, made.size[0], made.size[1], move)
+    extension = "jpg" if image.format == "JPEG" else "png"
+    picture = Picture(augmentation, image.size, extension, *made.size, window)
+    return picture, buffer.getvalue()

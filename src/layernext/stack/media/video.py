@@ -43,7 +43,7 @@ def read_video(path: str, kind: str) -> Look:
         with av.open(f"file:{path}", format=_FORMATS[kind], options=options) as container:
             stream = next((s for s in container.streams.video if not _is_cover(s)), None)
             if stream is None:
-                return Look(content_type=kind, failure="it has no video in it, only sound or data")
+                return Look(content_type=kind, failure="it has no video stream")
             return _look_into(container, stream, kind)
     except MemoryError:
         why = "it is not a readable video: it takes too much memory"
@@ -65,7 +65,7 @@ def _reason(error: BaseException) -> str:
 def _look_into(container: Any, stream: Any, kind: str) -> Look:
     width, height = stream.codec_context.width, stream.codec_context.height
     if width <= 0 or height <= 0:
-        return Look(content_type=kind, failure="it does not say how large its pictures are")
+        return Look(content_type=kind, failure="its frame size is missing")
     if width * height > MAX_PIXELS:
         why = f"it has {width} x {height} pixels; at most {MAX_PIXELS:,} are read"
         return Look(content_type=kind, width=width, height=height, failure=why)

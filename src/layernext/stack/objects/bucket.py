@@ -22,9 +22,11 @@ from typing import Any
 
 import obstore
 
-from layernext.errors import ConfigurationError, InvalidRequest, NotFound, StackUnavailable
+from layernext.errors import ConfigurationError, InvalidRequest, NotFound
 from layernext.stack.objects.face import ObjectInfo, Part, UploadInfo
+from layernext.stack.objects.marker import MARKER_PATH
 from layernext.stack.objects.s3_multipart import S3Multipart
+from layernext.stack.objects.unavailable import unavailable
 
 PIECE_BYTES = 1 << 20
 WRITE_BYTES = 10 << 20
@@ -61,7 +63,10 @@ class BucketStore:
             obstore.list_with_delimiter(self._store, "files")
         except Exception as error:
             reason = str(error).strip().splitlines()[0]
-            raise ConfigurationError(f"the bucket {url} cannot be used: {reason}") from error
+            raise ConfigurationError(
+                f"the bucket {url} cannot be used: {reason}",
+                hint="check its name, its endpoint, and its credentials in the environment",
+            ) from error
         scheme = url.partition("://")[0]
         self._s3 = S3Multipart(url, given) if scheme in {"s3", "s3a"} else None
         self._signs_parts = scheme in {"gs", "gcs"}
@@ -201,7 +206,7 @@ class BucketStore:
         with _explained():
             found = obstore.get(self._store, place, options=options)
         if size is not None and found.meta["size"] != size:
-            raise NotFound("the file's content is damaged: it has another size", status=404)
+            raise NotFound("the file's content is damaged: its size differs", status=404)
         return (bytes(piece) for piece in found.stream(min_chunk_size=PIECE_BYTES))
 
     def find(self, path: str) -> ObjectInfo | None:
@@ -244,6 +249,8 @@ class BucketStore:
             for page in obstore.list(self._store, self._place(folder) if folder else "files"):
                 for entry in page:
                     path = entry["path"].removeprefix("files/")
+                    if path == MARKER_PATH:
+                        continue
                     yield ObjectInfo(path, entry["size"], entry["last_modified"])
 
     def _size(self, path: str) -> int | None:
@@ -327,9 +334,6 @@ def _explained() -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise NotFound("the file's content is not there", status=404) from error
+        raise NotFound("the file's content is missing", status=404) from error
     except (obstore.exceptions.BaseError, OSError) as error:
-        reason = str(error).strip().splitlines()[0][:300]
-        raise StackUnavailable(
-            f"the store of objects does not answer as it should: {reason}", status=503
-        ) from error
+        raise unavailable(error) from error

@@ -12,8 +12,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
-from layernext.errors import ConfigurationError, InvalidRequest, NotFound, StackUnavailable
+from layernext.errors import ConfigurationError, InvalidRequest, NotFound
 from layernext.stack.objects.face import Part
+from layernext.stack.objects.unavailable import unavailable
 
 _OPTIONS = {
     "endpoint": "endpoint_url",
@@ -157,7 +158,4 @@ class S3Multipart:
             if code in {"InvalidPart", "InvalidPartOrder", "EntityTooSmall"}:
                 text = f"the parts do not make one file: {found.get('Message', code)}"
                 raise InvalidRequest(text, status=409) from error
-            reason = str(error).splitlines()[0][:300]
-            raise StackUnavailable(
-                f"the store of objects does not answer as it should: {reason}", status=503
-            ) from error
+            raise unavailable(error) from error

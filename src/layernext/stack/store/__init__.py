@@ -46,16 +46,12 @@ from layernext.stack.store.exports import (
     ExportSettings,
 )
 from layernext.stack.store.fields import check as check_fields
-from layernext.stack.store.files import (
-    Began,
-    Files,
-    FileUploadRequest,
-    StoredFile,
-    UploadPlace,
-    object_path,
-    unique_name,
-)
+from layernext.stack.store.file_rows import unique_name
+from layernext.stack.store.file_states import FileStates
+from layernext.stack.store.file_storing import StoredFile, object_path
+from layernext.stack.store.files import Began, Files, FileUploadRequest, UploadPlace
 from layernext.stack.store.holds import hold_objects
+from layernext.stack.store.identity import location_digest
 from layernext.stack.store.items import ItemFilter, ItemRow, SortField
 from layernext.stack.store.jobs import COMPARISON_JOB, Jobs
 from layernext.stack.store.outages import DatabaseUnavailable
@@ -85,6 +81,7 @@ from layernext.stack.store.records import (
     LookResult,
     NewFile,
     NewKey,
+    ObjectRow,
     Role,
     Selection,
     StoredSet,
@@ -142,6 +139,7 @@ __all__ = [
     "Exports",
     "FileItem",
     "FileRow",
+    "FileStates",
     "FileUploadRequest",
     "Files",
     "ImageKey",
@@ -163,6 +161,7 @@ __all__ = [
     "NewFile",
     "NewKey",
     "NewPicture",
+    "ObjectRow",
     "PictureSet",
     "Plan",
     "PreparedSet",
@@ -204,6 +203,7 @@ __all__ = [
     "is_empty",
     "known_lost",
     "loading",
+    "location_digest",
     "mark_lost",
     "not_computed",
     "now_text",

@@ -22,7 +22,7 @@ ANSWER_LIFE_HOURS = 24.0
 MAX_ANSWER_BYTES = 1 << 20
 """A larger answer is not kept; answers to changes are a few hundred bytes as a rule."""
 SWEPT_AT_ONCE = 1_000
-_CLAIMED = 0
+_CLAIMED, _REFUSED = 0, 409
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,14 @@ class RecordedAnswer:
         status: HTTP status code.
         body: JSON.
         is_replayed: the work was done for an earlier request.
+        refusal: of an answer with a secret: the sentence that is stored in its place. A repeated
+            request is refused with it.
     """
 
     status: int
     body: bytes
     is_replayed: bool = False
+    refusal: str | None = None
 
 
 class RecordedAnswers:
@@ -79,7 +82,7 @@ class RecordedAnswers:
 
         Raises:
             InvalidRequest: the id belongs to another request.
-            Conflict: the work is done, but its answer was too large to keep.
+            Conflict: the work is done, but its answer was too large to keep, or had a secret.
         """
         with self._database.read() as connection:
             return _find(connection, call)
@@ -112,11 +115,13 @@ class RecordedAnswers:
                 if earlier is not None:
                     return earlier
             answer = work()
-            body = answer.body if len(answer.body) <= MAX_ANSWER_BYTES else None
+            status, body = answer.status, answer.body
+            if answer.refusal is not None:
+                status, body = _REFUSED, answer.refusal.encode()
             connection.execute(
                 sa.update(recorded_answer)
                 .where(_is(call.api_key, call.call_id))
-                .values(status=answer.status, body=body)
+                .values(status=status, body=body if len(body) <= MAX_ANSWER_BYTES else None)
             )
             return answer
 
@@ -153,4 +158,6 @@ def _find(connection: sa.Connection, call: CallId) -> RecordedAnswer | None:
             "an earlier attempt at this request was carried out; its answer was too large to keep",
             status=409,
         )
+    if row.status == _REFUSED:
+        raise Conflict(row.body.decode(), status=409)
     return RecordedAnswer(row.status, row.body, is_replayed=True)

@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
+from layernext.errors import Conflict
 from layernext.model import Collection, ContentType
 from layernext.stack.store import counters, evaluation_removal
 from layernext.stack.store.clock import now_text
@@ -111,6 +112,44 @@ def ensure(
     if claims:
         _claim(connection, found)
     return found
+
+
+def refuse_other_kind(connection: sa.Connection, name: str) -> None:
+    """Refuse a name that only a collection of videos or other files has: annotations are of images.
+
+    Without this, annotating it would silently make a second collection of that name.
+
+    Raises:
+        Conflict: with the kind of the collection.
+    """
+    if find_by_name(connection, name) is not None:
+        return
+    existing = find_there(connection, name)
+    if existing is not None:
+        raise _not_images(name, existing.kind)
+
+
+def refuse_files_of_other_kinds(connection: sa.Connection, row_ids: Iterable[int]) -> None:
+    """Likewise, of the collections that annotated files were found in.
+
+    Raises:
+        Conflict: one of them is not of images; with its name.
+    """
+    chosen = sa.select(collection.c.name, collection.c.kind).where(
+        collection.c.id.in_(sorted(set(row_ids))), collection.c.kind != IMAGES
+    )
+    row = connection.execute(chosen.limit(1)).one_or_none()
+    if row is not None:
+        raise _not_images(row.name, row.kind)
+
+
+def _not_images(name: str, kind: int) -> Conflict:
+    content = {4: "videos", 7: "files that are not images"}[kind]
+    return Conflict(
+        f"the collection {name!r} holds {content}, and annotations belong to images",
+        hint="use the name of a collection of images, or upload images to this one first",
+        status=409,
+    )
 
 
 def find_and_claim(database: Database, connection: sa.Connection, name: str) -> CollectionRow:

@@ -7,6 +7,7 @@ and see the last committed state. Every commit is on disk before it returns.
 
 from __future__ import annotations
 
+import platform
 import random
 import sqlite3
 import threading
@@ -26,6 +27,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from layernext.errors import ConfigurationError, InvalidRequest
 from layernext.stack.store import sqlite
+from layernext.stack.store.activity import Activity
 from layernext.stack.store.outages import DatabaseUnavailable, Outages, reason, sqlstate
 from layernext.stack.store.storable import refuse_unstorable
 
@@ -79,7 +81,8 @@ class Database:
         self.url = url
         self._reads_only = reads_only
         self._turn = sqlite.WriteTurn()
-        self._outages = Outages()
+        self.activity = Activity()
+        self._outages = Outages(self.activity)
         self._joined = threading.local()
         self._engines: list[sa.Engine] = []
         self._is_closed = False
@@ -339,6 +342,17 @@ class Database:
         if not self.is_sqlite:
             connection.execute(sa.text("SET LOCAL statement_timeout = DEFAULT"))
 
+    def location(self) -> str:
+        """Where the database is: which file of which machine, or which one of which PostgreSQL server."""
+        if self.is_sqlite:
+            return f"{platform.node()} {Path(self.url.removeprefix('sqlite:///')).resolve()}"
+        statement = (
+            "SELECT system_identifier || ' ' || oid FROM pg_control_system(), pg_database "
+            "WHERE datname = current_database()"
+        )
+        with self.read() as connection:
+            return str(connection.execute(sa.text(statement)).scalar_one())
+
     def hold_places(self, connection: sa.Connection) -> None:
         """Until the transaction ends no image is claimed by another collection.
 
@@ -436,7 +450,7 @@ class Deadline:
     def error(self) -> InvalidRequest:
         """What is said once the time is over."""
         return InvalidRequest(
-            f"the query takes longer than {self._seconds:g} s on this stack; ask for less",
+            f"the query takes longer than {self._seconds:g} s on this stack; narrow it",
             status=422,
         )
 

@@ -20,7 +20,7 @@ from layernext.stack.store import content, evaluation_removal, summaries
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
 from layernext.stack.store.dropped import drop
-from layernext.stack.store.files import unique_name
+from layernext.stack.store.file_rows import unique_name
 from layernext.stack.store.jobs import Jobs
 from layernext.stack.store.pictures import (
     NewPicture,

@@ -19,6 +19,7 @@ from msgspec import Struct
 from layernext.errors import ConfigurationError, Conflict, DataError, Problem
 from layernext.stack.store.database import Database, migration_config
 from layernext.stack.store.holds import HOLD_PREFIX
+from layernext.stack.store.identity import NAMESPACE
 from layernext.stack.store.schema import image, metadata, setting
 from layernext.stack.store.schema_files import file_item, file_part
 
@@ -26,7 +27,6 @@ ROWS_AT_ONCE = 200
 """Sets of thousands of annotations are megabytes each."""
 
 NAMED_AT_ONCE = 500
-_NAMESPACE = "reference_namespace"
 _FILES = ("image", "version_picture", "export")
 """Tables whose rows have ``object_path``, ``size`` and ``checksum``, wherever the object is there."""
 
@@ -61,7 +61,7 @@ class Snapshot:
         self.revision = MigrationContext.configure(connection).get_current_revision() or ""
         if not _is_known(self.revision):
             raise ConfigurationError(
-                "the database is not one of a stack, or a newer version has made it",
+                "the database does not belong to a stack, or was created by a newer version",
                 hint="install that version or a newer one",
             )
         reflected = _reflect(connection)
@@ -141,7 +141,7 @@ def check_revision(revision: str) -> None:
     """
     if not _is_known(revision):
         raise ConfigurationError(
-            f"the backup was made by a newer version: its schema {revision!r} is not known here",
+            f"the backup was made by a newer version: this version does not know its schema {revision!r}",
             hint="install that version or a newer one",
         )
 
@@ -199,7 +199,7 @@ def loading(database: Database, revision: str) -> Iterator[Loader]:
 
     Raises:
         Conflict: the database is not empty.
-        DataError: rows refer to others that are not there.
+        DataError: rows refer to missing rows.
     """
     with database.change_tables() as connection:
         if _existing(connection):
@@ -211,15 +211,13 @@ def loading(database: Database, revision: str) -> Iterator[Loader]:
         if database.is_sqlite:
             broken = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
             if broken is not None:
-                raise DataError(
-                    Problem(f"table {broken[0]}", "rows refer to others that are not there")
-                )
+                raise DataError(Problem(f"table {broken[0]}", "rows refer to missing rows"))
         else:
             _set_sequences(connection)
 
 
 def _stack(connection: sa.Connection) -> str:
-    namespace = sa.select(setting.c.value).where(setting.c.name == _NAMESPACE)
+    namespace = sa.select(setting.c.value).where(setting.c.name == NAMESPACE)
     return connection.execute(namespace).scalar_one_or_none() or ""
 
 

@@ -19,7 +19,7 @@ from layernext.errors import DataError, NotFound, Problem
 from layernext.stack.store import images
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
-from layernext.stack.store.files import unique_name
+from layernext.stack.store.file_rows import unique_name
 from layernext.stack.store.schema import collection, image
 from layernext.stack.store.schema_embeddings import embedding, embedding_model
 from layernext.stack.store.storable import is_storable

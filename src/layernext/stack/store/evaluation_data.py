@@ -29,7 +29,7 @@ from layernext.stack.store.evaluation_rows import (
     Span,
 )
 from layernext.stack.store.evaluation_states import evaluation_state
-from layernext.stack.store.files import unique_name
+from layernext.stack.store.file_rows import unique_name
 from layernext.stack.store.schema import (
     GEOMETRIES_BY_CODE,
     annotation_set,

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from layernext.errors import InvalidRequest
 from layernext.stack.store import collections
 from layernext.stack.store.database import Database
-from layernext.stack.store.files import file_row, files_query
+from layernext.stack.store.file_rows import file_row, files_query
 from layernext.stack.store.records import CollectionRow, FileRow
 from layernext.stack.store.schema import image
 from layernext.stack.store.storable import is_storable
@@ -91,7 +91,7 @@ def _place_of(cursor: str) -> tuple[str, str]:
         content = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         name, bucket = msgspec.json.decode(content, type=tuple[str, str])
     except (ValueError, msgspec.MsgspecError) as error:
-        raise InvalidRequest(f"{cursor[:100]!r} is no cursor", status=400) from error
+        raise InvalidRequest(f"{cursor[:100]!r} is not a cursor", status=400) from error
     if not (is_storable(name) and is_storable(bucket)):
-        raise InvalidRequest(f"{cursor[:100]!r} is no cursor", status=400)
+        raise InvalidRequest(f"{cursor[:100]!r} is not a cursor", status=400)
     return name, bucket

@@ -6,9 +6,8 @@ path. Until then only `file_item` and `file_part` know of it, and every step can
 
 from __future__ import annotations
 
-import re
 import secrets
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,35 +15,43 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
 
-from layernext.errors import Conflict, NotFound
+from layernext.errors import Conflict
 from layernext.model import Job
 from layernext.stack.store import announced, collections, fields, images
-from layernext.stack.store.announced import Announced
 from layernext.stack.store.clock import now_text, seconds_since
 from layernext.stack.store.database import Database
 from layernext.stack.store.dropped import drop
-from layernext.stack.store.prepared import ImageKey
-from layernext.stack.store.records import FileItem, FileRow, ItemPart, LookResult, NewFile
+from layernext.stack.store.file_rows import (
+    OBJECT_COLUMNS,
+    count_files,
+    drop_item,
+    file_row,
+    files_query,
+    find_item,
+    has_object,
+    list_parts,
+    not_on_its_way,
+    touch_upload,
+    touched,
+    unique_name,
+    upload_row,
+)
+from layernext.stack.store.file_storing import StoredFile, store_files
+from layernext.stack.store.records import (
+    FileItem,
+    FileRow,
+    ItemPart,
+    NewFile,
+    ObjectRow,
+)
 from layernext.stack.store.references import hold_bytes
 from layernext.stack.store.schema import collection, image
 from layernext.stack.store.schema_datasets import version_item
 from layernext.stack.store.schema_files import file_item, file_part, file_upload
 from layernext.stack.store.storable import is_storable
 
-CONTENT_IS_MISSING = "its content is missing; upload the file again"
-
 QUIET_SECONDS = 24 * 3600
 """An unfinished upload that got nothing for this long counts as a failed job."""
-
-_NOT_IN_PATH = re.compile(r"[^A-Za-z0-9._-]+")
-_PATH_NAME_LENGTH = 80
-
-_ITEM_COLUMNS = (
-    file_item,
-    collection.c.public_id.label("place_id"),
-    file_upload.c.collection_id,
-    file_upload.c.fields,
-)
 
 
 class FileUploadRequest(Struct, frozen=True, kw_only=True):
@@ -66,6 +73,13 @@ class Began(Struct, frozen=True, kw_only=True):
     is_existing: bool = False
     existing_checksum: str | None = None
     existing_size: int | None = None
+
+
+class UploadPlace(Struct, frozen=True):
+    """Where the files of an upload go: the collection's public id, and the metadata they get."""
+
+    id: str
+    fields: dict[str, Any]
 
 
 class Files:
@@ -143,7 +157,7 @@ class Files:
         """
 
         def work(connection: sa.Connection) -> Began:
-            upload = _upload(connection, upload_id)
+            upload = upload_row(connection, upload_id)
             there = connection.execute(
                 sa.select(image.c.id, image.c.checksum, image.c.size).where(
                     image.c.collection_id == upload.collection_id,
@@ -154,7 +168,7 @@ class Files:
                     image.c.trashed_at.is_(None),
                 )
             ).one_or_none()
-            known = _item(
+            known = find_item(
                 connection, (file_item.c.upload_id == upload.id) & (file_item.c.name == name)
             )
             if there is not None:
@@ -168,12 +182,12 @@ class Files:
                 )
             if known is None or known.is_stored:
                 if known is not None:
-                    _drop_item(connection, known.row_id)
+                    drop_item(connection, known.row_id)
                 self._insert_item(connection, upload.id, name, size=size, checksum=checksum)
-                known = _item(
+                known = find_item(
                     connection, (file_item.c.upload_id == upload.id) & (file_item.c.name == name)
                 )
-            _touch(connection, upload.id)
+            touch_upload(connection, upload.id)
             return Began(item=known)
 
         return self._database.write_again(work)
@@ -208,7 +222,7 @@ class Files:
             NotFound: there is no such upload.
         """
         with self._database.read() as connection:
-            upload = _upload(connection, upload_id)
+            upload = upload_row(connection, upload_id)
             mine = sa.select(collection.c.public_id).where(collection.c.id == upload.collection_id)
             place = connection.execute(mine).scalar_one()
         return UploadPlace(place, msgspec.json.decode(upload.fields))
@@ -225,7 +239,7 @@ class Files:
         with self._database.read() as connection:
             return connection.execute(chosen).scalar_one_or_none()
 
-    def find_known(self, upload_id: str, names: Sequence[str]) -> list[FileRow]:
+    def find_known(self, upload_id: str, names: Sequence[str]) -> list[ObjectRow]:
         """The files of these names that the collection of an upload has, missing ones too.
 
         Raises:
@@ -233,48 +247,25 @@ class Files:
         """
         usable = [name for name in names if is_storable(name)]
         chosen = (
-            files_query()
-            .where(image.c.name.in_(usable), image.c.bucket == "")
+            sa.select(*OBJECT_COLUMNS)
+            .where(image.c.name.in_(usable), image.c.bucket == "", image.c.has_file)
             .where(image.c.trashed_at.is_(None))
             .order_by(image.c.id)
         )
         with self._database.read() as connection:
-            upload = _upload(connection, upload_id)
+            upload = upload_row(connection, upload_id)
             its = chosen.where(image.c.collection_id == upload.collection_id)
-            return [file_row(row) for row in connection.execute(its)]
+            return [ObjectRow(**row) for row in connection.execute(its).mappings()]
 
-    def note_known(self, upload_id: str, files: Sequence[FileRow]) -> None:
+    def note_known(self, upload_id: str, files: Sequence[ObjectRow]) -> None:
         """Note that files of a collection belong to an upload, too, as after E13."""
         if files:
             image_ids = {file.name: file.image_id for file in files}
             self._database.write_again(
                 lambda connection: self._note_items(
-                    connection, _upload(connection, upload_id).id, image_ids
+                    connection, upload_row(connection, upload_id).id, image_ids
                 )
             )
-
-    def set_missing(self, files: Sequence[FileRow], *, is_missing: bool) -> None:
-        """Note that the objects of files are missing, or there again; then the stack looks into them again.
-
-        Not for files that were replaced or removed meanwhile.
-        """
-        if not files:
-            return
-        state: Any = {"state": "pending", "failure": None}
-        if is_missing:
-            state = {"state": "missing", "failure": CONTENT_IS_MISSING}
-        mine = (image.c.id == sa.bindparam("lost")) & (
-            image.c.object_path == sa.bindparam("lost_path")
-        )
-        values = [
-            {"lost": file.image_id, "lost_path": file.object_path}
-            for file in sorted(files, key=lambda file: file.image_id)
-        ]
-        self._database.write_again(
-            lambda connection: connection.execute(
-                sa.update(image).where(mine).values(state), values
-            )
-        )
 
     def store_bundle(
         self,
@@ -299,9 +290,11 @@ class Files:
         def work(connection: sa.Connection) -> dict[str, StoredFile]:
             if written_at is not None:
                 hold_bytes(self._database, connection, written_at)
-            upload = _upload(connection, upload_id)
+            upload = upload_row(connection, upload_id)
             fresh = list(new.values())
-            stored = self._store(connection, upload.collection_id, fresh, conflicts=False)
+            stored = store_files(
+                self._database, connection, upload.collection_id, fresh, conflicts=False
+            )
             found = {file.name: one for file, one in zip(fresh, stored, strict=True)}
             others = [name for name in names if name not in found]
             chosen = (image.c.collection_id == upload.collection_id) & image.c.name.in_(others)
@@ -309,7 +302,7 @@ class Files:
             for row in connection.execute(sa.select(*columns).where(chosen, image.c.bucket == "")):
                 found[row.name] = StoredFile(row.id, is_new=False, checksum=row.checksum)
             self._note_items(connection, upload.id, {name: found[name].image_id for name in names})
-            _touch(connection, upload.id)
+            touch_upload(connection, upload.id)
             return found
 
         return self._database.write_again(work)
@@ -341,12 +334,12 @@ class Files:
         """
         with self._database.read() as connection:
             found = (
-                _item(connection, file_item.c.public_id == file_id)
+                find_item(connection, file_item.c.public_id == file_id)
                 if is_storable(file_id)
                 else None
             )
         if found is None:
-            raise _not_on_its_way(file_id)
+            raise not_on_its_way(file_id)
         return found
 
     def set_place(self, item: FileItem, object_path: str, handle: str) -> FileItem:
@@ -361,7 +354,7 @@ class Files:
     def touch(self, item: FileItem) -> None:
         """Note that somebody works on a file: its upload is not abandoned."""
         with self._database.write() as connection:
-            connection.execute(_touched(item))
+            connection.execute(touched(item))
 
     def add_part(self, item: FileItem, part: ItemPart) -> str | None:
         """Note that a part is durable; one that came before is replaced: its tag is returned.
@@ -388,7 +381,7 @@ class Files:
                 raise Conflict("the file takes no more parts: it is being finished", status=409)
             replaced = connection.execute(sa.select(file_part.c.tag).where(same)).scalar()
             connection.execute(statement)
-            connection.execute(_touched(item))
+            connection.execute(touched(item))
             return replaced
 
         return self._database.write_again(work)
@@ -396,7 +389,7 @@ class Files:
     def list_parts(self, item: FileItem) -> list[ItemPart]:
         """The parts that are durable, by number."""
         with self._database.read() as connection:
-            return _parts(connection, item.row_id)
+            return list_parts(connection, item.row_id)
 
     def seal(
         self,
@@ -422,16 +415,16 @@ class Files:
 
         def work(connection: sa.Connection) -> tuple[FileItem, list[ItemPart]]:
             connection.execute(sa.select(file_item.c.id).where(mine).with_for_update())
-            current = _item(connection, mine)
+            current = find_item(connection, mine)
             if current is None:
-                raise _not_on_its_way(item.id)
+                raise not_on_its_way(item.id)
             if current.is_stored:
                 return current, []
             if current.handle is None or current.handle != item.handle:
-                raise Conflict("no part of the file has come", status=409)
+                raise Conflict("no part of the file has arrived", status=409)
             if from_bucket is not None and not current.is_sealed:
                 announced.keep(self._database, connection, item.row_id, from_bucket)
-            parts = _parts(connection, item.row_id)
+            parts = list_parts(connection, item.row_id)
             check(current, parts)
             connection.execute(sa.update(file_item).where(mine).values(is_sealed=True))
             return current, parts
@@ -487,13 +480,13 @@ class Files:
                 mine, ~file_item.c.is_stored, file_item.c.handle == item.handle
             )
             if connection.execute(claim.values(is_stored=True)).rowcount == 0:
-                current = _item(connection, mine)
+                current = find_item(connection, mine)
                 if current is None:
-                    raise _not_on_its_way(item.id)
+                    raise not_on_its_way(item.id)
                 if not current.is_stored:
-                    raise Conflict("the file has begun again; send its parts", status=409)
-                return _has_object(connection, current)
-            (stored,) = self._store(connection, item.collection_id, [new])
+                    raise Conflict("the file was started again; send its parts", status=409)
+                return has_object(connection, current)
+            (stored,) = store_files(self._database, connection, item.collection_id, [new])
             done = sa.update(file_item).where(mine)
             connection.execute(done.values(image_id=stored.image_id))
             if stored.expected is not None:
@@ -510,7 +503,7 @@ class Files:
     def is_own(self, item: FileItem) -> bool:
         """Whether a stored file is in the collection with the bytes of this upload."""
         with self._database.read() as connection:
-            return _has_object(connection, item)
+            return has_object(connection, item)
 
     def finish_upload(self, upload_id: str) -> list[str]:
         """End an upload; the unique names of its files; repeatable (E17).
@@ -520,7 +513,7 @@ class Files:
         """
 
         def work(connection: sa.Connection) -> list[str]:
-            upload = _upload(connection, upload_id)
+            upload = upload_row(connection, upload_id)
             ended = sa.update(file_upload).where(file_upload.c.id == upload.id)
             connection.execute(ended.values(finished=True, updated_at=now_text()))
             rows = connection.execute(
@@ -549,7 +542,7 @@ class Files:
             upload = connection.execute(newest).one_or_none()
             if upload is None:
                 return None
-            stored, seen = _counts(connection, upload.id)
+            stored, seen = count_files(connection, upload.id)
         total = seen if upload.finished else max(upload.expected, seen)
         return stored, total
 
@@ -560,7 +553,7 @@ class Files:
             upload = connection.execute(chosen).one_or_none()
             if upload is None:
                 return None
-            stored, seen = _counts(connection, upload.id)
+            stored, seen = count_files(connection, upload.id)
             waiting = connection.execute(
                 sa.select(sa.func.count())
                 .select_from(file_item)
@@ -576,159 +569,6 @@ class Files:
             return Job(id=public_id, status="failed", progress=0.0, message=message)
         done = 50.0 * stored / total + 50.0 * (stored - waiting) / total
         return Job(id=public_id, status="in_progress", progress=min(done, 99.0))
-
-    # -- storing ----------------------------------------------------------------------------
-
-    def _store(
-        self,
-        connection: sa.Connection,
-        collection_id: int,
-        new: Sequence[NewFile],
-        *,
-        conflicts: bool = True,
-    ) -> list[StoredFile]:
-        rows, there = self._locked(connection, collection_id, [file.name for file in new])
-        head = connection.execute(
-            sa.select(collection.c.storage_path, collection.c.storage_prefix).where(
-                collection.c.id == collection_id
-            )
-        ).one()
-        folder = head.storage_prefix or head.storage_path
-        frozen = self._frozen(connection, there.values())
-        now = now_text()
-        stored: list[StoredFile] = []
-        values, wanted = [], {}
-        replaced: list[str] = []
-        owners: dict[str, tuple[int, int]] = {}
-        taken: set[int] = set()
-        for file, row in zip(new, rows, strict=True):
-            old = there[row.id]
-            is_same = (old.checksum, old.size) == (file.checksum, file.size)
-            is_frozen = row.id in frozen and not is_same
-            is_lost = old.has_file and old.trashed_at is None and old.state == "missing"
-            # If one of the checksums is not known yet, the look into the file compares.
-            is_lost &= old.size == file.size
-            is_lost &= is_same or old.checksum is None or file.checksum is None
-            is_stored = old.has_file and old.trashed_at is None and not is_lost
-            if row.id in taken or is_stored or is_frozen:
-                if conflicts and not is_same:
-                    where = "the trash, and in a dataset version" if is_frozen else "the collection"
-                    raise Conflict(
-                        f"{file.name!r} is in {where} already, with other content", status=409
-                    )
-                stored.append(StoredFile(row.id, is_new=False, checksum=old.checksum))
-                continue
-            taken.add(row.id)
-            # Of a file that was in the trash, or lost.
-            replaced += [path for path in (old.object_path, old.thumbnail_path) if path]
-            expected = old.checksum if is_lost and file.checksum is None else None
-            stored.append(
-                StoredFile(row.id, is_new=True, checksum=file.checksum, expected=expected)
-            )
-            if not is_lost:
-                wanted[row.id] = file.fields
-            path = old.storage_path or f"{folder}/{file.name}"
-            owners[path] = (row.id, collection_id)
-            values.append(
-                {
-                    "changed": row.id,
-                    "new_path": file.object_path,
-                    "new_size": file.size,
-                    "new_checksum": file.checksum,
-                    "new_storage_path": path,
-                }
-            )
-        if values:
-            connection.execute(_having_file(now), values)
-            fields.merge_into_images(self._database, connection, wanted)
-            drop(self._database, connection, replaced)
-            collections.claim_paths(self._database, connection, owners)
-        return stored
-
-    def _locked(
-        self, connection: sa.Connection, collection_id: int, names: Sequence[str]
-    ) -> tuple[list[images.ImageRow], dict[int, sa.Row[Any]]]:
-        """The image of each name, made where there is none; and their rows, locked, by row id."""
-        keys = [ImageKey("name", name) for name in names]
-        while True:
-            rows = images.resolve(self._database, connection, keys, collection_id)
-            ids = sorted({row.id for row in rows})
-            there: dict[int, sa.Row[Any]] = {}
-            for start in range(0, len(ids), images.CHUNK):
-                chosen = image.c.id.in_(ids[start : start + images.CHUNK])
-                locked = sa.select(image).where(chosen).order_by(image.c.id).with_for_update()
-                there |= {row.id: row for row in connection.execute(locked)}
-            # One that was purged after it was found is made anew.
-            if len(there) == len(ids):
-                return rows, there
-
-    @staticmethod
-    def _frozen(connection: sa.Connection, rows: Iterable[sa.Row[Any]]) -> set[int]:
-        """Images in the trash that versions of datasets have: their content stays."""
-        trashed = [row.id for row in rows if row.has_file and row.trashed_at is not None]
-        found: set[int] = set()
-        for start in range(0, len(trashed), images.CHUNK):
-            some = version_item.c.image_id.in_(trashed[start : start + images.CHUNK])
-            found |= set(
-                connection.execute(sa.select(version_item.c.image_id).where(some)).scalars()
-            )
-        return found
-
-    # -- looking into files -----------------------------------------------------------------
-
-    def has_pending(self) -> bool:
-        """Whether there are files that nobody has looked into."""
-        return bool(self.list_pending(0, 1))
-
-    def list_pending(self, after: int, limit: int) -> list[FileRow]:
-        """Files that nobody has looked into, oldest image first."""
-        chosen = files_query().where(image.c.state == "pending", image.c.id > after)
-        with self._database.read() as connection:
-            rows = connection.execute(chosen.order_by(image.c.id).limit(limit)).all()
-        return [file_row(row) for row in rows]
-
-    def list_announced(self, files: Sequence[FileRow]) -> dict[int, Announced]:
-        """What clients say of some files, by the row id of the image."""
-        with self._database.read() as connection:
-            return announced.find(connection, files)
-
-    def set_look(self, results: Mapping[int, tuple[FileRow, LookResult]]) -> None:
-        """Note what looking into files has shown; not for those that were replaced meanwhile."""
-        if not results:
-            return
-        statement = (
-            sa.update(image)
-            .where(
-                image.c.id == sa.bindparam("looked"),
-                image.c.object_path == sa.bindparam("looked_path"),
-            )
-            .values(
-                {
-                    name: sa.bindparam(f"new_{name}")
-                    for name in (*LookResult.__struct_fields__, "state")
-                }
-            )
-        )
-        values = [
-            {
-                "looked": row_id,
-                "looked_path": file.object_path,
-                "new_state": "failed" if look.failure else "ready",
-                **{f"new_{name}": value for name, value in msgspec.structs.asdict(look).items()},
-            }
-            for row_id, (file, look) in sorted(results.items())
-        ]
-        # Annotations by their path may have come while the files did, where neither saw the other.
-        places = sa.select(image.c.id, image.c.storage_path, image.c.collection_id)
-
-        def work(connection: sa.Connection) -> None:
-            connection.execute(statement, values)
-            announced.forget(connection, (file for file, _ in results.values()))
-            found = connection.execute(places.where(image.c.id.in_(results)))
-            owners = {row.storage_path: (row.id, row.collection_id) for row in found}
-            collections.claim_paths(self._database, connection, owners)
-
-        self._database.write_again(work)
 
     # -- finding ----------------------------------------------------------------------------
 
@@ -762,166 +602,3 @@ class Files:
         with self._database.read() as connection:
             rows = connection.execute(files_query().where(image.c.id.in_(list(image_ids)))).all()
         return {row.id: file_row(row) for row in rows}
-
-
-class UploadPlace(Struct, frozen=True):
-    """Where the files of an upload go: the collection's public id, and the metadata they get."""
-
-    id: str
-    fields: dict[str, Any]
-
-
-class StoredFile(Struct, frozen=True):
-    """What became of a file that was to be stored.
-
-    Attributes:
-        image_id: its image.
-        is_new: False if a file of this name was there.
-        checksum: of the file that is there now.
-        expected: what the look has to find, of a file that takes the place of a lost one.
-    """
-
-    image_id: int
-    is_new: bool
-    checksum: str | None
-    expected: str | None = None
-
-
-def object_path(place_id: str, token: str, name: str) -> str:
-    """Where a file's bytes go: a path that no name can lead astray, and that people can read."""
-    plain = _NOT_IN_PATH.sub("_", name)[-_PATH_NAME_LENGTH:].lstrip(".")
-    return f"{place_id}/{token}-{plain}"
-
-
-def unique_name(storage_path: str, name: str) -> str:
-    """The name under which the published clients know a file."""
-    return f"{storage_path}_{name}" if storage_path else name
-
-
-def _having_file(now: str) -> sa.Update:
-    """Gives an image its file; what an earlier file's look has shown is forgotten."""
-    forgotten = dict.fromkeys(
-        ("content_type", "failure", "thumbnail_path", "width", "height", "frame_count",
-         "frame_rate", "duration_s", "trashed_at")
-    )  # fmt: skip
-    return (
-        sa.update(image)
-        .where(image.c.id == sa.bindparam("changed"))
-        .values(
-            has_file=True,
-            object_path=sa.bindparam("new_path"),
-            size=sa.bindparam("new_size"),
-            checksum=sa.bindparam("new_checksum"),
-            storage_path=sa.bindparam("new_storage_path"),
-            state="pending",
-            updated_at=now,
-            **forgotten,
-        )
-    )
-
-
-def _upload(connection: sa.Connection, public_id: str) -> sa.Row[Any]:
-    chosen = sa.select(file_upload).where(file_upload.c.public_id == public_id)
-    row = connection.execute(chosen).one_or_none() if is_storable(public_id) else None
-    if row is None:
-        raise NotFound(f"there is no upload {public_id[:100]!r}", status=404)
-    return row
-
-
-def _not_on_its_way(file_id: str) -> NotFound:
-    return NotFound(f"there is no file {file_id[:100]!r} on its way", status=404)
-
-
-def _touch(connection: sa.Connection, upload_id: int) -> None:
-    mine = sa.update(file_upload).where(file_upload.c.id == upload_id)
-    connection.execute(mine.values(updated_at=now_text()))
-
-
-def _touched(item: FileItem) -> sa.Update:
-    its = sa.select(file_item.c.upload_id).where(file_item.c.id == item.row_id)
-    return sa.update(file_upload).where(file_upload.c.id.in_(its)).values(updated_at=now_text())
-
-
-def _item(connection: sa.Connection, where: sa.ColumnElement[bool]) -> FileItem | None:
-    chosen = (
-        sa.select(*_ITEM_COLUMNS)
-        .join(file_upload, file_upload.c.id == file_item.c.upload_id)
-        .join(collection, collection.c.id == file_upload.c.collection_id)
-        .where(where)
-    )
-    row = connection.execute(chosen).one_or_none()
-    if row is None:
-        return None
-    return FileItem(
-        row_id=row.id,
-        id=row.public_id,
-        name=row.name,
-        collection_id=row.collection_id,
-        place_id=row.place_id,
-        is_stored=bool(row.is_stored),
-        object_path=row.object_path,
-        handle=row.handle,
-        is_sealed=bool(row.is_sealed),
-        image_id=row.image_id,
-        size=row.size,
-        checksum=row.checksum,
-        fields=msgspec.json.decode(row.fields),
-    )
-
-
-def _parts(connection: sa.Connection, item_id: int) -> list[ItemPart]:
-    chosen = sa.select(file_part).where(file_part.c.item_id == item_id)
-    rows = connection.execute(chosen.order_by(file_part.c.number))
-    return [ItemPart(row.number, row.size, row.checksum, row.tag) for row in rows]
-
-
-def _has_object(connection: sa.Connection, item: FileItem) -> bool:
-    path = sa.select(image.c.object_path).where(image.c.id == item.image_id)
-    return connection.execute(path).scalar_one_or_none() == item.object_path
-
-
-def _drop_item(connection: sa.Connection, row_id: int) -> None:
-    connection.execute(sa.delete(file_part).where(file_part.c.item_id == row_id))
-    connection.execute(sa.delete(file_item).where(file_item.c.id == row_id))
-
-
-def _counts(connection: sa.Connection, upload_id: int) -> tuple[int, int]:
-    """Files of an upload that are stored, and all that were begun."""
-    done = sa.func.sum(sa.case((file_item.c.is_stored, 1), else_=0))
-    chosen = sa.select(done, sa.func.count()).where(file_item.c.upload_id == upload_id)
-    stored, seen = connection.execute(chosen).one()
-    return int(stored or 0), seen
-
-
-def files_query() -> sa.Select[Any]:
-    """Every image that has a file, with its collection."""
-    return (
-        sa.select(
-            image,
-            collection.c.storage_path.label("folder"),
-            collection.c.kind,
-            collection.c.public_id.label("place_id"),
-        )
-        .join(collection, collection.c.id == image.c.collection_id)
-        .where(image.c.has_file)
-    )
-
-
-def file_row(row: sa.Row[Any]) -> FileRow:
-    """A row of `files_query` as a record."""
-    return FileRow(
-        image_id=row.id,
-        name=row.name,
-        unique_name=unique_name(row.folder, row.name),
-        kind=row.kind,
-        place_id=row.place_id,
-        object_path=row.object_path,
-        size=row.size,
-        checksum=row.checksum,
-        content_type=row.content_type,
-        width=row.width,
-        height=row.height,
-        created_at=row.created_at,
-        state=row.state,
-        thumbnail_path=row.thumbnail_path,
-    )

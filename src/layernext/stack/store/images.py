@@ -106,6 +106,7 @@ def _resolve_loose(
                 else (unnamed.row_id, key.name, "")
             )
     for key, name, file in _guess(guessed):
+        collections.refuse_other_kind(connection, name)
         row = collections.ensure(
             database, connection, name, is_provisional=name != collections.UNNAMED
         )

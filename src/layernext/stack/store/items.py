@@ -14,7 +14,7 @@ from layernext.errors import DataError, Problem
 from layernext.stack.store import counters, fields, images
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database, Deadline
-from layernext.stack.store.files import unique_name
+from layernext.stack.store.file_rows import unique_name
 from layernext.stack.store.query import (
     Plan,
     annotated,

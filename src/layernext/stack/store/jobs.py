@@ -17,9 +17,9 @@ import sqlalchemy as sa
 
 from layernext.errors import Conflict
 from layernext.model import Job
-from layernext.stack.store.clock import now_text, text_of
+from layernext.stack.store.clock import now_text, seconds_since, text_of
 from layernext.stack.store.database import Database
-from layernext.stack.store.records import JobRow, JobStatus
+from layernext.stack.store.records import JobCount, JobRow, JobStatus
 from layernext.stack.store.schema import job
 from layernext.stack.store.storable import is_storable
 
@@ -217,6 +217,30 @@ class Jobs:
             return str(connection.execute(sa.select(job.c.public_id).where(mine)).scalar_one())
 
         return self._database.write_again(work)
+
+    def count(self) -> list[JobCount]:
+        """The stack's own jobs by kind and status; clients name the kinds of theirs as they like."""
+        groups = (
+            sa.select(
+                job.c.kind,
+                job.c.status,
+                sa.func.count().label("count"),
+                sa.func.min(job.c.created_at).label("oldest"),
+            )
+            .where(job.c.session.is_(None))
+            .group_by(job.c.kind, job.c.status)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(groups).all()
+        return [
+            JobCount(
+                kind=row.kind,
+                status=row.status,
+                count=row[2],
+                oldest_age_s=max(0.0, seconds_since(row.oldest)),
+            )
+            for row in rows
+        ]
 
     def list_page(
         self, *, after: int, limit: int, statuses: Sequence[JobStatus] = ()

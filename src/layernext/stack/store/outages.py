@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from layernext.errors import LayerNextError, StackUnavailable, StorageFull
+from layernext.stack.store.activity import Activity
 
 log = logging.getLogger("layernext.stack.database")
 
@@ -23,8 +24,10 @@ LOCKED = "another program holds the database's lock"
 DISCONNECTED = "the database does not answer"
 READ_ONLY = "the database is read-only at the moment"
 CONTENDED = "other requests changed the same data at the same time, several times"
-NO_CONNECTION = "all connections to the database are in use"
+NO_CONNECTION = "all database connections are in use"
 UNREADABLE = "the database's file cannot be read or written"
+
+OTHER = "another error"
 
 _UNAVAILABLE = {
     "25006": READ_ONLY,  # a standby, after or during a failover
@@ -73,12 +76,12 @@ def explained(error: sa.exc.SQLAlchemyError) -> LayerNextError | None:
     if isinstance(error.orig, sqlite3.Error):
         message = str(error.orig)
         if "disk is full" in message:
-            return StorageFull("there is no room left for the database", status=507)
+            return StorageFull("there is no space left for the database", status=507)
         text = next((text for part, text in _SQLITE.items() if part in message), None)
     else:
         code = sqlstate(error)
         if code == _DISK_FULL:
-            return StorageFull("there is no room left for the database", status=507)
+            return StorageFull("there is no space left for the database", status=507)
         text = _UNAVAILABLE.get(code or "")
         if text is None and _is_disconnected(error, code):
             text = DISCONNECTED
@@ -93,9 +96,14 @@ def _is_disconnected(error: DBAPIError, code: str | None) -> bool:
 
 
 class Outages:
-    """Explains errors, and logs the first and the end of each kind, not every request in between."""
+    """Explains errors, and logs the first and the end of each kind, not every request in between.
 
-    def __init__(self) -> None:
+    Args:
+        activity: counts them.
+    """
+
+    def __init__(self, activity: Activity) -> None:
+        self._activity = activity
         self._lock = threading.Lock()
         self._current: set[str] = set()
 
@@ -111,6 +119,7 @@ class Outages:
             yield
         except sa.exc.SQLAlchemyError as error:
             failure = explained(error)
+            self._activity.add_database_error(failure.message if failure else OTHER)
             if failure is None:
                 raise
             if isinstance(failure, DatabaseUnavailable) and failure.message != CONTENDED:
@@ -132,4 +141,4 @@ class Outages:
             over = self._current if is_write else self._current - {LOCKED, READ_ONLY}
             self._current = self._current - over
         for text in sorted(over):
-            log.warning("the database serves again; before: %s", text)
+            log.warning("the database answers again; before: %s", text)

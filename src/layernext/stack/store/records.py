@@ -105,6 +105,21 @@ class JobRow(Struct, frozen=True):
     payload: dict[str, Any]
 
 
+class JobCount(Struct, frozen=True, kw_only=True):
+    """How many jobs of a kind have a status.
+
+    Attributes:
+        kind, status: of the jobs.
+        count: of them.
+        oldest_age_s: since the oldest of them was created.
+    """
+
+    kind: str
+    status: JobStatus
+    count: int
+    oldest_age_s: float
+
+
 class Selection(Struct, frozen=True):
     """Images that were chosen; see `selections`."""
 
@@ -180,35 +195,44 @@ class NewFile(Struct, frozen=True, kw_only=True):
     fields: dict[str, Any]
 
 
-class FileRow(Struct, frozen=True, kw_only=True):
-    """The file of an image.
+class ObjectRow(Struct, frozen=True, kw_only=True):
+    """The object of a file: what tells whether it is whole.
 
     Attributes:
         image_id: row id of the image.
-        name, unique_name: the image's.
-        kind: of its collection: 5 images, 4 videos, 7 other files.
-        place_id: public id of that.
-        object_path: where its bytes are.
-        size, checksum: bytes, SHA-256 in hexadecimal (None until it is looked into).
-        content_type, width, height: found by looking into it, else None.
-        created_at: when the stack first heard of the image.
-        state: ``pending``, ``ready``, ``failed``, or ``missing`` if its object was lost.
-        thumbnail_path: where its small picture is, or None.
+        name: the image's.
+        object_path: where the file's bytes are.
+        size, checksum: bytes, SHA-256 in hexadecimal (None until the stack has inspected the file).
+        state: ``pending``, ``ready``, ``failed``, or ``missing`` if the object was lost.
     """
 
     image_id: int
     name: str
-    unique_name: str
-    kind: int
-    place_id: str
     object_path: str
     size: int
     checksum: str | None
+    state: str
+
+
+class FileRow(ObjectRow, frozen=True, kw_only=True):
+    """The file of an image.
+
+    Attributes:
+        unique_name: the image's.
+        kind: of its collection: 5 images, 4 videos, 7 other files.
+        place_id: public id of that.
+        content_type, width, height: found by looking into it, else None.
+        created_at: when the stack first heard of the image.
+        thumbnail_path: where its small picture is, or None.
+    """
+
+    unique_name: str
+    kind: int
+    place_id: str
     content_type: str | None
     width: int | None
     height: int | None
     created_at: str
-    state: str
     thumbnail_path: str | None
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from layernext.stack.store.database import Database
 from layernext.stack.store.dump import NamedObject, open_snapshot
-from layernext.stack.store.files import CONTENT_IS_MISSING
+from layernext.stack.store.file_states import CONTENT_IS_MISSING
 from layernext.stack.store.schema import image
 
 PATHS_AT_ONCE = 500

@@ -10,7 +10,15 @@ import sqlalchemy as sa
 
 from layernext.errors import DataError, Problem, TooLarge
 from layernext.model import Mode
-from layernext.stack.store import content, counters, evaluation_removal, images, summaries, uploads
+from layernext.stack.store import (
+    collections,
+    content,
+    counters,
+    evaluation_removal,
+    images,
+    summaries,
+    uploads,
+)
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
 from layernext.stack.store.labels import Labels, Seen
@@ -65,6 +73,7 @@ def write_batch(
         ids, new = labels.ensure_ids(connection, wanted)
         seen = labels.ensure_values(connection, ids, values, limited=True)
         found = images.resolve(database, connection, [s.key for s in sets], row.collection_id)
+        collections.refuse_files_of_other_kinds(connection, {one.collection_id for one in found})
         _write_sets(database, connection, row, number, sets=sets, found=found, label_ids=ids)
         result = BatchResult(
             images=len(sets),

@@ -45,7 +45,7 @@ def assign(
     Args:
         candidates: the images.
         percent: of each split; together 100.
-        seed: another one divides otherwise.
+        seed: random seed of the split.
         kept: splits of images that stay where they are.
         kept_files: by `same_file`: splits that files had before, under whatever name.
     """

@@ -211,6 +211,6 @@ def restrict(path: Path, mode: int) -> None:
     except PermissionError as error:
         raise ConfigurationError(
             f"other users can read {path} (mode {before:o}), and it belongs to one of them",
-            hint="choose another folder with --data, or make this one your own",
+            hint="choose another folder with --data, or change this one's owner",
         ) from error
     log.warning("%s could be used by other users (mode %o); now only by its owner", path, before)

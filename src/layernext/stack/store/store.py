@@ -7,7 +7,6 @@ the call returns, or raises and has changed nothing.
 from __future__ import annotations
 
 import secrets
-import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -15,7 +14,7 @@ import sqlalchemy as sa
 
 from layernext.errors import InvalidRequest
 from layernext.model import Collection, Job, Label, Mode, ModelRun
-from layernext.stack.store import collections, keys, reading, sets, uploads
+from layernext.stack.store import collections, identity, keys, reading, sets, uploads
 from layernext.stack.store.answers import RecordedAnswers
 from layernext.stack.store.database import Database
 from layernext.stack.store.datasets import Datasets
@@ -25,6 +24,7 @@ from layernext.stack.store.embeddings import Embeddings
 from layernext.stack.store.evaluations import Evaluations
 from layernext.stack.store.exports import Exports
 from layernext.stack.store.file_listing import FileListing
+from layernext.stack.store.file_states import FileStates
 from layernext.stack.store.files import Files
 from layernext.stack.store.items import Items
 from layernext.stack.store.jobs import Jobs
@@ -45,7 +45,7 @@ from layernext.stack.store.records import (
 )
 from layernext.stack.store.references import References
 from layernext.stack.store.run_statistics import Statistics
-from layernext.stack.store.schema import collection, operation, operation_collection, setting
+from layernext.stack.store.schema import collection, operation, operation_collection
 from layernext.stack.store.selections import Selections
 from layernext.stack.store.sessions import Sessions
 from layernext.stack.store.set_index import SetIndex
@@ -54,7 +54,6 @@ from layernext.stack.store.tallies import Tallies
 from layernext.stack.store.uploads import UploadSettings
 from layernext.wire.native import BatchResult, PageOf, RemoveResult, UploadRequest, UploadState
 
-_NAMESPACE = "reference_namespace"
 _URL_SECRET = "url_secret"  # noqa: S105 - the setting's name
 
 
@@ -79,15 +78,18 @@ class Store:
         statistics: what annotations of a run are like.
         sessions: who is signed in to the pages.
         exports: files in other formats, made in the background.
+        activity: what this process has done.
         answers: answers to requests that may come again.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._labels = Labels(database, self._namespace())
+        self.activity = database.activity
+        self._labels = Labels(database, identity.namespace(self._database))
         self.jobs = Jobs(database)
         self.selections = Selections(database)
         self.files = Files(database)
+        self.file_states = FileStates(database)
         self.file_listing = FileListing(database)
         self.embeddings = Embeddings(database)
         index = SetIndex(database)
@@ -131,19 +133,9 @@ class Store:
         with self._database.read() as connection:
             connection.execute(sa.select(sa.literal(1)))
 
-    def _namespace(self) -> uuid.UUID:
-        return uuid.UUID(self._setting(_NAMESPACE, str(uuid.uuid4())))
-
-    def _setting(self, name: str, fresh: str) -> str:
-        """The value of a setting, which is made once."""
-
-        def work(connection: sa.Connection) -> str:
-            insert = self._database.upsert(setting).values(name=name, value=fresh)
-            connection.execute(insert.on_conflict_do_nothing())
-            chosen = sa.select(setting.c.value).where(setting.c.name == name)
-            return str(connection.execute(chosen).scalar_one())
-
-        return self._database.write_again(work)
+    def location_digest(self) -> str:
+        """See `identity.location_digest`."""
+        return identity.location_digest(self._database)
 
     # -- keys -------------------------------------------------------------------------------
 
@@ -290,9 +282,12 @@ class Store:
             NotFound: there is no such upload.
             Conflict: it is finished, or had another batch of this number.
         """
-        return sets.write_batch(
+        result = sets.write_batch(
             self._database, self._labels, upload_id, sets_, sequence=sequence, digest=digest
         )
+        if not result.repeated:
+            self.activity.add_batch(result.images, result.annotations)
+        return result
 
     def finish_upload(self, upload_id: str, batches: int | None) -> UploadState:
         """End an upload; repeatable.
@@ -315,7 +310,9 @@ class Store:
 
     def url_secret(self) -> bytes:
         """What the stack signs URLs with: made once, the same for all its processes."""
-        return bytes.fromhex(self._setting(_URL_SECRET, secrets.token_hex(32)))
+        return bytes.fromhex(
+            identity.keep_setting(self._database, _URL_SECRET, secrets.token_hex(32))
+        )
 
     # -- labels -----------------------------------------------------------------------------
 
@@ -506,4 +503,4 @@ def _pair(after: str | None, start: int = 0) -> tuple[int, int]:
         pair = int(first[:20]), int(second[:20])
         if max(pair) < limit:
             return pair
-    raise InvalidRequest(f"{after!r} is no cursor of an earlier answer", status=400)
+    raise InvalidRequest(f"{after!r} is not a cursor from an earlier answer", status=400)

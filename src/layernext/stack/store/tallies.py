@@ -12,7 +12,7 @@ from layernext.stack.store import items
 from layernext.stack.store.database import Database, Deadline
 from layernext.stack.store.evaluation_data import unpack_cell
 from layernext.stack.store.evaluations import find_row
-from layernext.stack.store.files import unique_name
+from layernext.stack.store.file_rows import unique_name
 from layernext.stack.store.query import parse_query, plan_query, where
 from layernext.stack.store.schema import collection, image
 from layernext.stack.store.schema_evaluations import confusion_cell, image_tally

@@ -65,6 +65,7 @@ def open_native(
     name = collections.normalized_name(request.collection)
     collection_id = None
     if request.key_kind == "name" and name != collections.UNNAMED:
+        collections.refuse_other_kind(connection, name)
         collection_id = collections.ensure(database, connection, name).row_id
     fingerprint = _text([request.geometry, request.normalized, request.key_kind, request.bucket])
     if request.resume:

@@ -125,7 +125,7 @@ async def sign_in(request: Call) -> Response[bytes]:
         await request.app.state["brake"].wait(client.host if client else "")
         text = "the link has been used, or is too old; sign in with a key"
         if not wanted.token:
-            text = "the API key is not known here, or the secret is wrong"
+            text = "unknown API key or wrong secret"
         raise NotAuthenticated(text, status=401)
     token, done = made
     reply = answer(done)

@@ -18,6 +18,7 @@ from layernext.stack.api.native import (
     overlays,
     projects,
     run_statistics,
+    status,
     uploads,
     viewer,
 )
@@ -40,6 +41,7 @@ ROUTES = [
     *comparisons.ROUTES,
     *run_statistics.ROUTES,
     *keys.ROUTES,
+    *status.ROUTES,
     *overlays.ROUTES,
     *viewer.ROUTES,
 ]

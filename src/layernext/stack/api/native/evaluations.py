@@ -170,7 +170,7 @@ async def list_evaluations(request: Call) -> Response[bytes]:
     wanted, services = read_query(request, EvaluationsQuery), services_of(request)
     after = wanted.after or "0"
     if not (after.isascii() and after.isdecimal() and len(after) < 19):  # noqa: PLR2004
-        raise InvalidRequest(f"{after[:100]!r} is no cursor of an earlier answer", status=400)
+        raise InvalidRequest(f"{after[:100]!r} is not a cursor from an earlier answer", status=400)
     place = None
     if wanted.collection is not None:
         place = (await find_collection(request, wanted.collection)).row_id

@@ -107,7 +107,7 @@ def _record(request: Call, file: FileRow) -> FileRecord:
 async def file_bundle(request: Call) -> Response[Any]:
     """For each file, in the order asked for: a line of JSON (`id`, `size`), and the file's bytes.
 
-    A file that is not there any more has the size null, and no bytes. So has one whose content was lost; its
+    A file that is gone has the size null, and no bytes. So has one whose content was lost; its
     `problem` says so. The others come all the same.
     """
     wanted = await read_message(request, FilesRequest)
@@ -116,7 +116,7 @@ async def file_bundle(request: Call) -> Response[Any]:
         raise DataError(Problem("ids", f"are {count}, must be at most {MAX_BUNDLED_FILES}"))
     for number, each in enumerate(wanted.ids):
         if not _FILE_ID.fullmatch(each):
-            raise DataError(Problem(f"ids[{number}]", f"{each[:100]!r} is no id of a file"))
+            raise DataError(Problem(f"ids[{number}]", f"{each[:100]!r} is not a file id"))
     services = services_of(request)
     # Ids are wider than what a database counts to; those that do not fit are of no file.
     numbers = {each: int(each, 16) for each in wanted.ids}

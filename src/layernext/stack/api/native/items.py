@@ -155,7 +155,7 @@ def _cursor(after: str | None) -> int:
         return 0
     if after.isascii() and after.isdecimal() and len(after) < 19:  # noqa: PLR2004 - digits of a row id
         return int(after)
-    raise InvalidRequest(f"{after[:100]!r} is no cursor of an earlier answer", status=400)
+    raise InvalidRequest(f"{after[:100]!r} is not a cursor from an earlier answer", status=400)
 
 
 def _item(request: Call, row: ItemRow) -> Item:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from litestar import Response
 from msgspec import Struct
 
@@ -40,17 +41,35 @@ async def list_keys(request: Call) -> Response[bytes]:
         role="admin",
         body=KeyRequest,
         answer=NewKey,
-        errors=(400, 413, 422),
+        is_recorded=True,
+        errors=(400, 409, 413, 422),
     ),
 )
 async def create_key(request: Call) -> Response[bytes]:
-    """Makes a key. Its secret is in this answer and nowhere else, ever again."""
+    """Makes a key. Its secret is in this answer and nowhere else, ever again.
+
+    Nor is it recorded: if this request is repeated under its `Idempotency-Key`, no second key is made, and
+    the answer is a 409 that names the first one, to be revoked.
+    """
     wanted = await read_message(request, KeyRequest)
     check_name(wanted.name, "name", "a key")
     services = services_of(request)
-    made = answer(await services.call(services.store.create_key, wanted.name, wanted.role))
-    made.set_header("Cache-Control", "no-store")
-    return made
+
+    def work() -> Response[bytes]:
+        return answer(services.store.create_key(wanted.name, wanted.role))
+
+    response = await change(request, work, refusal=_refuse_secret)
+    response.set_header("Cache-Control", "no-store")
+    return response
+
+
+def _refuse_secret(content: bytes) -> str:
+    """What a repeated request is told in place of a secret."""
+    api_key = msgspec.json.decode(content, type=NewKey).api_key
+    return (
+        f"an earlier attempt at this request made the key {api_key}; its secret was in that answer "
+        "alone and is not stored: revoke that key and make another"
+    )
 
 
 @operation(

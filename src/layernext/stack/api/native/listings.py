@@ -238,7 +238,7 @@ async def list_jobs(request: Call) -> Response[bytes]:
     page, services = read_query(request, JobsQuery), services_of(request)
     after = page.after or "0"
     if not (after.isascii() and after.isdecimal() and len(after) < 19):  # noqa: PLR2004
-        raise InvalidRequest(f"{after[:100]!r} is no cursor of an earlier answer", status=400)
+        raise InvalidRequest(f"{after[:100]!r} is not a cursor from an earlier answer", status=400)
     jobs = services.store.jobs
     items, following = await services.call(
         lambda: jobs.list_page(after=int(after), limit=page.limit, statuses=page.status)

@@ -14,10 +14,12 @@ from layernext.stack.api.published import (
     metadata,
     operation_data,
     projects,
+    references,
 )
 
 ROUTES = [
     *handshake.ROUTES,
+    *references.ROUTES,
     *labels.ROUTES,
     *operation_data.ROUTES,
     *collections.ROUTES,

@@ -261,7 +261,7 @@ def _prefix(given: str | None) -> str | None:
     check_name(given, "storagePrefixPath", "a folder")
     parts = given.strip("/").split("/")
     if any(part in {"", ".", ".."} for part in parts) or "\\" in given:
-        raise DataError(Problem("storagePrefixPath", f"{given[:100]!r} is no plain path"))
+        raise DataError(Problem("storagePrefixPath", f"{given[:100]!r} is not a plain path"))
     return "/".join(parts)
 
 
@@ -287,7 +287,7 @@ async def begin_file(request: Call) -> Response[bytes]:
     if problem:
         raise DataError(Problem("fileName", problem))
     if wanted.checksum is not None and not _SHA256.fullmatch(wanted.checksum):
-        raise DataError(Problem("checksum", "is no SHA-256 in lower-case hexadecimal"))
+        raise DataError(Problem("checksum", "is not a SHA-256 in lowercase hexadecimal"))
     services = services_of(request)
     if wanted.size is not None and wanted.size > services.settings.max_file_bytes:
         limit = services.settings.max_file_bytes
@@ -414,7 +414,7 @@ def _finish(services: Services, item: FileItem, sent: list[SentPart]) -> bool:
     files, objects = services.store.files, services.objects
     _check_sent(sent)
     if item.object_path is None or item.handle is None:
-        raise Conflict("no part of the file has come", status=409)
+        raise Conflict("no part of the file has arrived", status=409)
     from_bucket = None if item.is_sealed else _parts_in_bucket(services, item, sent)
 
     def check(current: FileItem, parts: list[ItemPart]) -> None:
@@ -510,9 +510,7 @@ def _check_parts(item: FileItem, parts: list[ItemPart], sent: list[SentPart]) ->
         raise Conflict(f"part {missing} of {item.name!r} has not come", status=409)
     unnamed = min(set(came) - named, default=None)
     if unnamed is not None:
-        text = (
-            f"part {unnamed} of {item.name!r} has come, but is not among the parts that are named"
-        )
+        text = f"part {unnamed} of {item.name!r} has arrived, but is not among the named parts"
         raise Conflict(text, status=409)
     for part in parts[:-1]:
         if part.size != PART_BYTES:

@@ -1,4 +1,4 @@
-"""Labels, attributes and values with their references: E02 and E05 to E09."""
+"""Labels, attributes and values with their references: E05 to E11."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from msgspec import Meta, Struct, field
 
 from layernext.errors import DataError, NotFound, Problem
 from layernext.model import Label
-from layernext.stack.api.body import received
 from layernext.stack.api.messages import (
     Call,
     answer,
     check_name,
-    decode_message,
     read_message,
     read_path,
     read_query,
@@ -29,13 +27,8 @@ from layernext.wire.published import (
     CREATE_LABEL_GROUP_PATH,
     CREATE_LABEL_PATH,
     LABEL_GROUPS_PATH,
-    LABEL_REFERENCES_PATH,
     LABELS_PATH,
 )
-
-MAX_REFERENCES_BYTES = 8 << 20
-"""Of an E02 request, decompressed. It has every distinct attribute value of a file, and takes some 50 times its
-size in memory."""
 
 MAX_GROUP_LABELS = 10_000
 LABEL_TYPE = 2
@@ -43,27 +36,6 @@ LABEL_TYPE = 2
 
 _TAG = "Published protocol"
 _ERRORS = (400, 413, 422)
-
-
-class AttributeReference(Struct, frozen=True):
-    """References of an attribute, and of its values by their text."""
-
-    ref: str
-    texts: dict[str, str]
-
-
-class LabelReference(Struct, frozen=True):
-    """References of a label, and of its attributes by name."""
-
-    ref: str
-    color: str
-    texts: dict[str, AttributeReference]
-
-
-class ReferencesRequest(Struct, frozen=True):
-    """E02: label to attribute to values."""
-
-    labels: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
 
 
 class SentValue(Struct, frozen=True, rename="camel"):
@@ -170,53 +142,6 @@ class PublishedGroup(Struct, frozen=True, rename="camel"):
     group_name: str
     label_keys: list[str]
     is_success: bool = True
-
-
-@operation(
-    "POST",
-    LABEL_REFERENCES_PATH,
-    Operation(
-        summary="E02: references of labels",
-        tag=_TAG,
-        role="write",
-        body=ReferencesRequest,
-        answer=dict[str, LabelReference],
-        errors=_ERRORS,
-    ),
-)
-async def label_references(request: Call) -> Response[bytes]:
-    """References of labels, attributes and values. What is not known yet is made."""
-    services = services_of(request)
-    async with received(request, MAX_REFERENCES_BYTES) as body:
-
-        def work() -> dict[str, LabelReference]:
-            with body.content(MAX_REFERENCES_BYTES) as content:
-                wanted = decode_message(content, ReferencesRequest).labels
-            return _references(services.store, wanted)
-
-        return answer(await services.ingest(work))
-
-
-def _references(store: Store, wanted: dict[str, dict[str, list[Any]]]) -> dict[str, LabelReference]:
-    for label, attributes in wanted.items():
-        check_name(label, "labels", "a class")
-        for name in attributes:
-            check_name(name, f"labels[{label!r}]", "an attribute")
-    try:
-        table = store.ensure_labels(wanted)
-    except RecursionError as error:
-        raise DataError(Problem("labels", "a value is nested too deeply")) from error
-    return {
-        label: LabelReference(
-            ref=row.ref,
-            color=row.color,
-            texts={
-                name: AttributeReference(ref, values)
-                for name, (ref, values) in row.attributes.items()
-            },
-        )
-        for label, row in table.items()
-    }
 
 
 @operation(
@@ -423,7 +348,6 @@ def _published_group(group: LabelGroup) -> PublishedGroup:
 
 
 ROUTES = [
-    label_references,
     create_coco_label,
     list_labels,
     create_label,

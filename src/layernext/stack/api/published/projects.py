@@ -493,7 +493,9 @@ def _names(text: str, where: str) -> list[str]:
     try:
         found: Any = msgspec.json.decode(text or "null", type=list[str] | None)
     except (msgspec.MsgspecError, RecursionError) as error:
-        raise InvalidRequest(f"{where} is no JSON list of texts: {error}", status=400) from error
+        raise InvalidRequest(
+            f"{where} is not a JSON list of strings: {error}", status=400
+        ) from error
     return found or []
 
 

@@ -310,7 +310,7 @@ _RANGED = {"number", "size", "date", "field"}
 def _check_operator(parser: _Parser, field: Field, operator: str, at: int) -> None:
     is_order = operator in {"<", "<=", ">", ">="}
     if operator == "~" and field.kind not in {"text", "field"}:
-        parser.fail(f"{field.name} is no text, so ~ does not fit", at)
+        parser.fail(f"{field.name} is not text, so ~ does not apply", at)
     if is_order and field.kind not in _RANGED:
         parser.fail(f"{field.name} has no order, so {operator} does not fit", at)
 

@@ -158,7 +158,7 @@ def plan_query(
     planner = _Planner(database, index, connection, deadline, is_trashed=is_trashed)
     root = planner.node(query.root, scope)
     if _depth(root) > MAX_DEPTH:
-        message = f"AND and OR in brackets go more than {MAX_DEPTH} levels deep"
+        message = f"AND and OR in parentheses nest more than {MAX_DEPTH} levels deep"
         raise DataError(Problem("query", message))
     parts = query.root.parts if isinstance(query.root, All) else (query.root,)
     return Plan(root, planner.narrowed(parts, scope))

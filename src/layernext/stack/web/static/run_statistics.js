@@ -22,7 +22,7 @@ export function showStatistics(element, found, { collection, run }) {
       tile("Per image", short(per)),
       tile("Labels", count(Object.keys(found.labels).length)),
     ),
-    found.is_current ? null : h("p", { class: "notice warn" }, "These are the numbers of before the last change; the stack counts anew."),
+    found.is_current ? null : h("p", { class: "notice warn" }, "These numbers are from before the last change; the stack is counting again."),
     found.annotations
       ? h("div", { class: "figures" }, labels(found, collection, run), confidence(found), perImage(found), sizes(found))
       : null,

@@ -1,0 +1,59 @@
+"""`layernext worker`: runs the jobs of a stack without serving it."""
+
+from __future__ import annotations
+
+import os
+import signal
+from typing import Any
+
+from layernext.cli.output import say
+from layernext.cli.serve import (
+    DatabaseUrl,
+    DataFolder,
+    LogFormat,
+    ObjectsEndpoint,
+    ObjectsUrl,
+    PurgeTrashAfter,
+    data_folder,
+    data_text,
+    interrupt,
+)
+from layernext.cli.stack_extra import load_stack
+
+
+def worker(
+    data: DataFolder = None,
+    database: DatabaseUrl = None,
+    objects: ObjectsUrl = None,
+    objects_endpoint: ObjectsEndpoint = None,
+    purge_trash_after: PurgeTrashAfter = None,
+    log_format: LogFormat = "text",
+) -> None:
+    """Run the jobs of a stack, without serving it.
+
+    Give it the --data, --database and --objects of the server. Any number of workers may run on one
+    PostgreSQL database; with SQLite, on the machine of the server. Ctrl-C or SIGTERM ends it: jobs
+    in progress are queued again for another worker.
+
+    Examples:
+
+        layernext serve --data ./stack --jobs off
+
+        layernext worker --data ./stack
+    """
+    app: Any = load_stack()
+    signal.signal(signal.SIGTERM, interrupt)
+    settings = app.Settings(
+        data=data_folder(data),
+        database=database,
+        objects=objects,
+        objects_options={"endpoint": objects_endpoint} if objects_endpoint else {},
+        purge_trash_after_days=purge_trash_after,
+        log_format=log_format,
+    )
+    # As in serve: whatever is written is for this user alone.
+    os.umask(0o077)
+    app.set_up_logging(settings)
+    store = app.open_store(settings)
+    say(f"LayerNext worker, data in {data_text(settings)}")
+    app.work(store, settings)

@@ -1,0 +1,171 @@
+"""What a loop passes to `RunLogger.log`: boxes of any layout, and the usual mistakes, by name."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import PurePath, PureWindowsPath
+from typing import Any, Literal, TypeAlias, get_args
+
+from layernext.errors import ConfigurationError, DataError, Problem
+from layernext.model import is_number
+
+BoxFormat: TypeAlias = Literal["xywh", "xyxy", "cxcywh"]
+"""``xywh``: left, top, width, height. ``xyxy``: left, top, right, bottom. ``cxcywh``: center, width,
+height."""
+
+_BOX_NUMBERS = 4
+_LEAST_BOXES = 20
+_SUSPECT_SHARE = 0.25
+_TOLERANCE = 0.01
+"""Of the image's size: boxes of real models stick out by a pixel or two."""
+
+
+def check_box_format(box_format: str) -> None:
+    """Refuse a word that is not a `BoxFormat`.
+
+    Raises:
+        ConfigurationError: it is another one.
+    """
+    if box_format not in get_args(BoxFormat):
+        raise ConfigurationError(f"format is {box_format!r}, must be 'xywh', 'xyxy' or 'cxcywh'")
+
+
+def check_image_name(image: object) -> None:
+    """Refuse a path in place of a name.
+
+    Raises:
+        DataError: it is a path object, or a string with a full path.
+    """
+    if isinstance(image, os.PathLike):
+        name = PurePath(image).name
+        message = f"is a path, must be the file name in the collection: use path.name, {name!r}"
+        raise DataError(Problem("image", message))
+    if isinstance(image, str) and PureWindowsPath(image).drive[1:2] == ":":
+        _refuse_full_path(image, PureWindowsPath(image).name)
+    elif isinstance(image, str) and image.startswith("/"):
+        _refuse_full_path(image, PurePath(image).name)
+
+
+def _refuse_full_path(image: str, name: str) -> None:
+    message = f"is the full path {image!r}, must be the file name in the collection, such as"
+    raise DataError(Problem("image", f"{message} {name!r}"))
+
+
+def as_rows(name: str, values: Any) -> list[Any] | None:
+    """An array, or anything that can be iterated, as a list; None stays None.
+
+    Raises:
+        DataError: it is a table, an object with results, or not a list at all.
+    """
+    if values is None:
+        return None
+    kind = type(values).__name__
+    if hasattr(values, "columns") and hasattr(values, "to_numpy"):
+        advice = "pass the columns as an array: frame[[…]].to_numpy()"
+        raise DataError(Problem(name, f"is a {kind}, must be a list or an array; {advice}"))
+    if hasattr(values, "xyxy"):
+        advice = f"pass its array: {name}=….xyxy, format='xyxy'"
+        raise DataError(Problem(name, f"is a {kind}, must be a list or an array; {advice}"))
+    plain = values.tolist() if hasattr(values, "tolist") else values
+    if isinstance(plain, str | bytes | Mapping):
+        raise DataError(Problem(name, f"is a {type(plain).__name__}, must be a list"))
+    try:
+        return [row.tolist() if hasattr(row, "tolist") else row for row in plain]
+    except TypeError as error:
+        raise DataError(Problem(name, f"is a {kind}, must be a list")) from error
+
+
+def as_boxes(values: Any, box_format: BoxFormat) -> list[Any]:
+    """Boxes as x, y of the top left corner, width and height; wrong ones are left to the check.
+
+    Raises:
+        DataError: a single box in place of a list of boxes; also as `as_rows`.
+    """
+    boxes = as_rows("boxes", values) or []
+    if len(boxes) == _BOX_NUMBERS and all(map(is_number, boxes)):
+        message = f"is a single box, must be a list of boxes: boxes=[{boxes}]"
+        raise DataError(Problem("boxes", message))
+    return boxes if box_format == "xywh" else [_as_xywh(box, box_format) for box in boxes]
+
+
+def _as_xywh(box: Any, box_format: BoxFormat) -> Any:
+    if not isinstance(box, list | tuple) or len(box) != _BOX_NUMBERS:
+        return box
+    numbers = [n.tolist() if hasattr(n, "tolist") else n for n in box]
+    if not all(map(is_number, numbers)):
+        return numbers
+    first, second, third, fourth = numbers
+    if box_format == "cxcywh":
+        return [first - third / 2, second - fourth / 2, third, fourth]
+    if third < first or fourth < second:
+        message = f"is {numbers}, whose right or bottom is before its left or top; is it xywh?"
+        raise DataError(Problem("boxes", message))
+    return [first, second, third - first, fourth - second]
+
+
+def as_labels(values: Any, count: int) -> list[Any] | None:
+    """One label a shape.
+
+    Raises:
+        DataError: another number of them, or class ids in place of names.
+    """
+    labels = as_column("labels", values, count)
+    for label in labels or ():
+        if is_number(label):
+            message = f"has the class id {label}, must have class names, such as names[{label}]"
+            raise DataError(Problem("labels", message))
+    return labels
+
+
+def as_column(name: str, values: Any, count: int) -> list[Any] | None:
+    """As `as_rows`, with one value a shape.
+
+    Raises:
+        DataError: another number of them; also as `as_rows`.
+    """
+    rows = as_rows(name, values)
+    if rows is not None and len(rows) != count:
+        raise DataError(Problem(name, f"has {len(rows)}, must have {count}: one a shape"))
+    return rows
+
+
+def check_confidences(values: list[Any] | None) -> None:
+    """Refuse percentages.
+
+    Raises:
+        DataError: a number from above 1 to 100.
+    """
+    for value in values or ():
+        if is_number(value) and 2 < value <= 100:  # noqa: PLR2004 - 2 and less are no percentages
+            message = f"has {value}, must be from 0 to 1; divide percentages by 100"
+            raise DataError(Problem("confidences", message))
+
+
+class BoxWatch:
+    """Warns, once, when many boxes leave their images: most often their layout is another one."""
+
+    def __init__(self) -> None:
+        self._boxes = self._outside = 0
+        self._has_warned = False
+
+    def look_at(self, boxes: list[Any], size: tuple[float, float]) -> None:
+        """Count valid xywh boxes of an image of this width and height."""
+        width, height = size
+        for x, y, box_width, box_height in boxes:
+            self._boxes += 1
+            self._outside += (
+                x < -_TOLERANCE * width
+                or y < -_TOLERANCE * height
+                or x + box_width > (1 + _TOLERANCE) * width
+                or y + box_height > (1 + _TOLERANCE) * height
+            )
+        is_suspect = self._outside > _SUSPECT_SHARE * self._boxes
+        if is_suspect and self._boxes >= _LEAST_BOXES and not self._has_warned:
+            self._has_warned = True
+            warnings.warn(
+                f"{self._outside} of {self._boxes} boxes leave their images; boxes are x, y of the "
+                "top left corner, width, height, unless format='xyxy' or 'cxcywh' says otherwise",
+                stacklevel=3,
+            )
