@@ -11,7 +11,14 @@ import httpx
 import pytest
 
 from layernext.errors import ConfigurationError, InvalidRequest, NotFound
-from layernext.stack.objects import BucketStore, FolderStore, ObjectStore, Part, folder
+from layernext.stack.objects import (
+    BucketStore,
+    FolderStore,
+    ObjectStore,
+    Part,
+    count_errors,
+    folder,
+)
 from tests.s3 import S3Server, s3_server
 
 __all__ = ["s3_server"]
@@ -310,3 +317,14 @@ def test_every_call_flushes_the_folders(tmp_path: Path, monkeypatch: pytest.Monk
         flushed.clear()
         call()
         assert flushed >= {files, files / "yard", files / "yard" / "1"}
+
+
+def test_a_store_that_counts_errors_has_the_same_attributes(tmp_path: Path) -> None:
+    """Tags of parts and the like are values, not calls."""
+    store = count_errors(FolderStore(tmp_path / "objects"), lambda _: None)
+    assert store.has_direct_parts is False
+    handle = store.open_upload("yard/a")
+    for content in (b"first", b"second"):
+        send(store, "yard/a", handle, 1, 0, content)
+    parts = parts_of(store, "yard/a", handle, [b"second"])
+    assert store.finish_upload("yard/a", handle, parts) == 6
