@@ -206,7 +206,7 @@ def _is_there() -> sa.ColumnElement[bool]:
     hidden = sa.select(collection.c.id).where(
         collection.c.id == evaluation.c.collection_id, collection.c.trashed_at.is_not(None)
     )
-    return ~hidden.exists()
+    return ~hidden.correlate(evaluation).exists()
 
 
 def _queue(connection: sa.Connection, public_id: str) -> str:

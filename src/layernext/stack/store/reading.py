@@ -85,7 +85,7 @@ def _ids_in_order(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> 
     hidden = sa.select(image.c.id).where(
         image.c.id == annotation_set.c.image_id, image.c.trashed_at.is_not(None)
     )
-    chosen &= ~hidden.exists()
+    chosen &= ~hidden.correlate(annotation_set).exists()
     query = columns.where(chosen).order_by(annotation_set.c.position)
     ids: list[int] = []
     total = 0

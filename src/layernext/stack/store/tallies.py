@@ -139,8 +139,10 @@ def _not_in_trash(connection: sa.Connection, ids: Sequence[int]) -> list[int]:
 
 def _of(evaluation_row_id: int) -> Clause:
     """Of an evaluation, without images in the trash."""
-    hidden = sa.select(image.c.id).where(
-        image.c.id == image_tally.c.image_id, image.c.trashed_at.is_not(None)
+    # Under a name of its own: a statement around it may join the table of images, too.
+    trashed = image.alias()
+    hidden = sa.select(trashed.c.id).where(
+        trashed.c.id == image_tally.c.image_id, trashed.c.trashed_at.is_not(None)
     )
     return (image_tally.c.evaluation_id == evaluation_row_id) & ~hidden.exists()
 
