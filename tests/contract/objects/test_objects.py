@@ -11,7 +11,14 @@ import httpx
 import pytest
 
 from layernext.errors import ConfigurationError, InvalidRequest, NotFound
-from layernext.stack.objects import BucketStore, FolderStore, ObjectStore, Part, folder
+from layernext.stack.objects import (
+    BucketStore,
+    FolderStore,
+    ObjectStore,
+    Part,
+    count_errors,
+    folder,
+)
 from tests.s3 import S3Server, s3_server
 
 __all__ = ["s3_server"]
@@ -210,6 +217,66 @@ def test_attempts_at_a_part_do_not_mix(tmp_path: Path, kind: str) -> None:
     assert list(store.list_uploads()) == []
 
 
+@pytest.mark.parametrize("kind", ["folder", "bucket"])
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_stalled_attempt_never_reaches_the_object(tmp_path: Path, kind: str, number: int) -> None:
+    """An attempt that still writes after the end changes nothing, whether its part counts or not."""
+    root = tmp_path / "objects"
+    root.mkdir()
+    store = FolderStore(root) if kind == "folder" else BucketStore(root.as_uri())
+    contents = [b"B" * 100, b"C" * 50]
+    handle = store.open_upload("yard/a")
+    stalled = store.write_part(handle, number, (number - 1) * 100)
+    stalled.write(b"A" * 10)
+    for index, content in enumerate(contents):
+        send(store, "yard/a", handle, index + 1, index * 100, content)
+    parts = parts_of(store, "yard/a", handle, contents)
+    assert store.finish_upload("yard/a", handle, parts) == 150
+    assert b"".join(store.read("yard/a")) == b"".join(contents)
+    stalled.write(b"A" * 40)
+    assert b"".join(store.read("yard/a")) == b"".join(contents)
+    stalled.close()
+    assert b"".join(store.read("yard/a")) == b"".join(contents)
+    assert not [path for path in (root / "staging").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("kind", ["folder", "bucket"])
+def test_dropped_attempts(tmp_path: Path, kind: str) -> None:
+    """An attempt that does not count can be dropped, twice too; the one that counts stays."""
+    root = tmp_path / "objects"
+    root.mkdir()
+    store = FolderStore(root) if kind == "folder" else BucketStore(root.as_uri())
+    handle = store.open_upload("yard/a")
+    tags = []
+    for content in (b"first", b"second", b"third"):
+        send(store, "yard/a", handle, 1, 0, content)
+        tags.append(TAGS[handle, 1])
+    for tag in (tags[0], tags[2], tags[2]):
+        store.drop_part(handle, 1, tag)
+    attempts = [path for path in (root / "staging").rglob("*") if tags[1] in path.name]
+    assert len(attempts) == 1
+    assert not [path for path in (root / "staging").rglob("*") if tags[2] in path.name]
+    assert store.finish_upload("yard/a", handle, [Part(1, 6, tags[1])]) == 6
+    assert b"".join(store.read("yard/a")) == b"second"
+
+
+def test_an_attempt_that_begins_during_the_end(tmp_path: Path) -> None:
+    """Once the parts are being put together, a new attempt writes to a file of its own."""
+    store = FolderStore(tmp_path / "objects")
+    handle = store.open_upload("yard/a")
+    send(store, "yard/a", handle, 1, 0, b"first")
+    parts = parts_of(store, "yard/a", handle, [b"first"])
+    with pytest.raises(InvalidRequest):
+        store.finish_upload("yard/a", handle, [*parts, Part(2, 4, "0" * 32)])
+    late = store.write_part(handle, 2, 5)
+    assert late.tag
+    late.write(b"late")
+    assert store.finish_upload("yard/a", handle, parts) == 5
+    late.write(b"r")
+    late.close()
+    assert b"".join(store.read("yard/a")) == b"first"
+
+
 def test_a_folder_that_goes_while_an_object_comes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,12 +285,46 @@ def test_a_folder_that_goes_while_an_object_comes(
     store.put([("yard/old", b"old")])
     make = folder._make_folders
 
-    def late(*arguments: Path) -> set[Path]:
-        found = make(*arguments)
+    def late(*arguments: Path) -> None:
+        make(*arguments)
         store.delete("yard/old")
         monkeypatch.setattr(folder, "_make_folders", make)
-        return found
 
     monkeypatch.setattr(folder, "_make_folders", late)
     store.put([("yard/new", b"new")])
     assert b"".join(store.read("yard/new")) == b"new"
+
+
+def test_every_call_flushes_the_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also one that finds the folders or the object there: who made them may not have flushed them yet."""
+    store = FolderStore(tmp_path / "objects")
+    files, flushed, flush = tmp_path / "objects" / "files", set[Path](), folder._flush_folder
+
+    def noted(path: Path) -> None:
+        flush(path)
+        flushed.add(path)
+
+    monkeypatch.setattr(folder, "_flush_folder", noted)
+    handle = store.open_upload("yard/1/a")
+    send(store, "yard/1/a", handle, 1, 0, b"a")
+    parts = parts_of(store, "yard/1/a", handle, [b"a"])
+    for call in (
+        lambda: store.finish_upload("yard/1/a", handle, parts),
+        lambda: store.finish_upload("yard/1/a", handle, parts),
+        lambda: store.put([("yard/1/b", b"b")]),
+        lambda: store.put_stream("yard/1/c", [b"c"]),
+    ):
+        flushed.clear()
+        call()
+        assert flushed >= {files, files / "yard", files / "yard" / "1"}
+
+
+def test_a_store_that_counts_errors_has_the_same_attributes(tmp_path: Path) -> None:
+    """Tags of parts and the like are values, not calls."""
+    store = count_errors(FolderStore(tmp_path / "objects"), lambda _: None)
+    assert store.has_direct_parts is False
+    handle = store.open_upload("yard/a")
+    for content in (b"first", b"second"):
+        send(store, "yard/a", handle, 1, 0, content)
+    parts = parts_of(store, "yard/a", handle, [b"second"])
+    assert store.finish_upload("yard/a", handle, parts) == 6

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import sqlite3
 import time
 from typing import Any
 
@@ -417,15 +418,46 @@ def test_a_bundle_whose_commit_is_in_doubt(stack: Stack, monkeypatch: pytest.Mon
     """The connection is lost once the rows are there: then so is what they refer to."""
     upload = open_files(stack, "bundles", collectionType=7)
     store = stack.store.files.store_bundle
+    dialect = stack.store.files._database.writer.dialect
+    commit = dialect.do_commit
 
-    def lost(*arguments: Any) -> None:
-        store(*arguments)
-        raise OSError("the connection was lost")
+    def lost(connection: Any) -> None:
+        commit(connection)
+        raise sqlite3.OperationalError("disk I/O error")
 
-    monkeypatch.setattr(stack.store.files, "store_bundle", lost)
-    answer = stack.ask("POST", bundle_path(upload["uploadId"]), content=bundle(("a", b"1")))
-    assert answer.status_code == 500
+    def with_lost_commit(*arguments: Any) -> Any:
+        with monkeypatch.context() as patch:
+            patch.setattr(dialect, "do_commit", lost)
+            return store(*arguments)
+
+    path = bundle_path(upload["uploadId"])
+    with monkeypatch.context() as patch:
+        patch.setattr(stack.store.files, "store_bundle", with_lost_commit)
+        assert_error(stack.ask("POST", path, content=bundle(("a", b"1"))), 503)
     assert stack.ask("GET", url_of(stack, "bundles_a"), role=None).content == b"1"
+    again = stack.json("POST", path, content=bundle(("a", b"1")))
+    assert [entry["outcome"] for entry in again["files"]] == ["existing"]
+
+
+def test_a_refused_bundle_leaves_no_objects(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When nothing was committed for certain, the bytes are removed at once."""
+    upload = open_files(stack, "bundles", collectionType=7)
+    dialect = stack.store.files._database.writer.dialect
+
+    def full(_: Any) -> None:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    store = stack.store.files.store_bundle
+
+    def on_a_full_disk(*arguments: Any) -> Any:
+        with monkeypatch.context() as patch:
+            patch.setattr(dialect, "do_commit", full)
+            return store(*arguments)
+
+    monkeypatch.setattr(stack.store.files, "store_bundle", on_a_full_disk)
+    answer = stack.ask("POST", bundle_path(upload["uploadId"]), content=bundle(("a", b"1")))
+    assert_error(answer, 507)
+    assert list(stack.objects.list_objects()) == []
 
 
 @pytest.mark.parametrize(

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from layernext.stack.objects import ObjectStore
+from layernext.wire import published
 from layernext.wire.published import PART_BYTES
 from tests.integration.files.test_files import begin, end, finish, open_files, urls
 from tests.integration.stack.conftest import BASE_URL, Stack, assert_error, running
+from tests.integration.stack.server import Server, read_answer, serving
 from tests.s3 import S3Server, s3_server
 
 __all__ = ["s3_server"]
@@ -101,6 +107,35 @@ def test_the_last_whole_part_counts(stack: Stack) -> None:
     assert finish(stack, file, [new]).status_code == 200
     end(stack, upload)
     assert stored(stack) == [whole("a", b"newer")]
+
+
+def test_repeated_parts_take_no_more_room(
+    folder_stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of all attempts at a part there is the first and the last; one that is refused leaves nothing."""
+    upload = open_files(folder_stack, "yard", collectionType=7)
+    file = begin(folder_stack, upload, "a")
+    (url,) = urls(folder_stack, file)
+    staging = folder_stack.settings.objects_folder / "staging"
+    part: Json = {}
+    for number in range(5):
+        part = named(1, put(folder_stack, url, b"%d" % number))
+        attempts = [path.name for path in staging.rglob("1-*")]
+        assert len(attempts) == min(number, 1), attempts
+    files = folder_stack.store.files
+    add_part = files.add_part
+
+    def after_the_end_began(item: Any, late: Any) -> str | None:
+        files.seal(item, None, lambda *_: None)
+        return add_part(item, late)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(files, "add_part", after_the_end_began)
+        assert_error(put(folder_stack, url, b"late"), 409)
+    assert [path.name for path in staging.rglob("1-*")] == attempts
+    assert finish(folder_stack, file, [part]).status_code == 200
+    end(folder_stack, upload)
+    assert stored(folder_stack) == [whole("a", b"4")]
 
 
 def test_two_attempts_at_once(folder_stack: Stack) -> None:
@@ -246,3 +281,62 @@ def test_lost_parts_are_sent_again(folder_stack: Stack) -> None:
     assert finish(folder_stack, file, [part]).status_code == 200
     end(folder_stack, upload)
     assert stored(folder_stack) == [whole("a", b"content")]
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_stalled_put_never_reaches_a_finished_file(tmp_path: Path, number: int) -> None:
+    """A PUT whose bytes come after the file was finished is refused; the file keeps its bytes."""
+    content, late = b"B" * 500_000, b"A" * 600_000
+    with (
+        serving(tmp_path / "stack") as server,
+        httpx.Client(base_url=server.url, auth=server.auth, timeout=60) as client,
+    ):
+
+        def ask(path: str, **body: Any) -> Json:
+            answer = client.post(path, json=body)
+            assert answer.status_code == 200, answer.text
+            found: Json = answer.json()
+            return found
+
+        upload = ask(
+            published.UPLOAD_METADATA_PATH,
+            collectionName="yard",
+            collectionType=7,
+            objectKeyList=["a"],
+        )
+        file = ask(published.BEGIN_FILE_PATH, fileName="a", uploadId=upload["uploadId"])
+        signed = ask(published.PART_URLS_PATH, fileId=file["fileId"], parts=2)["parts"]
+        with stalled_put(server, signed[number - 1]["signedUrl"], late) as connection:
+            wait_for_claim(tmp_path, number)
+            part = named(1, httpx.put(signed[0]["signedUrl"], content=content))
+            ask(published.FINISH_FILE_PATH, fileId=file["fileId"], parts=[part])
+            connection.sendall(late[1000:])
+            head, _ = read_answer(connection)
+        assert head.split()[1] == b"409", head
+        found = client.get(published.DOWNLOAD_URL_PATH, params={"file_key": "yard_a"}).json()
+        answer = httpx.get(found["url"])
+    assert answer.headers["etag"] == f'"{hashlib.sha256(content).hexdigest()}"'
+    assert answer.content == content
+    objects = [path for path in tmp_path.rglob("objects/files/**/*") if path.is_file()]
+    assert [path.read_bytes() for path in objects] == [content]
+
+
+@contextmanager
+def stalled_put(server: Server, url: str, content: bytes) -> Iterator[socket.socket]:
+    """A connection that has sent the head of a PUT and the first 1000 bytes of its content."""
+    target = urlsplit(url)
+    head = (
+        f"PUT {target.path}?{target.query} HTTP/1.1\r\nHost: {target.netloc}\r\n"
+        f"Content-Length: {len(content)}\r\nConnection: close\r\n\r\n"
+    )
+    with server.connect() as connection:
+        connection.sendall(head.encode() + content[:1000])
+        yield connection
+
+
+def wait_for_claim(folder: Path, number: int) -> None:
+    """Until a PUT has begun to write the part."""
+    deadline = time.monotonic() + 30
+    while not list(folder.rglob(f"staging/*/{number}.claim")):
+        assert time.monotonic() < deadline, "the PUT has not begun"
+        time.sleep(0.01)

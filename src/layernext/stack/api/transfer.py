@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import re
 from typing import Any
 from urllib.parse import quote
@@ -10,7 +11,15 @@ from urllib.parse import quote
 from litestar import Response
 from litestar.response.base import ASGIResponse
 
-from layernext.errors import Conflict, DataError, NotFound, Problem, TooLarge
+from layernext.errors import (
+    Conflict,
+    DataError,
+    LayerNextError,
+    NotFound,
+    Problem,
+    StorageFull,
+    TooLarge,
+)
 from layernext.stack.api.body import chunks
 from layernext.stack.api.error_map import JSON
 from layernext.stack.api.messages import Call, read_path
@@ -26,8 +35,10 @@ from layernext.stack.api.signed import (
     signed_url,
 )
 from layernext.stack.objects import PartWriter
-from layernext.stack.store import FileRow, ItemPart
+from layernext.stack.store import FileItem, FileRow, ItemPart
 from layernext.wire.published import PART_BYTES
+
+logger = logging.getLogger("layernext.stack.files")
 
 WRITE_BYTES = 1 << 20
 """Written at a time, in a thread."""
@@ -107,8 +118,30 @@ async def put_part(request: Call) -> Response[bytes]:
     finally:
         await services.write(writer.close)
     part = ItemPart(number, size, digest, writer.tag)
-    await services.call(services.store.files.add_part, item, part)
+    await services.write(_note_part, services, item, part)
     return Response(b"{}", media_type=JSON, headers={"ETag": f'"{digest}"'})
+
+
+def _note_part(services: Services, item: FileItem, part: ItemPart) -> None:
+    """Make a part count, and remove the attempt that does not: the one before, or this one if it is refused.
+
+    After any other error the part may count or not; both stay until the upload ends.
+    """
+    try:
+        replaced = services.store.files.add_part(item, part)
+    except (Conflict, StorageFull):
+        _drop_attempt(services, item, part.number, part.tag)
+        raise
+    if replaced is not None:
+        _drop_attempt(services, item, part.number, replaced)
+
+
+def _drop_attempt(services: Services, item: FileItem, number: int, tag: str) -> None:
+    try:
+        services.objects.drop_part(str(item.handle), number, tag)
+    except (LayerNextError, OSError) as error:
+        # The answer to the client is decided; what stays goes with the upload.
+        logger.warning("an attempt at a part stays until its upload ends: %s", error)
 
 
 async def _write(request: Call, services: Services, writer: PartWriter) -> tuple[int, str]:

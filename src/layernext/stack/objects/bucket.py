@@ -123,6 +123,11 @@ class BucketStore:
         tag = secrets.token_hex(16)
         return _PartWriter(self._store, self._staged(handle, number, tag), tag)
 
+    def drop_part(self, handle: str, number: int, tag: str) -> None:
+        """See `ObjectStore`."""
+        with suppress(NotFound), _explained():
+            obstore.delete(self._store, self._staged(handle, number, tag))
+
     def list_parts(self, path: str, handle: str) -> list[Part] | None:
         """See `ObjectStore`."""
         if self._s3:

@@ -23,6 +23,8 @@ class _Counted:
 
     def __getattr__(self, name: str) -> Any:
         operation = getattr(self._inner, name)
+        if not callable(operation):
+            return operation
 
         def call(*arguments: Any, **named: Any) -> Any:
             try:

@@ -117,6 +117,12 @@ class ObjectStore(Protocol):
             StorageFull: there is no room.
         """
 
+    def drop_part(self, handle: str, number: int, tag: str) -> None:
+        """Remove an attempt at a part that the stack took and that does not count; no error if it is gone.
+
+        A store may keep it until the upload ends, if further attempts do not add to what it keeps.
+        """
+
     def list_parts(self, path: str, handle: str) -> list[Part] | None:
         """The parts that the store has, if clients send them to it; None if the stack took them.
 

@@ -3,7 +3,8 @@
 The parts of an upload are in a folder of its own under ``staging``. The first attempt at a part writes to
 its range of the file ``body``, so that a file of any size is written once; a claim file makes sure that no
 other attempt ever writes to that range. Later attempts (after a broken one, or a repetition) get a file of
-their own, which is copied to the body at the end.
+their own, which is copied to the body at the end. The body becomes the object only if nobody else can still
+write to it; otherwise all parts are copied to a new file.
 
 Whatever becomes visible was flushed to the disk before, and is renamed to its place; then the
 folder is flushed too. After a crash there are at most staged files, which `list_uploads` names with their age.
@@ -34,6 +35,10 @@ while the next ones come and not only at the end."""
 
 MOVE_ATTEMPTS = 10
 _BODY = "body"
+_CLAIM = ".claim"
+_SEAL = "sealed"
+"""Once this file is in an upload's folder, no new attempt writes to the body."""
+
 _PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _HANDLE = re.compile(r"[0-9a-f]{32}")
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -78,32 +83,29 @@ class FolderStore:
             for staged, _ in moves:
                 with _Writer(staged, 0) as writer:
                     writer.end()
-            folders = set()
             for staged, place in moves:
-                folders |= self._move(staged, place)
+                self._move(staged, place)
         except OSError as error:
             raise _explained(error) from error
         finally:
             for staged, _ in moves:
                 staged.unlink(missing_ok=True)
-        for folder in folders:
-            _flush_folder(folder)
+        self._flush_above([place for _, place in moves])
 
     def put_stream(self, path: str, pieces: Iterable[bytes]) -> None:
         """See `ObjectStore`."""
-        staged = self._staged(secrets.token_hex(16))
+        staged, place = self._staged(secrets.token_hex(16)), self._place(path)
         try:
             with _Writer(staged, 0) as writer:
                 for piece in pieces:
                     writer.write(piece)
                 writer.end()
-            folders = self._move(staged, self._place(path))
+            self._move(staged, place)
         except OSError as error:
             raise _explained(error) from error
         finally:
             staged.unlink(missing_ok=True)
-        for folder in folders:
-            _flush_folder(folder)
+        self._flush_above([place])
 
     def open_upload(self, path: str) -> str:  # noqa: ARG002 - a bucket needs it
         """See `ObjectStore`."""
@@ -117,6 +119,11 @@ class FolderStore:
         """See `ObjectStore`."""
         return _UploadWriter(self._staged(handle), number, offset)
 
+    def drop_part(self, handle: str, number: int, tag: str) -> None:
+        """See `ObjectStore`; the range of the body that the first attempt has stays."""
+        if tag:
+            _file_of(self._staged(handle), number, tag).unlink(missing_ok=True)
+
     def list_parts(self, path: str, handle: str) -> list[Part] | None:  # noqa: ARG002 - as in a bucket
         """None: the stack took them."""
         return None
@@ -127,23 +134,23 @@ class FolderStore:
         total = sum(part.size for part in parts)
         try:
             if not _has_size(place, total):
-                _assemble(folder, parts)
-                for changed in self._move(folder / _BODY, place):
-                    _flush_folder(changed)
-        except FileNotFoundError as error:
-            # Another call may have finished it since; then the object is at its place.
-            if not _has_size(place, total):
-                raise _parts_gone() from error
+                # Another call may have finished it since; then the object is at its place.
+                with suppress(FileNotFoundError):
+                    self._move(_assemble(folder, parts), place)
+                if not _has_size(place, total):
+                    raise _parts_gone()
+            self._flush_above([place])
+        except FileNotFoundError as error:  # the object has just been deleted, and its folder
+            raise _parts_gone() from error
         except OSError as error:
             raise _explained(error) from error
         self.drop_upload(path, handle)
         return total
 
-    def _move(self, staged: Path, place: Path) -> set[Path]:
-        """Move a staged file to its place; the folders whose entries changed."""
-        folders = {place.parent}
+    def _move(self, staged: Path, place: Path) -> None:
+        """Move a staged file to its place."""
         for attempt in range(MOVE_ATTEMPTS):
-            folders |= _make_folders(place.parent, self._files)
+            _make_folders(place.parent, self._files)
             try:
                 staged.rename(place)
             except FileNotFoundError:
@@ -152,7 +159,17 @@ class FolderStore:
                     raise
             else:
                 break
-        return folders
+
+    def _flush_above(self, places: Iterable[Path]) -> None:
+        """Flush the folders of objects, up to the root.
+
+        All of them, even if this call changed none: the call that did may not have flushed them yet, and
+        no call may acknowledge an object before that.
+        """
+        folders = {folder for place in places for folder in place.parents}
+        for folder in folders:
+            if folder == self._files or self._files in folder.parents:
+                _flush_folder(folder)
 
     def drop_upload(self, path: str, handle: str) -> None:  # noqa: ARG002 - a bucket needs it
         """See `ObjectStore`."""
@@ -298,21 +315,31 @@ class _UploadWriter:
     def __init__(self, folder: Path, number: int, offset: int) -> None:
         self.tag = ""
         self._folder, self._is_ended = folder, False
-        self._claim = folder / f"{number}.claim"
+        self._claim = folder / f"{number}{_CLAIM}"
         try:
             with suppress(FileExistsError):
                 folder.mkdir(mode=0o700)
                 _flush_folder(folder.parent)
-            try:
-                os.close(os.open(self._claim, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
-            except FileExistsError:
+            if not self._claim_range():
                 self.tag = secrets.token_hex(16)
-            self._path = folder / (f"{number}-{self.tag}" if self.tag else _BODY)
+            self._path = _file_of(folder, number, self.tag) if self.tag else folder / _BODY
             self._writer = _Writer(self._path, 0 if self.tag else offset)
         except FileNotFoundError as error:
             raise _parts_gone() from error
         except OSError as error:
             raise _explained(error) from error
+
+    def _claim_range(self) -> bool:
+        """Reserve the part's range of the body; False if another attempt has it, or the body is sealed."""
+        try:
+            os.close(os.open(self._claim, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+        except FileExistsError:
+            return False
+        # `_assemble` seals first and reads the claims then, so one of the two sees the other.
+        if (self._folder / _SEAL).exists():
+            self._claim.unlink(missing_ok=True)
+            return False
+        return True
 
     def __enter__(self) -> _UploadWriter:
         return self
@@ -343,7 +370,42 @@ class _UploadWriter:
             (self._path if self.tag else self._claim).unlink(missing_ok=True)
 
 
-def _assemble(folder: Path, parts: Sequence[Part]) -> None:
+def _assemble(folder: Path, parts: Sequence[Part]) -> Path:
+    """Put the parts together; the flushed file that may become the object.
+
+    An attempt that does not count may still be running. If it writes to the body, the body must not
+    become the object: its descriptor would reach into what is already acknowledged.
+    """
+    (folder / _SEAL).touch(mode=0o600)
+    claims = {path.name.removesuffix(_CLAIM) for path in folder.iterdir() if path.suffix == _CLAIM}
+    if claims <= {str(part.number) for part in parts if not part.tag}:
+        _complete_body(folder, parts)
+        return folder / _BODY
+    return _copy_all(folder, parts)
+
+
+def _copy_all(folder: Path, parts: Sequence[Part]) -> Path:
+    """Copy all parts to a new file, which no attempt at a part has open."""
+    # Another call may do the same at the same time.
+    path, offset = folder / f"copy-{secrets.token_hex(16)}", 0
+    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        for part in parts:
+            source, start = folder / _BODY, offset
+            if part.tag:
+                source, start = _file_of(folder, part.number, part.tag), 0
+            _copy(source, start, part.size, target, offset)
+            offset += part.size
+        os.fsync(target)
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    finally:
+        os.close(target)
+    return path
+
+
+def _complete_body(folder: Path, parts: Sequence[Part]) -> None:
     """Make the body whole: copy those parts to it that have files of their own."""
     total = sum(part.size for part in parts)
     has_range = any(not part.tag for part in parts)
@@ -354,7 +416,7 @@ def _assemble(folder: Path, parts: Sequence[Part]) -> None:
         size, offset, is_changed = os.fstat(body).st_size, 0, False
         for part in parts:
             if part.tag:
-                _copy(folder / f"{part.number}-{part.tag}", part.size, body, offset)
+                _copy(_file_of(folder, part.number, part.tag), 0, part.size, body, offset)
                 is_changed = True
             elif size < offset + part.size:
                 raise _parts_gone()
@@ -369,11 +431,20 @@ def _assemble(folder: Path, parts: Sequence[Part]) -> None:
         os.close(body)
 
 
-def _copy(source: Path, size: int, target: int, offset: int) -> None:
+def _file_of(folder: Path, number: int, tag: str) -> Path:
+    """The file of an attempt that does not write to the body."""
+    return folder / f"{number}-{tag}"
+
+
+def _copy(source: Path, start: int, size: int, target: int, offset: int) -> None:
+    """Copy `size` bytes from `start` of a file to `offset` of the target."""
     with source.open("rb", buffering=0) as file:
-        if os.fstat(file.fileno()).st_size != size:
-            raise _parts_gone()
-        while piece := file.read(PIECE_BYTES):
+        file.seek(start)
+        end = offset + size
+        while offset < end:
+            piece = file.read(min(PIECE_BYTES, end - offset))
+            if not piece:
+                raise _parts_gone()
             left = memoryview(piece)
             while left:
                 written = os.pwrite(target, left, offset)
@@ -422,17 +493,14 @@ def _walk(folder: Path, prefix: str) -> Iterator[ObjectInfo]:
                     yield _info(path, entry.stat(follow_symlinks=False))
 
 
-def _make_folders(folder: Path, root: Path) -> set[Path]:
-    """Make a folder and those above it up to `root`; those whose entries are new."""
-    changed = set()
+def _make_folders(folder: Path, root: Path) -> None:
+    """Make a folder and those above it up to `root`."""
     missing = []
     while folder != root and not folder.exists():
         missing.append(folder)
         folder = folder.parent
-    for each in reversed(missing):
-        each.mkdir(mode=0o700, exist_ok=True)
-        changed.add(each.parent)
-    return changed
+    for path in reversed(missing):
+        path.mkdir(mode=0o700, exist_ok=True)
 
 
 def _flush_folder(folder: Path) -> None:

@@ -356,8 +356,8 @@ class Files:
         with self._database.write() as connection:
             connection.execute(touched(item))
 
-    def add_part(self, item: FileItem, part: ItemPart) -> None:
-        """Note that a part is durable; one that came before is replaced.
+    def add_part(self, item: FileItem, part: ItemPart) -> str | None:
+        """Note that a part is durable; one that came before is replaced: its tag is returned.
 
         Raises:
             Conflict: the file is being finished, or has begun again somewhere else.
@@ -374,13 +374,17 @@ class Files:
             .with_for_update()
         )
 
-        def work(connection: sa.Connection) -> None:
+        same = (file_part.c.item_id == item.row_id) & (file_part.c.number == part.number)
+
+        def work(connection: sa.Connection) -> str | None:
             if connection.execute(takes_parts).first() is None:
                 raise Conflict("the file takes no more parts: it is being finished", status=409)
+            replaced = connection.execute(sa.select(file_part.c.tag).where(same)).scalar()
             connection.execute(statement)
             connection.execute(touched(item))
+            return replaced
 
-        self._database.write_again(work)
+        return self._database.write_again(work)
 
     def list_parts(self, item: FileItem) -> list[ItemPart]:
         """The parts that are durable, by number."""

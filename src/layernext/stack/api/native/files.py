@@ -12,7 +12,14 @@ import msgspec
 from litestar import Response
 from msgspec import Struct
 
-from layernext.errors import DataError, LayerNextError, Problem
+from layernext.errors import (
+    Conflict,
+    DataError,
+    InvalidRequest,
+    NotFound,
+    Problem,
+    StorageFull,
+)
 from layernext.model import find_names_problem, refuse_repeated_keys
 from layernext.stack.api.body import Content, received
 from layernext.stack.api.messages import Call, answer, problem_of, read_message, read_path
@@ -168,9 +175,10 @@ def _store(
     services.objects.put([(new[name].object_path, file.content) for name, file in fresh.items()])
     try:
         result = store.store_bundle(upload_id, [file.entry.name for file in files], new, written_at)
-    except LayerNextError:
-        # Nothing refers to them; on a full disk they would keep it full. After any other error, such as
-        # a connection that was lost at the commit, rows may refer to them.
+    except (StorageFull, NotFound, Conflict, InvalidRequest, DataError):
+        # These are raised before the commit or by a commit that was undone, so no row refers to the objects;
+        # on a full disk they would keep it full. After any other error, such as a connection lost at the
+        # commit, rows may refer to them: housekeeping finds out.
         for each in new.values():
             services.objects.delete(each.object_path)
         raise
