@@ -188,7 +188,7 @@ def test_hostile_file_names(name: str, new_parts: NewParts, target: Target, fold
     manifest = target.manifest(first.id)
     assert len(verify(target, manifest, show_nothing).problems) == 1
     restored = new_parts(migrates=False)
-    with pytest.raises(DataError, match="is not there"):
+    with pytest.raises(DataError, match="is missing"):
         brought_back(target, manifest, restored)
     assert verify(target, taken(parts, target), show_nothing).problems == []
 

@@ -93,6 +93,30 @@ def test_a_part_that_fails_is_undone_alone(store: Store, api_key: str) -> None:
     assert (reserved(store), store.declared.list_all("field")) == (1, ["kept"])
 
 
+def test_a_part_that_takes_too_long(store: Store, api_key: str) -> None:
+    """An interrupted statement is refused as such, also where it ends the whole transaction: SQLite."""
+    database = store._database
+    slow = sa.text(
+        "INSERT INTO setting (name, value) WITH RECURSIVE number(n) AS "
+        "(SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 1000000000) "
+        "SELECT 'x', CAST(max(n) AS TEXT) FROM number"
+    )
+
+    def work() -> RecordedAnswer:
+        reserve(store)
+        with database.write() as connection, database.limit(connection, 0.2):
+            connection.execute(slow)
+        raise AssertionError
+
+    call = CallId(api_key, "slow", b"digest")
+    with pytest.raises(InvalidRequest, match="takes longer") as caught:
+        store.answers.once(call, work)
+    assert caught.value.status == 422
+    assert store.answers.get(call) is None
+    assert reserved(store) == 0
+    assert not store.answers.once(call, lambda: reserve(store)).is_replayed
+
+
 def test_attempts_at_the_same_time(store: Store, api_key: str) -> None:
     """The second waits for the first, and gets its answer."""
     call, barrier = CallId(api_key, "1", b"a"), threading.Barrier(6)

@@ -236,12 +236,26 @@ class Database:
     def _transaction(self) -> Iterator[sa.Connection]:
         joined = self._joined_connection()
         if joined is not None:
-            with joined.begin_nested():
+            with self._savepoint(joined):
                 yield joined
             return
         turn = self._turn.hold() if self.is_sqlite else nullcontext()
         with turn, self.writer.begin() as connection:
             yield connection
+
+    @contextmanager
+    def _savepoint(self, connection: sa.Connection) -> Iterator[None]:
+        savepoint = connection.begin_nested()
+        try:
+            yield
+        except BaseException:
+            # A statement that is interrupted makes SQLite undo the whole transaction, savepoints included;
+            # asking for one would then hide the reason.
+            file = connection.connection.driver_connection
+            if not isinstance(file, sqlite3.Connection) or file.in_transaction:
+                savepoint.rollback()
+            raise
+        savepoint.commit()
 
     def write_again(self, work: Callable[[sa.Connection], Answer]) -> Answer:
         """`work` in a write transaction, repeated while PostgreSQL asks for that.
