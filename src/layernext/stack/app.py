@@ -347,9 +347,17 @@ class _Protocol(HttpToolsProtocol):
 
     @property
     def is_idle(self) -> bool:
-        """Whether no request is being answered on this connection, and it is not closed already."""
+        """Whether this connection may be closed for others: nothing is at work on it.
+
+        A stranger whose body is still on its way keeps nobody out: it may be on its way for as long as
+        the stranger likes.
+        """
+        if self.transport.is_closing():
+            return False
         cycle = self._last_cycle()
-        return not self.transport.is_closing() and (cycle is None or cycle.response_complete)
+        if cycle is None or cycle.response_complete:
+            return True
+        return cycle.more_body and auth.IS_KNOWN not in cycle.scope["state"]
 
     def on_response_complete(self) -> None:
         self.idle_since = (True, self.loop.time())

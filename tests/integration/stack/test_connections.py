@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.client
 import resource
 import socket
@@ -67,8 +68,9 @@ def test_connections_at_work_are_kept(tmp_path: Path) -> None:
         serving(tmp_path / "data", open_files=(128, 128), quiet=True) as server,
         ExitStack() as stack,
     ):
+        key = base64.b64encode(":".join(server.auth).encode())
         head = (
-            b"POST /sign-in HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: same-origin\r\n"
+            b"POST /api/v1/uploads HTTP/1.1\r\nHost: x\r\nAuthorization: Basic " + key + b"\r\n"
             b"Content-Length: 100\r\nExpect: 100-continue\r\n\r\n"
         )
         busy = [stack.enter_context(server.connect()) for _ in range(64)]
@@ -81,3 +83,21 @@ def test_connections_at_work_are_kept(tmp_path: Path) -> None:
         assert refused.json()["error"]["message"] == "the stack has too many connections"
         busy[0].sendall(b" " * 100)
         assert busy[0].recv(100).startswith(b"HTTP/1.1 400")
+
+
+def test_slow_bodies_of_strangers(tmp_path: Path) -> None:
+    """Whoever has shown no key and never ends a body keeps nobody out."""
+    with (
+        serving(tmp_path / "data", open_files=(128, 128), quiet=True) as server,
+        ExitStack() as stack,
+    ):
+        head = (
+            b"POST /sign-in HTTP/1.1\r\nHost: x\r\nSec-Fetch-Site: same-origin\r\n"
+            b"Content-Length: 100\r\nExpect: 100-continue\r\n\r\n"
+        )
+        for _ in range(64):
+            connection = stack.enter_context(server.connect())
+            connection.sendall(head)
+            assert connection.recv(100).startswith(b"HTTP/1.1 100")
+        for _ in range(3):
+            assert httpx.get(f"{server.url}/health", timeout=60).status_code == 200

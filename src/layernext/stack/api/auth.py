@@ -14,6 +14,9 @@ from layernext.stack.api.browser import check_api_request, session_token
 from layernext.stack.api.services import services_of
 from layernext.stack.store import Key, Role
 
+IS_KNOWN = "is_known"
+"""In the state of a request: its sender has shown a key, or a URL that the stack signed."""
+
 RANKS: dict[Role, int] = {"read": 0, "write": 1, "admin": 2}
 """Each role may do what the ones of lower rank may."""
 
@@ -34,6 +37,7 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
         return
     key = await _signed_in(connection, handler) or await _authenticated(connection)
     connection.scope["auth"] = key
+    connection.scope["state"][IS_KNOWN] = True
     if RANKS[key.role] < RANKS[wanted]:
         raise NotAllowed(
             f"this needs a key with the role {wanted}; this key has the role {key.role}", status=403

@@ -12,6 +12,7 @@ import time
 from msgspec import Struct
 
 from layernext.errors import NotAllowed
+from layernext.stack.api.auth import IS_KNOWN
 from layernext.stack.api.messages import Call, read_query
 from layernext.stack.api.services import services_of
 from layernext.wire.paths import segment
@@ -76,6 +77,7 @@ def check_signature(request: Call, method: str, path: str) -> None:
         raise NotAllowed("the URL's signature is wrong", status=403)
     if given.expires < time.time():
         raise NotAllowed("the URL has expired; ask for a new one", status=403)
+    request.scope["state"][IS_KNOWN] = True
 
 
 def _signature(secret: bytes, method: str, path: str, expires: int) -> str:
