@@ -72,8 +72,8 @@ def test_no_configuration(cli):
     ("text", "words"),
     [
         pytest.param("api_key = ", "cannot be read", id="broken"),
-        pytest.param('colour = "red"', "'colour' is not known", id="unknown"),
-        pytest.param("secret = 7", "'secret' is not known", id="type"),
+        pytest.param('colour = "red"', "'colour' is not a setting", id="unknown"),
+        pytest.param("secret = 7", "'secret' is not a setting", id="type"),
         pytest.param(None, "no configuration file", id="missing"),
     ],
 )

@@ -366,6 +366,7 @@ READS = {
     "get_metadata_names",
     "get_project",
     "get_stack_info",
+    "get_stack_status",
     "get_system_stat_count",
     "get_upload_status",
     "get_valid_sort_fields",

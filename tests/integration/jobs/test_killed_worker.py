@@ -102,4 +102,4 @@ def test_helper_process_is_killed(store: Store) -> None:
 
     job_id = store.jobs.create("broken", "a job", {})
     run(store, broken=broken)
-    assert "a process that worked at it was killed" in wait(store, job_id, "failed")
+    assert "a process that worked on it was killed" in wait(store, job_id, "failed")

@@ -69,7 +69,7 @@ def test_real_calls(tmp_path: Path) -> None:
         with LayerNextClient(*stack.arguments) as client:
             report = client.upload_files_to_collection(source, "other", SECRET_NAME, progress=False)
             client.wait_for_job_complete(report.job_id, timeout_s=60)
-            client.upload_modelrun(SECRET_NAME, f"{SECRET_NAME} run", [IMAGE])
+            client.upload_modelrun(f"{SECRET_NAME} images", f"{SECRET_NAME} run", [IMAGE])
             client.download_files(
                 SECRET_NAME, tmp_path / "copy", content_type="other", progress=False
             )

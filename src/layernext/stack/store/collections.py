@@ -122,11 +122,11 @@ def refuse_other_kind(connection: sa.Connection, name: str) -> None:
     Raises:
         Conflict: with the kind of the collection.
     """
-    if find_by_name(connection, name) is not None:
-        return
     existing = find_there(connection, name)
-    if existing is not None:
-        raise _not_images(name, existing.kind)
+    # In this order: a collection of images may be committed between the two statements.
+    if existing is None or existing.kind == IMAGES or find_by_name(connection, name) is not None:
+        return
+    raise _not_images(name, existing.kind)
 
 
 def refuse_files_of_other_kinds(connection: sa.Connection, row_ids: Iterable[int]) -> None:

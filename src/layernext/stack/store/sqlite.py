@@ -142,13 +142,17 @@ def set_up(cache_kib: int, *, reads_only: bool) -> Callable[[sqlite3.Connection,
     def connected(connection: sqlite3.Connection, _record: object) -> None:
         with ExitStack() as on_failure:
             on_failure.callback(connection.close)
+            (wait_ms,) = connection.execute("PRAGMA busy_timeout").fetchone()
             for pragma in (
+                # While the last of other connections closes, the file is locked for a moment.
+                f"busy_timeout = {LOCK_SECONDS * 1000}",
                 "synchronous = FULL",
                 "foreign_keys = ON",
                 f"cache_size = -{cache_kib}",
                 f"journal_size_limit = {WAL_BYTES}",
                 "temp_store = MEMORY",
                 f"query_only = {'ON' if reads_only else 'OFF'}",
+                f"busy_timeout = {wait_ms}",
             ):
                 connection.execute(f"PRAGMA {pragma}")
             on_failure.pop_all()

@@ -174,8 +174,8 @@ def answer_page_error(request: Request[Any, Any, Any], error: Exception) -> Resp
         request_id=fault["requestId"],
     )
     answer = answer_page(request, shown, status=status)
-    if "retry-after" in plain.headers:
-        answer.headers["retry-after"] = plain.headers["retry-after"]
+    if "Retry-After" in plain.headers:
+        answer.headers["Retry-After"] = plain.headers["Retry-After"]
     return answer
 
 
