@@ -165,7 +165,7 @@ def test_ready_and_pages(stack: StackProcess, stoppable_postgres: PostgresServer
                 continue  # the page to sign in needs no database
             assert answer.status_code == 503, path
             assert answer.headers["retry-after"] == "1"
-            assert "the database does not answer" in answer.text
+            assert "the database does not answer" in answer.text.lower()
     finally:
         stoppable_postgres.start()
     assert httpx.get(f"{stack.url}/ready").status_code == 200
