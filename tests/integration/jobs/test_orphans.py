@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from layernext.errors import StackUnavailable
 from layernext.stack.app import services_in
 from layernext.stack.jobs import Housekeeping, JobRunner, orphans
-from layernext.stack.store import FileUploadRequest, NewFile, Store
+from layernext.stack.store import FileUploadRequest, ItemFilter, NewFile, Store
 from layernext.stack.store.file_storing import store_files
 from layernext.stack.store.references import COMMIT_HOURS, hold_bytes
 from layernext.stack.store.schema_files import file_upload
@@ -132,10 +132,10 @@ def test_bytes_that_waited_too_long(stack: Stack, monkeypatch: pytest.MonkeyPatc
     line = f'{{"name": "a", "size": 1, "checksum": "{checksum}"}}\n'.encode()
     path = bundle_path(upload["uploadId"])
     assert stack.ask("POST", path, content=line + b"x").status_code == 503
-    assert objects_below(stack, "files") == []
+    assert stack.store.items.list_after(ItemFilter(), after=0, limit=10) == []
     monkeypatch.undo()
     assert stack.ask("POST", path, content=line + b"x").status_code == 200
-    assert len(objects_below(stack, "files")) == 1
+    assert len(stack.store.items.list_after(ItemFilter(), after=0, limit=10)) == 1
 
 
 def test_a_commit_during_the_search(store: Store) -> None:
