@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 COMMAND = [sys.executable, "-m", "layernext.cli"]
-START_SECONDS = 60
+START_SECONDS = 240
 
 
 def free_port() -> int:
