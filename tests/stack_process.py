@@ -80,7 +80,7 @@ class StackProcess:
             if self.process.poll() is not None:
                 break
             try:
-                urllib.request.urlopen(f"{self.url}/ready", timeout=1).close()
+                urllib.request.urlopen(f"{self.url}/ready", timeout=10).close()
             except OSError:
                 time.sleep(0.05)
             else:

@@ -75,6 +75,12 @@ class Jobs:
         result = msgspec.json.encode(so_far | total).decode()
         connection.execute(sa.update(job).where(mine).values(result=result, attempts=1))
 
+    def note_step(self, public_id: str) -> None:
+        """Note that a job has done something that lasts: attempts before this count no more."""
+        mine = job.c.public_id == public_id
+        with self._database.write() as connection:
+            connection.execute(sa.update(job).where(mine).values(attempts=1))
+
     @staticmethod
     def create_in(
         connection: sa.Connection,
