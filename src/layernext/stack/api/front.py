@@ -24,6 +24,7 @@ from litestar.types import (
 )
 
 from layernext.stack.api.access_log import Exchange
+from layernext.stack.api.admission import release
 from layernext.stack.api.error_map import JSON, envelope
 from layernext.stack.api.routing import routed_path
 
@@ -63,6 +64,7 @@ class StackApplication(Litestar):
                 logger.exception("request %s failed", request_id)
                 await _answer_failure(exchange)
         finally:
+            release(self.state["admission"], scope)
             exchange.log()
             metrics = self.state.get("metrics")
             if metrics is not None:
