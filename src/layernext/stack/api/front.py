@@ -27,6 +27,7 @@ from layernext.stack.api.access_log import Exchange
 from layernext.stack.api.admission import release
 from layernext.stack.api.error_map import JSON, envelope
 from layernext.stack.api.routing import routed_path
+from layernext.stack.api.source import source_in
 
 logger = logging.getLogger("layernext.stack")
 
@@ -52,7 +53,8 @@ class StackApplication(Litestar):
     async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        exchange = Exchange(scope, request_id, send)
+        proxies = self.state["services"].settings.trusted_proxies
+        exchange = Exchange(scope, request_id, send, source_in(scope, proxies))
         scope["path"] = routed_path(scope)
         try:
             await super().__call__(scope, receive, exchange.send)
