@@ -169,7 +169,7 @@ def test_no_format(connected, cli, tmp_path, content):
     """What is in no known format is refused with one sentence that has the formats."""
     file = tmp_path / "notes.json"
     file.write_bytes(content)
-    sentence = "notes.json: is not in a format that is read: layernext, coco, coco-results, yolo"
+    sentence = "notes.json: is not in a supported format: layernext, coco, coco-results, yolo"
     for run in (cli("validate", file, code=4), connected("upload", "c", "r", file, code=4)):
         assert run.stderr.startswith("error: ")
         assert sentence in run.stderr
