@@ -26,6 +26,7 @@ CHECKS = (
     ("format", ["-m", "ruff", "format", "--check", "--quiet", "."]),
     ("lint", ["-m", "ruff", "check", "--quiet", "."]),
     ("types", ["-m", "mypy"]),
+    ("types of the examples", ["-m", "mypy", "examples"]),
     *((f"fresh: {name}", [name, "--check"]) for name in GENERATORS),
 )
 

@@ -195,7 +195,7 @@ def test_upload_with_losses(connected, tmp_path):
     upload = ("upload", "losses", "run", file, "--from", "coco")
     done = connected(*upload, code=exit_codes.DATA)
     assert "not read: a mask, or an object of several polygons; its box is, 2 times" in done.stdout
-    assert "error: 2 annotations of the file could not be read as they are" in done.stderr
+    assert "error: 2 annotations could not be read completely" in done.stderr
     done = connected(*upload, "--json", code=exit_codes.DATA)
     report = json.loads(done.stdout)
     assert (report["annotations"], report["lost_shapes"]) == (3, 2)
