@@ -69,7 +69,7 @@ def labels(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """List labels with their colours and attributes.
+    """List labels with their colors and attributes.
 
     Examples:
 

@@ -57,6 +57,7 @@ from layernext.model.decode import (
     is_normalized,
     iter_attribute_values,
 )
+from layernext.model.display import record_html, short_repr
 from layernext.model.evaluation import (
     BACKGROUND,
     METHOD,
@@ -182,6 +183,8 @@ __all__ = [
     "is_normalized",
     "is_number",
     "iter_attribute_values",
+    "record_html",
     "refuse_repeated_keys",
+    "short_repr",
     "show",
 ]
