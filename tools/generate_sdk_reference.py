@@ -46,6 +46,10 @@ CHAPTERS: dict[str, list[str]] = {
         "Collection", "Item", "FileRecord", "ModelRun", "Label", "LabelAttribute", "Job",
         "LabelGroup", "DatasetVersion", "MetadataNames", "DatasetDiff", "Project", "Task", "Embedding", "SimilarImage",
     ],
+    "Constants of the published clients": [
+        "MediaType", "ItemType", "ObjectType", "JobType", "JobStatus", "AnnotationShapeType",
+        "AnnotationUploadType", "SortField", "SortFieldName", "SortOrder",
+    ],
     "Errors": [],
 }  # fmt: skip
 

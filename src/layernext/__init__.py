@@ -42,6 +42,18 @@ if TYPE_CHECKING:
         VersionReport,
         validate_file,
     )
+    from layernext.datalake.constants import (
+        AnnotationShapeType,
+        AnnotationUploadType,
+        ItemType,
+        JobStatus,
+        JobType,
+        MediaType,
+        ObjectType,
+        SortField,
+        SortFieldName,
+        SortOrder,
+    )
     from layernext.errors import (
         ConfigurationError,
         Conflict,
@@ -125,6 +137,10 @@ _HOMES = {
         "PurgeReport", "RunLogger", "TrashReport", "UploadReport", "UploadStatus", "VersionReport",
         "validate_file",
     ),
+    "layernext.datalake.constants": (
+        "AnnotationShapeType", "AnnotationUploadType", "ItemType", "JobStatus", "JobType",
+        "MediaType", "ObjectType", "SortField", "SortFieldName", "SortOrder",
+    ),
     "layernext.errors": (
         "ConfigurationError", "Conflict", "ConnectionFailed", "DataError", "DownloadIncomplete",
         "FormatError", "IncompatibleStack", "InvalidRequest", "JobFailed", "LayerNextError",
@@ -148,6 +164,8 @@ _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
     "Annotation",
+    "AnnotationShapeType",
+    "AnnotationUploadType",
     "AreaRange",
     "AsyncLayerNextClient",
     "AttributeValue",
@@ -191,8 +209,11 @@ __all__ = [
     "IncompatibleStack",
     "InvalidRequest",
     "Item",
+    "ItemType",
     "Job",
     "JobFailed",
+    "JobStatus",
+    "JobType",
     "Label",
     "LabelAttribute",
     "LabelGroup",
@@ -200,6 +221,7 @@ __all__ = [
     "LayerNextClient",
     "LayerNextError",
     "Line",
+    "MediaType",
     "MetadataNames",
     "MetadataReport",
     "Mode",
@@ -208,6 +230,7 @@ __all__ = [
     "NotAuthenticated",
     "NotFound",
     "NotSupported",
+    "ObjectType",
     "Points",
     "Polygon",
     "Problem",
@@ -222,6 +245,9 @@ __all__ = [
     "RunStatistics",
     "SimilarImage",
     "SliceScores",
+    "SortField",
+    "SortFieldName",
+    "SortOrder",
     "StackError",
     "StackUnavailable",
     "StorageFull",

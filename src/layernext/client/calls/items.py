@@ -402,7 +402,7 @@ class ItemCalls(Calls):
             wait_s = min(wait_s * 1.5, _LONGEST_POLL_S)
 
 
-def collection_code(content_type: str) -> int:
+def collection_code(content_type: object) -> int:
     """The published protocol's number of a kind of collection.
 
     Raises:
