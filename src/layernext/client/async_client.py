@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import httpx
 
+from layernext.client.answers import Embedding, Job, Label, LabelGroup
 from layernext.client.bridge import (
     AsyncRunLogger,
     as_async_iterator,
@@ -52,16 +53,12 @@ from layernext.model import (
     Comparison,
     DatasetDiff,
     DatasetVersion,
-    Embedding,
     EvaluatedGeometry,
     EvaluationInfo,
     Export,
     FileRecord,
     ImageAnnotations,
     Item,
-    Job,
-    Label,
-    LabelGroup,
     MetadataNames,
     Mode,
     ModelRun,

@@ -547,7 +547,9 @@ class AnnotationCalls(Calls):
                 f"the stack did not remove {model_run_id!r}: {fields.get('message')}", status=200
             )
         return RemoveReport(
-            images=fields.get("imageCount"), annotations=fields.get("annotationCount")
+            images=fields.get("imageCount"),
+            annotations=fields.get("annotationCount"),
+            message=str(fields.get("message") or ""),
         )
 
     # -- files --------------------------------------------------------------------------------

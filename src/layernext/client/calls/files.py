@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-
-import msgspec
 
 from layernext.client import file_remote, upload
 from layernext.client.calls.annotations import check_geometry
@@ -160,7 +159,7 @@ class FileCalls(MetadataCalls, ItemCalls, JobCalls):
         request, file = annotations
         source = AnnotationFile(file, request.geometry, "stream")
         done = upload.upload(self._connection, request, source, resume=False, progress=progress)
-        return msgspec.structs.replace(report, annotations=done)
+        return dataclasses.replace(report, annotations=done)
 
     def get_upload_status(self, collection_name: str) -> UploadStatus:
         """How far the newest upload of files to a collection is, whoever makes it.
@@ -359,7 +358,7 @@ class FileCalls(MetadataCalls, ItemCalls, JobCalls):
             progress=progress,
         ).run()
         if not rows:
-            return msgspec.structs.replace(report, message="No more pages to download")
+            return dataclasses.replace(report, message="No more pages to download")
         return check_download(report, on_error)
 
     def _iter_listed(self, collection_id: str, query: str) -> Iterator[RemoteFile]:
