@@ -21,7 +21,6 @@ from layernext.model import (
     find_names_problem,
     is_number,
     kind_of,
-    listed,
     show,
 )
 

@@ -202,18 +202,18 @@ def _add(
     boxes.extend(chain.from_iterable((w * scale[0], h * scale[1]) for w, h in extents))
 
 
-def _iter_extents(
-    annotations: list[Any], geometries: list[str]
-) -> Iterator[tuple[float, float]]:
+def _iter_extents(annotations: list[Any], geometries: list[str]) -> Iterator[tuple[float, float]]:
     """Width and height of the box around each annotation that has a place in the image."""
     for annotation, geometry in zip(annotations, geometries, strict=True):
         kind = KINDS[geometry]
-        coordinates = next(
-            (value for key in kind.keys if (value := getattr(annotation, key))), None
-        )
+        coordinates = None
+        for key in kind.keys:
+            coordinates = getattr(annotation, key)
+            if coordinates is not None:
+                break
         box = kind.box(coordinates)
         if box is not None:
-            yield box[2:]
+            yield box[2], box[3]
 
 
 def _binned(values: Floats, edges: NDArray[Any]) -> Counts:
