@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 COMMAND = [sys.executable, "-m", "layernext.cli"]
-START_SECONDS = 60
+START_SECONDS = 180
 
 
 def free_port() -> int:
@@ -98,7 +98,7 @@ class StackProcess:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        return self.process.wait(180)
 
 
 @contextmanager

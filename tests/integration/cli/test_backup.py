@@ -88,9 +88,7 @@ def test_a_damaged_backup_is_named(cli: CommandLine, data: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        pytest.param(
-            ["backup", "backups", "--data", "no"], 3, "no stack found in", id="no stack"
-        ),
+        pytest.param(["backup", "backups", "--data", "no"], 3, "no stack found in", id="no stack"),
         pytest.param(["check", "--data", "no"], 3, "no stack found in", id="no stack to check"),
         pytest.param(
             ["restore", "no", "--data", "new"], 3, "there is no backup in", id="no backup"

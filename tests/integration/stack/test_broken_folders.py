@@ -86,7 +86,11 @@ def fill(client: LayerNextClient, images: Path) -> dict[str, str]:
     client.wait_for_job_complete(created.job_id)
     export = client.start_export("coco", collection="yard", run="run")
     client.wait_for_job_complete(export.job_id)
-    return {"version": created.version_id, "export": export.id, "item": client.list_files("yard")[0].id}
+    return {
+        "version": created.version_id,
+        "export": export.id,
+        "item": client.list_files("yard")[0].id,
+    }
 
 
 def parameter(path: str, ids: dict[str, str]) -> str:
@@ -142,7 +146,7 @@ def look_for_paths(
     errors = 0
     api_key, secret, url = stack
     with (
-        httpx.Client(base_url=url, auth=(api_key, secret), timeout=60) as http,
+        httpx.Client(base_url=url, auth=(api_key, secret), timeout=180) as http,
         LayerNextClient(*stack, retry_for_s=1) as client,
     ):
 
