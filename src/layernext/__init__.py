@@ -91,6 +91,7 @@ if TYPE_CHECKING:
         Export,
         FileRecord,
         Geometry,
+        Grant,
         Histogram,
         ImageAnnotations,
         ImageTally,
@@ -115,6 +116,7 @@ if TYPE_CHECKING:
         StoredMatches,
         StoredTally,
         Task,
+        User,
     )
 
 _HOMES = {
@@ -138,10 +140,10 @@ _HOMES = {
     "layernext.model": (
         "Annotation", "AreaRange", "AttributeValue", "Calibration", "CalibrationBin", "Collection",
         "ConfusionMatrix", "Curve", "DatasetDiff", "DatasetVersion", "MetadataNames", "Embedding", "ErrorKind",
-        "ErrorKinds", "Evaluation", "EvaluationInfo", "EvaluationSettings", "Export", "FileRecord", "Geometry", "Histogram",
+        "ErrorKinds", "Evaluation", "EvaluationInfo", "EvaluationSettings", "Export", "FileRecord", "Geometry", "Grant", "Histogram",
         "ImageAnnotations", "ImageTally", "Item", "Job", "Label", "LabelAttribute", "LabelGroup",
         "LabelScores", "Line", "Mode", "ModelRun", "Points", "Polygon", "Project", "Rectangle", "RunStatistics",
-        "SimilarImage", "SliceScores", "StoredMatches", "StoredTally", "StoredEvaluation", "Task",
+        "SimilarImage", "SliceScores", "StoredMatches", "StoredTally", "StoredEvaluation", "Task", "User",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -184,6 +186,7 @@ __all__ = [
     "FileUrl",
     "FormatError",
     "Geometry",
+    "Grant",
     "Histogram",
     "IgnoredFile",
     "ImageAnnotations",
@@ -234,6 +237,7 @@ __all__ = [
     "UploadIncomplete",
     "UploadReport",
     "UploadStatus",
+    "User",
     "VersionReport",
     "__version__",
     "convert",

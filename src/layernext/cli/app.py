@@ -29,6 +29,7 @@ from layernext.cli import (
     library,
     listings,
     serve,
+    users,
     worker,
 )
 from layernext.cli.output import Interrupted, say, tell
@@ -115,6 +116,9 @@ for command in (
     listings.labels,
     data.download,
     data.rm,
+    users.grant,
+    users.revoke,
+    users.grants,
 ):
     app.command(command.__name__)(command)
 app.add_typer(files.files, name="files")
@@ -125,6 +129,7 @@ app.add_typer(exports.exports, name="exports")
 app.add_typer(library.projects, name="projects")
 app.add_typer(backup.backups, name="backups")
 app.add_typer(keys.keys, name="keys")
+app.add_typer(users.users, name="users")
 app.command("doctor")(doctor.doctor)
 
 

@@ -1,5 +1,6 @@
 """The project's words as typed data: annotations, annotation sets, collections, runs, labels."""
 
+from layernext.model.access import Grant, GrantRole, User, UserKind, UserRole
 from layernext.model.annotation import (
     GEOMETRIES,
     GEOMETRY_KEYS,
@@ -137,6 +138,8 @@ __all__ = [
     "Export",
     "FileRecord",
     "Geometry",
+    "Grant",
+    "GrantRole",
     "Histogram",
     "ImageAnnotations",
     "ImageDecoder",
@@ -174,6 +177,9 @@ __all__ = [
     "TallyOrder",
     "Task",
     "TruthMatch",
+    "User",
+    "UserKind",
+    "UserRole",
     "confidences_by_label",
     "decode_trusted",
     "distinct_attribute_values",

@@ -132,12 +132,14 @@ def operator_entry(
     return NewAuditEntry(actor=actor, action=action, subject=subject, count=count)
 
 
-def create_key(store: Store, name: str, role: Role, rate: float | None = None) -> NewKey:
+def create_key(
+    store: Store, name: str, role: Role, rate: float | None = None, user: str | None = None
+) -> NewKey:
     """Make an API key on the stack's own machine, with its entry in the audit log."""
     entry = operator_entry("create key")
 
     def work() -> NewKey:
-        key = store.create_key(name, role, rate)
+        key = store.create_key(name, role, rate, user)
         entry.subject = describe_key(key)
         return key
 

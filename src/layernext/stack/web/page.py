@@ -21,6 +21,8 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from layernext import __version__
+from layernext.model import UserRole
+from layernext.stack.api.access import HANDLER, Scope
 from layernext.stack.api.error_map import answer_error
 from layernext.stack.api.messages import Call
 from layernext.stack.api.services import services_of
@@ -70,7 +72,7 @@ class Viewer(Struct, frozen=True, kw_only=True):
     """
 
     key_name: str
-    role: Role
+    role: UserRole
 
 
 class Page(Struct, frozen=True, kw_only=True):
@@ -108,19 +110,22 @@ class ErrorPage(Page, frozen=True, kw_only=True):
 PageHandler = Callable[..., Awaitable[Response[Any]]]
 
 
-def page(path: str, *, role: Role | None = "read") -> Callable[[PageHandler], HTTPRouteHandler]:
+def page(
+    path: str, *, role: Role | None = "read", scope: Scope | None = HANDLER
+) -> Callable[[PageHandler], HTTPRouteHandler]:
     """Make a handler the route of a page; without a session it leads to the sign-in page.
 
     Args:
         path: of the page.
         role: the least role of a key that may see it; None lets everybody.
+        scope: see `Operation`.
     """
     return HTTPRouteHandler(
         path,
         http_method=["GET", "HEAD"],
         include_in_schema=False,
         exception_handlers={Exception: answer_page_error},
-        opt={"role": role, "is_page": True},
+        opt={"role": role, "scope": scope, "is_page": True},
     )
 
 

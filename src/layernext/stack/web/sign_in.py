@@ -112,7 +112,7 @@ async def _made(request: Call, services: Services, wanted: SignIn) -> tuple[str,
 
     def work() -> tuple[str, SignedIn] | None:
         if known is not None:
-            token, key = sessions.create(known.api_key), known
+            token, key = sessions.create(known), known
         else:
             used = sessions.use_link(wanted.token)
             if used is None:
