@@ -125,7 +125,7 @@ def page(
         http_method=["GET", "HEAD"],
         include_in_schema=False,
         exception_handlers={Exception: answer_page_error},
-        opt={"role": role, "scope": scope, "is_page": True},
+        opt={"role": role, "scope": scope if role else None, "is_page": True},
     )
 
 
