@@ -109,6 +109,7 @@ from layernext.stack.store.sqlite import restrict
 from layernext.stack.store.store import Store
 from layernext.stack.store.tallies import Tallies
 from layernext.stack.store.uploads import UploadSettings
+from layernext.stack.store.users import Identity
 
 __all__ = [
     "BUILD_JOB",

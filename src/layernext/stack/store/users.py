@@ -87,26 +87,26 @@ class Users:
 
         return self._database.write_again(work)
 
-    def sign_in(self, identity: Identity, default_role: UserRole | None) -> int:
-        """The id of the user whom an identity belongs to.
+    def sign_in(self, identity: Identity, default_role: UserRole) -> tuple[int, str]:
+        """The id and name of the user whom an identity belongs to.
 
         The first time it is the user who was added with this email address, or else a new one.
 
         Args:
             identity: as the provider has it.
-            default_role: of a new user; None lets in only people who were added before.
+            default_role: of a new user.
 
         Raises:
-            NotAllowed: the user was removed, or nobody has added them.
+            NotAllowed: the user was removed.
         """
 
-        def work(connection: sa.Connection) -> int:
+        def work(connection: sa.Connection) -> tuple[int, str]:
             same = (stack_user.c.issuer == identity.issuer) & (
                 stack_user.c.subject == identity.subject
             )
             known = connection.execute(sa.select(stack_user).where(same)).one_or_none()
             if known is not None and known.removed_at is None:
-                return int(known.id)
+                return int(known.id), known.name
             row = None if identity.email is None else _invited(connection, identity.email)
             values = {"issuer": identity.issuer, "subject": identity.subject}
             if row is not None:
@@ -116,13 +116,16 @@ class Users:
                     )
                 bound = sa.update(stack_user).where(stack_user.c.id == row.id)
                 connection.execute(bound.values(values))
-                return int(row.id)
-            if known is not None or default_role is None:
+                return int(row.id), row.name
+            if known is not None:
                 raise NotAllowed(
-                    "you have no access to this stack; ask an administrator to add you", status=403
+                    "you were removed from this stack; ask an administrator to add you", status=403
                 )
             name = free_name(connection, identity.email or identity.name or identity.subject)
-            return insert(connection, name, "person", default_role, email=identity.email, **values)
+            user_id = insert(
+                connection, name, "person", default_role, email=identity.email, **values
+            )
+            return user_id, name
 
         return self._database.write_again(work)
 

@@ -27,7 +27,7 @@ from layernext.stack.api.error_map import answer_error
 from layernext.stack.api.messages import Call
 from layernext.stack.api.services import services_of
 from layernext.stack.objects import ObjectStore
-from layernext.stack.store import Role
+from layernext.stack.store import Caller, Role
 from layernext.stack.web.static_files import modules_behind, static_url
 
 MIN_PACKED_BYTES = 1_400
@@ -52,6 +52,7 @@ HEADERS = {
 }
 
 SIGN_IN_PATH = "/sign-in"
+OIDC_PATH = f"{SIGN_IN_PATH}/oidc"
 
 NAVIGATION: list[tuple[str, str]] = [
     ("/", "Collections"),
@@ -68,10 +69,13 @@ class Viewer(Struct, frozen=True, kw_only=True):
     """Who looks at a page.
 
     Attributes:
-        key_name, role: of the key that they signed in with.
+        user: their name.
+        key_name: of the key that they signed in with; None without one.
+        role: in the whole stack.
     """
 
-    key_name: str
+    user: str
+    key_name: str | None
     role: UserRole
 
 
@@ -130,9 +134,16 @@ def page(
 
 
 def viewer_of(request: Call) -> Viewer | None:
-    """Who asks, if the route has let them in by a key."""
-    key = request.scope.get("auth")
-    return None if key is None else Viewer(key_name=key.name, role=key.role)
+    """Who asks, if the route has let them in."""
+    return viewer_from(request.scope.get("auth"))
+
+
+def viewer_from(caller: Caller | None) -> Viewer | None:
+    """Whoever this is, as pages show them."""
+    if caller is None:
+        return None
+    key_name = None if caller.api_key is None else caller.name
+    return Viewer(user=caller.user, key_name=key_name, role=caller.role)
 
 
 def answer_page(request: Call, shown: Page, *, status: int = 200) -> Response[bytes]:
