@@ -24,7 +24,7 @@ class _Oracle:
     def __init__(self, part: Part, label_count: int, integral: Integral) -> None:
         self.part, self._integral = part, integral
         self._label_count = label_count
-        self.is_hit = part.found >= 0
+        self.is_hit = part.matched_truth >= 0
         counts = (part.truth_ignored & np.uint64(1)) == 0
         self.truth_label = part.truth_label[counts]
         self.totals = self._counted(self.truth_label)
@@ -45,11 +45,11 @@ class _Oracle:
         """Mean over labels that have truths; `rows` are sorted by label and falling confidence."""
         hits = is_hit[rows]
         bounds = np.searchsorted(label[rows], np.arange(self._label_count + 1))
-        found = []
+        precisions = []
         for code in np.flatnonzero(totals):
-            places = np.flatnonzero(hits[bounds[code] : bounds[code + 1]])
-            found.append(self._integral(places, places + 1, int(totals[code])))
-        return float(np.mean(found)) if found else None
+            hit_ranks = np.flatnonzero(hits[bounds[code] : bounds[code + 1]])
+            precisions.append(self._integral(hit_ranks, hit_ranks + 1, int(totals[code])))
+        return float(np.mean(precisions)) if precisions else None
 
     def plain(self) -> float | None:
         return self.ap(self.rows, self.part.label, self.is_hit, self.totals)
@@ -88,17 +88,17 @@ class _Oracle:
         """(M,) truths that were not found and that no error is about."""
         is_about = np.zeros(len(self.is_missed), bool)
         is_about[self.part.about[self.part.about >= 0]] = True
-        found: BoolArray = self.is_missed & ~is_about
-        return found
+        is_unexplained: BoolArray = self.is_missed & ~is_about
+        return is_unexplained
 
     def all_right(self) -> float | None:
         """Without false positives: every true positive is more confident than they are."""
         rows = self.rows[self.is_hit[self.rows]]
         return self.ap(rows, self.part.label, self.is_hit, self.totals)
 
-    def all_found(self, gone: BoolArray) -> float | None:
+    def all_found(self, is_dropped: BoolArray) -> float | None:
         """Without some truths that were missed."""
-        totals = self.totals - self._counted(self.part.truth_label[gone])
+        totals = self.totals - self._counted(self.part.truth_label[is_dropped])
         return self.ap(self.rows, self.part.label, self.is_hit, totals)
 
 
@@ -114,12 +114,12 @@ def error_kinds(
         cost = None if ap is None or mended is None else max(0.0, mended - ap)
         return ErrorKind(count=count, ap_cost=cost)
 
-    def removed(each: Kind) -> ErrorKind:
-        is_kind = part.error == each
+    def removed(error_kind: Kind) -> ErrorKind:
+        is_kind = part.error == error_kind
         return kind(int(np.count_nonzero(is_kind)), oracle.without(is_kind))
 
-    def mended(each: Kind) -> ErrorKind:
-        return kind(int(np.count_nonzero(part.error == each)), oracle.mended(each))
+    def mended(error_kind: Kind) -> ErrorKind:
+        return kind(int(np.count_nonzero(part.error == error_kind)), oracle.mended(error_kind))
 
     wrong = int(np.count_nonzero(part.error != Kind.NONE))
     missed = int(np.count_nonzero(oracle.is_missed))

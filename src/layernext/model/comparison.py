@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from layernext.model.collection import Record
 from layernext.model.evaluation_settings import EvaluationSettings
-from layernext.model.reports import comparison_markdown, comparison_tables
-from layernext.model.tables import Table, Tabular
+from layernext.model.reports import cells, document, first_rows
+from layernext.model.tables import Table, Tabular, markdown_text
 
 
 class ScoreDelta(Record, frozen=True, kw_only=True):
@@ -170,8 +170,95 @@ class Comparison(Tabular, frozen=True, kw_only=True):
 
     def tables(self) -> dict[str, Table]:
         """``scores``, ``labels``, ``images``, ``changes`` and ``agreement``, as of an evaluation."""
-        return comparison_tables(self)
+        return _tables(self)
 
     def to_markdown(self, title: str = "Comparison") -> str:
         """A report for people: differences with their intervals, labels, images, changes."""
-        return comparison_markdown(self, title)
+        return _markdown(self, title)
+
+
+def _tables(comparison: Comparison) -> dict[str, Table]:
+    changes = comparison.changes
+    rows = [] if changes is None else [changes]
+    agreement = cells([], [], "a", "b") if changes is None else (
+        cells(changes.labels, changes.counts, "a", "b")
+    )  # fmt: skip
+    return {
+        "scores": Table.of(comparison.scores, ["name", "a", "b", "delta", "low", "high"]),
+        "labels": Table.of(
+            comparison.labels,
+            [
+                "label",
+                "truths",
+                "found_by_both",
+                "gained",
+                "lost",
+                "found_by_neither",
+                "false_positives_a",
+                "false_positives_b",
+                "delta",
+            ],
+        ),
+        "images": Table.of(
+            comparison.different_images,
+            [
+                "image",
+                "difference",
+                "truths",
+                "gained",
+                "lost",
+                "false_positives_a",
+                "false_positives_b",
+                "f1_a",
+                "f1_b",
+                "added",
+                "removed",
+                "moved",
+                "relabelled",
+            ],
+        ),
+        "changes": Table.of(
+            rows,
+            [
+                "a",
+                "b",
+                "paired",
+                "unchanged",
+                "moved",
+                "relabelled",
+                "confidence_changed",
+                "added",
+                "removed",
+                "mean_similarity",
+                "mean_confidence_change",
+                "kappa",
+            ],
+        ),
+        "agreement": agreement,
+    }
+
+
+def _markdown(comparison: Comparison, title: str) -> str:
+    tables = comparison.tables()
+    about = (
+        f"a is {markdown_text(comparison.name_a)}, b is {markdown_text(comparison.name_b)}; "
+        f"{comparison.truths:,} truths on {comparison.images:,} images: {comparison.found_by_both:,} found by "
+        f"both, {comparison.gained:,} gained, {comparison.lost:,} lost, {comparison.found_by_neither:,} found by "
+        "neither"
+    )
+    interval = (
+        f"low and high: {comparison.level:.0%} interval of the difference, "
+        f"{comparison.resamples:,} resamples of the images\n"
+    )
+    labels = tables["labels"]
+    differing = [row for row in labels.rows if row["gained"] or row["lost"] or row["delta"]]
+    return document(
+        title,
+        about,
+        {
+            "Differences": tables["scores"].to_markdown() + "\n" + interval,
+            "Labels that differ": first_rows(Table(columns=labels.columns, rows=differing)),
+            "Images that differ most": first_rows(tables["images"]),
+            "Runs against each other": tables["changes"].to_markdown(),
+        },
+    )

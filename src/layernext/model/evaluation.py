@@ -13,14 +13,31 @@ from msgspec import field
 
 from layernext.model.collection import Record
 from layernext.model.evaluation_settings import EvaluationSettings
-from layernext.model.reports import evaluation_markdown, evaluation_tables
-from layernext.model.tables import Table, Tabular
+from layernext.model.reports import cells, document, first_rows, with_scores
+from layernext.model.tables import Table, Tabular, markdown_text
 
 METHOD = 1
 """Goes up when the same input would give other numbers: stored results of before are then stale."""
 
 BACKGROUND = "(background)"
-"""How the last row and column of a confusion matrix are called where they are shown."""
+"""Name of the last row and column of a confusion matrix where they are shown."""
+
+ERROR_KINDS = (
+    "classification", "localisation", "both", "duplicate", "background", "missed",
+    "false_positives", "false_negatives",
+)  # fmt: skip
+
+MARKDOWN_LABELS = 12
+"""Labels up to which Markdown shows a confusion matrix: more do not fit on a page."""
+
+_LABEL_COLUMNS = (
+    "label", "truths", "annotations", "true_positives", "false_positives", "missed", "precision",
+    "recall", "f1", "best_f1", "best_confidence", "mean_similarity",
+)  # fmt: skip
+_SLICE_COLUMNS = (
+    "kind", "name", "value", "images", "truths", "annotations", "true_positives", "precision",
+    "recall", "f1", "mean_similarity", "agreement",
+)  # fmt: skip
 
 
 class LabelScores(Record, frozen=True, kw_only=True):
@@ -267,11 +284,11 @@ class Evaluation(Tabular, frozen=True, kw_only=True):
         They are ``labels``, ``summary``, ``curves``, ``confusion`` (cells that are not 0),
         ``calibration``, ``errors`` and ``slices``.
         """
-        return evaluation_tables(self)
+        return _tables(self)
 
     def to_markdown(self, title: str = "Evaluation") -> str:
         """A report for people: numbers, labels, confusion, errors, calibration, slices."""
-        return evaluation_markdown(self, title)
+        return _markdown(self, title)
 
 
 class AnnotationMatch(Record, frozen=True, kw_only=True):
@@ -309,3 +326,73 @@ class ImageMatches(Record, frozen=True, kw_only=True):
 
     annotations: list[AnnotationMatch]
     truths: list[TruthMatch]
+
+
+def _tables(evaluation: Evaluation) -> dict[str, Table]:
+    points = [
+        {"label": curve.label, "confidence": c, "precision": p, "recall": r, "f1": f}
+        for curve in evaluation.curves
+        for c, p, r, f in zip(
+            curve.confidence, curve.precision, curve.recall, curve.f1, strict=True
+        )
+    ]
+    errors = [] if evaluation.errors is None else [
+        {"kind": name, "count": kind.count, "ap_cost": kind.ap_cost}
+        for name in ERROR_KINDS
+        for kind in [getattr(evaluation.errors, name)]
+    ]  # fmt: skip
+    bins = [] if evaluation.calibration is None else evaluation.calibration.bins
+    summary = [{"name": name, "value": value} for name, value in evaluation.summary.items()]
+    return {
+        "labels": with_scores(evaluation.labels, _LABEL_COLUMNS),
+        "summary": Table(columns=["name", "value"], rows=summary),
+        "curves": Table(columns=["label", "confidence", "precision", "recall", "f1"], rows=points),
+        "confusion": cells(
+            evaluation.confusion.labels, evaluation.confusion.counts, "truth", "run"
+        ),
+        "calibration": Table.of(bins, ["low", "high", "annotations", "confidence", "precision"]),
+        "errors": Table(columns=["kind", "count", "ap_cost"], rows=errors),
+        "slices": with_scores(evaluation.slices, _SLICE_COLUMNS),
+    }
+
+
+def _markdown(evaluation: Evaluation, title: str) -> str:
+    settings, counts, tables = evaluation.settings, evaluation.counts, evaluation.tables()
+    unit = " px" if settings.is_distance else ""
+    about = (
+        f"{settings.geometry}, protocol {settings.protocol}: {counts['annotations']:,} annotations "
+        f"against {counts['truths']:,} truths on {counts['images']:,} images; "
+        f"match threshold {settings.match_threshold:g}{unit}"
+    )
+    if evaluation.confidence is not None:
+        about += f"; precision, recall and F1 at confidence {evaluation.confidence:.4g}"
+    calibration = ""
+    if evaluation.calibration is not None and evaluation.calibration.expected_error is not None:
+        calibration = f"Expected calibration error: {evaluation.calibration.expected_error:.4f}\n"
+    return document(
+        title,
+        about,
+        {
+            "Numbers": tables["summary"].to_markdown(),
+            "Labels": first_rows(tables["labels"]),
+            "Confusion": _matrix(evaluation.confusion),
+            "Errors": tables["errors"].to_markdown(),
+            "Calibration": calibration,
+            "Slices": first_rows(tables["slices"]),
+        },
+    )
+
+
+def _matrix(confusion: ConfusionMatrix) -> str:
+    labels = [*confusion.labels, BACKGROUND]
+    if not 1 < len(labels) <= MARKDOWN_LABELS + 1:
+        return ""
+    lines = [
+        ["truth \\ run", *(markdown_text(label) for label in labels)],
+        ["---", *("---:" for _ in labels)],
+        *(
+            [markdown_text(label), *(str(count) for count in row)]
+            for label, row in zip(labels, confusion.counts, strict=True)
+        ),
+    ]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -86,8 +86,8 @@ def find_repeated_keys(raw: bytes, where: str) -> list[Problem]:
         if token == b":":
             key = json.loads(text)
             if levels[-1].is_repeated(key) and len(problems) < _LIMIT:
-                place = _path(where, levels[:-1])
-                problems.append(Problem(place, f"key {json.dumps(key)} appears twice"))
+                path = _path(where, levels[:-1])
+                problems.append(Problem(path, f"key {json.dumps(key)} appears twice"))
         elif token in {b"{", b"["}:
             levels.append(_Level(is_object=token == b"{"))
         elif token in {b"}", b"]"}:

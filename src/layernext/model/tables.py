@@ -67,19 +67,19 @@ class Tabular(Record, frozen=True, kw_only=True):
         Raises:
             ConfigurationError: there is no such table, or pandas is not installed.
         """
-        found = self._table(table)
+        source = self._table(table)
         try:
             import pandas as pd  # noqa: PLC0415 - optional
         except ImportError as error:
             raise ConfigurationError("to_pandas needs pandas", hint=INSTALL) from error
         columns = {
             name: pd.Series(
-                [row[name] for row in found.rows],
-                dtype="float64" if _is_undefined(found, name) else None,
+                [row[name] for row in source.rows],
+                dtype="float64" if _is_undefined(source, name) else None,
             )
-            for name in found.columns
+            for name in source.columns
         }
-        return pd.DataFrame(columns, columns=found.columns)
+        return pd.DataFrame(columns, columns=source.columns)
 
     def to_arrow(self, table: str | None = None) -> pa.Table:
         """One of the `tables` as an Arrow table; undefined numbers are null.
@@ -87,17 +87,17 @@ class Tabular(Record, frozen=True, kw_only=True):
         Raises:
             ConfigurationError: there is no such table, or pyarrow is not installed.
         """
-        found = self._table(table)
+        source = self._table(table)
         try:
             import pyarrow as pa  # noqa: PLC0415 - optional
         except ImportError as error:
             raise ConfigurationError("to_arrow needs pyarrow", hint=INSTALL) from error
         columns = {
             name: pa.array(
-                [row[name] for row in found.rows],
-                type=pa.float64() if _is_undefined(found, name) else None,
+                [row[name] for row in source.rows],
+                type=pa.float64() if _is_undefined(source, name) else None,
             )
-            for name in found.columns
+            for name in source.columns
         }
         return pa.table(columns)
 

@@ -21,6 +21,7 @@ from layernext.model import (
     find_names_problem,
     is_number,
     kind_of,
+    listed,
     show,
 )
 
@@ -141,8 +142,8 @@ def _annotation(
         problem = find_names_problem(name, "an attribute")
         if problem:
             raise DataError(Problem(place, problem))
-        listed = given if isinstance(given, list) else [given]
-        attributes[name] = [_value(one, values, place) for one in listed]
+        entries = given if isinstance(given, list) else [given]
+        attributes[name] = [_value(entry, values, place) for entry in entries]
     common: dict[str, Any] = {
         "label": label,
         "confidence": shape.confidence,
@@ -152,8 +153,8 @@ def _annotation(
     }
     kind = KINDS.get(shape.type)
     if kind is None:
-        expected = listed(KINDS)
-        raise DataError(Problem(f"{where}.type", f"is {show(shape.type)}, must be {expected}"))
+        message = f"is {show(shape.type)}, must be {listed(KINDS)}"
+        raise DataError(Problem(f"{where}.type", message))
     box = shape.box_boundaries_and_dimensions
     coordinates = kind.from_published(
         None if box is None else (box.x, box.y, box.w, box.h), shape.points, where
