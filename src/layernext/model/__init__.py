@@ -1,19 +1,18 @@
 """The project's words as typed data: annotations, annotation sets, collections, runs, labels."""
 
 from layernext.model.annotation import ImageAnnotations, Mode
+from layernext.model.audit import AuditEntry, AuditOutcome
 from layernext.model.check import MAX_NAME_LENGTH, find_image_problems, find_names_problem
 from layernext.model.collection import (
     Collection,
     ContentType,
     DatasetDiff,
     DatasetVersion,
-    Embedding,
     FileRecord,
     Item,
     Job,
     Label,
     LabelAttribute,
-    LabelGroup,
     MetadataNames,
     ModelRun,
     Project,
@@ -38,6 +37,7 @@ from layernext.model.decode import (
     is_normalized,
     iter_attribute_values,
 )
+from layernext.model.display import record_html, short_repr
 from layernext.model.evaluation import (
     BACKGROUND,
     METHOD,
@@ -116,6 +116,8 @@ __all__ = [
     "AnnotationMatch",
     "AreaRange",
     "AttributeValue",
+    "AuditEntry",
+    "AuditOutcome",
     "Box",
     "Calibration",
     "CalibrationBin",
@@ -127,7 +129,6 @@ __all__ = [
     "Curve",
     "DatasetDiff",
     "DatasetVersion",
-    "Embedding",
     "ErrorKind",
     "ErrorKinds",
     "EvaluatedGeometry",
@@ -150,7 +151,6 @@ __all__ = [
     "Label",
     "LabelAttribute",
     "LabelDelta",
-    "LabelGroup",
     "LabelScores",
     "Line",
     "MetadataNames",
@@ -189,7 +189,9 @@ __all__ = [
     "iter_attribute_values",
     "kind_of",
     "listed",
+    "record_html",
     "refuse_repeated_keys",
     "register_kind",
+    "short_repr",
     "show",
 ]

@@ -142,8 +142,8 @@ def _annotation(
         problem = find_names_problem(name, "an attribute")
         if problem:
             raise DataError(Problem(place, problem))
-        entries = given if isinstance(given, list) else [given]
-        attributes[name] = [_value(entry, values, place) for entry in entries]
+        references = given if isinstance(given, list) else [given]
+        attributes[name] = [_value(value, values, place) for value in references]
     common: dict[str, Any] = {
         "label": label,
         "confidence": shape.confidence,

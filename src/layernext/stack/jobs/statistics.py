@@ -64,8 +64,8 @@ def _decoder() -> Callable[[bytes], _Set]:
         bases=(_Set,),
         gc=False,
     )
-    decode: Callable[..., Any] = msgspec.json.Decoder(image).decode
-    return decode
+    decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(image)
+    return decoder.decode
 
 
 class Tally(Struct):
