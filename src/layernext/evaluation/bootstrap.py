@@ -1,6 +1,6 @@
 """How far each number of the summary would stray if other images had been measured.
 
-Images are drawn anew, with replacement, as many as there are, and the numbers are computed as if an
+Images are resampled with replacement, as many as there are, and the numbers are computed as if an
 image that was drawn k times were there k times (Efron and Tibshirani, An Introduction to the
 Bootstrap, 1993). No annotation is matched again: a draw is a weight for each image, and the numbers
 are sums of weights.
@@ -233,7 +233,7 @@ def differences(
     seed: int,
     numbers: range,
 ) -> list[Scores]:
-    """B minus a for some draws, the same for both: what makes an image hard for both is no noise."""
+    """B minus a for some draws, the same for both: so images that are hard for both add no noise."""
     differences = []
     for number in numbers:
         weights = draw(image_count, seed, number)

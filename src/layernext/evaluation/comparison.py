@@ -50,7 +50,7 @@ def compare_evaluations(
 ) -> Comparison:
     """What differs between two runs that were evaluated against the same ground truth.
 
-    Confidence intervals come from drawing images anew, the same for both runs, so that what makes an
+    Confidence intervals come from resampling images, the same ones for both runs, so that what makes an
     image hard for both does not widen them. They are percentiles of the differences of all draws.
 
     Args:

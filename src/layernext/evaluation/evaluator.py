@@ -43,15 +43,15 @@ BATCH_ANNOTATIONS = 20_000
 
 
 class Evaluator:
-    """Evaluates a run against a ground truth, given image by image.
+    """Evaluates a run against a ground truth, image by image.
 
-    What is kept is some 60 bytes an annotation; shapes are forgotten once a batch is matched. An
+    It keeps some 60 bytes per annotation; shapes are dropped once a batch is matched. An
     evaluator can be pickled and merged, so that parts of the images can be evaluated in other
     processes. Neither the order of images nor their division changes a result: where the order
     matters, between equal confidences, images go by name.
 
     Args:
-        settings: what is wanted; blanks are the protocol's own.
+        settings: of the evaluation; blanks are filled with the protocol's defaults.
         truth: how the sets of the ground truth are to be read.
         run: how those of the run are.
 
@@ -155,7 +155,7 @@ class Evaluator:
         self._counts["images_without_truth"] += count
 
     def _match(self) -> None:
-        """Match what was gathered, and forget its shapes."""
+        """Match everything gathered, and drop its shapes."""
         if not self._image_whs:
             return
         truths, runs = (packer.take() for packer in self._packers)
@@ -210,7 +210,7 @@ class Evaluator:
         self._packers = self._new_packers()
 
     def _whole(self) -> Part:
-        """Everything in one part, with images and labels in the order of their names.
+        """Everything in one part, with images and labels sorted by name.
 
         Raises:
             DataError: an image was added twice.
@@ -237,7 +237,7 @@ class Evaluator:
         return part
 
     def matched(self) -> tuple[Part, list[str], list[str]]:
-        """Everything added so far: what is kept of it, and the images and labels its numbers mean.
+        """Everything added so far: its part, and the images and labels that its numbers refer to.
 
         Both are in the order of their names.
 

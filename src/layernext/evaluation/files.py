@@ -75,13 +75,13 @@ def evaluate_files(
 ) -> Evaluation:
     """Evaluate a run's file against a ground truth's.
 
-    The images are those of the ground truth: what the run says of others is left out and counted, and
-    where the run says nothing it has found nothing.
+    The images are those of the ground truth: other images of the run are left out and counted, and
+    an image that the run lacks counts as empty in it.
 
     Args:
         truth_path: file or folder of any format that is read (docs/formats.md); LayerNext JSON is fastest.
         run_path: likewise.
-        settings: what is wanted; blanks are the protocol's own.
+        settings: of the evaluation; blanks are filled with the protocol's defaults.
         truth_geometry: of a form v1 file; detected by default.
         run_geometry: likewise.
         image_wh: width and height in pixels, if all images have the same: needed where coordinates
@@ -95,7 +95,7 @@ def evaluate_files(
         progress: called after each partition.
 
     Raises:
-        FormatError, DataError: a file is wrong; names the file and the place.
+        FormatError, DataError: a file is malformed; names the file and the path in it.
         ConfigurationError: the settings contradict each other.
     """
     return evaluate_files_to_evaluator(
@@ -244,7 +244,7 @@ def index_images(path: str, geometry: Geometry | None, file: str) -> dict[str, P
                 raise DataError(problems or Problem(f"images[{number}]", "has no name"), file=file)
             if image in spans_by_name:
                 raise DataError(
-                    Problem(f"images[{number}].image", f"{image!r} is there twice"), file=file
+                    Problem(f"images[{number}].image", f"{image!r} appears twice"), file=file
                 )
             spans_by_name[image] = spans.place(number)
     return spans_by_name
@@ -297,5 +297,5 @@ def image_bytes(file: FileIO, span: Place) -> bytes:
     file.seek(start)
     raw = file.read(length) or b""
     if len(raw) != length:
-        raise FormatError("a file was changed while it was read")
+        raise FormatError("a file changed while it was being read")
     return raw

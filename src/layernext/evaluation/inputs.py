@@ -63,7 +63,7 @@ class Side(Struct, frozen=True, kw_only=True):
 
     Attributes:
         path: the file; may be compressed.
-        name: of the file or folder that it was made of, for messages.
+        name: of the original file or folder, for messages.
         source: how its sets are to be read.
         sizes: width and height of images, where the original says it.
     """
@@ -80,7 +80,7 @@ class Sides(Struct, frozen=True, kw_only=True):
     Attributes:
         truth, runs: the files.
         folder_sizes: sizes of images in a folder that the user named.
-        image_wh: width and height of images of which nobody says it; None if it is not known.
+        image_wh: width and height of images whose size no file has; None if unknown.
     """
 
     truth: Side
@@ -148,7 +148,7 @@ def open_sides(
     run_geometries: list[Geometry | None],
     image_wh: ImageWh | None,
 ) -> Iterator[Sides]:
-    """All files as LayerNext JSON; what had to be converted is gone with the end of the block.
+    """All files as LayerNext JSON; converted copies are removed at the end of the block.
 
     Raises:
         FormatError, DataError: a file is wrong; names the file and the place.

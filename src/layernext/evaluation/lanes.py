@@ -1,6 +1,6 @@
 """Overlap of lines that are drawn some pixels wide, as the CULane benchmark measures lanes.
 
-A drawn line is the set of pixels whose centre is no further than half the width from the line.
+A drawn line is the set of pixels whose center is no further than half the width from the line.
 Nothing is drawn, though. The points near one straight part are a convex set, so they cover one
 interval of a row of pixels: a line is kept as its intervals, row by row, and two lines share what
 their intervals share. That is exact and needs no image in memory.
@@ -129,7 +129,7 @@ def _drawn(
 
 
 def _points(lines: Sequence[npt.ArrayLike]) -> tuple[FloatArray, IntArray]:
-    """(K, 2): the points of all lines, one behind the other; and (K,): of which line each is."""
+    """(K, 2): the points of all lines, appended; and (K,): the line of each."""
     arrays = [np.asarray(line, np.float64).reshape(-1, 2) for line in lines]
     owner = np.repeat(np.arange(len(arrays)), [len(array) for array in arrays])
     return np.concatenate(arrays), owner
@@ -143,7 +143,7 @@ class _Discs:
         self._points, self._radius = points, radius
 
     def rows(self, count: int) -> tuple[IntArray, IntArray]:
-        """(S,) first row and the one behind the last of each, of an image with `count` rows."""
+        """(S,) first row of each and the one after the last, in an image with `count` rows."""
         y = self._points[:, 1]
         return _rows(y - self._radius, y + self._radius, count)
 
@@ -246,7 +246,7 @@ def _merge(packed: IntArray) -> IntArray:
         return packed
     packed = np.sort(packed)
     group = packed >> 2 * _COLUMN_BITS
-    # Rows one behind the other: the furthest end so far never reaches into the next row.
+    # Rows follow each other: the furthest end so far never reaches into the next row.
     offset = group << _COLUMN_BITS
     start = packed >> _COLUMN_BITS  # the offset is in it
     end = np.maximum.accumulate(offset | (packed & _COLUMN_MASK))

@@ -79,7 +79,7 @@ def best_pairs(pairs: Pairs) -> IndexArray:
 def match_by_claim(pairs: Pairs, count: int, reached: BitArray, ignored: BitArray) -> Matches:
     """Let each annotation claim the truth that it is most like; the most confident gets it.
 
-    Unlike in `match_greedily` there is no second choice: whoever comes late to its truth is wrong.
+    Unlike in `match_greedily` there is no second choice: an annotation whose truth is taken is wrong.
 
     Source: VOCevaldet.m of the Pascal VOC development kit. Nuscenes and MapTR match distances so.
 

@@ -1,4 +1,4 @@
-"""What is kept of a batch of images once it is matched: a few numbers an annotation, no shapes.
+"""What remains of a batch of images once it is matched: a few numbers per annotation, no shapes.
 
 A `Part` is all that grows while an evaluation runs: some 55 bytes an annotation of the run, 20 a
 truth. Parts of different images can be made anywhere and put together in any order.
@@ -52,7 +52,7 @@ class Part(Struct):
         pair_run, pair_truth, pair_similarity: (P,) pairs of different labels at the match threshold
             whose annotation found no truth of its own label.
         own_run, own_truth, own_similarity: (Q,) pairs of the same label that overlap at all; only
-            for ``lane-f1``, which matches them again at the confidence that is wanted.
+            for ``lane-f1``, which matches them again at each confidence.
         tag_kind, tag_row, tag_value: (V,) values for tables by part: of annotations of the run (0),
             truths (1) and images (2); which one; and the code of the value.
     """

@@ -1,7 +1,7 @@
-"""What an evaluation found, as typed data: numbers, tables and curves; no numpy is needed to read it.
+"""The result of an evaluation as typed data: numbers, tables and curves; reading it needs no numpy.
 
-A number that is undefined (an average over no truth, a precision of no annotation) is None, never a
-number that stands for nothing. Names of numbers are those of the field: ``AP``, ``AP50``, ``APs``,
+An undefined number (an average over no truth, a precision of no annotation) is None, never a
+placeholder. Numbers have the names that the field uses: ``AP``, ``AP50``, ``APs``,
 ``AR100``.
 """
 
@@ -18,7 +18,7 @@ from layernext.model.reports import cells, document, first_rows, with_scores
 from layernext.model.tables import Table, Tabular, markdown_text
 
 METHOD = 1
-"""Goes up when the same input would give other numbers: stored results of before are then stale."""
+"""Incremented when the same input gives different numbers: results stored before are then stale."""
 
 BACKGROUND = "(background)"
 """Name of the last row and column of a confusion matrix where they are shown."""
@@ -91,12 +91,12 @@ class Curve(Record, frozen=True, kw_only=True):
 
 
 class ConfusionMatrix(Record, frozen=True, kw_only=True):
-    """What was there, and what the run took it for.
+    """The truths, and what the run took them for.
 
     Attributes:
-        labels: of the rows and columns but the last, which is the background.
+        labels: of all rows and columns but the last, which is the background.
         counts: a row for each label of the truth, a column for each of the run. Last column: truths
-            that nothing was found for. Last row: annotations where nothing is.
+            without an annotation. Last row: annotations without a truth.
         match_threshold: similarity from which a pair counts.
         confidence: annotations below are left out.
     """
@@ -111,7 +111,7 @@ class CalibrationBin(Record, frozen=True, kw_only=True):
     """Annotations whose confidence lies in one interval.
 
     Attributes:
-        low, high: the interval; `low` itself belongs to the bin before, but for 0.
+        low, high: the interval; `low` itself belongs to the previous bin, except 0.
         annotations: how many.
         confidence: on average; None for an empty bin.
         precision: the share that is right; None for an empty bin.
@@ -125,7 +125,7 @@ class CalibrationBin(Record, frozen=True, kw_only=True):
 
 
 class Calibration(Record, frozen=True, kw_only=True):
-    """Whether a confidence of 0.8 is right in 80 of 100 cases, at the match threshold.
+    """Whether annotations with confidence 0.8 are right in 80 of 100 cases, at the match threshold.
 
     Attributes:
         bins: of equal width over 0 to 1.
@@ -156,12 +156,12 @@ class ErrorKinds(Record, frozen=True, kw_only=True):
     """Errors by kind, after TIDE (Bolya et al., ECCV 2020), with what each costs.
 
     Attributes:
-        ap: AP at the match threshold that the costs start from.
+        ap: AP at the match threshold, from which the costs are computed.
         classification: right place, wrong label.
         localisation: right label, wrong place.
         both: wrong label and wrong place.
         duplicate: a truth found a second time.
-        background: nothing is there.
+        background: there is no truth.
         missed: truths that no error above accounts for.
         false_positives, false_negatives: cost of all errors of one side; counts are of the
             annotations that are wrong, and of the truths that were not found.
@@ -181,7 +181,7 @@ class ErrorKinds(Record, frozen=True, kw_only=True):
 
 
 class SliceScores(Record, frozen=True, kw_only=True):
-    """The numbers of a part of the data.
+    """The numbers of a slice of the data.
 
     Attributes:
         kind: ``metadata``: images with this value of their metadata. ``attribute``: truths with this
@@ -247,24 +247,24 @@ class ImageTally(Record, frozen=True, kw_only=True):
 
 
 class Evaluation(Tabular, frozen=True, kw_only=True):
-    """What was measured of a run against a ground truth.
+    """A run measured against a ground truth.
 
     Attributes:
         settings: with every blank filled in.
         summary: the numbers by name; None where undefined. For ``coco``: AP, AP50, AP75, APs, APm,
             APl, AR1, AR10, AR100, ARs, ARm, ARl. For every protocol: precision, recall, f1 at
             `confidence`, mean_similarity.
-        confidence: at which tables are made: the one asked for, or the best for F1; None without
+        confidence: at which tables are computed: the requested one, or the best for F1; None without
             annotations or truths.
-        counts: images, images_without_truth (left out), images_without_run (nothing found there),
+        counts: images, images_without_truth (left out), images_without_run (nothing detected there),
             truths, ignored_truths, annotations, ignored_annotations, other_geometry (left out).
         labels: by name.
         curves: all labels first, then each.
         confusion: at `confidence`.
         calibration: over all labels; None if the run has no confidences.
         errors: None where the protocol has none.
-        slices: those asked for.
-        method: `METHOD` when it was made.
+        slices: those requested.
+        method: `METHOD` at the time of the evaluation.
     """
 
     settings: EvaluationSettings
@@ -301,12 +301,12 @@ class Evaluation(Tabular, frozen=True, kw_only=True):
         return _tables(self)
 
     def to_markdown(self, title: str = "Evaluation") -> str:
-        """A report for people: numbers, labels, confusion, errors, calibration, slices."""
+        """A readable report: numbers, labels, confusion, errors, calibration, slices."""
         return _markdown(self, title)
 
 
 class AnnotationMatch(Record, frozen=True, kw_only=True):
-    """What became of one annotation of a run in an image.
+    """The outcome of one annotation of a run in an image.
 
     Attributes:
         outcome: ``matched``: it found a truth of its label. ``duplicate``: it would have, but a more
@@ -323,7 +323,7 @@ class AnnotationMatch(Record, frozen=True, kw_only=True):
 
 
 class TruthMatch(Record, frozen=True, kw_only=True):
-    """What became of one truth of an image.
+    """The outcome of one truth of an image.
 
     Attributes:
         outcome: ``found``; ``mislabelled``: found under another label; ``missed``; ``ignored``: it
@@ -336,7 +336,7 @@ class TruthMatch(Record, frozen=True, kw_only=True):
 
 
 class ImageMatches(Record, frozen=True, kw_only=True):
-    """Who found what in one image: an entry for each annotation and truth, in their sets' order."""
+    """The matches in one image: an entry for each annotation and truth, in the order of their sets."""
 
     annotations: list[AnnotationMatch]
     truths: list[TruthMatch]
