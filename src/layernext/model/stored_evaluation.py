@@ -92,8 +92,8 @@ class StoredEvaluation(Evaluation, frozen=True, kw_only=True):
     info: EvaluationInfo
 
     def __repr__(self) -> str:
-        place = self.info.collection or self.info.dataset
-        names = f"{self.info.run!r} against {self.info.ground_truth!r} in {place!r}"
+        target = self.info.collection or self.info.dataset
+        names = f"{self.info.run!r} against {self.info.ground_truth!r} in {target!r}"
         return f"<StoredEvaluation: {names}: {self._numbers()}>"
 
 
