@@ -97,6 +97,8 @@ ROOMS: dict[str, set[str]] = {
 
 # Modules that are a room's face beside its __init__.
 FACES = {
+    "layernext.stack.api.admission",
+    "layernext.stack.api.audit",
     "layernext.stack.api.auth",
     "layernext.wire.annotation_files",
     "layernext.wire.comparisons",
@@ -107,6 +109,7 @@ FACES = {
     "layernext.stack.api.messages",
     "layernext.stack.api.metrics",
     "layernext.stack.api.services",
+    "layernext.stack.api.tracing_switch",
     "layernext.wire.augmentations",
     "layernext.wire.exports",
     "layernext.wire.file_listing",
@@ -129,6 +132,7 @@ LIBRARIES: dict[str, set[str]] = {
     "platformdirs": {"layernext.cli", "layernext.client"},
     "av": {"layernext.stack.media"},
     "PIL": {"layernext.cli", "layernext.formats", "layernext.stack.media"},
+    "opentelemetry": {"layernext.stack.api"},
     "yaml": {"layernext.formats"},
     "pyarrow": {"layernext.formats", "layernext.model"},
     "pycocotools": {"layernext.evaluation"},

@@ -15,7 +15,6 @@ from layernext.cli.serve import DatabaseUrl, DataFolder, data_folder, show_key
 from layernext.cli.stack_extra import load_stack
 from layernext.errors import ConfigurationError, DataError, NotFound, Problem
 from layernext.model import find_names_problem
-from layernext.wire.native import MAX_RATE
 
 keys = typer.Typer(
     help="API keys of a stack, on its own data: works while it runs and while it does not."
@@ -51,7 +50,7 @@ def create(
         typer.Option(
             "--rate",
             min=0.001,
-            max=MAX_RATE,
+            max=1e6,
             metavar="REQUESTS",
             help="Requests a second that it may send. Default: what the stack permits every key.",
         ),

@@ -69,6 +69,16 @@ AuditDays = Annotated[
         help="Delete entries of the audit log after this many days.",
     ),
 ]
+Traces = Annotated[
+    str | None,
+    typer.Option(
+        "--traces",
+        envvar="OTEL_EXPORTER_OTLP_ENDPOINT",
+        show_envvar=True,
+        metavar="URL",
+        help="Send OpenTelemetry traces to this collector, such as http://collector:4318.",
+    ),
+]
 LogFormat = Annotated[
     Literal["text", "json"],
     typer.Option("--log-format", help="Log lines for people, or one JSON object a line."),
@@ -145,6 +155,7 @@ def serve(
     metrics: Annotated[
         bool, typer.Option("--metrics", help="Show metrics at /metrics, to keys of administrators.")
     ] = False,
+    traces: Traces = None,
     log_format: LogFormat = "text",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No access log.")] = False,
     as_json: Annotated[
@@ -184,6 +195,7 @@ def serve(
         strict_metadata=strict_metadata,
         jobs=jobs == "on",
         metrics=metrics,
+        traces=traces or None,
         native=not published_only,
         quiet=quiet,
         log_format=log_format,
@@ -192,6 +204,8 @@ def serve(
     check_address(host, port)
     if metrics:
         app.load_metrics()
+    if settings.traces is not None:
+        app.load_tracing().traces_url(settings.traces)
     # Uploaded files, temporary files and whatever else is written is for this user alone.
     os.umask(0o077)
     app.set_up_logging(settings)

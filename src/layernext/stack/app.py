@@ -32,6 +32,7 @@ from layernext.stack.api.error_map import JSON, answer_error, envelope
 from layernext.stack.api.front import StackApplication
 from layernext.stack.api.published.annotations import PagePlaces
 from layernext.stack.api.services import Services
+from layernext.stack.api.tracing_switch import closing, load_tracing, start_tracing, traced_handlers
 from layernext.stack.connections import AcceptFailures, connection_limit, raise_file_limit
 from layernext.stack.folder import hold_folder, prepare_folder
 from layernext.stack.jobs import JobRunner, handlers_for, running_jobs, stop_signals
@@ -210,7 +211,11 @@ def create_app(store: Store, settings: Settings, *, holds_folder: bool = False) 
         routes += metrics.ROUTES
         counts = metrics.Metrics(store, __version__)
         objects = count_errors(objects, counts.note_object_error)
-    jobs = JobRunner(store.jobs, handlers_for(store, objects), holds_folder=holds_folder)
+    tracing = start_tracing(store, settings)
+    if tracing is not None:
+        objects = tracing.objects(objects)
+    handlers = traced_handlers(handlers_for(store, objects), tracing)
+    jobs = JobRunner(store.jobs, handlers, holds_folder=holds_folder)
     app = StackApplication(
         route_handlers=routes,
         guards=[auth.guard],
@@ -222,6 +227,7 @@ def create_app(store: Store, settings: Settings, *, holds_folder: bool = False) 
                 "admission": Admission(settings),
                 "show_docs": show_docs if settings.native else None,
                 "metrics": counts,
+                "tracing": tracing,
             }
         ),
         openapi_config=None,  # openapi.py describes the routes
@@ -272,7 +278,7 @@ def serve(store: Store, settings: Settings, *, holds_folder: bool = False) -> No
             timeout_graceful_shutdown=settings.stop_timeout_s,
         )
         services = services_in(app)
-        with _jobs_if_on(services):
+        with closing(app.state["tracing"]), _jobs_if_on(services):
             try:
                 _Server(config).run()
             except SystemExit as error:
@@ -288,7 +294,13 @@ def _jobs_if_on(services: Services) -> AbstractContextManager[None]:
     settings = services.settings
     if not settings.jobs:
         return nullcontext()
-    return running_jobs(services.store, services.objects, services.jobs, settings)
+    return running_jobs(
+        services.store,
+        services.objects,
+        services.jobs,
+        settings.purge_trash_after_days,
+        settings.audit_days,
+    )
 
 
 def work(store: Store, settings: Settings) -> None:
@@ -305,10 +317,16 @@ def work(store: Store, settings: Settings) -> None:
     """
     try:
         objects = open_objects(settings)
-        runner = JobRunner(store.jobs, handlers_for(store, objects))
+        tracing = start_tracing(store, settings)
+        if tracing is not None:
+            objects = tracing.objects(objects)
+        runner = JobRunner(store.jobs, traced_handlers(handlers_for(store, objects), tracing))
         with (
+            closing(tracing),
             stop_signals() as wait_for_signal,
-            running_jobs(store, objects, runner, settings),
+            running_jobs(
+                store, objects, runner, settings.purge_trash_after_days, settings.audit_days
+            ),
         ):
             wait_for_signal()
     finally:
@@ -521,6 +539,7 @@ __all__ = [
     "create_key",
     "hold_folder",
     "load_metrics",
+    "load_tracing",
     "open_database",
     "open_objects",
     "open_stack",

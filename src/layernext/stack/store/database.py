@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -84,6 +84,8 @@ class Database:
         self.activity = Activity()
         self._outages = Outages(self.activity)
         self._joined = threading.local()
+        self.span: Callable[[str], AbstractContextManager[object]] = lambda _: nullcontext()
+        """Surrounds each transaction: for traces."""
         self._engines: list[sa.Engine] = []
         self._is_closed = False
         self.is_sqlite = url.startswith("sqlite:")
@@ -242,7 +244,7 @@ class Database:
         addition: Callable[[sa.Connection], None] | None
         addition = getattr(self._joined, "addition", None)
         turn = self._turn.hold() if self.is_sqlite else nullcontext()
-        with turn, self.writer.begin() as connection:
+        with self.span("write"), turn, self.writer.begin() as connection:
             yield connection
             if addition is not None:
                 addition(connection)
@@ -328,7 +330,7 @@ class Database:
             yield joined
             return
         with self._outages.explaining():
-            with self.reader.connect() as connection, connection.begin():
+            with self.span("read"), self.reader.connect() as connection, connection.begin():
                 yield connection
             self._outages.note_answer(is_write=False)
 
