@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import threading
@@ -89,7 +90,9 @@ def collector() -> Iterator[Collector]:
 def spans(tmp_path_factory: pytest.TempPathFactory, collector: Collector) -> list[Any]:
     """Spans of some requests and a job, all sent before the server has ended."""
     folder = tmp_path_factory.mktemp("traced")
-    with serving(folder, traces=collector.url) as server:
+    with pytest.MonkeyPatch.context() as patch, contextlib.ExitStack() as stack:
+        patch.setenv("OTEL_RESOURCE_ATTRIBUTES", "deployment.environment.name=test")
+        server = stack.enter_context(serving(folder, traces=collector.url))
         ask_things(server)
         assert server.stop() == 0
     return collector.spans
@@ -127,7 +130,9 @@ def test_requests(collector: Collector, spans: list[Any]) -> None:
     """A span for each, named by the route's template, a child of the client's own span."""
     assert set(collector.paths) == {"/v1/traces"}
     resource = collector.requests[0].resource_spans[0].resource
-    assert attributes(resource)["service.name"] == "layernext-stack"
+    told = attributes(resource)
+    assert told["service.name"] == "layernext-stack"
+    assert told["deployment.environment.name"] == "test"
     (listing,) = [span for span in spans if span.name == "GET /api/v1/collections"]
     assert listing.trace_id.hex() == TRACE_ID
     assert listing.parent_span_id.hex() == PARENT_ID

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.trace import Span, SpanKind, Status, StatusCode
@@ -47,7 +47,9 @@ class Tracing:
     """
 
     def __init__(self, endpoint: str, version: str) -> None:
-        resource = Resource.create({"service.name": SERVICE, "service.version": version})
+        usual = {"service.name": SERVICE, "service.version": version}
+        # What the environment says goes before, as everywhere else in OpenTelemetry.
+        resource = Resource.create({**usual, **OTELResourceDetector().detect().attributes})
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         exporter = OTLPSpanExporter(endpoint=traces_url(endpoint))
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
