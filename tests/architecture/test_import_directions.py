@@ -66,10 +66,12 @@ ROOMS: dict[str, set[str]] = {
         "layernext.errors",
     },
     "layernext.stack.connections": set(),
+    "layernext.stack.memory": set(),
     "layernext.stack.app": {
         "layernext.stack.backup",
         "layernext.stack.connections",
         "layernext.stack.folder",
+        "layernext.stack.memory",
         "layernext.stack.web",
         "layernext.stack.api",
         "layernext.stack.jobs",

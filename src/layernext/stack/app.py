@@ -36,6 +36,7 @@ from layernext.stack.api.tracing_switch import closing, load_tracing, start_trac
 from layernext.stack.connections import AcceptFailures, connection_limit, raise_file_limit
 from layernext.stack.folder import hold_folder, prepare_folder
 from layernext.stack.jobs import JobRunner, handlers_for, running_jobs, stop_signals
+from layernext.stack.memory import release_memory
 from layernext.stack.objects import BucketStore, FolderStore, ObjectStore, count_errors
 from layernext.stack.settings import Settings
 from layernext.stack.store import Database, NewAuditEntry, NewKey, Role, Store
@@ -74,6 +75,9 @@ GC_TICKS = 100
 """Of the server, a tenth of a second each, between collections of what has become garbage since. What
 requests leave behind in cycles would otherwise stay until the threshold: some 200 MB."""
 FULL_GC_TICKS = 6_000
+
+TRIM_TICKS = 600
+"""Between two times that freed memory is given back to the system."""
 
 SWITCH_INTERVAL_S = 0.001
 """While a thread decodes, the event loop gets its turn within this time, and batches that arrive
@@ -348,6 +352,9 @@ class _Server(uvicorn.Server):
         """What is done every tenth of a second; true ends the server."""
         if counter % GC_TICKS == 0:
             gc.collect(2 if counter % FULL_GC_TICKS == 0 else 1)
+        if counter % TRIM_TICKS == 0:
+            # It waits for the locks of the allocator, and lets go of Python's meanwhile.
+            asyncio.get_running_loop().run_in_executor(None, release_memory)
         return await super().on_tick(counter)
 
     @contextmanager
