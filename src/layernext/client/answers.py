@@ -30,7 +30,7 @@ PUBLISHED_KEYS: dict[str, dict[str, str | bool]] = {
     "FileUrl": {"isSuccess": True},
     "Job": {
         "isSuccess": True, "success": True, "jobId": "id",  # of create_or_update_job
-        "is_success": "is_success", "job_status": "job_status",  # of wait_for_job_complete
+        "is_success": "ended_well", "job_status": "job_status",  # of wait_for_job_complete
     },
     "Label": {
         "label": "ref", "key": "ref", "labelText": "name", "type": "label_type",
@@ -72,6 +72,13 @@ class Answer(dict[str, Any]):
             self[key] = source if isinstance(source, bool) else _plain(getattr(self, source))
         for key in [key for key, value in self.items() if value is None]:
             del self[key]
+
+    def including(self: AnAnswer, raw: object) -> AnAnswer:
+        """This answer with what else the stack said, under the stack's keys."""
+        for key, value in raw.items() if isinstance(raw, dict) else ():
+            if value is not None:
+                self.setdefault(key, value)
+        return self
 
     def to_dict(self) -> dict[str, Any]:
         """The attributes as plain data that any JSON library can write, without the published keys."""
@@ -196,6 +203,11 @@ class Job(Answer):
     def is_success(self) -> bool:
         """Whether the job ended well."""
         return self.status == "completed"
+
+    @property
+    def ended_well(self) -> bool | None:
+        """The same; None if it has not ended."""
+        return self.is_success if self.status in {"completed", "failed"} else None
 
     @property
     def job_status(self) -> str:
