@@ -13,6 +13,7 @@ from pathlib import Path
 
 PACKAGE = "layernext-sdk"
 REINSTALL = f"pip install --force-reinstall --no-deps {PACKAGE}"
+SOURCE = f"(in place of {PACKAGE}, the wheel or folder that it was installed from)"
 
 
 def others() -> list[importlib.metadata.Distribution]:
@@ -59,4 +60,4 @@ def find_problem() -> str | None:
         sentences.append(f"{names} has the same import name and overwrites files of {PACKAGE}")
     if damaged:
         sentences.append(f"{damaged[0]} is missing or another package's")
-    return f"{'; '.join(sentences)}; repair: {repair}"
+    return f"{'; '.join(sentences)}; repair: {repair} {SOURCE}"

@@ -73,7 +73,7 @@ class Answer(dict[str, Any]):
         for key in [key for key, value in self.items() if value is None]:
             del self[key]
 
-    def including(self: AnAnswer, raw: object) -> AnAnswer:
+    def including(self: AnAnswer, raw: object) -> AnAnswer:  # noqa: PYI019 - Self needs 3.11
         """This answer with what else the stack said, under the stack's keys."""
         for key, value in raw.items() if isinstance(raw, dict) else ():
             if value is not None:

@@ -116,7 +116,8 @@ def test_over_a_published_client(built: Path, tmp_path: Path) -> None:
     assert broken.returncode == 3
     assert broken.stderr == (
         "layernext is damaged: layernext/__init__.py is missing or another package's; "
-        "repair: pip install --force-reinstall --no-deps layernext-sdk\n"
+        "repair: pip install --force-reinstall --no-deps layernext-sdk "
+        "(in place of layernext-sdk, the wheel or folder that it was installed from)\n"
     )
 
     pip("install", "--force-reinstall", "--no-deps", str(wheel))
