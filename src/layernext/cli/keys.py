@@ -1,4 +1,4 @@
-"""`layernext keys`: API keys, straight on the stack's data, running or not."""
+"""`layernext keys`: API keys, in the stack's data, whether it runs or not."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from layernext.cli.command_groups import GROUPS, CommandGroup
 from layernext.cli.configuration import AsJson
 from layernext.cli.output import print_json, print_table, tell
 from layernext.cli.serve import DatabaseUrl, DataFolder, data_folder, show_key
 from layernext.cli.stack_extra import load_stack
 from layernext.errors import ConfigurationError, DataError, NotFound, Problem
 from layernext.model import find_names_problem
+from layernext.wire.native import MAX_RATE
 
-keys = typer.Typer(
-    help="API keys of a stack, on its own data: works while it runs and while it does not."
-)
+keys = CommandGroup(help=GROUPS["keys"].summary)
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def _store(data: Path | None, database: str | None, *, is_new_fine: bool) -> Ite
     app: Any = load_stack()
     settings = app.Settings(data=data_folder(data), database=database)
     if not is_new_fine and database is None and not _has_stack(settings):
-        raise ConfigurationError(f"there is no stack in {settings.data}", hint="pass its --data")
+        raise ConfigurationError(f"no stack found in {settings.data}", hint="pass its --data")
     app.set_up_logging(settings)
     store = app.open_store(settings)
     try:
@@ -41,27 +41,39 @@ def _has_stack(settings: Any) -> bool:
 
 @keys.command("create")
 def create(
-    name: Annotated[str, typer.Argument(help="What the key is for.")],
+    name: Annotated[
+        str, typer.Argument(help="Purpose of the key, such as the machine that uses it.")
+    ],
     role: Annotated[
-        Literal["read", "write", "admin"], typer.Option("--role", help="What it may do.")
+        Literal["read", "write", "admin"], typer.Option("--role", help="Permissions of the key.")
     ] = "write",
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            "--rate",
+            min=0.001,
+            max=MAX_RATE,
+            metavar="REQUESTS",
+            help="Requests a second that it may send. Default: what the stack permits every key.",
+        ),
+    ] = None,
     data: DataFolder = None,
     database: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make an API key and show its secret, once.
+    """Create an API key and show its secret, once.
 
     Examples:
 
         layernext keys create "training cluster" --role write --data ./stack
 
-        layernext keys create ci --role read --data ./stack --json
+        layernext keys create ci --role read --rate 20 --data ./stack --json
     """
     problem = find_names_problem(name, "a key")
     if problem:
         raise DataError(Problem("the name", problem))
     with _store(data, database, is_new_fine=True) as store:
-        show_key(store.create_key(name, role), None, as_json=as_json)
+        show_key(load_stack().create_key(store, name, role, rate), None, as_json=as_json)
 
 
 @keys.command("list")
@@ -82,9 +94,16 @@ def list_keys(
         print_json(rows)
         return
     print_table(
-        ["Key", "Name", "Role", "Created (UTC)", "Revoked (UTC)"],
+        ["Key", "Name", "Role", "Rate", "Created (UTC)", "Revoked (UTC)"],
         [
-            [row.api_key, row.name, row.role, _minute(row.created_at), _minute(row.revoked_at)]
+            [
+                row.api_key,
+                row.name,
+                row.role,
+                "" if row.rate is None else f"{row.rate:g}/s",
+                _minute(row.created_at),
+                _minute(row.revoked_at),
+            ]
             for row in rows
         ],
         "no keys yet",
@@ -93,20 +112,20 @@ def list_keys(
 
 @keys.command("revoke")
 def revoke(
-    api_key: Annotated[str, typer.Argument(help="The key, such as key_w7cu….")],
+    api_key: Annotated[str, typer.Argument(help="API key, such as key_w7cu….")],
     data: DataFolder = None,
     database: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Revoke an API key: requests with it are refused from now on.
+    """Revoke an API key. Later requests with it are refused.
 
     Examples:
 
         layernext keys revoke key_w7cua6xwr7oav97zafwt --data ./stack
     """
     with _store(data, database, is_new_fine=False) as store:
-        if not store.revoke_key(api_key):
-            raise NotFound(f"there is no key {api_key!r} in use", status=404)
+        if not load_stack().revoke_key(store, api_key):
+            raise NotFound(f"no key {api_key!r} in use", status=404)
     if as_json:
         print_json({"api_key": api_key, "revoked": True})
     else:

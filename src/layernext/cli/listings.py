@@ -70,7 +70,7 @@ def labels(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """List labels with their colours and attributes.
+    """List labels with their colors and attributes.
 
     Examples:
 

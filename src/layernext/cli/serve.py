@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import os
+import re
 import signal
 import socket
 import sys
@@ -19,10 +20,12 @@ from layernext.cli.stack_extra import load_stack
 from layernext.errors import ConfigurationError
 
 DEFAULT_PORT = 8750
+_RATE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(?:/(s|min|h))?")
+_SECONDS = {"s": 1, "min": 60, "h": 3600}
 
 DataFolder = Annotated[
     Path | None,
-    typer.Option("--data", help="Folder with the stack's data. Default: a per-user folder."),
+    typer.Option("--data", help="Folder of the stack's data. Default: a per-user folder."),
 ]
 DatabaseUrl = Annotated[
     str | None,
@@ -30,7 +33,7 @@ DatabaseUrl = Annotated[
         "--database",
         envvar="LAYERNEXT_DATABASE",
         show_envvar=True,
-        help="postgresql://… in place of the embedded database.",
+        help="postgresql://… instead of the embedded database.",
     ),
 ]
 ObjectsUrl = Annotated[
@@ -39,12 +42,12 @@ ObjectsUrl = Annotated[
         "--objects",
         envvar="LAYERNEXT_OBJECTS",
         show_envvar=True,
-        help="s3://bucket/prefix, gs:// or az:// for uploaded files, in place of a folder.",
+        help="s3://bucket/prefix, gs:// or az:// for uploaded files, instead of a folder.",
     ),
 ]
 ObjectsEndpoint = Annotated[
     str | None,
-    typer.Option("--objects-endpoint", help="URL of an S3-compatible store that is not AWS."),
+    typer.Option("--objects-endpoint", help="URL of an S3-compatible store other than AWS."),
 ]
 PurgeTrashAfter = Annotated[
     float | None,
@@ -53,17 +56,27 @@ PurgeTrashAfter = Annotated[
         min=0.0,
         max=36500.0,
         metavar="DAYS",
-        help="Permanently delete what has been in the trash for this many days. Default: never.",
+        help="Permanently delete files after this many days in the trash. Default: never.",
+    ),
+]
+AuditDays = Annotated[
+    float,
+    typer.Option(
+        "--audit-days",
+        min=0.0,
+        max=36500.0,
+        metavar="DAYS",
+        help="Delete entries of the audit log after this many days.",
     ),
 ]
 LogFormat = Annotated[
     Literal["text", "json"],
-    typer.Option("--log-format", help="Log lines for people, or one JSON object a line."),
+    typer.Option("--log-format", help="Log as text, or as one JSON object per line."),
 ]
 
 
 def data_folder(given: Path | None) -> Path:
-    """The folder that was given, or the per-user one."""
+    """The folder passed as an option, or the per-user one."""
     return (
         (given or Path(platformdirs.user_data_dir("layernext", appauthor=False)))
         .expanduser()
@@ -84,7 +97,7 @@ def serve(
             envvar="LAYERNEXT_PUBLIC_URL",
             show_envvar=True,
             metavar="URL",
-            help="How clients reach the stack, such as https://stack.example.org; links begin with it."
+            help="URL under which clients reach the stack, such as https://stack.example.org; used in links."
             " Default: the request's Host header.",
         ),
     ] = None,
@@ -92,34 +105,53 @@ def serve(
     objects: ObjectsUrl = None,
     objects_endpoint: ObjectsEndpoint = None,
     purge_trash_after: PurgeTrashAfter = None,
+    audit_days: AuditDays = 365.0,
+    rate_limit: Annotated[
+        str | None,
+        typer.Option(
+            "--rate-limit",
+            metavar="N/s",
+            help="Requests a second that a key may send, such as 50/s, unless it has a rate of its own."
+            " Default: any number.",
+        ),
+    ] = None,
+    uploads_per_key: Annotated[
+        int,
+        typer.Option("--uploads-per-key", min=1, help="Uploads at a time that a key may have."),
+    ] = 256,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--trusted-proxy",
+            metavar="ADDRESS",
+            help="Address or network of a proxy whose X-Forwarded-For is believed; may be repeated.",
+        ),
+    ] = None,
     strict_metadata: Annotated[
         bool,
-        typer.Option(
-            "--strict-metadata", help="Take only metadata fields and tags that were declared."
-        ),
+        typer.Option("--strict-metadata", help="Accept only declared metadata fields and tags."),
     ] = False,
     published_only: Annotated[
-        bool, typer.Option("--published-only", help="Leave the native protocol out.")
+        bool, typer.Option("--published-only", help="Do not offer the native protocol.")
     ] = False,
     jobs: Annotated[
         Literal["on", "off"],
-        typer.Option(
-            "--jobs", help="off: leave jobs and housekeeping to `layernext worker` processes."
-        ),
+        typer.Option("--jobs", help="off: leave jobs and housekeeping to `layernext worker`."),
     ] = "on",
     metrics: Annotated[
-        bool, typer.Option("--metrics", help="Show metrics at /metrics, to keys of administrators.")
+        bool, typer.Option("--metrics", help="Serve metrics at /metrics, for admin keys.")
     ] = False,
     log_format: LogFormat = "text",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No access log.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Turn off the access log.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print a first key as one JSON document.")
+        bool, typer.Option("--json", help="Print the first key as one JSON document.")
     ] = False,
 ) -> None:
-    """Start a stack. The first start makes an API key and shows its secret, once.
+    """Start a stack.
 
-    Everything is kept in one folder, unless --database names a PostgreSQL database. Ctrl-C or
-    SIGTERM ends it: requests in flight finish first.
+    The first start creates an API key and shows its secret, once. Everything is stored in one
+    folder, unless --database names a PostgreSQL database. Ctrl-C or SIGTERM stops the stack after
+    requests in flight have finished.
 
     Examples:
 
@@ -142,6 +174,10 @@ def serve(
         objects=objects,
         objects_options={"endpoint": objects_endpoint} if objects_endpoint else {},
         purge_trash_after_days=purge_trash_after,
+        audit_days=audit_days,
+        rate_limit=read_rate(rate_limit),
+        uploads_per_key=uploads_per_key,
+        trusted_proxies=tuple(trusted_proxy or ()),
         strict_metadata=strict_metadata,
         jobs=jobs == "on",
         metrics=metrics,
@@ -162,6 +198,21 @@ def serve(
         # The server has finished what was in flight when this arrives: that is how a stack is stopped.
         with contextlib.suppress(KeyboardInterrupt):
             app.serve(store, settings, holds_folder=holds_folder)
+
+
+def read_rate(text: str | None) -> float | None:
+    """Requests a second, as ``50/s`` or ``50``; None for None.
+
+    Raises:
+        ConfigurationError: it is not a rate.
+    """
+    if text is None:
+        return None
+    found = _RATE.fullmatch(text.strip())
+    rate = float(found[1]) / _SECONDS[found[2] or "s"] if found else 0.0
+    if rate <= 0:
+        raise ConfigurationError(f"the rate limit {text!r} is not a rate such as 50/s or 600/min")
+    return rate
 
 
 def _greet(settings: Any, store: Any, first: Any, *, as_json: bool) -> None:
@@ -188,7 +239,7 @@ def _greet(settings: Any, store: Any, first: Any, *, as_json: bool) -> None:
 
 
 def data_text(settings: Any) -> str:
-    """Where the data of a stack is, without a password."""
+    """Location of a stack's data, without a password."""
     where = settings.database or settings.data if settings.database_file else "PostgreSQL"
     return str(where)
 
@@ -199,12 +250,12 @@ def interrupt(*_: object) -> None:
 
 
 def show_key(key: Any, url: str | None, *, as_json: bool) -> None:
-    """Print a new key on standard output: the only time its secret is seen."""
+    """Print a new key on standard output, the only time that its secret is shown."""
     if as_json:
         fields = {"api_key": key.api_key, "secret": key.secret, "name": key.name, "role": key.role}
         print_json(fields | ({"url": url} if url else {}))
         return
-    say(f"the secret of {key.name!r} (role {key.role}) is shown only now; for a shell:")
+    say(f"the secret of {key.name!r} (role {key.role}) is shown only once. For a shell:")
     tell(f"export LAYERNEXT_API_KEY={key.api_key}")
     tell(f"export LAYERNEXT_SECRET={key.secret}")
     if url:
@@ -212,10 +263,10 @@ def show_key(key: Any, url: str | None, *, as_json: bool) -> None:
 
 
 def check_address(host: str, port: int) -> None:
-    """Whether the address can be listened on.
+    """Check that the stack can listen on the address.
 
     Raises:
-        ConfigurationError: it cannot, and why.
+        ConfigurationError: it cannot; the message says why.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(

@@ -1,26 +1,8 @@
 """The project's words as typed data: annotations, annotation sets, collections, runs, labels."""
 
-from layernext.model.annotation import (
-    GEOMETRIES,
-    GEOMETRY_KEYS,
-    Annotation,
-    AttributeValue,
-    Geometry,
-    ImageAnnotations,
-    Line,
-    Mode,
-    Point,
-    Points,
-    Polygon,
-    Rectangle,
-)
-from layernext.model.check import (
-    MAX_NAME_LENGTH,
-    find_image_problems,
-    find_names_problem,
-    is_number,
-    show,
-)
+from layernext.model.annotation import ImageAnnotations, Mode
+from layernext.model.audit import AuditEntry, AuditOutcome
+from layernext.model.check import MAX_NAME_LENGTH, find_image_problems, find_names_problem
 from layernext.model.collection import (
     Collection,
     ContentType,
@@ -49,11 +31,13 @@ from layernext.model.decode import (
     CheckedImage,
     ImageDecoder,
     confidences_by_label,
+    convert_trusted,
     decode_trusted,
     distinct_attribute_values,
     is_normalized,
     iter_attribute_values,
 )
+from layernext.model.display import record_html, short_repr
 from layernext.model.evaluation import (
     BACKGROUND,
     METHOD,
@@ -75,14 +59,34 @@ from layernext.model.evaluation_settings import (
     ALL_AREAS,
     COCO_AREAS,
     COCO_THRESHOLDS,
-    DEFAULT_PROTOCOLS,
     PROTOCOLS,
     AreaRange,
-    EvaluatedGeometry,
     EvaluationSettings,
     Protocol,
 )
 from layernext.model.export import Export
+from layernext.model.geometry import (
+    GEOMETRIES,
+    GEOMETRY_KEYS,
+    KINDS,
+    Annotation,
+    AnnotationFields,
+    AttributeValue,
+    Box,
+    EvaluatedGeometry,
+    Geometry,
+    GeometryKind,
+    Line,
+    Point,
+    PointListKind,
+    Points,
+    Polygon,
+    Rectangle,
+    built_from_kinds,
+    kind_of,
+    register_kind,
+)
+from layernext.model.problems import is_number, listed, show
 from layernext.model.repeated_keys import refuse_repeated_keys
 from layernext.model.stored_evaluation import (
     EvaluationInfo,
@@ -101,16 +105,20 @@ __all__ = [
     "BACKGROUND",
     "COCO_AREAS",
     "COCO_THRESHOLDS",
-    "DEFAULT_PROTOCOLS",
     "GEOMETRIES",
     "GEOMETRY_KEYS",
+    "KINDS",
     "MAX_NAME_LENGTH",
     "METHOD",
     "PROTOCOLS",
     "Annotation",
+    "AnnotationFields",
     "AnnotationMatch",
     "AreaRange",
     "AttributeValue",
+    "AuditEntry",
+    "AuditOutcome",
+    "Box",
     "Calibration",
     "CalibrationBin",
     "CheckedImage",
@@ -131,6 +139,7 @@ __all__ = [
     "Export",
     "FileRecord",
     "Geometry",
+    "GeometryKind",
     "Histogram",
     "ImageAnnotations",
     "ImageDecoder",
@@ -148,6 +157,7 @@ __all__ = [
     "Mode",
     "ModelRun",
     "Point",
+    "PointListKind",
     "Points",
     "Polygon",
     "Project",
@@ -167,7 +177,9 @@ __all__ = [
     "TallyOrder",
     "Task",
     "TruthMatch",
+    "built_from_kinds",
     "confidences_by_label",
+    "convert_trusted",
     "decode_trusted",
     "distinct_attribute_values",
     "find_image_problems",
@@ -175,6 +187,11 @@ __all__ = [
     "is_normalized",
     "is_number",
     "iter_attribute_values",
+    "kind_of",
+    "listed",
+    "record_html",
     "refuse_repeated_keys",
+    "register_kind",
+    "short_repr",
     "show",
 ]

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from layernext.model.annotation import Mode
+from layernext.model.display import record_html, short_repr
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -18,6 +19,13 @@ class Record(Struct, frozen=True, kw_only=True):
         """The record as plain data that any JSON library can write."""
         plain: dict[str, Any] = msgspec.to_builtins(self, enc_hook=os.fspath)
         return plain
+
+    def __repr__(self) -> str:
+        return short_repr(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return record_html(self)
 
 
 ContentType: TypeAlias = Literal["image", "video", "other"]
