@@ -17,7 +17,7 @@ Strict = Annotated[
     bool, typer.Option("--strict", help="Refuse what the format cannot hold; else it is listed.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
-TargetFormat = Annotated[str, typer.Option("--to", help=f"{', '.join(FORMATS)}.")]
+TargetFormat = Annotated[str, typer.Option("--to", help=f"{', '.join(FORMATS)}, or that of a plug-in.")]
 Instances = Annotated[
     Path | None,
     typer.Option("--instances", help="For coco-results: the COCO file whose numbers they have."),

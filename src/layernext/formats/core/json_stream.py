@@ -1,7 +1,7 @@
-"""JSON read as a stream: one value after the other, none of them built.
+"""JSON read as a stream: one value after another, none of them decoded.
 
-Lists and objects are walked in a window of the file, so that memory stays at one window, or one value, however
-large the file is. What a value means, and whether it is right, is the readers' business.
+Lists and objects are read through a window on the file, so that memory stays at one window, or one value, however
+large the file is. What a value means, and whether it is valid, is for the readers to decide.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import BinaryIO, cast
 import msgspec
 
 from layernext.errors import FormatError, Problem
-from layernext.formats.compression import open_decompressed
+from layernext.formats.core.compression import open_decompressed
 
 WINDOW_BYTES = 1 << 20
 """Bytes read at a time; the window grows when one image is larger than it."""
@@ -36,9 +36,9 @@ _skip = msgspec.json.Decoder(msgspec.Raw).decode
 
 
 class Spans:
-    """Where each image of a file stands: its first byte and its length, 12 bytes an image.
+    """Where each image of a file is: its first byte and its length, 12 bytes an image.
 
-    Found while a file is checked, so that reading it again needs no look at its structure.
+    Collected while a file is checked, so that reading it again does not parse its structure.
     """
 
     def __init__(self) -> None:
@@ -67,13 +67,13 @@ class Spans:
                 stream.read(start - position)
                 raw = stream.read(length)
                 if len(raw) != length:
-                    raise FormatError("was changed while it was read", file=Path(path).name)
+                    raise FormatError("changed while it was being read", file=Path(path).name)
                 position = start + length
                 yield raw
 
 
 class JsonWindow:
-    """The part of the stream that is being looked at, with its place for error texts."""
+    """The part of the stream that is being read, with its position for error messages."""
 
     def __init__(self, stream: BinaryIO, file: str) -> None:
         self.stream = stream
@@ -84,10 +84,10 @@ class JsonWindow:
         self.offset = 0  # of the buffer's first byte in the stream
         self.lines = 1  # line number of the buffer's first byte
         self.line_start = 0  # stream offset at which that line begins
-        self.entry: tuple[str, int] | None = None  # list and place of the value that is being read
+        self.entry: tuple[str, int] | None = None  # list and index of the value that is being read
 
     def fill(self) -> bool:
-        """Read more behind what is left; False at the end of the stream."""
+        """Append more to what is left; False at the end of the stream."""
         if self.ended:
             return False
         # Grows with what is left over, so that a large image is not scanned again and again.
@@ -95,11 +95,11 @@ class JsonWindow:
         if not more:
             self.ended = True
             return False
-        gone = self.buffer[: self.position]
-        newlines = gone.count(b"\n")
+        consumed = self.buffer[: self.position]
+        newlines = consumed.count(b"\n")
         if newlines:
             self.lines += newlines
-            self.line_start = self.offset + gone.rindex(b"\n") + 1
+            self.line_start = self.offset + consumed.rindex(b"\n") + 1
         self.offset += self.position
         self.buffer = self.buffer[self.position :] + more
         self.position = 0
@@ -121,11 +121,15 @@ class JsonWindow:
             if not self.fill():
                 return b""
 
-    def expect(self, wanted: bytes, what: str) -> None:
-        """Read the one byte `wanted`, or say what stands there instead."""
-        found = self.peek()
-        if found != wanted:
-            raise self.error(f"expected {what}", found)
+    def expect(self, byte: bytes, what: str) -> None:
+        """Read one byte.
+
+        Raises:
+            FormatError: another byte comes next; the message names both.
+        """
+        actual = self.peek()
+        if actual != byte:
+            raise self.error(f"expected {what}", actual)
         self.position += 1
 
     @property
@@ -134,16 +138,16 @@ class JsonWindow:
         return self.offset + self.position
 
     def guess(self, beginning: bytes) -> tuple[bytes, int] | None:
-        """One whole value if the next `beginning` starts another, and where that is.
+        """One whole value if the next `beginning` starts another one, and where that starts.
 
         Only decoding tells whether the guess is right: a value cut short is never valid JSON.
-        Nothing is read.
+        The window does not move.
         """
         buffer, position = self.buffer, self.position
         following = buffer.find(beginning, position + 1)
         if following < 0:
             return None
-        # What most writers put between two values, cut off without a copy in between.
+        # What most writers put between two values; cut off without another copy.
         if buffer.startswith(b"}, ", following - 3):
             return buffer[position : following - 2], following
         if buffer.startswith(b"},", following - 2):
@@ -168,8 +172,8 @@ class JsonWindow:
     def _end_of_value(self) -> int | None:
         """Where the value that starts here ends in the buffer; None if that takes more of it.
 
-        msgspec skips over one value at the speed of C and then complains of what follows it: the
-        place it names in that complaint is the end of the value.
+        msgspec skips one value at the speed of C and then reports what follows it: the position in
+        that report is the end of the value.
         """
         try:
             with memoryview(self.buffer) as view, view[self.position :] as rest:
@@ -178,38 +182,38 @@ class JsonWindow:
             raise self.error("a value is nested too deeply") from None
         except msgspec.DecodeError as error:
             text = str(error)
-            found = _TRAILING.search(text)
-            if found:
-                return self.position + int(found[1]) - 1  # counted behind the character
+            trailing = _TRAILING.search(text)
+            if trailing:
+                return self.position + int(trailing[1]) - 1  # counted after the character
             if "truncated" in text:
                 return None
             at = _BYTE.search(text)
-            place = self.position + int(at[1]) if at else self.position
+            broken_at = self.position + int(at[1]) if at else self.position
             # A number or an escape that the window cuts in two looks broken, too.
-            if len(self.buffer) - place < _TOKEN_BYTES and not self.ended:
+            if len(self.buffer) - broken_at < _TOKEN_BYTES and not self.ended:
                 return None
-            self.position = place
-            foreign = _NOT_FINITE.match(self.buffer, place)
+            self.position = broken_at
+            foreign = _NOT_FINITE.match(self.buffer, broken_at)
             if foreign:
                 raise self.error(
                     f"{foreign[0].decode()} is not a JSON number; write a finite one, or leave it out"
                 ) from None
             text = _BYTE.sub("", text).replace("JSON is malformed: ", "").strip()
             raise self.error(text) from None
-        # A number could go on behind the window; anything else that decodes is complete.
+        # A number could continue beyond the window; anything else that decodes is complete.
         if self.buffer[self.position] in b"-0123456789" and not self.ended:
             return None
         return len(self.buffer)
 
-    def error(self, text: str, found: bytes | None = None) -> FormatError:
-        """`text` with the current line and column."""
+    def error(self, text: str, actual: bytes | None = None) -> FormatError:
+        """An error with the current line and column, and with the byte that is in the way."""
         before = self.buffer[: self.position]
         line = self.lines + before.count(b"\n")
         start = self.offset + before.rindex(b"\n") + 1 if b"\n" in before else self.line_start
         column = self.offset + self.position - start + 1
-        if found is not None:
+        if actual is not None:
             text += (
-                f", found {found.decode('latin-1')!r}" if found else ", found the end of the file"
+                f", found {actual.decode('latin-1')!r}" if actual else ", found the end of the file"
             )
         where = f"line {line}, column {column}"
         if self.entry is not None:
@@ -223,11 +227,11 @@ Judge = Callable[[bytes], bool]
 
 
 def iter_members(window: JsonWindow, what: str) -> Iterator[str]:
-    """The keys of the object that comes next; whoever asks reads each one's value in between.
+    """The keys of the object that comes next; the caller reads each value before the next key.
 
     Args:
         window: where the object begins.
-        what: the object, for the error if there is none.
+        what: names the object, for the error if it is missing.
 
     Raises:
         FormatError: it is not an object, or broken.
@@ -253,7 +257,7 @@ def iter_members(window: JsonWindow, what: str) -> Iterator[str]:
 
 
 def expect_end(window: JsonWindow) -> None:
-    """Nothing comes any more.
+    """Make sure that nothing follows.
 
     Raises:
         FormatError: something does.
@@ -269,7 +273,7 @@ def iter_list(
 
     Args:
         window: where the list begins.
-        name: of the list, for error texts.
+        name: of the list, for error messages.
         judge, spans: as in `layernext.formats.iter_raw_images`.
 
     Raises:
