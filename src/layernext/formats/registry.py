@@ -148,13 +148,13 @@ class Registry:
         """
         detections = self.list_detections(path)
         if not detections:
-            names = ", ".join(each.name for each in self.list_all() if each.read and each.detect)
+            names = ", ".join(entry.name for entry in self.list_all() if entry.read and entry.detect)
             raise FormatError(Problem(str(path), f"is not in a format that is read: {names}"))
         best = max(detection.certainty for _, detection in detections)
         candidates = [pair for pair in detections if pair[1].certainty == best]
         if len(candidates) > 1:
             reasons = " or ".join(
-                f"{each.name} (it {detection.reason})" for each, detection in candidates
+                f"{entry.name} (it {detection.reason})" for entry, detection in candidates
             )
             raise FormatError(
                 Problem(str(path), f"could be {reasons}"),
