@@ -44,6 +44,7 @@ CHAPTERS: dict[str, list[str]] = {
     ],
     "What a stack holds": [
         "Collection", "Item", "FileRecord", "ModelRun", "Label", "LabelAttribute", "Job",
+        "AuditEntry",
         "LabelGroup", "DatasetVersion", "MetadataNames", "DatasetDiff", "Project", "Task", "Embedding", "SimilarImage",
     ],
     "Errors": [],

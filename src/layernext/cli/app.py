@@ -13,6 +13,7 @@ import typer
 
 from layernext import __version__
 from layernext.cli import (
+    audit,
     backup,
     check,
     compare,
@@ -125,6 +126,7 @@ app.add_typer(exports.exports, name="exports")
 app.add_typer(library.projects, name="projects")
 app.add_typer(backup.backups, name="backups")
 app.add_typer(keys.keys, name="keys")
+app.command("audit")(audit.audit)
 app.command("doctor")(doctor.doctor)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 import httpx
@@ -48,6 +49,7 @@ from layernext.client.sources import GivenImage, Validate
 from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S
 from layernext.formats import DEFAULT_PROBLEM_LIMIT, ConversionReport, FileSummary
 from layernext.model import (
+    AuditEntry,
     Collection,
     Comparison,
     DatasetDiff,
@@ -2029,6 +2031,30 @@ class AsyncLayerNextClient:
             query,
             filters,
             inference_platform,
+        )
+
+    async def list_audit_entries(
+        self,
+        *,
+        collection: str | None = None,
+        actor: str | None = None,
+        action: str | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        limit: int | None = 1000,
+    ) -> list[AuditEntry]:
+        """Who did what to which collection, and when; for administrators.
+
+        See `LayerNextClient.list_audit_entries`.
+        """
+        return await in_thread(
+            self._client.list_audit_entries,
+            collection=collection,
+            actor=actor,
+            action=action,
+            since=since,
+            until=until,
+            limit=limit,
         )
 
     async def close(self) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Literal
 import httpx
 
 from layernext.client.calls.analysis import AnalysisCalls
+from layernext.client.calls.audit import AuditCalls
 from layernext.client.calls.collections import CollectionCalls
 from layernext.client.calls.datasets import DatasetCalls
 from layernext.client.calls.embeddings import EmbeddingCalls
@@ -37,6 +38,7 @@ class LayerNextClient(
     EmbeddingCalls,
     EvaluationCalls,
     AnalysisCalls,
+    AuditCalls,
 ):
     """Talks to one stack.
 

@@ -14,6 +14,7 @@ from layernext.model.annotation import (
     Polygon,
     Rectangle,
 )
+from layernext.model.audit import AuditEntry, AuditOutcome
 from layernext.model.check import (
     MAX_NAME_LENGTH,
     find_image_problems,
@@ -113,6 +114,8 @@ __all__ = [
     "AnnotationMatch",
     "AreaRange",
     "AttributeValue",
+    "AuditEntry",
+    "AuditOutcome",
     "Calibration",
     "CalibrationBin",
     "CheckedImage",

@@ -505,6 +505,17 @@ class Files:
         with self._database.read() as connection:
             return has_object(connection, item)
 
+    def name_upload(self, upload_id: str) -> tuple[str, bool]:
+        """The name of the collection that an upload goes to, and whether it is finished.
+
+        Raises:
+            NotFound: there is no such upload.
+        """
+        with self._database.read() as connection:
+            upload = upload_row(connection, upload_id)
+            named = sa.select(collection.c.name).where(collection.c.id == upload.collection_id)
+            return connection.execute(named).scalar_one(), bool(upload.finished)
+
     def finish_upload(self, upload_id: str) -> list[str]:
         """End an upload; the unique names of its files; repeatable (E17).
 

@@ -72,6 +72,8 @@ api_key = Table(
     Column("digest", LargeBinary, nullable=False),
     Column("created_at", Text, nullable=False),
     Column("revoked_at", Text),
+    # Requests a second that it may send; null for what the stack permits every key.
+    Column("rate", Double),
 )
 
 collection = Table(
