@@ -33,6 +33,7 @@ from typing import Any, Literal
 
 import httpx
 
+from layernext.client.answers import Embedding, Job, Label, LabelGroup
 from layernext.client.calls.metadata import MetadataSource
 from layernext.client.calls.datasets import DOWNLOADS
 from layernext.client.calls.projects import HandOver
@@ -76,16 +77,12 @@ from layernext.model import (
     DatasetDiff,
     DatasetVersion,
     MetadataNames,
-    Embedding,
     EvaluatedGeometry,
     EvaluationInfo,
     Export,
     FileRecord,
     ImageAnnotations,
     Item,
-    Job,
-    Label,
-    LabelGroup,
     Mode,
     ModelRun,
     Project,

@@ -31,11 +31,11 @@ def worker(
     audit_days: AuditDays = 365.0,
     log_format: LogFormat = "text",
 ) -> None:
-    """Run the jobs of a stack, without serving it.
+    """Run the jobs of a stack without serving it.
 
-    Give it the --data, --database and --objects of the server. Any number of workers may run on one
-    PostgreSQL database; with SQLite, on the machine of the server. Ctrl-C or SIGTERM ends it: jobs
-    in progress are queued again for another worker.
+    Pass the --data, --database and --objects of the server. Any number of workers may share a
+    PostgreSQL database; with SQLite, they must run on the server's machine. Ctrl-C or SIGTERM
+    stops the worker, and its jobs are queued again for another one.
 
     Examples:
 

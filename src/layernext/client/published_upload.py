@@ -130,13 +130,14 @@ def _is_same(one: Any, two: Any) -> bool:
 class _Target:
     """Where the batches go, and what an image is called there."""
 
-    def __init__(self, connection: Connection, request: UploadRequest) -> None:
+    def __init__(self, connection: Connection, request: UploadRequest, job_id: str | None) -> None:
         self._request = request
+        self._job_id = job_id
         self._prefix = ""
         self.is_v2 = True
         self._transport = transport = connection.transport
         self._name = name = (request.collection or "").rstrip("/")
-        if request.key_kind != "name" or not name:
+        if request.key_kind != "name" or not name or job_id is not None:
             return
         try:
             collection_id = self._look_up()["collectionId"]
@@ -191,13 +192,13 @@ class _Target:
 
     def entry(self, image: ImageAnnotations, shapes: list[dict[str, Any]]) -> dict[str, Any]:
         """One image of `metaUpdatesArray`."""
-        by_path = self._request.key_kind == "storage_path"
+        by_path, by_job = self._request.key_kind == "storage_path", self._job_id is not None
         return {
-            "objectKey": None if by_path else f"{self._prefix}{image.image}",
+            "objectKey": None if by_path or by_job else f"{self._prefix}{image.image}",
             "storagePath": image.image if by_path else None,
             "bucketName": (image.storage_name or self._request.bucket) if by_path else None,
-            "jobId": None,
-            "fileName": None,
+            "jobId": self._job_id,
+            "fileName": image.image if by_job else None,
             "data": {
                 "annotationObjects": shapes,
                 "isUserAnnotated": self._request.mode == "human",
@@ -212,13 +213,19 @@ class _Session:
         batch_bytes: of the source's JSON, to put into the next batch.
     """
 
-    def __init__(self, connection: Connection, request: UploadRequest, total: int | None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        request: UploadRequest,
+        total: int | None,
+        job_id: str | None,
+    ) -> None:
         self._transport = connection.transport
         self._request = request
         self._total = total
         self._id = str(uuid.uuid4())
         self._labels = _Labels(connection)
-        self._target = _Target(connection, request)
+        self._target = _Target(connection, request, job_id)
         self._bytes_sent = 0
         self._unmatched: int | None = 0
         self._annotations = 0
@@ -390,11 +397,16 @@ class _Session:
 
 
 def upload_published(
-    connection: Connection, request: UploadRequest, source: Source, *, progress: ProgressChoice
+    connection: Connection,
+    request: UploadRequest,
+    source: Source,
+    *,
+    progress: ProgressChoice,
+    job_id: str | None = None,
 ) -> UploadReport:
     """Upload a source by the published protocol; see `layernext.client.upload.upload`."""
     started = time.monotonic()
-    session = _Session(connection, request, source.total)
+    session = _Session(connection, request, source.total, job_id)
     try:
         with show_progress(progress, f"uploading {request.run}", source.total) as advance:
             for batch, normalized in _batches(source, request, session):

@@ -27,7 +27,12 @@ from layernext.formats.coco_records import (
 from layernext.formats.coco_writer import HOLDS, CocoWriter
 from layernext.formats.core.compression import open_decompressed
 from layernext.formats.core.format import Certainty, Detection, ExportOptions, Format, ReadOptions
-from layernext.formats.core.json_stream import JsonWindow, expect_end, iter_list, iter_members
+from layernext.formats.core.json_stream import (
+    JsonWindow,
+    expect_end,
+    iter_list,
+    iter_unique_members,
+)
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.probe import Probe
 from layernext.formats.core.sample import Sample
@@ -85,7 +90,7 @@ def _gather(path: Path, spill: Spill, losses: Losses, has_super: bool) -> _Head:
     head = _Head({})
     with open_decompressed(path) as stream:
         window = JsonWindow(stream, str(path))
-        for key in iter_members(window, "an object with `images` and `categories`"):
+        for key in iter_unique_members(window, "an object with `images` and `categories`"):
             if key == "images":
                 head.has_images = True
                 _gather_images(path, window, spill)
@@ -113,7 +118,7 @@ def _gather_images(path: Path, window: JsonWindow, spill: Spill) -> None:
         where = f"{path}: images[{number}]"
         image = read_image(raw, where)
         if not spill.add_image(image.id, raw):
-            raise FormatError(Problem(f"{where}.id", f"{image.id} is used twice"))
+            raise FormatError(Problem(f"{where}.id", f"{image.id} appears twice"))
 
 
 def read_coco_labels(path: Path) -> dict[str, list[str]]:

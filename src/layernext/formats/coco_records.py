@@ -16,7 +16,13 @@ from msgspec.structs import replace
 from layernext.errors import FormatError, Problem
 from layernext.formats.coco_masks import checked_mask, is_outline
 from layernext.formats.core.compression import open_decompressed
-from layernext.formats.core.json_stream import JsonWindow, expect_end, iter_list, iter_members
+from layernext.formats.core.json_stream import (
+    JsonWindow,
+    check_keys,
+    expect_end,
+    iter_list,
+    iter_unique_members,
+)
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.spill import MAX_ID, Spill
 from layernext.model import Annotation, AttributeValue, Geometry, Polygon, Rectangle
@@ -92,6 +98,7 @@ def read_image(raw: bytes, where: str) -> Image:
         FormatError: it is not valid.
     """
     image: Image = decode_row(decode_image, raw, where)
+    check_keys(raw, where)
     if not -MAX_ID <= image.id < MAX_ID:
         raise FormatError(Problem(f"{where}.id", "is not a 64-bit integer"))
     if not image.file_name:
@@ -145,6 +152,7 @@ def gather_labels(
     for number, raw in enumerate(iter_list(window, "categories")):
         where = f"{path}: categories[{number}]"
         category = decode_row(decode_category, raw, where)
+        check_keys(raw, where)
         if not category.name:
             raise FormatError(Problem(f"{where}.name", "is empty"))
         above = category.supercategory
@@ -166,7 +174,7 @@ def read_numbers(path: Path, *, has_super: bool) -> Instances:
     labels: dict[int, Label] = {}
     with open_decompressed(path) as stream:
         window = JsonWindow(stream, str(path))
-        for key in iter_members(window, "an object with `images` and `categories`"):
+        for key in iter_unique_members(window, "an object with `images` and `categories`"):
             if key == "images":
                 for number, raw in enumerate(iter_list(window, "images", _is_image)):
                     image = read_image(raw, f"{path}: images[{number}]")
@@ -309,14 +317,36 @@ def _is_single(shape: Any) -> bool:
 
 def _read_fields(raw: bytes, where: str, losses: Losses) -> AnnotationRow:
     try:
-        return decode_annotation.decode(raw)
+        row: AnnotationRow = decode_annotation.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _read_foreign(raw, where, losses)
+        row = _read_foreign(raw, where, losses)
+    surplus = raw.count(b":") - _key_count(row)
+    if surplus and not (surplus == 1 and b'"iscrowd":' in raw):
+        check_keys(raw, where)
+    return row
+
+
+def _key_count(row: AnnotationRow) -> int:
+    """The least number of keys in an annotation's JSON, apart from ``iscrowd`` and ``metadata``.
+
+    Each takes a colon, so that most annotations need no further check for repeated keys.
+    """
+    return (
+        2
+        + (row.bbox is not None)
+        + (row.segmentation is not None)
+        + (row.score is not None)
+        + (row.attributes is not None)
+        + (row.id is not None)
+        + (row.area is not None)
+        + (row.ignore is not None)
+    )
 
 
 def _read_foreign(raw: bytes, where: str, losses: Losses) -> AnnotationRow:
     """An annotation with keys that are not read, such as ``keypoints``: each is counted as a loss."""
     fields = decode_row(msgspec.json.Decoder(dict[str, Any]), raw, where)
+    check_keys(raw, where)
     for name in [key for key in fields if key not in _READ_KEYS]:
         del fields[name]
         losses.note(f"the key {name!r}", where)

@@ -19,7 +19,7 @@ from layernext.formats.core.pixels import image_sizes, size_in
 from layernext.formats.core.sample import Sample, SampleWriter
 from layernext.formats.core.targets import atomic_target, safe_relative
 from layernext.formats.registry import detect_format, get_format, list_formats
-from layernext.model import Geometry
+from layernext.model import Geometry, record_html, short_repr
 
 
 class ConversionReport(Struct, frozen=True, kw_only=True):
@@ -38,6 +38,12 @@ class ConversionReport(Struct, frozen=True, kw_only=True):
     images: int
     annotations: int
     losses: dict[str, tuple[int, str]]
+
+    def __repr__(self) -> str:
+        return short_repr(self)
+
+    def _repr_html_(self) -> str:
+        return record_html(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data."""

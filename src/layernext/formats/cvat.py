@@ -241,12 +241,10 @@ def write(target: Path, losses: Losses, options: ExportOptions) -> CvatWriter:
 
 
 def detect(probe: Probe) -> Detection | None:
-    """An XML file that begins with ``annotations``. Any other XML file is left to the reader's error."""
-    if probe.xml_root is None:
-        return None
+    """An XML file that begins with ``annotations``; a broken one is left to the reader's error."""
     if probe.xml_root == "annotations":
         return Detection(Certainty.CERTAIN, "begins with <annotations>")
-    return Detection(Certainty.POSSIBLE, "is an XML file")
+    return Detection(Certainty.POSSIBLE, "may be XML") if probe.xml_root == "" else None
 
 
 FORMAT = Format(

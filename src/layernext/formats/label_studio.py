@@ -19,7 +19,7 @@ from layernext.formats.core.format import (
     Holds,
     ReadOptions,
 )
-from layernext.formats.core.json_stream import JsonWindow, expect_end, iter_list
+from layernext.formats.core.json_stream import JsonWindow, check_keys, expect_end, iter_list
 from layernext.formats.core.labels import label_of
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.probe import Probe
@@ -148,6 +148,7 @@ def read_label_studio(path: Path, losses: Losses, options: ReadOptions) -> Itera
                 raise FormatError(Problem(where, message)) from error
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 raise FormatError(Problem(where, f"is not a task: {error}")) from error
+            check_keys(raw, where)
             if len(done) > 1:
                 losses.note_shape("older annotations of a task", where)
             yield _read_task(image, results, task.meta or {}, where, losses)

@@ -24,7 +24,14 @@ from layernext.formats.core.losses import Losses
 from layernext.formats.core.probe import Probe
 from layernext.formats.core.sample import Sample, check_finite, location_of, points_of, size_of
 from layernext.formats.core.targets import safe_relative, write_new
-from layernext.model import Annotation, Line, Points, Polygon, Rectangle
+from layernext.model import (
+    Annotation,
+    Line,
+    Points,
+    Polygon,
+    Rectangle,
+    refuse_repeated_keys,
+)
 
 SHAPE_TYPES = {
     "rectangle": "rectangle",
@@ -59,6 +66,7 @@ def _load(path: Path) -> Any:
             if memoryview(shape).nbytes > MAX_SHAPE_BYTES:
                 message = f"is larger than {MAX_SHAPE_BYTES:,} bytes"
                 raise FormatError(Problem(f"{path}: shapes[{number}]", message))
+        refuse_repeated_keys(raw, file=str(path))
         fields.pop("imageData", None)
         return {name: msgspec.json.decode(field) for name, field in fields.items()}
     except OSError as error:

@@ -21,6 +21,7 @@ from layernext.formats.core.format import (
     Holds,
     ReadOptions,
 )
+from layernext.formats.core.json_stream import check_keys
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.pixels import in_pixels, size_in
 from layernext.formats.core.probe import Probe
@@ -99,7 +100,7 @@ def read_layernext(path: Path, losses: Losses, options: ReadOptions) -> Iterator
             head = _Run()
             plain = raw
             if not is_right and decoder.try_decode(raw) is None:
-                head, plain = _without_run(raw)
+                head, plain = _without_run(raw, f"images[{number}]")
                 decoder.decode(plain, index=number, file=path.name)
             is_right = False
             image = decode_trusted(plain, geometry)
@@ -120,7 +121,7 @@ def read_layernext(path: Path, losses: Losses, options: ReadOptions) -> Iterator
             )
 
 
-def _without_run(raw: bytes) -> tuple[_Run, bytes]:
+def _without_run(raw: bytes, where: str) -> tuple[_Run, bytes]:
     """Splits an image of a download of several runs: its ``run`` and ``mode``, and the rest."""
     try:
         head, fields = msgspec.json.decode(raw, type=_Run), json.loads(raw)
@@ -128,6 +129,7 @@ def _without_run(raw: bytes) -> tuple[_Run, bytes]:
         return _Run(), raw
     if not isinstance(fields, dict) or not {"run", "mode"} & set(fields):
         return _Run(), raw
+    check_keys(raw, where)
     for name in ("run", "mode"):
         fields.pop(name, None)
     return head, json.dumps(fields, ensure_ascii=False).encode()

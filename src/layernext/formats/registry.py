@@ -8,6 +8,7 @@ cannot be used is left out and named in a warning; the other formats work on.
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from threading import RLock
@@ -28,7 +29,7 @@ from layernext.formats import (
     yolo,
     yolo_segmentation,
 )
-from layernext.formats.core.format import Detection, Format
+from layernext.formats.core.format import Certainty, Detection, Format
 from layernext.formats.core.probe import Probe
 
 GROUP = "layernext.formats"
@@ -146,10 +147,10 @@ class Registry:
         Raises:
             FormatError: no format recognizes it, or several are equally certain.
         """
-        detections = self.list_detections(path)
+        probe = Probe(path)
+        detections = self.list_detections(probe)
         if not detections:
-            names = ", ".join(entry.name for entry in self.list_all() if entry.read and entry.detect)
-            raise FormatError(Problem(str(path), f"is not in a format that is read: {names}"))
+            raise FormatError(Problem(str(path), self._describe_unknown(probe)))
         best = max(detection.certainty for _, detection in detections)
         candidates = [pair for pair in detections if pair[1].certainty == best]
         if len(candidates) > 1:
@@ -162,13 +163,25 @@ class Registry:
             )
         return candidates[0][0]
 
-    def list_detections(self, path: Path) -> list[tuple[Format, Detection]]:
+    def _describe_unknown(self, probe: Probe) -> str:
+        """What to say about a file or folder that no format recognizes."""
+        for path in probe.first_files.values() if probe.is_folder else ():
+            detections: list[tuple[Format, Detection]] = []
+            with suppress(FormatError):  # a file that cannot be read is not what the user named
+                detections = self.list_detections(Probe(path))
+            for entry, detection in detections:
+                if detection.certainty > Certainty.POSSIBLE:
+                    name = path.relative_to(probe.path).as_posix()
+                    return f"contains {name}, which looks like {entry.name}; pass that file"
+        names = ", ".join(entry.name for entry in self.list_all() if entry.read and entry.detect)
+        return f"is not in a supported format: {names}"
+
+    def list_detections(self, probe: Probe) -> list[tuple[Format, Detection]]:
         """Each format that a file or folder may be in, with its certainty and reason.
 
         Raises:
             FormatError: the file is missing or cannot be read.
         """
-        probe = Probe(path)
         if not probe.is_folder:
             _ = probe.head  # what is not there is not a fault of a format
         pairs = []
@@ -184,7 +197,7 @@ class Registry:
                     raise
                 logger.warning(
                     "the format plug-in %r is left out of the detection of %s: its detect failed: %s",
-                    candidate.name, path, _sentence(error),
+                    candidate.name, probe.path, _sentence(error),
                 )  # fmt: skip
                 continue
             if detection is not None:

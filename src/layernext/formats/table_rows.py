@@ -12,6 +12,7 @@ import msgspec
 
 from layernext.errors import DataError, FormatError, Problem
 from layernext.formats.core.format import KEPT, Holds
+from layernext.formats.core.json_stream import check_keys
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.sample import Sample, check_finite, location_of, points_of
 from layernext.model import Annotation, AttributeValue, Line, Points, Polygon, Rectangle
@@ -139,8 +140,10 @@ def _shape(row: dict[str, Any], where: str) -> Annotation:
                 raise FormatError(Problem(where, message))
         if row.get("attributes"):
             fields["attributes"] = _attributes.decode(row["attributes"])
+            check_keys(row["attributes"].encode(), f"{where}.attributes")
         if row.get("metadata"):
             fields["metadata"] = _metadata.decode(row["metadata"])
+            check_keys(row["metadata"].encode(), f"{where}.metadata")
         return _outlined(row, fields, where)
     except DataError:
         raise

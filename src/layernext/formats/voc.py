@@ -176,14 +176,14 @@ def write(target: Path, losses: Losses, options: ExportOptions) -> VocWriter:
 def detect(probe: Probe) -> Detection | None:
     """An XML file that begins with ``annotation``, or a folder whose first XML file does."""
     file = probe.first(".xml") if probe.is_folder else probe
-    root = None if file is None else file.xml_root
-    if file is None or root is None:
+    if file is None:
         return None
+    root = file.xml_root
     if root == "annotation" and probe.is_folder:
         return Detection(Certainty.LIKELY, f"has <annotation> in {probe.name_of(file)}")
     if root == "annotation":
         return Detection(Certainty.CERTAIN, "begins with <annotation>")
-    if probe.is_folder and root != "annotations":
+    if probe.is_folder and not root:
         return Detection(Certainty.POSSIBLE, "is a folder of XML files")
     return None
 

@@ -27,13 +27,11 @@ from layernext.model.collection import (
     ContentType,
     DatasetDiff,
     DatasetVersion,
-    Embedding,
     FileRecord,
     Item,
     Job,
     Label,
     LabelAttribute,
-    LabelGroup,
     MetadataNames,
     ModelRun,
     Project,
@@ -57,6 +55,7 @@ from layernext.model.decode import (
     is_normalized,
     iter_attribute_values,
 )
+from layernext.model.display import record_html, short_repr
 from layernext.model.evaluation import (
     BACKGROUND,
     METHOD,
@@ -126,7 +125,6 @@ __all__ = [
     "Curve",
     "DatasetDiff",
     "DatasetVersion",
-    "Embedding",
     "ErrorKind",
     "ErrorKinds",
     "EvaluatedGeometry",
@@ -148,7 +146,6 @@ __all__ = [
     "Label",
     "LabelAttribute",
     "LabelDelta",
-    "LabelGroup",
     "LabelScores",
     "Line",
     "MetadataNames",
@@ -182,6 +179,8 @@ __all__ = [
     "is_normalized",
     "is_number",
     "iter_attribute_values",
+    "record_html",
     "refuse_repeated_keys",
+    "short_repr",
     "show",
 ]

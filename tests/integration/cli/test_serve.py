@@ -141,7 +141,7 @@ def test_keys_of_no_stack(cli, tmp_path):
     folder = tmp_path / "typo"
     for command in (["keys", "list"], ["keys", "revoke", "key_x"]):
         done = cli(*command, "--data", folder, code=exit_codes.CONFIGURATION)
-        assert "there is no stack" in done.stderr
+        assert "no stack found" in done.stderr
     assert not folder.exists()
 
 

@@ -25,7 +25,9 @@ JSON_BYTES = 1 << 20
 FOLDER_ENTRIES = 100_000
 """Files of a folder that are looked at."""
 
-_XML_SKIPPED = re.compile(rb"<\?.*?\?>|<!--.*?-->", re.DOTALL)
+_XML_SKIPPED = re.compile(
+    rb"<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[.*?\])?\s*>", re.DOTALL | re.IGNORECASE
+)
 _XML_TAG = re.compile(rb"\s*<([A-Za-z_][\w.-]*)")
 
 
