@@ -6,10 +6,8 @@ import struct
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
 
-from msgspec.structs import replace
-
 from layernext.errors import ConfigurationError, DataError, FormatError, Problem
-from layernext.model import Annotation, ImageAnnotations, Line, Points, Polygon, Rectangle
+from layernext.model import Annotation, ImageAnnotations, kind_of
 
 Sizes: TypeAlias = dict[str, tuple[int, int, str]]
 """Width, height and file name of images, by path below a folder, without extension."""
@@ -97,12 +95,7 @@ def in_pixels(image: ImageAnnotations, width: int | None, height: int | None) ->
 
 
 def _scaled(annotation: Annotation, width: int, height: int) -> Annotation:
-    if isinstance(annotation, Rectangle):
-        x, y, w, h = annotation.bbox
-        return replace(annotation, bbox=(x * width, y * height, w * width, h * height))
-    if isinstance(annotation, Polygon):
-        return replace(annotation, polygon=[(x * width, y * height) for x, y in annotation.polygon])
-    if isinstance(annotation, Line):
-        return replace(annotation, line=[(x * width, y * height) for x, y in annotation.line])
-    assert isinstance(annotation, Points)  # noqa: S101 - the last kind
-    return replace(annotation, points=[(x * width, y * height) for x, y in annotation.points])
+    kind = kind_of(annotation)
+    coordinates = kind.scale(kind.coordinates_of(annotation), width, height)
+    scaled: Annotation = kind.with_coordinates(annotation, coordinates)
+    return scaled

@@ -9,7 +9,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from layernext.errors import DataError, Problem
-from layernext.model import Annotation, Line, Mode, Points, Polygon, Rectangle
+from layernext.model import Annotation, Box, Mode, Point, kind_of
 
 
 class Sample(Struct, frozen=True, kw_only=True):
@@ -59,32 +59,23 @@ def size_of(sample: Sample) -> tuple[int, int]:
     return sample.width, sample.height
 
 
-def box_of(annotation: Annotation, where: str) -> tuple[float, float, float, float] | None:
-    """The bounding box (x, y, width, height) of a rectangle or polygon; None for other geometries.
+def box_of(annotation: Annotation, where: str) -> Box | None:
+    """The bounding box (x, y, width, height) of an annotation; None if it has no place in the image.
 
     Raises:
         DataError: the box is too large for a floating point number.
     """
-    if isinstance(annotation, Rectangle):
-        return annotation.bbox
-    if isinstance(annotation, Polygon):
-        xs, ys = [x for x, _ in annotation.polygon], [y for _, y in annotation.polygon]
-        box = min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
+    kind = kind_of(annotation)
+    box = kind.box(kind.coordinates_of(annotation))
+    if box is not None:
         check_finite(box, where)
-        return box
-    return None
+    return box
 
 
-def points_of(annotation: Annotation) -> list[tuple[float, float]]:
+def points_of(annotation: Annotation) -> list[Point]:
     """The points of a geometry; of a rectangle its corners, clockwise from the top left."""
-    if isinstance(annotation, Polygon):
-        return annotation.polygon
-    if isinstance(annotation, Line):
-        return annotation.line
-    if isinstance(annotation, Points):
-        return annotation.points
-    x, y, width, height = annotation.bbox
-    return [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
+    kind = kind_of(annotation)
+    return kind.outline(kind.coordinates_of(annotation))
 
 
 def check_finite(numbers: Iterable[float], where: str) -> None:
