@@ -7,9 +7,7 @@ polygon's points, as fractions of the image's size. Fractions have 10 digits: a 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import isfinite
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -24,7 +22,7 @@ from layernext.formats.core.format import (
     ReadOptions,
 )
 from layernext.formats.core.losses import Losses
-from layernext.formats.core.pixels import image_sizes
+from layernext.formats.core.pixels import Sizes, image_size, image_sizes
 from layernext.formats.core.probe import Probe
 from layernext.formats.core.sample import (
     Sample,
@@ -35,6 +33,8 @@ from layernext.formats.core.sample import (
     size_of,
 )
 from layernext.formats.core.targets import safe_relative, write_new
+from layernext.formats.yolo_dataset import SPLITS, Entry, has_names, iter_entries, open_dataset
+from layernext.formats.yolo_lines import CORNERS, read_labels
 from layernext.model import Annotation, Polygon, Rectangle
 
 HOLDS = Holds(
@@ -46,11 +46,7 @@ HOLDS = Holds(
     sizes="needed",
 )
 
-CORNERS = 3
-"""The fewest corners of a polygon in YOLO: fewer numbers would be a box."""
-
 FOLDERS = {"train": "train", "validation": "val", "test": "test", None: "train"}
-_SPLITS = {"train": "train", "val": "validation", "valid": "validation", "test": "test"}
 
 
 def foreign_shape(annotation: Annotation, *, as_polygon: bool) -> str | None:
@@ -165,133 +161,49 @@ def _quoted(label: str) -> str:
 
 
 def read_yolo(root: Path, losses: Losses, options: ReadOptions) -> Iterator[Sample]:
-    """The images of a folder, by split and name; a line of five numbers is a box.
+    """The images of a dataset, by split and name; those without labels have no annotations.
 
     Args:
-        root: has data.yaml and the folder ``labels``.
-        losses: nothing is lost.
-        options: the sizes of the images; those in the folder ``images`` by default.
+        root: a folder with a YAML of any name, ``obj.data`` or ``classes.txt``; or the YAML or ``obj.data`` itself.
+        losses: counts what is not read.
+        options: the sizes of images that are not in the dataset.
 
     Raises:
         FormatError: a file is not of YOLO, with the line.
     """
-    del losses
-    sizes = options.sizes or image_sizes(root / "images")
-    names = read_names(root / "data.yaml")
-    labels = root / "labels"
-    if not labels.is_dir():
-        raise FormatError(Problem(str(labels), "is missing: labels are in a folder of that name"))
-    for path in sorted(labels.rglob("*.txt")):
-        if path.name == "classes.txt":
-            continue  # some tools put it among the labels
-        inner = path.relative_to(labels)
-        split = _SPLITS.get(inner.parts[0]) if len(inner.parts) > 1 else None
-        stem = (Path(*inner.parts[1:]) if split else inner).with_suffix("").as_posix()
-        size = sizes.get(f"{inner.parts[0]}/{stem}" if split else stem) or sizes.get(stem)
-        if size is None:
-            message = "the size of its image is not known; give the folder with the images"
-            raise FormatError(Problem(str(path), message))
-        width, height, file_name = size
-        image = f"{stem}{Path(file_name).suffix}"
-        annotations = [
-            _read_line(line, names, (width, height), f"{path}:{number}")
-            for number, line in _lines(path)
-            if line.strip()
-        ]
-        yield Sample(image=image, annotations=annotations, width=width, height=height, split=split)
+    dataset = open_dataset(root)
+    sizes = options.sizes
+    for entry in iter_entries(dataset):
+        if entry.image is not None and entry.image.is_file():
+            width, height = image_size(entry.image)
+            extension = entry.image.suffix
+        else:
+            if not sizes:
+                images = dataset.root / "images"
+                sizes = image_sizes(images if images.is_dir() else dataset.root)
+            size = _find_size(sizes, entry)
+            width, height, extension = size[0], size[1], Path(size[2]).suffix
+        annotations = (
+            read_labels(entry.labels, dataset.labels, (width, height), losses)
+            if entry.labels.is_file()
+            else []
+        )
+        yield Sample(
+            image=f"{entry.stem}{extension}",
+            annotations=annotations,
+            width=width,
+            height=height,
+            split=entry.split,
+        )
 
 
-def _read_line(line: str, names: dict[int, str], size: tuple[int, int], where: str) -> Annotation:
-    try:
-        code, *numbers = line.split()
-        values = [float(number) for number in numbers]
-        label = names[int(code)]
-    except (ValueError, KeyError) as error:
-        raise FormatError(Problem(where, f"is not a YOLO line: {line[:100]!r}")) from error
-    width, height = size
-    if not all(map(isfinite, values)):
-        raise FormatError(Problem(where, f"is not a YOLO line: {line[:100]!r}"))
-    confidence = values.pop() if len(values) % 2 and len(values) > BOX else None
-    if confidence is not None and not 0 <= confidence <= 1:
-        message = f"ends in the confidence {confidence}, must be from 0 to 1"
-        raise FormatError(Problem(where, message))
-    if len(values) == BOX:
-        w, h = values[2] * width, values[3] * height
-        if w < 0 or h < 0:
-            raise FormatError(Problem(where, "width and height must be ≥ 0"))
-        box = (values[0] * width - w / 2, values[1] * height - h / 2, w, h)
-        check_finite(box, where)
-        return Rectangle(label=label, bbox=box, confidence=confidence)
-    if len(values) < 2 * CORNERS:
-        raise FormatError(Problem(where, f"has {len(values)} numbers behind the class"))
-    points = [(x * width, y * height) for x, y in zip(values[::2], values[1::2], strict=True)]
-    for point in points:
-        check_finite(point, where)
-    return Polygon(label=label, polygon=points, confidence=confidence)
-
-
-BOX = 4
-"""Numbers of a box. A further number, of a box or a polygon, is the confidence of a prediction."""
-
-
-MAX_LINE = 4 << 20
-"""The limit of a line in characters: a polygon of more than 100,000 points. Its numbers take many times that in memory."""
-
-MAX_NAMES_BYTES = 1 << 20
-"""The limit of a data.yaml: YAML takes several hundred times that in memory."""
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a file with their numbers, one in memory at a time."""
-    number = 0
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            while line := file.readline(MAX_LINE + 1):
-                number += 1
-                if len(line) > MAX_LINE:
-                    message = f"is longer than {MAX_LINE:,} characters"
-                    raise FormatError(Problem(f"{path}:{number}", message))
-                yield number, line
-    except OSError as error:
-        raise FormatError(Problem(str(path), f"cannot be read: {error.strerror}")) from error
-    except UnicodeDecodeError as error:
-        raise FormatError(Problem(f"{path}:{number + 1}", "cannot be read as UTF-8")) from error
-
-
-def _text(path: Path) -> str:
-    try:
-        if path.stat().st_size > MAX_NAMES_BYTES:
-            raise FormatError(Problem(str(path), f"is larger than {MAX_NAMES_BYTES:,} bytes"))
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise FormatError(Problem(str(path), f"cannot be read: {error.strerror}")) from error
-    except UnicodeDecodeError as error:
-        raise FormatError(Problem(str(path), f"cannot be read as UTF-8: {error}")) from error
-
-
-def read_names(path: Path) -> dict[int, str]:
-    """The class names of a data.yaml: its ``names``, as a list or by number.
-
-    Raises:
-        FormatError: they are missing or not valid.
-    """
-    text = _text(path)
-    try:
-        content: Any = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise FormatError(Problem(str(path), f"is not YAML: {error}")) from error
-    names = content.get("names") if isinstance(content, dict) else None
-    if isinstance(names, list):
-        names = dict(enumerate(names))
-    if not isinstance(names, dict):
-        raise FormatError(Problem(str(path), "has no class names below `names`"))
-    names_by_number: dict[int, str] = {}
-    for number, name in names.items():
-        where = f"{path}: names.{number}"
-        if type(number) is not int or isinstance(name, dict | list) or name in {None, ""}:
-            raise FormatError(Problem(where, "must be a number and a name"))
-        names_by_number[number] = str(name)
-    return names_by_number
+def _find_size(sizes: Sizes, entry: Entry) -> tuple[int, int, str]:
+    folders = [folder for folder, split in SPLITS.items() if split == entry.split]
+    for key in (*(f"{folder}/{entry.stem}" for folder in folders), entry.stem):
+        if key in sizes:
+            return sizes[key]
+    message = "the size of its image is not known; give the folder with the images"
+    raise FormatError(Problem(str(entry.labels), message))
 
 
 def write(target: Path, losses: Losses, options: ExportOptions) -> YoloWriter:
@@ -300,9 +212,20 @@ def write(target: Path, losses: Losses, options: ExportOptions) -> YoloWriter:
 
 
 def detect(probe: Probe) -> Detection | None:
-    """A folder with data.yaml."""
-    if probe.is_folder and (probe.path / "data.yaml").is_file():
-        return Detection(Certainty.CERTAIN, "has data.yaml")
+    """A folder with a YAML that has names, with darknet's files, or with labels; or such a YAML itself."""
+    path = probe.path
+    is_yaml = path.suffix.lower() in {".yaml", ".yml"}
+    if not probe.is_folder:
+        is_dataset = is_yaml and has_names(path)
+        return Detection(Certainty.CERTAIN, "is a YAML file with `names`") if is_dataset else None
+    for name in ("data.yaml", "obj.data"):
+        if (path / name).is_file():
+            return Detection(Certainty.CERTAIN, f"has {name}")
+    for file in (*sorted(path.glob("*.yaml")), *sorted(path.glob("*.yml"))):
+        if has_names(file):
+            return Detection(Certainty.CERTAIN, f"has `names` in {file.name}")
+    if next((path / "labels").rglob("*.txt"), None) is not None:
+        return Detection(Certainty.LIKELY, "has text files in a folder `labels`")
     return None
 
 

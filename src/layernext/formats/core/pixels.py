@@ -24,6 +24,24 @@ def image_sizes(folder: Path) -> Sizes:
     Only the first bytes of the files are read.
 
     Raises:
+        FormatError: a file is not a readable image, or too large.
+        ConfigurationError: Pillow is not installed.
+    """
+    sizes: Sizes = {}
+    for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
+        if path.suffix.lower() not in IMAGE_EXTENSIONS:
+            continue
+        inner = path.relative_to(folder).with_suffix("").as_posix()
+        sizes[inner] = (*image_size(path), path.name)
+        sizes.setdefault(inner.rpartition("/")[2], sizes[inner])
+    return sizes
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height of an image, from the first bytes of its file.
+
+    Raises:
+        FormatError: it is not a readable image, or too large.
         ConfigurationError: Pillow is not installed.
     """
     try:
@@ -32,22 +50,15 @@ def image_sizes(folder: Path) -> Sizes:
         raise ConfigurationError(
             "sizes of images need Pillow", hint="pip install '.[stack]' in the source folder"
         ) from error
-    sizes: Sizes = {}
-    for path in sorted(folder.rglob("*")) if folder.is_dir() else []:
-        if path.suffix.lower() not in IMAGE_EXTENSIONS:
-            continue
-        try:
-            size = _image_size(path, Image)
-        except Exception as error:
-            # Decoders raise any exception for damaged content.
-            raise FormatError(Problem(str(path), "is not a readable image")) from error
-        if size[0] * size[1] > MAX_PIXELS:
-            message = f"has {size[0]} x {size[1]} pixels; at most {MAX_PIXELS:,} are read"
-            raise FormatError(Problem(str(path), message))
-        inner = path.relative_to(folder).with_suffix("").as_posix()
-        sizes[inner] = (*size, path.name)
-        sizes.setdefault(inner.rpartition("/")[2], sizes[inner])
-    return sizes
+    try:
+        width, height = _image_size(path, Image)
+    except Exception as error:
+        # Decoders raise any exception for damaged content.
+        raise FormatError(Problem(str(path), "is not a readable image")) from error
+    if width * height > MAX_PIXELS:
+        message = f"has {width} x {height} pixels; at most {MAX_PIXELS:,} are read"
+        raise FormatError(Problem(str(path), message))
+    return width, height
 
 
 def _image_size(path: Path, pillow: Any) -> tuple[int, int]:
