@@ -78,8 +78,13 @@ def read_coco(
             yield Sample(
                 image=image.file_name,
                 annotations=[
-                    read_annotation(raw, labels, f"{path}: annotations[{number}]", losses, purpose)
+                    annotation
                     for number, raw in pieces
+                    if (
+                        annotation := read_annotation(
+                            raw, labels, f"{path}: annotations[{number}]", losses, purpose
+                        )
+                    )
                 ],
                 width=image.width,
                 height=image.height,

@@ -227,8 +227,8 @@ def read_annotation(
     where: str,
     losses: Losses,
     purpose: Purpose | None = None,
-) -> Annotation:
-    """An annotation of an image.
+) -> Annotation | None:
+    """An annotation of an image; None if it has no geometry, which is counted as a loss.
 
     Args:
         raw: the entry as it is in the file.
@@ -265,7 +265,8 @@ def read_annotation(
     if row.segmentation:
         losses.note_shape("a mask, or an object of several polygons; its box is", where)
     if row.bbox is None:
-        raise FormatError(Problem(where, "has neither a bbox nor one polygon"))
+        losses.note_shape("an annotation without a box and without a single polygon", where)
+        return None
     if row.bbox[2] < 0 or row.bbox[3] < 0:
         raise FormatError(Problem(f"{where}.bbox", "width and height must be ≥ 0"))
     return Rectangle(bbox=row.bbox, **fields)
@@ -350,6 +351,11 @@ def _read_foreign(raw: bytes, where: str, losses: Losses) -> AnnotationRow:
     for name in [key for key in fields if key not in _READ_KEYS]:
         del fields[name]
         losses.note(f"the key {name!r}", where)
+    # As Python writers leave fields that they do not use; COCO's tools take them so, too.
+    if fields.get("bbox") == []:
+        fields["bbox"] = None
+    if fields.get(CROWD) in (None, True, False):
+        fields[CROWD] = int(bool(fields.get(CROWD)))
     try:
         return msgspec.convert(fields, AnnotationRow)
     except msgspec.ValidationError as error:

@@ -73,10 +73,13 @@ def read_results(
                 yield Sample(
                     image=image.file_name,
                     annotations=[
-                        read_annotation(
-                            raw, instances.labels, f"{path}: [{number}]", losses, purpose
-                        )
+                        annotation
                         for number, raw in pieces
+                        if (
+                            annotation := read_annotation(
+                                raw, instances.labels, f"{path}: [{number}]", losses, purpose
+                            )
+                        )
                     ],
                     width=image.width,
                     height=image.height,

@@ -34,7 +34,7 @@ from layernext.formats.core.xml_stream import (
     iter_xml,
     read_decimal,
     read_name,
-    read_whole,
+    read_side,
     xml_text,
 )
 from layernext.model import Annotation, AttributeValue, Line, Points, Polygon, Rectangle
@@ -188,8 +188,8 @@ def read_cvat(path: Path, losses: Losses, options: ReadOptions) -> Iterator[Samp
         yield Sample(
             image=read_name(image.get("name"), where),
             annotations=annotations,
-            width=read_whole(image.get("width")),
-            height=read_whole(image.get("height")),
+            width=read_side(image.get("width")),
+            height=read_side(image.get("height")),
             split=_SPLITS.get((subset or "").lower(), subset),
         )
 

@@ -43,11 +43,16 @@ SHAPE_TYPES = {
 
 HOLDS = Holds(geometries=dict.fromkeys(SHAPE_TYPES, KEPT), sizes="needed")
 
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
 MAX_LABELME_BYTES = 64 << 20
 """The limit of the file of one image, which may contain the image itself."""
 
 MAX_SHAPE_BYTES = 4 << 20
 """The limit of a shape's JSON: more than 100,000 points, which take many times that in memory."""
+
+
+_READ_KEYS = {"label", "points", "shape_type", "score"}
 
 
 def _load(path: Path) -> Any:
@@ -56,7 +61,7 @@ def _load(path: Path) -> Any:
         if path.stat().st_size > MAX_LABELME_BYTES:
             message = f"is larger than {MAX_LABELME_BYTES:,} bytes"
             raise FormatError(Problem(str(path), message))
-        raw = path.read_bytes()
+        raw = path.read_bytes().removeprefix(BYTE_ORDER_MARK)
         try:
             fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
             raw_shapes = msgspec.json.decode(fields["shapes"], type=list[msgspec.Raw])
@@ -139,6 +144,8 @@ def read_labelme(root: Path, losses: Losses, options: ReadOptions) -> Iterator[S
         if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
             raise FormatError(Problem(str(path), "has no `shapes`"))
         annotations: list[Annotation] = []
+        if isinstance(content.get("flags"), dict) and any(content["flags"].values()):
+            losses.note("the flags of an image", str(path))
         for number, shape in enumerate(content["shapes"]):
             annotation = _read_shape(shape, f"{path}: shapes[{number}]", losses)
             if annotation is not None:
@@ -172,9 +179,11 @@ def _read_shape(shape: Any, where: str, losses: Losses) -> Annotation | None:
         label, kind = label_of(shape["label"]), str(shape.get("shape_type") or "polygon")
         points = [(float(x), float(y)) for x, y in shape["points"]]
         unread = [
-            name for name in ("group_id", "description", "flags")
-            if shape.get(name) not in (None, "", {})
+            name for name, value in shape.items()
+            if name not in _READ_KEYS and value not in (None, "", {}, [], False)
         ]  # fmt: skip
+        score = shape.get("score")
+        confidence = None if score is None else float(score)
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         message = "is not a shape of LabelMe: it needs a label, and points of two numbers each"
         raise FormatError(Problem(where, message)) from error
@@ -182,21 +191,34 @@ def _read_shape(shape: Any, where: str, losses: Losses) -> Annotation | None:
         raise FormatError(Problem(where, "has no points or no label"))
     for point in points:
         check_finite(point, where)
+    if confidence is not None and not 0 <= confidence <= 1:
+        raise FormatError(Problem(where, f"has the score {score}, must be from 0 to 1"))
     for name in unread:
         losses.note(f"the key {name!r}", where)
-    if kind == "rectangle" and len(points) == 2:  # noqa: PLR2004 - two corners
-        (a, b), (c, d) = points
-        box = (min(a, c), min(b, d), abs(c - a), abs(d - b))
+    fields: dict[str, Any] = {"label": label, "confidence": confidence}
+    if kind == "rectangle" and _is_upright(points):
+        xs, ys = zip(*points, strict=True)
+        box = (min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))
         check_finite(box, where)
-        return Rectangle(label=label, bbox=box)
-    if kind == "polygon":
-        return Polygon(label=label, polygon=points)
+        return Rectangle(bbox=box, **fields)
+    if kind == "polygon" or (kind in {"rectangle", "rotation"} and len(points) == 4):  # noqa: PLR2004
+        return Polygon(polygon=points, **fields)
     if kind in {"linestrip", "line"}:
-        return Line(label=label, line=points)
+        return Line(line=points, **fields)
     if kind in {"point", "points"}:
-        return Points(label=label, points=points)
+        return Points(points=points, **fields)
     losses.note_shape(f"a shape of the kind {kind}", where)
     return None
+
+
+def _is_upright(points: list[tuple[float, float]]) -> bool:
+    """Whether points are two opposite corners, as labelme has them, or all four, as X-AnyLabeling has them."""
+    if len(points) == 2:  # noqa: PLR2004 - two corners
+        return True
+    if len(points) != 4:  # noqa: PLR2004 - four corners
+        return False
+    (a, b), (c, d), (e, f), (g, h) = points
+    return (b == d and c == e and f == h and g == a) or (a == c and d == f and e == g and h == b)
 
 
 def write(target: Path, losses: Losses, options: ExportOptions) -> LabelmeWriter:

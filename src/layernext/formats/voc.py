@@ -26,10 +26,10 @@ from layernext.formats.core.xml_stream import (
     parse_xml,
     read_decimal,
     read_name,
-    read_whole,
+    read_side,
     xml_text,
 )
-from layernext.model import Annotation, Polygon, Rectangle
+from layernext.model import Annotation, AttributeValue, Polygon, Rectangle
 
 HOLDS = Holds(
     geometries={
@@ -131,6 +131,8 @@ def read_voc(root: Path, losses: Losses, options: ReadOptions) -> Iterator[Sampl
             for name in ("truncated", "difficult", "occluded"):
                 if (item.findtext(name) or "0").strip() not in {"0", ""}:
                     losses.note(f"the flag {name!r}", where)
+            if item.find("polygon") is not None:
+                losses.note_shape("the polygon of an object; its box is", where)
             if item.find("part") is not None:
                 losses.note("the parts of an object", where)
             left, top, right, bottom = (
@@ -142,15 +144,25 @@ def read_voc(root: Path, losses: Losses, options: ReadOptions) -> Iterator[Sampl
             if min(width, height) < 0:
                 raise FormatError(Problem(f"{where}.bndbox", "its corners are the wrong way round"))
             box = (float(x), float(y), float(width), float(height))
-            annotations.append(Rectangle(label=read_name(item.findtext("name"), where), bbox=box))
+            label = read_name(item.findtext("name"), where)
+            annotations.append(Rectangle(label=label, bbox=box, attributes=_attributes(item)))
         stem = path.relative_to(folder).with_suffix("").as_posix()
         yield Sample(
             image=tree.findtext("filename") or stem,
             annotations=annotations,
-            width=read_whole(tree.findtext("size/width")),
-            height=read_whole(tree.findtext("size/height")),
+            width=read_side(tree.findtext("size/width")),
+            height=read_side(tree.findtext("size/height")),
             split=splits.get(stem),
         )
+
+
+def _attributes(item: ET.Element) -> dict[str, list[AttributeValue]]:
+    """The attributes of an object, as CVAT writes them into VOC."""
+    return {
+        attribute.findtext("name") or "": [AttributeValue(value=attribute.findtext("value") or "")]
+        for attribute in item.findall("attributes/attribute")
+        if attribute.findtext("name")
+    }
 
 
 def _read_splits(root: Path) -> dict[str, str]:

@@ -146,11 +146,11 @@ _EXPONENTS = (-330, 308)
 _LONGEST_WHOLE = 9
 
 
-def read_whole(text: str | None) -> int | None:
-    """A whole number of pixels; None if it is missing or not one."""
+def read_side(text: str | None) -> int | None:
+    """Width or height in pixels; None if it is missing, not a whole number, or 0, which means unknown."""
     digits = (text or "").strip()
     is_whole = digits.isascii() and digits.isdecimal() and len(digits) <= _LONGEST_WHOLE
-    return int(digits) if is_whole else None
+    return (int(digits) or None) if is_whole else None
 
 
 def read_name(text: str | None, where: str) -> str:
