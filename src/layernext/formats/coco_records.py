@@ -24,8 +24,9 @@ from layernext.formats.core.json_stream import (
     iter_unique_members,
 )
 from layernext.formats.core.losses import Losses
+from layernext.formats.core.rotation import box_or_outline
 from layernext.formats.core.spill import MAX_ID, Spill
-from layernext.model import Annotation, AttributeValue, Geometry, Polygon, Rectangle
+from layernext.model import Annotation, AttributeValue, Geometry, Polygon
 
 CROWD = "iscrowd"
 
@@ -259,6 +260,12 @@ def read_annotation(
         "attributes": further | _attributes(row.attributes, where),
         "metadata": metadata,
     }
+    return _with_geometry(row, fields, where, losses, purpose)
+
+
+def _with_geometry(
+    row: AnnotationRow, fields: dict[str, Any], where: str, losses: Losses, purpose: Purpose | None
+) -> Annotation | None:
     polygons = row.segmentation if isinstance(row.segmentation, list) else None
     if polygons and _is_single(polygons):
         return Polygon(polygon=_outline(polygons[0], where), **fields)
@@ -269,7 +276,20 @@ def read_annotation(
         return None
     if row.bbox[2] < 0 or row.bbox[3] < 0:
         raise FormatError(Problem(f"{where}.bbox", "width and height must be ≥ 0"))
-    return Rectangle(bbox=row.bbox, **fields)
+    # An evaluation takes the box as it is, as COCO's tools do.
+    rotation = _rotation(row.attributes) if purpose is None and not row.segmentation else 0.0
+    if rotation:
+        fields["attributes"].pop("rotation")
+    return box_or_outline(row.bbox, rotation, where, fields)
+
+
+def _rotation(attributes: Any) -> float:
+    """The rotation of a box in CVAT's COCO, among whose attributes is always ``occluded``; else 0."""
+    if not isinstance(attributes, dict) or "occluded" not in attributes:
+        return 0.0
+    rotation = attributes.get("rotation")
+    is_number = isinstance(rotation, int | float) and not isinstance(rotation, bool)
+    return float(rotation) % 360 if rotation is not None and is_number else 0.0
 
 
 def _outline(numbers: list[Any], where: str) -> list[tuple[float, float]]:

@@ -26,6 +26,7 @@ from layernext.formats.core.format import (
 )
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.probe import Probe
+from layernext.formats.core.rotation import box_or_outline
 from layernext.formats.core.sample import Sample, location_of, points_of, size_of
 from layernext.formats.core.targets import check_new
 from layernext.formats.core.xml_stream import (
@@ -175,8 +176,14 @@ def read_cvat(path: Path, losses: Losses, options: ReadOptions) -> Iterator[Samp
         FormatError: the file is not of CVAT, with the location.
     """
     del options
-    for number, image in enumerate(iter_xml(path, "annotations", "image")):
-        where = f"{path}: image[{number}]"
+    for number, image in enumerate(iter_xml(path, "annotations", "image", "track")):
+        where = f"{path}: {image.tag}[{number}]"
+        if image.tag == "track":
+            message = (
+                "is a track of a video (CVAT for video), which is not read; "
+                "export the task as CVAT for images"
+            )
+            raise FormatError(Problem(where, message))
         annotations = []
         for index, shape in enumerate(image):
             location = f"{where}.{shape.tag}[{index}]"
@@ -207,8 +214,7 @@ def _read_shape(shape: ET.Element, where: str, losses: Losses) -> Annotation:
     if shape.get("group_id"):
         losses.note("the group of a shape", where)
     if shape.tag == "box":
-        if float(read_decimal(shape.get("rotation") or "0", f"{where}.rotation")):
-            losses.note_shape("the rotation of a box", where)
+        rotation = float(read_decimal(shape.get("rotation") or "0", f"{where}.rotation"))
         names = ("xtl", "ytl", "xbr", "ybr")
         left, top, right, bottom = (
             read_decimal(shape.get(name), f"{where}.{name}") for name in names
@@ -217,7 +223,7 @@ def _read_shape(shape: ET.Element, where: str, losses: Losses) -> Annotation:
             raise FormatError(Problem(where, "its corners are the wrong way round"))
         width, height = EXACT.subtract(right, left), EXACT.subtract(bottom, top)
         box = (float(left), float(top), float(width), float(height))
-        return Rectangle(bbox=box, **fields)
+        return box_or_outline(box, rotation, where, fields)
     points = []
     text = shape.get("points") or ""
     if len(text) > MAX_POINTS_CHARACTERS:

@@ -23,6 +23,7 @@ from layernext.formats.core.json_stream import JsonWindow, check_keys, expect_en
 from layernext.formats.core.labels import label_of
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.probe import Probe
+from layernext.formats.core.rotation import box_or_outline
 from layernext.formats.core.sample import Sample, check_finite, location_of, points_of, size_of
 from layernext.formats.core.targets import check_new
 from layernext.model import Annotation, Polygon, Rectangle
@@ -205,14 +206,14 @@ def _read_studio(
         "confidence": None if score is None else float(score),
     }
     if kind == "rectanglelabels":
-        if value.get("rotation"):
-            losses.note_shape("the rotation of a rectangle", where)
         x, y, w, h = (float(value[name]) for name in ("x", "y", "width", "height"))
         if w < 0 or h < 0:
             raise FormatError(Problem(where, "width and height must be ≥ 0"))
         box = (x * size[0] / 100, y * size[1] / 100, w * size[0] / 100, h * size[1] / 100)
         check_finite(box, where)
-        return Rectangle(bbox=box, **fields)
+        rotation = float(value.get("rotation") or 0)
+        # Label Studio rotates around the top left corner.
+        return box_or_outline(box, rotation, where, fields, center=box[:2])
     points = [(float(x) * size[0] / 100, float(y) * size[1] / 100) for x, y in value["points"]]
     if not points:
         raise FormatError(Problem(where, "has no points"))

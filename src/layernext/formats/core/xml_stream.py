@@ -25,8 +25,8 @@ EXACT = Context(prec=700)
 """Sums of decimals as they are written: what was x + width comes back as width, to the last digit."""
 
 
-def iter_xml(path: Path, tag: str, child: str) -> Iterator[ET.Element]:
-    """The elements `child` of a file whose root is `tag`, one after another, in bounded memory.
+def iter_xml(path: Path, tag: str, *children: str) -> Iterator[ET.Element]:
+    """The elements named in `children` of a file whose root is `tag`, one after another, in bounded memory.
 
     Document types and entities are refused, since they can fill the memory. Plain, ``.gz`` or ``.zst``.
 
@@ -52,7 +52,7 @@ def iter_xml(path: Path, tag: str, child: str) -> Iterator[ET.Element]:
                 root = element
                 if root.tag != tag:
                     raise FormatError(Problem(str(path), f"begins with <{root.tag}>, not <{tag}>"))
-            if event == "end" and element.tag == child and element is not root:
+            if event == "end" and element.tag in children and element is not root:
                 yield element
                 # Free what was read, and the empty elements that stay in the root.
                 element.clear()
