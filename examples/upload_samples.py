@@ -14,7 +14,7 @@ import layernext
 COLLECTION = "examples/samples"
 
 # The output of three models for one image; coordinates are pixels.
-SAMPLES = {
+SAMPLES: dict[str, dict[str, object]] = {
     "rectangle": {"bbox": [217.62, 240.54, 38.99, 57.75]},
     "polygon": {"polygon": [[224.24, 297.18], [228.29, 297.18], [234.91, 298.29]]},
     "line": {"line": [[217.62, 240.54], [256.61, 240.54], [256.61, 298.29]]},

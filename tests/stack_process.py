@@ -18,7 +18,7 @@ from layernext.stack.app import Settings, open_store
 from layernext.stack.store.records import Role
 
 COMMAND = [sys.executable, "-m", "layernext.cli"]
-START_SECONDS = 60
+START_SECONDS = 180
 
 
 def free_port() -> int:
@@ -100,7 +100,7 @@ class StackProcess:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        return self.process.wait(180)
 
 
 @contextmanager

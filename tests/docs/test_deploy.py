@@ -158,7 +158,7 @@ def run(*command: str, **environment: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=180,
         env=os.environ | environment,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr

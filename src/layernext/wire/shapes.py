@@ -21,6 +21,7 @@ from layernext.model import (
     find_names_problem,
     is_number,
     kind_of,
+    listed,
     show,
 )
 
@@ -141,8 +142,8 @@ def _annotation(
         problem = find_names_problem(name, "an attribute")
         if problem:
             raise DataError(Problem(place, problem))
-        listed = given if isinstance(given, list) else [given]
-        attributes[name] = [_value(one, values, place) for one in listed]
+        references = given if isinstance(given, list) else [given]
+        attributes[name] = [_value(value, values, place) for value in references]
     common: dict[str, Any] = {
         "label": label,
         "confidence": shape.confidence,

@@ -66,10 +66,10 @@ def test_first_start_shows_a_link(tmp_path):
         assert link[1] == url
         body = json.dumps({"token": link[2]}).encode()
         request = urllib.request.Request(f"{url}/sign-in", body, {"Origin": url})
-        with urllib.request.urlopen(request, timeout=60) as answer:
+        with urllib.request.urlopen(request, timeout=180) as answer:
             assert json.load(answer)["role"] == "admin"
         with pytest.raises(urllib.error.HTTPError):
-            urllib.request.urlopen(request, timeout=60)
+            urllib.request.urlopen(request, timeout=180)
         stop(process)
     with serving(folder) as (process, url):
         assert "/sign-in#" not in stop(process)[2]

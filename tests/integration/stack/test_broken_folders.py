@@ -146,7 +146,7 @@ def look_for_paths(
     errors = 0
     api_key, secret, url = stack
     with (
-        httpx.Client(base_url=url, auth=(api_key, secret), timeout=60) as http,
+        httpx.Client(base_url=url, auth=(api_key, secret), timeout=180) as http,
         LayerNextClient(*stack, retry_for_s=1) as client,
     ):
 

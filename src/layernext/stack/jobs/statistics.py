@@ -65,7 +65,8 @@ def _decoder() -> Callable[[bytes], _Set]:
         bases=(_Set,),
         gc=False,
     )
-    return msgspec.json.Decoder(image).decode
+    decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(image)
+    return decoder.decode
 
 
 class Tally(Struct):
