@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from threading import RLock
+from typing import TYPE_CHECKING
 
 from layernext.errors import ConfigurationError, FormatError, Problem
 from layernext.formats import (
@@ -31,6 +31,9 @@ from layernext.formats import (
 )
 from layernext.formats.core.format import Certainty, Detection, Format
 from layernext.formats.core.probe import Probe
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "layernext.formats"
 
@@ -108,6 +111,8 @@ class Registry:
     def _list_entry_points(self) -> dict[str, EntryPoint]:
         """The entry points that were not loaded yet, by name."""
         if self._entry_points is None:
+            from importlib.metadata import entry_points  # noqa: PLC0415 - slow, and rarely needed
+
             self._entry_points = {}
             for point in sorted(
                 entry_points(group=GROUP), key=lambda point: (point.name, _source(point))
