@@ -7,7 +7,7 @@ the call returns, or raises and has changed nothing.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -395,6 +395,12 @@ class Store:
     ) -> dict[str, LabelRef]:
         """References of labels, attributes and values, made where they are missing (E02)."""
         return self._labels.ensure_table(wanted)
+
+    def ensure_many_labels(
+        self, batches: Iterable[Mapping[str, Mapping[str, Sequence[Any]]]]
+    ) -> Iterator[dict[str, LabelRef]]:
+        """As `ensure_labels`, of a request in parts. It is done when the iterator has ended."""
+        return self._labels.ensure_tables(batches)
 
     def create_label(
         self, name: str, description: str, attributes: Mapping[str, Sequence[Any]]
