@@ -3,7 +3,7 @@
 The published clients answer the stack's JSON as it comes. An `Answer` has typed attributes and *is* a
 dictionary with the same data and the published keys: ``.get``, ``in``, ``dict()``, ``json.dumps`` and
 ``KeyError`` work as in those scripts. `json` writes no class but ``dict`` and its subclasses as an
-object, which is why an answer is one (docs/decisions/0021-answers-are-dictionaries.md).
+object, which is why an answer is one (docs/decisions/0022-answers-are-dictionaries.md).
 """
 
 from __future__ import annotations
