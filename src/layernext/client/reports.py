@@ -73,7 +73,7 @@ class UploadReport(Record, frozen=True, kw_only=True):
         place = f" to {self.collection!r}" if self.collection else ""
         images = _counted(self.images, "image")
         if self.unmatched_images:
-            images += f", {self.unmatched_images:,} of them awaiting their file"
+            images += f", {self.unmatched_images:,} of them without a file yet"
         if not self.images:
             images += f"; {self.no_images_notice}"
         labels = f", {_counted(len(self.new_labels), 'new label')}" if self.new_labels else ""
@@ -212,7 +212,7 @@ class FileUploadReport(Record, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return (
             f"<FileUploadReport: {len(self.uploaded):,} files to {self.collection!r}, "
-            f"{len(self.skipped):,} were there, {len(self.failed):,} failed; "
+            f"{len(self.skipped):,} already there, {len(self.failed):,} failed; "
             f"{self.bytes_sent:,} bytes, {self.seconds:.2f} s>"
         )
 

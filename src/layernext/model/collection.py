@@ -73,7 +73,7 @@ class Item(Record, frozen=True, kw_only=True):
         failure: why that failed.
         width, height: pixels as stored, before any rotation that the file asks for.
         frame_count, frame_rate, duration_s: of a video: frames, frames a second, seconds.
-        metadata: custom fields; `Tags` is a list of texts.
+        metadata: custom fields; `Tags` is a list of strings.
         created_at, updated_at: UTC, ISO 8601.
     """
 
