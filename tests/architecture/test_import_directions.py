@@ -14,6 +14,7 @@ ROOMS: dict[str, set[str]] = {
     "layernext.model": {"layernext.errors"},
     "layernext.wire": {"layernext.model", "layernext.errors"},
     "layernext.formats": {"layernext.model", "layernext.errors"},
+    "layernext.datalake": set(),
     "layernext.client": {
         "layernext.wire",
         "layernext.formats",
@@ -89,6 +90,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "layernext": {
         "layernext.client",
+        "layernext.datalake",
         "layernext.formats",
         "layernext.model",
         "layernext.errors",
@@ -97,6 +99,7 @@ ROOMS: dict[str, set[str]] = {
 
 # Modules that are a room's face beside its __init__.
 FACES = {
+    "layernext.datalake.constants",  # where published scripts import from
     "layernext.stack.api.auth",
     "layernext.wire.annotation_files",
     "layernext.wire.comparisons",

@@ -17,7 +17,7 @@ def test_sign_in_leads_back(site, open_page):
     page.get_by_label("API key").fill(site.stack.api_key)
     page.get_by_label("Secret").fill("wrong")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("alert")).to_contain_text("secret is wrong")
+    expect(page.get_by_role("alert")).to_contain_text("wrong secret")
     page.get_by_label("Secret").fill(site.stack.secret)
     page.get_by_role("button", name="Sign in").click()
     expect(page).to_have_url(f"{site.url}/?q=scenes")

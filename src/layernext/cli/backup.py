@@ -124,7 +124,8 @@ def restore(
     backup_target = app.backup.Target(source, endpoint, is_new_fine=False)
     manifest = backup_target.newest() if snapshot is None else backup_target.manifest(snapshot)
     with opened(app, settings) as (rows, store):
-        restored = app.backup.restore(backup_target, manifest, rows, store, progress(quiet))
+        entry = app.operator_entry("restore backup", f"snapshot {manifest.id}")
+        restored = app.backup.restore(backup_target, manifest, rows, store, progress(quiet), entry)
     if as_json:
         print_json(restored)
     else:

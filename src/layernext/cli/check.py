@@ -94,7 +94,9 @@ def check(
 
 def _repair(app: Any, settings: Any, checked: Any) -> Any:
     with opened(app, settings) as (rows, store):
-        return app.backup.repair(rows, store, checked)
+        count = len(checked.orphans) + len(checked.missing)
+        entry = app.operator_entry("repair stack", count=count)
+        return app.backup.repair(rows, store, checked, entry)
 
 
 def _ask() -> None:

@@ -44,6 +44,9 @@ COMMANDS = {
     "labels": Location("listings", "labels", "List labels with their colors and attributes."),
     "download": Location("data", "download", "Download annotations into a LayerNext JSON file."),
     "rm": Location("data", "rm", "Remove a run's annotations from a collection."),
+    "audit": Location(
+        "audit", "audit", "Show who did what to which collection, and when; for administrators."
+    ),
     "doctor": Location(
         "doctor", "doctor", "Check this machine, the configuration, the connection and the stack."
     ),

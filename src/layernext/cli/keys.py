@@ -16,6 +16,7 @@ from layernext.cli.serve import DatabaseUrl, DataFolder, data_folder, show_key
 from layernext.cli.stack_extra import load_stack
 from layernext.errors import ConfigurationError, DataError, NotFound, Problem
 from layernext.model import find_names_problem
+from layernext.wire.native import MAX_RATE
 
 keys = CommandGroup(help=GROUPS["keys"].summary)
 
@@ -46,6 +47,16 @@ def create(
     role: Annotated[
         Literal["read", "write", "admin"], typer.Option("--role", help="Permissions of the key.")
     ] = "write",
+    rate: Annotated[
+        float | None,
+        typer.Option(
+            "--rate",
+            min=0.001,
+            max=MAX_RATE,
+            metavar="REQUESTS",
+            help="Requests a second that it may send. Default: what the stack permits every key.",
+        ),
+    ] = None,
     data: DataFolder = None,
     database: DatabaseUrl = None,
     as_json: AsJson = False,
@@ -56,13 +67,13 @@ def create(
 
         layernext keys create "training cluster" --role write --data ./stack
 
-        layernext keys create ci --role read --data ./stack --json
+        layernext keys create ci --role read --rate 20 --data ./stack --json
     """
     problem = find_names_problem(name, "a key")
     if problem:
         raise DataError(Problem("the name", problem))
     with _store(data, database, is_new_fine=True) as store:
-        show_key(store.create_key(name, role), None, as_json=as_json)
+        show_key(load_stack().create_key(store, name, role, rate), None, as_json=as_json)
 
 
 @keys.command("list")
@@ -83,9 +94,16 @@ def list_keys(
         print_json(rows)
         return
     print_table(
-        ["Key", "Name", "Role", "Created (UTC)", "Revoked (UTC)"],
+        ["Key", "Name", "Role", "Rate", "Created (UTC)", "Revoked (UTC)"],
         [
-            [row.api_key, row.name, row.role, _minute(row.created_at), _minute(row.revoked_at)]
+            [
+                row.api_key,
+                row.name,
+                row.role,
+                "" if row.rate is None else f"{row.rate:g}/s",
+                _minute(row.created_at),
+                _minute(row.revoked_at),
+            ]
             for row in rows
         ],
         "no keys yet",
@@ -106,7 +124,7 @@ def revoke(
         layernext keys revoke key_w7cua6xwr7oav97zafwt --data ./stack
     """
     with _store(data, database, is_new_fine=False) as store:
-        if not store.revoke_key(api_key):
+        if not load_stack().revoke_key(store, api_key):
             raise NotFound(f"no key {api_key!r} in use", status=404)
     if as_json:
         print_json({"api_key": api_key, "revoked": True})

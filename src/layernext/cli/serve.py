@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import os
+import re
 import signal
 import socket
 import sys
@@ -19,6 +20,8 @@ from layernext.cli.stack_extra import load_stack
 from layernext.errors import ConfigurationError
 
 DEFAULT_PORT = 8750
+_RATE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(?:/(s|min|h))?")
+_SECONDS = {"s": 1, "min": 60, "h": 3600}
 
 DataFolder = Annotated[
     Path | None,
@@ -54,6 +57,16 @@ PurgeTrashAfter = Annotated[
         max=36500.0,
         metavar="DAYS",
         help="Permanently delete files after this many days in the trash. Default: never.",
+    ),
+]
+AuditDays = Annotated[
+    float,
+    typer.Option(
+        "--audit-days",
+        min=0.0,
+        max=36500.0,
+        metavar="DAYS",
+        help="Delete entries of the audit log after this many days.",
     ),
 ]
 LogFormat = Annotated[
@@ -92,6 +105,28 @@ def serve(
     objects: ObjectsUrl = None,
     objects_endpoint: ObjectsEndpoint = None,
     purge_trash_after: PurgeTrashAfter = None,
+    audit_days: AuditDays = 365.0,
+    rate_limit: Annotated[
+        str | None,
+        typer.Option(
+            "--rate-limit",
+            metavar="N/s",
+            help="Requests a second that a key may send, such as 50/s, unless it has a rate of its own."
+            " Default: any number.",
+        ),
+    ] = None,
+    uploads_per_key: Annotated[
+        int,
+        typer.Option("--uploads-per-key", min=1, help="Uploads at a time that a key may have."),
+    ] = 256,
+    trusted_proxy: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--trusted-proxy",
+            metavar="ADDRESS",
+            help="Address or network of a proxy whose X-Forwarded-For is believed; may be repeated.",
+        ),
+    ] = None,
     strict_metadata: Annotated[
         bool,
         typer.Option("--strict-metadata", help="Accept only declared metadata fields and tags."),
@@ -139,6 +174,10 @@ def serve(
         objects=objects,
         objects_options={"endpoint": objects_endpoint} if objects_endpoint else {},
         purge_trash_after_days=purge_trash_after,
+        audit_days=audit_days,
+        rate_limit=read_rate(rate_limit),
+        uploads_per_key=uploads_per_key,
+        trusted_proxies=tuple(trusted_proxy or ()),
         strict_metadata=strict_metadata,
         jobs=jobs == "on",
         metrics=metrics,
@@ -159,6 +198,21 @@ def serve(
         # The server has finished what was in flight when this arrives: that is how a stack is stopped.
         with contextlib.suppress(KeyboardInterrupt):
             app.serve(store, settings, holds_folder=holds_folder)
+
+
+def read_rate(text: str | None) -> float | None:
+    """Requests a second, as ``50/s`` or ``50``; None for None.
+
+    Raises:
+        ConfigurationError: it is not a rate.
+    """
+    if text is None:
+        return None
+    found = _RATE.fullmatch(text.strip())
+    rate = float(found[1]) / _SECONDS[found[2] or "s"] if found else 0.0
+    if rate <= 0:
+        raise ConfigurationError(f"the rate limit {text!r} is not a rate such as 50/s or 600/min")
+    return rate
 
 
 def _greet(settings: Any, store: Any, first: Any, *, as_json: bool) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from layernext.cli.output import say
 from layernext.cli.serve import (
+    AuditDays,
     DatabaseUrl,
     DataFolder,
     LogFormat,
@@ -27,6 +28,7 @@ def worker(
     objects: ObjectsUrl = None,
     objects_endpoint: ObjectsEndpoint = None,
     purge_trash_after: PurgeTrashAfter = None,
+    audit_days: AuditDays = 365.0,
     log_format: LogFormat = "text",
 ) -> None:
     """Run the jobs of a stack without serving it.
@@ -49,6 +51,7 @@ def worker(
         objects=objects,
         objects_options={"endpoint": objects_endpoint} if objects_endpoint else {},
         purge_trash_after_days=purge_trash_after,
+        audit_days=audit_days,
         log_format=log_format,
     )
     # As in serve: whatever is written is for this user alone.

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import getpass
 import heapq
 import logging
+import os
 import signal
 import socket
 import sys
@@ -24,6 +26,8 @@ from layernext.errors import ConfigurationError
 from layernext.stack import backup
 from layernext.stack.api import auth, exports, health, native, openapi, published, transfer
 from layernext.stack.api.access_log import JsonFormatter
+from layernext.stack.api.admission import Admission
+from layernext.stack.api.audit import describe_key
 from layernext.stack.api.error_map import JSON, answer_error, envelope
 from layernext.stack.api.front import StackApplication
 from layernext.stack.api.published.annotations import PagePlaces
@@ -33,9 +37,9 @@ from layernext.stack.folder import hold_folder, prepare_folder
 from layernext.stack.jobs import JobRunner, handlers_for, running_jobs, stop_signals
 from layernext.stack.objects import BucketStore, FolderStore, ObjectStore, count_errors
 from layernext.stack.settings import Settings
-from layernext.stack.store import Database, NewKey, Store
+from layernext.stack.store import Database, NewAuditEntry, NewKey, Role, Store
 from layernext.stack.web import ROUTES as PAGES
-from layernext.stack.web import Brake, answer_any_error, show_docs
+from layernext.stack.web import answer_any_error, show_docs
 
 FIRST_KEY_NAME = "first key"
 
@@ -89,7 +93,7 @@ def open_stack(settings: Settings) -> tuple[Store, NewKey | None]:
     """
     store = open_store(settings)
     try:
-        first = None if store.list_keys() else store.create_key(FIRST_KEY_NAME, "admin")
+        first = None if store.list_keys() else create_key(store, FIRST_KEY_NAME, "admin")
     except BaseException:
         store.close()
         raise
@@ -114,6 +118,43 @@ def open_database(settings: Settings) -> Database:
     """
     _make_data_folder(settings)
     return Database(settings.database_url, migrates=False)
+
+
+def operator_entry(
+    action: str, subject: str | None = None, count: int | None = None
+) -> NewAuditEntry:
+    """An entry of the audit log for what somebody does on the stack's own machine, by a command."""
+    try:
+        user = getpass.getuser()
+    except (OSError, KeyError, ImportError):  # a container's user may have no name
+        user = str(os.getuid()) if hasattr(os, "getuid") else ""
+    actor = f"command line ({user})" if user else "command line"
+    return NewAuditEntry(actor=actor, action=action, subject=subject, count=count)
+
+
+def create_key(store: Store, name: str, role: Role, rate: float | None = None) -> NewKey:
+    """Make an API key on the stack's own machine, with its entry in the audit log."""
+    entry = operator_entry("create key")
+
+    def work() -> NewKey:
+        key = store.create_key(name, role, rate)
+        entry.subject = describe_key(key)
+        return key
+
+    return store.audit.together(lambda: entry, work)
+
+
+def revoke_key(store: Store, api_key: str) -> bool:
+    """End a key's life likewise; False if no such key is in use."""
+    is_revoked = False
+
+    def work() -> bool:
+        nonlocal is_revoked
+        is_revoked = store.revoke_key(api_key)
+        return is_revoked
+
+    entry = operator_entry("revoke key", api_key)
+    return store.audit.together(lambda: entry if is_revoked else None, work)
 
 
 def open_objects(settings: Settings) -> ObjectStore:
@@ -178,7 +219,7 @@ def create_app(store: Store, settings: Settings, *, holds_folder: bool = False) 
             {
                 "services": Services(store, settings, objects, jobs),
                 "page_places": PagePlaces(),
-                "brake": Brake(),
+                "admission": Admission(settings),
                 "show_docs": show_docs if settings.native else None,
                 "metrics": counts,
             }
@@ -247,8 +288,7 @@ def _jobs_if_on(services: Services) -> AbstractContextManager[None]:
     settings = services.settings
     if not settings.jobs:
         return nullcontext()
-    days = settings.purge_trash_after_days
-    return running_jobs(services.store, services.objects, services.jobs, days)
+    return running_jobs(services.store, services.objects, services.jobs, settings)
 
 
 def work(store: Store, settings: Settings) -> None:
@@ -268,7 +308,7 @@ def work(store: Store, settings: Settings) -> None:
         runner = JobRunner(store.jobs, handlers_for(store, objects))
         with (
             stop_signals() as wait_for_signal,
-            running_jobs(store, objects, runner, settings.purge_trash_after_days),
+            running_jobs(store, objects, runner, settings),
         ):
             wait_for_signal()
     finally:
@@ -478,12 +518,15 @@ __all__ = [
     "Settings",
     "backup",
     "create_app",
+    "create_key",
     "hold_folder",
     "load_metrics",
     "open_database",
     "open_objects",
     "open_stack",
     "open_store",
+    "operator_entry",
+    "revoke_key",
     "serve",
     "services_in",
     "set_up_logging",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Literal
 from urllib.parse import urlsplit
@@ -42,6 +44,12 @@ class Settings(Struct, frozen=True, kw_only=True):
             download, after 10 s already while another download waits for its place.
         strict_metadata: only metadata fields and tags that were declared are taken.
         purge_trash_after_days: what has been in the trash for so long is removed for good; None never.
+        rate_limit: requests a second that a key may send; None for any number. A key may have a rate of
+            its own.
+        uploads_per_key: uploads at a time that a key may have: batches, bundles of files and files of
+            annotations.
+        audit_days: entries of the audit log that are older are deleted.
+        trusted_proxies: addresses or networks of proxies whose ``X-Forwarded-For`` is believed.
         stop_timeout_s: what requests in flight get to finish after SIGTERM.
     """
 
@@ -65,14 +73,19 @@ class Settings(Struct, frozen=True, kw_only=True):
     idle_timeout_s: float = 120.0
     strict_metadata: bool = False
     purge_trash_after_days: float | None = None
+    rate_limit: float | None = None
+    uploads_per_key: int = 256
+    audit_days: float = 365.0
+    trusted_proxies: tuple[str, ...] = ()
     stop_timeout_s: int = 30
 
     def __post_init__(self) -> None:
         """Check what was set.
 
         Raises:
-            ConfigurationError: `public_url` is not the URL of a server.
+            ConfigurationError: `public_url` is not the URL of a server, or a proxy is not an address.
         """
+        read_networks(self.trusted_proxies)
         if self.public_url is not None:
             check_public_url(self.public_url)
 
@@ -92,6 +105,20 @@ class Settings(Struct, frozen=True, kw_only=True):
         prefix = "sqlite:///"
         url = self.database_url
         return Path(url.removeprefix(prefix)) if url.startswith(prefix) else None
+
+
+def read_networks(texts: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Addresses and networks, such as ``10.0.0.7`` and ``10.0.0.0/8``.
+
+    Raises:
+        ConfigurationError: one is neither.
+    """
+    try:
+        return tuple(ip_network(text) for text in texts)
+    except ValueError as error:
+        raise ConfigurationError(
+            f"a trusted proxy is not an address or network: {error}"
+        ) from error
 
 
 def check_public_url(url: str) -> None:

@@ -9,9 +9,9 @@ an envelope, closed by a last line that says how many there were.
 from __future__ import annotations
 
 import hashlib
-from typing import Generic, Literal, TypeAlias, TypeVar
+from typing import Annotated, Generic, Literal, TypeAlias, TypeVar
 
-from msgspec import Raw, Struct, field
+from msgspec import Meta, Raw, Struct, field
 
 from layernext.model import Geometry, Mode
 from layernext.wire.paths import segment
@@ -29,6 +29,9 @@ MAX_PAGE = 1_000
 """Records in one page of a listing."""
 
 NDJSON = "application/x-ndjson"
+
+MAX_RATE = 1e6
+"""Requests a second: what may be said at most."""
 
 KeyKind: TypeAlias = Literal["name", "unique_name", "storage_path"]
 """What ``image`` means: a file name in the upload's collection, a unique name, or a path in the
@@ -168,10 +171,17 @@ class CollectionRequest(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class KeyRequest(Struct, frozen=True, forbid_unknown_fields=True):
-    """Makes an API key."""
+    """Makes an API key.
+
+    Attributes:
+        name: for people.
+        role: what it may do.
+        rate: requests a second that it may send; left out for what the stack permits every key.
+    """
 
     name: str
     role: Literal["read", "write", "admin"]
+    rate: Annotated[float, Meta(gt=0, le=MAX_RATE)] | None = None
 
 
 def uploads_path() -> str:
@@ -203,6 +213,7 @@ RUNS_PATH = f"{BASE_PATH}/runs"
 LABELS_PATH = f"{BASE_PATH}/labels"
 JOBS_PATH = f"{BASE_PATH}/jobs"
 STATUS_PATH = f"{BASE_PATH}/status"
+AUDIT_PATH = f"{BASE_PATH}/audit"
 KEYS_PATH = f"{BASE_PATH}/keys"
 PROJECTS_PATH = f"{BASE_PATH}/projects"
 DATASETS_PATH = f"{BASE_PATH}/datasets"

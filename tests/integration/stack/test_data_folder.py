@@ -47,7 +47,7 @@ def use(stack: StackProcess, folder: Path) -> None:
     with LayerNextClient(*stack.arguments) as client:
         report = client.upload_files_to_collection(source, "other", "yard", progress=False)
         client.wait_for_job_complete(report.job_id, timeout_s=60)
-        client.upload_modelrun("yard", "run", [{"image": "a.png", "annotations": []}])
+        client.upload_modelrun("pictures", "run", [{"image": "a.png", "annotations": []}])
 
 
 @pytest.mark.usefixtures("no_umask")

@@ -20,12 +20,12 @@ REPEATABLE = {
     # Bring about a state, whatever was before, and answer with it.
     "listings.create_collection", "collections.create_collection", "declared.change_names",
     "projects.set_status", "projects.update_labels", "projects.set_group", "projects.attach_runs",
-    "labels.label_references", "labels.create_coco_label", "labels.create_label",
+    "references.label_references", "labels.create_coco_label", "labels.create_label",
     "labels.create_group", "labels.add_to_group", "labels.remove_from_group",
     "metadata.upload_metadata", "metadata.upload_object",
     "embeddings.insert_vectors", "embeddings.create_model", "comparisons.compare",
     # Change nothing.
-    "items.purge_state", "keys.list_keys",
+    "items.purge_state", "keys.list_keys", "status.show_status",
     "analytics.refuse_model_setup", "analytics.refuse_dataIn", "analytics.refuse_dataIn_embedding",
     "analytics.refuse_dataIn_annotation", "analytics.refuse_dataIn_prompt_infer",
 }  # fmt: skip

@@ -10,6 +10,13 @@ from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 
 from layernext.errors import NotAllowed, NotAuthenticated
+from layernext.stack.api.admission import (
+    admit,
+    check_attempt,
+    note_failure,
+    note_refusal,
+    note_success,
+)
 from layernext.stack.api.browser import check_api_request, session_token
 from layernext.stack.api.services import services_of
 from layernext.stack.store import Key, Role
@@ -30,6 +37,7 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     Raises:
         NotAuthenticated: no credentials, or wrong ones.
         NotAllowed: the key's role lacks permission, or another site's page used the cookie.
+        RateLimited: after too many wrong secrets, or the key is over one of its limits.
     """
     # A route that names no role is not open by mistake: it asks for the smallest one.
     wanted: Role | None = handler.opt.get("role", "read")
@@ -38,7 +46,9 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     key = await _signed_in(connection, handler) or await _authenticated(connection)
     connection.scope["auth"] = key
     connection.scope["state"][IS_KNOWN] = True
+    admit(connection, key)
     if RANKS[key.role] < RANKS[wanted]:
+        await note_refusal(connection, key)
         raise NotAllowed(
             f"this needs a key with the role {wanted}; this key has the role {key.role}", status=403
         )
@@ -61,9 +71,12 @@ async def _signed_in(
 async def _authenticated(connection: ASGIConnection[Any, Any, Any, Any]) -> Key:
     api_key, secret = _credentials(connection.headers.get("authorization"))
     services = services_of(connection)
+    check_attempt(connection, api_key)
     key = await services.call(services.store.authenticate, api_key, secret)
     if key is None:
+        await note_failure(connection, api_key, "authenticate")
         raise NotAuthenticated("unknown API key or wrong secret", status=401)
+    note_success(connection, api_key)
     return key
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import logging
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 import msgspec
@@ -16,7 +17,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 from msgspec import Struct
 
-from layernext.errors import DataError, StackError
+from layernext.errors import DataError, RateLimited, StackError
 from layernext.stack.api.browser import shows_no_dialog
 
 logger = logging.getLogger("layernext.stack")
@@ -103,6 +104,8 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
     headers = dict(getattr(error, "headers", None) or {})
     if status == HTTPStatus.UNAUTHORIZED and not shows_no_dialog(request):
         headers["WWW-Authenticate"] = 'Basic realm="layernext", charset="UTF-8"'
+    if isinstance(error, RateLimited) and error.retry_after_s is not None:
+        headers["Retry-After"] = str(max(1, ceil(error.retry_after_s)))
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         headers["Retry-After"] = "1"
     return Response(

@@ -24,8 +24,10 @@ from litestar.types import (
 )
 
 from layernext.stack.api.access_log import Exchange
+from layernext.stack.api.admission import release
 from layernext.stack.api.error_map import JSON, envelope
 from layernext.stack.api.routing import routed_path
+from layernext.stack.api.source import source_in
 
 logger = logging.getLogger("layernext.stack")
 
@@ -51,7 +53,8 @@ class StackApplication(Litestar):
     async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        exchange = Exchange(scope, request_id, send)
+        proxies = self.state["services"].settings.trusted_proxies
+        exchange = Exchange(scope, request_id, send, source_in(scope, proxies))
         scope["path"] = routed_path(scope)
         try:
             await super().__call__(scope, receive, exchange.send)
@@ -63,6 +66,7 @@ class StackApplication(Litestar):
                 logger.exception("request %s failed", request_id)
                 await _answer_failure(exchange)
         finally:
+            release(self.state["admission"], scope)
             exchange.log()
             metrics = self.state.get("metrics")
             if metrics is not None:

@@ -29,6 +29,7 @@ from layernext.stack.api.messages import problem_of
 from layernext.stack.store import (
     BatchPreparation,
     ImageKey,
+    NewAuditEntry,
     PreparedSet,
     Store,
     UploadSettings,
@@ -155,6 +156,8 @@ class PublishedBatch(Struct, frozen=True, kw_only=True):
     session_id: str | None
     total_images: int | None
     normalized: bool
+    entry: NewAuditEntry | None = None
+    """For the audit log, if an upload begins with this batch."""
 
 
 def write_published_batch(
@@ -181,6 +184,7 @@ def write_published_batch(
         batch.session_id,
         normalized=batch.normalized,
         total_images=batch.total_images,
+        entry=batch.entry,
     )
     return store.write_batch(upload_id, None, digest, sets)
 

@@ -44,6 +44,9 @@ class Operation(Struct, frozen=True, kw_only=True):
         status: of the answer.
         errors: statuses beside those that every route can have.
         is_recorded: its answer is recorded, so that the request can be repeated; see `replay`.
+        action: what the audit log says that a request did: a verb phrase. None if it changes nothing, or is
+            a part of something that has an entry of its own.
+        is_upload: it counts as one of the uploads that a key may have at a time.
     """
 
     summary: str
@@ -57,6 +60,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     status: int = 200
     errors: tuple[int, ...] = ()
     is_recorded: bool = False
+    action: str | None = None
+    is_upload: bool = False
 
 
 def operation(

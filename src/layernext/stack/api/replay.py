@@ -15,6 +15,7 @@ from typing import Any
 from litestar import Request, Response
 
 from layernext.errors import InvalidRequest, StackUnavailable
+from layernext.stack.api.audit import changing, entry_of
 from layernext.stack.api.body import received
 from layernext.stack.api.error_map import JSON
 from layernext.stack.api.services import services_of
@@ -72,8 +73,8 @@ async def change(
 
     Args:
         request: its body has been read.
-        work: makes the change, with nothing but the store, and its answer. With an id all of it is
-            one transaction, which may be repeated; what it raises changes nothing.
+        work: makes the change, with nothing but the store, and its answer. All of it is one transaction,
+            with the entry of the audit log, and may be repeated; what it raises changes nothing.
         run: `Services.ingest` for work that takes long; `Services.call` by default.
         refusal: for an answer with a secret: makes of it the sentence that is stored in its place,
             and that whoever repeats the request gets.
@@ -82,11 +83,14 @@ async def change(
     run = run or services.call
     call_id = request.headers.get(CALL_ID_HEADER)
     if call_id is None:
-        response: Response[bytes] = await run(work)
+        response: Response[bytes] = await run(changing(request, work))
         return response
 
     def recorded() -> RecordedAnswer:
         made = work()
+        entry = entry_of(request)
+        if entry is not None:
+            services.store.audit.add(entry)
         sentence = None if refusal is None else refusal(made.content)
         return RecordedAnswer(made.status_code or 200, made.content, refusal=sentence)
 

@@ -21,8 +21,10 @@ from layernext.stack.backup.records import in_order
 from layernext.stack.backup.transfer import Advance, ShowProgress, digest_of, in_batches, in_threads
 from layernext.stack.objects import ObjectInfo, ObjectStore, read_marker, write_marker
 from layernext.stack.store import (
+    AuditLog,
     Database,
     NamedObject,
+    NewAuditEntry,
     find_broken_references,
     find_damage,
     hold_objects,
@@ -235,7 +237,9 @@ class Repaired(Struct, frozen=True):
     marked: int
 
 
-def repair(database: Database, objects: ObjectStore, checked: Checked) -> Repaired:
+def repair(
+    database: Database, objects: ObjectStore, checked: Checked, entry: NewAuditEntry | None = None
+) -> Repaired:
     """Remove orphans, mark files that are missing, and have missing thumbnails made again; repeatable.
 
     From then on housekeeping removes orphans by itself, also if the objects belonged to another database before.
@@ -245,7 +249,10 @@ def repair(database: Database, objects: ObjectStore, checked: Checked) -> Repair
         database: of the stack, with this version's tables.
         objects: of the same stack.
         checked: from `check`, with orphans of a day or more: younger ones may be about to get their row.
+        entry: for the audit log; written first, as objects are removed outside of any transaction.
     """
+    if entry is not None:
+        AuditLog(database).add(entry)
     named = still_named(database, checked.orphans) | other_named(database, checked.orphans)
     removed = 0
     for path in checked.orphans:

@@ -25,7 +25,14 @@ from layernext.stack.backup.transfer import (
     in_threads,
 )
 from layernext.stack.objects import ObjectStore
-from layernext.stack.store import Database, check_revision, find_stack, is_empty, loading
+from layernext.stack.store import (
+    Database,
+    NewAuditEntry,
+    check_revision,
+    find_stack,
+    is_empty,
+    loading,
+)
 
 MARKER = "restoring/snapshot"
 NAMED_AT_MOST = 1000
@@ -63,6 +70,7 @@ def restore(
     database: Database,
     objects: ObjectStore,
     show_progress: ShowProgress,
+    entry: NewAuditEntry | None = None,
 ) -> Restored:
     """Fill an empty stack; every checksum of the backup is compared.
 
@@ -74,6 +82,7 @@ def restore(
         database: opened without migration.
         objects: of the stack that is filled.
         show_progress: shows how far it is.
+        entry: for the audit log.
 
     Raises:
         Conflict: the stack is not empty.
@@ -90,7 +99,7 @@ def restore(
     replaced: dict[str, int] = {}
     if not is_loaded:
         with show_progress("database", sum(dump.file.size for dump in manifest.tables)) as advance:
-            replaced = _load(target, manifest, database, advance)
+            replaced = _load(target, manifest, database, advance, entry)
     objects.delete(MARKER)
     return Restored(
         snapshot=manifest.id,
@@ -136,10 +145,14 @@ def _begin(manifest: Manifest, database: Database, objects: ObjectStore) -> bool
 
 
 def _load(
-    target: Target, manifest: Manifest, database: Database, advance: Advance
+    target: Target,
+    manifest: Manifest,
+    database: Database,
+    advance: Advance,
+    entry: NewAuditEntry | None,
 ) -> dict[str, int]:
     """Load all rows; where U+0000 was replaced, and in how many values."""
-    with loading(database, manifest.revision) as loader:
+    with loading(database, manifest.revision, entry) as loader:
         for dump in manifest.tables:
             rows = read_file(target, manifest.id, dump.file, list)
             count = loader.load(dump.name, dump.columns, rows)

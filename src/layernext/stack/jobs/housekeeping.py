@@ -1,7 +1,7 @@
 """What a stack does by itself every hour, and when it starts.
 
 It deletes exports whose time has come, parts of uploads that nobody ended, objects that nothing refers to
-(once a day it looks through all of them for those that a crash left), and selections and recorded answers whose
+(once a day it looks through all of them for those that a crash left), and selections, recorded answers and entries of the audit log whose
 time is over; queues a look into files that were left (by a crash, or a store of
 objects that did not answer); and queues a purge of the trash, if its settings say after how many days.
 Several processes of one stack may do so at the same time.
@@ -20,7 +20,7 @@ from layernext.stack.jobs.orphans import OrphanScan
 from layernext.stack.jobs.purge import PURGE_JOB, delete_dropped
 from layernext.stack.jobs.runner import JobRunner, Stopped
 from layernext.stack.objects import ObjectStore
-from layernext.stack.store import DatabaseUnavailable, Store, before_days
+from layernext.stack.store import DatabaseUnavailable, NewAuditEntry, Store, before_days
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +42,7 @@ class Housekeeping:
         store, objects: what it tidies.
         jobs: woken when something was queued.
         purge_trash_after_days: None never purges.
+        audit_days: entries of the audit log that are older are deleted; None keeps all.
     """
 
     def __init__(
@@ -50,9 +51,10 @@ class Housekeeping:
         objects: ObjectStore,
         jobs: JobRunner,
         purge_trash_after_days: float | None,
+        audit_days: float | None = None,
     ) -> None:
         self._store, self._objects, self._jobs = store, objects, jobs
-        self._purge_days = purge_trash_after_days
+        self._purge_days, self._audit_days = purge_trash_after_days, audit_days
         self._scanned_at: float | None = None
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="housekeeping", daemon=True)
@@ -89,6 +91,7 @@ class Housekeeping:
             self._store.selections.forget_expired,
             self._expire_exports,
             self._store.answers.forget_old,
+            self._forget_entries,
             self._drop_orphans,
             lambda: delete_dropped(self._store, self._objects, self._check),
         ]
@@ -123,8 +126,20 @@ class Housekeeping:
         before = before_days(self._purge_days)
         if self._store.purge.is_due(before):
             payload = {"trashed_before": before}
-            self._store.jobs.create(PURGE_JOB, "Purge the trash", payload)
+            entry = NewAuditEntry(
+                actor="housekeeping",
+                action="purge trash",
+                subject=f"in the trash for {self._purge_days:g} days",
+            )
+            self._store.audit.together(
+                lambda: entry,
+                lambda: self._store.jobs.create(PURGE_JOB, "Purge the trash", payload),
+            )
             self._jobs.wake()
+
+    def _forget_entries(self) -> None:
+        if self._audit_days is not None:
+            self._store.audit.forget_old(self._audit_days)
 
     def _expire_exports(self) -> None:
         self._store.exports.expire()

@@ -2,7 +2,8 @@
 
 from layernext.stack.store.announced import Announced
 from layernext.stack.store.answers import CallId, RecordedAnswer, RecordedAnswers
-from layernext.stack.store.clock import now_text
+from layernext.stack.store.audit import AuditFilter, AuditLog, NewAuditEntry
+from layernext.stack.store.clock import now_text, text_of
 from layernext.stack.store.collections import CONTENT_TYPES
 from layernext.stack.store.database import Database
 from layernext.stack.store.datasets import (
@@ -118,6 +119,8 @@ __all__ = [
     "STATISTICS_JOB",
     "TASK_STATUSES",
     "Announced",
+    "AuditFilter",
+    "AuditLog",
     "BatchPreparation",
     "Began",
     "CallId",
@@ -158,6 +161,7 @@ __all__ = [
     "LookResult",
     "NameKind",
     "NamedObject",
+    "NewAuditEntry",
     "NewFile",
     "NewKey",
     "NewPicture",
@@ -212,6 +216,7 @@ __all__ = [
     "other_named",
     "restrict",
     "still_named",
+    "text_of",
     "unique_name",
     "value_text",
 ]

@@ -239,9 +239,28 @@ class Database:
             with self._savepoint(joined):
                 yield joined
             return
+        addition: Callable[[sa.Connection], None] | None
+        addition = getattr(self._joined, "addition", None)
         turn = self._turn.hold() if self.is_sqlite else nullcontext()
         with turn, self.writer.begin() as connection:
             yield connection
+            if addition is not None:
+                addition(connection)
+        if addition is not None:
+            self._joined.addition = None
+
+    @contextmanager
+    def committing(self, addition: Callable[[sa.Connection], None]) -> Iterator[None]:
+        """Add to the first transaction that this thread commits within the block.
+
+        Args:
+            addition: called at the end of the transaction; again if that has to be repeated.
+        """
+        self._joined.addition = addition
+        try:
+            yield
+        finally:
+            self._joined.addition = None
 
     @contextmanager
     def _savepoint(self, connection: sa.Connection) -> Iterator[None]:

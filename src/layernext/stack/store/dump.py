@@ -17,6 +17,8 @@ from alembic.runtime.migration import MigrationContext
 from msgspec import Struct
 
 from layernext.errors import ConfigurationError, Conflict, DataError, Problem
+from layernext.stack.store.audit import NewAuditEntry
+from layernext.stack.store.audit import insert as insert_audit_entry
 from layernext.stack.store.database import Database, migration_config
 from layernext.stack.store.holds import HOLD_PREFIX
 from layernext.stack.store.identity import NAMESPACE
@@ -221,12 +223,15 @@ class Loader:
 
 
 @contextmanager
-def loading(database: Database, revision: str) -> Iterator[Loader]:
+def loading(
+    database: Database, revision: str, entry: NewAuditEntry | None = None
+) -> Iterator[Loader]:
     """Load a dump in one transaction: afterwards all of it is there, migrated, or nothing.
 
     Args:
         database: opened without migration; it has no table of a stack.
         revision: of the dump's schema.
+        entry: for the audit log.
 
     Raises:
         Conflict: the database is not empty.
@@ -247,6 +252,8 @@ def loading(database: Database, revision: str) -> Iterator[Loader]:
                 raise DataError(Problem(f"table {broken[0]}", "rows refer to missing rows"))
         else:
             _set_sequences(connection)
+        if entry is not None:
+            insert_audit_entry(connection, entry)
 
 
 def _row_bytes(table: sa.Table) -> sa.ColumnElement[int]:

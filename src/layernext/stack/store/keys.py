@@ -24,13 +24,15 @@ _SECRET_CHARACTERS = 32  # 165 bits
 _NO_SALT = b"\0" * 16
 
 
-def create(connection: sa.Connection, name: str, role: Role) -> NewKey:
+def create(connection: sa.Connection, name: str, role: Role, rate: float | None = None) -> NewKey:
     """Make a key; the secret exists only in the answer."""
     api_key = "key_" + _random_text(_KEY_CHARACTERS)
     secret, salt, created_at = _random_text(_SECRET_CHARACTERS), secrets.token_bytes(16), now_text()
-    row = {"api_key": api_key, "name": name, "role": role, "created_at": created_at}
+    row = {"api_key": api_key, "name": name, "role": role, "created_at": created_at, "rate": rate}
     connection.execute(sa.insert(table).values(**row, salt=salt, digest=_digest(salt, secret)))
-    return NewKey(api_key=api_key, secret=secret, name=name, role=role, created_at=created_at)
+    return NewKey(
+        api_key=api_key, secret=secret, name=name, role=role, created_at=created_at, rate=rate
+    )
 
 
 def authenticate(connection: sa.Connection, api_key: str, secret: str) -> Key | None:
@@ -74,4 +76,5 @@ def record_of(row: sa.Row[Any]) -> Key:
         role=row.role,
         created_at=row.created_at,
         revoked_at=row.revoked_at,
+        rate=row.rate,
     )

@@ -20,6 +20,8 @@ class Key(Struct, frozen=True, kw_only=True):
     role: Role
     created_at: str
     revoked_at: str | None = None
+    rate: float | None = None
+    """Requests a second that it may send; None for what the stack permits every key."""
 
 
 class NewKey(Struct, frozen=True, kw_only=True):
@@ -30,6 +32,7 @@ class NewKey(Struct, frozen=True, kw_only=True):
     name: str
     role: Role
     created_at: str
+    rate: float | None = None
 
 
 class CollectionRow(Struct, frozen=True, kw_only=True):

@@ -14,8 +14,10 @@ import sqlalchemy as sa
 
 from layernext.errors import InvalidRequest
 from layernext.model import Collection, Job, Label, Mode, ModelRun
+from layernext.stack.store import audit as audit_log
 from layernext.stack.store import collections, identity, keys, reading, sets, uploads
 from layernext.stack.store.answers import RecordedAnswers
+from layernext.stack.store.audit import AuditLog, NewAuditEntry
 from layernext.stack.store.database import Database
 from layernext.stack.store.datasets import Datasets
 from layernext.stack.store.declared import DeclaredNames
@@ -51,7 +53,7 @@ from layernext.stack.store.sessions import Sessions
 from layernext.stack.store.set_index import SetIndex
 from layernext.stack.store.storable import is_storable
 from layernext.stack.store.tallies import Tallies
-from layernext.stack.store.uploads import UploadSettings
+from layernext.stack.store.uploads import UploadNames, UploadSettings
 from layernext.wire.native import BatchResult, PageOf, RemoveResult, UploadRequest, UploadState
 
 _URL_SECRET = "url_secret"  # noqa: S105 - the setting's name
@@ -80,6 +82,7 @@ class Store:
         exports: files in other formats, made in the background.
         activity: what this process has done.
         answers: answers to requests that may come again.
+        audit: who did what.
     """
 
     def __init__(self, database: Database) -> None:
@@ -106,6 +109,7 @@ class Store:
         self.sessions = Sessions(database)
         self.exports = Exports(database)
         self.answers = RecordedAnswers(database)
+        self.audit = AuditLog(database)
 
     @classmethod
     def open(cls, url: str) -> Store:
@@ -139,10 +143,16 @@ class Store:
 
     # -- keys -------------------------------------------------------------------------------
 
-    def create_key(self, name: str, role: Role) -> NewKey:
-        """Make an API key; its secret is in the answer and nowhere else."""
+    def create_key(self, name: str, role: Role, rate: float | None = None) -> NewKey:
+        """Make an API key; its secret is in the answer and nowhere else.
+
+        Args:
+            name: for people.
+            role: what it may do.
+            rate: requests a second that it may send; None for what the stack permits every key.
+        """
         with self._database.write() as connection:
-            return keys.create(connection, name, role)
+            return keys.create(connection, name, role, rate)
 
     def authenticate(self, api_key: str, secret: str) -> Key | None:
         """The key, if it exists, is not revoked, and the secret is its own."""
@@ -232,6 +242,15 @@ class Store:
         with self._database.read() as connection:
             return uploads.get_state(connection, upload_id)
 
+    def name_upload(self, upload_id: str) -> UploadNames:
+        """What an upload is of, by name, and whether it is finished.
+
+        Raises:
+            NotFound: there is no such upload.
+        """
+        with self._database.read() as connection:
+            return uploads.get_names(connection, upload_id)
+
     def get_upload_settings(self, upload_id: str) -> UploadSettings:
         """How to read the batches of a native upload.
 
@@ -249,10 +268,20 @@ class Store:
         *,
         normalized: bool,
         total_images: int | None,
+        entry: NewAuditEntry | None = None,
     ) -> str:
-        """The id of the upload behind a published client's session (E03, E04)."""
-        return self._database.write_again(
-            lambda connection: uploads.open_published(
+        """The id of the upload behind a published client's session (E03, E04).
+
+        Args:
+            run, mode: of the model run or ground truth.
+            session_id: of the client; None opens an upload each time.
+            normalized: how its coordinates are to be read.
+            total_images: as many the client says it will send.
+            entry: for the audit log, if the upload is a new one.
+        """
+
+        def work(connection: sa.Connection) -> str:
+            upload_id, is_new = uploads.open_published(
                 self._database,
                 connection,
                 run,
@@ -261,7 +290,11 @@ class Store:
                 normalized=normalized,
                 total_images=total_images,
             )
-        )
+            if is_new and entry is not None:
+                audit_log.insert(connection, entry)
+            return upload_id
+
+        return self._database.write_again(work)
 
     def write_batch(
         self, upload_id: str, sequence: int | None, digest: str, sets_: Sequence[PreparedSet]

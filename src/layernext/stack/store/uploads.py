@@ -15,7 +15,7 @@ from layernext.model import Geometry, Job, Mode
 from layernext.stack.store import collections
 from layernext.stack.store.clock import now_text, seconds_since
 from layernext.stack.store.database import Database
-from layernext.stack.store.schema import BATCH_BITS, operation, upload, upload_batch
+from layernext.stack.store.schema import BATCH_BITS, collection, operation, upload, upload_batch
 from layernext.stack.store.storable import is_storable
 from layernext.wire.native import BatchResult, KeyKind, ReceivedBatch, UploadRequest, UploadState
 
@@ -33,6 +33,14 @@ class UploadRow(Struct, frozen=True):
     operation_id: int
     collection_id: int | None
     normalized: bool
+    finished: bool
+
+
+class UploadNames(Struct, frozen=True):
+    """What an upload is of, by name."""
+
+    run: str
+    collection: str | None
     finished: bool
 
 
@@ -97,8 +105,8 @@ def open_published(
     *,
     normalized: bool,
     total_images: int | None,
-) -> str:
-    """The upload of a published client's session; without a session id a fresh one."""
+) -> tuple[str, bool]:
+    """The upload of a published client's session, and whether it is new; it is without a session id."""
     operation_id = ensure_operation(database, connection, run, mode)
     fingerprint = _text(["published", session_id, normalized])
     if session_id is not None:
@@ -108,8 +116,8 @@ def open_published(
         query = sa.select(upload.c.public_id).where(same).order_by(upload.c.id.desc()).limit(1)
         found = connection.execute(query).scalar_one_or_none()
         if found is not None:
-            return str(found)
-    return _insert(
+            return str(found), False
+    public_id = _insert(
         connection,
         operation_id=operation_id,
         collection_id=None,
@@ -117,6 +125,7 @@ def open_published(
         normalized=normalized,
         total_images=total_images,
     )
+    return public_id, True
 
 
 def _insert(connection: sa.Connection, **values: Any) -> str:
@@ -147,6 +156,25 @@ def lock(connection: sa.Connection, public_id: str) -> UploadRow:
         bool(row.normalized),
         bool(row.finished),
     )
+
+
+def get_names(connection: sa.Connection, public_id: str) -> UploadNames:
+    """What the upload is of.
+
+    Raises:
+        NotFound: there is no such upload.
+    """
+    named = (
+        sa.select(operation.c.name, collection.c.name, upload.c.finished)
+        .select_from(upload)
+        .join(operation, operation.c.id == upload.c.operation_id)
+        .outerjoin(collection, collection.c.id == upload.c.collection_id)
+        .where(upload.c.public_id == public_id)
+    )
+    row = connection.execute(named).one_or_none() if is_storable(public_id) else None
+    if row is None:
+        raise _unknown(public_id)
+    return UploadNames(row[0], row[1], bool(row[2]))
 
 
 def get_settings(connection: sa.Connection, public_id: str) -> UploadSettings:

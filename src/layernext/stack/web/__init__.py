@@ -7,6 +7,5 @@ the native API for the data. Nothing here comes from another machine, and nothin
 from layernext.stack.web.api_docs import show_docs
 from layernext.stack.web.page import answer_any_error
 from layernext.stack.web.routes import ROUTES
-from layernext.stack.web.sign_in import Brake
 
-__all__ = ["ROUTES", "Brake", "answer_any_error", "show_docs"]
+__all__ = ["ROUTES", "answer_any_error", "show_docs"]

@@ -21,6 +21,7 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from layernext import __version__
+from layernext.stack.api.auth import RANKS
 from layernext.stack.api.error_map import answer_error
 from layernext.stack.api.messages import Call
 from layernext.stack.api.services import services_of
@@ -57,9 +58,13 @@ NAVIGATION: list[tuple[str, str]] = [
     ("/labels", "Labels"),
     ("/upload", "Upload"),
     ("/jobs", "Jobs"),
+    ("/activity", "Activity"),
     ("/api/docs", "API docs"),
 ]
 """Path and name of what the header of every page leads to."""
+
+ROLES: dict[str, Role] = {"/upload": "write", "/activity": "admin"}
+"""The least role that an entry of `NAVIGATION` is shown to; all others are for everybody."""
 
 
 class Viewer(Struct, frozen=True, kw_only=True):
@@ -204,6 +209,11 @@ def _module(name: str) -> Markup:
     )
 
 
+def may_open(role: Role, path: str) -> bool:
+    """Whether a key of this role may see an entry of `NAVIGATION`."""
+    return RANKS[role] >= RANKS[ROLES.get(path, "read")]
+
+
 def _json_block(data: Any) -> Markup:
     """Data as JSON that can stand between script tags: it has no ``<``."""
     text = msgspec.json.encode(data).decode().replace("<", "\\u003c")
@@ -221,6 +231,7 @@ ENVIRONMENT.globals |= {
     "static": static_url,
     "module": _module,
     "navigation": NAVIGATION,
+    "may_open": may_open,
     "version": __version__,
 }
 ENVIRONMENT.filters["json_block"] = _json_block

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections import OrderedDict
+from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import urlsplit
 
@@ -12,7 +11,9 @@ from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
 
-from layernext.errors import DataError, InvalidRequest, NotAuthenticated, Problem, RateLimited
+from layernext.errors import DataError, InvalidRequest, NotAuthenticated, Problem
+from layernext.stack.api.admission import check_attempt, note_failure, note_success
+from layernext.stack.api.audit import actor_of, changing, note, note_nothing
 from layernext.stack.api.browser import (
     check_api_request,
     check_own_page,
@@ -24,16 +25,8 @@ from layernext.stack.api.services import Services, services_of
 from layernext.stack.store import SESSION_SECONDS
 from layernext.stack.web.page import SIGN_IN_PATH, Page, answer_page, page
 
-MEMORY_S = 600
-"""So long after the last failure of an address it counts as one that has not failed."""
-
 MAX_FORM_BYTES = 4 << 10
 FORM_SECONDS = 30
-
-FREE_FAILURES = 3
-LONGEST_DELAY_S = 8.0
-MAX_WAITING = 64
-MAX_ADDRESSES = 10_000
 
 
 class SignInPage(Page, frozen=True, kw_only=True):
@@ -55,46 +48,6 @@ class SignedIn(Struct, frozen=True):
 
     key_name: str
     role: str
-
-
-class Brake:
-    """Makes those wait who keep failing: twice as long each time, by address.
-
-    A secret has too many bits to be guessed; this keeps whoever tries from wasting our time.
-    """
-
-    def __init__(self) -> None:
-        self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
-        self._waiting = 0
-
-    def delay_s(self, address: str, now: float) -> float:
-        """How long the next failure of an address takes."""
-        count, last = self._failures.get(address, (0, now))
-        if now - last > MEMORY_S or count < FREE_FAILURES:
-            return 0.0
-        return min(0.5 * 2.0 ** (count - FREE_FAILURES), LONGEST_DELAY_S)
-
-    async def wait(self, address: str) -> None:
-        """Note a failure, and hold its answer back.
-
-        Raises:
-            RateLimited: too many are waiting already.
-        """
-        now = time.monotonic()
-        delay = self.delay_s(address, now)
-        count, last = self._failures.pop(address, (0, now))
-        self._failures[address] = (1 if now - last > MEMORY_S else count + 1, now)
-        if len(self._failures) > MAX_ADDRESSES:
-            self._failures.popitem(last=False)
-        if not delay:
-            return
-        if self._waiting >= MAX_WAITING:
-            raise RateLimited("too many wrong keys; wait a moment", status=429)
-        self._waiting += 1
-        try:
-            await anyio.sleep(delay)
-        finally:
-            self._waiting -= 1
 
 
 def safe_target(wanted: str) -> str:
@@ -119,14 +72,17 @@ async def sign_in(request: Call) -> Response[bytes]:
     wanted, services = await _read_form(request), services_of(request)
     if not wanted.token and not (wanted.api_key and wanted.secret):
         raise DataError(Problem("the form", "needs an API key and its secret"))
-    made = await _made(services, wanted)
+    # A link's token counts as a key that is the same for all.
+    api_key = wanted.api_key.strip()
+    check_attempt(request, api_key)
+    made = await _made(request, services, wanted)
     if made is None:
-        client = request.client
-        await request.app.state["brake"].wait(client.host if client else "")
+        await note_failure(request, api_key, "sign in")
         text = "the link has been used, or is too old; sign in with a key"
         if not wanted.token:
             text = "unknown API key or wrong secret"
         raise NotAuthenticated(text, status=401)
+    note_success(request, api_key)
     token, done = made
     reply = answer(done)
     reply.set_header("Set-Cookie", session_cookie(request, token, SESSION_SECONDS))
@@ -144,19 +100,29 @@ async def _read_form(request: Call) -> SignIn:
         raise InvalidRequest(text, status=408) from error
 
 
-async def _made(services: Services, wanted: SignIn) -> tuple[str, SignedIn] | None:
-    store = services.store
-    if wanted.token:
-        found = await services.call(store.sessions.use_link, wanted.token)
-        if found is None:
+async def _made(request: Call, services: Services, wanted: SignIn) -> tuple[str, SignedIn] | None:
+    """A new session's token and whose it is; None if the key, the secret or the link is wrong."""
+    sessions = services.store.sessions
+    known = None
+    if not wanted.token:
+        secret = wanted.secret.strip()
+        known = await services.call(services.store.authenticate, wanted.api_key.strip(), secret)
+        if known is None:
             return None
-        token, key = found
+
+    def work() -> tuple[str, SignedIn] | None:
+        if known is not None:
+            token, key = sessions.create(known.api_key), known
+        else:
+            used = sessions.use_link(wanted.token)
+            if used is None:
+                note_nothing(request)
+                return None
+            token, key = used
+        note(request, action="sign in", actor=actor_of(key), api_key=key.api_key)
         return token, SignedIn(key.name, key.role)
-    known = await services.call(store.authenticate, wanted.api_key.strip(), wanted.secret.strip())
-    if known is None:
-        return None
-    token = await services.call(store.sessions.create, known.api_key)
-    return token, SignedIn(known.name, known.role)
+
+    return await services.call(changing(request, work))
 
 
 async def sign_out(request: Call) -> Response[bytes]:
@@ -164,11 +130,21 @@ async def sign_out(request: Call) -> Response[bytes]:
     check_api_request(request, changes=True)
     token, services = session_token(request), services_of(request)
     if token is not None:
-        await services.call(services.store.sessions.end, token)
+        await services.call(changing(request, partial(_sign_out, request, services, token)))
     reply = Response(b"{}", media_type="application/json")
     reply.set_header("Set-Cookie", session_cookie(request, "", 0))
     reply.set_header("Clear-Site-Data", '"cache"')
     return reply
+
+
+def _sign_out(request: Call, services: Services, token: str) -> None:
+    sessions = services.store.sessions
+    key = sessions.find(token)
+    if key is None:
+        note_nothing(request)
+    else:
+        note(request, action="sign out", actor=actor_of(key), api_key=key.api_key)
+    sessions.end(token)
 
 
 ROUTES = [

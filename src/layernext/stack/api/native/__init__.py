@@ -3,6 +3,7 @@
 from layernext.stack.api.native import (
     annotation_files,
     annotations,
+    audit,
     comparisons,
     datasets,
     declared,
@@ -41,6 +42,7 @@ ROUTES = [
     *comparisons.ROUTES,
     *run_statistics.ROUTES,
     *keys.ROUTES,
+    *audit.ROUTES,
     *status.ROUTES,
     *overlays.ROUTES,
     *viewer.ROUTES,

@@ -20,13 +20,14 @@ from msgspec import Struct
 from layernext.errors import DataError, Problem
 from layernext.formats import FileSummary, Spans, check_file, detect_geometry, open_decompressed
 from layernext.model import Geometry, Mode, find_names_problem
+from layernext.stack.api.audit import note, recorded
 from layernext.stack.api.body import chunks, too_large
 from layernext.stack.api.ingest import with_reserve, write_lines
 from layernext.stack.api.messages import Call, read_query
 from layernext.stack.api.native.file_listing import StreamAnswer
 from layernext.stack.api.native.uploads import check_upload
 from layernext.stack.api.operation import Operation, operation
-from layernext.stack.api.services import Services, services_of
+from layernext.stack.api.services import services_of
 from layernext.wire.annotation_files import (
     ANNOTATION_FILES_PATH,
     MAX_ANNOTATION_FILE_BYTES,
@@ -70,6 +71,8 @@ class AnnotationFileQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         summary="Upload a file of annotations",
         tag="Uploads",
         role="write",
+        is_upload=True,
+        action="upload annotations",
         query=AnnotationFileQuery,
         body=bytes,
         is_binary=True,
@@ -97,11 +100,12 @@ async def upload_annotation_file(request: Call) -> Response[Any]:
         normalized=wanted.normalized,
     )
     check_upload(upload)
+    note(request, subject=wanted.run, collection=wanted.collection)
     with ExitStack() as files:
         file = files.enter_context(tempfile.NamedTemporaryFile(prefix="layernext-"))
         await _receive(request, cast("BinaryIO", file))
         checked = await run_sync(partial(_check, files, file, wanted), limiter=services.imports)
-        pieces = _stored(services, upload, checked, files.pop_all())
+        pieces = _stored(request, upload, checked, files.pop_all())
     return StreamAnswer(services, pieces, places=services.imports, media_type=NDJSON)
 
 
@@ -176,20 +180,24 @@ def _plain(files: ExitStack, file: Any) -> str:
 
 
 def _stored(
-    services: Services, upload: UploadRequest, checked: CheckedFile, files: ExitStack
+    request: Call, upload: UploadRequest, checked: CheckedFile, files: ExitStack
 ) -> Iterator[bytes]:
     """Store a file; lines of the answer. In the end `files` are closed."""
-    store, total = services.store, checked.summary.images
+    store, total = services_of(request).store, checked.summary.images
     with files:
         geometry = checked.summary.geometry
-        opened = store.open_upload(msgspec.structs.replace(upload, geometry=geometry))
+        # Should the request break off, this is the entry of what was stored so far.
+        note(request, action="open upload")
+        open_upload = recorded(request, store.open_upload)
+        opened = open_upload(msgspec.structs.replace(upload, geometry=geometry))
         settings = store.get_upload_settings(opened.id)
         sequence = images = 0
         for lines in _batches(checked.spans.read(checked.path)):
             images += write_lines(store, opened.id, settings, sequence, lines).images
             sequence += 1
             yield _line(FileProgress(images=images, total=total))
-        state = store.finish_upload(opened.id, sequence)
+        note(request, action="upload annotations", count=checked.summary.annotations)
+        state = recorded(request, store.finish_upload)(opened.id, sequence)
     place = None
     if upload.collection is not None:
         place = store.find_collection(upload.collection, claims=False)

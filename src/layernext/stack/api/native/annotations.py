@@ -19,6 +19,7 @@ from msgspec import Struct, field
 
 from layernext.errors import NotFound
 from layernext.model import Mode
+from layernext.stack.api.audit import note
 from layernext.stack.api.messages import Call, answer, check_name, find_collection, read_query
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.replay import change
@@ -110,6 +111,7 @@ async def download(request: Call) -> Response[Any]:
         summary="Remove a run",
         tag="Annotations",
         role="write",
+        action="delete run",
         is_recorded=True,
         query=RemoveQuery,
         answer=RemoveResult,
@@ -125,9 +127,18 @@ async def remove(request: Call) -> Response[bytes]:
     check_name(wanted.run, "run", "a model run")
     row_id = None
     if wanted.collection is not None:
-        row_id = (await find_collection(request, wanted.collection)).row_id
+        collection = await find_collection(request, wanted.collection)
+        row_id = collection.row_id
+        note(request, collection=collection.name)
+    note(request, subject=wanted.run)
     store = services_of(request).store
-    return await change(request, lambda: answer(store.remove_sets(row_id, wanted.run, wanted.mode)))
+
+    def work() -> Response[bytes]:
+        result = store.remove_sets(row_id, wanted.run, wanted.mode)
+        note(request, count=result.annotations)
+        return answer(result)
+
+    return await change(request, work)
 
 
 def chosen_encoding(accepted: str) -> str:

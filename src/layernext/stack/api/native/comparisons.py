@@ -9,6 +9,7 @@ from litestar import Response
 
 from layernext.errors import Conflict, DataError, NotFound, Problem
 from layernext.model import Comparison, EvaluationInfo, Job
+from layernext.stack.api.audit import changing, note
 from layernext.stack.api.messages import Call, answer, read_message, read_path
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.services import services_of
@@ -23,6 +24,7 @@ from layernext.wire.comparisons import COMPARISONS_PATH, CompareRequest, StoredC
         summary="Compare two evaluations",
         tag="Evaluations",
         role="write",
+        action="compare evaluations",
         body=CompareRequest,
         answer=StoredComparison,
         errors=(400, 404, 409, 413, 422),
@@ -35,7 +37,9 @@ async def compare(request: Call) -> Response[bytes]:
     agree with each other, and the images where they differ most.
     """
     wanted, services = await read_message(request, CompareRequest), services_of(request)
-    found = await services.call(_request, services.store, wanted)
+    note(request, subject=f"{wanted.a} and {wanted.b}")
+    work = changing(request, lambda: _request(services.store, wanted))
+    found = await services.call(work)
     services.jobs.wake()
     return answer(found)
 
@@ -99,7 +103,7 @@ def _request(store: Store, wanted: CompareRequest) -> StoredComparison:
 
 
 def _answer(store: Store, job: Job, payload: dict[str, Any]) -> StoredComparison:
-    result = (store.jobs.result(job.id) or {}) if job.is_success else {}
+    result = (store.jobs.result(job.id) or {}) if job.status == "completed" else {}
     compared = result.get("comparison")
     return StoredComparison(
         id=job.id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from litestar import Response
 
 from layernext.model import MetadataNames
+from layernext.stack.api.audit import changing, note
 from layernext.stack.api.messages import Call, answer, check_name, read_message
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.services import Services, services_of
@@ -34,6 +35,7 @@ async def list_names(request: Call) -> Response[bytes]:
         summary="Declare metadata fields and tags",
         tag="Items",
         role="admin",
+        action="declare metadata names",
         body=NamesRequest,
         answer=MetadataNames,
         errors=(400, 413, 422),
@@ -53,7 +55,11 @@ async def change_names(request: Call) -> Response[bytes]:
         change("tag", wanted.tags)
         return _names(services)
 
-    return answer(await services.call(work))
+    if wanted.withdraw:
+        note(request, action="withdraw metadata names")
+    names = [*wanted.fields, *wanted.tags]
+    note(request, subject=", ".join(names), count=len(names))
+    return answer(await services.call(changing(request, work)))
 
 
 def _names(services: Services) -> MetadataNames:

@@ -22,6 +22,7 @@ from layernext.model import (
     StoredEvaluation,
     TallyOrder,
 )
+from layernext.stack.api.audit import note
 from layernext.stack.api.error_map import JSON
 from layernext.stack.api.messages import (
     Call,
@@ -101,6 +102,7 @@ class ConfusionQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         summary="Evaluate a run",
         tag="Evaluations",
         role="write",
+        action="evaluate run",
         is_recorded=True,
         body=EvaluateRequest,
         answer=EvaluationInfo,
@@ -122,7 +124,10 @@ async def evaluate(request: Call) -> Response[bytes]:
     settings = completed(wanted.settings)
     place = None
     if wanted.collection is not None:
-        place = (await find_collection(request, wanted.collection)).row_id
+        collection = await find_collection(request, wanted.collection)
+        place = collection.row_id
+        note(request, collection=collection.name)
+    note(request, subject=wanted.run)
     usual = EvaluationSettings(geometry=settings.geometry).complete()
     asked = EvaluationRequest(
         collection_id=place,
@@ -271,6 +276,7 @@ async def get_report(request: Call) -> Response[bytes]:
         summary="Delete an evaluation",
         tag="Evaluations",
         role="write",
+        action="delete evaluation",
         is_recorded=True,
         path=_EVALUATION,
         answer=dict[str, str],
@@ -284,6 +290,7 @@ async def delete_evaluation(request: Call) -> Response[bytes]:
     def work() -> Response[bytes]:
         if not services.store.evaluations.delete(evaluation_id):
             raise NotFound(f"there is no evaluation {evaluation_id[:100]!r}", status=404)
+        note(request, subject=evaluation_id)
         return answer({"deleted": evaluation_id})
 
     return await change(request, work)

@@ -17,6 +17,7 @@ from layernext.errors import (
 )
 from layernext.formats import check_format
 from layernext.model import Export
+from layernext.stack.api.audit import note
 from layernext.stack.api.exports import export_file_url
 from layernext.stack.api.messages import (
     Call,
@@ -62,6 +63,7 @@ class SamplesQuery(Struct, frozen=True, forbid_unknown_fields=True):
         summary="Start an export",
         tag="Exports",
         role="write",
+        action="start export",
         is_recorded=True,
         body=ExportRequest,
         answer=Export,
@@ -101,6 +103,7 @@ async def start_export(request: Call) -> Response[bytes]:
     def work() -> Response[bytes]:
         exports = services.store.exports
         row = exports.create(settings, f"{plain}{kind.ending}", kind.ending)
+        note(request, subject=f"{plain}{kind.ending}")
         return answer(_record(request, row))
 
     response = await change(request, work)
@@ -171,6 +174,7 @@ async def get_export(request: Call) -> Response[bytes]:
         summary="Delete an export",
         tag="Exports",
         role="write",
+        action="delete export",
         is_recorded=True,
         path=_EXPORT,
         answer=Export,
@@ -184,6 +188,7 @@ async def delete_export(request: Call) -> Response[bytes]:
     def work() -> Response[bytes]:
         row = services.store.exports.get(export_id)
         services.store.exports.delete(export_id)
+        note(request, subject=row.file_name)
         return answer(_record(request, row))
 
     return await change(request, work)

@@ -92,6 +92,7 @@ async def known_files(request: Call) -> Response[bytes]:
         summary="Send many small files",
         tag="Files",
         role="write",
+        is_upload=True,
         path=(_UPLOAD,),
         body=bytes,
         is_binary=True,

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from layernext.errors import InvalidRequest, NotFound
 from layernext.model import ContentType, Item
+from layernext.stack.api.audit import note
 from layernext.stack.api.messages import (
     Call,
     answer,
@@ -191,6 +192,7 @@ def _item(request: Call, row: ItemRow) -> Item:
         summary="Restore from the trash",
         tag="Items",
         role="write",
+        action="restore from trash",
         is_recorded=True,
         body=RestoreRequest,
         answer=Counted,
@@ -202,7 +204,14 @@ async def restore(request: Call) -> Response[bytes]:
     wanted, items = await read_message(request, RestoreRequest), services_of(request).store.items
     place = await _place_in_trash(request, wanted.collection)
     chosen = ItemFilter(query=wanted.query, collection_id=place)
-    return await change(request, lambda: answer(Counted(items.restore(chosen))))
+    note(request, collection=wanted.collection, subject=wanted.query or None)
+
+    def work() -> Response[bytes]:
+        count = items.restore(chosen)
+        note(request, count=count)
+        return answer(Counted(count))
+
+    return await change(request, work)
 
 
 @operation(
@@ -212,6 +221,7 @@ async def restore(request: Call) -> Response[bytes]:
         summary="Purge the trash",
         tag="Items",
         role="admin",
+        action="purge trash",
         is_recorded=True,
         body=PurgeRequest,
         answer=PurgeAnswer,
@@ -230,6 +240,7 @@ async def purge(request: Call) -> Response[bytes]:
     # What is wrong with the query is said now.
     await services.call(store.purge.count_kept, chosen, before)
     payload = {"trashed_before": before, "collection_id": place, "query": wanted.query}
+    note(request, collection=wanted.collection, subject=wanted.query or None)
 
     def work() -> Response[bytes]:
         job_id = store.jobs.create(PURGE_JOB, "Purge the trash", payload)

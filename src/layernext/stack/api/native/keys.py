@@ -7,6 +7,7 @@ from litestar import Response
 from msgspec import Struct
 
 from layernext.errors import NotFound
+from layernext.stack.api.audit import describe_key, note
 from layernext.stack.api.messages import Call, answer, check_name, read_message, read_path
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.replay import change
@@ -39,6 +40,7 @@ async def list_keys(request: Call) -> Response[bytes]:
         summary="Make an API key",
         tag="Keys",
         role="admin",
+        action="create key",
         body=KeyRequest,
         answer=NewKey,
         is_recorded=True,
@@ -56,7 +58,9 @@ async def create_key(request: Call) -> Response[bytes]:
     services = services_of(request)
 
     def work() -> Response[bytes]:
-        return answer(services.store.create_key(wanted.name, wanted.role))
+        key = services.store.create_key(wanted.name, wanted.role, wanted.rate)
+        note(request, subject=describe_key(key))
+        return answer(key)
 
     response = await change(request, work, refusal=_refuse_secret)
     response.set_header("Cache-Control", "no-store")
@@ -79,6 +83,7 @@ def _refuse_secret(content: bytes) -> str:
         summary="Revoke an API key",
         tag="Keys",
         role="admin",
+        action="revoke key",
         is_recorded=True,
         path=(Parameter("api_key", "The key, without its secret."),),
         answer=RevokeResult,
@@ -92,6 +97,7 @@ async def revoke_key(request: Call) -> Response[bytes]:
     def work() -> Response[bytes]:
         if not services.store.revoke_key(api_key):
             raise NotFound(f"there is no key {api_key[:600]!r} in use", status=404)
+        note(request, subject=api_key)
         return answer(RevokeResult(api_key))
 
     return await change(request, work)

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 from layernext import __version__
 from layernext.errors import InvalidRequest, NotFound
 from layernext.model import Collection, Job, Label, ModelRun
+from layernext.stack.api.audit import changing, note
 from layernext.stack.api.messages import (
     Call,
     answer,
@@ -117,6 +118,7 @@ async def list_collections(request: Call) -> Response[bytes]:
         summary="Make a collection",
         tag="Collections",
         role="write",
+        action="create collection",
         body=CollectionRequest,
         answer=Collection,
         errors=(400, 413, 422),
@@ -127,7 +129,9 @@ async def create_collection(request: Call) -> Response[bytes]:
     wanted = await read_message(request, CollectionRequest)
     check_name(wanted.name.rstrip("/"), "name", "a collection")
     services = services_of(request)
-    return answer(await services.call(services.store.ensure_collection, wanted.name))
+    note(request, collection=wanted.name)
+    work = changing(request, lambda: services.store.ensure_collection(wanted.name))
+    return answer(await services.call(work))
 
 
 @operation(
@@ -202,6 +206,7 @@ async def get_job(request: Call) -> Response[bytes]:
         summary="Cancel a job",
         tag="Jobs",
         role="write",
+        action="cancel job",
         is_recorded=True,
         path=(Parameter("job_id", "The `id` of the job."),),
         answer=Job,
@@ -216,6 +221,7 @@ async def cancel_job(request: Call) -> Response[bytes]:
         job = services.store.jobs.cancel(job_id, request.auth.name)
         if job is None:
             raise NotFound(f"there is no job {job_id[:600]!r}", status=404)
+        note(request, subject=job.name or job.id)
         return answer(job)
 
     return await change(request, work)

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from layernext.errors import DataError, NotFound, Problem
 from layernext.model import ContentType, Project, Task
+from layernext.stack.api.audit import changing, note
 from layernext.stack.api.messages import Call, answer, read_message, read_path
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.services import services_of
@@ -80,6 +81,7 @@ async def list_tasks(request: Call) -> Response[bytes]:
         summary="Put tasks into a state",
         tag="Projects",
         role="write",
+        action="set task status",
         path=_PROJECT,
         body=StatusRequest,
         answer=Project,
@@ -102,7 +104,8 @@ async def set_status(request: Call) -> Response[bytes]:
         projects.set_status(project_id, wanted.tasks, wanted.status)
         return projects.get(project_id)
 
-    return answer(_record(await services.call(work)))
+    note(request, subject=project_id, count=len(wanted.tasks))
+    return answer(_record(await services.call(changing(request, work))))
 
 
 def _record(row: ProjectRow) -> Project:

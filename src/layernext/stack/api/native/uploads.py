@@ -7,11 +7,13 @@ from litestar import Response
 from layernext.errors import DataError, NotFound, Problem
 from layernext.model import find_names_problem
 from layernext.stack.api import ingest
+from layernext.stack.api.audit import changing, note, note_nothing
 from layernext.stack.api.body import received
 from layernext.stack.api.messages import Call, answer, read_message, read_path
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.replay import change
 from layernext.stack.api.services import services_of
+from layernext.stack.store import Store
 from layernext.wire.native import (
     BASE_PATH,
     MAX_BATCH_BYTES,
@@ -45,6 +47,7 @@ _ENCODING = Parameter(
         summary="Open an upload",
         tag="Uploads",
         role="write",
+        action="open upload",
         is_recorded=True,
         body=UploadRequest,
         answer=UploadState,
@@ -60,6 +63,7 @@ async def open_upload(request: Call) -> Response[bytes]:
     wanted = await read_message(request, UploadRequest)
     check_upload(wanted)
     store = services_of(request).store
+    note(request, subject=wanted.run, collection=wanted.collection)
     return await change(request, lambda: answer(store.open_upload(wanted)))
 
 
@@ -108,6 +112,7 @@ async def get_upload(request: Call) -> Response[bytes]:
         summary="Send a batch",
         tag="Uploads",
         role="write",
+        is_upload=True,
         path=(_UPLOAD, _SEQUENCE, _ENCODING),
         body=bytes,
         answer=BatchResult,
@@ -139,6 +144,7 @@ async def put_batch(request: Call) -> Response[bytes]:
         summary="Finish an upload",
         tag="Uploads",
         role="write",
+        action="upload annotations",
         path=(_UPLOAD,),
         body=FinishRequest,
         answer=UploadState,
@@ -152,7 +158,26 @@ async def finish_upload(request: Call) -> Response[bytes]:
     if not 0 <= wanted.batches <= MAX_BATCHES:
         raise DataError(Problem("batches", f"is {wanted.batches}, must be from 0 to {MAX_BATCHES}"))
     services = services_of(request)
-    return answer(await services.call(services.store.finish_upload, upload_id, wanted.batches))
+
+    def work() -> UploadState:
+        note_upload(request, services.store, upload_id)
+        state = services.store.finish_upload(upload_id, wanted.batches)
+        note(request, count=state.annotations)
+        return state
+
+    return answer(await services.call(changing(request, work)))
+
+
+def note_upload(request: Call, store: Store, upload_id: str) -> None:
+    """Note what an upload is of, for the audit log; nothing if it was finished before.
+
+    Raises:
+        NotFound: there is no such upload.
+    """
+    upload = store.name_upload(upload_id)
+    note(request, subject=upload.run, collection=upload.collection)
+    if upload.finished:
+        note_nothing(request)
 
 
 def _read_sequence(text: str) -> int:

@@ -7,6 +7,7 @@ from typing import Any
 from litestar import Response
 
 from layernext.errors import NotFound
+from layernext.stack.api.audit import recorded
 from layernext.stack.api.messages import Call, answer, is_image_id, read_path
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.services import Services, services_of
@@ -24,13 +25,15 @@ KEEP_SECONDS = 24 * 3600
         summary="Make a link to sign in by",
         tag="Pages",
         role="read",
+        action="create sign-in link",
         answer=SignInLink,
     ),
 )
 async def create_sign_in_link(request: Call) -> Response[bytes]:
     """Makes a link that signs a browser in with the key that asks: once, and for ten minutes."""
     services = services_of(request)
-    token = await services.call(services.store.sessions.create_link, request.auth.api_key)
+    create = recorded(request, services.store.sessions.create_link)
+    token = await services.call(create, request.auth.api_key)
     link = SignInLink(url=f"{base_url(request)}/sign-in#{token}", seconds=LINK_SECONDS)
     made = answer(link)
     made.set_header("Cache-Control", "no-store")

@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from layernext.errors import DataError, InvalidRequest, Problem
 from layernext.formats import in_pixels
 from layernext.model import Mode, decode_trusted
+from layernext.stack.api.audit import note
 from layernext.stack.api.messages import (
     Call,
     answer,
@@ -371,6 +372,7 @@ def directory_name(found: CollectionRow) -> str:
         summary="E25: remove the annotations of an operation",
         tag=_TAG,
         role="write",
+        action="delete run",
         is_recorded=True,
         query=RemoveQuery,
         answer=RemoveAnswer,
@@ -385,6 +387,7 @@ async def delete_annotations(request: Call) -> Response[bytes]:
     wanted = read_query(request, RemoveQuery)
     check_name(wanted.operation_id, "operationId", "a model run or ground truth")
     found = await find_collection(request, wanted.collection_id)
+    note(request, collection=found.name, subject=wanted.operation_id)
     store = services_of(request).store
 
     def work() -> Response[bytes]:
@@ -393,6 +396,7 @@ async def delete_annotations(request: Call) -> Response[bytes]:
             # The published clients quote nothing, so a plus sign can also be one (docs/protocol.md).
             run = read_query(request, RemoveQuery, plus_is_space=False).operation_id
             result = store.remove_sets(found.row_id, run, None)
+        note(request, count=result.annotations)
         return answer(
             RemoveAnswer(
                 message=f"removed {result.annotations} annotations of {result.sets} images",

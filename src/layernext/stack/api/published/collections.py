@@ -7,6 +7,7 @@ from typing import Any, Literal
 from litestar import Response
 from msgspec import Struct, field
 
+from layernext.stack.api.audit import changing, note
 from layernext.stack.api.messages import (
     Call,
     answer,
@@ -217,6 +218,7 @@ class CreateCollectionAnswer(Struct, frozen=True, rename="camel", kw_only=True):
         summary="E19: make a collection, or give it metadata",
         tag=_TAG,
         role="write",
+        action="create collection",
         body=CreateCollectionRequest,
         answer=CreateCollectionAnswer,
         errors=(400, 406, 413, 422),
@@ -229,6 +231,7 @@ async def create_collection(request: Call) -> Response[bytes]:
     check_name(name, "collectionName", "a collection")
     fields = check_fields(wanted.custom_meta_object or {}, "customMetaObject")
     await services.call(services.check_metadata, [fields])
+    note(request, collection=name)
     store = services.store
 
     def work() -> str:
@@ -238,7 +241,7 @@ async def create_collection(request: Call) -> Response[bytes]:
             store.items.merge_collection_fields(row.row_id, fields, with_images=False)
         return made.id
 
-    made_id = await services.call(work)
+    made_id = await services.call(changing(request, work))
     return answer(CreateCollectionAnswer(collection_id=made_id, message=f"{name!r} is there"))
 
 

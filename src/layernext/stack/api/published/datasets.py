@@ -10,6 +10,7 @@ from litestar import Response
 from msgspec import Meta, Struct, field
 
 from layernext.errors import DataError, InvalidRequest, NotFound, Problem
+from layernext.stack.api.audit import note
 from layernext.stack.api.exports import export_url, image_export_url, url_of_version_file
 from layernext.stack.api.messages import (
     Call,
@@ -197,6 +198,7 @@ def read_settings(wanted: VersionRequest) -> VersionSettings:
         summary="E54: make a dataset",
         tag=_TAG,
         role="write",
+        action="create dataset",
         is_recorded=True,
         query=SelectionQuery,
         body=VersionRequest,
@@ -225,6 +227,7 @@ async def create_dataset(request: Call) -> Response[bytes]:
         summary="E56: make a version",
         tag=_TAG,
         role="write",
+        action="create dataset version",
         is_recorded=True,
         query=SelectionQuery,
         body=VersionRequest,
@@ -244,6 +247,7 @@ async def new_version(request: Call) -> Response[bytes]:
         summary="E55: change a version",
         tag=_TAG,
         role="write",
+        action="create dataset version",
         is_recorded=True,
         query=SelectionQuery,
         body=VersionRequest,
@@ -271,6 +275,7 @@ async def _follow(request: Call, message: str) -> Response[bytes]:
 async def _made(request: Call, make: Callable[[], VersionRow], message: str) -> Response[bytes]:
     def work() -> Response[bytes]:
         version = make()
+        note(request, subject=f"{version.dataset} {version_number(version)}")
         return answer(
             VersionAnswer(
                 dataset_id=version.dataset_id,
@@ -294,6 +299,7 @@ async def _made(request: Call, make: Callable[[], VersionRow], message: str) -> 
         summary="E57: delete a version",
         tag=_TAG,
         role="write",
+        action="delete dataset version",
         is_recorded=True,
         query=VersionQuery,
         answer=DoneAnswer,
@@ -308,6 +314,7 @@ async def delete_version(request: Call) -> Response[bytes]:
         if not services.store.datasets.delete(wanted.dataset_version_id):
             name = wanted.dataset_version_id[:100]
             raise NotFound(f"there is no dataset version {name!r}", status=404)
+        note(request, subject=wanted.dataset_version_id)
         return answer(DoneAnswer())
 
     return await change(request, work)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from litestar import Response
 from msgspec import Meta, Struct
 
+from layernext.stack.api.audit import note, recorded
 from layernext.stack.api.messages import Call, answer, check_name, read_message
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.services import services_of
@@ -73,6 +74,7 @@ class ModelAnswer(Struct, frozen=True, kw_only=True):
         summary="E39: store embeddings",
         tag=_TAG,
         role="write",
+        action="store embeddings",
         body=InsertRequest,
         answer=InsertAnswer,
         errors=(400, 413, 422),
@@ -88,8 +90,9 @@ async def insert_vectors(request: Call) -> Response[bytes]:
     for number, one in enumerate(wanted.data):
         check_name(one.unique_name, f"data[{number}].uniqueName", "an image")
     pairs = [(one.unique_name, one.embeddings) for one in wanted.data]
+    note(request, subject=wanted.embedding_model_name, count=len(pairs))
     count, unknown = await services.call(
-        services.store.embeddings.insert,
+        recorded(request, services.store.embeddings.insert),
         wanted.embedding_model_name,
         wanted.embedding_dimension[0],
         pairs,
@@ -134,6 +137,7 @@ async def get_vectors(request: Call) -> Response[bytes]:
         summary="E41: make an embedding model",
         tag=_TAG,
         role="write",
+        action="create embedding model",
         body=ModelRequest,
         answer=ModelAnswer,
         errors=(400, 413, 422),
@@ -143,8 +147,9 @@ async def create_model(request: Call) -> Response[bytes]:
     """Fixes the dimension of a model's vectors. Storing the first vector does so, too."""
     wanted, services = await read_message(request, ModelRequest), services_of(request)
     check_name(wanted.embedding_model_name, "embeddingModelName", "a model")
+    note(request, subject=wanted.embedding_model_name)
     await services.call(
-        services.store.embeddings.ensure_model,
+        recorded(request, services.store.embeddings.ensure_model),
         wanted.embedding_model_name,
         wanted.embedding_dimension[0],
     )

@@ -11,6 +11,7 @@ from msgspec import Meta, Struct, field
 
 from layernext.errors import Conflict, DataError, InvalidRequest, NotFound, Problem
 from layernext.model import find_names_problem
+from layernext.stack.api.audit import changing, note, note_nothing
 from layernext.stack.api.messages import (
     Call,
     answer,
@@ -212,6 +213,7 @@ class DownloadUrlAnswer(Struct, frozen=True, rename="camel", kw_only=True):
         summary="E12: open an upload of files",
         tag=_TAG,
         role="write",
+        action="open file upload",
         is_recorded=True,
         body=OpenFilesRequest,
         answer=OpenFilesAnswer,
@@ -236,6 +238,7 @@ async def open_files(request: Call) -> Response[bytes]:
     # `file_upload` of the published clients sends an empty text for no metadata.
     fields = check_fields(wanted.meta_data_object or {}, "metaDataObject")
     await services.call(services.check_metadata, [fields])
+    note(request, collection=name)
     upload = FileUploadRequest(
         name=name,
         kind=wanted.collection_type,
@@ -549,6 +552,7 @@ def _check_claims(item: FileItem, size: int, checksum: str | None) -> None:
         summary="E17: finish an upload of files",
         tag=_TAG,
         role="write",
+        action="upload files",
         path=(Parameter("upload_id", "From E12."),),
         answer=FinishFilesAnswer,
         errors=(400, 404),
@@ -560,8 +564,17 @@ async def finish_files(request: Call) -> Response[bytes]:
     A GET that writes, as the protocol has it.
     """
     services, upload_id = services_of(request), read_path(request, "upload_id")
-    names = await services.call(services.store.files.finish_upload, upload_id)
-    await services.call(services.store.jobs.ensure_queued, LOOK_JOB, "Look into new files")
+
+    def work() -> list[str]:
+        collection, is_finished = services.store.files.name_upload(upload_id)
+        names = services.store.files.finish_upload(upload_id)
+        services.store.jobs.ensure_queued(LOOK_JOB, "Look into new files")
+        note(request, collection=collection, count=len(names))
+        if is_finished:
+            note_nothing(request)
+        return names
+
+    names = await services.call(changing(request, work))
     services.jobs.wake()
     return answer(FinishFilesAnswer(uploaded_file_list=names))
 

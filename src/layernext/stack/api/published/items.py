@@ -9,6 +9,7 @@ from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
 from layernext.errors import DataError, NotFound, Problem
+from layernext.stack.api.audit import note
 from layernext.stack.api.messages import (
     MAX_QUESTION_BYTES,
     Call,
@@ -265,6 +266,7 @@ async def _listed(request: Call, object_ids: list[str]) -> tuple[list[int], list
         summary="E27: put a selection into the trash",
         tag=_TAG,
         role="write",
+        action="trash files",
         is_recorded=True,
         body=TrashRequest,
         answer=TrashAnswer,
@@ -278,6 +280,7 @@ async def trash(request: Call) -> Response[bytes]:
     def work() -> Response[bytes]:
         selection = services.store.selections.find(wanted.selection_id)
         count = services.store.items.trash(selection)
+        note(request, count=count)
         message = f"{count} files are in the trash now, 0 failed"
         return answer(TrashAnswer(message=message, trashed_count=count))
 

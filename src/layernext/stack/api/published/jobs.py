@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from litestar import Response
 from msgspec import Meta, Struct, field
 
+from layernext.stack.api.audit import changing, note, note_nothing
 from layernext.stack.api.messages import Call, answer, check_name, read_message, read_path
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.services import services_of
@@ -15,12 +16,18 @@ from layernext.wire.published import CLIENT, JOB_STATUS, UPDATE_JOB_PATH
 
 
 class JobStatusAnswer(Struct, frozen=True, rename="camel", kw_only=True):
-    """The answer to E37. Status: 1 in progress, 2 completed, 3 queued, 4 failed."""
+    """The answer to E37.
+
+    Attributes:
+        status: 1 in progress, 2 completed, 3 queued, 4 failed.
+        collection_name: where an upload of files goes; null for other jobs.
+    """
 
     is_success: bool
     status: int
     progress: float
     message: str
+    collection_name: str | None = None
 
 
 @operation(
@@ -58,6 +65,7 @@ async def job_status(request: Call) -> Response[bytes]:
             status=JOB_STATUS[job.status],
             progress=job.progress,
             message=job.message,
+            collection_name=job.about.get("collection"),
         )
     )
 
@@ -104,6 +112,7 @@ _STATUS_BY_CODE: dict[int, JobStatus] = {
         summary="E38: make or change a job of the client's own",
         tag="Published protocol",
         role="write",
+        action="report job",
         body=UpdateJobRequest,
         answer=UpdateJobAnswer,
         errors=(400, 413, 422),
@@ -114,16 +123,22 @@ async def update_job(request: Call) -> Response[bytes]:
     wanted, services = await read_message(request, UpdateJobRequest), services_of(request)
     check_name(wanted.session_id, "sessionId", "a session")
     check_name(wanted.job_name, "jobName", "a job")
-    job_id = await services.call(
-        lambda: services.store.jobs.keep(
+    status = _STATUS_BY_CODE[wanted.status]
+    note(request, subject=wanted.job_name)
+    if status == "in_progress":  # a training run reports its progress every few seconds
+        note_nothing(request)
+
+    def work() -> str:
+        return services.store.jobs.keep(
             wanted.session_id,
             f"client {wanted.job_type}",
             name=wanted.job_name,
-            status=_STATUS_BY_CODE[wanted.status],
+            status=status,
             progress=wanted.progress,
             details=wanted.job_specific_details,
         )
-    )
+
+    job_id = await services.call(changing(request, work))
     return answer(UpdateJobAnswer(job_id=job_id))
 
 

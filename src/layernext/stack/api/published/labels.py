@@ -9,6 +9,7 @@ from msgspec import Meta, Struct, field
 
 from layernext.errors import DataError, NotFound, Problem
 from layernext.model import Label
+from layernext.stack.api.audit import changing, note, recorded
 from layernext.stack.api.messages import (
     Call,
     answer,
@@ -151,6 +152,7 @@ class PublishedGroup(Struct, frozen=True, rename="camel"):
         summary="E05: make a label of a COCO category",
         tag=_TAG,
         role="write",
+        action="create label",
         body=CocoLabelRequest,
         answer=PublishedLabel,
         errors=_ERRORS,
@@ -160,7 +162,9 @@ async def create_coco_label(request: Call) -> Response[bytes]:
     """Makes a label with its attributes and values, or adds them to the one of that name."""
     wanted = await read_message(request, CocoLabelRequest)
     services = services_of(request)
-    return answer(await services.call(_create_label, services.store, wanted.labels, "labels"))
+    note(request, subject=wanted.labels.label_text)
+    create = recorded(request, _create_label)
+    return answer(await services.call(create, services.store, wanted.labels, "labels"))
 
 
 @operation(
@@ -202,6 +206,7 @@ async def list_labels(request: Call) -> Response[bytes]:
         summary="E07: make a label",
         tag=_TAG,
         role="write",
+        action="create label",
         body=CreateLabelRequest,
         answer=PublishedLabel,
         errors=_ERRORS,
@@ -211,7 +216,9 @@ async def create_label(request: Call) -> Response[bytes]:
     """Makes a label with its attributes and values, or adds them to the one of that name."""
     wanted = await read_message(request, CreateLabelRequest)
     services = services_of(request)
-    return answer(await services.call(_create_label, services.store, wanted.label, "label"))
+    note(request, subject=wanted.label.label_text)
+    create = recorded(request, _create_label)
+    return answer(await services.call(create, services.store, wanted.label, "label"))
 
 
 def _create_label(store: Store, wanted: SentLabel, where: str) -> PublishedLabel:
@@ -268,6 +275,7 @@ async def list_groups(request: Call) -> Response[bytes]:
         summary="E09: make a label group",
         tag=_TAG,
         role="write",
+        action="create label group",
         body=CreateGroupRequest,
         answer=PublishedGroup,
         errors=(400, 404, 413, 422),
@@ -278,10 +286,15 @@ async def create_group(request: Call) -> Response[bytes]:
     wanted, services = await read_message(request, CreateGroupRequest), services_of(request)
     check_name(wanted.group_name, "groupName", "a group")
     store = services.store
-    group = await services.call(store.create_label_group, wanted.group_name, wanted.label_keys)
-    if group is None:
-        raise NotFound("one of the labelKeys is the reference of no label", status=404)
-    return answer(_published_group(group))
+    note(request, subject=wanted.group_name, count=len(wanted.label_keys))
+
+    def work() -> LabelGroup:
+        group = store.create_label_group(wanted.group_name, wanted.label_keys)
+        if group is None:
+            raise NotFound("one of the labelKeys is the reference of no label", status=404)
+        return group
+
+    return answer(_published_group(await services.call(changing(request, work))))
 
 
 _GROUP = Parameter("group_id", "The group's id.")
@@ -294,6 +307,7 @@ _GROUP = Parameter("group_id", "The group's id.")
         summary="E10: add labels to a group",
         tag=_TAG,
         role="write",
+        action="add labels to group",
         path=(_GROUP,),
         body=ChangeGroupRequest,
         answer=ChangeGroupAnswer,
@@ -312,6 +326,7 @@ async def add_to_group(request: Call) -> Response[bytes]:
         summary="E11: take labels out of a group",
         tag=_TAG,
         role="write",
+        action="remove labels from group",
         path=(_GROUP,),
         body=ChangeGroupRequest,
         answer=ChangeGroupAnswer,
@@ -326,14 +341,18 @@ async def remove_from_group(request: Call) -> Response[bytes]:
 async def _change_group(request: Call, *, removes: bool) -> Response[bytes]:
     wanted, services = await read_message(request, ChangeGroupRequest), services_of(request)
     group_id, store = read_path(request, "group_id"), services.store
-    group = await services.call(
-        lambda: store.change_label_group(group_id, wanted.label_keys, removes=removes)
-    )
-    if group is None:
-        raise NotFound(
-            f"there is no group {group_id[:100]!r}, or one of the labelKeys is no label's",
-            status=404,
-        )
+
+    def work() -> LabelGroup:
+        group = store.change_label_group(group_id, wanted.label_keys, removes=removes)
+        if group is None:
+            raise NotFound(
+                f"there is no group {group_id[:100]!r}, or one of the labelKeys is no label's",
+                status=404,
+            )
+        note(request, subject=group.name, count=len(wanted.label_keys))
+        return group
+
+    group = await services.call(changing(request, work))
     return answer(ChangeGroupAnswer(id=group.id, label_count=len(group.label_refs)))
 
 

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct, field
 
 from layernext.errors import InvalidRequest, NotFound
 from layernext.model import find_names_problem
+from layernext.stack.api.audit import changing, note
 from layernext.stack.api.body import received
 from layernext.stack.api.messages import (
     Call,
@@ -104,6 +105,7 @@ class ValidAnswer(Struct, frozen=True, rename="camel", kw_only=True):
         summary="E28: metadata of files",
         tag=_TAG,
         role="write",
+        action="change metadata of files",
         body=MetadataRequest,
         answer=MetadataAnswer,
         errors=(400, 404, 406, 408, 413, 415, 422),
@@ -124,13 +126,22 @@ async def upload_metadata(request: Call) -> Response[bytes]:
         wanted = await services.ingest(decode)
     place = None
     if wanted.collection_id:
-        place = (await find_collection(request, wanted.collection_id)).row_id
+        named = await find_collection(request, wanted.collection_id)
+        place = named.row_id
+        note(request, collection=named.name)
     elif wanted.collection_name is not None:
         found = await look_up_collection(request, wanted.collection_name, kind=wanted.object_type)
         if found is None:
             raise NotFound(f"there is no collection {wanted.collection_name[:600]!r}", status=404)
         place = found.row_id
-    return answer(await services.ingest(_apply, services, wanted, place))
+        note(request, collection=found.name)
+
+    def apply() -> MetadataAnswer:
+        applied = _apply(services, wanted, place)
+        note(request, count=applied.updated_count)
+        return applied
+
+    return answer(await services.ingest(changing(request, apply)))
 
 
 def _apply(services: Services, wanted: MetadataRequest, place: int | None) -> MetadataAnswer:
@@ -161,6 +172,7 @@ def _apply(services: Services, wanted: MetadataRequest, place: int | None) -> Me
         summary="E29: metadata of a collection",
         tag=_TAG,
         role="write",
+        action="change metadata of collection",
         body=MetadataObjectRequest,
         answer=MetadataAnswer,
         errors=(400, 404, 406, 413, 422),
@@ -175,11 +187,16 @@ async def upload_object(request: Call) -> Response[bytes]:
         raise NotFound(f"there is no collection {wanted.collection_name[:600]!r}", status=404)
     items = services.store.items
     await services.call(services.check_metadata, [fields])
-    count = await services.ingest(
-        lambda: items.merge_collection_fields(
+    note(request, collection=found.name)
+
+    def apply() -> int:
+        count = items.merge_collection_fields(
             found.row_id, fields, with_images=wanted.is_apply_to_all_files
         )
-    )
+        note(request, count=count)
+        return count
+
+    count = await services.ingest(changing(request, apply))
     message = f"the collection and {count} files have new metadata"
     return answer(MetadataAnswer(is_success=True, message=message, updated_count=count))
 

@@ -15,6 +15,7 @@ from msgspec import Struct
 from layernext.errors import DataError, LayerNextError, Problem
 from layernext.model import Mode
 from layernext.stack.api import ingest
+from layernext.stack.api.audit import entry_of, note
 from layernext.stack.api.body import Body, received
 from layernext.stack.api.messages import (
     Call,
@@ -25,7 +26,7 @@ from layernext.stack.api.messages import (
     read_query,
 )
 from layernext.stack.api.operation import Operation, Parameter, operation
-from layernext.stack.api.services import Services, services_of
+from layernext.stack.api.services import services_of
 from layernext.wire.native import BatchResult
 from layernext.wire.published import OPERATION_DATA, OPERATION_MODES, OPERATION_TYPE_ANNOTATION
 
@@ -92,6 +93,8 @@ class OperationDataAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
         summary="E03: annotation sets, from 0.0.5 and 1.x",
         tag="Published protocol",
         role="write",
+        is_upload=True,
+        action="upload annotations",
         path=(_TYPE, _MODE, _RUN),
         query=OperationDataQuery,
         body=OperationDataBody,
@@ -114,6 +117,8 @@ async def update_operation(request: Call) -> Response[bytes]:
         summary="E04: annotation sets, from 2.3.4",
         tag="Published protocol",
         role="write",
+        is_upload=True,
+        action="upload annotations",
         path=(_RUN,),
         query=OperationDataQuery,
         body=OperationDataBody,
@@ -140,7 +145,7 @@ async def _update(request: Call) -> Response[bytes]:
                 # Before anything is stored; a run can only be attached once it is there.
                 await services.call(services.store.projects.get, project_id)
             run, mode, result = await services.ingest(
-                _store, services, path, query.is_normalized, body
+                _store, request, path, query.is_normalized, body
             )
             if project_id and mode == "machine":
                 await services.call(services.store.projects.attach_runs, project_id, [run])
@@ -165,8 +170,9 @@ async def _update(request: Call) -> Response[bytes]:
 
 
 def _store(
-    services: Services, path: dict[str, str], normalized: bool, body: Body
+    request: Call, path: dict[str, str], normalized: bool, body: Body
 ) -> tuple[str, Mode, BatchResult]:
+    services = services_of(request)
     with body.content(services.settings.max_body_bytes) as content:
         data = decode_bulk_message(content, ingest.OperationData)
         ingest.refuse_repeated_fields(content, data)
@@ -175,6 +181,7 @@ def _store(
             session_problem = _session_problem(data.session_id)
             if session_problem:
                 raise DataError(Problem("sessionId", session_problem))
+        note(request, subject=run)
         total = data.total_image_count
         batch = ingest.PublishedBatch(
             run=run,
@@ -182,6 +189,7 @@ def _store(
             session_id=data.session_id or None,
             total_images=total if total is not None and 0 <= total < MAX_COUNT else None,
             normalized=normalized,
+            entry=entry_of(request),
         )
         digest = ingest.body_digest(content)
         with memoryview(data.meta_updates_array) as text:

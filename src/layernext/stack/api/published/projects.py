@@ -9,6 +9,7 @@ from litestar import Response
 from msgspec import Meta, Struct, field
 
 from layernext.errors import DataError, InvalidRequest, NotFound, Problem
+from layernext.stack.api.audit import changing, note, note_nothing
 from layernext.stack.api.error_map import JSON, envelope
 from layernext.stack.api.messages import (
     Call,
@@ -200,6 +201,7 @@ class ProjectPageAnswer(Struct, frozen=True):
         summary="E46: reserve a project",
         tag=_TAG,
         role="write",
+        action="reserve project",
         is_recorded=True,
         answer=ReservedAnswer,
     ),
@@ -207,7 +209,13 @@ class ProjectPageAnswer(Struct, frozen=True):
 async def reserve(request: Call) -> Response[bytes]:
     """The id of a project to be filled within a day. A GET that writes, as the protocol has it."""
     projects = services_of(request).store.projects
-    return await change(request, lambda: answer(ReservedAnswer(id=projects.reserve())))
+
+    def work() -> Response[bytes]:
+        project_id = projects.reserve()
+        note(request, subject=project_id)
+        return answer(ReservedAnswer(id=project_id))
+
+    return await change(request, work)
 
 
 @operation(
@@ -217,6 +225,7 @@ async def reserve(request: Call) -> Response[bytes]:
         summary="E47: fill a project, or add to it",
         tag=_TAG,
         role="write",
+        action="fill project",
         is_recorded=True,
         path=_PROJECT,
         query=FillQuery,
@@ -245,6 +254,7 @@ async def fill(request: Call) -> Response[bytes]:
             shape_type=wanted.default_shape_type,
             content_type=wanted.content_type or 2,
         )
+        note(request, subject=wanted.name or project_id, count=count)
         job_id = store.jobs.keep(
             f"project {project_id} {wanted.selection_id}",
             "project.fill",
@@ -276,6 +286,7 @@ class _RawFillQuery(Struct, frozen=True, rename="camel"):
         summary="E48: delete a project",
         tag=_TAG,
         role="write",
+        action="delete project",
         is_recorded=True,
         path=_PROJECT,
         answer=DoneAnswer,
@@ -288,6 +299,7 @@ async def delete(request: Call) -> Response[bytes]:
 
     def work() -> Response[bytes]:
         projects.delete(project_id)
+        note(request, subject=project_id)
         return answer(DoneAnswer())
 
     return await change(request, work)
@@ -300,6 +312,7 @@ async def delete(request: Call) -> Response[bytes]:
         summary="E49: labels of a project",
         tag=_TAG,
         role="write",
+        action="change labels of project",
         path=_PROJECT,
         body=LabelsRequest,
         answer=DoneAnswer,
@@ -310,11 +323,14 @@ async def update_labels(request: Call) -> Response[bytes]:
     """Adds labels to a project, and takes others out."""
     wanted, services = await read_message(request, LabelsRequest), services_of(request)
     project_id, projects = read_path(request, "project_id"), services.store.projects
-    unknown = await services.call(
-        projects.change_labels, project_id, wanted.add_list, wanted.remove_list
-    )
-    if unknown is not None:
-        raise NotFound(f"there is no label {unknown[:100]!r}", status=404)
+    note(request, subject=project_id, count=len(wanted.add_list) + len(wanted.remove_list))
+
+    def work() -> None:
+        unknown = projects.change_labels(project_id, wanted.add_list, wanted.remove_list)
+        if unknown is not None:
+            raise NotFound(f"there is no label {unknown[:100]!r}", status=404)
+
+    await services.call(changing(request, work))
     return answer(DoneAnswer())
 
 
@@ -348,6 +364,7 @@ def _listed(row: ProjectRow) -> ListedProject:
         summary="E51: label group of a project",
         tag=_TAG,
         role="write",
+        action="set label group of project",
         path=_PROJECT,
         body=GroupRequest,
         answer=DoneAnswer,
@@ -358,8 +375,13 @@ async def set_group(request: Call) -> Response[bytes]:
     """Gives a project a group of labels, in place of the one that it had."""
     wanted, services = await read_message(request, GroupRequest), services_of(request)
     project_id, projects = read_path(request, "project_id"), services.store.projects
-    if not await services.call(projects.set_group, project_id, wanted.label_group_id):
-        raise NotFound(f"there is no label group {wanted.label_group_id[:100]!r}", status=404)
+    note(request, subject=project_id)
+
+    def work() -> None:
+        if not projects.set_group(project_id, wanted.label_group_id):
+            raise NotFound(f"there is no label group {wanted.label_group_id[:100]!r}", status=404)
+
+    await services.call(changing(request, work))
     return answer(DoneAnswer())
 
 
@@ -370,6 +392,7 @@ async def set_group(request: Call) -> Response[bytes]:
         summary="E52: attach model runs to a project",
         tag=_TAG,
         role="write",
+        action="attach runs to project",
         body=AttachRequest,
         answer=DoneAnswer,
         errors=(400, 404, 413, 422),
@@ -378,9 +401,15 @@ async def set_group(request: Call) -> Response[bytes]:
 async def attach_runs(request: Call) -> Response[bytes]:
     """Attaches model runs, for annotators to begin from. All of them, or none."""
     wanted, services = await read_message(request, AttachRequest), services_of(request)
-    unknown = await services.call(
-        services.store.projects.attach_runs, wanted.project_id, wanted.operation_id_array
-    )
+    note(request, subject=wanted.project_id, count=len(wanted.operation_id_array))
+
+    def work() -> str | None:
+        unknown = services.store.projects.attach_runs(wanted.project_id, wanted.operation_id_array)
+        if unknown is not None:
+            note_nothing(request)
+        return unknown
+
+    unknown = await services.call(changing(request, work))
     if unknown is not None:
         text = f"there is no model run {unknown[:100]!r}"
         request_id: str | None = request.scope["state"].get("request_id")

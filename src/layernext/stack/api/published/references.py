@@ -21,6 +21,7 @@ from msgspec import Raw, Struct, field
 
 from layernext.errors import DataError, FormatError, InvalidRequest, Problem
 from layernext.formats import JsonWindow, iter_list, iter_members
+from layernext.stack.api.audit import recorded
 from layernext.stack.api.body import received
 from layernext.stack.api.error_map import JSON
 from layernext.stack.api.messages import Call, check_name, decode_bulk_message, problem_of
@@ -107,6 +108,7 @@ class _Source(io.RawIOBase):
         summary="E02: references of labels",
         tag="Published protocol",
         role="write",
+        action="add labels",
         body=ReferencesRequest,
         answer=dict[str, LabelReference],
         errors=(400, 413, 422),
@@ -123,7 +125,7 @@ async def label_references(request: Call) -> Response[Any]:
                 with memoryview(envelope.labels) as labels:
                     return _answer(services.store, labels)
 
-        spool = await services.ingest(work)
+        spool = await services.ingest(recorded(request, work))
     if spool.tell() > SPOOL_BYTES:
         return _SpoolAnswer(services, spool)
     with spool:
