@@ -102,7 +102,7 @@ class DownloadReport(Record, frozen=True, kw_only=True):
         return f"<DownloadReport: {_counted(self.images, 'image')} to {self.path}, {self.seconds:.2f} s>"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class RemoveReport(Answer):
     """What a removal took away.
 
@@ -117,7 +117,7 @@ class RemoveReport(Answer):
     message: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Done(Answer):
     """A change that the stack has made.
 
@@ -128,7 +128,7 @@ class Done(Answer):
     message: str
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class CreatedLabel(Answer):
     """A label that was made.
 
@@ -139,7 +139,7 @@ class CreatedLabel(Answer):
     label_reference: str
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class EmbeddingReport(Answer):
     """What storing embeddings did.
 
@@ -159,7 +159,7 @@ class EmbeddingReport(Answer):
         return not self.unknown and not self.messages
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class FileUploadReport(Answer):
     """What an upload of files did, file by file.
 
@@ -205,7 +205,7 @@ class FileUploadReport(Answer):
         )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TrashReport(Answer):
     """What went into the trash.
 
@@ -234,7 +234,7 @@ class PurgeReport(Record, frozen=True, kw_only=True):
     kept: int
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class MetadataReport(Answer):
     """What a change of metadata did.
 
@@ -254,7 +254,7 @@ class MetadataReport(Answer):
         return not self.unmatched
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class CreatedCollection(Answer):
     """A collection that is there now.
 
@@ -265,7 +265,7 @@ class CreatedCollection(Answer):
     collection_id: str
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class VersionReport(Answer):
     """A dataset version that the stack builds.
 
@@ -286,7 +286,7 @@ class VersionReport(Answer):
     version: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ProjectReport(Answer):
     """A project that got images.
 

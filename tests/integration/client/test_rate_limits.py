@@ -12,7 +12,7 @@ import pytest
 from layernext import AsyncLayerNextClient, LayerNextClient
 from tests.stack_process import StackProcess, running_stack
 
-RATE = 4.0
+RATE = 1.0
 IMAGES = [{"image": f"{number}.jpg", "annotations": []} for number in range(30)]
 WAITING = "is limiting requests"
 
