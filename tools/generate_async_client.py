@@ -81,6 +81,8 @@ from layernext.model import (
     EvaluationInfo,
     Export,
     FileRecord,
+    Grant,
+    GrantRole,
     ImageAnnotations,
     Item,
     Mode,
@@ -93,6 +95,9 @@ from layernext.model import (
     StoredTally,
     TallyOrder,
     Task,
+    User,
+    UserKind,
+    UserRole,
 )
 
 

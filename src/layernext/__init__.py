@@ -108,6 +108,7 @@ if TYPE_CHECKING:
         Export,
         FileRecord,
         Geometry,
+        Grant,
         Histogram,
         ImageAnnotations,
         ImageTally,
@@ -129,6 +130,7 @@ if TYPE_CHECKING:
         StoredMatches,
         StoredTally,
         Task,
+        User,
     )
 
 _HOMES = {
@@ -157,10 +159,10 @@ _HOMES = {
     "layernext.model": (
         "Annotation", "AreaRange", "AttributeValue", "AuditEntry", "Calibration", "CalibrationBin", "Collection",
         "ConfusionMatrix", "Curve", "DatasetDiff", "DatasetVersion", "MetadataNames", "ErrorKind",
-        "ErrorKinds", "Evaluation", "EvaluationInfo", "EvaluationSettings", "Export", "FileRecord", "Geometry", "Histogram",
+        "ErrorKinds", "Evaluation", "EvaluationInfo", "EvaluationSettings", "Export", "FileRecord", "Geometry", "Grant", "Histogram",
         "ImageAnnotations", "ImageTally", "Item", "LabelAttribute",
         "LabelScores", "Line", "Mode", "ModelRun", "Points", "Polygon", "Project", "Rectangle", "RunStatistics",
-        "SimilarImage", "SliceScores", "StoredMatches", "StoredTally", "StoredEvaluation", "Task",
+        "SimilarImage", "SliceScores", "StoredMatches", "StoredTally", "StoredEvaluation", "Task", "User",
     ),
 }  # fmt: skip
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
@@ -207,6 +209,7 @@ __all__ = [
     "FileUrl",
     "FormatError",
     "Geometry",
+    "Grant",
     "Histogram",
     "IgnoredFile",
     "ImageAnnotations",
@@ -265,6 +268,7 @@ __all__ = [
     "UploadIncomplete",
     "UploadReport",
     "UploadStatus",
+    "User",
     "VersionReport",
     "__version__",
     "convert",

@@ -57,6 +57,13 @@ def create(
             help="Requests a second that it may send. Default: what the stack permits every key.",
         ),
     ] = None,
+    user: Annotated[
+        str | None,
+        typer.Option(
+            "--user",
+            help="User it belongs to, by name. Default: a service named after the key.",
+        ),
+    ] = None,
     data: DataFolder = None,
     database: DatabaseUrl = None,
     as_json: AsJson = False,
@@ -67,13 +74,15 @@ def create(
 
         layernext keys create "training cluster" --role write --data ./stack
 
+        layernext keys create laptop --user "Ada Lovelace" --data ./stack
+
         layernext keys create ci --role read --rate 20 --data ./stack --json
     """
     problem = find_names_problem(name, "a key")
     if problem:
         raise DataError(Problem("the name", problem))
     with _store(data, database, is_new_fine=True) as store:
-        show_key(load_stack().create_key(store, name, role, rate), None, as_json=as_json)
+        show_key(load_stack().create_key(store, name, role, rate, user), None, as_json=as_json)
 
 
 @keys.command("list")
@@ -94,11 +103,12 @@ def list_keys(
         print_json(rows)
         return
     print_table(
-        ["Key", "Name", "Role", "Rate", "Created (UTC)", "Revoked (UTC)"],
+        ["Key", "Name", "User", "Role", "Rate", "Created (UTC)", "Revoked (UTC)"],
         [
             [
                 row.api_key,
                 row.name,
+                row.user,
                 row.role,
                 "" if row.rate is None else f"{row.rate:g}/s",
                 _minute(row.created_at),

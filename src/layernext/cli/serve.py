@@ -15,6 +15,14 @@ from typing import Annotated, Any, Literal
 import platformdirs
 import typer
 
+from layernext.cli.oidc import (
+    OidcClientId,
+    OidcClientSecretFile,
+    OidcDefaultRole,
+    OidcDomain,
+    OidcIssuer,
+    oidc_settings,
+)
 from layernext.cli.output import print_json, say, tell
 from layernext.cli.stack_extra import load_stack
 from layernext.errors import ConfigurationError
@@ -141,6 +149,11 @@ def serve(
     metrics: Annotated[
         bool, typer.Option("--metrics", help="Serve metrics at /metrics, for admin keys.")
     ] = False,
+    oidc_issuer: OidcIssuer = None,
+    oidc_client_id: OidcClientId = None,
+    oidc_client_secret_file: OidcClientSecretFile = None,
+    oidc_default_role: OidcDefaultRole = "none",
+    oidc_domain: OidcDomain = None,
     log_format: LogFormat = "text",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Turn off the access log.")] = False,
     as_json: Annotated[
@@ -178,6 +191,9 @@ def serve(
         rate_limit=read_rate(rate_limit),
         uploads_per_key=uploads_per_key,
         trusted_proxies=tuple(trusted_proxy or ()),
+        oidc=oidc_settings(
+            oidc_issuer, oidc_client_id, oidc_client_secret_file, oidc_default_role, oidc_domain
+        ),
         strict_metadata=strict_metadata,
         jobs=jobs == "on",
         metrics=metrics,
@@ -189,6 +205,8 @@ def serve(
     check_address(host, port)
     if metrics:
         app.load_metrics()
+    if settings.oidc is not None:
+        app.load_oidc()
     # Uploaded files, temporary files and whatever else is written is for this user alone.
     os.umask(0o077)
     app.set_up_logging(settings)

@@ -59,6 +59,8 @@ from layernext.model import (
     EvaluationInfo,
     Export,
     FileRecord,
+    Grant,
+    GrantRole,
     ImageAnnotations,
     Item,
     MetadataNames,
@@ -72,6 +74,9 @@ from layernext.model import (
     StoredTally,
     TallyOrder,
     Task,
+    User,
+    UserKind,
+    UserRole,
 )
 
 
@@ -2210,6 +2215,55 @@ class AsyncLayerNextClient:
             until=until,
             limit=limit,
         )
+
+    async def list_users(self) -> list[User]:
+        """People and services, by name.
+
+        See `LayerNextClient.list_users`.
+        """
+        return await in_thread(self._client.list_users)
+
+    async def add_user(
+        self,
+        name: str,
+        *,
+        kind: UserKind = "person",
+        role: UserRole = "none",
+        email: str | None = None,
+    ) -> User:
+        """Add a person or a service.
+
+        See `LayerNextClient.add_user`.
+        """
+        return await in_thread(self._client.add_user, name, kind=kind, role=role, email=email)
+
+    async def remove_user(self, name: str) -> User:
+        """Remove a user with their grants and sessions; their keys are revoked.
+
+        See `LayerNextClient.remove_user`.
+        """
+        return await in_thread(self._client.remove_user, name)
+
+    async def list_grants(self, collection: str | None = None) -> list[Grant]:
+        """Who may do what in which collection, in addition to their role.
+
+        See `LayerNextClient.list_grants`.
+        """
+        return await in_thread(self._client.list_grants, collection)
+
+    async def grant(self, collection: str, user: str, role: GrantRole) -> Grant:
+        """Let a user do something in a collection, in place of what was granted before.
+
+        See `LayerNextClient.grant`.
+        """
+        return await in_thread(self._client.grant, collection, user, role)
+
+    async def revoke(self, collection: str, user: str) -> bool:
+        """Take back what was granted to a user in a collection; False if that was nothing.
+
+        See `LayerNextClient.revoke`.
+        """
+        return await in_thread(self._client.revoke, collection, user)
 
     async def close(self) -> None:
         """Close the connections. May be called twice.

@@ -20,6 +20,7 @@ from layernext.client.calls.exports import ExportCalls
 from layernext.client.calls.labels import LabelCalls
 from layernext.client.calls.metadata import MetadataCalls
 from layernext.client.calls.published_names import PublishedNames
+from layernext.client.calls.users import UserCalls
 from layernext.client.connection import Connection
 from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S, Transport
 from layernext.errors import NotFound
@@ -37,6 +38,7 @@ class LayerNextClient(
     EvaluationCalls,
     AnalysisCalls,
     AuditCalls,
+    UserCalls,
 ):
     """Talks to one stack.
 

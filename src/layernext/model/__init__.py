@@ -1,5 +1,6 @@
 """The project's words as typed data: annotations, annotation sets, collections, runs, labels."""
 
+from layernext.model.access import Grant, GrantRole, User, UserKind, UserRole
 from layernext.model.annotation import ImageAnnotations, Mode
 from layernext.model.audit import AuditEntry, AuditOutcome
 from layernext.model.check import MAX_NAME_LENGTH, find_image_problems, find_names_problem
@@ -140,6 +141,8 @@ __all__ = [
     "FileRecord",
     "Geometry",
     "GeometryKind",
+    "Grant",
+    "GrantRole",
     "Histogram",
     "ImageAnnotations",
     "ImageDecoder",
@@ -177,6 +180,9 @@ __all__ = [
     "TallyOrder",
     "Task",
     "TruthMatch",
+    "User",
+    "UserKind",
+    "UserRole",
     "built_from_kinds",
     "confidences_by_label",
     "convert_trusted",

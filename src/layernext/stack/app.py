@@ -36,7 +36,7 @@ from layernext.stack.connections import AcceptFailures, connection_limit, raise_
 from layernext.stack.folder import hold_folder, prepare_folder
 from layernext.stack.jobs import JobRunner, handlers_for, running_jobs, stop_signals
 from layernext.stack.objects import BucketStore, FolderStore, ObjectStore, count_errors
-from layernext.stack.settings import Settings
+from layernext.stack.settings import OidcSettings, Settings
 from layernext.stack.store import Database, NewAuditEntry, NewKey, Role, Store
 from layernext.stack.web import ROUTES as PAGES
 from layernext.stack.web import answer_any_error, show_docs
@@ -132,12 +132,14 @@ def operator_entry(
     return NewAuditEntry(actor=actor, action=action, subject=subject, count=count)
 
 
-def create_key(store: Store, name: str, role: Role, rate: float | None = None) -> NewKey:
+def create_key(
+    store: Store, name: str, role: Role, rate: float | None = None, user: str | None = None
+) -> NewKey:
     """Make an API key on the stack's own machine, with its entry in the audit log."""
     entry = operator_entry("create key")
 
     def work() -> NewKey:
-        key = store.create_key(name, role, rate)
+        key = store.create_key(name, role, rate, user)
         entry.subject = describe_key(key)
         return key
 
@@ -192,6 +194,24 @@ def load_metrics() -> ModuleType:
     return metrics
 
 
+def load_oidc() -> ModuleType:
+    """The routes of signing in through an OpenID Connect provider.
+
+    Raises:
+        ConfigurationError: the extra is not installed.
+    """
+    try:
+        from layernext.stack.web import oidc  # noqa: PLC0415 - an optional part
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in {"authlib", "joserfc"}:
+            raise
+        raise ConfigurationError(
+            "signing in through OpenID Connect needs an extra that is not installed;"
+            " run: pip install 'layernext-sdk[oidc,stack]'"
+        ) from error
+    return oidc
+
+
 def create_app(store: Store, settings: Settings, *, holds_folder: bool = False) -> StackApplication:
     """The stack as an ASGI application. Its jobs wait for `services_in(app).jobs.start()`.
 
@@ -203,6 +223,11 @@ def create_app(store: Store, settings: Settings, *, holds_folder: bool = False) 
     routes = [*health.ROUTES, *openapi.ROUTES, *transfer.ROUTES, *exports.ROUTES, *published.ROUTES]
     if settings.native:
         routes += [*native.ROUTES, *PAGES]
+    provider = None
+    if settings.oidc is not None:
+        oidc = load_oidc()
+        routes += oidc.ROUTES
+        provider = oidc.Provider(settings.oidc)
     objects = open_objects(settings)
     counts = None
     if settings.metrics:
@@ -222,6 +247,7 @@ def create_app(store: Store, settings: Settings, *, holds_folder: bool = False) 
                 "admission": Admission(settings),
                 "show_docs": show_docs if settings.native else None,
                 "metrics": counts,
+                "oidc": provider,
             }
         ),
         openapi_config=None,  # openapi.py describes the routes
@@ -515,12 +541,14 @@ def set_up_logging(settings: Settings) -> None:
 
 
 __all__ = [
+    "OidcSettings",
     "Settings",
     "backup",
     "create_app",
     "create_key",
     "hold_folder",
     "load_metrics",
+    "load_oidc",
     "open_database",
     "open_objects",
     "open_stack",

@@ -16,6 +16,52 @@ DATABASE_FILE = "stack.sqlite3"
 OBJECTS_FOLDER = "objects"
 
 
+class OidcSettings(Struct, frozen=True, kw_only=True):
+    """The OpenID Connect provider that people sign in with.
+
+    Attributes:
+        issuer: its URL, without the path of its discovery document.
+        client_id: of the stack, as the provider knows it.
+        client_secret: likewise; None for a public client.
+        default_role: in the whole stack, of a person who signs in for the first time.
+        domains: only people with a verified email address of one of these; empty for all.
+    """
+
+    issuer: str
+    client_id: str
+    client_secret: str | None = None
+    default_role: Literal["none", "read", "write"] = "none"
+    domains: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check what was set.
+
+        Raises:
+            ConfigurationError: the issuer is not a URL that can be trusted.
+        """
+        try:
+            parts = urlsplit(self.issuer)
+            host = parts.hostname
+        except ValueError as error:
+            raise ConfigurationError(f"the issuer {self.issuer!r} is not a URL: {error}") from error
+        is_here = host in {"localhost", "127.0.0.1", "::1"}
+        if not host or parts.query or parts.fragment:
+            raise ConfigurationError(f"the issuer {self.issuer!r} is not the URL of a provider")
+        if parts.scheme != "https" and not (is_here and parts.scheme == "http"):
+            raise ConfigurationError(
+                f"the issuer {self.issuer!r} must begin with https://, unless it is on this machine"
+            )
+        if not self.client_id:
+            raise ConfigurationError(
+                "OpenID Connect needs a client id", hint="pass --oidc-client-id"
+            )
+
+    @property
+    def host(self) -> str:
+        """What people call the provider."""
+        return urlsplit(self.issuer).hostname or ""
+
+
 class Settings(Struct, frozen=True, kw_only=True):
     """The settings of one stack.
 
@@ -49,6 +95,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         uploads_per_key: uploads at a time that a key may have: batches, bundles of files and files of
             annotations.
         audit_days: entries of the audit log that are older are deleted.
+        oidc: the provider that people sign in with, beside API keys; None for none.
         trusted_proxies: addresses or networks of proxies whose ``X-Forwarded-For`` is believed.
         stop_timeout_s: what requests in flight get to finish after SIGTERM.
     """
@@ -76,6 +123,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     rate_limit: float | None = None
     uploads_per_key: int = 256
     audit_days: float = 365.0
+    oidc: OidcSettings | None = None
     trusted_proxies: tuple[str, ...] = ()
     stop_timeout_s: int = 30
 

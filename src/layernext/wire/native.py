@@ -177,11 +177,13 @@ class KeyRequest(Struct, frozen=True, forbid_unknown_fields=True):
         name: for people.
         role: what it may do.
         rate: requests a second that it may send; left out for what the stack permits every key.
+        user: name of the user it belongs to; left out for a service named after the key.
     """
 
     name: str
     role: Literal["read", "write", "admin"]
     rate: Annotated[float, Meta(gt=0, le=MAX_RATE)] | None = None
+    user: str | None = None
 
 
 def uploads_path() -> str:
@@ -214,6 +216,8 @@ LABELS_PATH = f"{BASE_PATH}/labels"
 JOBS_PATH = f"{BASE_PATH}/jobs"
 STATUS_PATH = f"{BASE_PATH}/status"
 AUDIT_PATH = f"{BASE_PATH}/audit"
+USERS_PATH = f"{BASE_PATH}/users"
+GRANTS_PATH = f"{BASE_PATH}/grants"
 KEYS_PATH = f"{BASE_PATH}/keys"
 PROJECTS_PATH = f"{BASE_PATH}/projects"
 DATASETS_PATH = f"{BASE_PATH}/datasets"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from layernext.stack.store import Role, Store
+from layernext.stack.store import Caller, Role, Store
 
 
 @pytest.mark.parametrize("role", ["read", "write", "admin"])
@@ -19,7 +19,13 @@ def test_key_round_trip(store: Store, role: Role) -> None:
     found = store.authenticate(made.api_key, made.secret)
     assert found is not None
     assert (found.api_key, found.name, found.role) == (made.api_key, "training rig ⚙", role)
-    assert store.list_keys() == [found]
+    (key,) = store.list_keys()
+    assert (key.api_key, key.name, key.role, key.user) == (*key_of(found), found.user)
+
+
+def key_of(caller: Caller) -> tuple[str | None, str, str]:
+    """What a caller has of their key."""
+    return caller.api_key, caller.name, caller.limit
 
 
 @pytest.mark.parametrize(

@@ -7,14 +7,22 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
-from layernext.stack.store import Store, sessions
+from layernext.stack.store import Caller, Role, Store, sessions
 from layernext.stack.store.schema_sessions import session
+
+
+def caller(store: Store, role: Role = "read") -> Caller:
+    """Whoever has a new key."""
+    made = store.create_key("me", role)
+    found = store.authenticate(made.api_key, made.secret)
+    assert found is not None
+    return found
 
 
 def test_session_round_trip(store: Store) -> None:
     """A token stands for its key until somebody signs out; others are nobody's."""
-    made = store.create_key("me", "read")
-    token, other = store.sessions.create(made.api_key), store.sessions.create(made.api_key)
+    made = caller(store)
+    token, other = store.sessions.create(made), store.sessions.create(made)
     found = store.sessions.find(token)
     assert found is not None
     assert (found.api_key, found.role) == (made.api_key, "read")
@@ -28,7 +36,7 @@ def test_session_round_trip(store: Store) -> None:
 
 def test_only_a_hash_is_kept(store: Store) -> None:
     """Whoever reads the database cannot sign in with what is there."""
-    token = store.sessions.create(store.create_key("me", "read").api_key)
+    token = store.sessions.create(caller(store))
     with store._database.read() as connection:
         (row,) = connection.execute(sa.select(session)).all()
     assert token.encode() not in bytes(row.digest)
@@ -37,8 +45,8 @@ def test_only_a_hash_is_kept(store: Store) -> None:
 
 def test_link_is_used_once(store: Store) -> None:
     """Of many that use a link at the same time one is signed in; a link is no session itself."""
-    made = store.create_key("me", "write")
-    link = store.sessions.create_link(made.api_key)
+    made = caller(store, "write")
+    link = store.sessions.create_link(made)
     assert store.sessions.find(link) is None
     with ThreadPoolExecutor(8) as pool:
         used = list(pool.map(store.sessions.use_link, [link] * 8))
@@ -50,7 +58,7 @@ def test_link_is_used_once(store: Store) -> None:
 
 def test_they_end(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """After its time a token is nobody's, and the next sign-in sweeps its row away."""
-    key = store.create_key("me", "read").api_key
+    key = caller(store)
     monkeypatch.setattr(sessions, "SESSION_SECONDS", -1)
     monkeypatch.setattr(sessions, "LINK_SECONDS", -1)
     assert store.sessions.find(store.sessions.create(key)) is None
@@ -63,8 +71,8 @@ def test_they_end(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_revoked(store: Store) -> None:
     """With its key a session and a link end."""
-    key = store.create_key("me", "read").api_key
+    key = caller(store)
     token, link = store.sessions.create(key), store.sessions.create_link(key)
-    assert store.revoke_key(key)
+    assert store.revoke_key(str(key.api_key))
     assert store.sessions.find(token) is None
     assert store.sessions.use_link(link) is None

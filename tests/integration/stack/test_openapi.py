@@ -99,12 +99,12 @@ def test_references_lead_somewhere(shared: Stack) -> None:
 
 PROTOCOL_PAGE = Path(__file__).parents[3] / "docs" / "protocol.md"
 ROW = re.compile(
-    r"^\|(?: E[^|]+ \|)? (?P<requests>`[A-Z]+`[^|]*) \| (?P<role>\w+) \|", re.MULTILINE
+    r"^\|(?: E[^|]+ \|)? (?P<requests>`[A-Z]+`[^|]*) \| (?P<role>\w+(?: \+)?) \|", re.MULTILINE
 )
 
 
 def test_protocol_page(shared: Stack) -> None:
-    """docs/protocol.md lists every route, with the role that the route asks for."""
+    """docs/protocol.md lists every route, with the role that it asks for, and whether collections count."""
     roles = {}
     for row in ROW.finditer(PROTOCOL_PAGE.read_text()):
         words = re.findall(r"`([^`]+)`", row["requests"])
@@ -121,6 +121,7 @@ def test_protocol_page(shared: Stack) -> None:
                 path = re.sub(r":\w+", "", route.path_format)
                 is_signed = record.query is not None and issubclass(record.query, SignedQuery)
                 role = record.role or ("signed" if is_signed else "none")
+                role += "" if record.scope is None else " +"
                 declared[str(method), path] = role
     heads = {(method, path) for method, path in declared if method == "HEAD"}
     assert {route: declared.get(route) for route in roles} == roles

@@ -19,7 +19,7 @@ from layernext.stack.api.operation import Operation
 from layernext.stack.api.services import services_of
 from layernext.stack.api.source import source_address
 from layernext.stack.settings import Settings
-from layernext.stack.store import Key
+from layernext.stack.store import Caller
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 
@@ -77,13 +77,13 @@ async def note_failure(connection: Connection, api_key: str, action: str) -> Non
         await _add_refusal(connection)
 
 
-async def note_refusal(connection: Connection, key: Key) -> None:
+async def note_refusal(connection: Connection, key: Caller) -> None:
     """Note that a key's role did not suffice for a change."""
     record: Operation | None = connection.route_handler.opt.get("operation")
     if record is None or record.action is None:
         return
     refusals = admission_of(connection).refusals
-    count = refusals.add((key.api_key, record.action), admission_of(connection).lockout.now())
+    count = refusals.add((key.id, record.action), admission_of(connection).lockout.now())
     if _is_told(count):
         note(connection, count=count)
         await _add_refusal(connection)
@@ -99,18 +99,18 @@ def _is_told(count: int) -> bool:
     return str(count).rstrip("0") == "1"
 
 
-def admit(connection: Connection, key: Key) -> None:
+def admit(connection: Connection, key: Caller) -> None:
     """Count a request of a key against its limits; `release` is to follow.
 
     Raises:
         RateLimited: it came too early, or the key has too many uploads under way.
     """
     limits = admission_of(connection).limits
-    limits.take(key.api_key, key.rate)
+    limits.take(key.id, key.rate)
     record: Operation | None = connection.route_handler.opt.get("operation")
     if record is not None and record.is_upload:
-        limits.begin_upload(key.api_key)
-        connection.scope["state"][UPLOADING] = key.api_key
+        limits.begin_upload(key.id)
+        connection.scope["state"][UPLOADING] = key.id
 
 
 def release(admission: Admission, scope: Scope) -> None:

@@ -15,7 +15,7 @@ from litestar.connection import ASGIConnection
 from layernext.model import AuditOutcome
 from layernext.stack.api.services import services_of
 from layernext.stack.api.source import source_address
-from layernext.stack.store import Key, NewAuditEntry, NewKey
+from layernext.stack.store import Caller, NewAuditEntry, NewKey
 
 Answer = TypeVar("Answer")
 Connection = ASGIConnection[Any, Any, Any, Any]
@@ -44,15 +44,15 @@ def describe_key(key: NewKey) -> str:
     return f"{key.name} ({key.api_key}, {key.role})"
 
 
-def actor_of(key: Key | None) -> str:
-    """Who acts with a key, by name."""
-    return "" if key is None else key.name
+def actor_of(caller: Caller | None) -> str:
+    """Who acts, by name."""
+    return "" if caller is None else caller.user
 
 
 def entry_of(connection: Connection, outcome: AuditOutcome = "done") -> NewAuditEntry | None:
     """The entry of a request as far as it is known now; None if there is to be none."""
     record = connection.route_handler.opt.get("operation")
-    key: Key | None = connection.scope.get("auth")
+    key: Caller | None = connection.scope.get("auth")
     fields: dict[str, Any] = {
         "actor": actor_of(key),
         "api_key": None if key is None else key.api_key,

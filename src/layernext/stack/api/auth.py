@@ -10,6 +10,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 
 from layernext.errors import NotAllowed, NotAuthenticated
+from layernext.stack.api.access import limit_access
 from layernext.stack.api.admission import (
     admit,
     check_attempt,
@@ -19,13 +20,10 @@ from layernext.stack.api.admission import (
 )
 from layernext.stack.api.browser import check_api_request, session_token
 from layernext.stack.api.services import services_of
-from layernext.stack.store import Key, Role
+from layernext.stack.store import RANKS, Caller, Role
 
 IS_KNOWN = "is_known"
 """In the state of a request: its sender has shown a key, or a URL that the stack signed."""
-
-RANKS: dict[Role, int] = {"read": 0, "write": 1, "admin": 2}
-"""Each role may do what the ones of lower rank may."""
 
 
 async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -36,7 +34,9 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
 
     Raises:
         NotAuthenticated: no credentials, or wrong ones.
-        NotAllowed: the key's role lacks permission, or another site's page used the cookie.
+        NotAllowed: neither the key's role nor what is granted to its user suffices, or another site's
+            page used the cookie.
+        NotFound: the path names something that the user may not read.
         RateLimited: after too many wrong secrets, or the key is over one of its limits.
     """
     # A route that names no role is not open by mistake: it asks for the smallest one.
@@ -48,15 +48,16 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     connection.scope["state"][IS_KNOWN] = True
     admit(connection, key)
     if RANKS[key.role] < RANKS[wanted]:
-        await note_refusal(connection, key)
-        raise NotAllowed(
-            f"this needs a key with the role {wanted}; this key has the role {key.role}", status=403
-        )
+        try:
+            await limit_access(connection, handler.opt.get("scope"), key, wanted)
+        except NotAllowed:
+            await note_refusal(connection, key)
+            raise
 
 
 async def _signed_in(
     connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler
-) -> Key | None:
+) -> Caller | None:
     token = session_token(connection)
     if token is None or "authorization" in connection.headers:
         return None
@@ -68,7 +69,7 @@ async def _signed_in(
     return key
 
 
-async def _authenticated(connection: ASGIConnection[Any, Any, Any, Any]) -> Key:
+async def _authenticated(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:
     api_key, secret = _credentials(connection.headers.get("authorization"))
     services = services_of(connection)
     check_attempt(connection, api_key)

@@ -28,6 +28,7 @@ from layernext.stack.api.body import Body, Content
 from layernext.stack.api.messages import problem_of
 from layernext.stack.store import (
     BatchPreparation,
+    CheckCollections,
     ImageKey,
     NewAuditEntry,
     PreparedSet,
@@ -67,9 +68,14 @@ def with_reserve(work: Callable[[], Answer], frames: int = RESERVED_FRAMES) -> A
 
 
 def write_native_batch(
-    store: Store, upload_id: str, settings: UploadSettings, sequence: int, body: Body
+    store: Store,
+    upload_id: str,
+    settings: UploadSettings,
+    sequence: int,
+    body: Body,
+    check: CheckCollections | None = None,
 ) -> BatchResult:
-    """Store one batch of lines, one image each.
+    """Store one batch of lines, one image each; `check` as in `Store.write_batch`.
 
     Raises:
         DataError: with every problem of the batch, up to a limit; nothing is stored.
@@ -77,16 +83,21 @@ def write_native_batch(
     """
     with body.content(MAX_BATCH_BYTES) as content:
         lines = bytes(content)
-    return write_lines(store, upload_id, settings, sequence, lines)
+    return write_lines(store, upload_id, settings, sequence, lines, check)
 
 
 def write_lines(
-    store: Store, upload_id: str, settings: UploadSettings, sequence: int, lines: bytes
+    store: Store,
+    upload_id: str,
+    settings: UploadSettings,
+    sequence: int,
+    lines: bytes,
+    check: CheckCollections | None = None,
 ) -> BatchResult:
     """Likewise, of lines that are decompressed already."""
     digest = batch_digest(lines)
     sets = with_reserve(lambda: _prepare_lines(lines, settings))
-    return store.write_batch(upload_id, sequence, digest, sets)
+    return store.write_batch(upload_id, sequence, digest, sets, check)
 
 
 def _prepare_lines(lines: bytes, settings: UploadSettings) -> list[PreparedSet]:
@@ -161,7 +172,11 @@ class PublishedBatch(Struct, frozen=True, kw_only=True):
 
 
 def write_published_batch(
-    store: Store, batch: PublishedBatch, text: memoryview, digest: str
+    store: Store,
+    batch: PublishedBatch,
+    text: memoryview,
+    digest: str,
+    check: CheckCollections | None = None,
 ) -> BatchResult:
     """Store one batch of E03 or E04.
 
@@ -170,6 +185,7 @@ def write_published_batch(
         batch: where it belongs.
         text: the JSON string ``metaUpdatesArray`` as it stands in the body, quotes included.
         digest: of the body.
+        check: as in `Store.write_batch`.
 
     Raises:
         DataError: with every shape and key that cannot be read, up to a limit; nothing is stored.
@@ -186,7 +202,7 @@ def write_published_batch(
         total_images=batch.total_images,
         entry=batch.entry,
     )
-    return store.write_batch(upload_id, None, digest, sets)
+    return store.write_batch(upload_id, None, digest, sets, check)
 
 
 def _prepare_entries(store: Store, text: memoryview, *, normalized: bool) -> list[PreparedSet]:

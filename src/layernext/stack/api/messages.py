@@ -13,15 +13,16 @@ from msgspec import Struct
 
 from layernext.errors import DataError, InvalidRequest, NotFound, Problem
 from layernext.model import find_names_problem, refuse_repeated_keys
+from layernext.stack.api.access import access_of
 from layernext.stack.api.auth import may
 from layernext.stack.api.body import Content, received
 from layernext.stack.api.error_map import JSON
 from layernext.stack.api.routing import path_text
 from layernext.stack.api.services import services_of
 from layernext.stack.api.texts import check_texts
-from layernext.stack.store import CollectionRow, Key
+from layernext.stack.store import Caller, CollectionRow
 
-Call: TypeAlias = Request[Any, Key, Any]
+Call: TypeAlias = Request[Any, Caller, Any]
 Message = TypeVar("Message")
 Query = TypeVar("Query", bound=Struct)
 
@@ -165,23 +166,34 @@ def is_image_id(text: str) -> bool:
 
 
 async def look_up_collection(
-    request: Call, id_or_name: str, *, kind: int | None = None
+    request: Call, id_or_name: str, *, kind: int | None = None, claims: bool = True
 ) -> CollectionRow | None:
-    """The collection with this id, or else of this name, or None.
+    """The collection with this id, or else of this name; None also if the caller may not read it.
 
-    Where the name fits images of a guessed collection they move, unless the key may only read.
+    Where the name fits images of a guessed collection they move, unless the key may only read, or
+    `claims` is false.
+
+    Raises:
+        NotAllowed: the caller may read it, but not do what the route does.
     """
     store = services_of(request).store
-    claims = may(request, "write")
+    claims = claims and may(request, "write")
     find = partial(store.find_collection, id_or_name, claims=claims, kind=kind)
-    return await services_of(request).call(find)
+    row, access = await services_of(request).call(find), access_of(request)
+    if row is None or access is None:
+        return row
+    if not access.may_read(row.row_id):
+        return None
+    access.check([row.row_id])
+    return row
 
 
 async def find_collection(request: Call, id_or_name: str) -> CollectionRow:
     """The collection with this id, or else of this name.
 
     Raises:
-        NotFound: there is none.
+        NotFound: there is none that the caller may read.
+        NotAllowed: as `look_up_collection`.
     """
     found = await look_up_collection(request, id_or_name)
     if found is None:

@@ -14,6 +14,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.types import Method
 from msgspec import Struct, field
 
+from layernext.stack.api.access import Scope
 from layernext.stack.api.replay import replay
 from layernext.stack.store import Role
 
@@ -36,6 +37,8 @@ class Operation(Struct, frozen=True, kw_only=True):
         summary: one line; the handler's docstring is the description.
         tag: the group it is listed in.
         role: the least role of a key that may use it; None needs no key.
+        scope: which collections it is about, for those who have the role only there; None: it is about the
+            whole stack.
         path: its variable segments.
         query: a struct of its query fields.
         body: type of its JSON body; ``bytes`` for lines of JSON.
@@ -52,6 +55,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     summary: str
     tag: str
     role: Role | None
+    scope: Scope | None = None
     path: tuple[Parameter, ...] = ()
     query: type[Struct] | None = None
     body: Any = None
@@ -74,5 +78,5 @@ def operation(
         status_code=record.status,
         include_in_schema=False,
         before_request=replay if record.is_recorded else None,
-        opt={"role": record.role, "operation": record},
+        opt={"role": record.role, "scope": record.scope, "operation": record},
     )

@@ -19,7 +19,7 @@ from layernext.stack.api.audit import changing, entry_of
 from layernext.stack.api.body import received
 from layernext.stack.api.error_map import JSON
 from layernext.stack.api.services import services_of
-from layernext.stack.store import CallId, Key, RecordedAnswer
+from layernext.stack.store import Caller, CallId, RecordedAnswer
 
 CALL_ID_HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotency-Replayed"
@@ -27,7 +27,7 @@ MAX_REQUEST_BYTES = 16 << 20
 """Of a request whose answer is recorded."""
 _CALL_ID = re.compile(r"[!-~]{1,200}")
 
-Call = Request[Any, Key, Any]
+Call = Request[Any, Caller, Any]
 
 
 async def replay(request: Call) -> Response[bytes] | None:
@@ -37,7 +37,7 @@ async def replay(request: Call) -> Response[bytes] | None:
         InvalidRequest: the id is malformed, or belongs to another request.
         Conflict: the work is done, but its answer was too large to keep, or had a secret.
     """
-    call_id = request.headers.get(CALL_ID_HEADER)
+    call_id = _call_id(request)
     if call_id is None:
         return None
     if not _CALL_ID.fullmatch(call_id):
@@ -52,7 +52,7 @@ async def replay(request: Call) -> Response[bytes] | None:
     request.scope["state"]["request_hash"] = hashlib.sha256("\0".join((*head, "")).encode())
     services = services_of(request)
     answers = services.store.answers
-    if not await services.call(answers.has, request.auth.api_key, call_id):
+    if not await services.call(answers.has, str(request.auth.api_key), call_id):
         return None
     if request.route_handler.opt["operation"].body is not None:
         async with received(request, MAX_REQUEST_BYTES):
@@ -81,7 +81,7 @@ async def change(
     """
     services = services_of(request)
     run = run or services.call
-    call_id = request.headers.get(CALL_ID_HEADER)
+    call_id = _call_id(request)
     if call_id is None:
         response: Response[bytes] = await run(changing(request, work))
         return response
@@ -99,7 +99,12 @@ async def change(
 
 def _call_of(request: Call, call_id: str) -> CallId:
     digest = request.scope["state"]["request_hash"].digest()
-    return CallId(request.auth.api_key, call_id, digest)
+    return CallId(str(request.auth.api_key), call_id, digest)
+
+
+def _call_id(request: Call) -> str | None:
+    """The client's id of the call. Answers are recorded by API key, so browsers without one have none."""
+    return None if request.auth.api_key is None else request.headers.get(CALL_ID_HEADER)
 
 
 def _response(answer: RecordedAnswer) -> Response[bytes]:

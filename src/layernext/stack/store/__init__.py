@@ -51,6 +51,7 @@ from layernext.stack.store.file_rows import unique_name
 from layernext.stack.store.file_states import FileStates
 from layernext.stack.store.file_storing import StoredFile, object_path
 from layernext.stack.store.files import Began, Files, FileUploadRequest, UploadPlace
+from layernext.stack.store.grants import WHOLE_STACK, Thing
 from layernext.stack.store.holds import hold_objects
 from layernext.stack.store.identity import location_digest
 from layernext.stack.store.items import ItemFilter, ItemRow, SortField
@@ -69,6 +70,9 @@ from layernext.stack.store.purge import Purge, Purged, before_days
 from layernext.stack.store.query import FIELDS as QUERY_FIELDS
 from layernext.stack.store.query import Field as QueryField
 from layernext.stack.store.records import (
+    RANKS,
+    Caller,
+    CheckCollections,
     CollectionRow,
     FileItem,
     FileRow,
@@ -87,6 +91,7 @@ from layernext.stack.store.records import (
     Selection,
     StoredSet,
     ValueRef,
+    Within,
 )
 from layernext.stack.store.references import ORPHAN_HOURS
 from layernext.stack.store.repair import (
@@ -104,6 +109,7 @@ from layernext.stack.store.sqlite import restrict
 from layernext.stack.store.store import Store
 from layernext.stack.store.tallies import Tallies
 from layernext.stack.store.uploads import UploadSettings
+from layernext.stack.store.users import Identity
 
 __all__ = [
     "BUILD_JOB",
@@ -114,17 +120,21 @@ __all__ = [
     "LINK_SECONDS",
     "ORPHAN_HOURS",
     "QUERY_FIELDS",
+    "RANKS",
     "SESSION_SECONDS",
     "SPLITS",
     "STATISTICS_JOB",
     "TASK_STATUSES",
+    "WHOLE_STACK",
     "Announced",
     "AuditFilter",
     "AuditLog",
     "BatchPreparation",
     "Began",
     "CallId",
+    "Caller",
     "Changed",
+    "CheckCollections",
     "CollectionRow",
     "CountedRun",
     "Database",
@@ -145,6 +155,7 @@ __all__ = [
     "FileStates",
     "FileUploadRequest",
     "Files",
+    "Identity",
     "ImageKey",
     "ImagePair",
     "ImageSets",
@@ -191,12 +202,14 @@ __all__ = [
     "Tallies",
     "TallyRow",
     "TaskRow",
+    "Thing",
     "UploadPlace",
     "UploadSettings",
     "ValueRef",
     "VersionImage",
     "VersionRow",
     "VersionSettings",
+    "Within",
     "before_days",
     "check_fields",
     "check_revision",

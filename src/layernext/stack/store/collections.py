@@ -22,7 +22,7 @@ from layernext.model import Collection, ContentType
 from layernext.stack.store import counters, evaluation_removal
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
-from layernext.stack.store.records import CollectionRow
+from layernext.stack.store.records import CollectionRow, Within
 from layernext.stack.store.schema import (
     annotation_set,
     collection,
@@ -190,7 +190,9 @@ def has_claims(connection: sa.Connection, name: str, own: CollectionRow | None) 
     return connection.execute(found).one_or_none() is not None
 
 
-def list_page(connection: sa.Connection, *, after: int, limit: int) -> PageOf[Collection]:
+def list_page(
+    connection: sa.Connection, *, after: int, limit: int, within: Within = None
+) -> PageOf[Collection]:
     """Collections by age, with their images counted; the unnamed one only if it has some."""
     here = (image.c.collection_id == collection.c.id) & image.c.trashed_at.is_(None)
     has_images = sa.select(image.c.id).where(here).exists()
@@ -201,6 +203,8 @@ def list_page(connection: sa.Connection, *, after: int, limit: int) -> PageOf[Co
         .order_by(collection.c.id)
         .limit(limit + 1)
     )
+    if within is not None:
+        chosen = chosen.where(collection.c.id.in_(within))
     rows = connection.execute(chosen).all()
     following = str(rows[limit - 1].id) if len(rows) > limit else None
     return PageOf(_counted(connection, rows[:limit]), following)

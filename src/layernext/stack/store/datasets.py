@@ -21,6 +21,7 @@ from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
 from layernext.stack.store.dropped import drop
 from layernext.stack.store.file_rows import unique_name
+from layernext.stack.store.grants import readable_versions
 from layernext.stack.store.jobs import Jobs
 from layernext.stack.store.pictures import (
     NewPicture,
@@ -30,7 +31,7 @@ from layernext.stack.store.pictures import (
     free_name,
     name_key,
 )
-from layernext.stack.store.records import Selection, StoredSet
+from layernext.stack.store.records import Selection, StoredSet, Within
 from layernext.stack.store.schema import (
     GEOMETRIES_BY_CODE,
     annotation_set,
@@ -476,9 +477,11 @@ class Datasets:
             raise NotFound(f"there is no dataset version {version_id[:100]!r}", status=404)
         return rows[0]
 
-    def list_all(self) -> list[VersionRow]:
-        """Every version of every dataset, oldest first."""
-        return self._rows(sa.true())
+    def list_all(self, within: Within = None) -> list[VersionRow]:
+        """Every version of every dataset, oldest first; with `within` only of these collections."""
+        if within is None:
+            return self._rows(sa.true())
+        return self._rows(dataset_version.c.id.in_(readable_versions(within)))
 
     def _rows(self, where: sa.ColumnElement[bool]) -> list[VersionRow]:
         chosen = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import sqlalchemy as sa
@@ -20,6 +20,7 @@ from layernext.stack.store import images
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
 from layernext.stack.store.file_rows import unique_name
+from layernext.stack.store.records import CheckCollections, Within
 from layernext.stack.store.schema import collection, image
 from layernext.stack.store.schema_embeddings import embedding, embedding_model
 from layernext.stack.store.storable import is_storable
@@ -107,7 +108,11 @@ class Embeddings:
         return int(row.id)
 
     def insert(
-        self, model: str, dimension: int, vectors: Sequence[tuple[str, Sequence[float]]]
+        self,
+        model: str,
+        dimension: int,
+        vectors: Sequence[tuple[str, Sequence[float]]],
+        check: CheckCollections | None = None,
     ) -> tuple[int, list[str]]:
         """Store vectors by unique names, in one transaction; those that are there are replaced.
 
@@ -133,6 +138,8 @@ class Embeddings:
         def work(connection: sa.Connection) -> tuple[int, list[str]]:
             model_id = self._model(connection, model, dimension)
             found = images.find_by_unique_names(connection, list(rows))
+            if check is not None:
+                check(_collections_of(connection, found.values()).values())
             fresh = [
                 {"model_id": model_id, "image_id": found[name], "vector": vector}
                 for name, vector in rows.items()
@@ -153,7 +160,9 @@ class Embeddings:
 
         return self._database.write_again(work)
 
-    def get(self, model: str, names: Sequence[str]) -> list[tuple[str, list[float]]]:
+    def get(
+        self, model: str, names: Sequence[str], within: Within = None
+    ) -> list[tuple[str, list[float]]]:
         """The vectors of some images, by unique name; images without one are left out.
 
         Raises:
@@ -165,7 +174,8 @@ class Embeddings:
             model_id = _find_model(connection, model).id
             usable = [name for name in names if is_storable(name)]
             known = images.find_by_unique_names(connection, usable)
-            ids = {row_id: name for name, row_id in known.items()}
+            readable = _readable(connection, known.values(), within)
+            ids = {row_id: name for name, row_id in known.items() if row_id in readable}
             chosen = (embedding.c.model_id == model_id) & embedding.c.image_id.in_(list(ids))
             found = {
                 row.image_id: np.frombuffer(row.vector, "<f4").tolist()
@@ -182,6 +192,7 @@ class Embeddings:
         count: int = 10,
         metric: Metric = "cosine",
         collection_id: int | None = None,
+        within: Within = None,
     ) -> list[Similar]:
         """The nearest images, nearest first; equal ones in the order of their images.
 
@@ -192,6 +203,7 @@ class Embeddings:
             count: how many.
             metric: ``cosine``, ``dot`` or ``l2``.
             collection_id: row id of the only collection to look in.
+            within: row ids of the only collections to look in.
 
         Raises:
             NotFound: there is no such model, or no vector of that image.
@@ -202,6 +214,8 @@ class Embeddings:
         with self._database.read() as connection:
             found = _find_model(connection, model)
             own = images.find_by_unique_name(connection, name) if name is not None else None
+            if own is not None and not _readable(connection, [own], within):
+                own = None
             if name is not None:
                 wanted = _vector_of(connection, found, own, name)
             else:
@@ -211,8 +225,12 @@ class Embeddings:
                     problem = f"must be {found.dimension} numbers; it has {len(wanted)}"
                     raise DataError(Problem("vector", problem))
             members = None
-            if collection_id is not None:
-                mine = sa.select(image.c.id).where(image.c.collection_id == collection_id)
+            if collection_id is not None or within is not None:
+                mine = sa.select(image.c.id)
+                if collection_id is not None:
+                    mine = mine.where(image.c.collection_id == collection_id)
+                if within is not None:
+                    mine = mine.where(image.c.collection_id.in_(within))
                 members = np.array(connection.execute(mine).scalars().all(), np.int64)
             gone = sa.select(image.c.id).where(image.c.trashed_at.is_not(None))
             hidden = np.array([*connection.execute(gone).scalars(), own or 0], np.int64)
@@ -274,6 +292,22 @@ class Embeddings:
             self._kept.move_to_end(model_id)
             while sum(each.nbytes for each in self._kept.values()) > CACHE_BYTES:
                 self._kept.popitem(last=False)
+
+
+def _collections_of(connection: sa.Connection, image_ids: Iterable[int]) -> dict[int, int]:
+    """The row ids of the collections of some images."""
+    chosen = sa.select(image.c.id, image.c.collection_id).where(image.c.id.in_(list(image_ids)))
+    return {row.id: row.collection_id for row in connection.execute(chosen)}
+
+
+def _readable(
+    connection: sa.Connection, image_ids: Iterable[int], within: Within
+) -> Collection[int]:
+    """Those of some images that are in collections of `within`."""
+    if within is None:
+        return set(image_ids)
+    collections = _collections_of(connection, image_ids)
+    return {row_id for row_id, collection_id in collections.items() if collection_id in within}
 
 
 def _find_model(connection: sa.Connection, name: str) -> sa.Row[Any]:

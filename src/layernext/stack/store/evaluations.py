@@ -25,7 +25,9 @@ from layernext.stack.store.evaluation_data import EvaluationData
 from layernext.stack.store.evaluation_removal import delete_rows
 from layernext.stack.store.evaluation_rows import EvaluationNotes, EvaluationRequest
 from layernext.stack.store.evaluation_states import difference, evaluation_state
+from layernext.stack.store.grants import readable_versions
 from layernext.stack.store.jobs import Jobs
+from layernext.stack.store.records import Within
 from layernext.stack.store.schema import collection, job, operation, operation_collection
 from layernext.stack.store.schema_datasets import dataset, dataset_version, version_set
 from layernext.stack.store.schema_evaluations import evaluation
@@ -126,6 +128,7 @@ class Evaluations:
         truth: str | None,
         after: int,
         limit: int,
+        within: Within = None,
     ) -> tuple[list[EvaluationInfo], int | None]:
         """Evaluations, newest first, and what to go on behind."""
         if not all(is_storable(text) for text in (version_id, run, truth) if text is not None):
@@ -138,6 +141,9 @@ class Evaluations:
         if version_id is not None:
             mine = sa.select(dataset_version.c.id).where(dataset_version.c.public_id == version_id)
             chosen = chosen.where(evaluation.c.version_id.in_(mine))
+        if within is not None:
+            versions = evaluation.c.version_id.in_(readable_versions(within))
+            chosen = chosen.where(evaluation.c.collection_id.in_(within) | versions)
         if run is not None:
             chosen = chosen.where(evaluation.c.run == run)
         if truth is not None:

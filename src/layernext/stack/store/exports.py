@@ -16,8 +16,11 @@ from layernext.model import Mode
 from layernext.stack.store.clock import now_text, text_of
 from layernext.stack.store.database import Database
 from layernext.stack.store.dropped import drop
+from layernext.stack.store.grants import readable_versions
 from layernext.stack.store.jobs import Jobs
+from layernext.stack.store.records import Within
 from layernext.stack.store.schema import collection, job, operation, operation_collection
+from layernext.stack.store.schema_datasets import dataset_version
 from layernext.stack.store.schema_exports import export
 from layernext.stack.store.storable import is_storable
 
@@ -147,9 +150,21 @@ class Exports:
             raise NotFound(f"there is no export {export_id[:100]!r}", status=404)
         return rows[0]
 
-    def list_all(self) -> list[ExportRow]:
-        """Every export that has not expired, newest first."""
-        return self._rows(sa.true())
+    def list_all(self, within: Within = None) -> list[ExportRow]:
+        """Every export that has not expired, newest first; with `within` only of these collections."""
+        rows = self._rows(sa.true())
+        if within is None:
+            return rows
+        versions = sa.select(dataset_version.c.public_id).where(
+            dataset_version.c.id.in_(readable_versions(within))
+        )
+        with self._database.read() as connection:
+            readable = set(connection.execute(versions).scalars())
+        return [
+            row
+            for row in rows
+            if row.settings.collection_id in within or row.settings.version_id in readable
+        ]
 
     def _rows(self, where: sa.ColumnElement[bool]) -> list[ExportRow]:
         chosen = (

@@ -13,7 +13,7 @@ from layernext.errors import InvalidRequest
 from layernext.stack.store import collections
 from layernext.stack.store.database import Database
 from layernext.stack.store.file_rows import file_row, files_query
-from layernext.stack.store.records import CollectionRow, FileRow
+from layernext.stack.store.records import CollectionRow, FileRow, Within
 from layernext.stack.store.schema import image
 from layernext.stack.store.storable import is_storable
 
@@ -74,9 +74,11 @@ class FileListing:
         more = _cursor(rows[limit - 1]) if len(rows) > limit else None
         return [file_row(row) for row in rows[:limit]], more
 
-    def find_many(self, image_ids: Sequence[int]) -> dict[int, FileRow]:
+    def find_many(self, image_ids: Sequence[int], within: Within = None) -> dict[int, FileRow]:
         """Those of some images that have a file and are not in the trash, by image."""
         chosen = files_query().where(image.c.id.in_(list(image_ids)), image.c.trashed_at.is_(None))
+        if within is not None:
+            chosen = chosen.where(image.c.collection_id.in_(within))
         with self._database.read() as connection:
             return {row.id: file_row(row) for row in connection.execute(chosen)}
 

@@ -24,7 +24,7 @@ from layernext.stack.store.query import (
     plan_query,
     where,
 )
-from layernext.stack.store.records import Selection
+from layernext.stack.store.records import Selection, Within
 from layernext.stack.store.schema import (
     annotation_set,
     collection,
@@ -57,6 +57,7 @@ class ItemFilter(Struct, frozen=True, kw_only=True):
         from_date, to_date: when they were uploaded, ends included: days or times, UTC.
         has_file: only those with a file, or only those without.
         is_in_dataset: only those that are in a version of a dataset.
+        within: row ids of the only collections.
     """
 
     query: str = ""
@@ -67,6 +68,7 @@ class ItemFilter(Struct, frozen=True, kw_only=True):
     to_date: str | None = None
     has_file: bool | None = None
     is_in_dataset: bool = False
+    within: Within = None
 
 
 class ItemRow(Struct, frozen=True, kw_only=True):
@@ -151,10 +153,12 @@ class Items:
             ordered = chosen.order_by(*_sorted(sort, descending=descending))
             return list(connection.execute(ordered).scalars())
 
-    def list_rows(self, image_ids: Sequence[int]) -> list[ItemRow]:
+    def list_rows(self, image_ids: Sequence[int], within: Within = None) -> list[ItemRow]:
         """The items of some row ids, in their order; those that are not there are left out."""
+        chosen = _rows().where(image.c.id.in_(list(image_ids)), _is_there())
+        if within is not None:
+            chosen = chosen.where(image.c.collection_id.in_(within))
         with self._database.read() as connection:
-            chosen = _rows().where(image.c.id.in_(list(image_ids)), _is_there())
             rows = {row.id: row for row in connection.execute(chosen)}
         return [_item(rows[one]) for one in image_ids if one in rows]
 
@@ -237,7 +241,7 @@ class Items:
         with self._database.read() as connection:
             return _one(connection, image_id)
 
-    def totals(self) -> dict[int, tuple[int, int, int]]:
+    def totals(self, within: Within = None) -> dict[int, tuple[int, int, int]]:
         """Files, bytes and frames of each kind of collection."""
         chosen = (
             sa.select(
@@ -250,18 +254,21 @@ class Items:
             .where(_is_there())
             .group_by(collection.c.kind)
         )
+        if within is not None:
+            chosen = chosen.where(collection.c.id.in_(within))
         with self._database.read() as connection:
             return {
                 row[0]: (row[1], int(row[2]), int(row[3])) for row in connection.execute(chosen)
             }
 
-    def annotated_totals(self) -> dict[str, int]:
+    def annotated_totals(self, within: Within = None) -> dict[str, int]:
         """How many images there are of each state of annotation."""
         found = {}
+        readable = sa.true() if within is None else image.c.collection_id.in_(within)
         with self._database.read() as connection:
             for word in ("raw", "machine", "human"):
                 chosen = sa.select(sa.func.count()).select_from(image)
-                clause = _is_there() & _of_kinds((5,)) & annotated(word)
+                clause = _is_there() & readable & _of_kinds((5,)) & annotated(word)
                 found[word] = int(connection.execute(chosen.where(clause)).scalar_one())
         return found
 
@@ -300,6 +307,8 @@ class Items:
         clauses = [_is_trashed() if is_trashed else _is_there()]
         if wanted.collection_id is not None:
             clauses.append(image.c.collection_id == wanted.collection_id)
+        if wanted.within is not None:
+            clauses.append(image.c.collection_id.in_(wanted.within))
         if wanted.kinds is not None:
             clauses.append(_of_kinds(wanted.kinds))
         if wanted.has_file is not None:

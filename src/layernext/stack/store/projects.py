@@ -17,7 +17,8 @@ from msgspec import Struct
 from layernext.errors import NotFound
 from layernext.stack.store.clock import now_text, text_of
 from layernext.stack.store.database import Database
-from layernext.stack.store.records import Selection
+from layernext.stack.store.grants import readable_projects
+from layernext.stack.store.records import Selection, Within
 from layernext.stack.store.schema import image, label, label_group, operation, selection_item
 from layernext.stack.store.schema_projects import (
     project,
@@ -264,9 +265,12 @@ class Projects:
             raise NotFound(f"there is no project {project_id[:100]!r}", status=404)
         return found[0]
 
-    def list_all(self) -> list[ProjectRow]:
-        """Every project that has been filled, oldest first."""
-        return self._rows(project.c.name.is_not(None))
+    def list_all(self, within: Within = None) -> list[ProjectRow]:
+        """Every project that has been filled, oldest first; with `within` only of these collections."""
+        is_filled = project.c.name.is_not(None)
+        if within is None:
+            return self._rows(is_filled)
+        return self._rows(is_filled & project.c.id.in_(readable_projects(within)))
 
     def _rows(self, where: sa.ColumnElement[bool]) -> list[ProjectRow]:
         with self._database.read() as connection:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from layernext.model import Mode
 from layernext.stack.store import content
 from layernext.stack.store.database import Database
-from layernext.stack.store.records import ImageSets, StoredSet
+from layernext.stack.store.records import ImageSets, StoredSet, Within
 from layernext.stack.store.schema import (
     GEOMETRIES_BY_CODE,
     annotation_set,
@@ -47,6 +47,7 @@ def iter_sets(
     mode: Mode | None,
     image_name: str | None,
     after: tuple[int, int],
+    within: Within = None,
 ) -> Iterator[StoredSet]:
     """Sets as they stand at one moment; see `Store.iter_sets`."""
     if image_name is not None and not is_storable(image_name):
@@ -58,17 +59,26 @@ def iter_sets(
         for op in _operations(connection, collection_id, runs, mode):
             if op.id < after[0]:
                 continue
-            chosen = annotation_set.c.operation_id == op.id
+            chosen = _of_operation(op.id, collection_id, image_ids, within)
             if op.id == after[0]:
                 chosen &= annotation_set.c.position > after[1]
-            if image_ids is not None:
-                chosen &= annotation_set.c.image_id.in_(image_ids)
-            elif collection_id is not None:
-                chosen &= annotation_set.c.collection_id == collection_id
             for ids in _ids_in_order(connection, chosen):
                 rows = {row.id: row for row in _fetch(connection, annotation_set.c.id.in_(ids))}
                 for set_id in ids:
                     yield _stored_set(rows[set_id], op)
+
+
+def _of_operation(
+    operation_id: int, collection_id: int | None, image_ids: list[int] | None, within: Within
+) -> sa.ColumnElement[bool]:
+    chosen = annotation_set.c.operation_id == operation_id
+    if image_ids is not None:
+        chosen &= annotation_set.c.image_id.in_(image_ids)
+    elif collection_id is not None:
+        chosen &= annotation_set.c.collection_id == collection_id
+    if within is not None:
+        chosen &= annotation_set.c.collection_id.in_(within)
+    return chosen
 
 
 def _image_ids(connection: sa.Connection, collection_id: int | None, name: str) -> list[int]:

@@ -67,7 +67,9 @@ api_key = Table(
     metadata,
     Column("api_key", Text, primary_key=True),
     Column("name", Text, nullable=False),
+    # Of the key alone; its user may have less.
     Column("role", Text, nullable=False),
+    Column("user_id", ForeignKey("stack_user.id"), nullable=False, index=True),
     Column("salt", LargeBinary, nullable=False),
     Column("digest", LargeBinary, nullable=False),
     Column("created_at", Text, nullable=False),

@@ -13,7 +13,9 @@ session = Table(
     Column("digest", LargeBinary, primary_key=True),
     # `session` of a browser, or `link` that can be turned into one, once.
     Column("kind", Text, nullable=False),
-    Column("api_key", ForeignKey("api_key.api_key"), nullable=False),
+    Column("user_id", ForeignKey("stack_user.id"), nullable=False, index=True),
+    # None of a person who signed in through OpenID Connect.
+    Column("api_key", ForeignKey("api_key.api_key")),
     Column("created_at", Text, nullable=False),
     Column("expires_at", Text, nullable=False, index=True),
 )

@@ -23,6 +23,7 @@ from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
 from layernext.stack.store.labels import Labels, Seen
 from layernext.stack.store.prepared import PreparedSet
+from layernext.stack.store.records import CheckCollections
 from layernext.stack.store.schema import (
     BATCH_BITS,
     GEOMETRY_CODES,
@@ -54,6 +55,7 @@ def write_batch(
     *,
     sequence: int | None,
     digest: str,
+    check: CheckCollections | None = None,
 ) -> BatchResult:
     """Store a batch, whole or not at all; see `Store.write_batch`."""
     if len(sets) > MAX_BATCH_SETS:
@@ -73,7 +75,10 @@ def write_batch(
         ids, new = labels.ensure_ids(connection, wanted)
         seen = labels.ensure_values(connection, ids, values, limited=True)
         found = images.resolve(database, connection, [s.key for s in sets], row.collection_id)
-        collections.refuse_files_of_other_kinds(connection, {one.collection_id for one in found})
+        collection_ids = {one.collection_id for one in found}
+        if check is not None:
+            check(collection_ids)
+        collections.refuse_files_of_other_kinds(connection, collection_ids)
         _write_sets(database, connection, row, number, sets=sets, found=found, label_ids=ids)
         result = BatchResult(
             images=len(sets),

@@ -28,6 +28,7 @@ from layernext.stack.store.exports import Exports
 from layernext.stack.store.file_listing import FileListing
 from layernext.stack.store.file_states import FileStates
 from layernext.stack.store.files import Files
+from layernext.stack.store.grants import Grants
 from layernext.stack.store.items import Items
 from layernext.stack.store.jobs import Jobs
 from layernext.stack.store.labels import Labels
@@ -35,6 +36,8 @@ from layernext.stack.store.prepared import PreparedSet
 from layernext.stack.store.projects import Projects
 from layernext.stack.store.purge import Purge
 from layernext.stack.store.records import (
+    Caller,
+    CheckCollections,
     CollectionRow,
     ImageSets,
     Key,
@@ -44,6 +47,7 @@ from layernext.stack.store.records import (
     Role,
     StoredSet,
     ValueRef,
+    Within,
 )
 from layernext.stack.store.references import References
 from layernext.stack.store.run_statistics import Statistics
@@ -54,6 +58,7 @@ from layernext.stack.store.set_index import SetIndex
 from layernext.stack.store.storable import is_storable
 from layernext.stack.store.tallies import Tallies
 from layernext.stack.store.uploads import UploadNames, UploadSettings
+from layernext.stack.store.users import Users
 from layernext.wire.native import BatchResult, PageOf, RemoveResult, UploadRequest, UploadState
 
 _URL_SECRET = "url_secret"  # noqa: S105 - the setting's name
@@ -83,6 +88,8 @@ class Store:
         activity: what this process has done.
         answers: answers to requests that may come again.
         audit: who did what.
+        users: people and services.
+        grants: what they may do in single collections.
     """
 
     def __init__(self, database: Database) -> None:
@@ -110,6 +117,8 @@ class Store:
         self.exports = Exports(database)
         self.answers = RecordedAnswers(database)
         self.audit = AuditLog(database)
+        self.users = Users(database)
+        self.grants = Grants(database)
 
     @classmethod
     def open(cls, url: str) -> Store:
@@ -143,19 +152,26 @@ class Store:
 
     # -- keys -------------------------------------------------------------------------------
 
-    def create_key(self, name: str, role: Role, rate: float | None = None) -> NewKey:
+    def create_key(
+        self, name: str, role: Role, rate: float | None = None, user: str | None = None
+    ) -> NewKey:
         """Make an API key; its secret is in the answer and nowhere else.
 
         Args:
             name: for people.
             role: what it may do.
             rate: requests a second that it may send; None for what the stack permits every key.
+            user: name of the user it belongs to; None for a service named after the key, which is
+                added if missing.
+
+        Raises:
+            NotFound: there is no such user.
         """
         with self._database.write() as connection:
-            return keys.create(connection, name, role, rate)
+            return keys.create(connection, name, role, rate, user)
 
-    def authenticate(self, api_key: str, secret: str) -> Key | None:
-        """The key, if it exists, is not revoked, and the secret is its own."""
+    def authenticate(self, api_key: str, secret: str) -> Caller | None:
+        """Who the key is, if it exists, is not revoked, and the secret is its own."""
         with self._database.read() as connection:
             return keys.authenticate(connection, api_key, secret)
 
@@ -210,6 +226,14 @@ class Store:
             lambda connection: collections.find_and_claim(self._database, connection, name)
         )
 
+    def find_collection_by_name(self, name: str, kind: int) -> CollectionRow | None:
+        """The collection of this name and kind, also from the trash."""
+        plain = collections.normalized_name(name)
+        if not is_storable(plain):
+            return None
+        with self._database.read() as connection:
+            return collections.find_by_name(connection, plain, kind)
+
     def find_trashed_collection(self, id_or_name: str) -> int | None:
         """The row id of a collection in the trash, by its id or name."""
         if not is_storable(id_or_name):
@@ -220,10 +244,14 @@ class Store:
         with self._database.read() as connection:
             return connection.execute(chosen.limit(1)).scalar_one_or_none()
 
-    def list_collections(self, *, after: str | None, limit: int) -> PageOf[Collection]:
-        """Collections, oldest first."""
+    def list_collections(
+        self, *, after: str | None, limit: int, within: Within = None
+    ) -> PageOf[Collection]:
+        """Collections, oldest first; only those of some row ids with `within`."""
         with self._database.read() as connection:
-            return collections.list_page(connection, after=_cursor(after), limit=limit)
+            return collections.list_page(
+                connection, after=_cursor(after), limit=limit, within=within
+            )
 
     # -- uploads ----------------------------------------------------------------------------
 
@@ -297,7 +325,12 @@ class Store:
         return self._database.write_again(work)
 
     def write_batch(
-        self, upload_id: str, sequence: int | None, digest: str, sets_: Sequence[PreparedSet]
+        self,
+        upload_id: str,
+        sequence: int | None,
+        digest: str,
+        sets_: Sequence[PreparedSet],
+        check: CheckCollections | None = None,
     ) -> BatchResult:
         """Store a batch in one transaction: all of it, visible at once, or nothing.
 
@@ -310,13 +343,21 @@ class Store:
                 again by their digest.
             digest: of the batch's content.
             sets_: the batch, in order.
+            check: called with the row ids of the collections that the images are in; what it raises
+                changes nothing.
 
         Raises:
             NotFound: there is no such upload.
             Conflict: it is finished, or had another batch of this number.
         """
         result = sets.write_batch(
-            self._database, self._labels, upload_id, sets_, sequence=sequence, digest=digest
+            self._database,
+            self._labels,
+            upload_id,
+            sets_,
+            sequence=sequence,
+            digest=digest,
+            check=check,
         )
         if not result.repeated:
             self.activity.add_batch(result.images, result.annotations)
@@ -398,7 +439,7 @@ class Store:
     # -- reading ----------------------------------------------------------------------------
 
     def list_runs(
-        self, collection_id: int | None, *, after: str | None, limit: int
+        self, collection_id: int | None, *, after: str | None, limit: int, within: Within = None
     ) -> PageOf[ModelRun]:
         """Model runs and ground truths per collection, oldest operation first."""
         counted = operation_collection
@@ -417,6 +458,8 @@ class Store:
         )
         if collection_id is not None:
             query = query.where(counted.c.collection_id == collection_id)
+        if within is not None:
+            query = query.where(counted.c.collection_id.in_(within))
         with self._database.read() as connection:
             rows = connection.execute(query).all()
         items = [
@@ -442,6 +485,7 @@ class Store:
         mode: Mode | None = None,
         image: str | None = None,
         after: str | None = None,
+        within: Within = None,
     ) -> Iterator[StoredSet]:
         """Annotation sets as a stream, all as they stand at one moment, in upload order.
 
@@ -451,6 +495,7 @@ class Store:
             mode: only model runs or only ground truths.
             image: only this image.
             after: a cursor of an earlier stream, to go on behind it.
+            within: row ids of the only collections.
 
         Raises:
             InvalidRequest: `after` is no cursor.
@@ -462,18 +507,23 @@ class Store:
             mode=mode,
             image_name=image,
             after=_pair(after, start=-1),
+            within=within,
         )
 
-    def find_unknown_run(self, runs: Sequence[str]) -> str | None:
-        """The first of these names that no model run and no ground truth ever had."""
+    def find_unknown_run(self, runs: Sequence[str], within: Within = None) -> str | None:
+        """The first of these names that no model run and no ground truth ever had.
+
+        With `within`: that none has in these collections.
+        """
         if not runs:
             return None
+        named = sa.select(operation.c.name).where(operation.c.name.in_(runs))
+        if within is not None:
+            counted = operation_collection
+            named = named.join(counted, counted.c.operation_id == operation.c.id)
+            named = named.where(counted.c.collection_id.in_(within))
         with self._database.read() as connection:
-            known = set(
-                connection.execute(
-                    sa.select(operation.c.name).where(operation.c.name.in_(runs))
-                ).scalars()
-            )
+            known = set(connection.execute(named).scalars())
         return next((run for run in runs if run not in known), None)
 
     def image_page(

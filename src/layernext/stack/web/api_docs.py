@@ -13,7 +13,7 @@ from layernext.stack.api.browser import session_token
 from layernext.stack.api.documents import Document, make_document
 from layernext.stack.api.messages import Call
 from layernext.stack.api.services import services_of
-from layernext.stack.web.page import Page, Viewer, page_headers, render
+from layernext.stack.web.page import Page, Viewer, page_headers, render, viewer_from
 
 KEPT_PAGES = 8
 """The page of who is not signed in, and those of the last who were."""
@@ -35,8 +35,7 @@ async def show_docs(request: Call, body: str) -> Response[bytes]:
     """The page, for everybody; who is signed in sees the way to the other pages, too."""
     viewer, token, services = None, session_token(request), services_of(request)
     if token is not None:
-        key = await services.call(services.store.sessions.find, token)
-        viewer = None if key is None else Viewer(key_name=key.name, role=key.role)
+        viewer = viewer_from(await services.call(services.store.sessions.find, token))
     document = await run_sync(_document, viewer, body)
     return document.answer(request, page_headers(services.objects))
 

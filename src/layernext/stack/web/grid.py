@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from layernext.errors import NotFound
 from layernext.model import ContentType
-from layernext.stack.api.messages import Call, is_image_id, read_path
+from layernext.stack.api.messages import Call, is_image_id, look_up_collection, read_path
 from layernext.stack.api.services import services_of
 from layernext.stack.store import CONTENT_TYPES, QUERY_FIELDS, CollectionRow
 from layernext.stack.web.page import Page, answer_page, page, viewer_of
@@ -116,9 +116,9 @@ async def image_page(request: Call) -> Response[Any]:
 
 
 async def _collection(request: Call) -> CollectionRow:
-    id_, services = read_path(request, "collection_id"), services_of(request)
+    id_ = read_path(request, "collection_id")
     # A page is only looked at: no image moves to another collection because of it.
-    found = await services.call(lambda: services.store.find_collection(id_, claims=False))
+    found = await look_up_collection(request, id_, claims=False)
     if found is None:
         raise NotFound(f"there is no collection {id_[:100]!r}", status=404)
     return found

@@ -21,12 +21,13 @@ from markupsafe import Markup
 from msgspec import Struct
 
 from layernext import __version__
-from layernext.stack.api.auth import RANKS
+from layernext.model import UserRole
+from layernext.stack.api.access import HANDLER, Scope
 from layernext.stack.api.error_map import answer_error
 from layernext.stack.api.messages import Call
 from layernext.stack.api.services import services_of
 from layernext.stack.objects import ObjectStore
-from layernext.stack.store import Role
+from layernext.stack.store import RANKS, Caller, Role
 from layernext.stack.web.static_files import modules_behind, static_url
 
 MIN_PACKED_BYTES = 1_400
@@ -51,6 +52,7 @@ HEADERS = {
 }
 
 SIGN_IN_PATH = "/sign-in"
+OIDC_PATH = f"{SIGN_IN_PATH}/oidc"
 
 NAVIGATION: list[tuple[str, str]] = [
     ("/", "Collections"),
@@ -71,11 +73,14 @@ class Viewer(Struct, frozen=True, kw_only=True):
     """Who looks at a page.
 
     Attributes:
-        key_name, role: of the key that they signed in with.
+        user: their name.
+        key_name: of the key that they signed in with; None without one.
+        role: in the whole stack.
     """
 
-    key_name: str
-    role: Role
+    user: str
+    key_name: str | None
+    role: UserRole
 
 
 class Page(Struct, frozen=True, kw_only=True):
@@ -113,26 +118,36 @@ class ErrorPage(Page, frozen=True, kw_only=True):
 PageHandler = Callable[..., Awaitable[Response[Any]]]
 
 
-def page(path: str, *, role: Role | None = "read") -> Callable[[PageHandler], HTTPRouteHandler]:
+def page(
+    path: str, *, role: Role | None = "read", scope: Scope | None = HANDLER
+) -> Callable[[PageHandler], HTTPRouteHandler]:
     """Make a handler the route of a page; without a session it leads to the sign-in page.
 
     Args:
         path: of the page.
         role: the least role of a key that may see it; None lets everybody.
+        scope: see `Operation`.
     """
     return HTTPRouteHandler(
         path,
         http_method=["GET", "HEAD"],
         include_in_schema=False,
         exception_handlers={Exception: answer_page_error},
-        opt={"role": role, "is_page": True},
+        opt={"role": role, "scope": scope if role else None, "is_page": True},
     )
 
 
 def viewer_of(request: Call) -> Viewer | None:
-    """Who asks, if the route has let them in by a key."""
-    key = request.scope.get("auth")
-    return None if key is None else Viewer(key_name=key.name, role=key.role)
+    """Who asks, if the route has let them in."""
+    return viewer_from(request.scope.get("auth"))
+
+
+def viewer_from(caller: Caller | None) -> Viewer | None:
+    """Whoever this is, as pages show them."""
+    if caller is None:
+        return None
+    key_name = None if caller.api_key is None else caller.name
+    return Viewer(user=caller.user, key_name=key_name, role=caller.role)
 
 
 def answer_page(request: Call, shown: Page, *, status: int = 200) -> Response[bytes]:
@@ -209,9 +224,10 @@ def _module(name: str) -> Markup:
     )
 
 
-def may_open(role: Role, path: str) -> bool:
-    """Whether a key of this role may see an entry of `NAVIGATION`."""
-    return RANKS[role] >= RANKS[ROLES.get(path, "read")]
+def may_open(role: UserRole, path: str) -> bool:
+    """Whether a user with this role in the whole stack is shown an entry of `NAVIGATION`."""
+    least = ROLES.get(path)
+    return least is None or RANKS[role] >= RANKS[least]
 
 
 def _json_block(data: Any) -> Markup:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Any, ClassVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import anyio
 from litestar import Response
@@ -23,16 +23,24 @@ from layernext.stack.api.browser import (
 from layernext.stack.api.messages import Call, answer, read_message
 from layernext.stack.api.services import Services, services_of
 from layernext.stack.store import SESSION_SECONDS
-from layernext.stack.web.page import SIGN_IN_PATH, Page, answer_page, page
+from layernext.stack.web.page import OIDC_PATH, SIGN_IN_PATH, Page, answer_page, page
 
 MAX_FORM_BYTES = 4 << 10
 FORM_SECONDS = 30
 
 
 class SignInPage(Page, frozen=True, kw_only=True):
-    """Asks for key and secret. `data` says where to go then."""
+    """Asks for key and secret. `data` says where to go then.
+
+    Attributes:
+        provider: host of the identity provider that people may sign in with instead, or None.
+        provider_path: where that begins.
+    """
 
     template: ClassVar[str] = "sign_in.html"
+
+    provider: str | None
+    provider_path: str
 
 
 class SignIn(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,7 +71,14 @@ def safe_target(wanted: str) -> str:
 async def sign_in_page(request: Call) -> Response[Any]:
     """The page to sign in on."""
     target = safe_target(request.query_params.get("next", "/"))
-    return answer_page(request, SignInPage(title="Sign in", data={"next": target}))
+    oidc = services_of(request).settings.oidc
+    shown = SignInPage(
+        title="Sign in",
+        data={"next": target},
+        provider=None if oidc is None else oidc.host,
+        provider_path=f"{OIDC_PATH}?next={quote(target, safe='')}",
+    )
+    return answer_page(request, shown)
 
 
 async def sign_in(request: Call) -> Response[bytes]:
@@ -112,7 +127,7 @@ async def _made(request: Call, services: Services, wanted: SignIn) -> tuple[str,
 
     def work() -> tuple[str, SignedIn] | None:
         if known is not None:
-            token, key = sessions.create(known.api_key), known
+            token, key = sessions.create(known), known
         else:
             used = sessions.use_link(wanted.token)
             if used is None:

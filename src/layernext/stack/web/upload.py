@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from litestar import Response
 from msgspec import Struct
 
+from layernext.stack.api.access import Scope
 from layernext.stack.api.messages import Call
 from layernext.stack.api.services import services_of
 from layernext.stack.web.page import Page, answer_page, page, viewer_of
@@ -38,7 +39,7 @@ class UploadPage(Page, frozen=True, kw_only=True):
     template: ClassVar[str] = "upload.html"
 
 
-@page("/upload", role="write")
+@page("/upload", role="write", scope=Scope(needs_grant=True))
 async def upload_page(request: Call) -> Response[Any]:
     """Files that are dropped or chosen go into a collection."""
     limits = UploadLimits(

@@ -21,6 +21,7 @@ from layernext.stack.api.native import (
     run_statistics,
     status,
     uploads,
+    users,
     viewer,
 )
 
@@ -42,6 +43,7 @@ ROUTES = [
     *comparisons.ROUTES,
     *run_statistics.ROUTES,
     *keys.ROUTES,
+    *users.ROUTES,
     *audit.ROUTES,
     *status.ROUTES,
     *overlays.ROUTES,

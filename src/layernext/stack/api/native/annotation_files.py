@@ -20,6 +20,7 @@ from msgspec import Struct
 from layernext.errors import DataError, Problem
 from layernext.formats import FileSummary, Spans, check_file, detect_geometry, open_decompressed
 from layernext.model import Geometry, Mode, find_names_problem
+from layernext.stack.api.access import HANDLER, creating, refuse_whole_stack
 from layernext.stack.api.audit import note, recorded
 from layernext.stack.api.body import chunks, too_large
 from layernext.stack.api.ingest import with_reserve, write_lines
@@ -35,6 +36,7 @@ from layernext.wire.annotation_files import (
     FileResult,
 )
 from layernext.wire.native import NDJSON, UploadRequest
+from layernext.wire.published import IMAGE_COLLECTION
 
 WRITE_BYTES = 1 << 20
 BATCH_BYTES = 4 << 20
@@ -71,6 +73,7 @@ class AnnotationFileQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         summary="Upload a file of annotations",
         tag="Uploads",
         role="write",
+        scope=HANDLER,
         is_upload=True,
         action="upload annotations",
         query=AnnotationFileQuery,
@@ -100,6 +103,7 @@ async def upload_annotation_file(request: Call) -> Response[Any]:
         normalized=wanted.normalized,
     )
     check_upload(upload)
+    await _check_target(request, upload)
     note(request, subject=wanted.run, collection=wanted.collection)
     with ExitStack() as files:
         file = files.enter_context(tempfile.NamedTemporaryFile(prefix="layernext-"))
@@ -107,6 +111,19 @@ async def upload_annotation_file(request: Call) -> Response[Any]:
         checked = await run_sync(partial(_check, files, file, wanted), limiter=services.imports)
         pieces = _stored(request, upload, checked, files.pop_all())
     return StreamAnswer(services, pieces, places=services.imports, media_type=NDJSON)
+
+
+async def _check_target(request: Call, upload: UploadRequest) -> None:
+    """Refuse a target that the caller may not write to, before the answer begins.
+
+    Raises:
+        NotFound, NotAllowed: so it is.
+    """
+    if not (upload.collection or "").rstrip("/"):
+        refuse_whole_stack(request)
+        return
+    check = creating(request, upload.collection, IMAGE_COLLECTION, lambda: None)
+    await services_of(request).call(check)
 
 
 async def _receive(request: Call, file: BinaryIO) -> None:
@@ -188,8 +205,9 @@ def _stored(
         geometry = checked.summary.geometry
         # Should the request break off, this is the entry of what was stored so far.
         note(request, action="open upload")
-        open_upload = recorded(request, store.open_upload)
-        opened = open_upload(msgspec.structs.replace(upload, geometry=geometry))
+        complete = msgspec.structs.replace(upload, geometry=geometry)
+        work = partial(store.open_upload, complete)
+        opened = recorded(request, creating(request, upload.collection, IMAGE_COLLECTION, work))()
         settings = store.get_upload_settings(opened.id)
         sequence = images = 0
         for lines in _batches(checked.spans.read(checked.path)):

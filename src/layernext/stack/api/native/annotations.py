@@ -19,6 +19,7 @@ from msgspec import Struct, field
 
 from layernext.errors import NotFound
 from layernext.model import Mode
+from layernext.stack.api.access import HANDLER, readable, refuse_whole_stack
 from layernext.stack.api.audit import note
 from layernext.stack.api.messages import Call, answer, check_name, find_collection, read_query
 from layernext.stack.api.operation import Operation, Parameter, operation
@@ -71,6 +72,7 @@ class RemoveQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         summary="Download annotation sets",
         tag="Annotations",
         role="read",
+        scope=HANDLER,
         path=(
             Parameter(
                 "Accept-Encoding",
@@ -94,12 +96,18 @@ async def download(request: Call) -> Response[Any]:
     row_id = None
     if wanted.collection is not None:
         row_id = (await find_collection(request, wanted.collection)).row_id
-    unknown = await services.call(services.store.find_unknown_run, wanted.run)
+    within = readable(request)
+    unknown = await services.call(services.store.find_unknown_run, wanted.run, within)
     if unknown is not None:
         raise NotFound(f"there is no model run or ground truth {unknown[:600]!r}", status=404)
     encoding = chosen_encoding(request.headers.get("accept-encoding", ""))
     sets = services.store.iter_sets(
-        row_id, runs=wanted.run, mode=wanted.mode, image=wanted.image, after=wanted.after
+        row_id,
+        runs=wanted.run,
+        mode=wanted.mode,
+        image=wanted.image,
+        after=wanted.after,
+        within=within,
     )
     return Download(services, _pieces(sets, encoding), encoding)
 
@@ -111,6 +119,7 @@ async def download(request: Call) -> Response[Any]:
         summary="Remove a run",
         tag="Annotations",
         role="write",
+        scope=HANDLER,
         action="delete run",
         is_recorded=True,
         query=RemoveQuery,
@@ -125,6 +134,8 @@ async def remove(request: Call) -> Response[bytes]:
     """
     wanted = read_query(request, RemoveQuery)
     check_name(wanted.run, "run", "a model run")
+    if wanted.collection is None:
+        refuse_whole_stack(request)
     row_id = None
     if wanted.collection is not None:
         collection = await find_collection(request, wanted.collection)

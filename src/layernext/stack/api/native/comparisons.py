@@ -9,6 +9,7 @@ from litestar import Response
 
 from layernext.errors import Conflict, DataError, NotFound, Problem
 from layernext.model import Comparison, EvaluationInfo, Job
+from layernext.stack.api.access import HANDLER, Scope, check_thing
 from layernext.stack.api.audit import changing, note
 from layernext.stack.api.messages import Call, answer, read_message, read_path
 from layernext.stack.api.operation import Operation, Parameter, operation
@@ -24,6 +25,7 @@ from layernext.wire.comparisons import COMPARISONS_PATH, CompareRequest, StoredC
         summary="Compare two evaluations",
         tag="Evaluations",
         role="write",
+        scope=HANDLER,
         action="compare evaluations",
         body=CompareRequest,
         answer=StoredComparison,
@@ -37,6 +39,8 @@ async def compare(request: Call) -> Response[bytes]:
     agree with each other, and the images where they differ most.
     """
     wanted, services = await read_message(request, CompareRequest), services_of(request)
+    for evaluation_id in (wanted.a, wanted.b):
+        await check_thing(request, "evaluation", evaluation_id)
     note(request, subject=f"{wanted.a} and {wanted.b}")
     work = changing(request, lambda: _request(services.store, wanted))
     found = await services.call(work)
@@ -51,6 +55,7 @@ async def compare(request: Call) -> Response[bytes]:
         summary="Read a comparison",
         tag="Evaluations",
         role="read",
+        scope=Scope(path={"comparison_id": "job"}),
         path=(Parameter("comparison_id", "The comparison's id."),),
         answer=StoredComparison,
         errors=(400, 404),

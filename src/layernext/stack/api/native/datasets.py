@@ -8,6 +8,7 @@ from litestar import Response
 from msgspec import Struct
 
 from layernext.model import DatasetDiff, DatasetVersion
+from layernext.stack.api.access import HANDLER, Scope, check_thing, readable
 from layernext.stack.api.messages import Call, answer, read_path, read_query
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.published.datasets import check_ready, version_number
@@ -32,13 +33,17 @@ class DiffQuery(Struct, frozen=True, forbid_unknown_fields=True):
     "GET",
     DATASETS_PATH,
     Operation(
-        summary="List dataset versions", tag="Datasets", role="read", answer=list[DatasetVersion]
+        summary="List dataset versions",
+        tag="Datasets",
+        role="read",
+        scope=HANDLER,
+        answer=list[DatasetVersion],
     ),
 )
 async def list_versions(request: Call) -> Response[bytes]:
     """Every version of every dataset, oldest first."""
     services = services_of(request)
-    rows = await services.call(services.store.datasets.list_all)
+    rows = await services.call(services.store.datasets.list_all, readable(request))
     return answer([_record(row) for row in rows])
 
 
@@ -49,6 +54,7 @@ async def list_versions(request: Call) -> Response[bytes]:
         summary="Look at a dataset version",
         tag="Datasets",
         role="read",
+        scope=Scope(path={"version_id": "dataset version"}),
         path=_VERSION,
         answer=DatasetVersion,
         errors=(400, 404),
@@ -68,6 +74,7 @@ async def get_version(request: Call) -> Response[bytes]:
         summary="Compare two dataset versions",
         tag="Datasets",
         role="read",
+        scope=Scope(path={"version_id": "dataset version"}),
         path=_VERSION,
         query=DiffQuery,
         answer=DatasetDiff,
@@ -78,6 +85,7 @@ async def diff_versions(request: Call) -> Response[bytes]:
     """Images that only one has, that are in another split, or whose annotations differ."""
     services, wanted = services_of(request), read_query(request, DiffQuery)
     datasets, first_id = services.store.datasets, read_path(request, "version_id")
+    await check_thing(request, "dataset version", wanted.other)
 
     def work() -> DatasetDiff:
         first, second = datasets.get(first_id), datasets.get(wanted.other)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from litestar import Response
 
 from layernext.model import MetadataNames
+from layernext.stack.api.access import HANDLER
 from layernext.stack.api.audit import changing, note
 from layernext.stack.api.messages import Call, answer, check_name, read_message
 from layernext.stack.api.operation import Operation, operation
@@ -19,6 +20,7 @@ from layernext.wire.items import NAMES_PATH, NamesRequest
         summary="List declared metadata fields and tags",
         tag="Items",
         role="read",
+        scope=HANDLER,
         answer=MetadataNames,
     ),
 )

@@ -8,6 +8,7 @@ from litestar import Response
 from msgspec import Meta, Struct
 
 from layernext.errors import DataError, Problem
+from layernext.stack.api.access import HANDLER, readable
 from layernext.stack.api.messages import Call, answer, find_collection, read_message
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.services import services_of
@@ -35,6 +36,7 @@ class SearchRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         summary="Nearest images",
         tag="Embeddings",
         role="read",
+        scope=HANDLER,
         body=SearchRequest,
         answer=list[Similar],
         errors=(400, 404, 413, 422),
@@ -48,6 +50,7 @@ async def search(request: Call) -> Response[bytes]:
     row_id = None
     if wanted.collection is not None:
         row_id = (await find_collection(request, wanted.collection)).row_id
+    within = readable(request)
     found = await services.call(
         lambda: services.store.embeddings.search(
             wanted.model,
@@ -56,6 +59,7 @@ async def search(request: Call) -> Response[bytes]:
             count=wanted.count,
             metric=wanted.metric,
             collection_id=row_id,
+            within=within,
         )
     )
     return answer(found)

@@ -22,6 +22,7 @@ from layernext.model import (
     StoredEvaluation,
     TallyOrder,
 )
+from layernext.stack.api.access import HANDLER, Scope, check_thing, readable
 from layernext.stack.api.audit import note
 from layernext.stack.api.error_map import JSON
 from layernext.stack.api.messages import (
@@ -102,6 +103,7 @@ class ConfusionQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         summary="Evaluate a run",
         tag="Evaluations",
         role="write",
+        scope=HANDLER,
         action="evaluate run",
         is_recorded=True,
         body=EvaluateRequest,
@@ -128,6 +130,8 @@ async def evaluate(request: Call) -> Response[bytes]:
         place = collection.row_id
         note(request, collection=collection.name)
     note(request, subject=wanted.run)
+    if wanted.dataset_version is not None:
+        await check_thing(request, "dataset version", wanted.dataset_version)
     usual = EvaluationSettings(geometry=settings.geometry).complete()
     asked = EvaluationRequest(
         collection_id=place,
@@ -165,6 +169,7 @@ def completed(settings: EvaluationSettings) -> EvaluationSettings:
         summary="List evaluations",
         tag="Evaluations",
         role="read",
+        scope=HANDLER,
         query=EvaluationsQuery,
         answer=PageOf[EvaluationInfo],
         errors=(400, 404),
@@ -179,7 +184,7 @@ async def list_evaluations(request: Call) -> Response[bytes]:
     place = None
     if wanted.collection is not None:
         place = (await find_collection(request, wanted.collection)).row_id
-    evaluations = services.store.evaluations
+    evaluations, within = services.store.evaluations, readable(request)
 
     def work() -> tuple[list[EvaluationInfo], int | None]:
         return evaluations.list_page(
@@ -189,6 +194,7 @@ async def list_evaluations(request: Call) -> Response[bytes]:
             truth=wanted.ground_truth,
             after=int(after),
             limit=wanted.limit,
+            within=within,
         )
 
     items, following = await services.call(work)
@@ -202,6 +208,7 @@ async def list_evaluations(request: Call) -> Response[bytes]:
         summary="Look at an evaluation",
         tag="Evaluations",
         role="read",
+        scope=Scope(path={"evaluation_id": "evaluation"}),
         path=_EVALUATION,
         answer=EvaluationInfo,
         errors=(400, 404),
@@ -220,6 +227,7 @@ async def get_evaluation(request: Call) -> Response[bytes]:
         summary="Read an evaluation",
         tag="Evaluations",
         role="read",
+        scope=Scope(path={"evaluation_id": "evaluation"}),
         path=_EVALUATION,
         answer=StoredEvaluation,
         errors=(400, 404, 409),
@@ -243,6 +251,7 @@ async def get_result(request: Call) -> Response[bytes]:
         summary="Read an evaluation as a report",
         tag="Evaluations",
         role="read",
+        scope=Scope(path={"evaluation_id": "evaluation"}),
         path=_EVALUATION,
         answer=bytes,
         is_binary=True,
@@ -276,6 +285,7 @@ async def get_report(request: Call) -> Response[bytes]:
         summary="Delete an evaluation",
         tag="Evaluations",
         role="write",
+        scope=Scope(path={"evaluation_id": "evaluation"}),
         action="delete evaluation",
         is_recorded=True,
         path=_EVALUATION,
@@ -303,6 +313,7 @@ async def delete_evaluation(request: Call) -> Response[bytes]:
         summary="List how a run did in each image",
         tag="Evaluations",
         role="read",
+        scope=Scope(path={"evaluation_id": "evaluation"}),
         path=_EVALUATION,
         query=TalliesQuery,
         answer=TallyPage,
@@ -339,6 +350,7 @@ async def list_tallies(request: Call) -> Response[bytes]:
         summary="List the images behind a cell of the confusion matrix",
         tag="Evaluations",
         role="read",
+        scope=Scope(path={"evaluation_id": "evaluation"}),
         path=_EVALUATION,
         query=ConfusionQuery,
         answer=TallyPage,

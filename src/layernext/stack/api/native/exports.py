@@ -17,6 +17,7 @@ from layernext.errors import (
 )
 from layernext.formats import check_format
 from layernext.model import Export
+from layernext.stack.api.access import HANDLER, Scope, check_thing, readable
 from layernext.stack.api.audit import note
 from layernext.stack.api.exports import export_file_url
 from layernext.stack.api.messages import (
@@ -63,6 +64,7 @@ class SamplesQuery(Struct, frozen=True, forbid_unknown_fields=True):
         summary="Start an export",
         tag="Exports",
         role="write",
+        scope=HANDLER,
         action="start export",
         is_recorded=True,
         body=ExportRequest,
@@ -92,6 +94,7 @@ async def start_export(request: Call) -> Response[bytes]:
     if is_of_run:
         settings, name = await _of_run(request, wanted)
     else:
+        await check_thing(request, "dataset version", str(wanted.dataset_version))
         version = await services.call(services.store.datasets.get, str(wanted.dataset_version))
         check_ready(version)
         settings = ExportSettings(
@@ -139,12 +142,14 @@ async def _of_run(request: Call, wanted: ExportRequest) -> tuple[ExportSettings,
 @operation(
     "GET",
     EXPORTS_PATH,
-    Operation(summary="List exports", tag="Exports", role="read", answer=list[Export]),
+    Operation(
+        summary="List exports", tag="Exports", role="read", scope=HANDLER, answer=list[Export]
+    ),
 )
 async def list_exports(request: Call) -> Response[bytes]:
     """Every export that has not expired, newest first."""
     services = services_of(request)
-    rows = await services.call(services.store.exports.list_all)
+    rows = await services.call(services.store.exports.list_all, readable(request))
     return answer([_record(request, row) for row in rows])
 
 
@@ -155,6 +160,7 @@ async def list_exports(request: Call) -> Response[bytes]:
         summary="Look at an export",
         tag="Exports",
         role="read",
+        scope=Scope(path={"export_id": "export"}),
         path=_EXPORT,
         answer=Export,
         errors=(400, 404),
@@ -174,6 +180,7 @@ async def get_export(request: Call) -> Response[bytes]:
         summary="Delete an export",
         tag="Exports",
         role="write",
+        scope=Scope(path={"export_id": "export"}),
         action="delete export",
         is_recorded=True,
         path=_EXPORT,
@@ -201,6 +208,7 @@ async def delete_export(request: Call) -> Response[bytes]:
         summary="The samples of a dataset version",
         tag="Datasets",
         role="read",
+        scope=Scope(path={"version_id": "dataset version"}),
         path=(Parameter("version_id", "The version's id."),),
         query=SamplesQuery,
         answer=SamplePage,

@@ -13,6 +13,7 @@ from litestar.response.base import ASGIResponse
 
 from layernext.errors import DataError, NotFound, Problem
 from layernext.model import FileRecord
+from layernext.stack.api.access import HANDLER, access_of, readable
 from layernext.stack.api.messages import (
     Call,
     answer,
@@ -59,6 +60,7 @@ class FilesQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         summary="List the files of a collection",
         tag="Files",
         role="read",
+        scope=HANDLER,
         query=FilesQuery,
         answer=PageOf[FileRecord],
         errors=(400, 404),
@@ -69,7 +71,8 @@ async def list_files(request: Call) -> Response[bytes]:
     wanted, services = read_query(request, FilesQuery), services_of(request)
     listing = services.store.file_listing
     found = await services.call(listing.find_collection, wanted.collection, wanted.collection_kind)
-    if found is None:
+    access = access_of(request)
+    if found is None or (access is not None and not access.may_read(found.row_id)):
         raise NotFound(f"there is no collection {wanted.collection[:600]!r}", status=404)
     rows, more = await services.call(listing.page, found.row_id, wanted.after, wanted.limit)
     return answer(PageOf[FileRecord]([_record(request, row) for row in rows], more))
@@ -98,6 +101,7 @@ def _record(request: Call, file: FileRow) -> FileRecord:
         summary="Many files in one answer",
         tag="Files",
         role="read",
+        scope=HANDLER,
         body=FilesRequest,
         answer=bytes,
         is_binary=True,
@@ -121,7 +125,7 @@ async def file_bundle(request: Call) -> Response[Any]:
     # Ids are wider than what a database counts to; those that do not fit are of no file.
     numbers = {each: int(each, 16) for each in wanted.ids}
     some = [number for number in numbers.values() if number < 1 << 63]
-    files = await services.call(services.store.file_listing.find_many, some)
+    files = await services.call(services.store.file_listing.find_many, some, readable(request))
     pieces = _pieces(services, [(each, files.get(numbers[each])) for each in wanted.ids])
     return StreamAnswer(services, pieces, places=services.transfers)
 

@@ -21,6 +21,7 @@ from layernext.errors import (
     StorageFull,
 )
 from layernext.model import find_names_problem, refuse_repeated_keys
+from layernext.stack.api.access import Scope
 from layernext.stack.api.body import Content, received
 from layernext.stack.api.messages import Call, answer, problem_of, read_message, read_path
 from layernext.stack.api.operation import Operation, Parameter, operation
@@ -60,6 +61,7 @@ class _File(Struct, frozen=True):
         summary="Which files are there already?",
         tag="Files",
         role="write",
+        scope=Scope(path={"upload_id": "file upload"}),
         path=(_UPLOAD,),
         body=KnownRequest,
         answer=KnownAnswer,
@@ -92,6 +94,7 @@ async def known_files(request: Call) -> Response[bytes]:
         summary="Send many small files",
         tag="Files",
         role="write",
+        scope=Scope(path={"upload_id": "file upload"}),
         is_upload=True,
         path=(_UPLOAD,),
         body=bytes,

@@ -9,6 +9,14 @@ from msgspec import Meta, Struct
 
 from layernext.errors import InvalidRequest, NotFound
 from layernext.model import ContentType, Item
+from layernext.stack.api.access import (
+    HANDLER,
+    Scope,
+    access_of,
+    readable,
+    refuse_whole_stack,
+    usable,
+)
 from layernext.stack.api.audit import note
 from layernext.stack.api.messages import (
     Call,
@@ -74,6 +82,7 @@ class ItemsQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         summary="Find images and other files",
         tag="Items",
         role="read",
+        scope=HANDLER,
         query=ItemsQuery,
         answer=PageOf[Item],
         errors=(400, 404, 422),
@@ -91,6 +100,7 @@ async def list_items(request: Call) -> Response[bytes]:
         summary="Look at an image or other file",
         tag="Items",
         role="read",
+        scope=Scope(path={"item_id": "image"}),
         path=(Parameter("item_id", "Its `id`."),),
         answer=Item,
         errors=(404,),
@@ -114,6 +124,7 @@ async def get_item(request: Call) -> Response[bytes]:
         summary="List the trash",
         tag="Items",
         role="read",
+        scope=HANDLER,
         query=ItemsQuery,
         answer=PageOf[Item],
         errors=(400, 404, 422),
@@ -130,7 +141,9 @@ async def _listed(request: Call, *, is_trash: bool) -> Response[bytes]:
     if wanted.collection is not None:
         place = (await find_collection(request, wanted.collection)).row_id
     kinds = None if wanted.type is None else (KINDS[wanted.type],)
-    chosen = ItemFilter(query=wanted.query, collection_id=place, kinds=kinds)
+    chosen = ItemFilter(
+        query=wanted.query, collection_id=place, kinds=kinds, within=readable(request)
+    )
     items, after = services.store.items, _cursor(wanted.after)
     if wanted.sort is not None and not is_trash:
         column, descending = wanted.sort.rpartition("run.")[2], wanted.sort.startswith("-")
@@ -192,6 +205,7 @@ def _item(request: Call, row: ItemRow) -> Item:
         summary="Restore from the trash",
         tag="Items",
         role="write",
+        scope=HANDLER,
         action="restore from trash",
         is_recorded=True,
         body=RestoreRequest,
@@ -203,7 +217,7 @@ async def restore(request: Call) -> Response[bytes]:
     """Takes out of the trash what a query finds there, with its annotations."""
     wanted, items = await read_message(request, RestoreRequest), services_of(request).store.items
     place = await _place_in_trash(request, wanted.collection)
-    chosen = ItemFilter(query=wanted.query, collection_id=place)
+    chosen = ItemFilter(query=wanted.query, collection_id=place, within=usable(request))
     note(request, collection=wanted.collection, subject=wanted.query or None)
 
     def work() -> Response[bytes]:
@@ -221,6 +235,7 @@ async def restore(request: Call) -> Response[bytes]:
         summary="Purge the trash",
         tag="Items",
         role="admin",
+        scope=HANDLER,
         action="purge trash",
         is_recorded=True,
         body=PurgeRequest,
@@ -234,6 +249,8 @@ async def purge(request: Call) -> Response[bytes]:
     The same request (by its `id`) again finds the same job.
     """
     wanted, services = await read_message(request, PurgeRequest), services_of(request)
+    if wanted.collection is None:
+        refuse_whole_stack(request)
     place = await _place_in_trash(request, wanted.collection)
     store, before = services.store, before_days(wanted.older_than_days)
     chosen = ItemFilter(query=wanted.query, collection_id=place)
@@ -258,6 +275,7 @@ async def purge(request: Call) -> Response[bytes]:
         summary="How far a purge is",
         tag="Items",
         role="admin",
+        scope=Scope(path={"job_id": "job"}),
         path=(Parameter("job_id", "From the answer that began it."),),
         answer=PurgeAnswer,
         errors=(400, 404),
@@ -279,9 +297,13 @@ async def _place_in_trash(request: Call, collection: str | None) -> int | None:
     """The row id of a collection that is in the trash, or has something there."""
     if collection is None:
         return None
-    services = services_of(request)
+    services, access = services_of(request), access_of(request)
     place = await services.call(services.store.find_trashed_collection, collection)
-    return (await find_collection(request, collection)).row_id if place is None else place
+    if place is None or (access is not None and not access.may_read(place)):
+        return (await find_collection(request, collection)).row_id
+    if access is not None:
+        access.check([place])
+    return place
 
 
 ROUTES = [list_items, get_item, list_trash, restore, purge, purge_state]

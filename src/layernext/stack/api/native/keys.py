@@ -44,7 +44,7 @@ async def list_keys(request: Call) -> Response[bytes]:
         body=KeyRequest,
         answer=NewKey,
         is_recorded=True,
-        errors=(400, 409, 413, 422),
+        errors=(400, 404, 409, 413, 422),
     ),
 )
 async def create_key(request: Call) -> Response[bytes]:
@@ -58,7 +58,7 @@ async def create_key(request: Call) -> Response[bytes]:
     services = services_of(request)
 
     def work() -> Response[bytes]:
-        key = services.store.create_key(wanted.name, wanted.role, wanted.rate)
+        key = services.store.create_key(wanted.name, wanted.role, wanted.rate, wanted.user)
         note(request, subject=describe_key(key))
         return answer(key)
 

@@ -10,6 +10,7 @@ from msgspec import Meta, Struct
 from layernext import __version__
 from layernext.errors import InvalidRequest, NotFound
 from layernext.model import Collection, Job, Label, ModelRun
+from layernext.stack.api.access import HANDLER, Scope, creating, readable
 from layernext.stack.api.audit import changing, note
 from layernext.stack.api.messages import (
     Call,
@@ -34,6 +35,7 @@ from layernext.wire.native import (
     CollectionRequest,
     PageOf,
 )
+from layernext.wire.published import IMAGE_COLLECTION
 
 
 class StackDescription(Struct, frozen=True, kw_only=True):
@@ -43,6 +45,7 @@ class StackDescription(Struct, frozen=True, kw_only=True):
     version: int
     key_name: str
     role: str
+    user: str
 
 
 class PageQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -80,13 +83,21 @@ class RunsQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True
 @operation(
     "GET",
     BASE_PATH,
-    Operation(summary="Describe the stack", tag="Stack", role="read", answer=StackDescription),
+    Operation(
+        summary="Describe the stack",
+        tag="Stack",
+        role="read",
+        scope=HANDLER,
+        answer=StackDescription,
+    ),
 )
 async def describe(request: Call) -> Response[bytes]:
     """The stack's version, and what the key may do that asks."""
     key = request.auth
     return answer(
-        StackDescription(stack=__version__, version=VERSION, key_name=key.name, role=key.role)
+        StackDescription(
+            stack=__version__, version=VERSION, key_name=key.name, role=key.role, user=key.user
+        )
     )
 
 
@@ -97,6 +108,7 @@ async def describe(request: Call) -> Response[bytes]:
         summary="List collections",
         tag="Collections",
         role="read",
+        scope=HANDLER,
         query=PageQuery,
         answer=PageOf[Collection],
         errors=(400,),
@@ -106,8 +118,11 @@ async def list_collections(request: Call) -> Response[bytes]:
     """Collections, oldest first."""
     page, services = read_query(request, PageQuery), services_of(request)
     store = services.store
+    within = readable(request)
     return answer(
-        await services.call(lambda: store.list_collections(after=page.after, limit=page.limit))
+        await services.call(
+            lambda: store.list_collections(after=page.after, limit=page.limit, within=within)
+        )
     )
 
 
@@ -118,6 +133,7 @@ async def list_collections(request: Call) -> Response[bytes]:
         summary="Make a collection",
         tag="Collections",
         role="write",
+        scope=HANDLER,
         action="create collection",
         body=CollectionRequest,
         answer=Collection,
@@ -130,8 +146,13 @@ async def create_collection(request: Call) -> Response[bytes]:
     check_name(wanted.name.rstrip("/"), "name", "a collection")
     services = services_of(request)
     note(request, collection=wanted.name)
-    work = changing(request, lambda: services.store.ensure_collection(wanted.name))
-    return answer(await services.call(work))
+    work = creating(
+        request,
+        wanted.name,
+        IMAGE_COLLECTION,
+        lambda: services.store.ensure_collection(wanted.name),
+    )
+    return answer(await services.call(changing(request, work)))
 
 
 @operation(
@@ -141,6 +162,7 @@ async def create_collection(request: Call) -> Response[bytes]:
         summary="List model runs and ground truths",
         tag="Model runs",
         role="read",
+        scope=HANDLER,
         query=RunsQuery,
         answer=PageOf[ModelRun],
         errors=(400, 404),
@@ -152,8 +174,11 @@ async def list_runs(request: Call) -> Response[bytes]:
     store, row_id = services.store, None
     if wanted.collection is not None:
         row_id = (await find_collection(request, wanted.collection)).row_id
+    within = readable(request)
     return answer(
-        await services.call(lambda: store.list_runs(row_id, after=wanted.after, limit=wanted.limit))
+        await services.call(
+            lambda: store.list_runs(row_id, after=wanted.after, limit=wanted.limit, within=within)
+        )
     )
 
 
@@ -164,6 +189,7 @@ async def list_runs(request: Call) -> Response[bytes]:
         summary="List labels",
         tag="Labels",
         role="read",
+        scope=HANDLER,
         query=PageQuery,
         answer=PageOf[Label],
         errors=(400,),
@@ -185,6 +211,7 @@ async def list_labels(request: Call) -> Response[bytes]:
         summary="Look at a job",
         tag="Jobs",
         role="read",
+        scope=Scope(path={"job_id": "job"}),
         path=(Parameter("job_id", "The `id` of the job; an upload is a job, too."),),
         answer=Job,
         errors=(400, 404),
@@ -206,6 +233,7 @@ async def get_job(request: Call) -> Response[bytes]:
         summary="Cancel a job",
         tag="Jobs",
         role="write",
+        scope=Scope(path={"job_id": "job"}),
         action="cancel job",
         is_recorded=True,
         path=(Parameter("job_id", "The `id` of the job."),),
@@ -234,6 +262,7 @@ async def cancel_job(request: Call) -> Response[bytes]:
         summary="List jobs",
         tag="Jobs",
         role="read",
+        scope=HANDLER,
         query=JobsQuery,
         answer=PageOf[Job],
         errors=(400,),
@@ -249,6 +278,11 @@ async def list_jobs(request: Call) -> Response[bytes]:
     items, following = await services.call(
         lambda: jobs.list_page(after=int(after), limit=page.limit, statuses=page.status)
     )
+    within = readable(request)
+    if within is not None:
+        ids = [job.id for job in items]
+        shown = await services.call(services.store.grants.readable_jobs, ids, within)
+        items = [job for job in items if job.id in shown]
     return answer(PageOf(items, None if following is None else str(following)))
 
 

@@ -19,6 +19,7 @@ from layernext.model import (
     StoredMatches,
     decode_trusted,
 )
+from layernext.stack.api.access import HANDLER, check_images, check_thing
 from layernext.stack.api.messages import Call, answer, is_image_id, read_query
 from layernext.stack.api.native.evaluations import completed
 from layernext.stack.api.operation import Operation, operation
@@ -60,6 +61,7 @@ class MatchesQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         summary="Match the annotations of an image",
         tag="Evaluations",
         role="read",
+        scope=HANDLER,
         query=MatchesQuery,
         answer=StoredMatches,
         errors=(400, 404, 422),
@@ -68,11 +70,17 @@ class MatchesQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 async def match(request: Call) -> Response[bytes]:
     """Both sets of an image as they are now, and what each annotation found."""
     wanted, services = read_query(request, MatchesQuery), services_of(request)
-    return answer(await services.call(_matches, services.store, wanted))
+    if wanted.evaluation is not None:
+        await check_thing(request, "evaluation", wanted.evaluation)
+    item = await services.call(_item, services.store, wanted.image)
+    try:
+        await check_images(request, [item.image_id])
+    except NotFound as error:
+        raise _no_image(wanted.image) from error
+    return answer(await services.call(_matches, services.store, wanted, item))
 
 
-def _matches(store: Store, wanted: MatchesQuery) -> StoredMatches:
-    item = _item(store, wanted.image)
+def _matches(store: Store, wanted: MatchesQuery, item: ItemRow) -> StoredMatches:
     confidence = wanted.confidence
     labels: tuple[str, ...] = ()
     if wanted.evaluation is not None:
@@ -119,8 +127,12 @@ def _item(store: Store, id_or_name: str) -> ItemRow:
     found = store.items.get(int(id_or_name, 16)) if is_image_id(id_or_name) else None
     found = found or store.items.find(id_or_name)
     if found is None:
-        raise NotFound(f"there is no image {id_or_name[:600]!r}", status=404)
+        raise _no_image(id_or_name)
     return found
+
+
+def _no_image(id_or_name: str) -> NotFound:
+    return NotFound(f"there is no image {id_or_name[:600]!r}", status=404)
 
 
 def _set(store: Store, item: ItemRow, name: str, mode: Mode | None, usual: Mode) -> SideSet | None:

@@ -25,6 +25,7 @@ from layernext.model import (
     decode_trusted,
     kind_of,
 )
+from layernext.stack.api.access import HANDLER, check_thing, readable
 from layernext.stack.api.error_map import JSON
 from layernext.stack.api.messages import Call, find_collection, read_message, read_query
 from layernext.stack.api.native.annotations import chosen_encoding
@@ -93,6 +94,7 @@ class OrderQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         summary="All items of a query, in order",
         tag="Pages",
         role="read",
+        scope=HANDLER,
         query=OrderQuery,
         answer=ItemOrder,
         errors=(400, 404, 422),
@@ -108,7 +110,11 @@ async def item_order(request: Call) -> Response[bytes]:
         text = f"to sort by {wanted.sort}, the query needs an evaluation"
         raise InvalidRequest(text, status=400)
     kinds = None if wanted.type is None else (KINDS[wanted.type],)
-    chosen = ItemFilter(query=wanted.query, collection_id=place, kinds=kinds)
+    if wanted.evaluation is not None:
+        await check_thing(request, "evaluation", wanted.evaluation)
+    chosen = ItemFilter(
+        query=wanted.query, collection_id=place, kinds=kinds, within=readable(request)
+    )
 
     def work() -> bytes:
         found = _ordered(services.store, chosen, wanted)
@@ -139,6 +145,7 @@ def _ordered(store: Store, chosen: ItemFilter, wanted: OrderQuery) -> list[int]:
         summary="Items with their shapes, small",
         tag="Pages",
         role="read",
+        scope=HANDLER,
         body=OverlayRequest,
         answer=Overlays,
         errors=(400, 413, 422),
@@ -147,10 +154,11 @@ def _ordered(store: Store, chosen: ItemFilter, wanted: OrderQuery) -> list[int]:
 async def overlays(request: Call) -> Response[bytes]:
     """Some items by their numbers, with the shapes that some runs have for them. Changes nothing."""
     wanted, services = await read_message(request, OverlayRequest), services_of(request)
+    within = readable(request)
 
     def work() -> bytes:
         store = services.store
-        rows = store.items.list_rows(list(dict.fromkeys(wanted.items)))
+        rows = store.items.list_rows(list(dict.fromkeys(wanted.items)), within)
         runs = [(run.name, run.mode) for run in wanted.runs]
         reduction = Reduction()
         places = {run: place for place, run in reversed(list(enumerate(runs)))}

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 
 from layernext.errors import DataError, NotFound, Problem
 from layernext.model import ContentType, Project, Task
+from layernext.stack.api.access import Scope
 from layernext.stack.api.audit import changing, note
 from layernext.stack.api.messages import Call, answer, read_message, read_path
 from layernext.stack.api.operation import Operation, Parameter, operation
@@ -34,6 +35,7 @@ class StatusRequest(Struct, frozen=True, forbid_unknown_fields=True):
         summary="Look at a project",
         tag="Projects",
         role="read",
+        scope=Scope(path={"project_id": "project"}),
         path=_PROJECT,
         answer=Project,
         errors=(400, 404),
@@ -52,6 +54,7 @@ async def get_project(request: Call) -> Response[bytes]:
         summary="List the tasks of a project",
         tag="Projects",
         role="read",
+        scope=Scope(path={"project_id": "project"}),
         path=_PROJECT,
         answer=list[Task],
         errors=(400, 404),
@@ -81,6 +84,7 @@ async def list_tasks(request: Call) -> Response[bytes]:
         summary="Put tasks into a state",
         tag="Projects",
         role="write",
+        scope=Scope(path={"project_id": "project"}),
         action="set task status",
         path=_PROJECT,
         body=StatusRequest,

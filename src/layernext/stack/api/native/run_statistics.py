@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from layernext.errors import NotFound
 from layernext.model import Mode
+from layernext.stack.api.access import HANDLER
 from layernext.stack.api.messages import Call, answer, find_collection, read_query
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.services import services_of
@@ -39,6 +40,7 @@ class StatisticsQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         summary="Count what a run's annotations are like",
         tag="Model runs",
         role="read",
+        scope=HANDLER,
         query=StatisticsQuery,
         answer=StatisticsAnswer,
         errors=(400, 404),

@@ -7,6 +7,13 @@ from litestar import Response
 from layernext.errors import DataError, NotFound, Problem
 from layernext.model import find_names_problem
 from layernext.stack.api import ingest
+from layernext.stack.api.access import (
+    HANDLER,
+    Scope,
+    collection_check,
+    creating,
+    refuse_without_grant,
+)
 from layernext.stack.api.audit import changing, note, note_nothing
 from layernext.stack.api.body import received
 from layernext.stack.api.messages import Call, answer, read_message, read_path
@@ -22,6 +29,7 @@ from layernext.wire.native import (
     UploadRequest,
     UploadState,
 )
+from layernext.wire.published import IMAGE_COLLECTION
 
 MAX_BATCHES = 1 << 20
 """Of one upload; a thousand images each make a thousand million."""
@@ -47,6 +55,7 @@ _ENCODING = Parameter(
         summary="Open an upload",
         tag="Uploads",
         role="write",
+        scope=HANDLER,
         action="open upload",
         is_recorded=True,
         body=UploadRequest,
@@ -64,7 +73,20 @@ async def open_upload(request: Call) -> Response[bytes]:
     check_upload(wanted)
     store = services_of(request).store
     note(request, subject=wanted.run, collection=wanted.collection)
-    return await change(request, lambda: answer(store.open_upload(wanted)))
+    if not (wanted.collection or "").rstrip("/"):
+        refuse_without_grant(request)
+    work = creating(
+        request,
+        made_collection(wanted),
+        IMAGE_COLLECTION,
+        lambda: answer(store.open_upload(wanted)),
+    )
+    return await change(request, work)
+
+
+def made_collection(wanted: UploadRequest) -> str | None:
+    """The collection that an upload makes if it is missing."""
+    return wanted.collection if wanted.key_kind == "name" else None
 
 
 def check_upload(wanted: UploadRequest) -> None:
@@ -94,6 +116,7 @@ def check_upload(wanted: UploadRequest) -> None:
         summary="Look at an upload",
         tag="Uploads",
         role="read",
+        scope=Scope(path={"upload_id": "upload"}),
         path=(_UPLOAD,),
         answer=UploadState,
         errors=(400, 404),
@@ -112,6 +135,7 @@ async def get_upload(request: Call) -> Response[bytes]:
         summary="Send a batch",
         tag="Uploads",
         role="write",
+        scope=Scope(path={"upload_id": "upload"}),
         is_upload=True,
         path=(_UPLOAD, _SEQUENCE, _ENCODING),
         body=bytes,
@@ -132,7 +156,13 @@ async def put_batch(request: Call) -> Response[bytes]:
     settings = await services.call(services.store.get_upload_settings, upload_id)
     async with received(request, MAX_BATCH_BYTES) as body:
         result = await services.ingest(
-            ingest.write_native_batch, services.store, upload_id, settings, sequence, body
+            ingest.write_native_batch,
+            services.store,
+            upload_id,
+            settings,
+            sequence,
+            body,
+            collection_check(request),
         )
     return answer(result)
 
@@ -144,6 +174,7 @@ async def put_batch(request: Call) -> Response[bytes]:
         summary="Finish an upload",
         tag="Uploads",
         role="write",
+        scope=Scope(path={"upload_id": "upload"}),
         action="upload annotations",
         path=(_UPLOAD,),
         body=FinishRequest,

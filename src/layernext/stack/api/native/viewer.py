@@ -7,6 +7,7 @@ from typing import Any
 from litestar import Response
 
 from layernext.errors import NotFound
+from layernext.stack.api.access import HANDLER, Scope
 from layernext.stack.api.audit import recorded
 from layernext.stack.api.messages import Call, answer, is_image_id, read_path
 from layernext.stack.api.operation import Operation, Parameter, operation
@@ -25,6 +26,7 @@ KEEP_SECONDS = 24 * 3600
         summary="Make a link to sign in by",
         tag="Pages",
         role="read",
+        scope=HANDLER,
         action="create sign-in link",
         answer=SignInLink,
     ),
@@ -33,7 +35,7 @@ async def create_sign_in_link(request: Call) -> Response[bytes]:
     """Makes a link that signs a browser in with the key that asks: once, and for ten minutes."""
     services = services_of(request)
     create = recorded(request, services.store.sessions.create_link)
-    token = await services.call(create, request.auth.api_key)
+    token = await services.call(create, request.auth)
     link = SignInLink(url=f"{base_url(request)}/sign-in#{token}", seconds=LINK_SECONDS)
     made = answer(link)
     made.set_header("Cache-Control", "no-store")
@@ -47,6 +49,7 @@ async def create_sign_in_link(request: Call) -> Response[bytes]:
         summary="A small picture of an image",
         tag="Pages",
         role="read",
+        scope=Scope(path={"image_id": "image"}),
         path=(Parameter("image_id", "The image's `id`."),),
         answer=bytes,
         is_binary=True,

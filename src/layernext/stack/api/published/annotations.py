@@ -15,6 +15,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 from layernext.errors import DataError, InvalidRequest, Problem
 from layernext.formats import in_pixels
 from layernext.model import Mode, decode_trusted
+from layernext.stack.api.access import HANDLER
 from layernext.stack.api.audit import note
 from layernext.stack.api.messages import (
     Call,
@@ -187,6 +188,7 @@ class PagePlaces:
         summary="E42: download annotations by pages",
         tag=_TAG,
         role="read",
+        scope=HANDLER,
         path=(Parameter("collection_id", "Id or name of the collection."),),
         query=PageQuery,
         answer=PageAnswer,
@@ -199,7 +201,7 @@ async def annotation_page(request: Call) -> Response[bytes]:
     runs = _run_names(query.operation_id_list)
     found = await find_collection(request, read_path(request, "collection_id"))
     download = Download(
-        api_key=request.auth.api_key,
+        api_key=request.auth.id,
         session_id=query.session_id,
         collection_id=found.row_id,
         runs=tuple(runs),
@@ -372,6 +374,7 @@ def directory_name(found: CollectionRow) -> str:
         summary="E25: remove the annotations of an operation",
         tag=_TAG,
         role="write",
+        scope=HANDLER,
         action="delete run",
         is_recorded=True,
         query=RemoveQuery,

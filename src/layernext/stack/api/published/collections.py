@@ -7,6 +7,7 @@ from typing import Any, Literal
 from litestar import Response
 from msgspec import Struct, field
 
+from layernext.stack.api.access import HANDLER, creating, may_read_image
 from layernext.stack.api.audit import changing, note
 from layernext.stack.api.messages import (
     Call,
@@ -82,6 +83,7 @@ class ObjectTypeAnswer(Struct, frozen=True, rename="camel", kw_only=True):
         summary="E20: id of a collection",
         tag=_TAG,
         role="read",
+        scope=HANDLER,
         body=CollectionIdRequest,
         answer=CollectionIdAnswer,
         errors=(400, 413, 422),
@@ -106,6 +108,7 @@ async def collection_id(request: Call) -> Response[bytes]:
         summary="E21: fields of a collection",
         tag=_TAG,
         role="read",
+        scope=HANDLER,
         body=CollectionDetailsRequest,
         answer=CollectionDetailsAnswer,
         errors=(400, 413, 422),
@@ -179,6 +182,7 @@ def picked(
         summary="E23: kind of an object",
         tag=_TAG,
         role="read",
+        scope=HANDLER,
         path=(Parameter("object_id", "Id or name of a collection."),),
         answer=ObjectTypeAnswer,
         errors=(400, 404),
@@ -189,7 +193,7 @@ async def object_type(request: Call) -> Response[bytes]:
     object_id, services = read_path(request, "object_id"), services_of(request)
     if is_image_id(object_id):
         item = await services.call(services.store.items.get, int(object_id, 16))
-        if item is not None:
+        if item is not None and await may_read_image(request, item.image_id):
             return answer(ObjectTypeAnswer(object_type=KIND_OF_ITEM[item.kind]))
     found = await find_collection(request, object_id)
     return answer(ObjectTypeAnswer(object_type=found.kind))
@@ -218,6 +222,7 @@ class CreateCollectionAnswer(Struct, frozen=True, rename="camel", kw_only=True):
         summary="E19: make a collection, or give it metadata",
         tag=_TAG,
         role="write",
+        scope=HANDLER,
         action="create collection",
         body=CreateCollectionRequest,
         answer=CreateCollectionAnswer,
@@ -241,7 +246,9 @@ async def create_collection(request: Call) -> Response[bytes]:
             store.items.merge_collection_fields(row.row_id, fields, with_images=False)
         return made.id
 
-    made_id = await services.call(changing(request, work))
+    made_id = await services.call(
+        changing(request, creating(request, name, wanted.object_type, work))
+    )
     return answer(CreateCollectionAnswer(collection_id=made_id, message=f"{name!r} is there"))
 
 

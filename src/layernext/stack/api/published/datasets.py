@@ -10,6 +10,7 @@ from litestar import Response
 from msgspec import Meta, Struct, field
 
 from layernext.errors import DataError, InvalidRequest, NotFound, Problem
+from layernext.stack.api.access import HANDLER, Scope, check_thing
 from layernext.stack.api.audit import note
 from layernext.stack.api.exports import export_url, image_export_url, url_of_version_file
 from layernext.stack.api.messages import (
@@ -198,6 +199,7 @@ def read_settings(wanted: VersionRequest) -> VersionSettings:
         summary="E54: make a dataset",
         tag=_TAG,
         role="write",
+        scope=HANDLER,
         action="create dataset",
         is_recorded=True,
         query=SelectionQuery,
@@ -211,6 +213,7 @@ async def create_dataset(request: Call) -> Response[bytes]:
     query, wanted = read_query(request, SelectionQuery), await read_message(request, VersionRequest)
     check_name(wanted.name, "name", "a dataset")
     settings, services = read_settings(wanted), services_of(request)
+    await check_thing(request, "selection", query.dataset_selection_id)
     store = services.store
 
     def work() -> VersionRow:
@@ -227,6 +230,7 @@ async def create_dataset(request: Call) -> Response[bytes]:
         summary="E56: make a version",
         tag=_TAG,
         role="write",
+        scope=HANDLER,
         action="create dataset version",
         is_recorded=True,
         query=SelectionQuery,
@@ -247,6 +251,7 @@ async def new_version(request: Call) -> Response[bytes]:
         summary="E55: change a version",
         tag=_TAG,
         role="write",
+        scope=HANDLER,
         action="create dataset version",
         is_recorded=True,
         query=SelectionQuery,
@@ -263,6 +268,8 @@ async def update_version(request: Call) -> Response[bytes]:
 async def _follow(request: Call, message: str) -> Response[bytes]:
     query, wanted = read_query(request, SelectionQuery), await read_message(request, VersionRequest)
     settings, services = read_settings(wanted), services_of(request)
+    await check_thing(request, "selection", query.dataset_selection_id)
+    await check_thing(request, "dataset version", query.dataset_version_id or "")
     store = services.store
 
     def work() -> VersionRow:
@@ -299,6 +306,7 @@ async def _made(request: Call, make: Callable[[], VersionRow], message: str) -> 
         summary="E57: delete a version",
         tag=_TAG,
         role="write",
+        scope=HANDLER,
         action="delete dataset version",
         is_recorded=True,
         query=VersionQuery,
@@ -309,6 +317,7 @@ async def _made(request: Call, make: Callable[[], VersionRow], message: str) -> 
 async def delete_version(request: Call) -> Response[bytes]:
     """Deletes a version for good; its images and their annotations stay. A GET that deletes."""
     wanted, services = read_query(request, VersionQuery), services_of(request)
+    await check_thing(request, "dataset version", wanted.dataset_version_id)
 
     def work() -> Response[bytes]:
         if not services.store.datasets.delete(wanted.dataset_version_id):
@@ -327,6 +336,7 @@ async def delete_version(request: Call) -> Response[bytes]:
         summary="E44: download a version by pages",
         tag=_TAG,
         role="read",
+        scope=Scope(path={"version_id": "dataset version"}),
         path=(
             Parameter("version_id", "The version's id."),
             Parameter("export_type", "One of those that it was made for."),

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from litestar import Response
 from msgspec import Meta, Struct
 
+from layernext.stack.api.access import HANDLER, collection_check, readable
 from layernext.stack.api.audit import note, recorded
 from layernext.stack.api.messages import Call, answer, check_name, read_message
 from layernext.stack.api.operation import Operation, operation
@@ -74,6 +75,7 @@ class ModelAnswer(Struct, frozen=True, kw_only=True):
         summary="E39: store embeddings",
         tag=_TAG,
         role="write",
+        scope=HANDLER,
         action="store embeddings",
         body=InsertRequest,
         answer=InsertAnswer,
@@ -96,6 +98,7 @@ async def insert_vectors(request: Call) -> Response[bytes]:
         wanted.embedding_model_name,
         wanted.embedding_dimension[0],
         pairs,
+        collection_check(request),
     )
     message = ""
     if unknown:
@@ -114,6 +117,7 @@ async def insert_vectors(request: Call) -> Response[bytes]:
         summary="E40: embeddings of images",
         tag=_TAG,
         role="read",
+        scope=HANDLER,
         body=GetRequest,
         answer=list[SentVector],
         errors=(400, 404, 413, 422),
@@ -126,6 +130,7 @@ async def get_vectors(request: Call) -> Response[bytes]:
         services.store.embeddings.get,
         wanted.embedding_model_name,
         wanted.embedding_unique_name_array,
+        readable(request),
     )
     return answer([SentVector(name, vector) for name, vector in found])
 

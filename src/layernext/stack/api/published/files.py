@@ -11,11 +11,20 @@ from msgspec import Meta, Struct, field
 
 from layernext.errors import Conflict, DataError, InvalidRequest, NotFound, Problem
 from layernext.model import find_names_problem
+from layernext.stack.api.access import (
+    HANDLER,
+    Scope,
+    access_of,
+    check_thing,
+    creating,
+    may_read_image,
+)
 from layernext.stack.api.audit import changing, note, note_nothing
 from layernext.stack.api.messages import (
     Call,
     answer,
     check_name,
+    look_up_collection,
     read_message,
     read_path,
     read_query,
@@ -213,6 +222,7 @@ class DownloadUrlAnswer(Struct, frozen=True, rename="camel", kw_only=True):
         summary="E12: open an upload of files",
         tag=_TAG,
         role="write",
+        scope=HANDLER,
         action="open file upload",
         is_recorded=True,
         body=OpenFilesRequest,
@@ -255,7 +265,7 @@ async def open_files(request: Call) -> Response[bytes]:
             OpenFilesAnswer(upload_id=upload_id, collection_id=collection_id, job_id=upload_id)
         )
 
-    return await change(request, work)
+    return await change(request, creating(request, name, wanted.collection_type, work))
 
 
 def _prefix(given: str | None) -> str | None:
@@ -275,6 +285,7 @@ def _prefix(given: str | None) -> str | None:
         summary="E13: begin a file",
         tag=_TAG,
         role="write",
+        scope=HANDLER,
         body=BeginFileRequest,
         answer=BeginFileAnswer,
         errors=(400, 404, 413, 422),
@@ -292,6 +303,7 @@ async def begin_file(request: Call) -> Response[bytes]:
     if wanted.checksum is not None and not _SHA256.fullmatch(wanted.checksum):
         raise DataError(Problem("checksum", "is not a SHA-256 in lowercase hexadecimal"))
     services = services_of(request)
+    await check_thing(request, "file upload", wanted.upload_id)
     if wanted.size is not None and wanted.size > services.settings.max_file_bytes:
         limit = services.settings.max_file_bytes
         raise DataError(Problem("size", f"is {wanted.size}, must be at most {limit}"))
@@ -338,6 +350,7 @@ def _stored_parts(services: Services, item: FileItem) -> list[ItemPart]:
         summary="E14: where the parts of a file go",
         tag=_TAG,
         role="write",
+        scope=HANDLER,
         body=PartUrlsRequest,
         answer=PartUrlsAnswer,
         errors=(400, 404, 413, 422),
@@ -350,6 +363,7 @@ async def part_urls(request: Call) -> Response[bytes]:
     if (wanted.parts - 1) * PART_BYTES > services.settings.max_file_bytes:
         limit = services.settings.max_file_bytes
         raise DataError(Problem("parts", f"make more than the {limit} bytes that a file may have"))
+    await check_thing(request, "file", wanted.file_id)
     item = await services.call(services.store.files.find_item, wanted.file_id)
     if item.is_stored:
         raise Conflict("the file has been finished already", status=409)
@@ -392,6 +406,7 @@ def _part_url(services: Services, item: FileItem, number: int, base: str, secret
         summary="E16: finish a file",
         tag=_TAG,
         role="write",
+        scope=HANDLER,
         body=FinishFileRequest,
         answer=FinishFileAnswer,
         errors=(400, 404, 409, 413, 422, 507),
@@ -405,6 +420,7 @@ async def finish_file(request: Call) -> Response[bytes]:
     wanted = await read_message(request, FinishFileRequest)
     services = services_of(request)
     files = services.store.files
+    await check_thing(request, "file", wanted.file_id)
     item = await services.call(files.find_item, wanted.file_id)
     if item.is_stored:
         is_own = await services.call(files.is_own, item)
@@ -552,6 +568,7 @@ def _check_claims(item: FileItem, size: int, checksum: str | None) -> None:
         summary="E17: finish an upload of files",
         tag=_TAG,
         role="write",
+        scope=Scope(path={"upload_id": "file upload"}),
         action="upload files",
         path=(Parameter("upload_id", "From E12."),),
         answer=FinishFilesAnswer,
@@ -586,6 +603,7 @@ async def finish_files(request: Call) -> Response[bytes]:
         summary="E18: how far an upload of files is",
         tag=_TAG,
         role="read",
+        scope=HANDLER,
         query=ProgressQuery,
         answer=ProgressAnswer,
         errors=(400, 404),
@@ -594,7 +612,9 @@ async def finish_files(request: Call) -> Response[bytes]:
 async def upload_progress(request: Call) -> Response[bytes]:
     """The newest upload to a collection."""
     wanted, services = read_query(request, ProgressQuery), services_of(request)
-    found = await services.call(services.store.files.progress, wanted.collection_name)
+    found = None
+    if access_of(request) is None or await look_up_collection(request, wanted.collection_name):
+        found = await services.call(services.store.files.progress, wanted.collection_name)
     if found is None:
         raise NotFound(
             f"there is no upload of files to {wanted.collection_name[:600]!r}", status=404
@@ -613,6 +633,7 @@ async def upload_progress(request: Call) -> Response[bytes]:
         summary="E24: the URL of a file",
         tag=_TAG,
         role="read",
+        scope=HANDLER,
         query=DownloadUrlQuery,
         answer=DownloadUrlAnswer,
         errors=(400, 404),
@@ -629,7 +650,7 @@ async def file_url(request: Call) -> Response[bytes]:
         # The published 1.x clients quote nothing, so a plus sign can also be one.
         key = read_query(request, DownloadUrlQuery, plus_is_space=False).file_key
         file = await services.call(services.store.files.find_named, key)
-    if file is None:
+    if file is None or not await may_read_image(request, file.image_id):
         raise NotFound(f"there is no file {key[:600]!r}", status=404)
     return answer(DownloadUrlAnswer(url=download_url(request, file)))
 

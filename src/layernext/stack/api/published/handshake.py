@@ -5,6 +5,7 @@ from __future__ import annotations
 from litestar import Response
 from msgspec import Struct
 
+from layernext.stack.api.access import HANDLER
 from layernext.stack.api.messages import Call, answer
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.services import services_of
@@ -26,6 +27,7 @@ class HandshakeAnswer(Struct, frozen=True, omit_defaults=True, kw_only=True):
         summary="E01: handshake",
         tag="Published protocol",
         role="read",
+        scope=HANDLER,
         path=(Parameter("version", "The client's version, such as `2.3.4`."),),
         answer=HandshakeAnswer,
     ),

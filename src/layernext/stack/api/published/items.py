@@ -9,6 +9,15 @@ from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
 from layernext.errors import DataError, NotFound, Problem
+from layernext.stack.api.access import (
+    HANDLER,
+    access_of,
+    check_images,
+    check_thing,
+    may_read_image,
+    readable,
+    usable,
+)
 from layernext.stack.api.audit import note
 from layernext.stack.api.messages import (
     MAX_QUESTION_BYTES,
@@ -25,7 +34,7 @@ from layernext.stack.api.published.collections import KIND_OF_ITEM, picked
 from layernext.stack.api.replay import change
 from layernext.stack.api.services import services_of
 from layernext.stack.api.transfer import url_of_image
-from layernext.stack.store import ItemFilter, ItemRow, Selection, SortField
+from layernext.stack.store import ItemFilter, ItemRow, Selection, SortField, Within
 from layernext.wire.published import (
     ANNOTATION_TYPES,
     CLIENT,
@@ -170,7 +179,11 @@ class SystemAnswer(Struct, frozen=True, rename="camel", kw_only=True):
 
 
 def _filter(
-    given: FilterData, query: str | None, collection_id: int | None, content_type: int | None
+    given: FilterData,
+    query: str | None,
+    collection_id: int | None,
+    content_type: int | None,
+    within: Within,
 ) -> ItemFilter:
     code = content_type if content_type is not None else given.content_type
     kinds = None
@@ -185,6 +198,7 @@ def _filter(
     return ItemFilter(
         query=query or "",
         collection_id=collection_id,
+        within=within,
         kinds=kinds,
         annotated=tuple(sorted(words)),
         from_date=given.date.from_date,
@@ -200,6 +214,7 @@ def _filter(
         summary="E26: keep what a query finds",
         tag=_TAG,
         role="write",
+        scope=HANDLER,
         is_recorded=True,
         body=SelectionRequest,
         answer=SelectionAnswer,
@@ -215,9 +230,11 @@ async def select(request: Call) -> Response[bytes]:
             place = None
             if wanted.collection_id:
                 place = (await find_collection(request, wanted.collection_id)).row_id
-            chosen = _filter(wanted.filter_data, wanted.query, place, wanted.content_type)
+            within = usable(request)
+            chosen = _filter(wanted.filter_data, wanted.query, place, wanted.content_type, within)
             return await change(request, lambda: _selected(items.select(chosen)))
         ids, places, versions = await _listed(request, wanted.object_id_list)
+        await check_images(request, ids)
         return await change(request, lambda: _selected(items.select_ids(ids, places, versions)))
     except (DataError, NotFound) as error:
         # Published clients show the text of this answer; of another status they say nothing.
@@ -251,6 +268,7 @@ async def _listed(request: Call, object_ids: list[str]) -> tuple[list[int], list
             places.append(found.row_id)
             continue
         try:
+            await check_thing(request, "dataset version", each)
             version = await services.call(services.store.datasets.get, each)
         except NotFound as error:
             problem = Problem(f"objectIdList[{number}]", f"there is no {each[:100]!r}")
@@ -266,6 +284,7 @@ async def _listed(request: Call, object_ids: list[str]) -> tuple[list[int], list
         summary="E27: put a selection into the trash",
         tag=_TAG,
         role="write",
+        scope=HANDLER,
         action="trash files",
         is_recorded=True,
         body=TrashRequest,
@@ -276,6 +295,11 @@ async def _listed(request: Call, object_ids: list[str]) -> tuple[list[int], list
 async def trash(request: Call) -> Response[bytes]:
     """Hides images, and collections that were selected as wholes. They can be restored."""
     wanted, services = await read_message(request, TrashRequest), services_of(request)
+    await check_thing(request, "selection", wanted.selection_id)
+    access = access_of(request)
+    if access is not None:
+        selection = await services.call(services.store.selections.find, wanted.selection_id)
+        access.check(selection.collection_ids, role="admin")
 
     def work() -> Response[bytes]:
         selection = services.store.selections.find(wanted.selection_id)
@@ -294,6 +318,7 @@ async def trash(request: Call) -> Response[bytes]:
         summary="E22: fields of a file",
         tag=_TAG,
         role="read",
+        scope=HANDLER,
         body=ItemDetailsRequest,
         answer=ItemDetailsAnswer,
         errors=(400, 413, 422),
@@ -304,7 +329,7 @@ async def item_details(request: Call) -> Response[bytes]:
     wanted = await read_message(request, ItemDetailsRequest, limit=MAX_QUESTION_BYTES)
     services = services_of(request)
     item = await services.call(services.store.items.find, wanted.unique_file_name)
-    if item is None:
+    if item is None or not await may_read_image(request, item.image_id):
         text = f"there is no file {wanted.unique_file_name[:600]!r}"
         return answer(ItemDetailsAnswer(is_success=False, message=text))
     usual = {
@@ -347,7 +372,7 @@ def _listed_item(request: Call, item: ItemRow) -> ListedItem:
     )
 
 
-_LIST = {"role": "read", "errors": (400, 404, 413, 422)}
+_LIST = {"role": "read", "scope": HANDLER, "errors": (400, 404, 413, 422)}
 _PLACE = (Parameter("collection_id", "Id or name of the collection."),)
 
 
@@ -423,7 +448,8 @@ async def _place(request: Call) -> int:
 
 async def _wanted(request: Call, place: int | None) -> tuple[ListRequest, ItemFilter]:
     wanted = await read_message(request, ListRequest, limit=MAX_QUESTION_BYTES)
-    chosen = _filter(wanted.filter_data, wanted.query, place, wanted.content_type)
+    within = readable(request)
+    chosen = _filter(wanted.filter_data, wanted.query, place, wanted.content_type, within)
     return wanted, replace(chosen, has_file=True)
 
 
@@ -449,13 +475,20 @@ async def _count(request: Call, place: int | None) -> Response[bytes]:
 @operation(
     "GET",
     SYSTEM_DETAILS_PATH,
-    Operation(summary="E36: what the stack holds", tag=_TAG, role="read", answer=SystemAnswer),
+    Operation(
+        summary="E36: what the stack holds",
+        tag=_TAG,
+        role="read",
+        scope=HANDLER,
+        answer=SystemAnswer,
+    ),
 )
 async def system_details(request: Call) -> Response[bytes]:
     """How many images, videos and other files there are, and how many images are annotated."""
     services = services_of(request)
     items = services.store.items
-    totals = await services.call(items.totals)
+    within = readable(request)
+    totals = await services.call(items.totals, within)
     words = {5: "images", 4: "videos", 7: "other"}
     counts = {}
     for kind, word in words.items():
@@ -464,7 +497,7 @@ async def system_details(request: Call) -> Response[bytes]:
     counts["total"] = {
         name: sum(each[name] for each in counts.values()) for name in ("count", "size", "frames")
     }
-    annotated = await services.call(items.annotated_totals)
+    annotated = await services.call(items.annotated_totals, within)
     frames_by_state = {
         "total": counts["images"]["count"],
         "raw": annotated["raw"],

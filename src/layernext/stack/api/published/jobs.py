@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from litestar import Response
 from msgspec import Meta, Struct, field
 
+from layernext.stack.api.access import Scope
 from layernext.stack.api.audit import changing, note, note_nothing
 from layernext.stack.api.messages import Call, answer, check_name, read_message, read_path
 from layernext.stack.api.operation import Operation, Parameter, operation
@@ -37,6 +38,7 @@ class JobStatusAnswer(Struct, frozen=True, rename="camel", kw_only=True):
         summary="E37: status of a job",
         tag="Published protocol",
         role="read",
+        scope=Scope(path={"job_id": "job"}),
         path=(Parameter("job_id", "The job; an upload is one, too."),),
         answer=JobStatusAnswer,
         errors=(400,),

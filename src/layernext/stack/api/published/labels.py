@@ -9,6 +9,7 @@ from msgspec import Meta, Struct, field
 
 from layernext.errors import DataError, NotFound, Problem
 from layernext.model import Label
+from layernext.stack.api.access import HANDLER
 from layernext.stack.api.audit import changing, note, recorded
 from layernext.stack.api.messages import (
     Call,
@@ -174,6 +175,7 @@ async def create_coco_label(request: Call) -> Response[bytes]:
         summary="E06: list labels",
         tag=_TAG,
         role="read",
+        scope=HANDLER,
         query=LabelsQuery,
         answer=list[PublishedLabel],
         errors=(400, 404),
@@ -259,7 +261,13 @@ def _text_of(value: Any) -> str:
 @operation(
     "GET",
     LABEL_GROUPS_PATH,
-    Operation(summary="E08: list label groups", tag=_TAG, role="read", answer=list[PublishedGroup]),
+    Operation(
+        summary="E08: list label groups",
+        tag=_TAG,
+        role="read",
+        scope=HANDLER,
+        answer=list[PublishedGroup],
+    ),
 )
 async def list_groups(request: Call) -> Response[bytes]:
     """Every group of labels."""

@@ -9,6 +9,7 @@ from msgspec import Meta, Struct, field
 
 from layernext.errors import InvalidRequest, NotFound
 from layernext.model import find_names_problem
+from layernext.stack.api.access import HANDLER, collection_check
 from layernext.stack.api.audit import changing, note
 from layernext.stack.api.body import received
 from layernext.stack.api.messages import (
@@ -22,7 +23,7 @@ from layernext.stack.api.messages import (
 )
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.services import Services, services_of
-from layernext.stack.store import NameKind, check_fields
+from layernext.stack.store import CheckCollections, NameKind, check_fields
 from layernext.wire.published import (
     METADATA_JSON_PATH,
     METADATA_OBJECT_PATH,
@@ -105,6 +106,7 @@ class ValidAnswer(Struct, frozen=True, rename="camel", kw_only=True):
         summary="E28: metadata of files",
         tag=_TAG,
         role="write",
+        scope=HANDLER,
         action="change metadata of files",
         body=MetadataRequest,
         answer=MetadataAnswer,
@@ -137,14 +139,19 @@ async def upload_metadata(request: Call) -> Response[bytes]:
         note(request, collection=found.name)
 
     def apply() -> MetadataAnswer:
-        applied = _apply(services, wanted, place)
+        applied = _apply(services, wanted, place, collection_check(request))
         note(request, count=applied.updated_count)
         return applied
 
     return answer(await services.ingest(changing(request, apply)))
 
 
-def _apply(services: Services, wanted: MetadataRequest, place: int | None) -> MetadataAnswer:
+def _apply(
+    services: Services,
+    wanted: MetadataRequest,
+    place: int | None,
+    check: CheckCollections | None,
+) -> MetadataAnswer:
     given: dict[str, dict[str, Any]] = {}
     for number, entry in enumerate(wanted.metadata):
         check_name(entry.file, f"files[{number}].file", "a file")
@@ -154,6 +161,8 @@ def _apply(services: Services, wanted: MetadataRequest, place: int | None) -> Me
     items = services.store.items
     bucket = None if place is not None or wanted.job_id else wanted.bucket_name
     rows = items.find_rows(list(given), collection_id=place, upload_id=wanted.job_id, bucket=bucket)
+    if check is not None:
+        check(services.store.grants.collections_of_images(rows.values()).values())
     items.merge_fields({rows[name]: given[name] for name in given if name in rows})
     unmatched = [name for name in given if name not in rows]
     message = f"{len(rows)} files have new metadata"
@@ -172,6 +181,7 @@ def _apply(services: Services, wanted: MetadataRequest, place: int | None) -> Me
         summary="E29: metadata of a collection",
         tag=_TAG,
         role="write",
+        scope=HANDLER,
         action="change metadata of collection",
         body=MetadataObjectRequest,
         answer=MetadataAnswer,
@@ -208,6 +218,7 @@ async def upload_object(request: Call) -> Response[bytes]:
         summary="E30: can these be tags?",
         tag=_TAG,
         role="read",
+        scope=HANDLER,
         body=TagsRequest,
         answer=ValidAnswer,
         errors=(400, 406, 413, 422),
@@ -228,6 +239,7 @@ async def validate_tags(request: Call) -> Response[bytes]:
         summary="E31: can these be metadata fields?",
         tag=_TAG,
         role="read",
+        scope=HANDLER,
         body=FieldsRequest,
         answer=ValidAnswer,
         errors=(400, 406, 413, 422),

@@ -15,6 +15,7 @@ from msgspec import Struct
 from layernext.errors import DataError, LayerNextError, Problem
 from layernext.model import Mode
 from layernext.stack.api import ingest
+from layernext.stack.api.access import HANDLER, check_thing, collection_check
 from layernext.stack.api.audit import entry_of, note
 from layernext.stack.api.body import Body, received
 from layernext.stack.api.messages import (
@@ -93,6 +94,7 @@ class OperationDataAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
         summary="E03: annotation sets, from 0.0.5 and 1.x",
         tag="Published protocol",
         role="write",
+        scope=HANDLER,
         is_upload=True,
         action="upload annotations",
         path=(_TYPE, _MODE, _RUN),
@@ -117,6 +119,7 @@ async def update_operation(request: Call) -> Response[bytes]:
         summary="E04: annotation sets, from 2.3.4",
         tag="Published protocol",
         role="write",
+        scope=HANDLER,
         is_upload=True,
         action="upload annotations",
         path=(_RUN,),
@@ -143,6 +146,7 @@ async def _update(request: Call) -> Response[bytes]:
             project_id = query.destination_project_id
             if project_id:
                 # Before anything is stored; a run can only be attached once it is there.
+                await check_thing(request, "project", project_id)
                 await services.call(services.store.projects.get, project_id)
             run, mode, result = await services.ingest(
                 _store, request, path, query.is_normalized, body
@@ -193,7 +197,13 @@ def _store(
         )
         digest = ingest.body_digest(content)
         with memoryview(data.meta_updates_array) as text:
-            return run, mode, ingest.write_published_batch(services.store, batch, text, digest)
+            return (
+                run,
+                mode,
+                ingest.write_published_batch(
+                    services.store, batch, text, digest, collection_check(request)
+                ),
+            )
 
 
 def _operation(path: dict[str, str], data: ingest.OperationData) -> tuple[str, Mode]:

@@ -9,6 +9,7 @@ from litestar import Response
 from msgspec import Meta, Struct, field
 
 from layernext.errors import DataError, InvalidRequest, NotFound, Problem
+from layernext.stack.api.access import HANDLER, Scope, check_thing, readable
 from layernext.stack.api.audit import changing, note, note_nothing
 from layernext.stack.api.error_map import JSON, envelope
 from layernext.stack.api.messages import (
@@ -201,6 +202,7 @@ class ProjectPageAnswer(Struct, frozen=True):
         summary="E46: reserve a project",
         tag=_TAG,
         role="write",
+        scope=Scope(needs_grant=True),
         action="reserve project",
         is_recorded=True,
         answer=ReservedAnswer,
@@ -225,6 +227,7 @@ async def reserve(request: Call) -> Response[bytes]:
         summary="E47: fill a project, or add to it",
         tag=_TAG,
         role="write",
+        scope=Scope(path={"project_id": "project"}),
         action="fill project",
         is_recorded=True,
         path=_PROJECT,
@@ -241,6 +244,7 @@ async def fill(request: Call) -> Response[bytes]:
         raise DataError(Problem("name", "is missing; a new project needs one"))
     if wanted.name is not None:
         check_name(wanted.name, "name", "a project")
+    await check_thing(request, "selection", wanted.selection_id)
     project_id, services = read_path(request, "project_id"), services_of(request)
     store = services.store
 
@@ -286,6 +290,7 @@ class _RawFillQuery(Struct, frozen=True, rename="camel"):
         summary="E48: delete a project",
         tag=_TAG,
         role="write",
+        scope=Scope(path={"project_id": "project"}),
         action="delete project",
         is_recorded=True,
         path=_PROJECT,
@@ -312,6 +317,7 @@ async def delete(request: Call) -> Response[bytes]:
         summary="E49: labels of a project",
         tag=_TAG,
         role="write",
+        scope=Scope(path={"project_id": "project"}),
         action="change labels of project",
         path=_PROJECT,
         body=LabelsRequest,
@@ -337,12 +343,18 @@ async def update_labels(request: Call) -> Response[bytes]:
 @operation(
     "GET",
     PROJECTS_PATH,
-    Operation(summary="E50: list projects", tag=_TAG, role="read", answer=list[ListedProject]),
+    Operation(
+        summary="E50: list projects",
+        tag=_TAG,
+        role="read",
+        scope=HANDLER,
+        answer=list[ListedProject],
+    ),
 )
 async def list_projects(request: Call) -> Response[bytes]:
     """Every project, oldest first."""
     services = services_of(request)
-    rows = await services.call(services.store.projects.list_all)
+    rows = await services.call(services.store.projects.list_all, readable(request))
     return answer([_listed(row) for row in rows])
 
 
@@ -364,6 +376,7 @@ def _listed(row: ProjectRow) -> ListedProject:
         summary="E51: label group of a project",
         tag=_TAG,
         role="write",
+        scope=Scope(path={"project_id": "project"}),
         action="set label group of project",
         path=_PROJECT,
         body=GroupRequest,
@@ -392,6 +405,7 @@ async def set_group(request: Call) -> Response[bytes]:
         summary="E52: attach model runs to a project",
         tag=_TAG,
         role="write",
+        scope=HANDLER,
         action="attach runs to project",
         body=AttachRequest,
         answer=DoneAnswer,
@@ -401,6 +415,7 @@ async def set_group(request: Call) -> Response[bytes]:
 async def attach_runs(request: Call) -> Response[bytes]:
     """Attaches model runs, for annotators to begin from. All of them, or none."""
     wanted, services = await read_message(request, AttachRequest), services_of(request)
+    await check_thing(request, "project", wanted.project_id)
     note(request, subject=wanted.project_id, count=len(wanted.operation_id_array))
 
     def work() -> str | None:
@@ -426,6 +441,7 @@ async def attach_runs(request: Call) -> Response[bytes]:
         summary="E53: name of a project",
         tag=_TAG,
         role="read",
+        scope=HANDLER,
         body=NameRequest,
         answer=NameAnswer,
         errors=(400, 413, 422),
@@ -435,6 +451,7 @@ async def project_name(request: Call) -> Response[bytes]:
     """The name of a project; `isSuccess` is false if there is none of this id."""
     wanted, services = await read_message(request, NameRequest), services_of(request)
     try:
+        await check_thing(request, "project", wanted.project_id)
         found = await services.call(services.store.projects.get, wanted.project_id)
     except NotFound as error:
         return answer(NameAnswer(is_success=False, message=str(error)))
@@ -448,6 +465,7 @@ async def project_name(request: Call) -> Response[bytes]:
         summary="E43: download what projects have",
         tag=_TAG,
         role="read",
+        scope=HANDLER,
         query=ProjectPageQuery,
         answer=ProjectPageAnswer,
         errors=(400, 404, 422),
@@ -462,6 +480,8 @@ async def project_page(request: Call) -> Response[bytes]:
     if unknown is not None:
         known = ", ".join(TASK_STATUSES)
         raise InvalidRequest(f"statusList: {unknown[:60]!r} is none of {known}", status=422)
+    for project_id in projects:
+        await check_thing(request, "project", project_id)
     only_annotated = query.is_annotated_only.lower() == "true"
 
     def page() -> ProjectPage:

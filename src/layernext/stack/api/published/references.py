@@ -21,6 +21,7 @@ from msgspec import Raw, Struct, field
 
 from layernext.errors import DataError, FormatError, InvalidRequest, Problem
 from layernext.formats import JsonWindow, iter_list, iter_members
+from layernext.stack.api.access import Scope
 from layernext.stack.api.audit import recorded
 from layernext.stack.api.body import received
 from layernext.stack.api.error_map import JSON
@@ -108,6 +109,7 @@ class _Source(io.RawIOBase):
         summary="E02: references of labels",
         tag="Published protocol",
         role="write",
+        scope=Scope(needs_grant=True),
         action="add labels",
         body=ReferencesRequest,
         answer=dict[str, LabelReference],

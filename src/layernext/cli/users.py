@@ -1,0 +1,189 @@
+"""`layernext users`, `grant`, `revoke` and `grants`: who may do what."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from layernext.cli.command_groups import GROUPS, CommandGroup
+from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
+from layernext.cli.output import print_json, print_table, tell
+
+users = CommandGroup(help=GROUPS["users"].summary)
+
+CollectionName = Annotated[str, typer.Argument(help="Collection, by name or id.")]
+UserName = Annotated[str, typer.Argument(metavar="USER", help="User, by name.")]
+
+
+@users.command("add")
+def add(
+    name: Annotated[str, typer.Argument(help="Name of the user.")],
+    kind: Annotated[
+        Literal["person", "service"], typer.Option("--kind", help="What the user is.")
+    ] = "person",
+    role: Annotated[
+        Literal["none", "read", "write", "admin"],
+        typer.Option("--role", help="What they may do in every collection."),
+    ] = "none",
+    email: Annotated[
+        str | None,
+        typer.Option("--email", help="Email address that they sign in with (OpenID Connect)."),
+    ] = None,
+    as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """Add a person or a service.
+
+    Examples:
+
+        layernext users add "Ada Lovelace" --email ada@example.com
+
+        layernext users add labeler --kind service --role read --json
+    """
+    with connect(api_key, secret, url, config) as client:
+        user = client.add_user(name, kind=kind, role=role, email=email)
+    if as_json:
+        print_json(user.to_dict())
+    else:
+        tell(f"added the {user.kind} {user.name!r} with the role {user.role}")
+
+
+@users.command("list")
+def list_users(
+    as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """List people and services.
+
+    Examples:
+
+        layernext users list
+
+        layernext users list --json
+    """
+    with connect(api_key, secret, url, config) as client:
+        rows = client.list_users()
+    if as_json:
+        print_json([row.to_dict() for row in rows])
+        return
+    print_table(
+        ["Name", "Kind", "Role", "Email"],
+        [[row.name, row.kind, row.role, row.email or ""] for row in rows],
+        "no users yet",
+    )
+
+
+@users.command("remove")
+def remove(
+    name: Annotated[str, typer.Argument(help="Name of the user.")],
+    as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """Remove a user: their grants and sessions end, their API keys are revoked.
+
+    Examples:
+
+        layernext users remove "Ada Lovelace"
+
+        layernext users remove labeler --json
+    """
+    with connect(api_key, secret, url, config) as client:
+        user = client.remove_user(name)
+    if as_json:
+        print_json(user.to_dict())
+    else:
+        tell(f"removed {user.name!r}")
+
+
+def grant(
+    collection: CollectionName,
+    user: UserName,
+    role: Annotated[
+        Literal["read", "write", "admin"],
+        typer.Argument(help="What they may do; each role includes the ones before it."),
+    ],
+    as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """Grant a user a role in one collection, in addition to their role in the whole stack.
+
+    Examples:
+
+        layernext grant kitchen "Ada Lovelace" write
+
+        layernext grant kitchen labeler read --json
+    """
+    with connect(api_key, secret, url, config) as client:
+        made = client.grant(collection, user, role)
+    if as_json:
+        print_json(made.to_dict())
+    else:
+        tell(f"{made.user!r} has the role {made.role} in {made.collection!r}")
+
+
+def revoke(
+    collection: CollectionName,
+    user: UserName,
+    as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """Revoke what was granted to a user in one collection.
+
+    Examples:
+
+        layernext revoke kitchen "Ada Lovelace"
+
+        layernext revoke kitchen labeler --json
+    """
+    with connect(api_key, secret, url, config) as client:
+        is_revoked = client.revoke(collection, user)
+    if as_json:
+        print_json({"collection": collection, "user": user, "revoked": is_revoked})
+    else:
+        tell("revoked" if is_revoked else f"nothing was granted to {user!r} in {collection!r}")
+
+
+def grants(
+    collection: Annotated[
+        str | None, typer.Argument(help="Collection, by name or id. Default: all.")
+    ] = None,
+    as_json: AsJson = False,
+    api_key: ApiKey = None,
+    secret: Secret = None,
+    url: Url = None,
+    config: ConfigFile = None,
+) -> None:
+    """List who may do what in which collection, in addition to their role in the whole stack.
+
+    Examples:
+
+        layernext grants
+
+        layernext grants kitchen --json
+    """
+    with connect(api_key, secret, url, config) as client:
+        rows = client.list_grants(collection)
+    if as_json:
+        print_json([row.to_dict() for row in rows])
+        return
+    print_table(
+        ["Collection", "User", "Role"],
+        [[row.collection, row.user, row.role] for row in rows],
+        "nothing is granted",
+    )

@@ -1,0 +1,259 @@
+"""What callers may do whose role in the whole stack does not suffice for a route.
+
+The guard asks here. A route that is about single collections says so by its `Scope`; its caller is let in
+with an `Access`, by which everything that names a collection, or a thing that is about some, is checked.
+A collection that a caller may not read does not exist for them: 404. One that they may read, but not
+change, is answered with 403. Callers whose role suffices have no `Access`, and nothing is checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from typing import Any, TypeVar
+
+from litestar.connection import ASGIConnection
+from msgspec import Struct
+
+from layernext.errors import NotAllowed, NotFound
+from layernext.model import GrantRole
+from layernext.stack.api.routing import path_text
+from layernext.stack.api.services import services_of
+from layernext.stack.store import RANKS, Caller, CheckCollections, Role, Thing, Within
+
+Connection = ASGIConnection[Any, Any, Any, Any]
+Answer = TypeVar("Answer")
+
+_ACCESS = "access"
+
+
+class Scope(Struct, frozen=True, kw_only=True):
+    """That a route is about single collections, and which ones, as far as its path tells.
+
+    Attributes:
+        path: segments of the path that name a thing, and its kind.
+        needs_grant: the route changes something that no single collection has, such as labels; whoever
+            may do so much in any collection may use it.
+    """
+
+    path: Mapping[str, Thing] = {}
+    needs_grant: bool = False
+
+
+HANDLER = Scope()
+"""The handler says what its route is about, or shows what the caller may read."""
+
+
+class Access:
+    """What a caller may do, collection by collection, on a route that wants a role.
+
+    Args:
+        caller: who asks.
+        role: what the route wants.
+        grants: what is granted to the caller's user, by the row id of the collection.
+    """
+
+    def __init__(self, caller: Caller, role: Role, grants: Mapping[int, GrantRole]) -> None:
+        self._caller = caller
+        self._role = role
+        limit = RANKS[caller.limit]
+        self._ranks = {row_id: min(RANKS[each], limit) for row_id, each in grants.items()}
+
+    @property
+    def readable(self) -> Within:
+        """The row ids of the collections that the caller may read; None for all."""
+        return None if RANKS[self._caller.role] >= RANKS["read"] else frozenset(self._ranks)
+
+    @property
+    def usable(self) -> frozenset[int]:
+        """The row ids of the collections in which the caller may do what the route does."""
+        return frozenset(
+            row_id for row_id, rank in self._ranks.items() if rank >= RANKS[self._role]
+        )
+
+    def check(self, collection_ids: Iterable[int], *, role: Role | None = None) -> None:
+        """Refuse what the caller may not do in each of some collections.
+
+        Args:
+            collection_ids: row ids.
+            role: if it takes another one than that of the route.
+
+        Raises:
+            NotFound: the caller may not read one of them.
+            NotAllowed: the caller may read them, but not do this.
+        """
+        needed, own = role or self._role, RANKS[self._caller.role]
+        ranks = [max(own, self._ranks.get(row_id, own)) for row_id in collection_ids]
+        lowest = min(ranks, default=RANKS["admin"])
+        if lowest < RANKS["read"]:
+            raise NotFound("there is no such collection", status=404)
+        if lowest < RANKS[needed]:
+            raise NotAllowed(
+                f"this needs the role {needed} in the collection; {self._caller.user!r} may only"
+                f" {'read' if lowest == RANKS['read'] else 'read and write'} it",
+                status=403,
+            )
+
+    def may_read(self, collection_id: int) -> bool:
+        """Whether the caller may read a collection, by its row id."""
+        return self.readable is None or collection_id in self.readable
+
+    def refuse_creation(self, name: str) -> NotAllowed | NotFound:
+        """Why a collection is not made; the same if there is one that the caller may not read."""
+        kind = NotAllowed if self.readable is None else NotFound
+        return kind(
+            f"there is no collection {name[:600]!r} that you may write to, and making one needs the"
+            " role write in the whole stack",
+            status=403 if kind is NotAllowed else 404,
+        )
+
+    def refuse(self) -> NotAllowed:
+        """Why a route is not for this caller."""
+        return refusal(self._caller, self._role)
+
+
+def refusal(caller: Caller, role: Role) -> NotAllowed:
+    """Why a route that wants a role is not for a caller."""
+    return NotAllowed(
+        f"this needs a key with the role {role}; this key has the role {caller.role}", status=403
+    )
+
+
+async def limit_access(
+    connection: Connection, scope: Scope | None, caller: Caller, role: Role
+) -> None:
+    """Let in a caller by what is granted to their user; see the module.
+
+    Raises:
+        NotAllowed: the route is about the whole stack, or nothing is granted.
+        NotFound: the route's path names something that the caller may not read.
+    """
+    if scope is None:
+        raise refusal(caller, role)
+    services = services_of(connection)
+    grants = await services.call(services.store.grants.of_user, caller.user_id)
+    access = Access(caller, role, grants)
+    is_reader = RANKS[caller.role] >= RANKS["read"]
+    if (is_reader or (scope.needs_grant and role != "read")) and not access.usable:
+        raise refusal(caller, role)
+    connection.scope["state"][_ACCESS] = access
+    for name, thing in scope.path.items():
+        await check_thing(connection, thing, path_text(connection.path_params, name))
+
+
+def access_of(connection: Connection) -> Access | None:
+    """What the caller may do; None if their role suffices for the route in the whole stack."""
+    access: Access | None = connection.scope["state"].get(_ACCESS)
+    return access
+
+
+def readable(connection: Connection) -> Within:
+    """The row ids of the collections that the caller may read; None for all."""
+    access = access_of(connection)
+    return None if access is None else access.readable
+
+
+def usable(connection: Connection) -> Within:
+    """The row ids of the collections in which the caller may do what the route does; None for all."""
+    access = access_of(connection)
+    return None if access is None else access.usable
+
+
+def collection_check(connection: Connection) -> CheckCollections | None:
+    """What checks collections by their row ids; None if there is nothing to check."""
+    access = access_of(connection)
+    return None if access is None else access.check
+
+
+def refuse_whole_stack(connection: Connection) -> None:
+    """Refuse a request that names no collection and so is about all of them.
+
+    Raises:
+        NotAllowed: the caller's role does not suffice for that.
+    """
+    access = access_of(connection)
+    if access is not None:
+        raise access.refuse()
+
+
+def refuse_without_grant(connection: Connection) -> None:
+    """Refuse a caller who may do what the route does in no collection at all.
+
+    Raises:
+        NotAllowed: so it is.
+    """
+    access = access_of(connection)
+    if access is not None and not access.usable:
+        raise access.refuse()
+
+
+async def check_thing(connection: Connection, thing: Thing, key: str) -> None:
+    """Check the collections that a thing is about. What does not exist is left to the handler.
+
+    Raises:
+        NotFound, NotAllowed: as `Access.check`.
+    """
+    access = access_of(connection)
+    if access is None:
+        return
+    services = services_of(connection)
+    ids = await services.call(services.store.grants.collections_of, thing, key)
+    try:
+        access.check(ids or ())
+    except NotFound as error:
+        raise NotFound(f"there is no {thing} {key[:600]!r}", status=404) from error
+
+
+async def check_images(connection: Connection, image_ids: Collection[int]) -> None:
+    """Check the collections of some images, by row id.
+
+    Raises:
+        NotFound, NotAllowed: as `Access.check`.
+    """
+    access = access_of(connection)
+    if access is not None and image_ids:
+        services = services_of(connection)
+        found = await services.call(services.store.grants.collections_of_images, image_ids)
+        access.check(found.values())
+
+
+async def may_read_image(connection: Connection, image_id: int) -> bool:
+    """Whether the caller may read an image, by its row id."""
+    try:
+        await check_images(connection, [image_id])
+    except NotFound:
+        return False
+    return True
+
+
+def creating(
+    connection: Connection, name: str | None, kind: int, work: Callable[[], Answer]
+) -> Callable[[], Answer]:
+    """`work`, which makes a collection if there is none of this name and kind. To be run in a thread.
+
+    Whoever makes one needs the role write in the whole stack, and administers it from then on.
+
+    Args:
+        connection: of the request.
+        name: of the collection; None or empty if there is none to be made.
+        kind: 5 images, 4 videos, 7 other files.
+        work: part of the same transaction, if that is to be one.
+    """
+    caller: Caller = connection.scope["auth"]
+    plain = (name or "").rstrip("/")
+    if not plain or RANKS[caller.role] >= RANKS["admin"]:
+        return work
+    access, store = access_of(connection), services_of(connection).store
+
+    def run() -> Answer:
+        row = store.find_collection_by_name(plain, kind)
+        if access is not None:
+            if row is None or not access.may_read(row.row_id):
+                raise access.refuse_creation(plain)
+            access.check([row.row_id])
+        made = work()
+        created = store.find_collection_by_name(plain, kind) if row is None else None
+        if created is not None:
+            store.grants.give_creator(created.row_id, caller.user_id)
+        return made
+
+    return run

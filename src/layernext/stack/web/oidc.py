@@ -1,0 +1,177 @@
+"""Signing in through an OpenID Connect provider.
+
+What belongs to one sign-in is derived from one random text in a cookie of the browser, so that any replica can
+end what another has begun: state, nonce and code verifier.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import secrets
+import time
+from functools import partial
+from typing import Any, cast
+
+from litestar import Response
+from litestar.datastructures import Cookie
+from msgspec import Struct
+
+from layernext.errors import InvalidRequest, NotAllowed
+from layernext.stack.api.audit import changing, note
+from layernext.stack.api.browser import cookie_name, is_https
+from layernext.stack.api.messages import Call, read_query
+from layernext.stack.api.oidc import Provider
+from layernext.stack.api.services import Services, services_of
+from layernext.stack.api.signed import base_url
+from layernext.stack.store import SESSION_SECONDS, Identity
+from layernext.stack.web.page import OIDC_PATH, page
+from layernext.stack.web.sign_in import safe_target
+
+CALLBACK_PATH = f"{OIDC_PATH}/callback"
+SECONDS = 600
+"""From the link on the sign-in page to the return from the provider."""
+
+
+class CallbackQuery(Struct, frozen=True):
+    """What the provider sends back with the browser.
+
+    Attributes:
+        state: as the stack has sent it.
+        code: stands for a token.
+        error: in place of a code.
+    """
+
+    state: str = ""
+    code: str = ""
+    error: str = ""
+
+
+class Attempt:
+    """One sign-in.
+
+    Args:
+        request: of the browser.
+        ticket: random text, its time of expiry, and where to go then: the cookie's value.
+    """
+
+    def __init__(self, request: Call, ticket: str) -> None:
+        self._secret = services_of(request).url_secret
+        self.ticket = ticket
+
+    @classmethod
+    def begin(cls, request: Call, target: str) -> Attempt:
+        """A new one."""
+        expires = int(time.time()) + SECONDS
+        place = (
+            base64.urlsafe_b64encode(target.encode("utf-8", "surrogatepass")).decode().rstrip("=")
+        )
+        return cls(request, f"{secrets.token_urlsafe(32)}.{expires}.{place}")
+
+    def derived(self, word: str) -> str:
+        """A text that only the stack can derive from the ticket."""
+        return hmac.new(self._secret, f"{word} {self.ticket}".encode(), hashlib.sha256).hexdigest()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its time is over."""
+        expires = self.ticket.split(".")[1]
+        return int(expires) < time.time()
+
+    @property
+    def target(self) -> str:
+        """Where to go afterwards."""
+        place = self.ticket.split(".")[2]
+        content = base64.urlsafe_b64decode(place + "=" * (-len(place) % 4))
+        return safe_target(content.decode("utf-8", "replace"))
+
+
+@page(OIDC_PATH, role=None)
+async def begin(request: Call) -> Response[Any]:
+    """Leads to the provider."""
+    attempt = Attempt.begin(request, request.query_params.get("next", "/"))
+    services = services_of(request)
+    url = await services.call(
+        _provider(request).authorization_url,
+        f"{base_url(request)}{CALLBACK_PATH}",
+        attempt.derived("state"),
+        attempt.derived("nonce"),
+        attempt.derived("verifier"),
+    )
+    return _leading_to(url, _cookie(request, _cookie_name(request), attempt.ticket, SECONDS))
+
+
+@page(CALLBACK_PATH, role=None)
+async def end(request: Call) -> Response[Any]:
+    """Signs in whoever comes back from the provider."""
+    query, services = read_query(request, CallbackQuery), services_of(request)
+    attempt = _attempt(request, query.state)
+    if query.error or not query.code:
+        reason = f" ({query.error[:100]})" if query.error.isprintable() and query.error else ""
+        raise NotAllowed(f"you were not signed in by the identity provider{reason}", status=403)
+    identity = await services.call(
+        _provider(request).identify,
+        query.code,
+        f"{base_url(request)}{CALLBACK_PATH}",
+        attempt.derived("nonce"),
+        attempt.derived("verifier"),
+    )
+    token = await services.call(changing(request, partial(_sign_in, request, services, identity)))
+    return _leading_to(
+        attempt.target,
+        _cookie(request, cookie_name(request), token, SESSION_SECONDS),
+        _cookie(request, _cookie_name(request), "", 0),
+    )
+
+
+def _attempt(request: Call, state: str) -> Attempt:
+    """The sign-in that this browser has begun.
+
+    Raises:
+        NotAllowed: it has begun none, or another one.
+        InvalidRequest: its time is over.
+    """
+    ticket = request.cookies.get(_cookie_name(request), "")
+    attempt = Attempt(request, ticket)
+    if not ticket or not hmac.compare_digest(attempt.derived("state").encode(), state.encode()):
+        raise NotAllowed("this browser did not begin this sign-in; begin again", status=403)
+    if attempt.is_over:
+        raise InvalidRequest("the sign-in took too long; begin again", status=400)
+    return attempt
+
+
+def _sign_in(request: Call, services: Services, identity: Identity) -> str:
+    """A new session's token."""
+    store = services.store
+    user_id, name = store.users.sign_in(identity, _provider(request).settings.default_role)
+    note(request, action="sign in", actor=name, subject=identity.issuer)
+    return store.sessions.create_of_user(user_id)
+
+
+def _provider(request: Call) -> Provider:
+    return cast("Provider", request.app.state["oidc"])
+
+
+def _cookie_name(request: Call) -> str:
+    return f"{cookie_name(request)}-oidc"
+
+
+def _cookie(request: Call, name: str, value: str, seconds: int) -> Cookie:
+    return Cookie(
+        key=name,
+        value=value,
+        path="/",
+        max_age=seconds,
+        httponly=True,
+        samesite="lax",
+        secure=is_https(request),
+    )
+
+
+def _leading_to(url: str, *cookies: Cookie) -> Response[Any]:
+    headers = {"Location": url, "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+    return Response(b"", status_code=303, headers=headers, cookies=cookies, media_type="text/plain")
+
+
+ROUTES = [begin, end]
