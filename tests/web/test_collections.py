@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import expect
 
+from tests.videos import write_video
 from tests.web.conftest import COLLECTION, IMAGES, PHONE, WIDE, check_accessible, shoot, wait_until
 
 
@@ -54,3 +57,18 @@ def test_unknown_page(open_page):
     visit.page.goto(visit.page.url + "nowhere")
     expect(visit.page.get_by_role("heading", name="Not found")).to_be_visible()
     check_accessible(visit.page)
+
+
+def test_cards(site, open_page, tmp_path):
+    """As docs/viewer.md says: cards of image collections show pictures; those of videos have none."""
+    text = " ".join((Path(__file__).parents[2] / "docs" / "viewer.md").read_text().split())
+    assert "cards of image collections also show some pictures" in text
+    write_video(tmp_path / "a.mp4")
+    job = site.client.upload_files_to_collection(tmp_path, "video", "reel", progress=False)
+    site.client.wait_for_job_complete(job.job_id)
+    page = open_page("/").page
+    images = page.locator(".cards li", has=page.get_by_role("link", name=COLLECTION))
+    expect(images.locator("img").first).to_be_visible()
+    videos = page.locator(".cards li", has=page.get_by_role("link", name="reel"))
+    expect(videos).to_have_count(1)
+    expect(videos.locator("img")).to_have_count(0)

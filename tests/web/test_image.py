@@ -94,7 +94,7 @@ def test_list_and_shapes_are_linked(site, open_page):
     row = page.locator(".is-selected")
     expect(row).to_contain_text(f"{x}, {y}, {width}, {height}")
     expect(row).to_contain_text(str(wanted["confidence"]))
-    expect(row).to_contain_text(wanted["attributes"]["colour"][0]["value"])
+    expect(row).to_contain_text(wanted["attributes"]["color"][0]["value"])
     expect(row).to_contain_text(str(wanted["metadata"]["anchor"]))
     expect(page).to_have_url(re.compile(rf"selected=0\.{index}$"))
     page.reload()

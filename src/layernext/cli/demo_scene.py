@@ -17,7 +17,7 @@ from layernext.model import GEOMETRY_KEYS, Geometry
 IMAGE_WH = (640, 480)
 THINGS_PER_SCENE = (30, 50)
 MARGIN = 40  # pixels from a thing's middle to the image's edge, so that none is cut
-COLOURS = {
+COLORS = {
     "red": (214, 69, 65),
     "green": (64, 145, 88),
     "blue": (58, 110, 190),
@@ -41,7 +41,7 @@ class Thing(Struct, frozen=True):
     """One thing in a scene: what it is and where, in pixels."""
 
     label: str
-    colour: str
+    color: str
     points: Points
 
 
@@ -66,7 +66,7 @@ def scenes(count: int, seed: int = 3) -> list[Scene]:
 
 def _thing(rng: random.Random) -> Thing:
     width, height = IMAGE_WH
-    label, colour = rng.choice(list(GEOMETRY_OF)), rng.choice(list(COLOURS))
+    label, color = rng.choice(list(GEOMETRY_OF)), rng.choice(list(COLORS))
     x, y = rng.uniform(MARGIN, width - MARGIN), rng.uniform(MARGIN, height - MARGIN)
     if label == "crate":
         w, h = rng.uniform(8, 24), rng.uniform(8, 24)
@@ -81,7 +81,7 @@ def _thing(rng: random.Random) -> Thing:
         points = [(x + step * 9 - 27, y + rng.uniform(-10, 10)) for step in range(7)]
     else:
         points = [(x + rng.uniform(-20, 20), y + rng.uniform(-20, 20)) for _ in range(3)]
-    return Thing(label, colour, _rounded(points))
+    return Thing(label, color, _rounded(points))
 
 
 def truth(scene: Scene) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def predicted(scene: Scene, seed: int = 0) -> dict[str, Any]:
     """
     rng = random.Random(scene.seed + seed)  # noqa: S311
     seen = [thing for thing in scene.things if rng.random() >= MISSED]
-    moved = [Thing(thing.label, thing.colour, _moved(rng, thing.points)) for thing in seen]
+    moved = [Thing(thing.label, thing.color, _moved(rng, thing.points)) for thing in seen]
     annotations = [_scored(rng, thing, rng.betavariate(8, 2)) for thing in moved]
     invented = [_thing(rng) for _ in scene.things if rng.random() < INVENTED]
     annotations += [_scored(rng, thing, rng.betavariate(2, 5)) for thing in invented]
@@ -115,7 +115,7 @@ def _rounded(points: Points) -> Points:
 def _scored(rng: random.Random, thing: Thing, confidence: float) -> dict[str, Any]:
     annotation = _annotation(thing)
     annotation["confidence"] = confidence
-    annotation["attributes"]["colour"][0]["confidence"] = rng.betavariate(9, 2)
+    annotation["attributes"]["color"][0]["confidence"] = rng.betavariate(9, 2)
     annotation["metadata"] = {"head": rng.choice(["near", "far"]), "anchor": rng.randrange(1000)}
     return annotation
 
@@ -130,7 +130,7 @@ def _annotation(thing: Thing) -> dict[str, Any]:
         "type": geometry,
         GEOMETRY_KEYS[geometry]: coordinates,
         "label": thing.label,
-        "attributes": {"colour": [{"value": thing.colour}]},
+        "attributes": {"color": [{"value": thing.color}]},
     }
 
 
@@ -149,13 +149,13 @@ def draw_scenes(every_scene: list[Scene], folder: Path) -> None:
 
 
 def _draw(pen: Any, thing: Thing) -> None:
-    colour = COLOURS[thing.colour]
-    edge = tuple(part // 2 for part in colour)
+    color = COLORS[thing.color]
+    edge = tuple(part // 2 for part in color)
     if thing.label == "cable":
-        pen.line(thing.points, fill=colour, width=3, joint="curve")
+        pen.line(thing.points, fill=color, width=3, joint="curve")
     elif thing.label == "bolts":
         for x, y in thing.points:
             corners = (x - BOLT_RADIUS, y - BOLT_RADIUS, x + BOLT_RADIUS, y + BOLT_RADIUS)
-            pen.ellipse(corners, fill=colour, outline=edge)
+            pen.ellipse(corners, fill=color, outline=edge)
     else:
-        pen.polygon(thing.points, fill=colour, outline=edge)
+        pen.polygon(thing.points, fill=color, outline=edge)

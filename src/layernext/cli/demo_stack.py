@@ -112,5 +112,5 @@ def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> 
             time.sleep(0.05)
         else:
             return
-    last = log.read_text(errors="replace").strip().splitlines()[-1:] or ["no reason given"]
+    last = log.read_text(errors="replace").strip().splitlines()[-1:] or ["no reason stated"]
     raise ConfigurationError(f"the demo's stack did not start: {last[0]}")

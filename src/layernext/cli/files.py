@@ -85,7 +85,7 @@ def upload(
         print_json(report.to_dict())
     else:
         tell(
-            f"{counted(len(report.uploaded), 'file')} uploaded, {len(report.skipped):,} were there, "
+            f"{counted(len(report.uploaded), 'file')} uploaded, {len(report.skipped):,} already there, "
             f"{len(report.failed):,} failed; {size_text(report.bytes_sent)}, {report.seconds:.2f} s"
         )
         if report.ignored:

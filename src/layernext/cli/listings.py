@@ -120,7 +120,7 @@ def show_runs(rows: list[ModelRun]) -> None:
 def show_labels(rows: list[Label]) -> None:
     """The table of labels."""
     print_table(
-        ["Label", "Colour", "Attributes", "Reference"],
+        ["Label", "Color", "Attributes", "Reference"],
         [
             [row.name, row.color, ", ".join(each.name for each in row.attributes), row.ref]
             for row in rows

@@ -315,7 +315,7 @@ def check_address(host: str, port: int) -> None:
 
 def _reachable(host: str) -> str:
     """The host part of a URL under which this machine finds what listens on `host`."""
-    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognised, not bound
+    everywhere = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - recognized, not bound
     host = everywhere.get(host, host)
     return f"[{host}]" if ":" in host else host
 

@@ -118,7 +118,9 @@ def grant(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Grant a user a role in one collection, in addition to their role in the whole stack.
+    """Grant a user a role in a collection.
+
+    It is in addition to the user's role in the whole stack.
 
     Examples:
 
@@ -143,7 +145,7 @@ def revoke(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Revoke what was granted to a user in one collection.
+    """Revoke a user's role in a collection.
 
     Examples:
 
@@ -169,7 +171,9 @@ def grants(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """List who may do what in which collection, in addition to their role in the whole stack.
+    """List roles granted in collections.
+
+    They are in addition to the users' roles in the whole stack.
 
     Examples:
 

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from layernext.model import LabelAttribute, Record
+from layernext.model import LabelAttribute, Record, record_html, short_repr
 
 PUBLISHED_KEYS: dict[str, dict[str, str | bool]] = {
     "CreatedCollection": {"isSuccess": True, "is_success": True, "collectionId": "collection_id"},
@@ -80,6 +80,13 @@ class Answer(dict[str, Any]):
                 self.setdefault(key, value)
         return self
 
+    def __repr__(self) -> str:
+        return short_repr(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return record_html(self)
+
     def to_dict(self) -> dict[str, Any]:
         """The attributes as plain data that any JSON library can write, without the published keys."""
         fields: Any = self
@@ -95,7 +102,7 @@ def answer_of(kind: type[AnAnswer], record: Record) -> AnAnswer:
     return kind(**msgspec.structs.asdict(record))
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Label(Answer):
     """A class that annotations name.
 
@@ -137,7 +144,7 @@ class Label(Answer):
         ]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class LabelGroup(Answer):
     """A named group of labels.
 
@@ -154,7 +161,7 @@ class LabelGroup(Answer):
     label_refs: list[str]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Embedding(Answer):
     """The vector that a model made of an image.
 
@@ -169,7 +176,7 @@ class Embedding(Answer):
     vector: list[float]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Job(Answer):
     """Work that the stack does, or an upload that it receives.
 

@@ -88,9 +88,9 @@ def iter_lines(
         breaks += 1
         if breaks > MAX_BREAKS:
             raise DownloadIncomplete(
-                f"the download broke off after {count:,} images: {error}", report=None
+                f"the download was interrupted after {count:,} images: {error}", report=None
             ) from error
-        logger.warning("the download broke off after %d images, going on: %s", count, error)
+        logger.warning("the download was interrupted after %d images, continuing: %s", count, error)
 
 
 def _decoded(raw: bytes) -> DownloadLine:
@@ -101,9 +101,7 @@ def _decoded(raw: bytes) -> DownloadLine:
 
 
 def _not_annotations(error: Exception) -> IncompatibleStack:
-    return IncompatibleStack(
-        f"what the stack sent is not what annotations look like: {error}", status=200
-    )
+    return IncompatibleStack(f"the stack did not send valid annotations: {error}", status=200)
 
 
 def _split_lines(chunks: Iterator[bytes]) -> Iterator[bytes]:
@@ -137,7 +135,7 @@ def iter_annotations(
             raise Conflict(
                 f"both a model run and a ground truth are named {run!r}",
                 status=409,
-                hint="say ground_truth=True or ground_truth=False",
+                hint="pass ground_truth=True or ground_truth=False",
             )
         seen = line.mode
         yield _typed(line)
@@ -212,7 +210,7 @@ def iter_pages(
         answer = connection.transport.request_json("GET", path)
         page = answer.get("data") if isinstance(answer, dict) else None
         if not isinstance(page, dict) or not isinstance(page.get("resourceArray"), list):
-            raise DownloadIncomplete(f"the stack gave no page {number}", report=None)
+            raise DownloadIncomplete(f"the stack returned no page {number}", report=None)
         yield page
         if not page.get("nextPage"):
             return

@@ -45,7 +45,7 @@ class _Reader:
                 del self._rest[: end + 1]
                 return line
             if len(self._rest) > MAX_LINE_BYTES:
-                raise IncompatibleStack("a bundle of files is none: a line is too long", status=200)
+                raise IncompatibleStack("malformed file bundle: a line is too long", status=200)
             if not self._more():
                 return None
 
@@ -93,7 +93,7 @@ class BundleFetcher:
                     file = left.pop(file_id, None)
                     if file is None:
                         raise IncompatibleStack(
-                            "the stack sent a file that nobody asked for", status=200
+                            "the stack sent a file that was not requested", status=200
                         )
                     arrived.append((file, content))
             except ConnectionFailed as broken:
@@ -114,7 +114,7 @@ class BundleFetcher:
                     head = _read_line(line)
                 except msgspec.MsgspecError as error:
                     raise IncompatibleStack(
-                        f"a bundle of files is none: {error}", status=200
+                        f"malformed file bundle: {error}", status=200
                     ) from error
                 if head.size is None:
                     yield head.id, head.problem or "it is gone"

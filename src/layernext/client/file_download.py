@@ -55,7 +55,7 @@ BUNDLE_FILES = 500
 STALE_S = 7 * 24 * 3600
 """Parts that nobody wrote to for so long belong to no download any more."""
 
-GO_ON = "the same call again fetches what is missing"
+GO_ON = "repeat the call to fetch what is missing"
 
 _HOPELESS = (
     ConnectionFailed, IncompatibleStack, NotAuthenticated, RateLimited, StackUnavailable, Stopped,
@@ -370,6 +370,6 @@ def check_download(report: FileDownloadReport, on_error: OnError) -> FileDownloa
         raise DownloadIncomplete(
             f"{len(report.failed):,} files were not downloaded; {first.name}: {first.reason}",
             report=report,
-            hint="the same call again fetches them; the report names every file",
+            hint="repeat the call to fetch them; the report names every file",
         )
     return report

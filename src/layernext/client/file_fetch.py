@@ -70,7 +70,7 @@ class Fetcher:
 
         Raises:
             Unchanged: `known_tag` is the file's tag.
-            DataError: the file arrives damaged every time.
+            DataError: the file arrived damaged every time.
             LayerNextError, OSError: it could not be had, or not be written.
         """
         if remote.checksum is None:
@@ -87,7 +87,7 @@ class Fetcher:
                 damaged += 1
                 if damaged == DAMAGED_TIMES:
                     raise DataError(Problem(remote.name, str(restart))) from None
-                logger.warning("%s: %s; once more from the start", remote.name, restart)
+                logger.warning("%s: %s; starting again", remote.name, restart)
 
     @property
     def connection(self) -> Connection:
@@ -149,7 +149,9 @@ class _Attempt:
                 breaks = 0 if self._at > before else breaks + 1
                 if breaks > MAX_BREAKS or self._size is None:
                     raise error if isinstance(error, ConnectionFailed) else _Restart(str(error))
-                logger.warning("%s broke off at byte %d: %s", self._remote.name, self._at, error)
+                logger.warning(
+                    "%s was interrupted at byte %d: %s", self._remote.name, self._at, error
+                )
             file.flush()
             os.fsync(file.fileno())
         return self._verified()
@@ -159,7 +161,7 @@ class _Attempt:
         if not size:
             return
         if self._size is not None and size > self._size:
-            raise _Restart("more came than the file has")
+            raise _Restart("received more bytes than the file has")
         with self._part.open("rb", buffering=0) as file:
             while piece := file.read(PIECE_BYTES):
                 self._digest.update(piece)
@@ -193,7 +195,7 @@ class _Attempt:
             begun = self._at
             for piece in _gathered(incoming.pieces):
                 if self._size is not None and self._at + len(piece) > self._size:
-                    raise _Restart(f"more than its {self._size} bytes came")
+                    raise _Restart(f"received more than its {self._size} bytes")
                 # Hashed beside the writing, and the next piece comes meanwhile.
                 hashed.result()
                 hashed = hasher.submit(self._digest.update, piece)
@@ -214,14 +216,16 @@ class _Attempt:
             raise Unchanged
         self._has_begun = True
         if incoming.headers.get("content-encoding", "identity") != "identity":
-            raise InvalidRequest("the file came compressed, though nobody asked for it", status=200)
+            raise InvalidRequest(
+                "the file was sent compressed, which was not requested", status=200
+            )
         length = incoming.headers.get("content-length", "")
         size = int(length) if re.fullmatch(r"\d{1,18}", length) else None
         if self._at:
             found = _CONTENT_RANGE.fullmatch(incoming.headers.get("content-range", ""))
             is_ours = incoming.status == 206 and found and int(found[1]) == self._at  # noqa: PLR2004
             if not is_ours:
-                raise _Restart("the rest of it cannot be had alone")
+                raise _Restart("the server cannot send only the rest of the file")
             return
         if incoming.status != 200:  # noqa: PLR2004
             raise InvalidRequest(

@@ -43,7 +43,7 @@ _MD5 = re.compile(r"[0-9a-f]{32}")
 class Outcome:
     """What became of a file: stored, or there already, or failed for a reason."""
 
-    DIFFERENT: ClassVar[str] = "the collection has another file of this name, which stays"
+    DIFFERENT: ClassVar[str] = "the collection has another file of this name, which was kept"
 
     file: LocalFile
     is_stored: bool = False
@@ -147,7 +147,7 @@ class FileSender:
             if begun.get("isExisting"):
                 memory.forget()
                 return None
-            logger.info("%s: going on with upload %s", file.path, upload_id)
+            logger.info("%s: continuing upload %s", file.path, upload_id)
             outcome = self._send_parts(file, begun, upload_id)
         except NotFound:  # the stack has forgotten it, or the bucket has
             memory.forget()
@@ -171,7 +171,7 @@ class FileSender:
         answer = self._ask(published.BEGIN_FILE_PATH, body)
         has_ids = isinstance(answer.get("fileId"), str) and isinstance(answer.get("fileKey"), str)
         if not has_ids and not answer.get("uploadRemovedFile") and not answer.get("isExisting"):
-            raise IncompatibleStack("the stack gave no id for the file", status=200)
+            raise IncompatibleStack("the stack returned no id for the file", status=200)
         return answer
 
     def _existing(self, file: LocalFile, begun: dict[str, Any]) -> Outcome:
@@ -254,7 +254,7 @@ class FileSender:
         for number in range(1, count + 1):
             url = found.get(number)
             if not isinstance(url, str) or urlsplit(url).scheme not in {"http", "https"}:
-                raise InvalidRequest(f"the stack gave no URL for part {number}", status=200)
+                raise InvalidRequest(f"the stack returned no URL for part {number}", status=200)
             urls[number] = url
         return urls
 
@@ -303,7 +303,7 @@ class FileSender:
                 return
             logger.warning("part %d of %s arrived damaged", part.number, file.path)
             part.range.take_back()
-        raise DataError(Problem(str(file.path), f"part {part.number} arrives damaged every time"))
+        raise DataError(Problem(str(file.path), f"part {part.number} arrived damaged every time"))
 
     def _put_once(self, file: LocalFile, part: _Part) -> str:
         body, url = part.range.pieces(), part.url

@@ -112,5 +112,5 @@ def fresh_url(connection: Connection, unique_name: str) -> str:
     answer = connection.transport.request_json("GET", path)
     url = answer.get("url") if isinstance(answer, dict) else None
     if not is_web_url(url):
-        raise IncompatibleStack(f"the stack gave no URL for {unique_name!r}", status=200)
+        raise IncompatibleStack(f"the stack returned no URL for {unique_name!r}", status=200)
     return str(url)

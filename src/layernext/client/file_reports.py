@@ -35,7 +35,7 @@ class IgnoredFile(Record, frozen=True, kw_only=True):
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class UploadStatus(Answer):
     """How far the newest upload of files to a collection is.
 
@@ -52,7 +52,7 @@ class UploadStatus(Answer):
     total_count: int
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class FileUrl(Answer):
     """Where a file can be had for a while, without a key; ``["url"]`` works, too.
 
@@ -63,7 +63,7 @@ class FileUrl(Answer):
     url: str
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class FileDownloadReport(Answer):
     """What a download of files did, file by file.
 

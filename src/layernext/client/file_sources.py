@@ -163,7 +163,7 @@ def _look(path: Path, name: str) -> LocalFile:
     status = path.stat()
     if not stat.S_ISREG(status.st_mode):
         # Reading from a pipe or a device might wait for ever.
-        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "no regular file"
+        kind = "a folder" if stat.S_ISDIR(status.st_mode) else "not a regular file"
         raise OSError(f"it is {kind}")
     return LocalFile(path, name, status.st_size, status.st_mtime_ns, media_type_of(path))
 

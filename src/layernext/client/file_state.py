@@ -1,7 +1,7 @@
 """What a large upload remembers on this machine, so that another process can go on with it.
 
 One small file for each large file that is under way, below the user's state folder; it is gone once
-the file is stored. It names the upload and the file, and no key, secret or URL that authorises.
+the file is stored. It names the upload and the file, and no key, secret or URL that authorizes.
 """
 
 from __future__ import annotations

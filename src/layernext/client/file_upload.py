@@ -59,7 +59,7 @@ ATTEMPTS_AT_SIZE = 3
 MAX_LIST_BYTES = 8 << 20
 """Names in one request that opens an upload."""
 
-GO_ON = "the same call again sends what is missing"
+GO_ON = "repeat the call to send what is missing"
 
 # These would be the same for every other file.
 _HOPELESS = (
@@ -170,7 +170,7 @@ class FilesUpload:
         except LayerNextError as error:
             left = len(self._found.files) - len(self._tally.uploaded) - len(self._tally.skipped)
             raise UploadIncomplete(
-                f"{left:,} of {len(self._found.files):,} files are not uploaded: {error}",
+                f"{left:,} of {len(self._found.files):,} files were not uploaded: {error}",
                 report=self._report(),
                 hint=GO_ON,
             ) from error
@@ -198,7 +198,7 @@ class FilesUpload:
             self._opened = answer if isinstance(answer, dict) else {}
         ids = [self._opened.get(key) for key in ("uploadId", "collectionId", "jobId")]
         if not all(isinstance(each, str) and each for each in ids):
-            raise IncompatibleStack("the stack opened no upload of files", status=200)
+            raise IncompatibleStack("the stack did not open the upload", status=200)
         self._sender.open(
             str(ids[0]), wish.collection, str(self._opened.get("storageType", "AWS_S3"))
         )
@@ -398,7 +398,7 @@ class FilesUpload:
 
 def _bundled(file: LocalFile, outcome: str | None) -> Outcome:
     if outcome is None:
-        return Outcome(file, reason="the stack said nothing of it")
+        return Outcome(file, reason="the stack did not report on it")
     if outcome == "different":
         return Outcome(file, reason=Outcome.DIFFERENT)
     return Outcome(file, is_stored=outcome == "stored")

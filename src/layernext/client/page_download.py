@@ -93,7 +93,7 @@ class PageDownload:
         answer = self._connection.transport.request_json("GET", self._path_of(number))
         page = answer.get("data") if isinstance(answer, dict) else None
         if not isinstance(page, dict) or not isinstance(page.get("resourceArray"), list):
-            raise DownloadIncomplete(f"the stack gave no page {number}", report=None)
+            raise DownloadIncomplete(f"the stack returned no page {number}", report=None)
         return page
 
     def _files(self, first: dict[str, Any]) -> Iterator[RemoteFile]:

@@ -113,7 +113,7 @@ class _Labels:
                         known[1][text_of(value)] = found["texts"][text_of(value)]
             except (KeyError, TypeError) as error:
                 raise InvalidRequest(
-                    f"the stack gave no reference for the label {label!r}", status=200
+                    f"the stack returned no reference for the label {label!r}", status=200
                 ) from error
             if label not in self._before:
                 self._before.add(label)
@@ -166,8 +166,8 @@ class _Target:
         answer = self._look_up()
         if isinstance(answer, dict) and not answer.get("collectionId"):
             raise InvalidRequest(
-                f"the stack took the images for another collection's: it has one with which "
-                f"{self._name!r} begins",
+                f"the stack stored the images in another collection, whose name is the beginning of "
+                f"{self._name!r}",
                 status=200,
             )
 
@@ -446,7 +446,7 @@ def upload_published(
         raise UploadIncomplete(
             f"the upload of {request.run!r} ended early: {error.message}",
             report=session.report(started),
-            hint="call it again; what is stored already is replaced by the same",
+            hint="call it again; images already stored are replaced with identical data",
         ) from error
     return session.report(started)
 

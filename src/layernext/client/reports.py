@@ -69,7 +69,7 @@ class UploadReport(Record, frozen=True, kw_only=True):
         place = f" to {self.collection!r}" if self.collection else ""
         images = _counted(self.images, "image")
         if self.unmatched_images:
-            images += f", {self.unmatched_images:,} of them awaiting their file"
+            images += f", {self.unmatched_images:,} of them without a file yet"
         if not self.images:
             images += f"; {self.no_images_notice}"
         labels = f", {_counted(len(self.new_labels), 'new label')}" if self.new_labels else ""
@@ -102,7 +102,7 @@ class DownloadReport(Record, frozen=True, kw_only=True):
         return f"<DownloadReport: {_counted(self.images, 'image')} to {self.path}, {self.seconds:.2f} s>"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class RemoveReport(Answer):
     """What a removal took away.
 
@@ -117,7 +117,7 @@ class RemoveReport(Answer):
     message: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Done(Answer):
     """A change that the stack has made.
 
@@ -128,7 +128,7 @@ class Done(Answer):
     message: str
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class CreatedLabel(Answer):
     """A label that was made.
 
@@ -139,7 +139,7 @@ class CreatedLabel(Answer):
     label_reference: str
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class EmbeddingReport(Answer):
     """What storing embeddings did.
 
@@ -159,7 +159,7 @@ class EmbeddingReport(Answer):
         return not self.unknown and not self.messages
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class FileUploadReport(Answer):
     """What an upload of files did, file by file.
 
@@ -200,12 +200,12 @@ class FileUploadReport(Answer):
     def __repr__(self) -> str:
         return (
             f"<FileUploadReport: {len(self.uploaded):,} files to {self.collection!r}, "
-            f"{len(self.skipped):,} were there, {len(self.failed):,} failed; "
+            f"{len(self.skipped):,} already there, {len(self.failed):,} failed; "
             f"{self.bytes_sent:,} bytes, {self.seconds:.2f} s>"
         )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class TrashReport(Answer):
     """What went into the trash.
 
@@ -234,7 +234,7 @@ class PurgeReport(Record, frozen=True, kw_only=True):
     kept: int
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class MetadataReport(Answer):
     """What a change of metadata did.
 
@@ -254,7 +254,7 @@ class MetadataReport(Answer):
         return not self.unmatched
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class CreatedCollection(Answer):
     """A collection that is there now.
 
@@ -265,7 +265,7 @@ class CreatedCollection(Answer):
     collection_id: str
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class VersionReport(Answer):
     """A dataset version that the stack builds.
 
@@ -286,7 +286,7 @@ class VersionReport(Answer):
     version: str = ""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class ProjectReport(Answer):
     """A project that got images.
 

@@ -131,7 +131,9 @@ class RunLogger:
     def __enter__(self) -> RunLogger:
         """Open the run."""
         if self._is_open or self._thread.ident is not None:
-            raise LayerNextError("this run was opened before", hint="ask the client for another")
+            raise LayerNextError(
+                "this run was already opened", hint="ask the client for another run"
+            )
         self._is_open = True
         self._process = os.getpid()
         self._thread.start()

@@ -325,4 +325,4 @@ def _refuse_foreign(value: Any, where: str) -> None:
             _refuse_foreign(inner, f"{where}[{position}]")
     else:
         kind = type(value).__name__
-        raise DataError(Problem(where, f"is a {kind}, which JSON does not have"))
+        raise DataError(Problem(where, f"is a {kind}, which JSON cannot represent"))

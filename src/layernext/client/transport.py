@@ -324,10 +324,10 @@ class Transport:
         *,
         should_stop: Callable[[], bool] | None = None,
     ) -> httpx.Headers:
-        """PUT to a URL that authorises itself, so that key and secret are not sent.
+        """PUT to a URL that authorizes itself, so that key and secret are not sent.
 
         Args:
-            url: as the stack gave it.
+            url: as the stack returned it.
             content: the bytes.
             headers: of the request.
             should_stop: as in `request`.
@@ -360,7 +360,7 @@ class Transport:
         *,
         should_stop: Callable[[], bool] | None = None,
     ) -> Iterator[Incoming]:
-        """GET from a URL that authorises itself; the beginning is tried again.
+        """GET from a URL that authorizes itself; the beginning is tried again.
 
         The bytes come as they are on the wire: none are decompressed, whatever the answer says.
 
@@ -520,7 +520,7 @@ class Transport:
         """What went wrong in an attempt, as the beginning of a sentence."""
         if isinstance(error, StackError):
             is_limited = isinstance(error, RateLimited)
-            asks = "asks for fewer requests" if is_limited else "does not serve at the moment"
+            asks = "is limiting requests" if is_limited else "is temporarily unavailable"
             return f"the stack {asks}"
         reason = f" ({error})" if str(error) else ""
         proxy = proxy_for(self.url)

@@ -5,6 +5,7 @@ Neither shows everything: `to_dict` does.
 
 from __future__ import annotations
 
+import dataclasses
 import html
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,18 +23,23 @@ MAX_ROWS = 20
 """Of a table in a notebook."""
 
 
-def short_repr(record: msgspec.Struct) -> str:
+def _field_names(record: Any) -> list[str]:
+    """Of a struct or a dataclass."""
+    if isinstance(record, msgspec.Struct):
+        return list(record.__struct_fields__)
+    return [field.name for field in dataclasses.fields(record)]
+
+
+def short_repr(record: Any) -> str:
     """A record with its fields on one line, long values cut."""
-    fields = ", ".join(
-        f"{name}={_short(getattr(record, name))}" for name in record.__struct_fields__
-    )
+    fields = ", ".join(f"{name}={_short(getattr(record, name))}" for name in _field_names(record))
     return f"{type(record).__name__}({fields})"
 
 
 def _short(value: Any) -> str:
     if isinstance(value, str):
         return repr(value if len(value) <= MAX_CHARACTERS else value[: MAX_CHARACTERS - 1] + "…")
-    if isinstance(value, msgspec.Struct):
+    if isinstance(value, msgspec.Struct) or dataclasses.is_dataclass(value):
         return f"{type(value).__name__}(…)"
     if isinstance(value, Mapping):
         pairs = [f"{key!r}: {_short(entry)}" for key, entry in _first(value.items())]
@@ -56,9 +62,9 @@ def _joined(entries: list[str], count: int) -> str:
     return text
 
 
-def record_html(record: msgspec.Struct) -> str:
+def record_html(record: Any) -> str:
     """A record as an HTML table, a row for each field."""
-    rows = ((name.replace("_", " "), getattr(record, name)) for name in record.__struct_fields__)
+    rows = ((name.replace("_", " "), getattr(record, name)) for name in _field_names(record))
     body = "".join(
         f"<tr><th>{html.escape(name)}</th><td>{html.escape(_cell(value))}</td></tr>"
         for name, value in rows

@@ -194,7 +194,7 @@ def load_metrics() -> ModuleType:
             raise
         raise ConfigurationError(
             "metrics need an extra that is not installed;"
-            " run: pip install 'layernext-sdk[metrics,stack]'"
+            " run: pip install '.[metrics,stack]' in the source folder"
         ) from error
     return metrics
 

@@ -176,6 +176,19 @@ def test_no_format(connected, cli, tmp_path, content):
         assert run.stderr.count("\n") == 1
 
 
+def test_remove_a_run_that_does_not_exist(connected, samples):
+    """A mistyped name is an error; `--missing-ok` makes removing repeatable."""
+    connected("upload", "typos", "run", samples / "example_bbox.json", "--quiet")
+    done = connected("rm", "typos", "rum", "--yes", code=exit_codes.NOT_FOUND)
+    assert done.stderr == "error: collection 'typos' has no run 'rum'\n"
+    assert done.stdout == ""
+    connected("rm", "no such collection", "run", "--yes", code=exit_codes.NOT_FOUND)
+    report = json.loads(connected("rm", "typos", "rum", "--yes", "--missing-ok", "--json").stdout)
+    assert report == {"images": 0, "annotations": 0}
+    connected("rm", "typos", "run", "--yes")
+    connected("rm", "typos", "run", "--yes", code=exit_codes.NOT_FOUND)
+
+
 def test_upload_with_losses(connected, tmp_path):
     """Masks that become boxes are named and end with code 4, unless that is accepted."""
     file = tmp_path / "coco.json"

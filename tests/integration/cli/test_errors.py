@@ -198,7 +198,7 @@ def test_note_while_the_stack_does_not_serve():
             [*COMMAND, "runs", *options], capture_output=True, text=True, check=False
         )
     note, error = done.stderr.splitlines()
-    assert note.startswith("note: the stack does not serve at the moment; trying again in 0.")
+    assert note.startswith("note: the stack is temporarily unavailable; trying again in 0.")
     assert error.startswith("error: ")
 
 

@@ -31,7 +31,7 @@ def test_table(cli, files):
     shown = cli("evaluate", *files, "--confidence", "0.5").stdout
     expected = evaluate_files(*files).summary["AP"]
     assert f"AP      {expected:.4f}" in shown
-    assert "at confidence 0.5, as asked" in shown
+    assert "at confidence 0.5, as requested" in shown
     assert "localisation" in shown
     assert shown == cli("evaluate", *files, "--confidence", "0.5", "--processes", "2").stdout
 

@@ -27,13 +27,13 @@ def test_up_list_and_down(connected, pictures, tmp_path):
     assert sorted(first["uploaded"]) == ["1.png", "2.png", "left/1.png"]
     assert [each["reason"] for each in first["ignored"]] == ["no image"]
     again = connected("files", "upload", pictures, "kitchen").stdout
-    assert "0 files uploaded, 3 were there, 0 failed" in again
+    assert "0 files uploaded, 3 already there, 0 failed" in again
     assert "left out: 1 entries" in again
     listed = json.loads(connected("files", "list", "kitchen", "--json").stdout)
     assert [row["name"] for row in listed] == ["1.png", "2.png", "left/1.png"]
     assert "left/1.png" in connected("files", "list", "kitchen").stdout
     shown = connected("files", "download", "kitchen", "back", "--delete").stdout
-    assert "3 files fetched, 0 were there, 0 failed, 0 deleted" in shown
+    assert "3 files fetched, 0 already there, 0 failed, 0 deleted" in shown
     for name in ("1.png", "2.png", "left/1.png"):
         assert (tmp_path / "back" / name).read_bytes() == (pictures / name).read_bytes()
     report = json.loads(connected("files", "download", "kitchen", "back", "--json").stdout)

@@ -115,7 +115,7 @@ def test_an_upload_that_ends_early_goes_on(native_stack: StackProcess, tmp_path:
         client_over(
             native_stack, FaultyNetwork(before), protocol="published", retry_for_s=0
         ) as client,
-        pytest.raises(UploadIncomplete, match="the same call again") as caught,
+        pytest.raises(UploadIncomplete, match="repeat the call") as caught,
     ):
         client.upload_files_to_collection(
             tmp_path / "source", "image", name, parallel=1, progress=False

@@ -109,7 +109,7 @@ def test_collections_of_every_kind(pair: Pair) -> None:
 def test_trash_and_restore(client: LayerNextClient) -> None:
     """What a query finds goes to the trash, and comes back."""
     name = filled(client)
-    with pytest.raises(DataError, match="give a query or a filter"):
+    with pytest.raises(DataError, match="pass a query or a filter"):
         client.trash_objects_from_datalake("", {})
     with pytest.raises(DataError, match="unknown"):
         client.trash_objects_from_collection(name, "", {"annotation_type": ["human"]})

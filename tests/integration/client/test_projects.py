@@ -143,7 +143,7 @@ def test_what_cannot_be(client: LayerNextClient, tmp_path: Path) -> None:
         ("create_annotation_project_from_collection",
          {"project_name": "x", "collection_id": fresh("no")}, NotFound, "no collection"),
         ("create_annotation_project_from_datalake",
-         {"project_name": "x", "datalake_query": ""}, DataError, "give a query"),
+         {"project_name": "x", "datalake_query": ""}, DataError, "pass a query"),
         ("attach_model_run_to_project",
          {"project_id": made.id, "operation_id_array": ["nothing"]}, DataError, "nothing"),
         ("attach_model_run_to_project",

@@ -1,4 +1,4 @@
-"""The SDK waits where a stack asks for fewer requests, with both protocols and both clients."""
+"""The SDK waits where a stack is limiting requests, with both protocols and both clients."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ import pytest
 from layernext import AsyncLayerNextClient, LayerNextClient
 from tests.stack_process import StackProcess, running_stack
 
-RATE = 4.0
+RATE = 1.0
 IMAGES = [{"image": f"{number}.jpg", "annotations": []} for number in range(30)]
-WAITING = "asks for fewer requests"
+WAITING = "is limiting requests"
 
 
 @pytest.fixture(scope="module")

@@ -81,5 +81,5 @@ def test_names_in_the_sdk(client: LayerNextClient) -> None:
     assert client.declare_metadata(["shift"], withdraw=True).fields == []
     assert client.get_metadata_names().tags == ["rain"]
     client.declare_metadata(tags=["rain"], withdraw=True)
-    with pytest.raises(DataError, match="must be a list of texts"):
+    with pytest.raises(DataError, match="must be a list of strings"):
         client.declare_metadata("shift")

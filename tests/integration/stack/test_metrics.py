@@ -180,5 +180,5 @@ def test_without_the_extra(tmp_path: Path) -> None:
         timeout=180,
     )
     assert ran.returncode == exit_codes.CONFIGURATION
-    assert "pip install 'layernext-sdk[metrics,stack]'" in ran.stderr
+    assert "pip install '.[metrics,stack]'" in ran.stderr
     assert not folder.exists()

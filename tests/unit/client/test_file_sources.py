@@ -119,5 +119,5 @@ def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="cannot be read: No such file"):
         find_files(tmp_path / "missing", "image", None)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(DataError, match="no regular file"):
+    with pytest.raises(DataError, match="not a regular file"):
         find_files(tmp_path / "pipe", "other", None)

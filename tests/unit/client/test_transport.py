@@ -538,8 +538,8 @@ def test_logs_of_retries() -> None:
 @pytest.mark.parametrize(
     ("fault", "words"),
     [
-        pytest.param(refusal(503, "x"), "the stack does not serve at the moment", id="503"),
-        pytest.param(refusal(429, "x"), "the stack asks for fewer requests", id="429"),
+        pytest.param(refusal(503, "x"), "the stack is temporarily unavailable", id="503"),
+        pytest.param(refusal(429, "x"), "the stack is limiting requests", id="429"),
         pytest.param(Answer(hang_up=True), "the connection to http", id="hang-up"),
         pytest.param(Answer(before=lambda: time.sleep(1)), "no answer from http", id="stall"),
         pytest.param(

@@ -196,4 +196,4 @@ def _check_analysis(model_id: str, resolution: Any, confidence: Any) -> None:
 
 
 def _refuse(what: str) -> NoReturn:
-    raise NotSupported(f"a stack runs no models and cannot {what}", status=501, hint=_HINT)
+    raise NotSupported(f"the stack does not run models and cannot {what}", status=501, hint=_HINT)

@@ -282,7 +282,7 @@ class AnnotationCalls(Calls):
         if format is not None:
             if not isinstance(source, str | os.PathLike) or normalized or geometry is not None:
                 raise ConfigurationError(
-                    "`format` is that of a file or folder, which says geometry and units itself"
+                    "`format` is for files and folders, which define geometry and units themselves"
                 )
             path, kind = Path(source), get_format(format)
             folder = None if images is None else Path(images)

@@ -22,7 +22,7 @@ class CollectionCalls(Calls):
         Raises:
             DataError: the name cannot be a collection's.
         """
-        self._connection.require_native("make a collection")
+        self._connection.require_native("create a collection")
         collection: Collection = self._connection.transport.request_json(
             "POST", native.COLLECTIONS_PATH, Collection, json={"name": name}
         )

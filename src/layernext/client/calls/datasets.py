@@ -244,7 +244,7 @@ class DatasetCalls(ItemCalls):
         Raises:
             NotFound: there is no such version.
         """
-        self._connection.require_native("look at a dataset version")
+        self._connection.require_native("read a dataset version")
         path = f"{native.DATASETS_PATH}/{_segment(version_id)}"
         found: DatasetVersion = self._connection.transport.request_json("GET", path, DatasetVersion)
         return found

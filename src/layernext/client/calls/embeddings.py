@@ -154,7 +154,7 @@ class EmbeddingCalls(Calls):
             DataError: the vector has another dimension than the model's.
         """
         if (unique_name is None) == (vector is None):
-            raise ConfigurationError("give either unique_name or vector")
+            raise ConfigurationError("pass either unique_name or vector")
         self._connection.require_native("search embeddings")
         body = {
             "model": model_name,

@@ -124,7 +124,7 @@ class EvaluationCalls(JobCalls):
         for name, value in (("run", run), ("ground_truth", ground_truth)):
             check_text(value, name, "a name")
         if (collection is None) == (dataset_version is None):
-            raise DataError(Problem("collection", "either this or dataset_version must be given"))
+            raise DataError(Problem("collection", "pass either this or dataset_version"))
         request = evaluations.EvaluateRequest(
             run=run,
             ground_truth=ground_truth,
@@ -164,7 +164,7 @@ class EvaluationCalls(JobCalls):
                 shown = max(shown, int(info.progress))
         if info.status == "failed":
             job = Job(id=info.job_id, status="failed", progress=info.progress, message=info.message)
-            reason = info.message or "no reason given"
+            reason = info.message or "no reason stated"
             raise JobFailed(f"evaluating {info.run!r} failed: {reason}", job=job)
 
     def get_evaluation(self, evaluation_id: str) -> StoredEvaluation:
@@ -193,7 +193,7 @@ class EvaluationCalls(JobCalls):
         Raises:
             NotFound: there is none of this id.
         """
-        self._connection.require_native("look at an evaluation")
+        self._connection.require_native("read an evaluation")
         path = evaluations.evaluation_path(_checked(evaluation_id))
         found: EvaluationInfo = self._connection.transport.request_json("GET", path, EvaluationInfo)
         return found

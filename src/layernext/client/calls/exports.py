@@ -207,7 +207,7 @@ class ExportCalls(ItemCalls):
         return self._export("DELETE", export_id)
 
     def _export(self, method: str, export_id: str) -> Export:
-        self._connection.require_native("look at exports")
+        self._connection.require_native("read exports")
         path = exports.export_path(check_text(export_id, "export_id", "an export"))
         found: Export = self._connection.transport.request_json(method, path, Export)
         return found

@@ -82,7 +82,7 @@ class FileCalls(MetadataCalls, ItemCalls, JobCalls):
             content_type: ``image`` (JPEG, PNG, WebP, BMP, TIFF, GIF), ``video`` (MP4, Matroska) or
                 ``other`` (anything).
             collection_name: the collection.
-            meta_data_object: metadata for every file; ``Tags`` is a list of texts.
+            meta_data_object: metadata for every file; ``Tags`` is a list of strings.
             meta_data_override: files that are there already get it, too.
             metadata_file_path: JSON file with metadata for single files.
             storage_prefix_path: folder in storage, of a new collection.
@@ -104,7 +104,7 @@ class FileCalls(MetadataCalls, ItemCalls, JobCalls):
         Raises:
             DataError: a file is missing, or is not of this type, or two have the same name;
                 nothing was sent.
-            UploadIncomplete: some files are not uploaded; its report says which, and why.
+            UploadIncomplete: some files were not uploaded; its report says which, and why.
             NotAuthenticated, NotAllowed, ConnectionFailed, StackError: see `layernext.errors`.
 
         Example:
@@ -134,7 +134,7 @@ class FileCalls(MetadataCalls, ItemCalls, JobCalls):
         if report.failed and on_error == "raise":
             first = report.failed[0]
             raise UploadIncomplete(
-                f"{len(report.failed):,} of {len(found.files):,} files are not uploaded; "
+                f"{len(report.failed):,} of {len(found.files):,} files were not uploaded; "
                 f"{first.path}: {first.reason}",
                 report=report,
                 hint=f"{GO_ON}; the report names every file",
@@ -196,7 +196,7 @@ class FileCalls(MetadataCalls, ItemCalls, JobCalls):
         answer = self._connection.transport.request_json("GET", path)
         url = answer.get("url") if isinstance(answer, dict) else None
         if not isinstance(url, str):
-            raise IncompatibleStack(f"the stack gave no URL for {file_key!r}", status=200)
+            raise IncompatibleStack(f"the stack returned no URL for {file_key!r}", status=200)
         return FileUrl(url=url)
 
     def download_files(
@@ -419,10 +419,10 @@ def _fields(given: object) -> dict[str, Any]:
     if given is None or given == "":
         return {}
     if not isinstance(given, Mapping) or not all(isinstance(key, str) for key in given):
-        raise DataError(Problem("meta_data_object", "must be a dictionary with texts as keys"))
+        raise DataError(Problem("meta_data_object", "must be a dictionary with strings as keys"))
     tags = given.get("Tags", [])
     if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
-        raise DataError(Problem("meta_data_object['Tags']", "must be a list of texts"))
+        raise DataError(Problem("meta_data_object['Tags']", "must be a list of strings"))
     return dict(given)
 
 

@@ -61,7 +61,7 @@ class ItemCalls(Calls):
         content_type: str | None,
         sort: str | None = None,
     ) -> Iterator[Item]:
-        self._connection.require_native("list items with all that is known of them")
+        self._connection.require_native("list items with all details")
         after: str | None = None
         while True:
             page = self._connection.transport.request_json(
@@ -133,7 +133,7 @@ class ItemCalls(Calls):
         if isinstance(answer, list):
             return cast("list[dict[str, Any]]", answer)
         message = answer.get("message") if isinstance(answer, dict) else None
-        raise NotFound(str(message or "the stack gave no list"), status=200)
+        raise NotFound(str(message or "the stack returned no list"), status=200)
 
     def get_item_count_from_metalake(
         self,
@@ -230,7 +230,7 @@ class ItemCalls(Calls):
     def _details(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         answer = self._object("POST", path, body)
         if not answer.get("isSuccess"):
-            raise NotFound(str(answer.get("message") or "there is no such thing"), status=200)
+            raise NotFound(str(answer.get("message") or "no such item"), status=200)
         return cast("dict[str, Any]", answer["itemDetails"])
 
     def get_collection_id_by_name(self, collection_name: str, content_type: str = "image") -> str:
@@ -301,7 +301,9 @@ class ItemCalls(Calls):
         """
         if not (datalake_query or "").strip() and not datalake_filter:
             raise DataError(
-                Problem("datalake_query", "give a query or a filter; nothing was trashed")
+                Problem(
+                    "datalake_query", "pass a query or a filter; nothing was moved to the trash"
+                )
             )
         if content_type not in {"image", "video"}:
             message = f"is {content_type!r}, must be 'image' or 'video'"
@@ -391,7 +393,7 @@ class ItemCalls(Calls):
             state: wire.PurgeAnswer = transport.request_json("GET", path, wire.PurgeAnswer)
             if state.status == "failed":
                 job = Job(id=state.job_id, status="failed", progress=0.0, message=state.message)
-                raise JobFailed(f"the purge failed: {state.message or 'no reason given'}", job=job)
+                raise JobFailed(f"the purge failed: {state.message or 'no reason stated'}", job=job)
             if state.status == "completed":
                 return PurgeReport(
                     files=state.files,

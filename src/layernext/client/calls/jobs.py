@@ -59,7 +59,9 @@ class JobCalls(Calls):
                 message=str(fields.get("message") or ""),
             )
             if not is_known or status == "failed":
-                raise JobFailed(f"job {job_id} failed: {job.message or 'no reason given'}", job=job)
+                raise JobFailed(
+                    f"job {job_id} failed: {job.message or 'no reason stated'}", job=job
+                )
             if status == "completed":
                 return job
             elapsed_s = time.monotonic() - started

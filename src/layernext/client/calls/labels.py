@@ -138,10 +138,10 @@ def _label_to_send(label: Mapping[str, Any]) -> dict[str, Any]:
             there = f"{where}.values[{place}].valueName"
             text = check_text(value.get("valueName"), there, "a value")
             if any(text == one["valueText"] for one in values):
-                raise DataError(Problem(there, f"{text!r} is there twice"))
+                raise DataError(Problem(there, f"{text!r} appears twice"))
             values.append({"valueText": text, "description": str(value.get("description") or "")})
         if any(name == one["labelText"] for one in attributes):
-            raise DataError(Problem(f"{where}.attributeName", f"{name!r} is there twice"))
+            raise DataError(Problem(f"{where}.attributeName", f"{name!r} appears twice"))
         attributes.append({"labelText": name, "values": values})
     return {
         "labelText": check_text(label.get("className"), "label.className", "a class"),

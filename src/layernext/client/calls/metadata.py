@@ -156,7 +156,7 @@ class MetadataCalls(Calls):
         Args:
             collection_name: of the collection.
             content_type: ``image``, ``video`` or ``other``.
-            metadata_obj: fields; `Tags` is a list of texts.
+            metadata_obj: fields; `Tags` is a list of strings.
             is_apply_to_all_files: False for the collection alone.
 
         Raises:
@@ -183,7 +183,7 @@ class MetadataCalls(Calls):
         Args:
             collection_name: of the collection.
             content_type: ``image``, ``video`` or ``other``.
-            custom_meta_object: fields; `Tags` is a list of texts.
+            custom_meta_object: fields; `Tags` is a list of strings.
 
         Raises:
             DataError: the name, the type or the metadata is wrong.
@@ -231,7 +231,7 @@ def _report(answer: Mapping[str, Any]) -> MetadataReport:
 
 def _texts(given: Iterable[str], where: str) -> list[str]:
     if isinstance(given, str):
-        raise DataError(Problem(where, f"is the text {given!r}, must be a list of texts"))
+        raise DataError(Problem(where, f"is the text {given!r}, must be a list of strings"))
     return [check_text(each, f"{where}[{number}]", "a name") for number, each in enumerate(given)]
 
 
@@ -254,7 +254,7 @@ def read_entries(source: MetadataSource) -> list[dict[str, Any]]:
         unknown = sorted(set(entry) - {"file", "metadata"})
         if unknown:
             raise DataError(
-                Problem(f"{where}.{unknown[0]}", "is unknown; there are file, metadata")
+                Problem(f"{where}.{unknown[0]}", "is unknown; the keys are file, metadata")
             )
         name = check_text(entry.get("file"), f"{where}.file", "a file")
         fields = _fields(entry.get("metadata") or {}, f"{where}.metadata")
@@ -282,7 +282,7 @@ def _fields(given: Any, where: str) -> dict[str, Any]:
         raise DataError(Problem(where, f"is {show(given)}, must be an object"))
     tags = given.get("Tags", [])
     if not isinstance(tags, list | tuple) or not all(isinstance(tag, str) for tag in tags):
-        raise DataError(Problem(f"{where}.Tags", "must be a list of texts"))
+        raise DataError(Problem(f"{where}.Tags", "must be a list of strings"))
     for name in given:
         check_text(name, where, "a metadata field")
     return dict(given)

@@ -166,7 +166,10 @@ class ProjectCalls(ItemCalls, AnnotationCalls):
     ) -> tuple[str, int]:
         if not (query or "").strip() and not filter_:
             raise DataError(
-                Problem("query", "give a query or a filter; all images are never meant")
+                Problem(
+                    "query",
+                    "pass a query or a filter; selecting all images by default is not supported",
+                )
             )
         if content_type not in {"image", "video"}:
             message = f"is {content_type!r}, must be 'image' or 'video'"
@@ -177,7 +180,7 @@ class ProjectCalls(ItemCalls, AnnotationCalls):
     def _create(self, name: str, tag: str, code: int, fields: dict[str, Any]) -> ProjectReport:
         answer = self._object("GET", published.RESERVE_PROJECT_PATH, {})
         if answer.get("isSuccess") is False or not answer.get("id"):
-            raise InvalidRequest("the stack gave no id for a project", status=200)
+            raise InvalidRequest("the stack returned no id for a project", status=200)
         return self._fill(str(answer["id"]), name, tag, code, fields)
 
     def _fill(
@@ -313,7 +316,7 @@ class ProjectCalls(ItemCalls, AnnotationCalls):
         Raises:
             NotFound: there is no such project.
         """
-        self._connection.require_native("look at a project")
+        self._connection.require_native("read a project")
         found: Project = self._connection.transport.request_json(
             "GET", _native_path(project_id), Project
         )
