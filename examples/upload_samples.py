@@ -13,8 +13,8 @@ import layernext
 
 COLLECTION = "examples/samples"
 
-# What three models said of one image; coordinates are pixels.
-SAMPLES = {
+# The output of three models for one image; coordinates are pixels.
+SAMPLES: dict[str, dict[str, object]] = {
     "rectangle": {"bbox": [217.62, 240.54, 38.99, 57.75]},
     "polygon": {"polygon": [[224.24, 297.18], [228.29, 297.18], [234.91, 298.29]]},
     "line": {"line": [[217.62, 240.54], [256.61, 240.54], [256.61, 298.29]]},
@@ -30,8 +30,13 @@ def main() -> None:
     )
     with client, tempfile.TemporaryDirectory() as folder:
         for geometry, shape in SAMPLES.items():
-            annotation = {"label": "bottle", "metadata": {"color": "green"}, "confidence": 0.83}
-            image = {"image": "000000397133.jpg", "annotations": [shape | annotation]}
+            annotation = {
+                "label": "bottle",
+                "metadata": {"color": "green"},
+                "confidence": 0.83,
+                **shape,
+            }
+            image = {"image": "000000397133.jpg", "annotations": [annotation]}
             path = Path(folder) / f"{geometry}.json"
             path.write_text(json.dumps({"images": [image]}), encoding="utf-8")
             report = client.upload_modelrun_from_json(

@@ -7,15 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.postgres import postgres_server, postgres_url, stoppable_postgres
 
 if TYPE_CHECKING:
     from layernext.stack.store import Store
 
-# How long an example takes says more about the machine than about the code.
-settings.register_profile("layernext", deadline=None)
+# How long an example takes depends on the machine.
+settings.register_profile("layernext", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("layernext")
 
 __all__ = ["database_url", "postgres_server", "postgres_url", "stoppable_postgres", "store"]

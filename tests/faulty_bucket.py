@@ -101,7 +101,7 @@ class FaultyBucket:
             self._cut(request)
             return
         address = urlsplit(self._target.url)
-        upstream = http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)
+        upstream = http.client.HTTPConnection(str(address.hostname), address.port, timeout=180)
         try:
             headers = {k: v for k, v in request.headers.items() if k.lower() not in _HOP_BY_HOP}
             upstream.request(request.command, request.path, body, headers)

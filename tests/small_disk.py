@@ -72,7 +72,7 @@ def stack_on_small_disk(folder: Path, size: str) -> Iterator[SmallDisk]:
             [*mounting, "sh", "-c", MOUNT, "sh", size, str(place), *serve], stdout=key, stderr=log
         )
     try:
-        url, until = f"http://127.0.0.1:{port}", time.monotonic() + 60
+        url, until = f"http://127.0.0.1:{port}", time.monotonic() + 180
         while True:
             try:
                 urllib.request.urlopen(f"{url}/ready", timeout=1).close()
@@ -87,4 +87,4 @@ def stack_on_small_disk(folder: Path, size: str) -> Iterator[SmallDisk]:
         assert process.poll() is None, (folder / "log").read_text()
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(180)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import socket
@@ -15,8 +14,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from layernext.stack.app import Settings, open_store
+from layernext.stack.store.records import Role
+
 COMMAND = [sys.executable, "-m", "layernext.cli"]
-START_SECONDS = 60
+START_SECONDS = 180
 
 
 def free_port() -> int:
@@ -27,17 +29,17 @@ def free_port() -> int:
     return port
 
 
-def create_key(folder: Path, role: str = "admin", database: str | None = None) -> tuple[str, str]:
-    """Make an API key on the stack's data folder, as an operator would."""
-    where = ["--data", str(folder), *(["--database", database] if database else [])]
-    made = subprocess.run(
-        [*COMMAND, "keys", "create", f"test {role}", "--role", role, *where, "--json"],
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    key = json.loads(made.stdout)
-    return key["api_key"], key["secret"]
+def create_key(folder: Path, role: Role = "admin", database: str | None = None) -> tuple[str, str]:
+    """Make an API key on the stack's data folder: what `layernext keys create` does, but quicker.
+
+    A process of its own would take longer to import the stack than a server takes to start.
+    """
+    store = open_store(Settings(data=folder, database=database))
+    try:
+        key = store.create_key(f"test {role}", role)
+    finally:
+        store.close()
+    return key.api_key, key.secret
 
 
 @dataclass
@@ -98,7 +100,7 @@ class StackProcess:
         assert self.process is not None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        return self.process.wait(180)
 
 
 @contextmanager

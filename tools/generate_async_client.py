@@ -28,10 +28,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 import httpx
 
+from layernext.client.answers import Embedding, Job, Label, LabelGroup
 from layernext.client.calls.metadata import MetadataSource
 from layernext.client.calls.datasets import DOWNLOADS
 from layernext.client.calls.projects import HandOver
@@ -69,21 +71,18 @@ from layernext.client.sources import GivenImage, Validate
 from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S
 from layernext.formats import DEFAULT_PROBLEM_LIMIT, ConversionReport, FileSummary
 from layernext.model import (
+    AuditEntry,
     Collection,
     Comparison,
     DatasetDiff,
     DatasetVersion,
     MetadataNames,
-    Embedding,
     EvaluatedGeometry,
     EvaluationInfo,
     Export,
     FileRecord,
     ImageAnnotations,
     Item,
-    Job,
-    Label,
-    LabelGroup,
     Mode,
     ModelRun,
     Project,

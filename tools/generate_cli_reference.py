@@ -18,7 +18,7 @@ import typer
 from typer.models import ArgumentInfo, OptionInfo
 
 from layernext.cli import exit_codes
-from layernext.cli.app import app
+from layernext.cli.command_groups import COMMANDS, GROUPS, load
 
 TARGET = Path(__file__).parents[1] / "docs" / "cli.md"
 
@@ -27,19 +27,22 @@ INTRODUCTION = """\
 
 <!-- Written by tools/generate_cli_reference.py from the commands themselves; do not edit. -->
 
-`layernext COMMAND --help` shows the same. What a command finds out goes to standard output, as a
-table or text for people, or with `--json` as exactly one JSON document. Progress, notes and errors
-go to standard error; an error is one line, or one line for each problem of a file.
+`layernext COMMAND --help` shows the same. Results go to standard output, as a table or text, or with
+`--json` as exactly one JSON document. Progress, notes and errors go to standard error; an error is one
+line, or one line for each problem of a file.
 
-## Which stack
+`layernext --install-completion` sets up completion of commands and options in bash, zsh, fish and
+PowerShell. `python -m layernext` is the same program.
 
-Commands that talk to a stack need its URL, an API key and the key's secret. Each is looked for in
-this order:
+## Connection
+
+Commands that talk to a stack need its URL, an API key and the key's secret. Each is taken from the
+first of these that sets it:
 
 1. the options `--api-key`, `--secret`, `--url`;
 2. the environment variables `LAYERNEXT_API_KEY`, `LAYERNEXT_SECRET`, `LAYERNEXT_URL`;
 3. a TOML file: that of `--config`, or `config.toml` in the per-user configuration folder
-   (`layernext doctor` says where that is):
+   (`layernext doctor` shows its path):
 
 ```toml
 api_key = "key_…"
@@ -47,19 +50,21 @@ secret = "…"
 url = "http://127.0.0.1:8750"
 ```
 
-The file holds a secret: `chmod 600` it. `layernext doctor` shows where each value comes from.
+The file contains a secret: `chmod 600` it. `layernext doctor` shows where each value comes from.
 """
 
 COMMON = """\
 ## Options of `layernext` itself
 
-They stand before the command: `layernext --debug upload …`.
+They precede the command: `layernext --debug upload …`.
 
 | option | meaning |
 | --- | --- |
 | `--debug` | Show tracebacks and logs; also `LAYERNEXT_DEBUG=1`. |
-| `--version` | Say which version this is. |
-| `--help`, `-h` | Show help; each command has it, too. |
+| `--version` | Show the version and exit. |
+| `--install-completion` | Install completion for the current shell. |
+| `--show-completion` | Print the completion script for the current shell. |
+| `--help`, `-h` | Show help; every command has this option. |
 """
 
 
@@ -72,12 +77,12 @@ def document() -> str:
 
 def commands() -> Iterator[tuple[str, Callable[..., None]]]:
     """Every command with its full name, groups last."""
-    for command in app.registered_commands:
-        yield f"layernext {command.name}", typing.cast("Callable[..., None]", command.callback)
-    for group in app.registered_groups:
-        for command in typing.cast("typer.Typer", group.typer_instance).registered_commands:
+    for name, location in COMMANDS.items():
+        yield f"layernext {name}", load(location)
+    for group, location in GROUPS.items():
+        for command in typing.cast("typer.Typer", load(location)).registered_commands:
             function = typing.cast("Callable[..., None]", command.callback)
-            yield f"layernext {group.name} {command.name}", function
+            yield f"layernext {group} {command.name}", function
 
 
 def _exit_codes() -> str:

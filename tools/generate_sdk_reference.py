@@ -33,7 +33,7 @@ used; [errors.md](errors.md) says which error means what.
 CHAPTERS: dict[str, list[str]] = {
     "Clients": ["LayerNextClient", "AsyncLayerNextClient", "RunLogger", "validate_file", "convert"],
     "Reports": [
-        "UploadReport", "DownloadReport", "RemoveReport", "FileSummary", "FileUploadReport",
+        "Answer", "UploadReport", "DownloadReport", "RemoveReport", "FileSummary", "FileUploadReport",
         "FileDownloadReport", "FailedFile", "IgnoredFile", "UploadStatus", "FileUrl",
         "MetadataReport", "TrashReport", "PurgeReport", "EmbeddingReport", "VersionReport", "ProjectReport", "CreatedCollection", "CreatedLabel",
         "Done", "ConversionReport",
@@ -44,7 +44,12 @@ CHAPTERS: dict[str, list[str]] = {
     ],
     "What a stack holds": [
         "Collection", "Item", "FileRecord", "ModelRun", "Label", "LabelAttribute", "Job",
+        "AuditEntry",
         "LabelGroup", "DatasetVersion", "MetadataNames", "DatasetDiff", "Project", "Task", "Embedding", "SimilarImage",
+    ],
+    "Constants of the published clients": [
+        "MediaType", "ItemType", "ObjectType", "JobType", "JobStatus", "AnnotationShapeType",
+        "AnnotationUploadType", "SortField", "SortFieldName", "SortOrder",
     ],
     "Errors": [],
 }  # fmt: skip

@@ -14,6 +14,7 @@ ROOMS: dict[str, set[str]] = {
     "layernext.model": {"layernext.errors"},
     "layernext.wire": {"layernext.model", "layernext.errors"},
     "layernext.formats": {"layernext.model", "layernext.errors"},
+    "layernext.datalake": set(),
     "layernext.client": {
         "layernext.wire",
         "layernext.formats",
@@ -65,10 +66,12 @@ ROOMS: dict[str, set[str]] = {
         "layernext.errors",
     },
     "layernext.stack.connections": set(),
+    "layernext.stack.memory": set(),
     "layernext.stack.app": {
         "layernext.stack.backup",
         "layernext.stack.connections",
         "layernext.stack.folder",
+        "layernext.stack.memory",
         "layernext.stack.web",
         "layernext.stack.api",
         "layernext.stack.jobs",
@@ -89,6 +92,7 @@ ROOMS: dict[str, set[str]] = {
     },
     "layernext": {
         "layernext.client",
+        "layernext.datalake",
         "layernext.formats",
         "layernext.model",
         "layernext.errors",
@@ -97,6 +101,9 @@ ROOMS: dict[str, set[str]] = {
 
 # Modules that are a room's face beside its __init__.
 FACES = {
+    "layernext.stack.api.admission",
+    "layernext.stack.api.audit",
+    "layernext.datalake.constants",  # where published scripts import from
     "layernext.stack.api.auth",
     "layernext.wire.annotation_files",
     "layernext.wire.comparisons",
@@ -107,6 +114,7 @@ FACES = {
     "layernext.stack.api.messages",
     "layernext.stack.api.metrics",
     "layernext.stack.api.services",
+    "layernext.stack.api.tracing_switch",
     "layernext.wire.augmentations",
     "layernext.wire.exports",
     "layernext.wire.file_listing",
@@ -129,6 +137,7 @@ LIBRARIES: dict[str, set[str]] = {
     "platformdirs": {"layernext.cli", "layernext.client"},
     "av": {"layernext.stack.media"},
     "PIL": {"layernext.cli", "layernext.formats", "layernext.stack.media"},
+    "opentelemetry": {"layernext.stack.api"},
     "yaml": {"layernext.formats"},
     "pyarrow": {"layernext.formats", "layernext.model"},
     "pycocotools": {"layernext.evaluation"},

@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typer.main
 import yaml
 
-from layernext.cli.app import app
+from layernext.cli.command_groups import COMMANDS, LazyCommand
 from layernext.stack.api.metrics import Metrics
 from layernext.stack.store import Store
 
@@ -30,12 +29,15 @@ COMPOSE_VARIABLES = {
     "S3_ENDPOINT": "http://192.0.2.10:9000",
 }
 OPTION = re.compile(r"--[a-z][a-z-]*")
-COMMANDS: Any = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+
+
+def parameters_of(command: str) -> list[Any]:
+    """What `layernext <command> --help` lists."""
+    return LazyCommand(command, COMMANDS[command], is_group=False).load().params  # type: ignore[no-any-return]
 
 
 def options_of(command: str) -> set[str]:
-    """What `layernext <command> --help` lists."""
-    return {option for parameter in COMMANDS[command].params for option in parameter.opts}
+    return {option for parameter in parameters_of(command) for option in parameter.opts}
 
 
 def commands_in(service: dict[str, Any]) -> list[str]:
@@ -76,7 +78,7 @@ def test_environment_variables_exist() -> None:
     read = {
         parameter.envvar
         for command in ("serve", "worker")
-        for parameter in COMMANDS[command].params
+        for parameter in parameters_of(command)
         if parameter.envvar
     }
     files = [path for path in DEPLOY.rglob("*") if path.is_file()]
@@ -156,7 +158,7 @@ def run(*command: str, **environment: str) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=180,
         env=os.environ | environment,
     )
     assert ran.returncode == 0, ran.stdout + ran.stderr

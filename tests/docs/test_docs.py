@@ -34,7 +34,7 @@ EVERY_PAGE = sorted(
     {*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "examples").rglob("*.md")}
 )
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-COMMAND_SECONDS = 120
+COMMAND_SECONDS = 600
 
 NOT_RUN = re.compile(r"<!-- not run\b.*-->")
 SHELLS = {"console", "bash", "sh", "shell"}

@@ -109,7 +109,7 @@ def wait_for_thumbnails(client: LayerNextClient) -> None:
     """Until the stack has looked into every file."""
     import time
 
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         if not list(client.iter_items(query="state = pending")):
             return

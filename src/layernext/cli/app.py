@@ -1,4 +1,4 @@
-"""The command ``layernext``: puts the commands together and turns errors into lines and codes."""
+"""The command ``layernext``: its global options, and errors as lines and exit codes."""
 
 from __future__ import annotations
 
@@ -12,26 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from layernext import __version__
-from layernext.cli import (
-    backup,
-    check,
-    compare,
-    convert,
-    data,
-    demo,
-    doctor,
-    evaluate,
-    exit_codes,
-    exports,
-    files,
-    item_search,
-    keys,
-    library,
-    listings,
-    serve,
-    users,
-    worker,
-)
+from layernext.cli import exit_codes
+from layernext.cli.command_groups import CommandGroup, LazyGroup
 from layernext.cli.output import Interrupted, say, tell
 
 # Typer has click inside or beside it, depending on its version; this is its class either way.
@@ -40,8 +22,8 @@ _UsageError: type[Any] = typer.BadParameter.__mro__[1]
 _HELP = """
 Move model runs and ground truth between this machine and a LayerNext stack.
 
-Key, secret and URL of the stack come from options, else from LAYERNEXT_API_KEY, LAYERNEXT_SECRET
-and LAYERNEXT_URL, else from a configuration file. Data goes to standard output, all else to
+The stack's URL, API key and secret come from options, from LAYERNEXT_URL, LAYERNEXT_API_KEY and
+LAYERNEXT_SECRET, or from a configuration file. Data goes to standard output, everything else to
 standard error.
 
 Examples:
@@ -59,24 +41,22 @@ EPILOG = "Exit codes:\n\n" + "\n\n".join(
 
 
 class _Debug:
-    """Whether tracebacks are wanted: by the option or by the variable."""
+    """Whether to show tracebacks: set by the option or by the variable."""
 
     is_on = False
 
 
-app = typer.Typer(
+app = CommandGroup(
     name="layernext",
+    cls=LazyGroup,
     help=_HELP,
     epilog=EPILOG,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    add_completion=True,
 )
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(is_requested: bool) -> None:
+    if is_requested:
         tell(f"layernext {__version__}")
         raise typer.Exit
 
@@ -84,11 +64,13 @@ def _show_version(wanted: bool) -> None:
 @app.callback()
 def _common(
     debug: Annotated[
-        bool, typer.Option("--debug", help="Show tracebacks and logs; also LAYERNEXT_DEBUG=1.")
+        bool, typer.Option("--debug", help="Show tracebacks and logs. Same as LAYERNEXT_DEBUG=1.")
     ] = False,
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
 ) -> None:
     del version
@@ -98,50 +80,15 @@ def _common(
         logging.getLogger("layernext").setLevel(logging.DEBUG)
 
 
-for command in (
-    convert.convert,
-    convert.export,
-    evaluate.evaluate,
-    compare.compare,
-    serve.serve,
-    worker.worker,
-    backup.backup,
-    backup.restore,
-    check.check,
-    demo.demo,
-    data.upload,
-    data.validate,
-    listings.runs,
-    listings.collections,
-    listings.labels,
-    data.download,
-    data.rm,
-    users.grant,
-    users.revoke,
-    users.grants,
-):
-    app.command(command.__name__)(command)
-app.add_typer(files.files, name="files")
-app.add_typer(item_search.items, name="items")
-library.datasets.command("export")(exports.export_dataset)
-app.add_typer(library.datasets, name="datasets")
-app.add_typer(exports.exports, name="exports")
-app.add_typer(library.projects, name="projects")
-app.add_typer(backup.backups, name="backups")
-app.add_typer(keys.keys, name="keys")
-app.add_typer(users.users, name="users")
-app.command("doctor")(doctor.doctor)
-
-
 def main() -> None:
     """Run the command line; never returns."""
     for stream in (sys.stdout, sys.stderr):
-        # A terminal that cannot show a sign shows another one; that is no reason to fail.
+        # Replace characters that the terminal cannot show, instead of failing.
         with suppress(AttributeError, ValueError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # Shells without job control start background processes so. Ctrl-C, or `kill -INT`, ends
-        # every command in order, so it must reach this one, too.
+        # Shells without job control start background processes with SIGINT ignored. Ctrl-C, or
+        # `kill -INT`, must still end this command in an orderly way.
         signal.signal(signal.SIGINT, signal.default_int_handler)
     code = run(sys.argv[1:])
     try:
@@ -173,7 +120,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _report(error: Exception) -> int:
-    """Say what went wrong and give its exit code."""
+    """Print what went wrong and return its exit code."""
     if isinstance(error, _UsageError):
         say(f"error: {_usage_line(error)}")
         return exit_codes.USAGE
@@ -185,11 +132,11 @@ def _report(error: Exception) -> int:
 
 
 def _usage_line(error: Any) -> str:
-    text = error.format_message().replace("Value error, ", "") or "a command is missing"
+    text = error.format_message().replace("Value error, ", "") or "missing command"
     where = error.ctx.command_path if error.ctx else "layernext"
     return f"{text.rstrip('.')}; see: {where} --help"
 
 
 def _close_output() -> None:
-    """Whoever read the output has seen enough; there is nobody left to tell."""
+    """The reader closed the pipe; discard the rest of the output."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

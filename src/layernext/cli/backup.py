@@ -1,4 +1,4 @@
-"""`layernext backup`, `restore` and `backups`: straight on the stack's data, while it serves."""
+"""`layernext backup`, `restore` and `backups`: work on the stack's data, while it serves."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from rich.progress import (
 )
 
 from layernext.cli import exit_codes
+from layernext.cli.command_groups import GROUPS, CommandGroup
 from layernext.cli.configuration import AsJson
 from layernext.cli.output import counted, print_json, print_table, say, size_text, tell
 from layernext.cli.serve import DatabaseUrl, DataFolder, ObjectsEndpoint, ObjectsUrl, data_folder
@@ -33,12 +34,12 @@ _SAME_SCHEMES = {"s3a": "s3", "gcs": "gs", "azure": "az"}
 
 Endpoint = Annotated[
     str | None,
-    typer.Option("--endpoint", help="URL of the backup's S3-compatible store if that is not AWS."),
+    typer.Option("--endpoint", help="URL of the backup's S3-compatible store, if it is not AWS."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
 TargetPlace = Annotated[str, typer.Argument(help="Folder or s3://bucket/prefix of the backups.")]
 
-backups = typer.Typer(help="Snapshots that a backup folder or bucket holds.")
+backups = CommandGroup(help=GROUPS["backups"].summary)
 
 
 def backup(
@@ -53,10 +54,11 @@ def backup(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Back up a stack, database and files as they are at one moment, while it serves.
+    """Back up the database and files of a stack.
 
-    A second backup into the same target copies only what is new. After an interruption run the same
-    command again. Exit code 8 if the stack itself has lost or damaged files: the rest is backed up.
+    The backup shows one moment, and the stack may keep serving. A second backup into the same
+    target copies only new files. After an interruption, repeat the command. Exit code 8 if files
+    of the stack are missing or damaged; everything else is backed up.
 
     Examples:
 
@@ -92,7 +94,8 @@ def restore(
     snapshot: Annotated[
         str | None,
         typer.Option(
-            "--snapshot", help="Id of a snapshot. Default: the newest, if all are of one stack."
+            "--snapshot",
+            help="Id of the snapshot. Default: the newest, if all snapshots are of one stack.",
         ),
     ] = None,
     endpoint: Endpoint = None,
@@ -103,10 +106,11 @@ def restore(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Restore a backup into an empty stack, on either database, with files in a folder or a bucket.
+    """Restore a backup into an empty stack.
 
-    Every checksum is compared. After an interruption run the same command again. Exit code 8 if files
-    are lost: everything else is restored, and the lost files are named.
+    The new stack may use either database, and a folder or a bucket for files. Every checksum is
+    verified. After an interruption, repeat the command. Exit code 8 if the backup lacks files; they
+    are listed, and everything else is restored.
 
     Examples:
 
@@ -175,12 +179,13 @@ def list_backups(target: TargetPlace, endpoint: Endpoint = None, as_json: AsJson
 def prune(
     target: TargetPlace,
     keep: Annotated[
-        int, typer.Option("--keep", min=1, help="Newest snapshots to keep of each stack.")
+        int,
+        typer.Option("--keep", min=1, help="Number of newest snapshots to keep for each stack."),
     ],
     endpoint: Endpoint = None,
     as_json: AsJson = False,
 ) -> None:
-    """Drop old snapshots, and the files that only they had.
+    """Delete old snapshots, and the files that only they refer to.
 
     Examples:
 
@@ -203,7 +208,8 @@ def verify(
     snapshot: Annotated[
         str | None,
         typer.Option(
-            "--snapshot", help="Id of a snapshot. Default: the newest, if all are of one stack."
+            "--snapshot",
+            help="Id of the snapshot. Default: the newest, if all snapshots are of one stack.",
         ),
     ] = None,
     endpoint: Endpoint = None,
@@ -217,9 +223,9 @@ def verify(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Read a snapshot whole and compare every checksum. Exit code 4 if anything is damaged.
+    """Read a whole snapshot and verify every checksum.
 
-    With --remove-damaged no backup can be written meanwhile.
+    Exit code 4 if anything is damaged. While --remove-damaged runs, no backup can be written.
 
     Examples:
 
@@ -271,7 +277,7 @@ def require_stack(settings: Any) -> None:
     """
     url = settings.database_url
     if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
-        raise ConfigurationError(f"there is no stack in {settings.data}", hint="pass its --data")
+        raise ConfigurationError(f"no stack found in {settings.data}", hint="pass its --data")
 
 
 @contextmanager
@@ -315,7 +321,7 @@ def check_apart(target: str, endpoint: str | None, settings: Any) -> None:
     is_inside = "://" not in target and folder.is_relative_to(settings.data.resolve())
     if is_inside or all(left == right for left, right in zip(of_target, of_stack, strict=False)):
         raise ConfigurationError(
-            f"{target} contains the stack's files or lies among them; choose another folder or prefix"
+            f"{target} contains the stack's files or is inside their folder; choose another folder or prefix"
         )
 
 

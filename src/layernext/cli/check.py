@@ -1,4 +1,4 @@
-"""`layernext check`: whether a stack has all that its database says, and nothing else."""
+"""`layernext check`: whether the files of a stack are those that its database lists."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def check(
     ] = False,
     repair: Annotated[
         bool,
-        typer.Option("--repair", help="List the repairs, ask, then make them."),
+        typer.Option("--repair", help="List the repairs, prompt, then make them."),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Repair without asking.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Repair without prompting.")] = False,
     orphans_after: Annotated[
         float,
         typer.Option(
             "--orphans-after",
             min=0.0,
             metavar="HOURS",
-            help="Age in hours from which an unreferenced object is a problem.",
+            help="Report unreferenced objects older than this many hours.",
         ),
     ] = ORPHAN_HOURS,
     data: DataFolder = None,
@@ -44,10 +44,11 @@ def check(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare a stack's database with its files, both ways, while it serves. Exit code 4 if they differ.
+    """Compare a stack's database with its files.
 
-    --repair removes objects that nothing refers to, marks missing files as missing and has missing
-    thumbnails made again. What was in a missing file it cannot bring back.
+    The stack may keep serving. Exit code 4 if there are differences. --repair removes unreferenced
+    objects, marks missing files as missing and regenerates missing thumbnails. It cannot recover
+    the content of a missing file.
 
     Examples:
 
@@ -58,7 +59,7 @@ def check(
     if repair and orphans_after < ORPHAN_HOURS:
         raise ConfigurationError(
             f"--repair needs --orphans-after {ORPHAN_HOURS:g} or more: "
-            "a younger object may be about to get its row"
+            "a newer object may belong to an upload in progress"
         )
     app: Any = load_stack()
     settings = stack_settings(app, data, database, objects, objects_endpoint)
@@ -107,7 +108,7 @@ def _ask() -> None:
 def _tell_plan(checked: Any) -> None:
     if checked.orphans:
         say(
-            f"to repair: remove {counted(len(checked.orphans), 'object')} that nothing refers to, "
+            f"to repair: remove {counted(len(checked.orphans), 'object')} without a reference, "
             f"{size_text(checked.orphan_bytes)}"
         )
     if checked.is_of_other_database:
@@ -129,7 +130,7 @@ def _tell(checked: Any) -> None:
     _name("missing", [f"{named.path} ({named.table})" for named in checked.missing])
     _name("wrong size", [f"{named.path} ({named.table})" for named in checked.wrong_size])
     _name("wrong content", [f"{named.path} ({named.table})" for named in checked.wrong_content])
-    _name("nothing refers to", checked.orphans)
+    _name("not referenced", checked.orphans)
     _name("damaged", checked.database)
     if checked.is_of_other_database:
         tell("the objects are marked as those of another database: housekeeping leaves them alone")

@@ -1,4 +1,4 @@
-"""`layernext compare`: two model runs against one ground truth, of files or of a stack."""
+"""`layernext compare`: two model runs on one ground truth, from files or in a stack."""
 
 from __future__ import annotations
 
@@ -37,28 +37,28 @@ def compare(
     target: Annotated[
         str,
         typer.Argument(
-            help="File or folder of the ground truth: LayerNext JSON, COCO, YOLO or any other format. "
-            "With --truth the collection, by name or id."
+            help="File or folder of the ground truth, in any supported format. "
+            "With --truth: collection, by name or id."
         ),
     ],
     run_a: Annotated[
-        str, typer.Argument(help="File of the run to start from; with --truth its name.")
+        str, typer.Argument(help="File of the baseline run. With --truth: name of the run.")
     ],
-    run_b: Annotated[str, typer.Argument(help="The run to compare with it, likewise.")],
+    run_b: Annotated[str, typer.Argument(help="File or name of the run to compare with it.")],
     ground_truth: Annotated[
         str | None,
-        typer.Option("--truth", help="Compare in the stack, on the ground truth so named."),
+        typer.Option("--truth", help="Compare in the stack, on the ground truth of this name."),
     ] = None,
     geometry: Annotated[
         Literal["rectangle", "polygon", "line"] | None,
         typer.Option(
             "--geometry",
-            help="What is compared; of files that of the truth's first annotation, else rectangle.",
+            help="Geometry to compare. Default: that of the first annotation in the truth file.",
         ),
     ] = None,
     protocol: Annotated[
         Literal["coco", "voc", "voc2007", "lvis", "lane-f1", "chamfer"] | None,
-        typer.Option("--protocol", help="How to count; coco, or lane-f1 for lines."),
+        typer.Option("--protocol", help="Evaluation protocol, such as coco, or lane-f1 for lines."),
     ] = None,
     confidence: Annotated[
         float | None,
@@ -68,7 +68,9 @@ def compare(
     ] = None,
     match_threshold: Annotated[
         float | None,
-        typer.Option("--match", help="IoU (or distance) from which a truth is found; IoU 0.5."),
+        typer.Option(
+            "--match", help="Minimum IoU, or maximum distance, of a match. Default: IoU 0.5."
+        ),
     ] = None,
     truth_format: TruthFormat = None,
     run_format: RunFormat = None,
@@ -80,14 +82,17 @@ def compare(
     ] = None,
     image_size: ImageSize = None,
     images: Annotated[
-        int, typer.Option("--images", min=0, help="List so many of the images that differ most.")
+        int, typer.Option("--images", min=0, help="Number of most different images to list.")
     ] = 10,
     resamples: Annotated[
-        int, typer.Option("--resamples", min=0, help="Draws for the intervals; 0 for none.")
+        int,
+        typer.Option(
+            "--resamples", min=0, help="Number of resamples for the intervals; 0 for none."
+        ),
     ] = 1000,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the draws.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Random seed of the resampling.")] = 0,
     level: Annotated[
-        float, typer.Option("--level", help="Share of the draws that an interval holds.")
+        float, typer.Option("--level", help="Confidence level of the intervals.")
     ] = 0.95,
     figures: Figures = None,
     markdown: MarkdownFile = None,
@@ -106,11 +111,12 @@ def compare(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Compare two model runs on a ground truth: three files, or with --truth in a stack.
+    """Compare two model runs on a ground truth.
 
-    Files may be in any format that `layernext convert` reads. Differences are RUN_B minus RUN_A.
-    Intervals come from resampling the images, the same for both runs: one that leaves out 0 is
-    more than the choice of images.
+    Compares three files, or with --truth two runs in a stack. Each file may be in any format that
+    `layernext convert` reads. Differences are RUN_B minus RUN_A. Confidence intervals come from
+    resampling the images, with the same samples for both runs: if an interval excludes 0, the
+    choice of images does not explain the difference.
 
     Examples:
 
@@ -215,7 +221,7 @@ def _show(found: Comparison) -> None:
         )
         for each in found.scores
     ]  # fmt: skip
-    print_table(["number", "a", "b", "b - a", "from", "to", ""], rows, "nothing was measured")
+    print_table(["number", "a", "b", "b - a", "from", "to", ""], rows, "nothing to measure")
     if found.resamples:
         tell(f"\nfrom, to: {found.level:.0%} interval, {counted(found.resamples, 'draw')}")
     at = f"a at confidence {_shown(found.confidence_a)}, b at {_shown(found.confidence_b)}"
@@ -239,7 +245,7 @@ def _show(found: Comparison) -> None:
             )
             for each in labels[:SHOWN_LABELS]
         ],
-        "no truth was gained or lost",
+        "no truth gained or lost",
     )  # fmt: skip
     if len(labels) > SHOWN_LABELS:
         tell(f"and {counted(len(labels) - SHOWN_LABELS, 'more label')}; --json has all")

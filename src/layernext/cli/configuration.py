@@ -32,28 +32,28 @@ VARIABLES = {
     "url": "LAYERNEXT_URL",
 }
 
-PANEL = "Which stack"
+PANEL = "Connection"
 ApiKey = Annotated[
     str | None,
-    typer.Option("--api-key", help="API key; else LAYERNEXT_API_KEY.", rich_help_panel=PANEL),
+    typer.Option("--api-key", help="API key. Default: LAYERNEXT_API_KEY.", rich_help_panel=PANEL),
 ]
 Secret = Annotated[
     str | None,
     typer.Option(
         "--secret",
-        help="Its secret; else LAYERNEXT_SECRET, which keeps it out of process lists.",
+        help="Secret of the API key. Default: LAYERNEXT_SECRET, which keeps it out of process lists.",
         rich_help_panel=PANEL,
     ),
 ]
 Url = Annotated[
     str | None,
-    typer.Option("--url", help="The stack's URL; else LAYERNEXT_URL.", rich_help_panel=PANEL),
+    typer.Option("--url", help="URL of the stack. Default: LAYERNEXT_URL.", rich_help_panel=PANEL),
 ]
 ConfigFile = Annotated[
     Path | None,
     typer.Option(
         "--config",
-        help="TOML file with api_key, secret and url, in place of the per-user one.",
+        help="TOML file with api_key, secret and url. Default: the per-user file.",
         rich_help_panel=PANEL,
     ),
 ]
@@ -61,7 +61,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")
 
 
 class Configuration(Struct, frozen=True):
-    """What was found, and where."""
+    """The settings, and where each comes from."""
 
     values: dict[str, str]
     sources: dict[str, str]
@@ -75,7 +75,7 @@ def default_file() -> Path:
 def find(
     api_key: str | None, secret: str | None, url: str | None, config: Path | None
 ) -> Configuration:
-    """Key, secret and URL as far as they are given anywhere.
+    """Key, secret and URL from options, environment and file, as far as they are set.
 
     Raises:
         ConfigurationError: the file cannot be read.
@@ -103,7 +103,7 @@ def _read(config: Path | None) -> dict[str, str]:
         fields: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         if config is not None:
-            raise ConfigurationError(f"there is no configuration file {config}") from None
+            raise ConfigurationError(f"no such configuration file: {config}") from None
         return {}
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
@@ -125,10 +125,10 @@ def connect(
 ) -> LayerNextClient:
     """A client of the configured stack.
 
-    Takes what the command line gave, and `options` for `LayerNextClient` beside it.
+    Takes the options of the command line, and further `options` for `LayerNextClient`.
 
     Raises:
-        ConfigurationError: one of key, secret and URL is nowhere.
+        ConfigurationError: key, secret or URL is not set.
     """
     found = find(api_key, secret, url, config).values
     missing = [name for name in FIELDS if name not in found]
@@ -143,7 +143,7 @@ def connect(
 
 
 class _Notes(logging.Handler):
-    """Warnings of the libraries as one line each on standard error."""
+    """Prints warnings of the libraries on standard error, one line each."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print the record."""

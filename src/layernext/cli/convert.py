@@ -1,4 +1,4 @@
-"""`layernext convert` and `layernext export`: annotations in the format that the next tool wants."""
+"""`layernext convert` and `layernext export`: annotations in the formats of other tools."""
 
 from __future__ import annotations
 
@@ -12,15 +12,18 @@ from layernext.cli.output import counted, print_json, tell, visible
 from layernext.formats import FORMATS, ConversionReport
 from layernext.formats import convert as convert_files
 
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace an existing target.")]
 Strict = Annotated[
-    bool, typer.Option("--strict", help="Refuse what the format cannot hold; else it is listed.")
+    bool,
+    typer.Option(
+        "--strict", help="Fail if the format cannot hold all data, instead of listing losses."
+    ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
 TargetFormat = Annotated[str, typer.Option("--to", help=f"{', '.join(FORMATS)}.")]
 Instances = Annotated[
     Path | None,
-    typer.Option("--instances", help="For coco-results: the COCO file whose numbers they have."),
+    typer.Option("--instances", help="For coco-results: the COCO file that defines the ids."),
 ]
 
 
@@ -38,7 +41,9 @@ def convert(
     instances: Instances = None,
     copy_images: Annotated[
         bool,
-        typer.Option("--copy-images", help="Lay the images of --images beside YOLO's or VOC's."),
+        typer.Option(
+            "--copy-images", help="Copy the images of --images into a YOLO or VOC target."
+        ),
     ] = False,
     overwrite: Overwrite = False,
     strict: Strict = False,
@@ -46,8 +51,8 @@ def convert(
 ) -> None:
     """Convert annotations from one format to another, without a stack.
 
-    What the target's format cannot hold is counted and listed, with the first place of each kind.
-    docs/formats.md says what each holds. A file that ends in .gz or .zst is compressed.
+    Data that the target format cannot hold is counted and listed, with the first location of each
+    kind; docs/formats.md says what each format holds. Files ending in .gz or .zst are compressed.
 
     Examples:
 
@@ -77,7 +82,9 @@ def export(
     ground_truth: Annotated[
         bool | None,
         typer.Option(
-            "--ground-truth/--model-run", help="Which, if both have this name.", show_default=False
+            "--ground-truth/--model-run",
+            help="Select one if both have this name.",
+            show_default=False,
         ),
     ] = None,
     instances: Instances = None,
@@ -92,7 +99,7 @@ def export(
 ) -> None:
     """Write a run of a collection in another format.
 
-    What the format cannot hold is counted and listed, with the first place of each kind.
+    Data that the format cannot hold is counted and listed, with the first location of each kind.
 
     Examples:
 
@@ -116,7 +123,7 @@ def export(
 
 
 def show_report(report: ConversionReport, as_json: bool) -> None:
-    """Say what was written, and what is not kept."""
+    """Print what was written and what was lost."""
     if as_json:
         print_json(report.to_dict())
         return
@@ -126,7 +133,7 @@ def show_report(report: ConversionReport, as_json: bool) -> None:
 
 
 def tell_losses(losses: dict[str, tuple[int, str]], what_became: str) -> None:
-    """A line for each kind of loss, with its first place."""
+    """Print a line for each kind of loss, with its first location."""
     for what, (count, first) in losses.items():
         often = "once, at" if count == 1 else f"{count:,} times, first at"
         tell(f"{what_became}: {visible(what)}, {often} {visible(first)}")

@@ -14,7 +14,7 @@ from layernext.cli.convert import Instances, tell_losses
 from layernext.cli.listings import KINDS
 from layernext.cli.output import Interrupted, counted, print_json, say, tell, visible
 from layernext.client import UploadReport, validate_file
-from layernext.errors import DataError
+from layernext.errors import DataError, NotFound
 from layernext.formats import DEFAULT_PROBLEM_LIMIT, detect_format, detect_geometry
 
 FileGeometry = Annotated[
@@ -31,7 +31,7 @@ def upload(
     file: Annotated[Path, typer.Argument(help="File or folder; LayerNext JSON or another format.")],
     source_format: Annotated[
         str | None,
-        typer.Option("--from", help="The file's format, as in convert; detected by default."),
+        typer.Option("--from", help="Format of the file, as in convert; detected by default."),
     ] = None,
     geometry: FileGeometry = None,
     images: Annotated[
@@ -40,11 +40,12 @@ def upload(
     ] = None,
     instances: Instances = None,
     strict: Annotated[
-        bool, typer.Option("--strict", help="Refuse what is not read; else it is listed.")
+        bool,
+        typer.Option("--strict", help="Fail if any data cannot be read, instead of listing it."),
     ] = False,
     allow_losses: Annotated[
         bool,
-        typer.Option("--allow-losses", help="End with code 0 even if shapes could not be read."),
+        typer.Option("--allow-losses", help="Exit with code 0 even if shapes could not be read."),
     ] = False,
     ground_truth: Annotated[
         bool, typer.Option("--ground-truth", help="Upload as ground truth.")
@@ -53,11 +54,11 @@ def upload(
         bool, typer.Option("--normalized", help="Coordinates are fractions of the image's size.")
     ] = False,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Send only what an interrupted upload left out.")
+        bool, typer.Option("--resume", help="Continue an interrupted upload.")
     ] = False,
     validate: Annotated[
         Literal["first", "stream"],
-        typer.Option("--validate", help="Check the whole file first, or batch by batch."),
+        typer.Option("--validate", help="Check the whole file before sending, or each batch."),
     ] = "first",
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -68,10 +69,11 @@ def upload(
 ) -> int:
     """Upload a model run or ground truth from a file.
 
-    Each image's annotation set of this run is replaced whole. Repeating an upload changes nothing.
-    With a file that is not valid nothing is sent. LayerNext JSON is sent as it stands; of another
-    format, what is not read is counted and listed. If that includes annotations or their shapes,
-    such as masks, the rest is uploaded and the exit code is 4, unless --allow-losses is given.
+    The upload replaces all annotations of this run on each image in the file. Repeating an upload
+    changes nothing. If the file is not valid, nothing is sent. LayerNext JSON is sent unchanged.
+    With other formats, data that cannot be read is counted and listed. If that includes
+    annotations or their shapes, such as masks, the rest is uploaded and the exit code is 4, unless
+    --allow-losses is given.
 
     Examples:
 
@@ -102,7 +104,7 @@ def upload(
             )
         except KeyboardInterrupt:
             raise Interrupted(
-                "interrupted; the same command with --resume sends only the rest"
+                "interrupted; repeat the command with --resume to send the rest"
             ) from None
     if as_json:
         print_json(report.to_dict())
@@ -115,15 +117,15 @@ def upload(
 
 
 def _trouble_of(report: UploadReport, allow_losses: bool) -> str | None:
-    """What a finished upload is to be called a failure for."""
+    """Why a finished upload counts as a failure; None if it does not."""
     if not report.images:
         return f"the file has no images: {report.no_images_notice}"
     if report.losses and not report.annotations:
-        return "no annotation of the file could be read, so its images were uploaded without any"
+        return "no annotation in the file could be read, so its images were uploaded without annotations"
     if report.lost_shapes and not allow_losses:
         return (
-            f"{counted(report.lost_shapes, 'annotation')} of the file could not be read as they are "
-            "(see above); the rest is uploaded. --allow-losses accepts that; --strict sends nothing"
+            f"{counted(report.lost_shapes, 'annotation')} could not be read completely (see above); "
+            "the rest is uploaded. --allow-losses accepts this; --strict sends nothing"
         )
     return None
 
@@ -158,10 +160,10 @@ def validate(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check a file as an upload would, without a stack. Every problem is named with its place.
+    """Check a file as an upload would, without a stack.
 
-    With --json the answer is a document in either case: `valid`, and what the file holds or the
-    list of `problems`. The exit code says the same: 0 or 4.
+    Every problem is reported with its location. With --json the output is one document: `valid`,
+    and either counts or the list of `problems`. The exit code is 0 or 4.
 
     Examples:
 
@@ -199,7 +201,8 @@ def validate(
 def download(
     collection: Annotated[str, typer.Argument(help="Collection, by name or id.")],
     runs: Annotated[
-        list[str] | None, typer.Argument(help="Model runs and ground truths. Default: all.")
+        list[str] | None,
+        typer.Argument(help="Model runs and ground truths to download. Default: all."),
     ] = None,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="File to write; .gz and .zst compress.")
@@ -215,9 +218,10 @@ def download(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Download annotations into a LayerNext JSON file, which appears only when it is whole.
+    """Download annotations into a LayerNext JSON file.
 
-    A single run comes back as it was uploaded. Of several, each image says its run.
+    The file appears only when it is complete. A single run comes back as it was uploaded. With
+    several runs, each image names its run.
 
     Examples:
 
@@ -242,14 +246,20 @@ def download(
 def rm(
     collection: Annotated[str, typer.Argument(help="Collection, by name or id.")],
     run: Annotated[str, typer.Argument(help="Model run or ground truth.")],
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without prompting.")] = False,
+    missing_ok: Annotated[
+        bool, typer.Option("--missing-ok", help="Exit with code 0 if there is no such run.")
+    ] = False,
     as_json: AsJson = False,
     api_key: ApiKey = None,
     secret: Secret = None,
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Remove a run's annotations from a collection: model run and ground truth of that name.
+    """Remove a run's annotations from a collection.
+
+    This removes the model run and the ground truth of that name. If there is neither, the exit
+    code is 5, or 0 with --missing-ok.
 
     Examples:
 
@@ -261,11 +271,13 @@ def rm(
         if not yes:
             if not sys.stdin.isatty():
                 raise typer.BadParameter("cannot prompt: stdin is not a terminal; pass --yes")
-            question = f"Remove {run!r} from {collection!r}? There is no way back."
+            question = f"Remove {run!r} from {collection!r}? This cannot be undone."
             if not typer.confirm(question, err=True):
                 say("nothing removed")
                 raise typer.Exit(exit_codes.INTERRUPTED)
         report = client.remove_annotations(collection, run)
+    if report.images == 0 and not missing_ok:
+        raise NotFound(f"collection {collection!r} has no run {run!r}", status=404)
     if as_json:
         print_json(report.to_dict())
     else:

@@ -1,4 +1,4 @@
-"""`layernext demo`: the whole way of a model run, on a stack that lives as long as the demo."""
+"""`layernext demo`: the round trip of a model run, on a temporary stack."""
 
 from __future__ import annotations
 
@@ -40,16 +40,17 @@ def demo(
         bool, typer.Option("--keep", help="Leave the stack running until Ctrl-C.")
     ] = False,
     images: Annotated[
-        int, typer.Option("--images", min=1, max=100_000, help="Images of the generated run.")
+        int,
+        typer.Option("--images", min=1, max=100_000, help="Number of images of the generated run."),
     ] = 500,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document at the end.")
     ] = False,
 ) -> None:
-    """See it work: a temporary stack, model runs up and down again, compared value by value.
+    """Show a round trip on a temporary stack.
 
-    Needs nothing: no key, no database, no data. Uploads three small sample files, a generated model
-    run and its ground truth; lists what is stored; downloads everything and compares.
+    Needs no key, database or data. Uploads three small sample files, a generated model run and its
+    ground truth, lists what is stored, downloads everything and compares it value by value.
 
     Examples:
 
@@ -210,7 +211,7 @@ class Demo:
 
 
 def is_same(one: Any, other: Any) -> bool:
-    """Whether two JSON values are equal to the last digit: 243 is not 243.0 here."""
+    """Whether two JSON values are equal to the last digit; 243 and 243.0 differ."""
     if type(one) is not type(other):
         return False
     if isinstance(one, dict):
@@ -253,4 +254,4 @@ def _stay(stack: DemoStack, images: Path, *, is_silent: bool) -> None:
         if not is_silent:
             tell("\nstopped")
     else:
-        raise ConfigurationError("the demo's stack ended by itself")
+        raise ConfigurationError("the demo's stack stopped unexpectedly")

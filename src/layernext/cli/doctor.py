@@ -1,4 +1,4 @@
-"""`layernext doctor`: what is set up, what answers, and what to do where something does not."""
+"""`layernext doctor`: checks the setup and the connection, and says how to fix problems."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ OTHER_PACKAGE = "layerx-sdk"
 
 
 class Finding(Struct, frozen=True):
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
         what: the thing.
@@ -73,11 +73,11 @@ def doctor(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Check this machine, the configuration, the connection and the stack, one line each.
+    """Check this machine, the configuration, the connection and the stack.
 
-    This machine: Python, versions, published clients that are in the way, disk space, proxy. The
-    stack: credentials, role, version, clock; with an administrator's key also database, files, disk
-    space and jobs. The exit code is that of the first failed check.
+    This machine: Python, versions, conflicting published clients, disk space, proxy. The stack:
+    credentials, role, version, clock; with an admin key also database, files, disk space and jobs.
+    The exit code is that of the first failed check.
 
     Examples:
 
@@ -140,7 +140,9 @@ def _published_packages() -> Finding:
         return Finding(what, False, detail, exit_codes.CONFIGURATION)
     other = _version_of(OTHER_PACKAGE)
     if other is not None:
-        return Finding(what, None, f"{OTHER_PACKAGE} {other}, which is not in the way")
+        return Finding(
+            what, None, f"{OTHER_PACKAGE} {other}, which does not conflict with this package"
+        )
     return Finding(what, True, "not installed")
 
 
@@ -248,7 +250,7 @@ def _stack_status(client: LayerNextClient) -> list[Finding]:
     except LayerNextError as error:
         return [Finding(what, False, str(error), exit_codes.code_of(error))]
     if status is None:
-        return [Finding(what, None, "this stack does not tell")]
+        return [Finding(what, None, "not reported by this stack")]
     is_reachable = status["are_objects_reachable"]
     findings = [
         Finding("database", True, f"{status['database']} answers"),
@@ -289,7 +291,7 @@ def _clock(url: str) -> Finding:
     except (OSError, ValueError):
         date = None
     if not date:
-        return Finding("clock", None, "the stack did not say its time")
+        return Finding("clock", None, "the stack did not report its time")
     apart_s = abs(time.time() - email.utils.parsedate_to_datetime(date).timestamp())
     is_fine = apart_s <= MOST_CLOCK_SECONDS
     code = exit_codes.OK if is_fine else exit_codes.CONFIGURATION

@@ -1,4 +1,4 @@
-"""`layernext evaluate`: how good a run is against a ground truth, of two files or of a stack."""
+"""`layernext evaluate`: a run measured against a ground truth, from files or in a stack."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ MarkdownFile = Annotated[
 ]
 ImageSize = Annotated[
     tuple[float, float] | None,
-    typer.Option("--image-size", help="Width and height of the images, if all have the same."),
+    typer.Option("--image-size", help="Width and height of the images, if all are the same."),
 ]
 
 TruthFormat = Annotated[
@@ -56,14 +56,14 @@ TruthFormat = Annotated[
     ),
 ]
 RunFormat = Annotated[
-    str | None, typer.Option("--run-format", help="Format of the run's file, likewise.")
+    str | None, typer.Option("--run-format", help="Format of the run's file; detected by default.")
 ]
-IMAGE_FOLDER_HELP = "Folder with the images, if the files do not say how large they are."
+IMAGE_FOLDER_HELP = "Folder with the images, if the files lack their sizes."
 InstancesFile = Annotated[
     Path | None,
     typer.Option(
         "--instances",
-        help="COCO file whose numbers COCO results have, if the ground truth's file is not it.",
+        help="COCO file that defines the ids in COCO results. Default: the file of the ground truth.",
     ),
 ]
 
@@ -71,11 +71,11 @@ _ERRORS = {
     "classification": "right place, wrong label",
     "localisation": "right label, wrong place",
     "both": "wrong label and place",
-    "duplicate": "found a second time",
-    "background": "nothing is there",
-    "missed": "not found at all",
-    "false_positives": "all that is wrong",
-    "false_negatives": "all that was not found",
+    "duplicate": "object already matched",
+    "background": "no object there",
+    "missed": "object not detected",
+    "false_positives": "all false annotations",
+    "false_negatives": "all missed objects",
 }
 
 
@@ -83,42 +83,46 @@ def evaluate(
     target: Annotated[
         str,
         typer.Argument(
-            help="File or folder of the ground truth: LayerNext JSON, COCO, YOLO or any other format. "
-            "With --truth the collection, by name or id."
+            help="File or folder of the ground truth, in any supported format. "
+            "With --truth: collection, by name or id."
         ),
     ],
     run: Annotated[
-        str, typer.Argument(help="File of the model run; with --truth the name of the run.")
+        str, typer.Argument(help="File of the model run. With --truth: name of the run.")
     ],
     ground_truth: Annotated[
         str | None,
-        typer.Option("--truth", help="Evaluate in the stack, against the ground truth so named."),
+        typer.Option(
+            "--truth", help="Evaluate in the stack, against the ground truth of this name."
+        ),
     ] = None,
     geometry: Annotated[
         Literal["rectangle", "polygon", "line"] | None,
         typer.Option(
             "--geometry",
-            help="What is evaluated; of files that of the truth's first annotation, else rectangle.",
+            help="Geometry to evaluate. Default: that of the first annotation in the truth file.",
         ),
     ] = None,
     protocol: Annotated[
         Literal["coco", "voc", "voc2007", "lvis", "lane-f1", "chamfer"] | None,
-        typer.Option("--protocol", help="How to count; coco, or lane-f1 for lines."),
+        typer.Option("--protocol", help="Evaluation protocol, such as coco, or lane-f1 for lines."),
     ] = None,
     confidence: Annotated[
         float | None,
         typer.Option(
             "--confidence",
-            help="Confidence for precision and recall. Default: the one with the best F1.",
+            help="Confidence for precision and recall. Default: that of the best F1.",
         ),
     ] = None,
     match_threshold: Annotated[
         float | None,
-        typer.Option("--match", help="IoU (or distance) from which a truth is found; IoU 0.5."),
+        typer.Option(
+            "--match", help="Minimum IoU, or maximum distance, of a match. Default: IoU 0.5."
+        ),
     ] = None,
     slices: Annotated[
         list[str] | None,
-        typer.Option("--slice", help="Attribute to break down by; * for all. May be repeated."),
+        typer.Option("--slice", help="Attribute to break down by, or * for all; repeatable."),
     ] = None,
     truth_format: TruthFormat = None,
     run_format: RunFormat = None,
@@ -128,7 +132,7 @@ def evaluate(
     ] = None,
     image_size: ImageSize = None,
     worst: Annotated[
-        int, typer.Option("--worst", min=0, help="List so many of the worst images.")
+        int, typer.Option("--worst", min=0, help="Number of worst images to list.")
     ] = 0,
     figures: Figures = None,
     markdown: MarkdownFile = None,
@@ -148,7 +152,7 @@ def evaluate(
         typer.Option("--split", help="Only this split of the dataset version."),
     ] = None,
     again: Annotated[
-        bool, typer.Option("--again", help="Compute even if the stack has a current result.")
+        bool, typer.Option("--again", help="Compute again even if the stack has a current result.")
     ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -157,11 +161,12 @@ def evaluate(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Evaluate a model run against a ground truth: two files, or with --truth in a stack.
+    """Evaluate a model run against a ground truth.
 
-    Files may be in any format that `layernext convert` reads, each in its own. Images are those of
-    the ground truth. The numbers of boxes and polygons are those of pycocotools. A stack keeps what
-    it has evaluated, and computes it again when annotations have changed.
+    Compares two files, or with --truth a run and a ground truth in a stack. Each file may be in any
+    format that `layernext convert` reads. The images are those of the ground truth. The numbers for
+    boxes and polygons equal those of pycocotools. A stack stores its evaluations, and computes one
+    again after annotations have changed.
 
     Examples:
 
@@ -255,8 +260,8 @@ def refuse_files(names: Sequence[str], for_files: dict[str, object]) -> None:
     """
     if all(Path(name).is_file() for name in names):
         raise ConfigurationError(
-            f"{' and '.join(names)} are files, and --truth names a ground truth of a stack",
-            hint="leave --truth away to take the files",
+            f"{' and '.join(names)} are files, but --truth names a ground truth in a stack",
+            hint="omit --truth to evaluate the files",
         )
     for name, value in for_files.items():
         if value is not None:
@@ -278,7 +283,7 @@ def refuse_names(names: Sequence[str]) -> None:
     """
     if not any(Path(name).exists() for name in names):
         raise ConfigurationError(
-            f"there is no file {' and no file '.join(names)}",
+            f"no such file: {' and no file '.join(names)}",
             hint="for runs in a stack, name their ground truth with --truth",
         )
 
@@ -312,7 +317,7 @@ def load_evaluation() -> ModuleType:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("layernext"):
             raise
-        raise ConfigurationError(f"evaluating needs numpy; run: {INSTALL}") from error
+        raise ConfigurationError(f"evaluation needs numpy; run: {INSTALL}") from error
     return evaluation
 
 
@@ -327,7 +332,7 @@ def write_outputs(
     figures: Path | None,
     markdown: Path | None,
 ) -> None:
-    """Write what was asked for beside the answer itself; say on standard error where it is."""
+    """Write what was requested for beside the answer itself; say on standard error where it is."""
     if figures is not None:
         paths = load_evaluation().save_figures(found, figures)
         say(f"{counted(len(paths), 'figure')} in {figures}")
@@ -376,8 +381,8 @@ def _show(found: Evaluation) -> None:
         f"on {counted(counts['images'], 'image')}"
     )
     for name, text in (
-        ("images_without_truth", "{} of the run left out: no truth is known of them"),
-        ("images_without_run", "{} the run says nothing of: nothing was found there"),
+        ("images_without_truth", "{} of the run left out: not in the ground truth"),
+        ("images_without_run", "{} not in the run: counted as empty"),
         ("unsized_images", "{} left out: coordinates are fractions, and the size is not known"),
     ):
         if counts.get(name):
@@ -389,9 +394,9 @@ def _show(found: Evaluation) -> None:
         [*(cell for name, value in pair for cell in (name, _shown(value)))]
         for pair in zip(numbers[:half], [*numbers[half:], ("", 0.0)][:half], strict=True)
     ]
-    print_table(["number", "", "number", ""], rows, "nothing was measured")
+    print_table(["number", "", "number", ""], rows, "nothing to measure")
     if found.confidence is not None:
-        chosen = "as asked" if settings.confidence is not None else "best for F1"
+        chosen = "as requested" if settings.confidence is not None else "best for F1"
         tell(f"\nprecision, recall and F1 at confidence {found.confidence:.4g}, {chosen}\n")
     _show_labels(found.labels)
     if found.errors is not None:
@@ -436,4 +441,4 @@ def _show_images(tallies: Sequence[ImageTally | StoredTally]) -> None:
         for each in tallies
     ]  # fmt: skip
     columns = ["image", "truths", "right", "false", "missed", "mislabelled", "F1"]
-    print_table(columns, rows, "no image has anything to judge")
+    print_table(columns, rows, "no image to judge")

@@ -1,6 +1,6 @@
-"""Exit codes, and the lines that a known error becomes. The one table of both.
+"""Exit codes, and how errors are printed.
 
-`docs/cli.md` and ``layernext --help`` show this table; tests hold them to it.
+`docs/cli.md` and ``layernext --help`` show this table; tests keep them in step.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ DIFFERENT = 10
 INTERRUPTED = 130
 
 MEANINGS = {
-    OK: "all went well",
-    UNEXPECTED: "a fault in this program; LAYERNEXT_DEBUG=1 shows the traceback",
-    USAGE: "the command line is not right",
-    CONFIGURATION: "key, secret, URL or another setting is missing or wrong",
-    DATA: "the data is not valid, or a file cannot be read or written",
-    NOT_FOUND: "no such collection, model run or key, or a conflict with what is there",
-    NOT_PERMITTED: "the key is not known, or its role does not permit this",
-    NO_CONNECTION: "the stack does not answer, or cannot serve at the moment",
-    INCOMPLETE: "an upload, download or job ended early; an upload goes on with --resume, files by themselves",
-    REFUSED: "the stack refused the request, or is none that this version can talk to",
-    DIFFERENT: "the demo got back something else than it sent",
-    INTERRUPTED: "interrupted, or a question was answered with no",
+    OK: "success",
+    UNEXPECTED: "unexpected error in this program; LAYERNEXT_DEBUG=1 shows the traceback",
+    USAGE: "invalid command line",
+    CONFIGURATION: "missing or invalid key, secret, URL or other setting",
+    DATA: "invalid data, or a file that cannot be read or written",
+    NOT_FOUND: "no such collection, model run or key, or a conflict with existing data",
+    NOT_PERMITTED: "unknown key, or its role does not permit this",
+    NO_CONNECTION: "the stack does not respond, or is temporarily unavailable",
+    INCOMPLETE: "an upload, download or job did not finish; repeat the command, with --resume for an upload of annotations",
+    REFUSED: "the stack refused the request, or is not compatible with this version",
+    DIFFERENT: "the demo downloaded something other than it uploaded",
+    INTERRUPTED: "interrupted, or a prompt was answered with no",
 }
 
 # The first class that fits decides, so the special ones stand before the general.
@@ -77,11 +77,11 @@ def code_of(error: Exception) -> int:
 
 
 def lines_of(error: Exception) -> list[str]:
-    """What to tell the user: a line, or one for each problem of a file."""
+    """What to print for an error: one line, or one for each problem of a file."""
     if isinstance(error, DataError):
         lines = error.lines()
         if error.more:
-            lines.append("… there are more problems; the search stopped here")
+            lines.append("… and more problems; the check stopped here")
         return [*lines, error.hint] if error.hint else lines
     if isinstance(error, LayerNextError):
         return [_for_a_command(str(error))]
@@ -92,6 +92,6 @@ def lines_of(error: Exception) -> list[str]:
 
 
 def _for_a_command(text: str) -> str:
-    """A hint of the SDK as one for the command line."""
+    """The SDK's hint, in the words of the command line."""
     text = text.replace("call it again with resume=True", "repeat the command with --resume")
     return text.replace("resume=True", "--resume")

@@ -1,4 +1,4 @@
-"""`layernext exports`: files in other formats that the stack makes in the background."""
+"""`layernext exports`: files in other formats, written by the stack in the background."""
 
 from __future__ import annotations
 
@@ -7,14 +7,18 @@ from typing import Annotated, Literal
 
 import typer
 
+from layernext.cli.command_groups import GROUPS, CommandGroup
 from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
 from layernext.cli.convert import Overwrite, Quiet, Strict, TargetFormat, show_report, tell_losses
+from layernext.cli.library import datasets
 from layernext.cli.output import counted, print_json, print_table, say, tell
 from layernext.model import Export
 
-exports = typer.Typer(help="Files in other formats that the stack makes in the background.")
+__all__ = ["datasets", "exports"]
 
-ExportId = Annotated[str, typer.Argument(help="The export's id.")]
+exports = CommandGroup(help=GROUPS["exports"].summary)
+
+ExportId = Annotated[str, typer.Argument(help="Id of the export.")]
 Split = Annotated[
     Literal["train", "validation", "test"] | None,
     typer.Option("--split", help="Only this split. Default: all."),
@@ -31,24 +35,26 @@ def start(
     ground_truth: Annotated[
         bool | None,
         typer.Option(
-            "--ground-truth/--model-run", help="Which, if both have this name.", show_default=False
+            "--ground-truth/--model-run",
+            help="Select one if both have this name.",
+            show_default=False,
         ),
     ] = None,
     version: Annotated[
-        str | None, typer.Option("--version", help="Or else the id of a dataset version.")
+        str | None, typer.Option("--version", help="Id of a dataset version, instead of --run.")
     ] = None,
     split: Split = None,
     strict: Strict = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is there.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until the file is ready.")] = False,
     as_json: AsJson = False,
     api_key: ApiKey = None,
     secret: Secret = None,
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Let the stack write a run or a dataset version in another format; the id leads to the file.
+    """Start an export of a run or a dataset version to another format, and print its id.
 
-    A folder is packed as zip. The file is there for 7 days.
+    A format that consists of several files comes as a zip file. The stack keeps it for 7 days.
 
     Examples:
 
@@ -127,7 +133,9 @@ def download_export(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Download the file of an export; again it goes on, or does nothing if the file is there.
+    """Download the file of an export.
+
+    Repeating the command continues an interrupted download and skips a complete file.
 
     Examples:
 
@@ -155,7 +163,7 @@ def delete_export(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Delete an export and its file before its time has come.
+    """Delete an export and its file before they expire.
 
     Examples:
 
@@ -171,8 +179,9 @@ def delete_export(
         tell(f"{found.file_name} deleted")
 
 
+@datasets.command("export")
 def export_dataset(
-    version: Annotated[str, typer.Argument(help="Id of a version.")],
+    version: Annotated[str, typer.Argument(help="Id of a dataset version.")],
     target: Annotated[Path, typer.Argument(help="File or folder to write.")],
     target_format: TargetFormat,
     split: Split = None,
@@ -187,7 +196,7 @@ def export_dataset(
 ) -> None:
     """Write a dataset version in another format, streamed.
 
-    What the format cannot hold is counted and listed, with the first place of each kind.
+    Data that the format cannot hold is counted and listed, with the first location of each kind.
 
     Examples:
 

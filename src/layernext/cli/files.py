@@ -1,4 +1,4 @@
-"""`layernext files`: folders of images, videos and other files, up and down."""
+"""`layernext files`: upload and download of images, videos and other files."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from layernext.cli import exit_codes
+from layernext.cli.command_groups import GROUPS, CommandGroup
 from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
 from layernext.cli.output import (
     SHOWN_NAMES,
@@ -19,31 +20,35 @@ from layernext.cli.output import (
     tell,
 )
 
-files = typer.Typer(help="Images, videos and other files: upload, download, list.")
+files = CommandGroup(help=GROUPS["files"].summary)
 
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
 Parallel = Annotated[
-    int, typer.Option("--parallel", min=1, max=64, help="Files, or parts of them, at a time.")
+    int,
+    typer.Option(
+        "--parallel", min=1, max=64, help="Number of files or file parts to transfer at a time."
+    ),
 ]
 
 
 @files.command("upload")
 def upload(
-    path: Annotated[Path, typer.Argument(help="A folder with all below it, or a file.")],
-    collection: Annotated[str, typer.Argument(help="Collection; made if there is none.")],
+    path: Annotated[Path, typer.Argument(help="File, or folder including its subfolders.")],
+    collection: Annotated[str, typer.Argument(help="Collection; created if missing.")],
     kind: Annotated[
-        Literal["image", "video", "other"], typer.Option("--type", "-t", help="What the files are.")
+        Literal["image", "video", "other"], typer.Option("--type", "-t", help="Type of the files.")
     ] = "image",
     pattern: Annotated[
         list[str] | None,
-        typer.Option("--pattern", "-p", help="Only files like this, such as '*.png'; repeatable."),
+        typer.Option("--pattern", "-p", help="Only files that match, such as '*.png'; repeatable."),
     ] = None,
     metadata: Annotated[
-        Path | None, typer.Option("--metadata", help="JSON file with metadata of single files.")
+        Path | None,
+        typer.Option("--metadata", help="JSON file with metadata for individual files."),
     ] = None,
     tag: Annotated[
-        list[str] | None, typer.Option("--tag", help="A tag for every file; repeatable.")
+        list[str] | None, typer.Option("--tag", help="Tag for every file; repeatable.")
     ] = None,
     parallel: Parallel = 8,
     quiet: Quiet = False,
@@ -53,9 +58,10 @@ def upload(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Upload files. What the collection has already is skipped; the same command goes on after a break.
+    """Upload images, videos or other files.
 
-    Files of a folder are named by their path from there. Exit code 8 if some are not uploaded.
+    Files already in the collection are skipped. After an interruption, repeat the command. Files
+    are named by their path relative to the folder. Exit code 8 if some could not be uploaded.
 
     Examples:
 
@@ -91,10 +97,15 @@ def upload(
 def download(
     collection: Annotated[str, typer.Argument(help="Collection, by name or id.")],
     folder: Annotated[Path, typer.Argument(help="Target folder; created if missing.")],
-    query: Annotated[str | None, typer.Option("--query", help="Only files that fit.")] = None,
+    query: Annotated[
+        str | None,
+        typer.Option("--query", help="Only files that match the query; see docs/queries.md."),
+    ] = None,
     delete: Annotated[
         bool,
-        typer.Option("--delete", help="Remove files that came from there and are gone from there."),
+        typer.Option(
+            "--delete", help="Remove downloaded files that are no longer in the collection."
+        ),
     ] = False,
     parallel: Parallel = 8,
     quiet: Quiet = False,
@@ -104,9 +115,9 @@ def download(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Bring a folder up to date with a collection's files: what is missing or changed is fetched.
+    """Download the files of a collection that are missing or have changed.
 
-    Each file appears when it is whole and verified. Exit code 8 if some did not come.
+    Each file appears when it is complete and verified. Exit code 8 if some could not be downloaded.
 
     Examples:
 
@@ -175,7 +186,7 @@ def list_files(
 
 
 def _end(failed: list[tuple[str, str]]) -> None:
-    """Say what failed, and end with the code for work that is not complete."""
+    """Print what failed, and exit with the code for incomplete work."""
     if not failed:
         return
     for what, reason in failed[:SHOWN_NAMES]:

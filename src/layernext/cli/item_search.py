@@ -18,19 +18,22 @@ __all__ = ["items"]
 
 @items.command("similar")
 def find_similar(
-    model: Annotated[str, typer.Argument(help="Name of the model whose vectors are compared.")],
+    model: Annotated[str, typer.Argument(help="Name of the model that made the vectors.")],
     image: Annotated[
-        str | None, typer.Option("--image", help="Unique name of the image to be near to.")
+        str | None, typer.Option("--image", help="Unique name of the reference image.")
     ] = None,
     vector: Annotated[
-        Path | None, typer.Option("--vector", help="Or a JSON file with a list of numbers.")
+        Path | None,
+        typer.Option("--vector", help="JSON file with a list of numbers, instead of --image."),
     ] = None,
-    count: Annotated[int, typer.Option("--count", "-n", min=1, max=1_000, help="How many.")] = 10,
+    count: Annotated[
+        int, typer.Option("--count", "-n", min=1, max=1_000, help="Number of images.")
+    ] = 10,
     metric: Annotated[
-        Literal["cosine", "dot", "l2"], typer.Option("--metric", help="How they are compared.")
+        Literal["cosine", "dot", "l2"], typer.Option("--metric", help="Measure of similarity.")
     ] = "cosine",
     collection: Annotated[
-        str | None, typer.Option("--collection", help="Look only in this one, by name or id.")
+        str | None, typer.Option("--collection", help="Only this collection, by name or id.")
     ] = None,
     as_json: AsJson = False,
     api_key: ApiKey = None,
@@ -38,7 +41,7 @@ def find_similar(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Images whose vectors are nearest to an image's, or to a vector; nearest first.
+    """List the images whose vectors are nearest to an image's, or to a given vector, nearest first.
 
     Examples:
 
@@ -60,14 +63,14 @@ def find_similar(
         print_json([each.to_dict() for each in found])
         return
     rows = [(each.unique_name, f"{each.score:.4f}") for each in found]
-    print_table(("image", "score"), rows, "No image has a vector of this model.")
+    print_table(("image", "score"), rows, "no image has a vector of this model")
 
 
 def read_numbers(path: Path) -> list[float]:
     """The numbers in a JSON file.
 
     Raises:
-        DataError: it holds no list of numbers.
+        DataError: it does not hold a list of numbers.
     """
     try:
         return msgspec.json.decode(path.read_bytes(), type=list[float])
@@ -79,10 +82,12 @@ def read_numbers(path: Path) -> list[float]:
 
 @items.command("declare")
 def declare_names(
-    fields: Annotated[list[str] | None, typer.Option("--field", help="A metadata field.")] = None,
-    tags: Annotated[list[str] | None, typer.Option("--tag", help="A tag.")] = None,
+    fields: Annotated[
+        list[str] | None, typer.Option("--field", help="Metadata field; repeatable.")
+    ] = None,
+    tags: Annotated[list[str] | None, typer.Option("--tag", help="Tag; repeatable.")] = None,
     withdraw: Annotated[
-        bool, typer.Option("--withdraw", help="Undo it; metadata that is there stays.")
+        bool, typer.Option("--withdraw", help="Withdraw the declaration; stored metadata is kept.")
     ] = False,
     as_json: AsJson = False,
     api_key: ApiKey = None,
@@ -90,9 +95,9 @@ def declare_names(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Declare metadata fields and tags, or list those that are.
+    """Declare metadata fields and tags; without options, list them.
 
-    A stack that was started with --strict-metadata takes no others.
+    A stack started with --strict-metadata accepts only declared fields and tags.
 
     Examples:
 

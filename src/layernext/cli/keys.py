@@ -1,4 +1,4 @@
-"""`layernext keys`: API keys, straight on the stack's data, running or not."""
+"""`layernext keys`: API keys, in the stack's data, whether it runs or not."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from typing import Annotated, Any, Literal
 
 import typer
 
+from layernext.cli.command_groups import GROUPS, CommandGroup
 from layernext.cli.configuration import AsJson
 from layernext.cli.output import print_json, print_table, tell
 from layernext.cli.serve import DatabaseUrl, DataFolder, data_folder, show_key
 from layernext.cli.stack_extra import load_stack
 from layernext.errors import ConfigurationError, DataError, NotFound, Problem
 from layernext.model import find_names_problem
-from layernext.wire.native import MAX_RATE
 
-keys = typer.Typer(
-    help="API keys of a stack, on its own data: works while it runs and while it does not."
-)
+keys = CommandGroup(help=GROUPS["keys"].summary)
 
 
 @contextmanager
@@ -27,7 +25,7 @@ def _store(data: Path | None, database: str | None, *, is_new_fine: bool) -> Ite
     app: Any = load_stack()
     settings = app.Settings(data=data_folder(data), database=database)
     if not is_new_fine and database is None and not _has_stack(settings):
-        raise ConfigurationError(f"there is no stack in {settings.data}", hint="pass its --data")
+        raise ConfigurationError(f"no stack found in {settings.data}", hint="pass its --data")
     app.set_up_logging(settings)
     store = app.open_store(settings)
     try:
@@ -42,16 +40,18 @@ def _has_stack(settings: Any) -> bool:
 
 @keys.command("create")
 def create(
-    name: Annotated[str, typer.Argument(help="What the key is for.")],
+    name: Annotated[
+        str, typer.Argument(help="Purpose of the key, such as the machine that uses it.")
+    ],
     role: Annotated[
-        Literal["read", "write", "admin"], typer.Option("--role", help="What it may do.")
+        Literal["read", "write", "admin"], typer.Option("--role", help="Permissions of the key.")
     ] = "write",
     rate: Annotated[
         float | None,
         typer.Option(
             "--rate",
             min=0.001,
-            max=MAX_RATE,
+            max=1e6,
             metavar="REQUESTS",
             help="Requests a second that it may send. Default: what the stack permits every key.",
         ),
@@ -67,7 +67,7 @@ def create(
     database: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make an API key and show its secret, once.
+    """Create an API key and show its secret, once.
 
     Examples:
 
@@ -121,12 +121,12 @@ def list_keys(
 
 @keys.command("revoke")
 def revoke(
-    api_key: Annotated[str, typer.Argument(help="The key, such as key_w7cu….")],
+    api_key: Annotated[str, typer.Argument(help="API key, such as key_w7cu….")],
     data: DataFolder = None,
     database: DatabaseUrl = None,
     as_json: AsJson = False,
 ) -> None:
-    """Revoke an API key: requests with it are refused from now on.
+    """Revoke an API key. Later requests with it are refused.
 
     Examples:
 
@@ -134,7 +134,7 @@ def revoke(
     """
     with _store(data, database, is_new_fine=False) as store:
         if not load_stack().revoke_key(store, api_key):
-            raise NotFound(f"there is no key {api_key!r} in use", status=404)
+            raise NotFound(f"no key {api_key!r} in use", status=404)
     if as_json:
         print_json({"api_key": api_key, "revoked": True})
     else:

@@ -1,4 +1,4 @@
-"""`layernext items`, `trash`, `metadata`, `datasets`, `projects`, `jobs`: what a stack holds, worked with."""
+"""`layernext items`, `datasets` and `projects`: find and manage what a stack holds."""
 
 from __future__ import annotations
 
@@ -10,19 +10,22 @@ from typing import Annotated, Literal
 import typer
 
 from layernext.cli import exit_codes
+from layernext.cli.command_groups import GROUPS, CommandGroup
 from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
 from layernext.cli.output import counted, print_json, print_table, say, tell, tell_names
 
-items = typer.Typer(help="Images and other files: find, trash, restore, purge.")
-datasets = typer.Typer(help="Datasets: frozen selections, divided into splits.")
-projects = typer.Typer(help="Annotation projects: tasks, and the way to a drawing tool and back.")
+items = CommandGroup(help=GROUPS["items"].summary)
+datasets = CommandGroup(help=GROUPS["datasets"].summary)
+projects = CommandGroup(help=GROUPS["projects"].summary)
 
 Collection = Annotated[str | None, typer.Argument(help="Collection, by name or id. Default: all.")]
-Query = Annotated[str, typer.Option("--query", help="Which; see docs/queries.md.")]
-Version = Annotated[str, typer.Argument(help="Id of a version.")]
-ProjectId = Annotated[str, typer.Argument(help="Id of a project.")]
+Query = Annotated[
+    str, typer.Option("--query", help="Only files that match the query; see docs/queries.md.")
+]
+Version = Annotated[str, typer.Argument(help="Id of a dataset version.")]
+ProjectId = Annotated[str, typer.Argument(help="Id of the project.")]
 Tool = Annotated[
-    Literal["cvat", "label-studio"], typer.Option("--format", help="The drawing tool's format.")
+    Literal["cvat", "label-studio"], typer.Option("--format", help="Format of the annotation tool.")
 ]
 
 
@@ -30,15 +33,15 @@ Tool = Annotated[
 def list_items(
     collection: Collection = None,
     query: Query = "",
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Most items.")] = 100,
-    trash: Annotated[bool, typer.Option("--trash", help="What is in the trash.")] = False,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="Maximum number of items.")] = 100,
+    trash: Annotated[bool, typer.Option("--trash", help="List the trash.")] = False,
     as_json: AsJson = False,
     api_key: ApiKey = None,
     secret: Secret = None,
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """List images and other files that a query finds.
+    """List images and other files, or those that match a query.
 
     Examples:
 
@@ -82,7 +85,9 @@ def trash_items(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Put what a query finds into the trash; without a query the whole collection. It can be restored.
+    """Move files that match a query to the trash; without a query, the whole collection.
+
+    `layernext items restore` undoes this.
 
     Examples:
 
@@ -108,7 +113,7 @@ def restore_items(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Take files out of the trash, with their annotations.
+    """Restore files from the trash, with their annotations.
 
     Examples:
 
@@ -135,19 +140,19 @@ def purge_items(
             min=0.0,
             max=36500.0,
             metavar="DAYS",
-            help="In the trash for so many days.",
+            help="Only files that were moved to the trash at least this many days ago.",
         ),
     ] = 0.0,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without prompting.")] = False,
     as_json: AsJson = False,
     api_key: ApiKey = None,
     secret: Secret = None,
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Remove for good what is in the trash: files, annotations, metadata. Administrators only.
+    """Permanently delete the files in the trash, with their annotations and metadata.
 
-    Images that versions of datasets have stay there.
+    Needs an admin key. Images that are part of a dataset version are kept.
 
     Examples:
 
@@ -160,7 +165,7 @@ def purge_items(
             if not sys.stdin.isatty():
                 raise typer.BadParameter("cannot prompt: stdin is not a terminal; pass --yes")
             where = "of the stack" if collection is None else f"of {collection!r}"
-            question = f"Remove the trash {where} for good? There is no way back."
+            question = f"Remove the trash {where} permanently? This cannot be undone."
             if not typer.confirm(question, err=True):
                 say("nothing removed")
                 raise typer.Exit(exit_codes.INTERRUPTED)
@@ -168,11 +173,9 @@ def purge_items(
     if as_json:
         print_json(report.to_dict())
         return
-    tell(f"{counted(report.files, 'file')} removed for good, {report.size_bytes / 1e6:,.1f} MB")
+    tell(f"{counted(report.files, 'file')} permanently deleted, {report.size_bytes / 1e6:,.1f} MB")
     if report.kept:
-        tell(
-            f"{counted(report.kept, 'file')} stay: dataset versions have them, or they are worked with"
-        )
+        tell(f"{counted(report.kept, 'file')} kept: part of a dataset version, or in use")
 
 
 @items.command("metadata")
@@ -180,7 +183,8 @@ def upload_metadata(
     collection: Annotated[str, typer.Argument(help="Collection, by name.")],
     file: Annotated[Path, typer.Argument(help='JSON: {"files": [{"file": …, "metadata": {…}}]}.')],
     kind: Annotated[
-        Literal["image", "video", "other"], typer.Option("--type", "-t", help="What it holds.")
+        Literal["image", "video", "other"],
+        typer.Option("--type", "-t", help="Type of the collection."),
     ] = "image",
     as_json: AsJson = False,
     api_key: ApiKey = None,
@@ -188,7 +192,7 @@ def upload_metadata(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Give files of a collection metadata and tags from a JSON file.
+    """Set metadata and tags of a collection's files from a JSON file.
 
     Examples:
 
@@ -246,7 +250,7 @@ def list_datasets(
 
 @datasets.command("create")
 def create_dataset(
-    name: Annotated[str, typer.Argument(help="A name that no dataset has.")],
+    name: Annotated[str, typer.Argument(help="Name of the new dataset.")],
     collection: Annotated[str, typer.Argument(help="Collection of images, by name or id.")],
     split: Annotated[
         tuple[float, float, float],
@@ -255,20 +259,23 @@ def create_dataset(
     query: Query = "",
     run: Annotated[
         list[str] | None,
-        typer.Option("--run", help="Only this run's annotations; repeatable. Default: all runs."),
+        typer.Option("--run", help="Only annotations of this run; repeatable. Default: all runs."),
     ] = None,
     label: Annotated[
         list[str] | None, typer.Option("--label", help="Only these labels; repeatable.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Random seed of the split.")] = 0,
-    stratify: Annotated[bool, typer.Option("--stratify", help="Divide each label evenly.")] = False,
+    stratify: Annotated[
+        bool,
+        typer.Option("--stratify", help="Divide the images of each label in the same proportions."),
+    ] = False,
     as_json: AsJson = False,
     api_key: ApiKey = None,
     secret: Secret = None,
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Make a dataset from a collection, and wait until it is built.
+    """Create a dataset from a collection and wait until it is built.
 
     Examples:
 
@@ -308,7 +315,7 @@ def diff_datasets(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Say how two versions differ.
+    """Show how two versions differ.
 
     Examples:
 
@@ -337,18 +344,22 @@ def diff_datasets(
 @datasets.command("download")
 def download_dataset(
     version: Version,
-    folder: Annotated[Path, typer.Argument(help="Where its own folder is made.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Folder in which the version's folder is created.")
+    ],
     export_type: Annotated[
         str, typer.Option("--type", help="RAW, 'YOLO Darknet', COCO or 'Pascal VOC'.")
     ] = "RAW",
-    media: Annotated[bool, typer.Option("--media/--no-media", help="With the images.")] = True,
+    media: Annotated[
+        bool, typer.Option("--media/--no-media", help="Download the images, too.")
+    ] = True,
     as_json: AsJson = False,
     api_key: ApiKey = None,
     secret: Secret = None,
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Download a version; again it fetches only what is missing.
+    """Download a version. Repeating the command fetches only missing files.
 
     Examples:
 
@@ -373,7 +384,7 @@ def delete_dataset(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Delete a version for good; its images and their annotations stay.
+    """Permanently delete a version. Its images and their annotations are kept.
 
     Examples:
 
@@ -422,10 +433,10 @@ def create_project(
     name: Annotated[str, typer.Argument(help="Display name.")],
     collection: Annotated[str, typer.Argument(help="Collection, by name or id.")],
     query: Query = "",
-    per_task: Annotated[int, typer.Option("--per-task", min=1, help="Images in a task.")] = 120,
+    per_task: Annotated[int, typer.Option("--per-task", min=1, help="Images per task.")] = 120,
     shape: Annotated[
         Literal["rectangle", "polygon", "line"],
-        typer.Option("--shape", help="That annotators begin with."),
+        typer.Option("--shape", help="Shape that annotators draw unless they select another."),
     ] = "rectangle",
     as_json: AsJson = False,
     api_key: ApiKey = None,
@@ -433,7 +444,7 @@ def create_project(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Make a project of a collection's images, cut into tasks.
+    """Create a project from a collection's images, divided into tasks.
 
     Examples:
 
@@ -455,10 +466,10 @@ def create_project(
 def list_tasks(
     project: ProjectId,
     set_status: Annotated[
-        str | None, typer.Option("--set", help="Put tasks into this state, such as completed.")
+        str | None, typer.Option("--set", help="Set the tasks to this state, such as completed.")
     ] = None,
     task: Annotated[
-        list[int] | None, typer.Option("--task", help="Which tasks to set; repeatable.")
+        list[int] | None, typer.Option("--task", help="Task to set; repeatable.")
     ] = None,
     as_json: AsJson = False,
     api_key: ApiKey = None,
@@ -466,7 +477,7 @@ def list_tasks(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """List the tasks of a project, or put some of them into a state.
+    """List the tasks of a project, or set their state.
 
     Examples:
 
@@ -496,14 +507,16 @@ def export_project(
     project: ProjectId,
     file: Annotated[Path, typer.Argument(help="File to write.")],
     tool: Tool = "cvat",
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace what is there.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an existing file.")
+    ] = False,
     as_json: AsJson = False,
     api_key: ApiKey = None,
     secret: Secret = None,
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Hand a project over to a drawing tool, as its file format.
+    """Write a project as a file for an annotation tool.
 
     Examples:
 
@@ -522,8 +535,8 @@ def export_project(
 @projects.command("import")
 def import_project(
     project: ProjectId,
-    collection: Annotated[str, typer.Argument(help="Where the images are.")],
-    file: Annotated[Path, typer.Argument(help="File of the drawing tool.")],
+    collection: Annotated[str, typer.Argument(help="Collection with the images.")],
+    file: Annotated[Path, typer.Argument(help="File from the annotation tool.")],
     tool: Tool = "cvat",
     as_json: AsJson = False,
     api_key: ApiKey = None,
@@ -531,7 +544,7 @@ def import_project(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Take over what people drew, as the ground truth whose name is the project's id.
+    """Import annotations from an annotation tool as the ground truth named after the project's id.
 
     Examples:
 
@@ -556,7 +569,7 @@ def delete_project(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """Delete a project; its images and what was annotated stay.
+    """Delete a project. Its images and annotations are kept.
 
     Examples:
 

@@ -8,7 +8,8 @@ import typer
 
 from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
 from layernext.cli.output import print_json, print_table
-from layernext.model import Collection, Label, ModelRun
+from layernext.client import Label
+from layernext.model import Collection, ModelRun
 
 KINDS = {"machine": "model run", "human": "ground truth"}
 
@@ -69,7 +70,7 @@ def labels(
     url: Url = None,
     config: ConfigFile = None,
 ) -> None:
-    """List labels with their colours and attributes.
+    """List labels with their colors and attributes.
 
     Examples:
 

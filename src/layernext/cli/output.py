@@ -1,7 +1,7 @@
-"""Printing: data on standard output, as a table or one JSON document; all else on standard error.
+"""Printing: data on standard output, as a table or one JSON document; the rest on standard error.
 
-Text that comes from data (names, a stack's own words) is shown without its control characters, so
-that it can move no cursor and forge no line.
+Text from data (names, messages of a stack) is shown without control characters, so that it cannot
+move the cursor or forge lines.
 """
 
 from __future__ import annotations
@@ -100,6 +100,6 @@ def own_command() -> str:
         return "layernext"
     beside = Path(sys.executable).parent / "layernext"
     if not beside.exists():
-        return f"{Path(sys.executable).name} -m layernext.cli"
+        return f"{Path(sys.executable).name} -m layernext"
     here = Path.cwd()
     return str(beside.relative_to(here) if beside.is_relative_to(here) else beside)

@@ -33,7 +33,7 @@ _SECONDS = {"s": 1, "min": 60, "h": 3600}
 
 DataFolder = Annotated[
     Path | None,
-    typer.Option("--data", help="Folder with the stack's data. Default: a per-user folder."),
+    typer.Option("--data", help="Folder of the stack's data. Default: a per-user folder."),
 ]
 DatabaseUrl = Annotated[
     str | None,
@@ -41,7 +41,7 @@ DatabaseUrl = Annotated[
         "--database",
         envvar="LAYERNEXT_DATABASE",
         show_envvar=True,
-        help="postgresql://… in place of the embedded database.",
+        help="postgresql://… instead of the embedded database.",
     ),
 ]
 ObjectsUrl = Annotated[
@@ -50,12 +50,12 @@ ObjectsUrl = Annotated[
         "--objects",
         envvar="LAYERNEXT_OBJECTS",
         show_envvar=True,
-        help="s3://bucket/prefix, gs:// or az:// for uploaded files, in place of a folder.",
+        help="s3://bucket/prefix, gs:// or az:// for uploaded files, instead of a folder.",
     ),
 ]
 ObjectsEndpoint = Annotated[
     str | None,
-    typer.Option("--objects-endpoint", help="URL of an S3-compatible store that is not AWS."),
+    typer.Option("--objects-endpoint", help="URL of an S3-compatible store other than AWS."),
 ]
 PurgeTrashAfter = Annotated[
     float | None,
@@ -64,7 +64,7 @@ PurgeTrashAfter = Annotated[
         min=0.0,
         max=36500.0,
         metavar="DAYS",
-        help="Permanently delete what has been in the trash for this many days. Default: never.",
+        help="Permanently delete files after this many days in the trash. Default: never.",
     ),
 ]
 AuditDays = Annotated[
@@ -77,14 +77,24 @@ AuditDays = Annotated[
         help="Delete entries of the audit log after this many days.",
     ),
 ]
+Traces = Annotated[
+    str | None,
+    typer.Option(
+        "--traces",
+        envvar="OTEL_EXPORTER_OTLP_ENDPOINT",
+        show_envvar=True,
+        metavar="URL",
+        help="Send OpenTelemetry traces to this collector, such as http://collector:4318.",
+    ),
+]
 LogFormat = Annotated[
     Literal["text", "json"],
-    typer.Option("--log-format", help="Log lines for people, or one JSON object a line."),
+    typer.Option("--log-format", help="Log as text, or as one JSON object per line."),
 ]
 
 
 def data_folder(given: Path | None) -> Path:
-    """The folder that was given, or the per-user one."""
+    """The folder passed as an option, or the per-user one."""
     return (
         (given or Path(platformdirs.user_data_dir("layernext", appauthor=False)))
         .expanduser()
@@ -105,7 +115,7 @@ def serve(
             envvar="LAYERNEXT_PUBLIC_URL",
             show_envvar=True,
             metavar="URL",
-            help="How clients reach the stack, such as https://stack.example.org; links begin with it."
+            help="URL under which clients reach the stack, such as https://stack.example.org; used in links."
             " Default: the request's Host header.",
         ),
     ] = None,
@@ -137,37 +147,35 @@ def serve(
     ] = None,
     strict_metadata: Annotated[
         bool,
-        typer.Option(
-            "--strict-metadata", help="Take only metadata fields and tags that were declared."
-        ),
+        typer.Option("--strict-metadata", help="Accept only declared metadata fields and tags."),
     ] = False,
     published_only: Annotated[
-        bool, typer.Option("--published-only", help="Leave the native protocol out.")
+        bool, typer.Option("--published-only", help="Do not offer the native protocol.")
     ] = False,
     jobs: Annotated[
         Literal["on", "off"],
-        typer.Option(
-            "--jobs", help="off: leave jobs and housekeeping to `layernext worker` processes."
-        ),
+        typer.Option("--jobs", help="off: leave jobs and housekeeping to `layernext worker`."),
     ] = "on",
     metrics: Annotated[
-        bool, typer.Option("--metrics", help="Show metrics at /metrics, to keys of administrators.")
+        bool, typer.Option("--metrics", help="Serve metrics at /metrics, for admin keys.")
     ] = False,
     oidc_issuer: OidcIssuer = None,
     oidc_client_id: OidcClientId = None,
     oidc_client_secret_file: OidcClientSecretFile = None,
     oidc_default_role: OidcDefaultRole = "none",
     oidc_domain: OidcDomain = None,
+    traces: Traces = None,
     log_format: LogFormat = "text",
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No access log.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Turn off the access log.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print a first key as one JSON document.")
+        bool, typer.Option("--json", help="Print the first key as one JSON document.")
     ] = False,
 ) -> None:
-    """Start a stack. The first start makes an API key and shows its secret, once.
+    """Start a stack.
 
-    Everything is kept in one folder, unless --database names a PostgreSQL database. Ctrl-C or
-    SIGTERM ends it: requests in flight finish first.
+    The first start creates an API key and shows its secret, once. Everything is stored in one
+    folder, unless --database names a PostgreSQL database. Ctrl-C or SIGTERM stops the stack after
+    requests in flight have finished.
 
     Examples:
 
@@ -200,6 +208,7 @@ def serve(
         strict_metadata=strict_metadata,
         jobs=jobs == "on",
         metrics=metrics,
+        traces=traces or None,
         native=not published_only,
         quiet=quiet,
         log_format=log_format,
@@ -210,6 +219,8 @@ def serve(
         app.load_metrics()
     if settings.oidc is not None:
         app.load_oidc()
+    if settings.traces is not None:
+        app.load_tracing().traces_url(settings.traces)
     # Uploaded files, temporary files and whatever else is written is for this user alone.
     os.umask(0o077)
     app.set_up_logging(settings)
@@ -260,7 +271,7 @@ def _greet(settings: Any, store: Any, first: Any, *, as_json: bool) -> None:
 
 
 def data_text(settings: Any) -> str:
-    """Where the data of a stack is, without a password."""
+    """Location of a stack's data, without a password."""
     where = settings.database or settings.data if settings.database_file else "PostgreSQL"
     return str(where)
 
@@ -271,12 +282,12 @@ def interrupt(*_: object) -> None:
 
 
 def show_key(key: Any, url: str | None, *, as_json: bool) -> None:
-    """Print a new key on standard output: the only time its secret is seen."""
+    """Print a new key on standard output, the only time that its secret is shown."""
     if as_json:
         fields = {"api_key": key.api_key, "secret": key.secret, "name": key.name, "role": key.role}
         print_json(fields | ({"url": url} if url else {}))
         return
-    say(f"the secret of {key.name!r} (role {key.role}) is shown only now; for a shell:")
+    say(f"the secret of {key.name!r} (role {key.role}) is shown only once. For a shell:")
     tell(f"export LAYERNEXT_API_KEY={key.api_key}")
     tell(f"export LAYERNEXT_SECRET={key.secret}")
     if url:
@@ -284,10 +295,10 @@ def show_key(key: Any, url: str | None, *, as_json: bool) -> None:
 
 
 def check_address(host: str, port: int) -> None:
-    """Whether the address can be listened on.
+    """Check that the stack can listen on the address.
 
     Raises:
-        ConfigurationError: it cannot, and why.
+        ConfigurationError: it cannot; the message says why.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(

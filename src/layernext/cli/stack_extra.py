@@ -1,6 +1,6 @@
-"""The stack's parts, or one sentence that says how to install them.
+"""Loads the stack, an optional extra, or says how to install it.
 
-They are an extra: the SDK works without them.
+The SDK works without it.
 """
 
 from __future__ import annotations

@@ -6,10 +6,11 @@ from typing import Annotated, Literal
 
 import typer
 
+from layernext.cli.command_groups import GROUPS, CommandGroup
 from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
 from layernext.cli.output import print_json, print_table, tell
 
-users = typer.Typer(help="People and services, whom API keys belong to.")
+users = CommandGroup(help=GROUPS["users"].summary)
 
 CollectionName = Annotated[str, typer.Argument(help="Collection, by name or id.")]
 UserName = Annotated[str, typer.Argument(metavar="USER", help="User, by name.")]

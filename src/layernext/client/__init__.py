@@ -1,5 +1,6 @@
 """The SDK: clients, and the engines behind their calls."""
 
+from layernext.client.answers import Answer, Embedding, Job, Label, LabelGroup
 from layernext.client.async_client import AsyncLayerNextClient
 from layernext.client.calls.annotations import validate_file
 from layernext.client.client import LayerNextClient
@@ -29,17 +30,22 @@ from layernext.client.reports import (
 from layernext.client.run_logger import RunLogger
 
 __all__ = [
+    "Answer",
     "AsyncLayerNextClient",
     "CreatedCollection",
     "CreatedLabel",
     "Done",
     "DownloadReport",
+    "Embedding",
     "EmbeddingReport",
     "FailedFile",
     "FileDownloadReport",
     "FileUploadReport",
     "FileUrl",
     "IgnoredFile",
+    "Job",
+    "Label",
+    "LabelGroup",
     "LayerNextClient",
     "MetadataReport",
     "ProjectReport",

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Literal
 
 import httpx
 
+from layernext.client.answers import Embedding, Job, Label, LabelGroup
 from layernext.client.bridge import (
     AsyncRunLogger,
     as_async_iterator,
@@ -48,20 +50,17 @@ from layernext.client.sources import GivenImage, Validate
 from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S
 from layernext.formats import DEFAULT_PROBLEM_LIMIT, ConversionReport, FileSummary
 from layernext.model import (
+    AuditEntry,
     Collection,
     Comparison,
     DatasetDiff,
     DatasetVersion,
-    Embedding,
     EvaluatedGeometry,
     EvaluationInfo,
     Export,
     FileRecord,
     ImageAnnotations,
     Item,
-    Job,
-    Label,
-    LabelGroup,
     MetadataNames,
     Mode,
     ModelRun,
@@ -134,7 +133,10 @@ class AsyncLayerNextClient:
         return await in_thread(self._client.declare_metadata, fields, tags, withdraw=withdraw)
 
     async def upload_metadata_for_files(
-        self, collection_name: str, content_type: str, json_data_file_path: MetadataSource
+        self,
+        collection_name: str,
+        content_type: str | os.PathLike[str] | Mapping[str, Any] = "image",
+        json_data_file_path: MetadataSource | None = None,
     ) -> MetadataReport:
         """Give files of a collection metadata; fields under other names stay.
 
@@ -148,13 +150,17 @@ class AsyncLayerNextClient:
         )
 
     async def upload_metadata_by_unique_name(
-        self, json_data_file_path: MetadataSource
+        self,
+        json_data_file_path: MetadataSource | None = None,
+        json_data: Mapping[str, Any] | None = None,
     ) -> MetadataReport:
         """Give files metadata that are named by their unique names; see `upload_metadata_for_files`.
 
         See `LayerNextClient.upload_metadata_by_unique_name`.
         """
-        return await in_thread(self._client.upload_metadata_by_unique_name, json_data_file_path)
+        return await in_thread(
+            self._client.upload_metadata_by_unique_name, json_data_file_path, json_data
+        )
 
     async def upload_metadata_by_storage_path(
         self, json_data_file_path: MetadataSource, bucket_name: str | None = None
@@ -433,7 +439,7 @@ class AsyncLayerNextClient:
         meta_data_override: bool = False,
         metadata_file_path: str | os.PathLike[str] | None = None,
         storage_prefix_path: str | None = None,
-        annotation_data: Mapping[str, Any] | None = None,
+        annotation_data: Mapping[str, Any] | str | None = None,
         *,
         json_file_path: str | os.PathLike[str] | None = None,
         application_code: str | None = None,
@@ -462,52 +468,6 @@ class AsyncLayerNextClient:
             parallel=parallel,
             on_error=on_error,
             progress=progress,
-        )
-
-    async def file_upload(
-        self,
-        path: FileSource,
-        collection_type: str,
-        collection_name: str,
-        meta_data_object: Mapping[str, Any] | str = "",
-        override: bool = False,
-    ) -> FileUploadReport:
-        """Deprecated: use `upload_files_to_collection`, which this is.
-
-        See `LayerNextClient.file_upload`.
-        """
-        return await in_thread(
-            self._client.file_upload,
-            path,
-            collection_type,
-            collection_name,
-            meta_data_object,
-            override,
-        )
-
-    async def upload_data(
-        self,
-        collection_name: str,
-        file_path: FileSource,
-        meta_data_object: Mapping[str, Any] | None,
-        operation_unique_id: str,
-        json_data_file_path: str | os.PathLike[str],
-        is_normalized: bool,
-        is_model_run: bool,
-    ) -> FileUploadReport:
-        """Deprecated: use `upload_files_to_collection` with `annotation_data`, which this is.
-
-        See `LayerNextClient.upload_data`.
-        """
-        return await in_thread(
-            self._client.upload_data,
-            collection_name,
-            file_path,
-            meta_data_object,
-            operation_unique_id,
-            json_data_file_path,
-            is_normalized,
-            is_model_run,
         )
 
     async def get_upload_status(self, collection_name: str) -> UploadStatus:
@@ -624,328 +584,6 @@ class AsyncLayerNextClient:
         See `LayerNextClient.list_files`.
         """
         return await in_thread(self._client.list_files, collection, content_type=content_type)
-
-    async def list_collections(self) -> list[Collection]:
-        """The stack's collections, oldest first.
-
-        See `LayerNextClient.list_collections`.
-        """
-        return await in_thread(self._client.list_collections)
-
-    async def create_collection(self, name: str) -> Collection:
-        """The collection of this name, made if there is none.
-
-        See `LayerNextClient.create_collection`.
-        """
-        return await in_thread(self._client.create_collection, name)
-
-    async def export(
-        self,
-        collection: str,
-        run: str,
-        target: str | os.PathLike[str],
-        format: str,
-        *,
-        ground_truth: bool | None = None,
-        overwrite: bool = False,
-        strict: bool = False,
-        instances: str | os.PathLike[str] | None = None,
-        progress: ProgressChoice = None,
-    ) -> ConversionReport:
-        """Write a run of a collection in another format, streamed.
-
-        See `LayerNextClient.export`.
-        """
-        return await in_thread(
-            self._client.export,
-            collection,
-            run,
-            target,
-            format,
-            ground_truth=ground_truth,
-            overwrite=overwrite,
-            strict=strict,
-            instances=instances,
-            progress=progress,
-        )
-
-    async def export_dataset(
-        self,
-        version_id: str,
-        target: str | os.PathLike[str],
-        format: str,
-        *,
-        split: Literal["train", "validation", "test"] | None = None,
-        overwrite: bool = False,
-        strict: bool = False,
-        progress: ProgressChoice = None,
-    ) -> ConversionReport:
-        """Write a version of a dataset in another format, streamed.
-
-        See `LayerNextClient.export_dataset`.
-        """
-        return await in_thread(
-            self._client.export_dataset,
-            version_id,
-            target,
-            format,
-            split=split,
-            overwrite=overwrite,
-            strict=strict,
-            progress=progress,
-        )
-
-    async def start_export(
-        self,
-        format: str,
-        *,
-        collection: str | None = None,
-        run: str | None = None,
-        ground_truth: bool | None = None,
-        dataset_version: str | None = None,
-        split: Literal["train", "validation", "test"] | None = None,
-        strict: bool = False,
-    ) -> Export:
-        """Let the stack write a run or a dataset version in another format, as a job.
-
-        See `LayerNextClient.start_export`.
-        """
-        return await in_thread(
-            self._client.start_export,
-            format,
-            collection=collection,
-            run=run,
-            ground_truth=ground_truth,
-            dataset_version=dataset_version,
-            split=split,
-            strict=strict,
-        )
-
-    async def list_exports(self) -> list[Export]:
-        """Every export of the stack that has not expired, newest first.
-
-        See `LayerNextClient.list_exports`.
-        """
-        return await in_thread(self._client.list_exports)
-
-    async def get_export(self, export_id: str) -> Export:
-        """An export: how far it is, and what it has.
-
-        See `LayerNextClient.get_export`.
-        """
-        return await in_thread(self._client.get_export, export_id)
-
-    async def delete_export(self, export_id: str) -> Export:
-        """Delete an export and its file, before its time has come.
-
-        See `LayerNextClient.delete_export`.
-        """
-        return await in_thread(self._client.delete_export, export_id)
-
-    async def download_export(
-        self,
-        export_id: str,
-        folder: str | os.PathLike[str] | None = None,
-        *,
-        progress: ProgressChoice = None,
-    ) -> FileDownloadReport:
-        """Download the file of an export; again it goes on, or does nothing if the file is there.
-
-        See `LayerNextClient.download_export`.
-        """
-        return await in_thread(self._client.download_export, export_id, folder, progress=progress)
-
-    async def create_dataset_from_collection(
-        self,
-        dataset_name: str,
-        collection_id: str,
-        split_info: Mapping[str, float],
-        labels: Sequence[str] | None = None,
-        export_types: Sequence[str] | None = None,
-        query: str = "",
-        filter: Mapping[str, Any] | None = None,
-        operation_list: Sequence[str] | None = None,
-        augmentation_list: Any = None,
-        *,
-        seed: int = 0,
-        stratify: bool = False,
-    ) -> VersionReport:
-        """Make a dataset from a collection; a job of the stack builds its first version.
-
-        See `LayerNextClient.create_dataset_from_collection`.
-        """
-        return await in_thread(
-            self._client.create_dataset_from_collection,
-            dataset_name,
-            collection_id,
-            split_info,
-            labels,
-            export_types,
-            query,
-            filter,
-            operation_list,
-            augmentation_list,
-            seed=seed,
-            stratify=stratify,
-        )
-
-    async def create_dataset_from_datalake(
-        self,
-        dataset_name: str,
-        split_info: Mapping[str, float],
-        labels: Sequence[str] | None = None,
-        export_types: Sequence[str] | None = None,
-        item_type: str = "image",
-        query: str = "",
-        filter: Mapping[str, Any] | None = None,
-        operation_list: Sequence[str] | None = None,
-        augmentation_list: Any = None,
-        *,
-        seed: int = 0,
-        stratify: bool = False,
-    ) -> VersionReport:
-        """Make a dataset from images of any collection.
-
-        See `LayerNextClient.create_dataset_from_datalake`.
-        """
-        return await in_thread(
-            self._client.create_dataset_from_datalake,
-            dataset_name,
-            split_info,
-            labels,
-            export_types,
-            item_type,
-            query,
-            filter,
-            operation_list,
-            augmentation_list,
-            seed=seed,
-            stratify=stratify,
-        )
-
-    async def update_dataset_version_from_collection(
-        self,
-        version_id: str,
-        collection_id: str,
-        split_info: Mapping[str, float],
-        labels: Sequence[str] | None = None,
-        export_types: Sequence[str] | None = None,
-        query: str = "",
-        filter: Mapping[str, Any] | None = None,
-        is_new_version_required: bool = False,
-        operation_list: Sequence[str] | None = None,
-        augmentation_list: Any = None,
-        *,
-        seed: int = 0,
-        stratify: bool = False,
-    ) -> VersionReport:
-        """Make a version after another one; images keep the split that they have there.
-
-        See `LayerNextClient.update_dataset_version_from_collection`.
-        """
-        return await in_thread(
-            self._client.update_dataset_version_from_collection,
-            version_id,
-            collection_id,
-            split_info,
-            labels,
-            export_types,
-            query,
-            filter,
-            is_new_version_required,
-            operation_list,
-            augmentation_list,
-            seed=seed,
-            stratify=stratify,
-        )
-
-    async def update_dataset_version_from_datalake(
-        self,
-        version_id: str,
-        split_info: Mapping[str, float],
-        labels: Sequence[str] | None = None,
-        export_types: Sequence[str] | None = None,
-        item_type: str = "image",
-        query: str = "",
-        filter: Mapping[str, Any] | None = None,
-        is_new_version_required: bool = False,
-        operation_list: Sequence[str] | None = None,
-        augmentation_list: Any = None,
-        *,
-        seed: int = 0,
-        stratify: bool = False,
-    ) -> VersionReport:
-        """Make a version after another one from images of any collection.
-
-        See `LayerNextClient.update_dataset_version_from_datalake`.
-        """
-        return await in_thread(
-            self._client.update_dataset_version_from_datalake,
-            version_id,
-            split_info,
-            labels,
-            export_types,
-            item_type,
-            query,
-            filter,
-            is_new_version_required,
-            operation_list,
-            augmentation_list,
-            seed=seed,
-            stratify=stratify,
-        )
-
-    async def delete_dataset_version(self, version_id: str) -> Done:
-        """Delete a version for good; its images and their annotations stay.
-
-        See `LayerNextClient.delete_dataset_version`.
-        """
-        return await in_thread(self._client.delete_dataset_version, version_id)
-
-    async def list_datasets(self) -> list[DatasetVersion]:
-        """Every version of every dataset, oldest first.
-
-        See `LayerNextClient.list_datasets`.
-        """
-        return await in_thread(self._client.list_datasets)
-
-    async def get_dataset_version(self, version_id: str) -> DatasetVersion:
-        """A version: how it was made, and what it holds.
-
-        See `LayerNextClient.get_dataset_version`.
-        """
-        return await in_thread(self._client.get_dataset_version, version_id)
-
-    async def diff_dataset_versions(self, first: str, second: str) -> DatasetDiff:
-        """How two versions differ, image by image.
-
-        See `LayerNextClient.diff_dataset_versions`.
-        """
-        return await in_thread(self._client.diff_dataset_versions, first, second)
-
-    async def download_dataset(
-        self,
-        version_id: str,
-        export_type: str,
-        custom_download_path: str | os.PathLike[str] | None = None,
-        is_media_include: bool = True,
-        *,
-        parallel: int = DOWNLOADS,
-        progress: ProgressChoice = None,
-    ) -> FileDownloadReport:
-        """Download a version into ``<path>/<dataset>-<version>``; again it fetches what is missing.
-
-        See `LayerNextClient.download_dataset`.
-        """
-        return await in_thread(
-            self._client.download_dataset,
-            version_id,
-            export_type,
-            custom_download_path,
-            is_media_include,
-            parallel=parallel,
-            progress=progress,
-        )
 
     async def upload_modelrun_from_json(
         self,
@@ -1569,6 +1207,524 @@ class AsyncLayerNextClient:
             self._client.import_project, project_id, collection, path, format, progress=progress
         )
 
+    async def file_upload(
+        self,
+        path: FileSource,
+        collection_type: str | int,
+        collection_name: str,
+        meta_data_object: Mapping[str, Any] | str = "",
+        override: bool = False,
+    ) -> FileUploadReport:
+        """Deprecated: use `upload_files_to_collection`, which this is.
+
+        See `LayerNextClient.file_upload`.
+        """
+        return await in_thread(
+            self._client.file_upload,
+            path,
+            collection_type,
+            collection_name,
+            meta_data_object,
+            override,
+        )
+
+    async def upload_data(
+        self,
+        collection_name: str,
+        file_path: FileSource,
+        meta_data_object: Mapping[str, Any] | None,
+        operation_unique_id: str,
+        json_data_file_path: str | os.PathLike[str],
+        is_normalized: bool | str = False,
+        is_model_run: bool = False,
+        is_model_run_in_1x: bool | None = None,
+        *,
+        shape_type: str | None = None,
+    ) -> FileUploadReport:
+        """Deprecated: use `upload_files_to_collection` with `annotation_data`, which this is.
+
+        See `LayerNextClient.upload_data`.
+        """
+        return await in_thread(
+            self._client.upload_data,
+            collection_name,
+            file_path,
+            meta_data_object,
+            operation_unique_id,
+            json_data_file_path,
+            is_normalized,
+            is_model_run,
+            is_model_run_in_1x,
+            shape_type=shape_type,
+        )
+
+    async def upload_annotations_by_job_id(
+        self,
+        job_id: str,
+        operation_unique_id: str,
+        json_data_file_path: str | os.PathLike[str],
+        is_normalized: bool,
+        is_model_run: bool,
+        *,
+        validate: Validate = "first",
+        resume: bool = False,
+        progress: ProgressChoice = None,
+    ) -> UploadReport:
+        """Upload a form v2 file whose images are named as the files of an upload were.
+
+        See `LayerNextClient.upload_annotations_by_job_id`.
+        """
+        return await in_thread(
+            self._client.upload_annotations_by_job_id,
+            job_id,
+            operation_unique_id,
+            json_data_file_path,
+            is_normalized,
+            is_model_run,
+            validate=validate,
+            resume=resume,
+            progress=progress,
+        )
+
+    async def download_annotations(
+        self,
+        collection_id: str,
+        operation_id: str | None = None,
+        custom_download_path: str | os.PathLike[str] | None = None,
+        is_media_include: bool = True,
+    ) -> DownloadReport:
+        """Deprecated: use `download_collection`, which this is.
+
+        See `LayerNextClient.download_annotations`.
+        """
+        return await in_thread(
+            self._client.download_annotations,
+            collection_id,
+            operation_id,
+            custom_download_path,
+            is_media_include,
+        )
+
+    async def create_studio_project_from_collection(
+        self,
+        project_name: str,
+        collection_id: str,
+        query: str = "",
+        filter: Mapping[str, Any] | None = None,
+        fps: int = 4,
+    ) -> ProjectReport:
+        """`create_annotation_project_from_collection` under its name in 0.0.21; same arguments.
+
+        See `LayerNextClient.create_studio_project_from_collection`.
+        """
+        return await in_thread(
+            self._client.create_studio_project_from_collection,
+            project_name,
+            collection_id,
+            query,
+            filter,
+            fps,
+        )
+
+    async def create_studio_project_from_datalake(
+        self,
+        project_name: str,
+        query: str,
+        filter: Mapping[str, Any] | None,
+        object_type: str | int,
+        fps: int = 4,
+    ) -> ProjectReport:
+        """`create_annotation_project_from_datalake` under its name in 0.0.21.
+
+        See `LayerNextClient.create_studio_project_from_datalake`.
+        """
+        return await in_thread(
+            self._client.create_studio_project_from_datalake,
+            project_name,
+            query,
+            filter,
+            object_type,
+            fps,
+        )
+
+    async def update_objects_to_studio_project_from_collection(
+        self,
+        project_id: str,
+        collection_id: str,
+        query: str = "",
+        filter: Mapping[str, Any] | None = None,
+        fps: int = 0,
+    ) -> ProjectReport:
+        """`add_files_to_annotation_project_from_collection` under its name in 0.0.21; same arguments.
+
+        See `LayerNextClient.update_objects_to_studio_project_from_collection`.
+        """
+        return await in_thread(
+            self._client.update_objects_to_studio_project_from_collection,
+            project_id,
+            collection_id,
+            query,
+            filter,
+            fps,
+        )
+
+    async def update_objects_to_studio_project_from_datalake(
+        self,
+        project_id: str,
+        query: str,
+        filter: Mapping[str, Any] | None,
+        object_type: str | int,
+        fps: int = 0,
+    ) -> ProjectReport:
+        """`add_files_to_annotation_project_from_datalake` under its name in 0.0.21.
+
+        See `LayerNextClient.update_objects_to_studio_project_from_datalake`.
+        """
+        return await in_thread(
+            self._client.update_objects_to_studio_project_from_datalake,
+            project_id,
+            query,
+            filter,
+            object_type,
+            fps,
+        )
+
+    async def delete_studio_project(self, project_id: str) -> Done:
+        """`delete_annotation_project` under its name in 0.0.21; same arguments.
+
+        See `LayerNextClient.delete_studio_project`.
+        """
+        return await in_thread(self._client.delete_studio_project, project_id)
+
+    async def get_studio_project_list(self) -> list[dict[str, Any]]:
+        """`get_annotation_project_list` under its name in 0.0.21.
+
+        See `LayerNextClient.get_studio_project_list`.
+        """
+        return await in_thread(self._client.get_studio_project_list)
+
+    async def list_collections(self) -> list[Collection]:
+        """The stack's collections, oldest first.
+
+        See `LayerNextClient.list_collections`.
+        """
+        return await in_thread(self._client.list_collections)
+
+    async def create_collection(self, name: str) -> Collection:
+        """The collection of this name, made if there is none.
+
+        See `LayerNextClient.create_collection`.
+        """
+        return await in_thread(self._client.create_collection, name)
+
+    async def export(
+        self,
+        collection: str,
+        run: str,
+        target: str | os.PathLike[str],
+        format: str,
+        *,
+        ground_truth: bool | None = None,
+        overwrite: bool = False,
+        strict: bool = False,
+        instances: str | os.PathLike[str] | None = None,
+        progress: ProgressChoice = None,
+    ) -> ConversionReport:
+        """Write a run of a collection in another format, streamed.
+
+        See `LayerNextClient.export`.
+        """
+        return await in_thread(
+            self._client.export,
+            collection,
+            run,
+            target,
+            format,
+            ground_truth=ground_truth,
+            overwrite=overwrite,
+            strict=strict,
+            instances=instances,
+            progress=progress,
+        )
+
+    async def export_dataset(
+        self,
+        version_id: str,
+        target: str | os.PathLike[str],
+        format: str,
+        *,
+        split: Literal["train", "validation", "test"] | None = None,
+        overwrite: bool = False,
+        strict: bool = False,
+        progress: ProgressChoice = None,
+    ) -> ConversionReport:
+        """Write a version of a dataset in another format, streamed.
+
+        See `LayerNextClient.export_dataset`.
+        """
+        return await in_thread(
+            self._client.export_dataset,
+            version_id,
+            target,
+            format,
+            split=split,
+            overwrite=overwrite,
+            strict=strict,
+            progress=progress,
+        )
+
+    async def start_export(
+        self,
+        format: str,
+        *,
+        collection: str | None = None,
+        run: str | None = None,
+        ground_truth: bool | None = None,
+        dataset_version: str | None = None,
+        split: Literal["train", "validation", "test"] | None = None,
+        strict: bool = False,
+    ) -> Export:
+        """Let the stack write a run or a dataset version in another format, as a job.
+
+        See `LayerNextClient.start_export`.
+        """
+        return await in_thread(
+            self._client.start_export,
+            format,
+            collection=collection,
+            run=run,
+            ground_truth=ground_truth,
+            dataset_version=dataset_version,
+            split=split,
+            strict=strict,
+        )
+
+    async def list_exports(self) -> list[Export]:
+        """Every export of the stack that has not expired, newest first.
+
+        See `LayerNextClient.list_exports`.
+        """
+        return await in_thread(self._client.list_exports)
+
+    async def get_export(self, export_id: str) -> Export:
+        """An export: how far it is, and what it has.
+
+        See `LayerNextClient.get_export`.
+        """
+        return await in_thread(self._client.get_export, export_id)
+
+    async def delete_export(self, export_id: str) -> Export:
+        """Delete an export and its file, before its time has come.
+
+        See `LayerNextClient.delete_export`.
+        """
+        return await in_thread(self._client.delete_export, export_id)
+
+    async def download_export(
+        self,
+        export_id: str,
+        folder: str | os.PathLike[str] | None = None,
+        *,
+        progress: ProgressChoice = None,
+    ) -> FileDownloadReport:
+        """Download the file of an export; again it goes on, or does nothing if the file is there.
+
+        See `LayerNextClient.download_export`.
+        """
+        return await in_thread(self._client.download_export, export_id, folder, progress=progress)
+
+    async def create_dataset_from_collection(
+        self,
+        dataset_name: str,
+        collection_id: str,
+        split_info: Mapping[str, float],
+        labels: Sequence[str] | None = None,
+        export_types: Sequence[str] | None = None,
+        query: str = "",
+        filter: Mapping[str, Any] | None = None,
+        operation_list: Sequence[str] | None = None,
+        augmentation_list: Any = None,
+        *,
+        seed: int = 0,
+        stratify: bool = False,
+    ) -> VersionReport:
+        """Make a dataset from a collection; a job of the stack builds its first version.
+
+        See `LayerNextClient.create_dataset_from_collection`.
+        """
+        return await in_thread(
+            self._client.create_dataset_from_collection,
+            dataset_name,
+            collection_id,
+            split_info,
+            labels,
+            export_types,
+            query,
+            filter,
+            operation_list,
+            augmentation_list,
+            seed=seed,
+            stratify=stratify,
+        )
+
+    async def create_dataset_from_datalake(
+        self,
+        dataset_name: str,
+        split_info: Mapping[str, float],
+        labels: Sequence[str] | None = None,
+        export_types: Sequence[str] | None = None,
+        item_type: str = "image",
+        query: str = "",
+        filter: Mapping[str, Any] | None = None,
+        operation_list: Sequence[str] | None = None,
+        augmentation_list: Any = None,
+        *,
+        seed: int = 0,
+        stratify: bool = False,
+    ) -> VersionReport:
+        """Make a dataset from images of any collection.
+
+        See `LayerNextClient.create_dataset_from_datalake`.
+        """
+        return await in_thread(
+            self._client.create_dataset_from_datalake,
+            dataset_name,
+            split_info,
+            labels,
+            export_types,
+            item_type,
+            query,
+            filter,
+            operation_list,
+            augmentation_list,
+            seed=seed,
+            stratify=stratify,
+        )
+
+    async def update_dataset_version_from_collection(
+        self,
+        version_id: str,
+        collection_id: str,
+        split_info: Mapping[str, float],
+        labels: Sequence[str] | None = None,
+        export_types: Sequence[str] | None = None,
+        query: str = "",
+        filter: Mapping[str, Any] | None = None,
+        is_new_version_required: bool = False,
+        operation_list: Sequence[str] | None = None,
+        augmentation_list: Any = None,
+        *,
+        seed: int = 0,
+        stratify: bool = False,
+    ) -> VersionReport:
+        """Make a version after another one; images keep the split that they have there.
+
+        See `LayerNextClient.update_dataset_version_from_collection`.
+        """
+        return await in_thread(
+            self._client.update_dataset_version_from_collection,
+            version_id,
+            collection_id,
+            split_info,
+            labels,
+            export_types,
+            query,
+            filter,
+            is_new_version_required,
+            operation_list,
+            augmentation_list,
+            seed=seed,
+            stratify=stratify,
+        )
+
+    async def update_dataset_version_from_datalake(
+        self,
+        version_id: str,
+        split_info: Mapping[str, float],
+        labels: Sequence[str] | None = None,
+        export_types: Sequence[str] | None = None,
+        item_type: str = "image",
+        query: str = "",
+        filter: Mapping[str, Any] | None = None,
+        is_new_version_required: bool = False,
+        operation_list: Sequence[str] | None = None,
+        augmentation_list: Any = None,
+        *,
+        seed: int = 0,
+        stratify: bool = False,
+    ) -> VersionReport:
+        """Make a version after another one from images of any collection.
+
+        See `LayerNextClient.update_dataset_version_from_datalake`.
+        """
+        return await in_thread(
+            self._client.update_dataset_version_from_datalake,
+            version_id,
+            split_info,
+            labels,
+            export_types,
+            item_type,
+            query,
+            filter,
+            is_new_version_required,
+            operation_list,
+            augmentation_list,
+            seed=seed,
+            stratify=stratify,
+        )
+
+    async def delete_dataset_version(self, version_id: str) -> Done:
+        """Delete a version for good; its images and their annotations stay.
+
+        See `LayerNextClient.delete_dataset_version`.
+        """
+        return await in_thread(self._client.delete_dataset_version, version_id)
+
+    async def list_datasets(self) -> list[DatasetVersion]:
+        """Every version of every dataset, oldest first.
+
+        See `LayerNextClient.list_datasets`.
+        """
+        return await in_thread(self._client.list_datasets)
+
+    async def get_dataset_version(self, version_id: str) -> DatasetVersion:
+        """A version: how it was made, and what it holds.
+
+        See `LayerNextClient.get_dataset_version`.
+        """
+        return await in_thread(self._client.get_dataset_version, version_id)
+
+    async def diff_dataset_versions(self, first: str, second: str) -> DatasetDiff:
+        """How two versions differ, image by image.
+
+        See `LayerNextClient.diff_dataset_versions`.
+        """
+        return await in_thread(self._client.diff_dataset_versions, first, second)
+
+    async def download_dataset(
+        self,
+        version_id: str,
+        export_type: str,
+        custom_download_path: str | os.PathLike[str] | None = None,
+        is_media_include: bool = True,
+        *,
+        parallel: int = DOWNLOADS,
+        progress: ProgressChoice = None,
+    ) -> FileDownloadReport:
+        """Download a version into ``<path>/<dataset>-<version>``; again it fetches what is missing.
+
+        See `LayerNextClient.download_dataset`.
+        """
+        return await in_thread(
+            self._client.download_dataset,
+            version_id,
+            export_type,
+            custom_download_path,
+            is_media_include,
+            parallel=parallel,
+            progress=progress,
+        )
+
     async def get_all_labels(self) -> list[Label]:
         """Every label of the stack with its reference, colour and attributes.
 
@@ -2029,6 +2185,30 @@ class AsyncLayerNextClient:
             query,
             filters,
             inference_platform,
+        )
+
+    async def list_audit_entries(
+        self,
+        *,
+        collection: str | None = None,
+        actor: str | None = None,
+        action: str | None = None,
+        since: datetime | str | None = None,
+        until: datetime | str | None = None,
+        limit: int | None = 1000,
+    ) -> list[AuditEntry]:
+        """Who did what to which collection, and when; for administrators.
+
+        See `LayerNextClient.list_audit_entries`.
+        """
+        return await in_thread(
+            self._client.list_audit_entries,
+            collection=collection,
+            actor=actor,
+            action=action,
+            since=since,
+            until=until,
+            limit=limit,
         )
 
     async def list_users(self) -> list[User]:

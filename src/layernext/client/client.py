@@ -11,15 +11,15 @@ from typing import Any, Literal
 import httpx
 
 from layernext.client.calls.analysis import AnalysisCalls
+from layernext.client.calls.audit import AuditCalls
 from layernext.client.calls.collections import CollectionCalls
 from layernext.client.calls.datasets import DatasetCalls
 from layernext.client.calls.embeddings import EmbeddingCalls
 from layernext.client.calls.evaluations import EvaluationCalls
 from layernext.client.calls.exports import ExportCalls
-from layernext.client.calls.files import FileCalls
 from layernext.client.calls.labels import LabelCalls
 from layernext.client.calls.metadata import MetadataCalls
-from layernext.client.calls.projects import ProjectCalls
+from layernext.client.calls.published_names import PublishedNames
 from layernext.client.calls.users import UserCalls
 from layernext.client.connection import Connection
 from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S, Transport
@@ -28,16 +28,16 @@ from layernext.wire import native
 
 
 class LayerNextClient(
-    FileCalls,
+    PublishedNames,
     CollectionCalls,
     ExportCalls,
     DatasetCalls,
-    ProjectCalls,
     MetadataCalls,
     LabelCalls,
     EmbeddingCalls,
     EvaluationCalls,
     AnalysisCalls,
+    AuditCalls,
     UserCalls,
 ):
     """Talks to one stack.

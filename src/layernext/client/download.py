@@ -32,7 +32,7 @@ from layernext.errors import (
     NotFound,
 )
 from layernext.formats import FileWriter, create_file
-from layernext.model import Geometry, ImageAnnotations, Mode, decode_trusted
+from layernext.model import Geometry, ImageAnnotations, Mode, convert_trusted, decode_trusted
 from layernext.wire import published
 from layernext.wire.native import ANNOTATIONS_PATH, DownloadLine
 
@@ -158,7 +158,7 @@ def _iter_published(
 ) -> Iterator[ImageAnnotations]:
     for page in iter_pages(connection, find_collection_id(connection, collection), [run], mode):
         try:
-            yield from msgspec.convert(list(_sets_of(page)), list[ImageAnnotations])
+            yield from [convert_trusted(fields) for fields in _sets_of(page)]
         except msgspec.ValidationError as error:  # noqa: PERF203 - once a page
             raise _not_annotations(error) from error
 

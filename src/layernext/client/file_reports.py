@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from layernext.client.answers import Answer
 from layernext.model import Record
 
 
@@ -34,7 +35,8 @@ class IgnoredFile(Record, frozen=True, kw_only=True):
     reason: str
 
 
-class UploadStatus(Record, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True, eq=False)
+class UploadStatus(Answer):
     """How far the newest upload of files to a collection is.
 
     ``["progress"]``, ``["uploadedCount"]`` and ``["totalCount"]`` work, too.
@@ -49,13 +51,9 @@ class UploadStatus(Record, frozen=True, kw_only=True):
     uploaded_count: int
     total_count: int
 
-    def __getitem__(self, key: str) -> Any:
-        """The value under a key of the published clients' answer."""
-        names = {"uploadedCount": "uploaded_count", "totalCount": "total_count"}
-        return True if key == "isSuccess" else published_value(self, names.get(key, key))
 
-
-class FileUrl(Record, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FileUrl(Answer):
     """Where a file can be had for a while, without a key; ``["url"]`` works, too.
 
     Attributes:
@@ -64,12 +62,9 @@ class FileUrl(Record, frozen=True, kw_only=True):
 
     url: str
 
-    def __getitem__(self, key: str) -> Any:
-        """The value under a key of the published clients' answer."""
-        return True if key == "isSuccess" else published_value(self, key)
 
-
-class FileDownloadReport(Record, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FileDownloadReport(Answer):
     """What a download of files did, file by file.
 
     ``["is_success"]`` and ``["message"]`` work as in the published clients.
@@ -101,21 +96,9 @@ class FileDownloadReport(Record, frozen=True, kw_only=True):
         """Whether there was anything to download, and all of it is there."""
         return not self.failed and bool(self.downloaded or self.unchanged)
 
-    def __getitem__(self, key: str) -> Any:
-        """The value under a key of the published clients' answer."""
-        return published_value(self, key)
-
     def __repr__(self) -> str:
         return (
             f"<FileDownloadReport: {len(self.downloaded):,} files to {self.folder}, "
             f"{len(self.unchanged):,} unchanged, {len(self.deleted):,} deleted, "
             f"{len(self.failed):,} failed; {self.bytes_received:,} bytes, {self.seconds:.2f} s>"
         )
-
-
-def published_value(report: Record, key: str) -> Any:
-    """The value under a key of a published client's answer, where our names are the same."""
-    try:
-        return getattr(report, key)
-    except AttributeError:
-        raise KeyError(key) from None

@@ -2,12 +2,13 @@
 
 Labels are resolved first (E02), and nothing is sent if they cannot be. Batches go one after the
 other, each with the session's id, through E04 where the stack knows the collection and E03 where it
-does not (docs/protocol.md). How large they are follows the network: half as large after a request
-broke, twice as large after one went through at once.
+does not (docs/protocol.md). How large they are follows the network, see `BatchSize`. Once it has
+broken a request, bodies are compressed, unless the stack refuses that.
 """
 
 from __future__ import annotations
 
+import gzip
 import time
 import uuid
 from array import array
@@ -17,11 +18,13 @@ from typing import Any
 
 import msgspec
 
+from layernext.client.batch_size import BatchSize
 from layernext.client.connection import Connection
 from layernext.client.image_names import ImageCount, image_number
 from layernext.client.progress import ProgressChoice, show_progress
 from layernext.client.reports import UploadReport
 from layernext.client.sources import Source
+from layernext.client.transport import RETRIED
 from layernext.errors import (
     ConnectionFailed,
     DataError,
@@ -29,6 +32,7 @@ from layernext.errors import (
     LayerNextError,
     Problem,
     RateLimited,
+    StackError,
     StackUnavailable,
     UploadIncomplete,
 )
@@ -37,14 +41,12 @@ from layernext.wire import published
 from layernext.wire.native import UploadRequest
 from layernext.wire.shapes import LabelTable, shape_from_annotation
 
-BATCH_BYTES = 2 << 20
-"""Of the source's JSON; as shapes it is some ten times larger, well within the published 100 MB."""
-FIRST_BATCH_BYTES = 64 << 10
-LEAST_BATCH_BYTES = 8 << 10
 ATTEMPTS_AT_SIZE = 3
 """A batch that broke so often is divided; a network that breaks by chance lets it through before."""
 REPEATED_PORTIONS = 8
 """In so many requests go the images of a batch that came in earlier ones, too."""
+GZIP_LEVEL = 1
+"""Makes shapes some six times smaller; higher levels take long and save little more."""
 
 
 class _Labels:
@@ -130,13 +132,14 @@ def _is_same(one: Any, two: Any) -> bool:
 class _Target:
     """Where the batches go, and what an image is called there."""
 
-    def __init__(self, connection: Connection, request: UploadRequest) -> None:
+    def __init__(self, connection: Connection, request: UploadRequest, job_id: str | None) -> None:
         self._request = request
+        self._job_id = job_id
         self._prefix = ""
         self.is_v2 = True
         self._transport = transport = connection.transport
         self._name = name = (request.collection or "").rstrip("/")
-        if request.key_kind != "name" or not name:
+        if request.key_kind != "name" or not name or job_id is not None:
             return
         try:
             collection_id = self._look_up()["collectionId"]
@@ -191,13 +194,13 @@ class _Target:
 
     def entry(self, image: ImageAnnotations, shapes: list[dict[str, Any]]) -> dict[str, Any]:
         """One image of `metaUpdatesArray`."""
-        by_path = self._request.key_kind == "storage_path"
+        by_path, by_job = self._request.key_kind == "storage_path", self._job_id is not None
         return {
-            "objectKey": None if by_path else f"{self._prefix}{image.image}",
+            "objectKey": None if by_path or by_job else f"{self._prefix}{image.image}",
             "storagePath": image.image if by_path else None,
             "bucketName": (image.storage_name or self._request.bucket) if by_path else None,
-            "jobId": None,
-            "fileName": None,
+            "jobId": self._job_id,
+            "fileName": image.image if by_job else None,
             "data": {
                 "annotationObjects": shapes,
                 "isUserAnnotated": self._request.mode == "human",
@@ -209,25 +212,31 @@ class _Session:
     """One upload: sends its batches, and counts what the stack has acknowledged.
 
     Attributes:
-        batch_bytes: of the source's JSON, to put into the next batch.
+        size: how much to put into the next batch.
     """
 
-    def __init__(self, connection: Connection, request: UploadRequest, total: int | None) -> None:
+    def __init__(
+        self,
+        connection: Connection,
+        request: UploadRequest,
+        total: int | None,
+        job_id: str | None,
+    ) -> None:
         self._transport = connection.transport
         self._request = request
         self._total = total
         self._id = str(uuid.uuid4())
         self._labels = _Labels(connection)
-        self._target = _Target(connection, request)
+        self._target = _Target(connection, request, job_id)
         self._bytes_sent = 0
         self._unmatched: int | None = 0
         self._annotations = 0
         self._acknowledged = array("Q")
         self._image_count = ImageCount()
         self._divided: dict[int, str] = {}
-        self._has_broken = False
-        self._most_bytes = BATCH_BYTES
-        self.batch_bytes = FIRST_BATCH_BYTES
+        self._is_compressed = False
+        self._takes_gzip: bool | None = None
+        self.size = BatchSize()
         self.images = 0
         self.batches = 0
 
@@ -241,38 +250,36 @@ class _Session:
         """
         self._target.check(batch, self.images)
         self._labels.resolve(batch, self.images)
-        size, whole = self.batch_bytes, len(batch)
+        size, whole = self.size.bytes, len(batch)
         batch, repeated = self._without_repeated(batch)
         sessions: dict[str, list[ImageAnnotations]] = {} if batch or repeated else {self._id: []}
         for image in batch:
             session_id = self._divided.get(image_number(image.image, image.storage_name), self._id)
             sessions.setdefault(session_id, []).append(image)
         for session_id, images in sessions.items():
-            self._deliver(images, session_id, normalized, size)
-        count = 1 if self._has_broken else max(1, whole // REPEATED_PORTIONS)
+            self._deliver(images, session_id, normalized)
+        # The network may have become worse since the batch was gathered.
+        count = max(1, whole * min(size, self.size.bytes) // (size * REPEATED_PORTIONS))
         for start in range(0, len(repeated), count):
             portion: dict[str, list[ImageAnnotations]] = {}
             for image in repeated[start : start + count]:
                 session_id = self._divided.get(_number_of(image), self._id)
                 portion.setdefault(session_id, []).append(image)
             for session_id, images in portion.items():
-                self._deliver(images, session_id, normalized, size)
+                self._deliver(images, session_id, normalized)
 
     def _without_repeated(
         self, batch: list[ImageAnnotations]
     ) -> tuple[list[ImageAnnotations], list[ImageAnnotations]]:
         """A batch that can be divided, and those of its images that came in earlier batches.
 
-        The latter cannot be divided, so they go in portions far smaller than what got through
-        before, and where the network has broken each goes alone.
+        The latter cannot be divided, so they go in portions far smaller than what gets through.
         """
         earlier = {_number_of(image) for image in batch}.intersection(self._acknowledged)
         fresh = [image for image in batch if _number_of(image) not in earlier]
         return fresh, [image for image in batch if _number_of(image) in earlier]
 
-    def _deliver(
-        self, batch: list[ImageAnnotations], session_id: str, normalized: bool, size: int
-    ) -> None:
+    def _deliver(self, batch: list[ImageAnnotations], session_id: str, normalized: bool) -> None:
         """Send images in one request; in two of half the size if that breaks again and again.
 
         The stack may have stored a batch whose answer did not come. The same batch in the same
@@ -285,8 +292,8 @@ class _Session:
         def should_stop() -> bool:
             nonlocal failures
             failures += 1
-            self._has_broken = True
-            self.batch_bytes = max(LEAST_BATCH_BYTES, self.batch_bytes // 2)
+            self._is_compressed = self._takes_gzip is not False
+            self.size.request_broke(failures)
             return failures >= ATTEMPTS_AT_SIZE and self._can_divide(batch)
 
         path, content = self._encoded(batch, session_id)
@@ -297,20 +304,17 @@ class _Session:
                 raise
             session_id = str(uuid.uuid4())
             self._divided.update((_number_of(image), session_id) for image in batch)
-            halves = _halves(batch)
-            # So large none comes again: with images that came before it could not be divided.
-            self._most_bytes = min(self._most_bytes, max(LEAST_BATCH_BYTES, size // 2))
-            for half in halves:
-                self._deliver(half, session_id, normalized, size // 2)
+            for half in _halves(batch):
+                self._deliver(half, session_id, normalized)
             return
         except (StackUnavailable, RateLimited):
             if failures < ATTEMPTS_AT_SIZE:
                 raise
             # Smaller batches would not help.
             unmatched = self._post(path, content, normalized, None)
-        self._count(batch, len(content), unmatched)
+        self._count(batch, unmatched)
         if not failures:
-            self.batch_bytes = min(self._most_bytes, self.batch_bytes * 2)
+            self.size.request_passed()
 
     def _can_divide(self, batch: list[ImageAnnotations]) -> bool:
         numbers = {_number_of(image) for image in batch}
@@ -343,21 +347,48 @@ class _Session:
         should_stop: Callable[[], bool] | None,
     ) -> int | None:
         """Send a batch; how many of its images have no file, if the stack says so."""
+        if self._is_compressed:
+            packed = gzip.compress(content, GZIP_LEVEL)
+            try:
+                unmatched = self._post_body(path, packed, normalized, should_stop, "gzip")
+            except (StackError, DataError) as error:
+                is_passing = isinstance(error, StackError) and error.status in RETRIED
+                if self._takes_gzip or is_passing:
+                    raise
+                # It may be the compression that the stack refuses; if not it says so once more.
+                self._takes_gzip = self._is_compressed = False
+            else:
+                self._takes_gzip = True
+                return unmatched
+        return self._post_body(path, content, normalized, should_stop, "identity")
+
+    def _post_body(
+        self,
+        path: str,
+        body: bytes,
+        normalized: bool,
+        should_stop: Callable[[], bool] | None,
+        encoding: str,
+    ) -> int | None:
+        headers = {"Content-Type": "application/json"}
+        if encoding != "identity":
+            headers["Content-Encoding"] = encoding
         answer = self._transport.request_json(
             "POST",
             path,
             params={"isNormalized": str(normalized)},
-            content=content,
-            headers={"Content-Type": "application/json"},
+            content=body,
+            headers=headers,
             should_stop=should_stop,
         )
+        self._bytes_sent += len(body)
         if not isinstance(answer, dict) or answer.get("isSuccess") is False:
             reason = answer.get("message") if isinstance(answer, dict) else answer
             raise InvalidRequest(f"the stack refused a batch: {reason}", status=200)
         unmatched: int | None = answer.get("unmatchedCount")
         return unmatched
 
-    def _count(self, batch: list[ImageAnnotations], size: int, unmatched: int | None) -> None:
+    def _count(self, batch: list[ImageAnnotations], unmatched: int | None) -> None:
         if self._unmatched is not None:
             self._unmatched = None if unmatched is None else self._unmatched + unmatched
         if not self.batches and batch:
@@ -367,7 +398,6 @@ class _Session:
         self._image_count.add(numbers)
         self.images += len(batch)
         self._annotations += sum(len(image.annotations) for image in batch)
-        self._bytes_sent += size
         self.batches += 1
 
     def report(self, started: float) -> UploadReport:
@@ -390,11 +420,16 @@ class _Session:
 
 
 def upload_published(
-    connection: Connection, request: UploadRequest, source: Source, *, progress: ProgressChoice
+    connection: Connection,
+    request: UploadRequest,
+    source: Source,
+    *,
+    progress: ProgressChoice,
+    job_id: str | None = None,
 ) -> UploadReport:
     """Upload a source by the published protocol; see `layernext.client.upload.upload`."""
     started = time.monotonic()
-    session = _Session(connection, request, source.total)
+    session = _Session(connection, request, source.total, job_id)
     try:
         with show_progress(progress, f"uploading {request.run}", source.total) as advance:
             for batch, normalized in _batches(source, request, session):
@@ -440,7 +475,7 @@ def _batches(
     for line in source.lines():
         image = decode_trusted(line, request.geometry)
         normalized = request.normalized or image.normalized
-        is_full = len(batch) >= published.BATCH_IMAGES or size + len(line) > session.batch_bytes
+        is_full = len(batch) >= published.BATCH_IMAGES or size + len(line) > session.size.bytes
         if batch and (is_full or normalized != is_normalized):
             yield batch, is_normalized
             batch, size = [], 0

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from msgspec import field
 
-from layernext.client.file_reports import (
-    FailedFile,
-    FileDownloadReport,
-    IgnoredFile,
-    published_value,
-)
+from layernext.client.answers import Answer
+from layernext.client.file_reports import FailedFile, FileDownloadReport, IgnoredFile
 from layernext.model import Mode, Record
 
 
@@ -106,19 +102,23 @@ class DownloadReport(Record, frozen=True, kw_only=True):
         return f"<DownloadReport: {_counted(self.images, 'image')} to {self.path}, {self.seconds:.2f} s>"
 
 
-class RemoveReport(Record, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RemoveReport(Answer):
     """What a removal took away.
 
     Attributes:
         images: annotation sets removed; None if the stack did not say.
         annotations: annotations in them; None if the stack did not say.
+        message: what the stack said; mostly empty.
     """
 
     images: int | None
     annotations: int | None
+    message: str = ""
 
 
-class Done(Record, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Done(Answer):
     """A change that the stack has made.
 
     Attributes:
@@ -127,14 +127,9 @@ class Done(Record, frozen=True, kw_only=True):
 
     message: str
 
-    def __getitem__(self, key: str) -> Any:
-        """The value under a key of the published client's answer."""
-        if key in {"isSuccess", "is_success", "success"}:
-            return True
-        return getattr(self, key)
 
-
-class CreatedLabel(Record, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CreatedLabel(Answer):
     """A label that was made.
 
     Attributes:
@@ -143,12 +138,9 @@ class CreatedLabel(Record, frozen=True, kw_only=True):
 
     label_reference: str
 
-    def __getitem__(self, key: str) -> str:
-        """The value under a key of the published client's answer."""
-        return str(getattr(self, key))
 
-
-class EmbeddingReport(Record, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True, eq=False)
+class EmbeddingReport(Answer):
     """What storing embeddings did.
 
     Attributes:
@@ -161,14 +153,14 @@ class EmbeddingReport(Record, frozen=True, kw_only=True):
     unknown: list[str]
     messages: list[str]
 
-    def __getitem__(self, key: str) -> Any:
-        """The value under a key of the published client's answer."""
-        if key == "success":
-            return not self.unknown and not self.messages
-        return {"upsert_count": self.stored, "message": self.messages}[key]
+    @property
+    def is_success(self) -> bool:
+        """Whether every vector is stored."""
+        return not self.unknown and not self.messages
 
 
-class FileUploadReport(Record, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FileUploadReport(Answer):
     """What an upload of files did, file by file.
 
     ``["is_success"]``, ``["job_id"]``, ``["collection_id"]`` and ``["unique_name"]`` work as in the
@@ -205,10 +197,6 @@ class FileUploadReport(Record, frozen=True, kw_only=True):
         """Whether the stack has every file."""
         return not self.failed
 
-    def __getitem__(self, key: str) -> Any:
-        """The value under a key of the published clients' answer."""
-        return published_value(self, key)
-
     def __repr__(self) -> str:
         return (
             f"<FileUploadReport: {len(self.uploaded):,} files to {self.collection!r}, "
@@ -217,7 +205,8 @@ class FileUploadReport(Record, frozen=True, kw_only=True):
         )
 
 
-class TrashReport(Record, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TrashReport(Answer):
     """What went into the trash.
 
     Attributes:
@@ -227,10 +216,6 @@ class TrashReport(Record, frozen=True, kw_only=True):
 
     files: int | None
     message: str
-
-    def __getitem__(self, key: str) -> Any:
-        """The value under a key of the published client's answer."""
-        return True if key == "isSuccess" else getattr(self, key)
 
 
 class PurgeReport(Record, frozen=True, kw_only=True):
@@ -249,7 +234,8 @@ class PurgeReport(Record, frozen=True, kw_only=True):
     kept: int
 
 
-class MetadataReport(Record, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MetadataReport(Answer):
     """What a change of metadata did.
 
     Attributes:
@@ -262,12 +248,14 @@ class MetadataReport(Record, frozen=True, kw_only=True):
     unmatched: list[str]
     message: str
 
-    def __getitem__(self, key: str) -> Any:
-        """The value under a key of the published client's answer."""
-        return not self.unmatched if key == "isSuccess" else getattr(self, key)
+    @property
+    def is_success(self) -> bool:
+        """Whether every name has a file."""
+        return not self.unmatched
 
 
-class CreatedCollection(Record, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CreatedCollection(Answer):
     """A collection that is there now.
 
     Attributes:
@@ -276,18 +264,16 @@ class CreatedCollection(Record, frozen=True, kw_only=True):
 
     collection_id: str
 
-    def __getitem__(self, key: str) -> Any:
-        """The value under a key of the published client's answer."""
-        if key in {"isSuccess", "is_success"}:
-            return True
-        return {"collectionId": self.collection_id}.get(key) or getattr(self, key)
 
-
-class VersionReport(Record, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True, eq=False)
+class VersionReport(Answer):
     """A dataset version that the stack builds.
+
+    ``["datasetVersionId"]``, ``["datasetId"]``, ``["jobId"]`` and the like work as in the published clients.
 
     Attributes:
         version_id: of the version.
+        version: its number, such as ``1.0.0``; empty if the stack did not say.
         dataset_id: of its dataset.
         job_id: of the job that builds it.
         message: what the stack said.
@@ -297,17 +283,11 @@ class VersionReport(Record, frozen=True, kw_only=True):
     dataset_id: str
     job_id: str
     message: str
-
-    def __getitem__(self, key: str) -> Any:
-        """The value under a key of the published client's answer."""
-        published = {
-            "isSuccess": True, "versionId": self.version_id, "datasetVersionId": self.version_id,
-            "datasetId": self.dataset_id, "jobId": self.job_id,
-        }  # fmt: skip
-        return published[key] if key in published else getattr(self, key)
+    version: str = ""
 
 
-class ProjectReport(Record, frozen=True, kw_only=True):
+@dataclass(frozen=True, kw_only=True, eq=False)
+class ProjectReport(Answer):
     """A project that got images.
 
     Attributes:
@@ -319,7 +299,3 @@ class ProjectReport(Record, frozen=True, kw_only=True):
     id: str
     job_id: str
     added: int | None
-
-    def __getitem__(self, key: str) -> Any:
-        """The value under a key of the published client's answer."""
-        return True if key == "isSuccess" else getattr(self, key)

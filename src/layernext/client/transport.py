@@ -78,6 +78,9 @@ _CONNECT_TIMEOUT_S = 10.0
 _FIRST_CONTACT_S = 10.0
 """For all attempts at the first contact: where nothing has ever answered, the URL may be wrong."""
 _FIRST_WAIT_S = 0.2
+_BROKEN_WAIT_S = 0.02
+"""Before the second attempt where a connection broke that the stack had accepted: as a rule another
+one works at once."""
 _LONGEST_WAIT_S = 10.0
 _RESUME_INCOMPLETE = 308
 _NOT_A_BODY = {304, 416}
@@ -86,16 +89,17 @@ _PIECE_BYTES = 1 << 20
 _REFUSAL_BYTES = 64 << 10
 """Read of a refusal; what comes behind is no sentence for people."""
 # 408: the stack waited in vain for the rest of a body, which a stalled connection can cause.
-_RETRIED = {408, 429, 502, 503, 504}
+RETRIED = {408, 429, 502, 503, 504}
 # What an earlier attempt met if it may have been carried out all the same.
 _LOST_ANSWERS = {502, 504}
 _FINAL_FAULTS = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.TooManyRedirects)
+_BROKEN_CONNECTIONS = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
 _PROXY_FAULTS = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
 # What TLS says of an answer in plain HTTP, depending on the version of OpenSSL.
 _PLAIN_HTTP_REASONS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}
 _PASSING_TLS_FAULTS = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
 # Stores of objects say 500 for what passes; a part or a file can always be asked for again.
-_RETRIED_SIGNED = _RETRIED | {500}
+_RETRIED_SIGNED = RETRIED | {500}
 _UNPROCESSABLE = 422
 _ERRORS: dict[int, type[StackError]] = {
     401: NotAuthenticated,
@@ -507,6 +511,8 @@ class Transport:
         if failure.wait_s is not None:
             # The time for retries bounds this wait, too: a stack may ask for an hour, or for none.
             return max(failure.wait_s, _FIRST_WAIT_S) if failure.wait_s <= left_s else None
+        if tries == 1 and self._has_answered and isinstance(failure.error, _BROKEN_CONNECTIONS):
+            return _BROKEN_WAIT_S + random.uniform(0, _BROKEN_WAIT_S)  # noqa: S311
         # No wait ends behind the limit: the last one is cut short, for a last attempt.
         return min(_growing_wait_s(tries), left_s)
 
@@ -554,7 +560,7 @@ class Transport:
         )
 
     def _refusal(
-        self, response: httpx.Response, content: bytes, *, retried: Collection[int] = _RETRIED
+        self, response: httpx.Response, content: bytes, *, retried: Collection[int] = RETRIED
     ) -> Exception:
         """The exception for an answer that is not a success."""
         status = response.status_code

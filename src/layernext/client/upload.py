@@ -239,8 +239,12 @@ def upload(
     *,
     resume: bool,
     progress: ProgressChoice,
+    job_id: str | None = None,
 ) -> UploadReport:
     """Upload a source; see the module.
+
+    Args:
+        job_id: upload of files whose names the images have; for a stack without the native protocol.
 
     Raises:
         DataError: the source is not valid; nothing of the batch with the problem was sent.
@@ -252,7 +256,7 @@ def upload(
         source.prepare(progress)
     offer = connection.native
     if offer is None:
-        return upload_published(connection, request, source, progress=progress)
+        return upload_published(connection, request, source, progress=progress, job_id=job_id)
     session = _open(connection, request, resume=resume)
     try:
         return _send_source(session, source, offer, progress, started)

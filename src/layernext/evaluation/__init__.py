@@ -1,21 +1,22 @@
 """Metrics on arrays: how good a model run is against a ground truth, image by image.
 
-The way of the data: `Evaluator.add` decodes the sets of an image into packed columns (`packing`);
-for a batch of images the pairs that are alike enough are found (`similarity`) and matched
-(`matching`); what is left of them is a `Part` (`parts`), a few numbers an annotation. `result` makes
-averages (`averages`), curves and calibration (`curves`), confusions and tallies (`tallies`) of it.
-The types of all results are in `layernext.model`, so that they can be read without numpy.
+How data flows: `Evaluator.add` decodes the sets of an image into packed columns (`packing`); for a batch of
+images the similar pairs are listed (`similarity`) and matched (`matching`); what remains of them is a `Part`
+(`parts`), a few numbers per annotation. `result` turns it into averages (`averages`), curves and calibration
+(`curves`), confusions and tallies (`tallies`). The types of all results are in `layernext.model`, so that they
+can be read without numpy.
 
-**A new geometry or similarity** is one function and one entry:
-``similarity(run_shapes, truth_shapes, image_wh) -> (N, M)``, for one image, with shapes in pixels:
-boxes as an array (N, 4) of x, y, width, height; polygons and lines as a list of N arrays (K, 2).
-Wrap it as ``Measure(function)`` in `measures.MEASURES`; if lower is better (a distance), as
-``Measure(function, is_distance=True)``: it is negated in `Measure.candidates` and nowhere else, and
-thresholds are with it (`EvaluationSettings.is_distance`).
+**A new kind of geometry** is a file in `similarity` that says how its shapes are gathered and compared, and an
+entry in `similarity.kinds`. **A new similarity** is one function
+``similarity(run_shapes, truth_shapes, image_wh) -> (N, M)``, for one image, with shapes in pixels: boxes as an
+array (N, 4) of x, y, width, height; polygons and lines as a list of N arrays (K, 2). Wrap it as
+``Measure(function)``; if lower is better (a distance), as ``Measure(function, is_distance=True)``: it is negated
+in `Measure.candidates` and nowhere else, and thresholds are distances, too (`EvaluationSettings.is_distance`).
 """
 
 from layernext.evaluation.chamfer import chamfer_distance
 from layernext.evaluation.changes import RunPairing, cohen_kappa
+from layernext.evaluation.columns import Source
 from layernext.evaluation.comparison import compare_evaluations, iter_image_differences
 from layernext.evaluation.evaluator import Evaluator
 from layernext.evaluation.figures import (
@@ -38,7 +39,6 @@ from layernext.evaluation.files import (
 from layernext.evaluation.image import match_image
 from layernext.evaluation.inputs import find_geometry
 from layernext.evaluation.lanes import lane_iou
-from layernext.evaluation.packing import Source
 from layernext.evaluation.similarity import Measure, bbox_iou
 
 __all__ = [

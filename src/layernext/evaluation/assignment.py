@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from layernext.evaluation.packing import FloatArray, IndexArray
+from layernext.evaluation.columns import FloatArray, IndexArray
 
 
 def assign(

@@ -13,7 +13,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from layernext.evaluation.packing import FloatArray, IndexArray
+from layernext.evaluation.columns import FloatArray, IndexArray
 from layernext.evaluation.parts import Part
 from layernext.model import EvaluationSettings, Protocol
 

@@ -21,8 +21,8 @@ import numpy as np
 from msgspec import Struct
 
 from layernext.evaluation.averages import Averages, iter_labels, summary
+from layernext.evaluation.columns import FloatArray, IndexArray
 from layernext.evaluation.lane_scores import lane_scores, match_lanes
-from layernext.evaluation.packing import FloatArray, IndexArray
 from layernext.evaluation.parts import Part
 from layernext.evaluation.tallies import outcome
 from layernext.model import EvaluationSettings, Protocol

@@ -7,16 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from layernext.evaluation.measures import measure_for
-from layernext.evaluation.packing import (
-    AnySet,
-    Columns,
-    FloatArray,
-    LabelCodes,
-    Packer,
-    Source,
-)
-from layernext.evaluation.similarity import Pairs
+from layernext.evaluation.columns import Columns, FloatArray, Source
+from layernext.evaluation.packing import AnySet, LabelCodes, Packer
+from layernext.evaluation.similarity import Pairs, measure_for
 from layernext.model import EvaluationSettings, RunChanges
 
 BATCH_IMAGES = 256

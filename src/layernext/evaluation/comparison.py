@@ -13,8 +13,8 @@ from msgspec import Struct
 from layernext.errors import ConfigurationError, DataError
 from layernext.evaluation.bootstrap import Scores, WeightedScores, differences
 from layernext.evaluation.changes import RunPairing
+from layernext.evaluation.columns import FloatArray, IndexArray
 from layernext.evaluation.evaluator import Evaluator
-from layernext.evaluation.packing import FloatArray, IndexArray
 from layernext.evaluation.parts import BoolArray, Part
 from layernext.evaluation.tallies import Outcome, outcome
 from layernext.model import (

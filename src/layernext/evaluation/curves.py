@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from msgspec import Struct
 
-from layernext.evaluation.packing import FloatArray, IndexArray
+from layernext.evaluation.columns import FloatArray, IndexArray
 from layernext.evaluation.parts import BoolArray
 from layernext.model import Calibration, CalibrationBin, Curve
 

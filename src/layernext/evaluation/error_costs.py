@@ -12,8 +12,8 @@ from __future__ import annotations
 import numpy as np
 
 from layernext.evaluation.averages import Integral
+from layernext.evaluation.columns import IndexArray
 from layernext.evaluation.error_kinds import Kind
-from layernext.evaluation.packing import IndexArray
 from layernext.evaluation.parts import BoolArray, Part
 from layernext.model import ErrorKind, ErrorKinds
 

@@ -12,8 +12,8 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from layernext.evaluation.columns import Columns, IndexArray
 from layernext.evaluation.matching import best_pairs
-from layernext.evaluation.packing import Columns, IndexArray
 from layernext.evaluation.similarity import Pairs
 
 

@@ -17,20 +17,14 @@ from layernext.evaluation.averages import (
     iter_labels,
     summary,
 )
+from layernext.evaluation.columns import IndexArray, Source
 from layernext.evaluation.curves import Best, calibration, curve
 from layernext.evaluation.error_costs import error_kinds
 from layernext.evaluation.federated import Checked, Frequency, frequencies, frequency_summary
 from layernext.evaluation.lane_scores import LaneMatches, match_lanes
-from layernext.evaluation.measures import measure_for
-from layernext.evaluation.packing import (
-    AnySet,
-    IndexArray,
-    LabelCodes,
-    Packer,
-    Source,
-    metadata_key,
-)
+from layernext.evaluation.packing import AnySet, LabelCodes, Packer, metadata_key
 from layernext.evaluation.parts import Part, concatenate, in_order, match_batch, relabelled
+from layernext.evaluation.similarity import measure_for
 from layernext.evaluation.slices import slice_scores
 from layernext.evaluation.tallies import Outcome, confusion_matrix, iter_tallies, outcome
 from layernext.model import (

@@ -17,7 +17,8 @@ from msgspec import Struct, field
 
 from layernext.errors import DataError, Problem
 from layernext.evaluation.averages import Averages, mean
-from layernext.evaluation.packing import Columns, IndexArray, LabelCodes
+from layernext.evaluation.columns import Columns, IndexArray
+from layernext.evaluation.packing import LabelCodes
 from layernext.evaluation.parts import Part
 
 NEGATIVE = "neg_labels"

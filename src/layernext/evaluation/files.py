@@ -21,9 +21,9 @@ import msgspec
 from msgspec import Struct
 
 from layernext.errors import DataError, FormatError, Problem
+from layernext.evaluation.columns import Source
 from layernext.evaluation.evaluator import Evaluator
 from layernext.evaluation.inputs import Given, ImageWh, Sides, open_sides
-from layernext.evaluation.packing import Source
 from layernext.formats import Losses, Spans, iter_raw_images, open_decompressed
 from layernext.model import Evaluation, EvaluationSettings, Geometry, find_image_problems
 

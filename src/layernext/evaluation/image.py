@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from layernext.evaluation.measures import measure_for
-from layernext.evaluation.packing import FloatArray, LabelCodes, Packer, Source
+from layernext.evaluation.columns import FloatArray, Source
+from layernext.evaluation.packing import LabelCodes, Packer
 from layernext.evaluation.parts import Part, match_batch, turns_of
+from layernext.evaluation.similarity import measure_for
 from layernext.evaluation.tallies import Outcome, outcome
 from layernext.model import (
     AnnotationMatch,

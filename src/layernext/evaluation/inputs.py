@@ -12,13 +12,13 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
 from layernext.errors import DataError, Problem
-from layernext.evaluation.packing import Source
+from layernext.evaluation.columns import Source
 from layernext.formats import (
     FORMATS,
     Losses,
@@ -34,7 +34,7 @@ from layernext.formats import (
     size_in,
 )
 from layernext.model import (
-    DEFAULT_PROTOCOLS,
+    KINDS,
     EvaluatedGeometry,
     Geometry,
     ImageAnnotations,
@@ -232,7 +232,7 @@ def find_geometry(
 
 def _first_geometry(path: AnyPath, reading: _Reading) -> EvaluatedGeometry | None:
     if reading.name in LAYERNEXT:
-        kinds = _iter_layernext_kinds(path)
+        names = _iter_layernext_kinds(path)
     else:
         samples = read_format(
             Path(path),
@@ -241,12 +241,11 @@ def _first_geometry(path: AnyPath, reading: _Reading) -> EvaluatedGeometry | Non
             instances=reading.instances,
             evaluated="polygon",  # what can be one, is one
         )
-        kinds = (one.geometry for sample in samples for one in sample.annotations)
-    for kind in kinds:
-        for geometry in DEFAULT_PROTOCOLS:
-            if geometry == kind:
-                return geometry
-    return None
+        names = (annotation.geometry for sample in samples for annotation in sample.annotations)
+    evaluated: dict[str | None, Any] = {
+        kind.name: kind.name for kind in KINDS.values() if kind.protocols
+    }
+    return next((evaluated[name] for name in names if name in evaluated), None)
 
 
 def _iter_layernext_kinds(path: AnyPath) -> Iterator[str | None]:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from layernext.evaluation.packing import FloatArray, IndexArray
+from layernext.evaluation.columns import FloatArray, IndexArray
 from layernext.evaluation.similarity import Pairs
 
 BitArray = NDArray[np.uint64]

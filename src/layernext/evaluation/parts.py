@@ -15,6 +15,7 @@ from msgspec.structs import fields as struct_fields
 from msgspec.structs import replace
 from numpy.typing import NDArray
 
+from layernext.evaluation.columns import Columns, FloatArray, IndexArray
 from layernext.evaluation.error_kinds import kinds_of
 from layernext.evaluation.matching import (
     BitArray,
@@ -24,7 +25,6 @@ from layernext.evaluation.matching import (
     repeat_bits,
     threshold_bits,
 )
-from layernext.evaluation.packing import Columns, FloatArray, IndexArray
 from layernext.evaluation.similarity import Measure, Pairs
 from layernext.model import EvaluationSettings
 

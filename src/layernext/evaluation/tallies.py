@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from msgspec import Struct
 
+from layernext.evaluation.columns import IndexArray
 from layernext.evaluation.matching import match_greedily
-from layernext.evaluation.packing import IndexArray
 from layernext.evaluation.parts import BoolArray, Part
 from layernext.evaluation.similarity import Pairs
 from layernext.model import ConfusionMatrix, ImageTally

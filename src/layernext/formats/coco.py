@@ -19,7 +19,13 @@ from msgspec.structs import replace
 from layernext.errors import FormatError, Problem
 from layernext.formats.coco_masks import CORNERS, checked_mask, is_outline
 from layernext.formats.compression import open_decompressed, open_output
-from layernext.formats.json_stream import JsonWindow, expect_end, iter_list, iter_members
+from layernext.formats.json_stream import (
+    JsonWindow,
+    check_keys,
+    expect_end,
+    iter_list,
+    iter_unique_members,
+)
 from layernext.formats.samples import (
     Losses,
     Sample,
@@ -272,7 +278,7 @@ def _gather(path: Path, spill: Spill, losses: Losses, has_super: bool) -> _Gathe
     found = _Gathered({})
     with open_decompressed(path) as stream:
         window = JsonWindow(stream, str(path))
-        for key in iter_members(window, "an object with `images` and `categories`"):
+        for key in iter_unique_members(window, "an object with `images` and `categories`"):
             if key == "images":
                 found.has_images = True
                 _gather_images(path, window, spill)
@@ -300,11 +306,12 @@ def _gather_images(path: Path, window: JsonWindow, spill: Spill) -> None:
         where = f"{path}: images[{number}]"
         image = _checked_image(raw, where)
         if not spill.add_image(image.id, raw):
-            raise FormatError(Problem(f"{where}.id", f"{image.id} is there twice"))
+            raise FormatError(Problem(f"{where}.id", f"{image.id} appears twice"))
 
 
 def _checked_image(raw: bytes, where: str) -> _Image:
     image: _Image = _decoded(_image, raw, where)
+    check_keys(raw, where)
     if not -MAX_ID <= image.id < MAX_ID:
         raise FormatError(Problem(f"{where}.id", "is no number of 64 bits"))
     if not image.file_name:
@@ -341,6 +348,7 @@ def _gather_labels(
     for number, raw in enumerate(iter_list(window, "categories")):
         where = f"{path}: categories[{number}]"
         category = _decoded(_category, raw, where)
+        check_keys(raw, where)
         if not category.name:
             raise FormatError(Problem(f"{where}.name", "is empty"))
         above = category.supercategory
@@ -384,7 +392,7 @@ def _read_numbers(path: Path, *, has_super: bool) -> Instances:
     labels: dict[int, Label] = {}
     with open_decompressed(path) as stream:
         window = JsonWindow(stream, str(path))
-        for key in iter_members(window, "an object with `images` and `categories`"):
+        for key in iter_unique_members(window, "an object with `images` and `categories`"):
             if key == "images":
                 for number, raw in enumerate(iter_list(window, "images", _is_image)):
                     image = _checked_image(raw, f"{path}: images[{number}]")
@@ -551,14 +559,36 @@ def _is_single(shape: Any) -> bool:
 
 def _read_fields(raw: bytes, where: str, losses: Losses) -> _Annotation:
     try:
-        return _annotation.decode(raw)
+        annotation: _Annotation = _annotation.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _read_foreign(raw, where, losses)
+        annotation = _read_foreign(raw, where, losses)
+    surplus = raw.count(b":") - _key_count(annotation)
+    if surplus and not (surplus == 1 and b'"iscrowd":' in raw):
+        check_keys(raw, where)
+    return annotation
+
+
+def _key_count(annotation: _Annotation) -> int:
+    """Keys that the JSON of an annotation has at least; ``iscrowd`` and ``metadata`` not counted.
+
+    Each costs a colon, so that most annotations need no further check for repeated keys.
+    """
+    return (
+        2
+        + (annotation.bbox is not None)
+        + (annotation.segmentation is not None)
+        + (annotation.score is not None)
+        + (annotation.attributes is not None)
+        + (annotation.id is not None)
+        + (annotation.area is not None)
+        + (annotation.ignore is not None)
+    )
 
 
 def _read_foreign(raw: bytes, where: str, losses: Losses) -> _Annotation:
     """An annotation with keys that are not read, such as ``keypoints``: each is noted."""
     fields = _decoded(msgspec.json.Decoder(dict[str, Any]), raw, where)
+    check_keys(raw, where)
     for name in [each for each in fields if each not in _KNOWN]:
         del fields[name]
         losses.note(f"the key {name!r}", where)

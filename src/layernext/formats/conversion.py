@@ -38,7 +38,7 @@ from layernext.formats.samples import (
 from layernext.formats.tables import CsvWriter, ParquetWriter, read_csv, read_parquet
 from layernext.formats.xml_formats import CvatWriter, VocWriter, read_cvat, read_voc
 from layernext.formats.yolo import YoloWriter, read_yolo
-from layernext.model import Geometry
+from layernext.model import Geometry, record_html, short_repr
 
 
 class Format(Struct, frozen=True):
@@ -117,6 +117,12 @@ class ConversionReport(Struct, frozen=True, kw_only=True):
     images: int
     annotations: int
     losses: dict[str, tuple[int, str]]
+
+    def __repr__(self) -> str:
+        return short_repr(self)
+
+    def _repr_html_(self) -> str:
+        return record_html(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,29 +20,30 @@ READ_FORMATS = (
 )  # fmt: skip
 """What a file or folder can be, as people are told."""
 
+_ROOT_TAG = re.compile(rb"<([A-Za-z_][^\s/>]*)")
+_PROLOG = re.compile(
+    rb"<\?.*?\?>|<!--.*?-->|<!DOCTYPE[^>\[]*(?:\[.*?\])?\s*>", re.DOTALL | re.IGNORECASE
+)
 
-def detect_format(path: Path) -> str:  # noqa: PLR0911 - a return for each format
+
+def detect_format(path: Path) -> str:
     """The name of the format that a file or folder seems to have.
 
     Raises:
-        FormatError: it is none that is known.
+        FormatError: it does not seem to be in a known format; says what it is, if that can be told.
     """
     if path.is_dir():
-        if (path / "data.yaml").is_file():
-            return "yolo"
-        if next(path.rglob("*.xml"), None):
-            return "voc"
-        if next(path.rglob("*.json"), None):
-            return "labelme"
-        raise _unknown(path)
-    with open_decompressed(path) as file:
-        head = b""
-        while len(head) < HEAD_BYTES and (piece := file.read(HEAD_BYTES - len(head))):
-            head += piece
-    text = head.lstrip(b" \t\r\n")
+        return _folder_format(path)
+    text = _head(path).lstrip(b" \t\r\n")
     if text.startswith(b"PAR1"):
         return "parquet"
     if text.startswith(b"<"):
+        tag = _root_tag(text)
+        if tag == "annotation":
+            message = "is one file of a Pascal VOC folder; pass the folder"
+            raise FormatError(Problem(str(path), message))
+        if tag != "annotations":
+            raise _unknown(path)
         return "cvat"
     if ".csv" in path.name.lower() or text.startswith(b"image,"):
         return "csv"
@@ -50,13 +52,67 @@ def detect_format(path: Path) -> str:  # noqa: PLR0911 - a return for each forma
     return _json_format(path)
 
 
+def _folder_format(folder: Path) -> str:
+    """The format of a folder, by the first file that can decide."""
+    if (folder / "data.yaml").is_file():
+        return "yolo"
+    for pattern, name, format_name in (
+        ("*.xml", "Pascal VOC", "voc"),
+        ("*.json", "LabelMe", "labelme"),
+    ):
+        path = next(folder.rglob(pattern), None)
+        if path is None:
+            continue
+        is_right = (
+            _is_labelme(path)
+            if pattern == "*.json"
+            else _root_tag(_head(path)) in {"annotation", None}
+        )
+        if not is_right:
+            message = (
+                f"contains a file that is not {name}: {path.relative_to(folder)}; pass a folder with "
+                "YOLO, Pascal VOC or LabelMe files only, or a single file"
+            )
+            raise FormatError(Problem(str(folder), message))
+        return format_name
+    raise _unknown(folder)
+
+
+def _head(path: Path) -> bytes:
+    head = b""
+    with open_decompressed(path) as file:
+        while len(head) < HEAD_BYTES and (piece := file.read(HEAD_BYTES - len(head))):
+            head += piece
+    return head
+
+
+def _root_tag(head: bytes) -> str | None:
+    """The name of the first element of an XML text; None if the head does not tell."""
+    tag = _ROOT_TAG.search(_PROLOG.sub(b"", head))
+    return tag[1].decode(errors="replace") if tag else None
+
+
+def _is_labelme(path: Path) -> bool:
+    """Whether a JSON file has shapes; a broken one is left to the reader, which says where."""
+    with suppress(FormatError), open_decompressed(path) as file:
+        window = JsonWindow(file, path.name)
+        if window.peek() != b"{":
+            return False
+        for key in iter_members(window, "an object"):
+            if key == "shapes":
+                return True
+            window.value()
+        return False
+    return True
+
+
 def _unknown(path: Path) -> FormatError:
     formats = ", ".join(READ_FORMATS)
-    return FormatError(Problem(str(path), f"is not in a format that is read: {formats}"))
+    return FormatError(Problem(str(path), f"is not in a supported format: {formats}"))
 
 
 def _json_format(path: Path) -> str:
-    """The format of a JSON file, by its first keys; what is broken is left to a reader to complain of."""
+    """The format of a JSON file, by its first keys; a broken one is left to the reader to report."""
     has_images = is_whole = False
     with suppress(FormatError), open_decompressed(path) as file:
         window = JsonWindow(file, path.name)

@@ -15,7 +15,7 @@ import msgspec
 
 from layernext.errors import DataError, FormatError, Problem
 from layernext.formats.compression import open_decompressed, open_output
-from layernext.formats.json_stream import JsonWindow, expect_end, iter_list
+from layernext.formats.json_stream import JsonWindow, check_keys, expect_end, iter_list
 from layernext.formats.samples import (
     Losses,
     Sample,
@@ -27,7 +27,14 @@ from layernext.formats.samples import (
     size_of,
     write_new,
 )
-from layernext.model import Annotation, Line, Points, Polygon, Rectangle
+from layernext.model import (
+    Annotation,
+    Line,
+    Points,
+    Polygon,
+    Rectangle,
+    refuse_repeated_keys,
+)
 
 _LABELME: dict[type[Any], str] = {
     Rectangle: "rectangle", Polygon: "polygon", Line: "linestrip", Points: "points",
@@ -57,6 +64,7 @@ def _load(path: Path) -> Any:
             if memoryview(shape).nbytes > MAX_SHAPE_BYTES:
                 message = f"is larger than {MAX_SHAPE_BYTES:,} bytes"
                 raise FormatError(Problem(f"{path}: shapes[{number}]", message))
+        refuse_repeated_keys(raw, file=str(path))
         fields.pop("imageData", None)
         return {name: msgspec.json.decode(field) for name, field in fields.items()}
     except OSError as error:
@@ -301,6 +309,7 @@ def read_label_studio(path: Path, losses: Losses) -> Iterator[Sample]:
                 raise FormatError(Problem(where, message)) from error
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 raise FormatError(Problem(where, f"is not a task: {error}")) from error
+            check_keys(raw, where)
             if len(done) > 1:
                 losses.note_shape("older annotations of a task", where)
             yield _read_task(image, results, task.meta or {}, where, losses)

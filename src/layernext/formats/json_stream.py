@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import io
 import itertools
+import json
 import os
 import re
 from array import array
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -19,12 +21,16 @@ import msgspec
 
 from layernext.errors import FormatError, Problem
 from layernext.formats.compression import open_decompressed
+from layernext.model import refuse_repeated_keys
 
 WINDOW_BYTES = 1 << 20
 """Bytes read at a time; the window grows when one image is larger than it."""
 
 MAX_IMAGE_BYTES = 64 << 20
 """JSON of one image: what stacks take in one batch, and more than 300,000 boxes."""
+
+MAX_KEYS = 10_000
+"""Keys of the object around the lists, which are remembered to notice a repeated one."""
 
 _TOKEN_BYTES = 1024  # longer than any sensible number or escape
 
@@ -33,6 +39,7 @@ _TRAILING = re.compile(r"trailing characters \(byte (\d+)\)")
 _BYTE = re.compile(r"\(byte (\d+)\)")
 _NOT_FINITE = re.compile(rb"NaN|Infinity")
 _skip = msgspec.json.Decoder(msgspec.Raw).decode
+_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class Spans:
@@ -218,19 +225,40 @@ class JsonWindow:
         return FormatError(Problem(where, f"invalid JSON: {text}"), file=self.file)
 
 
+def check_keys(raw: bytes, where: str) -> None:
+    """Refuse an object of a list in which a key is repeated.
+
+    Args:
+        raw: JSON that a typed decoder accepts.
+        where: its place, for the error's text.
+
+    Raises:
+        DataError: with every such key and its place.
+        FormatError: a part that the decoder skips is not UTF-8.
+    """
+    # Most objects are flat, with no colons in strings: their keys are counted without building values.
+    with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        if raw.count(b":") == len(_members(raw)):
+            return
+    try:
+        refuse_repeated_keys(raw, where)
+    except UnicodeDecodeError as error:
+        raise FormatError(Problem(where, f"is not JSON: {error}")) from error
+
+
 Judge = Callable[[bytes], bool]
 """Says whether the bytes are a whole image that is valid."""
 
 
 def iter_members(window: JsonWindow, what: str) -> Iterator[str]:
-    """The keys of the object that comes next; whoever asks reads each one's value in between.
+    """The keys of the object that comes next; the caller reads the value of each one in between.
 
     Args:
         window: where the object begins.
         what: the object, for the error if there is none.
 
     Raises:
-        FormatError: it is not an object, or broken.
+        FormatError: it is not an object, or malformed.
     """
     window.expect(b"{", what)
     if window.peek() == b"}":
@@ -250,6 +278,22 @@ def iter_members(window: JsonWindow, what: str) -> Iterator[str]:
             continue
         window.expect(b"}", "a comma or the end of the object")
         return
+
+
+def iter_unique_members(window: JsonWindow, what: str) -> Iterator[str]:
+    """As `iter_members`, for an object that must not repeat a key.
+
+    Raises:
+        FormatError: as `iter_members`, or a key is repeated, or there are more than `MAX_KEYS`.
+    """
+    keys: set[str] = set()
+    for key in iter_members(window, what):
+        if key in keys:
+            raise window.error(f"key {json.dumps(key)} appears twice")
+        if len(keys) == MAX_KEYS:
+            raise window.error(f"the object has more than {MAX_KEYS:,} keys")
+        keys.add(key)
+        yield key
 
 
 def expect_end(window: JsonWindow) -> None:

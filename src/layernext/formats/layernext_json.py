@@ -24,7 +24,7 @@ from layernext.formats.json_stream import (
     Spans,
     expect_end,
     iter_list,
-    iter_members,
+    iter_unique_members,
 )
 from layernext.model import GEOMETRIES, GEOMETRY_KEYS, CheckedImage, Geometry, ImageDecoder
 
@@ -62,17 +62,15 @@ def iter_raw_images(
             column. Other keys beside ``images`` are permitted and skipped.
     """
     window = JsonWindow(stream, file)
-    seen_images = False
-    for key in iter_members(window, "an object with `images`"):
+    has_images = False
+    for key in iter_unique_members(window, "an object with `images`"):
         if key != "images":
             window.value()
             continue
-        if seen_images:
-            raise FormatError("has the key `images` twice", file=file)
-        seen_images = True
+        has_images = True
         yield from iter_list(window, "images", judge, spans)
     expect_end(window)
-    if not seen_images:
+    if not has_images:
         raise FormatError(
             'has no list `images`; expected {"images": [{"image": …, "annotations": […]}]}',
             file=file,

@@ -12,6 +12,7 @@ import msgspec
 
 from layernext.errors import DataError, Problem
 from layernext.formats.compression import open_decompressed
+from layernext.formats.json_stream import check_keys
 from layernext.formats.layernext_json import (
     FileWriter,
     create_file,
@@ -133,7 +134,7 @@ def read_layernext(path: Path, sizes: Sizes) -> Iterator[Sample]:
             head = _Run()
             plain = raw
             if not is_right and decoder.try_decode(raw) is None:
-                head, plain = _without_run(raw)
+                head, plain = _without_run(raw, f"images[{number}]")
                 decoder.decode(plain, index=number, file=path.name)
             is_right = False
             image = decode_trusted(plain, geometry)
@@ -154,7 +155,7 @@ def read_layernext(path: Path, sizes: Sizes) -> Iterator[Sample]:
             )
 
 
-def _without_run(raw: bytes) -> tuple[_Run, bytes]:
+def _without_run(raw: bytes, where: str) -> tuple[_Run, bytes]:
     """An image as a download of several runs writes it: its ``run`` and ``mode``, and the rest."""
     try:
         head, fields = msgspec.json.decode(raw, type=_Run), json.loads(raw)
@@ -162,6 +163,7 @@ def _without_run(raw: bytes) -> tuple[_Run, bytes]:
         return _Run(), raw
     if not isinstance(fields, dict) or not {"run", "mode"} & set(fields):
         return _Run(), raw
+    check_keys(raw, where)
     for name in ("run", "mode"):
         fields.pop(name, None)
     return head, json.dumps(fields, ensure_ascii=False).encode()

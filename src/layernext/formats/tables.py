@@ -16,6 +16,7 @@ import msgspec
 
 from layernext.errors import ConfigurationError, DataError, FormatError, Problem
 from layernext.formats.compression import open_decompressed, open_output
+from layernext.formats.json_stream import check_keys
 from layernext.formats.samples import Losses, Sample, check_finite, points_of
 from layernext.model import Annotation, AttributeValue, Line, Points, Polygon, Rectangle
 
@@ -184,8 +185,10 @@ def _shape(row: dict[str, Any], where: str) -> Annotation:
                 raise FormatError(Problem(where, message))
         if row.get("attributes"):
             fields["attributes"] = _attributes.decode(row["attributes"])
+            check_keys(row["attributes"].encode(), f"{where}.attributes")
         if row.get("metadata"):
             fields["metadata"] = _metadata.decode(row["metadata"])
+            check_keys(row["metadata"].encode(), f"{where}.metadata")
         return _outlined(row, fields, where)
     except DataError:
         raise

@@ -1,7 +1,8 @@
-"""Finding every problem of an image's annotation set, each with its place and a plain sentence.
+"""Finding every problem of an image's annotation set, each with its path and a plain sentence.
 
 The slow half of validation: it runs only on images that the typed decoder refused, or to look for
-what that decoder cannot see. The rules are the same as in `layernext.model.decode`.
+what that decoder cannot see. The rules are the same as in `layernext.model.decode`; those of the
+coordinates are in `layernext.model.geometry`.
 """
 
 from __future__ import annotations
@@ -12,28 +13,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from layernext.errors import Problem
-from layernext.model.annotation import GEOMETRIES, GEOMETRY_KEYS, Geometry
+from layernext.model.geometry import KINDS, Geometry, GeometryKind
+from layernext.model.problems import is_number, listed, show, wrong
 from layernext.model.repeated_keys import find_repeated_keys
 
 MAX_NAME_LENGTH = 512
 """Characters in an image, label or attribute name: 4 bytes each still fit a PostgreSQL index."""
 
 _IMAGE_KEYS = {"image", "annotations", "storageName", "isNormalized"}
-_ANNOTATION_KEYS = {
-    "type", "label", "confidence", "metadata", "attributes", *GEOMETRY_KEYS.values(),
-}  # fmt: skip
+_COMMON_KEYS = {"type", "label", "confidence", "metadata", "attributes"}
 _VALUE_KEYS = {"value", "confidence", "metadata"}
-_BBOX_PARTS = ("x", "y", "width", "height")
-_SHOWN_LENGTH = 60
-
-
-def show(value: Any) -> str:
-    """The value as JSON, cut to a length that fits a sentence."""
-    try:
-        text = json.dumps(value, ensure_ascii=False)
-    except (TypeError, ValueError):
-        text = repr(value)
-    return text if len(text) <= _SHOWN_LENGTH else text[: _SHOWN_LENGTH - 1] + "…"
 
 
 def find_image_problems(raw: bytes, geometry: Geometry | None, index: int) -> list[Problem]:
@@ -42,7 +31,7 @@ def find_image_problems(raw: bytes, geometry: Geometry | None, index: int) -> li
     Args:
         raw: one JSON object as it stands in the file.
         geometry: that of annotations without a ``type``; None if each needs its own.
-        index: the image's place in ``images``.
+        index: the image's position in ``images``.
 
     Returns:
         The problems in the order of the data; empty if there are none.
@@ -78,20 +67,20 @@ def find_names_problem(name: Any, what: str) -> str | None:
 
 def _image(image: Any, geometry: Geometry | None, where: str) -> Iterator[Problem]:
     if not isinstance(image, dict):
-        yield _wrong(where, image, "an object with `image` and `annotations`")
+        yield wrong(where, image, "an object with `image` and `annotations`")
         return
     yield from _unknown(image, _IMAGE_KEYS, where)
     yield from _name(image, "image", where, "the image")
     if image.get("storageName") is not None:
         yield from _name(image, "storageName", where, "a bucket")
     if not isinstance(image.get("isNormalized", None), bool | None):
-        yield _wrong(f"{where}.isNormalized", image["isNormalized"], "true or false")
+        yield wrong(f"{where}.isNormalized", image["isNormalized"], "true or false")
     if "annotations" not in image:
         yield Problem(f"{where}.annotations", "is missing, must be a list", "a list")
         return
     annotations = image["annotations"]
     if not isinstance(annotations, list):
-        yield _wrong(f"{where}.annotations", annotations, "a list")
+        yield wrong(f"{where}.annotations", annotations, "a list")
         return
     for position, annotation in enumerate(annotations):
         yield from _annotation(annotation, geometry, f"{where}.annotations[{position}]")
@@ -99,23 +88,23 @@ def _image(image: Any, geometry: Geometry | None, where: str) -> Iterator[Proble
 
 def _annotation(annotation: Any, geometry: Geometry | None, where: str) -> Iterator[Problem]:
     if not isinstance(annotation, dict):
-        yield _wrong(where, annotation, "an object")
+        yield wrong(where, annotation, "an object")
         return
-    hint = "put fields of your own into `metadata`"
-    yield from _unknown(annotation, _ANNOTATION_KEYS, where, hint)
+    keys = _COMMON_KEYS.union(*(kind.keys for kind in KINDS.values()))
+    yield from _unknown(annotation, keys, where, "put fields of your own into `metadata`")
     yield from _name(annotation, "label", where, "a class")
     yield from _confidence(annotation, where)
-    own = annotation.get("type", geometry)
-    if own is None:
-        yield Problem(f"{where}.type", f"is missing, must be {_listed(GEOMETRIES)}")
-    elif own not in GEOMETRIES:
-        yield _wrong(f"{where}.type", own, _listed(GEOMETRIES))
+    kind_name = annotation.get("type", geometry)
+    if kind_name is None:
+        yield Problem(f"{where}.type", f"is missing, must be {listed(KINDS)}")
+    elif not isinstance(kind_name, str) or kind_name not in KINDS:
+        yield wrong(f"{where}.type", kind_name, listed(KINDS))
     else:
-        yield from _shape(annotation, own, where)
+        yield from _coordinates(annotation, KINDS[kind_name], where)
     yield from _attributes(annotation, where)
     metadata = annotation.get("metadata")
     if metadata is not None and not isinstance(metadata, dict):
-        yield _wrong(f"{where}.metadata", metadata, "an object")
+        yield wrong(f"{where}.metadata", metadata, "an object")
     elif metadata:
         if "type" not in annotation and "attributes" not in annotation and geometry is not None:
             for name in metadata:
@@ -123,54 +112,30 @@ def _annotation(annotation: Any, geometry: Geometry | None, where: str) -> Itera
         yield from _finite(metadata, f"{where}.metadata")
 
 
-def _shape(annotation: dict[str, Any], geometry: Geometry, where: str) -> Iterator[Problem]:
-    key = GEOMETRY_KEYS[geometry]
-    if key not in annotation and geometry == "line" and "polygon" in annotation:
-        key = "polygon"
-    if key not in annotation:
-        others = _other_shapes(annotation, key)
-        note = f"; the annotation has {_listed(others)}" if others else ""
-        yield Problem(f"{where}.{key}", f"is missing, must be there for a {geometry}{note}")
+def _coordinates(
+    annotation: dict[str, Any], kind: GeometryKind[Any], where: str
+) -> Iterator[Problem]:
+    others = [
+        key
+        for other in KINDS.values()
+        for key in other.keys[:1]
+        if key not in kind.keys and annotation.get(key) is not None
+    ]
+    if kind.key is None:
+        for key in others:
+            yield Problem(f"{where}.{key}", f"does not belong to a {kind.name}, which has no shape")
         return
-    for other in _other_shapes(annotation, key):
-        yield Problem(f"{where}.{other}", f"does not belong to a {geometry}, which has `{key}`")
-    where, value = f"{where}.{key}", annotation[key]
-    if geometry == "rectangle":
-        yield from _bbox(value, where)
+    # A former key that stands beside the key belongs to another kind.
+    present = [key for key in kind.keys if key in annotation]
+    if not present:
+        note = f"; the annotation has {listed(others)}" if others else ""
+        message = f"is missing, must be there for a {kind.name}{note}"
+        yield Problem(f"{where}.{kind.key}", message)
         return
-    if not isinstance(value, list) or not value:
-        yield _wrong(where, value, "a list of at least one [x, y]")
-        return
-    for position, point in enumerate(value):
-        if not isinstance(point, list) or len(point) != 2:  # noqa: PLR2004 - x and y
-            yield _wrong(f"{where}[{position}]", point, "[x, y]")
-            continue
-        for axis, number in enumerate(point):
-            if not is_number(number):
-                yield _wrong(f"{where}[{position}][{axis}]", number, "a finite number")
-
-
-def _other_shapes(annotation: dict[str, Any], key: str) -> list[str]:
-    return [k for k in GEOMETRY_KEYS.values() if k != key and annotation.get(k) is not None]
-
-
-def _bbox(value: Any, where: str) -> Iterator[Problem]:
-    if not isinstance(value, list):
-        yield _wrong(where, value, "[x, y, width, height]")
-        return
-    if len(value) != len(_BBOX_PARTS):
-        yield Problem(
-            where,
-            f"has {len(value)} number{'' if len(value) == 1 else 's'}, must have 4: x, y, width, height",
-            "[x, y, width, height]",
-            show(value),
-        )
-        return
-    for position, (part, number) in enumerate(zip(_BBOX_PARTS, value, strict=True)):
-        if not is_number(number):
-            yield _wrong(f"{where}[{position}]", number, f"a finite number ({part})")
-        elif position > 1 and number < 0:
-            yield Problem(where, f"{part} is {show(number)}, must be ≥ 0", "≥ 0", show(number))
+    key, *further = present
+    for other in [*others, *(name for name in further if annotation[name] is not None)]:
+        yield Problem(f"{where}.{other}", f"does not belong to a {kind.name}, which has `{key}`")
+    yield from kind.find_problems(annotation[key], f"{where}.{key}")
 
 
 def _attributes(annotation: dict[str, Any], where: str) -> Iterator[Problem]:
@@ -179,21 +144,21 @@ def _attributes(annotation: dict[str, Any], where: str) -> Iterator[Problem]:
     if attributes is None:
         return
     if not isinstance(attributes, dict):
-        yield _wrong(where, attributes, "an object")
+        yield wrong(where, attributes, "an object")
         return
     for name, values in attributes.items():
         yield from _attribute_name(name, where)
-        place = f"{where}[{show(name)}]"
+        path = f"{where}[{show(name)}]"
         if not isinstance(values, list):
-            yield _wrong(place, values, 'a list of {"value": …}')
+            yield wrong(path, values, 'a list of {"value": …}')
             continue
         for position, value in enumerate(values):
-            yield from _attribute_value(value, f"{place}[{position}]")
+            yield from _attribute_value(value, f"{path}[{position}]")
 
 
 def _attribute_value(value: Any, where: str) -> Iterator[Problem]:
     if not isinstance(value, dict):
-        yield _wrong(where, value, 'an object with "value"')
+        yield wrong(where, value, 'an object with "value"')
         return
     yield from _unknown(value, _VALUE_KEYS, where, "put fields of your own into `metadata`")
     if "value" not in value:
@@ -201,7 +166,7 @@ def _attribute_value(value: Any, where: str) -> Iterator[Problem]:
     yield from _confidence(value, where)
     metadata = value.get("metadata")
     if metadata is not None and not isinstance(metadata, dict):
-        yield _wrong(f"{where}.metadata", metadata, "an object")
+        yield wrong(f"{where}.metadata", metadata, "an object")
     yield from _finite(value.get("value"), f"{where}.value")
     yield from _finite(metadata, f"{where}.metadata")
 
@@ -226,7 +191,7 @@ def _confidence(fields: dict[str, Any], where: str) -> Iterator[Problem]:
     if confidence is None:
         return
     if not is_number(confidence):
-        yield _wrong(f"{where}.confidence", confidence, "a number from 0 to 1")
+        yield wrong(f"{where}.confidence", confidence, "a number from 0 to 1")
     elif not 0 <= confidence <= 1:
         yield Problem(
             f"{where}.confidence",
@@ -252,28 +217,9 @@ def _finite(value: Any, where: str) -> Iterator[Problem]:
 
 
 def _unknown(
-    fields: dict[str, Any], known: set[str], where: str, hint: str | None = None
+    fields: dict[str, Any], keys: set[str], where: str, hint: str | None = None
 ) -> Iterator[Problem]:
     for key in fields:
-        if key not in known:
-            text = f"unknown key {show(key)}; known are {_listed(sorted(known), 'and')}"
+        if key not in keys:
+            text = f"unknown key {show(key)}; known are {listed(sorted(keys), 'and')}"
             yield Problem(where, f"{text}; {hint}" if hint else text)
-
-
-def is_number(value: Any) -> bool:
-    """Whether `value` is a finite number, and one that a float can be."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    try:
-        return math.isfinite(value)
-    except OverflowError:  # an integer beyond the range of a float
-        return False
-
-
-def _listed(words: Any, joint: str = "or") -> str:
-    *first, last = words
-    return f"{', '.join(first)} {joint} {last}" if first else str(last)
-
-
-def _wrong(where: str, value: Any, expected: str) -> Problem:
-    return Problem(where, f"is {show(value)}, must be {expected}", expected, show(value))

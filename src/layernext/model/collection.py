@@ -9,6 +9,7 @@ import msgspec
 from msgspec import Struct
 
 from layernext.model.annotation import Mode
+from layernext.model.display import record_html, short_repr
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -18,6 +19,13 @@ class Record(Struct, frozen=True, kw_only=True):
         """The record as plain data that any JSON library can write."""
         plain: dict[str, Any] = msgspec.to_builtins(self, enc_hook=os.fspath)
         return plain
+
+    def __repr__(self) -> str:
+        return short_repr(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return record_html(self)
 
 
 ContentType: TypeAlias = Literal["image", "video", "other"]
@@ -176,47 +184,6 @@ class Label(Record, frozen=True, kw_only=True):
     description: str = ""
     attributes: list[LabelAttribute] = []
 
-    def __getitem__(self, key: str) -> Any:
-        """The value under one of the published protocol's keys, for scripts written for it."""
-        published = {"label": "ref", "key": "ref", "labelText": "name"}
-        return getattr(self, published.get(key, key))
-
-
-class LabelGroup(Record, frozen=True, kw_only=True):
-    """A named group of labels.
-
-    Attributes:
-        id: given by the stack.
-        name: as the user named it.
-        label_refs: references of its labels.
-    """
-
-    id: str
-    name: str
-    label_refs: list[str]
-
-    def __getitem__(self, key: str) -> Any:
-        """The value under one of the published protocol's keys."""
-        published = {"groupId": "id", "groupName": "name", "labelKeys": "label_refs"}
-        return getattr(self, published.get(key, key))
-
-
-class Embedding(Record, frozen=True, kw_only=True):
-    """The vector that a model made of an image.
-
-    Attributes:
-        unique_name: of the image.
-        vector: the numbers, as 32-bit floats hold them.
-    """
-
-    unique_name: str
-    vector: list[float]
-
-    def __getitem__(self, key: str) -> Any:
-        """The value under one of the published protocol's keys."""
-        published = {"uniqueName": "unique_name", "embeddings": "vector"}
-        return getattr(self, published.get(key, key))
-
 
 class MetadataNames(Record, frozen=True, kw_only=True):
     """Metadata fields and tags that were declared.
@@ -271,14 +238,6 @@ class DatasetVersion(Record, frozen=True, kw_only=True):
     created_at: str
     augmentations: list[str] = []
     picture_count: int = 0
-
-    def __getitem__(self, key: str) -> Any:
-        """The value under one of the published protocol's keys."""
-        published = {
-            "isSuccess": True, "versionId": self.id, "datasetVersionId": self.id,
-            "datasetId": self.dataset_id, "jobId": self.job_id, "job_id": self.job_id,
-        }  # fmt: skip
-        return published[key] if key in published else getattr(self, key)
 
 
 class DatasetDiff(Record, frozen=True, kw_only=True):
@@ -388,17 +347,3 @@ class Job(Record, frozen=True, kw_only=True):
     kind: str = ""
     about: dict[str, str] = {}
     can_cancel: bool = False
-
-    @property
-    def is_success(self) -> bool:
-        """Whether the job ended well."""
-        return self.status == "completed"
-
-    @property
-    def job_status(self) -> str:
-        """The published client's word: ``COMPLETED``, ``FAILED``, ``QUEUED`` or ``IN_PROGRESS``."""
-        return self.status.upper()
-
-    def __getitem__(self, key: str) -> Any:
-        """The value under a key of the published client's answer (`is_success`, `job_status`)."""
-        return getattr(self, key)

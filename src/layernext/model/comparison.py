@@ -168,6 +168,17 @@ class Comparison(Tabular, frozen=True, kw_only=True):
     seed: int
     level: float
 
+    def __repr__(self) -> str:
+        deltas = [
+            f"{score.name} {score.delta:+.3f}"
+            for score in self.scores
+            if score.name in {"AP", "AP50", "f1"} and score.delta is not None
+        ]
+        return (
+            f"<Comparison: {self.name_b!r} minus {self.name_a!r}: {', '.join(deltas) or 'no scores'}; "
+            f"{self.gained:,} truths gained, {self.lost:,} lost; {self.images:,} images>"
+        )
+
     def tables(self) -> dict[str, Table]:
         """``scores``, ``labels``, ``images``, ``changes`` and ``agreement``, as of an evaluation."""
         return comparison_tables(self)

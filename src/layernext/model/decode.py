@@ -1,8 +1,9 @@
 """Reading one image's annotation set from JSON: fast, typed, and strict where it comes in.
 
 One image in either form of the format is decoded and checked by msgspec in one pass. Only when
-that pass refuses it does `layernext.model.check` look again, slowly, to name every problem and its
-place. Client and stack use the same code, so both accept exactly the same data.
+that pass refuses it does `layernext.model.check` inspect it, slowly, to name every problem and its
+path. Client and stack use the same code, so both accept exactly the same data. What the kinds of
+geometry bring along is in `layernext.model.geometry`; the decoders are built from it.
 
 Form v1 (the seed's): the geometry is an argument, ``metadata`` holds attribute values.
 Form v2: every annotation names its ``type``; ``attributes`` and ``metadata`` are separate.
@@ -11,34 +12,30 @@ In a v1 file an annotation that has ``type`` or ``attributes`` is read as v2 (do
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Annotated, Any, TypeAlias
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, defstruct
 
 from layernext.errors import DataError, Problem
-from layernext.model.annotation import (
-    GEOMETRY_KEYS,
+from layernext.model.annotation import ImageAnnotations
+from layernext.model.check import MAX_NAME_LENGTH, find_image_problems
+from layernext.model.geometry import (
+    KINDS,
     Annotation,
     AttributeValue,
     Geometry,
-    ImageAnnotations,
-    Line,
-    Point,
-    Points,
-    Polygon,
-    Rectangle,
+    GeometryKind,
+    built_from_kinds,
 )
-from layernext.model.check import MAX_NAME_LENGTH, find_image_problems
 from layernext.model.repeated_keys import colons_of
 
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
 Confidence = Annotated[float, Meta(ge=0, le=1)]
-Side = Annotated[float, Meta(ge=0)]
-BBox = tuple[float, float, Side, Side]
-PointList = Annotated[list[Point], Meta(min_length=1)]
 
 
 class _StrictValue(Struct, gc=False, forbid_unknown_fields=True):
@@ -54,42 +51,10 @@ class _StrictV2(Struct, gc=False, kw_only=True, forbid_unknown_fields=True, tag_
     metadata: dict[str, Any] | None = None
 
 
-class _StrictRectangle(_StrictV2, tag="rectangle", kw_only=True, gc=False):
-    bbox: BBox
-
-
-class _StrictPolygon(_StrictV2, tag="polygon", kw_only=True, gc=False):
-    polygon: PointList
-
-
-class _StrictLine(_StrictV2, tag="line", kw_only=True, gc=False):
-    line: PointList
-
-
-class _StrictPoints(_StrictV2, tag="points", kw_only=True, gc=False):
-    points: PointList
-
-
 class _StrictV1(Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
     label: Name
     confidence: Confidence | None = None
     metadata: dict[Name, Any] | None = None
-
-
-class _StrictV1Rectangle(_StrictV1, kw_only=True, gc=False):
-    bbox: BBox
-
-
-class _StrictV1Polygon(_StrictV1, kw_only=True, gc=False):
-    polygon: PointList
-
-
-class _StrictV1Line(_StrictV1, kw_only=True, gc=False):
-    line: PointList
-
-
-class _StrictV1Points(_StrictV1, kw_only=True, gc=False):
-    points: PointList
 
 
 class _StrictImage(Struct, gc=False, forbid_unknown_fields=True):
@@ -99,60 +64,103 @@ class _StrictImage(Struct, gc=False, forbid_unknown_fields=True):
 
 
 class _StrictV2Image(_StrictImage, kw_only=True, gc=False):
-    annotations: list[_StrictRectangle | _StrictPolygon | _StrictLine | _StrictPoints]
+    annotations: list[_StrictV2]
 
 
-class _StrictV1RectangleImage(_StrictImage, kw_only=True, gc=False):
-    annotations: list[_StrictV1Rectangle]
+class _StrictV1Image(_StrictImage, kw_only=True, gc=False):
+    annotations: list[_StrictV1]
 
 
-class _StrictV1PolygonImage(_StrictImage, kw_only=True, gc=False):
-    annotations: list[_StrictV1Polygon]
-
-
-class _StrictV1LineImage(_StrictImage, kw_only=True, gc=False):
-    annotations: list[_StrictV1Line]
-
-
-class _StrictV1PointsImage(_StrictImage, kw_only=True, gc=False):
-    annotations: list[_StrictV1Points]
-
-
-CheckedImage: TypeAlias = (
-    _StrictV2Image
-    | _StrictV1RectangleImage
-    | _StrictV1PolygonImage
-    | _StrictV1LineImage
-    | _StrictV1PointsImage
-    | ImageAnnotations
-)
+CheckedImage: TypeAlias = _StrictV2Image | _StrictV1Image | ImageAnnotations
 """A decoded image that passed every check: `image`, `annotations` with `label`, `confidence`."""
 
-_V1_IMAGES: dict[Geometry, type[CheckedImage]] = {
-    "rectangle": _StrictV1RectangleImage,
-    "polygon": _StrictV1PolygonImage,
-    "line": _StrictV1LineImage,
-    "points": _StrictV1PointsImage,
-}
+_Decode: TypeAlias = Callable[[bytes | memoryview], Any]
+
+
+class _Strict(Struct, frozen=True):
+    """What the fast pass is made of.
+
+    Attributes:
+        v2: decodes images of form v2.
+        v1: decodes images of form v1, by the name of the kind.
+        colons: by class of an annotation: colons of its coordinates, less the usual one.
+        doubts: by class of an annotation: what decides whether its coordinates need the slow check.
+    """
+
+    v2: _Decode
+    v1: dict[str, _Decode]
+    colons: dict[type[Any], int]
+    doubts: dict[type[Any], Callable[[Any], bool]]
+
+    def is_doubtful(self, annotation: Any) -> bool:
+        """Whether its kind asks for the slow check of its coordinates."""
+        doubt = self.doubts.get(type(annotation))
+        return doubt is not None and doubt(annotation)
+
+
+@built_from_kinds
+def _strict() -> _Strict:
+    v1: dict[str, _Decode] = {}
+    colons: dict[type[Any], int] = {}
+    doubts: dict[type[Any], Callable[[Any], bool]] = {}
+    v2_types = []
+    for kind in KINDS.values():
+        name = kind.struct.__name__
+        fields = [] if kind.key is None else [(kind.key, kind.checked_type)]
+        v2_type = defstruct(
+            f"_Strict{name}", fields, bases=(_StrictV2,), tag=kind.name, kw_only=True, gc=False
+        )
+        v1_type = defstruct(f"_StrictV1{name}", fields, bases=(_StrictV1,), kw_only=True, gc=False)
+        v1_image = _image_type(f"_StrictV1{name}Image", v1_type, _StrictV1Image)
+        v1[kind.name] = msgspec.json.Decoder(v1_image).decode
+        v2_types.append(v2_type)
+        if kind.colons != 1:
+            colons[v1_type] = colons[v2_type] = kind.colons - 1
+        if type(kind).is_doubtful is not GeometryKind.is_doubtful:
+            doubts[v1_type] = doubts[v2_type] = _doubt_of(kind)
+    v2_image = _image_type("_StrictV2AnyImage", _union(v2_types), _StrictV2Image)
+    return _Strict(msgspec.json.Decoder(v2_image).decode, v1, colons, doubts)
+
+
+def _doubt_of(kind: GeometryKind[Any]) -> Callable[[Any], bool]:
+    return lambda annotation: kind.is_doubtful(kind.coordinates_of(annotation))
+
+
+def _image_type(name: str, annotation: Any, base: type[Struct]) -> Any:
+    fields = [("annotations", list[annotation])]
+    return defstruct(name, fields, bases=(base,), kw_only=True, gc=False)
+
+
+def _union(types: Iterable[Any]) -> Any:
+    return functools.reduce(operator.or_, types)
+
 
 _ESCAPED_NUL = b"\\u0000"
 _ESCAPED_COLON = b"\\u003"
 
 
-def _is_doubtful(raw: bytes | memoryview, image: CheckedImage) -> bool:
+def _is_doubtful(raw: bytes | memoryview, image: CheckedImage, strict: _Strict) -> bool:
     """Whether `raw` may have what the typed pass cannot see: U+0000 in a name, a repeated key."""
-    # Runs for every image that is read or taken in: written for speed, measured by check_file.
+    # Runs for every image that is read or ingested: written for speed, measured by check_file.
     text = raw if isinstance(raw, bytes) else bytes(raw)
-    # Looking for one byte is six times as fast, and most data has no escape at all.
+    # Searching for one byte is six times as fast, and most data has no escape at all.
     if b"\\" in text and (_ESCAPED_NUL in text or _ESCAPED_COLON in text):
         return True
     # Each key costs a colon. See `repeated_keys`; here the usual keys are counted unseen.
     annotations: list[Any] = image.annotations
-    usual = 3 if isinstance(image, _StrictV2Image) else 2
-    surplus = text.count(b":") - 2 - usual * len(annotations)
-    if not surplus:
-        return False
-    # Plain loops: half the cost of a list that is built to be counted.
+    expected = 3 if isinstance(image, _StrictV2Image) else 2
+    surplus = text.count(b":") - 2 - expected * len(annotations)
+    if strict.colons or strict.doubts:
+        if any(map(strict.is_doubtful, annotations)):
+            return True
+        surplus -= sum([strict.colons.get(type(annotation), 0) for annotation in annotations])
+    return surplus != 0 and _has_unexplained_colons(text, image, surplus)
+
+
+def _has_unexplained_colons(text: bytes, image: CheckedImage, surplus: int) -> bool:
+    """Whether `surplus` colons in `text` are more or fewer than optional keys and strings account for."""
+    annotations: list[Any] = image.annotations
+    # Plain loops: half the cost of building a list to count it.
     for annotation in annotations:
         if annotation.confidence is not None:
             surplus -= 1
@@ -160,7 +168,7 @@ def _is_doubtful(raw: bytes | memoryview, image: CheckedImage) -> bool:
         surplus -= (image.storageName is not None) + (image.isNormalized is not None)
     if not surplus:
         return False
-    # Flat metadata, which is what there is most often.
+    # Flat metadata, which is the most common.
     flat = surplus
     for annotation in annotations:
         metadata = annotation.metadata
@@ -168,7 +176,7 @@ def _is_doubtful(raw: bytes | memoryview, image: CheckedImage) -> bool:
             flat -= 1 + len(metadata)
     if not flat or surplus == _free_colons(image):
         return False
-    # A null is written and not seen in `image`, so it takes the whole value.
+    # A null is written but absent from `image`, so this takes the whole value.
     return text.count(b":") != colons_of(msgspec.json.decode(text))
 
 
@@ -200,16 +208,16 @@ class ImageDecoder:
 
     def __init__(self, geometry: Geometry | None) -> None:
         self.geometry = geometry
-        wanted: type[CheckedImage] = _StrictV2Image if geometry is None else _V1_IMAGES[geometry]
-        self._decode: Callable[[bytes | memoryview], CheckedImage] = msgspec.json.Decoder(
-            wanted
-        ).decode
+        self._strict = _strict()
+        self._decode: Callable[[bytes | memoryview], CheckedImage] = (
+            self._strict.v2 if geometry is None else self._strict.v1[geometry]
+        )
 
     def try_decode(self, raw: bytes | memoryview) -> CheckedImage | None:
         """The image in `raw` if the fast pass accepts it; None says nothing about why not."""
         try:
             image = self._decode(raw)
-            return None if _is_doubtful(raw, image) else image
+            return None if _is_doubtful(raw, image, self._strict) else image
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return None
 
@@ -220,15 +228,15 @@ class ImageDecoder:
 
         Args:
             raw: one JSON object as it stands in the file.
-            index: its place in ``images``, for the error's text.
+            index: its position in ``images``, for the error's text.
             file: the file's name, for the error's text.
 
         Raises:
-            DataError: with every problem of the image, each with its place.
+            DataError: with every problem of the image, each with its path.
         """
         try:
             image = self._decode(raw)
-            is_doubtful = _is_doubtful(raw, image)
+            is_doubtful = _is_doubtful(raw, image, self._strict)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
             return self._decode_slowly(raw, index, file, error)
         if is_doubtful:
@@ -245,7 +253,7 @@ class ImageDecoder:
         try:
             return decode_trusted(raw, self.geometry)
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as reason:
-            # The slow check knows the same rules; were it ever to miss one, say what msgspec says.
+            # The slow check knows the same rules; if it ever misses one, report what msgspec says.
             raise DataError(Problem(f"images[{index}]", str(reason)), file=file) from reason
 
 
@@ -253,50 +261,79 @@ class _ReadV1(Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
     label: str
     confidence: float | None = None
     metadata: dict[str, Any] | None = None
-    bbox: tuple[float, float, float, float] | None = None
-    polygon: list[Point] | None = None
-    line: list[Point] | None = None
-    points: list[Point] | None = None
-
-    def typed(self, geometry: Geometry) -> Annotation:
-        attributes = {
-            name: [AttributeValue(value)] for name, value in (self.metadata or {}).items()
-        }
-        rest: dict[str, Any] = {
-            "label": self.label,
-            "confidence": self.confidence,
-            "attributes": attributes,
-        }
-        if geometry == "rectangle" and self.bbox is not None:
-            return Rectangle(bbox=self.bbox, **rest)
-        if geometry == "polygon" and self.polygon is not None:
-            return Polygon(polygon=self.polygon, **rest)
-        if geometry == "points" and self.points is not None:
-            return Points(points=self.points, **rest)
-        # Some documentation pages of the published client use `polygon` for lines (4.2).
-        line = self.line if self.line is not None else self.polygon
-        if geometry == "line" and line is not None:
-            return Line(line=line, **rest)
-        raise msgspec.ValidationError(f"`{GEOMETRY_KEYS[geometry]}` is missing")
 
 
-class _ReadV1Image(Struct, gc=False):
+class _ReadImage(Struct, gc=False, kw_only=True):
     image: str
-    annotations: list[_ReadV1]
+    annotations: list[Any]
     storageName: str | None = None  # noqa: N815
     isNormalized: bool | None = None  # noqa: N815
 
 
-class _ReadAnyImage(Struct, gc=False):
-    image: str
+class _ReadAnyImage(_ReadImage, kw_only=True, gc=False):
     annotations: list[dict[str, Any]]
-    storageName: str | None = None  # noqa: N815
-    isNormalized: bool | None = None  # noqa: N815
 
 
-_read_v2 = msgspec.json.Decoder(ImageAnnotations).decode
-_read_v1 = msgspec.json.Decoder(_ReadV1Image).decode
 _read_any = msgspec.json.Decoder(_ReadAnyImage).decode
+
+
+class _Trusted(Struct, frozen=True):
+    """What reads images that were checked before.
+
+    Attributes:
+        v2: decodes images of form v2.
+        v1: decodes images of form v1.
+        v1_type: class of v1's annotations, which may have any key of any kind.
+        annotation: union of the classes of all annotations.
+        image: class of v2's images.
+    """
+
+    v2: _Decode
+    v1: _Decode
+    v1_type: type[Any]
+    annotation: Any
+    image: type[_ReadImage]
+
+
+@built_from_kinds
+def _trusted() -> _Trusted:
+    coordinates: dict[str, Any] = {}
+    for kind in KINDS.values():
+        for key in kind.keys:
+            coordinates.setdefault(key, kind.coordinates_type)
+    fields = [(key, value_type | None, None) for key, value_type in coordinates.items()]
+    v1_type = defstruct("_ReadV1Any", fields, bases=(_ReadV1,), kw_only=True, gc=False)
+    annotation = _union(kind.struct for kind in KINDS.values())
+    v1_image = _image_type("_ReadV1Image", v1_type, _ReadImage)
+    v2_image = _image_type("_ReadV2Image", annotation, _ReadImage)
+    return _Trusted(
+        v2=msgspec.json.Decoder(v2_image).decode,
+        v1=msgspec.json.Decoder(v1_image).decode,
+        v1_type=v1_type,
+        annotation=annotation,
+        image=v2_image,
+    )
+
+
+def _typed(annotation: Any, kind: GeometryKind[Any]) -> Annotation:
+    """An annotation of form v1 as those of v2 are: its metadata are attributes."""
+    fields: dict[str, Any] = {
+        "label": annotation.label,
+        "confidence": annotation.confidence,
+        "attributes": {
+            name: [AttributeValue(value)] for name, value in (annotation.metadata or {}).items()
+        },
+    }
+    for key in kind.keys:
+        value = getattr(annotation, key)
+        if value is not None:
+            fields[kind.keys[0]] = value
+            break
+    else:
+        if kind.key is not None:
+            raise msgspec.ValidationError(f"`{kind.key}` is missing")
+    typed: Annotation = kind.struct(**fields)
+    return typed
 
 
 def decode_trusted(raw: bytes | memoryview, geometry: Geometry | None) -> ImageAnnotations:
@@ -309,46 +346,69 @@ def decode_trusted(raw: bytes | memoryview, geometry: Geometry | None) -> ImageA
     Raises:
         msgspec.ValidationError: `raw` is not an image in either form.
     """
-    if geometry is None:
-        try:
-            return _read_v2(raw)
-        except msgspec.ValidationError:
-            return _decode_mixed(raw, None)  # a null where v2 would leave the key out
+    trusted = _trusted()
     try:
-        image = _read_v1(raw)
+        image = trusted.v2(raw) if geometry is None else trusted.v1(raw)
     except msgspec.ValidationError:
-        return _decode_mixed(raw, geometry)
-    return ImageAnnotations(
-        image=image.image,
-        annotations=[annotation.typed(geometry) for annotation in image.annotations],
-        storage_name=image.storageName,
-        normalized=bool(image.isNormalized),
-    )
+        return _decode_mixed(raw, geometry)  # for one, a null where v2 would leave the key out
+    if geometry is None:
+        return _whole(image, image.annotations)
+    kind = KINDS[geometry]
+    return _whole(image, [_typed(annotation, kind) for annotation in image.annotations])
 
 
-def _decode_mixed(raw: bytes | memoryview, geometry: Geometry | None) -> ImageAnnotations:
-    image = _read_any(raw)
-    annotations: list[Annotation] = []
-    for fields in image.annotations:
-        present = {key: value for key, value in fields.items() if value is not None}
-        if geometry is None or "type" in present or "attributes" in present:
-            present.setdefault("type", geometry)
-            if present["type"] == "line" and "line" not in present and "polygon" in present:
-                present["line"] = present.pop("polygon")
-            for values in present.get("attributes", {}).values():
-                for value in values:
-                    if value.get("metadata", ...) is None:
-                        del value["metadata"]
-            annotation: Annotation = msgspec.convert(present, Annotation)
-        else:
-            annotation = msgspec.convert(present, _ReadV1).typed(geometry)
-        annotations.append(annotation)
+def convert_trusted(fields: Any, *, strict: bool = True) -> ImageAnnotations:
+    """An image of form v2 as typed data, from plain data, without checking ranges.
+
+    Args:
+        fields: what was decoded of one JSON object.
+        strict: refuse numbers that are strings.
+
+    Raises:
+        msgspec.ValidationError: it is not an image of form v2.
+    """
+    image = msgspec.convert(fields, _trusted().image, strict=strict)
+    return _whole(image, image.annotations)
+
+
+def _whole(image: _ReadImage, annotations: list[Annotation]) -> ImageAnnotations:
     return ImageAnnotations(
         image=image.image,
         annotations=annotations,
         storage_name=image.storageName,
         normalized=bool(image.isNormalized),
     )
+
+
+def _decode_mixed(raw: bytes | memoryview, geometry: Geometry | None) -> ImageAnnotations:
+    trusted, image = _trusted(), _read_any(raw)
+    annotations: list[Annotation] = []
+    for fields in image.annotations:
+        present = {key: value for key, value in fields.items() if value is not None}
+        if geometry is None or "type" in present or "attributes" in present:
+            present.setdefault("type", geometry)
+            _use_current_key(present)
+            for values in present.get("attributes", {}).values():
+                for value in values:
+                    if value.get("metadata", ...) is None:
+                        del value["metadata"]
+            annotation: Annotation = msgspec.convert(present, trusted.annotation)
+        else:
+            v1_annotation = msgspec.convert(present, trusted.v1_type)
+            annotation = _typed(v1_annotation, KINDS[geometry])
+        annotations.append(annotation)
+    return _whole(image, annotations)
+
+
+def _use_current_key(fields: dict[str, Any]) -> None:
+    """Put coordinates under a former key where the kind has them today."""
+    kind = KINDS.get(fields["type"])
+    if kind is None or kind.key is None or kind.key in fields:
+        return
+    for key in kind.former_keys:
+        if key in fields:
+            fields[kind.key] = fields.pop(key)
+            return
 
 
 def is_normalized(image: CheckedImage) -> bool:
@@ -396,7 +456,7 @@ def iter_attribute_values(image: CheckedImage) -> Iterator[tuple[str, str, Any]]
 
 def confidences_by_label(image: CheckedImage) -> dict[str, list[float | None]]:
     """The confidence of each annotation, or None, by label; labels in the order they come."""
-    found: dict[str, list[float | None]] = defaultdict(list)
+    confidences: dict[str, list[float | None]] = defaultdict(list)
     for annotation in image.annotations:
-        found[annotation.label].append(annotation.confidence)
-    return found
+        confidences[annotation.label].append(annotation.confidence)
+    return confidences

@@ -12,6 +12,7 @@ from typing import Literal
 from msgspec import field
 
 from layernext.model.collection import Record
+from layernext.model.display import number_text
 from layernext.model.evaluation_settings import EvaluationSettings
 from layernext.model.reports import evaluation_markdown, evaluation_tables
 from layernext.model.tables import Table, Tabular
@@ -260,6 +261,19 @@ class Evaluation(Tabular, frozen=True, kw_only=True):
     errors: ErrorKinds | None
     slices: list[SliceScores]
     method: int = METHOD
+
+    def __repr__(self) -> str:
+        return f"<Evaluation: {self._numbers()}>"
+
+    def _numbers(self) -> str:
+        names = [name for name in ("AP", "AP50", "f1") if name in self.summary]
+        numbers = [number_text(name, self.summary[name]) for name in names]
+        counts = [
+            f"{self.counts[name]:,} {name}"
+            for name in ("images", "truths", "annotations")
+            if name in self.counts
+        ]
+        return f"{self.settings.geometry}, {', '.join(numbers)}; {', '.join(counts)}"
 
     def tables(self) -> dict[str, Table]:
         """Tables by name, for `to_pandas` and `to_arrow`.

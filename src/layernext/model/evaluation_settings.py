@@ -7,25 +7,18 @@ docs/evaluation.md; the numbers stand here and nowhere else.
 from __future__ import annotations
 
 import math
-from typing import Literal, TypeAlias
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from layernext.errors import ConfigurationError
 from layernext.model.collection import Record
-
-EvaluatedGeometry: TypeAlias = Literal["rectangle", "polygon", "line"]
-"""The geometries that can be evaluated."""
+from layernext.model.geometry import KINDS, EvaluatedGeometry
 
 Protocol: TypeAlias = Literal["coco", "voc", "voc2007", "lvis", "lane-f1", "chamfer"]
 """``coco``, ``voc``, ``voc2007`` and ``lvis`` for boxes and polygons; the others for lines."""
-
-DEFAULT_PROTOCOLS: dict[EvaluatedGeometry, Protocol] = {
-    "rectangle": "coco",
-    "polygon": "coco",
-    "line": "lane-f1",
-}
 
 MAX_BITS = 64
 """Thresholds times area ranges: each pair is one bit of a number that an annotation keeps."""
@@ -64,25 +57,23 @@ COCO_THRESHOLDS = (*(0.5 + step * ((0.95 - 0.5) / 9) for step in range(9)), 0.95
 
 
 class _Defaults(Struct, frozen=True):
-    geometries: tuple[EvaluatedGeometry, ...]
     thresholds: tuple[float, ...]
     areas: tuple[AreaRange, ...]
     max_annotations: tuple[int, ...]
     match_threshold: float
 
 
-_SHAPES: tuple[EvaluatedGeometry, ...] = ("rectangle", "polygon")
 _NO_LIMIT = (1 << 31) - 1
 
 PROTOCOLS: dict[Protocol, _Defaults] = {
-    "coco": _Defaults(_SHAPES, COCO_THRESHOLDS, COCO_AREAS, (1, 10, 100), 0.5),
-    "lvis": _Defaults(_SHAPES, COCO_THRESHOLDS, COCO_AREAS, (300,), 0.5),
-    "voc": _Defaults(_SHAPES, (0.5,), (ALL_AREAS,), (_NO_LIMIT,), 0.5),
-    "voc2007": _Defaults(_SHAPES, (0.5,), (ALL_AREAS,), (_NO_LIMIT,), 0.5),
+    "coco": _Defaults(COCO_THRESHOLDS, COCO_AREAS, (1, 10, 100), 0.5),
+    "lvis": _Defaults(COCO_THRESHOLDS, COCO_AREAS, (300,), 0.5),
+    "voc": _Defaults((0.5,), (ALL_AREAS,), (_NO_LIMIT,), 0.5),
+    "voc2007": _Defaults((0.5,), (ALL_AREAS,), (_NO_LIMIT,), 0.5),
     # IoU of lines drawn 30 pixels wide (CULane).
-    "lane-f1": _Defaults(("line",), (0.5, 0.3), (ALL_AREAS,), (_NO_LIMIT,), 0.5),
+    "lane-f1": _Defaults((0.5, 0.3), (ALL_AREAS,), (_NO_LIMIT,), 0.5),
     # Distances in pixels.
-    "chamfer": _Defaults(("line",), (5.0, 10.0, 15.0), (ALL_AREAS,), (_NO_LIMIT,), 10.0),
+    "chamfer": _Defaults((5.0, 10.0, 15.0), (ALL_AREAS,), (_NO_LIMIT,), 10.0),
 }
 
 
@@ -134,16 +125,16 @@ class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
         Raises:
             ConfigurationError: they contradict each other or are out of range; says which.
         """
-        protocol = self.protocol or DEFAULT_PROTOCOLS[self.geometry]
-        own = PROTOCOLS[protocol]
-        if self.geometry not in own.geometries:
-            fitting = [name for name, each in PROTOCOLS.items() if self.geometry in each.geometries]
+        protocols: Sequence[Any] = KINDS[self.geometry].protocols
+        protocol: Protocol = self.protocol or protocols[0]
+        if protocol not in protocols:
             raise ConfigurationError(
                 f"the protocol {protocol!r} is not for the geometry {self.geometry!r}",
-                hint=f"use one of {', '.join(fitting)}",
+                hint=f"use one of {', '.join(name for name in PROTOCOLS if name in protocols)}",
             )
+        defaults = PROTOCOLS[protocol]
         match_threshold = (
-            own.match_threshold if self.match_threshold is None else self.match_threshold
+            defaults.match_threshold if self.match_threshold is None else self.match_threshold
         )
         background_threshold = self.background_threshold
         if background_threshold is None:
@@ -154,9 +145,9 @@ class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
         whole = replace(
             self,
             protocol=protocol,
-            thresholds=self.thresholds or own.thresholds,
-            areas=self.areas or own.areas,
-            max_annotations=tuple(sorted(self.max_annotations or own.max_annotations)),
+            thresholds=self.thresholds or defaults.thresholds,
+            areas=self.areas or defaults.areas,
+            max_annotations=tuple(sorted(self.max_annotations or defaults.max_annotations)),
             match_threshold=match_threshold,
             background_threshold=background_threshold,
         )

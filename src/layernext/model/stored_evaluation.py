@@ -91,6 +91,11 @@ class StoredEvaluation(Evaluation, frozen=True, kw_only=True):
 
     info: EvaluationInfo
 
+    def __repr__(self) -> str:
+        place = self.info.collection or self.info.dataset
+        names = f"{self.info.run!r} against {self.info.ground_truth!r} in {place!r}"
+        return f"<StoredEvaluation: {names}: {self._numbers()}>"
+
 
 class StoredTally(Record, frozen=True, kw_only=True):
     """How a run did in one image; the counts are those of `ImageTally`.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from layernext.errors import ConfigurationError
 from layernext.model.collection import Record
+from layernext.model.display import table_html
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,6 +61,10 @@ class Tabular(Record, frozen=True, kw_only=True):
     def tables(self) -> dict[str, Table]:
         """Every table by its name; the first is the one that is taken if none is named."""
         raise NotImplementedError
+
+    def _repr_html_(self) -> str:
+        table = self._table(None)
+        return table_html(repr(self), table.columns, table.rows)
 
     def to_pandas(self, table: str | None = None) -> pd.DataFrame:
         """One of the `tables` as a pandas data frame; undefined numbers are NaN.

@@ -7,7 +7,6 @@ References are turned back into the values they stand for, so that ``1`` does no
 
 from __future__ import annotations
 
-import sys
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -16,19 +15,15 @@ from msgspec import Struct
 
 from layernext.errors import DataError, Problem
 from layernext.model import (
-    GEOMETRIES,
+    KINDS,
     Annotation,
     AttributeValue,
-    Line,
-    Points,
-    Polygon,
-    Rectangle,
     find_names_problem,
     is_number,
+    kind_of,
+    listed,
     show,
 )
-
-_LARGEST = sys.float_info.max  # JSON has no infinity, where a sum of two sides may end
 
 # Typed so that 243 stays 243 and 243.0 stays 243.0.
 Number = int | float
@@ -147,8 +142,8 @@ def _annotation(
         problem = find_names_problem(name, "an attribute")
         if problem:
             raise DataError(Problem(place, problem))
-        listed = given if isinstance(given, list) else [given]
-        attributes[name] = [_value(one, values, place) for one in listed]
+        references = given if isinstance(given, list) else [given]
+        attributes[name] = [_value(value, values, place) for value in references]
     common: dict[str, Any] = {
         "label": label,
         "confidence": shape.confidence,
@@ -156,21 +151,17 @@ def _annotation(
         # 1.1.1 puts it on the label (and only if there are attributes), 2.3.4 on the shape.
         "metadata": shape.metadata or shape.label.metadata or {},
     }
-    if shape.type == "rectangle":
-        box = shape.box_boundaries_and_dimensions
-        if box is None:
-            raise DataError(Problem(f"{where}.boxBoundariesAndDimensions", "is missing"))
-        return Rectangle(bbox=(box.x, box.y, box.w, box.h), **common)
-    if shape.type not in GEOMETRIES:
-        expected = "rectangle, polygon, line or points"
+    kind = KINDS.get(shape.type)
+    if kind is None:
+        expected = listed(KINDS)
         raise DataError(Problem(f"{where}.type", f"is {show(shape.type)}, must be {expected}"))
-    if not shape.points:
-        raise DataError(Problem(f"{where}.points", "is missing, must have at least one point"))
-    if shape.type == "polygon":
-        return Polygon(polygon=shape.points, **common)
-    if shape.type == "line":
-        return Line(line=shape.points, **common)
-    return Points(points=shape.points, **common)
+    box = shape.box_boundaries_and_dimensions
+    coordinates = kind.from_published(
+        None if box is None else (box.x, box.y, box.w, box.h), shape.points, where
+    )
+    fields = common if kind.key is None else {kind.key: coordinates, **common}
+    annotation: Annotation = kind.struct(**fields)
+    return annotation
 
 
 def _refuse_beyond_floats(shape: Shape, where: str) -> None:
@@ -229,6 +220,9 @@ def shape_from_annotation(
         table: its label's references.
         text_of: the text under which an attribute value stands in the table.
         created_at: the time to write into it.
+
+    Raises:
+        DataError: the protocol has no shape of its kind.
     """
     shape: dict[str, Any] = {
         "id": f"shape_{uuid.uuid4()}",
@@ -239,17 +233,8 @@ def shape_from_annotation(
     }
     if annotation.confidence is not None:
         shape["confidence"] = annotation.confidence
-    if isinstance(annotation, Rectangle):
-        x, y, width, height = annotation.bbox
-        shape["boxBoundariesAndDimensions"] = {"x": x, "y": y, "w": width, "h": height}
-        right, bottom = min(x + width, _LARGEST), min(y + height, _LARGEST)
-        shape["points"] = [[x, y], [right, y], [right, bottom], [x, bottom]]
-    elif isinstance(annotation, Polygon):
-        shape["points"] = annotation.polygon
-    elif isinstance(annotation, Line):
-        shape["points"] = annotation.line
-    else:
-        shape["points"] = annotation.points
+    kind = kind_of(annotation)
+    shape |= kind.to_published(kind.coordinates_of(annotation))
     values: dict[str, list[dict[str, Any]]] = {}
     for name, some in annotation.attributes.items():
         ref, refs = table.attributes[name]

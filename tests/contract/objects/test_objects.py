@@ -159,6 +159,33 @@ def test_buckets_that_cannot_be(url: str) -> None:
         BucketStore(url)
 
 
+def test_bucket_without_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The operator is told which variables to set; nothing of the machine's own service is shown."""
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    # Nothing listens there. A machine in a cloud has a service that gives credentials.
+    options = {"metadata_endpoint": "http://127.0.0.1:9"}
+    with pytest.raises(ConfigurationError) as caught:
+        BucketStore("s3://backups/layernext", options)
+    assert str(caught.value) == (
+        "the bucket s3://backups/layernext cannot be used: no credentials found "
+        "(set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)"
+    )
+
+
+def test_bucket_without_its_server() -> None:
+    """An endpoint where nothing listens is named as that."""
+    keys = {"access_key_id": "a", "secret_access_key": "b"}
+    with pytest.raises(ConfigurationError, match="used: its server does not respond"):
+        BucketStore("s3://backups/layernext", {"endpoint": "http://127.0.0.1:9", **keys})
+
+
+def test_bucket_that_does_not_exist(s3_server: S3Server) -> None:
+    """A bucket that its server does not have is named as that."""
+    with pytest.raises(ConfigurationError, match="used: no such bucket"):
+        BucketStore("s3://no-such-bucket/layernext", s3_server.options)
+
+
 @pytest.fixture(autouse=True)
 def _no_credentials_of_the_machine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN"):

@@ -20,7 +20,7 @@ from tests.contract.store.batches import (
     write,
 )
 
-PER_DATABASE = [HealthCheck.function_scoped_fixture]
+PER_DATABASE = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 Batches = list[list[str]]
 """Of one upload: the names of the images in each of its batches."""

@@ -230,7 +230,9 @@ texts = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters=
 
 
 @settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40, deadline=None
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=40,
+    deadline=None,
 )
 @given(st.lists(texts.filter(bool), min_size=1, max_size=4, unique=True), texts)
 def test_patterns_mean_the_same_everywhere(store: Store, values: list[str], pattern: str) -> None:

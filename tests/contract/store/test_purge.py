@@ -178,7 +178,7 @@ def meanwhile(store: Store, work: Callable[[], object]) -> Iterator[sa.Connectio
             begun = other.submit(work)
             # Long enough for PostgreSQL to come to the lock; SQLite has one writer in any case.
             assert not wait([begun], 0.5).done, "it did not wait"
-        begun.result(20)
+        begun.result(180)
 
 
 def test_a_version_that_comes_meanwhile_keeps_its_image(store: Store) -> None:

@@ -40,7 +40,9 @@ queries = st.recursive(
 
 
 @settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=60,
+    deadline=None,
 )
 @given(st.one_of(queries, conditions, st.text(max_size=60)))
 def test_any_text_is_answered_or_refused(store: Store, query: str) -> None:

@@ -85,7 +85,9 @@ def is_wanted(query: str, some: list[dict[str, Any]]) -> bool:
 
 
 @settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    max_examples=60,
+    deadline=None,
 )
 @given(st.lists(annotations, min_size=1, max_size=6), st.lists(parts, min_size=1, max_size=3))
 def test_arrays_and_sets_say_the_same(

@@ -47,7 +47,7 @@ def test_raw_bytes_round_trip(store: Store) -> None:
 @settings(
     max_examples=60,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(data=st.lists(annotation_sets(), min_size=1, max_size=3))
 def test_any_set_round_trip(store: Store, data: list[ImageAnnotations]) -> None:
@@ -71,7 +71,7 @@ def test_any_set_round_trip(store: Store, data: list[ImageAnnotations]) -> None:
 @settings(
     max_examples=30,
     deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(image=v1_images())
 def test_any_v1_set_round_trip(store: Store, image: tuple[Any, dict[str, Any]]) -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.stack_process import running_stack
 
 SAMPLES = Path(__file__).parents[3] / "src" / "layernext" / "cli" / "samples"
-SECONDS = 120
+SECONDS = 600
 
 
 @dataclass

@@ -60,14 +60,14 @@ def test_check_and_repair(cli: CommandLine, data: Path) -> None:
     assert "0 problems" in cli("check", "--orphans-after", "48", *old).stdout
     young = ("check", "--orphans-after", "1", "--repair", "--yes", *old)
     assert "--repair needs --orphans-after 24 or more" in error_of(cli, *young, code=3)
-    assert "nothing refers to: a/orphan" in cli("check", *old, code=4).stdout
+    assert "not referenced: a/orphan" in cli("check", *old, code=4).stdout
     done = cli("check", *old, "--repair", code=3)
-    assert "to repair: remove 1 object that nothing refers to" in done.stderr
+    assert "to repair: remove 1 object without a reference" in done.stderr
     assert "cannot prompt: stdin is not a terminal (pass --yes)" in done.stderr
     report = json.loads(cli("check", *old, "--json", code=4).stdout)
     assert (report["problems"], report["checked"]["orphans"]) == (1, ["a/orphan"])
     done = cli("check", *old, "--repair", "--yes")
-    assert "to repair: remove 1 object that nothing refers to" in done.stderr
+    assert "to repair: remove 1 object without a reference" in done.stderr
     assert "repaired: 1 object removed, 0 rows marked" in done.stdout
     assert "0 problems" in cli("check", *old).stdout
 
@@ -88,10 +88,8 @@ def test_a_damaged_backup_is_named(cli: CommandLine, data: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        pytest.param(
-            ["backup", "backups", "--data", "no"], 3, "there is no stack in", id="no stack"
-        ),
-        pytest.param(["check", "--data", "no"], 3, "there is no stack in", id="no stack to check"),
+        pytest.param(["backup", "backups", "--data", "no"], 3, "no stack found in", id="no stack"),
+        pytest.param(["check", "--data", "no"], 3, "no stack found in", id="no stack to check"),
         pytest.param(
             ["restore", "no", "--data", "new"], 3, "there is no backup in", id="no backup"
         ),

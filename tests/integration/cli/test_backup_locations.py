@@ -36,9 +36,9 @@ def check(
 )
 def test_the_same_place(target: str, objects: str) -> None:
     """One contains the other, in either direction."""
-    with pytest.raises(ConfigurationError, match="lies among them"):
+    with pytest.raises(ConfigurationError, match="is inside their folder"):
         check(target, objects)
-    with pytest.raises(ConfigurationError, match="lies among them"):
+    with pytest.raises(ConfigurationError, match="is inside their folder"):
         check(objects, target if "://" in target else f"file://{target}")
 
 
@@ -58,7 +58,7 @@ def test_other_places(target: str, objects: str, endpoint: str | None) -> None:
 
 def test_the_same_endpoint() -> None:
     """A slash or a capital makes no other store."""
-    with pytest.raises(ConfigurationError, match="lies among them"):
+    with pytest.raises(ConfigurationError, match="is inside their folder"):
         check("s3://b/p", "s3://b/p", "http://Store:9000/", "http://store:9000")
 
 
@@ -67,5 +67,5 @@ def test_links(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path / "stack")
     settings.objects_folder.mkdir(parents=True)
     (tmp_path / "link").symlink_to(settings.objects_folder)
-    with pytest.raises(ConfigurationError, match="lies among them"):
+    with pytest.raises(ConfigurationError, match="is inside their folder"):
         check_apart(str(tmp_path / "link" / "b"), None, settings)

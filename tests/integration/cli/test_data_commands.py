@@ -169,7 +169,7 @@ def test_no_format(connected, cli, tmp_path, content):
     """What is in no known format is refused with one sentence that has the formats."""
     file = tmp_path / "notes.json"
     file.write_bytes(content)
-    sentence = "notes.json: is not in a format that is read: layernext, coco, coco-results, yolo"
+    sentence = "notes.json: is not in a supported format: layernext, coco, coco-results, yolo"
     for run in (cli("validate", file, code=4), connected("upload", "c", "r", file, code=4)):
         assert run.stderr.startswith("error: ")
         assert sentence in run.stderr
@@ -195,7 +195,7 @@ def test_upload_with_losses(connected, tmp_path):
     upload = ("upload", "losses", "run", file, "--from", "coco")
     done = connected(*upload, code=exit_codes.DATA)
     assert "not read: a mask, or an object of several polygons; its box is, 2 times" in done.stdout
-    assert "error: 2 annotations of the file could not be read as they are" in done.stderr
+    assert "error: 2 annotations could not be read completely" in done.stderr
     done = connected(*upload, "--json", code=exit_codes.DATA)
     report = json.loads(done.stdout)
     assert (report["annotations"], report["lost_shapes"]) == (3, 2)

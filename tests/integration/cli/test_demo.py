@@ -57,12 +57,12 @@ def test_demo_that_stays(tmp_path):
         exported = dict(re.findall(r"export (LAYERNEXT_\w+)=(.+)", shown))
         images = Path(re.search(r"Drawn images: +(.+)", shown)[1])
         assert len(list(images.glob("*.jpg"))) == 3
-        urllib.request.urlopen(exported["LAYERNEXT_URL"] + "/ready", timeout=60).close()
+        urllib.request.urlopen(exported["LAYERNEXT_URL"] + "/ready", timeout=180).close()
         link = re.search(r"(http://127\.0\.0\.1:\d+)/sign-in#(\S+)", shown)
         sign_in = urllib.request.Request(
             f"{link[1]}/sign-in", json.dumps({"token": link[2]}).encode(), {"Origin": link[1]}
         )
-        with urllib.request.urlopen(sign_in, timeout=60) as answer:
+        with urllib.request.urlopen(sign_in, timeout=180) as answer:
             assert json.load(answer)["role"] == "admin"
         listed = subprocess.run(
             [sys.executable, "-m", "layernext.cli", "runs", "--json"],
@@ -78,7 +78,7 @@ def test_demo_that_stays(tmp_path):
         process.communicate()
     assert list(tmp_path.glob("layernext-demo-*")) == []
     with pytest.raises(OSError, match="refused"):
-        urllib.request.urlopen(exported["LAYERNEXT_URL"] + "/ready", timeout=60)
+        urllib.request.urlopen(exported["LAYERNEXT_URL"] + "/ready", timeout=180)
 
 
 def test_demo_ended_from_outside_cleans_up(tmp_path):
@@ -89,7 +89,7 @@ def test_demo_ended_from_outside_cleans_up(tmp_path):
         stderr=subprocess.DEVNULL,
         env={**os.environ, "TMPDIR": str(tmp_path)},
     )
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while not list(tmp_path.glob("layernext-demo-*/images")) and time.monotonic() < deadline:
         time.sleep(0.05)
     process.send_signal(signal.SIGTERM)

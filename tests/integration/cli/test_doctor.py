@@ -115,7 +115,7 @@ def test_thresholds(tmp_path):
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=180,
         )
     assert ran.returncode == exit_codes.CONFIGURATION
     assert "✗ disk of the state folder: " in ran.stdout

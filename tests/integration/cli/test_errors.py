@@ -74,7 +74,7 @@ def test_no_configuration(cli):
         pytest.param("api_key = ", "cannot be read", id="broken"),
         pytest.param('colour = "red"', "'colour' is not a setting", id="unknown"),
         pytest.param("secret = 7", "'secret' is not a setting", id="type"),
-        pytest.param(None, "no configuration file", id="missing"),
+        pytest.param(None, "no such configuration file", id="missing"),
     ],
 )
 def test_bad_configuration_file(cli, tmp_path, text, words):
@@ -283,15 +283,17 @@ def test_interrupted_in_the_background():
     assert interrupt("runs", **ignored) == (exit_codes.INTERRUPTED, "interrupted\n")
 
 
-def test_interrupted_imports():
-    """Ctrl-C while the program still loads: no traceback."""
-    program = """
+@pytest.mark.parametrize("module", ["layernext.cli.app", "layernext.cli.library"])
+def test_interrupted_imports(module):
+    """Ctrl-C while the program, or a command of it, still loads: no traceback."""
+    program = f"""
 import os, signal, sys
 class Finder:
     def find_spec(self, name, path, target=None):
-        if name == "layernext.cli.library":
+        if name == {module!r}:
             os.kill(os.getpid(), signal.SIGINT)
 sys.meta_path.insert(0, Finder())
+sys.argv = ["layernext", "projects", "list"]
 from layernext.cli import main
 main()
 """
@@ -313,4 +315,4 @@ def test_interrupted_upload(samples):
     code, said = interrupt("upload", "c", "r", samples / "example_bbox.json")
     assert code == exit_codes.INTERRUPTED
     (line,) = said.splitlines()
-    assert line == "interrupted; the same command with --resume sends only the rest"
+    assert line == "interrupted; repeat the command with --resume to send the rest"

@@ -92,7 +92,7 @@ def test_in_a_stack(cli, connected, files):
     ("arguments", "text"),
     [
         pytest.param(["kitchen", "run"], "name their ground truth with --truth", id="names"),
-        pytest.param(["{}", "{}", "--truth", "t"], "leave --truth away", id="files"),
+        pytest.param(["{}", "{}", "--truth", "t"], "omit --truth", id="files"),
         pytest.param(["{}", "{}", "--again"], "are for stacks", id="again"),
         pytest.param(
             ["a", "b", "--truth", "t", "--processes", "2"], "is for files", id="processes"

@@ -7,11 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from PIL import Image
 
 from layernext import ImageAnnotations, LayerNextClient, Rectangle
 from layernext.client import published_upload, transport
+from tests.faulty_network import FaultyNetwork
 from tests.faulty_proxy import Fault, FaultyProxy
 from tests.integration.client.conftest import Pair
 from tests.integration.client.test_files import content_of
@@ -130,6 +132,52 @@ def test_sets_of_one_image_do_not_keep_a_batch_whole(
         client.upload_modelrun(name, f"run {name}", given)
     with LayerNextClient(*published_stack.arguments) as client:
         assert boxes_of(client.iter_annotations(name, f"run {name}")) == boxes_of(given)
+
+
+def test_few_bytes_and_requests_where_every_connection_breaks(
+    published_stack: StackProcess,
+) -> None:
+    """Requests are compressed, and so large that most connections carry several of them."""
+    chance = random.Random(7)
+    images = sets(600)
+    key, secret, _ = published_stack.arguments
+    with (
+        FaultyProxy(
+            published_stack.port, lambda _: Fault(sent=chance.randrange(100_000, 400_000))
+        ) as proxy,
+        LayerNextClient(key, secret, proxy.url) as client,
+    ):
+        report = client.upload_modelrun("harsh", "run harsh", images)
+    assert (report.images, report.annotations) == (600, 12_000)
+    assert proxy.bytes_sent < 3_000_000  # as plain JSON the shapes have 8 MB
+    assert proxy.connections < 20
+    assert report.batches < 40
+    with LayerNextClient(*published_stack.arguments) as client:
+        assert boxes_of(client.iter_annotations("harsh", "run harsh")) == boxes_of(images)
+
+
+@pytest.mark.parametrize("status", [400, 415, 500])
+def test_a_stack_may_refuse_compressed_bodies(published_stack: StackProcess, status: int) -> None:
+    """The client asks once, and goes on without; also where the refusal is an odd one."""
+    bodies: list[str] = []
+
+    def before(request: httpx.Request, _: int) -> httpx.Response | None:
+        if "isNormalized" not in request.url.params:
+            return None
+        bodies.append(request.headers.get("Content-Encoding", "identity"))
+        if len(bodies) == 1:
+            raise httpx.WriteError("the connection was reset", request=request)
+        if bodies[-1] == "gzip":
+            return httpx.Response(status, json={"message": "no"}, request=request)
+        return None
+
+    name = f"plain-{status}"
+    arguments = published_stack.arguments
+    with LayerNextClient(*arguments, http=FaultyNetwork(before)) as client:
+        client.upload_modelrun(name, f"run {name}", sets())
+        assert boxes_of(client.iter_annotations(name, f"run {name}")) == boxes_of(sets())
+    assert bodies.count("gzip") == 1
+    assert len(bodies) > 3
 
 
 @pytest.mark.parametrize("received", [9_000, 40_000])

@@ -32,7 +32,7 @@ from tests.faulty_network import FaultyNetwork
 from tests.stack_process import StackProcess, running_stack
 
 SPLIT = {"train": 50, "validation": 50, "test": 0}
-SECONDS = 30
+SECONDS = 180
 
 
 def lost_answers() -> FaultyNetwork:

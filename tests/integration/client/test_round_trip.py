@@ -77,7 +77,9 @@ def test_any_run(client: LayerNextClient, run: list[ImageAnnotations]) -> None:
 
 @given(collection=names, name=names, image=names, label=names)
 @settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=40,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_any_names(
     client: LayerNextClient, collection: str, name: str, image: str, label: str
@@ -99,7 +101,9 @@ def test_any_names(
 
 @given(image=v1_images())
 @settings(
-    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 def test_any_v1_file(
     client: LayerNextClient, tmp_path: Path, image: tuple[Geometry, dict[str, Any]]

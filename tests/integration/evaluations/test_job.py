@@ -181,12 +181,12 @@ def test_deleted_on_the_way(store: Store) -> None:
     class Waiting(ThreadPoolExecutor):
         def submit(self, *arguments: Any) -> Any:  # type: ignore[override]
             is_waiting.set()
-            assert may_go.wait(30)
+            assert may_go.wait(180)
             return super().submit(*arguments)
 
     start(store, lambda _: Waiting(1))
     info = asked(store)
-    assert is_waiting.wait(30)
+    assert is_waiting.wait(180)
     assert store.evaluations.delete(info.id)
     may_go.set()
     runners[0].stop()
@@ -238,7 +238,7 @@ def test_statistics_in_processes(store: Store, monkeypatch: pytest.MonkeyPatch) 
     runner = JobRunner(store.jobs, handlers)
     runners.append(runner)
     runner.start()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while (found := store.statistics.get(run)) is None:
         assert time.monotonic() < deadline
         time.sleep(0.02)

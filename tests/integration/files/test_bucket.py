@@ -45,7 +45,9 @@ def stored(stack: Stack, name: str, *contents: bytes) -> str:
         assert "/upload/" not in url
         assert parse_qs(urlsplit(url).query)["X-Amz-SignedHeaders"] == ["host"]
         # As the published clients do: a header that nobody has signed.
-        answer = httpx.put(url, content=content, headers={"Content-Type": "image/jpeg"}, timeout=60)
+        answer = httpx.put(
+            url, content=content, headers={"Content-Type": "image/jpeg"}, timeout=180
+        )
         assert (answer.status_code, answer.headers["etag"][0]) == (200, '"')
     assert finish(stack, file).status_code == 200
     assert finish(stack, file).status_code == 200, "again after an answer that was lost"

@@ -73,7 +73,7 @@ def end(stack: Stack, upload: Json) -> list[str]:
     """E17, and the wait until the stack has inspected the files."""
     path = published.finish_upload_path(upload["uploadId"])
     names: list[str] = stack.json("GET", path)["uploadedFileList"]
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         job = stack.json("GET", published.job_path(upload["jobId"]))
         assert job["isSuccess"], job

@@ -289,7 +289,7 @@ def test_a_stalled_put_never_reaches_a_finished_file(tmp_path: Path, number: int
     content, late = b"B" * 500_000, b"A" * 600_000
     with (
         serving(tmp_path / "stack") as server,
-        httpx.Client(base_url=server.url, auth=server.auth, timeout=60) as client,
+        httpx.Client(base_url=server.url, auth=server.auth, timeout=180) as client,
     ):
 
         def ask(path: str, **body: Any) -> Json:
@@ -336,7 +336,7 @@ def stalled_put(server: Server, url: str, content: bytes) -> Iterator[socket.soc
 
 def wait_for_claim(folder: Path, number: int) -> None:
     """Until a PUT has begun to write the part."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 180
     while not list(folder.rglob(f"staging/*/{number}.claim")):
         assert time.monotonic() < deadline, "the PUT has not begun"
         time.sleep(0.01)

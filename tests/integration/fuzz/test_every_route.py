@@ -22,7 +22,7 @@ from tests.integration.stack.server import Server, serving
 REQUESTS = int(os.environ.get("LAYERNEXT_FUZZ_REQUESTS", "5000"))
 """Of each database. A long run: LAYERNEXT_FUZZ_REQUESTS=50000."""
 THREADS = 3
-HANG_SECONDS = 60
+HANG_SECONDS = 180
 RIGHT = {501, 503, 507}
 """Not done here, busy, disk full: these say what they mean."""
 LINE = b'{"image": "a.jpg", "annotations": [{"label": "car", "bbox": [1, 2, 3, 4], "confidence": 0.5}]}\n'
@@ -37,7 +37,7 @@ def server(tmp_path: Path, database_url: str) -> Iterator[Server]:
 
 def fill(server: Server) -> list[str]:
     """Something of every kind in the stack; names and ids that requests can name."""
-    with httpx.Client(base_url=server.url, auth=server.auth, timeout=60) as client:
+    with httpx.Client(base_url=server.url, auth=server.auth, timeout=180) as client:
 
         def post(path: str, **fields: Any) -> dict[str, Any]:
             answer = client.post(path, json=fields)

@@ -33,7 +33,7 @@ def run(store: Store, **handlers: Handler) -> JobRunner:
 
 
 def wait(store: Store, job_id: str, *statuses: str) -> str:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         found = store.find_job(job_id)
         assert found is not None
@@ -92,7 +92,7 @@ def test_a_stopped_job_is_done_by_the_next_worker(store: Store) -> None:
 
     job_id = store.jobs.create("slow", "a job", {})
     first = run(store, slow=slow)
-    assert started.wait(10)
+    assert started.wait(180)
     first.stop()
     assert wait(store, job_id, "queued") == ""
     run(store, slow=slow)

@@ -18,7 +18,7 @@ MIB = 1 << 20
 @contextmanager
 def no_room() -> Iterator[None]:
     """The block ends with the stack's 507, told as what it is."""
-    with pytest.raises((StorageFull, UploadIncomplete), match="no room|no space left") as caught:
+    with pytest.raises((StorageFull, UploadIncomplete), match=r"no room|no space left") as caught:
         yield
     cause = caught.value if isinstance(caught.value, StorageFull) else caught.value.__cause__
     assert isinstance(cause, StorageFull)

@@ -47,12 +47,12 @@ class Server:
 
     def connect(self) -> socket.socket:
         """A connection of bytes."""
-        return socket.create_connection(("127.0.0.1", self.port), timeout=20)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=180)
 
     def stop(self) -> int:
         """SIGTERM; the exit code."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30)
+        return self.process.wait(180)
 
 
 @contextmanager
@@ -85,7 +85,7 @@ def serving(
         assert process.stdout is not None
         key, secret = process.stdout.readline().split()
         server = Server(process, port, (key, secret))
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 180
         while time.monotonic() < deadline:
             try:
                 httpx.get(f"{server.url}/ready", timeout=1)

@@ -63,7 +63,7 @@ def evaluated(stack: Stack, run: str) -> str:
 
 
 def waited(stack: Stack, path: str) -> Any:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
         found = stack.json("GET", path)
         if found["status"] in {"completed", "failed"}:

@@ -46,14 +46,14 @@ def test_limit_is_raised(tmp_path: Path) -> None:
 def test_idle_connections_shut_nobody_out(tmp_path: Path, limit: int) -> None:
     """Where there are too many connections the oldest idle ones go, used ones last."""
     with serving(tmp_path / "data", open_files=(limit, limit), quiet=True) as server:
-        used = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+        used = http.client.HTTPConnection("127.0.0.1", server.port, timeout=180)
         used.request("GET", "/health")
         assert used.getresponse().read()
         address = used.sock.getsockname()
         with ExitStack() as stack:
             connect_many(stack, server, limit * 2)
             for path, status in (("/health", 200), ("/ready", 200), ("/api/v1/collections", 200)):
-                answer = httpx.get(f"{server.url}{path}", auth=server.auth, timeout=60)
+                answer = httpx.get(f"{server.url}{path}", auth=server.auth, timeout=180)
                 assert answer.status_code == status
             used.request("GET", "/health")
             assert used.getresponse().read()
@@ -78,7 +78,7 @@ def test_connections_at_work_are_kept(tmp_path: Path) -> None:
             connection.sendall(head)
         for connection in busy:
             assert connection.recv(100).startswith(b"HTTP/1.1 100")
-        refused = httpx.get(f"{server.url}/health", timeout=60)
+        refused = httpx.get(f"{server.url}/health", timeout=180)
         assert refused.status_code == 503
         assert refused.json()["error"]["message"] == "the stack has too many connections"
         busy[0].sendall(b" " * 100)
@@ -100,4 +100,4 @@ def test_slow_bodies_of_strangers(tmp_path: Path) -> None:
             connection.sendall(head)
             assert connection.recv(100).startswith(b"HTTP/1.1 100")
         for _ in range(3):
-            assert httpx.get(f"{server.url}/health", timeout=60).status_code == 200
+            assert httpx.get(f"{server.url}/health", timeout=180).status_code == 200

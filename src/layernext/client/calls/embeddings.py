@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
+from layernext.client.answers import Embedding
 from layernext.client.calls.base import Calls, check_text
 from layernext.client.reports import EmbeddingReport
 from layernext.errors import ConfigurationError, DataError, Problem
-from layernext.model import Embedding, SimilarImage, is_number
+from layernext.model import SimilarImage, is_number
 from layernext.wire import native, published
 
 _ASKED_AT_ONCE = 1_000

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec.structs import fields as struct_fields
 
+from layernext.client.answers import Job
 from layernext.client.calls.base import check_text
 from layernext.client.calls.jobs import JobCalls
 from layernext.client.cancellation import go_on_unless_cancelled
@@ -19,7 +20,6 @@ from layernext.model import (
     EvaluatedGeometry,
     EvaluationInfo,
     EvaluationSettings,
-    Job,
     Mode,
     RunStatistics,
     StoredEvaluation,

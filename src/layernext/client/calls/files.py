@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import msgspec
-
 from layernext.client import file_remote, upload
+from layernext.client.calls.annotations import check_geometry
 from layernext.client.calls.items import ItemCalls
 from layernext.client.calls.jobs import JobCalls
 from layernext.client.calls.metadata import MetadataCalls, read_entries
@@ -60,7 +59,7 @@ class FileCalls(MetadataCalls, ItemCalls, JobCalls):
         meta_data_override: bool = False,
         metadata_file_path: str | os.PathLike[str] | None = None,
         storage_prefix_path: str | None = None,
-        annotation_data: Mapping[str, Any] | None = None,
+        annotation_data: Mapping[str, Any] | str | None = None,
         *,
         json_file_path: str | os.PathLike[str] | None = None,
         application_code: str | None = None,
@@ -88,7 +87,8 @@ class FileCalls(MetadataCalls, ItemCalls, JobCalls):
             metadata_file_path: JSON file with metadata for single files.
             storage_prefix_path: folder in storage, of a new collection.
             annotation_data: annotations of the files: ``json_data_file_path``,
-                ``operation_unique_id``, ``is_normalized``, ``is_model_run``.
+                ``operation_unique_id``, ``is_normalized``, ``is_model_run``, and for a form v1 file
+                ``shape_type``. A string here is `application_code`, as in 1.1.1.
             json_file_path: what 1.1.1 calls `metadata_file_path`.
             application_code: a mark on a new collection.
             patterns: of a folder, only files whose name, or path from there, matches one of these:
@@ -111,6 +111,8 @@ class FileCalls(MetadataCalls, ItemCalls, JobCalls):
             >>> client.upload_files_to_collection("photos", "image", "kitchen")  # doctest: +SKIP
         """
         wanted = _content_type(content_type)
+        if isinstance(annotation_data, str):
+            annotation_data, application_code = None, annotation_data
         wish = UploadWish(
             collection=_collection_name(collection_name),
             kind=published.CONTENT_TYPES[wanted],
@@ -123,7 +125,7 @@ class FileCalls(MetadataCalls, ItemCalls, JobCalls):
         metadata = read_entries(metadata_file) if metadata_file else []
         annotations = _annotations(annotation_data, wish.collection)
         if annotations is not None:
-            check_with_progress(annotations[1], None, progress)
+            check_with_progress(annotations[1], annotations[0].geometry, progress)
         _check_options(parallel, on_error)
         found = find_files(path, wanted, [patterns] if isinstance(patterns, str) else patterns)
         report = FilesUpload(
@@ -155,59 +157,9 @@ class FileCalls(MetadataCalls, ItemCalls, JobCalls):
         if annotations is None:
             return report
         request, file = annotations
-        source = AnnotationFile(file, None, "stream")
+        source = AnnotationFile(file, request.geometry, "stream")
         done = upload.upload(self._connection, request, source, resume=False, progress=progress)
-        return msgspec.structs.replace(report, annotations=done)
-
-    def file_upload(
-        self,
-        path: FileSource,
-        collection_type: str,
-        collection_name: str,
-        meta_data_object: Mapping[str, Any] | str = "",
-        override: bool = False,
-    ) -> FileUploadReport:
-        """Deprecated: use `upload_files_to_collection`, which this is.
-
-        Args:
-            path, collection_name, meta_data_object: as there.
-            collection_type: its `content_type`.
-            override: its `meta_data_override`; no file is ever replaced.
-        """
-        warnings.warn("use upload_files_to_collection", DeprecationWarning, stacklevel=2)
-        fields = None if isinstance(meta_data_object, str) else meta_data_object
-        return self.upload_files_to_collection(
-            path, collection_type, collection_name, fields, override
-        )
-
-    def upload_data(
-        self,
-        collection_name: str,
-        file_path: FileSource,
-        meta_data_object: Mapping[str, Any] | None,
-        operation_unique_id: str,
-        json_data_file_path: str | os.PathLike[str],
-        is_normalized: bool,
-        is_model_run: bool,
-    ) -> FileUploadReport:
-        """Deprecated: use `upload_files_to_collection` with `annotation_data`, which this is.
-
-        Args:
-            collection_name, meta_data_object: as there.
-            file_path: its `path`, to images.
-            operation_unique_id, json_data_file_path, is_normalized, is_model_run: its
-                `annotation_data`.
-        """
-        warnings.warn("use upload_files_to_collection", DeprecationWarning, stacklevel=2)
-        annotations = {
-            "json_data_file_path": json_data_file_path,
-            "operation_unique_id": operation_unique_id,
-            "is_normalized": is_normalized,
-            "is_model_run": is_model_run,
-        }
-        return self.upload_files_to_collection(
-            file_path, "image", collection_name, meta_data_object, annotation_data=annotations
-        )
+        return dataclasses.replace(report, annotations=done)
 
     def get_upload_status(self, collection_name: str) -> UploadStatus:
         """How far the newest upload of files to a collection is, whoever makes it.
@@ -406,7 +358,7 @@ class FileCalls(MetadataCalls, ItemCalls, JobCalls):
             progress=progress,
         ).run()
         if not rows:
-            return msgspec.structs.replace(report, message="No more pages to download")
+            return dataclasses.replace(report, message="No more pages to download")
         return check_download(report, on_error)
 
     def _iter_listed(self, collection_id: str, query: str) -> Iterator[RemoteFile]:
@@ -486,8 +438,10 @@ def _annotations(given: object, collection: str) -> tuple[UploadRequest, str] | 
     problem = find_names_problem(run, "a model run")
     if problem:
         raise DataError(Problem("annotation_data['operation_unique_id']", problem))
+    shape = given.get("shape_type")
     request = UploadRequest(
         run=str(run),
+        geometry=None if shape is None else check_geometry(shape),
         mode="machine" if given.get("is_model_run") else "human",
         collection=collection,
         normalized=bool(given.get("is_normalized")),

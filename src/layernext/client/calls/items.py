@@ -6,10 +6,11 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, cast
 
+from layernext.client.answers import Job
 from layernext.client.calls.base import Calls, check_text
 from layernext.client.reports import PurgeReport, TrashReport
 from layernext.errors import DataError, JobFailed, NotFound, Problem
-from layernext.model import Item, Job, is_number
+from layernext.model import Item, is_number
 from layernext.wire import items as wire
 from layernext.wire import native, published
 
@@ -402,7 +403,7 @@ class ItemCalls(Calls):
             wait_s = min(wait_s * 1.5, _LONGEST_POLL_S)
 
 
-def collection_code(content_type: str) -> int:
+def collection_code(content_type: object) -> int:
     """The published protocol's number of a kind of collection.
 
     Raises:

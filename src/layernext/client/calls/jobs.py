@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, cast
 
+from layernext.client.answers import Job, answer_of
 from layernext.client.calls.base import Calls, check_text
 from layernext.errors import (
     DataError,
@@ -13,11 +14,8 @@ from layernext.errors import (
     Problem,
     RequestTimeout,
 )
-from layernext.model import (
-    Job,
-    find_names_problem,
-    is_number,
-)
+from layernext.model import Job as JobRecord
+from layernext.model import find_names_problem, is_number
 from layernext.wire import native, published
 
 _OWN_JOB_TYPES = {14, 15, 16, 17, -1}
@@ -78,7 +76,8 @@ class JobCalls(Calls):
 
     def list_jobs(self) -> list[Job]:
         """Work of the stack and of its clients, newest first."""
-        return self._all(native.JOBS_PATH, Job, "list jobs")
+        records = self._all(native.JOBS_PATH, JobRecord, "list jobs")
+        return [answer_of(Job, record) for record in records]
 
     def create_or_update_job(
         self,

@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
+from layernext.client.answers import Label, LabelGroup, answer_of
 from layernext.client.calls.base import Calls, check_text
 from layernext.client.reports import CreatedLabel, Done
 from layernext.errors import DataError, Problem
-from layernext.model import Label, LabelAttribute, LabelGroup
+from layernext.model import Label as LabelRecord
+from layernext.model import LabelAttribute
 from layernext.wire import native, published
 
 
@@ -19,7 +21,8 @@ class LabelCalls(Calls):
     def get_all_labels(self) -> list[Label]:
         """Every label of the stack with its reference, colour and attributes."""
         if self._connection.native is not None:
-            return self._all(native.LABELS_PATH, Label, "list labels")
+            records = self._all(native.LABELS_PATH, LabelRecord, "list labels")
+            return [answer_of(Label, record) for record in records]
         rows = self._connection.transport.request_json("GET", published.LABELS_PATH, json={})
         return [_published_label(row) for row in rows]
 

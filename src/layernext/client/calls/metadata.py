@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from layernext.client.calls.base import Calls, check_text
+from layernext.client.calls.base import Calls, check_text, renamed
 from layernext.client.calls.items import collection_code
 from layernext.client.reports import CreatedCollection, MetadataReport
 from layernext.errors import DataError, FormatError, Problem
@@ -58,8 +58,12 @@ class MetadataCalls(Calls):
         )
         return found
 
+    @renamed(collection_base_path="collection_name")  # 1.x
     def upload_metadata_for_files(
-        self, collection_name: str, content_type: str, json_data_file_path: MetadataSource
+        self,
+        collection_name: str,
+        content_type: str | os.PathLike[str] | Mapping[str, Any] = "image",
+        json_data_file_path: MetadataSource | None = None,
     ) -> MetadataReport:
         """Give files of a collection metadata; fields under other names stay.
 
@@ -68,13 +72,18 @@ class MetadataCalls(Calls):
 
         Args:
             collection_name: of the collection; the file names are those in it.
-            content_type: ``image``, ``video`` or ``other``.
+            content_type: ``image``, ``video`` or ``other``; in a call with two arguments it is the
+                JSON file of images, as in 1.0.15.
             json_data_file_path: a JSON file, or its content as a dictionary.
 
         Raises:
             DataError: the data is wrong, with the place; nothing was sent.
             NotFound: no such collection.
         """
+        if json_data_file_path is None:
+            if isinstance(content_type, str) and content_type.lower() in published.CONTENT_TYPES:
+                raise DataError(Problem("json_data_file_path", "is missing"))
+            content_type, json_data_file_path = "image", content_type
         code = collection_code(content_type)
         entries = read_entries(json_data_file_path)
         body = {
@@ -86,13 +95,24 @@ class MetadataCalls(Calls):
             raise DataError(Problem("collection_name", str(found.get("message") or "is unknown")))
         return self._send_metadata(entries, {"collectionId": str(found["collectionId"])})
 
-    def upload_metadata_by_unique_name(self, json_data_file_path: MetadataSource) -> MetadataReport:
+    def upload_metadata_by_unique_name(
+        self,
+        json_data_file_path: MetadataSource | None = None,
+        json_data: Mapping[str, Any] | None = None,
+    ) -> MetadataReport:
         """Give files metadata that are named by their unique names; see `upload_metadata_for_files`.
+
+        Args:
+            json_data_file_path: a JSON file, or its content as a dictionary.
+            json_data: the content, as layernext-beta takes it.
 
         Raises:
             DataError: the data is wrong, with the place; nothing was sent.
         """
-        return self._send_metadata(read_entries(json_data_file_path), {})
+        if (json_data_file_path is None) == (json_data is None):
+            raise DataError(Problem("json_data_file_path", "give either it or json_data"))
+        source = json_data if json_data_file_path is None else json_data_file_path
+        return self._send_metadata(read_entries(source or {}), {})
 
     def upload_metadata_by_storage_path(
         self, json_data_file_path: MetadataSource, bucket_name: str | None = None

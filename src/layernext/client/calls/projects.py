@@ -26,7 +26,7 @@ from layernext.formats import (
     read_format,
     write_export,
 )
-from layernext.model import ImageAnnotations, Project, Task
+from layernext.model import ImageAnnotations, Project, Task, convert_trusted
 from layernext.wire import native, published
 from layernext.wire.paths import segment
 
@@ -448,7 +448,7 @@ class ProjectCalls(ItemCalls, AnnotationCalls):
             data = answer["data"]
             for row in data["resourceArray"]:
                 raw = row["rawAnnotations"]
-                one = msgspec.convert(raw, ImageAnnotations, strict=False)
+                one = convert_trusted(raw, strict=False)
                 width, height = row.get("width"), row.get("height")
                 yield Sample(
                     image=one.image,

@@ -23,13 +23,15 @@ class Exchange:
         scope: of the request; gets the state key ``request_id``.
         request_id: goes into the log and into the answer's header ``X-Request-Id``.
         send: the server's.
+        source: the address that it came from.
     """
 
-    def __init__(self, scope: HTTPScope, request_id: str, send: Send) -> None:
+    def __init__(self, scope: HTTPScope, request_id: str, send: Send, source: str) -> None:
         self.request_id = request_id
         self.has_started = False
         self._scope: MutableMapping[str, Any] = scope  # type: ignore[assignment]
         self._send = send
+        self._source = source
         self.status = CLIENT_CLOSED_REQUEST
         self.sent_bytes = 0
         self._began = time.perf_counter()
@@ -84,10 +86,9 @@ class Exchange:
         if not logger.isEnabledFor(logging.INFO):
             return
         key = self._scope.get("auth")
-        client = self._scope.get("client")
         fields = {
             "request_id": self.request_id,
-            "client": client[0] if client else None,
+            "client": self._source or None,
             "key": key.api_key if key else None,
             "method": self._scope["method"],
             "path": self._path,

@@ -27,6 +27,7 @@ from layernext.stack.api.access_log import Exchange
 from layernext.stack.api.admission import release
 from layernext.stack.api.error_map import JSON, envelope
 from layernext.stack.api.routing import routed_path
+from layernext.stack.api.source import source_in
 
 logger = logging.getLogger("layernext.stack")
 
@@ -52,8 +53,19 @@ class StackApplication(Litestar):
     async def _serve(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         request_id = _request_id(scope)
         scope.setdefault("state", {})["request_id"] = request_id
-        exchange = Exchange(scope, request_id, send)
+        proxies = self.state["services"].settings.trusted_proxies
+        exchange = Exchange(scope, request_id, send, source_in(scope, proxies))
         scope["path"] = routed_path(scope)
+        tracing = self.state.get("tracing")
+        if tracing is None:
+            await self._answer(scope, receive, exchange)
+            return
+        with tracing.request(scope) as span:
+            await self._answer(scope, receive, exchange)
+            tracing.end_request(span, exchange)
+
+    async def _answer(self, scope: HTTPScope, receive: Receive, exchange: Exchange) -> None:
+        request_id = exchange.request_id
         try:
             await super().__call__(scope, receive, exchange.send)
         except Exception:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from typing import Any
@@ -14,7 +15,7 @@ from layernext.stack.settings import read_networks
 Connection = ASGIConnection[Any, Any, Any, Any]
 Networks = tuple[IPv4Network | IPv6Network, ...]
 
-FORWARDED = "x-forwarded-for"
+FORWARDED = b"x-forwarded-for"
 MAX_HOPS = 32
 """Proxies behind one another that are looked at."""
 
@@ -25,11 +26,18 @@ def source_address(connection: Connection) -> str:
     ``X-Forwarded-For`` is believed as far as trusted proxies have written it: read from its end, up to
     the first address that is not one of theirs.
     """
-    peer = connection.client.host if connection.client else ""
-    trusted = _networks(services_of(connection).settings.trusted_proxies)
+    return source_in(connection.scope, services_of(connection).settings.trusted_proxies)
+
+
+def source_in(scope: Mapping[str, Any], proxies: tuple[str, ...]) -> str:
+    """Likewise, of a request's ASGI scope."""
+    client = scope.get("client")
+    peer = str(client[0]) if client else ""
+    trusted = _networks(proxies)
     if not trusted or not _is_in(peer, trusted):
         return peer
-    hops = ",".join(connection.headers.getall(FORWARDED, [])).split(",")
+    values = [value for name, value in scope["headers"] if name == FORWARDED]
+    hops = b",".join(values).decode("latin-1").split(",")
     for hop in reversed(hops[-MAX_HOPS:]):
         address = hop.strip()
         if not _is_address(address):

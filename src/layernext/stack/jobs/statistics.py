@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import chain
@@ -12,11 +12,11 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from msgspec import Struct, field
+from msgspec import Struct, defstruct, field
 from numpy.typing import NDArray
 
 from layernext.errors import Conflict, NotFound
-from layernext.model import Histogram, RunStatistics
+from layernext.model import KINDS, Histogram, RunStatistics, built_from_kinds
 from layernext.stack.jobs.evaluations import (
     ATTEMPTS,
     SPAN_ANNOTATIONS,
@@ -43,18 +43,30 @@ class _Annotation(Struct, gc=False):
     label: str
     confidence: float | None = None
     type: str | None = None
-    bbox: tuple[float, float, float, float] | None = None
-    polygon: list[tuple[float, float]] | None = None
-    line: list[tuple[float, float]] | None = None
-    points: list[tuple[float, float]] | None = None
 
 
 class _Set(Struct, gc=False):
-    annotations: list[_Annotation]
+    annotations: list[Any]
     isNormalized: bool | None = None  # noqa: N815 - the format's name
 
 
-_decode = msgspec.json.Decoder(_Set).decode
+@built_from_kinds
+def _decoder() -> Callable[[bytes], _Set]:
+    """Decodes what is counted: of annotations of every kind the coordinates."""
+    types: dict[str, Any] = {}
+    for kind in KINDS.values():
+        for key in kind.keys:
+            types.setdefault(key, kind.coordinates_type)
+    fields = [(key, coordinates | None, None) for key, coordinates in types.items()]
+    annotation = defstruct("_CountedAnnotation", fields, bases=(_Annotation,), gc=False)
+    image = defstruct(
+        "_CountedSet",
+        [("annotations", list[annotation])],  # type: ignore[valid-type]
+        bases=(_Set,),
+        gc=False,
+    )
+    decoder: msgspec.json.Decoder[Any] = msgspec.json.Decoder(image)
+    return decoder.decode
 
 
 class Tally(Struct):
@@ -168,7 +180,7 @@ def _add(
     numbers: array[int],
     boxes: array[float],
 ) -> None:
-    decoded = _decode(side.raw)
+    decoded = _decoder()(side.raw)
     annotations = decoded.annotations
     tally.images += 1
     tally.annotations += len(annotations)
@@ -187,17 +199,22 @@ def _add(
         tally.unsized += len(annotations)
         return
     scale = wh if is_normalized and wh is not None else (1.0, 1.0)
-    found = [_extent(one) for one in annotations]
-    boxes.extend(chain.from_iterable((w * scale[0], h * scale[1]) for w, h in found))
+    extents = _iter_extents(annotations, geometries)
+    boxes.extend(chain.from_iterable((w * scale[0], h * scale[1]) for w, h in extents))
 
 
-def _extent(one: _Annotation) -> tuple[float, float]:
-    """Width and height of the box around an annotation."""
-    if one.bbox is not None:
-        return one.bbox[2], one.bbox[3]
-    points: Sequence[Any] = one.polygon or one.line or one.points or [(0.0, 0.0)]
-    xs, ys = zip(*points, strict=True)
-    return max(xs) - min(xs), max(ys) - min(ys)
+def _iter_extents(annotations: list[Any], geometries: list[str]) -> Iterator[tuple[float, float]]:
+    """Width and height of the box around each annotation that has a place in the image."""
+    for annotation, geometry in zip(annotations, geometries, strict=True):
+        kind = KINDS[geometry]
+        coordinates = None
+        for key in kind.keys:
+            coordinates = getattr(annotation, key)
+            if coordinates is not None:
+                break
+        box = kind.box(coordinates)
+        if box is not None:
+            yield box[2], box[3]
 
 
 def _binned(values: Floats, edges: NDArray[Any]) -> Counts:

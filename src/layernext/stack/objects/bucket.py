@@ -22,11 +22,11 @@ from typing import Any
 
 import obstore
 
-from layernext.errors import ConfigurationError, InvalidRequest, NotFound
+from layernext.errors import InvalidRequest, NotFound
 from layernext.stack.objects.face import ObjectInfo, Part, UploadInfo
 from layernext.stack.objects.marker import MARKER_PATH
 from layernext.stack.objects.s3_multipart import S3Multipart
-from layernext.stack.objects.unavailable import unavailable
+from layernext.stack.objects.unavailable import unavailable, unusable
 
 PIECE_BYTES = 1 << 20
 WRITE_BYTES = 10 << 20
@@ -51,7 +51,7 @@ class BucketStore:
             own tools have it.
 
     Raises:
-        ConfigurationError: there is no such kind of store, or it cannot be reached.
+        ConfigurationError: the kind of store is unknown, or it cannot be reached; says why.
     """
 
     def __init__(self, url: str, options: dict[str, Any] | None = None) -> None:
@@ -62,11 +62,7 @@ class BucketStore:
             self._store = from_url(url, config=given, client_options={"allow_http": is_plain})
             obstore.list_with_delimiter(self._store, "files")
         except Exception as error:
-            reason = str(error).strip().splitlines()[0]
-            raise ConfigurationError(
-                f"the bucket {url} cannot be used: {reason}",
-                hint="check its name, its endpoint, and its credentials in the environment",
-            ) from error
+            raise unusable(url, error) from error
         scheme = url.partition("://")[0]
         self._s3 = S3Multipart(url, given) if scheme in {"s3", "s3a"} else None
         self._signs_parts = scheme in {"gs", "gcs"}

@@ -560,7 +560,11 @@ class Files:
     def find_job(self, public_id: str) -> Job | None:
         """The upload as a job: done when it is finished and all its files were looked into."""
         with self._database.read() as connection:
-            chosen = sa.select(file_upload).where(file_upload.c.public_id == public_id)
+            chosen = (
+                sa.select(file_upload, collection.c.name.label("collection_name"))
+                .join(collection, collection.c.id == file_upload.c.collection_id)
+                .where(file_upload.c.public_id == public_id)
+            )
             upload = connection.execute(chosen).one_or_none()
             if upload is None:
                 return None
@@ -572,14 +576,21 @@ class Files:
                 .where(file_item.c.upload_id == upload.id, image.c.state == "pending")
             ).scalar_one()
         total = max(upload.expected, seen, 1)
+        status, message = "in_progress", ""
+        progress = min(50.0 * stored / total + 50.0 * (stored - waiting) / total, 99.0)
         if upload.finished and not waiting:
-            return Job(id=public_id, status="completed", progress=100.0)
-        if not upload.finished and seconds_since(upload.updated_at) > QUIET_SECONDS:
+            status, progress = "completed", 100.0
+        elif not upload.finished and seconds_since(upload.updated_at) > QUIET_SECONDS:
             hours = QUIET_SECONDS // 3600
             message = f"the upload stopped before its end and got nothing for {hours} hours"
-            return Job(id=public_id, status="failed", progress=0.0, message=message)
-        done = 50.0 * stored / total + 50.0 * (stored - waiting) / total
-        return Job(id=public_id, status="in_progress", progress=min(done, 99.0))
+            status, progress = "failed", 0.0
+        return Job(
+            id=public_id,
+            status=status,
+            progress=progress,
+            message=message,
+            about={"collection": upload.collection_name},
+        )
 
     # -- finding ----------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
     text,
 )
 
-from layernext.model import Geometry
+from layernext.model import GEOMETRIES, KINDS, Geometry
 
 metadata = MetaData(
     naming_convention={
@@ -38,7 +38,7 @@ metadata = MetaData(
 RowId = BigInteger().with_variant(Integer, "sqlite")
 
 GEOMETRY_CODES: dict[Geometry | None, int] = {
-    None: 0, "rectangle": 1, "polygon": 2, "line": 3, "points": 4,
+    None: 0, **{name: KINDS[name].code for name in GEOMETRIES},
 }  # fmt: skip
 GEOMETRIES_BY_CODE: dict[int, Geometry | None] = {code: g for g, code in GEOMETRY_CODES.items()}
 

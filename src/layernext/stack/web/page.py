@@ -27,7 +27,7 @@ from layernext.stack.api.error_map import answer_error
 from layernext.stack.api.messages import Call
 from layernext.stack.api.services import services_of
 from layernext.stack.objects import ObjectStore
-from layernext.stack.store import Caller, Role
+from layernext.stack.store import RANKS, Caller, Role
 from layernext.stack.web.static_files import modules_behind, static_url
 
 MIN_PACKED_BYTES = 1_400
@@ -60,9 +60,13 @@ NAVIGATION: list[tuple[str, str]] = [
     ("/labels", "Labels"),
     ("/upload", "Upload"),
     ("/jobs", "Jobs"),
+    ("/activity", "Activity"),
     ("/api/docs", "API docs"),
 ]
 """Path and name of what the header of every page leads to."""
+
+ROLES: dict[str, Role] = {"/upload": "write", "/activity": "admin"}
+"""The least role that an entry of `NAVIGATION` is shown to; all others are for everybody."""
 
 
 class Viewer(Struct, frozen=True, kw_only=True):
@@ -115,21 +119,21 @@ PageHandler = Callable[..., Awaitable[Response[Any]]]
 
 
 def page(
-    path: str, *, role: Role | None = "read", scope: Scope | None = HANDLER
+    path: str, *, role: Role | None = "read", scope: Scope | None = None
 ) -> Callable[[PageHandler], HTTPRouteHandler]:
     """Make a handler the route of a page; without a session it leads to the sign-in page.
 
     Args:
         path: of the page.
         role: the least role of a key that may see it; None lets everybody.
-        scope: see `Operation`.
+        scope: see `Operation`; that of pages to read, which show what the caller may read, is `HANDLER`.
     """
     return HTTPRouteHandler(
         path,
         http_method=["GET", "HEAD"],
         include_in_schema=False,
         exception_handlers={Exception: answer_page_error},
-        opt={"role": role, "scope": scope if role else None, "is_page": True},
+        opt={"role": role, "scope": HANDLER if role == "read" else scope, "is_page": True},
     )
 
 
@@ -220,6 +224,15 @@ def _module(name: str) -> Markup:
     )
 
 
+def may_open(role: UserRole, path: str) -> bool:
+    """Whether somebody with this role may see an entry of `NAVIGATION`.
+
+    Whoever has none in the whole stack may write where that is granted.
+    """
+    wanted = ROLES.get(path)
+    return wanted is None or RANKS[role] >= RANKS[wanted] or (role, wanted) == ("none", "write")
+
+
 def _json_block(data: Any) -> Markup:
     """Data as JSON that can stand between script tags: it has no ``<``."""
     text = msgspec.json.encode(data).decode().replace("<", "\\u003c")
@@ -237,6 +250,7 @@ ENVIRONMENT.globals |= {
     "static": static_url,
     "module": _module,
     "navigation": NAVIGATION,
+    "may_open": may_open,
     "version": __version__,
 }
 ENVIRONMENT.filters["json_block"] = _json_block

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from layernext.stack.web import (
+    activity,
     collections,
     grid,
     jobs,
@@ -19,6 +20,7 @@ ROUTES = [
     *collections.ROUTES,
     *grid.ROUTES,
     *jobs.ROUTES,
+    *activity.ROUTES,
     *upload.ROUTES,
     *labels.ROUTES,
     *runs.ROUTES,

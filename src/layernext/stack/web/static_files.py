@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import posixpath
 import re
 from functools import cache
 from pathlib import Path
@@ -18,7 +19,7 @@ FOLDER = Path(__file__).parent / "static"
 TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 HASH_DIGITS = 12
 
-_IMPORT = re.compile(r'^(?:import|export|\}) ?[^"]*"\./([\w/]+\.js)";$', re.MULTILINE)
+_IMPORT = re.compile(r'^(?:import|export|\}) ?[^"]*"(\.{1,2}/[\w/]+\.js)";$', re.MULTILINE)
 
 FOR_GOOD = "public, max-age=31536000, immutable"
 
@@ -51,17 +52,19 @@ def static_url(name: str) -> str:
 def modules_behind(name: str) -> list[str]:
     """The URLs of all modules that a module imports, and those import, without its own.
 
-    A page names them all, so that the browser need not find them one behind the other.
+    A page names them all, so that the browser need not discover them one after another.
     """
-    found: dict[str, None] = {}
+    imported: set[str] = set()
     todo = [name]
     while todo:
-        text = static_files()[todo.pop()].content.decode()
-        for wanted in _IMPORT.findall(text):
-            if wanted not in found and wanted != name:
-                found[wanted] = None
-                todo.append(wanted)
-    return [static_url(each) for each in sorted(found)]
+        module = todo.pop()
+        text = static_files()[module].content.decode()
+        for relative_path in _IMPORT.findall(text):
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(module), relative_path))
+            if path not in imported and path != name:
+                imported.add(path)
+                todo.append(path)
+    return [static_url(path) for path in sorted(imported)]
 
 
 async def static_file(request: Call) -> Response[bytes]:

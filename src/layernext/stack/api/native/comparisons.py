@@ -108,7 +108,7 @@ def _request(store: Store, wanted: CompareRequest) -> StoredComparison:
 
 
 def _answer(store: Store, job: Job, payload: dict[str, Any]) -> StoredComparison:
-    result = (store.jobs.result(job.id) or {}) if job.is_success else {}
+    result = (store.jobs.result(job.id) or {}) if job.status == "completed" else {}
     compared = result.get("comparison")
     return StoredComparison(
         id=job.id,

@@ -21,9 +21,9 @@ from layernext.model import (
     Annotation,
     ContentType,
     ImageAnnotations,
-    Rectangle,
     TallyOrder,
     decode_trusted,
+    kind_of,
 )
 from layernext.stack.api.access import HANDLER, check_thing, readable
 from layernext.stack.api.error_map import JSON
@@ -52,8 +52,6 @@ MAX_COORDINATES = 20_000
 
 PACKED_BYTES = 4 << 10
 """From this size on answers are compressed."""
-
-_GEOMETRIES = {"rectangle": 1, "polygon": 2, "line": 3, "points": 4}
 
 Sort = Literal[
     "name", "-name", "created", "-created", "modified", "-modified", "size", "-size",
@@ -193,30 +191,22 @@ class Reduction:
             places = nlargest(MAX_SHAPES, range(len(kept)), key=lambda at: _score(kept[at]))
             kept = [kept[at] for at in sorted(places)]
         shapes: list[OverlayShape] = []
-        room = MAX_COORDINATES
+        room, digits = MAX_COORDINATES, 5 if is_normalized else 1
         for one in kept:
-            coordinates = _coordinates(one, 5 if is_normalized else 1)
-            room -= len(coordinates)
+            kind = kind_of(one)
+            code, numbers = kind.drawing(kind.coordinates_of(one))
+            room -= len(numbers)
             if room < 0:
                 break
             number = self.labels.setdefault(one.label, len(self.labels))
-            shape = OverlayShape(number, _GEOMETRIES[one.geometry], one.confidence, coordinates)
+            coordinates = [round(value, digits) for value in numbers]
+            shape = OverlayShape(number, code, one.confidence, coordinates)
             shapes.append(shape)
         return OverlaySet(run, len(decoded.annotations), is_normalized, shapes)
 
 
 def _score(one: Annotation) -> float:
     return 2.0 if one.confidence is None else one.confidence
-
-
-def _coordinates(one: Annotation, digits: int) -> list[float]:
-    points = one.bbox if isinstance(one, Rectangle) else chain.from_iterable(_points(one))
-    return [round(number, digits) for number in points]
-
-
-def _points(one: Annotation) -> list[tuple[float, float]]:
-    points: list[tuple[float, float]] = getattr(one, one.geometry)
-    return points
 
 
 def _item(row: ItemRow, sets: list[OverlaySet]) -> OverlayItem:

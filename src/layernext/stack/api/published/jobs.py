@@ -17,12 +17,18 @@ from layernext.wire.published import CLIENT, JOB_STATUS, UPDATE_JOB_PATH
 
 
 class JobStatusAnswer(Struct, frozen=True, rename="camel", kw_only=True):
-    """The answer to E37. Status: 1 in progress, 2 completed, 3 queued, 4 failed."""
+    """The answer to E37.
+
+    Attributes:
+        status: 1 in progress, 2 completed, 3 queued, 4 failed.
+        collection_name: where an upload of files goes; null for other jobs.
+    """
 
     is_success: bool
     status: int
     progress: float
     message: str
+    collection_name: str | None = None
 
 
 @operation(
@@ -61,6 +67,7 @@ async def job_status(request: Call) -> Response[bytes]:
             status=JOB_STATUS[job.status],
             progress=job.progress,
             message=job.message,
+            collection_name=job.about.get("collection"),
         )
     )
 

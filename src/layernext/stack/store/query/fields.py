@@ -6,6 +6,9 @@ from difflib import get_close_matches
 from typing import Literal, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
+
+from layernext.model import KINDS
 
 Kind: TypeAlias = Literal["text", "number", "size", "date", "flag", "word", "field"]
 """``size`` is a number with a unit, ``word`` one of a few, ``field`` any metadata."""
@@ -56,7 +59,7 @@ _FIELDS = [
     Field("annotation.label", "text", of_set=True),
     Field("annotation.count", "number", of_set=True),
     Field("annotation.confidence", "number", of_set=True),
-    Field("annotation.geometry", "word", ("rectangle", "polygon", "line", "points"), of_set=True),
+    Field("annotation.geometry", "word", tuple(KINDS), of_set=True),
 ]
 FIELDS = {field.name: field for field in _FIELDS}
 
@@ -75,6 +78,8 @@ def find_field(written: str) -> Field | None:
     """The field behind what was written; groups and fixed names in any case."""
     plain = written.lower()
     plain = _OTHERS.get(plain, plain)
+    if plain == "annotation.geometry":  # more may have been registered since
+        return replace(FIELDS[plain], words=tuple(KINDS))
     if plain in FIELDS:
         return FIELDS[plain]
     if plain == "metadata.Tags":

@@ -2,6 +2,7 @@
 
 import { lineSample, swatch } from "./controls.js";
 import { count, counted, fill, h, when } from "./dom.js";
+import { kindNamed, kindOf } from "./geometry/kinds.js";
 import { shown } from "./sets.js";
 import { isShown } from "./shapes.js";
 
@@ -63,7 +64,7 @@ export class AnnotationList {
       swatch(shape.label),
       h("span", { class: "grow" }, shape.label),
       outcome ? h("span", { class: "outcome" }, outcome) : null,
-      h("span", { class: "muted small" }, shape.type === "rectangle" ? "box" : shape.type),
+      h("span", { class: "muted small" }, kindNamed(shape.type)?.word ?? shape.type),
       h("span", { class: "number score" }, shape.confidence === null ? "" : shape.confidence.toFixed(2)),
     );
     const details = h("div", { class: "details", hidden: true });
@@ -100,7 +101,7 @@ export class AnnotationList {
 const keyOf = ({ run, index }) => `${run}:${index}`;
 
 function detailsOf(shape) {
-  const numbers = shape.geometry === 1 ? shape.coordinates.join(", ") : pairs(shape.coordinates);
+  const [heading, numbers] = kindOf(shape).describe(shape.coordinates);
   return h(
     "dl",
     {},
@@ -110,15 +111,9 @@ function detailsOf(shape) {
       h("dd", {}, shown(value), confidence === null ? null : h("span", { class: "muted number" }, ` ${confidence.toFixed(2)}`)),
     ]),
     shape.metadata.map(([name, value]) => [h("dt", {}, name), h("dd", {}, shown(value))]),
-    h("dt", {}, shape.geometry === 1 ? "x, y, width, height" : counted(shape.coordinates.length / 2, "point")),
+    h("dt", {}, kindNamed(shape.type) ? heading : `${heading} of the box around it`),
     h("dd", { class: "mono small" }, numbers),
   );
-}
-
-function pairs(coordinates) {
-  const some = [];
-  for (let at = 0; at + 1 < Math.min(coordinates.length, 60); at += 2) some.push(`(${coordinates[at]}, ${coordinates[at + 1]})`);
-  return some.join(" ") + (coordinates.length > 60 ? " …" : "");
 }
 
 function about(item) {

@@ -3,11 +3,11 @@
 import { ask, askAll } from "./api.js";
 import { showComparison } from "./comparison.js";
 import { empty, failed, fill, find, h, loading, pageData, sentence } from "./dom.js";
+import { EVALUATED } from "./geometry/kinds.js";
 import { gridUrl } from "./links.js";
 import { progressBar, query, setQuery, stateBadge } from "./parts.js";
 import { poll } from "./poll.js";
 
-const GEOMETRIES = { rectangle: "Boxes", polygon: "Polygons", line: "Lines" };
 const [controls, progress, result] = ["#controls", "#progress", "#result"].map(find);
 const mayWrite = pageData().may_write;
 
@@ -74,7 +74,7 @@ function showControls() {
     choice("a", "A ", runs),
     choice("b", "B ", runs),
     choice("truth", "against ", truths),
-    h("label", { class: "inline" }, "Geometry ", h("select", { name: "geometry" }, Object.entries(GEOMETRIES).map(([name, text]) => h("option", { value: name, selected: name === wanted.geometry }, text)))),
+    h("label", { class: "inline" }, "Geometry ", h("select", { name: "geometry" }, Object.entries(EVALUATED).map(([name, text]) => h("option", { value: name, selected: name === wanted.geometry }, text)))),
     mayWrite ? h("button", { type: "submit", class: "primary" }, "Compare") : null,
   );
   form.addEventListener("submit", (event) => {

@@ -150,7 +150,7 @@ function switchShapes() {
 
 async function fetchImage(wanted, signal) {
   const one = await ask(`/api/v1/items/${idOf(wanted)}`, { signal });
-  return { one, found: await fetchSets(data.collection_id, one.name, chosenRuns(), signal) };
+  return { one, found: await fetchSets({ collection: data.collection_id, name: one.name, number: wanted }, chosenRuns(), signal) };
 }
 
 function inAdvance(wanted) {

@@ -2,6 +2,7 @@
 
 import { ask } from "./api.js";
 import { h } from "./dom.js";
+import { EVALUATED } from "./geometry/kinds.js";
 
 /** Each has a word, a colour that colour-blind people tell apart, and a pattern of its own. */
 export const OUTCOMES = {
@@ -12,7 +13,6 @@ export const OUTCOMES = {
   duplicate: { word: "duplicate", colour: "#d08bb9", dash: [4, 4] },
   ignored: { word: "ignored", colour: "#a0a6b0", dash: [1, 4] },
 };
-const GEOMETRIES = ["rectangle", "polygon", "line"];
 
 /** Of the chosen sets those that are matched: a ground truth with each model run. */
 export function pairsOf(sets) {
@@ -33,7 +33,7 @@ export async function fetchOutcomes(imageId, sets, min, signal) {
   for (const { truth, run } of pairsOf(sets)) {
     const there = new Set([...truth.shapes, ...run.shapes].map((shape) => shape.type));
     const answers = await Promise.all(
-      GEOMETRIES.filter((geometry) => there.has(geometry)).map((geometry) =>
+      Object.keys(EVALUATED).filter((geometry) => there.has(geometry)).map((geometry) =>
         ask("/api/v1/matches", {
           query: { image: imageId, run: run.name, ground_truth: truth.name, run_mode: run.mode, truth_mode: truth.mode, geometry, confidence: min },
           signal,

@@ -4,6 +4,7 @@ import { ask, askAll } from "./api.js";
 import { count, counted, empty, failed, fill, find, h, loading, pageData, sentence, when } from "./dom.js";
 import { EvaluationView } from "./evaluation.js";
 import { percent, score } from "./format.js";
+import { EVALUATED } from "./geometry/kinds.js";
 import { compareUrl, gridUrl } from "./links.js";
 import { progressBar, query, setQuery, stateBadge } from "./parts.js";
 import { poll } from "./poll.js";
@@ -12,7 +13,6 @@ import { askStatistics } from "./statistics.js";
 
 const state = find("#state");
 const area = find("#evaluation");
-const GEOMETRIES = { rectangle: "Boxes", polygon: "Polygons", line: "Lines" };
 const mayWrite = pageData().may_write;
 
 let collection = null; // its id; null for a version of a dataset
@@ -20,7 +20,7 @@ let run = null; // {name, mode}
 let runs = []; // of the collection
 let evaluations = []; // of the run, newest first
 let chosen = null; // one of them
-let geometries = Object.keys(GEOMETRIES);
+let geometries = Object.keys(EVALUATED);
 
 async function load() {
   fill(state, loading());
@@ -80,7 +80,7 @@ async function loadStatistics() {
   fill(element, loading("Counting annotations…"));
   try {
     const statistics = await askStatistics(collection, run);
-    const there = Object.keys(GEOMETRIES).filter((name) => statistics.geometries[name]);
+    const there = Object.keys(EVALUATED).filter((name) => statistics.geometries[name]);
     geometries = (there.length ? there : geometries).sort((a, b) => (statistics.geometries[b] ?? 0) - (statistics.geometries[a] ?? 0));
     showStatistics(element, statistics, { collection, run });
     if (controls) showControls();
@@ -118,7 +118,7 @@ const truths = () => runs.filter((one) => !(one.name === run.name && one.mode ==
 
 function describe(info) {
   const { settings } = info;
-  return [`against ${info.ground_truth}`, GEOMETRIES[settings.geometry ?? "rectangle"].toLowerCase(), settings.protocol, info.dataset && `${info.dataset}${info.split ? `, ${info.split}` : ""}`].filter(Boolean).join(" · ");
+  return [`against ${info.ground_truth}`, EVALUATED[settings.geometry ?? "rectangle"].toLowerCase(), settings.protocol, info.dataset && `${info.dataset}${info.split ? `, ${info.split}` : ""}`].filter(Boolean).join(" · ");
 }
 
 function showControls() {
@@ -148,7 +148,7 @@ function currency() {
 
 function newForm() {
   const truth = h("select", { name: "truth" }, truths().map((one) => h("option", { value: `${one.mode} ${one.name}` }, one.mode === "human" ? one.name : `${one.name} (model run)`)));
-  const geometry = h("select", { name: "geometry" }, geometries.map((name) => h("option", { value: name }, GEOMETRIES[name])));
+  const geometry = h("select", { name: "geometry" }, geometries.map((name) => h("option", { value: name }, EVALUATED[name])));
   const form = h("form", { class: "head-tools evaluation-new" }, h("label", { class: "inline" }, "Ground truth ", truth), h("label", { class: "inline" }, "Geometry ", geometry), h("button", { type: "submit", class: evaluations.length ? null : "primary" }, "Evaluate"));
   form.addEventListener("submit", (event) => {
     event.preventDefault();

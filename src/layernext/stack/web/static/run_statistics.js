@@ -3,11 +3,11 @@
 import { count, fill, h } from "./dom.js";
 import { histogram } from "./chart.js";
 import { percent, short } from "./format.js";
+import { kindNamed } from "./geometry/kinds.js";
 import { gridUrl, quoted } from "./links.js";
 import { tile } from "./tiles.js";
 
 const SHOWN_LABELS = 12;
-const WORDS = { rectangle: "boxes", polygon: "polygons", line: "lines", points: "points" };
 
 export function showStatistics(element, found, { collection, run }) {
   const per = found.images ? found.annotations / found.images : null;
@@ -18,7 +18,7 @@ export function showStatistics(element, found, { collection, run }) {
       "dl",
       { class: "tiles" },
       tile("Images", count(found.images), found.empty_images ? `${count(found.empty_images)} with nothing in them` : null),
-      tile("Annotations", count(found.annotations), kinds.map(([name, many]) => `${count(many)} ${WORDS[name] ?? name}`).join(", ")),
+      tile("Annotations", count(found.annotations), kinds.map(([name, many]) => `${count(many)} ${kindNamed(name)?.words ?? name}`).join(", ")),
       tile("Per image", short(per)),
       tile("Labels", count(Object.keys(found.labels).length)),
     ),

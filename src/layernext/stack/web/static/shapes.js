@@ -1,9 +1,10 @@
 // Shapes on a canvas: boxes, outlines, lines and points, in the colours of their labels.
 //
-// A shape is {label, geometry, confidence, coordinates}, as the API's overlays have it: geometry 1 rectangle
-// (x, y, width, height), 2 polygon, 3 line, 4 points (x and y in turn).
+// A shape is {label, geometry, confidence, coordinates}, as the API's overlays have it; `geometry` is the code of a
+// kind, and geometry/kinds.js knows what its coordinates mean.
 
 import { askAll } from "./api.js";
+import { kindOf } from "./geometry/kinds.js";
 
 /** Line patterns of the chosen runs, in their order, so that runs differ by more than colour. */
 export const DASHES = [[], [6, 3], [2, 3], [9, 3, 2, 3], [1, 2]];
@@ -37,25 +38,8 @@ export function isShown(label, confidence, state) {
 }
 
 /** Add a shape to the canvas's path; scale and offset bring the image's pixels to those of the canvas. */
-export function trace(pen, shape, sx, sy, dx = 0, dy = 0, pointRadius = 2.5) {
-  const points = shape.coordinates;
-  if (shape.geometry === 1) {
-    const [x, y, width, height] = points;
-    pen.rect(x * sx + dx, y * sy + dy, width * sx, height * sy);
-    return;
-  }
-  if (shape.geometry === 4 || points.length === 2) {
-    for (let at = 0; at + 1 < points.length; at += 2) {
-      const x = points[at] * sx + dx;
-      const y = points[at + 1] * sy + dy;
-      pen.moveTo(x + pointRadius, y);
-      pen.arc(x, y, pointRadius, 0, 2 * Math.PI);
-    }
-    return;
-  }
-  pen.moveTo(points[0] * sx + dx, points[1] * sy + dy);
-  for (let at = 2; at + 1 < points.length; at += 2) pen.lineTo(points[at] * sx + dx, points[at + 1] * sy + dy);
-  if (shape.geometry === 2) pen.closePath();
+export function trace(pen, shape, sx, sy, dx = 0, dy = 0, radius = 2.5) {
+  kindOf(shape).trace(pen, shape.coordinates, { sx, sy, dx, dy, radius });
 }
 
 /** How far shapes reach to the right and downwards, for images that have no size yet. */
@@ -63,16 +47,10 @@ export function extentOf(sets) {
   let width = 0;
   let height = 0;
   for (const set of sets) {
-    for (const { geometry, coordinates } of set.shapes) {
-      if (geometry === 1) {
-        width = Math.max(width, coordinates[0] + coordinates[2]);
-        height = Math.max(height, coordinates[1] + coordinates[3]);
-      } else {
-        for (let at = 0; at + 1 < coordinates.length; at += 2) {
-          width = Math.max(width, coordinates[at]);
-          height = Math.max(height, coordinates[at + 1]);
-        }
-      }
+    for (const shape of set.shapes) {
+      const [, , right, bottom] = kindOf(shape).bounds(shape.coordinates);
+      width = Math.max(width, right);
+      height = Math.max(height, bottom);
     }
   }
   return { width, height };

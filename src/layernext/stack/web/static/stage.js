@@ -1,6 +1,7 @@
 // An image that can be zoomed and moved, in one pane or in several that move together, with shapes over it.
 
 import { h } from "./dom.js";
+import { kindOf } from "./geometry/kinds.js";
 import { DASHES, colourOf, isShown, trace } from "./shapes.js";
 
 const MOST_ZOOM = 64;
@@ -50,7 +51,7 @@ export class Stage {
   show({ frame, sources, groups, keepView = false, onfailure = () => {} }) {
     this.frame = frame;
     this.sets = groups.flatMap((group) => group.sets);
-    for (const set of this.sets) for (const shape of set.shapes) shape.bounds ??= boundsOf(shape);
+    for (const set of this.sets) for (const shape of set.shapes) shape.bounds ??= kindOf(shape).bounds(shape.coordinates);
     this.panes = groups.map(({ title, sets }) => this.makePane(title, sets, sources, onfailure));
     this.element.replaceChildren(...this.panes.map((pane) => pane.element));
     this.element.style.setProperty("--panes", String(this.panes.length));
@@ -64,7 +65,7 @@ export class Stage {
   setGroups(groups) {
     if (groups.length !== this.panes.length) return false;
     this.sets = groups.flatMap((group) => group.sets);
-    for (const set of this.sets) for (const shape of set.shapes) shape.bounds ??= boundsOf(shape);
+    for (const set of this.sets) for (const shape of set.shapes) shape.bounds ??= kindOf(shape).bounds(shape.coordinates);
     groups.forEach(({ title, sets }, at) => {
       this.panes[at].sets = sets;
       this.panes[at].title.textContent = title ?? "";
@@ -254,8 +255,8 @@ export class Stage {
       for (const shape of set.shapes) {
         const [left, top, right, bottom] = this.scaled(set, shape.bounds);
         if (x < left - near || x > right + near || y < top - near || y > bottom + near) continue;
-        if (!this.isVisible(shape) || !isOn(shape, this.scaled(set, shape.coordinates), x, y, near)) continue;
-        const area = shape.geometry > 2 ? 0 : (right - left) * (bottom - top);
+        if (!this.isVisible(shape) || !kindOf(shape).isOn(this.scaled(set, shape.coordinates), x, y, near)) continue;
+        const area = kindOf(shape).hasArea ? (right - left) * (bottom - top) : 0;
         if (!best || area <= best.area) best = { run: set.run, index: shape.index, area };
       }
     }
@@ -346,7 +347,7 @@ export class Stage {
     const sy = view.scale * (set.isNormalized ? frame.height : 1);
     const path = new Path2D();
     trace(path, shape, sx, sy, view.x, view.y, 6);
-    if (shape.geometry !== 3) {
+    if (kindOf(shape).isFilled) {
       pen.globalAlpha = 0.25;
       pen.fillStyle = colourOf(shape.label);
       pen.fill(path);
@@ -373,40 +374,3 @@ export class Stage {
 }
 
 export const same = (one, other) => one === other || (one && other && one.run === other.run && one.index === other.index);
-
-function boundsOf({ geometry, coordinates }) {
-  if (geometry === 1) {
-    const [x, y, width, height] = coordinates;
-    return [x, y, x + width, y + height];
-  }
-  const bounds = [Infinity, Infinity, -Infinity, -Infinity];
-  for (let at = 0; at + 1 < coordinates.length; at += 2) {
-    bounds[0] = Math.min(bounds[0], coordinates[at]);
-    bounds[1] = Math.min(bounds[1], coordinates[at + 1]);
-    bounds[2] = Math.max(bounds[2], coordinates[at]);
-    bounds[3] = Math.max(bounds[3], coordinates[at + 1]);
-  }
-  return bounds;
-}
-
-function isOn(shape, points, x, y, near) {
-  if (shape.geometry === 1) return true;
-  if (shape.geometry === 4 || points.length === 2) {
-    for (let at = 0; at + 1 < points.length; at += 2) if (Math.hypot(points[at] - x, points[at + 1] - y) <= near) return true;
-    return false;
-  }
-  let isInside = false;
-  const last = points.length - 2;
-  for (let at = 0, before = last; at <= last; before = at, at += 2) {
-    const [x1, y1, x2, y2] = [points[before], points[before + 1], points[at], points[at + 1]];
-    if ((at > 0 || shape.geometry === 2) && distance(x, y, x1, y1, x2, y2) <= near) return true;
-    if (y1 > y !== y2 > y && x < ((x2 - x1) * (y - y1)) / (y2 - y1) + x1) isInside = !isInside;
-  }
-  return shape.geometry === 2 && isInside;
-}
-
-function distance(x, y, x1, y1, x2, y2) {
-  const length = (x2 - x1) ** 2 + (y2 - y1) ** 2;
-  const along = length ? Math.min(1, Math.max(0, ((x - x1) * (x2 - x1) + (y - y1) * (y2 - y1)) / length)) : 0;
-  return Math.hypot(x - x1 - along * (x2 - x1), y - y1 - along * (y2 - y1));
-}

@@ -6,6 +6,7 @@
 
 import { ask } from "./api.js";
 import { counted, h } from "./dom.js";
+import { KINDS } from "./geometry/kinds.js";
 import { drawSets, frameOf, isShown, readOverlays } from "./shapes.js";
 import { SIZES, idOf } from "./state.js";
 
@@ -69,11 +70,12 @@ export class Wall {
 
   /** The geometry that most shapes seen so far have, as evaluations call it. */
   usualGeometry() {
-    const counts = [0, 0, 0, 0, 0];
+    const counts = new Map();
     for (const { items } of this.blocks.values()) {
-      for (const item of items?.values() ?? []) for (const set of item.sets) for (const { geometry } of set.shapes) counts[geometry] += 1;
+      for (const item of items?.values() ?? []) for (const set of item.sets) for (const { geometry } of set.shapes) counts.set(geometry, (counts.get(geometry) ?? 0) + 1);
     }
-    return ["rectangle", "polygon", "line"].reduce((best, one, at, all) => (counts[at + 1] > counts[all.indexOf(best) + 1] ? one : best));
+    const many = (kind) => counts.get(kind.code) ?? 0;
+    return KINDS.filter((kind) => kind.isEvaluated).reduce((best, kind) => (many(kind) > many(best) ? kind : best)).name;
   }
 
   /** Draw all shapes again. */

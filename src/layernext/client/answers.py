@@ -1,0 +1,203 @@
+"""Answers that are dictionaries, too, as scripts for the published clients expect.
+
+The published clients answer the stack's JSON as it comes. An `Answer` has typed attributes and *is* a
+dictionary with the same data and the published keys: ``.get``, ``in``, ``dict()``, ``json.dumps`` and
+``KeyError`` work as in those scripts. `json` writes no class but ``dict`` and its subclasses as an
+object, which is why an answer is one (docs/decisions/0020-answers-are-dictionaries.md).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import msgspec
+
+from layernext.model import LabelAttribute, Record
+
+PUBLISHED_KEYS: dict[str, dict[str, str | bool]] = {
+    "CreatedCollection": {"isSuccess": True, "is_success": True, "collectionId": "collection_id"},
+    "CreatedLabel": {},
+    "Done": {"isSuccess": True, "is_success": True, "success": True},
+    "Embedding": {"uniqueName": "unique_name", "embeddings": "vector"},
+    "EmbeddingReport": {
+        "success": "is_success", "upsert_count": "stored", "message": "messages",
+    },
+    "FileDownloadReport": {"is_success": "is_success"},
+    "FileUploadReport": {"is_success": "is_success"},
+    "FileUrl": {"isSuccess": True},
+    "Job": {
+        "isSuccess": True, "success": True, "jobId": "id",  # of create_or_update_job
+        "is_success": "is_success", "job_status": "job_status",  # of wait_for_job_complete
+    },
+    "Label": {
+        "label": "ref", "key": "ref", "labelText": "name", "type": "label_type",
+        "attributes": "published_attributes", "isSuccess": True,
+    },
+    "LabelGroup": {
+        "groupId": "id", "groupName": "name", "labelKeys": "label_refs", "isSuccess": True,
+    },
+    "MetadataReport": {"isSuccess": "is_success", "updatedCount": "updated"},
+    "ProjectReport": {"isSuccess": True, "jobId": "job_id"},
+    "RemoveReport": {
+        "isSuccess": True, "imageCount": "images", "annotationCount": "annotations",
+    },
+    "TrashReport": {"isSuccess": True, "trashedCount": "files"},
+    "UploadStatus": {
+        "isSuccess": True, "uploadedCount": "uploaded_count", "totalCount": "total_count",
+    },
+    "VersionReport": {
+        "isSuccess": True, "versionId": "version_id", "datasetVersionId": "version_id",
+        "datasetId": "dataset_id", "jobId": "job_id",
+    },
+}  # fmt: skip
+"""By class: each published key with the attribute that has its value, or the value itself."""
+
+AnAnswer = TypeVar("AnAnswer", bound="Answer")
+
+
+class Answer(dict[str, Any]):
+    """An answer with typed attributes that is a dictionary, too.
+
+    Its keys are the attributes' names and the published keys; what is None has no key. Attributes cannot
+    be changed; the dictionary is the caller's own.
+    """
+
+    def __post_init__(self) -> None:
+        """Fill the dictionary."""
+        self.update(self.to_dict())
+        for key, source in PUBLISHED_KEYS[type(self).__name__].items():
+            self[key] = source if isinstance(source, bool) else _plain(getattr(self, source))
+        for key in [key for key, value in self.items() if value is None]:
+            del self[key]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as plain data that any JSON library can write, without the published keys."""
+        fields: Any = self
+        return {each.name: _plain(getattr(self, each.name)) for each in dataclasses.fields(fields)}
+
+
+def _plain(value: Any) -> Any:
+    return msgspec.to_builtins(value, enc_hook=os.fspath)
+
+
+def answer_of(kind: type[AnAnswer], record: Record) -> AnAnswer:
+    """A record of the native protocol as the answer with the same fields."""
+    return kind(**msgspec.structs.asdict(record))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Label(Answer):
+    """A class that annotations name.
+
+    ``["label"]``, ``["key"]`` and ``["labelText"]`` work as in the published clients.
+
+    Attributes:
+        name: as used in annotations.
+        ref: stack-wide reference.
+        color: ``#rrggbb``.
+        description: free text, mostly empty.
+        attributes: the label's attributes.
+    """
+
+    name: str
+    ref: str
+    color: str
+    description: str = ""
+    attributes: list[LabelAttribute] = dataclasses.field(default_factory=list)
+
+    @property
+    def label_type(self) -> int:
+        """The published number of a class with attributes, which is every label's."""
+        return 2
+
+    @property
+    def published_attributes(self) -> list[dict[str, Any]]:
+        """The attributes as plain data, with the published keys beside ours."""
+        return [
+            {
+                **attribute.to_dict(),
+                "key": attribute.ref,
+                "labelText": attribute.name,
+                "values": [
+                    {**value, "key": value.get("ref"), "valueText": value.get("value")}
+                    for value in attribute.values
+                ],
+            }
+            for attribute in self.attributes
+        ]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LabelGroup(Answer):
+    """A named group of labels.
+
+    ``["groupId"]``, ``["groupName"]`` and ``["labelKeys"]`` work as in the published clients.
+
+    Attributes:
+        id: given by the stack.
+        name: as the user named it.
+        label_refs: references of its labels.
+    """
+
+    id: str
+    name: str
+    label_refs: list[str]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Embedding(Answer):
+    """The vector that a model made of an image.
+
+    ``["uniqueName"]`` and ``["embeddings"]`` work as in the published clients.
+
+    Attributes:
+        unique_name: of the image.
+        vector: the numbers, as 32-bit floats hold them.
+    """
+
+    unique_name: str
+    vector: list[float]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Job(Answer):
+    """Work that the stack does, or an upload that it receives.
+
+    ``["is_success"]``, ``["job_status"]`` and ``["jobId"]`` work as in the published clients.
+
+    Attributes:
+        id: given by the stack.
+        status: ``in_progress``, ``completed``, ``queued`` or ``failed``.
+        progress: 0 to 100.
+        message: why it failed, or empty.
+        name: what it does, for people; empty of an upload of annotations.
+        created_at: UTC, ISO 8601; None if the stack did not say.
+        updated_at: when the stack last heard of it; once it has ended, when that was. None likewise.
+        kind: of work, such as ``evaluation``; empty likewise.
+        about: ids of what it works on, such as ``{"evaluation": …}``.
+        can_cancel: whether it can be ended before its time.
+    """
+
+    id: str
+    status: str
+    progress: float
+    message: str = ""
+    name: str = ""
+    created_at: str | None = None
+    updated_at: str | None = None
+    kind: str = ""
+    about: dict[str, str] = dataclasses.field(default_factory=dict)
+    can_cancel: bool = False
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the job ended well."""
+        return self.status == "completed"
+
+    @property
+    def job_status(self) -> str:
+        """The published client's word: ``COMPLETED``, ``FAILED``, ``QUEUED`` or ``IN_PROGRESS``."""
+        return self.status.upper()

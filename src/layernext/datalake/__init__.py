@@ -1,0 +1,1 @@
+"""Where scripts for the published clients import their constants from; see `constants`."""

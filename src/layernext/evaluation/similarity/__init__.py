@@ -1,0 +1,26 @@
+"""How shapes are gathered and compared: a file for each kind, and `kinds`, which lists them."""
+
+from layernext.evaluation.similarity.kinds import SIMILARITIES, measure_for
+from layernext.evaluation.similarity.measure import (
+    Gatherer,
+    ImageWh,
+    KindSimilarity,
+    Measure,
+    Pairs,
+    slices_of_images,
+)
+from layernext.evaluation.similarity.polygon import polygon_area
+from layernext.evaluation.similarity.rectangle import bbox_iou
+
+__all__ = [
+    "SIMILARITIES",
+    "Gatherer",
+    "ImageWh",
+    "KindSimilarity",
+    "Measure",
+    "Pairs",
+    "bbox_iou",
+    "measure_for",
+    "polygon_area",
+    "slices_of_images",
+]

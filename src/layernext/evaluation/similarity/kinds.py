@@ -1,0 +1,22 @@
+"""Every kind that is evaluated, listed.
+
+A new kind is a file with a `KindSimilarity` and an entry in `SIMILARITIES`; `layernext.model.KINDS` says which
+protocols it has.
+"""
+
+from __future__ import annotations
+
+from layernext.evaluation.similarity.line import LINE
+from layernext.evaluation.similarity.measure import KindSimilarity, Measure
+from layernext.evaluation.similarity.polygon import POLYGON
+from layernext.evaluation.similarity.rectangle import RECTANGLE
+from layernext.model import EvaluationSettings
+
+SIMILARITIES: dict[str, KindSimilarity] = {
+    similarity.name: similarity for similarity in (RECTANGLE, POLYGON, LINE)
+}
+
+
+def measure_for(settings: EvaluationSettings) -> Measure:
+    """The measure of completed settings."""
+    return SIMILARITIES[settings.geometry].measure(settings)

@@ -1,0 +1,47 @@
+"""The kinds of geometry: a file for each, and `kinds`, which lists them."""
+
+from layernext.model.geometry.kind import (
+    AnnotationFields,
+    AttributeValue,
+    Box,
+    GeometryKind,
+    Point,
+)
+from layernext.model.geometry.kinds import (
+    GEOMETRIES,
+    GEOMETRY_KEYS,
+    KINDS,
+    Annotation,
+    EvaluatedGeometry,
+    Geometry,
+    built_from_kinds,
+    kind_of,
+    register_kind,
+)
+from layernext.model.geometry.line import Line
+from layernext.model.geometry.point_list import PointListKind
+from layernext.model.geometry.points import Points
+from layernext.model.geometry.polygon import Polygon
+from layernext.model.geometry.rectangle import Rectangle
+
+__all__ = [
+    "GEOMETRIES",
+    "GEOMETRY_KEYS",
+    "KINDS",
+    "Annotation",
+    "AnnotationFields",
+    "AttributeValue",
+    "Box",
+    "EvaluatedGeometry",
+    "Geometry",
+    "GeometryKind",
+    "Line",
+    "Point",
+    "PointListKind",
+    "Points",
+    "Polygon",
+    "Rectangle",
+    "built_from_kinds",
+    "kind_of",
+    "register_kind",
+]

@@ -1,0 +1,208 @@
+"""What a kind of geometry has to say for itself: `GeometryKind`, and the fields that all annotations share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from layernext.errors import DataError, Problem
+
+Point: TypeAlias = tuple[float, float]
+"""x to the right and y downwards from the image's top left corner, in pixels unless normalized."""
+
+Box: TypeAlias = tuple[float, float, float, float]
+"""x, y, width, height."""
+
+BOX_CODE = 1
+"""The code of rectangles: as what the pages draw a kind that they do not know."""
+
+Coordinates = TypeVar("Coordinates")
+
+
+class AttributeValue(Struct, frozen=True, gc=False, omit_defaults=True):
+    """One value of a label's attribute.
+
+    Attributes:
+        value: any JSON value; most often a string such as ``"red"``.
+        confidence: the model's score for this value, 0 to 1, or None if it gave none.
+        metadata: free fields of the user.
+    """
+
+    value: Any
+    confidence: float | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+class AnnotationFields(
+    Struct, frozen=True, kw_only=True, gc=False, omit_defaults=True, tag_field="type"
+):
+    """What every annotation has; each kind adds its coordinates.
+
+    Attributes:
+        geometry: name of the kind.
+        label: the class.
+        confidence: the model's score, 0 to 1, or None.
+        attributes: attribute name to its values, best first.
+        metadata: free fields of the user, any JSON values.
+    """
+
+    geometry: ClassVar[str]
+
+    label: str
+    confidence: float | None = None
+    attributes: dict[str, list[AttributeValue]] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+class GeometryKind(Generic[Coordinates]):
+    """A kind of geometry: everything that differs from the others, but for how it is compared and drawn.
+
+    ``coordinates`` is what an annotation has under `key`, and None for a kind without a key.
+
+    Attributes:
+        name: the ``type`` of its annotations.
+        code: number of the kind in the database and in the pages; never reused.
+        struct: the class of its annotations, an `AnnotationFields`.
+        key: JSON key of the coordinates; None if the kind has none, as a label of a whole image.
+        former_keys: other keys that are read as `key`.
+        coordinates_type: msgspec type of the coordinates, without ranges: for what was checked before.
+        checked_type: the same with ranges, for the fast decoder.
+        colons: colons that the JSON of the coordinates has, that of the key included.
+        protocols: names of the evaluation protocols for it, the default first; empty if the kind is not
+            evaluated.
+    """
+
+    name: ClassVar[str]
+    code: ClassVar[int]
+    struct: ClassVar[type[Any]]
+    key: ClassVar[str | None]
+    former_keys: ClassVar[tuple[str, ...]] = ()
+    coordinates_type: ClassVar[Any]
+    checked_type: ClassVar[Any]
+    colons: ClassVar[int] = 1
+    protocols: ClassVar[tuple[str, ...]] = ()
+
+    # -- reading and checking ---------------------------------------------------------------------
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Every JSON key that its coordinates may have."""
+        return () if self.key is None else (self.key, *self.former_keys)
+
+    def coordinates_of(self, annotation: Any) -> Coordinates:
+        """The coordinates of an annotation of this kind."""
+        value: Coordinates = None if self.key is None else getattr(annotation, self.key)  # type: ignore[assignment]
+        return value
+
+    def with_coordinates(self, annotation: Any, coordinates: Coordinates) -> Any:
+        """The annotation with other coordinates."""
+        return annotation if self.key is None else replace(annotation, **{self.key: coordinates})
+
+    def is_doubtful(self, coordinates: Coordinates) -> bool:
+        """Whether coordinates that fit `checked_type` may be wrong still; `find_problems` then decides.
+
+        Override it only where a type cannot say everything: it costs a call for each annotation.
+        """
+        del coordinates
+        return False
+
+    def find_problems(self, coordinates: Any, where: str) -> Iterator[Problem]:
+        """All that is wrong with JSON in place of coordinates; slow.
+
+        Args:
+            coordinates: any JSON value.
+            where: its path.
+        """
+        raise NotImplementedError
+
+    # -- measures and transforms ------------------------------------------------------------------
+
+    def box(self, coordinates: Coordinates) -> Box | None:
+        """The smallest upright box around the shape; None if the kind has no place in the image."""
+        raise NotImplementedError
+
+    def area(self, coordinates: Coordinates) -> float:
+        """Square pixels inside the shape; 0 for lines and points."""
+        del coordinates
+        return 0.0
+
+    def outline(self, coordinates: Coordinates) -> list[Point]:
+        """The points of the shape in order; those of its box if it has none of its own."""
+        box = self.box(coordinates)
+        return [] if box is None else corners(box)
+
+    def scale(self, coordinates: Coordinates, width: float, height: float) -> Coordinates:
+        """The coordinates times the width and height of the image: fractions become pixels.
+
+        Raises:
+            DataError: the kind cannot be scaled.
+        """
+        del coordinates, width, height
+        raise DataError(Problem(self.name, "cannot be scaled: its coordinates are always pixels"))
+
+    def move(
+        self, coordinates: Coordinates, move: Callable[[float, float], Point]
+    ) -> Coordinates | None:
+        """The coordinates in a mirrored or turned image; None if the shape cannot be moved.
+
+        Args:
+            coordinates: in pixels.
+            move: where a point goes; mirrors and turns by 90 degrees, which keep boxes boxes.
+        """
+        del coordinates, move
+        return None
+
+    def crop(self, coordinates: Coordinates, window: Box) -> Sequence[Coordinates]:
+        """What is left of the shape in a window, as seen from its top left corner.
+
+        Args:
+            coordinates: in pixels.
+            window: of the image, in pixels.
+
+        Returns:
+            None, one, or several pieces.
+        """
+        del coordinates, window
+        return ()
+
+    # -- elsewhere --------------------------------------------------------------------------------
+
+    def drawing(self, coordinates: Coordinates) -> tuple[int, list[float]]:
+        """What the pages draw: the code of a kind that they know, and the numbers for it.
+
+        A kind that has no file in ``stack/web/static/geometry`` is drawn as its box, and not at all if it
+        has none.
+        """
+        box = self.box(coordinates)
+        return (BOX_CODE, [*box]) if box is not None else (self.code, [])
+
+    def to_published(self, coordinates: Coordinates) -> dict[str, Any]:
+        """The fields of a shape object of the published protocol.
+
+        Raises:
+            DataError: the protocol has no such shape.
+        """
+        del coordinates
+        raise DataError(Problem("type", f"the published protocol has no shape {self.name!r}"))
+
+    def from_published(
+        self, box: Box | None, points: list[Point] | None, where: str
+    ) -> Coordinates:
+        """The coordinates of a shape object of the published protocol.
+
+        Raises:
+            DataError: the shape lacks what the kind needs, or the protocol has no such shape.
+        """
+        del box, points
+        raise DataError(
+            Problem(f"{where}.type", f"the published protocol has no shape {self.name!r}")
+        )
+
+
+def corners(box: Box) -> list[Point]:
+    """The corners of a box, clockwise from the top left."""
+    x, y, width, height = box
+    return [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]

@@ -1,0 +1,38 @@
+// The kinds of geometry that the pages can draw: a file for each, listed here and nowhere else.
+//
+// A kind has a `name` as in the format, the `code` that the API's overlays have for it, the JSON `key` of its
+// coordinates, a `word` for one and `words` for several. `trace` adds a shape to a canvas's path: `sx`, `sy`, `dx`
+// and `dy` bring the image's pixels to those of the canvas, `radius` is that of a dot. `bounds` are left, top, right
+// and bottom; `isOn` says whether a place within the bounds is on the shape. What is not `isEvaluated` is never
+// matched. The stack sends kinds that are not listed as the box around them.
+
+import { line } from "./line.js";
+import { points } from "./points.js";
+import { polygon } from "./polygon.js";
+import { rectangle } from "./rectangle.js";
+
+export const KINDS = [rectangle, polygon, line, points];
+
+/** Names of the kinds that can be evaluated, with a title for each. */
+export const EVALUATED = Object.fromEntries(
+  KINDS.filter((kind) => kind.isEvaluated).map(({ name, words }) => [name, words[0].toUpperCase() + words.slice(1)]),
+);
+
+/** A kind without a place in the image: it is listed, never drawn. */
+const NOWHERE = {
+  hasArea: false,
+  isFilled: false,
+  trace: () => {},
+  bounds: () => [0, 0, 0, 0],
+  isOn: () => false,
+  describe: () => ["place", "none in the image"],
+};
+
+const byCode = new Map(KINDS.map((kind) => [kind.code, kind]));
+const byName = new Map(KINDS.map((kind) => [kind.name, kind]));
+
+/** How a shape is drawn. */
+export const kindOf = (shape) => byCode.get(shape.geometry) ?? NOWHERE;
+
+/** The kind of this name; undefined if the pages have no drawing for it. */
+export const kindNamed = (name) => byName.get(name);

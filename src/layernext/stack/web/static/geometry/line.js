@@ -1,0 +1,22 @@
+// Lines: open, from point to point.
+
+import { boundsOfPoints, describePoints, isOnPath, tracePath } from "./point_list.js";
+
+export const line = {
+  name: "line",
+  code: 3,
+  key: "line",
+  word: "line",
+  words: "lines",
+  isEvaluated: true,
+  hasArea: false,
+  isFilled: false,
+
+  trace(pen, coordinates, to) {
+    tracePath(pen, coordinates, to);
+  },
+
+  bounds: boundsOfPoints,
+  isOn: (coordinates, x, y, near) => isOnPath(coordinates, x, y, near, false),
+  describe: describePoints,
+};

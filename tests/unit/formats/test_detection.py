@@ -1,0 +1,68 @@
+"""Files and folders that look like a format and are not: told what they are, before anything is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from layernext.errors import FormatError
+from layernext.formats import detect_format
+
+VOC = "<annotation><filename>a.jpg</filename></annotation>"
+
+
+def folder_with(tmp_path: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = tmp_path / "source" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return tmp_path / "source"
+
+
+@pytest.mark.parametrize(
+    ("files", "name"),
+    [
+        pytest.param({"a.xml": VOC}, "voc", id="voc"),
+        pytest.param({"Annotations/a.xml": f"<?xml version='1.0'?>\n<!-- <x> -->\n{VOC}"}, "voc", id="voc-prolog"),
+        pytest.param({"a.xml": f"<!DOCTYPE x [<!ELEMENT x (y)>]>{VOC}"}, "voc", id="voc-doctype"),
+        pytest.param({"a.xml": "no XML at all"}, "voc", id="left-to-the-reader"),
+        pytest.param({"a.json": '{"version": "5", "shapes": []}'}, "labelme", id="labelme"),
+        pytest.param({"a.json": '{"shapes": ['}, "labelme", id="labelme-broken"),
+        pytest.param({"data.yaml": "names: []", "a.xml": "<x/>"}, "yolo", id="yolo"),
+    ],
+)  # fmt: skip
+def test_folders(tmp_path: Path, files: dict[str, str], name: str) -> None:
+    """A folder is known by the first file that can tell."""
+    assert detect_format(folder_with(tmp_path, files)) == name
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        pytest.param({"x/pom.xml": "<project/>"}, "that is not Pascal VOC: x/pom.xml", id="xml"),
+        pytest.param({"a.xml": "<annotations/>"}, "that is not Pascal VOC: a.xml", id="cvat"),
+        pytest.param({"package.json": '{"name": "x"}'}, "that is not LabelMe: package.json", id="json"),
+        pytest.param({"a.json": "[]"}, "that is not LabelMe: a.json", id="json-list"),
+        pytest.param({"a.txt": "x"}, "is not in a supported format: layernext, coco", id="text"),
+    ],
+)  # fmt: skip
+def test_folders_of_other_files(tmp_path: Path, files: dict[str, str], sentence: str) -> None:
+    """A folder with XML or JSON of something else is named as that, with the file."""
+    with pytest.raises(FormatError, match=sentence):
+        detect_format(folder_with(tmp_path, files))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        pytest.param(VOC, "is one file of a Pascal VOC folder; pass the folder", id="voc"),
+        pytest.param("<html></html>", "is not in a supported format", id="html"),
+    ],
+)
+def test_single_xml_files(tmp_path: Path, text: str, sentence: str) -> None:
+    """Only CVAT's annotations are one XML file."""
+    folder = folder_with(tmp_path, {"a.xml": text, "b.xml": "<annotations></annotations>"})
+    with pytest.raises(FormatError, match=sentence):
+        detect_format(folder / "a.xml")
+    assert detect_format(folder / "b.xml") == "cvat"
