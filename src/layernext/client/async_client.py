@@ -59,6 +59,8 @@ from layernext.model import (
     EvaluationInfo,
     Export,
     FileRecord,
+    Grant,
+    GrantRole,
     ImageAnnotations,
     Item,
     MetadataNames,
@@ -72,6 +74,9 @@ from layernext.model import (
     StoredTally,
     TallyOrder,
     Task,
+    User,
+    UserKind,
+    UserRole,
 )
 
 
