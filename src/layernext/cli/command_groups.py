@@ -44,9 +44,9 @@ COMMANDS = {
     "labels": Location("listings", "labels", "List labels with their colors and attributes."),
     "download": Location("data", "download", "Download annotations into a LayerNext JSON file."),
     "rm": Location("data", "rm", "Remove a run's annotations from a collection."),
-    "grant": Location("users", "grant", "Grant a user a role in one collection."),
-    "revoke": Location("users", "revoke", "Revoke what was granted to a user in one collection."),
-    "grants": Location("users", "grants", "List who may do what in which collection."),
+    "grant": Location("users", "grant", "Grant a user a role in a collection."),
+    "revoke": Location("users", "revoke", "Revoke a user's role in a collection."),
+    "grants": Location("users", "grants", "List roles granted in collections."),
     "audit": Location(
         "audit", "audit", "Show who did what to which collection, and when; for administrators."
     ),
@@ -63,8 +63,8 @@ GROUPS = {
     "exports": Location("exports", "exports", "Manage files in other formats, made by the stack."),
     "projects": Location("library", "projects", "Manage annotation projects and their tasks."),
     "backups": Location("backup", "backups", "Manage the snapshots in a backup folder or bucket."),
+    "users": Location("users", "users", "Manage the people and services that use a stack."),
     "keys": Location("keys", "keys", "Manage the API keys of a stack on this machine."),
-    "users": Location("users", "users", "Manage people and services, whom API keys belong to."),
 }
 
 
