@@ -44,7 +44,7 @@ CHAPTERS: dict[str, list[str]] = {
     ],
     "What a stack holds": [
         "Collection", "Item", "FileRecord", "ModelRun", "Label", "LabelAttribute", "Job",
-        "AuditEntry",
+        "AuditEntry", "User", "Grant",
         "LabelGroup", "DatasetVersion", "MetadataNames", "DatasetDiff", "Project", "Task", "Embedding", "SimilarImage",
     ],
     "Constants of the published clients": [

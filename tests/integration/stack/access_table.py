@@ -119,6 +119,8 @@ TABLE: dict[str, Row] = {
     "GET /static/{version}/{folder}/{name}": Row("open", None),
     "GET /sign-in": Row("open", None),
     "POST /sign-in": Row("open", None, FROM_PAGE),
+    "GET /sign-in/oidc": Row("open", None),
+    "GET /sign-in/oidc/callback": Row("signed", None),
     "POST /sign-out": Row("open", None, FROM_PAGE),
     # By a signed URL.
     "PUT /upload/{file_id}/{number}": Row("signed", None, FORGED),
@@ -172,6 +174,7 @@ TABLE: dict[str, Row] = {
     ),
     f"GET {V}/status": Row("stack", "admin"),
     f"GET {V}/audit": Row("stack", "admin"),
+    "GET /activity": Row("stack", "admin"),
     "GET /metrics": Row("stack", "admin"),
     # For every key.
     f"GET {C}/sdk/compatibility/{{version}}": Row("anyone", "read"),

@@ -214,7 +214,7 @@ def test_refused_by_the_person(make: Callable[..., Stack], provider: OidcProvide
         pytest.param({"aud": ["stack", "other"], "azp": "other"}, "azp", id="wrong-party"),
         pytest.param({"iss": "https://elsewhere.example"}, "iss", id="wrong-issuer"),
         pytest.param({"sub": None}, "sub", id="no-subject"),
-        pytest.param({"iat": +1000}, "iat", id="from-the-future"),
+        pytest.param({"iat": +1000}, "issued in the future", id="from-the-future"),
     ],
 )
 def test_wrong_token(

@@ -136,6 +136,7 @@ def test_keys(stack: Stack) -> None:
         **stack.json("GET", "/api/v1"),
         "key_name": "ci",
         "role": "read",
+        "user": "ci",
     }
     listed = stack.ask("GET", "/api/v1/keys")
     assert fields["secret"] not in listed.text

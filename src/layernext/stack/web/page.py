@@ -119,21 +119,21 @@ PageHandler = Callable[..., Awaitable[Response[Any]]]
 
 
 def page(
-    path: str, *, role: Role | None = "read", scope: Scope | None = HANDLER
+    path: str, *, role: Role | None = "read", scope: Scope | None = None
 ) -> Callable[[PageHandler], HTTPRouteHandler]:
     """Make a handler the route of a page; without a session it leads to the sign-in page.
 
     Args:
         path: of the page.
         role: the least role of a key that may see it; None lets everybody.
-        scope: see `Operation`.
+        scope: see `Operation`; that of pages to read, which show what the caller may read, is `HANDLER`.
     """
     return HTTPRouteHandler(
         path,
         http_method=["GET", "HEAD"],
         include_in_schema=False,
         exception_handlers={Exception: answer_page_error},
-        opt={"role": role, "scope": scope if role else None, "is_page": True},
+        opt={"role": role, "scope": HANDLER if role == "read" else scope, "is_page": True},
     )
 
 
@@ -225,9 +225,12 @@ def _module(name: str) -> Markup:
 
 
 def may_open(role: UserRole, path: str) -> bool:
-    """Whether a user with this role in the whole stack is shown an entry of `NAVIGATION`."""
-    least = ROLES.get(path)
-    return least is None or RANKS[role] >= RANKS[least]
+    """Whether somebody with this role may see an entry of `NAVIGATION`.
+
+    Whoever has none in the whole stack may write where that is granted.
+    """
+    wanted = ROLES.get(path)
+    return wanted is None or RANKS[role] >= RANKS[wanted] or (role, wanted) == ("none", "write")
 
 
 def _json_block(data: Any) -> Markup:
