@@ -18,7 +18,7 @@ from layernext.stack.app import Settings, open_store
 from layernext.stack.store.records import Role
 
 COMMAND = [sys.executable, "-m", "layernext.cli"]
-START_SECONDS = 180
+START_SECONDS = 240
 
 
 def free_port() -> int:
@@ -82,7 +82,7 @@ class StackProcess:
             if self.process.poll() is not None:
                 break
             try:
-                urllib.request.urlopen(f"{self.url}/ready", timeout=1).close()
+                urllib.request.urlopen(f"{self.url}/ready", timeout=10).close()
             except OSError:
                 time.sleep(0.05)
             else:

@@ -1,9 +1,10 @@
-"""Writes docs/compatibility.md from the matrix of published methods and the table of their faults.
+"""Writes docs/compatibility.md and docs/migration.md from what the contract tests saw and from their tables.
 
-    python tools/generate_compatibility.py            write the file
-    python tools/generate_compatibility.py --check    only say whether it is up to date
+    python tools/generate_compatibility.py            write the files
+    python tools/generate_compatibility.py --check    only say whether they are up to date
 
-It fails if a test that is named there does not exist.
+It runs no client: tests/contract/published keeps what became of each call, and fails if that changes. It
+fails if a test or a method that is named here does not exist.
 """
 
 from __future__ import annotations
@@ -13,50 +14,115 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-TARGET = ROOT / "docs" / "compatibility.md"
 sys.path.insert(0, str(ROOT))
 
+from client_source import members  # noqa: E402
 from compatibility_faults import FAULTS  # noqa: E402
 
-from tests.contract.published.matrix import ANALYSIS, BROKEN, steps  # noqa: E402
+from tests.contract.published.outcomes import RECORDED  # noqa: E402
+from tests.contract.published.surface import (  # noqa: E402
+    LEFT_OUT,
+    OTHER_ARGUMENTS,
+    OTHER_ORDER,
+    REPLACED,
+    TOLD_APART,
+)
 
-HEAD = """\
+VERSIONS = ("0.0.21", "0.1.1", "1.0.1", "1.0.15", "1.1.1", "2.3.4", "3.28.14")
+
+COMPATIBILITY_HEAD = """\
 # Compatibility with the published clients
 
 <!-- Written by tools/generate_compatibility.py; do not edit. -->
 
 The published packages, unchanged, each in an environment of its own, run against our stack in the tests:
-`layerx-sdk` 0.0.5 and 1.0.15, `layernext` 1.1.1 and 2.3.4. What their calls did is compared with what our SDK
-finds. `python3 dev.py test tests/contract/published` repeats it.
+`layerx-sdk` 0.0.5, 0.0.21, 0.1.1, 1.0.1 and 1.0.15, `layernext` 1.1.1 and 2.3.4, `layernext-beta` 3.28.14. What
+their calls did is compared with what our SDK finds. `python3 dev.py test tests/contract/published` repeats it.
+[Migration](migration.md) says what changes in a script that moves to our SDK.
 
 ## Methods
 
-*works*: called in the test, its effect seen. *501*: a stack runs no models and says so
-([automatic analysis](automatic-analysis.md)). A number is the fault below that keeps the method from working in
-that client, whatever the stack does.
+*works*: called in the test without an error; the effects of uploads and downloads are compared byte for byte and value by value.
+*501*: a stack runs no models and says so ([automatic analysis](automatic-analysis.md)), or has nothing of the kind. A
+*fault* keeps the method from working in that client, whatever the stack does; its number is that of the list below.
 
 0.0.5 has one method, `upload_modelrun_from_json`: it works.
 
 """
 
+MIGRATION_HEAD = """\
+# From a published client to this SDK
 
-def document() -> str:
-    """The whole page."""
-    versions = ("1.0.15", "1.1.1", "2.3.4")
-    known: dict[str, dict[str, str]] = {}
-    for version in versions:
-        for _, method, _, _ in steps(version, "", ""):
-            broken = BROKEN[version].get(method)
-            word = "501" if method in ANALYSIS else f"fault {broken}" if broken else "works"
-            known.setdefault(method, {})[version] = word
-    rows = [f"| method | {' | '.join(versions)} |", "| --- | --- | --- | --- |"]
-    for method in sorted(known):
-        cells = [known[method].get(version, "") for version in versions]
+<!-- Written by tools/generate_compatibility.py; do not edit. -->
+
+A script for `layernext` 1.1.1 or 2.3.4 runs as it stands: the import name, the client, its methods, their argument
+order and the keys of their answers are the same. The tests call every method of 2.3.4 in its published form on our
+client and compare the keys of the answers. A stack also takes the published clients
+themselves ([compatibility](compatibility.md)), so nothing has to move at once.
+
+## Installing
+
+`layernext-sdk` has the import name of `layernext` and `layernext-beta`. They cannot be installed beside each other: the last one
+installed overwrites files of the other, and *uninstalling either removes files that both have*. So remove the published one first:
+
+<!-- not run -->
+```bash
+pip uninstall -y layernext layernext-beta
+pip install layernext-sdk
+```
+
+If they have been installed over each other, `layernext doctor` says so. If the published one has been uninstalled afterwards,
+`import layernext` gives an empty module (`module 'layernext' has no attribute 'LayerNextClient'`) and the command
+`layernext` ends with `layernext is damaged: …`. Both name the repair:
+
+<!-- not run -->
+```bash
+pip install --force-reinstall --no-deps layernext-sdk
+```
+
+In place of `layernext-sdk` this may be the wheel or the folder that it was installed from.
+
+`layerx-sdk` has the import name `layerx` and may stay installed. In its scripts `from layerx import LayerxClient`
+becomes `from layernext import LayerNextClient`.
+
+## What differs
+
+| published | ours |
+| --- | --- |
+| a failed call prints a text and returns `None` or `{"isSuccess": False}` | it raises an error with the reason ([errors](errors.md)) |
+| `wait_for_job_complete` answers a failed job with `COMPLETED` | `JobFailed` is raised |
+| an answer is a dictionary | it is a dictionary with the same keys, and has attributes too: `report.job_id`, `report["job_id"]` |
+| uploads and downloads return `None` | they return a report |
+| progress and results are printed | nothing is printed but a progress bar on a terminal |
+| `MediaType`, `JobType` and the like come from `layernext.datalake.constants` or `layernext` | the same; members equal their values |
+| `client.encoded_key_secret` | not there: the secret is kept private |
+| `datalake.DatalakeClient`, `studio.StudioClient` and other inner classes | not there; the client has all calls |
+
+"""
+
+
+def compatibility() -> str:
+    """docs/compatibility.md."""
+    methods = sorted(
+        {method for version in VERSIONS for method in RECORDED[version]} - set(LEFT_OUT)
+    )
+    rows = [f"| method | {' | '.join(VERSIONS)} |", f"| --- |{' --- |' * len(VERSIONS)}"]
+    for method in methods:
+        cells = [RECORDED[version].get(method, "") for version in VERSIONS]
         rows.append(f"| `{method}` | {' | '.join(cells)} |")
     rows += [
         "",
         "`get_valid_sort_fields` asks no stack. Calls of 2.3.4 for analysis give the id of a job that its own",
         "background thread never begins (fault 41).",
+        "",
+        "## What stays out",
+        "",
+        f"`layernext-beta` 3.28.14 has {len(LEFT_OUT)} more methods. Their requests are answered with 501 and a sentence",
+        "([protocol](protocol.md)), and our SDK does not have them.",
+        "",
+        "| method | why |",
+        "| --- | --- |",
+        *(f"| `{method}` | {why} |" for method, why in sorted(LEFT_OUT.items())),
         "",
         "## Faults that ours does not repeat",
         "",
@@ -64,12 +130,62 @@ def document() -> str:
         "| --- | --- | --- | --- |",
     ]
     for number, (fault, ours, test) in sorted(FAULTS.items()):
-        check(number, test)
+        check_test(number, test)
         rows.append(f"| {number} | {fault} | {ours} | `tests/{test}` |")
-    return HEAD + "\n".join(rows) + "\n"
+    return COMPATIBILITY_HEAD + "\n".join(rows) + "\n"
 
 
-def check(number: int, test: str) -> None:
+def migration() -> str:
+    """docs/migration.md."""
+    ours = {node.name for node in members() if isinstance(node, ast.FunctionDef)}
+    ours |= {ast.unparse(node.targets[0]) for node in members() if isinstance(node, ast.Assign)}
+    published = {method for version in VERSIONS for method in RECORDED[version]}
+    published |= {"upload_modelrun_from_json"}
+    lost = sorted(published - ours - set(LEFT_OUT)) + sorted(
+        {new for names in REPLACED.values() for new in names} - ours
+    )
+    if lost:
+        raise SystemExit(f"these methods are named and do not exist: {', '.join(lost)}")
+    rows = [
+        "## Methods",
+        "",
+        "Every published method is there under its name. Better ones have taken the place of these:",
+        "",
+        "| published | today |",
+        "| --- | --- |",
+        *(
+            f"| `{old}` | {', '.join(f'`{name}`' for name in new)} |"
+            for old, new in sorted(REPLACED.items())
+        ),
+        "",
+        "These have the same name:",
+        "",
+        *(f"- `{method}`" for method in sorted((published & ours) - set(REPLACED))),
+        "",
+        f"The {len(LEFT_OUT)} methods of `layernext-beta` that stay out are listed in [compatibility](compatibility.md).",
+        "",
+        "## Arguments",
+        "",
+        "Arguments are taken by their published names and places. Where versions differ, these are told apart:",
+        "",
+        "| method | version | how |",
+        "| --- | --- | --- |",
+        *(f"| `{method}` | {version} | {how} |" for (method, version), how in TOLD_APART.items()),
+        "",
+        "These cannot be:",
+        "",
+        "| method | version | what to do |",
+        "| --- | --- | --- |",
+        *(f"| `{method}` | {version} | {how} |" for (method, version), how in OTHER_ORDER.items()),
+        *(
+            f"| `{method}` | argument `{argument}` | {how} |"
+            for (method, argument), how in OTHER_ARGUMENTS.items()
+        ),
+    ]
+    return MIGRATION_HEAD + "\n".join(rows) + "\n"
+
+
+def check_test(number: int, test: str) -> None:
     """Refuse a test that is not there."""
     file, _, name = test.partition("::")
     tree = ast.parse((ROOT / "tests" / file).read_text(encoding="utf-8"))
@@ -82,14 +198,15 @@ def main() -> int:
     """Write or check; the exit code."""
     if sorted(FAULTS) != list(range(1, 114)):
         raise SystemExit("the table of faults has a gap")
-    text = document()
-    if "--check" in sys.argv:
-        if TARGET.exists() and TARGET.read_text(encoding="utf-8") == text:
-            return 0
-        print("docs/compatibility.md is not up to date; run: python3 dev.py docs", file=sys.stderr)
-        return 1
-    TARGET.write_text(text, encoding="utf-8")
-    return 0
+    code = 0
+    for name, text in (("compatibility.md", compatibility()), ("migration.md", migration())):
+        target = ROOT / "docs" / name
+        if "--check" not in sys.argv:
+            target.write_text(text, encoding="utf-8")
+        elif not target.exists() or target.read_text(encoding="utf-8") != text:
+            print(f"docs/{name} is not up to date; run: python3 dev.py docs", file=sys.stderr)
+            code = 1
+    return code
 
 
 if __name__ == "__main__":

@@ -66,10 +66,12 @@ ROOMS: dict[str, set[str]] = {
         "layernext.errors",
     },
     "layernext.stack.connections": set(),
+    "layernext.stack.memory": set(),
     "layernext.stack.app": {
         "layernext.stack.backup",
         "layernext.stack.connections",
         "layernext.stack.folder",
+        "layernext.stack.memory",
         "layernext.stack.web",
         "layernext.stack.api",
         "layernext.stack.jobs",
@@ -99,6 +101,8 @@ ROOMS: dict[str, set[str]] = {
 
 # Modules that are a room's face beside its __init__.
 FACES = {
+    "layernext.stack.api.admission",
+    "layernext.stack.api.audit",
     "layernext.datalake.constants",  # where published scripts import from
     "layernext.stack.api.auth",
     "layernext.wire.annotation_files",
@@ -110,6 +114,7 @@ FACES = {
     "layernext.stack.api.messages",
     "layernext.stack.api.metrics",
     "layernext.stack.api.services",
+    "layernext.stack.api.tracing_switch",
     "layernext.wire.augmentations",
     "layernext.wire.exports",
     "layernext.wire.file_listing",
@@ -132,6 +137,7 @@ LIBRARIES: dict[str, set[str]] = {
     "platformdirs": {"layernext.cli", "layernext.client"},
     "av": {"layernext.stack.media"},
     "PIL": {"layernext.cli", "layernext.formats", "layernext.stack.media"},
+    "opentelemetry": {"layernext.stack.api"},
     "yaml": {"layernext.formats"},
     "pyarrow": {"layernext.formats", "layernext.model"},
     "pycocotools": {"layernext.evaluation"},

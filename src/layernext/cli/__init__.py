@@ -7,6 +7,7 @@ import sys
 __all__ = ["main"]
 
 _INTERRUPTED = 130
+_CONFIGURATION = 3
 """As in `exit_codes`, which cannot be imported before `main`."""
 
 
@@ -18,4 +19,13 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.stderr.write("interrupted\n")
         sys.exit(_INTERRUPTED)
+    except ImportError:
+        # A published client was installed or removed beside this package, and files of it are gone.
+        from layernext.cli.installation import find_problem  # noqa: PLC0415
+
+        problem = find_problem()
+        if problem is None:
+            raise
+        sys.stderr.write(f"layernext is damaged: {problem}\n")
+        sys.exit(_CONFIGURATION)
     app.main()

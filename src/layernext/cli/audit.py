@@ -121,15 +121,17 @@ def read_moment(option: str, text: str | None, now: datetime) -> datetime | None
 
 def _followed(client: Any, wanted: dict[str, Any], limit: int) -> Iterator[AuditEntry]:
     """Entries, oldest first, and those that come later, until Ctrl-C."""
+    newest = client.list_audit_entries(**wanted, limit=limit)
+    oldest = min((int(entry.id) for entry in newest), default=0)
     shown: set[str] = set()
     while True:
-        newest = client.list_audit_entries(**wanted, limit=FOLLOWED if shown else limit)
         for entry in reversed(newest):
-            if entry.id not in shown:
+            if entry.id not in shown and int(entry.id) >= oldest:
                 yield entry
         # A transaction that took long may bring an entry that is older than one that was shown.
-        shown = {entry.id for entry in newest} | {""}
+        shown = {entry.id for entry in newest}
         time.sleep(POLL_SECONDS)
+        newest = client.list_audit_entries(**wanted, limit=FOLLOWED)
 
 
 def _tell(entry: AuditEntry, *, as_json: bool) -> None:

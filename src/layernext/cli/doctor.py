@@ -21,7 +21,7 @@ import typer
 from msgspec import Struct
 
 from layernext import __version__
-from layernext.cli import configuration, exit_codes
+from layernext.cli import configuration, exit_codes, installation
 from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url
 from layernext.cli.output import print_json, tell
 from layernext.cli.stack_extra import INSTALL
@@ -44,10 +44,8 @@ OTHERS_MAY_READ = 0o077
 LOW_DISK_BYTES = 512 << 20
 LONG_WAIT_S = 60.0
 """With no job running meanwhile, nobody seems to work at the queue."""
-SHADOWING_PACKAGE = "layernext"
-"""A published client. It puts its files into the same folder as ours."""
 OTHER_PACKAGE = "layerx-sdk"
-"""Another one, whose files have a folder of their own."""
+"""A published client whose files have a folder of their own."""
 
 
 class Finding(Struct, frozen=True):
@@ -131,13 +129,9 @@ def _version_of(package: str) -> str | None:
 def _published_packages() -> Finding:
     """Whether a published client is installed beside this one, and whether it does harm."""
     what = "published clients"
-    shadowing = _version_of(SHADOWING_PACKAGE)
-    if shadowing is not None:
-        detail = (
-            f"the package {SHADOWING_PACKAGE} {shadowing} is installed and overwrites files of this"
-            f" one: pip uninstall {SHADOWING_PACKAGE}, then install layernext-sdk again"
-        )
-        return Finding(what, False, detail, exit_codes.CONFIGURATION)
+    problem = installation.find_problem()
+    if problem is not None:
+        return Finding(what, False, problem, exit_codes.CONFIGURATION)
     other = _version_of(OTHER_PACKAGE)
     if other is not None:
         return Finding(

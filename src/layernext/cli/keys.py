@@ -16,7 +16,6 @@ from layernext.cli.serve import DatabaseUrl, DataFolder, data_folder, show_key
 from layernext.cli.stack_extra import load_stack
 from layernext.errors import ConfigurationError, DataError, NotFound, Problem
 from layernext.model import find_names_problem
-from layernext.wire.native import MAX_RATE
 
 keys = CommandGroup(help=GROUPS["keys"].summary)
 
@@ -52,7 +51,7 @@ def create(
         typer.Option(
             "--rate",
             min=0.001,
-            max=MAX_RATE,
+            max=1e6,
             metavar="REQUESTS",
             help="Requests a second that it may send. Default: what the stack permits every key.",
         ),

@@ -77,6 +77,16 @@ AuditDays = Annotated[
         help="Delete entries of the audit log after this many days.",
     ),
 ]
+Traces = Annotated[
+    str | None,
+    typer.Option(
+        "--traces",
+        envvar="OTEL_EXPORTER_OTLP_ENDPOINT",
+        show_envvar=True,
+        metavar="URL",
+        help="Send OpenTelemetry traces to this collector, such as http://collector:4318.",
+    ),
+]
 LogFormat = Annotated[
     Literal["text", "json"],
     typer.Option("--log-format", help="Log as text, or as one JSON object per line."),
@@ -154,6 +164,7 @@ def serve(
     oidc_client_secret_file: OidcClientSecretFile = None,
     oidc_default_role: OidcDefaultRole = "none",
     oidc_domain: OidcDomain = None,
+    traces: Traces = None,
     log_format: LogFormat = "text",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Turn off the access log.")] = False,
     as_json: Annotated[
@@ -197,6 +208,7 @@ def serve(
         strict_metadata=strict_metadata,
         jobs=jobs == "on",
         metrics=metrics,
+        traces=traces or None,
         native=not published_only,
         quiet=quiet,
         log_format=log_format,
@@ -207,6 +219,8 @@ def serve(
         app.load_metrics()
     if settings.oidc is not None:
         app.load_oidc()
+    if settings.traces is not None:
+        app.load_tracing().traces_url(settings.traces)
     # Uploaded files, temporary files and whatever else is written is for this user alone.
     os.umask(0o077)
     app.set_up_logging(settings)

@@ -15,6 +15,7 @@ from layernext.cli.serve import (
     ObjectsEndpoint,
     ObjectsUrl,
     PurgeTrashAfter,
+    Traces,
     data_folder,
     data_text,
     interrupt,
@@ -29,6 +30,7 @@ def worker(
     objects_endpoint: ObjectsEndpoint = None,
     purge_trash_after: PurgeTrashAfter = None,
     audit_days: AuditDays = 365.0,
+    traces: Traces = None,
     log_format: LogFormat = "text",
 ) -> None:
     """Run the jobs of a stack without serving it.
@@ -52,6 +54,7 @@ def worker(
         objects_options={"endpoint": objects_endpoint} if objects_endpoint else {},
         purge_trash_after_days=purge_trash_after,
         audit_days=audit_days,
+        traces=traces or None,
         log_format=log_format,
     )
     # As in serve: whatever is written is for this user alone.

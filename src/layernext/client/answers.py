@@ -3,7 +3,7 @@
 The published clients answer the stack's JSON as it comes. An `Answer` has typed attributes and *is* a
 dictionary with the same data and the published keys: ``.get``, ``in``, ``dict()``, ``json.dumps`` and
 ``KeyError`` work as in those scripts. `json` writes no class but ``dict`` and its subclasses as an
-object, which is why an answer is one (docs/decisions/0020-answers-are-dictionaries.md).
+object, which is why an answer is one (docs/decisions/0021-answers-are-dictionaries.md).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PUBLISHED_KEYS: dict[str, dict[str, str | bool]] = {
     "FileUrl": {"isSuccess": True},
     "Job": {
         "isSuccess": True, "success": True, "jobId": "id",  # of create_or_update_job
-        "is_success": "is_success", "job_status": "job_status",  # of wait_for_job_complete
+        "is_success": "ended_well", "job_status": "job_status",  # of wait_for_job_complete
     },
     "Label": {
         "label": "ref", "key": "ref", "labelText": "name", "type": "label_type",
@@ -79,6 +79,13 @@ class Answer(dict[str, Any]):
     def _repr_html_(self) -> str:
         """What a notebook shows."""
         return record_html(self)
+
+    def including(self: AnAnswer, raw: object) -> AnAnswer:  # noqa: PYI019 - Self needs 3.11
+        """This answer with what else the stack said, under the stack's keys."""
+        for key, value in raw.items() if isinstance(raw, dict) else ():
+            if value is not None:
+                self.setdefault(key, value)
+        return self
 
     def to_dict(self) -> dict[str, Any]:
         """The attributes as plain data that any JSON library can write, without the published keys."""
@@ -203,6 +210,11 @@ class Job(Answer):
     def is_success(self) -> bool:
         """Whether the job ended well."""
         return self.status == "completed"
+
+    @property
+    def ended_well(self) -> bool | None:
+        """The same; None if it has not ended."""
+        return self.is_success if self.status in {"completed", "failed"} else None
 
     @property
     def job_status(self) -> str:

@@ -27,28 +27,28 @@ def assign(
     Source: Kuhn, The Hungarian Method for the Assignment Problem, 1955, with the potentials of
         Jonker and Volgenant, 1987.
     """
-    chosen = []
+    matched = []
     left = np.arange(len(value))
     while len(left):
         certain = left[_certain(pairs[0][left], pairs[1][left], value[left])]
         if not len(certain):
             break
-        chosen.append(certain)
+        matched.append(certain)
         is_free = ~np.isin(pairs[0][left], pairs[0][certain])
         is_free &= ~np.isin(pairs[1][left], pairs[1][certain])
         left = left[is_free]
     for members in _groups(group[left]):
-        places = left[members]
-        chosen.append(places[_solve(pairs[0][places], pairs[1][places], value[places])])
-    return np.sort(np.concatenate([np.zeros(0, np.int64), *chosen]))
+        rows = left[members]
+        matched.append(rows[_solve(pairs[0][rows], pairs[1][rows], value[rows])])
+    return np.sort(np.concatenate([np.zeros(0, np.int64), *matched]))
 
 
 def _certain(first: IndexArray, second: IndexArray, value: FloatArray) -> IndexArray:
     """Places of pairs that some best matching has, at most one for each end."""
     best_first, other_first = _two_best(first, value)
     best_second, other_second = _two_best(second, value)
-    places = np.arange(len(value))
-    is_best = (best_first[first] == places) & (best_second[second] == places)
+    rows = np.arange(len(value))
+    is_best = (best_first[first] == rows) & (best_second[second] == rows)
     return np.flatnonzero(is_best & (value >= other_first[first] + other_second[second]))
 
 
@@ -79,13 +79,13 @@ def _solve(first: IndexArray, second: IndexArray, value: FloatArray) -> IndexArr
     columns, column = np.unique(second, return_inverse=True)
     size = len(rows), len(columns)
     values = np.zeros(size)
-    places = np.full(size, -1)
-    values[row, column], places[row, column] = value, np.arange(len(value))
+    pair_rows = np.full(size, -1)
+    values[row, column], pair_rows[row, column] = value, np.arange(len(value))
     if size[0] > size[1]:
-        values, places = values.T, places.T
+        values, pair_rows = values.T, pair_rows.T
     mates = np.array(best_columns((-values).tolist()))
-    found = places[np.arange(len(mates)), mates]
-    return np.sort(found[found >= 0])
+    mated = pair_rows[np.arange(len(mates)), mates]
+    return np.sort(mated[mated >= 0])
 
 
 def best_columns(costs: list[list[float]]) -> list[int]:  # noqa: C901 - the method is one loop

@@ -120,8 +120,8 @@ def area_integral(hits: IndexArray, counted: IndexArray, total: int) -> float:
 
 
 def _at_recalls(best: FloatArray, total: int, recalls: FloatArray) -> float:
-    places = np.searchsorted(np.arange(1, len(best) + 1) / total, recalls, side="left")
-    return float(np.sum(best[places[places < len(best)]]) / len(recalls))
+    ranks = np.searchsorted(np.arange(1, len(best) + 1) / total, recalls, side="left")
+    return float(np.sum(best[ranks[ranks < len(best)]]) / len(recalls))
 
 
 INTEGRALS: dict[Protocol, Integral] = {
@@ -146,25 +146,25 @@ def mean(values: FloatArray) -> float | None:
     return float(np.mean(defined)) if len(defined) else None
 
 
-def summary(found: Averages, settings: EvaluationSettings) -> dict[str, float | None]:
+def summary(means: Averages, settings: EvaluationSettings) -> dict[str, float | None]:
     """The averages by name, over all labels: `found` may be of a single one.
 
     ``AP`` over all thresholds, ``AP50`` at one, ``AP@5`` at a distance, ``APs`` of a size, ``AR10`` with at most so many
     annotations of a label in an image, ``ARs`` of a size with the highest of these limits.
     """
-    numbers: dict[str, float | None] = {"AP": mean(found.precision[:, :, 0])}
+    numbers: dict[str, float | None] = {"AP": mean(means.precision[:, :, 0])}
     for number, threshold in enumerate(settings.thresholds):
         if threshold in (0.5, 0.75) and not settings.is_distance:  # the ones that COCO names
-            numbers[f"AP{round(threshold * 100)}"] = mean(found.precision[:, number, 0])
+            numbers[f"AP{round(threshold * 100)}"] = mean(means.precision[:, number, 0])
         if settings.is_distance:
-            numbers[f"AP@{threshold:g}"] = mean(found.precision[:, number, 0])
+            numbers[f"AP@{threshold:g}"] = mean(means.precision[:, number, 0])
     for number, area in enumerate(settings.areas):
         if number:
-            numbers[f"AP{area.name}"] = mean(found.precision[:, :, number])
+            numbers[f"AP{area.name}"] = mean(means.precision[:, :, number])
     for number, limit in enumerate(settings.max_annotations):
         name = f"AR{limit}" if limit < 1 << 30 else "AR"
-        numbers[name] = mean(found.recall[:, :, 0, number])
+        numbers[name] = mean(means.recall[:, :, 0, number])
     for number, area in enumerate(settings.areas):
         if number:
-            numbers[f"AR{area.name}"] = mean(found.recall[:, :, number, -1])
+            numbers[f"AR{area.name}"] = mean(means.recall[:, :, number, -1])
     return numbers

@@ -1,6 +1,6 @@
 """How far each number of the summary would stray if other images had been measured.
 
-Images are drawn anew, with replacement, as many as there are, and the numbers are computed as if an
+Images are resampled with replacement, as many as there are, and the numbers are computed as if an
 image that was drawn k times were there k times (Efron and Tibshirani, An Introduction to the
 Bootstrap, 1993). No annotation is matched again: a draw is a weight for each image, and the numbers
 are sums of weights.
@@ -67,18 +67,18 @@ class _Sums(Struct):
         cls,
         bits: IndexArray,
         image: IndexArray,
-        place: IndexArray,
+        buckets: IndexArray,
         grid: tuple[int, int, int],
-        places: int,
+        bucket_count: int,
     ) -> _Sums:
         """The sums of N annotations.
 
         Args:
             bits: (N,) bit ``t * areas + a``: whether it is counted there.
             image: (N,) that gives the weight.
-            place: (N,) where it is counted.
+            buckets: (N,) where it is counted.
             grid: labels or groups that places belong to, thresholds, areas.
-            places: how many for each group; `place` is group times places, plus place.
+            bucket_count: how many for each group; `bucket` is group times buckets, plus bucket.
         """
         groups, thresholds, areas = grid
         cells, images, signs = [], [], []
@@ -88,15 +88,15 @@ class _Sums(Struct):
                 states[threshold] = (bits >> np.uint64(threshold * areas + area)) & np.uint64(1)
             change = states[:-1] - states[1:]
             level, which = np.nonzero(change)
-            group, within = np.divmod(place[which], places)
-            cells.append(((level * groups + group) * areas + area) * places + within)
+            group, within = np.divmod(buckets[which], bucket_count)
+            cells.append(((level * groups + group) * areas + area) * bucket_count + within)
             images.append(image[which])
             signs.append(change[level, which])
         return cls(
             np.concatenate(cells),
             np.concatenate(images),
             np.concatenate(signs).astype(np.float64),
-            (thresholds, groups, areas, places),
+            (thresholds, groups, areas, bucket_count),
         )
 
     def weighted(self, weights: FloatArray) -> FloatArray:
@@ -116,12 +116,12 @@ class _Bucket(Struct):
 
     Attributes:
         codes: of the labels.
-        found: true positives, by segment.
+        hits: true positives, by segment.
         counted: annotations that count, by segment.
     """
 
     codes: IndexArray
-    found: _Sums
+    hits: _Sums
     counted: _Sums
 
 
@@ -149,11 +149,11 @@ class WeightedScores:
         # Recall at the highest limit counts what it counts at lower ones, and more.
         limits = np.array(settings.max_annotations)
         of_limit = np.searchsorted(limits, part.rank, side="right")
-        kept = of_limit < len(limits)
+        is_within = of_limit < len(limits)
         self._recalled = _Sums.of(
-            part.matched[kept],
-            part.image[kept],
-            part.label[kept].astype(np.int64) * len(limits) + of_limit[kept],
+            part.matched[is_within],
+            part.image[is_within],
+            part.label[is_within].astype(np.int64) * len(limits) + of_limit[is_within],
             (label_count, thresholds, areas),
             len(limits),
         )
@@ -165,20 +165,22 @@ class WeightedScores:
             (label_count, 1, areas),
             1,
         )
-        found = outcome(part, confidence)
-        right = found.is_right
+        tally = outcome(part, confidence)
+        right = tally.is_right
         count = 1 + int(max(part.image.max(initial=0), part.truth_image.max(initial=0)))
         sums = [
             np.bincount(part.image[right], minlength=count),
-            np.bincount(part.image[found.counts], minlength=count),
-            np.bincount(part.truth_image[found.truth_counts], minlength=count),
+            np.bincount(part.image[tally.counts], minlength=count),
+            np.bincount(part.truth_image[tally.truth_counts], minlength=count),
             np.bincount(part.image[right], part.similarity[right], count),
         ]
         self._sums = np.stack(sums).astype(np.float64)
         self._lane_hits: FloatArray | None = None
         if settings.protocol == "lane-f1":
             lanes = match_lanes(part, settings, confidence)
-            hits = [np.bincount(part.image[found], minlength=count) for found in lanes.is_found]
+            hits = [
+                np.bincount(part.image[is_found], minlength=count) for is_found in lanes.is_found
+            ]
             self._lane_hits = np.stack(hits).astype(np.float64)
 
     def __call__(self, weights: FloatArray) -> Scores:
@@ -214,7 +216,7 @@ class WeightedScores:
         precision = np.repeat(precision[None], len(self._settings.thresholds), axis=0)
         for bucket in self._buckets:
             precision[:, bucket.codes] = _average(
-                bucket.found.weighted(weights),
+                bucket.hits.weighted(weights),
                 bucket.counted.weighted(weights),
                 total[bucket.codes][..., None],
                 self._recalls,
@@ -231,13 +233,13 @@ def differences(
     seed: int,
     numbers: range,
 ) -> list[Scores]:
-    """B minus a for some draws, the same for both: what makes an image hard for both is no noise."""
-    found = []
+    """B minus a for some draws, the same for both: so images that are hard for both add no noise."""
+    differences = []
     for number in numbers:
         weights = draw(image_count, seed, number)
         of_a, of_b = a(weights), b(weights)
-        found.append({name: of_b[name] - value for name, value in of_a.items()})
-    return found
+        differences.append({name: of_b[name] - value for name, value in of_a.items()})
+    return differences
 
 
 def _buckets(part: Part, label_count: int, thresholds: int, areas: int) -> Iterator[_Bucket]:
@@ -251,43 +253,43 @@ def _buckets(part: Part, label_count: int, thresholds: int, areas: int) -> Itera
             continue
         segments = min(hits, SEGMENTS)
         before = np.cumsum(is_hit) - is_hit
-        kept = before < hits  # what comes after the last true positive changes nothing
-        segment = before[kept] * segments // hits
+        is_counted = before < hits  # what comes after the last true positive changes nothing
+        segment = before[is_counted] * segments // hits
         size = 1 << (segments - 1).bit_length()
-        by_size.setdefault(size, []).append((code, members[kept], segment))
+        by_size.setdefault(size, []).append((code, members[is_counted], segment))
     for size, labels in by_size.items():
-        members = np.concatenate([each for _, each, _ in labels])
-        place = np.concatenate(
+        members = np.concatenate([indexes for _, indexes, _ in labels])
+        buckets = np.concatenate(
             [number * size + segment for number, (_, _, segment) in enumerate(labels)]
         )
         grid = (len(labels), thresholds, areas)
         image = part.image[members]
         yield _Bucket(
             np.array([code for code, _, _ in labels]),
-            _Sums.of(part.matched[members], image, place, grid, size),
-            _Sums.of(~part.ignored[members], image, place, grid, size),
+            _Sums.of(part.matched[members], image, buckets, grid, size),
+            _Sums.of(~part.ignored[members], image, buckets, grid, size),
         )
 
 
 def _average(
-    found: FloatArray, counted: FloatArray, total: FloatArray, recalls: int | None
+    hits: FloatArray, counted: FloatArray, total: FloatArray, recalls: int | None
 ) -> FloatArray:
     """Mean over recalls of the highest precision at this recall or more; over the last axis.
 
     Overwrites its arguments.
 
     Args:
-        found: weight of the true positives up to each segment's end.
+        hits: weight of the true positives up to each segment's end.
         counted: weight of the annotations up to there.
         total: weight of the truths; NaN for none.
         recalls: into how many steps recall is cut, both ends being read; None: at every recall, which
             is the area under the curve.
     """
     counted += _TINY
-    best = found / counted
+    best = hits / counted
     from_end = best[..., ::-1]
     np.maximum.accumulate(from_end, axis=-1, out=from_end)
-    recall = np.divide(found, total, out=found)
+    recall = np.divide(hits, total, out=hits)
     if recalls is None:
         return np.asarray(np.sum(np.diff(recall, axis=-1, prepend=0.0) * best, axis=-1))
     # How many recalls have been reached. The k-th is the double k * step there.

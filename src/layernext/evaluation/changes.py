@@ -128,8 +128,8 @@ class RunPairing:
             DataError: a set is not valid; names the image and the place.
         """
         sources = source_a or self._sources[0], source_b or self._sources[1]
-        for packer, found, source in zip(self._packers, (a, b), sources, strict=True):
-            packer.add(found, source, image_wh, image)
+        for packer, annotation_set, source in zip(self._packers, (a, b), sources, strict=True):
+            packer.add(annotation_set, source, image_wh, image)
         self._waiting.append((image, image_wh))
         gathered = sum(packer.annotation_count for packer in self._packers)
         if len(self._waiting) >= BATCH_IMAGES or gathered >= BATCH_ANNOTATIONS:
@@ -139,11 +139,11 @@ class RunPairing:
         """What changed in all images added so far."""
         self._pair()
         labels = sorted({label for cell in self._cells for label in cell if label is not None})
-        place: dict[str | None, int] = {label: number for number, label in enumerate(labels)}
-        place[None] = len(labels)
+        index: dict[str | None, int] = {label: number for number, label in enumerate(labels)}
+        index[None] = len(labels)
         counts = np.zeros((len(labels) + 1, len(labels) + 1), np.int64)
         for (row, column), count in self._cells.items():
-            counts[place[row], place[column]] = count
+            counts[index[row], index[column]] = count
         pairs = counts[:-1, :-1]
         paired = int(pairs.sum())
         removed, added = int(counts[:, -1].sum()), int(counts[-1].sum())
@@ -168,8 +168,8 @@ class RunPairing:
     def image_counts(self, image: str) -> dict[str, int]:
         """How many annotations of an image were added, removed, moved and relabelled, by name."""
         self._pair()
-        found = self._images.get(image, Counter())
-        return {name: found[name] for name in ("added", "removed", "moved", "relabelled")}
+        counts = self._images.get(image, Counter())
+        return {name: counts[name] for name in ("added", "removed", "moved", "relabelled")}
 
     def _pair(self) -> None:
         """Pair what was gathered, and forget its shapes."""
@@ -255,7 +255,7 @@ def _closest(pairs: Pairs, a: Columns, b: Columns) -> list[tuple[int, int, float
     is_other = b.label[pairs.run] != a.label[pairs.truth]
     order = np.lexsort((pairs.truth, pairs.run, is_other, -pairs.similarity))
     free_a, free_b = bytearray(b"\1") * a.count, bytearray(b"\1") * b.count
-    made = []
+    pieces = []
     for first, second, alike in zip(
         pairs.truth[order].tolist(),
         pairs.run[order].tolist(),
@@ -264,8 +264,8 @@ def _closest(pairs: Pairs, a: Columns, b: Columns) -> list[tuple[int, int, float
     ):
         if free_a[first] and free_b[second]:
             free_a[first] = free_b[second] = 0
-            made.append((first, second, alike))
-    return made
+            pieces.append((first, second, alike))
+    return pieces
 
 
 def _differ(a: Columns, b: Columns, of_a: Any, of_b: Any) -> Any:

@@ -50,7 +50,7 @@ def compare_evaluations(
 ) -> Comparison:
     """What differs between two runs that were evaluated against the same ground truth.
 
-    Confidence intervals come from drawing images anew, the same for both runs, so that what makes an
+    Confidence intervals come from resampling images, the same ones for both runs, so that what makes an
     image hard for both does not widen them. They are percentiles of the differences of all draws.
 
     Args:
@@ -76,11 +76,11 @@ def compare_evaluations(
     if resamples < 0 or image_limit < 0:
         raise ConfigurationError("resamples and image_limit must not be negative")
     sides = _Sides.of(a, b)
-    differing = [each for each in _image_differences(sides, pairing) if _differs(each)]
-    named = heapq.nlargest(image_limit, differing, key=lambda each: each.difference)
+    differing = [image for image in _image_differences(sides, pairing) if _differs(image)]
+    named = heapq.nlargest(image_limit, differing, key=lambda image: image.difference)
     first, second = sides.results
     truths = sides.truth_counts
-    found_a, found_b = (each.is_found for each in sides.outcomes)
+    found_a, found_b = (outcomes.is_found for outcomes in sides.outcomes)
     return Comparison(
         name_a=name_a,
         name_b=name_b,
@@ -163,10 +163,10 @@ def _check_truths(
     a: Part, labels_a: list[str], b: Part, labels_b: list[str], images: list[str]
 ) -> None:
     count = len(images)
-    per_image = [np.bincount(each.truth_image, minlength=count) for each in (a, b)]
+    per_image = [np.bincount(part.truth_image, minlength=count) for part in (a, b)]
     differing = np.flatnonzero(per_image[0] != per_image[1])
     if not len(differing):
-        names = [np.array([*labels, ""])[each.truth_label] for labels, each in
+        names = [np.array([*labels, ""])[part.truth_label] for labels, part in
                  ((labels_a, a), (labels_b, b))]  # fmt: skip
         differing = a.truth_image[names[0] != names[1]]
     if len(differing):
@@ -177,7 +177,7 @@ def _deltas(
     sides: _Sides, resamples: int, seed: int, level: float, executor: Executor | None
 ) -> list[ScoreDelta]:
     """Each number of the summary, with the interval of its difference."""
-    found: list[Scores] = []
+    resampled: list[Scores] = []
     if resamples and sides.images:
         first, second = (
             WeightedScores(part, sides.settings, len(labels), result.confidence or 0.0)
@@ -188,11 +188,11 @@ def _deltas(
             range(start, min(start + DRAWS, resamples)) for start in range(0, resamples, DRAWS)
         ]
         run = map if executor is None else executor.map
-        found = [each for chunk in run(work, chunks) for each in chunk]
+        resampled = [scores for chunk in run(work, chunks) for scores in chunk]
     deltas = []
     for name, value in sides.results[0].summary.items():
         other = sides.results[1].summary[name]
-        low, high = _interval(np.array([each[name] for each in found]), level)
+        low, high = _interval(np.array([scores[name] for scores in resampled]), level)
         delta = None if value is None or other is None else other - value
         deltas.append(ScoreDelta(name=name, a=value, b=other, delta=delta, low=low, high=high))
     return deltas
@@ -210,10 +210,10 @@ def _interval(values: FloatArray, level: float) -> tuple[float | None, float | N
 def _label_deltas(sides: _Sides) -> list[LabelDelta]:
     part = sides.parts[0]
     labels = sorted({*sides.labels[0], *sides.labels[1]})
-    mains = [{each.label: each.scores for each in result.labels} for result in sides.results]
+    mains = [{label.label: label.scores for label in result.labels} for result in sides.results]
     false = [_false_positives(sides, side) for side in (0, 1)]
     codes = {label: code for code, label in enumerate(sides.labels[0])}
-    found_a, found_b = (each.is_found for each in sides.outcomes)
+    found_a, found_b = (outcomes.is_found for outcomes in sides.outcomes)
     deltas = []
     for label in labels:
         of_label = sides.truth_counts & (part.truth_label == codes.get(label, -1))
@@ -235,14 +235,14 @@ def _label_deltas(sides: _Sides) -> list[LabelDelta]:
 
 
 def _false_positives(sides: _Sides, side: int) -> dict[str, int]:
-    found, labels = sides.outcomes[side], sides.labels[side]
-    wrong = sides.parts[side].label[found.counts & ~found.is_right]
+    outcomes, labels = sides.outcomes[side], sides.labels[side]
+    wrong = sides.parts[side].label[outcomes.counts & ~outcomes.is_right]
     return dict(zip(labels, np.bincount(wrong, minlength=len(labels)).tolist(), strict=True))
 
 
-def _differs(each: ImageDifference) -> bool:
-    moved = each.added or each.removed or each.moved or each.relabelled
-    return bool(each.difference or moved)
+def _differs(image: ImageDifference) -> bool:
+    moved = image.added or image.removed or image.moved or image.relabelled
+    return bool(image.difference or moved)
 
 
 def _image_differences(sides: _Sides, pairing: RunPairing | None) -> Iterator[ImageDifference]:
@@ -253,18 +253,18 @@ def _image_differences(sides: _Sides, pairing: RunPairing | None) -> Iterator[Im
         total: list[int] = np.bincount(which, minlength=count).tolist()
         return total
 
-    found_a, found_b = (each.is_found for each in sides.outcomes)
+    found_a, found_b = (outcomes.is_found for outcomes in sides.outcomes)
     totals = counted(image[truths])
     gained = counted(image[truths & ~found_a & found_b])
     lost = counted(image[truths & found_a & ~found_b])
     sums = [
-        (counted(part.image[found.is_right]), counted(part.image[found.counts]))
-        for part, found in zip(sides.parts, sides.outcomes, strict=True)
+        (counted(part.image[outcomes.is_right]), counted(part.image[outcomes.counts]))
+        for part, outcomes in zip(sides.parts, sides.outcomes, strict=True)
     ]
     for number, name in enumerate(sides.images):
-        hits = [each[0][number] for each in sums]
-        annotations = [each[1][number] for each in sums]
-        involved = [totals[number] + each for each in annotations]
+        hits = [right[number] for right, _ in sums]
+        annotations = [counts[number] for _, counts in sums]
+        involved = [totals[number] + annotation_count for annotation_count in annotations]
         f1 = [2 * hit / all_ if all_ else None for hit, all_ in zip(hits, involved, strict=True)]
         changes = pairing.image_counts(name) if pairing is not None else {}
         yield ImageDifference(

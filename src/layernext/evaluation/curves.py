@@ -41,15 +41,15 @@ def curve(
     precision, recall = right / (last + 1), right / truths
     f1 = 2 * right / (last + 1 + truths)
     best = int(np.argmax(f1))
-    kept = _spread(recall, best)
-    found = Curve(
+    points = _spread(recall, best)
+    thinned = Curve(
         label=label,
-        confidence=score[last][kept].tolist(),
-        precision=precision[kept].tolist(),
-        recall=recall[kept].tolist(),
-        f1=f1[kept].tolist(),
+        confidence=score[last][points].tolist(),
+        precision=precision[points].tolist(),
+        recall=recall[points].tolist(),
+        f1=f1[points].tolist(),
     )
-    return found, Best(float(f1[best]), float(score[last[best]]))
+    return thinned, Best(float(f1[best]), float(score[last[best]]))
 
 
 def _spread(recall: FloatArray, best: int) -> IndexArray:
@@ -73,11 +73,11 @@ def calibration(score: FloatArray, is_right: BoolArray, bins: int) -> Calibratio
         bins: of equal width over 0 to 1.
     """
     edges = np.linspace(0.0, 1.0, bins + 1)
-    place = np.clip(np.searchsorted(edges, score, side="left") - 1, 0, bins - 1)
-    counts = np.bincount(place, minlength=bins)
+    bin_index = np.clip(np.searchsorted(edges, score, side="left") - 1, 0, bins - 1)
+    counts = np.bincount(bin_index, minlength=bins)
     with np.errstate(invalid="ignore"):
-        confidence = np.bincount(place, score, bins) / counts
-        precision = np.bincount(place, is_right, bins) / counts
+        confidence = np.bincount(bin_index, score, bins) / counts
+        precision = np.bincount(bin_index, is_right, bins) / counts
     gaps = np.abs(confidence - precision)
     total = len(score)
     return Calibration(

@@ -43,15 +43,15 @@ BATCH_ANNOTATIONS = 20_000
 
 
 class Evaluator:
-    """Evaluates a run against a ground truth, given image by image.
+    """Evaluates a run against a ground truth, image by image.
 
-    What is kept is some 60 bytes an annotation; shapes are forgotten once a batch is matched. An
+    It keeps some 60 bytes per annotation; shapes are dropped once a batch is matched. An
     evaluator can be pickled and merged, so that parts of the images can be evaluated in other
     processes. Neither the order of images nor their division changes a result: where the order
     matters, between equal confidences, images go by name.
 
     Args:
-        settings: what is wanted; blanks are the protocol's own.
+        settings: of the evaluation; blanks are filled with the protocol's defaults.
         truth: how the sets of the ground truth are to be read.
         run: how those of the run are.
 
@@ -155,7 +155,7 @@ class Evaluator:
         self._counts["images_without_truth"] += count
 
     def _match(self) -> None:
-        """Match what was gathered, and forget its shapes."""
+        """Match everything gathered, and drop its shapes."""
         if not self._image_whs:
             return
         truths, runs = (packer.take() for packer in self._packers)
@@ -210,7 +210,7 @@ class Evaluator:
         self._packers = self._new_packers()
 
     def _whole(self) -> Part:
-        """Everything in one part, with images and labels in the order of their names.
+        """Everything in one part, with images and labels sorted by name.
 
         Raises:
             DataError: an image was added twice.
@@ -229,15 +229,15 @@ class Evaluator:
             if before == after:
                 raise DataError(Problem(before, "was given twice"))
         codes, values = self._labels.sort(), self._values.sort()
-        place = np.empty(len(names), np.int64)
-        place[names] = np.arange(len(names))
-        part = in_order(relabelled(part, codes, values), place)
+        new_numbers = np.empty(len(names), np.int64)
+        new_numbers[names] = np.arange(len(names))
+        part = in_order(relabelled(part, codes, values), new_numbers)
         self._parts, self._part_images = [part], [len(self._images)]
         self._is_whole = True
         return part
 
     def matched(self) -> tuple[Part, list[str], list[str]]:
-        """Everything added so far: what is kept of it, and the images and labels its numbers mean.
+        """Everything added so far: its part, and the images and labels that its numbers refer to.
 
         Both are in the order of their names.
 
@@ -271,9 +271,9 @@ class Evaluator:
         confidence = self.settings.confidence
         if confidence is None and best is not None:
             confidence = best.confidence
-        found = outcome(part, confidence or 0.0)
+        outcomes = outcome(part, confidence or 0.0)
         lanes = self._lanes(part, confidence or 0.0)
-        overall = _scores(found, slice(None), slice(None), part, self._sign)
+        overall = _scores(outcomes, slice(None), slice(None), part, self._sign)
         counted = part.score[~part.is_ignored]
         has_confidence = len(counted) > 0 and not self._without_confidence
         return Evaluation(
@@ -288,22 +288,22 @@ class Evaluator:
             counts=self._all_counts(part),
             labels=[
                 replace(
-                    self._label_scores(label, code, part, found, lanes, means, single[code][1]),
+                    self._label_scores(label, code, part, outcomes, lanes, means, single[code][1]),
                     frequency=groups[code] if groups else None,
                 )
                 for code, label in enumerate(labels)
             ],
-            curves=[everything[0], *(each for each, _ in single)],
+            curves=[everything[0], *(points for points, _ in single)],
             confusion=confusion_matrix(
-                part, found, labels, self._match_threshold, confidence or 0.0
+                part, outcomes, labels, self._match_threshold, confidence or 0.0
             ),
             calibration=(
-                calibration(counted, part.found[~part.is_ignored] >= 0, self.settings.bins)
+                calibration(counted, part.matched_truth[~part.is_ignored] >= 0, self.settings.bins)
                 if has_confidence
                 else None
             ),
             errors=error_kinds(part, len(labels), integral_for(self.settings), self._background),
-            slices=slice_scores(part, found, list(self._values), self.settings),
+            slices=slice_scores(part, outcomes, list(self._values), self.settings),
         )
 
     def iter_tallies(self, confidence: float | None = None) -> Iterator[ImageTally]:
@@ -318,8 +318,8 @@ class Evaluator:
         if confidence is None:
             best = self._curve(None, part, np.argsort(-part.score, kind="stable"))[1]
             confidence = best.confidence if best else 0.0
-        found = outcome(part, confidence)
-        yield from iter_tallies(part, found, list(self._labels), self._images, self._sign)
+        outcomes = outcome(part, confidence)
+        yield from iter_tallies(part, outcomes, list(self._labels), self._images, self._sign)
 
     @property
     def _match_threshold(self) -> float:
@@ -343,7 +343,10 @@ class Evaluator:
         if label is not None:
             counts &= part.truth_label == self._labels[label]
         return curve(
-            label, part.score[counted], part.found[counted] >= 0, int(np.count_nonzero(counts))
+            label,
+            part.score[counted],
+            part.matched_truth[counted] >= 0,
+            int(np.count_nonzero(counts)),
         )
 
     def _lanes(self, part: Part, confidence: float) -> LaneMatches | None:
@@ -356,14 +359,14 @@ class Evaluator:
         label: str,
         code: int,
         part: Part,
-        found: Outcome,
+        outcomes: Outcome,
         lanes: LaneMatches | None,
         means: Averages,
         best: Best | None,
     ) -> LabelScores:
         runs, truths = part.label == code, part.truth_label == code
-        scores = _scores(found, runs, truths, part, self._sign)
-        own = Averages(
+        scores = _scores(outcomes, runs, truths, part, self._sign)
+        label_means = Averages(
             means.precision[code : code + 1],
             means.recall[code : code + 1],
             means.truths[code : code + 1],
@@ -375,7 +378,7 @@ class Evaluator:
             best_f1=best.f1 if best else None,
             best_confidence=best.confidence if best else None,
             scores=(lanes.scores(self.settings, runs, truths) if lanes else {})
-            | summary(own, self.settings),
+            | summary(label_means, self.settings),
             **scores,
         )
 
@@ -392,11 +395,11 @@ class Evaluator:
         }
 
 
-def _scores(found: Outcome, runs: Any, truths: Any, part: Part, sign: float) -> dict[str, Any]:
-    right = found.is_right[runs]
+def _scores(outcomes: Outcome, runs: Any, truths: Any, part: Part, sign: float) -> dict[str, Any]:
+    right = outcomes.is_right[runs]
     hits = int(np.count_nonzero(right))
-    false = int(np.count_nonzero(found.counts[runs])) - hits
-    missed = int(np.count_nonzero(found.truth_counts[truths])) - hits
+    false = int(np.count_nonzero(outcomes.counts[runs])) - hits
+    missed = int(np.count_nonzero(outcomes.truth_counts[truths])) - hits
     alike = part.similarity[runs][right]
     return {
         "true_positives": hits,

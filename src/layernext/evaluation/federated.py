@@ -54,12 +54,12 @@ class Checked(Struct):
         if metadata is None:
             return
         for key, pairs in ((NEGATIVE, self.negative), (INCOMPLETE, self.incomplete)):
-            found = metadata.get(key)
-            if found is None:
+            names = metadata.get(key)
+            if names is None:
                 continue
-            if not isinstance(found, list) or not all(isinstance(one, str) for one in found):
+            if not isinstance(names, list) or not all(isinstance(entry, str) for entry in names):
                 raise DataError(Problem(f"{name}: metadata.{key}", "must be a list of labels"))
-            pairs += [(image, labels[label]) for label in found]
+            pairs += [(image, labels[label]) for label in names]
             if key == NEGATIVE:
                 self.images.append(image)
 
@@ -72,11 +72,11 @@ class Checked(Struct):
                 *(label for _, label in [(0, 0), *self.negative, *self.incomplete]),
             )
         )
-        own = run.image * size + run.label
-        known = np.concatenate([truth.image * size + truth.label, _keys(self.negative, size)])
-        kept = ~np.isin(run.image, self.images) | np.isin(own, known)
-        run = run.in_order(np.flatnonzero(kept))
-        run.ignore = np.isin(own[kept], _keys(self.incomplete, size))
+        pairs = run.image * size + run.label
+        judged = np.concatenate([truth.image * size + truth.label, _keys(self.negative, size)])
+        is_counted = ~np.isin(run.image, self.images) | np.isin(pairs, judged)
+        run = run.in_order(np.flatnonzero(is_counted))
+        run.ignore = np.isin(pairs[is_counted], _keys(self.incomplete, size))
         return run
 
 

@@ -92,7 +92,7 @@ def comparison_figures(comparison: Comparison) -> dict[str, Figure]:
 
 
 def save_figures(
-    found: Evaluation | Comparison,
+    result: Evaluation | Comparison,
     folder: str | os.PathLike[str],
     formats: Sequence[FigureFormat] = ("png",),
 ) -> list[Path]:
@@ -106,12 +106,12 @@ def save_figures(
         OSError: the folder cannot be written.
     """
     draw: Callable[[Any], dict[str, Figure]] = (
-        comparison_figures if isinstance(found, Comparison) else evaluation_figures
+        comparison_figures if isinstance(result, Comparison) else evaluation_figures
     )
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     paths = []
-    for name, figure in sorted(draw(found).items()):
+    for name, figure in sorted(draw(result).items()):
         for kind in formats:
             path = target / f"{name}.{kind}"
             path.write_bytes(figure_bytes(figure, kind))
@@ -137,8 +137,8 @@ def precision_recall_figure(evaluation: Evaluation, labels: Sequence[str] | None
         axes.plot(*zip(*points, strict=True), color=LIGHT, linewidth=0.8, zorder=1)
         axes.annotate(f"F1 {f1}", points[-1], color=GREY, fontsize=7, ha="right", va="bottom")
     if labels is None:
-        by_truths = sorted(evaluation.labels, key=lambda each: (-each.truths, each.label))
-        labels = [each.label for each in by_truths[:MAX_CURVES] if each.truths]
+        by_truths = sorted(evaluation.labels, key=lambda scores: (-scores.truths, scores.label))
+        labels = [scores.label for scores in by_truths[:MAX_CURVES] if scores.truths]
     curves = {curve.label: curve for curve in evaluation.curves}
     axes.plot(
         curves[None].recall, curves[None].precision, color=BLACK, linewidth=2.2, label="all labels"
@@ -227,21 +227,21 @@ def reliability_figure(calibration: Calibration) -> Figure:
     """Precision in each interval of confidence, and how many annotations there are."""
     figure = _figure(6.0, 6.0)
     axes, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
-    bins = [each for each in calibration.bins if each.annotations]
-    middles = [(each.low + each.high) / 2 for each in bins]
+    bins = [interval for interval in calibration.bins if interval.annotations]
+    middles = [(interval.low + interval.high) / 2 for interval in bins]
     width = calibration.bins[0].high - calibration.bins[0].low
     axes.plot([0, 1], [0, 1], color=GREY, linestyle="--", linewidth=1, label="as it should be")
     axes.bar(
         middles,
-        [each.precision or 0.0 for each in bins],
+        [interval.precision or 0.0 for interval in bins],
         width=width * 0.92,
         color=SKY,
         edgecolor=BLUE,
         label="precision",
     )
     axes.plot(
-        [each.confidence for each in bins],
-        [each.precision for each in bins],
+        [interval.confidence for interval in bins],
+        [interval.precision for interval in bins],
         color=VERMILION, marker="o", markersize=4, linewidth=1, label="at the mean confidence",
     )  # fmt: skip
     _unit_axes(axes, "", "precision")
@@ -250,7 +250,7 @@ def reliability_figure(calibration: Calibration) -> Figure:
     numbers = "" if error is None else f" (ECE {error:.3f}, largest {largest:.3f})"
     axes.set_title(f"Reliability{numbers}")
     _legend(axes)
-    below.bar(middles, [each.annotations for each in bins], width=width * 0.92, color=GREY)
+    below.bar(middles, [interval.annotations for interval in bins], width=width * 0.92, color=GREY)
     below.set_xlabel("confidence")
     below.set_ylabel("annotations")
     _plain(below)
@@ -283,20 +283,20 @@ def error_figure(errors: ErrorKinds) -> Figure:
 def difference_figure(comparison: Comparison) -> Figure:
     """Each number's difference with its interval: what is better, what is worse, what is open."""
     scores = [
-        each
-        for each in comparison.scores
-        if each.delta is not None
+        score
+        for score in comparison.scores
+        if score.delta is not None
         # Pixels and shares have no axis in common.
-        and not (comparison.settings.is_distance and each.name == "mean_similarity")
+        and not (comparison.settings.is_distance and score.name == "mean_similarity")
     ]
     figure, axes = _new(6.8, max(2.6, 1.4 + 0.3 * len(scores)))
     axes.axvline(0, color=GREY, linewidth=1)
-    for row, each in enumerate(scores):
-        color, marker = _verdict(each)
-        if each.low is not None and each.high is not None:
-            axes.plot([each.low, each.high], [row, row], color=color, linewidth=2)
-        axes.plot([each.delta or 0.0], [row], color=color, marker=marker, markersize=7)
-    axes.set_yticks(range(len(scores)), [_title(each.name) for each in scores])
+    for row, score in enumerate(scores):
+        color, marker = _verdict(score)
+        if score.low is not None and score.high is not None:
+            axes.plot([score.low, score.high], [row, row], color=color, linewidth=2)
+        axes.plot([score.delta or 0.0], [row], color=color, marker=marker, markersize=7)
+    axes.set_yticks(range(len(scores)), [_title(score.name) for score in scores])
     axes.invert_yaxis()
     axes.margins(x=0.12, y=0.04)
     names = _shown(comparison.name_b), _shown(comparison.name_a)
@@ -313,10 +313,10 @@ def difference_figure(comparison: Comparison) -> Figure:
     return figure
 
 
-def _verdict(each: ScoreDelta) -> tuple[str, str]:
-    if not each.is_clear or each.delta is None:
+def _verdict(score: ScoreDelta) -> tuple[str, str]:
+    if not score.is_clear or score.delta is None:
         return GREY, "o"
-    return (BLUE, "^") if each.delta > 0 else (VERMILION, "v")
+    return (BLUE, "^") if score.delta > 0 else (VERMILION, "v")
 
 
 def _title(name: str) -> str:
@@ -330,10 +330,10 @@ def _largest(confusion: ConfusionMatrix) -> tuple[list[str], list[list[int]], in
         sum(row) + sum(other[number] for other in confusion.counts)
         for number, row in enumerate(confusion.counts[:-1])
     ]
-    chosen = sorted(sorted(range(count), key=lambda number: -weight[number])[:MAX_LABELS])
-    places = [*chosen, count]
-    counts = [[confusion.counts[y][x] for x in places] for y in places]
-    return [confusion.labels[number] for number in chosen], counts, count - len(chosen)
+    largest = sorted(sorted(range(count), key=lambda number: -weight[number])[:MAX_LABELS])
+    indexes = [*largest, count]
+    counts = [[confusion.counts[y][x] for x in indexes] for y in indexes]
+    return [confusion.labels[number] for number in largest], counts, count - len(largest)
 
 
 def _short(count: int) -> str:
@@ -349,8 +349,8 @@ def _shown(text: str) -> str:
     """A name as it can be drawn: on one line, not too long, with what the font has not as a box."""
     from matplotlib import font_manager  # noqa: PLC0415 - optional; `_figure` has said so if missing
 
-    known = font_manager.get_font(font_manager.findfont("DejaVu Sans")).get_charmap()
-    line = "".join(char if char.isprintable() and ord(char) in known else "□" for char in text)
+    glyphs = font_manager.get_font(font_manager.findfont("DejaVu Sans")).get_charmap()
+    line = "".join(char if char.isprintable() and ord(char) in glyphs else "□" for char in text)
     return line if len(line) <= MAX_TEXT else line[: MAX_TEXT - 1] + "…"
 
 

@@ -68,7 +68,7 @@ def compare_files(
         ConfigurationError: the settings contradict each other, or an argument is out of range.
     """
     whole = (settings or EvaluationSettings()).complete()
-    given = Given(
+    options = Given(
         truth_format=truth_format,
         run_format=run_format,
         images=images,
@@ -79,7 +79,7 @@ def compare_files(
         truth_path,
         [run_path_a, run_path_b],
         whole.geometry,
-        given,
+        options,
         truth_geometry=truth_geometry,
         run_geometries=[geometry_a, geometry_b],
         image_wh=image_wh,
@@ -129,13 +129,13 @@ def _pair_files(
 ) -> None:
     with ExitStack() as stack:
         plain = [stack.enter_context(plain_file(side.path)) for side in sides.runs]
-        places = [
+        indexes = [
             index_images(path, side.source.geometry, side.name)
             for path, side in zip(plain, sides.runs, strict=True)
         ]
         chunks = [
             [
-                (name, places[0].get(name), places[1].get(name), sides.size(name))
+                (name, indexes[0].get(name), indexes[1].get(name), sides.size(name))
                 for name in images[start : start + PARTITION_IMAGES]
             ]
             for start in range(0, len(images), PARTITION_IMAGES)
@@ -143,8 +143,8 @@ def _pair_files(
         work = partial(_pair, pairing.empty(), plain[0], plain[1])
         run = executor.map if executor else map
         done = 0
-        for found, chunk in zip(run(work, chunks), chunks, strict=True):
-            pairing.merge(found)
+        for part, chunk in zip(run(work, chunks), chunks, strict=True):
+            pairing.merge(part)
             done += len(chunk)
             if progress is not None:
                 _of_three(progress, 2, done, len(images))
@@ -157,16 +157,16 @@ def _pair(
     images: list[tuple[str, Place | None, Place | None, ImageWh | None]],
 ) -> RunPairing:
     """Pair some images; may run in a worker, so it leaves its argument as it was."""
-    found = pairing.empty()
+    part = pairing.empty()
     with (
         Path(path_a).open("rb", buffering=0) as a,
         Path(path_b).open("rb", buffering=0) as b,
     ):
         for image, in_a, in_b, image_wh in images:
-            found.add(
+            part.add(
                 image,
                 None if in_a is None else image_bytes(a, in_a),
                 None if in_b is None else image_bytes(b, in_b),
                 image_wh=image_wh,
             )
-    return found
+    return part

@@ -75,13 +75,13 @@ def evaluate_files(
 ) -> Evaluation:
     """Evaluate a run's file against a ground truth's.
 
-    The images are those of the ground truth: what the run says of others is left out and counted, and
-    where the run says nothing it has found nothing.
+    The images are those of the ground truth: other images of the run are left out and counted, and
+    an image that the run lacks counts as empty in it.
 
     Args:
         truth_path: file or folder of any format that is read (docs/formats.md); LayerNext JSON is fastest.
         run_path: likewise.
-        settings: what is wanted; blanks are the protocol's own.
+        settings: of the evaluation; blanks are filled with the protocol's defaults.
         truth_geometry: of a form v1 file; detected by default.
         run_geometry: likewise.
         image_wh: width and height in pixels, if all images have the same: needed where coordinates
@@ -95,7 +95,7 @@ def evaluate_files(
         progress: called after each partition.
 
     Raises:
-        FormatError, DataError: a file is wrong; names the file and the place.
+        FormatError, DataError: a file is malformed; names the file and the path in it.
         ConfigurationError: the settings contradict each other.
     """
     return evaluate_files_to_evaluator(
@@ -133,7 +133,7 @@ def evaluate_files_to_evaluator(
 ) -> Evaluator:
     """As `evaluate_files`, but the evaluator itself, which also has the tallies of the images."""
     whole = (settings or EvaluationSettings()).complete()
-    given = Given(
+    options = Given(
         truth_format=truth_format,
         run_format=run_format,
         images=images,
@@ -144,7 +144,7 @@ def evaluate_files_to_evaluator(
         truth_path,
         [run_path],
         whole.geometry,
-        given,
+        options,
         truth_geometry=truth_geometry,
         run_geometries=[run_geometry],
         image_wh=image_wh,
@@ -174,10 +174,9 @@ def evaluate_sides(
             _submit(executor, index_images, path, side.source.geometry, side.name)
             for path, side in zip(plain, both, strict=True)
         ]
-        truths, runs = (each.result() for each in indexing)
+        truths, runs = (future.result() for future in indexing)
         images = [
-            (name, place, runs.get(name), sides.size(name))
-            for name, place in sorted(truths.items())
+            (name, span, runs.get(name), sides.size(name)) for name, span in sorted(truths.items())
         ]
         evaluator = Evaluator(settings, truth=both[0].source, run=both[1].source)
         evaluator.count_images_without_truth(len(runs.keys() - truths.keys()))
@@ -227,7 +226,7 @@ def _submit(
 
 def index_images(path: str, geometry: Geometry | None, file: str) -> dict[str, Place]:
     """Where each image stands in a plain file."""
-    found: dict[str, Place] = {}
+    spans_by_name: dict[str, Place] = {}
     spans = Spans()
     name: str | None = None
 
@@ -243,12 +242,12 @@ def index_images(path: str, geometry: Geometry | None, file: str) -> dict[str, P
             if image is None:
                 problems = find_image_problems(raw, geometry, number)
                 raise DataError(problems or Problem(f"images[{number}]", "has no name"), file=file)
-            if image in found:
+            if image in spans_by_name:
                 raise DataError(
-                    Problem(f"images[{number}].image", f"{image!r} is there twice"), file=file
+                    Problem(f"images[{number}].image", f"{image!r} appears twice"), file=file
                 )
-            found[image] = spans.place(number)
-    return found
+            spans_by_name[image] = spans.place(number)
+    return spans_by_name
 
 
 def _name_of(raw: bytes) -> str | None:
@@ -292,11 +291,11 @@ def _evaluate(task: _Task) -> Evaluator:
     return evaluator
 
 
-def image_bytes(file: FileIO, place: Place) -> bytes:
+def image_bytes(file: FileIO, span: Place) -> bytes:
     """One image of a plain file that is open without a buffer."""
-    start, length = place
+    start, length = span
     file.seek(start)
-    found = file.read(length) or b""
-    if len(found) != length:
-        raise FormatError("a file was changed while it was read")
-    return found
+    raw = file.read(length) or b""
+    if len(raw) != length:
+        raise FormatError("a file changed while it was being read")
+    return raw

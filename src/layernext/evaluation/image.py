@@ -51,28 +51,32 @@ def match_image(
     whole = (settings or EvaluationSettings()).complete()
     labels = LabelCodes()
     sides = []
-    places = []
-    for is_truth, found in ((True, truth), (False, run)):
+    positions = []
+    for is_truth, annotation_set in ((True, truth), (False, run)):
         packer = Packer(whole.geometry, labels, is_truth=is_truth)
-        packer.add(found, Source(), image_wh, found.image if found else "")
+        packer.add(
+            annotation_set, Source(), image_wh, annotation_set.image if annotation_set else ""
+        )
         sides.append(packer.take())
-        annotations = found.annotations if found else []
-        places.append([i for i, one in enumerate(annotations) if one.geometry == whole.geometry])
+        annotations = annotation_set.annotations if annotation_set else []
+        positions.append(
+            [i for i, annotation in enumerate(annotations) if annotation.geometry == whole.geometry]
+        )
     truths, runs = sides
     measure = measure_for(whole)
     order, _ = turns_of(runs, whole)
     part = match_batch(runs, truths, [image_wh], whole, measure)
     runs, truths = measure.prepared(runs, truths, [image_wh])
-    run_places = [places[1][i] for i in order.tolist()]
+    run_positions = [positions[1][i] for i in order.tolist()]
     sign = -1.0 if measure.is_distance else 1.0
     alike = sign * measure.similarity(runs.in_order(order).shapes, truths.shapes, image_wh)
-    matches = _Described(part, outcome(part, confidence), alike, sign, places[0], run_places)
+    matches = _Described(part, outcome(part, confidence), alike, sign, positions[0], run_positions)
     annotations_out = [AnnotationMatch(outcome="left_out")] * len(run.annotations if run else ())
-    for row, place in enumerate(run_places):
-        annotations_out[place] = matches.annotation(row, confidence, whole)
+    for row, position in enumerate(run_positions):
+        annotations_out[position] = matches.annotation(row, confidence, whole)
     truths_out = [TruthMatch(outcome="left_out")] * len(truth.annotations if truth else ())
-    for row, place in enumerate(places[0]):
-        truths_out[place] = matches.truth(row)
+    for row, position in enumerate(positions[0]):
+        truths_out[position] = matches.truth(row)
     return ImageMatches(annotations=annotations_out, truths=truths_out)
 
 
@@ -82,29 +86,29 @@ class _Described:
     def __init__(
         self,
         part: Part,
-        found: Outcome,
+        outcomes: Outcome,
         alike: FloatArray,
         sign: float,
-        truth_places: list[int],
-        run_places: list[int],
+        truth_positions: list[int],
+        run_positions: list[int],
     ) -> None:
-        self._part, self._found, self._alike, self._sign = part, found, alike, sign
-        self._truth_places, self._run_places = truth_places, run_places
+        self._part, self._outcomes, self._alike, self._sign = part, outcomes, alike, sign
+        self._truth_positions, self._run_positions = truth_positions, run_positions
 
     def annotation(
         self, row: int, confidence: float, settings: EvaluationSettings
     ) -> AnnotationMatch:
-        part, found = self._part, self._found
+        part, outcomes = self._part, self._outcomes
         if part.score[row] < confidence:
             return AnnotationMatch(outcome="left_out")
         if part.is_ignored[row]:
             return AnnotationMatch(outcome="ignored")
-        if found.is_right[row]:
-            return self._about("matched", row, int(part.found[row]))
-        if found.taken_for[row] >= 0:
-            return self._about("mislabelled", row, int(found.taken_for[row]))
+        if outcomes.is_right[row]:
+            return self._about("matched", row, int(part.matched_truth[row]))
+        if outcomes.taken_for[row] >= 0:
+            return self._about("mislabelled", row, int(outcomes.taken_for[row]))
         assert settings.match_threshold is not None  # noqa: S101 - they are completed
-        is_candidate = (part.truth_label == part.label[row]) & found.is_found
+        is_candidate = (part.truth_label == part.label[row]) & outcomes.is_found
         is_candidate &= self._alike[row] >= self._sign * settings.match_threshold
         if is_candidate.any():
             best = int(np.argmax(np.where(is_candidate, self._alike[row], -np.inf)))
@@ -113,16 +117,20 @@ class _Described:
 
     def _about(self, outcome: Any, row: int, truth: int) -> AnnotationMatch:
         alike = self._sign * float(self._alike[row, truth])
-        return AnnotationMatch(outcome=outcome, truth=self._truth_places[truth], similarity=alike)
+        return AnnotationMatch(
+            outcome=outcome, truth=self._truth_positions[truth], similarity=alike
+        )
 
     def truth(self, row: int) -> TruthMatch:
-        part, found = self._part, self._found
-        if not found.truth_counts[row]:
+        part, outcomes = self._part, self._outcomes
+        if not outcomes.truth_counts[row]:
             return TruthMatch(outcome="ignored")
-        if found.is_found[row]:
-            return TruthMatch(outcome="found", annotation=self._run_places[int(part.found_by[row])])
-        if found.taken_by[row] >= 0:
+        if outcomes.is_found[row]:
             return TruthMatch(
-                outcome="mislabelled", annotation=self._run_places[int(found.taken_by[row])]
+                outcome="found", annotation=self._run_positions[int(part.found_by[row])]
+            )
+        if outcomes.taken_by[row] >= 0:
+            return TruthMatch(
+                outcome="mislabelled", annotation=self._run_positions[int(outcomes.taken_by[row])]
             )
         return TruthMatch(outcome="missed")

@@ -63,7 +63,7 @@ class Side(Struct, frozen=True, kw_only=True):
 
     Attributes:
         path: the file; may be compressed.
-        name: of the file or folder that it was made of, for messages.
+        name: of the original file or folder, for messages.
         source: how its sets are to be read.
         sizes: width and height of images, where the original says it.
     """
@@ -80,7 +80,7 @@ class Sides(Struct, frozen=True, kw_only=True):
     Attributes:
         truth, runs: the files.
         folder_sizes: sizes of images in a folder that the user named.
-        image_wh: width and height of images of which nobody says it; None if it is not known.
+        image_wh: width and height of images whose size no file has; None if unknown.
     """
 
     truth: Side
@@ -133,8 +133,8 @@ class _Reading(Struct, frozen=True, kw_only=True):
     instances: Path | None
 
 
-def _format_of(path: AnyPath, given: str | None) -> str:
-    return check_format(given).name if given else detect_format(Path(path))
+def _format_of(path: AnyPath, name: str | None) -> str:
+    return check_format(name).name if name else detect_format(Path(path))
 
 
 @contextmanager
@@ -142,13 +142,13 @@ def open_sides(
     truth_path: AnyPath,
     run_paths: list[AnyPath],
     evaluated: EvaluatedGeometry,
-    given: Given,
+    options: Given,
     *,
     truth_geometry: Geometry | None,
     run_geometries: list[Geometry | None],
     image_wh: ImageWh | None,
 ) -> Iterator[Sides]:
-    """All files as LayerNext JSON; what had to be converted is gone with the end of the block.
+    """All files as LayerNext JSON; converted copies are removed at the end of the block.
 
     Raises:
         FormatError, DataError: a file is wrong; names the file and the place.
@@ -159,19 +159,19 @@ def open_sides(
         for number, (path, geometry) in enumerate(
             zip([truth_path, *run_paths], [truth_geometry, *run_geometries], strict=True)
         ):
-            reading = given.samples_options(truth_path, path, is_truth=not number)
+            reading = options.samples_options(truth_path, path, is_truth=not number)
             if reading.name in LAYERNEXT:
                 source = Source(geometry or detect_geometry(path))
                 side = Side(path=Path(path), name=Path(path).name, source=source, sizes={})
             else:
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="layernext-"))
-                losses = given.losses or Losses()
+                losses = options.losses or Losses()
                 side = _converted(Path(path), reading, evaluated, Path(folder), losses)
             sides.append(side)
         yield Sides(
             truth=sides[0],
             runs=sides[1:],
-            folder_sizes={} if given.images is None else image_sizes(Path(given.images)),
+            folder_sizes={} if options.images is None else image_sizes(Path(options.images)),
             image_wh=image_wh,
         )
 
@@ -197,8 +197,8 @@ def _converted(
             names.add(sample.image)
             if sample.width and sample.height:
                 sizes[sample.image] = (sample.width, sample.height)
-            one = ImageAnnotations(image=sample.image, annotations=sample.annotations)
-            writer.write(msgspec.json.encode(one))
+            annotation_set = ImageAnnotations(image=sample.image, annotations=sample.annotations)
+            writer.write(msgspec.json.encode(annotation_set))
     source = Source(is_coco=reading.name in {"coco", "coco-results"})
     return Side(path=target, name=path.name, source=source, sizes=sizes)
 
@@ -219,15 +219,15 @@ def find_geometry(
     Raises:
         FormatError: the file is broken.
     """
-    given = Given(
+    options = Given(
         truth_format=truth_format, run_format=run_format, images=images, instances=instances
     )
-    reading = given.samples_options(path, path, is_truth=True)
-    found = _first_geometry(path, reading)
-    if found == "polygon" and reading.name == "coco" and run_path is not None:
-        of_run = _first_geometry(run_path, given.samples_options(path, run_path, is_truth=False))
-        return of_run or found
-    return found
+    reading = options.samples_options(path, path, is_truth=True)
+    geometry = _first_geometry(path, reading)
+    if geometry == "polygon" and reading.name == "coco" and run_path is not None:
+        of_run = _first_geometry(run_path, options.samples_options(path, run_path, is_truth=False))
+        return of_run or geometry
+    return geometry
 
 
 def _first_geometry(path: AnyPath, reading: _Reading) -> EvaluatedGeometry | None:
@@ -255,4 +255,4 @@ def _iter_layernext_kinds(path: AnyPath) -> Iterator[str | None]:
             annotations = _decode_types(raw).annotations
         except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             return  # the evaluation that follows names the problem
-        yield from (one.type or form for one in annotations)
+        yield from (annotation.type or form for annotation in annotations)

@@ -36,7 +36,7 @@ class LaneMatches(Struct):
     ) -> dict[str, float | None]:
         """The numbers by name, of some annotations and truths or of all."""
         return lane_scores(
-            [float(np.count_nonzero(found[run])) for found in self.is_found],
+            [float(np.count_nonzero(is_found_lane[run])) for is_found_lane in self.is_found],
             float(np.count_nonzero(self.counts[run])),
             float(np.count_nonzero(self.truth_counts[truth])),
             settings,
@@ -51,11 +51,11 @@ def match_lanes(part: Part, settings: EvaluationSettings, confidence: float) -> 
     """
     counts = (part.score >= confidence) & ~part.is_ignored
     truth_counts = (part.truth_ignored & np.uint64(1)) == 0
-    wanted = np.flatnonzero(counts[part.own_run] & truth_counts[part.own_truth])
-    runs, truths = part.own_run[wanted], part.own_truth[wanted]
-    similarity = part.own_similarity[wanted]
-    chosen = assign(part.image[runs], (runs, truths), similarity)
-    runs, similarity = runs[chosen], similarity[chosen]
+    candidates = np.flatnonzero(counts[part.own_run] & truth_counts[part.own_truth])
+    runs, truths = part.own_run[candidates], part.own_truth[candidates]
+    similarity = part.own_similarity[candidates]
+    matched = assign(part.image[runs], (runs, truths), similarity)
+    runs, similarity = runs[matched], similarity[matched]
     matches = LaneMatches(counts, truth_counts, [])
     for threshold in settings.thresholds:
         is_found = np.zeros(len(counts), bool)
@@ -76,11 +76,11 @@ def lane_scores(
     """
     names = [f"{threshold:g}" for threshold in settings.thresholds]
     return {
-        f"{name}@{threshold}": each / of if of else None
+        f"{name}@{threshold}": total / of if of else None
         for name, of, times in (
             ("F1", annotations + truths, 2),
             ("precision", annotations, 1),
             ("recall", truths, 1),
         )
-        for threshold, each in zip(names, [times * hit for hit in hits], strict=True)
+        for threshold, total in zip(names, [times * hit for hit in hits], strict=True)
     }

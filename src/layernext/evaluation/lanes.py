@@ -1,6 +1,6 @@
 """Overlap of lines that are drawn some pixels wide, as the CULane benchmark measures lanes.
 
-A drawn line is the set of pixels whose centre is no further than half the width from the line.
+A drawn line is the set of pixels whose center is no further than half the width from the line.
 Nothing is drawn, though. The points near one straight part are a convex set, so they cover one
 interval of a row of pixels: a line is kept as its intervals, row by row, and two lines share what
 their intervals share. That is exact and needs no image in memory.
@@ -123,15 +123,15 @@ def _drawn(
             begin = np.clip(first - start, 0, height)
             heights = np.clip(stop - start, 0, height) - begin
             for block in _blocks(heights):
-                found = _intervals(shape, block, begin, heights, start, height, columns)
-                merged.append(_merge(found) if len(found) > BLOCK // 2 else found)
+                packed = _intervals(shape, block, begin, heights, start, height, columns)
+                merged.append(_merge(packed) if len(packed) > BLOCK // 2 else packed)
         yield _layers(_merge(np.concatenate(merged)), len(lines), height)
 
 
 def _points(lines: Sequence[npt.ArrayLike]) -> tuple[FloatArray, IntArray]:
-    """(K, 2): the points of all lines, one behind the other; and (K,): of which line each is."""
+    """(K, 2): the points of all lines, appended; and (K,): the line of each."""
     arrays = [np.asarray(line, np.float64).reshape(-1, 2) for line in lines]
-    owner = np.repeat(np.arange(len(arrays)), [len(each) for each in arrays])
+    owner = np.repeat(np.arange(len(arrays)), [len(array) for array in arrays])
     return np.concatenate(arrays), owner
 
 
@@ -143,7 +143,7 @@ class _Discs:
         self._points, self._radius = points, radius
 
     def rows(self, count: int) -> tuple[IntArray, IntArray]:
-        """(S,) first row and the one behind the last of each, of an image with `count` rows."""
+        """(S,) first row of each and the one after the last, in an image with `count` rows."""
         y = self._points[:, 1]
         return _rows(y - self._radius, y + self._radius, count)
 
@@ -167,11 +167,11 @@ class _Strips:
     def __init__(self, points: FloatArray, owner: IntArray, radius: float) -> None:
         step = np.diff(points, axis=0)
         length = np.hypot(step[:, 0], step[:, 1])
-        kept = (owner[1:] == owner[:-1]) & (length > 0)
-        self.owner = owner[1:][kept]
-        dx, dy = self._step = step[kept].T
-        aside = np.stack([-dy, dx]) * (radius / length[kept])
-        start = points[:-1][kept].T
+        is_strip = (owner[1:] == owner[:-1]) & (length > 0)
+        self.owner = owner[1:][is_strip]
+        dx, dy = self._step = step[is_strip].T
+        aside = np.stack([-dy, dx]) * (radius / length[is_strip])
+        start = points[:-1][is_strip].T
         self._starts = start + aside, start - aside
         # A level strip is met nowhere but at its corners; a quotient says at which.
         self._rise = np.where(dy == 0, np.finfo(float).tiny, dy)
@@ -232,8 +232,8 @@ def _intervals(
     # The centre of column c is at c + 0.5.
     start = np.ceil(np.clip(left, 0, columns) - 0.5).astype(np.int64)
     end = np.floor(np.clip(right, -1, columns) + 0.5).astype(np.int64)
-    some = end > start
-    return _packed((shape.owner[index] * height + row)[some], start[some], end[some])
+    is_filled = end > start
+    return _packed((shape.owner[index] * height + row)[is_filled], start[is_filled], end[is_filled])
 
 
 def _packed(group: IntArray, start: IntArray, end: IntArray) -> IntArray:
@@ -246,7 +246,7 @@ def _merge(packed: IntArray) -> IntArray:
         return packed
     packed = np.sort(packed)
     group = packed >> 2 * _COLUMN_BITS
-    # Rows one behind the other: the furthest end so far never reaches into the next row.
+    # Rows follow each other: the furthest end so far never reaches into the next row.
     offset = group << _COLUMN_BITS
     start = packed >> _COLUMN_BITS  # the offset is in it
     end = np.maximum.accumulate(offset | (packed & _COLUMN_MASK))
@@ -263,10 +263,10 @@ def _layers(packed: IntArray, count: int, height: int) -> list[tuple[RowArray, R
     layers = []
     for layer in range(int(rank.max(initial=-1)) + 1):
         edges = np.zeros((2, count * height), np.int32)
-        chosen = packed[rank == layer]
+        intervals = packed[rank == layer]
         edges[:, group[rank == layer]] = (
-            (chosen >> _COLUMN_BITS) & _COLUMN_MASK,
-            chosen & _COLUMN_MASK,
+            (intervals >> _COLUMN_BITS) & _COLUMN_MASK,
+            intervals & _COLUMN_MASK,
         )
         start, end = edges.reshape(2, count, height)
         layers.append((start, end))

@@ -71,15 +71,15 @@ def best_pairs(pairs: Pairs) -> IndexArray:
     starts = np.flatnonzero(np.diff(pairs.run, prepend=-1))
     highest = np.maximum.reduceat(pairs.similarity, starts)
     lengths = np.diff(np.append(starts, len(pairs.run)))
-    places = np.flatnonzero(pairs.similarity == np.repeat(highest, lengths))
-    first: IndexArray = places[np.diff(pairs.run[places], prepend=-1) != 0]
+    rows = np.flatnonzero(pairs.similarity == np.repeat(highest, lengths))
+    first: IndexArray = rows[np.diff(pairs.run[rows], prepend=-1) != 0]
     return first
 
 
 def match_by_claim(pairs: Pairs, count: int, reached: BitArray, ignored: BitArray) -> Matches:
     """Let each annotation claim the truth that it is most like; the most confident gets it.
 
-    Unlike in `match_greedily` there is no second choice: whoever comes late to its truth is wrong.
+    Unlike in `match_greedily` there is no second choice: an annotation whose truth is taken is wrong.
 
     Source: VOCevaldet.m of the Pascal VOC development kit. Nuscenes and MapTR match distances so.
 
@@ -147,13 +147,13 @@ def match_greedily(
     closed = np.where(crowd[truths], np.uint64(0), ~np.uint64(0))
     start = 0
     for end in np.cumsum(np.bincount(turn)).tolist():
-        run, found = runs[start:end], truths[start:end]
-        free = bits[start:end] & ~matched[run] & ~(taken[found] & closed[start:end])
+        run, candidates = runs[start:end], truths[start:end]
+        free = bits[start:end] & ~matched[run] & ~(taken[candidates] & closed[start:end])
         hit = free != 0
         matched[run] |= free
-        taken[found] |= free
+        taken[candidates] |= free
         of_ignored[run] |= np.where(is_second[start:end], free, np.uint64(0))
-        truth[run[hit]] = found[hit]
+        truth[run[hit]] = candidates[hit]
         similarity[run[hit]] = alike[start:end][hit]
         start = end
     return Matches(matched, of_ignored, truth, similarity)

@@ -1,4 +1,4 @@
-"""What is kept of a batch of images once it is matched: a few numbers an annotation, no shapes.
+"""What remains of a batch of images once it is matched: a few numbers per annotation, no shapes.
 
 A `Part` is all that grows while an evaluation runs: some 55 bytes an annotation of the run, 20 a
 truth. Parts of different images can be made anywhere and put together in any order.
@@ -41,7 +41,7 @@ class Part(Struct):
             the place within image and label.
         matched: (N,) bit ``t * areas + a``: found a truth that counts at this threshold and size.
         ignored: (N,) bit: counts neither for nor against.
-        found: (N,) the truth found at the match threshold, as index in the part, or -1.
+        matched_truth: (N,) the truth found at the match threshold, as index in the part, or -1.
         similarity: (N,) of that pair.
         is_ignored: (N,) counts neither for nor against at the match threshold.
         error: (N,) kind of the error at the match threshold, of `error_kinds.Kind`.
@@ -52,7 +52,7 @@ class Part(Struct):
         pair_run, pair_truth, pair_similarity: (P,) pairs of different labels at the match threshold
             whose annotation found no truth of its own label.
         own_run, own_truth, own_similarity: (Q,) pairs of the same label that overlap at all; only
-            for ``lane-f1``, which matches them again at the confidence that is wanted.
+            for ``lane-f1``, which matches them again at each confidence.
         tag_kind, tag_row, tag_value: (V,) values for tables by part: of annotations of the run (0),
             truths (1) and images (2); which one; and the code of the value.
     """
@@ -63,7 +63,7 @@ class Part(Struct):
     rank: Int32Array
     matched: BitArray
     ignored: BitArray
-    found: Int32Array
+    matched_truth: Int32Array
     similarity: Float32Array
     is_ignored: BoolArray
     error: NDArray[np.uint8]
@@ -87,7 +87,7 @@ CLAIM_PROTOCOLS = {"voc", "voc2007", "chamfer"}
 """Whose annotations have no second choice; the others match as COCO does."""
 
 _RUN_INDEXES = ("found_by", "pair_run", "own_run")
-_TRUTH_INDEXES = ("found", "about", "pair_truth", "own_truth")
+_TRUTH_INDEXES = ("matched_truth", "about", "pair_truth", "own_truth")
 _IMAGE_INDEXES = ("image", "truth_image")
 _LABELS = ("label", "truth_label")
 _TAGS = ("tag_kind", "tag_row", "tag_value")
@@ -100,7 +100,7 @@ def concatenate(parts: list[Part], image_counts: list[int]) -> Part:
     """One part of several; indexes go on counting."""
     if len(parts) == 1:
         return parts[0]
-    columns: dict[str, Any] = {each.name: [] for each in struct_fields(Part)}
+    columns: dict[str, Any] = {field.name: [] for field in struct_fields(Part)}
     runs = truths = images = 0
     for part, image_count in zip(parts, image_counts, strict=True):
         for name, column in columns.items():
@@ -120,28 +120,28 @@ def concatenate(parts: list[Part], image_counts: list[int]) -> Part:
     return Part(**{name: np.concatenate(column) for name, column in columns.items()})
 
 
-def in_order(part: Part, place: IndexArray) -> Part:
+def in_order(part: Part, new_numbers: IndexArray) -> Part:
     """The part by image, and within an image by label: nothing tells how it came about.
 
     Args:
         part: with the label codes that are to stay.
-        place: the new number of each image.
+        new_numbers: the new number of each image.
     """
-    image = place[part.image]
+    image = new_numbers[part.image]
     run = np.lexsort((part.label, image))
-    truth = np.argsort(place[part.truth_image], kind="stable")
-    columns = {each.name: getattr(part, each.name) for each in struct_fields(Part)}
-    columns |= {"image": image, "truth_image": place[part.truth_image]}
+    truth = np.argsort(new_numbers[part.truth_image], kind="stable")
+    columns = {field.name: getattr(part, field.name) for field in struct_fields(Part)}
+    columns |= {"image": image, "truth_image": new_numbers[part.truth_image]}
     columns |= {name: _moved(columns[name], run) for name in _RUN_INDEXES}
     columns |= {name: _moved(columns[name], truth) for name in _TRUTH_INDEXES}
     pair = np.lexsort((columns["pair_truth"], columns["pair_run"]))
-    own = np.lexsort((columns["own_truth"], columns["own_run"]))
-    for kind, order in enumerate((run, truth, np.argsort(place))):
+    same_label = np.lexsort((columns["own_truth"], columns["own_run"]))
+    for kind, order in enumerate((run, truth, np.argsort(new_numbers))):
         is_kind = part.tag_kind == kind
         columns["tag_row"] = np.where(is_kind, 0, columns["tag_row"])
         columns["tag_row"][is_kind] = _moved(part.tag_row[is_kind], order)
     tag = np.lexsort((part.tag_value, columns["tag_row"], part.tag_kind))
-    orders = dict.fromkeys(_PAIRS, pair) | dict.fromkeys(_OWN, own)
+    orders = dict.fromkeys(_PAIRS, pair) | dict.fromkeys(_OWN, same_label)
     orders |= dict.fromkeys(_TRUTHS, truth) | dict.fromkeys(_TAGS, tag)
     for name, values in columns.items():
         columns[name] = values[orders.get(name, run)].astype(getattr(part, name).dtype)
@@ -182,7 +182,7 @@ def match_batch(
     order, rank = turns_of(run, settings)
     run, truth = measure.prepared(run.in_order(order), truth, image_whs)
     sign = -1.0 if settings.is_distance else 1.0
-    thresholds = tuple(sign * each for each in settings.thresholds)
+    thresholds = tuple(sign * threshold for threshold in settings.thresholds)
     assert settings.match_threshold is not None  # noqa: S101 - they are completed
     match_threshold = sign * settings.match_threshold
     assert settings.background_threshold is not None  # noqa: S101 - likewise
@@ -217,12 +217,12 @@ def match_batch(
     is_ignored = (plain.ignored != 0) | (is_unmatched & (outside & np.uint64(1) != 0))
     is_wrong = is_unmatched & ~is_ignored
     countable = pairs.where(is_wrong[pairs.run] & (first[pairs.truth] == 0))
-    found = np.where(is_ignored, -1, plain.truth)
+    matched_truth = np.where(is_ignored, -1, plain.truth)
     error, about = kinds_of(countable, run, truth, is_wrong, match_threshold, background_threshold)
     is_other = run.label[countable.run] != truth.label[countable.truth]
     other = countable.where(is_other & (countable.similarity >= match_threshold))
     images = np.array(image_values, np.int32).reshape(-1, 2)
-    own = same if is_lanes else Pairs.none()
+    same_label = same if is_lanes else Pairs.none()
     return Part(
         image=run.image.astype(np.int32),
         label=run.label.astype(np.int32),
@@ -230,7 +230,7 @@ def match_batch(
         rank=rank.astype(np.int32),
         matched=matches.matched & ~matches.ignored,
         ignored=matches.ignored | (outside & ~matches.matched),
-        found=found.astype(np.int32),
+        matched_truth=matched_truth.astype(np.int32),
         similarity=plain.similarity.astype(np.float32),
         is_ignored=is_ignored,
         error=error,
@@ -238,13 +238,13 @@ def match_batch(
         truth_image=truth.image.astype(np.int32),
         truth_label=truth.label.astype(np.int32),
         truth_ignored=truth_ignored,
-        found_by=_inverse(found, truth.count).astype(np.int32),
+        found_by=_inverse(matched_truth, truth.count).astype(np.int32),
         pair_run=other.run.astype(np.int32),
         pair_truth=other.truth.astype(np.int32),
         pair_similarity=other.similarity.astype(np.float32),
-        own_run=own.run.astype(np.int32),
-        own_truth=own.truth.astype(np.int32),
-        own_similarity=own.similarity,
+        own_run=same_label.run.astype(np.int32),
+        own_truth=same_label.truth.astype(np.int32),
+        own_similarity=same_label.similarity,
         tag_kind=np.repeat(
             np.arange(3, dtype=np.uint8), [len(run.value), len(truth.value), len(images)]
         ),
@@ -259,19 +259,19 @@ def turns_of(run: Columns, settings: EvaluationSettings) -> tuple[IndexArray, In
     group = _numbered(run.image[order], run.label[order])
     starts = np.flatnonzero(np.diff(group, prepend=-1))
     rank = np.arange(len(group)) - starts[group]
-    kept = rank < settings.max_annotations[-1]
+    is_within = rank < settings.max_annotations[-1]
     if settings.protocol == "lvis":
-        kept = _best_of_images(run, settings.max_annotations[-1])[order]
-    return order[kept], rank[kept]
+        is_within = _best_of_images(run, settings.max_annotations[-1])[order]
+    return order[is_within], rank[is_within]
 
 
 def _best_of_images(run: Columns, limit: int) -> BoolArray:
     """(N,) whether an annotation is among the most confident of its image."""
     order = np.lexsort((-run.score, run.image))
     starts = np.searchsorted(run.image[order], run.image[order])
-    kept = np.zeros(run.count, bool)
-    kept[order[np.arange(run.count) - starts < limit]] = True
-    return kept
+    is_within = np.zeros(run.count, bool)
+    is_within[order[np.arange(run.count) - starts < limit]] = True
+    return is_within
 
 
 def _numbered(image: IndexArray, label: IndexArray) -> IndexArray:
@@ -284,13 +284,13 @@ def _numbered(image: IndexArray, label: IndexArray) -> IndexArray:
 
 def _outside(area: FloatArray, settings: EvaluationSettings) -> BitArray:
     bits = np.zeros(len(area), np.uint64)
-    for number, each in enumerate(settings.areas):
-        bits[(area < each.low) | (area > each.high)] |= np.uint64(1 << number)
+    for number, area_range in enumerate(settings.areas):
+        bits[(area < area_range.low) | (area > area_range.high)] |= np.uint64(1 << number)
     return bits
 
 
-def _inverse(found: IndexArray, count: int) -> IndexArray:
+def _inverse(matched_truth: IndexArray, count: int) -> IndexArray:
     found_by = np.full(count, -1, np.int64)
-    finders = np.flatnonzero(found >= 0)
-    found_by[found[finders]] = finders
+    finders = np.flatnonzero(matched_truth >= 0)
+    found_by[matched_truth[finders]] = finders
     return found_by

@@ -21,13 +21,13 @@ _RUN, _TRUTH, _IMAGE = range(3)
 
 
 def slice_scores(
-    part: Part, found: Outcome, values: Sequence[str], settings: EvaluationSettings
+    part: Part, outcomes: Outcome, values: Sequence[str], settings: EvaluationSettings
 ) -> list[SliceScores]:
     """A row for each value of the wanted attributes and metadata.
 
     Args:
         part: everything matched.
-        found: at the reported confidence.
+        outcomes: at the reported confidence.
         values: keys by code.
         settings: completed.
     """
@@ -42,10 +42,10 @@ def slice_scores(
         members = _carriers(part, code, _TRUTH if kind == "attribute" else _IMAGE)
         sign = -1.0 if settings.is_distance else 1.0
         if kind == "attribute":
-            rows.append(_attribute(part, found, name, value, members, values, sign))
+            rows.append(_attribute(part, outcomes, name, value, members, values, sign))
         else:
-            rows.append(_metadata(part, found, name, value, members, settings, sign))
-    return sorted(rows, key=lambda each: (each.kind, each.name, each.value))
+            rows.append(_metadata(part, outcomes, name, value, members, settings, sign))
+    return sorted(rows, key=lambda row: (row.kind, row.name, row.value))
 
 
 def _carriers(part: Part, code: int, kind: int) -> Int32Array:
@@ -55,15 +55,15 @@ def _carriers(part: Part, code: int, kind: int) -> Int32Array:
 
 def _attribute(
     part: Part,
-    found: Outcome,
+    outcomes: Outcome,
     name: str,
     value: str,
     members: Int32Array,
     values: Sequence[str],
     sign: float,
 ) -> SliceScores:
-    members = members[found.truth_counts[members]]
-    hits = members[found.is_found[members]]
+    members = members[outcomes.truth_counts[members]]
+    hits = members[outcomes.is_found[members]]
     finders = part.found_by[hits]
     names = np.array([key.split("\0", 2)[1] == name for key in values])
     key = f"attribute\0{name}\0{value}"
@@ -91,7 +91,7 @@ def _attribute(
 
 def _metadata(
     part: Part,
-    found: Outcome,
+    outcomes: Outcome,
     name: str,
     value: str,
     members: Int32Array,
@@ -100,21 +100,21 @@ def _metadata(
 ) -> SliceScores:
     runs: BoolArray = np.isin(part.image, members)
     truths: BoolArray = np.isin(part.truth_image, members)
-    hits = int(np.count_nonzero(found.is_right & runs))
-    said = int(np.count_nonzero(found.counts & runs))
-    there = int(np.count_nonzero(found.truth_counts & truths))
-    alike = part.similarity[found.is_right & runs]
+    hits = int(np.count_nonzero(outcomes.is_right & runs))
+    said = int(np.count_nonzero(outcomes.counts & runs))
+    truth_count = int(np.count_nonzero(outcomes.truth_counts & truths))
+    alike = part.similarity[outcomes.is_right & runs]
     return SliceScores(
         kind="metadata",
         name=name,
         value=value,
         images=len(members),
-        truths=there,
+        truths=truth_count,
         annotations=said,
         true_positives=hits,
         precision=hits / said if said else None,
-        recall=hits / there if there else None,
-        f1=2 * hits / (said + there) if said + there else None,
+        recall=hits / truth_count if truth_count else None,
+        f1=2 * hits / (said + truth_count) if said + truth_count else None,
         mean_similarity=sign * float(np.mean(alike)) if hits else None,
         scores=_averages(part, runs, truths, settings),
     )
@@ -128,13 +128,13 @@ def _averages(
         name: getattr(part, name)[runs] for name in ("label", "score", "matched", "ignored", "rank")
     }
     columns |= {name: getattr(part, name)[truths] for name in ("truth_label", "truth_ignored")}
-    own = replace(part, **columns)
+    selection = replace(part, **columns)
     labels = 1 + int(max(part.label.max(initial=-1), part.truth_label.max(initial=-1)))
-    order = np.lexsort((-own.score, own.label))
-    means = averages(own, settings, labels, order)
+    order = np.lexsort((-selection.score, selection.label))
+    means = averages(selection, settings, labels, order)
     scores = {"AP": mean(means.precision[:, :, 0])}
     half = 0.5
     if half in settings.thresholds and not settings.is_distance:
-        place = settings.thresholds.index(half)
-        scores["AP50"] = mean(means.precision[:, place, 0])
+        number = settings.thresholds.index(half)
+        scores["AP50"] = mean(means.precision[:, number, 0])
     return scores

@@ -42,7 +42,7 @@ def outcome(part: Part, confidence: float) -> Outcome:
     first: those are confusions.
     """
     counts = (part.score >= confidence) & ~part.is_ignored
-    is_right = counts & (part.found >= 0)
+    is_right = counts & (part.matched_truth >= 0)
     truth_counts = (part.truth_ignored & np.uint64(1)) == 0
     is_found = np.append(is_right, False)[part.found_by]
     open_pairs = np.flatnonzero(counts[part.pair_run] & ~is_found[part.pair_truth])
@@ -51,17 +51,17 @@ def outcome(part: Part, confidence: float) -> Outcome:
     if len(open_pairs):
         # Turns go by confidence within an image, whatever the label.
         order = np.lexsort((-part.score, part.image))
-        place = np.empty_like(order)
-        place[order] = np.arange(len(order))
+        new_rows = np.empty_like(order)
+        new_rows[order] = np.arange(len(order))
         pairs = Pairs(
-            place[part.pair_run[open_pairs]],
+            new_rows[part.pair_run[open_pairs]],
             part.pair_truth[open_pairs].astype(np.int64),
             part.pair_similarity[open_pairs].astype(float),
         )
-        one = np.ones(len(open_pairs), np.uint64)
+        ones = np.ones(len(open_pairs), np.uint64)
         none = np.zeros(len(truth_counts), np.uint64)
         matches = match_greedily(
-            pairs, part.image[order].astype(np.int64), one, none, none.astype(bool)
+            pairs, part.image[order].astype(np.int64), ones, none, none.astype(bool)
         )
         taken_for[order] = matches.truth
         takers = np.flatnonzero(taken_for >= 0)
@@ -69,33 +69,33 @@ def outcome(part: Part, confidence: float) -> Outcome:
     return Outcome(counts, is_right, taken_for, truth_counts, is_found, taken_by)
 
 
-def confusions(part: Part, found: Outcome, label_count: int) -> tuple[IndexArray, ...]:
+def confusions(part: Part, outcomes: Outcome, label_count: int) -> tuple[IndexArray, ...]:
     """Image, label of the truth and label of the run of everything that counts.
 
     The background is `label_count`.
     """
-    right = np.flatnonzero(found.is_right)
-    taken = np.flatnonzero(found.taken_for >= 0)
-    false = np.flatnonzero(found.counts & ~found.is_right & (found.taken_for < 0))
-    missed = np.flatnonzero(found.truth_counts & ~found.is_found & (found.taken_by < 0))
-    background = [np.full(len(each), label_count) for each in (false, missed)]
+    right = np.flatnonzero(outcomes.is_right)
+    taken = np.flatnonzero(outcomes.taken_for >= 0)
+    false = np.flatnonzero(outcomes.counts & ~outcomes.is_right & (outcomes.taken_for < 0))
+    missed = np.flatnonzero(outcomes.truth_counts & ~outcomes.is_found & (outcomes.taken_by < 0))
+    background = [np.full(len(rows), label_count) for rows in (false, missed)]
     images = [part.image[right], part.image[taken], part.image[false], part.truth_image[missed]]
     truths = [
         part.label[right],
-        part.truth_label[found.taken_for[taken]],
+        part.truth_label[outcomes.taken_for[taken]],
         background[0],
         part.truth_label[missed],
     ]
     runs = [part.label[right], part.label[taken], part.label[false], background[1]]
-    return tuple(np.concatenate(each).astype(np.int64) for each in (images, truths, runs))
+    return tuple(np.concatenate(rows).astype(np.int64) for rows in (images, truths, runs))
 
 
 def confusion_matrix(
-    part: Part, found: Outcome, labels: Sequence[str], threshold: float, confidence: float
+    part: Part, outcomes: Outcome, labels: Sequence[str], threshold: float, confidence: float
 ) -> ConfusionMatrix:
     """The confusion matrix; `labels` by code."""
     size = len(labels) + 1
-    _, truths, runs = confusions(part, found, len(labels))
+    _, truths, runs = confusions(part, outcomes, len(labels))
     counts = np.bincount(truths * size + runs, minlength=size * size).reshape(size, size)
     return ConfusionMatrix(
         labels=list(labels),
@@ -106,29 +106,29 @@ def confusion_matrix(
 
 
 def iter_tallies(
-    part: Part, found: Outcome, labels: Sequence[str], images: Sequence[str], sign: float
+    part: Part, outcomes: Outcome, labels: Sequence[str], images: Sequence[str], sign: float
 ) -> Iterator[ImageTally]:
     """The tally of each image.
 
     Args:
         part: everything matched.
-        found: at the wanted confidence.
+        outcomes: at the wanted confidence.
         labels: by code.
         images: names by number.
         sign: -1 where similarities are negated distances.
     """
     count = len(images)
-    right = np.flatnonzero(found.is_right)
+    right = np.flatnonzero(outcomes.is_right)
 
     def counted(image: IndexArray) -> IndexArray:
         return np.bincount(image, minlength=count)
 
-    truths = counted(part.truth_image[found.truth_counts])
-    annotations = counted(part.image[found.counts])
+    truths = counted(part.truth_image[outcomes.truth_counts])
+    annotations = counted(part.image[outcomes.counts])
     hits = counted(part.image[right])
-    mislabelled = counted(part.image[found.taken_for >= 0])
+    mislabelled = counted(part.image[outcomes.taken_for >= 0])
     sums = np.bincount(part.image[right], sign * part.similarity[right], count)
-    image, truth_label, run_label = confusions(part, found, len(labels))
+    image, truth_label, run_label = confusions(part, outcomes, len(labels))
     names: list[str | None] = [*labels, None]
     keys, repeats = np.unique(np.stack([image, truth_label, run_label]), axis=1, return_counts=True)
     bounds = np.searchsorted(keys[0], np.arange(count + 1))
@@ -147,8 +147,8 @@ def iter_tallies(
             mean_similarity=float(sums[number] / hit) if hit else None,
             f1=2 * hit / involved if involved else None,
             confusion=[
-                (names[there], names[said], int(times))
-                for there, said, times in zip(
+                (names[truth_name], names[said], int(times))
+                for truth_name, said, times in zip(
                     keys[1, rows], keys[2, rows], repeats[rows], strict=True
                 )
             ],

@@ -1,4 +1,4 @@
-"""What a stack holds, as records: collections, model runs and ground truths, labels, jobs."""
+"""The contents of a stack as records: collections, model runs and ground truths, labels, jobs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Record(Struct, frozen=True, kw_only=True):
 
 
 ContentType: TypeAlias = Literal["image", "video", "other"]
-"""What a collection is of."""
+"""The kind of item that a collection holds."""
 
 
 class Collection(Record, frozen=True, kw_only=True):
@@ -37,7 +37,7 @@ class Collection(Record, frozen=True, kw_only=True):
 
     Attributes:
         id: 24 hexadecimal digits, given by the stack.
-        name: what the user calls it, such as ``path1/path2``; empty for images that were named
+        name: as the user named it, such as ``path1/path2``; empty for images that were named
             without a collection.
         image_count: images known to be in it.
         awaiting_file_count: how many of those have annotations but no file yet.
@@ -67,7 +67,7 @@ class Item(Record, frozen=True, kw_only=True):
         storage_path: its path in storage, or None.
         size: bytes.
         checksum: SHA-256 in hexadecimal; None until the stack has computed it.
-        media_type: such as ``image/jpeg``, found by the bytes.
+        media_type: such as ``image/jpeg``, detected from the bytes.
         state: ``pending``, ``ready`` or ``failed``: whether the stack has inspected the file; ``missing`` if
             its content was lost, until the same file is uploaded again.
         failure: why that failed.
@@ -101,7 +101,7 @@ class Item(Record, frozen=True, kw_only=True):
 
 
 class FileRecord(Record, frozen=True, kw_only=True):
-    """The file of an image, or of whatever else a collection holds.
+    """The file of an image, video or other item of a collection.
 
     Attributes:
         id: 24 hexadecimal digits, given by the stack.
@@ -110,7 +110,7 @@ class FileRecord(Record, frozen=True, kw_only=True):
         size: bytes.
         checksum: SHA-256 in hexadecimal; None until the stack has computed it.
         content_type: media type by its bytes; None until the stack has inspected it.
-        width, height: pixels as they are stored; None if it is no image, or not inspected.
+        width, height: pixels as stored; None if it is not an image, or not inspected yet.
         state: ``pending``, ``ready``, ``failed`` if it is not what its collection holds, or ``missing`` if its
             content was lost: the same file uploaded again heals it.
         created_at: when the stack first heard of the image; UTC, ISO 8601.
@@ -189,8 +189,8 @@ class MetadataNames(Record, frozen=True, kw_only=True):
     """Metadata fields and tags that were declared.
 
     Attributes:
-        fields, tags: in the order of the alphabet.
-        is_strict: whether the stack takes no others.
+        fields, tags: in alphabetical order.
+        is_strict: whether the stack refuses all others.
     """
 
     fields: list[str]
@@ -216,7 +216,7 @@ class DatasetVersion(Record, frozen=True, kw_only=True):
         operations: names of the model runs and ground truths; None for all.
         image_count, annotation_count: what it holds.
         created_at: UTC, ISO 8601.
-        augmentations: what more pictures of the train split were made by, such as ``HUE.HUE_DEGREES -9..9``.
+        augmentations: how additional pictures of the train split were generated, such as ``HUE.HUE_DEGREES -9..9``.
         picture_count: how many of them there are, beside the images.
     """
 
@@ -260,7 +260,7 @@ class DatasetDiff(Record, frozen=True, kw_only=True):
 class Project(Record, frozen=True, kw_only=True):
     """An annotation project: images that people annotate, cut into tasks.
 
-    What they make comes back as the ground truth whose name is the project's id.
+    Their work comes back as the ground truth named after the project's id.
 
     Attributes:
         id: given by the stack.

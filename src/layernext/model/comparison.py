@@ -1,15 +1,15 @@
-"""What a comparison of two runs found, as typed data; no numpy is needed to read it.
+"""The result of comparing two runs, as typed data; reading it needs no numpy.
 
-The runs are called *a* and *b*, as in "from a to b": a difference is b minus a, and what is *gained*
-is what b finds and a does not.
+The runs are called *a* and *b*, as in "from a to b": a difference is b minus a; b finds what is *gained*, and a
+does not.
 """
 
 from __future__ import annotations
 
 from layernext.model.collection import Record
 from layernext.model.evaluation_settings import EvaluationSettings
-from layernext.model.reports import comparison_markdown, comparison_tables
-from layernext.model.tables import Table, Tabular
+from layernext.model.reports import cells, document, first_rows
+from layernext.model.tables import Table, Tabular, markdown_text
 
 
 class ScoreDelta(Record, frozen=True, kw_only=True):
@@ -32,7 +32,7 @@ class ScoreDelta(Record, frozen=True, kw_only=True):
 
     @property
     def is_clear(self) -> bool:
-        """Whether the interval leaves out 0: more than the choice of images."""
+        """Whether the interval excludes 0: the choice of images does not explain the difference."""
         return self.low is not None and self.high is not None and not self.low <= 0 <= self.high
 
 
@@ -86,7 +86,7 @@ class ImageDifference(Record, frozen=True, kw_only=True):
 
     @property
     def difference(self) -> int:
-        """What images are ordered by: truths gained and lost, and false positives more or fewer."""
+        """How much the runs differ: truths gained and lost, plus the change in false positives."""
         more = abs(self.false_positives_b - self.false_positives_a)
         return self.gained + self.lost + more
 
@@ -94,8 +94,8 @@ class ImageDifference(Record, frozen=True, kw_only=True):
 class RunChanges(Record, frozen=True, kw_only=True):
     """The annotations of b against those of a, without any ground truth.
 
-    Two annotations are paired if they are at least as similar as the match threshold, whatever their
-    labels, the most similar first.
+    Two annotations of any labels are paired if they are at least as similar as the match threshold, most
+    similar first.
 
     Attributes:
         a, b: annotations of each run, at its confidence.
@@ -144,7 +144,7 @@ class Comparison(Tabular, frozen=True, kw_only=True):
         changes: the runs against each other; None if they were not compared so.
         different_images: those that differ, most different first; at most as many as asked for.
         different_image_count: how many there are in all.
-        resamples, seed, level: of the confidence intervals: how often images were drawn anew, the
+        resamples, seed, level: of the confidence intervals: how often images were resampled, the
             random seed, and the share of resamples that an interval holds.
     """
 
@@ -180,9 +180,96 @@ class Comparison(Tabular, frozen=True, kw_only=True):
         )
 
     def tables(self) -> dict[str, Table]:
-        """``scores``, ``labels``, ``images``, ``changes`` and ``agreement``, as of an evaluation."""
-        return comparison_tables(self)
+        """``scores``, ``labels``, ``images``, ``changes`` and ``agreement``, as in `Evaluation.tables`."""
+        return _tables(self)
 
     def to_markdown(self, title: str = "Comparison") -> str:
-        """A report for people: differences with their intervals, labels, images, changes."""
-        return comparison_markdown(self, title)
+        """A readable report: differences with their intervals, labels, images, changes."""
+        return _markdown(self, title)
+
+
+def _tables(comparison: Comparison) -> dict[str, Table]:
+    changes = comparison.changes
+    rows = [] if changes is None else [changes]
+    agreement = cells([], [], "a", "b") if changes is None else (
+        cells(changes.labels, changes.counts, "a", "b")
+    )  # fmt: skip
+    return {
+        "scores": Table.of(comparison.scores, ["name", "a", "b", "delta", "low", "high"]),
+        "labels": Table.of(
+            comparison.labels,
+            [
+                "label",
+                "truths",
+                "found_by_both",
+                "gained",
+                "lost",
+                "found_by_neither",
+                "false_positives_a",
+                "false_positives_b",
+                "delta",
+            ],
+        ),
+        "images": Table.of(
+            comparison.different_images,
+            [
+                "image",
+                "difference",
+                "truths",
+                "gained",
+                "lost",
+                "false_positives_a",
+                "false_positives_b",
+                "f1_a",
+                "f1_b",
+                "added",
+                "removed",
+                "moved",
+                "relabelled",
+            ],
+        ),
+        "changes": Table.of(
+            rows,
+            [
+                "a",
+                "b",
+                "paired",
+                "unchanged",
+                "moved",
+                "relabelled",
+                "confidence_changed",
+                "added",
+                "removed",
+                "mean_similarity",
+                "mean_confidence_change",
+                "kappa",
+            ],
+        ),
+        "agreement": agreement,
+    }
+
+
+def _markdown(comparison: Comparison, title: str) -> str:
+    tables = comparison.tables()
+    about = (
+        f"a is {markdown_text(comparison.name_a)}, b is {markdown_text(comparison.name_b)}; "
+        f"{comparison.truths:,} truths on {comparison.images:,} images: {comparison.found_by_both:,} found by "
+        f"both, {comparison.gained:,} gained, {comparison.lost:,} lost, {comparison.found_by_neither:,} found by "
+        "neither"
+    )
+    interval = (
+        f"low and high: {comparison.level:.0%} interval of the difference, "
+        f"{comparison.resamples:,} resamples of the images\n"
+    )
+    labels = tables["labels"]
+    differing = [row for row in labels.rows if row["gained"] or row["lost"] or row["delta"]]
+    return document(
+        title,
+        about,
+        {
+            "Differences": tables["scores"].to_markdown() + "\n" + interval,
+            "Labels that differ": first_rows(Table(columns=labels.columns, rows=differing)),
+            "Images that differ most": first_rows(tables["images"]),
+            "Runs against each other": tables["changes"].to_markdown(),
+        },
+    )

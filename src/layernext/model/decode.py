@@ -85,12 +85,14 @@ class _Strict(Struct, frozen=True):
         v1: decodes images of form v1, by the name of the kind.
         colons: by class of an annotation: colons of its coordinates, less the usual one.
         doubts: by class of an annotation: what decides whether its coordinates need the slow check.
+        is_special: whether a kind has an entry in either of them.
     """
 
     v2: _Decode
     v1: dict[str, _Decode]
     colons: dict[type[Any], int]
     doubts: dict[type[Any], Callable[[Any], bool]]
+    is_special: bool
 
     def is_doubtful(self, annotation: Any) -> bool:
         """Whether its kind asks for the slow check of its coordinates."""
@@ -119,7 +121,13 @@ def _strict() -> _Strict:
         if type(kind).is_doubtful is not GeometryKind.is_doubtful:
             doubts[v1_type] = doubts[v2_type] = _doubt_of(kind)
     v2_image = _image_type("_StrictV2AnyImage", _union(v2_types), _StrictV2Image)
-    return _Strict(msgspec.json.Decoder(v2_image).decode, v1, colons, doubts)
+    return _Strict(
+        v2=msgspec.json.Decoder(v2_image).decode,
+        v1=v1,
+        colons=colons,
+        doubts=doubts,
+        is_special=bool(colons or doubts),
+    )
 
 
 def _doubt_of(kind: GeometryKind[Any]) -> Callable[[Any], bool]:
@@ -150,7 +158,7 @@ def _is_doubtful(raw: bytes | memoryview, image: CheckedImage, strict: _Strict) 
     annotations: list[Any] = image.annotations
     expected = 3 if isinstance(image, _StrictV2Image) else 2
     surplus = text.count(b":") - 2 - expected * len(annotations)
-    if strict.colons or strict.doubts:
+    if strict.is_special:
         if any(map(strict.is_doubtful, annotations)):
             return True
         surplus -= sum([strict.colons.get(type(annotation), 0) for annotation in annotations])
@@ -315,24 +323,28 @@ def _trusted() -> _Trusted:
     )
 
 
-def _typed(annotation: Any, kind: GeometryKind[Any]) -> Annotation:
-    """An annotation of form v1 as those of v2 are: its metadata are attributes."""
-    fields: dict[str, Any] = {
-        "label": annotation.label,
-        "confidence": annotation.confidence,
-        "attributes": {
-            name: [AttributeValue(value)] for name, value in (annotation.metadata or {}).items()
-        },
-    }
-    for key in kind.keys:
-        value = getattr(annotation, key)
-        if value is not None:
-            fields[kind.keys[0]] = value
-            break
-    else:
-        if kind.key is not None:
-            raise msgspec.ValidationError(f"`{kind.key}` is missing")
-    typed: Annotation = kind.struct(**fields)
+def _typed(annotations: list[Any], kind: GeometryKind[Any]) -> list[Annotation]:
+    """Annotations of form v1 as those of v2 are: their metadata becomes attributes."""
+    # One loop without calls: this runs for everything that is read back from a stack.
+    typed: list[Annotation] = []
+    struct, key = kind.struct, kind.key
+    for annotation in annotations:
+        metadata = annotation.metadata
+        fields: dict[str, Any] = {
+            "label": annotation.label,
+            "confidence": annotation.confidence,
+            "attributes": {name: [AttributeValue(value)] for name, value in metadata.items()}
+            if metadata
+            else {},
+        }
+        if key is not None:
+            coordinates = getattr(annotation, key)
+            if coordinates is None:
+                coordinates = kind.read(annotation)
+                if coordinates is None:
+                    raise msgspec.ValidationError(f"`{key}` is missing")
+            fields[key] = coordinates
+        typed.append(struct(**fields))
     return typed
 
 
@@ -353,8 +365,7 @@ def decode_trusted(raw: bytes | memoryview, geometry: Geometry | None) -> ImageA
         return _decode_mixed(raw, geometry)  # for one, a null where v2 would leave the key out
     if geometry is None:
         return _whole(image, image.annotations)
-    kind = KINDS[geometry]
-    return _whole(image, [_typed(annotation, kind) for annotation in image.annotations])
+    return _whole(image, _typed(image.annotations, KINDS[geometry]))
 
 
 def convert_trusted(fields: Any, *, strict: bool = True) -> ImageAnnotations:
@@ -395,7 +406,7 @@ def _decode_mixed(raw: bytes | memoryview, geometry: Geometry | None) -> ImageAn
             annotation: Annotation = msgspec.convert(present, trusted.annotation)
         else:
             v1_annotation = msgspec.convert(present, trusted.v1_type)
-            annotation = _typed(v1_annotation, KINDS[geometry])
+            (annotation,) = _typed([v1_annotation], KINDS[geometry])
         annotations.append(annotation)
     return _whole(image, annotations)
 

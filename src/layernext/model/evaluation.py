@@ -1,7 +1,7 @@
-"""What an evaluation found, as typed data: numbers, tables and curves; no numpy is needed to read it.
+"""The result of an evaluation as typed data: numbers, tables and curves; reading it needs no numpy.
 
-A number that is undefined (an average over no truth, a precision of no annotation) is None, never a
-number that stands for nothing. Names of numbers are those of the field: ``AP``, ``AP50``, ``APs``,
+An undefined number (an average over no truth, a precision of no annotation) is None, never a
+placeholder. Numbers have the names that the field uses: ``AP``, ``AP50``, ``APs``,
 ``AR100``.
 """
 
@@ -14,14 +14,31 @@ from msgspec import field
 from layernext.model.collection import Record
 from layernext.model.display import number_text
 from layernext.model.evaluation_settings import EvaluationSettings
-from layernext.model.reports import evaluation_markdown, evaluation_tables
-from layernext.model.tables import Table, Tabular
+from layernext.model.reports import cells, document, first_rows, with_scores
+from layernext.model.tables import Table, Tabular, markdown_text
 
 METHOD = 1
-"""Goes up when the same input would give other numbers: stored results of before are then stale."""
+"""Incremented when the same input gives different numbers: results stored before are then stale."""
 
 BACKGROUND = "(background)"
-"""How the last row and column of a confusion matrix are called where they are shown."""
+"""Name of the last row and column of a confusion matrix where they are shown."""
+
+ERROR_KINDS = (
+    "classification", "localisation", "both", "duplicate", "background", "missed",
+    "false_positives", "false_negatives",
+)  # fmt: skip
+
+MARKDOWN_LABELS = 12
+"""Labels up to which Markdown shows a confusion matrix: more do not fit on a page."""
+
+_LABEL_COLUMNS = (
+    "label", "truths", "annotations", "true_positives", "false_positives", "missed", "precision",
+    "recall", "f1", "best_f1", "best_confidence", "mean_similarity",
+)  # fmt: skip
+_SLICE_COLUMNS = (
+    "kind", "name", "value", "images", "truths", "annotations", "true_positives", "precision",
+    "recall", "f1", "mean_similarity", "agreement",
+)  # fmt: skip
 
 
 class LabelScores(Record, frozen=True, kw_only=True):
@@ -74,12 +91,12 @@ class Curve(Record, frozen=True, kw_only=True):
 
 
 class ConfusionMatrix(Record, frozen=True, kw_only=True):
-    """What was there, and what the run took it for.
+    """The truths, and what the run took them for.
 
     Attributes:
-        labels: of the rows and columns but the last, which is the background.
+        labels: of all rows and columns but the last, which is the background.
         counts: a row for each label of the truth, a column for each of the run. Last column: truths
-            that nothing was found for. Last row: annotations where nothing is.
+            without an annotation. Last row: annotations without a truth.
         match_threshold: similarity from which a pair counts.
         confidence: annotations below are left out.
     """
@@ -94,7 +111,7 @@ class CalibrationBin(Record, frozen=True, kw_only=True):
     """Annotations whose confidence lies in one interval.
 
     Attributes:
-        low, high: the interval; `low` itself belongs to the bin before, but for 0.
+        low, high: the interval; `low` itself belongs to the previous bin, except 0.
         annotations: how many.
         confidence: on average; None for an empty bin.
         precision: the share that is right; None for an empty bin.
@@ -108,7 +125,7 @@ class CalibrationBin(Record, frozen=True, kw_only=True):
 
 
 class Calibration(Record, frozen=True, kw_only=True):
-    """Whether a confidence of 0.8 is right in 80 of 100 cases, at the match threshold.
+    """Whether annotations with confidence 0.8 are right in 80 of 100 cases, at the match threshold.
 
     Attributes:
         bins: of equal width over 0 to 1.
@@ -139,12 +156,12 @@ class ErrorKinds(Record, frozen=True, kw_only=True):
     """Errors by kind, after TIDE (Bolya et al., ECCV 2020), with what each costs.
 
     Attributes:
-        ap: AP at the match threshold that the costs start from.
+        ap: AP at the match threshold, from which the costs are computed.
         classification: right place, wrong label.
         localisation: right label, wrong place.
         both: wrong label and wrong place.
         duplicate: a truth found a second time.
-        background: nothing is there.
+        background: there is no truth.
         missed: truths that no error above accounts for.
         false_positives, false_negatives: cost of all errors of one side; counts are of the
             annotations that are wrong, and of the truths that were not found.
@@ -164,7 +181,7 @@ class ErrorKinds(Record, frozen=True, kw_only=True):
 
 
 class SliceScores(Record, frozen=True, kw_only=True):
-    """The numbers of a part of the data.
+    """The numbers of a slice of the data.
 
     Attributes:
         kind: ``metadata``: images with this value of their metadata. ``attribute``: truths with this
@@ -230,24 +247,24 @@ class ImageTally(Record, frozen=True, kw_only=True):
 
 
 class Evaluation(Tabular, frozen=True, kw_only=True):
-    """What was measured of a run against a ground truth.
+    """A run measured against a ground truth.
 
     Attributes:
         settings: with every blank filled in.
         summary: the numbers by name; None where undefined. For ``coco``: AP, AP50, AP75, APs, APm,
             APl, AR1, AR10, AR100, ARs, ARm, ARl. For every protocol: precision, recall, f1 at
             `confidence`, mean_similarity.
-        confidence: at which tables are made: the one asked for, or the best for F1; None without
+        confidence: at which tables are computed: the requested one, or the best for F1; None without
             annotations or truths.
-        counts: images, images_without_truth (left out), images_without_run (nothing found there),
+        counts: images, images_without_truth (left out), images_without_run (nothing detected there),
             truths, ignored_truths, annotations, ignored_annotations, other_geometry (left out).
         labels: by name.
         curves: all labels first, then each.
         confusion: at `confidence`.
         calibration: over all labels; None if the run has no confidences.
         errors: None where the protocol has none.
-        slices: those asked for.
-        method: `METHOD` when it was made.
+        slices: those requested.
+        method: `METHOD` at the time of the evaluation.
     """
 
     settings: EvaluationSettings
@@ -281,15 +298,15 @@ class Evaluation(Tabular, frozen=True, kw_only=True):
         They are ``labels``, ``summary``, ``curves``, ``confusion`` (cells that are not 0),
         ``calibration``, ``errors`` and ``slices``.
         """
-        return evaluation_tables(self)
+        return _tables(self)
 
     def to_markdown(self, title: str = "Evaluation") -> str:
-        """A report for people: numbers, labels, confusion, errors, calibration, slices."""
-        return evaluation_markdown(self, title)
+        """A readable report: numbers, labels, confusion, errors, calibration, slices."""
+        return _markdown(self, title)
 
 
 class AnnotationMatch(Record, frozen=True, kw_only=True):
-    """What became of one annotation of a run in an image.
+    """The outcome of one annotation of a run in an image.
 
     Attributes:
         outcome: ``matched``: it found a truth of its label. ``duplicate``: it would have, but a more
@@ -306,7 +323,7 @@ class AnnotationMatch(Record, frozen=True, kw_only=True):
 
 
 class TruthMatch(Record, frozen=True, kw_only=True):
-    """What became of one truth of an image.
+    """The outcome of one truth of an image.
 
     Attributes:
         outcome: ``found``; ``mislabelled``: found under another label; ``missed``; ``ignored``: it
@@ -319,7 +336,77 @@ class TruthMatch(Record, frozen=True, kw_only=True):
 
 
 class ImageMatches(Record, frozen=True, kw_only=True):
-    """Who found what in one image: an entry for each annotation and truth, in their sets' order."""
+    """The matches in one image: an entry for each annotation and truth, in the order of their sets."""
 
     annotations: list[AnnotationMatch]
     truths: list[TruthMatch]
+
+
+def _tables(evaluation: Evaluation) -> dict[str, Table]:
+    points = [
+        {"label": curve.label, "confidence": c, "precision": p, "recall": r, "f1": f}
+        for curve in evaluation.curves
+        for c, p, r, f in zip(
+            curve.confidence, curve.precision, curve.recall, curve.f1, strict=True
+        )
+    ]
+    errors = [] if evaluation.errors is None else [
+        {"kind": name, "count": kind.count, "ap_cost": kind.ap_cost}
+        for name in ERROR_KINDS
+        for kind in [getattr(evaluation.errors, name)]
+    ]  # fmt: skip
+    bins = [] if evaluation.calibration is None else evaluation.calibration.bins
+    summary = [{"name": name, "value": value} for name, value in evaluation.summary.items()]
+    return {
+        "labels": with_scores(evaluation.labels, _LABEL_COLUMNS),
+        "summary": Table(columns=["name", "value"], rows=summary),
+        "curves": Table(columns=["label", "confidence", "precision", "recall", "f1"], rows=points),
+        "confusion": cells(
+            evaluation.confusion.labels, evaluation.confusion.counts, "truth", "run"
+        ),
+        "calibration": Table.of(bins, ["low", "high", "annotations", "confidence", "precision"]),
+        "errors": Table(columns=["kind", "count", "ap_cost"], rows=errors),
+        "slices": with_scores(evaluation.slices, _SLICE_COLUMNS),
+    }
+
+
+def _markdown(evaluation: Evaluation, title: str) -> str:
+    settings, counts, tables = evaluation.settings, evaluation.counts, evaluation.tables()
+    unit = " px" if settings.is_distance else ""
+    about = (
+        f"{settings.geometry}, protocol {settings.protocol}: {counts['annotations']:,} annotations "
+        f"against {counts['truths']:,} truths on {counts['images']:,} images; "
+        f"match threshold {settings.match_threshold:g}{unit}"
+    )
+    if evaluation.confidence is not None:
+        about += f"; precision, recall and F1 at confidence {evaluation.confidence:.4g}"
+    calibration = ""
+    if evaluation.calibration is not None and evaluation.calibration.expected_error is not None:
+        calibration = f"Expected calibration error: {evaluation.calibration.expected_error:.4f}\n"
+    return document(
+        title,
+        about,
+        {
+            "Numbers": tables["summary"].to_markdown(),
+            "Labels": first_rows(tables["labels"]),
+            "Confusion": _matrix(evaluation.confusion),
+            "Errors": tables["errors"].to_markdown(),
+            "Calibration": calibration,
+            "Slices": first_rows(tables["slices"]),
+        },
+    )
+
+
+def _matrix(confusion: ConfusionMatrix) -> str:
+    labels = [*confusion.labels, BACKGROUND]
+    if not 1 < len(labels) <= MARKDOWN_LABELS + 1:
+        return ""
+    lines = [
+        ["truth \\ run", *(markdown_text(label) for label in labels)],
+        ["---", *("---:" for _ in labels)],
+        *(
+            [markdown_text(label), *(str(count) for count in row)]
+            for label, row in zip(labels, confusion.counts, strict=True)
+        ),
+    ]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

@@ -1,4 +1,4 @@
-"""What an evaluation is asked to do: one struct, and each protocol's own numbers for its blanks.
+"""The settings of an evaluation, and the defaults of each protocol.
 
 A protocol is a published way to count. Sources, with what is special to each, are in
 docs/evaluation.md; the numbers stand here and nowhere else.
@@ -21,12 +21,12 @@ Protocol: TypeAlias = Literal["coco", "voc", "voc2007", "lvis", "lane-f1", "cham
 """``coco``, ``voc``, ``voc2007`` and ``lvis`` for boxes and polygons; the others for lines."""
 
 MAX_BITS = 64
-"""Thresholds times area ranges: each pair is one bit of a number that an annotation keeps."""
+"""Thresholds times area ranges: each pair is one bit of a number stored with an annotation."""
 
 MAX_BINS = 1_000
 MAX_NUMBERS = 100
 MAX_LINE_WIDTH = 10_000.0
-"""More than anybody draws; a stack computes what others ask for."""
+"""More than is ever useful: a stack must not be made to compute without limit."""
 
 
 class AreaRange(Struct, frozen=True):
@@ -85,13 +85,13 @@ class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
         protocol: None is ``coco`` for boxes and polygons, ``lane-f1`` for lines.
         thresholds: at which averages are taken: IoU from 0 to 1, or for ``chamfer`` distances in
             pixels. Empty: the protocol's own.
-        areas: size ranges for averages; the first is the one that all else is counted in. Empty:
+        areas: size ranges for averages; all other numbers are computed in the first. Empty:
             the protocol's own.
         max_annotations: of one label in one image, best first: recall is given at each, precision at
             the last. For ``lvis`` of all labels of an image together. Empty: the protocol's own.
-        match_threshold: where curves, confusion, error kinds and tallies are made; None: the
+        match_threshold: for curves, confusion, error kinds and tallies; None: the
             protocol's own, IoU 0.5.
-        background_threshold: up to where an annotation is nowhere, for error kinds; None: IoU 0.1 (as
+        background_threshold: up to where an annotation counts as background, for error kinds; None: IoU 0.1 (as
             in TIDE) or half the match threshold if that is lower; for distances three times the
             match threshold.
         confidence: at which confusion, tallies and each label's precision and recall are given; None
@@ -120,7 +120,7 @@ class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
         return self.protocol == "chamfer"
 
     def complete(self) -> EvaluationSettings:
-        """The same settings with the protocol's own numbers in place of every blank, checked.
+        """The same settings, checked, with the protocol's defaults filled in.
 
         Raises:
             ConfigurationError: they contradict each other or are out of range; says which.

@@ -1,8 +1,8 @@
 """Objects of JSON text that have the same key twice, which every decoder reads as the last value.
 
-Decoders do not report them, and a scan of the text in Python is slow. But each key costs one colon,
-and other colons stand within strings only. So a text that has as many colons as its decoded value
-has keys and colons in strings repeats no key; only any other one is scanned.
+Decoders do not report them, and scanning the text in Python is slow. But each key costs one colon, and all other
+colons are inside strings. So if a text has as many colons as its decoded value has keys and colons in strings, no
+key repeats; only other texts are scanned.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ def refuse_repeated_keys(raw: bytes, where: str = "", file: str | None = None) -
 
     Args:
         raw: one JSON value.
-        where: its place, for the error's text.
+        where: its path, for the error's text.
         file: the file's name, for the error's text.
 
     Raises:
-        DataError: with every such key and its place, up to a limit.
+        DataError: with every such key and its path, up to a limit.
     """
     if _ESCAPED_COLON not in raw:
-        # What Python's own decoder takes beyond msgspec's, such as NaN, is only scanned.
+        # JSON that only Python's own decoder accepts, such as NaN, is scanned.
         with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
             if raw.count(b":") == colons_of(msgspec.json.decode(raw)):
                 return
@@ -61,7 +61,7 @@ def refuse_repeated_keys(raw: bytes, where: str = "", file: str | None = None) -
 
 
 class _Level:
-    """An object or a list that the scan is in: its keys so far, and where it is within it."""
+    """An object or list that the scan is inside: its keys so far, and the position in it."""
 
     __slots__ = ("keys", "position")
 
@@ -70,7 +70,7 @@ class _Level:
         self.position: str | int = "" if is_object else 0
 
     def is_repeated(self, key: str) -> bool:
-        """Go on to the value of `key`; whether there was one before."""
+        """Move to the value of `key`; returns whether the key came before."""
         before = len(self.keys)
         self.keys.add(key)
         self.position = key
@@ -86,8 +86,8 @@ def find_repeated_keys(raw: bytes, where: str) -> list[Problem]:
         if token == b":":
             key = json.loads(text)
             if levels[-1].is_repeated(key) and len(problems) < _LIMIT:
-                place = _path(where, levels[:-1])
-                problems.append(Problem(place, f"key {json.dumps(key)} appears twice"))
+                path = _path(where, levels[:-1])
+                problems.append(Problem(path, f"key {json.dumps(key)} appears twice"))
         elif token in {b"{", b"["}:
             levels.append(_Level(is_object=token == b"{"))
         elif token in {b"}", b"]"}:

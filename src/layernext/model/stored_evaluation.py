@@ -1,4 +1,4 @@
-"""Evaluations as a stack keeps them: what was compared, whether that still holds, and by image."""
+"""Evaluations as a stack stores them: what was compared, whether it is current, and the results by image."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ TallyOrder: TypeAlias = Literal[
     "similarity",
     "image",
 ]
-"""``worst``: lowest F1 first, among equals the most errors; ``best``: the other way round.
-``similarity``: lowest first; ``image``: as they came. The others: most first."""
+"""``worst``: lowest F1 first, then most errors; ``best``: the reverse. ``similarity``: lowest first; ``image``: in
+the order of upload. The others: most first."""
 
 
 class EvaluationInfo(Record, frozen=True, kw_only=True):
@@ -42,17 +42,17 @@ class EvaluationInfo(Record, frozen=True, kw_only=True):
         run, ground_truth: names; `run_mode` and `truth_mode` say whether they are a model run
             (``machine``) or a ground truth (``human``).
         settings: with every blank filled in.
-        status: of the newest computation; earlier results stay until it has ended.
+        status: of the newest computation; earlier results stay until it ends.
         progress: of it, 0 to 100.
         message: why it failed.
         job_id: its job.
-        is_current: whether the result is what would come out now. False if there is none yet.
-        stale_because: why it is not, in words; None if it is.
+        is_current: whether computing again would give the same result. False if there is none yet.
+        stale_because: why not, in words; None if it is current.
         created_at: UTC, ISO 8601; `computed_at` that of the result, None without one.
         image_count: images that were evaluated.
         confidence: at which tallies and confusions are made, as in `Evaluation`.
-        unsized_images: how many were left out, because their coordinates are fractions and nobody
-            knows the image's size; `unsized_names` are the first of them.
+        unsized_images: how many were left out, because their coordinates are fractions and
+            the image's size is unknown; `unsized_names` are the first of them.
         summary: the numbers by name, as in `Evaluation.summary`.
     """
 
@@ -83,7 +83,7 @@ class EvaluationInfo(Record, frozen=True, kw_only=True):
 
 
 class StoredEvaluation(Evaluation, frozen=True, kw_only=True):
-    """An evaluation from a stack: everything that `Evaluation` has, and where it comes from.
+    """An evaluation from a stack: everything in `Evaluation`, and its origin.
 
     Attributes:
         info: what was compared, and whether the numbers still hold.
@@ -92,8 +92,8 @@ class StoredEvaluation(Evaluation, frozen=True, kw_only=True):
     info: EvaluationInfo
 
     def __repr__(self) -> str:
-        place = self.info.collection or self.info.dataset
-        names = f"{self.info.run!r} against {self.info.ground_truth!r} in {place!r}"
+        target = self.info.collection or self.info.dataset
+        names = f"{self.info.run!r} against {self.info.ground_truth!r} in {target!r}"
         return f"<StoredEvaluation: {names}: {self._numbers()}>"
 
 
@@ -126,11 +126,11 @@ class StoredTally(Record, frozen=True, kw_only=True):
 
 
 class StoredMatches(Record, frozen=True, kw_only=True):
-    """Both annotation sets of an image, and who found what.
+    """Both annotation sets of an image, and their matches.
 
     Attributes:
         id, image, width, height: of the image; pixels, or None.
-        run, ground_truth: its sets, in form v2; None where there is no set.
+        run, ground_truth: its sets, in form v2; None if it has no set.
         matches: an entry for each annotation of `run` and each truth of `ground_truth`.
         confidence: annotations below are left out.
         settings: by which they were matched.
@@ -148,10 +148,10 @@ class StoredMatches(Record, frozen=True, kw_only=True):
 
 
 class Histogram(Record, frozen=True, kw_only=True):
-    """How often values lie in which interval.
+    """How many values are in each interval.
 
     Attributes:
-        edges: one more than there are counts; an interval holds its lower edge, the last both.
+        edges: one more than counts; an interval includes its lower edge, the last one both.
         counts: values in each.
     """
 
@@ -164,17 +164,17 @@ class RunStatistics(Record, frozen=True, kw_only=True):
 
     Attributes:
         run, mode, collection: whose.
-        images: that have a set; `empty_images` those with no annotation in it.
+        images: that have a set; `empty_images`: those whose set has no annotation.
         annotations: in all.
         labels: annotations of each label.
-        images_by_label: images in which it occurs.
+        images_by_label: images in which each label occurs.
         geometries: annotations of each geometry.
         confidence: histogram over 0 to 1; annotations without one are in `without_confidence`.
         annotations_per_image: images by number of annotations: 0, 1, 2, 3-4, 5-8 … as edges.
         width, height, area: of boxes, and of the boxes around other shapes: pixels, in steps of
-            powers of 2. Annotations of images whose size nobody knows and that are fractions are in
+            powers of 2. Annotations that are fractions of an image of unknown size are counted in
             `unsized`.
-        is_current: whether these are the annotations that are there now.
+        is_current: whether the annotations have not changed since.
         computed_at: UTC, ISO 8601.
     """
 

@@ -1,4 +1,4 @@
-"""Results as tables: for Markdown, pandas and Arrow. The last two are loaded when they are asked for."""
+"""Results as tables for Markdown, pandas and Arrow. The last two are imported on first use."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Table(Record, frozen=True, kw_only=True):
         return cls(columns=[*columns], rows=rows)
 
     def to_markdown(self) -> str:
-        """The table as Markdown that shows every text as it is; empty without rows."""
+        """The table as Markdown, with special characters escaped; empty without rows."""
         if not self.rows:
             return ""
         is_number = [
@@ -56,10 +56,10 @@ class Table(Record, frozen=True, kw_only=True):
 
 
 class Tabular(Record, frozen=True, kw_only=True):
-    """A result that has tables."""
+    """A result with tables."""
 
     def tables(self) -> dict[str, Table]:
-        """Every table by its name; the first is the one that is taken if none is named."""
+        """Every table by its name; the first is the default."""
         raise NotImplementedError
 
     def _repr_html_(self) -> str:
@@ -70,39 +70,39 @@ class Tabular(Record, frozen=True, kw_only=True):
         """One of the `tables` as a pandas data frame; undefined numbers are NaN.
 
         Raises:
-            ConfigurationError: there is no such table, or pandas is not installed.
+            ConfigurationError: no table has this name, or pandas is not installed.
         """
-        found = self._table(table)
+        source = self._table(table)
         try:
             import pandas as pd  # noqa: PLC0415 - optional
         except ImportError as error:
             raise ConfigurationError("to_pandas needs pandas", hint=INSTALL) from error
         columns = {
             name: pd.Series(
-                [row[name] for row in found.rows],
-                dtype="float64" if _is_undefined(found, name) else None,
+                [row[name] for row in source.rows],
+                dtype="float64" if _is_undefined(source, name) else None,
             )
-            for name in found.columns
+            for name in source.columns
         }
-        return pd.DataFrame(columns, columns=found.columns)
+        return pd.DataFrame(columns, columns=source.columns)
 
     def to_arrow(self, table: str | None = None) -> pa.Table:
         """One of the `tables` as an Arrow table; undefined numbers are null.
 
         Raises:
-            ConfigurationError: there is no such table, or pyarrow is not installed.
+            ConfigurationError: no table has this name, or pyarrow is not installed.
         """
-        found = self._table(table)
+        source = self._table(table)
         try:
             import pyarrow as pa  # noqa: PLC0415 - optional
         except ImportError as error:
             raise ConfigurationError("to_arrow needs pyarrow", hint=INSTALL) from error
         columns = {
             name: pa.array(
-                [row[name] for row in found.rows],
-                type=pa.float64() if _is_undefined(found, name) else None,
+                [row[name] for row in source.rows],
+                type=pa.float64() if _is_undefined(source, name) else None,
             )
-            for name in found.columns
+            for name in source.columns
         }
         return pa.table(columns)
 
@@ -118,12 +118,12 @@ class Tabular(Record, frozen=True, kw_only=True):
 
 
 def _is_undefined(table: Table, column: str) -> bool:
-    """Whether nothing tells a column's type: only numbers can be undefined."""
+    """Whether all values of a column are None: such a column is one of numbers."""
     return all(row[column] is None for row in table.rows)
 
 
 def markdown_text(text: str) -> str:
-    """Any text on one line of Markdown, none of it taken for markup."""
+    """Any string as one line of Markdown without markup."""
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))
 
 

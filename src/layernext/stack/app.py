@@ -32,9 +32,11 @@ from layernext.stack.api.error_map import JSON, answer_error, envelope
 from layernext.stack.api.front import StackApplication
 from layernext.stack.api.published.annotations import PagePlaces
 from layernext.stack.api.services import Services
+from layernext.stack.api.tracing_switch import closing, load_tracing, start_tracing, traced_handlers
 from layernext.stack.connections import AcceptFailures, connection_limit, raise_file_limit
 from layernext.stack.folder import hold_folder, prepare_folder
 from layernext.stack.jobs import JobRunner, handlers_for, running_jobs, stop_signals
+from layernext.stack.memory import release_memory
 from layernext.stack.objects import BucketStore, FolderStore, ObjectStore, count_errors
 from layernext.stack.settings import OidcSettings, Settings
 from layernext.stack.store import Database, NewAuditEntry, NewKey, Role, Store
@@ -73,6 +75,9 @@ GC_TICKS = 100
 """Of the server, a tenth of a second each, between collections of what has become garbage since. What
 requests leave behind in cycles would otherwise stay until the threshold: some 200 MB."""
 FULL_GC_TICKS = 6_000
+
+TRIM_TICKS = 600
+"""Between two times that freed memory is given back to the system."""
 
 SWITCH_INTERVAL_S = 0.001
 """While a thread decodes, the event loop gets its turn within this time, and batches that arrive
@@ -235,7 +240,11 @@ def create_app(store: Store, settings: Settings, *, holds_folder: bool = False) 
         routes += metrics.ROUTES
         counts = metrics.Metrics(store, __version__)
         objects = count_errors(objects, counts.note_object_error)
-    jobs = JobRunner(store.jobs, handlers_for(store, objects), holds_folder=holds_folder)
+    tracing = start_tracing(store, settings)
+    if tracing is not None:
+        objects = tracing.objects(objects)
+    handlers = traced_handlers(handlers_for(store, objects), tracing)
+    jobs = JobRunner(store.jobs, handlers, holds_folder=holds_folder)
     app = StackApplication(
         route_handlers=routes,
         guards=[auth.guard],
@@ -248,6 +257,7 @@ def create_app(store: Store, settings: Settings, *, holds_folder: bool = False) 
                 "show_docs": show_docs if settings.native else None,
                 "metrics": counts,
                 "oidc": provider,
+                "tracing": tracing,
             }
         ),
         openapi_config=None,  # openapi.py describes the routes
@@ -298,7 +308,7 @@ def serve(store: Store, settings: Settings, *, holds_folder: bool = False) -> No
             timeout_graceful_shutdown=settings.stop_timeout_s,
         )
         services = services_in(app)
-        with _jobs_if_on(services):
+        with closing(app.state["tracing"]), _jobs_if_on(services):
             try:
                 _Server(config).run()
             except SystemExit as error:
@@ -314,7 +324,13 @@ def _jobs_if_on(services: Services) -> AbstractContextManager[None]:
     settings = services.settings
     if not settings.jobs:
         return nullcontext()
-    return running_jobs(services.store, services.objects, services.jobs, settings)
+    return running_jobs(
+        services.store,
+        services.objects,
+        services.jobs,
+        settings.purge_trash_after_days,
+        settings.audit_days,
+    )
 
 
 def work(store: Store, settings: Settings) -> None:
@@ -331,10 +347,16 @@ def work(store: Store, settings: Settings) -> None:
     """
     try:
         objects = open_objects(settings)
-        runner = JobRunner(store.jobs, handlers_for(store, objects))
+        tracing = start_tracing(store, settings)
+        if tracing is not None:
+            objects = tracing.objects(objects)
+        runner = JobRunner(store.jobs, traced_handlers(handlers_for(store, objects), tracing))
         with (
+            closing(tracing),
             stop_signals() as wait_for_signal,
-            running_jobs(store, objects, runner, settings),
+            running_jobs(
+                store, objects, runner, settings.purge_trash_after_days, settings.audit_days
+            ),
         ):
             wait_for_signal()
     finally:
@@ -356,6 +378,9 @@ class _Server(uvicorn.Server):
         """What is done every tenth of a second; true ends the server."""
         if counter % GC_TICKS == 0:
             gc.collect(2 if counter % FULL_GC_TICKS == 0 else 1)
+        if counter % TRIM_TICKS == 0:
+            # It waits for the locks of the allocator, and lets go of Python's meanwhile.
+            asyncio.get_running_loop().run_in_executor(None, release_memory)
         return await super().on_tick(counter)
 
     @contextmanager
@@ -549,6 +574,7 @@ __all__ = [
     "hold_folder",
     "load_metrics",
     "load_oidc",
+    "load_tracing",
     "open_database",
     "open_objects",
     "open_stack",

@@ -75,6 +75,7 @@ class Settings(Struct, frozen=True, kw_only=True):
         jobs: whether jobs and housekeeping run in the server; else ``layernext worker`` runs them.
         native: whether it speaks the native protocol beside the published one.
         metrics: whether administrators can read metrics at ``/metrics``.
+        traces: URL of the collector that traces are sent to; None sends none.
         quiet: no access log.
         log_format: of the log on standard error: for people, or one JSON object a line.
         max_body_bytes: of one published request, decompressed. The published clients limit their
@@ -109,6 +110,7 @@ class Settings(Struct, frozen=True, kw_only=True):
     jobs: bool = True
     native: bool = True
     metrics: bool = False
+    traces: str | None = None
     quiet: bool = False
     log_format: Literal["text", "json"] = "text"
     max_body_bytes: int = 1 << 30

@@ -34,6 +34,9 @@ PART_BYTES = 100 << 20
 STORAGE_TYPE = "AWS_S3"
 """The rules by which parts are sent (E15); those of S3 are the simplest, and all clients know them."""
 
+BETA_STORAGE_TYPE = "aws_s3"
+"""The same in the words of layernext-beta."""
+
 CONTENT_TYPES = {"video": 4, "image": 5, "other": 7}
 """What a collection holds, and its object type."""
 

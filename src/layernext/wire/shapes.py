@@ -153,8 +153,8 @@ def _annotation(
     }
     kind = KINDS.get(shape.type)
     if kind is None:
-        expected = listed(KINDS)
-        raise DataError(Problem(f"{where}.type", f"is {show(shape.type)}, must be {expected}"))
+        message = f"is {show(shape.type)}, must be {listed(KINDS)}"
+        raise DataError(Problem(f"{where}.type", message))
     box = shape.box_boundaries_and_dimensions
     coordinates = kind.from_published(
         None if box is None else (box.x, box.y, box.w, box.h), shape.points, where

@@ -1,7 +1,4 @@
-"""Every public method of the published clients, and how it is called in the tests.
-
-`docs/compatibility.md` is written from these tables by tools/generate_compatibility.py.
-"""
+"""Every public method of the published clients, and how it is called in the tests."""
 
 from __future__ import annotations
 
@@ -20,12 +17,19 @@ BROKEN: dict[str, dict[str, str]] = {
         "upload_data": "45: always a TypeError",
         "remove_annotations": "26: works, but says nothing",
     },
-    "2.3.4": {},
+    "3.28.14": {"register_model": "of its own: leaves out an argument, always a TypeError"},
 }
 """Methods that cannot work, or not as they say, whatever the stack does: the fault's number and what happens."""
 
-RAISES = {"file_upload", "upload_data"}
-"""Of the broken ones those that raise in 1.0.15 and 1.1.1."""
+RAISES = {"file_upload", "upload_data", "register_model"}
+"""Of the broken ones those that always raise."""
+
+EARLY = ("0.0.21", "0.1.1", "1.0.1")
+NEW = ("2.3.4", "3.28.14", "ours")
+"""Versions with the methods of 2.3.4; `ours` is our SDK, called as the published scripts call it."""
+
+STAYS_OUT = {"run_sql_query", "get_data_dictionary", "quickbooks_query_object", "find_chunk"}
+"""Some of the methods of layernext-beta that are answered with 501; all paths are in test_left_out."""
 
 ANALYSIS = {
     "register_model", "auto_tag_collection", "generate_auto_tags_to_metalake",
@@ -41,12 +45,12 @@ def steps(version: str, work: str, name: str) -> list[Step]:
     """Calls of a version in an order that works.
 
     Args:
-        version: ``1.0.15``, ``1.1.1`` or ``2.3.4``.
+        version: ``1.0.15``, ``1.1.1``, ``2.3.4``, ``3.28.14`` or ``ours``.
         work: a folder with ``images`` (0.jpg to 3.jpg), ``more`` (4.jpg), v1.json, v2.json,
             by_name.json, by_path.json, metadata.json, names.json and paths.json.
         name: of the collection, with nothing that is changed in a path.
     """
-    is_old, is_new = version == "1.0.15", version == "2.3.4"
+    is_old, is_new = version == "1.0.15", version in NEW
     found: list[Step] = [
         ("upload", "upload_files_to_collection",
          [f"{work}/images", "image", name, {"shift": "day", "Tags": ["a"]}], {}),
@@ -127,6 +131,82 @@ def steps(version: str, work: str, name: str) -> list[Step]:
         ("trash_some", "trash_objects_from_datalake", [f"unique_name = {name}_3.jpg"], {}),
         ("trash", "trash_objects_from_collection", ["${upload.collection_id}"], {}),
     ]
+    if version == "3.28.14":
+        return [_for_beta(step, name) for step in found] + _beta_steps()
+    return found
+
+
+def _for_beta(step: Step, name: str) -> Step:
+    """A step with the argument that layernext-beta has put in between."""
+    if step[1] != "get_file_details":
+        return step
+    return (step[0], step[1], [f"{name}_0.jpg", "chat", {"fileSize": True, "site": True}], {})
+
+
+def _beta_steps() -> list[Step]:
+    """Of layernext-beta: some of what stays out."""
+    return [
+        ("sql", "run_sql_query", ["source", "select 1"], {}),
+        ("dictionary", "get_data_dictionary", [], {}),
+        ("books", "quickbooks_query_object", ["Invoice", "select * from Invoice"], {}),
+        ("chunk", "find_chunk", [["a"], ["b"]], {}),
+    ]
+
+
+def early_steps(version: str, work: str, name: str, known: dict[str, str]) -> list[Step]:
+    """Calls of a version before 1.0.15, which answers no id of a collection: its name stands for it.
+
+    Args:
+        version: one of `EARLY`.
+        work, name: as in `steps`.
+        known: ``label``, a label's reference, and ``version``, of a dataset that is built.
+    """
+    is_first = version == "0.0.21"
+    project = "studio_project" if is_first else "annotation_project"
+    add = "update_objects_to" if is_first else "add_files_to"
+    query = f"collection = {name}"
+    rest: list[Any] = ["", {}, 4]
+    found: list[Step] = [
+        ("upload", "file_upload", [f"{work}/images", 5, name, {"shift": "day"}], {}),
+        ("data", "upload_data",
+         [name, f"{work}/more", {}, f"{name} data", f"{work}/v1.json", "rectangle", False, True], {}),
+        ("status", "get_upload_status", [name], {}),
+        ("folder", "upload_annoations_for_folder",
+         [name, f"{name} v1", f"{work}/v1.json", "rectangle", False, True], {}),
+        ("annotations", "download_annotations", [name, f"{name} v1"], {}),
+        ("project", f"create_{project}_from_collection", [f"{name}_project", name, *rest], {}),
+        ("lake_project", f"create_{project}_from_datalake",
+         [f"{name} lake project", query, {}, 2 if is_first else "image", 4], {}),
+        ("add_files", f"{add}_{project}_from_collection", ["${project.id}", name, *rest], {}),
+        ("add_lake", f"{add}_{project}_from_datalake",
+         ["${project.id}", query, {}, 2 if is_first else "image", 4], {}),
+        ("projects", f"get_{project}_list", [], {}),
+        ("add_labels", "add_labels_to_studio_project", ["${project.id}", [known["label"]]], {}),
+        ("cut_labels", "remove_labels_to_studio_project", ["${project.id}", [known["label"]]], {}),
+        ("people", "upload_annoations_for_folder",
+         [name, "${project.id}", f"{work}/v1.json", "rectangle", False, False], {}),
+        ("raw", "download_dataset", [known["version"], "YOLO Darknet"], {}),
+    ]  # fmt: skip
+    if not is_first:
+        found += [
+            ("files", "upload_files_to_collection", [f"{work}/images", "image", f"{name}_2", {}], {}),
+            ("labels", "get_all_labels", [], {}),
+            ("group", "create_label_group", [f"{name} group", [known["label"]]], {}),
+            ("groups", "get_all_label_groups", [], {}),
+            ("project_group", "attach_label_group_to_annotation_project",
+             ["${project.id}", "${group.id}"], {}),
+            ("project_down", "download_project_annotations", ["${project.id}"], {}),
+        ]  # fmt: skip
+    if version == "1.0.1":
+        found += [
+            ("attach", "attach_labels_to_group", ["${group.id}", [known["label"]]], {}),
+            ("in_group", "get_labels_in_group", ["${group.id}"], {}),
+            ("detach", "detach_labels_from_group", ["${group.id}", [known["label"]]], {}),
+        ]
+    found += [
+        ("drop_project", f"delete_{project}", ["${lake_project.id}"], {}),
+        ("remove", "remove_annotations", [name, f"{name} v1"], {}),
+    ]
     return found
 
 
@@ -175,4 +255,5 @@ def _new_steps(work: str, name: str) -> list[Step]:
         ("prompt", "prompt_inference", [f"{name}_0.jpg", "bbox"], {}),
         ("embed", "generate_embeddings_for_collection", ["${upload.collection_id}"], {}),
         ("embed_lake", "generate_embeddings_to_metalake", [], {}),
+        ("model", "register_model", [f"{work}/model", f"{name}_model", "auto_tagging"], {}),
     ]  # fmt: skip

@@ -70,3 +70,23 @@ TOLD_APART: dict[tuple[str, str], str] = {
     ("upload_metadata_for_files", "1.x"): "two arguments: the second is the file",
 }
 """Positional arguments of other versions that ours recognizes by their number or type."""
+
+REPLACED: dict[str, tuple[str, ...]] = {
+    "create_studio_project_from_collection": ("create_annotation_project_from_collection",),
+    "create_studio_project_from_datalake": ("create_annotation_project_from_datalake",),
+    "delete_studio_project": ("delete_annotation_project",),
+    "download_annotations": ("download_collection",),
+    "download_project_annotations": ("download_annotation_projects",),
+    "file_upload": ("upload_files_to_collection",),
+    "get_studio_project_list": ("get_annotation_project_list",),
+    "remove_labels_to_studio_project": ("remove_labels_from_studio_project",),
+    "update_objects_to_studio_project_from_collection": (
+        "add_files_to_annotation_project_from_collection",
+    ),
+    "update_objects_to_studio_project_from_datalake": (
+        "add_files_to_annotation_project_from_datalake",
+    ),
+    "upload_annoations_for_folder": ("upload_annotations_for_folder", "upload_modelrun_from_json"),
+    "upload_data": ("upload_files_to_collection",),
+}
+"""Published methods, and those that have taken their place."""

@@ -74,8 +74,10 @@ def test_published_client_in_the_way(connected, tmp_path):
     add_package(folder, "layernext")
     done = connected("doctor", "--json", code=exit_codes.CONFIGURATION, PYTHONPATH=str(folder))
     detail = findings(done)["published clients"]["detail"]
-    assert detail.startswith("the package layernext 2.3.4 is installed and overwrites files")
-    assert "pip uninstall layernext" in detail
+    assert detail.startswith(
+        "layernext 2.3.4 has the same import name and overwrites files of layernext-sdk; repair: "
+        "pip uninstall -y layernext && pip install --force-reinstall --no-deps layernext-sdk"
+    )
 
 
 def test_files_cannot_be_used(cli, tmp_path):

@@ -222,21 +222,21 @@ def test_wrong_parts_change_nothing(stack: Stack) -> None:
 
 
 def test_the_end_at_the_same_time(stack: Stack) -> None:
-    """Eight repeats of E16 at once all get the same success, and so does a later one (issue 18, 8)."""
+    """Sixteen repeats of E16 at once all get the same success, and so does a later one (issue 18, 8)."""
     upload, rounds = open_files(stack, "yard", collectionType=7), 6
     for number in range(rounds):
         file = begin(stack, upload, f"{number}")
         (url,) = urls(stack, file)
         part = named(1, put(stack, url, b"content"))
-        barrier = threading.Barrier(8)
+        barrier = threading.Barrier(16)
 
         def ask(_: int, file: Json = file, part: Json = part, go: Any = barrier) -> Any:
             go.wait()
             answer = finish(stack, file, [part])
             return answer.status_code, answer.text
 
-        with ThreadPoolExecutor(8) as threads:
-            answers = set(threads.map(ask, range(8)))
+        with ThreadPoolExecutor(16) as threads:
+            answers = set(threads.map(ask, range(16)))
         assert len(answers) == 1, answers
         assert next(iter(answers))[0] == 200, answers
         assert finish(stack, file, [part]).status_code == 200

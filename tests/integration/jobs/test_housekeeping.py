@@ -17,8 +17,10 @@ from layernext.model import Job
 from layernext.stack.app import services_in
 from layernext.stack.jobs import Housekeeping, housekeeping
 from layernext.stack.objects.marker import MARKER_PATH
-from layernext.stack.store import ItemFilter
+from layernext.stack.store import AuditFilter, ItemFilter
 from layernext.stack.store.dropped import drop
+from layernext.stack.store.schema import collection
+from layernext.stack.store.schema_audit import audit_entry
 from layernext.stack.store.schema_files import file_upload
 from layernext.wire import published
 from tests.integration.files.test_files import begin, finish, open_files, urls
@@ -208,3 +210,33 @@ def test_a_stack_that_stops_does_not_wait_for_the_tidying_up(
     monkeypatch.undo()
     tidy(stack)
     assert objects_below(stack, "files") == []
+
+
+def test_the_audit_log_is_kept_for_so_long(stack: Stack) -> None:
+    """Entries older than the setting are deleted; without one none is."""
+    services = services_in(stack.app)
+    stack.json("POST", "/api/v1/collections", json={"name": "yard"})
+    with stack.store._database.write() as connection:
+        connection.execute(sa.update(audit_entry).values(at="2020-01-01T00:00:00.000Z"))
+    stack.json("POST", "/api/v1/collections", json={"name": "street"})
+
+    def collections() -> list[str | None]:
+        entries, _ = stack.store.audit.page(AuditFilter(), before=None, limit=99)
+        return [entry.collection for entry in entries if entry.collection]
+
+    Housekeeping(stack.store, services.objects, services.jobs, None, None).tidy()
+    assert collections() == ["street", "yard"]
+    Housekeeping(stack.store, services.objects, services.jobs, None, 365).tidy()
+    assert collections() == ["street"]
+
+
+def test_a_purge_by_itself_is_in_the_audit_log(stack: Stack) -> None:
+    """Whoever looks for what is gone finds that nobody did it."""
+    stack.json("POST", "/api/v1/collections", json={"name": "yard"})
+    with stack.store._database.write() as connection:
+        connection.execute(sa.update(collection).values(trashed_at="2020-01-01T00:00:00.000Z"))
+    tidy(stack, 30)
+    entries, _ = stack.store.audit.page(AuditFilter(actor="housekeeping"), before=None, limit=9)
+    assert [(entry.action, entry.subject) for entry in entries] == [
+        ("purge trash", "in the trash for 30 days")
+    ]

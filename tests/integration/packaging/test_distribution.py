@@ -86,3 +86,39 @@ def output(folder: Path, *command: str) -> str:
     """What a command prints, started far from the checkout."""
     done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
     return done.stdout.strip()
+
+
+def test_over_a_published_client(built: Path, tmp_path: Path) -> None:
+    """Both installed: doctor warns. The other one removed: the command says what to do, and that helps."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path)], check=True)
+    python = tmp_path / "bin" / "python"
+    (library,) = tmp_path.glob("lib/python*/site-packages")
+    (library / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
+    (wheel,) = built.glob("*.whl")
+
+    def pip(*arguments: str) -> None:
+        command = [sys.executable, "-m", "pip", "--python", str(python), "-q", *arguments]
+        subprocess.run(command, check=True, capture_output=True)
+
+    def doctor() -> subprocess.CompletedProcess[str]:
+        command = [str(python.with_name("layernext")), "doctor"]
+        return subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path)
+
+    pip("install", "--no-deps", "layernext==2.3.4")
+    pip("install", "--no-deps", str(wheel))
+    both = doctor()
+    repair = "pip uninstall -y layernext && pip install --force-reinstall --no-deps layernext-sdk"
+    assert f"repair: {repair}" in both.stdout
+    assert "layernext 2.3.4 has the same import name" in both.stdout
+
+    pip("uninstall", "-y", "layernext")
+    broken = doctor()
+    assert broken.returncode == 3
+    assert broken.stderr == (
+        "layernext is damaged: layernext/__init__.py is missing or another package's; "
+        "repair: pip install --force-reinstall --no-deps layernext-sdk "
+        "(in place of layernext-sdk, the wheel or folder that it was installed from)\n"
+    )
+
+    pip("install", "--force-reinstall", "--no-deps", str(wheel))
+    assert "✓ published clients: not installed" in doctor().stdout

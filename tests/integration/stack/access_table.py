@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import uuid4
 
+from layernext.stack.api.published import left_out
 from layernext.stack.store import Role
 from tests.integration.stack.access_world import (
     BOX,
@@ -145,6 +146,8 @@ TABLE: dict[str, Row] = {
     "POST /analytics/dataIn_embedding": Row("stack", "write"),
     "POST /analytics/dataIn_annotation": Row("stack", "write"),
     "POST /analytics/dataIn_prompt_infer": Row("stack", "write"),
+    **{f"GET {path.replace(':str', '')}": Row("stack", "read") for path in left_out.GET},
+    **{f"POST {path}": Row("stack", "read") for path in (*left_out.POST, left_out.VIRTUAL_PATH)},
     "POST /datalake/api/job/updateJob/basicAuthRequest": Row("stack", "write"),
     f"POST {V}/metadata/names": Row("stack", "admin", _body(lambda world, side: {"tags": ["t"]})),
     f"GET {V}/keys": Row("stack", "admin"),
@@ -265,6 +268,9 @@ TABLE: dict[str, Row] = {
     ),
     f"GET {C}/getAnnotations/{{collection_id}}/collection": Row(
         "collection", "read", _path(collection_id="id")
+    ),
+    f"GET {C}/getAnnotations/{{project_id}}/project": Row(
+        "collection", "read", _path(project_id="project")
     ),
     f"GET {C}/jobs/{{job_id}}/getStatus": Row("collection", "read", _path(job_id="job")),
     f"POST {S}/projects/get/projectName": Row(

@@ -7,8 +7,10 @@ import json
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
 from layernext.stack.api.published import references
+from layernext.stack.store.schema import attribute_value
 from layernext.wire.published import CLIENT
 from tests.integration.stack.conftest import Stack
 
@@ -61,6 +63,21 @@ def test_batches_are_one_answer(
         assert answer.headers["content-type"] == "application/json"
         assert answer.json() == whole(stack, labels)
         assert list(answer.json()) == list(labels)
+
+
+def test_many_values_go_in_the_order_of_their_index(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Out of order, millions of them would have each transaction write most of the index again."""
+    monkeypatch.setattr(references, "BATCH_BYTES", 700)
+    labels = {"cup": {"id": [f"number {n}" for n in range(500)]}}
+    answer = stack.ask("POST", PATH, role="write", content=body(labels))
+    refs = set(answer.json()["cup"]["texts"]["id"]["texts"].values())
+    with stack.store._database.read() as connection:
+        rows = sa.select(attribute_value.c.ref).order_by(attribute_value.c.id)
+        stored = [ref for ref in connection.execute(rows).scalars() if ref in refs]
+    assert len(stored) == 500
+    assert stored == sorted(stored)
 
 
 def test_repeated_keys_are_refused(stack: Stack) -> None:

@@ -25,7 +25,7 @@ REPEATABLE = {
     "metadata.upload_metadata", "metadata.upload_object",
     "embeddings.insert_vectors", "embeddings.create_model", "comparisons.compare",
     # Change nothing.
-    "items.purge_state", "keys.list_keys", "status.show_status",
+    "audit.list_entries", "items.purge_state", "keys.list_keys", "status.show_status",
     "analytics.refuse_model_setup", "analytics.refuse_dataIn", "analytics.refuse_dataIn_embedding",
     "analytics.refuse_dataIn_annotation", "analytics.refuse_dataIn_prompt_infer",
 }  # fmt: skip

@@ -73,8 +73,7 @@ ANSWERS: list[tuple[Answer, dict[str, Any]]] = [
     (
         Job(id="j", status="in_progress", progress=5.0),
         {
-            "jobId": "j", "isSuccess": True, "success": True, "is_success": False,
-            "job_status": "IN_PROGRESS",
+            "jobId": "j", "isSuccess": True, "success": True, "job_status": "IN_PROGRESS",
         },
     ),
     (
@@ -184,3 +183,23 @@ def test_nested_data_has_both_names() -> None:
     assert (attribute["key"], attribute["labelText"], attribute["name"]) == ("k", "kind", "kind")
     assert attribute["values"] == [{"value": "car", "ref": "v", "key": "v", "valueText": "car"}]
     assert label.attributes == [KIND]
+
+
+def test_unfinished_jobs_have_neither_failed_nor_succeeded() -> None:
+    """`is_success` is a key once a job has ended."""
+    states = {"in_progress": None, "queued": None, "completed": True, "failed": False}
+    for status, ended_well in states.items():
+        assert Job(id="j", status=status, progress=0.0).get("is_success") is ended_well
+
+
+def test_what_else_the_stack_says() -> None:
+    """Keys of the stack's answer that we do not know are there, too; ours are not replaced."""
+    done = Done(message="").including({"labelCount": 3, "isSuccess": False, "other": None})
+    assert done == {
+        "message": "",
+        "isSuccess": True,
+        "is_success": True,
+        "success": True,
+        "labelCount": 3,
+    }
+    assert Done(message="").including([1]) == Done(message="")

@@ -72,7 +72,7 @@ def test_an_image_that_stands_twice(tmp_path):
     """The file and the place of a repeated image are named."""
     images = scene(2, images=1)
     truth = write(tmp_path / "truth.json", images * 2, 1)
-    with pytest.raises(DataError, match=r"truth\.json: images\[1\]\.image: .* is there twice"):
+    with pytest.raises(DataError, match=r"truth\.json: images\[1\]\.image: .* appears twice"):
         evaluate_files(truth, truth)
 
 

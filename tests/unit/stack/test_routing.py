@@ -34,6 +34,12 @@ def route(raw: bytes) -> str:
         (b"/%61pi/v1", "/api/v1"),
         (b"//datalake/api/metadata/operationdata/1/2/a%20b/update", f"{DATA}/1/2/a b/update"),
         (b"/health?x=1", "/health"),
+        (b"/api/client/labels/list", f"{CLIENT}/labels/list"),
+        (b"//api//client/jobs/a/b/getStatus", f"{CLIENT}/jobs/a/b/getStatus"),
+        (b"/api/metadata/operationdata/a%20b/c/update", f"{DATA}/a b/c/update"),
+        (b"/api/job/updateJob/basicAuthRequest", "/datalake/api/job/updateJob/basicAuthRequest"),
+        (b"/api/quickbooks/get_auth_uri", "/datalake/api/quickbooks/get_auth_uri"),
+        (b"/api/v1/jobs", "/api/v1/jobs"),
     ],
 )
 def test_paths(raw: bytes, routed: str) -> None:

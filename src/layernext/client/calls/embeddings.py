@@ -69,7 +69,9 @@ class EmbeddingCalls(Calls):
             raise DataError(
                 Problem("embedding_list", f"has {len(rows)} entries, must have at most {most}")
             )
-        return self._insert(rows, model_name, vector_dimension, session_id)
+        report = self._insert(rows, model_name, vector_dimension, session_id)
+        report["message"] = "; ".join(report.messages)  # a string, as the stack says it
+        return report
 
     def _insert(
         self,

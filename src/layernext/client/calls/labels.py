@@ -54,7 +54,7 @@ class LabelCalls(Calls):
         answer = self._connection.transport.request_json(
             "POST", published.CREATE_LABEL_PATH, dict[str, Any], json=body
         )
-        return CreatedLabel(label_reference=str(answer["label"]))
+        return CreatedLabel(label_reference=str(answer["label"])).including(answer)
 
     def get_all_label_groups(self) -> list[LabelGroup]:
         """Every group of labels."""
@@ -114,8 +114,8 @@ class LabelCalls(Calls):
     def _change_group(self, group_id: str, label_ids: Sequence[str], action: str) -> Done:
         path = published.label_group_path(check_text(group_id, "group_id", "a group"), action)
         body = {"labelKeys": _references(label_ids)}
-        self._connection.transport.request_json("POST", path, Any, json=body)
-        return Done(message="")
+        answer = self._connection.transport.request_json("POST", path, Any, json=body)
+        return Done(message="").including(answer)
 
 
 def _references(label_ids: Sequence[str]) -> list[str]:

@@ -196,7 +196,8 @@ class MetadataCalls(Calls):
         answer = self._object_at(published.CREATE_COLLECTION_PATH, body)
         if answer.get("isSuccess") is False:
             raise DataError(Problem("collection_name", str(answer.get("message") or "was refused")))
-        return CreatedCollection(collection_id=str(answer.get("collectionId") or ""))
+        made = CreatedCollection(collection_id=str(answer.get("collectionId") or ""))
+        return made.including(answer)
 
     def _send_metadata(
         self, entries: list[dict[str, Any]], target: dict[str, str]

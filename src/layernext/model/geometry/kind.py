@@ -97,6 +97,16 @@ class GeometryKind(Generic[Coordinates]):
         value: Coordinates = None if self.key is None else getattr(annotation, self.key)  # type: ignore[assignment]
         return value
 
+    def read(self, decoded: Any) -> Coordinates | None:
+        """The coordinates of what was decoded with all `keys` as attributes; None if it has none."""
+        coordinates = None if self.key is None else getattr(decoded, self.key)
+        if coordinates is None:
+            for key in self.former_keys:
+                coordinates = getattr(decoded, key)
+                if coordinates is not None:
+                    break
+        return coordinates
+
     def with_coordinates(self, annotation: Any, coordinates: Coordinates) -> Any:
         """The annotation with other coordinates."""
         return annotation if self.key is None else replace(annotation, **{self.key: coordinates})

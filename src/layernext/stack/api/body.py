@@ -176,6 +176,7 @@ async def received(request: Request[Any, Any, Any], limit: int) -> AsyncIterator
                 raise too_large(limit)
             if full:
                 await run_sync(pile.spill)
+        request.scope["state"]["is_body_received"] = True
         yield Body(pile, encoding)
     finally:
         pile.close()

@@ -56,6 +56,16 @@ class StackApplication(Litestar):
         proxies = self.state["services"].settings.trusted_proxies
         exchange = Exchange(scope, request_id, send, source_in(scope, proxies))
         scope["path"] = routed_path(scope)
+        tracing = self.state.get("tracing")
+        if tracing is None:
+            await self._answer(scope, receive, exchange)
+            return
+        with tracing.request(scope) as span:
+            await self._answer(scope, receive, exchange)
+            tracing.end_request(span, exchange)
+
+    async def _answer(self, scope: HTTPScope, receive: Receive, exchange: Exchange) -> None:
+        request_id = exchange.request_id
         try:
             await super().__call__(scope, receive, exchange.send)
         except Exception:

@@ -89,6 +89,12 @@ def problem_of(error: msgspec.ValidationError, prefix: str = "") -> Problem:
     return Problem(f"{prefix}{where}".lstrip("."), text)
 
 
+def answer_on_both_levels(page: Struct) -> Response[bytes]:
+    """A page of a download under ``data``, and at the top level, where layerx-sdk before 1.0.15 looks."""
+    body = msgspec.json.encode(page)
+    return Response(body[:-1] + b',"data":' + body + b"}", media_type=JSON)
+
+
 def read_query(request: Call, kind: type[Query], *, plus_is_space: bool = True) -> Query:
     """The query string as a message; a field that is a list may be repeated.
 

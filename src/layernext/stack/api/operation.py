@@ -6,19 +6,16 @@ Litestar handler; `openapi` describes it from the same record, so that the two c
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any, Literal
 
-from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import Method
 from msgspec import Struct, field
 
 from layernext.stack.api.access import Scope
-from layernext.stack.api.replay import replay
+from layernext.stack.api.replay import Handler, repeatable, replay
 from layernext.stack.store import Role
-
-Handler = Callable[..., Awaitable[Response[Any]]]
 
 
 class Parameter(Struct, frozen=True):
@@ -72,7 +69,7 @@ def operation(
     method: Method | list[Method], path: str | list[str], record: Operation
 ) -> Callable[[Handler], HTTPRouteHandler]:
     """Make a handler a route; see the module."""
-    return HTTPRouteHandler(
+    route = HTTPRouteHandler(
         path,
         http_method=method,
         status_code=record.status,
@@ -80,3 +77,10 @@ def operation(
         before_request=replay if record.is_recorded else None,
         opt={"role": record.role, "scope": record.scope, "operation": record},
     )
+
+    def decorate(handler: Handler) -> HTTPRouteHandler:
+        if record.is_recorded:
+            handler = repeatable(handler, has_body=record.body is not None)
+        return route(handler)
+
+    return decorate

@@ -2,7 +2,7 @@
 
 A client sends an `Idempotency-Key` with each attempt at a call. The handler makes its change
 through `change`, which records the answer in the same transaction; the hook `replay` gives it again
-without calling the handler. docs/protocol.md has the rules for clients.
+without calling the handler, and `repeatable` to one that came while the first was at work. docs/protocol.md has the rules for clients.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from litestar import Request, Response
 
-from layernext.errors import InvalidRequest, StackUnavailable
+from layernext.errors import InvalidRequest, LayerNextError, StackUnavailable
 from layernext.stack.api.audit import changing, entry_of
 from layernext.stack.api.body import received
 from layernext.stack.api.error_map import JSON
@@ -28,6 +28,7 @@ MAX_REQUEST_BYTES = 16 << 20
 _CALL_ID = re.compile(r"[!-~]{1,200}")
 
 Call = Request[Any, Caller, Any]
+Handler = Callable[..., Awaitable[Response[Any]]]
 
 
 async def replay(request: Call) -> Response[bytes] | None:
@@ -61,6 +62,34 @@ async def replay(request: Call) -> Response[bytes] | None:
     if recorded is None:  # it expired a moment ago
         raise StackUnavailable("try this request again", status=503)
     return _response(recorded)
+
+
+def repeatable(handler: Handler, *, has_body: bool) -> Handler:
+    """A handler whose refusals look once more for an answer to an earlier attempt.
+
+    That attempt may have been at work when `replay` looked, and have changed what the handler then
+    checked: it deleted the collection that the request names, for example.
+
+    Args:
+        handler: checks, and makes its change through `change`.
+        has_body: the id belongs to a request with a body, so nothing can be found before that is read.
+    """
+
+    async def handle(request: Call) -> Response[Any]:
+        try:
+            return await handler(request)
+        except LayerNextError:
+            state, call_id = request.scope["state"], request.headers.get(CALL_ID_HEADER)
+            if call_id is None or (has_body and not state.get("is_body_received")):
+                raise
+            services, call = services_of(request), _call_of(request, call_id)
+            recorded = await services.call(services.store.answers.get, call)
+            if recorded is None:
+                raise
+            return _response(recorded)
+
+    handle.__doc__, handle.__name__ = handler.__doc__, handler.__name__
+    return handle
 
 
 async def change(

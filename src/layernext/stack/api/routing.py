@@ -4,6 +4,9 @@ The published clients join URLs by hand and quote nothing (docs/protocol.md): a 
 a closing slash doubles a slash, and an operation id with slashes adds segments. Here repeated
 slashes are collapsed, an id is taken greedily and put into one segment, percent-encoded; a handler
 gets it back, decoded once, from `path_text`.
+
+layernext-beta leaves out the prefix of the data lake. Its paths get it here; `is_unprefixed` tells handlers
+whose answers differ for it.
 """
 
 from __future__ import annotations
@@ -20,10 +23,14 @@ _OPERATION_DATA = re.compile(
     rb"/+datalake/+api/+metadata/+operationdata/(?:(\d+)/(\d+)/)?(.+)/update/*", re.DOTALL
 )
 _CLIENT = b"/datalake/api/client/"
+_UNPREFIXED = re.compile(
+    rb"/+(api/+(?:client|metadata/+operationdata|job/+updateJob|connection|plaid|quickbooks)/.*)",
+    re.DOTALL,
+)
 _GREEDY = [
     re.compile(pattern, re.DOTALL)
     for pattern in (
-        _CLIENT + rb"(getAnnotations/)(.+)(/collection)",
+        _CLIENT + rb"(getAnnotations/)(.+)(/(?:collection|project))",
         _CLIENT + rb"(jobs/)(.+)(/getStatus)",
         _CLIENT + rb"(explorer/)(?!objects/)(.+)(/objects/(?:list|count))",
         _CLIENT + rb"(collectionUploadingStatus/)(.+)(/complete)",
@@ -37,6 +44,9 @@ def routed_path(scope: Mapping[str, Any]) -> str:
     """The path to route by: ASCII, variable segments percent-encoded."""
     raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
     raw = raw.partition(b"?")[0]
+    bare = _UNPREFIXED.fullmatch(raw)
+    if bare:
+        raw = b"/datalake/" + bare.group(1)
     found = _OPERATION_DATA.fullmatch(raw)
     if found:
         kind, mode, run = found.groups()
@@ -50,6 +60,12 @@ def routed_path(scope: Mapping[str, Any]) -> str:
             before, name, after = found.groups()
             return f"{(_CLIENT + before).decode()}{_segment(name)}{after.decode()}"
     return "/".join(quote(unquote_to_bytes(part), safe="") for part in raw.split(b"/"))
+
+
+def is_unprefixed(scope: Mapping[str, Any]) -> bool:
+    """Whether a request of the published protocol came without the data lake's prefix: layernext-beta."""
+    raw: bytes = scope.get("raw_path") or quote(scope["path"]).encode()
+    return _UNPREFIXED.fullmatch(raw.partition(b"?")[0]) is not None
 
 
 def _segment(name: bytes) -> str:

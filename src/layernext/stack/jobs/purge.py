@@ -28,7 +28,12 @@ def purge_handler(store: Store, objects: ObjectStore) -> Handler:
             context.progress(0.0, f"{_counts(store, job_id)['files']:,} files purged")
         if not wanted.query:
             store.purge.purge_collections(before, place, job_id)
-        delete_dropped(store, objects, lambda: context.progress(50.0))
+        delete_dropped(
+            store,
+            objects,
+            lambda: context.progress(50.0),
+            lambda: store.jobs.note_step(job_id),
+        )
         return _counts(store, job_id) | {"kept": store.purge.count_kept(wanted, before)}
 
     return handle
@@ -39,15 +44,22 @@ def _counts(store: Store, job_id: str) -> dict[str, Any]:
     return {"files": 0, "size_bytes": 0, "collections": 0} | (store.jobs.result(job_id) or {})
 
 
-def delete_dropped(store: Store, objects: ObjectStore, alive: Callable[[], None]) -> None:
+def delete_dropped(
+    store: Store,
+    objects: ObjectStore,
+    alive: Callable[[], None],
+    on_step: Callable[[], None] = lambda: None,
+) -> None:
     """Delete the objects that nothing refers to.
 
     Args:
         store, objects: where they are noted, and where they are.
         alive: called before each; what it raises ends the work, which can be taken up again.
+        on_step: called whenever some are gone for good.
     """
     while paths := store.dropped.list_some():
         for path in paths:
             alive()
             objects.delete(path)
         store.dropped.forget(paths)
+        on_step()

@@ -50,7 +50,7 @@ class JobContext:
         self._progress = 0.0
         self._is_lost = threading.Event()
         self.payload: dict[str, Any] = row.payload
-        self.job_id = row.id
+        self.job_id, self.kind = row.id, row.kind
 
     def progress(self, percent: float, message: str = "") -> None:
         """Say how far the job is, as often as one likes; the database hears it once a second.

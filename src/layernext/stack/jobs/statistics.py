@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from itertools import chain
 from typing import Any
 
 import msgspec
@@ -198,23 +197,13 @@ def _add(
     if is_normalized and wh is None:
         tally.unsized += len(annotations)
         return
-    scale = wh if is_normalized and wh is not None else (1.0, 1.0)
-    extents = _iter_extents(annotations, geometries)
-    boxes.extend(chain.from_iterable((w * scale[0], h * scale[1]) for w, h in extents))
-
-
-def _iter_extents(annotations: list[Any], geometries: list[str]) -> Iterator[tuple[float, float]]:
-    """Width and height of the box around each annotation that has a place in the image."""
+    width, height = wh if is_normalized and wh is not None else (1.0, 1.0)
     for annotation, geometry in zip(annotations, geometries, strict=True):
         kind = KINDS[geometry]
-        coordinates = None
-        for key in kind.keys:
-            coordinates = getattr(annotation, key)
-            if coordinates is not None:
-                break
-        box = kind.box(coordinates)
+        box = kind.box(kind.read(annotation))
         if box is not None:
-            yield box[2], box[3]
+            boxes.append(box[2] * width)
+            boxes.append(box[3] * height)
 
 
 def _binned(values: Floats, edges: NDArray[Any]) -> Counts:

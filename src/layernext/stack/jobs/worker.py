@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 from layernext.stack.jobs.housekeeping import Housekeeping
 from layernext.stack.jobs.runner import JobRunner
 from layernext.stack.objects import ObjectStore
-from layernext.stack.settings import Settings
 from layernext.stack.store import Store
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -21,15 +20,17 @@ SLEEP_SECONDS = 3600.0
 
 @contextmanager
 def running_jobs(
-    store: Store, objects: ObjectStore, runner: JobRunner, settings: Settings
+    store: Store,
+    objects: ObjectStore,
+    runner: JobRunner,
+    purge_trash_after_days: float | None,
+    audit_days: float,
 ) -> Iterator[None]:
     """Run jobs and housekeeping in threads while the block lasts.
 
     At the end, jobs in progress end at their next report and are queued again.
     """
-    housekeeping = Housekeeping(
-        store, objects, runner, settings.purge_trash_after_days, settings.audit_days
-    )
+    housekeeping = Housekeeping(store, objects, runner, purge_trash_after_days, audit_days)
     runner.start()
     housekeeping.start()
     try:

@@ -13,7 +13,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -41,6 +41,9 @@ CONNECTION_WAIT_SECONDS = 10
 WRITER_CACHE_KIB = 32 * 1024
 READER_CACHE_KIB = 2 * 1024
 """Of SQLite's pages per connection; behind it the system's file cache does the same for all."""
+COMPILED_STATEMENTS = 200
+"""Of each engine, kept to be used again; half as many more for moments. The stack's own are some 80, but each
+form of a query makes one of some 30 KB, and strangers' queries have any form."""
 ROWS_AT_ONCE = 100
 """SQLite: rows of one INSERT. It allows 32,766 values, and remembers only so many statements."""
 ATTEMPTS = 6
@@ -84,6 +87,8 @@ class Database:
         self.activity = Activity()
         self._outages = Outages(self.activity)
         self._joined = threading.local()
+        self.span: Callable[[str], AbstractContextManager[object]] = lambda _: nullcontext()
+        """Surrounds each transaction: for traces."""
         self._engines: list[sa.Engine] = []
         self._is_closed = False
         self.is_sqlite = url.startswith("sqlite:")
@@ -157,6 +162,7 @@ class Database:
             pool_size=size,
             max_overflow=more,
             pool_timeout=CONNECTION_WAIT_SECONDS,
+            query_cache_size=COMPILED_STATEMENTS,
         )
         cache_kib = READER_CACHE_KIB if is_reader else WRITER_CACHE_KIB
         set_up = sqlite.set_up(cache_kib, reads_only=self._reads_only)
@@ -170,7 +176,11 @@ class Database:
         connect = dict(_CONNECT_ARGUMENTS)
         if self._reads_only:
             connect["options"] = "-c default_transaction_read_only=on"
-        arguments: dict[str, Any] = {"pool_pre_ping": True, "connect_args": connect}
+        arguments: dict[str, Any] = {
+            "pool_pre_ping": True,
+            "connect_args": connect,
+            "query_cache_size": COMPILED_STATEMENTS,
+        }
         self.writer = self.reader = sa.create_engine(
             address,
             pool_size=READERS,
@@ -242,7 +252,7 @@ class Database:
         addition: Callable[[sa.Connection], None] | None
         addition = getattr(self._joined, "addition", None)
         turn = self._turn.hold() if self.is_sqlite else nullcontext()
-        with turn, self.writer.begin() as connection:
+        with self.span("write"), turn, self.writer.begin() as connection:
             yield connection
             if addition is not None:
                 addition(connection)
@@ -328,7 +338,7 @@ class Database:
             yield joined
             return
         with self._outages.explaining():
-            with self.reader.connect() as connection, connection.begin():
+            with self.span("read"), self.reader.connect() as connection, connection.begin():
                 yield connection
             self._outages.note_answer(is_write=False)
 

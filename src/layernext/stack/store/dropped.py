@@ -10,7 +10,7 @@ from layernext.stack.store.database import Database
 from layernext.stack.store.holds import is_held
 from layernext.stack.store.schema_files import dropped_object
 
-PATHS_AT_ONCE = 500
+PATHS_AT_ONCE = 100
 
 
 class DroppedObjects:
@@ -24,7 +24,7 @@ class DroppedObjects:
         self._database = database
 
     def list_some(self) -> list[str]:
-        """Paths of objects to be deleted, some hundreds; none while a backup holds them."""
+        """Paths of objects to be deleted, a hundred at most; none while a backup holds them."""
         # One statement: what it sees was dropped before any hold that it does not see.
         chosen = sa.select(dropped_object.c.path).where(~is_held())
         chosen = chosen.order_by(dropped_object.c.path)

@@ -61,7 +61,8 @@ class Jobs:
     def add_counts_in(connection: sa.Connection, public_id: str, counts: Mapping[str, int]) -> None:
         """Add to what a job has counted, in the transaction of the step that did it.
 
-        So a job that is done again after a crash knows what it did before.
+        So a job that is done again after a crash knows what it did before. Attempts before this step
+        count no more: the limit is for jobs that die again and again without getting anywhere.
         """
         mine = job.c.public_id == public_id
         text = connection.execute(
@@ -72,7 +73,13 @@ class Jobs:
         so_far = msgspec.json.decode(text)
         total = {name: so_far.get(name, 0) + count for name, count in counts.items()}
         result = msgspec.json.encode(so_far | total).decode()
-        connection.execute(sa.update(job).where(mine).values(result=result))
+        connection.execute(sa.update(job).where(mine).values(result=result, attempts=1))
+
+    def note_step(self, public_id: str) -> None:
+        """Note that a job has done something that lasts: attempts before this count no more."""
+        mine = job.c.public_id == public_id
+        with self._database.write() as connection:
+            connection.execute(sa.update(job).where(mine).values(attempts=1))
 
     @staticmethod
     def create_in(

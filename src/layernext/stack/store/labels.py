@@ -21,6 +21,7 @@ from msgspec import Struct, field
 from layernext.model import Label, LabelAttribute
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
+from layernext.stack.store.label_values import ValueFiles, ValueRow
 from layernext.stack.store.prepared import value_text
 from layernext.stack.store.records import LabelGroup, LabelRef, ValueRef
 from layernext.stack.store.schema import (
@@ -237,6 +238,9 @@ class Labels:
 
         if wanted:
             self.remember(self._database.write_again(work))
+        return self._table(wanted)
+
+    def _table(self, wanted: Mapping[str, Mapping[str, Sequence[Any]]]) -> dict[str, LabelRef]:
         return {
             one: LabelRef(
                 ref=self.label_ref(one),
@@ -248,6 +252,39 @@ class Labels:
             )
             for one, attributes in wanted.items()
         }
+
+    def ensure_tables(
+        self, batches: Iterable[Mapping[str, Mapping[str, Sequence[Any]]]]
+    ) -> Iterator[dict[str, LabelRef]]:
+        """As `ensure_table`, for more than one transaction should hold: a table for each batch.
+
+        All values are registered once the iterator has ended.
+        """
+        with ValueFiles(self._database) as files:
+            for wanted in batches:
+                yield self._table_into(files, wanted)
+            files.register()
+
+    def _table_into(
+        self, files: ValueFiles, wanted: Mapping[str, Mapping[str, Sequence[Any]]]
+    ) -> dict[str, LabelRef]:
+        """The references of a batch whose labels and attributes are registered; its values go into files."""
+        pairs = [(one, name) for one, attributes in wanted.items() for name in attributes]
+
+        def work(connection: sa.Connection) -> Seen:
+            ids, _ = self.ensure_ids(connection, wanted)
+            return self.ensure_values(connection, ids, set(), attributes=pairs, limited=False)
+
+        seen = self._database.write_again(work)
+        self.remember(seen)
+        table = self._table(wanted)
+        for one, name in pairs:
+            attribute_number = uuid.UUID(self.attribute_ref(one, name))
+            row_id = seen.attribute_ids[one, name]
+            for value in wanted[one][name]:
+                text = value_text(value)
+                files.add(ValueRow(row_id, text, _value_ref(attribute_number, text)))
+        return table
 
     def _refs_by_text(self, one: str, name: str, values: Sequence[Any]) -> dict[str, str]:
         attribute_number = uuid.UUID(self.attribute_ref(one, name))

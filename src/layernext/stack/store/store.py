@@ -7,7 +7,8 @@ the call returns, or raises and has changed nothing.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import sqlalchemy as sa
@@ -136,6 +137,10 @@ class Store:
     def database_url(self) -> str:
         """What it was opened with; it may have a password in it."""
         return self._database.url
+
+    def trace(self, span: Callable[[str], AbstractContextManager[object]]) -> None:
+        """Surround each transaction, which is named ``read`` or ``write``, by what `span` makes."""
+        self._database.span = span
 
     def close(self) -> None:
         """Close every connection. May be called twice."""
@@ -395,6 +400,12 @@ class Store:
     ) -> dict[str, LabelRef]:
         """References of labels, attributes and values, made where they are missing (E02)."""
         return self._labels.ensure_table(wanted)
+
+    def ensure_many_labels(
+        self, batches: Iterable[Mapping[str, Mapping[str, Sequence[Any]]]]
+    ) -> Iterator[dict[str, LabelRef]]:
+        """As `ensure_labels`, of a request in parts. It is done when the iterator has ended."""
+        return self._labels.ensure_tables(batches)
 
     def create_label(
         self, name: str, description: str, attributes: Mapping[str, Sequence[Any]]

@@ -20,6 +20,7 @@ from layernext.stack.api.audit import note
 from layernext.stack.api.messages import (
     Call,
     answer,
+    answer_on_both_levels,
     check_name,
     find_collection,
     read_path,
@@ -62,7 +63,9 @@ class PageQuery(Struct, frozen=True, rename="camel"):
         page_no: counts from 0.
         page_size: images in a page.
         operation_id_list: JSON list of names of model runs and ground truths; empty means all.
-        annotation_type: ``human``, ``machine`` or ``all``; counts if no operation is named.
+        operation_id: the same with one name, from layerx-sdk before 1.0.15.
+        annotation_type: ``human``, ``machine`` or ``all``; counts if no operation is named. Absent in
+            layerx-sdk before 1.0.15.
         session_id: tells the downloads of one client apart.
         operation_mode: 1 for ground truths, 2 for model runs; also where operations are named.
             No published client sends it.
@@ -71,9 +74,15 @@ class PageQuery(Struct, frozen=True, rename="camel"):
     page_no: Annotated[int, Meta(ge=0, lt=MAX_PAGE_NUMBER)] = 0
     page_size: Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE)] = PAGE_SIZE
     operation_id_list: str = "[]"
-    annotation_type: AnnotationType = "all"
+    operation_id: str | None = None
+    annotation_type: AnnotationType | None = None
     session_id: str | None = None
     operation_mode: Literal[1, 2] | None = None
+
+    @property
+    def is_early(self) -> bool:
+        """Whether layerx-sdk before 1.0.15 asks; every later client says which annotations it wants."""
+        return self.annotation_type is None
 
 
 class RawImage(Struct, frozen=True, omit_defaults=True, rename="camel"):
@@ -198,7 +207,7 @@ class PagePlaces:
 async def annotation_page(request: Call) -> Response[bytes]:
     """Annotations image by image, those of several operations one after the other."""
     query = read_query(request, PageQuery)
-    runs = _run_names(query.operation_id_list)
+    runs = [query.operation_id] if query.operation_id else _run_names(query.operation_id_list)
     found = await find_collection(request, read_path(request, "collection_id"))
     download = Download(
         api_key=request.auth.id,
@@ -211,18 +220,23 @@ async def annotation_page(request: Call) -> Response[bytes]:
     services, places = services_of(request), request.app.state["page_places"]
 
     def work() -> PageAnswer:
-        images, has_more = _images(services.store, places, found, download, query.page_no)
+        if query.is_early and query.page_no == 0:
+            # 0.0.21 counts pages from 1, 0.1.1 and 1.0.1 from 0: all find the first images on page 1.
+            return _page(found, [], {}, has_more=True)
+        page_no = query.page_no - query.is_early
+        images, has_more = _images(services.store, places, found, download, page_no)
         files = services.store.file_listing.find_many([each.id for each in images])
         urls = {row_id: download_url(request, file) for row_id, file in files.items()}
         return _page(found, images, urls, has_more)
 
-    return answer(await services.call(work))
+    page = await services.call(work)
+    return answer_on_both_levels(page.data) if query.is_early else answer(page)
 
 
 def _wanted_mode(query: PageQuery, runs: list[str]) -> Mode | None:
     if query.operation_mode is not None:
         return "human" if query.operation_mode == OPERATION_MODES["human"] else "machine"
-    return None if runs else _MODES[query.annotation_type]
+    return None if runs else _MODES[query.annotation_type or "all"]
 
 
 def _run_names(text: str) -> list[str]:

@@ -16,6 +16,7 @@ from layernext.stack.api.exports import export_url, image_export_url, url_of_ver
 from layernext.stack.api.messages import (
     Call,
     answer,
+    answer_on_both_levels,
     check_name,
     read_message,
     read_path,
@@ -112,10 +113,12 @@ class DataQuery(Struct, frozen=True, rename="camel"):
     Attributes:
         page_no: counts from 1.
         page_size: images in a page.
+        annotation_type: without meaning; layerx-sdk before 1.0.15 does not send it.
     """
 
     page_no: Annotated[int, Meta(ge=1, lt=1_000_000_000)] = 1
     page_size: Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE)] = PAGE_SIZE
+    annotation_type: str | None = None
 
 
 class VersionResource(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -376,7 +379,9 @@ async def version_page(request: Call) -> Response[bytes]:
             resource_array=resources,
         )
 
-    return answer(VersionPageAnswer(await services.call(page)))
+    found = await services.call(page)
+    is_early = query.annotation_type is None
+    return answer_on_both_levels(found) if is_early else answer(VersionPageAnswer(found))
 
 
 def check_ready(version: VersionRow) -> None:

@@ -32,6 +32,7 @@ from layernext.stack.api.messages import (
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.presence import find_stored
 from layernext.stack.api.replay import change
+from layernext.stack.api.routing import is_unprefixed
 from layernext.stack.api.services import Services, services_of
 from layernext.stack.api.signed import PART_SECONDS, base_url, signed_url
 from layernext.stack.api.transfer import download_url, part_path
@@ -47,6 +48,7 @@ from layernext.stack.store import (
 )
 from layernext.wire.published import (
     BEGIN_FILE_PATH,
+    BETA_STORAGE_TYPE,
     CLIENT,
     DOWNLOAD_URL_PATH,
     FINISH_FILE_PATH,
@@ -259,10 +261,17 @@ async def open_files(request: Call) -> Response[bytes]:
         application_code=wanted.application_code or None,
     )
 
+    is_beta = is_unprefixed(request.scope)
+
     def work() -> Response[bytes]:
         upload_id, collection_id = services.store.files.open_upload(upload)
         return answer(
-            OpenFilesAnswer(upload_id=upload_id, collection_id=collection_id, job_id=upload_id)
+            OpenFilesAnswer(
+                upload_id=upload_id,
+                collection_id=collection_id,
+                job_id=upload_id,
+                storage_type=BETA_STORAGE_TYPE if is_beta else STORAGE_TYPE,
+            )
         )
 
     return await change(request, creating(request, name, wanted.collection_type, work))

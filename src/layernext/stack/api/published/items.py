@@ -70,17 +70,20 @@ class FilterData(Struct, frozen=True, rename="camel", forbid_unknown_fields=True
     Attributes:
         content_type: 1.x: what kind of items; 0 that of the collection.
         filter_by, annotation_types: 0 raw, 1 machine, 2 human; any of them.
-        date: when it was uploaded.
+        date: when it was uploaded; null in 0.0.21.
         tags, labels, metadata: always empty in 2.3.4.
+        keywords, categories: of documents, in layernext-beta; always empty for images and videos.
     """
 
     content_type: int | None = None
     filter_by: list[Literal[0, 1, 2]] = field(default_factory=list)
     annotation_types: list[Literal[0, 1, 2]] = field(default_factory=list)
-    date: Dates = Dates()
+    date: Dates | None = None
     tags: list[str] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     metadata: dict[str, Any] = field(default_factory=dict)
+    keywords: list[str] = field(default_factory=list)
+    categories: list[str] = field(default_factory=list)
 
 
 class SelectionRequest(Struct, frozen=True, rename="camel"):
@@ -191,9 +194,10 @@ def _filter(
         if code not in _KINDS:
             raise DataError(Problem("contentType", f"is {code}, must be 1 to 7"))
         kinds = _KINDS[code]
-    for name in ("tags", "labels", "metadata"):
+    for name in ("tags", "labels", "metadata", "keywords", "categories"):
         if getattr(given, name):
             raise DataError(Problem(f"filterData.{name}", "must be empty; use the query"))
+    date = given.date or Dates()
     words = {_WORDS[code] for code in (*given.filter_by, *given.annotation_types)}
     return ItemFilter(
         query=query or "",
@@ -201,8 +205,8 @@ def _filter(
         within=within,
         kinds=kinds,
         annotated=tuple(sorted(words)),
-        from_date=given.date.from_date,
-        to_date=given.date.to_date,
+        from_date=date.from_date,
+        to_date=date.to_date,
         is_in_dataset=code == DATASET and collection_id is None,
     )
 

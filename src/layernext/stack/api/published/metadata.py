@@ -22,6 +22,7 @@ from layernext.stack.api.messages import (
     read_message,
 )
 from layernext.stack.api.operation import Operation, operation
+from layernext.stack.api.routing import is_unprefixed
 from layernext.stack.api.services import Services, services_of
 from layernext.stack.store import CheckCollections, NameKind, check_fields
 from layernext.wire.published import (
@@ -229,7 +230,7 @@ async def validate_tags(request: Call) -> Response[bytes]:
     wanted = await read_message(request, TagsRequest)
     _check_names(wanted.tags, "tags", "a tag")
     await _check_declared(request, "tag", wanted.tags)
-    return answer(ValidAnswer())
+    return _valid(request)
 
 
 @operation(
@@ -250,7 +251,12 @@ async def validate_fields(request: Call) -> Response[bytes]:
     wanted = await read_message(request, FieldsRequest)
     _check_names(wanted.fields, "fields", "a metadata field")
     await _check_declared(request, "field", [each for each in wanted.fields if each != "Tags"])
-    return answer(ValidAnswer())
+    return _valid(request)
+
+
+def _valid(request: Call) -> Response[bytes]:
+    """All names can be used. layernext-beta expects the names to be replaced by others: none."""
+    return answer([]) if is_unprefixed(request.scope) else answer(ValidAnswer())
 
 
 async def _check_declared(request: Call, kind: NameKind, names: list[str]) -> None:

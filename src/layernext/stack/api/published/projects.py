@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from litestar import Response
 from msgspec import Meta, Struct, field
+from msgspec.structs import replace
 
 from layernext.errors import DataError, InvalidRequest, NotFound, Problem
 from layernext.stack.api.access import HANDLER, Scope, check_thing, readable
@@ -15,6 +16,7 @@ from layernext.stack.api.error_map import JSON, envelope
 from layernext.stack.api.messages import (
     Call,
     answer,
+    answer_on_both_levels,
     check_name,
     read_message,
     read_path,
@@ -28,6 +30,7 @@ from layernext.stack.api.transfer import url_of_image
 from layernext.stack.store import TASK_STATUSES, ItemRow, ProjectRow, StoredSet
 from layernext.wire.published import (
     ATTACH_RUNS_PATH,
+    CLIENT,
     PAGE_SIZE,
     PROJECT_ANNOTATIONS_PATH,
     PROJECT_NAME_PATH,
@@ -482,39 +485,61 @@ async def project_page(request: Call) -> Response[bytes]:
         raise InvalidRequest(f"statusList: {unknown[:60]!r} is none of {known}", status=422)
     for project_id in projects:
         await check_thing(request, "project", project_id)
-    only_annotated = query.is_annotated_only.lower() == "true"
+    page = await services.ingest(_page, request, projects, statuses, query)
+    return answer(ProjectPageAnswer(page))
 
-    def page() -> ProjectPage:
-        store = services.store
-        rows = [store.projects.get(one) for one in projects]
-        found = store.projects.images_of(
-            projects,
-            statuses,
-            offset=query.page_no * query.page_size,
-            limit=query.page_size + 1,
-        )
-        is_unique = store.projects.has_many_places(projects)
-        resources = []
-        for project_id, image_id, _ in found[: query.page_size]:
-            item = store.items.get(image_id)
-            sets = store.sets_of_image(image_id, project_id, "human")
-            if item is not None and (sets or not only_annotated):
-                name = item.unique_name if is_unique else item.name
-                resources += _resources(request, item, name, sets)
-        title = "_".join(row.name or row.id for row in rows[:3]) or "projects"
-        return ProjectPage(
-            identifier=",".join(projects) or "none",
-            format="RAW",
-            group_unique_name="".join(c if c.isalnum() or c in " _.-" else "_" for c in title)[
-                :120
-            ],
-            raw_file_name="annotations.json",
-            creatable_directories=[DIRECTORY],
-            next_page=len(found) > query.page_size,
-            resource_array=resources,
-        )
 
-    return answer(ProjectPageAnswer(await services.ingest(page)))
+@operation(
+    "GET",
+    f"{CLIENT}/getAnnotations/{{project_id:str}}/project",
+    Operation(
+        summary="Download what a project has, from layerx-sdk 0.1.1 and 1.0.1",
+        tag=_TAG,
+        role="read",
+        scope=Scope(path={"project_id": "project"}),
+        path=(Parameter("project_id", "The project."),),
+        query=ProjectPageQuery,
+        answer=ProjectPage,
+        errors=(400, 404, 422),
+    ),
+)
+async def early_project_page(request: Call) -> Response[bytes]:
+    """Images of a project as in E43. Page 0 is empty: these clients read the file's name on page 1."""
+    query, services = read_query(request, ProjectPageQuery), services_of(request)
+    projects = [read_path(request, "project_id")]
+    if query.page_no == 0:
+        page = await services.ingest(_page, request, projects, [], replace(query, page_size=1))
+        return answer_on_both_levels(replace(page, resource_array=[], next_page=True))
+    earlier = replace(query, page_no=query.page_no - 1)
+    return answer_on_both_levels(await services.ingest(_page, request, projects, [], earlier))
+
+
+def _page(
+    request: Call, projects: list[str], statuses: list[str], query: ProjectPageQuery
+) -> ProjectPage:
+    store = services_of(request).store
+    rows = [store.projects.get(one) for one in projects]
+    found = store.projects.images_of(
+        projects, statuses, offset=query.page_no * query.page_size, limit=query.page_size + 1
+    )
+    is_unique = store.projects.has_many_places(projects)
+    resources = []
+    for project_id, image_id, _ in found[: query.page_size]:
+        item = store.items.get(image_id)
+        sets = store.sets_of_image(image_id, project_id, "human")
+        if item is not None and (sets or query.is_annotated_only.lower() != "true"):
+            name = item.unique_name if is_unique else item.name
+            resources += _resources(request, item, name, sets)
+    title = "_".join(row.name or row.id for row in rows[:3]) or "projects"
+    return ProjectPage(
+        identifier=",".join(projects) or "none",
+        format="RAW",
+        group_unique_name="".join(c if c.isalnum() or c in " _.-" else "_" for c in title)[:120],
+        raw_file_name="annotations.json",
+        creatable_directories=[DIRECTORY],
+        next_page=len(found) > query.page_size,
+        resource_array=resources,
+    )
 
 
 def _resources(
@@ -558,4 +583,5 @@ ROUTES = [
     attach_runs,
     project_name,
     project_page,
+    early_project_page,
 ]

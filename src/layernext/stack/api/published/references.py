@@ -12,6 +12,7 @@ import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain
 from typing import IO, Any, BinaryIO, cast
 
 import msgspec
@@ -43,7 +44,8 @@ MAX_VALUE_BYTES = 4 << 20
 """JSON of a value; as objects in memory it can be thirty times larger."""
 
 BATCH_BYTES = 2 << 20
-"""Registered in one transaction, so that other writers get their turn in between."""
+"""Worked on at a time. A larger request is registered in several transactions, so that other writers get
+their turn in between."""
 
 _OVERHEAD_BYTES = 200
 """That a name or a value takes in a batch beside its JSON."""
@@ -137,7 +139,13 @@ async def label_references(request: Call) -> Response[Any]:
 
 def _answer(store: Store, labels: memoryview) -> IO[bytes]:
     plan = _survey(labels)
-    tables = (store.ensure_labels(batch) for batch in _batches(labels, plan))
+    batches = _batches(labels, plan)
+    first, second = next(batches, {}), next(batches, None)
+    tables: Iterable[dict[str, LabelRef]]
+    if second is None:
+        tables = [store.ensure_labels(first)]
+    else:
+        tables = store.ensure_many_labels(chain([first, second], batches))
     spool = tempfile.SpooledTemporaryFile(SPOOL_BYTES)  # noqa: SIM115 - closed once it was sent
     try:
         for piece in _encoded(tables):

@@ -1,0 +1,56 @@
+"""Names are nouns and verbs: what a binding holds, not that it was found, chosen or given."""
+
+from __future__ import annotations
+
+import ast
+
+import pytest
+
+from tests.architecture.source import SOURCE
+
+WORDS = frozenset(
+    [
+        "found",
+        "chosen",
+        "mine",
+        "own",
+        "one",
+        "each",
+        "some",
+        "made",
+        "wanted",
+        "given",
+        "there",
+        "here",
+        "kept",
+        "known",
+        "shown",
+        "told",
+        "looked",
+        "place",
+        "places",
+        "theirs",
+        "usual",
+        "gone",
+        "asked",
+        "into",
+    ]
+)
+ROOMS = ("evaluation", "model")
+"""Rooms that are held to it; the others follow."""
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_bindings_are_named_by_nouns(room: str) -> None:
+    """No variable and no argument is a pronoun or a participle."""
+    wrong = []
+    for path in sorted((SOURCE / "layernext" / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            name = None
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                name = node.id
+            elif isinstance(node, ast.arg):
+                name = node.arg
+            if name in WORDS:
+                wrong.append(f"{path.relative_to(SOURCE)}:{node.lineno}: {name}")  # type: ignore[attr-defined]
+    assert wrong == []

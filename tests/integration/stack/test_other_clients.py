@@ -1,0 +1,80 @@
+"""What layernext-beta 3.28.14 and layerx-sdk before 1.0.15 send and expect, request by request."""
+
+from __future__ import annotations
+
+import pytest
+
+from layernext.stack.api.published import left_out
+from layernext.wire import published
+from tests.integration.stack.conftest import Stack, assert_error
+
+BARE = [path.removeprefix(published.DATALAKE) for path in (*left_out.GET, *left_out.POST)]
+BOX = {"type": "rectangle", "label": "cup", "bbox": [1, 2, 3, 4]}
+
+
+@pytest.mark.parametrize("prefix", ["", published.DATALAKE], ids=["beta", "2.3.4"])
+def test_storage_type(shared: Stack, prefix: str) -> None:
+    """Each client gets the word for S3 that it knows; the path tells which one asks."""
+    path = prefix + published.UPLOAD_METADATA_PATH.removeprefix(published.DATALAKE)
+    body = {"collectionType": 5, "collectionName": "kitchen", "metaDataObject": {}}
+    answer = shared.json("POST", path, json={**body, "objectKeyList": []})
+    assert answer["storageType"] == ("AWS_S3" if prefix else "aws_s3")
+
+
+def test_names_are_valid(shared: Stack) -> None:
+    """layernext-beta gets lists of names to replace, which are empty; others an object."""
+    for path, key in (
+        (published.VALIDATE_TAGS_PATH, "tags"),
+        (published.VALIDATE_FIELDS_PATH, "fields"),
+    ):
+        bare = path.removeprefix(published.DATALAKE)
+        assert shared.json("POST", bare, json={key: ["a"]}) == []
+        assert shared.json("POST", path, json={key: ["a"]})["isSuccess"]
+
+
+def test_filters(shared: Stack) -> None:
+    """Empty keywords and categories, and no date at all, restrict nothing; keywords are refused."""
+    early = {"contentType": 2, "filterBy": [], "date": None}
+    beta = {"annotationTypes": [], "date": {}, "keywords": [], "categories": []}
+    for filter_data in (early, beta):
+        body = {"query": "", "contentType": 2, "filterData": filter_data}
+        assert shared.json("POST", published.COUNT_PATH, json=body)["count"] >= 0
+    body = {"query": "", "filterData": {**beta, "keywords": ["invoice"]}}
+    answer = shared.ask("POST", published.COUNT_PATH, json=body)
+    assert "filterData.keywords" in assert_error(answer, 422)["message"]
+
+
+@pytest.mark.parametrize("path", BARE)
+def test_left_out(shared: Stack, path: str) -> None:
+    """Documents, databases and accounting are answered 501 with a sentence."""
+    method = "GET" if published.DATALAKE + path in left_out.GET else "POST"
+    answer = shared.ask(method, path.replace("{type:str}", "quickbooks"))
+    assert "are not part of it" in assert_error(answer, 501)["message"]
+
+
+def test_virtual_collections(shared: Stack) -> None:
+    """There are none, and the answer says what to do instead."""
+    path = left_out.VIRTUAL_PATH.removeprefix(published.DATALAKE)
+    answer = shared.ask("POST", path, json={"selectionId": "a", "vCollectionName": "b"})
+    assert "a query or a dataset" in assert_error(answer, 501)["message"]
+
+
+def test_early_pages(shared: Stack) -> None:
+    """Pages counted from 0 and from 1 both begin with the first image; data stands on both levels."""
+    images = [{"image": f"{number}.jpg", "annotations": [BOX]} for number in range(3)]
+    shared.upload(images, collection="early", run="model 7")
+    path = published.annotations_path("early")
+    names: list[str] = []
+    first = shared.json("GET", path, params={"pageNo": 0, "pageSize": 2, "operationId": "model 7"})
+    assert (first["resourceArray"], first["nextPage"]) == ([], True)
+    number, more = 1, True
+    while more:
+        query = {"pageNo": number, "pageSize": 2, "operationId": "model 7"}
+        page = shared.json("GET", path, params=query)
+        assert {key: value for key, value in page.items() if key != "data"} == page["data"]
+        names += [row["fileName"] for row in page["resourceArray"]]
+        number, more = number + 1, page["nextPage"]
+    assert names == ["0.jpg", "1.jpg", "2.jpg"]
+    later = shared.json("GET", path, params={"pageNo": 0, "pageSize": 2, "annotationType": "all"})
+    assert [row["fileName"] for row in later["data"]["resourceArray"]] == ["0.jpg", "1.jpg"]
+    assert "resourceArray" not in later
