@@ -21,6 +21,7 @@ GENERATORS = (
     "tools/generate_cli_reference.py",
     "tools/generate_sdk_reference.py",
     "tools/generate_compatibility.py",
+    "tools/generate_format_table.py",
 )
 CHECKS = (
     ("format", ["-m", "ruff", "format", "--check", "--quiet", "."]),

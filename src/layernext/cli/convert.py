@@ -20,7 +20,9 @@ Strict = Annotated[
     ),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
-TargetFormat = Annotated[str, typer.Option("--to", help=f"{', '.join(FORMATS)}.")]
+TargetFormat = Annotated[
+    str, typer.Option("--to", help=f"{', '.join(FORMATS)}, or that of a plug-in.")
+]
 Instances = Annotated[
     Path | None,
     typer.Option("--instances", help="For coco-results: the COCO file that defines the ids."),

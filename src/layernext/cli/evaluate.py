@@ -270,7 +270,7 @@ def refuse_files(names: Sequence[str], for_files: dict[str, object]) -> None:
 
 def say_losses(losses: Losses) -> None:
     """Say on standard error what files of other formats have that was not read."""
-    for what, (count, first) in losses.found.items():
+    for what, (count, first) in losses.counts.items():
         often = "once, at" if count == 1 else f"{count:,} times, first at"
         say(f"not read: {visible(what)}, {often} {visible(first)}")
 

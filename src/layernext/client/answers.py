@@ -3,7 +3,7 @@
 The published clients answer the stack's JSON as it comes. An `Answer` has typed attributes and *is* a
 dictionary with the same data and the published keys: ``.get``, ``in``, ``dict()``, ``json.dumps`` and
 ``KeyError`` work as in those scripts. `json` writes no class but ``dict`` and its subclasses as an
-object, which is why an answer is one (docs/decisions/0021-answers-are-dictionaries.md).
+object, which is why an answer is one (docs/decisions/0022-answers-are-dictionaries.md).
 """
 
 from __future__ import annotations
@@ -73,19 +73,19 @@ class Answer(dict[str, Any]):
         for key in [key for key, value in self.items() if value is None]:
             del self[key]
 
-    def __repr__(self) -> str:
-        return short_repr(self)
-
-    def _repr_html_(self) -> str:
-        """What a notebook shows."""
-        return record_html(self)
-
     def including(self: AnAnswer, raw: object) -> AnAnswer:  # noqa: PYI019 - Self needs 3.11
         """This answer with what else the stack said, under the stack's keys."""
         for key, value in raw.items() if isinstance(raw, dict) else ():
             if value is not None:
                 self.setdefault(key, value)
         return self
+
+    def __repr__(self) -> str:
+        return short_repr(self)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        return record_html(self)
 
     def to_dict(self) -> dict[str, Any]:
         """The attributes as plain data that any JSON library can write, without the published keys."""

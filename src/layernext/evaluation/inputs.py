@@ -20,13 +20,12 @@ from msgspec import Struct
 from layernext.errors import DataError, Problem
 from layernext.evaluation.columns import Source
 from layernext.formats import (
-    FORMATS,
     Losses,
     Sizes,
-    check_format,
     create_file,
     detect_format,
     detect_geometry,
+    get_format,
     image_sizes,
     iter_file,
     merged,
@@ -101,7 +100,7 @@ class Given(Struct, frozen=True, kw_only=True):
     """What is known of files beside their paths.
 
     Attributes:
-        truth_format, run_format: of `layernext.formats.FORMATS`; detected by default.
+        truth_format, run_format: as in `layernext.convert`; detected by default.
         images: folder with the images, where a format does not say how large they are.
         instances: file of instances for COCO results; the ground truth itself if left out and it is one.
         losses: gathers what is in the files and cannot be read.
@@ -134,7 +133,7 @@ class _Reading(Struct, frozen=True, kw_only=True):
 
 
 def _format_of(path: AnyPath, name: str | None) -> str:
-    return check_format(name).name if name else detect_format(Path(path))
+    return get_format(name).name if name else detect_format(Path(path))
 
 
 @contextmanager
@@ -191,7 +190,7 @@ def _converted(
         evaluated=evaluated,
     )
     with create_file(target) as writer:
-        for sample in merged(samples, losses) if FORMATS[reading.name].keeps_runs else samples:
+        for sample in merged(samples, losses) if get_format(reading.name).holds.runs else samples:
             if sample.image in names:
                 raise DataError(Problem(sample.image, "is there twice"), file=path.name)
             names.add(sample.image)

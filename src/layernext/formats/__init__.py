@@ -1,19 +1,32 @@
-"""Reading and writing files, as streams."""
+"""Reading and writing files of any format, as streams.
+
+`layernext.formats.registry` has the formats; `Format` says what a further one needs.
+"""
 
 from layernext.formats.coco import read_coco, read_coco_labels
-from layernext.formats.compression import create_compressed, open_decompressed
 from layernext.formats.conversion import (
-    FORMATS,
     ConversionReport,
-    ExportOptions,
-    check_format,
     convert,
     merged,
     read_format,
     write_export,
 )
-from layernext.formats.detection import detect_format
-from layernext.formats.json_stream import JsonWindow, Spans, iter_list, iter_members
+from layernext.formats.core.compression import create_compressed, open_decompressed
+from layernext.formats.core.format import (
+    KEPT,
+    Certainty,
+    Detection,
+    ExportOptions,
+    Format,
+    Holds,
+    ReadOptions,
+)
+from layernext.formats.core.json_stream import JsonWindow, Spans, iter_list, iter_members
+from layernext.formats.core.losses import Losses
+from layernext.formats.core.pixels import Sizes, image_sizes, in_pixels, size_in
+from layernext.formats.core.probe import Probe
+from layernext.formats.core.sample import Sample, SampleWriter
+from layernext.formats.core.targets import atomic_target, safe_relative
 from layernext.formats.layernext_json import (
     DEFAULT_PROBLEM_LIMIT,
     FileSummary,
@@ -25,37 +38,52 @@ from layernext.formats.layernext_json import (
     iter_raw_images,
 )
 from layernext.formats.masks import mask_png
-from layernext.formats.pixels import Sizes, image_sizes, in_pixels, size_in
-from layernext.formats.samples import Losses, Sample, atomic_target, safe_relative
-from layernext.formats.xml_formats import voc_xml
+from layernext.formats.registry import (
+    FORMATS,
+    Registry,
+    detect_format,
+    get_format,
+    list_formats,
+)
+from layernext.formats.voc import voc_xml
 from layernext.formats.yolo import yolo_line
 
 __all__ = [
     "DEFAULT_PROBLEM_LIMIT",
     "FORMATS",
+    "KEPT",
+    "Certainty",
     "ConversionReport",
+    "Detection",
     "ExportOptions",
     "FileSummary",
     "FileWriter",
+    "Format",
+    "Holds",
     "JsonWindow",
     "Losses",
+    "Probe",
+    "ReadOptions",
+    "Registry",
     "Sample",
+    "SampleWriter",
     "Sizes",
     "Spans",
     "atomic_target",
     "check_file",
-    "check_format",
     "convert",
     "create_compressed",
     "create_file",
     "detect_format",
     "detect_geometry",
+    "get_format",
     "image_sizes",
     "in_pixels",
     "iter_file",
     "iter_list",
     "iter_members",
     "iter_raw_images",
+    "list_formats",
     "mask_png",
     "merged",
     "open_decompressed",

@@ -1,4 +1,4 @@
-"""The formats by name, and the way from one to another."""
+"""Reading and writing by a format's name, and conversion from one format to another."""
 
 from __future__ import annotations
 
@@ -13,92 +13,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from layernext.errors import ConfigurationError, DataError, Problem
-from layernext.formats.coco import CocoWriter, read_coco, read_instances, read_results
-from layernext.formats.detection import detect_format
-from layernext.formats.json_formats import (
-    LabelmeWriter,
-    LabelStudioWriter,
-    read_label_studio,
-    read_labelme,
-)
-from layernext.formats.layernext_samples import (
-    LayerNextV1Writer,
-    LayerNextWriter,
-    read_layernext,
-)
-from layernext.formats.masks import MaskWriter
-from layernext.formats.pixels import Sizes, image_sizes, size_in
-from layernext.formats.samples import (
-    Losses,
-    Sample,
-    SampleWriter,
-    atomic_target,
-    safe_relative,
-)
-from layernext.formats.tables import CsvWriter, ParquetWriter, read_csv, read_parquet
-from layernext.formats.xml_formats import CvatWriter, VocWriter, read_cvat, read_voc
-from layernext.formats.yolo import YoloWriter, read_yolo
+from layernext.formats.core.format import ExportOptions, Format, ReadOptions
+from layernext.formats.core.losses import Losses
+from layernext.formats.core.pixels import image_sizes, size_in
+from layernext.formats.core.sample import Sample, SampleWriter
+from layernext.formats.core.targets import atomic_target, safe_relative
+from layernext.formats.registry import detect_format, get_format, list_formats
 from layernext.model import Geometry, record_html, short_repr
-
-
-class Format(Struct, frozen=True):
-    """A format.
-
-    Attributes:
-        name: as users write it.
-        ending: of its file; of a folder that is packed.
-        is_folder: whether it is a folder of files.
-        needs_size: whether it cannot be written without the images' sizes.
-        is_read: whether it is read, too.
-        keeps_runs: whether it says of which model run or ground truth an annotation is.
-        about: one line.
-    """
-
-    name: str
-    ending: str
-    is_folder: bool
-    needs_size: bool
-    is_read: bool
-    keeps_runs: bool
-    about: str
-
-
-FORMATS: dict[str, Format] = {
-    each.name: each
-    for each in (
-        Format("layernext", ".json", False, False, True, False, "LayerNext JSON v2; v1 is read"),
-        Format("layernext-v1", ".json", False, False, True, False, "LayerNext JSON v1"),
-        Format("coco", ".json", False, False, True, False, "COCO instances"),
-        Format("coco-results", ".json", False, False, True, False, "COCO results, with scores"),
-        Format("yolo", ".zip", True, True, True, False, "YOLO detection"),
-        Format("yolo-segmentation", ".zip", True, True, True, False, "YOLO segmentation"),
-        Format("voc", ".zip", True, True, True, False, "Pascal VOC"),
-        Format("labelme", ".zip", True, True, True, False, "LabelMe"),
-        Format("cvat", ".xml", False, True, True, False, "CVAT XML for images 1.1"),
-        Format("label-studio", ".json", False, True, True, False, "Label Studio JSON"),
-        Format("csv", ".csv", False, False, True, True, "a row for each annotation"),
-        Format("parquet", ".parquet", False, False, True, True, "a row for each annotation"),
-        Format("masks", ".zip", True, True, False, False, "class numbers as pixels, PNG"),
-    )
-}
-
-REFUSED = {
-    "tfrecord": "TFRecord is not written: it would take TensorFlow; write coco or parquet, which "
-    "TensorFlow's own tools turn into it",
-}
-
-
-def check_format(name: str) -> Format:
-    """The format of this name.
-
-    Raises:
-        ConfigurationError: there is none.
-    """
-    if name in REFUSED:
-        raise ConfigurationError(REFUSED[name])
-    if name not in FORMATS:
-        raise ConfigurationError(f"there is no format {name!r}; there are {', '.join(FORMATS)}")
-    return FORMATS[name]
 
 
 class ConversionReport(Struct, frozen=True, kw_only=True):
@@ -106,10 +27,10 @@ class ConversionReport(Struct, frozen=True, kw_only=True):
 
     Attributes:
         path: the file or folder.
-        format: of it.
-        images: how many.
-        annotations: in them, those that the format cannot hold included.
-        losses: what the format cannot hold: what, how often, and where it was first.
+        format: its format.
+        images: their number.
+        annotations: their number, including those that the format cannot hold.
+        losses: what the format cannot hold: how often, and where it was first.
     """
 
     path: Path
@@ -147,126 +68,58 @@ def read_format(
     instances: Path | None = None,
     evaluated: Geometry | None = None,
 ) -> Iterator[Sample]:
-    """The images of a file or folder in one of the `FORMATS`, as a stream.
+    """The images of a file or folder in a format, as a stream.
 
     Args:
         path: the file or folder.
         name: of the format.
-        losses: gathers what is in there and cannot be read.
-        images: folder with the images, where the format does not say how large they are.
+        losses: counts what cannot be read.
+        images: folder with the images, if the format does not say how large they are.
         instances: for COCO results: the file of instances that they refer to.
-        evaluated: the geometry that is to be evaluated, if that is what the images are read for: see `read_coco`.
+        evaluated: the geometry to be evaluated, if that is what the images are read for: see `read_coco`.
 
     Raises:
-        ConfigurationError: there is no such format, it is not read, or something that it needs is missing.
-        FormatError, DataError: it is not such a file, with the place.
+        ConfigurationError: there is no such format, it cannot be read, or something that it needs is missing.
+        FormatError, DataError: the file is not valid, with the location.
     """
-    if not check_format(name).is_read:
+    read = get_format(name).read
+    if read is None:
         raise ConfigurationError(f"{name} is written, not read")
-    if name == "coco-results" and instances is None:
-        raise ConfigurationError(
-            "COCO results have numbers for images and labels",
-            hint="give the file of instances that they are of",
-        )
     sizes = image_sizes(images) if images is not None else {}
-    for sample in _read(path, name, losses or Losses(), sizes, instances, evaluated):
+    options = ReadOptions(images=images, sizes=sizes, instances=instances, evaluated=evaluated)
+    for sample in read(path, losses or Losses(), options):
         width, height = size_in(sizes, sample.image)
         is_new = width is not None and sample.width is None
         yield replace(sample, width=width, height=height) if is_new else sample
-
-
-def _read(
-    path: Path,
-    name: str,
-    losses: Losses,
-    sizes: Sizes,
-    instances: Path | None,
-    evaluated: Geometry | None,
-) -> Iterator[Sample]:
-    readers: dict[str, Callable[[], Iterator[Sample]]] = {
-        "layernext": lambda: read_layernext(path, sizes),
-        "layernext-v1": lambda: read_layernext(path, sizes),
-        "coco": lambda: read_coco(path, losses, evaluated=evaluated),
-        "coco-results": lambda: read_results(
-            path, read_instances(instances or path), losses, evaluated=evaluated
-        ),
-        "yolo": lambda: read_yolo(path, sizes or image_sizes(path / "images")),
-        "yolo-segmentation": lambda: read_yolo(path, sizes or image_sizes(path / "images")),
-        "voc": lambda: read_voc(path, losses),
-        "labelme": lambda: read_labelme(path, losses),
-        "cvat": lambda: read_cvat(path, losses),
-        "label-studio": lambda: read_label_studio(path, losses),
-        "csv": lambda: read_csv(path),
-        "parquet": lambda: read_parquet(path),
-    }
-    return readers[name]()
-
-
-class ExportOptions(Struct, frozen=True, kw_only=True):
-    """How an export is written.
-
-    Attributes:
-        overwrite: replace what is there.
-        strict: refuse what the format cannot hold.
-        labels: their order gives class numbers, where a format has them.
-        predictions: for Label Studio: write them as predictions.
-        instances: for COCO results: the file of instances whose numbers they take.
-        copy_images: for YOLO and VOC: folder from which the images are laid beside the annotations.
-    """
-
-    overwrite: bool = False
-    strict: bool = False
-    labels: list[str] | None = None
-    predictions: bool = False
-    instances: Path | None = None
-    copy_images: Path | None = None
 
 
 @contextmanager
 def create_export(
     target: Path, name: str, options: ExportOptions
 ) -> Iterator[tuple[SampleWriter, Losses]]:
-    """A writer of one of the `FORMATS`; the target appears when the block ends well, whole.
+    """A writer of a format; the target appears, whole, if the block succeeds.
 
     Args:
         target: file or folder.
         name: of the format.
-        options: how.
+        options: how it is written.
 
     Raises:
-        ConfigurationError: there is no such format, or the target is there.
+        ConfigurationError: there is no such format, it cannot be written, or the target exists.
     """
-    kind = check_format(name)
-    if options.copy_images is not None and name not in {"yolo", "yolo-segmentation", "voc"}:
-        raise ConfigurationError(f"{name} has no place for images; yolo and voc do")
+    target_format = get_format(name)
+    if target_format.write is None:
+        raise ConfigurationError(f"{name} is read, not written")
+    if options.copy_images is not None and target_format.image_path is None:
+        names = " and ".join(other.name for other in list_formats() if other.image_path)
+        raise ConfigurationError(f"{name} cannot contain images; {names} can")
     losses = Losses(strict=options.strict)
-    labels = options.labels
-    instances = None if options.instances is None else read_instances(options.instances)
-    with atomic_target(target, overwrite=options.overwrite, is_folder=kind.is_folder) as place:
-        writers: dict[str, Callable[[], SampleWriter]] = {
-            "layernext": lambda: LayerNextWriter(place, losses),
-            "layernext-v1": lambda: LayerNextV1Writer(place, losses),
-            "coco": lambda: CocoWriter(place, losses, labels=labels),
-            "coco-results": lambda: CocoWriter(
-                place, losses, results=True, instances=instances, labels=labels
-            ),
-            "yolo": lambda: YoloWriter(place, losses, labels=labels),
-            "yolo-segmentation": lambda: YoloWriter(
-                place, losses, segmentation=True, labels=labels
-            ),
-            "voc": lambda: VocWriter(place, losses),
-            "labelme": lambda: LabelmeWriter(place, losses),
-            "cvat": lambda: CvatWriter(place, losses),
-            "label-studio": lambda: LabelStudioWriter(
-                place, losses, predictions=options.predictions
-            ),
-            "csv": lambda: CsvWriter(place, losses),
-            "parquet": lambda: ParquetWriter(place, losses),
-            "masks": lambda: MaskWriter(place, losses, labels=labels),
-        }
-        writer = writers[name]()
+    with atomic_target(
+        target, overwrite=options.overwrite, is_folder=target_format.is_folder
+    ) as path:
+        writer = target_format.write(path, losses, options)
         if options.copy_images is not None:
-            writer = _WithImages(writer, place, options.copy_images)
+            writer = _WithImages(writer, target_format, path, options.copy_images)
         try:
             yield writer, losses
         finally:
@@ -274,15 +127,19 @@ def create_export(
 
 
 class _WithImages:
-    """Lays each image where its format looks for it, as a hard link if that can be."""
+    """Copies each image to where its format expects it, as a hard link if possible."""
 
-    def __init__(self, writer: Any, root: Path, images: Path) -> None:
-        self._writer, self._root, self._images = writer, root, images
+    def __init__(
+        self, writer: SampleWriter, target_format: Format, root: Path, images: Path
+    ) -> None:
+        assert target_format.image_path is not None  # noqa: S101 - checked by `create_export`
+        self._writer, self._image_path = writer, target_format.image_path
+        self._root, self._images = root, images
 
     def write(self, sample: Sample) -> None:
         self._writer.write(sample)
         source = self._images / safe_relative(sample.image)
-        target = self._root / self._writer.image_place(sample)
+        target = self._root / self._image_path(sample)
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             try:
@@ -304,19 +161,19 @@ def write_export(
     *,
     advance: Callable[[int], None] | None = None,
 ) -> ConversionReport:
-    """Write samples as one of the `FORMATS`, streamed.
+    """Write samples in a format, as a stream.
 
     Args:
-        samples: the images. An image that comes several times in a row, once for each run, becomes one
-            where the format does not keep runs.
+        samples: the images. If the format does not hold runs, an image that comes several times in a
+            row, once for each run, is written once.
         target: file or folder, which appears when it is whole.
         name: of the format.
-        options: how.
+        options: how it is written.
         advance: called with the number of new images, for progress.
     """
     images = annotations = 0
     with create_export(target, name, options or ExportOptions()) as (writer, losses):
-        for sample in samples if FORMATS[name].keeps_runs else merged(samples, losses):
+        for sample in samples if get_format(name).holds.runs else merged(samples, losses):
             writer.write(sample)
             images += 1
             annotations += len(sample.annotations)
@@ -327,12 +184,12 @@ def write_export(
         format=name,
         images=images,
         annotations=annotations,
-        losses=losses.found,
+        losses=losses.counts,
     )
 
 
 def merged(samples: Iterable[Sample], losses: Losses) -> Iterator[Sample]:
-    """Samples of one image that stand together, as one."""
+    """Samples of the same image that follow each other, as a single sample."""
     current: Sample | None = None
     for sample in samples:
         if current is None or current.image != sample.image or current.split != sample.split:
@@ -367,20 +224,20 @@ def convert(
             in ``.gz`` or ``.zst``.
         target_format: ``layernext``, ``layernext-v1``, ``coco``, ``coco-results``, ``yolo``,
             ``yolo-segmentation``, ``voc``, ``labelme``, ``cvat``, ``label-studio``, ``csv``,
-            ``parquet`` or ``masks``.
-        source_format: likewise, without ``masks``; None finds it out.
-        images: folder with the images, where the source does not say how large they are.
+            ``parquet``, ``masks``, or a format of a plug-in.
+        source_format: likewise, without ``masks``; detected by default.
+        images: folder with the images, if the source does not say how large they are.
         instances: for COCO results, read or written: the file of instances that has their numbers.
-        copy_images: lay the images of that folder beside the labels of YOLO or VOC.
-        overwrite: replace what is there.
-        strict: refuse what the target's format cannot hold, or what is not read of the source's.
+        copy_images: copy the images of that folder beside the labels of YOLO or VOC.
+        overwrite: replace an existing target.
+        strict: refuse what the target's format cannot hold, or what is not read from the source.
 
     Returns:
-        How much was written, and what the format cannot hold: nothing is left out unsaid.
+        How much was written, and what the format cannot hold: nothing is dropped in silence.
 
     Raises:
-        ConfigurationError: there is no such format, or the target is there already.
-        FormatError, DataError: the source is wrong, with the place; or with `strict` a loss.
+        ConfigurationError: there is no such format, or the target exists.
+        FormatError, DataError: the source is not valid, with the location; or a loss, with `strict`.
     """
     path = Path(source)
     read = Losses(strict=strict)
@@ -397,4 +254,4 @@ def convert(
     )
     samples = read_format(path, name, losses=read, images=folder, instances=numbers)
     report = write_export(samples, Path(target), target_format, options)
-    return replace(report, losses={**read.found, **report.losses})
+    return replace(report, losses={**read.counts, **report.losses})

@@ -1,8 +1,8 @@
 """The LayerNext JSON file: ``{"images": [{"image": …, "annotations": […]}, …]}``, read as a stream.
 
-The reader cuts the file into the bytes of its single images without building them, so that memory
-stays at one window however large the file is, and callers can forward an image's own bytes.
-It never judges an image: `layernext.model.ImageDecoder` does.
+The reader cuts the file into the bytes of its images without decoding them, so that memory stays at
+one window however large the file is, and callers can forward an image's original bytes. It never
+checks an image: `layernext.model.ImageDecoder` does.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ import msgspec
 from msgspec import Struct
 
 from layernext.errors import DataError, FormatError, Problem
-from layernext.formats.compression import create_compressed, open_decompressed
-from layernext.formats.json_stream import (
+from layernext.formats.core.compression import create_compressed, open_decompressed
+from layernext.formats.core.json_stream import (
     JsonWindow,
     Judge,
     Spans,
@@ -48,18 +48,18 @@ class FileSummary(Struct, frozen=True, kw_only=True):
 def iter_raw_images(
     stream: BinaryIO, *, file: str, judge: Judge | None = None, spans: Spans | None = None
 ) -> Iterator[bytes]:
-    """The bytes of each entry of ``images``, one after the other, as they stand in the file.
+    """The bytes of each entry of ``images``, one after another, as they are in the file.
 
     Args:
         stream: UTF-8 JSON text without a byte order mark.
         file: the file's name, for error texts.
-        judge: decodes an image for the caller. With it most images need not be looked through for
-            their end first: where the next one seems to begin is where this one ends, if it decodes.
-        spans: where to note each image's place.
+        judge: decodes an image for the caller. With it, most images need not be scanned for their
+            end first: an image ends where the next seems to begin, if it decodes.
+        spans: collects where each image is.
 
     Raises:
-        FormatError: the JSON is broken, is no object, or has no list ``images``; with line and
-            column. Other keys beside ``images`` are permitted and skipped.
+        FormatError: the JSON is broken, not an object, or has no list ``images``; with line and
+            column. Other keys beside ``images`` are allowed and skipped.
     """
     window = JsonWindow(stream, file)
     has_images = False
@@ -84,7 +84,7 @@ def iter_file(path: str | os.PathLike[str]) -> Iterator[bytes]:
 
 
 def detect_geometry(path: str | os.PathLike[str]) -> Geometry | None:
-    """The geometry of a form v1 file, told by its first annotation; None if it is form v2.
+    """The geometry of a form v1 file, by its first annotation; None if it is form v2.
 
     A file without any annotation counts as form v2.
 
@@ -106,8 +106,8 @@ def detect_geometry(path: str | os.PathLike[str]) -> Geometry | None:
                 raise DataError(
                     Problem(
                         f"images[{index}].annotations[0]",
-                        "the geometry is not clear: give each annotation a `type`, or say which "
-                        "geometry the file has",
+                        "the geometry is not clear: give each annotation a `type`, or name the "
+                        "geometry of the file",
                     ),
                     file=Path(path).name,
                 )
@@ -134,14 +134,14 @@ def check_file(
         geometry: that of annotations without a ``type`` (form v1), or None for form v2.
         limit: stop looking after this many problems.
         on_image: called after each image, for progress.
-        spans: where to note each image's place, to read the file again without looking.
+        spans: collects where each image is, to read the file again without scanning it.
 
     Returns:
         What the file holds.
 
     Raises:
         FormatError: broken JSON or compression.
-        DataError: with every problem found, in file order.
+        DataError: with every problem, in file order.
     """
     name = Path(path).name
     decoder = ImageDecoder(geometry)
@@ -190,7 +190,7 @@ class FileWriter:
         self.images += 1
 
     def close(self) -> None:
-        """Write what ends the file."""
+        """Complete the file."""
         self._stream.write(b'{"images": []}\n' if not self.images else b"\n]}\n")
 
 

@@ -1,7 +1,7 @@
 """Masks for semantic segmentation: a PNG for each image whose pixels are class numbers. Written, not read.
 
-0 is the background, 1 and up are the labels in the order of ``classes.txt``. Where shapes overlap the later one
-counts. Coordinates are rounded to whole pixels.
+0 is the background, 1 and up are the labels in the order of ``classes.txt``. Where annotations overlap, the later one
+wins. Coordinates are rounded to whole pixels.
 """
 
 from __future__ import annotations
@@ -11,28 +11,30 @@ from pathlib import Path
 from typing import Any
 
 from layernext.errors import ConfigurationError, DataError, Problem
-from layernext.formats.samples import (
-    Losses,
-    Sample,
-    check_finite,
-    place_of,
-    points_of,
-    safe_relative,
-    size_of,
-    write_new,
-)
-from layernext.model import Line, Points
+from layernext.formats.core.format import ExportOptions, Format, Holds
+from layernext.formats.core.losses import Losses
+from layernext.formats.core.sample import Sample, check_finite, location_of, points_of, size_of
+from layernext.formats.core.targets import safe_relative, write_new
 
 MAX_LABELS = 255
 MAX_PIXELS = 1 << 29
-"""Of one image, which is in memory as a whole, a byte each."""
+"""The limit of one image, which is in memory as a whole, one byte for each pixel."""
+
+HOLDS = Holds(
+    geometries={
+        "rectangle": "as pixels",
+        "polygon": "as pixels",
+    },
+    splits="folders",
+    sizes="needed",
+)
 
 FOLDERS = {"train": "train", "validation": "val", "test": "test"}
 
 
 def _pillow() -> Any:
     try:
-        from PIL import Image, ImageDraw  # noqa: PLC0415 - only where masks are wanted
+        from PIL import Image, ImageDraw  # noqa: PLC0415 - only where masks are written
     except ImportError as error:
         raise ConfigurationError(
             "masks need Pillow", hint="pip install '.[stack]' in the source folder"
@@ -46,7 +48,7 @@ class MaskWriter:
     Args:
         root: the folder.
         losses: gathers what masks cannot hold.
-        labels: their order gives the class numbers; others follow as they come.
+        labels: their order gives the class numbers; other labels follow in order of appearance.
     """
 
     def __init__(self, root: Path, losses: Losses, *, labels: list[str] | None = None) -> None:
@@ -68,10 +70,10 @@ class MaskWriter:
 
 
 def mask_png(sample: Sample, codes: dict[str, int], losses: Losses) -> bytes:
-    """The mask of an image as PNG; labels that are new get the next number in `codes`.
+    """The mask of an image as PNG; new labels get the next number in `codes`.
 
     Raises:
-        DataError: its size is not known or too large, or there are too many labels.
+        DataError: its size is unknown or too large, or there are too many labels.
     """
     image, draw = _pillow()
     width, height = size_of(sample)
@@ -79,20 +81,19 @@ def mask_png(sample: Sample, codes: dict[str, int], losses: Losses) -> bytes:
         raise DataError(Problem(sample.image, "is too large for a mask"))
     mask = image.new("L", (width, height), 0)
     pen = draw.Draw(mask)
-    for number, one in enumerate(sample.annotations):
-        where = place_of(sample, number)
-        if isinstance(one, Line | Points):
-            losses.note(f"the geometry {one.geometry}", where)
+    for number, annotation in enumerate(sample.annotations):
+        where = location_of(sample, number)
+        if not HOLDS.accepts(annotation, where, losses):
             continue
-        code = codes.setdefault(one.label, len(codes) + 1)
+        code = codes.setdefault(annotation.label, len(codes) + 1)
         if code > MAX_LABELS:
             raise DataError(Problem(where, f"is the label number {code}; masks have {MAX_LABELS}"))
         losses.note("which annotation a pixel is of", where)
-        losses.note_fields(one, where, keeps=frozenset())
-        points = points_of(one)
+        losses.note_fields(annotation, where, keeps=HOLDS.fields)
+        points = points_of(annotation)
         for point in points:
             check_finite(point, where)
-        # Beyond the image nothing is drawn; Pillow wants numbers that fit into C.
+        # Nothing is drawn beyond the image, and Pillow needs numbers that fit into C integers.
         corners = [(_near(x, width), _near(y, height)) for x, y in points]
         if len(corners) == 1:
             pen.point(corners, fill=code)
@@ -104,5 +105,20 @@ def mask_png(sample: Sample, codes: dict[str, int], losses: Losses) -> bytes:
 
 
 def _near(value: float, side: int) -> int:
-    # Twice the side beyond the edge: a shape that comes from far keeps its slope well enough.
+    # Twice the side beyond the edge: a shape that comes from far away keeps its slope well enough.
     return round(min(max(value, -2.0 * side), 3.0 * side))
+
+
+def write(target: Path, losses: Losses, options: ExportOptions) -> MaskWriter:
+    """Open a writer; see `Format`."""
+    return MaskWriter(target, losses, labels=options.labels)
+
+
+FORMAT = Format(
+    name="masks",
+    about="class numbers as pixels, PNG",
+    extension=".zip",
+    is_folder=True,
+    holds=HOLDS,
+    write=write,
+)

@@ -7,56 +7,71 @@ polygon's points, as fractions of the image's size. Fractions have 10 digits: a 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import isfinite
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from layernext.errors import FormatError, Problem
-from layernext.formats.samples import (
-    Losses,
+from layernext.formats.core.format import (
+    KEPT,
+    Certainty,
+    Detection,
+    ExportOptions,
+    Format,
+    Holds,
+    ReadOptions,
+)
+from layernext.formats.core.losses import Losses
+from layernext.formats.core.pixels import Sizes, image_size, image_sizes
+from layernext.formats.core.probe import Probe
+from layernext.formats.core.sample import (
     Sample,
     box_of,
     check_finite,
-    place_of,
+    location_of,
     points_of,
-    safe_relative,
     size_of,
-    write_new,
 )
-from layernext.model import Annotation, Line, Points, Polygon, Rectangle
+from layernext.formats.core.targets import safe_relative, write_new
+from layernext.formats.yolo_dataset import SPLITS, Entry, has_names, iter_entries, open_dataset
+from layernext.formats.yolo_lines import CORNERS, read_labels
+from layernext.model import Annotation, Polygon, Rectangle
 
-CORNERS = 3
-"""Of a polygon in YOLO, at least: fewer numbers would be a box."""
+HOLDS = Holds(
+    geometries={
+        "rectangle": KEPT,
+        "polygon": "its box",
+    },
+    splits="folders",
+    sizes="needed",
+)
 
 FOLDERS = {"train": "train", "validation": "val", "test": "test", None: "train"}
-_SPLITS = {"train": "train", "val": "validation", "valid": "validation", "test": "test"}
 
 
-def foreign_shape(one: Annotation, *, as_polygon: bool) -> str | None:
-    """What YOLO has no line for: a name for the shape of such an annotation."""
-    if isinstance(one, Line | Points):
-        return f"the geometry {one.geometry}"
-    if as_polygon and len(points_of(one)) < CORNERS:
+def foreign_shape(annotation: Annotation, *, as_polygon: bool) -> str | None:
+    """Names the geometry of an annotation that YOLO has no line for; None if it has one."""
+    if annotation.geometry not in HOLDS.geometries:
+        return f"the geometry {annotation.geometry}"
+    if as_polygon and len(points_of(annotation)) < CORNERS:
         return "a polygon of one or two points"
     return None
 
 
 def yolo_line(
-    one: Annotation, code: int, size: tuple[int, int], where: str, *, as_polygon: bool
+    annotation: Annotation, code: int, size: tuple[int, int], where: str, *, as_polygon: bool
 ) -> str | None:
-    """The line of an annotation; None if YOLO has none for its shape.
+    """The line of an annotation; None if YOLO has none for its geometry.
 
     Raises:
-        DataError: the shape is larger than a number can say.
+        DataError: the coordinates are too large for a floating point number.
     """
     width, height = size
-    box = box_of(one, where)
-    if box is None or foreign_shape(one, as_polygon=as_polygon):
+    box = box_of(annotation, where)
+    if box is None or foreign_shape(annotation, as_polygon=as_polygon):
         return None
     if as_polygon:
-        numbers = [each for x, y in points_of(one) for each in (x / width, y / height)]
+        numbers = [part for x, y in points_of(annotation) for part in (x / width, y / height)]
     else:
         x, y, w, h = box
         numbers = [(x + w / 2) / width, (y + h / 2) / height, w / width, h / height]
@@ -69,9 +84,9 @@ class YoloWriter:
 
     Args:
         root: the folder.
-        losses: gathers what YOLO cannot hold.
+        losses: counts what YOLO cannot hold.
         segmentation: write polygons in place of boxes.
-        labels: their order gives the class numbers; others follow as they come.
+        labels: their order gives the class numbers; other labels follow in order of appearance.
     """
 
     def __init__(
@@ -90,43 +105,33 @@ class YoloWriter:
     def write(self, sample: Sample) -> None:
         """Add an image."""
         size, lines = size_of(sample), []
-        for number, one in enumerate(sample.annotations):
-            where = place_of(sample, number)
-            line = self._line(one, size, where)
+        for number, annotation in enumerate(sample.annotations):
+            where = location_of(sample, number)
+            line = self._line(annotation, size, where)
             if line is not None:
-                self._losses.note_fields(one, where, keeps=frozenset())
+                self._losses.note_fields(annotation, where, keeps=HOLDS.fields)
                 lines.append(line)
-        folder = self.folder_of(sample)
+        folder = folder_of(sample)
         self._splits.add(folder)
         path = self._root / "labels" / folder / safe_relative(sample.image).with_suffix(".txt")
         write_new(path, "".join(f"{line}\n" for line in lines).encode(), sample.image)
 
-    def _line(self, one: Annotation, size: tuple[int, int], where: str) -> str | None:
-        foreign = foreign_shape(one, as_polygon=self._segmentation)
+    def _line(self, annotation: Annotation, size: tuple[int, int], where: str) -> str | None:
+        foreign = foreign_shape(annotation, as_polygon=self._segmentation)
         if foreign is not None:
             self._losses.note(foreign, where)
             return None
-        if isinstance(one, Polygon) and not self._segmentation:
+        if isinstance(annotation, Polygon) and not self._segmentation:
             self._losses.note("the outline of a polygon; its box is", where)
-        elif isinstance(one, Rectangle) and self._segmentation:
+        elif isinstance(annotation, Rectangle) and self._segmentation:
             self._losses.note("that a rectangle is one; its outline is", where)
-        code = self._codes.setdefault(one.label, len(self._codes))
-        return yolo_line(one, code, size, where, as_polygon=self._segmentation)
-
-    @staticmethod
-    def folder_of(sample: Sample) -> str:
-        """The folder of an image's split."""
-        split = sample.split or "train"
-        return FOLDERS.get(split, safe_relative(split).name)
-
-    def image_place(self, sample: Sample) -> Path:
-        """Where YOLO looks for the image, below the root."""
-        return Path("images", self.folder_of(sample)) / safe_relative(sample.image)
+        code = self._codes.setdefault(annotation.label, len(self._codes))
+        return yolo_line(annotation, code, size, where, as_polygon=self._segmentation)
 
     def close(self) -> None:
         """Write data.yaml."""
         rows = ["path: ."]
-        # Ultralytics wants both; of a single one it takes the same twice.
+        # Ultralytics needs both train and val; a single split serves as both.
         only = sorted(self._splits)[:1] or ["train"]
         rows += [
             f"{name}: images/{name if name in self._splits else only[0]}"
@@ -138,135 +143,100 @@ class YoloWriter:
         (self._root / "data.yaml").write_text("\n".join(rows) + "\n", encoding="utf-8")
 
 
+def folder_of(sample: Sample) -> str:
+    """The folder of an image's split."""
+    split = sample.split or "train"
+    return FOLDERS.get(split, safe_relative(split).name)
+
+
+def image_path(sample: Sample) -> Path:
+    """Where YOLO expects the image, below the folder."""
+    return Path("images", folder_of(sample)) / safe_relative(sample.image)
+
+
 def _quoted(label: str) -> str:
-    """A label as YAML gives it back: in double quotes, where line breaks of all kinds are escaped."""
+    """A label as YAML reads it back: in double quotes, which escape line breaks of all kinds."""
     dumped: str = yaml.safe_dump(label, default_style='"', allow_unicode=True, width=float("inf"))
     return dumped.rstrip("\n")
 
 
-def read_yolo(root: Path, sizes: dict[str, tuple[int, int, str]]) -> Iterator[Sample]:
-    """The images of a folder, by split and name; a line of five numbers is a box.
+def read_yolo(root: Path, losses: Losses, options: ReadOptions) -> Iterator[Sample]:
+    """The images of a dataset, by split and name; those without labels have no annotations.
 
     Args:
-        root: has data.yaml and the folder ``labels``.
-        sizes: width, height and name of images by their paths without endings, below ``images``.
+        root: a folder with a YAML of any name, ``obj.data`` or ``classes.txt``; or the YAML or ``obj.data`` itself.
+        losses: counts what is not read.
+        options: the sizes of images that are not in the dataset.
 
     Raises:
-        FormatError: something is not such a file, with file and line.
+        FormatError: a file is not of YOLO, with the line.
     """
-    names = read_names(root / "data.yaml")
-    labels = root / "labels"
-    if not labels.is_dir():
-        raise FormatError(Problem(str(labels), "is missing: labels are in a folder of that name"))
-    for path in sorted(labels.rglob("*.txt")):
-        if path.name == "classes.txt":
-            continue  # some tools lay it there
-        inner = path.relative_to(labels)
-        split = _SPLITS.get(inner.parts[0]) if len(inner.parts) > 1 else None
-        stem = (Path(*inner.parts[1:]) if split else inner).with_suffix("").as_posix()
-        size = sizes.get(f"{inner.parts[0]}/{stem}" if split else stem) or sizes.get(stem)
-        if size is None:
-            message = "the size of its image is not known; give the folder with the images"
-            raise FormatError(Problem(str(path), message))
-        width, height, found = size
-        ending = Path(found).suffix
-        image = f"{stem}{ending}"
-        annotations = [
-            _read_line(line, names, (width, height), f"{path}:{number}")
-            for number, line in _lines(path)
-            if line.strip()
-        ]
-        yield Sample(image=image, annotations=annotations, width=width, height=height, split=split)
+    dataset = open_dataset(root)
+    sizes = options.sizes
+    for entry in iter_entries(dataset):
+        if entry.image is not None and entry.image.is_file():
+            width, height = image_size(entry.image)
+            extension = entry.image.suffix
+        else:
+            if not sizes:
+                images = dataset.root / "images"
+                sizes = image_sizes(images if images.is_dir() else dataset.root)
+            size = _find_size(sizes, entry)
+            width, height, extension = size[0], size[1], Path(size[2]).suffix
+        annotations = (
+            read_labels(entry.labels, dataset.labels, (width, height), losses)
+            if entry.labels.is_file()
+            else []
+        )
+        yield Sample(
+            image=f"{entry.stem}{extension}",
+            annotations=annotations,
+            width=width,
+            height=height,
+            split=entry.split,
+        )
 
 
-def _read_line(line: str, names: dict[int, str], size: tuple[int, int], where: str) -> Annotation:
-    try:
-        code, *numbers = line.split()
-        values = [float(each) for each in numbers]
-        label = names[int(code)]
-    except (ValueError, KeyError) as error:
-        raise FormatError(Problem(where, f"is not a YOLO line: {line[:100]!r}")) from error
-    width, height = size
-    if not all(isfinite(each) for each in values):
-        raise FormatError(Problem(where, f"is not a YOLO line: {line[:100]!r}"))
-    confidence = values.pop() if len(values) % 2 and len(values) > BOX else None
-    if confidence is not None and not 0 <= confidence <= 1:
-        message = f"ends in the confidence {confidence}, must be from 0 to 1"
-        raise FormatError(Problem(where, message))
-    if len(values) == BOX:
-        w, h = values[2] * width, values[3] * height
-        if w < 0 or h < 0:
-            raise FormatError(Problem(where, "width and height must be ≥ 0"))
-        box = (values[0] * width - w / 2, values[1] * height - h / 2, w, h)
-        check_finite(box, where)
-        return Rectangle(label=label, bbox=box, confidence=confidence)
-    if len(values) < 2 * CORNERS:
-        raise FormatError(Problem(where, f"has {len(values)} numbers behind the class"))
-    points = [(x * width, y * height) for x, y in zip(values[::2], values[1::2], strict=True)]
-    for point in points:
-        check_finite(point, where)
-    return Polygon(label=label, polygon=points, confidence=confidence)
+def _find_size(sizes: Sizes, entry: Entry) -> tuple[int, int, str]:
+    folders = [folder for folder, split in SPLITS.items() if split == entry.split]
+    for key in (*(f"{folder}/{entry.stem}" for folder in folders), entry.stem):
+        if key in sizes:
+            return sizes[key]
+    message = "the size of its image is not known; give the folder with the images"
+    raise FormatError(Problem(str(entry.labels), message))
 
 
-BOX = 4
-"""Numbers of a box. One more, of a box or a polygon, is the confidence that predictions have."""
+def write(target: Path, losses: Losses, options: ExportOptions) -> YoloWriter:
+    """Open a writer; see `Format`."""
+    return YoloWriter(target, losses, labels=options.labels)
 
 
-MAX_LINE = 4 << 20
-"""Characters of a line: a polygon of more than 100,000 points. Its numbers take many times that in memory."""
-
-MAX_NAMES_BYTES = 1 << 20
-"""Of a data.yaml: YAML takes some hundred times that in memory."""
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a file with their numbers, one in memory at a time."""
-    number = 0
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            while line := file.readline(MAX_LINE + 1):
-                number += 1
-                if len(line) > MAX_LINE:
-                    message = f"is longer than {MAX_LINE:,} characters"
-                    raise FormatError(Problem(f"{path}:{number}", message))
-                yield number, line
-    except OSError as error:
-        raise FormatError(Problem(str(path), f"cannot be read: {error.strerror}")) from error
-    except UnicodeDecodeError as error:
-        raise FormatError(Problem(f"{path}:{number + 1}", "cannot be read as UTF-8")) from error
+def detect(probe: Probe) -> Detection | None:
+    """A folder with a YAML that has names, with darknet's files, or with labels; or such a YAML itself."""
+    path = probe.path
+    is_yaml = path.suffix.lower() in {".yaml", ".yml"}
+    if not probe.is_folder:
+        is_dataset = is_yaml and has_names(path)
+        return Detection(Certainty.CERTAIN, "is a YAML file with `names`") if is_dataset else None
+    for name in ("data.yaml", "obj.data"):
+        if (path / name).is_file():
+            return Detection(Certainty.CERTAIN, f"has {name}")
+    for file in (*sorted(path.glob("*.yaml")), *sorted(path.glob("*.yml"))):
+        if has_names(file):
+            return Detection(Certainty.CERTAIN, f"has `names` in {file.name}")
+    if next((path / "labels").rglob("*.txt"), None) is not None:
+        return Detection(Certainty.LIKELY, "has text files in a folder `labels`")
+    return None
 
 
-def _text(path: Path) -> str:
-    try:
-        if path.stat().st_size > MAX_NAMES_BYTES:
-            raise FormatError(Problem(str(path), f"is larger than {MAX_NAMES_BYTES:,} bytes"))
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise FormatError(Problem(str(path), f"cannot be read: {error.strerror}")) from error
-    except UnicodeDecodeError as error:
-        raise FormatError(Problem(str(path), f"cannot be read as UTF-8: {error}")) from error
-
-
-def read_names(path: Path) -> dict[int, str]:
-    """The class names of a data.yaml: below ``names``, as a list or by number.
-
-    Raises:
-        FormatError: there are none.
-    """
-    text = _text(path)
-    try:
-        content: Any = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise FormatError(Problem(str(path), f"is not YAML: {error}")) from error
-    names = content.get("names") if isinstance(content, dict) else None
-    if isinstance(names, list):
-        names = dict(enumerate(names))
-    if not isinstance(names, dict):
-        raise FormatError(Problem(str(path), "has no class names below `names`"))
-    found: dict[int, str] = {}
-    for number, name in names.items():
-        where = f"{path}: names.{number}"
-        if type(number) is not int or isinstance(name, dict | list) or name in {None, ""}:
-            raise FormatError(Problem(where, "must be a number and a name"))
-        found[number] = str(name)
-    return found
+FORMAT = Format(
+    name="yolo",
+    about="YOLO detection",
+    extension=".zip",
+    is_folder=True,
+    holds=HOLDS,
+    read=read_yolo,
+    write=write,
+    detect=detect,
+    image_path=image_path,
+)

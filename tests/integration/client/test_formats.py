@@ -45,7 +45,7 @@ SOME = [
 ]
 
 
-@pytest.mark.parametrize("name", sorted(each for each in FORMATS if FORMATS[each].is_read))
+@pytest.mark.parametrize("name", sorted(each for each in FORMATS if FORMATS[each].read))
 def test_every_format_is_uploaded(client: LayerNextClient, tmp_path: Path, name: str) -> None:
     """One call brings a file of any format into a stack; what is not read of it is in the report."""
     source, photos, collection = tmp_path / "in", tmp_path / "photos", fresh()

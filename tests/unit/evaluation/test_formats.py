@@ -122,7 +122,7 @@ def test_equal_to_pycocotools_on_the_same_files(tmp_path, geometry, masks):
     for name, expected in zip(NAMES, reference(paths, kind), strict=True):
         assert found.summary[name] == pytest.approx(expected, abs=1e-9), name
     assert found.summary["APs"] is not None
-    assert not losses.found
+    assert not losses.counts
     assert found.counts["other_geometry"] == 0
 
 
@@ -208,9 +208,9 @@ def test_ignored_annotations_of_coco(tmp_path):
         pytest.param(
             {"size": [480, 640], "counts": [-1, 307201]}, "counts are not those", id="negative"
         ),
-        pytest.param({"size": [480, 640], "counts": "PPo"}, "no run lengths", id="open-end"),
-        pytest.param({"size": [480, 640], "counts": "ä"}, "no run lengths", id="sign"),
-        pytest.param({"size": [480, 640], "counts": "o" * 99}, "no run lengths", id="endless"),
+        pytest.param({"size": [480, 640], "counts": "PPo"}, "not run lengths", id="open-end"),
+        pytest.param({"size": [480, 640], "counts": "ä"}, "not run lengths", id="sign"),
+        pytest.param({"size": [480, 640], "counts": "o" * 99}, "not run lengths", id="endless"),
         pytest.param({"size": [480, 640]}, "nor a mask", id="no-counts"),
         pytest.param([[1, 2, 3]], "3 points or more", id="odd"),
     ],

@@ -10,7 +10,7 @@ from PIL import Image
 
 from layernext.errors import DataError
 from layernext.formats import Sample, read_format, write_export
-from layernext.formats.yolo import MAX_LINE
+from layernext.formats.yolo_lines import MAX_LINE
 from layernext.model import Polygon, Rectangle
 
 MUTANTS = 300

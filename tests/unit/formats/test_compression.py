@@ -45,7 +45,7 @@ def test_reading_that_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
     path = tmp_path / "r.json"
     path.write_bytes(TEXT)
-    monkeypatch.setattr("layernext.formats.compression._decompressed", fail)
+    monkeypatch.setattr("layernext.formats.core.compression._decompressed", fail)
     with (
         open_decompressed(path) as stream,
         pytest.raises(FormatError, match=r"r\.json: cannot be read: Input/output error"),

@@ -25,7 +25,7 @@ from layernext.model import Annotation, AttributeValue, Line, Points, Polygon, R
 
 MUTANTS = int(os.environ.get("LAYERNEXT_MUTANTS", "300"))
 HANG_SECONDS = 60
-READ = [name for name, kind in FORMATS.items() if kind.is_read]
+READ = [name for name, kind in FORMATS.items() if kind.read]
 PYTHON_NAME = re.compile(
     r"\b[A-Z]\w*(?:Error|Exception|Warning|Operation)\b|Traceback|<class|object at 0x"
 )
@@ -145,7 +145,7 @@ def written(folder: Path, name: str) -> tuple[Path, dict[str, Path]]:
         Sample(image=f"{n}.png", annotations=geometries, width=9, height=9, split="train")
         for n in range(3)
     ]
-    path = folder / f"file{FORMATS[name].ending if not FORMATS[name].is_folder else ''}"
+    path = folder / f"file{FORMATS[name].extension if not FORMATS[name].is_folder else ''}"
     further: dict[str, Path] = {}
     instances = None
     if name == "coco-results":

@@ -40,15 +40,15 @@ def test_folders(tmp_path: Path, files: dict[str, str], name: str) -> None:
 @pytest.mark.parametrize(
     ("files", "sentence"),
     [
-        pytest.param({"x/pom.xml": "<project/>"}, "that is not Pascal VOC: x/pom.xml", id="xml"),
-        pytest.param({"a.xml": "<annotations/>"}, "that is not Pascal VOC: a.xml", id="cvat"),
-        pytest.param({"package.json": '{"name": "x"}'}, "that is not LabelMe: package.json", id="json"),
-        pytest.param({"a.json": "[]"}, "that is not LabelMe: a.json", id="json-list"),
+        pytest.param({"x/pom.xml": "<project/>"}, "is not in a supported format: layernext", id="xml"),
+        pytest.param({"a.xml": "<annotations/>"}, "contains a.xml, which looks like cvat; pass that file", id="cvat"),
+        pytest.param({"package.json": '{"name": "x"}'}, "is not in a supported format: layernext", id="json"),
+        pytest.param({"a.json": '[{"image_id": 1}]'}, "contains a.json, which looks like coco-results", id="json-list"),
         pytest.param({"a.txt": "x"}, "is not in a supported format: layernext, coco", id="text"),
     ],
 )  # fmt: skip
 def test_folders_of_other_files(tmp_path: Path, files: dict[str, str], sentence: str) -> None:
-    """A folder with XML or JSON of something else is named as that, with the file."""
+    """A folder with a file of another format names that file; any other folder is refused."""
     with pytest.raises(FormatError, match=sentence):
         detect_format(folder_with(tmp_path, files))
 
@@ -56,13 +56,14 @@ def test_folders_of_other_files(tmp_path: Path, files: dict[str, str], sentence:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        pytest.param(VOC, "is one file of a Pascal VOC folder; pass the folder", id="voc"),
         pytest.param("<html></html>", "is not in a supported format", id="html"),
     ],
 )
 def test_single_xml_files(tmp_path: Path, text: str, sentence: str) -> None:
-    """Only CVAT's annotations are one XML file."""
+    """XML of CVAT and VOC is recognized by its root."""
     folder = folder_with(tmp_path, {"a.xml": text, "b.xml": "<annotations></annotations>"})
     with pytest.raises(FormatError, match=sentence):
         detect_format(folder / "a.xml")
     assert detect_format(folder / "b.xml") == "cvat"
+    (folder / "c.xml").write_text(VOC)
+    assert detect_format(folder / "c.xml") == "voc"

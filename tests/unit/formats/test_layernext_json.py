@@ -20,8 +20,8 @@ from layernext.formats import (
     detect_geometry,
     iter_file,
     iter_raw_images,
-    json_stream,
 )
+from layernext.formats.core import json_stream
 from layernext.model import ImageAnnotations
 from layernext.wire.native import MAX_BATCH_BYTES
 from tests.strategies import json_values, model_runs

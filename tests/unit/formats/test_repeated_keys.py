@@ -11,7 +11,7 @@ import pytest
 
 from layernext.errors import DataError
 from layernext.formats import convert
-from layernext.formats.json_stream import MAX_KEYS
+from layernext.formats.core.json_stream import MAX_KEYS
 
 COCO_IMAGE = '{"id": 1, "file_name": "a.jpg", "width": 9, "height": 9}'
 COCO_LABEL = '{"id": 1, "name": "cup"}'

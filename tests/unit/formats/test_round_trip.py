@@ -158,7 +158,7 @@ def test_round_trip(tmp_path_factory: pytest.TempPathFactory, name: str, data: A
     if name == "cvat":
         some = [_plain_attributes(sample) for sample in some]
     folder = tmp_path_factory.mktemp("formats")
-    target = folder / ("out" if FORMATS[name].is_folder else f"out{FORMATS[name].ending}")
+    target = folder / ("out" if FORMATS[name].is_folder else f"out{FORMATS[name].extension}")
     report = write_export(some, target, name)
     assert report.images == len(some)
     assert [each.name for each in folder.iterdir()] == [target.name]

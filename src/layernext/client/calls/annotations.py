@@ -38,7 +38,7 @@ from layernext.formats import (
     FileSummary,
     Losses,
     Sample,
-    check_format,
+    get_format,
     read_coco,
     read_coco_labels,
     read_format,
@@ -284,7 +284,7 @@ class AnnotationCalls(Calls):
                 raise ConfigurationError(
                     "`format` is for files and folders, which define geometry and units themselves"
                 )
-            path, kind = Path(source), check_format(format)
+            path, kind = Path(source), get_format(format)
             folder = None if images is None else Path(images)
             numbers = None if instances is None else Path(instances)
 
@@ -583,7 +583,7 @@ class AnnotationCalls(Calls):
     ) -> UploadReport:
         report = upload.upload(self._connection, request, source, resume=resume, progress=progress)
         return msgspec.structs.replace(
-            report, losses=source.losses.found, lost_shapes=source.losses.shapes
+            report, losses=source.losses.counts, lost_shapes=source.losses.shapes
         )
 
     @staticmethod

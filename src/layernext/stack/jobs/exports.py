@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from layernext.errors import NotFound
-from layernext.formats import FORMATS, ExportOptions, Sample, write_export
+from layernext.formats import ExportOptions, Sample, get_format, write_export
 from layernext.stack.jobs.runner import Handler, JobContext
 from layernext.stack.jobs.samples import iter_run, label_list, samples_of
 from layernext.stack.objects import ObjectStore
@@ -45,7 +45,7 @@ def export_handler(store: Store, objects: ObjectStore) -> Handler:
 
             options = ExportOptions(strict=row.settings.strict, labels=labels)
             report = write_export(samples, target, row.settings.format, options, advance=advance)
-            if FORMATS[row.settings.format].is_folder:
+            if get_format(row.settings.format).is_folder:
                 target = _packed(target, lambda: context.progress(_WRITTEN_PERCENT))
             size, checksum = _store(
                 objects, target, row.object_path, lambda: context.progress(_WRITTEN_PERCENT)

@@ -15,7 +15,7 @@ from layernext.errors import (
     NotFound,
     Problem,
 )
-from layernext.formats import check_format
+from layernext.formats import get_format
 from layernext.model import Export
 from layernext.stack.api.access import HANDLER, Scope, check_thing, readable
 from layernext.stack.api.audit import note
@@ -80,9 +80,11 @@ async def start_export(request: Call) -> Response[bytes]:
     """
     wanted, services = await read_message(request, ExportRequest), services_of(request)
     try:
-        kind = check_format(wanted.format)
+        kind = get_format(wanted.format)
     except ConfigurationError as error:
         raise DataError(Problem("format", error.message)) from error
+    if kind.write is None:
+        raise DataError(Problem("format", f"{kind.name} is read, not written"))
     if kind.name == "coco-results":
         message = (
             "COCO results have the numbers of a file of instances, which a stack does not have"
@@ -105,8 +107,8 @@ async def start_export(request: Call) -> Response[bytes]:
 
     def work() -> Response[bytes]:
         exports = services.store.exports
-        row = exports.create(settings, f"{plain}{kind.ending}", kind.ending)
-        note(request, subject=f"{plain}{kind.ending}")
+        row = exports.create(settings, f"{plain}{kind.extension}", kind.extension)
+        note(request, subject=f"{plain}{kind.extension}")
         return answer(_record(request, row))
 
     response = await change(request, work)

@@ -1,7 +1,7 @@
-"""JSON read as a stream: one value after the other, none of them built.
+"""JSON read as a stream: one value after another, none of them decoded.
 
-Lists and objects are walked in a window of the file, so that memory stays at one window, or one value, however
-large the file is. What a value means, and whether it is right, is the readers' business.
+Lists and objects are read through a window on the file, so that memory stays at one window, or one value, however
+large the file is. What a value means, and whether it is valid, is for the readers to decide.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import BinaryIO, cast
 import msgspec
 
 from layernext.errors import FormatError, Problem
-from layernext.formats.compression import open_decompressed
+from layernext.formats.core.compression import open_decompressed
 from layernext.model import refuse_repeated_keys
 
 WINDOW_BYTES = 1 << 20
@@ -30,7 +30,7 @@ MAX_IMAGE_BYTES = 64 << 20
 """JSON of one image: what stacks take in one batch, and more than 300,000 boxes."""
 
 MAX_KEYS = 10_000
-"""Keys of the object around the lists, which are remembered to notice a repeated one."""
+"""Keys of the object around the lists, which are remembered to notice a repeated key."""
 
 _TOKEN_BYTES = 1024  # longer than any sensible number or escape
 
@@ -43,9 +43,9 @@ _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 class Spans:
-    """Where each image of a file stands: its first byte and its length, 12 bytes an image.
+    """Where each image of a file is: its first byte and its length, 12 bytes an image.
 
-    Found while a file is checked, so that reading it again needs no look at its structure.
+    Collected while a file is checked, so that reading it again does not parse its structure.
     """
 
     def __init__(self) -> None:
@@ -74,13 +74,13 @@ class Spans:
                 stream.read(start - position)
                 raw = stream.read(length)
                 if len(raw) != length:
-                    raise FormatError("was changed while it was read", file=Path(path).name)
+                    raise FormatError("changed while it was being read", file=Path(path).name)
                 position = start + length
                 yield raw
 
 
 class JsonWindow:
-    """The part of the stream that is being looked at, with its place for error texts."""
+    """The part of the stream that is being read, with its position for error messages."""
 
     def __init__(self, stream: BinaryIO, file: str) -> None:
         self.stream = stream
@@ -91,10 +91,10 @@ class JsonWindow:
         self.offset = 0  # of the buffer's first byte in the stream
         self.lines = 1  # line number of the buffer's first byte
         self.line_start = 0  # stream offset at which that line begins
-        self.entry: tuple[str, int] | None = None  # list and place of the value that is being read
+        self.entry: tuple[str, int] | None = None  # list and index of the value that is being read
 
     def fill(self) -> bool:
-        """Read more behind what is left; False at the end of the stream."""
+        """Append more to what is left; False at the end of the stream."""
         if self.ended:
             return False
         # Grows with what is left over, so that a large image is not scanned again and again.
@@ -102,11 +102,11 @@ class JsonWindow:
         if not more:
             self.ended = True
             return False
-        gone = self.buffer[: self.position]
-        newlines = gone.count(b"\n")
+        consumed = self.buffer[: self.position]
+        newlines = consumed.count(b"\n")
         if newlines:
             self.lines += newlines
-            self.line_start = self.offset + gone.rindex(b"\n") + 1
+            self.line_start = self.offset + consumed.rindex(b"\n") + 1
         self.offset += self.position
         self.buffer = self.buffer[self.position :] + more
         self.position = 0
@@ -128,11 +128,15 @@ class JsonWindow:
             if not self.fill():
                 return b""
 
-    def expect(self, wanted: bytes, what: str) -> None:
-        """Read the one byte `wanted`, or say what stands there instead."""
-        found = self.peek()
-        if found != wanted:
-            raise self.error(f"expected {what}", found)
+    def expect(self, byte: bytes, what: str) -> None:
+        """Read one byte.
+
+        Raises:
+            FormatError: another byte comes next; the message names both.
+        """
+        actual = self.peek()
+        if actual != byte:
+            raise self.error(f"expected {what}", actual)
         self.position += 1
 
     @property
@@ -141,16 +145,16 @@ class JsonWindow:
         return self.offset + self.position
 
     def guess(self, beginning: bytes) -> tuple[bytes, int] | None:
-        """One whole value if the next `beginning` starts another, and where that is.
+        """One whole value if the next `beginning` starts another one, and where that starts.
 
         Only decoding tells whether the guess is right: a value cut short is never valid JSON.
-        Nothing is read.
+        The window does not move.
         """
         buffer, position = self.buffer, self.position
         following = buffer.find(beginning, position + 1)
         if following < 0:
             return None
-        # What most writers put between two values, cut off without a copy in between.
+        # What most writers put between two values; cut off without another copy.
         if buffer.startswith(b"}, ", following - 3):
             return buffer[position : following - 2], following
         if buffer.startswith(b"},", following - 2):
@@ -175,8 +179,8 @@ class JsonWindow:
     def _end_of_value(self) -> int | None:
         """Where the value that starts here ends in the buffer; None if that takes more of it.
 
-        msgspec skips over one value at the speed of C and then complains of what follows it: the
-        place it names in that complaint is the end of the value.
+        msgspec skips one value at the speed of C and then reports what follows it: the position in
+        that report is the end of the value.
         """
         try:
             with memoryview(self.buffer) as view, view[self.position :] as rest:
@@ -185,38 +189,38 @@ class JsonWindow:
             raise self.error("a value is nested too deeply") from None
         except msgspec.DecodeError as error:
             text = str(error)
-            found = _TRAILING.search(text)
-            if found:
-                return self.position + int(found[1]) - 1  # counted behind the character
+            trailing = _TRAILING.search(text)
+            if trailing:
+                return self.position + int(trailing[1]) - 1  # counted after the character
             if "truncated" in text:
                 return None
             at = _BYTE.search(text)
-            place = self.position + int(at[1]) if at else self.position
+            broken_at = self.position + int(at[1]) if at else self.position
             # A number or an escape that the window cuts in two looks broken, too.
-            if len(self.buffer) - place < _TOKEN_BYTES and not self.ended:
+            if len(self.buffer) - broken_at < _TOKEN_BYTES and not self.ended:
                 return None
-            self.position = place
-            foreign = _NOT_FINITE.match(self.buffer, place)
+            self.position = broken_at
+            foreign = _NOT_FINITE.match(self.buffer, broken_at)
             if foreign:
                 raise self.error(
                     f"{foreign[0].decode()} is not a JSON number; write a finite one, or leave it out"
                 ) from None
             text = _BYTE.sub("", text).replace("JSON is malformed: ", "").strip()
             raise self.error(text) from None
-        # A number could go on behind the window; anything else that decodes is complete.
+        # A number could continue beyond the window; anything else that decodes is complete.
         if self.buffer[self.position] in b"-0123456789" and not self.ended:
             return None
         return len(self.buffer)
 
-    def error(self, text: str, found: bytes | None = None) -> FormatError:
-        """`text` with the current line and column."""
+    def error(self, text: str, actual: bytes | None = None) -> FormatError:
+        """An error with the current line and column, and with the byte that is in the way."""
         before = self.buffer[: self.position]
         line = self.lines + before.count(b"\n")
         start = self.offset + before.rindex(b"\n") + 1 if b"\n" in before else self.line_start
         column = self.offset + self.position - start + 1
-        if found is not None:
+        if actual is not None:
             text += (
-                f", found {found.decode('latin-1')!r}" if found else ", found the end of the file"
+                f", found {actual.decode('latin-1')!r}" if actual else ", found the end of the file"
             )
         where = f"line {line}, column {column}"
         if self.entry is not None:
@@ -230,13 +234,13 @@ def check_keys(raw: bytes, where: str) -> None:
 
     Args:
         raw: JSON that a typed decoder accepts.
-        where: its place, for the error's text.
+        where: its location, for the error message.
 
     Raises:
-        DataError: with every such key and its place.
+        DataError: with every such key and its location.
         FormatError: a part that the decoder skips is not UTF-8.
     """
-    # Most objects are flat, with no colons in strings: their keys are counted without building values.
+    # Most objects are flat, without colons in strings: their keys are counted without building values.
     with suppress(msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         if raw.count(b":") == len(_members(raw)):
             return
@@ -251,11 +255,11 @@ Judge = Callable[[bytes], bool]
 
 
 def iter_members(window: JsonWindow, what: str) -> Iterator[str]:
-    """The keys of the object that comes next; the caller reads the value of each one in between.
+    """The keys of the object that comes next; the caller reads each value before the next key.
 
     Args:
         window: where the object begins.
-        what: the object, for the error if there is none.
+        what: names the object, for the error if it is missing.
 
     Raises:
         FormatError: it is not an object, or malformed.
@@ -297,7 +301,7 @@ def iter_unique_members(window: JsonWindow, what: str) -> Iterator[str]:
 
 
 def expect_end(window: JsonWindow) -> None:
-    """Nothing comes any more.
+    """Make sure that nothing follows.
 
     Raises:
         FormatError: something does.
@@ -313,7 +317,7 @@ def iter_list(
 
     Args:
         window: where the list begins.
-        name: of the list, for error texts.
+        name: of the list, for error messages.
         judge, spans: as in `layernext.formats.iter_raw_images`.
 
     Raises:

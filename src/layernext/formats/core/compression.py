@@ -1,4 +1,4 @@
-"""Opening files that may be compressed: plain, gzip or zstd, told apart by their first bytes."""
+"""Opening files that may be compressed: plain, gzip or zstd, recognized by their first bytes."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _UTF8_BOM = b"\xef\xbb\xbf"
 _BUFFER_BYTES = 1 << 20
 # A zstd frame may ask for a window of up to 2 GiB; 128 MiB is what `zstd` itself accepts.
 _MAX_ZSTD_WINDOW_BYTES = 128 << 20
-# All that is read at once is decompressed at once. A block of 128 KiB may be packed into 4 bytes,
-# so this, too, bounds the memory that a hostile file can ask for to about 128 MiB.
+# Whatever is read at once is decompressed at once, and 4 bytes may hold a block of 128 KiB: so this
+# bounds the memory that a hostile file can ask for to about 128 MiB, too.
 _ZSTD_READ_BYTES = 4 << 10
 
 
@@ -34,8 +34,8 @@ def open_decompressed(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """The file's content, decompressed as it is read, without a byte order mark.
 
     Raises:
-        FormatError: the file is not there, not readable, or not the compression it starts as; the
-            last two also while reading.
+        FormatError: the file is missing, unreadable, or its compressed data is broken; the last
+            two also while reading.
     """
     try:
         plain = Path(path).open("rb")  # noqa: SIM115 - closed below, where no error is translated
@@ -63,17 +63,17 @@ def _decompressed(plain: BinaryIO) -> BinaryIO:
 
 
 class _ZstdReader(io.RawIOBase):
-    """Reads zstd frames, one or several, and knows when the last one is cut off.
+    """Reads zstd frames, one or several, and notices if the last one is truncated.
 
-    zstandard's own reader gives what a cut frame holds and then ends as if that were all.
+    zstandard's own reader returns what a truncated frame holds and then ends as if that were all.
     """
 
     def __init__(self, plain: BinaryIO) -> None:
         self._plain = plain
         self._options = zstandard.ZstdDecompressor(max_window_size=_MAX_ZSTD_WINDOW_BYTES)
-        self._frame: Any = None  # the frame that is being read, None between two of them
+        self._frame: Any = None  # the frame that is being read, None between two frames
         self._packed = b""  # read from the file, not yet decompressed
-        self._ready = memoryview(b"")  # decompressed, not yet asked for
+        self._ready = memoryview(b"")  # decompressed, not yet returned
 
     def readable(self) -> bool:
         return True
@@ -98,7 +98,7 @@ class _ZstdReader(io.RawIOBase):
 
 
 class _Translated(io.RawIOBase):
-    """Reads a stream, skips a byte order mark, and gives decompression errors one class."""
+    """Reads a stream, skips a byte order mark, and raises one class for all decompression errors."""
 
     def __init__(self, plain: BinaryIO, path: str | os.PathLike[str]) -> None:
         self._plain = plain
@@ -132,12 +132,12 @@ class _Translated(io.RawIOBase):
 def create_compressed(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """A new file to write to, compressed if its name ends in ``.gz`` or ``.zst``.
 
-    The content goes to a temporary file beside it, and takes the final name, durably, only when
+    The content goes to a temporary file beside it, which takes the final name, durably, only when
     the block ends without an exception: nobody ever sees half a file. A symbolic link stays, and
-    what it leads to is replaced. A device or a pipe is written to as it is.
+    its target is replaced. A device or a pipe is written to directly.
 
     Raises:
-        OSError: the file cannot be created or written; at once, if it is a folder.
+        OSError: the file cannot be created or written; raised at once if it is a folder.
     """
     kind = Path(path).suffix
     try:
@@ -147,13 +147,13 @@ def create_compressed(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if not stat.S_ISREG(mode):
-        # The name must go on leading to the device; what is written to one is seen at once.
+        # The name must keep pointing to the device; what is written to it is visible at once.
         with Path(path).open("wb") as plain, _packed(plain, kind) as stream:
             yield stream
         return
     target = Path(path).resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Nobody else has this name, and it fits however long that of the target is.
+    # The name is unique, and short enough however long the target's name is.
     temporary = target.with_name(f".layernext-{secrets.token_hex(8)}.partial")
     try:
         with temporary.open("xb") as plain:
@@ -178,7 +178,7 @@ def open_output(path: Path) -> BinaryIO:
 
 @contextmanager
 def _packed(plain: BinaryIO, kind: str) -> Iterator[BinaryIO]:
-    """A stream that compresses into `plain` as the ending `kind` says; `plain` stays open."""
+    """A stream that compresses into `plain` as the extension `kind` says; `plain` stays open."""
     if kind == ".gz":
         with gzip.GzipFile(filename="", fileobj=plain, mode="wb", compresslevel=6) as packed:
             yield cast("BinaryIO", packed)
@@ -190,13 +190,13 @@ def _packed(plain: BinaryIO, kind: str) -> Iterator[BinaryIO]:
 
 
 def _sync_folder(folder: Path) -> None:
-    """Make a new name in a folder last, where that takes a step of its own."""
+    """Make a new name in a folder durable, where that takes a separate step."""
     if os.name != "posix":
         return
     try:
         descriptor = os.open(folder, os.O_RDONLY)
     except PermissionError:
-        return  # one may write into it, but not open it; there is no other way
+        return  # the folder may be written to but not opened; there is no other way
     try:
         os.fsync(descriptor)
     except OSError as error:

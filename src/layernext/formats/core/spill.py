@@ -1,8 +1,8 @@
-"""Puts what a file has in any order behind its image, in bounded memory.
+"""Groups what a file holds in any order by its image, in bounded memory.
 
-A file whose annotations stand apart from their images, as COCO's do, can be read image by image only when all
-annotations are at hand. They wait in a temporary SQLite database, which stays in memory while it is small and goes to
-the folder for temporary files beyond `CACHE_KIB`: there it takes about as much room as the file itself.
+Where annotations are separate from their images, as in COCO, the file can be read image by image only after all of it
+was seen. Until then they wait in a temporary SQLite database, which stays in memory while it is small and goes to
+the folder for temporary files beyond `CACHE_KIB`: it then takes about as much space as the file itself.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ MAX_ID = 1 << 63
 
 
 class Spill:
-    """Images and what belongs to them, by the images' numbers; use it as a context manager."""
+    """Images and their annotations, by the images' numbers; use it as a context manager."""
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("")
@@ -40,7 +40,7 @@ class Spill:
         self._database.close()
 
     def add_image(self, image_id: int, raw: bytes) -> bool:
-        """Keep an image; False if there is one of this number already.
+        """Keep an image; False if this number exists already.
 
         Raises:
             OverflowError: the number has more than 64 bits.
@@ -52,13 +52,15 @@ class Spill:
         return True
 
     def add(self, image_id: int, raw: bytes) -> None:
-        """Keep something of an image, before or after the image itself.
+        """Keep a piece that belongs to an image, before or after the image itself.
 
         Raises:
             OverflowError: the number has more than 64 bits.
         """
         if not -MAX_ID <= image_id < MAX_ID:
-            raise OverflowError(image_id)  # the database would say so later, of one of thousands
+            raise OverflowError(
+                image_id
+            )  # the database would fail later, for one row among thousands
         self._waiting.append((image_id, raw))
         if len(self._waiting) >= ROWS_AT_ONCE:
             self._flush()
@@ -68,16 +70,16 @@ class Spill:
         self._waiting.clear()
 
     def find_stray(self) -> tuple[int, int] | None:
-        """The place of the first thing that belongs to no image, from 0, and the number that it names."""
+        """Index (from 0) of the first piece without an image, and the image number that it names."""
         self._flush()
-        found = self._database.execute(
+        row = self._database.execute(
             "SELECT rowid - 1, image FROM piece WHERE image NOT IN (SELECT id FROM image) "
             "ORDER BY rowid LIMIT 1"
         ).fetchone()
-        return None if found is None else (int(found[0]), int(found[1]))
+        return None if row is None else (int(row[0]), int(row[1]))
 
     def groups(self) -> Iterator[tuple[bytes, list[tuple[int, bytes]]]]:
-        """Each image in the order of coming, with its things: their places, from 0, and bytes."""
+        """Each image in the order of arrival, with its pieces: their indexes, from 0, and bytes."""
         self._flush()
         self._database.execute("CREATE INDEX by_image ON piece (image)")
         rows: Iterator[tuple[Any, ...]] = self._database.execute(
@@ -85,5 +87,5 @@ class Spill:
             "LEFT JOIN piece ON piece.image = image.id ORDER BY image.rowid, piece.rowid"
         )
         for _, group in groupby(rows, key=itemgetter(0)):
-            found = list(group)
-            yield found[0][1], [(row[2], row[3]) for row in found if row[3] is not None]
+            pieces = list(group)
+            yield pieces[0][1], [(row[2], row[3]) for row in pieces if row[3] is not None]

@@ -1,0 +1,169 @@
+"""Writes COCO: a file of instances, or a list of results."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from layernext.formats.coco_masks import CORNERS
+from layernext.formats.coco_records import CROWD, Instances
+from layernext.formats.core.compression import open_output
+from layernext.formats.core.format import KEPT, Holds
+from layernext.formats.core.losses import Losses
+from layernext.formats.core.sample import Sample, box_of, check_finite, location_of
+from layernext.model import Annotation, Polygon
+
+HOLDS = Holds(
+    geometries={
+        "rectangle": KEPT,
+        "polygon": "yes; its box if it has 1 or 2 points",
+    },
+    fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
+    sizes="kept",
+)
+
+RESULTS_HOLDS = Holds(
+    geometries=HOLDS.geometries,
+    fields={"confidence": "yes; 1 if missing"},
+)
+
+
+class CocoWriter:
+    """Writes one file of instances, or a list of results; see `SampleWriter`.
+
+    Args:
+        path: the file.
+        losses: counts what COCO cannot hold.
+        results: write a list of results in place of instances.
+        instances: the images that results refer to by number. Without it, images and labels are
+            numbered 1, 2, 3 … in order of appearance.
+        labels: their order gives the category ids; other labels follow in order of appearance.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        losses: Losses,
+        *,
+        results: bool = False,
+        instances: Instances | None = None,
+        labels: list[str] | None = None,
+    ) -> None:
+        self._losses, self._results, self._instances = losses, results, instances
+        self._file = open_output(path)
+        self._annotations = 0
+        self._codes = {label: number for number, label in enumerate(labels or [], 1)}
+        self._images: dict[str, int] = {}
+        if instances is not None:
+            self._codes = {label: number for number, (label, _) in instances.labels.items()}
+            self._images = {image.file_name: number for number, image in instances.images.items()}
+        self._rows: BinaryIO = path.with_suffix(".images").open("w+b")
+        self._file.write(b"[" if results else b'{"annotations":[')
+
+    def write(self, sample: Sample) -> None:
+        """Add an image; its name may have come before."""
+        if sample.split and not self._results:
+            self._losses.note("the split", sample.image)
+        image_id = self._image_id(sample)
+        if image_id is None:
+            self._losses.note("an image that is not among the instances", sample.image)
+            return
+        for number, annotation in enumerate(sample.annotations):
+            encoded = self._encoded(annotation, image_id, location_of(sample, number))
+            if encoded is not None:
+                self._file.write((b"," if self._annotations else b"") + encoded)
+                self._annotations += 1
+
+    def _image_id(self, sample: Sample) -> int | None:
+        image_id = self._images.get(sample.image)
+        if image_id is not None or self._instances is not None:
+            return image_id
+        number = self._images[sample.image] = len(self._images) + 1
+        row: dict[str, Any] = {"id": number, "file_name": sample.image}
+        if sample.width and sample.height:
+            row |= {"width": sample.width, "height": sample.height}
+        self._rows.write((b"," if number > 1 else b"") + msgspec.json.encode(row))
+        if self._results:
+            self._losses.note("the name of an image; results have a number", sample.image)
+        return number
+
+    def _encoded(self, annotation: Annotation, image_id: int, where: str) -> bytes | None:
+        box = box_of(annotation, where) if HOLDS.accepts(annotation, where, self._losses) else None
+        if box is None:
+            return None
+        code = self._code(annotation.label, where)
+        if code is None:
+            return None
+        row: dict[str, Any] = {"image_id": image_id, "category_id": code, "bbox": box}
+        if isinstance(annotation, Polygon):
+            if len(annotation.polygon) < CORNERS:
+                self._losses.note("a polygon of one or two points; its box is", where)
+            else:
+                row["segmentation"] = [[number for point in annotation.polygon for number in point]]
+        if annotation.confidence is not None:
+            row["score"] = annotation.confidence
+        if self._results:
+            return self._result(annotation, row, where)
+        return self._instance(annotation, row, where)
+
+    def _code(self, label: str, where: str) -> int | None:
+        code = self._codes.get(label)
+        if code is None and self._instances is not None:
+            self._losses.note("a label that is not among the instances", where)
+        elif code is None:
+            code = self._codes[label] = len(self._codes) + 1
+            if self._results:
+                self._losses.note("the name of a label; results have a number", where)
+        return code
+
+    def _result(self, annotation: Annotation, row: dict[str, Any], where: str) -> bytes:
+        if annotation.confidence is None:
+            # COCO's evaluation sorts by score; an annotation without one counts as certain.
+            row["score"] = 1.0
+            self._losses.note("that there is no confidence; 1 is written", where)
+        self._losses.note_fields(annotation, where, keeps=RESULTS_HOLDS.fields)
+        return msgspec.json.encode(row)
+
+    def _instance(self, annotation: Annotation, row: dict[str, Any], where: str) -> bytes:
+        metadata = annotation.metadata
+        crowd = metadata.get(CROWD)
+        row["iscrowd"] = 0
+        if type(crowd) is int and crowd == 1:
+            row["iscrowd"] = 1
+            metadata = {name: value for name, value in metadata.items() if name != CROWD}
+        row["id"] = self._annotations + 1
+        x, y, width, height = row["bbox"]
+        row["area"] = (
+            _area(annotation.polygon) if isinstance(annotation, Polygon) else width * height
+        )
+        check_finite((row["area"], x + width, y + height), where)
+        row.setdefault("segmentation", [])
+        if annotation.attributes:
+            row["attributes"] = annotation.attributes
+        if metadata:
+            row["metadata"] = metadata
+        return msgspec.json.encode(row)
+
+    def close(self) -> None:
+        """Write what comes last."""
+        name = Path(self._rows.name)
+        if self._results:
+            self._file.write(b"]")
+        else:
+            self._file.write(b'],"images":[')
+            self._rows.seek(0)
+            while piece := self._rows.read(1 << 20):
+                self._file.write(piece)
+            categories = [{"id": code, "name": label} for label, code in self._codes.items()]
+            self._file.write(b'],"categories":' + msgspec.json.encode(categories) + b"}")
+        self._rows.close()
+        name.unlink()
+        self._file.close()
+
+
+def _area(points: list[tuple[float, float]]) -> float:
+    following = [*points[1:], *points[:1]]
+    crossed = sum(a * d - c * b for (a, b), (c, d) in zip(points, following, strict=True))
+    return abs(crossed) / 2

@@ -1,0 +1,88 @@
+"""What every format is read to and written from: images with annotations in pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import isfinite
+from typing import Protocol
+
+from msgspec import Struct
+
+from layernext.errors import DataError, Problem
+from layernext.model import Annotation, Box, Mode, Point, kind_of
+
+
+class Sample(Struct, frozen=True, kw_only=True):
+    """An image with its annotations, on the way from one format to another.
+
+    Attributes:
+        image: its name; may contain folders, separated by slashes.
+        annotations: in pixels.
+        width, height: its size in pixels; None if unknown.
+        split: ``train``, ``validation`` or ``test``; None if there are no splits.
+        run, mode: the model run or ground truth that the annotations belong to; None if unknown.
+    """
+
+    image: str
+    annotations: list[Annotation]
+    width: int | None = None
+    height: int | None = None
+    split: str | None = None
+    run: str | None = None
+    mode: Mode | None = None
+
+
+class SampleWriter(Protocol):
+    """Writes the samples of one format; a format's ``write`` returns one."""
+
+    def write(self, sample: Sample) -> None:
+        """Add an image."""
+
+    def close(self) -> None:
+        """Write what comes last. Called exactly once, after an error as well."""
+
+
+def location_of(sample: Sample, number: int) -> str:
+    """Where an annotation is, for messages."""
+    return f"{sample.image}: annotations[{number}]"
+
+
+def size_of(sample: Sample) -> tuple[int, int]:
+    """Width and height of an image that must have them.
+
+    Raises:
+        DataError: its size is not known.
+    """
+    if not sample.width or not sample.height:
+        message = "its size in pixels is not known; give the folder with the images"
+        raise DataError(Problem(sample.image, message))
+    return sample.width, sample.height
+
+
+def box_of(annotation: Annotation, where: str) -> Box | None:
+    """The bounding box (x, y, width, height) of an annotation; None if it has no place in the image.
+
+    Raises:
+        DataError: the box is too large for a floating point number.
+    """
+    kind = kind_of(annotation)
+    box = kind.box(kind.coordinates_of(annotation))
+    if box is not None:
+        check_finite(box, where)
+    return box
+
+
+def points_of(annotation: Annotation) -> list[Point]:
+    """The points of a geometry; of a rectangle its corners, clockwise from the top left."""
+    kind = kind_of(annotation)
+    return kind.outline(kind.coordinates_of(annotation))
+
+
+def check_finite(numbers: Iterable[float], where: str) -> None:
+    """Refuse numbers that became infinite in a calculation.
+
+    Raises:
+        DataError: one of the numbers is not finite.
+    """
+    if not all(map(isfinite, numbers)):
+        raise DataError(Problem(where, "its coordinates are too large for this format"))

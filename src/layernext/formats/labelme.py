@@ -1,0 +1,254 @@
+"""LabelMe: a JSON file for each image, beside it, as labelme 5 writes them."""
+
+from __future__ import annotations
+
+import posixpath
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from layernext.errors import FormatError, Problem
+from layernext.formats.core.format import (
+    KEPT,
+    Certainty,
+    Detection,
+    ExportOptions,
+    Format,
+    Holds,
+    ReadOptions,
+)
+from layernext.formats.core.labels import label_of
+from layernext.formats.core.losses import Losses
+from layernext.formats.core.probe import Probe
+from layernext.formats.core.sample import Sample, check_finite, location_of, points_of, size_of
+from layernext.formats.core.targets import safe_relative, write_new
+from layernext.model import (
+    Annotation,
+    Line,
+    Points,
+    Polygon,
+    Rectangle,
+    refuse_repeated_keys,
+)
+
+SHAPE_TYPES = {
+    "rectangle": "rectangle",
+    "polygon": "polygon",
+    "line": "linestrip",
+    "points": "points",
+}
+"""The ``shape_type`` of each kind of geometry."""
+
+HOLDS = Holds(geometries=dict.fromkeys(SHAPE_TYPES, KEPT), sizes="needed")
+
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+MAX_LABELME_BYTES = 64 << 20
+"""The limit of the file of one image, which may contain the image itself."""
+
+MAX_SHAPE_BYTES = 4 << 20
+"""The limit of a shape's JSON: more than 100,000 points, which take many times that in memory."""
+
+
+_READ_KEYS = {"label", "points", "shape_type", "score"}
+
+
+def _load(path: Path) -> Any:
+    """The content of a file, without the image that it may contain; None if it has no `shapes`."""
+    try:
+        if path.stat().st_size > MAX_LABELME_BYTES:
+            message = f"is larger than {MAX_LABELME_BYTES:,} bytes"
+            raise FormatError(Problem(str(path), message))
+        raw = path.read_bytes().removeprefix(BYTE_ORDER_MARK)
+        try:
+            fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
+            raw_shapes = msgspec.json.decode(fields["shapes"], type=list[msgspec.Raw])
+        except (msgspec.ValidationError, KeyError):
+            return None
+        for number, shape in enumerate(raw_shapes):
+            if memoryview(shape).nbytes > MAX_SHAPE_BYTES:
+                message = f"is larger than {MAX_SHAPE_BYTES:,} bytes"
+                raise FormatError(Problem(f"{path}: shapes[{number}]", message))
+        refuse_repeated_keys(raw, file=str(path))
+        fields.pop("imageData", None)
+        return {name: msgspec.json.decode(field) for name, field in fields.items()}
+    except OSError as error:
+        raise FormatError(Problem(str(path), f"cannot be read: {error.strerror}")) from error
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise FormatError(Problem(str(path), f"is not JSON: {error}")) from error
+
+
+class LabelmeWriter:
+    """Writes a folder of files; see `SampleWriter`."""
+
+    def __init__(self, root: Path, losses: Losses) -> None:
+        self._root, self._losses = root, losses
+
+    def write(self, sample: Sample) -> None:
+        """Add an image."""
+        if sample.split:
+            self._losses.note("the split", sample.image)
+        width, height = size_of(sample)
+        shapes: list[dict[str, Any]] = []
+        for number, annotation in enumerate(sample.annotations):
+            where = location_of(sample, number)
+            if not HOLDS.accepts(annotation, where, self._losses):
+                continue
+            self._losses.note_fields(annotation, where, keeps=HOLDS.fields)
+            points = points_of(annotation)
+            for point in points:
+                check_finite(point, where)
+            if isinstance(annotation, Rectangle):
+                points = [points[0], points[2]]
+            shapes.append(
+                {
+                    "label": annotation.label,
+                    "points": points,
+                    "group_id": None,
+                    "shape_type": SHAPE_TYPES[annotation.geometry],
+                    "flags": {},
+                }
+            )
+        content: dict[str, Any] = {
+            "version": "5.0.0",
+            "flags": {},
+            "shapes": shapes,
+            # As labelme writes it: relative to this file.
+            "imagePath": posixpath.basename(sample.image),
+            "imageData": None,
+            "imageHeight": height,
+            "imageWidth": width,
+        }
+        path = self._root / safe_relative(sample.image).with_suffix(".json")
+        write_new(path, msgspec.json.encode(content), sample.image)
+
+    def close(self) -> None:
+        """Nothing is left to write."""
+
+
+def read_labelme(root: Path, losses: Losses, options: ReadOptions) -> Iterator[Sample]:
+    """The images of a folder by name, or the image of a single file.
+
+    Raises:
+        FormatError: a file is not of LabelMe, with the location.
+    """
+    del options
+    if root.is_file():
+        root, paths = root.parent, [root]
+    else:
+        paths = sorted(root.rglob("*.json"))
+    for path in paths:
+        content = _load(path)
+        if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
+            raise FormatError(Problem(str(path), "has no `shapes`"))
+        annotations: list[Annotation] = []
+        if isinstance(content.get("flags"), dict) and any(content["flags"].values()):
+            losses.note("the flags of an image", str(path))
+        for number, shape in enumerate(content["shapes"]):
+            annotation = _read_shape(shape, f"{path}: shapes[{number}]", losses)
+            if annotation is not None:
+                annotations.append(annotation)
+        yield Sample(
+            image=_image_of(content, path, root),
+            annotations=annotations,
+            width=_side(content, "imageWidth", path),
+            height=_side(content, "imageHeight", path),
+        )
+
+
+def _image_of(content: dict[str, Any], path: Path, root: Path) -> str:
+    """The image's path below the folder; only its file name if it is elsewhere."""
+    declared = str(content.get("imagePath") or path.stem).replace("\\", "/")
+    folder = path.parent.relative_to(root).as_posix()
+    name = posixpath.normpath(posixpath.join(folder, declared))
+    is_inside = not name.startswith(("../", "/")) and name not in {".", ".."}
+    return name if is_inside else posixpath.basename(declared)
+
+
+def _side(content: dict[str, Any], name: str, path: Path) -> int | None:
+    value = content.get(name)
+    if value is None or (type(value) is int and value > 0):
+        return value
+    raise FormatError(Problem(f"{path}: {name}", f"is {value!r}, must be a whole number"))
+
+
+def _read_shape(shape: Any, where: str, losses: Losses) -> Annotation | None:
+    try:
+        label, kind = label_of(shape["label"]), str(shape.get("shape_type") or "polygon")
+        points = [(float(x), float(y)) for x, y in shape["points"]]
+        unread = [
+            name for name, value in shape.items()
+            if name not in _READ_KEYS and value not in (None, "", {}, [], False)
+        ]  # fmt: skip
+        score = shape.get("score")
+        confidence = None if score is None else float(score)
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        message = "is not a shape of LabelMe: it needs a label, and points of two numbers each"
+        raise FormatError(Problem(where, message)) from error
+    if not points or not label:
+        raise FormatError(Problem(where, "has no points or no label"))
+    for point in points:
+        check_finite(point, where)
+    if confidence is not None and not 0 <= confidence <= 1:
+        raise FormatError(Problem(where, f"has the score {score}, must be from 0 to 1"))
+    for name in unread:
+        losses.note(f"the key {name!r}", where)
+    fields: dict[str, Any] = {"label": label, "confidence": confidence}
+    if kind == "rectangle" and _is_upright(points):
+        xs, ys = zip(*points, strict=True)
+        box = (min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))
+        check_finite(box, where)
+        return Rectangle(bbox=box, **fields)
+    if kind == "polygon" or (kind in {"rectangle", "rotation"} and len(points) == 4):  # noqa: PLR2004
+        return Polygon(polygon=points, **fields)
+    if kind in {"linestrip", "line"}:
+        return Line(line=points, **fields)
+    if kind in {"point", "points"}:
+        return Points(points=points, **fields)
+    losses.note_shape(f"a shape of the kind {kind}", where)
+    return None
+
+
+def _is_upright(points: list[tuple[float, float]]) -> bool:
+    """Whether points are two opposite corners, as labelme has them, or all four, as X-AnyLabeling has them."""
+    if len(points) == 2:  # noqa: PLR2004 - two corners
+        return True
+    if len(points) != 4:  # noqa: PLR2004 - four corners
+        return False
+    (a, b), (c, d), (e, f), (g, h) = points
+    return (b == d and c == e and f == h and g == a) or (a == c and d == f and e == g and h == b)
+
+
+def write(target: Path, losses: Losses, options: ExportOptions) -> LabelmeWriter:
+    """Open a writer; see `Format`."""
+    del options
+    return LabelmeWriter(target, losses)
+
+
+def detect(probe: Probe) -> Detection | None:
+    """A JSON file with ``shapes``, or a folder whose first JSON file is one."""
+    file = probe.first(".json") if probe.is_folder else probe
+    outline = None if file is None else file.json
+    if file is None or outline is None:
+        return None
+    if "shapes" in outline.keys and probe.is_folder:
+        return Detection(Certainty.LIKELY, f"has `shapes` in {probe.name_of(file)}")
+    if "shapes" in outline.keys and "imagePath" in outline.keys:
+        return Detection(Certainty.CERTAIN, "has `shapes` and `imagePath`")
+    if probe.is_folder and outline.is_broken:
+        return Detection(Certainty.POSSIBLE, "is a folder of JSON files")
+    return None
+
+
+FORMAT = Format(
+    name="labelme",
+    about="LabelMe",
+    extension=".zip",
+    is_folder=True,
+    holds=HOLDS,
+    read=read_labelme,
+    write=write,
+    detect=detect,
+)

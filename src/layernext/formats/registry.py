@@ -1,0 +1,245 @@
+"""The one list of formats: those of this package, and those that other packages add.
+
+A package adds a format by an entry point in the group ``layernext.formats``, whose name is the format's and whose object
+is a `Format`. Entry points are imported only when a format is looked up that is not built in, or detected. One that
+cannot be used is left out and named in a warning; the other formats work on.
+"""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+from pathlib import Path
+from threading import RLock
+from typing import TYPE_CHECKING
+
+from layernext.errors import ConfigurationError, FormatError, Problem
+from layernext.formats import (
+    coco,
+    coco_results,
+    csv_table,
+    cvat,
+    label_studio,
+    labelme,
+    layernext_v1,
+    layernext_v2,
+    masks,
+    parquet_table,
+    voc,
+    yolo,
+    yolo_segmentation,
+)
+from layernext.formats.core.format import Certainty, Detection, Format
+from layernext.formats.core.probe import Probe
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+GROUP = "layernext.formats"
+
+FORMATS: dict[str, Format] = {
+    module.FORMAT.name: module.FORMAT
+    for module in (
+        layernext_v2,
+        layernext_v1,
+        coco,
+        coco_results,
+        yolo,
+        yolo_segmentation,
+        voc,
+        labelme,
+        cvat,
+        label_studio,
+        csv_table,
+        parquet_table,
+        masks,
+    )
+}
+"""The built-in formats by name."""
+
+REFUSED = {
+    "tfrecord": "TFRecord is not written, as that would need TensorFlow; write coco or parquet, which "
+    "TensorFlow's own tools convert",
+}
+
+logger = logging.getLogger("layernext.formats")
+
+
+class Registry:
+    """The built-in formats and those of plug-ins.
+
+    Attributes:
+        problems: the plug-ins that cannot be used, by name: one sentence each.
+    """
+
+    def __init__(self) -> None:
+        self.problems: dict[str, str] = {}
+        self._formats = dict(FORMATS)
+        self._entry_points: dict[str, EntryPoint] | None = None
+        self._lock = RLock()  # a plug-in may look up formats while it is imported
+
+    def get(self, name: str) -> Format:
+        """The format of this name.
+
+        Raises:
+            ConfigurationError: there is none.
+        """
+        if name in self._formats:
+            return self._formats[name]
+        if name in REFUSED:
+            raise ConfigurationError(REFUSED[name])
+        with self._lock:
+            waiting = self._list_entry_points()
+            if name in waiting:
+                self._load(waiting.pop(name))
+            names = [*self._formats, *waiting]
+        if name in self._formats:
+            return self._formats[name]
+        raise ConfigurationError(
+            f"there is no format {name!r}; there are {', '.join(names)}",
+            hint=self.problems.get(name),
+        )
+
+    def list_all(self) -> list[Format]:
+        """Every format that can be used: the built-in ones first, then plug-ins by name."""
+        with self._lock:
+            waiting = self._list_entry_points()
+            while waiting:
+                self._load(waiting.pop(next(iter(waiting))))
+            return list(self._formats.values())
+
+    def _list_entry_points(self) -> dict[str, EntryPoint]:
+        """The entry points that were not loaded yet, by name."""
+        if self._entry_points is None:
+            from importlib.metadata import entry_points  # noqa: PLC0415 - slow, and rarely needed
+
+            self._entry_points = {}
+            for point in sorted(
+                entry_points(group=GROUP), key=lambda point: (point.name, _source(point))
+            ):
+                if point.name in FORMATS:
+                    self._report(point, "a built-in format has this name")
+                elif point.name in self._entry_points:
+                    other = _source(self._entry_points[point.name])
+                    self._report(point, f"{other} has a format of this name, too")
+                else:
+                    self._entry_points[point.name] = point
+        return self._entry_points
+
+    def _load(self, point: EntryPoint) -> None:
+        try:
+            plug_in = point.load()
+        except Exception as error:  # noqa: BLE001 - a plug-in may raise anything when imported
+            self._report(point, f"it cannot be imported: {_sentence(error)}")
+            return
+        if not isinstance(plug_in, Format):
+            self._report(point, f"{point.value} is a {type(plug_in).__name__}, must be a Format")
+        elif plug_in.name != point.name:
+            self._report(point, f"its Format is named {plug_in.name!r}")
+        elif plug_in.read is None and plug_in.write is None:
+            self._report(point, "it neither reads nor writes")
+        else:
+            self._formats[point.name] = plug_in
+
+    def _report(self, point: EntryPoint, reason: str) -> None:
+        sentence = f"the format plug-in {point.name!r} of {_source(point)} is ignored: {reason}"
+        self.problems.setdefault(point.name, sentence)
+        logger.warning("%s", sentence)
+
+    def detect(self, path: Path) -> Format:
+        """The format that a file or folder is in.
+
+        Raises:
+            FormatError: no format recognizes it, or several are equally certain.
+        """
+        probe = Probe(path)
+        detections = self.list_detections(probe)
+        if not detections:
+            raise FormatError(Problem(str(path), self._describe_unknown(probe)))
+        best = max(detection.certainty for _, detection in detections)
+        candidates = [pair for pair in detections if pair[1].certainty == best]
+        if len(candidates) > 1:
+            reasons = " or ".join(
+                f"{entry.name} (it {detection.reason})" for entry, detection in candidates
+            )
+            raise FormatError(
+                Problem(str(path), f"could be {reasons}"),
+                hint="name the format: --from on the command line, the argument for the format in Python",
+            )
+        return candidates[0][0]
+
+    def _describe_unknown(self, probe: Probe) -> str:
+        """What to say about a file or folder that no format recognizes."""
+        for path in probe.first_files.values() if probe.is_folder else ():
+            detections: list[tuple[Format, Detection]] = []
+            with suppress(FormatError):  # a file that cannot be read is not what the user named
+                detections = self.list_detections(Probe(path))
+            for entry, detection in detections:
+                if detection.certainty > Certainty.POSSIBLE:
+                    name = path.relative_to(probe.path).as_posix()
+                    return f"contains {name}, which looks like {entry.name}; pass that file"
+        names = ", ".join(entry.name for entry in self.list_all() if entry.read and entry.detect)
+        return f"is not in a supported format: {names}"
+
+    def list_detections(self, probe: Probe) -> list[tuple[Format, Detection]]:
+        """Each format that a file or folder may be in, with its certainty and reason.
+
+        Raises:
+            FormatError: the file is missing or cannot be read.
+        """
+        if not probe.is_folder:
+            _ = probe.head  # what is not there is not a fault of a format
+        pairs = []
+        for candidate in self.list_all():
+            if candidate.read is None or candidate.detect is None:
+                continue
+            try:
+                detection = candidate.detect(probe)
+                if detection is not None and not isinstance(detection, Detection):
+                    raise TypeError("it must return a Detection or None")  # noqa: TRY301
+            except Exception as error:
+                if candidate.name in FORMATS:
+                    raise
+                logger.warning(
+                    "the format plug-in %r is left out of the detection of %s: its detect failed: %s",
+                    candidate.name, probe.path, _sentence(error),
+                )  # fmt: skip
+                continue
+            if detection is not None:
+                pairs.append((candidate, detection))
+        return pairs
+
+
+def _source(point: EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist else point.value
+
+
+def _sentence(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
+registry = Registry()
+"""The registry of this process. Plug-ins that are installed later are not seen."""
+
+
+def get_format(name: str) -> Format:
+    """The format of this name, built in or of a plug-in.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    return registry.get(name)
+
+
+def list_formats() -> list[Format]:
+    """Every format that can be used: the built-in ones first, then plug-ins by name."""
+    return registry.list_all()
+
+
+def detect_format(path: Path) -> str:
+    """The name of the format that a file or folder is in.
+
+    Raises:
+        FormatError: no format recognizes it, or several are equally certain; names them.
+    """
+    return registry.detect(path).name

@@ -1,0 +1,173 @@
+"""The rows of tables: one for each annotation, and one for an image without any. Nothing is lost.
+
+Used by CSV and Parquet, with the same `COLUMNS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from layernext.errors import DataError, FormatError, Problem
+from layernext.formats.core.format import KEPT, Holds
+from layernext.formats.core.json_stream import check_keys
+from layernext.formats.core.losses import Losses
+from layernext.formats.core.sample import Sample, check_finite, location_of, points_of
+from layernext.model import Annotation, AttributeValue, Line, Points, Polygon, Rectangle
+
+COLUMNS = (
+    "image", "width", "height", "split", "run", "mode", "label", "type", "confidence",
+    "x", "y", "box_width", "box_height", "points", "attributes", "metadata",
+)  # fmt: skip
+
+HOLDS = Holds(
+    geometries={
+        "rectangle": KEPT,
+        "polygon": KEPT,
+        "line": KEPT,
+        "points": KEPT,
+    },
+    fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
+    splits=KEPT,
+    runs=True,
+    sizes="kept",
+)
+
+_HEAD = ("image", "width", "height", "split", "run", "mode")
+MAX_CELL = 16 << 20
+"""The limit of a cell, and of a line, in characters."""
+
+_annotation = msgspec.json.Decoder(Annotation)
+_attributes = msgspec.json.Decoder(dict[str, list[AttributeValue]])
+_metadata = msgspec.json.Decoder(dict[str, Any])
+
+
+def rows_of(sample: Sample, losses: Losses) -> Iterator[dict[str, Any]]:
+    """The rows of an image; `points` as a list, attributes and metadata as JSON."""
+    head: dict[str, Any] = dict.fromkeys(COLUMNS)
+    head |= {name: getattr(sample, name) for name in _HEAD}
+    annotations = [
+        annotation
+        for number, annotation in enumerate(sample.annotations)
+        if HOLDS.accepts(annotation, location_of(sample, number), losses)
+    ]
+    if not annotations:
+        yield head
+    for annotation in annotations:
+        row = {
+            **head,
+            "label": annotation.label,
+            "type": annotation.geometry,
+            "confidence": annotation.confidence,
+        }
+        if isinstance(annotation, Rectangle):
+            row["x"], row["y"], row["box_width"], row["box_height"] = annotation.bbox
+        else:
+            row["points"] = points_of(annotation)
+        if annotation.attributes:
+            row["attributes"] = msgspec.json.encode(annotation.attributes).decode()
+        if annotation.metadata:
+            row["metadata"] = msgspec.json.encode(annotation.metadata).decode()
+        yield row
+
+
+def samples_of(rows: Iterator[tuple[dict[str, Any], str]]) -> Iterator[Sample]:
+    """The images of rows with their locations; rows of an image that follow each other belong together.
+
+    Raises:
+        FormatError: a row is not valid, with its location.
+    """
+    current: tuple[Any, ...] | None = None
+    annotations: list[Annotation] = []
+    begun = ""
+    for row, where in rows:
+        head = tuple([row.get(name) for name in _HEAD])
+        if head != current:
+            if current is not None:
+                yield _sample(current, annotations, begun)
+            current, annotations, begun = head, [], where
+        if row.get("label"):
+            annotations.append(_shape(row, where))
+        elif row.get("type"):
+            raise FormatError(Problem(where, "has a shape, and no label"))
+    if current is not None:
+        yield _sample(current, annotations, begun)
+
+
+def _sample(head: tuple[Any, ...], annotations: list[Annotation], where: str) -> Sample:
+    image, width, height, split, run, mode = head
+    if not image:
+        raise FormatError(Problem(where, "names no image"))
+    for name, value in (("image", image), ("split", split), ("run", run)):
+        if not isinstance(value, str | None):
+            raise FormatError(Problem(where, f"{name} must be a string"))
+    if mode not in {None, "machine", "human"}:
+        raise FormatError(Problem(where, f"has the mode {mode!r}, must be machine or human"))
+    try:
+        return Sample(
+            image=image,
+            annotations=annotations,
+            width=_side(width),
+            height=_side(height),
+            split=split,
+            run=run,
+            mode=mode,
+        )
+    except (ValueError, TypeError, OverflowError) as error:
+        message = "width and height must be whole numbers ≥ 0"
+        raise FormatError(Problem(where, message)) from error
+
+
+def _side(value: Any) -> int | None:
+    side = int(value) if value else None
+    if side is not None and side < 0:
+        raise ValueError(side)
+    return side
+
+
+_SHAPES: dict[str, type[Any]] = {"polygon": Polygon, "line": Line, "points": Points}
+
+
+def _shape(row: dict[str, Any], where: str) -> Annotation:
+    try:
+        fields: dict[str, Any] = {"label": row["label"]}
+        if row.get("confidence") is not None:
+            fields["confidence"] = float(row["confidence"])
+            if not 0 <= fields["confidence"] <= 1:
+                message = f"has the confidence {row['confidence']}, must be from 0 to 1"
+                raise FormatError(Problem(where, message))
+        if row.get("attributes"):
+            fields["attributes"] = _attributes.decode(row["attributes"])
+            check_keys(row["attributes"].encode(), f"{where}.attributes")
+        if row.get("metadata"):
+            fields["metadata"] = _metadata.decode(row["metadata"])
+            check_keys(row["metadata"].encode(), f"{where}.metadata")
+        return _outlined(row, fields, where)
+    except DataError:
+        raise
+    except msgspec.MsgspecError as error:
+        raise FormatError(Problem(where, f"is not an annotation: {error}")) from error
+    except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as error:
+        message = "is not an annotation: its type, numbers or points cannot be read"
+        raise FormatError(Problem(where, message)) from error
+
+
+def _outlined(row: dict[str, Any], fields: dict[str, Any], where: str) -> Annotation:
+    kind = str(row.get("type"))
+    if kind == "rectangle":
+        x, y, width, height = (float(row[name]) for name in COLUMNS[9:13])
+        check_finite((x, y, width, height), where)
+        if width < 0 or height < 0:
+            raise FormatError(Problem(where, "width and height must be ≥ 0"))
+        return Rectangle(bbox=(x, y, width, height), **fields)
+    cell = row["points"]
+    pairs = msgspec.json.decode(cell) if isinstance(cell, str) else cell
+    points = [(float(x), float(y)) for x, y in pairs]
+    for point in points:
+        check_finite(point, where)
+    if not points:
+        raise FormatError(Problem(where, "has no points"))
+    annotation: Annotation = _SHAPES[kind](**{kind: points}, **fields)
+    return annotation

@@ -1,0 +1,77 @@
+"""LabelMe's files as labelme and X-AnyLabeling write them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from layernext.errors import FormatError
+from layernext.formats import Losses, detect_format, read_format
+from layernext.model import Annotation, Polygon, Rectangle
+
+SHAPE: dict[str, Any] = {
+    "label": "cat", "points": [[1, 1], [10, 10]], "group_id": None, "shape_type": "rectangle", "flags": {},
+}  # fmt: skip
+BOX = (1.0, 1.0, 9.0, 9.0)
+
+
+def read(
+    folder: Path, losses: Losses | None = None, *, before: bytes = b"", more: dict[str, Any] | None = None,
+    **shape: Any,
+) -> list[Annotation]:  # fmt: skip
+    content = {
+        "version": "5.4.1", "flags": {}, "shapes": [{**SHAPE, **shape}], "imagePath": "a.jpg",
+        "imageData": None, "imageHeight": 80, "imageWidth": 100, **(more or {}),
+    }  # fmt: skip
+    (folder / "a.json").write_bytes(before + json.dumps(content).encode())
+    assert detect_format(folder) == detect_format(folder / "a.json") == "labelme"
+    (sample,) = read_format(folder / "a.json", "labelme", losses=losses)
+    assert list(read_format(folder, "labelme")) == [sample]
+    return sample.annotations
+
+
+def test_byte_order_mark(tmp_path: Path) -> None:
+    """A byte order mark at the beginning is skipped."""
+    assert read(tmp_path, before=b"\xef\xbb\xbf") == [Rectangle(label="cat", bbox=BOX)]
+
+
+@pytest.mark.parametrize("start", range(4))
+@pytest.mark.parametrize("turn", [1, -1])
+def test_rectangle_of_four_corners(tmp_path: Path, start: int, turn: int) -> None:
+    """Four corners of an upright rectangle are a rectangle, in whatever order they go around."""
+    corners = [[10, 10], [30, 10], [30, 40], [10, 40]]
+    points = (corners[start:] + corners[:start])[::turn]
+    assert read(tmp_path, points=points) == [Rectangle(label="cat", bbox=(10, 10, 20, 30))]
+
+
+@pytest.mark.parametrize("kind", ["rectangle", "rotation"])
+def test_rotated_rectangle_is_its_outline(tmp_path: Path, kind: str) -> None:
+    """Four corners of a rotated rectangle are a polygon, not a box around it."""
+    points = [[10, 0], [20, 10], [10, 20], [0, 10]]
+    (polygon,) = read(tmp_path, points=points, shape_type=kind)
+    assert polygon == Polygon(label="cat", polygon=[(10, 0), (20, 10), (10, 20), (0, 10)])
+
+
+def test_score_is_the_confidence(tmp_path: Path) -> None:
+    """X-AnyLabeling's score is kept; one beyond 1 is refused."""
+    assert read(tmp_path, score=0.9) == [Rectangle(label="cat", bbox=BOX, confidence=0.9)]
+    with pytest.raises(FormatError, match=r"shapes\[0\]: has the score 90"):
+        read(tmp_path, score=90)
+
+
+def test_what_is_not_read_is_named(tmp_path: Path) -> None:
+    """Each key of a shape with a value, and the flags of an image, are counted."""
+    losses = Losses()
+    shape = {
+        "attributes": {"x": "y"},
+        "difficult": True,
+        "kie_linking": [],
+        "flags": {"crowd": True},
+    }
+    read(tmp_path, losses, more={"flags": {"night": True}}, **shape)
+    assert sorted(losses.counts) == [
+        "the flags of an image", "the key 'attributes'", "the key 'difficult'", "the key 'flags'",
+    ]  # fmt: skip
