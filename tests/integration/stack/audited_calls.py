@@ -356,6 +356,18 @@ CALLS: dict[str, Callable[[World], Any]] = {
     "keys.revoke_key": lambda world: world.stack.json(
         "DELETE", f"/api/v1/keys/{world.known['key']}"
     ),
+    "users.add_user": lambda world: world.post(
+        "/api/v1/users", {"name": "ann", "kind": "person", "role": "read"}
+    ),
+    "users.grant": lambda world: world.stack.json(
+        "PUT", "/api/v1/grants", json={"collection": "street", "user": "ann", "role": "write"}
+    ),
+    "users.revoke_grant": lambda world: world.stack.json(
+        "DELETE", "/api/v1/grants", params={"collection": "street", "user": "ann"}
+    ),
+    "users.remove_user": lambda world: world.stack.json(
+        "DELETE", "/api/v1/users", params={"name": "ann"}
+    ),
     "viewer.create_sign_in_link": lambda world: world.post("/api/v1/sign-in-links"),
     "sign_in.sign_in": _sign_in,
     "sign_in.sign_out": _sign_out,

@@ -89,6 +89,7 @@ def repeatable(handler: Handler, *, has_body: bool) -> Handler:
             return _response(recorded)
 
     handle.__doc__, handle.__name__ = handler.__doc__, handler.__name__
+    handle.__module__ = handler.__module__
     return handle
 
 
