@@ -130,7 +130,7 @@ FACES = {
 # Outside libraries and the rooms they live in; those that are nowhere here may be used by any room.
 LIBRARIES: dict[str, set[str]] = {
     "httpcore": {"layernext.client"},
-    "httpx": {"layernext.client"},
+    "httpx": {"layernext.client", "layernext.stack.api"},
     "stamina": {"layernext.client"},
     "typer": {"layernext.cli"},
     "rich": {"layernext.cli", "layernext.client"},
@@ -153,6 +153,9 @@ LIBRARIES: dict[str, set[str]] = {
     "alembic": {"layernext.stack.store"},
     "obstore": {"layernext.stack.objects"},
     "prometheus_client": {"layernext.stack.api"},
+    # The identity provider, which `layernext serve --oidc-issuer` asks.
+    "authlib": {"layernext.stack.api"},
+    "joserfc": {"layernext.stack.api"},
     "boto3": {"layernext.stack.objects"},
     "botocore": {"layernext.stack.objects"},
     "litestar": {"layernext.stack.api", "layernext.stack.app", "layernext.stack.web"},

@@ -315,7 +315,8 @@ def test_unexpected_error(stack: Stack, caplog: pytest.LogCaptureFixture) -> Non
         raise RuntimeError("the secret reason")
 
     stack.store.list_collections = broken  # type: ignore[method-assign]
-    stack.store.authenticate = lambda key, secret: stack.keys["admin"]  # type: ignore[assignment,method-assign,return-value]
+    admin = stack.store.authenticate(stack.keys["admin"].api_key, stack.keys["admin"].secret)
+    stack.store.authenticate = lambda key, secret: admin  # type: ignore[method-assign]
     answer = stack.ask("GET", "/api/v1/collections")
     error = assert_error(answer, 500, "internal")
     assert "secret reason" not in answer.text
