@@ -90,6 +90,7 @@ ROOMS: dict[str, set[str]] = {
         "layernext.errors",
         "layernext.stack.app",
     },
+    "layernext.__main__": {"layernext.cli"},
     "layernext": {
         "layernext.client",
         "layernext.datalake",
@@ -101,6 +102,7 @@ ROOMS: dict[str, set[str]] = {
 
 # Modules that are a room's face beside its __init__.
 FACES = {
+    "layernext.stack.api.access",
     "layernext.stack.api.admission",
     "layernext.stack.api.audit",
     "layernext.datalake.constants",  # where published scripts import from
@@ -113,7 +115,9 @@ FACES = {
     "layernext.stack.api.error_map",
     "layernext.stack.api.messages",
     "layernext.stack.api.metrics",
+    "layernext.stack.api.oidc",
     "layernext.stack.api.services",
+    "layernext.stack.api.signed",
     "layernext.stack.api.tracing_switch",
     "layernext.wire.augmentations",
     "layernext.wire.exports",
