@@ -421,7 +421,7 @@ def test_published_says_when_images_went_elsewhere(
     client.upload_modelrun(park, "run", [item])
     with (
         LayerNextClient(*native_stack.arguments, protocol="published") as old,
-        pytest.raises(UploadIncomplete, match=f"with which '{park}_west' begins"),
+        pytest.raises(UploadIncomplete, match=f"the beginning of '{park}_west'"),
     ):
         old.upload_modelrun(f"{park}_west", "run", [item])
 
