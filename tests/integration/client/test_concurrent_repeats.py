@@ -27,7 +27,13 @@ from tests.stack_process import StackProcess, running_stack
 COPIES = 5
 MOST_DELAY_S = 0.03
 # Each attempt that is carried out has its entry in the audit log.
-UNCOUNTED = {"audit_entry", "recorded_answer", "dropped_object", "run_statistics", "alembic_version"}
+UNCOUNTED = {
+    "audit_entry",
+    "recorded_answer",
+    "dropped_object",
+    "run_statistics",
+    "alembic_version",
+}
 
 
 class CrowdedNetwork(httpx.BaseTransport):
