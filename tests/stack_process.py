@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import fcntl
 import signal
 import socket
 import subprocess
@@ -124,21 +124,11 @@ def published_environment(name: str, requirement: str) -> Path:
     home = Path(__file__).parents[1] / f".venv-{name}"
     python = home / "bin" / "python"
     ready = home / "ready"
-    lock = home.with_suffix(".lock")
-    deadline = time.monotonic() + 300
-    while not ready.exists():
-        try:
-            descriptor = os.open(lock, os.O_CREAT | os.O_EXCL)
-        except FileExistsError:
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{lock} is held; remove it if nothing installs") from None
-            time.sleep(0.5)
-            continue
-        try:
+    # Whoever comes second waits; the lock of a process that was killed is free.
+    with home.with_name(f"{home.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not ready.exists():
             subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
             subprocess.run([str(python), "-m", "pip", "install", "-q", requirement], check=True)
             ready.touch()
-        finally:
-            os.close(descriptor)
-            lock.unlink()
     return python

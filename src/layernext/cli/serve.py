@@ -262,7 +262,8 @@ def _greet(settings: Any, store: Any, first: Any, *, as_json: bool) -> None:
     if settings.native:
         say(f"Pages: {url}/ (sign in with an API key and its secret)")
         if first is not None and not as_json:
-            token = store.sessions.create_link(first.api_key)
+            caller = store.authenticate(first.api_key, first.secret)
+            token = store.sessions.create_link(caller)
             say(
                 f"Or sign in with this link, which works once, for ten minutes: {url}/sign-in#{token}"
             )

@@ -117,7 +117,7 @@ def test_rm_asks_unless_told(connected, samples):
     refused = connected("rm", "removed", "run", code=2)
     assert "--yes" in refused.stderr
     report = json.loads(connected("rm", "removed", "run", "--yes", "--json").stdout)
-    assert report == {"images": 1, "annotations": 1}
+    assert report == {"images": 1, "annotations": 1, "message": ""}
     assert json.loads(connected("runs", "removed", "--json").stdout) == []
 
 
@@ -184,7 +184,7 @@ def test_remove_a_run_that_does_not_exist(connected, samples):
     assert done.stdout == ""
     connected("rm", "no such collection", "run", "--yes", code=exit_codes.NOT_FOUND)
     report = json.loads(connected("rm", "typos", "rum", "--yes", "--missing-ok", "--json").stdout)
-    assert report == {"images": 0, "annotations": 0}
+    assert report == {"images": 0, "annotations": 0, "message": ""}
     connected("rm", "typos", "run", "--yes")
     connected("rm", "typos", "run", "--yes", code=exit_codes.NOT_FOUND)
 
