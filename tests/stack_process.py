@@ -128,7 +128,10 @@ def published_environment(name: str, requirement: str) -> Path:
     with home.with_name(f"{home.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not ready.exists():
-            subprocess.run([sys.executable, "-m", "venv", "--clear", str(home)], check=True)
-            subprocess.run([str(python), "-m", "pip", "install", "-q", requirement], check=True)
+            # With this environment's pip, and modules compiled when they are used: half the time.
+            venv = [sys.executable, "-m", "venv", "--clear", "--without-pip", str(home)]
+            pip = [sys.executable, "-m", "pip", "--python", str(python), "install"]
+            subprocess.run(venv, check=True)
+            subprocess.run([*pip, "--quiet", "--no-compile", requirement], check=True)
             ready.touch()
     return python

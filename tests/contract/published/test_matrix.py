@@ -148,7 +148,7 @@ def outcome(version: str, line: dict[str, Any]) -> str:
     if broken and method in RAISES:
         return f"fault {broken}" if "TypeError" in (error or "") else "is not broken any more"
     if method in ANALYSIS:
-        return "501" if error is None or "501" in error or "runs no models" in error else error
+        return "501" if error is None or "501" in error or "does not run models" in error else error
     if method in STAYS_OUT:
         return "501" if error or is_failure(result) else f"answered {result}"
     if error is not None or is_failure(result):

@@ -123,7 +123,7 @@ def test_analysis_is_refused_with_a_clear_word(client: LayerNextClient) -> None:
         ("generate_embeddings_to_metalake", (), {}),
     ]
     for name, arguments, options in calls:
-        with pytest.raises(NotSupported, match="runs no models"):
+        with pytest.raises(NotSupported, match="does not run models"):
             getattr(client, name)(*arguments, **options)
     wrong: list[tuple[str, tuple[Any, ...], dict[str, Any]]] = [
         ("register_model", ("folder", "model", "tagging"), {}),
@@ -142,4 +142,4 @@ def test_a_stack_says_the_same(client: LayerNextClient) -> None:
     with pytest.raises(LayerNextError) as refused:
         client._connection.transport.request_json("POST", "/analytics/dataIn", json={})
     assert isinstance(refused.value, NotSupported)
-    assert "runs no models" in str(refused.value)
+    assert "does not run models" in str(refused.value)
