@@ -68,7 +68,7 @@ installed overwrites files of the other, and *uninstalling either removes files 
 <!-- not run -->
 ```bash
 pip uninstall -y layernext layernext-beta
-pip install layernext-sdk
+pip install .
 ```
 
 If they have been installed over each other, `layernext doctor` says so. If the published one has been uninstalled afterwards,
@@ -77,10 +77,10 @@ If they have been installed over each other, `layernext doctor` says so. If the 
 
 <!-- not run -->
 ```bash
-pip install --force-reinstall --no-deps layernext-sdk
+pip install --force-reinstall --no-deps .
 ```
 
-In place of `layernext-sdk` this may be the wheel or the folder that it was installed from.
+`.` is the folder that it was installed from; a wheel works as well.
 
 `layerx-sdk` has the import name `layerx` and may stay installed. In its scripts `from layerx import LayerxClient`
 becomes `from layernext import LayerNextClient`.

@@ -60,7 +60,7 @@ def test_no_page_installs_from_an_index() -> None:
 
 def test_role_of_exports(stack: StackProcess, client: LayerNextClient) -> None:
     """protocol.md: POST /api/v1/exports needs the role write."""
-    require("docs/protocol.md", "| `POST` `/api/v1/exports` | write |")
+    require("docs/protocol.md", "| `POST` `/api/v1/exports` | write + |")
     client.upload_modelrun("exported", "run", [{"image": "1.jpg", "annotations": [BOX]}])
     body = {"format": "coco", "collection": "exported", "run": "run"}
     read = httpx.post(
@@ -76,20 +76,19 @@ def test_role_of_exports(stack: StackProcess, client: LayerNextClient) -> None:
 
 
 def test_predictions_of_yolo(tmp_path: Path) -> None:
-    """formats.md: lines with a confidence are read, but only beside a data.yaml."""
+    """formats.md: the confidence of a prediction is read, where the classes have names."""
     require(
         "docs/formats.md",
-        "Lines with a confidence at the end, as its predictions have, are read, but only beside a "
-        "`data.yaml`, which names the classes.",
+        "folders of predictions with a `classes.txt` next to them. ",
     )
     images(tmp_path / "photos", 1)
     source = tmp_path / "predictions"
     (source / "labels" / "train").mkdir(parents=True)
     (source / "labels" / "train" / "0.txt").write_text("0 0.5 0.5 0.25 0.25 0.875\n")
     target = tmp_path / "out.json"
-    with pytest.raises((FormatError, DataError), match=r"supported format|data\.yaml"):
+    with pytest.raises((FormatError, DataError), match=r"supported format|classes"):
         convert(source, target, "layernext", images=tmp_path / "photos")
-    (source / "data.yaml").write_text("train: images/train\nnames: [cup]\n")
+    (source / "classes.txt").write_text("cup\n")
     convert(source, target, "layernext", images=tmp_path / "photos")
     (image,) = json.loads(target.read_text())["images"]
     assert image["annotations"][0]["confidence"] == 0.875

@@ -140,7 +140,7 @@ def download(
     else:
         gone = f", {len(report.deleted):,} deleted" if delete else ""
         tell(
-            f"{counted(len(report.downloaded), 'file')} fetched, {len(report.unchanged):,} were "
+            f"{counted(len(report.downloaded), 'file')} fetched, {len(report.unchanged):,} already "
             f"there, {len(report.failed):,} failed{gone}; {size_text(report.bytes_received)}, "
             f"{report.seconds:.2f} s"
         )

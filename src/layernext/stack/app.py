@@ -212,7 +212,7 @@ def load_oidc() -> ModuleType:
             raise
         raise ConfigurationError(
             "signing in through OpenID Connect needs an extra that is not installed;"
-            " run: pip install 'layernext-sdk[oidc,stack]'"
+            " run: pip install '.[oidc,stack]' in the source folder"
         ) from error
     return oidc
 

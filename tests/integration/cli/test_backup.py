@@ -97,25 +97,25 @@ def test_a_damaged_backup_is_named(cli: CommandLine, data: Path) -> None:
         pytest.param(
             ["backup", "stack/objects", "--data", "stack"],
             3,
-            "contains the stack's files or lies among them",
+            "contains the stack's files or is inside their folder",
             id="among the files",
         ),
         pytest.param(
             ["backup", "stack", "--data", "stack"],
             3,
-            "contains the stack's files or lies among them",
+            "contains the stack's files or is inside their folder",
             id="the data folder",
         ),
         pytest.param(
             ["backup", ".", "--data", "stack"],
             3,
-            "contains the stack's files or lies among them",
+            "contains the stack's files or is inside their folder",
             id="above the files",
         ),
         pytest.param(
             ["restore", "stack/objects/b", "--data", "stack"],
             3,
-            "contains the stack's files or lies among them",
+            "contains the stack's files or is inside their folder",
             id="restored into the backup",
         ),
         pytest.param(

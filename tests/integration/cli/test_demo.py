@@ -122,7 +122,7 @@ def test_scenes_are_repeatable():
 
 
 def test_boxes_are_where_the_crates_are(tmp_path):
-    """A crate's bbox is the drawn crate: its middle has the crate's colour, its outside not."""
+    """A crate's bbox is the drawn crate: its middle has the crate's color, its outside not."""
     from PIL import Image
 
     crate = demo_scene.Thing("crate", "red", [(100, 50), (180, 50), (180, 90), (100, 90)])
@@ -132,7 +132,7 @@ def test_boxes_are_where_the_crates_are(tmp_path):
     x, y, width, height = annotation["bbox"]
     assert (x, y, width, height) == (100, 50, 80, 40)
     with Image.open(tmp_path / "one.png") as image:
-        red = demo_scene.COLOURS["red"]
+        red = demo_scene.COLORS["red"]
         for point in ((x + 2, y + 2), (x + width - 2, y + height - 2)):
             assert image.getpixel(point) == red
         for point in ((x - 2, y - 2), (x + width + 2, y + height + 2)):

@@ -303,8 +303,6 @@ def check_moment(
 KINDS = [
     pytest.param(("sqlite", "folder"), ("postgresql", "bucket"), "folder", id="SQLite, folder"),
     pytest.param(("postgresql", "bucket"), ("sqlite", "folder"), "bucket", id="PostgreSQL, bucket"),
-    pytest.param(("sqlite", "bucket"), ("postgresql", "folder"), "folder", id="SQLite, bucket"),
-    pytest.param(("postgresql", "folder"), ("sqlite", "bucket"), "bucket", id="PostgreSQL, folder"),
 ]
 
 
@@ -355,7 +353,10 @@ def test_backup_under_load(
     restored = command("restore", target, *endpoint, *goal.options)
     assert (restored["snapshot"], restored["lost"]) == (last["snapshot"], 0)
     forget_parts(source)
-    assert goal.rows() == source.rows()
+    there, copied = source.rows(), goal.rows()
+    # What operators did to the copy, such as restoring it, is in its own log.
+    assert set(there.pop("audit_entry")) <= set(copied.pop("audit_entry"))
+    assert copied == there
     with started(goal, key) as copy:
         assert download(copy, tmp_path / "copy") == before
 

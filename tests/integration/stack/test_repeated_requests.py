@@ -26,6 +26,7 @@ REPEATABLE = {
     "embeddings.insert_vectors", "embeddings.create_model", "comparisons.compare",
     # Change nothing.
     "audit.list_entries", "items.purge_state", "keys.list_keys", "status.show_status",
+    "users.list_grants", "users.list_users",
     "analytics.refuse_model_setup", "analytics.refuse_dataIn", "analytics.refuse_dataIn_embedding",
     "analytics.refuse_dataIn_annotation", "analytics.refuse_dataIn_prompt_infer",
 }  # fmt: skip

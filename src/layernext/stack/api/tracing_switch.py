@@ -27,7 +27,7 @@ def load_tracing() -> ModuleType:
             raise
         raise ConfigurationError(
             "traces need an extra that is not installed;"
-            " run: pip install 'layernext-sdk[otel,stack]'"
+            " run: pip install '.[otel,stack]' in the source folder"
         ) from error
     return tracing
 

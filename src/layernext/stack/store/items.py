@@ -135,9 +135,7 @@ class Items:
             clause = self._clause(connection, wanted, deadline)
             ids = sa.select(image.c.id).where(clause).order_by(*order)
             ids = ids.offset(offset).limit(limit)
-            found = list(connection.execute(ids).scalars())
-            rows = {row.id: row for row in connection.execute(_rows().where(image.c.id.in_(found)))}
-        return [_item(rows[one]) for one in found]
+            return _items_of(connection, ids)
 
     def list_order(self, wanted: ItemFilter, *, sort: SortField, descending: bool) -> list[int]:
         """The row ids of all items that are wanted, in order.
@@ -170,9 +168,7 @@ class Items:
         ):
             clause = self._clause(connection, wanted, deadline) & (image.c.id > after)
             ids = sa.select(image.c.id).where(clause).order_by(image.c.id).limit(limit)
-            found = list(connection.execute(ids).scalars())
-            rows = {row.id: row for row in connection.execute(_rows().where(image.c.id.in_(found)))}
-        return [_item(rows[one]) for one in found]
+            return _items_of(connection, ids)
 
     def list_by_tally(
         self, wanted: ItemFilter, column: str, *, descending: bool, offset: int, limit: int
@@ -216,7 +212,7 @@ class Items:
             )
             found = list(connection.execute(chosen.offset(offset).limit(limit)).scalars())
             rows = {row.id: row for row in connection.execute(_rows().where(image.c.id.in_(found)))}
-        return [_item(rows[one]) for one in found]
+        return [_item(rows[row_id]) for row_id in found if row_id in rows]
 
     def count(self, wanted: ItemFilter) -> int:
         """How many items there are."""
@@ -401,9 +397,7 @@ class Items:
             clause = self._clause(connection, wanted, deadline, is_trashed=True)
             ids = sa.select(image.c.id).where(clause, image.c.id > after)
             ids = ids.order_by(image.c.id).limit(limit)
-            found = list(connection.execute(ids).scalars())
-            rows = {row.id: row for row in connection.execute(_rows().where(image.c.id.in_(found)))}
-        return [_item(rows[one]) for one in found]
+            return _items_of(connection, ids)
 
     def trashed_clause(
         self, connection: sa.Connection, wanted: ItemFilter
@@ -559,6 +553,20 @@ def _named(
 def _one(connection: sa.Connection, row_id: int) -> ItemRow | None:
     row = connection.execute(_rows().where(image.c.id == row_id, _is_there())).one_or_none()
     return None if row is None else _item(row)
+
+
+def _items_of(connection: sa.Connection, ids: sa.Select[tuple[int]]) -> list[ItemRow]:
+    """The items of a query for row ids, in its order.
+
+    PostgreSQL shows each statement what is there at its own start. If items were purged between the two, both
+    are repeated: a page that is too short would be taken for the last one.
+    """
+    while True:
+        row_ids = list(connection.execute(ids).scalars())
+        query = _rows().where(image.c.id.in_(row_ids))
+        rows = {row.id: row for row in connection.execute(query)}
+        if len(rows) == len(row_ids):
+            return [_item(rows[row_id]) for row_id in row_ids]
 
 
 def _rows() -> sa.Select[Any]:
