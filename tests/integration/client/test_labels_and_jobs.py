@@ -142,4 +142,4 @@ def test_a_stack_says_the_same(client: LayerNextClient) -> None:
     with pytest.raises(LayerNextError) as refused:
         client._connection.transport.request_json("POST", "/analytics/dataIn", json={})
     assert isinstance(refused.value, NotSupported)
-    assert "does not run models" in str(refused.value)
+    assert "runs no models" in str(refused.value)
