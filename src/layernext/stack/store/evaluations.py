@@ -117,6 +117,10 @@ class Evaluations:
             NotFound: there is none of this id.
         """
         with self._database.read() as connection:
+            info = _info(connection, find_row(connection, evaluation_id))
+            if info.status != "completed":
+                return info
+            # On PostgreSQL the job may have ended after the row was read: read the numbers it left.
             return _info(connection, find_row(connection, evaluation_id))
 
     def list_page(
