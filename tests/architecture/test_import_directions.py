@@ -107,7 +107,6 @@ FACES = {
     "layernext.stack.api.audit",
     "layernext.datalake.constants",  # where published scripts import from
     "layernext.stack.api.auth",
-    "layernext.wire.annotation_files",
     "layernext.wire.comparisons",
     "layernext.wire.evaluations",
     "layernext.stack.api.browser",
@@ -127,7 +126,6 @@ FACES = {
     "layernext.wire.native",
     "layernext.wire.paths",
     "layernext.wire.published",
-    "layernext.wire.viewer",
 }
 
 # Outside libraries and the rooms they live in; those that are nowhere here may be used by any room.

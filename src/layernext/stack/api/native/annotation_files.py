@@ -29,13 +29,14 @@ from layernext.stack.api.native.file_listing import StreamAnswer
 from layernext.stack.api.native.uploads import check_upload
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.services import services_of
-from layernext.wire.annotation_files import (
+from layernext.wire.native import (
     ANNOTATION_FILES_PATH,
     MAX_ANNOTATION_FILE_BYTES,
+    NDJSON,
     FileProgress,
     FileResult,
+    UploadRequest,
 )
-from layernext.wire.native import NDJSON, UploadRequest
 from layernext.wire.published import IMAGE_COLLECTION
 
 WRITE_BYTES = 1 << 20

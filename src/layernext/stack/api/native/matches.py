@@ -25,7 +25,7 @@ from layernext.stack.api.native.evaluations import completed
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.services import services_of
 from layernext.stack.store import ItemRow, SideSet, Store
-from layernext.wire.evaluations import MATCHES_PATH
+from layernext.wire.native import MATCHES_PATH
 
 
 class MatchesQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

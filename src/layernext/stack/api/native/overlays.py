@@ -33,7 +33,7 @@ from layernext.stack.api.native.items import KINDS
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.services import services_of
 from layernext.stack.store import CONTENT_TYPES, ItemFilter, ItemRow, SortField, Store, StoredSet
-from layernext.wire.viewer import (
+from layernext.wire.native import (
     ORDER_PATH,
     OVERLAYS_PATH,
     ItemOrder,

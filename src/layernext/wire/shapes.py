@@ -1,0 +1,3 @@
+"""Until the client imports from `layernext.wire.published`."""
+
+from layernext.wire.published.shapes import *  # noqa: F403
