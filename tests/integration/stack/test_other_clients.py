@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from layernext.stack.api.published import left_out
 from layernext.wire import published
 from tests.integration.stack.conftest import Stack, assert_error
 
-BARE = [path.removeprefix(published.DATALAKE) for path in (*left_out.GET, *left_out.POST)]
+LEFT_OUT = [
+    *(("GET", path) for path in published.DOCUMENT_GET_PATHS),
+    ("GET", published.sync_status_path("quickbooks")),
+    *(("POST", path) for path in published.DOCUMENT_POST_PATHS),
+]
 BOX = {"type": "rectangle", "label": "cup", "bbox": [1, 2, 3, 4]}
 
 
@@ -44,17 +47,16 @@ def test_filters(shared: Stack) -> None:
     assert "filterData.keywords" in assert_error(answer, 422)["message"]
 
 
-@pytest.mark.parametrize("path", BARE)
-def test_left_out(shared: Stack, path: str) -> None:
+@pytest.mark.parametrize(("method", "path"), LEFT_OUT)
+def test_left_out(shared: Stack, method: str, path: str) -> None:
     """Documents, databases and accounting are answered 501 with a sentence."""
-    method = "GET" if published.DATALAKE + path in left_out.GET else "POST"
-    answer = shared.ask(method, path.replace("{type:str}", "quickbooks"))
+    answer = shared.ask(method, path.removeprefix(published.DATALAKE))
     assert "are not part of it" in assert_error(answer, 501)["message"]
 
 
 def test_virtual_collections(shared: Stack) -> None:
     """There are none, and the answer says what to do instead."""
-    path = left_out.VIRTUAL_PATH.removeprefix(published.DATALAKE)
+    path = published.VIRTUAL_COLLECTION_PATH.removeprefix(published.DATALAKE)
     answer = shared.ask("POST", path, json={"selectionId": "a", "vCollectionName": "b"})
     assert "a query or a dataset" in assert_error(answer, 501)["message"]
 

@@ -1,7 +1,6 @@
 """The published protocol: what the published clients speak, endpoint numbers as in its contract."""
 
 from layernext.stack.api.published import (
-    analytics,
     annotations,
     collections,
     datasets,
@@ -29,7 +28,6 @@ ROUTES = [
     *metadata.ROUTES,
     *datasets.ROUTES,
     *embeddings.ROUTES,
-    *analytics.ROUTES,
     *left_out.ROUTES,
     *annotations.ROUTES,
     *jobs.ROUTES,
