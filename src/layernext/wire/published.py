@@ -118,6 +118,7 @@ VALIDATE_FIELDS_PATH = f"{CLIENT}/metadata/validateMetaFields"  # E31, POST
 LIST_PATH = f"{CLIENT}/explorer/objects/list"  # E32, POST
 COUNT_PATH = f"{CLIENT}/explorer/objects/count"  # E33, POST
 SYSTEM_DETAILS_PATH = f"{CLIENT}/getDetails/system"  # E36, GET
+VIRTUAL_COLLECTION_PATH = f"{CLIENT}/vCollection/create"  # layernext-beta, POST
 METADATA_AT_ONCE = 1_000
 MAX_LISTED = 1_000
 ITEM_TYPES = {"video": 1, "image": 2, "other": 6}

@@ -56,14 +56,7 @@ POST = (
 )
 
 
-VIRTUAL = (
-    "a stack has no virtual collections: an image is in one collection; a query or a dataset gathers "
-    "images of several"
-)
-VIRTUAL_PATH = f"{CLIENT}/vCollection/create"
-
-
-def _route(method: Literal["GET", "POST"], path: str, sentence: str = SENTENCE) -> Any:
+def _route(method: Literal["GET", "POST"], path: str) -> Any:
     names = ("type",) if "{type" in path else ()
     record = Operation(
         summary="layernext-beta: not part of a stack",
@@ -76,7 +69,7 @@ def _route(method: Literal["GET", "POST"], path: str, sentence: str = SENTENCE) 
     async def refuse(request: Call) -> Response[bytes]:
         """Answers 501: a stack has nothing of the kind."""
         request_id: str | None = request.scope["state"].get("request_id")
-        return Response(envelope(501, sentence, request_id), status_code=501, media_type=JSON)
+        return Response(envelope(501, SENTENCE, request_id), status_code=501, media_type=JSON)
 
     words = path.partition("{")[0].removeprefix(DATALAKE).strip("/").replace("-", "_")
     refuse.__name__ = "refuse_" + words.replace(
@@ -88,5 +81,4 @@ def _route(method: Literal["GET", "POST"], path: str, sentence: str = SENTENCE) 
 ROUTES = [
     *(_route("GET", path) for path in GET),
     *(_route("POST", path) for path in POST),
-    _route("POST", VIRTUAL_PATH, VIRTUAL),
 ]
