@@ -9,10 +9,11 @@ from layernext.formats.coco import read_coco, read_coco_labels
 from layernext.formats.conversion import (
     ConversionReport,
     convert,
+    counts_to_dict,
     merged,
-    read_format,
     write_export,
 )
+from layernext.formats.core.classes import Classes
 from layernext.formats.core.compression import create_compressed, open_decompressed
 from layernext.formats.core.format import (
     KEPT,
@@ -24,13 +25,14 @@ from layernext.formats.core.format import (
     ReadOptions,
 )
 from layernext.formats.core.json_stream import JsonWindow, Spans, iter_list, iter_members
-from layernext.formats.core.losses import Losses
+from layernext.formats.core.label_rules import LabelRules, parse_mapping
+from layernext.formats.core.losses import DEFAULT_PROBLEM_LIMIT, Losses
 from layernext.formats.core.pixels import Sizes, image_sizes, in_pixels, size_in
 from layernext.formats.core.probe import Probe
 from layernext.formats.core.sample import Sample, SampleWriter
+from layernext.formats.core.scores import Scores
 from layernext.formats.core.targets import atomic_target, safe_relative
 from layernext.formats.layernext_json import (
-    DEFAULT_PROBLEM_LIMIT,
     FileSummary,
     FileWriter,
     check_file,
@@ -40,6 +42,7 @@ from layernext.formats.layernext_json import (
     iter_raw_images,
 )
 from layernext.formats.masks import mask_png
+from layernext.formats.reading import read_format
 from layernext.formats.registry import (
     FORMATS,
     Registry,
@@ -59,6 +62,7 @@ __all__ = [
     "FORMATS",
     "KEPT",
     "Certainty",
+    "Classes",
     "ConversionReport",
     "Detection",
     "ExportOptions",
@@ -67,17 +71,20 @@ __all__ = [
     "Format",
     "Holds",
     "JsonWindow",
+    "LabelRules",
     "Losses",
     "Probe",
     "ReadOptions",
     "Registry",
     "Sample",
     "SampleWriter",
+    "Scores",
     "Sizes",
     "Spans",
     "atomic_target",
     "check_file",
     "convert",
+    "counts_to_dict",
     "create_compressed",
     "create_file",
     "detect_format",
@@ -93,6 +100,7 @@ __all__ = [
     "mask_png",
     "merged",
     "open_decompressed",
+    "parse_mapping",
     "read_coco",
     "read_coco_labels",
     "read_format",
