@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from layernext.stack.app import Settings, open_store
-from layernext.stack.store.records import Role
+from layernext.stack.store.access.records import Role
 from tests.preloaded import PreloadedProcess, run_command_line
 
 COMMAND = [sys.executable, "-m", "layernext.cli"]

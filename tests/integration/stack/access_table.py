@@ -367,6 +367,16 @@ TABLE: dict[str, Row] = {
         "write",
         _body(lambda world, side: {"selectionId": world.select_nothing(side)}),
     ),
+    f"POST {C}/vCollection/create": Row(
+        "collection",
+        "write",
+        _body(
+            lambda world, side: {
+                "selectionId": side.selection,
+                "vCollectionName": "best",
+            }
+        ),
+    ),
     f"POST {C}/metadata/uploadMetadataByJson": Row(
         "collection",
         "write",

@@ -164,7 +164,6 @@ from layernext.wire.published.left_out import (
     ANALYTICS_PATHS,
     DOCUMENT_GET_PATHS,
     DOCUMENT_POST_PATHS,
-    VIRTUAL_COLLECTION_PATH,
     sync_status_path,
 )
 from layernext.wire.published.metadata import (
@@ -261,6 +260,11 @@ from layernext.wire.published.titles import (
     PART_TITLE,
     TITLES,
     title_of,
+)
+from layernext.wire.published.virtual_collections import (
+    VIRTUAL_COLLECTION_PATH,
+    VirtualCollectionAnswer,
+    VirtualCollectionRequest,
 )
 
 __all__ = [
@@ -459,6 +463,8 @@ __all__ = [
     "VersionQuery",
     "VersionRequest",
     "VersionResource",
+    "VirtualCollectionAnswer",
+    "VirtualCollectionRequest",
     "add_to_label_group_path",
     "annotations_from_shapes",
     "annotations_path",

@@ -15,6 +15,7 @@ from layernext.stack.api.published import (
     operation_data,
     projects,
     references,
+    virtual_collections,
 )
 
 ROUTES = [
@@ -25,6 +26,7 @@ ROUTES = [
     *collections.ROUTES,
     *files.ROUTES,
     *items.ROUTES,
+    *virtual_collections.ROUTES,
     *metadata.ROUTES,
     *datasets.ROUTES,
     *embeddings.ROUTES,

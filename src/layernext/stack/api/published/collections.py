@@ -92,7 +92,7 @@ async def collection_details(request: Call) -> Response[bytes]:
         text = _no_collection(wanted.collection_id)
         return answer(CollectionDetailsAnswer(is_success=False, message=text))
     services = services_of(request)
-    record = await services.call(services.store.items.collection_record, found.row_id)
+    record = await services.call(services.search.items.collection_record, found.row_id)
     details = _details(found, record, wanted.required_meta_obj)
     return answer(CollectionDetailsAnswer(is_success=True, item_details=details))
 
@@ -159,7 +159,7 @@ async def object_type(request: Call) -> Response[bytes]:
     """What kind of thing an id belongs to: 1 video, 2 image, 4, 5 and 7 collections, 6 other file."""
     object_id, services = read_path(request, "object_id"), services_of(request)
     if is_image_id(object_id):
-        item = await services.call(services.store.items.get, int(object_id, 16))
+        item = await services.call(services.search.items.get, int(object_id, 16))
         if item is not None and await may_read_image(request, item.image_id):
             return answer(ObjectTypeAnswer(object_type=KIND_OF_ITEM[item.kind]))
     found = await find_collection(request, object_id)
@@ -194,7 +194,7 @@ async def create_collection(request: Call) -> Response[bytes]:
         made = store.ensure_collection(name, kind=wanted.object_type)
         row = store.find_collection(made.id, claims=False)
         if row is not None and fields:
-            store.items.merge_collection_fields(row.row_id, fields, with_images=False)
+            services.search.items.merge_collection_fields(row.row_id, fields, with_images=False)
         return made.id
 
     made_id = await services.call(

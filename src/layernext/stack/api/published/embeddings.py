@@ -51,7 +51,7 @@ async def insert_vectors(request: Call) -> Response[bytes]:
     pairs = [(one.unique_name, one.embeddings) for one in wanted.data]
     note(request, subject=wanted.embedding_model_name, count=len(pairs))
     count, unknown = await services.call(
-        recorded(request, services.store.embeddings.insert),
+        recorded(request, services.search.embeddings.insert),
         wanted.embedding_model_name,
         wanted.embedding_dimension[0],
         pairs,
@@ -84,7 +84,7 @@ async def get_vectors(request: Call) -> Response[bytes]:
     """The vectors of images by a model; images without one are left out."""
     wanted, services = await read_message(request, GetRequest), services_of(request)
     found = await services.call(
-        services.store.embeddings.get,
+        services.search.embeddings.get,
         wanted.embedding_model_name,
         wanted.embedding_unique_name_array,
         readable(request),
@@ -111,7 +111,7 @@ async def create_model(request: Call) -> Response[bytes]:
     check_name(wanted.embedding_model_name, "embeddingModelName", "a model")
     note(request, subject=wanted.embedding_model_name)
     await services.call(
-        recorded(request, services.store.embeddings.ensure_model),
+        recorded(request, services.search.embeddings.ensure_model),
         wanted.embedding_model_name,
         wanted.embedding_dimension[0],
     )

@@ -31,7 +31,8 @@ from layernext.stack.api.published.collections import KIND_OF_ITEM, picked
 from layernext.stack.api.replay import change
 from layernext.stack.api.services import services_of
 from layernext.stack.api.transfer import url_of_image
-from layernext.stack.store import ItemFilter, ItemRow, Selection, SortField, Within
+from layernext.stack.search import ItemFilter, ItemRow, SortField
+from layernext.stack.store import Selection, Within
 from layernext.wire.published import (
     ANNOTATION_TYPES,
     COUNT_PATH,
@@ -114,7 +115,7 @@ def _filter(
 async def select(request: Call) -> Response[bytes]:
     """A snapshot of what fits, for a day. An empty one is no selection, and the answer says so."""
     wanted, services = await read_message(request, SelectionRequest), services_of(request)
-    items = services.store.items
+    items = services.search.items
     try:
         if wanted.is_all_selected:
             place = None
@@ -193,7 +194,7 @@ async def trash(request: Call) -> Response[bytes]:
 
     def work() -> Response[bytes]:
         selection = services.store.selections.find(wanted.selection_id)
-        count = services.store.items.trash(selection)
+        count = services.search.items.trash(selection)
         note(request, count=count)
         message = f"{count} files are in the trash now, 0 failed"
         return answer(TrashAnswer(message=message, trashed_count=count))
@@ -218,7 +219,7 @@ async def item_details(request: Call) -> Response[bytes]:
     """Fields of a file, found by its unique name; `isSuccess` is false if there is none."""
     wanted = await read_message(request, ItemDetailsRequest, limit=MAX_QUESTION_BYTES)
     services = services_of(request)
-    item = await services.call(services.store.items.find, wanted.unique_file_name)
+    item = await services.call(services.search.items.find, wanted.unique_file_name)
     if item is None or not await may_read_image(request, item.image_id):
         text = f"there is no file {wanted.unique_file_name[:600]!r}"
         return answer(ItemDetailsAnswer(is_success=False, message=text))
@@ -346,7 +347,7 @@ async def _wanted(request: Call, place: int | None) -> tuple[ListRequest, ItemFi
 async def _list(request: Call, place: int | None) -> Response[bytes]:
     (wanted, chosen), services = await _wanted(request, place), services_of(request)
     rows = await services.call(
-        lambda: services.store.items.list_page(
+        lambda: services.search.items.list_page(
             chosen,
             sort=_SORT[wanted.sort_by.sort_by_field],
             descending=wanted.sort_by.sort_order == "DESC",
@@ -359,7 +360,7 @@ async def _list(request: Call, place: int | None) -> Response[bytes]:
 
 async def _count(request: Call, place: int | None) -> Response[bytes]:
     (_, chosen), services = await _wanted(request, place), services_of(request)
-    return answer(CountAnswer(count=await services.call(services.store.items.count, chosen)))
+    return answer(CountAnswer(count=await services.call(services.search.items.count, chosen)))
 
 
 @operation(
@@ -376,7 +377,7 @@ async def _count(request: Call, place: int | None) -> Response[bytes]:
 async def system_details(request: Call) -> Response[bytes]:
     """How many images, videos and other files there are, and how many images are annotated."""
     services = services_of(request)
-    items = services.store.items
+    items = services.search.items
     within = readable(request)
     totals = await services.call(items.totals, within)
     words = {5: "images", 4: "videos", 7: "other"}

@@ -17,7 +17,6 @@ from layernext.wire.published import (
     DATALAKE,
     DOCUMENT_GET_PATHS,
     DOCUMENT_POST_PATHS,
-    VIRTUAL_COLLECTION_PATH,
     sync_status_path,
     title_of,
 )
@@ -29,10 +28,6 @@ NO_MODELS = (
 NO_DOCUMENTS = (
     "a stack holds images, videos and their annotations: documents, databases, accounting and "
     "the chat assistant are not part of it (docs/compatibility.md)"
-)
-NO_VIRTUAL_COLLECTIONS = (
-    "a stack has no virtual collections: an image is in one collection; a query or a dataset gathers "
-    "images of several"
 )
 _BETA = "layernext-beta: not part of a stack"
 
@@ -64,7 +59,6 @@ REFUSALS = (
     *(Refusal("GET", path, _BETA, NO_DOCUMENTS) for path in DOCUMENT_GET_PATHS),
     Refusal("GET", sync_status_path.route, _BETA, NO_DOCUMENTS),
     *(Refusal("POST", path, _BETA, NO_DOCUMENTS) for path in DOCUMENT_POST_PATHS),
-    Refusal("POST", VIRTUAL_COLLECTION_PATH, _BETA, NO_VIRTUAL_COLLECTIONS),
 )
 
 

@@ -102,7 +102,7 @@ def _apply(
         fields = check_fields(entry.metadata or {}, f"files[{number}].metadata")
         given[entry.file] = given.get(entry.file, {}) | fields
     services.check_metadata(given.values())
-    items = services.store.items
+    items = services.search.items
     bucket = None if place is not None or wanted.job_id else wanted.bucket_name
     rows = items.find_rows(list(given), collection_id=place, upload_id=wanted.job_id, bucket=bucket)
     if check is not None:
@@ -139,7 +139,7 @@ async def upload_object(request: Call) -> Response[bytes]:
     found = await look_up_collection(request, wanted.collection_name, kind=wanted.object_type)
     if found is None:
         raise NotFound(f"there is no collection {wanted.collection_name[:600]!r}", status=404)
-    items = services.store.items
+    items = services.search.items
     await services.call(services.check_metadata, [fields])
     note(request, collection=found.name)
 

@@ -26,7 +26,8 @@ from layernext.stack.api.published.annotations import raw_images
 from layernext.stack.api.replay import change
 from layernext.stack.api.services import services_of
 from layernext.stack.api.transfer import url_of_image
-from layernext.stack.store import TASK_STATUSES, ItemRow, ProjectRow, StoredSet
+from layernext.stack.search import ItemRow
+from layernext.stack.store import TASK_STATUSES, ProjectRow, StoredSet
 from layernext.wire.published import (
     ATTACH_RUNS_PATH,
     PROJECT_ANNOTATIONS_PATH,
@@ -385,7 +386,7 @@ def _page(
     is_unique = store.projects.has_many_places(projects)
     resources = []
     for project_id, image_id, _ in found[: query.page_size]:
-        item = store.items.get(image_id)
+        item = services_of(request).search.items.get(image_id)
         sets = store.sets_of_image(image_id, project_id, "human")
         if item is not None and (sets or query.is_annotated_only.lower() != "true"):
             name = item.unique_name if is_unique else item.name
