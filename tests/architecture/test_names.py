@@ -36,8 +36,11 @@ WORDS = frozenset(
         "into",
     ]
 )
-ROOMS = ("evaluation", "model")
+ROOMS = ("evaluation", "model", "stack/api/published", "wire")
 """Rooms that are held to it; the others follow."""
+
+IN_USE = {("layernext/wire/native/items.py", "kept")}
+"""Fields of messages, which released clients read."""
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -51,6 +54,7 @@ def test_bindings_are_named_by_nouns(room: str) -> None:
                 name = node.id
             elif isinstance(node, ast.arg):
                 name = node.arg
-            if name in WORDS:
-                wrong.append(f"{path.relative_to(SOURCE)}:{node.lineno}: {name}")  # type: ignore[attr-defined]
+            file = str(path.relative_to(SOURCE))
+            if name in WORDS and (file, name) not in IN_USE:
+                wrong.append(f"{file}:{node.lineno}: {name}")  # type: ignore[attr-defined]
     assert wrong == []

@@ -82,22 +82,22 @@ _STATUS_BY_CODE: dict[int, JobStatus] = {
 )
 async def update_job(request: Call) -> Response[bytes]:
     """Notes what a client says of work that it does itself. Any state may follow any other."""
-    wanted, services = await read_message(request, UpdateJobRequest), services_of(request)
-    check_name(wanted.session_id, "sessionId", "a session")
-    check_name(wanted.job_name, "jobName", "a job")
-    status = _STATUS_BY_CODE[wanted.status]
-    note(request, subject=wanted.job_name)
+    report, services = await read_message(request, UpdateJobRequest), services_of(request)
+    check_name(report.session_id, "sessionId", "a session")
+    check_name(report.job_name, "jobName", "a job")
+    status = _STATUS_BY_CODE[report.status]
+    note(request, subject=report.job_name)
     if status == "in_progress":  # a training run reports its progress every few seconds
         note_nothing(request)
 
     def work() -> str:
         return services.store.jobs.keep(
-            wanted.session_id,
-            f"client {wanted.job_type}",
-            name=wanted.job_name,
+            report.session_id,
+            f"client {report.job_type}",
+            name=report.job_name,
             status=status,
-            progress=wanted.progress,
-            details=wanted.job_specific_details,
+            progress=report.progress,
+            details=report.job_specific_details,
         )
 
     job_id = await services.call(changing(request, work))
