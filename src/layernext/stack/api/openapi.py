@@ -46,8 +46,8 @@ A LayerNext stack keeps what vision models predicted, and what humans annotated,
 
 Every request but those under *Health* needs an API key and its secret as Basic authentication.
 Each answer has an `X-Request-Id` that the stack's log knows; each error has the same shape. The
-routes tagged *Published protocol* are those of the published clients (E01 and so on are endpoint
-numbers of its contract); the others are the native protocol.
+routes tagged *Published protocol* are those of the published clients (the number before a title is
+the endpoint's in docs/protocol.md); the others are the native protocol.
 """
 
 LINES_IN = """\

@@ -36,7 +36,7 @@ from layernext.stack.store.backup.repair import (
     other_named,
 )
 from layernext.stack.store.clock import now_text, text_of
-from layernext.stack.store.collections.collections import CONTENT_TYPES
+from layernext.stack.store.collections.collections import CONTENT_TYPES, IMAGES
 from layernext.stack.store.collections.declared import NameKind
 from layernext.stack.store.collections.fields import check as check_fields
 from layernext.stack.store.collections.keys import ImageKey, SetKeyKind
@@ -104,6 +104,7 @@ __all__ = [
     "CONTENT_TYPES",
     "EVALUATION_JOB",
     "EXPORT_JOB",
+    "IMAGES",
     "LINK_SECONDS",
     "ORPHAN_HOURS",
     "RANKS",

@@ -282,7 +282,7 @@ class Store:
         total_images: int | None,
         entry: NewAuditEntry | None = None,
     ) -> str:
-        """The id of the upload behind a published client's session (E03, E04).
+        """The id of the upload behind a published client's session.
 
         Args:
             run, mode: of the model run or ground truth.
@@ -377,7 +377,7 @@ class Store:
     def ensure_labels(
         self, wanted: Mapping[str, Mapping[str, Sequence[Any]]]
     ) -> dict[str, LabelRef]:
-        """References of labels, attributes and values, made where they are missing (E02)."""
+        """References of labels, attributes and values, made where they are missing."""
         return self._labels.ensure_table(wanted)
 
     def ensure_many_labels(
@@ -402,24 +402,24 @@ class Store:
             )
 
     def create_label_group(self, name: str, label_refs: Sequence[str]) -> LabelGroup | None:
-        """Make a group of labels, or add to it; None if a reference is unknown (E09)."""
+        """Make a group of labels, or add to it; None if a reference is unknown."""
         return self._labels.create_group(name, label_refs)
 
     def change_label_group(
         self, group_id: str, label_refs: Sequence[str], *, removes: bool
     ) -> LabelGroup | None:
-        """Add labels to a group, or take them out; None if something is unknown (E10, E11)."""
+        """Add labels to a group, or take them out; None if something is unknown."""
         return self._labels.change_group(group_id, label_refs, removes=removes)
 
     def list_label_groups(self) -> list[LabelGroup]:
-        """Every group of labels (E08)."""
+        """Every group of labels."""
         with self.database.read() as connection:
             return self._labels.list_groups(connection)
 
     def resolve_refs(
         self, attribute_refs: Sequence[str], value_refs: Sequence[str]
     ) -> tuple[dict[str, str], dict[str, ValueRef]]:
-        """Names behind attribute references and values behind value references (E03, E04)."""
+        """Names behind attribute references and values behind value references."""
         with self.database.read() as connection:
             return (
                 self._labels.resolve_attributes(connection, attribute_refs),
@@ -526,7 +526,7 @@ class Store:
         limit: int,
         with_files: bool = False,
     ) -> tuple[list[ImageSets], bool]:
-        """Images that have sets, and whether more follow (E42).
+        """Images that have sets, and whether more follow.
 
         With `with_files` also those that only have a file.
         """

@@ -17,8 +17,10 @@ from layernext.wire.published.annotations import (
     annotations_path,
 )
 from layernext.wire.published.codes import (
+    COLLECTION_OF_OBJECT,
     CONTENT_TYPES,
     IMAGE_COLLECTION,
+    ITEM_OF_COLLECTION,
     ITEM_TYPES,
     OBJECT_TYPES,
 )
@@ -279,6 +281,7 @@ __all__ = [
     "COCO_LABEL_PATH",
     "COLLECTION_DETAILS_PATH",
     "COLLECTION_ID_PATH",
+    "COLLECTION_OF_OBJECT",
     "CONTENT_TYPES",
     "COUNT_PATH",
     "CREATE_COLLECTION_PATH",
@@ -303,6 +306,7 @@ __all__ = [
     "IMAGE_COLLECTION",
     "INSERT_EMBEDDINGS_PATH",
     "ITEM_DETAILS_PATH",
+    "ITEM_OF_COLLECTION",
     "ITEM_TYPES",
     "JOB_STATUS",
     "JOB_TYPES",

@@ -1,4 +1,4 @@
-"""Annotations of a collection: paged download (E42) and removal (E25)."""
+"""Annotations of a collection: download by pages, and removal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Collections by name and by id: E20, E21, E23."""
+"""Collections by name and by id."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from layernext.wire.published import (
     COLLECTION_ID_PATH,
     CONTENT_TYPES,
     CREATE_COLLECTION_PATH,
+    ITEM_OF_COLLECTION,
     CollectionDetailsAnswer,
     CollectionDetailsRequest,
     CollectionIdAnswer,
@@ -38,9 +39,6 @@ from layernext.wire.published import (
 )
 
 _TAG = "Published protocol"
-
-KIND_OF_ITEM = {5: 2, 4: 1, 7: 6}
-"""The object type of what a kind of collection holds."""
 
 
 @operation(
@@ -124,7 +122,7 @@ def picked(
     fields: dict[str, Any],
     requested: dict[str, Any],
 ) -> dict[str, Any]:
-    """Of all that is known what E21 and E22 were asked for.
+    """The requested fields of a collection or an item.
 
     Args:
         default: given unless it is not wanted.
@@ -163,7 +161,7 @@ async def object_type(request: Call) -> Response[bytes]:
     if is_image_id(object_id):
         item = await services.call(services.search.items.get, int(object_id, 16))
         if item is not None and await may_read_image(request, item.image_id):
-            return answer(ObjectTypeAnswer(object_type=KIND_OF_ITEM[item.kind]))
+            return answer(ObjectTypeAnswer(object_type=ITEM_OF_COLLECTION[item.kind]))
     collection = await find_collection(request, object_id)
     return answer(ObjectTypeAnswer(object_type=collection.kind))
 

@@ -1,4 +1,4 @@
-"""Datasets: made and changed (E54 to E57), downloaded by pages (E44)."""
+"""Datasets: made and changed, downloaded by pages."""
 
 from __future__ import annotations
 

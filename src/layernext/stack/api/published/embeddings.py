@@ -1,4 +1,4 @@
-"""Embeddings: E39 to E41."""
+"""Embeddings of images, and the models that made them."""
 
 from __future__ import annotations
 

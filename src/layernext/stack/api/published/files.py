@@ -1,4 +1,4 @@
-"""Uploads of files (E12 to E18) and the way to a file (E24)."""
+"""Uploads of files, and the way to a file."""
 
 from __future__ import annotations
 
@@ -443,7 +443,7 @@ def _check_claims(item: FileItem, size: int, checksum: str | None) -> None:
         role="write",
         scope=Scope(path={"upload_id": "file upload"}),
         action="upload files",
-        path=(Parameter("upload_id", "From E12."),),
+        path=(Parameter("upload_id", "From the answer that opened the upload."),),
         answer=FinishFilesAnswer,
         errors=(400, 404),
     ),

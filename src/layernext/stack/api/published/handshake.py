@@ -1,4 +1,4 @@
-"""E01: whether a client and this stack understand each other."""
+"""The handshake: whether a client and this stack understand each other."""
 
 from __future__ import annotations
 

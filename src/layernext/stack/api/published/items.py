@@ -1,4 +1,4 @@
-"""Images and other files: details (E22), selections (E26), trash (E27), lists and counts (E32 to E36)."""
+"""Images and other files: details, selections, trash, lists and counts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from layernext.stack.api.messages import (
     read_path,
 )
 from layernext.stack.api.operation import Operation, Parameter, operation
-from layernext.stack.api.published.collections import KIND_OF_ITEM, picked
+from layernext.stack.api.published.collections import picked
 from layernext.stack.api.replay import change
 from layernext.stack.api.services import services_of
 from layernext.stack.api.transfer import url_of_image
@@ -35,10 +35,15 @@ from layernext.stack.search import ItemFilter, ItemRow, SortField
 from layernext.stack.store import Selection, Within
 from layernext.wire.published import (
     ANNOTATION_TYPES,
+    COLLECTION_OF_OBJECT,
+    CONTENT_TYPES,
     COUNT_PATH,
     ITEM_DETAILS_PATH,
+    ITEM_OF_COLLECTION,
     LIST_PATH,
+    OBJECT_TYPES,
     SELECTION_PATH,
+    SORT_FIELDS,
     SYSTEM_DETAILS_PATH,
     TRASH_PATH,
     CountAnswer,
@@ -60,12 +65,16 @@ from layernext.wire.published import (
 
 _TAG = "Published protocol"
 
-DATASET = 3
 _WORDS = {code: word for word, code in ANNOTATION_TYPES.items()}
-_KINDS: dict[int, tuple[int, ...]] = {1: (4,), 2: (5,), 3: (5,), 6: (7,), 4: (4,), 5: (5,), 7: (7,)}
-"""An object type to the kind of collection it is in, or is."""
 
-_SORT: dict[int, SortField] = {1: "modified", 2: "created", 3: "name", 4: "size", 6: "id"}
+_SORT_WORDS: dict[str, SortField] = {
+    "date_modified": "modified", "date_created": "created", "name": "name", "size": "size",
+    "video_index": "id",
+}  # fmt: skip
+_SORT = {SORT_FIELDS[name]: word for name, word in _SORT_WORDS.items()}
+
+_TOTALS = {"image": "images", "video": "videos", "other": "other"}
+"""What a collection holds to the name of its totals."""
 
 
 def _filter(
@@ -78,9 +87,9 @@ def _filter(
     code = content_type if content_type is not None else filter_data.content_type
     kinds = None
     if code and collection_id is None:
-        if code not in _KINDS:
+        if code not in COLLECTION_OF_OBJECT:
             raise DataError(Problem("contentType", f"is {code}, must be 1 to 7"))
-        kinds = _KINDS[code]
+        kinds = (COLLECTION_OF_OBJECT[code],)
     for name in ("tags", "labels", "metadata", "keywords", "categories"):
         if getattr(filter_data, name):
             raise DataError(Problem(f"filterData.{name}", "must be empty; use the query"))
@@ -94,7 +103,7 @@ def _filter(
         annotated=tuple(sorted(words)),
         from_date=date.from_date,
         to_date=date.to_date,
-        is_in_dataset=code == DATASET and collection_id is None,
+        is_in_dataset=code == OBJECT_TYPES["dataset"] and collection_id is None,
     )
 
 
@@ -244,7 +253,7 @@ async def item_details(request: Call) -> Response[bytes]:
         "Tags": item.fields.get("Tags", []),
         "createdAt": item.created_at,
         "updatedAt": item.updated_at,
-        "contentType": KIND_OF_ITEM[item.kind],
+        "contentType": ITEM_OF_COLLECTION[item.kind],
         "checksum": item.checksum,
         "state": item.state,
     }
@@ -387,10 +396,9 @@ async def system_details(request: Call) -> Response[bytes]:
     items = services.search.items
     within = readable(request)
     totals = await services.call(items.totals, within)
-    words = {5: "images", 4: "videos", 7: "other"}
     counts = {}
-    for kind, word in words.items():
-        count, size, frames = totals.get(kind, (0, 0, 0))
+    for content_type, word in _TOTALS.items():
+        count, size, frames = totals.get(CONTENT_TYPES[content_type], (0, 0, 0))
         counts[word] = {"count": count, "size": size, "frames": frames}
     counts["total"] = {
         name: sum(row[name] for row in counts.values()) for name in ("count", "size", "frames")

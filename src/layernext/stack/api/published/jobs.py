@@ -1,6 +1,8 @@
-"""Jobs: how far one has come (E37), and those that a client keeps itself (E38)."""
+"""Jobs: how far one has come, and those that a client keeps itself."""
 
 from __future__ import annotations
+
+from typing import get_args
 
 from litestar import Response
 
@@ -63,8 +65,8 @@ async def job_status(request: Call) -> Response[bytes]:
 
 
 _STATUS_BY_CODE: dict[int, JobStatus] = {
-    1: "in_progress", 2: "completed", 3: "queued", 4: "failed",
-}  # fmt: skip
+    JOB_STATUS[status]: status for status in get_args(JobStatus)
+}
 
 
 @operation(

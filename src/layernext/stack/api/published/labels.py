@@ -1,4 +1,4 @@
-"""Labels, attributes and values with their references: E05 to E11."""
+"""Labels, attributes and values with their references, and groups of labels."""
 
 from __future__ import annotations
 

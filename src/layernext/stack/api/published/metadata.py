@@ -1,4 +1,4 @@
-"""Metadata of files and collections: E28 to E31."""
+"""Metadata of files and collections."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Annotation projects: E43, E46 to E53."""
+"""Annotation projects."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from layernext.stack.search import ItemRow
 from layernext.stack.store import TASK_STATUSES, ProjectRow, StoredSet
 from layernext.wire.published import (
     ATTACH_RUNS_PATH,
+    ITEM_TYPES,
     PROJECT_ANNOTATIONS_PATH,
     PROJECT_NAME_PATH,
     PROJECTS_PATH,
@@ -126,7 +127,7 @@ async def fill(request: Call) -> Response[bytes]:
             name=message.name,
             frames_per_task=message.frames_per_task,
             shape_type=message.default_shape_type,
-            content_type=message.content_type or 2,
+            content_type=message.content_type or ITEM_TYPES["image"],
         )
         note(request, subject=message.name or project_id, count=count)
         job_id = store.jobs.keep(
@@ -367,7 +368,7 @@ async def project_page(request: Call) -> Response[bytes]:
     ),
 )
 async def early_project_page(request: Call) -> Response[bytes]:
-    """Images of a project as in E43. Page 0 is empty: these clients read the file's name on page 1."""
+    """Images of a project, as `project_page` gives them. Page 0 is empty: these clients read the file's name on page 1."""
     query, services = read_query(request, ProjectPageQuery), services_of(request)
     projects = [read_path(request, "project_id")]
     if query.page_no == 0:

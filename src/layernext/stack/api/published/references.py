@@ -1,4 +1,4 @@
-"""E02: references of labels, attributes and values, in bounded memory.
+"""References of labels, attributes and values, in bounded memory.
 
 A request may hold every distinct attribute value of a large file. It is read as a stream, twice: once to
 check it, so that a refused request registers nothing, and once to register it in batches while the answer

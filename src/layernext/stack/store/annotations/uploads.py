@@ -326,7 +326,7 @@ def end_all(
 
 
 def find_job(connection: sa.Connection, public_id: str) -> Job | None:
-    """The upload as a job: done when finished, failed when quiet for too long (E37)."""
+    """The upload as a job: done when finished, failed when quiet for too long."""
     row = _find(connection, public_id)
     if row is None:
         return None

@@ -149,7 +149,7 @@ def refuse_files_of_other_kinds(connection: sa.Connection, row_ids: Iterable[int
 
 
 def _not_images(name: str, kind: int) -> Conflict:
-    content = {4: "videos", 7: "files that are not images"}[kind]
+    content = "videos" if CONTENT_TYPES[kind] == "video" else "files that are not images"
     return Conflict(
         f"the collection {name!r} holds {content}, and annotations belong to images",
         hint="use the name of a collection of images, or upload images to this one first",

@@ -222,7 +222,7 @@ class Labels:
     def ensure_table(
         self, wanted: Mapping[str, Mapping[str, Sequence[Any]]]
     ) -> dict[str, LabelRef]:
-        """Make every label, attribute and value that is missing; the references of all (E02)."""
+        """Make every label, attribute and value that is missing; the references of all."""
         values = {
             (one, name, value_text(value))
             for one, attributes in wanted.items()
@@ -375,7 +375,7 @@ class Labels:
     # -- groups -----------------------------------------------------------------------------
 
     def create_group(self, name: str, label_refs: Sequence[str]) -> LabelGroup | None:
-        """Make a group, or give it more labels if there is one of that name (E09).
+        """Make a group, or give it more labels if there is one of that name.
 
         Returns:
             The group, or None if one of the references is unknown.
@@ -404,7 +404,7 @@ class Labels:
     def change_group(
         self, group_id: str, label_refs: Sequence[str], *, removes: bool
     ) -> LabelGroup | None:
-        """Add labels to a group (E10) or take them out (E11).
+        """Add labels to a group or take them out.
 
         Returns:
             The group, or None if there is no such group or one of the references is unknown.
@@ -434,7 +434,7 @@ class Labels:
 
     @staticmethod
     def list_groups(connection: sa.Connection) -> list[LabelGroup]:
-        """Every group with its labels' references (E08)."""
+        """Every group with its labels' references."""
         return _groups(connection, sa.true())
 
 
