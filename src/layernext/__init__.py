@@ -11,8 +11,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-__version__ = "0.1.0"
-
 # A library is silent until the program that uses it sets up logging; without any handler Python
 # itself would print the warnings.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
@@ -133,7 +131,10 @@ if TYPE_CHECKING:
         User,
     )
 
+__version__: str  # from `layernext.version`, at the first use like every other name
+
 _HOMES = {
+    "layernext.version": ("__version__",),
     "layernext.client": (
         "Answer", "Embedding", "Job", "Label", "LabelGroup",
         "AsyncLayerNextClient", "CreatedCollection", "CreatedLabel", "Done", "DownloadReport",

@@ -15,11 +15,13 @@ ROOMS: dict[str, set[str]] = {
     "layernext.wire": {"layernext.model", "layernext.errors"},
     "layernext.formats": {"layernext.model", "layernext.errors"},
     "layernext.datalake": set(),
+    "layernext.version": set(),
     "layernext.client": {
         "layernext.wire",
         "layernext.formats",
         "layernext.model",
         "layernext.errors",
+        "layernext.version",
     },
     "layernext.evaluation": {"layernext.formats", "layernext.model", "layernext.errors"},
     # The store answers in the records that both wires send, so it knows the messages.
