@@ -1,5 +1,7 @@
 """The SDK: clients, and the engines behind their calls."""
 
+import logging
+
 from layernext.client._generated.async_client import AsyncLayerNextClient
 from layernext.client.annotations.checks import validate_file
 from layernext.client.annotations.run_logger import RunLogger
@@ -28,6 +30,10 @@ from layernext.client.reports import (
     UploadReport,
     VersionReport,
 )
+
+# A library is silent until the program that uses it sets up logging; without any handler Python
+# itself would print the warnings.
+logging.getLogger("layernext.client").addHandler(logging.NullHandler())
 
 __all__ = [
     "Answer",
