@@ -1,3 +1,0 @@
-"""Until the client imports from `layernext.wire.native`."""
-
-from layernext.wire.native.evaluations import *  # noqa: F403

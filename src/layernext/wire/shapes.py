@@ -1,3 +1,0 @@
-"""Until the client imports from `layernext.wire.published`."""
-
-from layernext.wire.published.shapes import *  # noqa: F403
