@@ -59,6 +59,14 @@ class Augmentation(Struct, frozen=True):
         return f"{self.kind}.{self.property}{span}"
 
 
+class SentAugmentation(Struct, frozen=True, rename="camel"):
+    """An entry of the request: one kind, with its properties."""
+
+    id: str
+    properties: list[dict[str, Any]]
+    is_selected: bool = True
+
+
 def read_augmentations(request: Any, where: str) -> list[Augmentation]:
     """What was asked for; the caller's data is left as it is.
 

@@ -42,6 +42,7 @@ from layernext.errors import (
     UploadIncomplete,
 )
 from layernext.wire import native, published
+from layernext.wire.published import Received, wire_fields
 
 logger = logging.getLogger("layernext.client.files")
 
@@ -130,7 +131,7 @@ class FilesUpload:
         self._bundle_bytes = BUNDLE_BYTES
         self._stop = threading.Event()
         self._tally = _Tally()
-        self._opened: dict[str, Any] = {}
+        self._opened = Received(published.OpenFilesAnswer, None)
         self._unique_name: str | None = None
         self._started = time.monotonic()
         self._sender = FileSender(
@@ -180,26 +181,29 @@ class FilesUpload:
 
     def _open(self) -> None:
         wish = self._wish
-        body = {
-            "collectionType": wish.kind,
-            "collectionName": wish.collection,
-            "metaDataObject": wish.fields,
-            "isOverrideMetaData": wish.is_override,
-            "storagePrefixPath": wish.storage_prefix,
-        }
-        if wish.application_code is not None:
-            body["applicationCode"] = wish.application_code
+        code = wish.application_code
+        body = wire_fields(
+            published.OpenFilesRequest,
+            collection_type=wish.kind,
+            collection_name=wish.collection,
+            meta_data_object=wish.fields,
+            is_override_meta_data=wish.is_override,
+            storage_prefix_path=wish.storage_prefix,
+            **({} if code is None else {"application_code": code}),
+        )
         for names in self._name_lists():
             answer = self._transport.request_json(
-                "POST", published.UPLOAD_METADATA_PATH, json={**body, "objectKeyList": names}
+                "POST",
+                published.UPLOAD_METADATA_PATH,
+                json=body | wire_fields(published.OpenFilesRequest, object_key_list=names),
             )
-            self._opened = answer if isinstance(answer, dict) else {}
-        ids = [self._opened.get(key) for key in ("uploadId", "collectionId", "jobId")]
+            self._opened = Received(published.OpenFilesAnswer, answer)
+        opened = self._opened
+        ids = [opened.upload_id, opened.collection_id, opened.job_id]
         if not all(isinstance(item, str) and item for item in ids):
             raise IncompatibleStack("the stack did not open the upload", status=200)
-        self._sender.open(
-            str(ids[0]), wish.collection, str(self._opened.get("storageType", "AWS_S3"))
-        )
+        storage = opened.storage_type if opened.has("storage_type") else published.STORAGE_TYPE
+        self._sender.open(str(opened.upload_id), wish.collection, str(storage))
 
     def _name_lists(self) -> Iterator[list[str]]:
         """The names as one list; only metadata for files that are there needs really all of them."""
@@ -219,15 +223,16 @@ class FilesUpload:
         for upload_id in self._sender.resumed_uploads:
             self._transport.request("GET", published.finish_upload_path(upload_id))
         flag = "True" if self._selection.is_single else "False"
-        path = published.finish_upload_path(self._opened["uploadId"])
-        content = self._transport.request("GET", path, params={"isReturnedUniqueName": flag})
+        path = published.finish_upload_path(self._opened.upload_id)
+        query = wire_fields(published.FinishFilesQuery, is_returned_unique_name=flag)
+        content = self._transport.request("GET", path, params=query)
         if not self._selection.is_single or not content.strip():
             return
         try:
             answer: Any = msgspec.json.decode(content)
         except msgspec.DecodeError:
             return  # the files are stored; only their names stay unsaid
-        names = answer.get("uploadedFileList") if isinstance(answer, dict) else None
+        names = Received(published.FinishFilesAnswer, answer).uploaded_file_list
         if isinstance(names, list) and names and not self._tally.failed:
             self._unique_name = str(names[0])
 
@@ -246,8 +251,8 @@ class FilesUpload:
     def _report(self) -> FileUploadReport:
         return FileUploadReport(
             collection=self._wish.collection,
-            collection_id=self._opened["collectionId"],
-            job_id=self._opened["jobId"],
+            collection_id=self._opened.collection_id,
+            job_id=self._opened.job_id,
             unique_name=self._unique_name,
             uploaded=sorted(self._tally.uploaded),
             skipped=sorted(self._tally.skipped),
@@ -290,7 +295,7 @@ class FilesUpload:
         try:
             answer: native.KnownAnswer = self._transport.request_json(
                 "POST",
-                native.known_path(self._opened["uploadId"]),
+                native.known_path(self._opened.upload_id),
                 native.KnownAnswer,
                 json=request,
             )
@@ -378,7 +383,7 @@ class FilesUpload:
             return self._stop.is_set() or (can_divide and failures >= ATTEMPTS_AT_SIZE)
 
         def post(should_stop: Callable[[], bool]) -> native.BundleResult:
-            path = native.bundle_path(self._opened["uploadId"])
+            path = native.bundle_path(self._opened.upload_id)
             result: native.BundleResult = self._transport.request_json(
                 "POST", path, native.BundleResult, content=body, should_stop=should_stop
             )

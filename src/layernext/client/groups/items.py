@@ -12,6 +12,7 @@ from layernext.client.published import listings
 from layernext.client.published.asking import ask
 from layernext.model import Item
 from layernext.wire import native, published
+from layernext.wire.published import wire_fields
 
 
 class Items(Group):
@@ -149,7 +150,7 @@ class Items(Group):
     def statistics(self) -> dict[str, Any]:
         """How many images, videos and other files the stack has, and how many are annotated."""
         answer = ask(self._transport, "GET", published.SYSTEM_DETAILS_PATH, {})
-        return {**answer, "isSuccess": True}
+        return answer | wire_fields(published.SystemAnswer, is_success=True)
 
     def list(
         self,

@@ -15,6 +15,7 @@ from layernext.client.reports import PurgeReport, TrashReport
 from layernext.errors import DataError, JobFailed, Problem
 from layernext.model import Item, is_number
 from layernext.wire import native
+from layernext.wire.published import Received, TrashAnswer
 
 _FIRST_POLL_S = 0.1
 _LONGEST_POLL_S = 10.0
@@ -85,7 +86,7 @@ class Trash(Group):
 
     def _move(self, tag: str) -> TrashReport:
         answer = listings.trash_selection(self._transport, tag)
-        count = answer.get("trashedCount")
+        count = Received(TrashAnswer, answer).trashed_count
         return TrashReport(
             files=None if count is None else int(count), message=str(answer.get("message") or "")
         )

@@ -17,11 +17,12 @@ from msgspec import Struct
 from layernext import __version__
 from layernext.stack.api.docs_page import render_body, render_page
 from layernext.stack.api.documents import Document, make_document
-from layernext.stack.api.error_map import JSON, ErrorEnvelope
+from layernext.stack.api.error_map import JSON
 from layernext.stack.api.messages import Call
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.replay import CALL_ID_HEADER
 from layernext.wire.native import NDJSON
+from layernext.wire.published import ErrorEnvelope
 
 BINARY = "application/octet-stream"
 OPENAPI_PATH = "/api/openapi.json"

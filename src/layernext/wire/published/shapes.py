@@ -67,6 +67,12 @@ class SetData(Struct, rename="camel"):
     annotation_objects: list[Shape]
 
 
+class SentSetData(SetData, kw_only=True):
+    """The shapes of one image as clients send them."""
+
+    is_user_annotated: bool
+
+
 class SetEntry(Struct, rename="camel"):
     """One image of an upload (E03, E04), named in one of the ways of docs/protocol.md."""
 
