@@ -1,7 +1,7 @@
-"""Starts `layernext` in a process that has imported the stack already.
+"""Starts stacks in processes that have imported them already.
 
 Each new interpreter spends more than a second of processor time on imports, which a suite with
-hundreds of stacks feels. A fork server imports them once. What runs is the same command line, in a
+hundreds of stacks feels. A fork server imports them once. What runs is the same program, in a
 process of its own, which can be signaled and killed like any other.
 """
 
@@ -14,6 +14,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -37,19 +38,25 @@ _context.set_forkserver_preload(PRELOADED)
 
 
 class PreloadedProcess:
-    """A process that runs one command line: the part of `subprocess.Popen` that tests use.
+    """A process that calls a function: the part of `subprocess.Popen` that tests use.
 
     Args:
-        arguments: those of `layernext`.
+        function, arguments: what runs; both can be pickled.
         log: the file that its standard output and error are appended to.
-        environment: the process's whole environment; this process's by default.
+        errors: a file of their own for errors.
     """
 
     def __init__(
-        self, arguments: list[str], log: Path, environment: dict[str, str] | None = None
+        self,
+        function: Callable[..., None],
+        *arguments: object,
+        log: Path,
+        errors: Path | None = None,
     ) -> None:
-        variables = dict(os.environ) if environment is None else environment
-        self._process = _context.Process(target=_run, args=(arguments, str(log), variables))
+        files = (str(log), str(errors or log))
+        self._process = _context.Process(
+            target=_run, args=(function, arguments, files, dict(os.environ))
+        )
         self._process.start()
         _running.add(self._process)
 
@@ -96,15 +103,25 @@ class PreloadedProcess:
         self.send_signal(signal.SIGTERM)
 
 
-def _run(arguments: list[str], log: str, environment: dict[str, str]) -> None:
-    from layernext.cli import main
-
+def _run(
+    function: Callable[..., None],
+    arguments: tuple[object, ...],
+    files: tuple[str, str],
+    environment: dict[str, str],
+) -> None:
     os.environ.clear()
     os.environ.update(environment)
-    descriptor = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-    os.dup2(descriptor, 1)
-    os.dup2(descriptor, 2)
-    os.close(descriptor)
+    for number, path in enumerate(files, 1):
+        descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    function(*arguments)
+
+
+def run_command_line(*arguments: str) -> None:
+    """The command `layernext` with these arguments."""
+    from layernext.cli import main
+
     sys.argv = ["layernext", *arguments]
     main()
 

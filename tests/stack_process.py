@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from layernext.stack.app import Settings, open_store
-from layernext.stack.store.records import Role
-from tests.preloaded import PreloadedProcess
+from layernext.stack.store.access.records import Role
+from tests.preloaded import PreloadedProcess, run_command_line
 
 COMMAND = [sys.executable, "-m", "layernext.cli"]
 START_SECONDS = 240
@@ -75,7 +75,9 @@ class StackProcess:
         if not self.native:
             where.append("--published-only")
         where += self.options
-        self.process = PreloadedProcess(["serve", *where], self.folder / "serve.log")
+        self.process = PreloadedProcess(
+            run_command_line, "serve", *where, log=self.folder / "serve.log"
+        )
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:

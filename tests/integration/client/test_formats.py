@@ -27,7 +27,7 @@ from layernext.model import AttributeValue, ImageAnnotations, Polygon, Rectangle
 from layernext.stack.jobs import Housekeeping, JobRunner
 from layernext.stack.objects import FolderStore
 from layernext.stack.store import ExportOutcome, ExportSettings, Store
-from layernext.stack.store.schema_exports import export
+from layernext.stack.store.schema import export
 
 _numbers = count()
 
@@ -105,7 +105,7 @@ def test_coco_with_labels_and_annotations(client: LayerNextClient, tmp_path: Pat
     source.write_text(json.dumps(content))
     report = client.upload_annotation_from_cocojson(source, collection)
     assert (report.run, report.mode, report.annotations) == ("instances_val", "human", 1)
-    assert list(report.losses) == ["the key 'keypoints'"]
+    assert list(report.losses) == ["keypoints as a shape; they are in the metadata"]
     (image,) = client.iter_annotations(collection, "instances_val")
     (one,) = image.annotations
     assert (one.label, one.attributes) == (
@@ -215,7 +215,7 @@ def test_an_export_expires(tmp_path: Path) -> None:
     jobs = JobRunner(store.jobs, {})
     Housekeeping(store, objects, jobs, None).tidy()
     assert store.exports.get(row.id).size == 6
-    with store._database.write() as connection:
+    with store.database.write() as connection:
         connection.execute(sa.update(export).values(expires_at="2020-01-01T00:00:00.000Z"))
     Housekeeping(store, objects, jobs, None).tidy()
     with pytest.raises(NotFound):
