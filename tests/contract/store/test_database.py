@@ -130,7 +130,7 @@ def test_opened_at_the_same_moment(database_url: str) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         stores = list(pool.map(open_store, range(8)))
-    tables = [store.ensure_labels({"cup": {}})["cup"].ref for store in stores]
+    tables = [store.labels.ensure_table({"cup": {}})["cup"].ref for store in stores]
     assert len(set(tables)) == 1
     for store in stores:
         store.close()
@@ -156,7 +156,7 @@ def test_no_leak(database_url: str) -> None:
         store = Store.open(database_url)
         upload(store, prepared("a", box()))
         assert len(content(store)) == 1
-        next(store.iter_sets(None))  # a reader that is simply dropped
+        next(store.annotations.iter_sets(None))  # a reader that is simply dropped
         store.close()
 
     process = psutil.Process()
@@ -180,7 +180,7 @@ def test_stream_that_ends_after_its_store(database_url: str) -> None:
         upload(store, prepared("a", box()), prepared("b", box()))
         store.close()
         before = process.num_fds()
-        sets = store.iter_sets(None)
+        sets = store.annotations.iter_sets(None)
         next(sets)
         store.close()
         assert process.num_fds() > before
@@ -225,7 +225,7 @@ def test_tables_of_the_first_version_are_widened(tmp_path: Path) -> None:
     engine.dispose()
     store = Store.open(url)
     try:
-        (found,) = store.list_collections(after=None, limit=10).items
+        (found,) = store.collections.list_page(after=None, limit=10).items
         assert (found.id, found.name, found.image_count) == ("c1", "yard", 1)
         upload(store, prepared("a", box()))
         with store.database.write() as connection:

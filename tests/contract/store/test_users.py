@@ -15,8 +15,8 @@ from layernext.stack.store import Database, Identity, Store
 def test_users_and_grants(store: Store) -> None:
     """They are kept, replaced and taken back; with a collection its grants go."""
     search = Search(store)
-    collection = store.ensure_collection("yard")
-    row = store.find_collection(collection.id, claims=False)
+    collection = store.collections.ensure("yard")
+    row = store.collections.find(collection.id)
     assert row is not None
     store.users.add("ada", "person", "none", "ada@example.com")
     with pytest.raises(Conflict, match="'ada'"):
@@ -91,7 +91,7 @@ def test_keys_become_services(database_url: str) -> None:
         database.close()
     store = Store.open(database_url)
     try:
-        found = [store.authenticate(f"key_{number}", "secret") for number in (1, 2, 3)]
+        found = [store.keys.authenticate(f"key_{number}", "secret") for number in (1, 2, 3)]
         assert [(one.role, one.user) for one in found if one is not None] == [
             ("read", "ci"), ("admin", "ci"), ("write", "rig"),
         ]  # fmt: skip
