@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from layernext.errors import Conflict, NotAllowed, NotFound
 from layernext.stack.search import Search
 from layernext.stack.store import Database, Identity, Store
+from tests.contract.store import earlier
 
 
 def test_users_and_grants(store: Store) -> None:
@@ -61,7 +62,7 @@ def test_keys_become_services(database_url: str) -> None:
     database = Database(database_url, migrates=False)
     try:
         with database.change_tables() as connection:
-            Database.migrate(connection, "0021")
+            earlier.upgrade(connection, "0021")
             for key, name, role in (
                 ("key_1", "ci", "read"),
                 ("key_2", "ci", "admin"),
@@ -87,6 +88,7 @@ def test_keys_become_services(database_url: str) -> None:
                 ),
                 {"digest": hashlib.sha256(b"token").digest()},
             )
+            earlier.upgrade(connection, earlier.LAST)
     finally:
         database.close()
     store = Store.open(database_url)
