@@ -40,7 +40,6 @@ FACES = {
     "layernext.wire.native",
     "layernext.wire.paths",
     "layernext.wire.published",
-    "layernext.wire.shapes",
     "layernext.wire.viewer",
 }
 

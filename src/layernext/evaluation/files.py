@@ -36,7 +36,7 @@ Place = tuple[int, int]
 Progress = Callable[[int, int], None]
 """Called with the number of images done, and of all."""
 
-_PLAIN_STARTS = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xef\xbb\xbf")
+_PLAIN_STARTS = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
 
 
 class _Named(Struct, gc=False):

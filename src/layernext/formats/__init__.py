@@ -3,14 +3,17 @@
 `layernext.formats.registry` has the formats; `Format` says what a further one needs.
 """
 
+import logging
+
 from layernext.formats.coco import read_coco, read_coco_labels
 from layernext.formats.conversion import (
     ConversionReport,
     convert,
+    counts_to_dict,
     merged,
-    read_format,
     write_export,
 )
+from layernext.formats.core.classes import Classes
 from layernext.formats.core.compression import create_compressed, open_decompressed
 from layernext.formats.core.format import (
     KEPT,
@@ -22,13 +25,14 @@ from layernext.formats.core.format import (
     ReadOptions,
 )
 from layernext.formats.core.json_stream import JsonWindow, Spans, iter_list, iter_members
-from layernext.formats.core.losses import Losses
+from layernext.formats.core.label_rules import LabelRules, parse_mapping
+from layernext.formats.core.losses import DEFAULT_PROBLEM_LIMIT, Losses
 from layernext.formats.core.pixels import Sizes, image_sizes, in_pixels, size_in
 from layernext.formats.core.probe import Probe
 from layernext.formats.core.sample import Sample, SampleWriter
+from layernext.formats.core.scores import Scores
 from layernext.formats.core.targets import atomic_target, safe_relative
 from layernext.formats.layernext_json import (
-    DEFAULT_PROBLEM_LIMIT,
     FileSummary,
     FileWriter,
     check_file,
@@ -38,6 +42,7 @@ from layernext.formats.layernext_json import (
     iter_raw_images,
 )
 from layernext.formats.masks import mask_png
+from layernext.formats.reading import read_format
 from layernext.formats.registry import (
     FORMATS,
     Registry,
@@ -48,11 +53,16 @@ from layernext.formats.registry import (
 from layernext.formats.voc import voc_xml
 from layernext.formats.yolo import yolo_line
 
+# A library is silent until the program that uses it sets up logging; without any handler Python
+# itself would print the warnings.
+logging.getLogger("layernext.formats").addHandler(logging.NullHandler())
+
 __all__ = [
     "DEFAULT_PROBLEM_LIMIT",
     "FORMATS",
     "KEPT",
     "Certainty",
+    "Classes",
     "ConversionReport",
     "Detection",
     "ExportOptions",
@@ -61,17 +71,20 @@ __all__ = [
     "Format",
     "Holds",
     "JsonWindow",
+    "LabelRules",
     "Losses",
     "Probe",
     "ReadOptions",
     "Registry",
     "Sample",
     "SampleWriter",
+    "Scores",
     "Sizes",
     "Spans",
     "atomic_target",
     "check_file",
     "convert",
+    "counts_to_dict",
     "create_compressed",
     "create_file",
     "detect_format",
@@ -87,6 +100,7 @@ __all__ = [
     "mask_png",
     "merged",
     "open_decompressed",
+    "parse_mapping",
     "read_coco",
     "read_coco_labels",
     "read_format",

@@ -17,14 +17,17 @@ from layernext.errors import FormatError, Problem
 from layernext.formats.coco_records import (
     Label,
     Purpose,
-    decode_image,
     gather_annotations,
     gather_labels,
+    original_id,
     read_annotation,
     read_image,
     read_numbers,
+    read_segments,
+    sides_of,
 )
 from layernext.formats.coco_writer import HOLDS, CocoWriter
+from layernext.formats.core.classes import Classes
 from layernext.formats.core.compression import open_decompressed
 from layernext.formats.core.format import Certainty, Detection, ExportOptions, Format, ReadOptions
 from layernext.formats.core.json_stream import (
@@ -36,14 +39,15 @@ from layernext.formats.core.json_stream import (
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.probe import Probe
 from layernext.formats.core.sample import Sample
-from layernext.formats.core.spill import Spill
-from layernext.model import Geometry
+from layernext.formats.core.scores import Scores
+from layernext.formats.core.spill import Id, RepeatedImage, Spill, id_of
+from layernext.model import Annotation, Geometry
 
 
 class _Head(Struct):
     """What a file of instances has, apart from images and annotations, which are spilled."""
 
-    labels: dict[int, Label]
+    labels: dict[Id, Label]
     has_images: bool = False
     has_categories: bool = False
 
@@ -54,11 +58,14 @@ def read_coco(
     *,
     has_supercategories: bool = False,
     evaluated: Geometry | None = None,
+    scores: Scores | None = None,
+    classes: Classes | None = None,
 ) -> Iterator[Sample]:
     """The images of a file of instances, in the order of the file: plain, ``.gz`` or ``.zst``.
 
     The annotations may be in any order, and before their images; see `Spill` for what that costs.
-    Of an object of several polygons, or with a mask (RLE), only the box is read, which counts as a loss.
+    An object of several polygons, or with a mask (RLE), becomes one polygon, which counts as a loss. Keys of
+    annotations that COCO does not have become metadata.
 
     Args:
         path: the file.
@@ -66,32 +73,39 @@ def read_coco(
         has_supercategories: read supercategories as labels, and the categories as their attribute ``name``.
         evaluated: the geometry to be evaluated, if the file is read for that: ``area`` and ``ignore`` become
             metadata, and so do masks if polygons are evaluated; if boxes are, the ``bbox`` of every object is read.
+        scores: how scores become confidences.
+        classes: gets the categories in their order.
 
     Raises:
         FormatError: the file is not COCO instances, with the location.
     """
+    scores = scores or Scores()
     with Spill() as spill:
-        labels = _gather(path, spill, losses, has_supercategories).labels
+        labels = _gather(path, spill, losses, has_supercategories, classes or Classes()).labels
         for raw_image, pieces in spill.groups():
-            image = decode_image.decode(raw_image)
+            image = read_image(raw_image, str(path))
+            width, height = sides_of(image)
             purpose = None if evaluated is None else Purpose(evaluated, image)
+            annotations: list[Annotation] = []
+            for number, raw in pieces:
+                with losses.problems:
+                    where = f"{path}: annotations[{number}]"
+                    if b'"segments_info"' in raw:
+                        annotations += read_segments(raw, labels, where, losses)
+                        continue
+                    annotation = read_annotation(raw, labels, where, losses, scores, purpose)
+                    if annotation is not None:
+                        annotations.append(annotation)
             yield Sample(
                 image=image.file_name,
-                annotations=[
-                    annotation
-                    for number, raw in pieces
-                    if (
-                        annotation := read_annotation(
-                            raw, labels, f"{path}: annotations[{number}]", losses, purpose
-                        )
-                    )
-                ],
-                width=image.width,
-                height=image.height,
+                annotations=annotations,
+                width=width,
+                height=height,
+                id=original_id(image.id),
             )
 
 
-def _gather(path: Path, spill: Spill, losses: Losses, has_super: bool) -> _Head:
+def _gather(path: Path, spill: Spill, losses: Losses, has_super: bool, classes: Classes) -> _Head:
     head = _Head({})
     with open_decompressed(path) as stream:
         window = JsonWindow(stream, str(path))
@@ -100,10 +114,10 @@ def _gather(path: Path, spill: Spill, losses: Losses, has_super: bool) -> _Head:
                 head.has_images = True
                 _gather_images(path, window, spill)
             elif key == "annotations":
-                gather_annotations(path, window, spill)
+                gather_annotations(path, window, spill, losses)
             elif key == "categories":
                 head.has_categories = True
-                gather_labels(path, window, head.labels, losses, has_super)
+                gather_labels(path, window, head.labels, losses, has_super, classes)
             else:
                 window.value()
         expect_end(window)
@@ -113,8 +127,9 @@ def _gather(path: Path, spill: Spill, losses: Losses, has_super: bool) -> _Head:
     stray = spill.find_stray()
     if stray is not None:
         number, image_id = stray
-        where = f"{path}: annotations[{number}].image_id"
-        raise FormatError(Problem(where, f"there is no image {image_id}"))
+        with losses.problems:
+            where = f"{path}: annotations[{number}].image_id"
+            raise FormatError(Problem(where, f"there is no image {image_id!r}"))
     return head
 
 
@@ -122,8 +137,12 @@ def _gather_images(path: Path, window: JsonWindow, spill: Spill) -> None:
     for number, raw in enumerate(iter_list(window, "images")):
         where = f"{path}: images[{number}]"
         image = read_image(raw, where)
-        if not spill.add_image(image.id, raw):
-            raise FormatError(Problem(f"{where}.id", f"{image.id} appears twice"))
+        try:
+            spill.add_image(id_of(image.id), raw, image.file_name)
+        except RepeatedImage as repeated:
+            key, value = ("file_name", image.file_name) if repeated.is_name else ("id", image.id)
+            message = f"{value!r} appears twice: images[{repeated.index}] has it, too"
+            raise FormatError(Problem(f"{where}.{key}", message)) from None
 
 
 def read_coco_labels(path: Path) -> dict[str, list[str]]:
@@ -143,12 +162,18 @@ def read_coco_labels(path: Path) -> dict[str, list[str]]:
 
 def read(path: Path, losses: Losses, options: ReadOptions) -> Iterator[Sample]:
     """The images of a file of instances; see `read_coco`."""
-    return read_coco(path, losses, evaluated=options.evaluated)
+    return read_coco(
+        path,
+        losses,
+        evaluated=options.evaluated,
+        scores=options.scores,
+        classes=options.classes,
+    )
 
 
 def write(target: Path, losses: Losses, options: ExportOptions) -> CocoWriter:
     """Open a writer; see `Format`."""
-    return CocoWriter(target, losses, labels=options.labels)
+    return CocoWriter(target, losses, labels=options.labels, codes=options.codes)
 
 
 def detect(probe: Probe) -> Detection | None:

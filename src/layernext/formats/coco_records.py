@@ -6,6 +6,7 @@ Source: cocodataset.org (data format, results format). Shared by `layernext.form
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,6 +16,7 @@ from msgspec.structs import replace
 
 from layernext.errors import FormatError, Problem
 from layernext.formats.coco_masks import checked_mask, is_outline
+from layernext.formats.core.classes import Classes
 from layernext.formats.core.compression import open_decompressed
 from layernext.formats.core.json_stream import (
     JsonWindow,
@@ -24,41 +26,53 @@ from layernext.formats.core.json_stream import (
     iter_unique_members,
 )
 from layernext.formats.core.losses import Losses
+from layernext.formats.core.outlines import MAX_PARTS, joined, outlines_of_runs, runs_of_counts
+from layernext.formats.core.pixels import MAX_PIXELS
 from layernext.formats.core.rotation import box_or_outline
-from layernext.formats.core.spill import MAX_ID, Spill
-from layernext.model import Annotation, AttributeValue, Geometry, Polygon
+from layernext.formats.core.scores import Scores
+from layernext.formats.core.spill import MAX_ID, Id, Spill, id_of
+from layernext.model import Annotation, AttributeValue, Geometry, Point, Polygon
 
 CROWD = "iscrowd"
+
+MAX_SIDE = 10**9
+"""Pixels of a side: more is not a number of pixels."""
+
+
+AnyId: TypeAlias = int | float | str
+"""An id as it is in the file; see `id_of`."""
 
 
 class Category(Struct, gc=False):
     """An entry of ``categories``."""
 
-    id: int
+    id: AnyId
     name: str
     supercategory: Any = None
 
 
 class Image(Struct, gc=False):
-    """An entry of ``images``."""
+    """An entry of ``images``; LVIS has a URL in place of the file name."""
 
-    id: int
-    file_name: str
-    width: int | None = None
-    height: int | None = None
+    id: AnyId
+    file_name: str = ""
+    width: float | None = None
+    height: float | None = None
+    coco_url: str = ""
 
 
 class Head(Struct, gc=False):
     """What says which image an annotation belongs to."""
 
-    image_id: int
+    image_id: AnyId
+    file_name: Any = None
 
 
 class AnnotationRow(Struct, gc=False, forbid_unknown_fields=True):
     """An entry of ``annotations``, or of a list of results."""
 
-    image_id: int
-    category_id: int
+    image_id: AnyId
+    category_id: AnyId
     bbox: tuple[float, float, float, float] | None = None
     segmentation: Any = None
     iscrowd: int = 0
@@ -78,12 +92,14 @@ class Instances(Struct, frozen=True):
     """What results refer to by number.
 
     Attributes:
-        images: the images by number.
-        labels: the labels by number.
+        images: the images by id.
+        labels: the labels by id.
+        codes: the id of each label, as it is in the file.
     """
 
-    images: dict[int, Image]
-    labels: dict[int, Label]
+    images: dict[Id, Image]
+    labels: dict[Id, Label]
+    codes: dict[str, AnyId]
 
 
 decode_head = msgspec.json.Decoder(Head)
@@ -100,18 +116,49 @@ def read_image(raw: bytes, where: str) -> Image:
     """
     image: Image = decode_row(decode_image, raw, where)
     check_keys(raw, where)
-    if not -MAX_ID <= image.id < MAX_ID:
+    image_id = id_of(image.id)
+    if isinstance(image_id, int) and not -MAX_ID <= image_id < MAX_ID:
         raise FormatError(Problem(f"{where}.id", "is not a 64-bit integer"))
     if not image.file_name:
-        raise FormatError(Problem(f"{where}.file_name", "is empty"))
-    for name, side in (("width", image.width), ("height", image.height)):
-        if side is not None and side < 0:
+        image.file_name = image.coco_url.partition("?")[0].rpartition("/")[2]
+    if not image.file_name:
+        raise FormatError(Problem(f"{where}.file_name", "is missing or empty"))
+    for name in ("width", "height"):
+        side = getattr(image, name)
+        if side is None:
+            continue
+        if side < 0:
             raise FormatError(Problem(f"{where}.{name}", f"is {side}, must be ≥ 0"))
+        if not float(side).is_integer() or side > MAX_SIDE:
+            raise FormatError(Problem(f"{where}.{name}", f"is {side}, must be a whole number"))
+        # 0 is what tools write that could not open the image.
+        setattr(image, name, int(side) or None)
     return image
 
 
-def gather_annotations(path: Path, window: JsonWindow, spill: Spill) -> None:
+def sides_of(image: Image) -> tuple[int | None, int | None]:
+    """Width and height of an image that was read by `read_image`."""
+    return (
+        None if image.width is None else int(image.width),
+        None if image.height is None else int(image.height),
+    )
+
+
+def gather_annotations(
+    path: Path,
+    window: JsonWindow,
+    spill: Spill,
+    losses: Losses,
+    resolve: Callable[[Id, Head], Id] | None = None,
+) -> None:
     """Spill the list of annotations that comes next, each by its image.
+
+    Args:
+        path: the file, for messages.
+        window: where the list begins.
+        spill: gets the annotations.
+        losses: lists annotations that do not say which image they belong to.
+        resolve: the image's id in place of the one in the file.
 
     Raises:
         FormatError: an entry does not say which image it belongs to.
@@ -128,24 +175,34 @@ def gather_annotations(path: Path, window: JsonWindow, spill: Spill) -> None:
 
     for number, raw in enumerate(iter_list(window, "annotations", judge)):
         where = f"{path}: annotations[{number}]"
-        try:
-            spill.add((head or decode_row(decode_head, raw, where)).image_id, raw)
-        except OverflowError as error:
-            raise FormatError(Problem(f"{where}.image_id", "is not a 64-bit integer")) from error
+        with losses.problems:
+            try:
+                entry = head or decode_row(decode_head, raw, where)
+                image_id = id_of(entry.image_id)
+                spill.add(image_id if resolve is None else resolve(image_id, entry), raw)
+            except OverflowError as error:
+                message = "is not a 64-bit integer"
+                raise FormatError(Problem(f"{where}.image_id", message)) from error
         head = None
 
 
 def gather_labels(
-    path: Path, window: JsonWindow, labels: dict[int, Label], losses: Losses, has_super: bool
+    path: Path,
+    window: JsonWindow,
+    labels: dict[Id, Label],
+    losses: Losses,
+    has_super: bool,
+    classes: Classes,
 ) -> None:
     """Read the list of categories that comes next.
 
     Args:
         path: the file, for messages.
         window: where the list begins.
-        labels: gets the label of each category, by number.
+        labels: gets the label of each category, by id.
         losses: counts supercategories that are not read.
         has_super: read supercategories as labels, and categories as their attribute ``name``.
+        classes: gets the labels in their order, with their ids.
 
     Raises:
         FormatError: an entry is not valid.
@@ -156,11 +213,12 @@ def gather_labels(
         check_keys(raw, where)
         if not category.name:
             raise FormatError(Problem(f"{where}.name", "is empty"))
-        above = category.supercategory
+        above, code = category.supercategory, id_of(category.id)
         if has_super and isinstance(above, str) and above:
-            labels[category.id] = (above, {"name": [AttributeValue(value=category.name)]})
+            labels[code] = (above, {"name": [AttributeValue(value=category.name)]})
             continue
-        labels[category.id] = (category.name, {})
+        labels[code] = (category.name, {})
+        classes.add(category.name, category.id if isinstance(category.id, str) else code)
         if above not in {None, "", category.name}:
             losses.note("the supercategory of a label", where)
 
@@ -171,24 +229,25 @@ def read_numbers(path: Path, *, has_super: bool) -> Instances:
     Raises:
         FormatError: the file is not COCO instances, with the location.
     """
-    images: dict[int, Image] = {}
-    labels: dict[int, Label] = {}
+    images: dict[Id, Image] = {}
+    labels: dict[Id, Label] = {}
+    classes = Classes()
     with open_decompressed(path) as stream:
         window = JsonWindow(stream, str(path))
         for key in iter_unique_members(window, "an object with `images` and `categories`"):
             if key == "images":
                 for number, raw in enumerate(iter_list(window, "images", _is_image)):
                     image = read_image(raw, f"{path}: images[{number}]")
-                    images[image.id] = image
+                    images[id_of(image.id)] = image
             elif key == "categories":
-                gather_labels(path, window, labels, Losses(), has_super)
+                gather_labels(path, window, labels, Losses(), has_super, classes)
             elif window.peek() == b"[":
                 for _ in iter_list(window, key, _has_head):
                     pass
             else:
                 window.value()
         expect_end(window)
-    return Instances(images, labels)
+    return Instances(images, labels, dict(classes.codes))
 
 
 def _is_image(raw: bytes) -> bool:
@@ -224,18 +283,20 @@ _READ_KEYS = {*AnnotationRow.__struct_fields__}
 
 def read_annotation(
     raw: bytes,
-    labels: dict[int, Label],
+    labels: dict[Id, Label],
     where: str,
     losses: Losses,
+    scores: Scores,
     purpose: Purpose | None = None,
 ) -> Annotation | None:
     """An annotation of an image; None if it has no geometry, which is counted as a loss.
 
     Args:
         raw: the entry as it is in the file.
-        labels: the labels by category number.
+        labels: the labels by category id.
         where: its location, for messages.
         losses: counts what is not read.
+        scores: how scores become confidences.
         purpose: the evaluation that it is read for, if any.
 
     Raises:
@@ -245,31 +306,79 @@ def read_annotation(
     if purpose is not None:
         row = _for_evaluation(row, purpose, where)
     elif row.ignore is not None:
-        losses.note("the key 'ignore'", where)
-    if row.category_id not in labels:
-        raise FormatError(Problem(f"{where}.category_id", f"there is no {row.category_id}"))
+        row.metadata.setdefault("ignore", row.ignore)
+    code = row.category_id if type(row.category_id) is int else id_of(row.category_id)
+    if code not in labels:
+        message = f"there is no category {row.category_id!r}; {_span(labels)}"
+        raise FormatError(Problem(f"{where}.category_id", message))
     metadata = dict(row.metadata)
     if row.iscrowd:
         metadata[CROWD] = row.iscrowd
-    if row.score is not None and not 0 <= row.score <= 1:
-        raise FormatError(Problem(f"{where}.score", f"is {row.score}, must be from 0 to 1"))
-    label, further = labels[row.category_id]
+    label, further = labels[code]
     fields: dict[str, Any] = {
         "label": label,
-        "confidence": row.score,
+        "confidence": None if row.score is None else scores.read(row.score, f"{where}.score"),
         "attributes": further | _attributes(row.attributes, where),
         "metadata": metadata,
     }
     return _with_geometry(row, fields, where, losses, purpose)
 
 
+class _Segments(Struct, gc=False):
+    segments_info: list[dict[str, Any]]
+
+
+_decode_segments = msgspec.json.Decoder(_Segments)
+
+
+def read_segments(
+    raw: bytes, labels: dict[Id, Label], where: str, losses: Losses
+) -> list[Annotation]:
+    """The segments of an image in COCO panoptic: their boxes, as their pixels are in a PNG.
+
+    Raises:
+        FormatError: a segment is not valid.
+    """
+    annotations: list[Annotation] = []
+    segments = decode_row(_decode_segments, raw, where)
+    check_keys(raw, where)
+    for number, fields in enumerate(segments.segments_info):
+        location = f"{where}.segments_info[{number}]"
+        encoded = msgspec.json.encode(fields | {"image_id": 0, "segmentation": None})
+        losses.note_shape("the pixels of a panoptic segment; its box is", location)
+        annotation = read_annotation(encoded, labels, location, losses, Scores())
+        if annotation is not None:
+            annotations.append(annotation)
+    return annotations
+
+
+def original_id(value: AnyId) -> int | str:
+    """An id as it is written again: a float that is a whole number as that."""
+    return value if isinstance(value, str) else id_of(value)
+
+
+def _span(labels: dict[Id, Label]) -> str:
+    numbers = sorted(code for code in labels if isinstance(code, int))
+    if not numbers:
+        return f"there are {len(labels)} categories"
+    return f"there are {len(labels)}, from {numbers[0]} to {numbers[-1]}"
+
+
 def _with_geometry(
     row: AnnotationRow, fields: dict[str, Any], where: str, losses: Losses, purpose: Purpose | None
 ) -> Annotation | None:
-    polygons = row.segmentation if isinstance(row.segmentation, list) else None
-    if polygons and _is_single(polygons):
-        return Polygon(polygon=_outline(polygons[0], where), **fields)
-    if row.segmentation:
+    shape = row.segmentation
+    if is_outline(shape):
+        shape = [shape]  # the list of outlines is missing; it can be nothing else
+    if isinstance(shape, list) and _is_single(shape):
+        return Polygon(polygon=_outline(shape[0], where), **fields)
+    if shape:
+        parts = None if purpose is not None else _parts(shape, where)
+        if parts:
+            losses.note_shape(
+                "a mask, or an object of several polygons; its joined outline is", where
+            )
+            return Polygon(polygon=joined(parts), **fields)
         losses.note_shape("a mask, or an object of several polygons; its box is", where)
     if row.bbox is None:
         losses.note_shape("an annotation without a box and without a single polygon", where)
@@ -281,6 +390,30 @@ def _with_geometry(
     if rotation:
         fields["attributes"].pop("rotation")
     return box_or_outline(row.bbox, rotation, where, fields)
+
+
+def _parts(shape: Any, where: str) -> list[list[Point]] | None:
+    """The outlines of an object of several, or of a mask; None if there are none, or too many."""
+    if isinstance(shape, list):
+        outlines = [outline for outline in shape if is_outline(outline)]
+        return [_outline(outline, where) for outline in outlines[: MAX_PARTS + 1]][
+            :MAX_PARTS
+        ] or None
+    size = shape.get("size") if isinstance(shape, dict) else None
+    if not isinstance(size, list) or len(size) != 2:  # noqa: PLR2004 - height and width
+        return None
+    height, width = size
+    if type(height) is not int or type(width) is not int or not 0 < height * width <= MAX_PIXELS:
+        return None
+    try:
+        mask = checked_mask(shape, width, height, f"{where}.segmentation")
+    except FormatError:
+        return None  # its box is still right
+    # COCO's masks go down the columns: the outlines are those of the transposed mask.
+    outlines_of_mask = outlines_of_runs(runs_of_counts(mask["counts"], height))
+    return outlines_of_mask and [
+        [(float(x), float(y)) for y, x in reversed(outline)] for outline in outlines_of_mask
+    ]
 
 
 def _rotation(attributes: Any) -> float:
@@ -316,6 +449,8 @@ def _for_evaluation(row: AnnotationRow, purpose: Purpose, where: str) -> Annotat
     into the metadata, too, and the outline is that of the box.
     """
     box, shape, metadata = row.bbox, row.segmentation, dict(row.metadata)
+    if is_outline(shape):
+        shape = [shape]
     # COCO's tools take the area of a result from its box, or from the mask if it has no box.
     box_area = None if box is None else box[2] * box[3]
     counted = {"area": box_area if purpose.is_result else row.area, "ignore": row.ignore}
@@ -324,9 +459,7 @@ def _for_evaluation(row: AnnotationRow, purpose: Purpose, where: str) -> Annotat
         shape = None
     elif purpose.geometry == "polygon" and shape and not _is_single(shape):
         image = purpose.image
-        metadata["segmentation"] = checked_mask(
-            shape, image.width, image.height, f"{where}.segmentation"
-        )
+        metadata["segmentation"] = checked_mask(shape, *sides_of(image), f"{where}.segmentation")
         x, y, w, h = box or (0.0, 0.0, float(image.width or 1), float(image.height or 1))
         shape = [[x, y, x + w, y, x + w, y + h, x, y + h]]
     return replace(row, segmentation=shape, metadata=metadata)
@@ -368,9 +501,12 @@ def _read_foreign(raw: bytes, where: str, losses: Losses) -> AnnotationRow:
     """An annotation with keys that are not read, such as ``keypoints``: each is counted as a loss."""
     fields = decode_row(msgspec.json.Decoder(dict[str, Any]), raw, where)
     check_keys(raw, where)
-    for name in [key for key in fields if key not in _READ_KEYS]:
-        del fields[name]
-        losses.note(f"the key {name!r}", where)
+    further = {key: fields.pop(key) for key in [*fields] if key not in _READ_KEYS}
+    if further.get("keypoints"):
+        losses.note("keypoints as a shape; they are in the metadata", where)
+    # What we do not know is the user's.
+    if isinstance(fields.get("metadata", {}), dict):
+        fields["metadata"] = further | fields.get("metadata", {})
     # As Python writers leave fields that they do not use; COCO's tools take them so, too.
     if fields.get("bbox") == []:
         fields["bbox"] = None

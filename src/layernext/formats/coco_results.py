@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import msgspec
 
 from layernext.errors import ConfigurationError, FormatError, Problem
 from layernext.formats.coco_records import (
+    Head,
     Instances,
     Purpose,
-    decode_image,
     gather_annotations,
+    original_id,
     read_annotation,
+    read_image,
     read_numbers,
+    sides_of,
 )
 from layernext.formats.coco_writer import RESULTS_HOLDS, CocoWriter
 from layernext.formats.core.compression import open_decompressed
@@ -23,8 +26,9 @@ from layernext.formats.core.json_stream import JsonWindow, expect_end
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.probe import Probe
 from layernext.formats.core.sample import Sample
-from layernext.formats.core.spill import Spill
-from layernext.model import Geometry
+from layernext.formats.core.scores import Scores
+from layernext.formats.core.spill import Id, Spill
+from layernext.model import Annotation, Geometry
 
 
 def read_instances(path: Path) -> Instances:
@@ -40,9 +44,16 @@ def read_instances(path: Path) -> Instances:
 
 
 def read_results(
-    path: Path, instances: Instances, losses: Losses, *, evaluated: Geometry | None = None
+    path: Path,
+    instances: Instances,
+    losses: Losses,
+    *,
+    evaluated: Geometry | None = None,
+    scores: Scores | None = None,
 ) -> Iterator[Sample]:
     """The images of a list of results, in the order of the instances; those without results are left out.
+
+    A result may name its image by ``file_name``, or by the name without extension as its id, as Ultralytics does.
 
     Args:
         path: the results: plain, ``.gz`` or ``.zst``.
@@ -50,40 +61,66 @@ def read_results(
         losses: counts what cannot be read.
         evaluated: the geometry to be evaluated, as in `read_coco`; ``area`` is then that of the ``bbox``,
             as COCO's tools compute it.
+        scores: how scores become confidences.
 
     Raises:
         FormatError: the file is not COCO results, or refers to what the instances do not have; with the
             location.
     """
+    scores = scores or Scores()
+    names = _ImageNames(instances)
     with Spill() as spill:
-        for number, image in instances.images.items():
-            spill.add_image(number, msgspec.json.encode(image))
+        for image_id, image in instances.images.items():
+            spill.add_image(image_id, msgspec.json.encode(image))
         with open_decompressed(path) as stream:
             window = JsonWindow(stream, str(path))
-            gather_annotations(path, window, spill)
+            gather_annotations(path, window, spill, losses, names.resolve)
             expect_end(window)
         stray = spill.find_stray()
         if stray is not None:
-            where = f"{path}: [{stray[0]}].image_id"
-            raise FormatError(Problem(where, f"the instances have no image {stray[1]}"))
+            with losses.problems:
+                where = f"{path}: [{stray[0]}].image_id"
+                raise FormatError(Problem(where, f"the instances have no image {stray[1]!r}"))
         for raw_image, pieces in spill.groups():
-            if pieces:
-                image = decode_image.decode(raw_image)
-                purpose = None if evaluated is None else Purpose(evaluated, image, is_result=True)
-                yield Sample(
-                    image=image.file_name,
-                    annotations=[
-                        annotation
-                        for number, raw in pieces
-                        if (
-                            annotation := read_annotation(
-                                raw, instances.labels, f"{path}: [{number}]", losses, purpose
-                            )
-                        )
-                    ],
-                    width=image.width,
-                    height=image.height,
-                )
+            if not pieces:
+                continue
+            image = read_image(raw_image, str(path))
+            width, height = sides_of(image)
+            purpose = None if evaluated is None else Purpose(evaluated, image, is_result=True)
+            annotations: list[Annotation] = []
+            for number, raw in pieces:
+                with losses.problems:
+                    annotation = read_annotation(
+                        raw, instances.labels, f"{path}: [{number}]", losses, scores, purpose
+                    )
+                    if annotation is not None:
+                        annotation.metadata.pop("file_name", None)
+                        annotations.append(annotation)
+            yield Sample(
+                image=image.file_name,
+                annotations=annotations,
+                width=width,
+                height=height,
+                id=original_id(image.id),
+            )
+
+
+class _ImageNames:
+    """The images of instances by name, for results that do not use their ids."""
+
+    def __init__(self, instances: Instances) -> None:
+        self._images = instances.images
+        self._ids: dict[str, Id] = {}
+        for image_id, image in instances.images.items():
+            path = PurePosixPath(image.file_name.replace("\\", "/"))
+            for name in (image.file_name, path.name, path.stem):
+                self._ids.setdefault(name, image_id)
+
+    def resolve(self, image_id: Id, head: Head) -> Id:
+        """The id in the instances: of the file that a result names, or else of its id."""
+        if isinstance(head.file_name, str) and head.file_name in self._ids:
+            return self._ids[head.file_name]
+        return image_id if image_id in self._images else self._ids.get(str(image_id), image_id)
 
 
 def read(path: Path, losses: Losses, options: ReadOptions) -> Iterator[Sample]:
@@ -98,7 +135,9 @@ def read(path: Path, losses: Losses, options: ReadOptions) -> Iterator[Sample]:
             hint="name the file of instances that they refer to",
         )
     instances = read_instances(options.instances)
-    return read_results(path, instances, losses, evaluated=options.evaluated)
+    for label, code in instances.codes.items():
+        options.classes.add(label, original_id(code))
+    return read_results(path, instances, losses, evaluated=options.evaluated, scores=options.scores)
 
 
 def write(target: Path, losses: Losses, options: ExportOptions) -> CocoWriter:
@@ -108,7 +147,14 @@ def write(target: Path, losses: Losses, options: ExportOptions) -> CocoWriter:
         FormatError: the file of instances is not valid.
     """
     instances = None if options.instances is None else read_instances(options.instances)
-    return CocoWriter(target, losses, results=True, instances=instances, labels=options.labels)
+    return CocoWriter(
+        target,
+        losses,
+        results=True,
+        instances=instances,
+        labels=options.labels,
+        codes=options.codes,
+    )
 
 
 def detect(probe: Probe) -> Detection | None:

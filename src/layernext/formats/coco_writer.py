@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
 
 from layernext.formats.coco_masks import CORNERS
-from layernext.formats.coco_records import CROWD, Instances
+from layernext.formats.coco_records import CROWD, Instances, original_id
 from layernext.formats.core.compression import open_output
 from layernext.formats.core.format import KEPT, Holds
 from layernext.formats.core.losses import Losses
@@ -40,6 +41,7 @@ class CocoWriter:
         instances: the images that results refer to by number. Without it, images and labels are
             numbered 1, 2, 3 … in order of appearance.
         labels: their order gives the category ids; other labels follow in order of appearance.
+        codes: category ids in place of those.
     """
 
     def __init__(
@@ -50,15 +52,24 @@ class CocoWriter:
         results: bool = False,
         instances: Instances | None = None,
         labels: list[str] | None = None,
+        codes: Mapping[str, int | str] | None = None,
     ) -> None:
         self._losses, self._results, self._instances = losses, results, instances
+        self._used_codes: set[int | str] = set((codes or {}).values())
         self._file = open_output(path)
         self._annotations = 0
-        self._codes = {label: number for number, label in enumerate(labels or [], 1)}
-        self._images: dict[str, int] = {}
+        self._codes: dict[str, int | str] = {}
+        self._ids: set[int | str] = set()
+        self._images: dict[str, int | str] = {}
         if instances is not None:
-            self._codes = {label: number for number, (label, _) in instances.labels.items()}
-            self._images = {image.file_name: number for number, image in instances.images.items()}
+            self._codes = {label: original_id(code) for label, code in instances.codes.items()}
+            self._images = {
+                image.file_name: original_id(image.id) for image in instances.images.values()
+            }
+        else:
+            for label in labels or ():
+                code = (codes or {}).get(label)
+                self._codes[label] = self._next_code() if code is None else code
         self._rows: BinaryIO = path.with_suffix(".images").open("w+b")
         self._file.write(b"[" if results else b'{"annotations":[')
 
@@ -76,20 +87,34 @@ class CocoWriter:
                 self._file.write((b"," if self._annotations else b"") + encoded)
                 self._annotations += 1
 
-    def _image_id(self, sample: Sample) -> int | None:
+    def _image_id(self, sample: Sample) -> int | str | None:
         image_id = self._images.get(sample.image)
         if image_id is not None or self._instances is not None:
             return image_id
-        number = self._images[sample.image] = len(self._images) + 1
+        number = sample.id
+        if number is None or number in self._ids:
+            number = len(self._images) + 1
+            while number in self._ids:
+                number += 1
+        self._ids.add(number)
         row: dict[str, Any] = {"id": number, "file_name": sample.image}
         if sample.width and sample.height:
             row |= {"width": sample.width, "height": sample.height}
-        self._rows.write((b"," if number > 1 else b"") + msgspec.json.encode(row))
+        self._rows.write((b"," if self._images else b"") + msgspec.json.encode(row))
+        self._images[sample.image] = number
         if self._results:
             self._losses.note("the name of an image; results have a number", sample.image)
         return number
 
-    def _encoded(self, annotation: Annotation, image_id: int, where: str) -> bytes | None:
+    def _next_code(self) -> int:
+        """The next number that no category has."""
+        code = len(self._codes) + 1
+        while code in self._used_codes:
+            code += 1
+        self._used_codes.add(code)
+        return code
+
+    def _encoded(self, annotation: Annotation, image_id: int | str, where: str) -> bytes | None:
         box = box_of(annotation, where) if HOLDS.accepts(annotation, where, self._losses) else None
         if box is None:
             return None
@@ -108,12 +133,12 @@ class CocoWriter:
             return self._result(annotation, row, where)
         return self._instance(annotation, row, where)
 
-    def _code(self, label: str, where: str) -> int | None:
+    def _code(self, label: str, where: str) -> int | str | None:
         code = self._codes.get(label)
         if code is None and self._instances is not None:
             self._losses.note("a label that is not among the instances", where)
         elif code is None:
-            code = self._codes[label] = len(self._codes) + 1
+            code = self._codes[label] = self._next_code()
             if self._results:
                 self._losses.note("the name of a label; results have a number", where)
         return code

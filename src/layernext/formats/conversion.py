@@ -6,20 +6,25 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from layernext.errors import ConfigurationError, DataError, Problem
-from layernext.formats.core.format import ExportOptions, Format, ReadOptions
+from layernext.errors import ConfigurationError, DataError, FormatError, Problem
+from layernext.formats.core.classes import Classes
+from layernext.formats.core.format import ExportOptions, Format
+from layernext.formats.core.label_rules import LabelRules
 from layernext.formats.core.losses import Losses
-from layernext.formats.core.pixels import image_sizes, size_in
+from layernext.formats.core.pixels import scaled
 from layernext.formats.core.sample import Sample, SampleWriter
+from layernext.formats.core.scores import Scores
 from layernext.formats.core.targets import atomic_target, safe_relative
+from layernext.formats.reading import read_format
 from layernext.formats.registry import detect_format, get_format, list_formats
-from layernext.model import Geometry, record_html, short_repr
+from layernext.model import record_html, short_repr
 
 
 class ConversionReport(Struct, frozen=True, kw_only=True):
@@ -31,6 +36,9 @@ class ConversionReport(Struct, frozen=True, kw_only=True):
         images: their number.
         annotations: their number, including those that the format cannot hold.
         losses: what the format cannot hold: how often, and where it was first.
+        warnings: what is kept and looks wrong, likewise.
+        skipped: annotations that are not valid and were left out; see `problems` for where.
+        problems: the first of them.
     """
 
     path: Path
@@ -38,6 +46,9 @@ class ConversionReport(Struct, frozen=True, kw_only=True):
     images: int
     annotations: int
     losses: dict[str, tuple[int, str]]
+    warnings: dict[str, tuple[int, str]] = {}
+    skipped: int = 0
+    problems: list[str] = []
 
     def __repr__(self) -> str:
         return short_repr(self)
@@ -47,50 +58,21 @@ class ConversionReport(Struct, frozen=True, kw_only=True):
 
     def to_dict(self) -> dict[str, Any]:
         """The report as plain data."""
-        losses = {
-            what: {"count": count, "first": first} for what, (count, first) in self.losses.items()
-        }
         return {
             "path": os.fspath(self.path),
             "format": self.format,
             "images": self.images,
             "annotations": self.annotations,
-            "losses": losses,
+            "losses": counts_to_dict(self.losses),
+            "warnings": counts_to_dict(self.warnings),
+            "skipped": self.skipped,
+            "problems": list(self.problems),
         }
 
 
-def read_format(
-    path: Path,
-    name: str,
-    *,
-    losses: Losses | None = None,
-    images: Path | None = None,
-    instances: Path | None = None,
-    evaluated: Geometry | None = None,
-) -> Iterator[Sample]:
-    """The images of a file or folder in a format, as a stream.
-
-    Args:
-        path: the file or folder.
-        name: of the format.
-        losses: counts what cannot be read.
-        images: folder with the images, if the format does not say how large they are.
-        instances: for COCO results: the file of instances that they refer to.
-        evaluated: the geometry to be evaluated, if that is what the images are read for: see `read_coco`.
-
-    Raises:
-        ConfigurationError: there is no such format, it cannot be read, or something that it needs is missing.
-        FormatError, DataError: the file is not valid, with the location.
-    """
-    read = get_format(name).read
-    if read is None:
-        raise ConfigurationError(f"{name} is written, not read")
-    sizes = image_sizes(images) if images is not None else {}
-    options = ReadOptions(images=images, sizes=sizes, instances=instances, evaluated=evaluated)
-    for sample in read(path, losses or Losses(), options):
-        width, height = size_in(sizes, sample.image)
-        is_new = width is not None and sample.width is None
-        yield replace(sample, width=width, height=height) if is_new else sample
+def counts_to_dict(counts: dict[str, tuple[int, str]]) -> dict[str, Any]:
+    """Losses or warnings as plain data."""
+    return {what: {"count": count, "first": first} for what, (count, first) in counts.items()}
 
 
 @contextmanager
@@ -172,9 +154,10 @@ def write_export(
         advance: called with the number of new images, for progress.
     """
     images = annotations = 0
+    holds = get_format(name).holds
     with create_export(target, name, options or ExportOptions()) as (writer, losses):
-        for sample in samples if get_format(name).holds.runs else merged(samples, losses):
-            writer.write(sample)
+        for sample in samples if holds.runs else merged(samples, losses):
+            writer.write(_held(sample) if sample.normalized and not holds.fractions else sample)
             images += 1
             annotations += len(sample.annotations)
             if advance is not None:
@@ -188,8 +171,26 @@ def write_export(
     )
 
 
+def _held(sample: Sample) -> Sample:
+    """A sample with pixels in place of fractions.
+
+    Raises:
+        DataError: the size of its image is not known.
+    """
+    if not sample.width or not sample.height:
+        message = "has fractions for coordinates, and its size in pixels is not known"
+        hint = "give the folder with the images"
+        raise DataError(Problem(sample.image, message), hint=hint)
+    annotations = scaled(sample.annotations, sample.width, sample.height)
+    return replace(sample, annotations=annotations, normalized=False)
+
+
 def merged(samples: Iterable[Sample], losses: Losses) -> Iterator[Sample]:
-    """Samples of the same image that follow each other, as a single sample."""
+    """Samples of the same image that follow each other, one for each run, as a single sample.
+
+    Raises:
+        DataError: they are not of several runs: two images have the same name.
+    """
     current: Sample | None = None
     for sample in samples:
         if current is None or current.image != sample.image or current.split != sample.split:
@@ -197,6 +198,9 @@ def merged(samples: Iterable[Sample], losses: Losses) -> Iterator[Sample]:
                 yield current
             current = sample
             continue
+        if current.run is None and sample.run is None and current.mode == sample.mode:
+            message = "is the name of two images, which would become one"
+            raise DataError(Problem(sample.image, message))
         if (current.run, current.mode) != (sample.run, sample.mode):
             losses.note("which model run or ground truth an annotation is of", sample.image)
         current = replace(current, annotations=[*current.annotations, *sample.annotations])
@@ -212,46 +216,84 @@ def convert(
     source_format: str | None = None,
     images: str | os.PathLike[str] | None = None,
     instances: str | os.PathLike[str] | None = None,
+    names: list[str] | None = None,
+    label_rules: LabelRules | None = None,
+    confidence_scale: str | float | None = None,
     copy_images: bool = False,
     overwrite: bool = False,
     strict: bool = False,
+    skip_invalid: bool = False,
 ) -> ConversionReport:
     """Convert annotations from one format to another, without a stack, as a stream.
 
+    The classes that the source declares keep their order, unused ones as well.
+
     Args:
-        source: file or folder.
+        source: file, folder or zip archive.
         target: file or folder, which appears only when it is whole; a single file is compressed if it ends
             in ``.gz`` or ``.zst``.
         target_format: ``layernext``, ``layernext-v1``, ``coco``, ``coco-results``, ``yolo``,
             ``yolo-segmentation``, ``voc``, ``labelme``, ``cvat``, ``label-studio``, ``csv``,
-            ``parquet``, ``masks``, or a format of a plug-in.
-        source_format: likewise, without ``masks``; detected by default.
+            ``parquet``, ``masks``, or another one of docs/formats.md or of a plug-in.
+        source_format: likewise, of those that are read; detected by default.
         images: folder with the images, if the source does not say how large they are.
         instances: for COCO results, read or written: the file of instances that has their numbers.
+        names: class names in the order of their numbers, if the source has only numbers.
+        label_rules: what becomes of labels; see `LabelRules`.
+        confidence_scale: what the scores of the source are divided by, such as 100 for percent, or
+            ``sigmoid`` for logits.
         copy_images: copy the images of that folder beside the labels of YOLO or VOC.
         overwrite: replace an existing target.
         strict: refuse what the target's format cannot hold, or what is not read from the source.
+        skip_invalid: leave out annotations that are not valid, and list them in the report.
 
     Returns:
         How much was written, and what the format cannot hold: nothing is dropped in silence.
 
     Raises:
         ConfigurationError: there is no such format, or the target exists.
-        FormatError, DataError: the source is not valid, with the location; or a loss, with `strict`.
+        FormatError, DataError: the source is not valid, with every location, or has no images; or a loss,
+            with `strict`.
     """
     path = Path(source)
     read = Losses(strict=strict)
+    get_format(target_format)
     name = source_format or detect_format(path)
     folder = None if images is None else Path(images)
     if copy_images and folder is None:
         raise ConfigurationError("images can only be copied from a folder", hint="give `images`")
     numbers = None if instances is None else Path(instances)
+    rules = label_rules or LabelRules()
+    classes = Classes()
+    samples = read_format(
+        path,
+        name,
+        losses=read,
+        images=folder,
+        instances=numbers,
+        names=names,
+        scores=Scores.parse(confidence_scale),
+        classes=classes,
+        skip_invalid=skip_invalid,
+    )
+    # The classes of a source are known when its first image is.
+    first = next(samples, None)
+    if first is None:
+        raise FormatError(Problem(str(path), f"has no images, read as {name}"))
     options = ExportOptions(
         overwrite=overwrite,
         strict=strict,
+        labels=rules.classes(classes.names) or None,
+        codes=classes.codes if rules.change_nothing else {},
         instances=numbers if target_format == "coco-results" else None,
         copy_images=folder if copy_images else None,
     )
-    samples = read_format(path, name, losses=read, images=folder, instances=numbers)
-    report = write_export(samples, Path(target), target_format, options)
-    return replace(report, losses={**read.counts, **report.losses})
+    ruled = rules.apply(chain([first], samples), read)
+    report = write_export(ruled, Path(target), target_format, options)
+    return replace(
+        report,
+        losses={**read.counts, **report.losses},
+        warnings=read.warnings,
+        skipped=read.problems.count,
+        problems=[str(problem) for problem in read.problems.entries],
+    )

@@ -26,9 +26,8 @@ from layernext.formats.core.json_stream import (
     iter_list,
     iter_unique_members,
 )
+from layernext.formats.core.losses import DEFAULT_PROBLEM_LIMIT
 from layernext.model import GEOMETRIES, GEOMETRY_KEYS, CheckedImage, Geometry, ImageDecoder
-
-DEFAULT_PROBLEM_LIMIT = 100
 
 
 class FileSummary(Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING
@@ -29,8 +30,10 @@ from layernext.formats import (
     yolo,
     yolo_segmentation,
 )
+from layernext.formats.core.archive import unpacked
 from layernext.formats.core.format import Certainty, Detection, Format
-from layernext.formats.core.probe import Probe
+from layernext.formats.core.pixels import IMAGE_EXTENSIONS
+from layernext.formats.core.probe import FOLDER_ENTRIES, Probe
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -152,11 +155,22 @@ class Registry:
         Raises:
             FormatError: no format recognizes it, or several are equally certain.
         """
-        probe = Probe(path)
+        with unpacked(path) as unpacked_path:
+            return self._detect(unpacked_path, path)
+
+    def _detect(self, unpacked_path: Path, path: Path) -> Format:
+        probe = Probe(unpacked_path)
         detections = self.list_detections(probe)
+        best = max((detection.certainty for _, detection in detections), default=0)
+        if probe.is_folder and best < Certainty.LIKELY:
+            inner = self._detect_files(probe)
+            if inner is not None:
+                return inner
         if not detections:
-            raise FormatError(Problem(str(path), self._describe_unknown(probe)))
-        best = max(detection.certainty for _, detection in detections)
+            names = ", ".join(
+                entry.name for entry in self.list_all() if entry.read and entry.detect
+            )
+            raise FormatError(Problem(str(path), f"is not in a supported format: {names}"))
         candidates = [pair for pair in detections if pair[1].certainty == best]
         if len(candidates) > 1:
             reasons = " or ".join(
@@ -168,18 +182,20 @@ class Registry:
             )
         return candidates[0][0]
 
-    def _describe_unknown(self, probe: Probe) -> str:
-        """What to say about a file or folder that no format recognizes."""
-        for path in probe.first_files.values() if probe.is_folder else ():
+    def _detect_files(self, probe: Probe) -> Format | None:
+        """The format of the files in a folder, if that is a format of single files; None if none is certain."""
+        for path in sorted(probe.first_files.values()):
             detections: list[tuple[Format, Detection]] = []
             with suppress(FormatError):  # a file that cannot be read is not what the user named
                 detections = self.list_detections(Probe(path))
-            for entry, detection in detections:
-                if detection.certainty > Certainty.POSSIBLE:
-                    name = path.relative_to(probe.path).as_posix()
-                    return f"contains {name}, which looks like {entry.name}; pass that file"
-        names = ", ".join(entry.name for entry in self.list_all() if entry.read and entry.detect)
-        return f"is not in a supported format: {names}"
+            certain = [
+                entry
+                for entry, detection in detections
+                if detection.certainty == Certainty.CERTAIN and not entry.is_folder
+            ]
+            if len(certain) == 1:
+                return certain[0]
+        return None
 
     def list_detections(self, probe: Probe) -> list[tuple[Format, Detection]]:
         """Each format that a file or folder may be in, with its certainty and reason.
@@ -234,6 +250,21 @@ def get_format(name: str) -> Format:
 def list_formats() -> list[Format]:
     """Every format that can be used: the built-in ones first, then plug-ins by name."""
     return registry.list_all()
+
+
+def list_files_of(folder: Path, entry: Format) -> list[Path]:
+    """The files in a folder that are certainly in a format of single files, by name."""
+    if entry.detect is None:
+        return []
+    files = []
+    for path in islice(sorted(folder.rglob("*")), FOLDER_ENTRIES):
+        if not path.is_file() or path.suffix.lower() in IMAGE_EXTENSIONS:
+            continue
+        with suppress(FormatError):
+            detection = entry.detect(Probe(path))
+            if detection is not None and detection.certainty == Certainty.CERTAIN:
+                files.append(path)
+    return files
 
 
 def detect_format(path: Path) -> str:

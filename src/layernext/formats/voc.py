@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
 
 from layernext.errors import FormatError, Problem
+from layernext.formats.core.compression import open_decompressed, read_text
 from layernext.formats.core.format import (
     KEPT,
     Certainty,
@@ -22,6 +27,7 @@ from layernext.formats.core.sample import Sample, box_of, location_of, size_of
 from layernext.formats.core.targets import safe_relative, write_new
 from layernext.formats.core.xml_stream import (
     EXACT,
+    MAX_TREE_BYTES,
     exact_sum,
     parse_xml,
     read_decimal,
@@ -41,13 +47,20 @@ HOLDS = Holds(
 )
 
 
+FLAGS = ("truncated", "difficult", "occluded")
+"""Flags of an object, which are metadata of the same name."""
+
+SOURCE = "layernext"
+"""What our files name as their source: they count from 1, even where a box begins at 0."""
+
+
 class VocWriter:
     """Writes ``Annotations`` and lists of images by split; see `SampleWriter`."""
 
-    def __init__(self, root: Path, losses: Losses) -> None:
+    def __init__(self, root: Path, losses: Losses, labels: list[str] | None = None) -> None:
         self._root, self._losses = root, losses
         self._splits: dict[str, list[str]] = {}
-        self._labels: dict[str, None] = {}
+        self._labels: dict[str, None] = dict.fromkeys(labels or ())
 
     def write(self, sample: Sample) -> None:
         """Add an image."""
@@ -83,6 +96,7 @@ def voc_xml(sample: Sample, losses: Losses) -> bytes:
     width, height = size_of(sample)
     root = ET.Element("annotation")
     ET.SubElement(root, "filename").text = xml_text(sample.image, sample.image)
+    ET.SubElement(ET.SubElement(root, "source"), "database").text = SOURCE
     size = ET.SubElement(root, "size")
     for name, pixels in (("width", width), ("height", height), ("depth", 3)):
         ET.SubElement(size, name).text = str(pixels)
@@ -93,11 +107,18 @@ def voc_xml(sample: Sample, losses: Losses) -> bytes:
             continue
         if isinstance(annotation, Polygon):
             losses.note("the outline of a polygon; its box is", where)
-        losses.note_fields(annotation, where, keeps=HOLDS.fields)
+        rest = {
+            name: value for name, value in annotation.metadata.items() if not _is_flag(name, value)
+        }
+        losses.note_fields(replace(annotation, metadata=rest), where, keeps=HOLDS.fields)
         item = ET.SubElement(root, "object")
         ET.SubElement(item, "name").text = xml_text(annotation.label, where)
-        for name in ("truncated", "difficult"):
-            ET.SubElement(item, name).text = "0"
+        for name in FLAGS:
+            flag = annotation.metadata.get(name)
+            if _is_flag(name, flag):
+                ET.SubElement(item, name).text = str(flag)
+            elif name != "occluded":
+                ET.SubElement(item, name).text = "0"
         corners = ET.SubElement(item, "bndbox")
         x, y, w, h = box
         sums = (("xmin", (x, 1)), ("ymin", (y, 1)), ("xmax", (x, w)), ("ymax", (y, h)))
@@ -107,13 +128,20 @@ def voc_xml(sample: Sample, losses: Losses) -> bytes:
     return encoded
 
 
+def _is_flag(name: str, value: Any) -> bool:
+    """Whether VOC has an element for this metadata."""
+    return name in FLAGS and type(value) is int and 0 < value < 10**8
+
+
 def read_voc(root: Path, losses: Losses, options: ReadOptions) -> Iterator[Sample]:
     """The images of a folder by name, or the image of a single file.
+
+    VOC counts pixels from 1. If a box of the folder begins at 0, its files count from 0, as those of CVAT and many
+    scripts do; that is a warning.
 
     Raises:
         FormatError: a file is not of VOC, with the location.
     """
-    del options
     if root.is_file():
         root, paths = root.parent, [root]
         folder = root
@@ -121,39 +149,111 @@ def read_voc(root: Path, losses: Losses, options: ReadOptions) -> Iterator[Sampl
         folder = root / "Annotations" if (root / "Annotations").is_dir() else root
         paths = sorted(folder.rglob("*.xml"))
     splits = _read_splits(root)
-    for path in paths:
-        tree = parse_xml(path)
-        if tree.tag != "annotation":
-            raise FormatError(Problem(str(path), f"begins with <{tree.tag}>, not <annotation>"))
-        annotations: list[Annotation] = []
-        for number, item in enumerate(tree.findall("object")):
-            where = f"{path}: object[{number}]"
-            for name in ("truncated", "difficult", "occluded"):
-                if (item.findtext(name) or "0").strip() not in {"0", ""}:
-                    losses.note(f"the flag {name!r}", where)
-            if item.find("polygon") is not None:
-                losses.note_shape("the polygon of an object; its box is", where)
-            if item.find("part") is not None:
-                losses.note("the parts of an object", where)
-            left, top, right, bottom = (
-                read_decimal(item.findtext(f"bndbox/{name}"), f"{where}.{name}")
-                for name in ("xmin", "ymin", "xmax", "ymax")
-            )
-            x, y = EXACT.subtract(left, 1), EXACT.subtract(top, 1)
-            width, height = EXACT.subtract(right, x), EXACT.subtract(bottom, y)
-            if min(width, height) < 0:
-                raise FormatError(Problem(f"{where}.bndbox", "its corners are the wrong way round"))
-            box = (float(x), float(y), float(width), float(height))
-            label = read_name(item.findtext("name"), where)
-            annotations.append(Rectangle(label=label, bbox=box, attributes=_attributes(item)))
-        stem = path.relative_to(folder).with_suffix("").as_posix()
-        yield Sample(
-            image=tree.findtext("filename") or stem,
-            annotations=annotations,
-            width=read_side(tree.findtext("size/width")),
-            height=read_side(tree.findtext("size/height")),
-            split=splits.get(stem),
+    for name in _read_labelmap(root):
+        options.classes.add(name, len(options.classes.codes))
+    zero_based = next((path for path in paths if _begins_at_zero(path)), None)
+    if zero_based is not None:
+        message = (
+            "a box begins at pixel 0, so the files are read as counting from 0; Pascal VOC counts "
+            "from 1"
         )
+        losses.warn(message, str(zero_based))
+    origin = 1 if zero_based is None else 0
+    for path in paths:
+        sample = None
+        with losses.problems:
+            sample = _read_file(path, folder, splits, origin, losses)
+        if sample is not None:
+            yield sample
+
+
+def _read_file(
+    path: Path, folder: Path, splits: dict[str, str], origin: int, losses: Losses
+) -> Sample:
+    tree = parse_xml(path)
+    if tree.tag != "annotation":
+        raise FormatError(Problem(str(path), f"begins with <{tree.tag}>, not <annotation>"))
+    annotations: list[Annotation] = []
+    for number, item in enumerate(tree.findall("object")):
+        with losses.problems:
+            annotations.append(_read_object(item, origin, f"{path}: object[{number}]", losses))
+    inner = path.relative_to(folder).with_suffix("")
+    name = tree.findtext("filename") or inner.name
+    split = splits.get(inner.as_posix(), splits.get(inner.name))
+    parts = inner.parts[:-1]
+    if split is None and parts and folder.name != "Annotations":
+        # Roboflow's layout: a folder for each split.
+        split = _SPLITS.get(parts[0].lower())
+        parts = parts[1:] if split else parts
+    if parts and "/" not in name:
+        name = "/".join((*parts, name))
+    return Sample(
+        image=name,
+        annotations=annotations,
+        width=read_side(tree.findtext("size/width")),
+        height=read_side(tree.findtext("size/height")),
+        split=split,
+    )
+
+
+def _read_object(item: ET.Element, origin: int, where: str, losses: Losses) -> Annotation:
+    if item.find("polygon") is not None:
+        losses.note_shape("the polygon of an object; its box is", where)
+    if item.find("part") is not None:
+        losses.note("the parts of an object", where)
+    left, top, right, bottom = (
+        read_decimal(item.findtext(f"bndbox/{name}"), f"{where}.{name}")
+        for name in ("xmin", "ymin", "xmax", "ymax")
+    )
+    x, y = EXACT.subtract(left, origin), EXACT.subtract(top, origin)
+    width, height = EXACT.subtract(right, x), EXACT.subtract(bottom, y)
+    if min(width, height) < 0:
+        raise FormatError(Problem(f"{where}.bndbox", "its corners are the wrong way round"))
+    return Rectangle(
+        label=read_name(item.findtext("name"), where),
+        bbox=(float(x), float(y), float(width), float(height)),
+        attributes=_attributes(item),
+        metadata=_flags(item),
+    )
+
+
+def _flags(item: ET.Element) -> dict[str, Any]:
+    """The flags that are set, as numbers, and the pose of an object."""
+    flags: dict[str, Any] = {}
+    for name in FLAGS:
+        text = (item.findtext(name) or "").strip()
+        if text not in {"", "0"}:
+            flags[name] = int(text) if _SMALL.fullmatch(text) else text
+    pose = (item.findtext("pose") or "").strip()
+    if pose and pose.lower() not in {"unspecified", "unknown"}:
+        flags["pose"] = pose
+    return flags
+
+
+_SMALL = re.compile(r"[0-9]{1,8}")
+_BOX_AT_ZERO = re.compile(rb"<[xy]min>\s*0+(?:\.0*)?\s*</")
+
+
+def _begins_at_zero(path: Path) -> bool:
+    """Whether a box begins at pixel 0, in a file that is not ours; decides without parsing it."""
+    try:
+        with open_decompressed(path) as stream:
+            head = b""
+            while len(head) < MAX_TREE_BYTES and (more := stream.read(1 << 20)):
+                head += more
+    except FormatError:
+        return False  # the reader says why
+    return SOURCE.encode() not in head and _BOX_AT_ZERO.search(head) is not None
+
+
+def _read_labelmap(root: Path) -> list[str]:
+    """The labels of CVAT's and Datumaro's ``labelmap.txt``, without the background."""
+    path = root / "labelmap.txt"
+    if not path.is_file():
+        return []
+    lines = read_text(path).splitlines()
+    names = [line.partition(":")[0].strip() for line in lines if not line.startswith("#")]
+    return [name for name in names if name and name != "background"]
 
 
 def _attributes(item: ET.Element) -> dict[str, list[AttributeValue]]:
@@ -165,24 +265,27 @@ def _attributes(item: ET.Element) -> dict[str, list[AttributeValue]]:
     }
 
 
+_SPLITS = {
+    "train": "train",
+    "val": "validation",
+    "valid": "validation",
+    "validation": "validation",
+    "test": "test",
+}
+
+
 def _read_splits(root: Path) -> dict[str, str]:
-    words = {"train": "train", "val": "validation", "test": "test"}
     splits: dict[str, str] = {}
-    for name, split in words.items():
+    for name, split in _SPLITS.items():
         path = root / "ImageSets" / "Main" / f"{name}.txt"
         if path.is_file():
-            try:
-                lines = path.read_text(encoding="utf-8").splitlines()
-            except UnicodeDecodeError as error:
-                raise FormatError(Problem(str(path), "cannot be read as UTF-8")) from error
-            splits |= {line.strip(): split for line in lines}
+            splits |= {line.strip(): split for line in read_text(path).splitlines()}
     return splits
 
 
 def write(target: Path, losses: Losses, options: ExportOptions) -> VocWriter:
     """Open a writer; see `Format`."""
-    del options
-    return VocWriter(target, losses)
+    return VocWriter(target, losses, options.labels)
 
 
 def detect(probe: Probe) -> Detection | None:

@@ -122,7 +122,10 @@ def test_files_of_other_formats(cli, files, tmp_path):
     instances = json.loads(paths[0].read_text())
     instances["annotations"][0]["keypoints"] = [1, 2, 2]
     paths[0].write_text(json.dumps(instances))
-    assert "not read: the key 'keypoints', once, at" in cli("evaluate", *paths).stderr
+    assert (
+        "not read: keypoints as a shape; they are in the metadata, once, at"
+        in cli("evaluate", *paths).stderr
+    )
     refused = cli("evaluate", *paths, "--truth-format", "masks", code=3)
     assert "masks is written, not read" in refused.stderr
     assert "Traceback" not in refused.stderr

@@ -105,7 +105,7 @@ def test_coco_with_labels_and_annotations(client: LayerNextClient, tmp_path: Pat
     source.write_text(json.dumps(content))
     report = client.upload_annotation_from_cocojson(source, collection)
     assert (report.run, report.mode, report.annotations) == ("instances_val", "human", 1)
-    assert list(report.losses) == ["the key 'keypoints'"]
+    assert list(report.losses) == ["keypoints as a shape; they are in the metadata"]
     (image,) = client.iter_annotations(collection, "instances_val")
     (one,) = image.annotations
     assert (one.label, one.attributes) == (

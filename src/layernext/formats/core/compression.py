@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import errno
 import gzip
 import io
@@ -31,7 +32,7 @@ _ZSTD_READ_BYTES = 4 << 10
 
 @contextmanager
 def open_decompressed(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """The file's content, decompressed as it is read, without a byte order mark.
+    """The file's content, decompressed as it is read, without a byte order mark; UTF-16 as UTF-8.
 
     Raises:
         FormatError: the file is missing, unreadable, or its compressed data is broken; the last
@@ -43,6 +44,28 @@ def open_decompressed(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         raise _unreadable(error, path) from error
     with plain:
         yield cast("BinaryIO", _Translated(plain, path))
+
+
+MAX_TEXT_BYTES = 256 << 20
+"""The limit of a list of names, which is read as a whole."""
+
+
+def read_text(path: Path) -> str:
+    """The text of a list of names: UTF-8, UTF-16 with a byte order mark, or else Windows' Latin-1.
+
+    Raises:
+        FormatError: it cannot be read, or is too large.
+    """
+    with open_decompressed(path) as stream:
+        raw = b""
+        while piece := stream.read(_BUFFER_BYTES):
+            raw += piece
+            if len(raw) > MAX_TEXT_BYTES:
+                raise FormatError(f"is larger than {MAX_TEXT_BYTES:,} bytes", file=str(path))
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode("cp1252", "replace")
 
 
 def _unreadable(error: OSError, path: str | os.PathLike[str]) -> FormatError:
@@ -97,6 +120,30 @@ class _ZstdReader(io.RawIOBase):
         return count
 
 
+class _Recoded(io.RawIOBase):
+    """Reads UTF-16, as PowerShell writes it, as UTF-8."""
+
+    def __init__(self, stream: BinaryIO, first: bytes) -> None:
+        self._stream, self._first = stream, first
+        self._decoder = codecs.getincrementaldecoder("utf-16")()
+        self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int = -1, /) -> bytes:
+        is_end = False
+        while not self._ready and not is_end:
+            raw = self._stream.read(size)
+            is_end = not raw
+            text = self._decoder.decode(self._first + raw, final=is_end)
+            self._first = b""
+            self._ready = text.encode("utf-8", "surrogatepass")
+        count = len(self._ready) if size < 0 else size
+        ready, self._ready = self._ready[:count], self._ready[count:]
+        return ready
+
+
 class _Translated(io.RawIOBase):
     """Reads a stream, skips a byte order mark, and raises one class for all decompression errors."""
 
@@ -118,9 +165,14 @@ class _Translated(io.RawIOBase):
             if self._stream is None:
                 self._stream = _decompressed(self._plain)
                 first = self._stream.read(len(_UTF8_BOM))
-                if first not in {b"", _UTF8_BOM}:
+                if first.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                    self._stream = cast("BinaryIO", _Recoded(self._stream, first))
+                elif first not in {b"", _UTF8_BOM}:
                     return first
             return self._stream.read(size)
+        except UnicodeDecodeError as error:
+            name = Path(self._path).name
+            raise FormatError(f"cannot be read as UTF-16: {error.reason}", file=name) from error
         except (EOFError, zlib.error, zstandard.ZstdError, gzip.BadGzipFile) as error:
             name = Path(self._path).name
             raise FormatError(f"the compressed data is broken: {error}", file=name) from error

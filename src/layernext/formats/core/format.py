@@ -9,10 +9,12 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct, field
 
+from layernext.formats.core.classes import Classes
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.pixels import Sizes
 from layernext.formats.core.probe import Probe
 from layernext.formats.core.sample import Sample, SampleWriter
+from layernext.formats.core.scores import Scores
 from layernext.model import Annotation, Geometry
 
 KEPT = "yes"
@@ -33,6 +35,7 @@ class Holds(Struct, frozen=True, kw_only=True):
         runs: whether the model run or ground truth of an annotation is held.
         sizes: of the images: ``needed`` if nothing can be written without them.
         videos: how frames of videos are held; None if they are not.
+        fractions: whether coordinates may be fractions of an image's size.
     """
 
     geometries: Mapping[str, str]
@@ -41,6 +44,7 @@ class Holds(Struct, frozen=True, kw_only=True):
     runs: bool = False
     sizes: Literal["needed", "kept", "no"] = "no"
     videos: str | None = None
+    fractions: bool = False
 
     def accepts(self, annotation: Annotation, where: str, losses: Losses) -> bool:
         """Whether the format can hold this kind of geometry; if not, that is counted as a loss."""
@@ -84,12 +88,18 @@ class ReadOptions(Struct, frozen=True, kw_only=True):
         sizes: width, height and name of the images in that folder.
         instances: for COCO results: the file of instances that they refer to.
         evaluated: the geometry to be evaluated, if that is what the images are read for.
+        scores: how scores become confidences.
+        names: class names in the order of their numbers, for sources that have only numbers.
+        classes: gets the classes that the source declares.
     """
 
     images: Path | None = None
     sizes: Sizes = field(default_factory=dict)
     instances: Path | None = None
     evaluated: Geometry | None = None
+    scores: Scores = Scores()
+    names: list[str] | None = None
+    classes: Classes = field(default_factory=Classes)
 
 
 class ExportOptions(Struct, frozen=True, kw_only=True):
@@ -99,6 +109,7 @@ class ExportOptions(Struct, frozen=True, kw_only=True):
         overwrite: replace an existing target.
         strict: refuse what the format cannot hold.
         labels: their order gives the class numbers, in formats that have them.
+        codes: for COCO: the ids of categories, by label.
         predictions: for Label Studio: write predictions in place of annotations.
         instances: for COCO results: the file of instances whose numbers they take.
         copy_images: folder with the images, to copy beside the annotations.
@@ -107,6 +118,7 @@ class ExportOptions(Struct, frozen=True, kw_only=True):
     overwrite: bool = False
     strict: bool = False
     labels: list[str] | None = None
+    codes: Mapping[str, int | str] = field(default_factory=dict)
     predictions: bool = False
     instances: Path | None = None
     copy_images: Path | None = None

@@ -102,11 +102,16 @@ def in_pixels(image: ImageAnnotations, width: int | None, height: int | None) ->
     if not width or not height:
         message = "has fractions for coordinates, and the size of its image is not known"
         raise DataError(Problem(image.image, message))
-    return [_scaled(annotation, width, height) for annotation in image.annotations]
+    return scaled(image.annotations, width, height)
+
+
+def scaled(annotations: list[Annotation], width: int, height: int) -> list[Annotation]:
+    """Annotations in pixels, in place of fractions of an image's size."""
+    return [_scaled(annotation, width, height) for annotation in annotations]
 
 
 def _scaled(annotation: Annotation, width: int, height: int) -> Annotation:
     kind = kind_of(annotation)
     coordinates = kind.scale(kind.coordinates_of(annotation), width, height)
-    scaled: Annotation = kind.with_coordinates(annotation, coordinates)
-    return scaled
+    in_place: Annotation = kind.with_coordinates(annotation, coordinates)
+    return in_place

@@ -17,10 +17,12 @@ class Sample(Struct, frozen=True, kw_only=True):
 
     Attributes:
         image: its name; may contain folders, separated by slashes.
-        annotations: in pixels.
+        annotations: in pixels, unless `normalized`.
         width, height: its size in pixels; None if unknown.
         split: ``train``, ``validation`` or ``test``; None if there are no splits.
         run, mode: the model run or ground truth that the annotations belong to; None if unknown.
+        normalized: whether coordinates are fractions of the image's size, as that is not known.
+        id: the image's id in the source; None if it has none.
     """
 
     image: str
@@ -30,6 +32,8 @@ class Sample(Struct, frozen=True, kw_only=True):
     split: str | None = None
     run: str | None = None
     mode: Mode | None = None
+    normalized: bool = False
+    id: int | str | None = None
 
 
 class SampleWriter(Protocol):

@@ -11,15 +11,42 @@ import sqlite3
 from collections.abc import Iterator
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeAlias
 
 CACHE_KIB = 32 << 10
 ROWS_AT_ONCE = 5_000
 MAX_ID = 1 << 63
 
+Id: TypeAlias = int | str
+"""Of an image. A string that is a whole number counts as that number."""
+
+
+def id_of(value: float | str) -> Id:
+    """An id as it is compared: tools write the same one as 1, 1.0 or "1"."""
+    if type(value) is int:
+        return value
+    if isinstance(value, float):
+        return int(value) if value.is_integer() else str(value)
+    text = str(value)
+    is_number = text.isascii() and text.isdecimal() and str(int(text[:20])) == text
+    return int(text) if is_number and int(text) < MAX_ID else text
+
+
+class RepeatedImage(Exception):
+    """An image whose id or name an earlier one has.
+
+    Attributes:
+        index: of the earlier image, from 0.
+        is_name: whether it is the name that both have.
+    """
+
+    def __init__(self, index: int, *, is_name: bool) -> None:
+        super().__init__(index)
+        self.index, self.is_name = index, is_name
+
 
 class Spill:
-    """Images and their annotations, by the images' numbers; use it as a context manager."""
+    """Images and their annotations, by the images' ids; use it as a context manager."""
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("")
@@ -27,11 +54,12 @@ class Spill:
             "PRAGMA journal_mode = OFF",
             "PRAGMA synchronous = OFF",
             f"PRAGMA cache_size = -{CACHE_KIB}",
-            "CREATE TABLE image (id INTEGER UNIQUE NOT NULL, raw BLOB NOT NULL)",
-            "CREATE TABLE piece (image INTEGER NOT NULL, raw BLOB NOT NULL)",
+            # Without a type: an id is a number or a string, and stays what it is.
+            "CREATE TABLE image (id UNIQUE NOT NULL, name TEXT UNIQUE, raw BLOB NOT NULL)",
+            "CREATE TABLE piece (image NOT NULL, raw BLOB NOT NULL)",
         ):
             self._database.execute(statement)
-        self._waiting: list[tuple[int, bytes]] = []
+        self._waiting: list[tuple[Id, bytes]] = []
 
     def __enter__(self) -> Spill:
         return self
@@ -39,25 +67,38 @@ class Spill:
     def __exit__(self, *_: object) -> None:
         self._database.close()
 
-    def add_image(self, image_id: int, raw: bytes) -> bool:
-        """Keep an image; False if this number exists already.
+    def add_image(self, image_id: Id, raw: bytes, name: str | None = None) -> None:
+        """Keep an image.
+
+        Args:
+            image_id: of the image.
+            raw: the image.
+            name: of the image; None if it may be that of another one.
 
         Raises:
-            OverflowError: the number has more than 64 bits.
+            OverflowError: the id has more than 64 bits.
+            RepeatedImage: the id or the name exists already.
         """
         try:
-            self._database.execute("INSERT INTO image VALUES (?, ?)", (image_id, raw))
-        except sqlite3.IntegrityError:
-            return False
-        return True
+            self._database.execute("INSERT INTO image VALUES (?, ?, ?)", (image_id, name, raw))
+        except sqlite3.IntegrityError as error:
+            row = self._database.execute(
+                "SELECT rowid - 1 FROM image WHERE id = ?", (image_id,)
+            ).fetchone()
+            if row is not None:
+                raise RepeatedImage(int(row[0]), is_name=False) from error
+            row = self._database.execute(
+                "SELECT rowid - 1 FROM image WHERE name = ?", (name,)
+            ).fetchone()
+            raise RepeatedImage(int(row[0]), is_name=True) from error
 
-    def add(self, image_id: int, raw: bytes) -> None:
+    def add(self, image_id: Id, raw: bytes) -> None:
         """Keep a piece that belongs to an image, before or after the image itself.
 
         Raises:
-            OverflowError: the number has more than 64 bits.
+            OverflowError: the id has more than 64 bits.
         """
-        if not -MAX_ID <= image_id < MAX_ID:
+        if type(image_id) is int and not -MAX_ID <= image_id < MAX_ID:
             raise OverflowError(
                 image_id
             )  # the database would fail later, for one row among thousands
@@ -69,14 +110,14 @@ class Spill:
         self._database.executemany("INSERT INTO piece VALUES (?, ?)", self._waiting)
         self._waiting.clear()
 
-    def find_stray(self) -> tuple[int, int] | None:
-        """Index (from 0) of the first piece without an image, and the image number that it names."""
+    def find_stray(self) -> tuple[int, Id] | None:
+        """Index (from 0) of the first piece without an image, and the image id that it names."""
         self._flush()
         row = self._database.execute(
             "SELECT rowid - 1, image FROM piece WHERE image NOT IN (SELECT id FROM image) "
             "ORDER BY rowid LIMIT 1"
         ).fetchone()
-        return None if row is None else (int(row[0]), int(row[1]))
+        return None if row is None else (int(row[0]), row[1])
 
     def groups(self) -> Iterator[tuple[bytes, list[tuple[int, bytes]]]]:
         """Each image in the order of arrival, with its pieces: their indexes, from 0, and bytes."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import codecs
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -20,6 +20,8 @@ MAX_QUIET_CHARACTERS = 8 << 20
 MAX_TREE_BYTES = 64 << 20
 """The limit of a file that is read as a whole."""
 
+_HEAD_BYTES = 1 << 10
+_DECLARED = re.compile(rb"\s*<\?xml[^>]*encoding\s*=\s*[\"']([A-Za-z0-9._-]{1,40})[\"']")
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\r\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 EXACT = Context(prec=700)
 """Sums of decimals as they are written: what was x + width comes back as width, to the last digit."""
@@ -65,17 +67,40 @@ def iter_xml(path: Path, tag: str, *children: str) -> Iterator[ET.Element]:
 
 def _pieces(path: Path) -> Iterator[str]:
     tail = ""
+    encoding = "utf-8"
     try:
-        with open_decompressed(path) as stream, io.TextIOWrapper(stream, "utf-8") as text:
-            while piece := text.read(PIECE_CHARACTERS):
+        with open_decompressed(path) as stream:
+            head = b""
+            while len(head) < _HEAD_BYTES and (more := stream.read(_HEAD_BYTES)):
+                head += more
+            encoding = _encoding_of(head)
+            decoder = codecs.getincrementaldecoder(encoding)()
+            while head:
+                piece = decoder.decode(head)
                 text_so_far = (tail + piece).upper()
                 if "<!DOCTYPE" in text_so_far or "<!ENTITY" in text_so_far:
                     message = "declares a document type, which is refused"
                     raise FormatError(Problem(str(path), message))
-                tail = piece[-10:]
+                tail = (tail + piece)[-10:]
                 yield piece
+                head = stream.read(PIECE_CHARACTERS)
+            yield decoder.decode(b"", final=True)
     except UnicodeDecodeError as error:
-        raise FormatError(Problem(str(path), f"cannot be read as UTF-8: {error}")) from error
+        message = f"cannot be read as {encoding.upper()}: {error}"
+        raise FormatError(Problem(str(path), message)) from error
+
+
+def _encoding_of(head: bytes) -> str:
+    """The encoding that an XML declaration names; UTF-8 if it names none that is known."""
+    declared = _DECLARED.match(head)
+    name = declared[1].decode("ascii", "replace") if declared else "utf-8"
+    try:
+        encoding = codecs.lookup(name).name
+        "<".encode(encoding)
+    except (LookupError, ValueError):
+        return "utf-8"
+    # Begins as ASCII does, so it cannot be one of these; `open_decompressed` has recoded it.
+    return "utf-8" if encoding.startswith(("utf-16", "utf-32")) else encoding
 
 
 def parse_xml(path: Path) -> ET.Element:

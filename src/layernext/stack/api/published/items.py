@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
-
 from litestar import Response
-from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
 from layernext.errors import DataError, NotFound, Problem
@@ -38,14 +35,27 @@ from layernext.stack.search import ItemFilter, ItemRow, SortField
 from layernext.stack.store import Selection, Within
 from layernext.wire.published import (
     ANNOTATION_TYPES,
-    CLIENT,
     COUNT_PATH,
     ITEM_DETAILS_PATH,
     LIST_PATH,
-    MAX_LISTED,
     SELECTION_PATH,
     SYSTEM_DETAILS_PATH,
     TRASH_PATH,
+    CountAnswer,
+    Dates,
+    FilterData,
+    ItemDetailsAnswer,
+    ItemDetailsRequest,
+    ListedItem,
+    ListRequest,
+    SelectionAnswer,
+    SelectionRequest,
+    SystemAnswer,
+    TrashAnswer,
+    TrashRequest,
+    count_of_collection_path,
+    list_of_collection_path,
+    title_of,
 )
 
 _TAG = "Published protocol"
@@ -56,130 +66,6 @@ _KINDS: dict[int, tuple[int, ...]] = {1: (4,), 2: (5,), 3: (5,), 6: (7,), 4: (4,
 """An object type to the kind of collection it is in, or is."""
 
 _SORT: dict[int, SortField] = {1: "modified", 2: "created", 3: "name", 4: "size", 6: "id"}
-
-
-class Dates(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """When it was uploaded: days or times, UTC, ends included."""
-
-    from_date: str | None = None
-    to_date: str | None = None
-
-
-class FilterData(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """What restricts a query; 1.x and 2.3.4 name the annotation types differently.
-
-    Attributes:
-        content_type: 1.x: what kind of items; 0 that of the collection.
-        filter_by, annotation_types: 0 raw, 1 machine, 2 human; any of them.
-        date: when it was uploaded; null in 0.0.21.
-        tags, labels, metadata: always empty in 2.3.4.
-        keywords, categories: of documents, in layernext-beta; always empty for images and videos.
-    """
-
-    content_type: int | None = None
-    filter_by: list[Literal[0, 1, 2]] = field(default_factory=list)
-    annotation_types: list[Literal[0, 1, 2]] = field(default_factory=list)
-    date: Dates | None = None
-    tags: list[str] = field(default_factory=list)
-    labels: list[str] = field(default_factory=list)
-    metadata: dict[str, Any] = field(default_factory=dict)
-    keywords: list[str] = field(default_factory=list)
-    categories: list[str] = field(default_factory=list)
-
-
-class SelectionRequest(Struct, frozen=True, rename="camel"):
-    """E26."""
-
-    is_all_selected: bool
-    object_id_list: list[str] = field(default_factory=list)
-    query: str | None = None
-    collection_id: str | None = None
-    content_type: int | None = None
-    filter_data: FilterData = FilterData()
-
-
-class SelectionAnswer(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
-    """The answer to E26: the selection, or why there is none."""
-
-    is_success: bool
-    selection_tag: str | None = None
-    item_count: int | None = None
-    warning_msg: str | None = None
-    message: str | None = None
-
-
-class TrashRequest(Struct, frozen=True, rename="camel"):
-    """E27."""
-
-    selection_id: str
-    user_id: str = ""
-
-
-class TrashAnswer(Struct, frozen=True, rename="camel", kw_only=True):
-    """The answer to E27."""
-
-    is_success: bool = True
-    message: str
-    trashed_count: int
-
-
-class ItemDetailsRequest(Struct, frozen=True, rename="camel"):
-    """E22."""
-
-    unique_file_name: str
-    required_meta_obj: dict[str, Any] = field(default_factory=dict)
-
-
-class ItemDetailsAnswer(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
-    """The answer to E22: the fields, or why there are none."""
-
-    is_success: bool
-    item_details: dict[str, Any] | None = None
-    message: str | None = None
-
-
-class SortBy(Struct, frozen=True, rename="camel"):
-    """By what: 1 modified, 2 created, 3 name, 4 size, 6 the order they came in."""
-
-    sort_by_field: Literal[1, 2, 3, 4, 6] = 1
-    sort_order: Literal["ASC", "DESC"] = "DESC"
-
-
-class ListRequest(Struct, frozen=True, rename="camel"):
-    """E32 to E35."""
-
-    page_index: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
-    page_size: Annotated[int, Meta(ge=1, le=MAX_LISTED)] = 20
-    query: str | None = ""
-    content_type: int | None = None
-    filter_data: FilterData = FilterData()
-    sort_by: SortBy = SortBy()
-
-
-class ListedItem(Struct, frozen=True, rename="camel", kw_only=True):
-    """A file of a list; no published client reads size and checksum, ours does."""
-
-    id: str
-    name: str
-    unique_name: str
-    url: str
-    size: int | None = None
-    checksum: str | None = None
-
-
-class CountAnswer(Struct, frozen=True, rename="camel", kw_only=True):
-    """The answer to E33 and E35."""
-
-    is_success: bool = True
-    count: int
-
-
-class SystemAnswer(Struct, frozen=True, rename="camel", kw_only=True):
-    """The answer to E36."""
-
-    is_success: bool = True
-    object_counts: dict[str, dict[str, int]]
-    frame_counts: dict[str, int]
 
 
 def _filter(
@@ -216,7 +102,7 @@ def _filter(
     "POST",
     SELECTION_PATH,
     Operation(
-        summary="E26: keep what a query finds",
+        summary=title_of(SELECTION_PATH),
         tag=_TAG,
         role="write",
         scope=HANDLER,
@@ -286,7 +172,7 @@ async def _listed(request: Call, object_ids: list[str]) -> tuple[list[int], list
     "POST",
     TRASH_PATH,
     Operation(
-        summary="E27: put a selection into the trash",
+        summary=title_of(TRASH_PATH),
         tag=_TAG,
         role="write",
         scope=HANDLER,
@@ -320,7 +206,7 @@ async def trash(request: Call) -> Response[bytes]:
     "POST",
     ITEM_DETAILS_PATH,
     Operation(
-        summary="E22: fields of a file",
+        summary=title_of(ITEM_DETAILS_PATH),
         tag=_TAG,
         role="read",
         scope=HANDLER,
@@ -385,7 +271,7 @@ _PLACE = (Parameter("collection_id", "Id or name of the collection."),)
     "POST",
     LIST_PATH,
     Operation(
-        summary="E32: list files",
+        summary=title_of(LIST_PATH),
         tag=_TAG,
         body=ListRequest,
         answer=list[ListedItem],
@@ -399,9 +285,9 @@ async def list_files(request: Call) -> Response[bytes]:
 
 @operation(
     "POST",
-    f"{CLIENT}/explorer/{{collection_id:str}}/objects/list",
+    list_of_collection_path.route,
     Operation(
-        summary="E34: list the files of a collection",
+        summary=title_of(list_of_collection_path),
         tag=_TAG,
         path=_PLACE,
         body=ListRequest,
@@ -418,7 +304,7 @@ async def list_collection_files(request: Call) -> Response[bytes]:
     "POST",
     COUNT_PATH,
     Operation(
-        summary="E33: count files",
+        summary=title_of(COUNT_PATH),
         tag=_TAG,
         body=ListRequest,
         answer=CountAnswer,
@@ -432,9 +318,9 @@ async def count_files(request: Call) -> Response[bytes]:
 
 @operation(
     "POST",
-    f"{CLIENT}/explorer/{{collection_id:str}}/objects/count",
+    count_of_collection_path.route,
     Operation(
-        summary="E35: count the files of a collection",
+        summary=title_of(count_of_collection_path),
         tag=_TAG,
         path=_PLACE,
         body=ListRequest,
@@ -481,7 +367,7 @@ async def _count(request: Call, place: int | None) -> Response[bytes]:
     "GET",
     SYSTEM_DETAILS_PATH,
     Operation(
-        summary="E36: what the stack holds",
+        summary=title_of(SYSTEM_DETAILS_PATH),
         tag=_TAG,
         role="read",
         scope=HANDLER,

@@ -8,7 +8,7 @@ object only.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -80,15 +80,48 @@ def merge_into_images(
         wanted: by the image's row id.
     """
     ids = sorted(one for one, fields in wanted.items() if fields)
-    for start in range(0, len(ids), CHUNK):
-        some = ids[start : start + CHUNK]
+    _change_images(database, connection, ids, lambda row_id, old: old | dict(wanted[row_id]))
+
+
+def append_in_images(
+    database: Database, connection: sa.Connection, image_ids: list[int], name: str, value: str
+) -> int:
+    """Append a value to a field that is a list; how many images did not have it.
+
+    Args:
+        database: of the transaction.
+        connection: a transaction that writes.
+        image_ids: row ids, ascending.
+        name: of the field. A value in it that is not a list becomes the first element of one.
+        value: what to append. Images that have it in the list are left as they are.
+    """
+
+    def append(_: int, old: dict[str, Any]) -> dict[str, Any] | None:
+        values = old.get(name, [])
+        if not isinstance(values, list):
+            values = [values]
+        return None if value in values else old | {name: [*values, value]}
+
+    return _change_images(database, connection, image_ids, append)
+
+
+def _change_images(
+    database: Database,
+    connection: sa.Connection,
+    image_ids: list[int],
+    change: Callable[[int, dict[str, Any]], dict[str, Any] | None],
+) -> int:
+    """Replace the metadata of images by what `change` makes of it, None for no change; how many changed."""
+    count = 0
+    for start in range(0, len(image_ids), CHUNK):
         rows = connection.execute(
             sa.select(image.c.id, image.c.fields)
-            .where(image.c.id.in_(some))
+            .where(image.c.id.in_(image_ids[start : start + CHUNK]))
             .order_by(image.c.id)
             .with_for_update()
         ).all()
-        merged = {row.id: msgspec.json.decode(row.fields) | dict(wanted[row.id]) for row in rows}
+        changes = {row.id: change(row.id, msgspec.json.decode(row.fields)) for row in rows}
+        merged = {row_id: fields for row_id, fields in changes.items() if fields is not None}
         if not merged:
             continue
         changing = (
@@ -96,12 +129,16 @@ def merge_into_images(
             .where(image.c.id == sa.bindparam("changed"))
             .values(fields=sa.bindparam("new_fields"), updated_at=now_text())
         )
-        values = [{"changed": one, "new_fields": _text(fields)} for one, fields in merged.items()]
+        values = [
+            {"changed": row_id, "new_fields": _text(fields)} for row_id, fields in merged.items()
+        ]
         connection.execute(changing, values)
         connection.execute(sa.delete(image_field).where(image_field.c.image_id.in_(list(merged))))
-        fresh = [row for one, fields in merged.items() for row in _rows(one, fields)]
+        fresh = [row for row_id, fields in merged.items() for row in _rows(row_id, fields)]
         if fresh:
             database.execute_many(connection, sa.insert(image_field), fresh)
+        count += len(merged)
+    return count
 
 
 def forget(connection: sa.Connection, image_ids: Iterable[int]) -> None:

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from layernext.errors import NotFound
 from layernext.stack.store.clock import now_text, text_of
+from layernext.stack.store.collections import fields
 from layernext.stack.store.collections.records import Selection
 from layernext.stack.store.database import Database
 from layernext.stack.store.schema import selection, selection_item
@@ -89,6 +90,21 @@ class Selections:
     def forget_expired(self) -> None:
         """Remove those whose time is over."""
         self._database.write_again(_forget_expired)
+
+    def append_to_field(self, selected: Selection, name: str, value: str) -> int:
+        """Append a value to a metadata field of the selection's images, in one transaction.
+
+        Repeating it changes nothing. Returns how many images did not have the value.
+        """
+
+        def work(connection: sa.Connection) -> int:
+            in_selection = sa.select(selection_item.c.image_id).where(
+                selection_item.c.selection_id == selected.row_id
+            )
+            image_ids = list(connection.execute(in_selection.order_by("image_id")).scalars())
+            return fields.append_in_images(self._database, connection, image_ids, name, value)
+
+        return self._database.write_again(work)
 
     def iter_image_ids(self, row_id: int) -> Iterator[list[int]]:
         """Row ids of the selection's images, ascending, some thousands at a time."""

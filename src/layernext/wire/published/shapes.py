@@ -26,16 +26,16 @@ from layernext.model import (
 )
 
 # Typed so that 243 stays 243 and 243.0 stays 243.0.
-Number = int | float
+_Number = int | float
 
 
 class Box(Struct):
     """The place and size of a rectangle."""
 
-    x: Number
-    y: Number
-    w: Number
-    h: Number
+    x: _Number
+    y: _Number
+    w: _Number
+    h: _Number
 
 
 class ShapeLabel(Struct, rename="camel"):
@@ -55,9 +55,9 @@ class Shape(Struct, rename="camel"):
 
     type: str
     label: ShapeLabel
-    confidence: Number | None = None
+    confidence: _Number | None = None
     box_boundaries_and_dimensions: Box | None = None
-    points: list[tuple[Number, Number]] | None = None
+    points: list[tuple[_Number, _Number]] | None = None
     metadata: dict[str, Any] | None = None
 
 
