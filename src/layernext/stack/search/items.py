@@ -24,7 +24,7 @@ from layernext.stack.search.set_index import SetIndex
 from layernext.stack.store.access.records import Within
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.collections import counters, fields, images
-from layernext.stack.store.collections.collections import IMAGES
+from layernext.stack.store.collections.naming import IMAGES
 from layernext.stack.store.collections.records import Selection
 from layernext.stack.store.collections.selections import Selections
 from layernext.stack.store.database import Database, Deadline

@@ -21,7 +21,6 @@ from layernext.stack.store.backup.dump import (
     Loader,
     NamedObject,
     Snapshot,
-    check_revision,
     find_stack,
     is_empty,
     loading,
@@ -36,10 +35,11 @@ from layernext.stack.store.backup.repair import (
     other_named,
 )
 from layernext.stack.store.clock import now_text, text_of
-from layernext.stack.store.collections.collections import CONTENT_TYPES, IMAGES
+from layernext.stack.store.collections.collections import CONTENT_TYPES
 from layernext.stack.store.collections.declared import NameKind
 from layernext.stack.store.collections.fields import check as check_fields
 from layernext.stack.store.collections.keys import ImageKey, SetKeyKind
+from layernext.stack.store.collections.naming import IMAGES
 from layernext.stack.store.collections.records import CollectionRow, Selection
 from layernext.stack.store.collections.selections import Selections
 from layernext.stack.store.database import Database
@@ -95,6 +95,7 @@ from layernext.stack.store.objects.holds import hold_objects
 from layernext.stack.store.objects.references import ORPHAN_HOURS
 from layernext.stack.store.outages import DatabaseUnavailable
 from layernext.stack.store.projects.projects import TASK_STATUSES, ProjectRow, TaskRow
+from layernext.stack.store.revisions import check_backup
 from layernext.stack.store.sqlite import restrict
 from layernext.stack.store.store import Store
 
@@ -189,8 +190,8 @@ __all__ = [
     "VersionRow",
     "VersionSettings",
     "Within",
+    "check_backup",
     "check_fields",
-    "check_revision",
     "find_broken_references",
     "find_damage",
     "find_stack",

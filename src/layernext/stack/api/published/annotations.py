@@ -187,7 +187,7 @@ def _images(
     skipped = (page_no - number) * download.page_size
 
     def read(limit: int) -> tuple[list[ImageSets], bool]:
-        return store.image_page(
+        return store.annotations.image_page(
             collection.row_id,
             runs=download.runs,
             mode=download.mode,
@@ -331,16 +331,16 @@ async def delete_annotations(request: Call) -> Response[bytes]:
     """
     query = read_query(request, RemoveQuery)
     check_name(query.operation_id, "operationId", "a model run or ground truth")
-    collection = await find_collection(request, query.collection_id)
+    collection = await find_collection(request, query.collection_id, adopts=True)
     note(request, collection=collection.name, subject=query.operation_id)
     store = services_of(request).store
 
     def work() -> Response[bytes]:
-        result = store.remove_sets(collection.row_id, query.operation_id, None)
+        result = store.annotations.remove(collection.row_id, query.operation_id, None)
         if not result.sets and b"+" in request.scope["query_string"]:
             # The published clients quote nothing, so a plus sign can also be one (docs/protocol.md).
             run = read_query(request, RemoveQuery, plus_is_space=False).operation_id
-            result = store.remove_sets(collection.row_id, run, None)
+            result = store.annotations.remove(collection.row_id, run, None)
         note(request, count=result.annotations)
         return answer(
             RemoveAnswer(

@@ -191,8 +191,8 @@ async def create_collection(request: Call) -> Response[bytes]:
     store = services.store
 
     def work() -> str:
-        collection = store.ensure_collection(name, kind=message.object_type)
-        row = store.find_collection(collection.id, claims=False)
+        collection = store.collections.ensure(name, kind=message.object_type)
+        row = store.collections.find(collection.id)
         if row is not None and fields:
             services.search.items.merge_collection_fields(row.row_id, fields, with_images=False)
         return collection.id

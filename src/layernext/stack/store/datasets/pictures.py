@@ -13,7 +13,7 @@ from msgspec import Raw, Struct
 from layernext.model import Mode
 from layernext.stack.store.annotations import content
 from layernext.stack.store.annotations.records import StoredSet
-from layernext.stack.store.collections.collections import IMAGES
+from layernext.stack.store.collections.naming import IMAGES
 from layernext.stack.store.database import Database
 from layernext.stack.store.files.records import FileRow
 from layernext.stack.store.schema import version_picture
