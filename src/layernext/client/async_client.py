@@ -1731,7 +1731,7 @@ class AsyncLayerNextClient:
         )
 
     async def get_all_labels(self) -> list[Label]:
-        """Every label of the stack with its reference, colour and attributes.
+        """Every label of the stack with its reference, color and attributes.
 
         See `LayerNextClient.get_all_labels`.
         """

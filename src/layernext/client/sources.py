@@ -49,7 +49,7 @@ class Source(Protocol):
 
     @property
     def is_repeatable(self) -> bool:
-        """Whether `lines` can be called again, to begin anew."""
+        """Whether `lines` can be called again, to start over."""
         ...
 
     def lines(self) -> Iterator[bytes]:
@@ -245,7 +245,7 @@ def encode_item(item: object, index: int) -> bytes:
 
     Raises:
         DataError: something in it is not a JSON value, and would come back as another one: a number
-            that is not finite, a key that is no string, another object.
+            that is not finite, a key that is not a string, another object.
     """
     where = f"images[{index}]"
     try:

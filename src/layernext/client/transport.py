@@ -87,7 +87,7 @@ _NOT_A_BODY = {304, 416}
 _LARGE_BODY = 4 << 20
 _PIECE_BYTES = 1 << 20
 _REFUSAL_BYTES = 64 << 10
-"""Read of a refusal; what comes behind is no sentence for people."""
+"""Read of a refusal; the rest is not for people."""
 # 408: the stack waited in vain for the rest of a body, which a stalled connection can cause.
 RETRIED = {408, 429, 502, 503, 504}
 # What an earlier attempt met if it may have been carried out all the same.

@@ -179,7 +179,7 @@ class Registry:
                     name = path.relative_to(probe.path).as_posix()
                     return f"contains {name}, which looks like {entry.name}; pass that file"
         names = ", ".join(entry.name for entry in self.list_all() if entry.read and entry.detect)
-        return f"is not in a supported format: {names}"
+        return f"unsupported format; the supported ones are {names}"
 
     def list_detections(self, probe: Probe) -> list[tuple[Format, Detection]]:
         """Each format that a file or folder may be in, with its certainty and reason.

@@ -240,7 +240,7 @@ def test_a_forgotten_file_is_not_finished(store: Store) -> None:
 
 
 def test_a_file_comes_while_its_image_is_purged(store: Store) -> None:
-    """The image is made anew."""
+    """The image is created again."""
     _, upload_id = fill(store)
     trash(store, "name = a.bin")
     with meanwhile(store, lambda: store_files(store, upload_id, ["a.bin"], "2")) as connection:

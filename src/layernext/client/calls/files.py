@@ -148,7 +148,7 @@ class FileCalls(MetadataCalls, ItemCalls, JobCalls):
         annotations: tuple[UploadRequest, str] | None,
         progress: ProgressChoice,
     ) -> FileUploadReport:
-        """Send what belongs to the files, once the stack has looked into them."""
+        """Send what belongs to the files, once the stack has inspected them."""
         if not metadata and annotations is None:
             return report
         self.wait_for_job_complete(report.job_id)

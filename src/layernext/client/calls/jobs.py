@@ -94,7 +94,7 @@ class JobCalls(Calls):
 
         Args:
             session_id: the same in all calls about one job.
-            job_name: for people.
+            job_name: display name.
             job_type: 14 to 17 embeddings and analysis, -1 any other.
             progress: 0 to 100.
             status: 1 in progress, 2 completed, 3 queued, 4 failed.

@@ -19,7 +19,7 @@ class LabelCalls(Calls):
     """Labels."""
 
     def get_all_labels(self) -> list[Label]:
-        """Every label of the stack with its reference, colour and attributes."""
+        """Every label of the stack with its reference, color and attributes."""
         if self._connection.native is not None:
             records = self._all(native.LABELS_PATH, LabelRecord, "list labels")
             return [answer_of(Label, record) for record in records]

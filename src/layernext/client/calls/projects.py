@@ -53,7 +53,7 @@ class ProjectCalls(ItemCalls, AnnotationCalls):
         """Make a project of a collection's images, cut into tasks.
 
         Args:
-            project_name: for people.
+            project_name: display name.
             collection_id: id or name of a collection of images or videos.
             query, filter: which of them; see `get_item_list_from_datalake`.
             fps: no effect with our stacks: a video is one item.

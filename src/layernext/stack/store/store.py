@@ -163,7 +163,7 @@ class Store:
         """Make an API key; its secret is in the answer and nowhere else.
 
         Args:
-            name: for people.
+            name: display name.
             role: what it may do.
             rate: requests a second that it may send; None for what the stack permits every key.
             user: name of the user it belongs to; None for a service named after the key, which is
@@ -340,7 +340,7 @@ class Store:
         """Store a batch in one transaction: all of it, visible at once, or nothing.
 
         A set replaces the one that its operation had for the image; if that came from the same
-        upload, the annotations are put behind one another instead.
+        upload, the annotations are appended instead.
 
         Args:
             upload_id: from `open_upload` or `open_published_upload`.
@@ -509,7 +509,7 @@ class Store:
             within: row ids of the only collections.
 
         Raises:
-            InvalidRequest: `after` is no cursor.
+            InvalidRequest: `after` is not a cursor.
         """
         return reading.iter_sets(
             self._database,

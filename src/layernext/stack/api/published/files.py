@@ -104,7 +104,7 @@ class BeginFileRequest(Struct, frozen=True, rename="camel"):
         file_name: in the collection.
         upload_id: from E12.
         size, checksum: bytes and SHA-256 of the file; no published client says them. They are
-            checked at the end, the checksum of several parts by the look into the file.
+            checked at the end, the checksum of several parts by the inspection of the file.
     """
 
     file_name: str
@@ -152,7 +152,7 @@ class SentPart(Struct, frozen=True, rename={"number": "PartNumber", "tag": "ETag
     Attributes:
         number, tag: from the answer to its PUT.
         checksum: SHA-256 of what was sent; no published client says it. If all parts went past the stack and
-            have one, the look into the file compares them.
+            have one, the inspection of the file compares them.
     """
 
     number: int
@@ -555,7 +555,7 @@ def _check_parts(item: FileItem, parts: list[ItemPart], sent: list[SentPart]) ->
 def _fits(part: ItemPart, sent: SentPart) -> bool:
     """Whether the tag that a client got for its part is that of the part that counts.
 
-    The published clients cut the quotes off blindly; what is left of another kind of tag is no use for
+    The published clients cut the quotes off blindly; what is left of another kind of tag is useless for
     a comparison.
     """
     if _SHA256.fullmatch(sent.tag):
@@ -585,7 +585,7 @@ def _check_claims(item: FileItem, size: int, checksum: str | None) -> None:
     ),
 )
 async def finish_files(request: Call) -> Response[bytes]:
-    """Ends an upload, and lets the stack look into its files. Again it changes nothing.
+    """Ends an upload, and lets the stack inspect its files. Again it changes nothing.
 
     A GET that writes, as the protocol has it.
     """
@@ -594,7 +594,7 @@ async def finish_files(request: Call) -> Response[bytes]:
     def work() -> list[str]:
         collection, is_finished = services.store.files.name_upload(upload_id)
         names = services.store.files.finish_upload(upload_id)
-        services.store.jobs.ensure_queued(LOOK_JOB, "Look into new files")
+        services.store.jobs.ensure_queued(LOOK_JOB, "Inspect new files")
         note(request, collection=collection, count=len(names))
         if is_finished:
             note_nothing(request)

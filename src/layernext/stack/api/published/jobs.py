@@ -76,7 +76,7 @@ class UpdateJobRequest(Struct, frozen=True, rename="camel"):
     """E38: what a client says of a job of its own.
 
     Attributes:
-        job_name: for people.
+        job_name: display name.
         session_id: the same in all that is said of one job.
         job_type: 9 to 11 downloads, 14 to 17 embeddings and analysis, -1 any other.
         progress: 0 to 100.
