@@ -159,5 +159,5 @@ def test_nothing_old_is_found(store: Store, monkeypatch: pytest.MonkeyPatch) -> 
         write(store, part, prepared("1", box("car", confidence=0.7), box("bus")), sequence=1)
         assert find(store, sure) == ["0", "1", "3", "4"]
         assert find(store, "run = r and annotation.count = 3") == ["1"]
-        store.remove_sets(None, "r", "machine")
+        store.annotations.remove(None, "r", "machine")
         assert find(store, sure) == []

@@ -162,7 +162,7 @@ TABLE: dict[str, Row] = {
     f"DELETE {V}/keys/{{api_key}}": Row(
         "stack",
         "admin",
-        lambda world, side: Ask({"api_key": world.stack.store.create_key("k", "read").api_key}),
+        lambda world, side: Ask({"api_key": world.stack.store.keys.create("k", "read").api_key}),
     ),
     f"GET {V}/users": Row("stack", "admin"),
     f"POST {V}/users": Row("stack", "admin", _body(lambda world, side: {"name": uuid4().hex})),

@@ -122,7 +122,7 @@ def test_broken_compression(stack: Stack, encoding: str, damage: str) -> None:
     upload = stack.open_upload(geometry="rectangle")
     answer = stack.put(upload, 0, damaged, headers={"Content-Encoding": encoding})
     assert_error(answer, 400)
-    assert stack.store.get_upload(upload.id).images == 0
+    assert stack.store.uploads.get(upload.id).images == 0
 
 
 @pytest.mark.parametrize("encoding", ["zstd", "zstd-stream", "zstd-frames", "gzip"])

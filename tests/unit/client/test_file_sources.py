@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layernext.client.file_content import fits, media_type
-from layernext.client.file_sources import find_files
+from layernext.client.files.content import fits, media_type
+from layernext.client.files.sources import find_files
 from layernext.errors import DataError
 
 JPEG, PNG = b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n"

@@ -67,7 +67,7 @@ def _plan(store: Store, settings: ExportSettings) -> tuple[int, Iterator[Sample]
         assert settings.collection_id is not None  # noqa: S101 - one of the two is there
         assert settings.run is not None  # noqa: S101
         assert settings.mode is not None  # noqa: S101
-        runs = store.list_runs(settings.collection_id, after=None, limit=1_000).items
+        runs = store.runs.list_page(settings.collection_id, after=None, limit=1_000).items
         total = sum(each.image_count for each in runs if each.name == settings.run)
         samples = iter_run(store, settings.collection_id, settings.run, settings.mode)
         return total, samples, None

@@ -64,7 +64,7 @@ def label_list(datasets: Datasets, version: VersionRow) -> list[str]:
 
 def iter_run(store: Store, collection_id: int, run: str, mode: str) -> Iterator[Sample]:
     """The images of a run in a collection, in the order of their upload."""
-    sets = store.iter_sets(
+    sets = store.annotations.iter_sets(
         collection_id, runs=[run], mode="human" if mode == "human" else "machine"
     )
     for one in sets:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from layernext.stack.store.collections import collections
+from layernext.stack.store.collections import naming
 from layernext.stack.store.database import Database
 from layernext.stack.store.files import announced
 from layernext.stack.store.files.announced import Announced
@@ -79,7 +79,7 @@ class FileStates:
             announced.forget(connection, (file for file, _ in results.values()))
             found = connection.execute(places.where(image.c.id.in_(results)))
             owners = {row.storage_path: (row.id, row.collection_id) for row in found}
-            collections.claim_paths(self._database, connection, owners)
+            naming.claim_paths(self._database, connection, owners)
 
         self._database.write_again(work)
 

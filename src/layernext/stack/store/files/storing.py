@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from layernext.errors import Conflict
 from layernext.stack.store.clock import now_text
-from layernext.stack.store.collections import collections, fields, images
+from layernext.stack.store.collections import fields, images, naming
 from layernext.stack.store.collections.keys import ImageKey
 from layernext.stack.store.database import Database
 from layernext.stack.store.files.records import NewFile
@@ -117,7 +117,7 @@ def store_files(
         connection.execute(_having_file(now), values)
         fields.merge_into_images(database, connection, wanted)
         drop(database, connection, replaced)
-        collections.claim_paths(database, connection, owners)
+        naming.claim_paths(database, connection, owners)
     return stored
 
 
