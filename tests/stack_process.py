@@ -37,7 +37,7 @@ def create_key(folder: Path, role: Role = "admin", database: str | None = None) 
     """
     store = open_store(Settings(data=folder, database=database))
     try:
-        key = store.create_key(f"test {role}", role)
+        key = store.keys.create(f"test {role}", role)
     finally:
         store.close()
     return key.api_key, key.secret

@@ -319,7 +319,7 @@ def check_store(url: str, objects: ObjectStore, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(orphans, "FEW_ORPHANS", 10_000)
     monkeypatch.setattr(housekeeping, "UPLOAD_LIFE_DAYS", -1.0)
     with closing(Store.open(url)) as store:
-        write_marker(objects, store.location_digest())
+        write_marker(objects, store.identity.location_digest())
         Housekeeping(store, objects, JobRunner(store.jobs, {}), None).tidy()
         sizes = {info.path: info.size for info in objects.list_objects()}
         assert store.references.find_orphans(sizes) == set()

@@ -1,4 +1,4 @@
-"""Looks into files that have come: what they are, how large, and a small picture of them."""
+"""Inspects files that have come: what they are, how large, and a small picture of them."""
 
 from __future__ import annotations
 

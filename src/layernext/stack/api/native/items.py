@@ -299,7 +299,7 @@ async def _place_in_trash(request: Call, collection: str | None) -> int | None:
     if collection is None:
         return None
     services, access = services_of(request), access_of(request)
-    place = await services.call(services.store.find_trashed_collection, collection)
+    place = await services.call(services.store.collections.find_trashed, collection)
     if place is None or (access is not None and not access.may_read(place)):
         return (await find_collection(request, collection)).row_id
     if access is not None:
