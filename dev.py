@@ -13,7 +13,8 @@
 
 Arguments after a command go to the program behind it: `python3 dev.py test tests/unit -k line`
 runs only those tests. Everything is installed into .venv with the versions of constraints.txt, and
-again whenever that file or pyproject.toml changes; the system's Python is not touched.
+again whenever that file or pyproject.toml changes; the system's Python is not touched. `test` asks
+before it installs Chromium with apt; with `--yes` it does not ask.
 """
 
 # Any `python3`, or even Python 2, may start this file. It must parse there, to be able to say that

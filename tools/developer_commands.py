@@ -83,9 +83,10 @@ def run(rest: list[str]) -> int:
 
 
 def test(rest: list[str]) -> int:
-    """Run what CI runs; with arguments, only pytest with those arguments."""
+    """Run what CI runs; with arguments other than `--yes`, only pytest with those arguments."""
     install("dev")
-    install_browser()
+    install_browser(without_asking="--yes" in rest)
+    rest = [argument for argument in rest if argument != "--yes"]
     if rest:
         return hand_over("-m", "pytest", *rest)
     return check([]) or hand_over("-m", "pytest", "-n", WORKERS, "--dist", "loadfile")

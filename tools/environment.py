@@ -18,6 +18,7 @@ JAVASCRIPT = VENV / "javascript"
 TYPESCRIPT = "typescript@7.0.2"  # names its compiled parts exactly, too
 COMPILER = JAVASCRIPT / "node_modules" / "typescript" / "bin" / "tsc"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+NO_BROWSER = "no Chromium: the tests of the pages are skipped; on Debian: sudo apt install chromium"
 EXTRAS = "eval,metrics,oidc,otel,parquet,stack"
 
 TARGETS = {
@@ -74,12 +75,18 @@ def fingerprint() -> str:
     return hashlib.sha256(b"".join(sources)).hexdigest()
 
 
-def install_browser() -> None:
-    """Install Chromium for the tests of the pages if it is missing and this is root on Debian.
+def install_browser(*, without_asking: bool) -> None:
+    """Install Chromium for the tests of the pages, if it is missing and the user agrees.
 
-    Elsewhere those tests are skipped and say what to install; with CI=true they fail.
+    Without it those tests are skipped and say what to install; with CI=true they fail.
     """
-    if any(map(shutil.which, BROWSERS)) or not shutil.which("apt-get") or os.geteuid() != 0:
+    if any(map(shutil.which, BROWSERS)):
+        return
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        print(f"dev.py: {NO_BROWSER}", file=sys.stderr)
+        return
+    if not (without_asking or in_ci() or agrees("Install Chromium with apt-get")):
+        print(f"dev.py: {NO_BROWSER}, or pass --yes", file=sys.stderr)
         return
     print("installing Chromium for the tests of the pages …", file=sys.stderr, flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -88,7 +95,18 @@ def install_browser() -> None:
         done = subprocess.run(command, env=environment, capture_output=True, check=False)
         if done.returncode:
             print(done.stderr.decode(errors="replace"), file=sys.stderr)
+            print(f"dev.py: {NO_BROWSER}", file=sys.stderr)
             return
+
+
+def agrees(question: str) -> bool:
+    """Whether the user says yes; no if there is no terminal to ask on."""
+    if not (sys.stdin and sys.stdin.isatty()):
+        return False
+    try:
+        return input(f"{question}? [y/N] ").strip().lower() in {"y", "yes"}
+    except EOFError:
+        return False
 
 
 def install_typescript() -> bool:
