@@ -28,7 +28,8 @@ ROOMS: dict[str, Room] = {
     "wire": Room("messages and codes of both protocols", ("model", "errors")),
     "formats": Room("reading and writing files, streamed", ("model", "errors")),
     "datalake": Room("where published scripts import constants from"),
-    "client": Room("the SDK", ("wire", "formats", "model", "errors")),
+    "version": Room("the version of the package"),
+    "client": Room("the SDK", ("wire", "formats", "model", "errors", "version")),
     "evaluation": Room(
         "metrics on arrays, comparison of runs, figures", ("formats", "model", "errors")
     ),
