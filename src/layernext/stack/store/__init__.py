@@ -39,6 +39,7 @@ from layernext.stack.store.collections.collections import CONTENT_TYPES
 from layernext.stack.store.collections.declared import NameKind
 from layernext.stack.store.collections.fields import check as check_fields
 from layernext.stack.store.collections.keys import ImageKey, SetKeyKind
+from layernext.stack.store.collections.naming import IMAGES
 from layernext.stack.store.collections.records import CollectionRow, Selection
 from layernext.stack.store.collections.selections import Selections
 from layernext.stack.store.database import Database
@@ -104,6 +105,7 @@ __all__ = [
     "CONTENT_TYPES",
     "EVALUATION_JOB",
     "EXPORT_JOB",
+    "IMAGES",
     "LINK_SECONDS",
     "LOOK_JOB",
     "ORPHAN_HOURS",

@@ -1,4 +1,4 @@
-"""Jobs: work that the stack does in the background, and work that a client says it does (E38).
+"""Jobs: work that the stack does in the background, and work that a client says it does.
 
 A job waits as ``queued`` until a worker claims it. The worker says every few seconds that it is
 alive; a job whose worker is known to be dead, or was not heard of for `LEASE_SECONDS`, is claimed
@@ -199,7 +199,7 @@ class Jobs:
         progress: float,
         details: Mapping[str, Any],
     ) -> str:
-        """Note what a client says of a job of its own, made at the first word of it; its id (E38).
+        """Note what a client says of a job of its own, made at the first word of it; its id.
 
         Any state may follow any other: the client alone knows.
         """
