@@ -107,7 +107,7 @@ def measure(store: Store, query: str) -> tuple[int, float, list[float]]:
 
 
 def decoding(store: Store, images: int) -> float:
-    """Milliseconds to look into the JSON of every set, by a sample."""
+    """Milliseconds to inspect the JSON of every set, by a sample."""
     start, count = time.perf_counter(), 0
     for one in store.annotations.iter_sets(None):
         decoded = decode_trusted(one.raw, one.geometry)

@@ -26,7 +26,7 @@ SENTENCE = (
 def base(tmp_path_factory):
     """A virtual environment with the distribution and its base dependencies.
 
-    The dependencies stay between test runs; the distribution itself is installed anew. Test runs
+    The dependencies stay between test runs; the distribution itself is installed again. Test runs
     share it, so each file of tests stays with one worker (`--dist loadfile`).
     """
     lock = ROOT / "constraints.txt"

@@ -403,7 +403,7 @@ class _Server(uvicorn.Server):
 class _Protocol(HttpToolsProtocol):
     """uvicorn's HTTP, with bounds on the part of a request that comes before anybody is known.
 
-    What is no HTTP, or too large, is answered in the shape of every other error.
+    What is not HTTP, or too large, is answered in the shape of every other error.
     """
 
     _head_bytes: int | None = 0

@@ -87,7 +87,7 @@ def test_any_folder(tmp_path: Path, name: str) -> None:
 
 
 def test_not_a_database(tmp_path: Path) -> None:
-    """A file that is no database is refused and left as it is."""
+    """A file that is not a database is refused and left as it is."""
     path = tmp_path / "stack.sqlite3"
     path.write_bytes(b"not a database, but long enough to be looked at" * 100)
     before = path.read_bytes()

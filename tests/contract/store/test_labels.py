@@ -37,14 +37,14 @@ def listed(store: Store) -> dict[str, Any]:
 def test_table(store: Store) -> None:
     """References of everything asked for are given, by the text that was sent."""
     table = store.labels.ensure_table(
-        {"forklift": {"colour": ["red", "blue"], "load": []}, "pallet": {}}
+        {"forklift": {"color": ["red", "blue"], "load": []}, "pallet": {}}
     )
     assert list(table) == ["forklift", "pallet"]
     forklift = table["forklift"]
     refs = [forklift.ref, table["pallet"].ref, *(ref for ref, _ in forklift.attributes.values())]
-    refs += forklift.attributes["colour"][1].values()
+    refs += forklift.attributes["color"][1].values()
     assert len({uuid.UUID(ref) for ref in refs}) == len(refs) == 6
-    assert list(forklift.attributes["colour"][1]) == ["red", "blue"]
+    assert list(forklift.attributes["color"][1]) == ["red", "blue"]
     assert forklift.attributes["load"][1] == {}
     assert all(re.fullmatch("#[0-9a-f]{6}", one.color) for one in table.values())
     assert store.labels.ensure_table({}) == {}
@@ -52,10 +52,10 @@ def test_table(store: Store) -> None:
 
 def test_refs_are_stable(database_url: str) -> None:
     """The same question gets the same answer: again, after more labels, and after a restart."""
-    wanted = {"forklift": {"colour": MIXED}, "Forklift ": {"colour": ["red"]}}
+    wanted = {"forklift": {"color": MIXED}, "Forklift ": {"color": ["red"]}}
     store = Store.open(database_url)
     first = store.labels.ensure_table(wanted)
-    store.labels.ensure_table({"pallet": {"colour": ["red"]}})
+    store.labels.ensure_table({"pallet": {"color": ["red"]}})
     assert store.labels.ensure_table(wanted) == first
     store.close()
     store = Store.open(database_url)
@@ -68,7 +68,7 @@ def test_refs_are_stable(database_url: str) -> None:
 
 
 def test_stacks_differ(tmp_path) -> None:
-    """Two stacks give the same label different references, and the same colour."""
+    """Two stacks give the same label different references, and the same color."""
     stores = [Store.open(f"sqlite:///{tmp_path / name}") for name in ("one", "two")]
     one, two = (store.labels.ensure_table({"cup": {}})["cup"] for store in stores)
     assert one.ref != two.ref
@@ -79,18 +79,18 @@ def test_stacks_differ(tmp_path) -> None:
 
 def test_resolve(store: Store) -> None:
     """References lead back to names and to values of any JSON type; unknown ones are left out."""
-    table = store.labels.ensure_table({"forklift": {"colour": MIXED}})["forklift"]
-    attribute_ref, values = table.attributes["colour"]
+    table = store.labels.ensure_table({"forklift": {"color": MIXED}})["forklift"]
+    attribute_ref, values = table.attributes["color"]
     unknown = ["nobody", "\x00", "\ud800", str(uuid.uuid4())]
     names, found = store.labels.resolve_refs(
         [attribute_ref, *unknown], [*values.values(), *unknown]
     )
-    assert names == {attribute_ref: "colour"}
+    assert names == {attribute_ref: "color"}
     assert set(found) == set(values.values())
     for text, ref in values.items():
         again = found[ref].value
         assert (again if isinstance(again, str) else value_text(again)) == text
-        assert found[ref].attribute == "colour"
+        assert found[ref].attribute == "color"
     assert store.labels.resolve_refs([], []) == ({}, {})
 
 

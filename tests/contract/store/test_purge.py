@@ -247,7 +247,7 @@ def test_a_forgotten_file_is_not_finished(store: Store) -> None:
 
 
 def test_a_file_comes_while_its_image_is_purged(store: Store) -> None:
-    """The image is made anew."""
+    """The image is created again."""
     search = Search(store)
     _, upload_id = fill(store)
     trash(store, "name = a.bin")

@@ -58,7 +58,7 @@ def trash_of(store: Store, place: int) -> object:
 CALLS: dict[str, Ask] = {
     "label": counted("annotation.label = car"),
     "label of a run": counted("run = run and annotation.label = car"),
-    "attribute": counted("annotation.attribute.colour = red"),
+    "attribute": counted("annotation.attribute.color = red"),
     "no label": counted("not annotation.label = car"),
     "two sets": counted("annotation.label = car or annotation.count > 3"),
     "run": counted("run = run"),
@@ -168,7 +168,7 @@ def cost(store: Store, ask: Ask, place: int) -> tuple[int, int]:
 def fill(store: Store) -> int:
     """The collection that is asked about: two runs, metadata, a little in the trash."""
     search = Search(store)
-    some = {"attributes": {"colour": [{"value": "red"}]}}
+    some = {"attributes": {"color": [{"value": "red"}]}}
     upload(
         store,
         *(prepared(f"{n}.jpg", box("car", **some), box("bus")) for n in range(IMAGES)),

@@ -30,8 +30,8 @@ class Picture:
     sets: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
 
 
-def shape(label: str, confidence: float | None, *colours: Any) -> dict[str, Any]:
-    return box(label, confidence=confidence, attributes={"c": [{"value": v} for v in colours]})
+def shape(label: str, confidence: float | None, *colors: Any) -> dict[str, Any]:
+    return box(label, confidence=confidence, attributes={"c": [{"value": v} for v in colors]})
 
 
 PICTURES = {

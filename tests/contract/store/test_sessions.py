@@ -45,7 +45,7 @@ def test_only_a_hash_is_kept(store: Store) -> None:
 
 
 def test_link_is_used_once(store: Store) -> None:
-    """Of many that use a link at the same time one is signed in; a link is no session itself."""
+    """Of many that use a link at the same time one is signed in; a link is not a session itself."""
     made = caller(store, "write")
     link = store.sessions.create_link(made)
     assert store.sessions.find(link) is None

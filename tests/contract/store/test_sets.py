@@ -232,7 +232,7 @@ def test_cursor_goes_on_behind(store: Store, collection: str | None) -> None:
     "cursor", ["", "x", "1", "-", "1-", "-1", "1-x", "1--1", "9" * 30 + "-1", "٣-٣", "1-2-3"]
 )
 def test_bad_cursor(store: Store, cursor: str) -> None:
-    """What is no cursor is refused, by every listing."""
+    """What is not a cursor is refused, by every listing."""
     with pytest.raises(LayerNextError, match="cursor"):
         store.annotations.iter_sets(None, after=cursor)
     with pytest.raises(LayerNextError, match="cursor"):

@@ -122,7 +122,7 @@ def test_in_processes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_changes_on_the_way(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sets that change while they are evaluated are evaluated anew: never two states in one result."""
+    """Sets that change while they are evaluated are evaluated again: never two states in one result."""
     monkeypatch.setattr("layernext.stack.jobs.evaluations.SPAN_ANNOTATIONS", 50)
     truths, _ = filled(store, 2)
     _, newer = some_sets(3, images=60)

@@ -58,7 +58,7 @@ def _path(**names: str) -> Probe:
 
 
 def _query(**names: str) -> Probe:
-    """Likewise, in the query. A value that is no attribute stands for itself."""
+    """Likewise, in the query. A value that is not an attribute stands for itself."""
     return lambda world, side: Ask(
         named={"params": {name: getattr(side, what, what) for name, what in names.items()}}
     )

@@ -221,7 +221,7 @@ JSON_ROUTES = [
 @pytest.mark.parametrize("path", JSON_ROUTES)
 @pytest.mark.parametrize("body", BAD_BODIES)
 def test_bad_bodies(shared: Stack, path: str, body: bytes) -> None:
-    """What is no JSON is refused with 400, JSON of another kind with 422, as soon as it is seen."""
+    """What is not JSON is refused with 400, JSON of another kind with 422, as soon as it is seen."""
     answer = shared.ask("POST", path, content=body)
     assert answer.status_code in {400, 422}
     error = assert_error(answer, answer.status_code)

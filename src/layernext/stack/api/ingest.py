@@ -256,7 +256,7 @@ class _Folders:
         self._known: dict[str, str | None] = {}
 
     def of(self, job_id: str | None) -> str | None:
-        """The beginning, or None if the job is no upload of files."""
+        """The beginning, or None if the job is not an upload of files."""
         if job_id is None:
             return None
         if job_id not in self._known:

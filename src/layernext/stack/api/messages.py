@@ -30,7 +30,7 @@ _READING = {"GET", "HEAD"}
 _IMAGE_ID = re.compile(r"0{8}[0-7][0-9a-f]{15}")
 
 MAX_MESSAGE_BYTES = 16 << 20
-"""Of a body that is no bulk data. The largest are names of many labels."""
+"""Of a body other than bulk data. The largest are names of many labels."""
 
 MAX_QUESTION_BYTES = 1 << 20
 """Of a body that says what to look for, and lists nothing."""

@@ -1,6 +1,6 @@
 """Writes runs and dataset versions in other formats, as one object each; a folder is packed as zip.
 
-It is written in a temporary folder first and then stored, both as streams. Done again after a crash it begins anew
+It is written in a temporary folder first and then stored, both as streams. Done again after a crash it starts over
 and replaces the object, which nobody could see before.
 """
 

@@ -14,7 +14,7 @@ from layernext.stack.store import Datasets, Store, StoredSet, VersionImage, Vers
 def iter_samples(
     datasets: Datasets, version: VersionRow, *, sizes: bool = True
 ) -> Iterator[Sample]:
-    """The images of a version with their annotations, all sets of an image behind one another."""
+    """The images of a version with their annotations, all sets of an image one after another."""
     for row in datasets.iter_files(version):
         yield Sample(
             image=row.file_name,

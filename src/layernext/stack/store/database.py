@@ -211,7 +211,7 @@ class Database:
     def _changing_tables(self) -> Iterator[sa.Connection]:
         with self._turn.hold(), self.writer.connect() as connection:
             if self.is_sqlite:
-                # It changes a table's constraints by making it anew, under the rows that refer to it.
+                # It changes a table's constraints by creating it again, under the rows that refer to it.
                 sqlite.set_foreign_keys(connection, "OFF")
             with connection.begin():
                 # Replicas that start together: one migrates, the others find it done.

@@ -257,7 +257,7 @@ async def purge(request: Call) -> Response[bytes]:
     store, before = services.store, before_days(wanted.older_than_days)
     chosen = ItemFilter(query=wanted.query, collection_id=place)
     # What is wrong with the query is said now.
-    await services.call(services.search.purge.count_kept, chosen, before)
+    await services.call(services.search.purge.check, chosen)
     payload = {"trashed_before": before, "collection_id": place, "query": wanted.query}
     note(request, collection=wanted.collection, subject=wanted.query or None)
 

@@ -198,7 +198,7 @@ async def list_runs(request: Call) -> Response[bytes]:
     ),
 )
 async def list_labels(request: Call) -> Response[bytes]:
-    """Labels with their references, colours and attributes, oldest first."""
+    """Labels with their references, colors and attributes, oldest first."""
     page, services = read_query(request, PageQuery), services_of(request)
     store = services.store
     return answer(

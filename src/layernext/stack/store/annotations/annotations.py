@@ -37,7 +37,7 @@ class Annotations:
         """Store a batch in one transaction: all of it, visible at once, or nothing.
 
         A set replaces the one that its operation had for the image; if that came from the same
-        upload, the annotations are put behind one another instead.
+        upload, the annotations are appended instead.
 
         Args:
             upload_id: from `open_upload` or `open_published_upload`.
@@ -93,7 +93,7 @@ class Annotations:
             within: row ids of the only collections.
 
         Raises:
-            InvalidRequest: `after` is no cursor.
+            InvalidRequest: `after` is not a cursor.
         """
         return reading.iter_sets(
             self._database,

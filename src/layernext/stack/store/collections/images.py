@@ -1,7 +1,7 @@
 """From what an upload calls an image to the image's row; rows are made where there are none.
 
 The order of looking follows docs/protocol.md: the key as it was given before; an image that has
-it as ``<collection>_<file>`` or ``<collection>/<file>``; the path in storage. What is no image yet
+it as ``<collection>_<file>`` or ``<collection>/<file>``; the path in storage. What is not an image yet
 becomes one, in the known collection with the longest fitting name, or else in a guessed one, which
 is provisional (see `collections`).
 """

@@ -452,7 +452,7 @@ class Files:
         Args:
             item: from `seal`.
             size: bytes.
-            checksum: SHA-256 in hexadecimal; None if only the look into the file will tell.
+            checksum: SHA-256 in hexadecimal; None if only the inspection of the file will tell.
             parts: those that the look compares with what the client says of them.
 
         Returns:
@@ -558,7 +558,7 @@ class Files:
         return stored, total
 
     def find_job(self, public_id: str) -> Job | None:
-        """The upload as a job: done when it is finished and all its files were looked into."""
+        """The upload as a job: done when it is finished and all its files were inspected."""
         with self._database.read() as connection:
             chosen = (
                 sa.select(file_upload, collection.c.name.label("collection_name"))

@@ -30,11 +30,11 @@ class FileStates:
         self._database = database
 
     def has_pending(self) -> bool:
-        """Whether there are files that nobody has looked into."""
+        """Whether there are files that nobody has inspected."""
         return bool(self.list_pending(0, 1))
 
     def list_pending(self, after: int, limit: int) -> list[FileRow]:
-        """Files that nobody has looked into, oldest image first."""
+        """Files that nobody has inspected, oldest image first."""
         chosen = files_query().where(image.c.state == "pending", image.c.id > after)
         with self._database.read() as connection:
             rows = connection.execute(chosen.order_by(image.c.id).limit(limit)).all()
@@ -46,7 +46,7 @@ class FileStates:
             return announced.find(connection, files)
 
     def set_look(self, results: Mapping[int, tuple[FileRow, LookResult]]) -> None:
-        """Note what looking into files has shown; not for those that were replaced meanwhile."""
+        """Note what inspecting files has shown; not for those that were replaced meanwhile."""
         if not results:
             return
         statement = (
@@ -84,7 +84,7 @@ class FileStates:
         self._database.write_again(work)
 
     def set_missing(self, files: Sequence[ObjectRow], *, is_missing: bool) -> None:
-        """Note that the objects of files are missing, or there again; then the stack looks into them again.
+        """Note that the objects of files are missing, or there again; then the stack inspects them again.
 
         Not for files that were replaced or removed meanwhile.
         """

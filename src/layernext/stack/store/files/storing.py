@@ -83,7 +83,7 @@ def store_files(
         is_same = (old.checksum, old.size) == (file.checksum, file.size)
         is_frozen = row.id in frozen and not is_same
         is_lost = old.has_file and old.trashed_at is None and old.state == "missing"
-        # If one of the checksums is not known yet, the look into the file compares.
+        # If one of the checksums is not known yet, the inspection of the file compares.
         is_lost &= old.size == file.size
         is_lost &= is_same or old.checksum is None or file.checksum is None
         is_stored = old.has_file and old.trashed_at is None and not is_lost
@@ -134,7 +134,7 @@ def _locked(
             chosen = image.c.id.in_(ids[start : start + images.CHUNK])
             locked = sa.select(image).where(chosen).order_by(image.c.id).with_for_update()
             there |= {row.id: row for row in connection.execute(locked)}
-        # One that was purged after it was found is made anew.
+        # One that was purged after it was found is created again.
         if len(there) == len(ids):
             return rows, there
 

@@ -39,7 +39,7 @@ Key = TypeVar("Key", int, str)
 Kept = TypeVar("Kept", bound=Sized)
 
 MAX_VALUES = 1_000
-"""Values of one attribute that uploads register. More than that is no list to choose from; the
+"""Values of one attribute that uploads register. More than that is not a list to choose from; the
 references of the others are known all the same."""
 
 MAX_VALUE_CHARACTERS = 1_000
@@ -457,7 +457,7 @@ class Labels:
 
 
 def color_of(name: str) -> str:
-    """A colour for a label, ``#rrggbb``: the same for the same name on every stack.
+    """A color for a label, ``#rrggbb``: the same for the same name on every stack.
 
     The hue comes from a hash of the name; saturation and lightness vary in few steps and stay
     where a line is readable on most photographs.
