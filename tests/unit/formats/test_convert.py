@@ -242,8 +242,8 @@ def test_coco_spills_beyond_its_cache(tmp_path: Path, monkeypatch: pytest.Monkey
         ("coco", ('{"images": [{"id": 1, "file_name": "a"}], "categories": [{"id": 1, "name": "c"}],'
          '"annotations": [{"image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1],'
          '"segmentation": {"counts": "x", "size": [1, 1]}}]}'), "a mask"),
-        ("cvat", '<annotations><image name="a"><ellipse label="x"/></image></annotations>',
-         "a shape of the kind ellipse"),
+        ("cvat", '<annotations><image name="a"><ellipse label="x" cx="1" cy="1" rx="1" ry="1"/></image></annotations>',
+         "an ellipse; its outline is"),
         ("label-studio", ('[{"data": {"image": "a"}, "annotations": [{"result": [{"type": "choices",'
          '"original_width": 1, "original_height": 1, "value": {}}]}]}]'), "a result of the type"),
     ],
@@ -305,7 +305,7 @@ def test_images_beside_labels(tmp_path: Path) -> None:
         ).read_bytes()
         (sample,) = read_format(tmp_path / kind, kind)
         assert sample.annotations == [Rectangle(label="cup", bbox=(16, 24, 32, 12))]
-    with pytest.raises(DataError, match=r"images\[0\]: has fractions"):
+    with pytest.raises(DataError, match=r"a\.png: has fractions"):
         convert(tmp_path / "in.json", tmp_path / "out", "coco")
 
 
