@@ -21,6 +21,7 @@ import psutil
 from queries import database
 
 from layernext.model import ImageDecoder
+from layernext.stack.search import Search
 from layernext.stack.store import BatchPreparation, ImageKey, Store
 from layernext.wire.native import UploadRequest
 
@@ -41,7 +42,7 @@ def fill(store: Store, vectors: np.ndarray) -> float:
         store.write_batch(upload_id, number, str(number), batch.finish())
         rows = [(f"bench_{each}.jpg", vectors[each].tolist()) for each in some]
         began = time.perf_counter()
-        store.embeddings.insert("model", vectors.shape[1], rows)
+        Search(store).embeddings.insert("model", vectors.shape[1], rows)
         seconds += time.perf_counter() - began
     return seconds
 
@@ -62,10 +63,10 @@ def main() -> None:
                 rate = given.vectors / fill(store, vectors)
                 process = psutil.Process()
                 before = process.memory_info().rss
-                times = []
+                search, times = Search(store), []
                 for _ in range(REPEATS + 1):
                     began = time.perf_counter()
-                    found = store.embeddings.search("model", vector=wanted, count=10)
+                    found = search.embeddings.search("model", vector=wanted, count=10)
                     times.append(1000 * (time.perf_counter() - began))
                 assert found[0].unique_name == f"bench_{given.vectors // 2}.jpg"
                 grown = process.memory_info().rss - before

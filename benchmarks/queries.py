@@ -28,7 +28,8 @@ from contextlib import contextmanager
 from synthetic import iter_images
 
 from layernext.model import ImageDecoder, decode_trusted
-from layernext.stack.store import BatchPreparation, ImageKey, ItemFilter, Store
+from layernext.stack.search import ItemFilter, Search
+from layernext.stack.store import BatchPreparation, ImageKey, Store
 from layernext.wire.native import UploadRequest
 
 BATCH_IMAGES = 500
@@ -97,10 +98,10 @@ def fill(
 def measure(store: Store, query: str) -> tuple[int, float, list[float]]:
     """What it finds, the first time after a change of the run, and the times after that."""
     fill(store, 1, 1)
-    times = []
+    search, times = Search(store), []
     for _ in range(REPEATS + 1):
         start = time.perf_counter()
-        count = store.items.count(ItemFilter(query=query))
+        count = search.items.count(ItemFilter(query=query))
         times.append(1000 * (time.perf_counter() - start))
     return count, times[0], times[1:]
 
@@ -122,6 +123,7 @@ def measure_elsewhere(store: Store, runs: int) -> None:
     fill(store, NEIGHBOR_IMAGES, 40)
     found = store.find_collection("bench", claims=False)
     assert found is not None
+    search = Search(store)
     print(f"{'runs':>6} {'p50 ms':>7}   {CLIENTS} clients: {'p50':>7} {'p99':>7} ms  query")
     for elsewhere in (0, runs):
         for number in range(elsewhere):
@@ -131,7 +133,7 @@ def measure_elsewhere(store: Store, runs: int) -> None:
 
             def ask(_: object, wanted: ItemFilter = wanted) -> float:
                 start = time.perf_counter()
-                store.items.list_page(wanted, sort="id", descending=False, offset=0, limit=50)
+                search.items.list_page(wanted, sort="id", descending=False, offset=0, limit=50)
                 return 1000 * (time.perf_counter() - start)
 
             alone = sorted(map(ask, range(QUERIES_EACH)))

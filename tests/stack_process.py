@@ -15,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from layernext.stack.app import Settings, open_store
-from layernext.stack.store.records import Role
+from layernext.stack.store.access.records import Role
+from tests.preloaded import PreloadedProcess, run_command_line
 
 COMMAND = [sys.executable, "-m", "layernext.cli"]
 START_SECONDS = 240
@@ -53,7 +54,7 @@ class StackProcess:
     port: int = field(default_factory=free_port)
     api_key: str = ""
     secret: str = ""
-    process: subprocess.Popen[bytes] | None = None
+    process: PreloadedProcess | None = None
 
     @property
     def url(self) -> str:
@@ -74,9 +75,9 @@ class StackProcess:
         if not self.native:
             where.append("--published-only")
         where += self.options
-        log = (self.folder / "serve.log").open("ab")
-        with log:
-            self.process = subprocess.Popen([*COMMAND, "serve", *where], stdout=log, stderr=log)
+        self.process = PreloadedProcess(
+            run_command_line, "serve", *where, log=self.folder / "serve.log"
+        )
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:

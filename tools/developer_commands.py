@@ -22,6 +22,7 @@ GENERATORS = (
     "tools/generate_sdk_reference.py",
     "tools/generate_compatibility.py",
     "tools/generate_format_table.py",
+    "tools/generate_rooms_table.py",
 )
 CHECKS = (
     ("format", ["-m", "ruff", "format", "--check", "--quiet", "."]),

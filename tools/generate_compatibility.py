@@ -25,6 +25,7 @@ from tests.contract.published.surface import (  # noqa: E402
     OTHER_ARGUMENTS,
     OTHER_ORDER,
     REPLACED,
+    SERVED_ONLY,
     TOLD_APART,
 )
 
@@ -141,7 +142,7 @@ def migration() -> str:
     ours |= {ast.unparse(node.targets[0]) for node in members() if isinstance(node, ast.Assign)}
     published = {method for version in VERSIONS for method in RECORDED[version]}
     published |= {"upload_modelrun_from_json"}
-    lost = sorted(published - ours - set(LEFT_OUT)) + sorted(
+    lost = sorted(published - ours - {*LEFT_OUT, *SERVED_ONLY}) + sorted(
         {new for names in REPLACED.values() for new in names} - ours
     )
     if lost:
@@ -161,6 +162,10 @@ def migration() -> str:
         "These have the same name:",
         "",
         *(f"- `{method}`" for method in sorted((published & ours) - set(REPLACED))),
+        "",
+        "`update_virtual_collection` of `layernext-beta` 3.28.14 is served by the stack, but is not a method of this SDK. It",
+        "appends a name to the metadata list `virtual_collection` of the selected images; the query",
+        '`metadata.virtual_collection = "night shift"` finds them ([protocol](protocol.md)).',
         "",
         f"The {len(LEFT_OUT)} methods of `layernext-beta` that stay out are listed in [compatibility](compatibility.md).",
         "",

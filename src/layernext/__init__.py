@@ -8,14 +8,10 @@ Names are loaded at their first use, so that importing the package costs next to
 
 from __future__ import annotations
 
-import logging
-from typing import TYPE_CHECKING
-
 __version__ = "0.1.0"
 
-# A library is silent until the program that uses it sets up logging; without any handler Python
-# itself would print the warnings.
-logging.getLogger(__name__).addHandler(logging.NullHandler())
+# Type checkers take a variable of this name for true; importing `typing` would take most of the time.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from layernext.client import (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,7 @@ def modules() -> list[str]:
     return names
 
 
+@functools.cache
 def path_of(module: str) -> Path:
     """The file of a module."""
     folder = SOURCE.joinpath(*module.split("."))

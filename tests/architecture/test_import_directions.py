@@ -1,104 +1,17 @@
-"""Who imports whom: the table of docs/decisions/0002-rooms.md, held."""
+"""Who imports whom: the table of `rooms.py`, held."""
 
 from __future__ import annotations
 
+import functools
 import sys
 
 import pytest
 
-from tests.architecture.source import Import, imports_of, modules
+from tests.architecture.rooms import ROOMS as TABLE
+from tests.architecture.rooms import STORE_PACKAGES, full
+from tests.architecture.source import Import, imports_of, modules, path_of
 
-# A room and the rooms whose faces it may import.
-ROOMS: dict[str, set[str]] = {
-    "layernext.errors": set(),
-    "layernext.model": {"layernext.errors"},
-    "layernext.wire": {"layernext.model", "layernext.errors"},
-    "layernext.formats": {"layernext.model", "layernext.errors"},
-    "layernext.datalake": set(),
-    "layernext.client": {
-        "layernext.wire",
-        "layernext.formats",
-        "layernext.model",
-        "layernext.errors",
-    },
-    "layernext.evaluation": {"layernext.formats", "layernext.model", "layernext.errors"},
-    # The store answers in the records that both wires send, so it knows the messages.
-    "layernext.stack.store": {"layernext.wire", "layernext.model", "layernext.errors"},
-    "layernext.stack.settings": {"layernext.errors"},
-    "layernext.stack.objects": {"layernext.errors"},
-    "layernext.stack.media": {"layernext.wire", "layernext.model"},
-    "layernext.stack.backup": {
-        "layernext.stack.objects",
-        "layernext.stack.store",
-        "layernext.errors",
-    },
-    "layernext.stack.jobs": {
-        "layernext.evaluation",
-        "layernext.stack.media",
-        "layernext.stack.objects",
-        "layernext.stack.store",
-        "layernext.formats",
-        "layernext.model",
-        "layernext.errors",
-    },
-    "layernext.stack.api": {
-        "layernext.evaluation",
-        "layernext.stack.jobs",
-        "layernext.stack.objects",
-        "layernext.stack.store",
-        "layernext.stack.settings",
-        "layernext.wire",
-        "layernext.formats",
-        "layernext.model",
-        "layernext.errors",
-    },
-    "layernext.stack.web": {
-        "layernext.stack.api",
-        "layernext.stack.objects",
-        "layernext.stack.store",
-        "layernext.wire",
-        "layernext.model",
-        "layernext.errors",
-    },
-    "layernext.stack.folder": {
-        "layernext.stack.settings",
-        "layernext.stack.store",
-        "layernext.errors",
-    },
-    "layernext.stack.connections": set(),
-    "layernext.stack.memory": set(),
-    "layernext.stack.app": {
-        "layernext.stack.backup",
-        "layernext.stack.connections",
-        "layernext.stack.folder",
-        "layernext.stack.memory",
-        "layernext.stack.web",
-        "layernext.stack.api",
-        "layernext.stack.jobs",
-        "layernext.stack.objects",
-        "layernext.stack.store",
-        "layernext.stack.settings",
-        "layernext.model",
-        "layernext.errors",
-    },
-    "layernext.stack": set(),
-    "layernext.cli": {
-        "layernext.client",
-        "layernext.evaluation",
-        "layernext.formats",
-        "layernext.model",
-        "layernext.errors",
-        "layernext.stack.app",
-    },
-    "layernext.__main__": {"layernext.cli"},
-    "layernext": {
-        "layernext.client",
-        "layernext.datalake",
-        "layernext.formats",
-        "layernext.model",
-        "layernext.errors",
-    },
-}
+ROOMS = {full(name): {full(each) for each in room.may_import} for name, room in TABLE.items()}
 
 # Modules that are a room's face beside its __init__.
 FACES = {
@@ -127,9 +40,12 @@ FACES = {
     "layernext.wire.native",
     "layernext.wire.paths",
     "layernext.wire.published",
-    "layernext.wire.shapes",
     "layernext.wire.viewer",
 }
+
+CLIENT = "layernext.client"
+STORE = "layernext.stack.store"
+SEARCH = "layernext.stack.search"
 
 # Outside libraries and the rooms they live in; those that are nowhere here may be used by any room.
 LIBRARIES: dict[str, set[str]] = {
@@ -149,11 +65,12 @@ LIBRARIES: dict[str, set[str]] = {
         "layernext.stack.jobs",
         "layernext.evaluation",
         "layernext.stack.media",
+        "layernext.stack.search",
         "layernext.stack.store",
     },
     "matplotlib": {"layernext.evaluation"},
     "pandas": {"layernext.model"},
-    "sqlalchemy": {"layernext.stack.store"},
+    "sqlalchemy": {"layernext.stack.search", "layernext.stack.store"},
     "alembic": {"layernext.stack.store"},
     "obstore": {"layernext.stack.objects"},
     "prometheus_client": {"layernext.stack.api"},
@@ -201,6 +118,7 @@ def room_of(target: str) -> str | None:
     return next((name for name in names if name in ROOMS), None)
 
 
+@functools.cache
 def every_import() -> list[Import]:
     return [each for module in modules() for each in imports_of(module)]
 
@@ -228,8 +146,8 @@ def test_rooms_use_faces_only():
     known = set(modules())
     for each in filter(is_ours, every_import()):
         here, there = room_of(each.module), room_of(each.target)
-        # `stack.app` puts the stack's parts together: it is inside.
-        if here in {there, "layernext.stack.app"}:
+        # `stack.app` puts the stack's parts together: it is inside. So is what searches the tables.
+        if here in {there, "layernext.stack.app"} or (here, there) == (SEARCH, STORE):
             continue
         module = each.target if each.target in known else each.target.rpartition(".")[0]
         if module not in {there, *FACES, "layernext"}:
@@ -275,17 +193,65 @@ def test_outside_libraries_live_in_their_rooms():
     assert wrong == []
 
 
+def module_of(target: str, known: set[str]) -> str:
+    """The module that a target is, or that it is a name in."""
+    return target if target in known else target.rpartition(".")[0]
+
+
+def package_of(module: str, known: set[str]) -> str:
+    """What a module belongs to: its package, or itself if it stands beside packages."""
+    package = module if path_of(module).name == "__init__.py" else module.rpartition(".")[0]
+    inside = (other for other in known if other.startswith(f"{package}."))
+    has_packages = any(path_of(other).name == "__init__.py" for other in inside)
+    return module if has_packages else package
+
+
 def test_no_module_imports_itself_in_a_circle():
-    """A cycle means that a noun is in the wrong room."""
+    """A cycle means that a noun is in the wrong room; one of type-only imports, too."""
     known = set(modules())
     graph: dict[str, set[str]] = {name: set() for name in known}
     for each in filter(is_ours, every_import()):
-        if not (each.is_late or each.is_for_types):
-            target = each.target if each.target in known else each.target.rpartition(".")[0]
-            is_name_in_own_package = each.target.rpartition(".")[0] == each.module
-            if target != each.module and not (is_name_in_own_package and target == each.module):
-                graph[each.module].add(target)
+        target = module_of(each.target, known)
+        if target != each.module and not is_left_for_now(each):
+            graph[each.module].add(target)
     assert find_circle(graph) is None
+
+
+def test_no_package_imports_itself_in_a_circle():
+    """Likewise for packages: each is above or below another, type-only imports included."""
+    known = set(modules())
+    packages = {name: package_of(name, known) for name in known}
+    graph: dict[str, set[str]] = {}
+    for each in filter(is_ours, every_import()):
+        here, there = packages[each.module], packages[module_of(each.target, known)]
+        # As in `is_left_for_now`; the packages of the client follow with it.
+        if here != there and room_of(each.module) != CLIENT:
+            graph.setdefault(here, set()).add(there)
+    assert find_circle(graph) is None
+
+
+def is_left_for_now(each: Import) -> bool:
+    """The client refers to itself, and the face to it, for types until it is composed of groups."""
+    return (each.is_late or each.is_for_types) and room_of(each.module) in {CLIENT, "layernext"}
+
+
+def test_packages_of_the_store_import_only_whom_they_may():
+    """The packages of the store, by the table; every one of them is in it."""
+    folder = path_of(STORE).parent
+    packages = {path.parent.name for path in folder.glob("*/__init__.py")} - {"migrations"}
+    assert packages == set(STORE_PACKAGES)
+    wrong = []
+    for each in filter(is_ours, every_import()):
+        here, there = (
+            target.removeprefix(f"{STORE}.").partition(".")[0]
+            for target in (each.module, each.target)
+        )
+        if not each.module.startswith(f"{STORE}.") or here not in packages:
+            continue
+        is_inside = each.target.startswith(f"{STORE}.")
+        if is_inside and there in packages and there not in {here, "schema", *STORE_PACKAGES[here]}:
+            wrong.append(str(each))
+    assert wrong == []
 
 
 def find_circle(graph: dict[str, set[str]]) -> list[str] | None:

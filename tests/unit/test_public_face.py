@@ -76,8 +76,23 @@ def test_client_loads_no_server() -> None:
 
 
 def test_import_loads_next_to_nothing() -> None:
-    """What takes time is not loaded before a name is used: none of ours, no library, no logging setup."""
+    """What takes time is not loaded before a name is used, nor are modules that only types need."""
     code = "import sys; before = {*sys.modules}; import layernext; print(*{*sys.modules} - before)"
-    loaded = {name.partition(".")[0] for name in run(code).split()}
-    assert loaded - {*sys.stdlib_module_names} == {"layernext"}
-    assert [name for name in run(code).split() if name.startswith("layernext.")] == []
+    assert set(run(code).split()) == {"layernext", "__future__"}
+
+
+@pytest.mark.parametrize("option", ["--version", "--help"])
+def test_command_loads_little(option: str) -> None:
+    """Neither the SDK nor the libraries that only commands need."""
+    code = (
+        "import sys, runpy; sys.argv[1:] = [sys.argv[1]]\n"
+        "try: runpy.run_module('layernext')\n"
+        "except SystemExit: print('MODULES', *sys.modules)"
+    )
+    output = subprocess.run(
+        [sys.executable, "-c", code, option], check=True, capture_output=True, text=True
+    ).stdout
+    loaded = set(output.partition("MODULES ")[2].split())
+    assert "layernext.cli.app" in loaded
+    assert not loaded & {"msgspec", "httpx", "numpy", "layernext.client", "layernext.model"}
+    assert ("rich" in loaded) == (option == "--help")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -22,8 +21,8 @@ _UsageError: type[Any] = typer.BadParameter.__mro__[1]
 _HELP = """
 Move model runs and ground truth between this machine and a LayerNext stack.
 
-The stack's URL, API key and secret come from options, from LAYERNEXT_URL, LAYERNEXT_API_KEY and
-LAYERNEXT_SECRET, or from a configuration file. Data goes to standard output, everything else to
+The stack's URL, API key and secret come from options, from LAYERNEXT_URL, LAYERNEXT_API_KEY and \
+LAYERNEXT_SECRET, or from a configuration file. Data goes to standard output, everything else to \
 standard error.
 
 Examples:
@@ -76,6 +75,8 @@ def _common(
     del version
     if debug or _Debug.is_on:
         _Debug.is_on = True
+        import logging  # noqa: PLC0415 - takes longer than everything else in --version
+
         logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
         logging.getLogger("layernext").setLevel(logging.DEBUG)
 

@@ -2,6 +2,8 @@
 
 Text from data (names, messages of a stack) is shown without control characters, so that it cannot
 move the cursor or forge lines.
+
+`msgspec` and `rich` are imported where they are used: ``--version`` and ``--help`` do without them.
 """
 
 from __future__ import annotations
@@ -11,11 +13,6 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
-
-import msgspec
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 SHOWN_NAMES = 20
 """Names that people are shown of a list; the JSON document has all."""
@@ -30,6 +27,8 @@ class Interrupted(Exception):
 
 def print_json(data: Any) -> None:
     """One JSON document on standard output, in UTF-8 wherever that goes."""
+    import msgspec  # noqa: PLC0415
+
     text = msgspec.json.format(msgspec.json.encode(data, enc_hook=str), indent=2)
     sys.stdout.flush()
     sys.stdout.buffer.write(text + b"\n")
@@ -38,6 +37,10 @@ def print_json(data: Any) -> None:
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
     """A table on standard output, or `empty` if there are no rows; numbers to the right."""
+    from rich.console import Console  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
     console = Console() if sys.stdout.isatty() else Console(width=UNBOUNDED)
     kept = [list(row) for row in rows]
     if not kept:

@@ -1,5 +1,7 @@
 """The SDK: clients, and the engines behind their calls."""
 
+import logging
+
 from layernext.client.answers import Answer, Embedding, Job, Label, LabelGroup
 from layernext.client.async_client import AsyncLayerNextClient
 from layernext.client.calls.annotations import validate_file
@@ -28,6 +30,10 @@ from layernext.client.reports import (
     VersionReport,
 )
 from layernext.client.run_logger import RunLogger
+
+# A library is silent until the program that uses it sets up logging; without any handler Python
+# itself would print the warnings.
+logging.getLogger("layernext.client").addHandler(logging.NullHandler())
 
 __all__ = [
     "Answer",

@@ -39,7 +39,7 @@ from layernext.errors import (
 from layernext.model import ImageAnnotations, decode_trusted
 from layernext.wire import published
 from layernext.wire.native import UploadRequest
-from layernext.wire.shapes import LabelTable, shape_from_annotation
+from layernext.wire.published import LabelTable, shape_from_annotation
 
 ATTEMPTS_AT_SIZE = 3
 """A batch that broke so often is divided; a network that breaks by chance lets it through before."""

@@ -3,6 +3,8 @@
 `layernext.formats.registry` has the formats; `Format` says what a further one needs.
 """
 
+import logging
+
 from layernext.formats.coco import read_coco, read_coco_labels
 from layernext.formats.conversion import (
     ConversionReport,
@@ -50,6 +52,10 @@ from layernext.formats.registry import (
 )
 from layernext.formats.voc import voc_xml
 from layernext.formats.yolo import yolo_line
+
+# A library is silent until the program that uses it sets up logging; without any handler Python
+# itself would print the warnings.
+logging.getLogger("layernext.formats").addHandler(logging.NullHandler())
 
 __all__ = [
     "DEFAULT_PROBLEM_LIMIT",

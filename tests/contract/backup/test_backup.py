@@ -26,9 +26,9 @@ from layernext.stack.backup import target as target_module
 from layernext.stack.backup.transfer import SMALL_BYTES
 from layernext.stack.jobs.purge import delete_dropped
 from layernext.stack.objects import FolderStore
-from layernext.stack.store import ItemFilter, Store, is_empty
-from layernext.stack.store.schema import image, label, setting
-from layernext.stack.store.schema_files import file_item, file_part, file_upload
+from layernext.stack.search import ItemFilter, Search
+from layernext.stack.store import Store, is_empty
+from layernext.stack.store.schema import file_item, file_part, file_upload, image, label, setting
 from tests.contract.backup.stacks import (
     BIG,
     NewParts,
@@ -193,7 +193,7 @@ def purge_all(parts: Parts) -> None:
     with parts.database.write() as connection:
         connection.execute(sa.update(image).values(trashed_at="2026-01-02T00:00:00.000Z"))
     store = Store(parts.database)
-    while store.purge.purge_some(ItemFilter(), FAR, 0):
+    while Search(store).purge.purge_some(ItemFilter(), FAR, 0):
         pass
     delete_dropped(store, parts.objects, lambda: None)
 

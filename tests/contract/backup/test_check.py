@@ -11,9 +11,8 @@ import sqlalchemy as sa
 from layernext.stack.backup import Checked, check, repair
 from layernext.stack.objects import BucketStore, FolderStore, ObjectStore
 from layernext.stack.store import Database, FileUploadRequest, NamedObject, Store
-from layernext.stack.store.dropped import drop
-from layernext.stack.store.schema import image
-from layernext.stack.store.schema_files import file_item
+from layernext.stack.store.objects.dropped import drop
+from layernext.stack.store.schema import file_item, image
 from tests.contract.backup.stacks import Parts, add_file, content_of, show_nothing
 from tests.s3 import S3Server, s3_server
 

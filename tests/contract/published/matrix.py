@@ -132,6 +132,7 @@ def steps(version: str, work: str, name: str) -> list[Step]:
         ("trash", "trash_objects_from_collection", ["${upload.collection_id}"], {}),
     ]
     if version == "3.28.14":
+        found[-3:-3] = _virtual_steps(name)
         return [_for_beta(step, name) for step in found] + _beta_steps()
     return found
 
@@ -141,6 +142,19 @@ def _for_beta(step: Step, name: str) -> Step:
     if step[1] != "get_file_details":
         return step
     return (step[0], step[1], [f"{name}_0.jpg", "chat", {"fileSize": True, "site": True}], {})
+
+
+def _virtual_steps(name: str) -> list[Step]:
+    """Of layernext-beta: a virtual collection, created by a query and added to by ids."""
+    return [
+        ("virtual", "update_virtual_collection", [f"{name} best"],
+         {"query": f"unique_name = {name}_0.jpg"}),
+        ("virtual_more", "update_virtual_collection", [],
+         {"virtual_collection_id": "${virtual.vCollectionId}",
+          "query": f"collection = {name}"}),
+        ("virtual_items", "get_item_list_from_datalake",
+         ["image", 'metadata.virtual_collection = "' + name + ' best"'], {}),
+    ]  # fmt: skip
 
 
 def _beta_steps() -> list[Step]:

@@ -44,9 +44,11 @@ LEFT_OUT: dict[str, str] = {
         ),
         _KNOWLEDGE,
     ),
-    "update_virtual_collection": "an image is in one collection; a query finds it from any other",
 }  # fmt: skip
 """Methods of layernext-beta 3.28.14 alone; a stack answers their requests with 501."""
+
+SERVED_ONLY = {"update_virtual_collection"}
+"""Methods of layernext-beta that a stack serves and our client does not have: docs/migration.md says what to write."""
 
 OTHER_ARGUMENTS: dict[tuple[str, str], str] = {
     ("get_file_details", "chat_id"): "layernext-beta: belongs to the chat assistant; leave it out",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from layernext.stack.store import FileUploadRequest, LookResult, Store
-from layernext.stack.store.records import ItemPart
+from layernext.stack.store.files.records import ItemPart
 
 
 def test_parts_are_kept_until_the_look(store: Store) -> None:

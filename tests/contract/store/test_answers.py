@@ -10,9 +10,10 @@ import pytest
 import sqlalchemy as sa
 
 from layernext.errors import Conflict, InvalidRequest
-from layernext.stack.store import CallId, RecordedAnswer, Store, answers
+from layernext.stack.store import CallId, RecordedAnswer, Store
+from layernext.stack.store.access import answers
 from layernext.stack.store.clock import text_of
-from layernext.stack.store.schema_answers import recorded_answer
+from layernext.stack.store.schema import recorded_answer
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def reserve(store: Store) -> RecordedAnswer:
 
 
 def reserved(store: Store) -> int:
-    with store._database.read() as connection:
+    with store.database.read() as connection:
         count = connection.execute(sa.text("SELECT count(*) FROM project")).scalar_one()
     return int(count)
 
@@ -77,7 +78,7 @@ def test_a_change_that_fails_leaves_nothing(store: Store, api_key: str) -> None:
 def test_a_part_that_fails_is_undone_alone(store: Store, api_key: str) -> None:
     def declare_twice() -> None:
         insert = sa.text("INSERT INTO declared_name VALUES ('field', 'twice')")
-        with store._database.write() as connection:
+        with store.database.write() as connection:
             connection.execute(insert)
             connection.execute(insert)
 
@@ -95,7 +96,7 @@ def test_a_part_that_fails_is_undone_alone(store: Store, api_key: str) -> None:
 
 def test_a_part_that_takes_too_long(store: Store, api_key: str) -> None:
     """An interrupted statement is refused as such, also where it ends the whole transaction: SQLite."""
-    database = store._database
+    database = store.database
     slow = sa.text(
         "INSERT INTO setting (name, value) WITH RECURSIVE number(n) AS "
         "(SELECT 1 UNION ALL SELECT n + 1 FROM number WHERE n < 1000000000) "
@@ -149,7 +150,7 @@ def test_old_answers_are_deleted(
     for number in range(5):
         store.answers.once(CallId(api_key, str(number), b"a"), lambda: reserve(store))
     old = text_of(datetime(2020, 1, 1, tzinfo=timezone.utc))
-    with store._database.write() as connection:
+    with store.database.write() as connection:
         is_old = recorded_answer.c.call_id != "4"
         connection.execute(sa.update(recorded_answer).where(is_old).values(created_at=old))
     store.answers.forget_old()

@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from layernext.stack.store import AuditFilter, NewAuditEntry, Store
-from layernext.stack.store.schema_audit import audit_entry
+from layernext.stack.store.schema import audit_entry
 
 EVERYTHING = AuditFilter()
 
@@ -55,7 +55,7 @@ def test_recording(store: Store) -> None:
     assert actions(store) == ["create label"]
 
     def fail() -> None:
-        with store.audit.recording(lambda: entry("fail")), store._database.write() as connection:
+        with store.audit.recording(lambda: entry("fail")), store.database.write() as connection:
             connection.execute(sa.text("SELECT 1"))
             raise Interrupted
 
@@ -105,10 +105,10 @@ def test_text_that_cannot_be_stored(store: Store) -> None:
 
 def test_old_entries_are_forgotten(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those older than so many days, in several transactions, and no others."""
-    monkeypatch.setattr("layernext.stack.store.audit.DELETED_AT_ONCE", 2)
+    monkeypatch.setattr("layernext.stack.store.access.audit.DELETED_AT_ONCE", 2)
     for number in range(7):
         store.audit.add(entry(f"old {number}"))
-    with store._database.write() as connection:
+    with store.database.write() as connection:
         connection.execute(sa.update(audit_entry).values(at="2020-01-01T00:00:00.000Z"))
     store.audit.add(entry("new"))
     store.audit.forget_old(365)

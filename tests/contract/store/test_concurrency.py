@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from layernext.errors import StackUnavailable
-from layernext.stack.store import Store, images
+from layernext.stack.store import Store
+from layernext.stack.store.collections import images
 from tests.contract.store.batches import (
     box,
     content,
@@ -266,7 +267,7 @@ def test_reading_while_writing(stores: list[Store]) -> None:
 
 def test_slow_readers_do_not_block_the_rest(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """With more slow readers than there are connections, everything else still answers."""
-    monkeypatch.setattr(store._database._streamer.pool, "_timeout", 0.05)
+    monkeypatch.setattr(store.database._streamer.pool, "_timeout", 0.05)
     key = store.create_key("one", "read")
     upload(store, *(prepared(f"{n}", box()) for n in range(500)))
     slow, refused = [], 0

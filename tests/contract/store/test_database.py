@@ -19,7 +19,8 @@ import pytest
 import sqlalchemy as sa
 
 from layernext.errors import ConfigurationError
-from layernext.stack.store import Store, schema, summaries
+from layernext.stack.store import Store, schema
+from layernext.stack.store.annotations import summaries
 from layernext.stack.store.schema import annotation_set
 from tests.contract.store.batches import box, content, prepared, upload
 
@@ -43,7 +44,7 @@ def test_ping_and_close(store: Store) -> None:
 
 def test_migrations_make_the_schema(store: Store) -> None:
     """The tables that migrations make are those that the statements use."""
-    with store._database.write() as connection:
+    with store.database.write() as connection:
         context = alembic.migration.MigrationContext.configure(
             connection, opts={"compare_type": True}
         )
@@ -96,7 +97,7 @@ def test_not_a_database(tmp_path: Path) -> None:
 def test_newer_database(database_url: str) -> None:
     """A database of a later version is refused with a sentence that says so."""
     store = Store.open(database_url)
-    with store._database.write() as connection:
+    with store.database.write() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
     store.close()
     with pytest.raises(ConfigurationError, match="another version"):
@@ -106,7 +107,7 @@ def test_newer_database(database_url: str) -> None:
 def test_settings_of_the_file(tmp_path: Path) -> None:
     """The file has a write-ahead log, full synchronisation, foreign keys and 8 KiB pages."""
     store = Store.open(f"sqlite:///{tmp_path / 'stack.sqlite3'}")
-    database = store._database
+    database = store.database
     for transaction in (database.write, database.read, database.stream):
         with transaction() as connection:
             found = {
@@ -207,7 +208,7 @@ def test_tables_of_the_first_version_are_widened(tmp_path: Path) -> None:
     """Opening a database of the first version keeps what is in it, and every reference holds."""
     url = f"sqlite:///{tmp_path / 'stack.sqlite3'}"
     config = alembic.config.Config()
-    folder = Path(schema.__file__).parent / "migrations"
+    folder = Path(schema.__file__).parents[1] / "migrations"
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     engine = sa.create_engine(url)
     with engine.begin() as connection:
@@ -227,7 +228,7 @@ def test_tables_of_the_first_version_are_widened(tmp_path: Path) -> None:
         (found,) = store.list_collections(after=None, limit=10).items
         assert (found.id, found.name, found.image_count) == ("c1", "yard", 1)
         upload(store, prepared("a", box()))
-        with store._database.write() as connection:
+        with store.database.write() as connection:
             assert connection.exec_driver_sql("PRAGMA foreign_keys").scalar_one() == 1
             assert connection.exec_driver_sql("PRAGMA foreign_key_check").all() == []
     finally:
@@ -249,7 +250,7 @@ def test_sets_of_before_get_their_confidences(database_url: str) -> None:
     store = Store.open(database_url)
     try:
         upload(store, *found)
-        with store._database.write() as connection:
+        with store.database.write() as connection:
             sets = sa.select(annotation_set).order_by(annotation_set.c.id)
             today = [row.label_summary for row in connection.execute(sets)]
             # As the version before had it: the numbers of each label, and no more.

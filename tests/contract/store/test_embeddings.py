@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from layernext.errors import DataError, NotFound
-from layernext.stack.store import ItemFilter, Store, embeddings
-from layernext.stack.store.embeddings import _best, _Block, _scores
+from layernext.stack.search import ItemFilter, Search
+from layernext.stack.search import vectors as embeddings
+from layernext.stack.search.vectors import _best, _Block, _scores
+from layernext.stack.store import Store
 from tests.contract.store.batches import box, prepared, upload
 
 
@@ -23,73 +25,81 @@ def images(store: Store, count: int) -> list[str]:
 
 def test_vectors_come_back(store: Store) -> None:
     """As 32-bit floats; a second time they are replaced; unknown images are named."""
+    search = Search(store)
     names = images(store, 3)
     vectors = [(name, [n + 0.5, -n]) for n, name in enumerate(names)]
-    assert store.embeddings.insert("m", 2, [*vectors, ("no.jpg", [1, 2])]) == (3, ["no.jpg"])
-    assert store.embeddings.insert("m", 2, [(names[0], [7, 8])]) == (1, [])
-    assert store.embeddings.get("m", [*names, "no.jpg"]) == [
+    assert search.embeddings.insert("m", 2, [*vectors, ("no.jpg", [1, 2])]) == (
+        3,
+        ["no.jpg"],
+    )
+    assert search.embeddings.insert("m", 2, [(names[0], [7, 8])]) == (1, [])
+    assert search.embeddings.get("m", [*names, "no.jpg"]) == [
         (names[0], [7.0, 8.0]), (names[1], [1.5, -1.0]), (names[2], [2.5, -2.0]),
     ]  # fmt: skip
     with pytest.raises(NotFound):
-        store.embeddings.get("other", names)
+        search.embeddings.get("other", names)
 
 
 @pytest.mark.parametrize("vector", [[1.0], [1.0, 2.0, 3.0], [1.0, math.nan], [1.0, 1e39]])
 def test_bad_vectors_store_nothing(store: Store, vector: list[float]) -> None:
     """One wrong vector, and none of its request is stored."""
+    search = Search(store)
     names = images(store, 2)
-    store.embeddings.insert("m", 2, [(names[0], [1, 1])])
+    search.embeddings.insert("m", 2, [(names[0], [1, 1])])
     with pytest.raises(DataError, match=r"data\[1\]"):
-        store.embeddings.insert("m", 2, [(names[0], [2, 2]), (names[1], vector)])
-    assert store.embeddings.get("m", names) == [(names[0], [1.0, 1.0])]
+        search.embeddings.insert("m", 2, [(names[0], [2, 2]), (names[1], vector)])
+    assert search.embeddings.get("m", names) == [(names[0], [1.0, 1.0])]
     with pytest.raises(DataError, match="embeddingDimension"):
-        store.embeddings.insert("m", 3, [(names[0], [2, 2, 2])])
+        search.embeddings.insert("m", 3, [(names[0], [2, 2, 2])])
 
 
 def test_search(store: Store) -> None:
     """Nearest first, in one collection or all; what changes is seen at once."""
+    search = Search(store)
     names = images(store, 4)
     rows = [[1.0, 0.0], [1.0, 0.1], [0.0, 1.0], [0.0, 0.0]]
-    store.embeddings.insert("m", 2, list(zip(names, rows, strict=True)))
-    found = store.embeddings.search("m", name=names[0], count=2)
+    search.embeddings.insert("m", 2, list(zip(names, rows, strict=True)))
+    found = search.embeddings.search("m", name=names[0], count=2)
     assert [each.unique_name for each in found] == [names[1], names[2]]
-    near = store.embeddings.search("m", vector=[0, 2], count=9, metric="l2")
+    near = search.embeddings.search("m", vector=[0, 2], count=9, metric="l2")
     assert next(each.unique_name for each in near) == names[2]
     assert near[0].score == -1.0
-    store.embeddings.insert("m", 2, [(names[3], [0, 2])])
-    assert store.embeddings.search("m", vector=[0, 2], count=1)[0].unique_name in names[2:]
-    assert store.embeddings.search("m", vector=[0, 2], count=1, metric="l2")[0].score == 0
+    search.embeddings.insert("m", 2, [(names[3], [0, 2])])
+    assert search.embeddings.search("m", vector=[0, 2], count=1)[0].unique_name in names[2:]
+    assert search.embeddings.search("m", vector=[0, 2], count=1, metric="l2")[0].score == 0
     other = store.ensure_collection("other")
     row = store.find_collection(other.id, claims=False)
     assert row is not None
-    assert store.embeddings.search("m", vector=[0, 2], collection_id=row.row_id) == []
+    assert search.embeddings.search("m", vector=[0, 2], collection_id=row.row_id) == []
     for wrong in ({"vector": [1.0]}, {"vector": [1.0, math.inf]}):
         with pytest.raises(DataError):
-            store.embeddings.search("m", **wrong)
+            search.embeddings.search("m", **wrong)
     with pytest.raises(NotFound):
-        store.embeddings.search("m", name="no.jpg")
+        search.embeddings.search("m", name="no.jpg")
 
 
 def test_memory_is_bounded(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """A model that is larger than the cache is searched block by block, with the same answer."""
+    search = Search(store)
     names = images(store, 7)
     rows = [[float(n % 3), 1.0] for n in range(7)]
-    store.embeddings.insert("m", 2, list(zip(names, rows, strict=True)))
-    usual = store.embeddings.search("m", vector=[2, 1], count=4)
+    search.embeddings.insert("m", 2, list(zip(names, rows, strict=True)))
+    usual = search.embeddings.search("m", vector=[2, 1], count=4)
     monkeypatch.setattr(embeddings, "BLOCK_ROWS", 2)
     monkeypatch.setattr(embeddings, "CACHE_BYTES", 50)
-    store.embeddings.insert("m", 2, [(names[0], rows[0])])
+    search.embeddings.insert("m", 2, [(names[0], rows[0])])
     for _ in range(2):
-        assert store.embeddings.search("m", vector=[2, 1], count=4) == usual
+        assert search.embeddings.search("m", vector=[2, 1], count=4) == usual
     assert [each.unique_name for each in usual] == [names[2], names[5], names[1], names[4]]
 
 
 def test_trashed_images_take_no_place(store: Store) -> None:
     """A search gives as many images as were asked for, whatever is in the trash."""
+    search = Search(store)
     names = images(store, 5)
-    store.embeddings.insert("m", 1, [(name, [n + 1.0]) for n, name in enumerate(names)])
-    store.items.trash(store.items.select(ItemFilter(query="name in (4.jpg, 3.jpg)")))
-    found = store.embeddings.search("m", vector=[9], count=2, metric="dot")
+    search.embeddings.insert("m", 1, [(name, [n + 1.0]) for n, name in enumerate(names)])
+    search.items.trash(search.items.select(ItemFilter(query="name in (4.jpg, 3.jpg)")))
+    found = search.embeddings.search("m", vector=[9], count=2, metric="dot")
     assert [each.unique_name for each in found] == [names[2], names[1]]
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import pytest
 
 from layernext.errors import NotFound
-from layernext.stack.store import EXPORT_JOB, ExportSettings, ItemFilter, Store, VersionSettings
+from layernext.stack.search import ItemFilter, Search
+from layernext.stack.store import EXPORT_JOB, ExportSettings, Store, VersionSettings
 from tests.contract.store.batches import box, prepared, upload
 
 
 def test_what_is_read_of_a_deleted_version_is_not_all_of_it(store: Store) -> None:
     """An export or download that is under way fails: it would be short of images without a word."""
     upload(store, *(prepared(f"{number}.jpg", box()) for number in range(3)))
-    chosen = store.items.select(ItemFilter())
+    chosen = Search(store).items.select(ItemFilter())
     version = store.datasets.create("set", chosen, VersionSettings(split={"train": 100.0}))
     store.datasets.build(version.id, lambda _: None, lambda _version, _image: [])
     assert len(list(store.datasets.iter_files(version))) == 3
@@ -48,20 +49,21 @@ def test_a_deleted_export_ends_its_job(store: Store) -> None:
 
 def test_exports_of_a_collection_go_with_it(store: Store) -> None:
     """They are hidden with it in the trash, come back with it, and are purged with it."""
+    search = Search(store)
     upload(store, prepared("a.jpg", box()))
     place = store.find_collection("yard", claims=False)
     assert place is not None
     settings = ExportSettings(format="coco", collection_id=place.row_id, collection="yard")
     mine = store.exports.create(settings, "yard.json", ".json")
     other = store.exports.create(ExportSettings(format="coco", version_id="v"), "v.json", ".json")
-    store.items.trash(store.items.select_ids([], [place.row_id]))
+    search.items.trash(search.items.select_ids([], [place.row_id]))
     assert [each.id for each in store.exports.list_all()] == [other.id]
     with pytest.raises(NotFound, match="no export"):
         store.exports.get(mine.id)
-    store.items.restore(ItemFilter(collection_id=place.row_id))
+    search.items.restore(ItemFilter(collection_id=place.row_id))
     assert store.exports.get(mine.id) == mine
-    store.items.trash(store.items.select_ids([], [place.row_id]))
-    assert store.purge.purge_some(ItemFilter(), "2100", 0) is not None
-    assert store.purge.purge_collections("2100") == 1
+    search.items.trash(search.items.select_ids([], [place.row_id]))
+    assert search.purge.purge_some(ItemFilter(), "2100", 0) is not None
+    assert search.purge.purge_collections("2100") == 1
     assert store.dropped.list_some() == [mine.object_path]
     assert [each.id for each in store.exports.list_all()] == [other.id]

@@ -9,9 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from layernext.errors import DataError, NotFound
-from layernext.stack.store import ItemFilter, Store
-from layernext.stack.store.query.parse import Condition, parse_query
-from layernext.stack.store.query.sets import holds
+from layernext.stack.search import ItemFilter, Search
+from layernext.stack.search.query.parse import Condition, parse_query
+from layernext.stack.search.query.sets import holds
+from layernext.stack.store import Store
 from tests.contract.store.batches import box, prepared, upload
 
 NAMES = ["a.jpg", "B.jpg", "c_1.jpg", "100%.jpg", "d.jpg"]
@@ -19,6 +20,7 @@ NAMES = ["a.jpg", "B.jpg", "c_1.jpg", "100%.jpg", "d.jpg"]
 
 def fill(store: Store) -> dict[str, int]:
     """Five images: two runs and a ground truth on some of them, metadata on some."""
+    search = Search(store)
     upload(
         store,
         prepared(NAMES[0], box("car", confidence=0.9), box("car", confidence=0.2)),
@@ -29,8 +31,8 @@ def fill(store: Store) -> dict[str, int]:
     upload(store, prepared(NAMES[0], box("truck", confidence=0.1)), run="two")
     upload(store, prepared(NAMES[3], box("car")), run="truth", mode="human")
     upload(store, prepared(NAMES[4]), run="gone")
-    rows = store.items.find_rows(NAMES, collection_id=place(store))
-    store.items.merge_fields(
+    rows = search.items.find_rows(NAMES, collection_id=place(store))
+    search.items.merge_fields(
         {
             rows[NAMES[0]]: {
                 "shift": "night",
@@ -53,8 +55,9 @@ def place(store: Store) -> int:
 
 def find(store: Store, query: str, **more: Any) -> list[str]:
     """Names that a query finds, in the order of `NAMES`."""
-    rows = store.items.list_after(ItemFilter(query=query, **more), after=0, limit=100)
-    assert store.items.count(ItemFilter(query=query, **more)) == len(rows)
+    search = Search(store)
+    rows = search.items.list_after(ItemFilter(query=query, **more), after=0, limit=100)
+    assert search.items.count(ItemFilter(query=query, **more)) == len(rows)
     return [row.name for row in rows]
 
 
@@ -147,7 +150,7 @@ def test_pages_and_orders(store: Store) -> None:
     for sort, wanted in (("name", sorted(NAMES)), ("id", NAMES)):
         for descending in (False, True):
             pages = [
-                store.items.list_page(
+                Search(store).items.list_page(
                     ItemFilter(), sort=sort, descending=descending, offset=at, limit=2
                 )
                 for at in range(0, 7, 2)
@@ -158,10 +161,11 @@ def test_pages_and_orders(store: Store) -> None:
 
 def test_selections_are_snapshots(store: Store) -> None:
     """What comes later is not in a selection; what fits no more stays in it."""
+    search = Search(store)
     rows = fill(store)
-    made = store.items.select(ItemFilter(query="Tags = dock"))
+    made = search.items.select(ItemFilter(query="Tags = dock"))
     assert made.count == 2
-    store.items.merge_fields({rows[NAMES[4]]: {"Tags": ["dock"]}, rows[NAMES[0]]: {"Tags": []}})
+    search.items.merge_fields({rows[NAMES[4]]: {"Tags": ["dock"]}, rows[NAMES[0]]: {"Tags": []}})
     again = store.selections.find(made.id)
     ids = [one for some in store.selections.iter_image_ids(again.row_id) for one in some]
     assert ids == [rows[NAMES[0]], rows[NAMES[1]]]
@@ -171,20 +175,21 @@ def test_selections_are_snapshots(store: Store) -> None:
 
 def test_trash_hides_and_restores(store: Store) -> None:
     """Trashed images are nowhere, with their annotations; restored ones are as before."""
+    search = Search(store)
     fill(store)
     before = {(run.name, run.image_count, run.annotation_count) for run in runs(store)}
-    made = store.items.select(ItemFilter(query="run = one"))
-    assert store.items.trash(made) == 3
-    assert store.items.trash(made) == 0
+    made = search.items.select(ItemFilter(query="run = one"))
+    assert search.items.trash(made) == 3
+    assert search.items.trash(made) == 0
     assert find(store, "") == NAMES[3:]
     assert {run.name for run in runs(store)} == {"truth", "gone"}
     assert {each.image for each in store.iter_sets(None)} == set(NAMES[3:])
     assert [each.name for each in page(store)] == NAMES[3:]
     (listed,) = store.list_collections(after=None, limit=9).items
     assert listed.image_count == 2
-    trashed = store.items.list_trash(ItemFilter(query="label = truck"), after=0, limit=9)
+    trashed = search.items.list_trash(ItemFilter(query="label = truck"), after=0, limit=9)
     assert [row.name for row in trashed] == NAMES[:2]
-    assert store.items.restore(ItemFilter()) == 3
+    assert search.items.restore(ItemFilter()) == 3
     assert {(run.name, run.image_count, run.annotation_count) for run in runs(store)} == before
     assert find(store, "") == NAMES
 
@@ -199,31 +204,33 @@ def page(store: Store) -> list[Any]:
 
 def test_a_trashed_collection(store: Store) -> None:
     """Goes as a whole; who uploads to its name finds it empty; restoring brings all back."""
+    search = Search(store)
     fill(store)
     row_id = place(store)
-    made = store.items.select_ids([], [row_id])
+    made = search.items.select_ids([], [row_id])
     assert made.count == 5
-    assert store.items.trash(made) == 5
+    assert search.items.trash(made) == 5
     assert store.find_collection("yard", claims=True) is None
     assert store.list_collections(after=None, limit=9).items == []
     upload(store, prepared("new.jpg", box("car")), run="one")
     assert find(store, "") == ["new.jpg"]
-    assert store.items.restore(ItemFilter(collection_id=row_id)) == 5
+    assert search.items.restore(ItemFilter(collection_id=row_id)) == 5
     assert len(find(store, "")) == 6
 
 
 def test_metadata_is_kept_exactly(store: Store) -> None:
     """Any JSON value, merged by field; of a collection with or without its images."""
+    search = Search(store)
     rows = fill(store)
     value = {"deep": [{"x": [1.5, None, True, "é"]}], "big": 10**30}
-    store.items.merge_fields({rows["a.jpg"]: {"own": value}})
-    item = store.items.get(rows["a.jpg"])
+    search.items.merge_fields({rows["a.jpg"]: {"own": value}})
+    item = search.items.get(rows["a.jpg"])
     assert item is not None
     assert item.fields["own"] == value
     assert item.fields["shift"] == "night"
-    assert store.items.merge_collection_fields(place(store), {"x": 1}, with_images=True) == 5
+    assert search.items.merge_collection_fields(place(store), {"x": 1}, with_images=True) == 5
     assert find(store, "metadata.x = 1") == NAMES
-    assert store.items.collection_record(place(store))["fields"] == {"x": 1}
+    assert search.items.collection_record(place(store))["fields"] == {"x": 1}
 
 
 texts = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\x00"), max_size=8)
@@ -237,6 +244,7 @@ texts = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters=
 @given(st.lists(texts.filter(bool), min_size=1, max_size=4, unique=True), texts)
 def test_patterns_mean_the_same_everywhere(store: Store, values: list[str], pattern: str) -> None:
     """In SQL and in memory: for ASCII, which both databases compare in any case."""
+    search = Search(store)
     values = [value for value in values if value.isascii() and value.strip()]
     pattern = "".join(c for c in pattern if c.isascii() and c not in "\"'\\").strip() or "*"
     if not values:
@@ -245,13 +253,13 @@ def test_patterns_mean_the_same_everywhere(store: Store, values: list[str], patt
     upload(store, *(prepared(f"{n}", box()) for n in range(len(values))), collection=name)
     found = store.find_collection(name, claims=False)
     assert found is not None
-    rows = store.items.find_rows([str(n) for n in range(len(values))], collection_id=found.row_id)
-    store.items.merge_fields({rows[str(n)]: {"v": value} for n, value in enumerate(values)})
+    rows = search.items.find_rows([str(n) for n in range(len(values))], collection_id=found.row_id)
+    search.items.merge_fields({rows[str(n)]: {"v": value} for n, value in enumerate(values)})
     condition = parse_query(f'metadata.v ~ "{pattern}"').root
     assert isinstance(condition, Condition)
     wanted = [str(n) for n, value in enumerate(values) if holds(condition, value)]
     query = f'metadata.v ~ "{pattern}"'
-    rows_found = store.items.list_after(
+    rows_found = search.items.list_after(
         ItemFilter(query=query, collection_id=found.row_id), after=0, limit=99
     )
     kept = {row.name for row in rows_found} & {str(n) for n in range(len(values))}

@@ -6,7 +6,8 @@ import random
 
 import pytest
 
-from layernext.stack.store import ItemFilter, Store, database
+from layernext.stack.search import ItemFilter, Search
+from layernext.stack.store import Store, database
 
 LARGEST_CACHES_MIB = 90
 """SQLite's pages of all connections that may be open at a time; docs/stack.md says so."""
@@ -24,20 +25,20 @@ def any_query(chance: random.Random, depth: int = 2) -> str:
 def test_compiled_statements(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """Queries of any number of forms leave no more of them than the limit."""
     chance = random.Random(5)
-    engine = store._database.reader
+    engine = store.database.reader
     assert engine._compiled_cache is not None
     assert engine._compiled_cache.capacity == database.COMPILED_STATEMENTS
     monkeypatch.setattr(engine._compiled_cache, "capacity", 20)
     sizes = []
     for _ in range(80):
-        store.items.count(ItemFilter(query=any_query(chance)))
+        Search(store).items.count(ItemFilter(query=any_query(chance)))
         sizes.append(len(engine._compiled_cache))
     assert max(sizes) > 20, "these queries have too few forms to show anything"
     assert max(sizes) <= 31
 
 
 def test_every_engine_has_the_limit(store: Store) -> None:
-    caches = [engine._compiled_cache for engine in store._database._engines]
+    caches = [engine._compiled_cache for engine in store.database._engines]
     assert len(caches) >= 2
     assert {cache.capacity for cache in caches if cache is not None} == {
         database.COMPILED_STATEMENTS

@@ -84,7 +84,7 @@ def test_stopped_and_started(stoppable_postgres: PostgresServer, caplog) -> None
 @pytest.mark.parametrize("kind", ["write", "read", "stream"])
 def test_connection_ends_in_a_transaction(postgres_store: Store, kind: str) -> None:
     """A connection that an operator ends in the middle of a transaction is 503; the next one works."""
-    database = postgres_store._database
+    database = postgres_store.database
 
     def work() -> None:
         with getattr(database, kind)() as connection:
@@ -103,7 +103,7 @@ def test_connection_ends_in_a_download(postgres_store: Store) -> None:
     upload(postgres_store, *(prepared(f"{number:04}", box()) for number in range(5_000)))
     sets = postgres_store.iter_sets(None)
     next(sets)
-    end_connections(postgres_store._database.url)
+    end_connections(postgres_store.database.url)
     refused(lambda: list(sets), "the database does not answer")
     assert len(content(postgres_store)) == 5_000
 
@@ -112,7 +112,7 @@ def test_too_many_connections(stoppable_postgres: PostgresServer) -> None:
     """A server that has no connection left is 503 (53300)."""
     with postgres_database(stoppable_postgres.url) as url:
         store = Store.open(url)
-        store._database.writer.dispose()
+        store.database.writer.dispose()
         connections = []
         with pytest.raises(psycopg.OperationalError, match="too many clients"):
             connections.extend(psycopg.connect(url) for _ in range(1_000))
@@ -125,9 +125,9 @@ def test_too_many_connections(stoppable_postgres: PostgresServer) -> None:
 
 def test_all_connections_of_the_pool_in_use(postgres_store: Store, monkeypatch) -> None:
     """When the store's own connections are all taken, the next call is 503."""
-    pool = postgres_store._database.reader.pool
+    pool = postgres_store.database.reader.pool
     monkeypatch.setattr(pool, "_timeout", 0.1)
-    connections = [postgres_store._database.reader.connect() for _ in range(16)]
+    connections = [postgres_store.database.reader.connect() for _ in range(16)]
     refused(postgres_store.ping, "all database connections are in use")
     for connection in connections:
         connection.close()
@@ -136,7 +136,7 @@ def test_all_connections_of_the_pool_in_use(postgres_store: Store, monkeypatch) 
 
 def test_read_only_server(postgres_store: Store) -> None:
     """A standby (25006) refuses writes with 503 and reads on."""
-    database = postgres_store._database
+    database = postgres_store.database
     upload(postgres_store, prepared("a", box()))
     set_read_only(database.url, "on")
     database.writer.dispose()
@@ -229,7 +229,7 @@ def test_read_only_file(tmp_path: Path) -> None:
     path = tmp_path / "stack.sqlite3"
     store = Store.open(f"sqlite:///{path}")
     upload(store, prepared("a", box()))
-    with store._database.writer.connect() as connection:
+    with store.database.writer.connect() as connection:
         connection.exec_driver_sql("PRAGMA query_only = ON")
         connection.commit()
     refused(lambda: store.create_key("k", "read"), "the database is read-only")
@@ -273,6 +273,6 @@ def test_refused_at_start(tmp_path: Path) -> None:
 
 def test_errors_of_ours_pass(store: Store) -> None:
     """What is wrong with a request stays what it is."""
-    with pytest.raises(LayerNextError) as refusal, store._database.write():
+    with pytest.raises(LayerNextError) as refusal, store.database.write():
         raise ConfigurationError("no")
     assert refusal.type is ConfigurationError

@@ -10,11 +10,10 @@ import pytest
 import sqlalchemy as sa
 
 from layernext.errors import Conflict, NotFound
-from layernext.stack.store import FileUploadRequest, ItemFilter, NewFile, Store, VersionSettings
-from layernext.stack.store.records import ItemPart
-from layernext.stack.store.schema import image, metadata
-from layernext.stack.store.schema_datasets import dataset_version, version_item
-from layernext.stack.store.schema_files import file_item
+from layernext.stack.search import ItemFilter, Search
+from layernext.stack.store import FileUploadRequest, NewFile, Store, VersionSettings
+from layernext.stack.store.files.records import ItemPart
+from layernext.stack.store.schema import dataset_version, file_item, image, metadata, version_item
 from tests.contract.store.batches import box, prepared, upload
 
 NAMES = ["a.bin", "b.bin", "c.bin"]
@@ -24,6 +23,7 @@ ALL = ItemFilter()
 
 def fill(store: Store, names: list[str] = NAMES) -> tuple[int, str]:
     """Files with annotations, metadata and an embedding; the collection's row id, and the upload."""
+    search = Search(store)
     request = FileUploadRequest(
         name="yard", kind=5, fields={"Tags": ["x"]}, is_override=False, names=names
     )
@@ -32,9 +32,9 @@ def fill(store: Store, names: list[str] = NAMES) -> tuple[int, str]:
     upload(store, *(prepared(name, box()) for name in names), run="run")
     place = store.find_collection("yard", claims=False)
     assert place is not None
-    rows = store.items.find_rows(names, collection_id=place.row_id)
+    rows = search.items.find_rows(names, collection_id=place.row_id)
     vectors = [(f"yard_{name}", [1.0, 0.0]) for name in rows]
-    store.embeddings.insert("model", 2, vectors)
+    search.embeddings.insert("model", 2, vectors)
     return place.row_id, upload_id
 
 
@@ -53,12 +53,13 @@ def store_files(store: Store, upload_id: str, names: list[str], content: str) ->
 
 
 def trash(store: Store, query: str = "") -> None:
-    store.items.trash(store.items.select(ItemFilter(query=query)))
+    search = Search(store)
+    search.items.trash(search.items.select(ItemFilter(query=query)))
 
 
 def purge(store: Store, before: str = FAR) -> int:
     gone, after = 0, 0
-    while step := store.purge.purge_some(ALL, before, after):
+    while step := Search(store).purge.purge_some(ALL, before, after):
         gone, after = gone + step.images, step.last
     return gone
 
@@ -66,7 +67,7 @@ def purge(store: Store, before: str = FAR) -> int:
 def references(store: Store) -> dict[str, int]:
     """Rows that refer to images, by table."""
     found = {}
-    with store._database.read() as connection:
+    with store.database.read() as connection:
         for table in metadata.sorted_tables:
             for column in table.columns:
                 if any(key.column is image.c.id for key in column.foreign_keys):
@@ -95,36 +96,38 @@ def test_everything_of_an_image_goes(store: Store) -> None:
 
 def test_a_collection_goes_when_it_is_empty(store: Store) -> None:
     """With its uploads; its name is free, and a new one begins with nothing."""
+    search = Search(store)
     place, upload_id = fill(store)
-    store.items.trash(store.items.select_ids([], [place]))
-    assert store.purge.is_due(FAR)
-    assert store.purge.purge_collections(FAR) == 0
+    search.items.trash(search.items.select_ids([], [place]))
+    assert search.purge.is_due(FAR)
+    assert search.purge.purge_collections(FAR) == 0
     assert purge(store) == 3
-    assert store.purge.purge_collections(FAR) == 1
-    assert not store.purge.is_due(FAR)
+    assert search.purge.purge_collections(FAR) == 1
+    assert not search.purge.is_due(FAR)
     assert store.find_trashed_collection("yard") is None
     assert store.list_collections(after=None, limit=9).items == []
     assert store.files.folder_of(upload_id) is None
     fill(store)
-    assert store.items.count(ALL) == 3
+    assert search.items.count(ALL) == 3
 
 
 def test_versions_keep_their_images(store: Store) -> None:
     """They stay in the trash, and their content stays what it was, until the version is deleted."""
+    search = Search(store)
     _, upload_id = fill(store)
     settings = VersionSettings(split={"train": 100.0})
-    chosen = store.items.select(ItemFilter(query="name = a.bin"))
+    chosen = search.items.select(ItemFilter(query="name = a.bin"))
     version = store.datasets.create("set", chosen, settings)
     store.datasets.build(version.id, lambda _: None, lambda _version, _image: [])
     trash(store)
     assert purge(store) == 2
-    assert store.purge.count_kept(ALL, FAR) == 1
-    assert not store.purge.is_due(FAR)
+    assert search.purge.count_kept(ALL, FAR) == 1
+    assert not search.purge.is_due(FAR)
     (one,) = store.datasets.iter_images(version)
     assert store.files.find(one.image_id) is None
     assert store.files.find(one.image_id, with_frozen=True) is not None
     store_files(store, upload_id, ["a.bin"], "2")
-    assert store.items.count(ALL) == 0, "other content does not take its place"
+    assert search.items.count(ALL) == 0, "other content does not take its place"
     item = store.files.begin_file(upload_id, "a.bin", size=10, checksum="2" * 64).item
     assert item is not None
     placed = store.files.set_place(item, "objects/2-a.bin", "handle")
@@ -136,12 +139,13 @@ def test_versions_keep_their_images(store: Store) -> None:
 
 def test_what_is_worked_with_stays(store: Store) -> None:
     """Annotations that were acknowledged after the image went to the trash are not lost."""
+    search = Search(store)
     fill(store)
     trash(store)
     upload(store, prepared("a.bin", box()), run="later")
     assert purge(store) == 2
-    store.items.restore(ALL)
-    assert [row.name for row in store.items.list_after(ALL, after=0, limit=9)] == ["a.bin"]
+    search.items.restore(ALL)
+    assert [row.name for row in search.items.list_after(ALL, after=0, limit=9)] == ["a.bin"]
 
 
 def test_a_file_in_the_place_of_a_trashed_one(store: Store) -> None:
@@ -149,31 +153,32 @@ def test_a_file_in_the_place_of_a_trashed_one(store: Store) -> None:
     _, upload_id = fill(store)
     trash(store, "name = b.bin")
     store_files(store, upload_id, ["b.bin"], "2")
-    assert store.items.count(ALL) == 3
+    assert Search(store).items.count(ALL) == 3
     assert store.dropped.list_some() == ["objects/1-b.bin"]
 
 
 def test_abandoned_uploads(store: Store) -> None:
     """Files that nobody ended are forgotten after their time, and no others."""
+    search = Search(store)
     _, upload_id = fill(store)
     item = store.files.begin_file(upload_id, "new.bin", size=1, checksum=None).item
     assert item is not None
     placed = store.files.set_place(item, "objects/new.bin", "handle")
     store.files.add_part(placed, ItemPart(1, 1, "0" * 64))
-    assert store.purge.list_abandoned(7) == []
-    ((row_id, path, handle),) = store.purge.list_abandoned(0)
+    assert search.purge.list_abandoned(7) == []
+    ((row_id, path, handle),) = search.purge.list_abandoned(0)
     assert (path, handle) == ("objects/new.bin", "handle")
-    store.purge.forget_abandoned([row_id])
-    assert store.purge.list_abandoned(0) == []
+    search.purge.forget_abandoned([row_id])
+    assert search.purge.list_abandoned(0) == []
     assert store.files.begin_file(upload_id, "new.bin", size=1, checksum=None).item is not None
-    assert store.items.count(ALL) == 3
+    assert search.items.count(ALL) == 3
 
 
 @contextmanager
 def meanwhile(store: Store, work: Callable[[], object]) -> Iterator[sa.Connection]:
     """A transaction that is open while `work` begins in another thread, and has ended before that ends."""
     with ThreadPoolExecutor(1) as other:
-        with store._database.write() as connection:
+        with store.database.write() as connection:
             yield connection
             begun = other.submit(work)
             # Long enough for PostgreSQL to come to the lock; SQLite has one writer in any case.
@@ -183,10 +188,11 @@ def meanwhile(store: Store, work: Callable[[], object]) -> Iterator[sa.Connectio
 
 def test_a_version_that_comes_meanwhile_keeps_its_image(store: Store) -> None:
     """A purge that waits for the transaction that adds an image to a version sees it then."""
+    search = Search(store)
     fill(store)
-    chosen = store.items.select(ItemFilter(query="name = b.bin"))
+    chosen = search.items.select(ItemFilter(query="name = b.bin"))
     version = store.datasets.create("set", chosen, VersionSettings(split={"train": 100.0}))
-    image_id = store.items.find_rows(["yard_a.bin"])["yard_a.bin"]
+    image_id = search.items.find_rows(["yard_a.bin"])["yard_a.bin"]
     trash(store)
     with meanwhile(store, lambda: purge(store)) as connection:
         row_id = connection.execute(sa.select(dataset_version.c.id)).scalar_one()
@@ -228,23 +234,25 @@ def test_a_file_that_is_finished_twice_at_a_time(store: Store) -> None:
 
 def test_a_forgotten_file_is_not_finished(store: Store) -> None:
     """Its object is to be deleted, whether a crash left one or not; no image may refer to it."""
+    search = Search(store)
     _, upload_id = fill(store)
     item = store.files.begin_file(upload_id, "new.bin", size=1, checksum=None).item
     assert item is not None
     placed = store.files.set_place(item, "objects/new.bin", "handle")
-    store.purge.forget_abandoned([placed.row_id])
+    search.purge.forget_abandoned([placed.row_id])
     assert store.dropped.list_some() == ["objects/new.bin"]
     with pytest.raises(NotFound, match="on its way"):
         store.files.finish_file(placed, 1, None)
-    assert store.items.count(ALL) == 3
+    assert search.items.count(ALL) == 3
 
 
 def test_a_file_comes_while_its_image_is_purged(store: Store) -> None:
     """The image is made anew."""
+    search = Search(store)
     _, upload_id = fill(store)
     trash(store, "name = a.bin")
     with meanwhile(store, lambda: store_files(store, upload_id, ["a.bin"], "2")) as connection:
         row = sa.select(image.c.id).where(image.c.name == "a.bin")
-        store.purge._remove(connection, [connection.execute(row).scalar_one()])
-    assert store.items.count(ALL) == 3
+        search.purge._remove(connection, [connection.execute(row).scalar_one()])
+    assert search.items.count(ALL) == 3
     assert store.dropped.list_some() == []

@@ -13,7 +13,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from layernext.stack.store import ItemFilter, Store
+from layernext.stack.search import ItemFilter, Search
+from layernext.stack.store import Store
 from tests.contract.store.batches import box, prepared, upload
 
 IMAGES = 30
@@ -29,23 +30,27 @@ Ask = Callable[[Store, int], object]
 
 
 def counted(query: str) -> Ask:
-    return lambda store, place: store.items.count(ItemFilter(query=query, collection_id=place))
+    return lambda store, place: Search(store).items.count(
+        ItemFilter(query=query, collection_id=place)
+    )
 
 
 def paged(**options: Any) -> Ask:
     def ask(store: Store, place: int) -> object:
-        return store.items.list_page(ItemFilter(collection_id=place), offset=0, limit=10, **options)
+        return Search(store).items.list_page(
+            ItemFilter(collection_id=place), offset=0, limit=10, **options
+        )
 
     return ask
 
 
 def image_ids(store: Store, place: int) -> list[int]:
     chosen = ItemFilter(collection_id=place)
-    return store.items.list_order(chosen, sort="id", descending=False)[:10]
+    return Search(store).items.list_order(chosen, sort="id", descending=False)[:10]
 
 
 def trash_of(store: Store, place: int) -> object:
-    return store.items.list_trash(
+    return Search(store).items.list_trash(
         ItemFilter(query="annotation.count > 0", collection_id=place), after=0, limit=10
     )
 
@@ -64,14 +69,14 @@ CALLS: dict[str, Ask] = {
     "page by id": paged(sort="id", descending=False),
     "page by name": paged(sort="name", descending=False),
     "page of the newest": paged(sort="modified", descending=True),
-    "next": lambda store, place: store.items.list_after(
+    "next": lambda store, place: Search(store).items.list_after(
         ItemFilter(collection_id=place), after=0, limit=100
     ),
-    "order": lambda store, place: store.items.list_order(
+    "order": lambda store, place: Search(store).items.list_order(
         ItemFilter(collection_id=place), sort="name", descending=False
     ),
     "trash": trash_of,
-    "collection": lambda store, place: store.items.collection_record(place),
+    "collection": lambda store, place: Search(store).items.collection_record(place),
     "runs": lambda store, place: store.list_runs(place, after=None, limit=10),
     "sets": lambda store, place: list(store.iter_sets(place)),
     "sets of a run": lambda store, place: list(store.iter_sets(place, runs=["run"])),
@@ -160,6 +165,7 @@ def cost(store: Store, ask: Ask, place: int) -> tuple[int, int]:
 
 def fill(store: Store) -> int:
     """The collection that is asked about: two runs, metadata, a little in the trash."""
+    search = Search(store)
     some = {"attributes": {"colour": [{"value": "red"}]}}
     upload(
         store,
@@ -169,14 +175,15 @@ def fill(store: Store) -> int:
     upload(store, *(prepared(f"{n}.jpg", box("car")) for n in range(IMAGES)), run="other")
     place = store.find_collection("yard", claims=False)
     assert place is not None
-    rows = store.items.find_rows([f"{n}.jpg" for n in range(IMAGES)], collection_id=place.row_id)
-    store.items.merge_fields({row: {"shift": "night"} for row in rows.values()})
-    store.items.trash(store.items.select_ids(list(rows.values())[:3]))
+    rows = search.items.find_rows([f"{n}.jpg" for n in range(IMAGES)], collection_id=place.row_id)
+    search.items.merge_fields({row: {"shift": "night"} for row in rows.values()})
+    search.items.trash(search.items.select_ids(list(rows.values())[:3]))
     return place.row_id
 
 
 def fill_elsewhere(store: Store) -> None:
     """Another collection: more images under the same run, many other runs, metadata, trash."""
+    search = Search(store)
     names = [f"{n}.jpg" for n in range(IMAGES_ELSEWHERE)]
     upload(
         store,
@@ -189,9 +196,9 @@ def fill_elsewhere(store: Store) -> None:
         upload(store, *few, run=f"run {number}", collection="else")
     place = store.find_collection("else", claims=False)
     assert place is not None
-    rows = store.items.find_rows(names, collection_id=place.row_id)
-    store.items.merge_fields({row: {"shift": "night"} for row in rows.values()})
-    store.items.trash(store.items.select_ids(list(rows.values())[:TRASHED]))
+    rows = search.items.find_rows(names, collection_id=place.row_id)
+    search.items.merge_fields({row: {"shift": "night"} for row in rows.values()})
+    search.items.trash(search.items.select_ids(list(rows.values())[:TRASHED]))
 
 
 def analyze(store: Store) -> None:

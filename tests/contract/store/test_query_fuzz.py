@@ -7,8 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from layernext.errors import DataError, InvalidRequest
-from layernext.stack.store import ItemFilter, Store, database, items
-from layernext.stack.store.query.fields import FIELDS
+from layernext.stack.search import ItemFilter, Search, items
+from layernext.stack.search.query.fields import FIELDS
+from layernext.stack.store import Store, database
 from tests.contract.store.batches import box, prepared, upload
 
 fields = st.sampled_from(
@@ -47,6 +48,7 @@ queries = st.recursive(
 @given(st.one_of(queries, conditions, st.text(max_size=60)))
 def test_any_text_is_answered_or_refused(store: Store, query: str) -> None:
     """What is answered counts as it lists, and with its opposite makes up everything."""
+    search = Search(store)
     if not store.list_collections(after=None, limit=1).items:
         upload(
             store,
@@ -55,10 +57,10 @@ def test_any_text_is_answered_or_refused(store: Store, query: str) -> None:
         )
     place = "query"
     try:
-        rows = store.items.list_after(ItemFilter(query=query), after=0, limit=10)
-        assert store.items.count(ItemFilter(query=query)) == len(rows)
+        rows = search.items.list_after(ItemFilter(query=query), after=0, limit=10)
+        assert search.items.count(ItemFilter(query=query)) == len(rows)
         if query.strip():
-            assert store.items.count(ItemFilter(query=f"not ({query})")) == 2 - len(rows)
+            assert search.items.count(ItemFilter(query=f"not ({query})")) == 2 - len(rows)
     except DataError as error:
         place = error.problems[0].where
     assert place.startswith("query")
@@ -66,29 +68,31 @@ def test_any_text_is_answered_or_refused(store: Store, query: str) -> None:
 
 def test_many_conditions_are_one_statement(store: Store) -> None:
     """The longest query that is taken is one that the databases take, too."""
+    search = Search(store)
     upload(store, prepared("a", box("car")))
     longest = " or ".join([f"metadata.f{n} ~ x*" for n in range(199)] + ["name = a"])
-    assert store.items.count(ItemFilter(query=longest)) == 1
+    assert search.items.count(ItemFilter(query=longest)) == 1
     names = ", ".join(f"n{n}" for n in range(990))
-    assert store.items.count(ItemFilter(query=f"name in (a, {names})")) == 1
+    assert search.items.count(ItemFilter(query=f"name in (a, {names})")) == 1
     deep = "not " * 48 + "name = a"
-    assert store.items.count(ItemFilter(query=deep)) == 1
+    assert search.items.count(ItemFilter(query=deep)) == 1
 
 
 def test_a_query_ends_in_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that takes too long is refused, and the connection serves the next one."""
+    search = Search(store)
     upload(store, *(prepared(f"{number}") for number in range(200)))
     monkeypatch.setattr(items, "QUERY_SECONDS", 0.001)
     monkeypatch.setattr(database, "STEPS_BETWEEN_LOOKS", 1)
     slow = " or ".join(f"metadata.f{n} ~ x*" for n in range(199))
     wanted = ItemFilter(query=slow)
     for ask in (
-        lambda: store.items.count(wanted),
-        lambda: store.items.list_order(wanted, sort="name", descending=False),
-        lambda: store.items.select(wanted),
-        lambda: store.items.restore(wanted),
+        lambda: search.items.count(wanted),
+        lambda: search.items.list_order(wanted, sort="name", descending=False),
+        lambda: search.items.select(wanted),
+        lambda: search.items.restore(wanted),
     ):
         with pytest.raises(InvalidRequest, match="takes longer than"):
             ask()
     monkeypatch.setattr(items, "QUERY_SECONDS", 30.0)
-    assert store.items.count(ItemFilter(query=slow)) == 0
+    assert search.items.count(ItemFilter(query=slow)) == 0

@@ -15,8 +15,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from layernext.errors import DataError
-from layernext.stack.store import ItemFilter, Store
-from layernext.stack.store.query.plan import MAX_DEPTH
+from layernext.stack.search import ItemFilter, Search
+from layernext.stack.search.query.plan import MAX_DEPTH
+from layernext.stack.store import Store
 from tests.contract.store.batches import box, prepared, upload
 
 
@@ -270,6 +271,7 @@ def metadata_holds(leaf: Leaf, value: Any) -> bool:
 
 def fill(store: Store) -> None:
     """The pictures, once."""
+    search = Search(store)
     if store.list_collections(after=None, limit=1).items:
         return
     upload(store, *(prepared(name) for name in PICTURES), run="gone", collection=COLLECTION)
@@ -278,25 +280,26 @@ def fill(store: Store) -> None:
         sets = {n: p.sets[run, mode] for n, p in PICTURES.items() if (run, mode) in p.sets}
         shapes = (prepared(name, *annotations) for name, annotations in sets.items())
         upload(store, *shapes, run=run, mode=mode, collection=COLLECTION)
-    rows = {row.name: row for row in store.items.list_after(ItemFilter(), after=0, limit=100)}
-    store.items.merge_fields({rows[name].image_id: p.metadata for name, p in PICTURES.items()})
+    rows = {row.name: row for row in search.items.list_after(ItemFilter(), after=0, limit=100)}
+    search.items.merge_fields({rows[name].image_id: p.metadata for name, p in PICTURES.items()})
     for model in ("m1", "m2"):
         vectors = [
             (rows[n].unique_name, [1.0, 2.0]) for n, p in PICTURES.items() if model in p.models
         ]
-        store.embeddings.insert(model, 2, vectors)
+        search.embeddings.insert(model, 2, vectors)
 
 
 def check(store: Store, tree: Tree) -> None:
+    search = Search(store)
     query = text_of(tree)
     place = store.find_collection(COLLECTION, claims=False)
     assert place is not None
     expected = sorted(name for name in PICTURES if holds(tree, name))
     for collection_id in (None, place.row_id):
         filtered = ItemFilter(query=query, collection_id=collection_id)
-        rows = store.items.list_after(filtered, after=0, limit=100)
+        rows = search.items.list_after(filtered, after=0, limit=100)
         assert sorted(row.name for row in rows) == expected, query
-        assert store.items.count(filtered) == len(expected), query
+        assert search.items.count(filtered) == len(expected), query
 
 
 @settings(
@@ -334,6 +337,7 @@ LEAVES = [CAR, Leaf("run", "=", ("one",)), Leaf("embedding.model", "=", ("m1",))
 @pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.name)
 def test_the_deepest_query(store: Store, leaf: Leaf) -> None:
     """NOT and brackets that mean nothing are no depth; one level more than there can be is refused."""
+    search = Search(store)
     fill(store)
     deepest = alternating(MAX_DEPTH, leaf)
     check(store, deepest)
@@ -357,10 +361,10 @@ def test_the_deepest_query(store: Store, leaf: Leaf) -> None:
         has_file=False,
         is_in_dataset=True,
     )
-    assert store.items.count(with_everything) == 0
-    assert store.items.select(with_everything).count == 0
-    assert store.items.restore(with_everything) == 0
-    assert store.items.list_trash(with_everything, after=0, limit=1) == []
+    assert search.items.count(with_everything) == 0
+    assert search.items.select(with_everything).count == 0
+    assert search.items.restore(with_everything) == 0
+    assert search.items.list_trash(with_everything, after=0, limit=1) == []
     with pytest.raises(
         DataError, match="query: AND and OR in parentheses nest more than 20 levels deep"
     ):
@@ -370,11 +374,12 @@ def test_the_deepest_query(store: Store, leaf: Leaf) -> None:
 @pytest.mark.parametrize("kind", ["and", "or"])
 def test_the_widest_query(store: Store, kind: str) -> None:
     """A hundred conditions of each kind, each another one, in one AND or OR."""
+    search = Search(store)
     fill(store)
     models = [f"model {number}" for number in range(100)]
-    rows = store.items.list_after(ItemFilter(), after=0, limit=100)
+    rows = search.items.list_after(ItemFilter(), after=0, limit=100)
     for model in models:
-        store.embeddings.insert(model, 1, [(rows[0].unique_name, [1.0])])
+        search.embeddings.insert(model, 1, [(rows[0].unique_name, [1.0])])
     PICTURES[rows[0].name].models |= set(models)
     try:
         for leaves in (

@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
-from layernext.stack.store import Caller, Role, Store, sessions
-from layernext.stack.store.schema_sessions import session
+from layernext.stack.store import Caller, Role, Store
+from layernext.stack.store.access import sessions
+from layernext.stack.store.schema import session
 
 
 def caller(store: Store, role: Role = "read") -> Caller:
@@ -37,7 +38,7 @@ def test_session_round_trip(store: Store) -> None:
 def test_only_a_hash_is_kept(store: Store) -> None:
     """Whoever reads the database cannot sign in with what is there."""
     token = store.sessions.create(caller(store))
-    with store._database.read() as connection:
+    with store.database.read() as connection:
         (row,) = connection.execute(sa.select(session)).all()
     assert token.encode() not in bytes(row.digest)
     assert store.sessions.find(bytes(row.digest).hex()) is None
@@ -65,7 +66,7 @@ def test_they_end(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     assert store.sessions.use_link(store.sessions.create_link(key)) is None
     monkeypatch.setattr(sessions, "SESSION_SECONDS", 60)
     store.sessions.create(key)
-    with store._database.read() as connection:
+    with store.database.read() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(session)).scalar_one() == 1
 
 

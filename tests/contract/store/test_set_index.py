@@ -8,15 +8,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from layernext.stack.store import ItemFilter, Store, set_index
-from layernext.stack.store.query.parse import All, Condition, parse_query
-from layernext.stack.store.query.sets import holds
-from layernext.stack.store.summaries import confidence_codes, merged, pack, unpack
+from layernext.stack.search import ItemFilter, Search, set_index
+from layernext.stack.search.query.parse import All, Condition, parse_query
+from layernext.stack.search.query.sets import holds
+from layernext.stack.store import Store
+from layernext.stack.store.annotations.summaries import confidence_codes, merged, pack, unpack
 from tests.contract.store.batches import box, open_upload, prepared, upload, write
 
 
 def find(store: Store, query: str) -> list[str]:
-    rows = store.items.list_after(ItemFilter(query=query), after=0, limit=1_000)
+    rows = Search(store).items.list_after(ItemFilter(query=query), after=0, limit=1_000)
     return sorted(row.name for row in rows)
 
 

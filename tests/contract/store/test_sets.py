@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from layernext.errors import LayerNextError, NotFound, TooLarge
 from layernext.model import ImageAnnotations, decode_trusted
 from layernext.stack.store import Store
-from layernext.stack.store import content as content_module
+from layernext.stack.store.annotations import content as content_module
 from layernext.wire.native import RemoveResult
 from tests.contract.store.batches import (
     box,

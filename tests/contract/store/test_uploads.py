@@ -226,7 +226,9 @@ def test_job(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (job.id, job.status, job.progress) == (upload_id, "in_progress", 0)
     other = open_upload(store)
     store.finish_upload(other, 0)
-    monkeypatch.setattr("layernext.stack.store.uploads.seconds_since", lambda _: 25 * 3600.0)
+    monkeypatch.setattr(
+        "layernext.stack.store.annotations.uploads.seconds_since", lambda _: 25 * 3600.0
+    )
     failed, completed = store.find_job(upload_id), store.find_job(other)
     assert failed is not None
     assert completed is not None

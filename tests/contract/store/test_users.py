@@ -8,11 +8,13 @@ import pytest
 import sqlalchemy as sa
 
 from layernext.errors import Conflict, NotAllowed, NotFound
+from layernext.stack.search import Search
 from layernext.stack.store import Database, Identity, Store
 
 
 def test_users_and_grants(store: Store) -> None:
     """They are kept, replaced and taken back; with a collection its grants go."""
+    search = Search(store)
     collection = store.ensure_collection("yard")
     row = store.find_collection(collection.id, claims=False)
     assert row is not None
@@ -29,9 +31,9 @@ def test_users_and_grants(store: Store) -> None:
     with pytest.raises(NotFound, match="no user 'eve'"):
         store.grants.give(row.row_id, "eve", "read")
     store.grants.give(row.row_id, "ada", "read")
-    selection = store.items.select_ids([], [row.row_id])
-    store.items.trash(selection)
-    store.purge.purge_collections("9999-01-01")
+    selection = search.items.select_ids([], [row.row_id])
+    search.items.trash(selection)
+    search.purge.purge_collections("9999-01-01")
     assert store.grants.list_all() == []
 
 

@@ -27,7 +27,7 @@ from layernext.model import AttributeValue, ImageAnnotations, Polygon, Rectangle
 from layernext.stack.jobs import Housekeeping, JobRunner
 from layernext.stack.objects import FolderStore
 from layernext.stack.store import ExportOutcome, ExportSettings, Store
-from layernext.stack.store.schema_exports import export
+from layernext.stack.store.schema import export
 
 _numbers = count()
 
@@ -215,7 +215,7 @@ def test_an_export_expires(tmp_path: Path) -> None:
     jobs = JobRunner(store.jobs, {})
     Housekeeping(store, objects, jobs, None).tidy()
     assert store.exports.get(row.id).size == 6
-    with store._database.write() as connection:
+    with store.database.write() as connection:
         connection.execute(sa.update(export).values(expires_at="2020-01-01T00:00:00.000Z"))
     Housekeeping(store, objects, jobs, None).tidy()
     with pytest.raises(NotFound):

@@ -28,7 +28,8 @@ from PIL import Image
 from layernext import LayerNextClient
 from layernext.stack.jobs import Housekeeping, JobRunner, housekeeping, orphans
 from layernext.stack.objects import BucketStore, FolderStore, ObjectStore, write_marker
-from layernext.stack.store import ItemFilter, Store
+from layernext.stack.search import ItemFilter, Search
+from layernext.stack.store import Store
 from tests.faulty_network import FaultyNetwork
 from tests.integration.client.test_files import content_of
 from tests.s3 import S3Server, s3_server
@@ -324,7 +325,7 @@ def check_store(url: str, objects: ObjectStore, monkeypatch: pytest.MonkeyPatch)
         assert store.references.find_orphans(sizes) == set()
         assert list(objects.list_uploads()) == []
         assert store.dropped.list_some() == []
-        rows = store.items.list_after(ItemFilter(), after=0, limit=10_000)
+        rows = Search(store).items.list_after(ItemFilter(), after=0, limit=10_000)
         files = store.files.find_many([row.image_id for row in rows])
         assert {f.name for f in files.values() if sizes.get(f.object_path) != f.size} == set()
 

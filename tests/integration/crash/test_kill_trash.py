@@ -19,8 +19,9 @@ from pathlib import Path
 import pytest
 
 from layernext import LayerNextClient
-from layernext.stack.store import ItemFilter, Store
-from layernext.stack.store.purge import IMAGES_AT_ONCE
+from layernext.stack.search import ItemFilter, Search
+from layernext.stack.search.purge import IMAGES_AT_ONCE
+from layernext.stack.store import Store
 from tests.stack_process import COMMAND, StackProcess
 
 KILLS = int(os.environ.get("LAYERNEXT_TEST_KILLS", "6"))
@@ -185,7 +186,7 @@ def wait_for_rows(yard: Yard, store: Store, most: int) -> None:
 
 
 def trash_of(store: Store) -> list[int]:
-    rows = store.items.list_trash(ItemFilter(), after=0, limit=10_000)
+    rows = Search(store).items.list_trash(ItemFilter(), after=0, limit=10_000)
     return [row.image_id for row in rows]
 
 

@@ -200,7 +200,7 @@ def test_done_again_after_a_crash(store: Store) -> None:
     truths, runs = filled(store, 6)
     info = asked(store)
     assert store.jobs.claim([EVALUATION_JOB], "a worker that dies") is not None
-    with store._database.write() as connection:
+    with store.database.write() as connection:
         connection.execute(sa.update(job).values(heartbeat_at="2020-01-01T00:00:00.000Z"))
     start(store, one_thread)
     assert ended(store, info.id).summary == summary(truths, runs)

@@ -281,7 +281,7 @@ def test_metadata_of_an_upload(stack: Stack) -> None:
     names = {"objectKeyList": ["a", "b"]}
 
     def fields() -> list[Any]:
-        with stack.store._database.read() as connection:
+        with stack.store.database.read() as connection:
             found = connection.exec_driver_sql("SELECT fields FROM image ORDER BY id")
             return list(found.scalars())
 

@@ -17,11 +17,10 @@ from layernext.model import Job
 from layernext.stack.app import services_in
 from layernext.stack.jobs import Housekeeping, housekeeping
 from layernext.stack.objects.marker import MARKER_PATH
-from layernext.stack.store import AuditFilter, ItemFilter
-from layernext.stack.store.dropped import drop
-from layernext.stack.store.schema import collection
-from layernext.stack.store.schema_audit import audit_entry
-from layernext.stack.store.schema_files import file_upload
+from layernext.stack.search import ItemFilter, Search
+from layernext.stack.store import AuditFilter
+from layernext.stack.store.objects.dropped import drop
+from layernext.stack.store.schema import audit_entry, collection, file_upload
 from layernext.wire import published
 from tests.integration.files.test_files import begin, finish, open_files, urls
 from tests.integration.stack.conftest import BASE_URL, Stack, running
@@ -111,12 +110,13 @@ def test_abandoned_parts_are_deleted(stack: Stack, monkeypatch: pytest.MonkeyPat
 
 def test_the_trash_is_purged_in_its_time(stack: Stack) -> None:
     """By the settings, never by itself; objects and thumbnails go with the rows."""
+    search = Search(stack.store)
     upload = open_files(stack, "yard", collectionType=7)
     for name in ("a", "b"):
         store_file(stack, upload, name)
     stack.json("GET", published.finish_upload_path(upload["uploadId"]))
     wait_for_jobs(stack)
-    stack.store.items.trash(stack.store.items.select_ids([1]))
+    search.items.trash(search.items.select_ids([1]))
     for days in (None, 30.0):
         tidy(stack, days)
         wait_for_jobs(stack)
@@ -136,7 +136,7 @@ def test_old_selections_are_forgotten(stack: Stack, monkeypatch: pytest.MonkeyPa
     store_file(stack, upload, "a.jpg")
     items, selections = stack.store.items, stack.store.selections
     kept = items.select(ItemFilter())
-    monkeypatch.setattr("layernext.stack.store.selections.SELECTION_HOURS", -1)
+    monkeypatch.setattr("layernext.stack.store.collections.selections.SELECTION_HOURS", -1)
     old = items.select(ItemFilter())
     with pytest.raises(NotFound, match="there is no selection"):
         selections.find(old.id)
@@ -181,11 +181,11 @@ def test_purge_by_hand(tmp_path: Path) -> None:
 def test_parts_that_the_stack_does_not_see(stack: Stack) -> None:
     """Who asks for the URLs of parts works on a file, wherever its parts go."""
     file = begin(stack, open_files(stack, "yard", collectionType=7), "long")
-    with stack.store._database.write() as connection:
+    with stack.store.database.write() as connection:
         long_ago = sa.update(file_upload).values(updated_at="2020-01-01T00:00:00.000Z")
         connection.execute(long_ago)
     urls(stack, file)
-    assert stack.store.purge.list_abandoned(1) == []
+    assert Search(stack.store).purge.list_abandoned(1) == []
 
 
 def test_a_stack_that_stops_does_not_wait_for_the_tidying_up(
@@ -194,8 +194,8 @@ def test_a_stack_that_stops_does_not_wait_for_the_tidying_up(
     """However much there is to delete; the rest is deleted another time."""
     paths = [f"yard/{number}" for number in range(5)]
     stack.objects.put([(path, b"x") for path in paths])
-    with stack.store._database.write() as connection:
-        drop(stack.store._database, connection, paths)
+    with stack.store.database.write() as connection:
+        drop(stack.store.database, connection, paths)
     services = services_in(stack.app)
     tidying = Housekeeping(stack.store, services.objects, services.jobs, None)
     delete = services.objects.delete
@@ -216,7 +216,7 @@ def test_the_audit_log_is_kept_for_so_long(stack: Stack) -> None:
     """Entries older than the setting are deleted; without one none is."""
     services = services_in(stack.app)
     stack.json("POST", "/api/v1/collections", json={"name": "yard"})
-    with stack.store._database.write() as connection:
+    with stack.store.database.write() as connection:
         connection.execute(sa.update(audit_entry).values(at="2020-01-01T00:00:00.000Z"))
     stack.json("POST", "/api/v1/collections", json={"name": "street"})
 
@@ -233,7 +233,7 @@ def test_the_audit_log_is_kept_for_so_long(stack: Stack) -> None:
 def test_a_purge_by_itself_is_in_the_audit_log(stack: Stack) -> None:
     """Whoever looks for what is gone finds that nobody did it."""
     stack.json("POST", "/api/v1/collections", json={"name": "yard"})
-    with stack.store._database.write() as connection:
+    with stack.store.database.write() as connection:
         connection.execute(sa.update(collection).values(trashed_at="2020-01-01T00:00:00.000Z"))
     tidy(stack, 30)
     entries, _ = stack.store.audit.page(AuditFilter(actor="housekeeping"), before=None, limit=9)

@@ -15,10 +15,11 @@ import sqlalchemy as sa
 from layernext.errors import StackUnavailable
 from layernext.stack.app import services_in
 from layernext.stack.jobs import Housekeeping, JobRunner, orphans
-from layernext.stack.store import FileUploadRequest, ItemFilter, NewFile, Store
-from layernext.stack.store.file_storing import store_files
-from layernext.stack.store.references import COMMIT_HOURS, hold_bytes
-from layernext.stack.store.schema_files import file_upload
+from layernext.stack.search import ItemFilter, Search
+from layernext.stack.store import FileUploadRequest, NewFile, Store
+from layernext.stack.store.files.storing import store_files
+from layernext.stack.store.objects.references import COMMIT_HOURS, hold_bytes
+from layernext.stack.store.schema import file_upload
 from layernext.wire import published
 from layernext.wire.files import bundle_path
 from tests.integration.files.test_files import begin, finish, open_files, picture
@@ -126,23 +127,24 @@ def test_rows_of_the_past(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_bytes_that_waited_too_long(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bundle whose process slept for hours is refused, and stores nothing: housekeeping may have been there."""
+    search = Search(stack.store)
     upload = open_files(stack, "yard", collectionType=7)
-    monkeypatch.setattr("layernext.stack.store.references.COMMIT_HOURS", -1.0)
+    monkeypatch.setattr("layernext.stack.store.objects.references.COMMIT_HOURS", -1.0)
     checksum = hashlib.sha256(b"x").hexdigest()
     line = f'{{"name": "a", "size": 1, "checksum": "{checksum}"}}\n'.encode()
     path = bundle_path(upload["uploadId"])
     assert stack.ask("POST", path, content=line + b"x").status_code == 503
-    assert stack.store.items.list_after(ItemFilter(), after=0, limit=10) == []
+    assert search.items.list_after(ItemFilter(), after=0, limit=10) == []
     monkeypatch.undo()
     assert stack.ask("POST", path, content=line + b"x").status_code == 200
-    assert len(stack.store.items.list_after(ItemFilter(), after=0, limit=10)) == 1
+    assert len(search.items.list_after(ItemFilter(), after=0, limit=10)) == 1
 
 
 def test_a_commit_during_the_search(store: Store) -> None:
     """Whoever comes first: a row that is being committed keeps its object, on both databases."""
     request = FileUploadRequest(name="yard", kind=7, fields={}, is_override=False, names=[])
     upload_id, _ = store.files.open_upload(request)
-    database = store._database
+    database = store.database
     dropped: list[int] = []
     search = threading.Thread(target=lambda: dropped.append(store.references.drop_orphans(["p/a"])))
     new = NewFile(name="a", object_path="p/a", size=1, checksum="0" * 64, fields={})

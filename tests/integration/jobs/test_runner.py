@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from layernext.errors import InvalidRequest
 from layernext.stack.jobs import Handler, JobContext, JobRunner
 from layernext.stack.store import Store
-from layernext.stack.store.jobs import MAX_ATTEMPTS
+from layernext.stack.store.jobs.jobs import MAX_ATTEMPTS
 from layernext.stack.store.schema import job
 
 runners: list[JobRunner] = []
@@ -108,7 +108,7 @@ def test_abandoned_jobs_are_claimed_again_but_not_for_ever(store: Store) -> None
         assert row
         assert row.id == job_id
         assert store.jobs.claim(["deadly"], "another") is None
-        with store._database.write() as connection:
+        with store.database.write() as connection:
             connection.execute(sa.update(job).values(heartbeat_at="2020-01-01T00:00:00.000Z"))
     assert store.jobs.claim(["deadly"], "last") is None
     assert "never came to an end" in wait(store, job_id, "failed")

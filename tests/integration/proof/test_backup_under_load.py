@@ -28,7 +28,7 @@ from layernext import ImageAnnotations, LayerNextClient, LayerNextError, Rectang
 from layernext.stack.app import Settings, open_database, open_objects
 from layernext.stack.backup import Target
 from layernext.stack.store import Database
-from layernext.stack.store.schema_files import file_item, file_part
+from layernext.stack.store.schema import file_item, file_part
 from tests.contract.backup.stacks import rows_of
 from tests.postgres import postgres_database
 from tests.s3 import S3Server, s3_server

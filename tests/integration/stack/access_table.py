@@ -148,8 +148,11 @@ TABLE: dict[str, Row] = {
     "POST /analytics/dataIn_embedding": Row("stack", "write"),
     "POST /analytics/dataIn_annotation": Row("stack", "write"),
     "POST /analytics/dataIn_prompt_infer": Row("stack", "write"),
-    **{f"GET {path.replace(':str', '')}": Row("stack", "read") for path in left_out.GET},
-    **{f"POST {path}": Row("stack", "read") for path in (*left_out.POST, left_out.VIRTUAL_PATH)},
+    **{
+        f"{refusal.method} {refusal.path.replace(':str', '')}": Row("stack", "read")
+        for refusal in left_out.REFUSALS
+        if refusal.role == "read"
+    },
     "POST /datalake/api/job/updateJob/basicAuthRequest": Row("stack", "write"),
     f"POST {V}/metadata/names": Row("stack", "admin", _body(lambda world, side: {"tags": ["t"]})),
     f"GET {V}/keys": Row("stack", "admin"),
@@ -363,6 +366,16 @@ TABLE: dict[str, Row] = {
         "collection",
         "write",
         _body(lambda world, side: {"selectionId": world.select_nothing(side)}),
+    ),
+    f"POST {C}/vCollection/create": Row(
+        "collection",
+        "write",
+        _body(
+            lambda world, side: {
+                "selectionId": side.selection,
+                "vCollectionName": "best",
+            }
+        ),
     ),
     f"POST {C}/metadata/uploadMetadataByJson": Row(
         "collection",

@@ -347,6 +347,10 @@ CALLS: dict[str, Callable[[World], Any]] = {
         f"{CLIENT}/collection/deleteAnnotation",
         params={"operationId": "people", "collectionId": "yard"},
     ),
+    "virtual_collections.add": lambda world: world.post(
+        f"{CLIENT}/vCollection/create",
+        {"selectionId": world.selection(), "vCollectionName": "best"},
+    ),
     "items.trash": lambda world: world.post(
         f"{CLIENT}/file/trash", {"selectionId": world.selection()}
     ),

@@ -2,44 +2,45 @@
 
 from __future__ import annotations
 
+import resource
 import signal
 import socket
-import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import msgspec
 
+from layernext.stack.app import Settings, open_stack, serve
+from tests.preloaded import PreloadedProcess
 from tests.stack_process import free_port
 
-SCRIPT = """
-import resource
-import sys
-import msgspec
-from layernext.stack.app import Settings, open_stack, serve
-if len(sys.argv) > 2:
-    resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[2]), int(sys.argv[3])))
-settings = msgspec.json.decode(sys.argv[1], type=Settings, dec_hook=lambda kind, text: kind(text))
-store, first = open_stack(settings)
-if first:
-    print(first.api_key, first.secret, flush=True)
-serve(store, settings)
-print("ended", flush=True)
-"""
+
+def _serve(settings: dict[str, object], open_files: tuple[int, int] | None) -> None:
+    if open_files:
+        resource.setrlimit(resource.RLIMIT_NOFILE, open_files)
+    read = msgspec.convert(settings, Settings, dec_hook=lambda kind, text: kind(text))
+    store, first = open_stack(read)
+    if first:
+        sys.stdout.write(f"{first.api_key} {first.secret}\n")
+        sys.stdout.flush()
+    serve(store, read)
+    sys.stdout.write("ended\n")
+    sys.stdout.flush()
 
 
 @dataclass
 class Server:
     """A running server, and its first key."""
 
-    process: subprocess.Popen[str]
+    process: PreloadedProcess
     port: int
     auth: tuple[str, str]
+    output: Path
 
     @property
     def url(self) -> str:
@@ -68,36 +69,27 @@ def serving(
     """
     port = free_port()
     settings = {"data": str(folder), "port": port, **fields}
-    with (folder.parent / "serve.log").open("ab") as log:
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-c",
-                SCRIPT,
-                msgspec.json.encode(settings).decode(),
-                *map(str, open_files or ()),
-            ],
-            stdout=subprocess.PIPE,
-            stderr=log,
-            text=True,
-        )
+    output = folder.parent / "serve.out"
+    output.unlink(missing_ok=True)
+    process = PreloadedProcess(
+        _serve, settings, open_files, log=output, errors=folder.parent / "serve.log"
+    )
     try:
-        assert process.stdout is not None
-        key, secret = process.stdout.readline().split()
-        server = Server(process, port, (key, secret))
         deadline = time.monotonic() + 180
-        while time.monotonic() < deadline:
+        while True:
+            assert process.poll() is None, (folder.parent / "serve.log").read_text()
+            assert time.monotonic() < deadline, "the stack does not get ready"
             try:
-                httpx.get(f"{server.url}/ready", timeout=1)
-            except httpx.TransportError:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/ready", timeout=10).close()
+            except OSError:
                 time.sleep(0.02)
             else:
                 break
-        yield server
+        key, secret = output.read_text().split()
+        yield Server(process, port, (key, secret), output)
     finally:
         process.kill()
         process.wait()
-        process.stdout.close()
 
 
 def read_answer(connection: socket.socket) -> tuple[bytes, bytes]:

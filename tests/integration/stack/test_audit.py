@@ -34,9 +34,6 @@ NOTHING = {
     # Pages and lists that not everybody may see.
     "upload.upload_page", "audit.list_entries", "activity.activity_page", "keys.list_keys",
     "items.purge_state", "status.show_status", "users.list_users", "users.list_grants", "metrics.show_metrics",
-    # Always refused.
-    "analytics.refuse_model_setup", "analytics.refuse_dataIn", "analytics.refuse_dataIn_embedding",
-    "analytics.refuse_dataIn_annotation", "analytics.refuse_dataIn_prompt_infer",
 }  # fmt: skip
 """They change nothing that lasts."""
 

@@ -13,6 +13,7 @@ import pytest
 from layernext.evaluation import compare_files
 from layernext.model import Comparison
 from layernext.stack.app import services_in
+from layernext.stack.search import Search
 from tests.integration.stack.conftest import Stack, assert_error
 
 BOX = [10.0, 10.0, 20.0, 20.0]
@@ -103,7 +104,7 @@ def test_comparison(working: Stack, tmp_path: Any) -> None:
     assert_error(stack.ask("POST", "/api/v1/comparisons", json=ids), 409, "conflict")
     place = stack.store.find_collection("yard", claims=False)
     assert place is not None
-    stack.store.items.trash(stack.store.items.select_ids([], [place.row_id]))
+    Search(stack.store).items.trash(Search(stack.store).items.select_ids([], [place.row_id]))
     assert_error(stack.ask("GET", f"/api/v1/comparisons/{begun['id']}"), 404)
     assert stack.store.jobs.result(begun["id"]) != {}
     assert stack.store.evaluations.delete(ids["b"])

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from layernext.stack.api.published import left_out
 from layernext.wire import published
 from tests.integration.stack.conftest import Stack, assert_error
 
-BARE = [path.removeprefix(published.DATALAKE) for path in (*left_out.GET, *left_out.POST)]
+LEFT_OUT = [
+    *(("GET", path) for path in published.DOCUMENT_GET_PATHS),
+    ("GET", published.sync_status_path("quickbooks")),
+    *(("POST", path) for path in published.DOCUMENT_POST_PATHS),
+]
 BOX = {"type": "rectangle", "label": "cup", "bbox": [1, 2, 3, 4]}
 
 
@@ -44,19 +47,72 @@ def test_filters(shared: Stack) -> None:
     assert "filterData.keywords" in assert_error(answer, 422)["message"]
 
 
-@pytest.mark.parametrize("path", BARE)
-def test_left_out(shared: Stack, path: str) -> None:
+@pytest.mark.parametrize(("method", "path"), LEFT_OUT)
+def test_left_out(shared: Stack, method: str, path: str) -> None:
     """Documents, databases and accounting are answered 501 with a sentence."""
-    method = "GET" if published.DATALAKE + path in left_out.GET else "POST"
-    answer = shared.ask(method, path.replace("{type:str}", "quickbooks"))
+    answer = shared.ask(method, path.removeprefix(published.DATALAKE))
     assert "are not part of it" in assert_error(answer, 501)["message"]
 
 
+VIRTUAL = published.VIRTUAL_COLLECTION_PATH.removeprefix(published.DATALAKE)
+
+
+def _select(stack: Stack, query: str) -> str:
+    body = {"isAllSelected": True, "contentType": 2, "query": query}
+    selection: str = stack.json("POST", published.SELECTION_PATH, json=body)["selectionTag"]
+    return selection
+
+
 def test_virtual_collections(shared: Stack) -> None:
-    """There are none, and the answer says what to do instead."""
-    path = left_out.VIRTUAL_PATH.removeprefix(published.DATALAKE)
-    answer = shared.ask("POST", path, json={"selectionId": "a", "vCollectionName": "b"})
-    assert "a query or a dataset" in assert_error(answer, 501)["message"]
+    """Images of several collections are gathered under a name, and a query finds them."""
+    for collection, count in (("north", 3), ("south", 2)):
+        images = [{"image": f"{number}.jpg", "annotations": [BOX]} for number in range(count)]
+        shared.upload(images, collection=collection, run="model 7")
+    north, south = (_select(shared, f"collection = {name}") for name in ("north", "south"))
+    name = 'say "night" and \\ day'
+    body = {"selectionId": north, "vCollectionName": name}
+    answer = shared.json("POST", VIRTUAL, json=body)
+    assert (answer["isSuccess"], answer["vCollectionName"]) == (True, name)
+    assert answer["addedCount"] == 3
+    assert shared.json("POST", VIRTUAL, json=body)["addedCount"] == 0, "a repeat changes nothing"
+    more = {"selectionId": south, "vCollectionId": answer["vCollectionId"]}
+    assert shared.json("POST", VIRTUAL, json=more)["addedCount"] == 2
+    other = {"selectionId": south, "vCollectionName": "day shift"}
+    assert shared.json("POST", VIRTUAL, json=other)["addedCount"] == 2
+    query = answer["message"].partition("the query ")[2].removesuffix(" finds them all")
+    for text, count in ((query, 5), ('metadata.virtual_collection = "day shift"', 2)):
+        items = shared.json("GET", "/api/v1/items", params={"query": text})["items"]
+        assert len(items) == count
+
+
+def test_virtual_collections_keep_metadata(shared: Stack) -> None:
+    """Other fields stay, and so does a value that somebody else put into the field."""
+    shared.upload([{"image": "0.jpg", "annotations": [BOX]}], collection="east", run="model 7")
+    fields = {"collectionName": "east", "metadata": {"site": 1, "virtual_collection": "old"}}
+    shared.json("POST", published.METADATA_OBJECT_PATH, json=fields)
+    body = {"selectionId": _select(shared, "collection = east"), "vCollectionName": "new"}
+    assert shared.json("POST", VIRTUAL, json=body)["addedCount"] == 1
+    (item,) = shared.json("GET", "/api/v1/items", params={"collection": "east"})["items"]
+    assert item["metadata"] == {"site": 1, "virtual_collection": ["old", "new"]}
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"vCollectionId": "nowhere"}, "there is no virtual collection 'nowhere'"),
+        ({}, "vCollectionName: is missing"),
+        ({"vCollectionName": ""}, "vCollectionName: is empty"),
+        ({"selectionId": "gone", "vCollectionName": "a"}, "there is no selection 'gone'"),
+    ],
+    ids=["unknown id", "neither", "empty name", "unknown selection"],
+)
+def test_refused_virtual_collections(shared: Stack, body: dict[str, str], message: str) -> None:
+    """The published client shows an answer of status 200 alone."""
+    shared.upload([{"image": "0.jpg", "annotations": [BOX]}], collection="west", run="model 7")
+    selection = _select(shared, "collection = west")
+    answer = shared.json("POST", VIRTUAL, json={"selectionId": selection, **body})
+    assert not answer["isSuccess"]
+    assert message in answer["message"]
 
 
 def test_early_pages(shared: Stack) -> None:

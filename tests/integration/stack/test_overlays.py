@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from layernext.stack.api.native.overlays import MAX_COORDINATES, MAX_SHAPES
+from layernext.stack.search import Search
 from tests.integration.stack.conftest import Stack, assert_error
 
 Json = dict[str, Any]
@@ -92,9 +93,10 @@ def test_very_many_shapes(stack: Stack) -> None:
 
 def test_trash(stack: Stack) -> None:
     """What is in the trash is in no order and on no page."""
+    search = Search(stack.store)
     stack.upload([{"image": name, "annotations": []} for name in "ab"])
     first, second = order(stack)
-    stack.store.items.trash(stack.store.items.select_ids([first]))
+    search.items.trash(search.items.select_ids([first]))
     assert order(stack) == [second]
     assert [one["number"] for one in overlays(stack, [first, second])["items"]] == [second]
     assert_error(stack.ask("GET", f"/api/v1/items/{first:024x}"), 404)

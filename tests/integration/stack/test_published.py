@@ -13,7 +13,7 @@ from layernext.stack.api import body, ingest
 from layernext.stack.store import value_text
 from layernext.wire import published
 from layernext.wire.paths import segment
-from layernext.wire.shapes import LabelTable, shape_from_annotation
+from layernext.wire.published import LabelTable, shape_from_annotation
 from tests.integration.stack.conftest import Stack, assert_error
 
 CLIENT = "/datalake/api/client"

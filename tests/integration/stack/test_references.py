@@ -73,7 +73,7 @@ def test_many_values_go_in_the_order_of_their_index(
     labels = {"cup": {"id": [f"number {n}" for n in range(500)]}}
     answer = stack.ask("POST", PATH, role="write", content=body(labels))
     refs = set(answer.json()["cup"]["texts"]["id"]["texts"].values())
-    with stack.store._database.read() as connection:
+    with stack.store.database.read() as connection:
         rows = sa.select(attribute_value.c.ref).order_by(attribute_value.c.id)
         stored = [ref for ref in connection.execute(rows).scalars() if ref in refs]
     assert len(stored) == 500

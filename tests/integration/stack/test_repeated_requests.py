@@ -27,8 +27,9 @@ REPEATABLE = {
     # Change nothing.
     "audit.list_entries", "items.purge_state", "keys.list_keys", "status.show_status",
     "users.list_grants", "users.list_users",
-    "analytics.refuse_model_setup", "analytics.refuse_dataIn", "analytics.refuse_dataIn_embedding",
-    "analytics.refuse_dataIn_annotation", "analytics.refuse_dataIn_prompt_infer",
+    "left_out.refuse_analytics_model_setup", "left_out.refuse_analytics_dataIn",
+    "left_out.refuse_analytics_dataIn_embedding", "left_out.refuse_analytics_dataIn_annotation",
+    "left_out.refuse_analytics_dataIn_prompt_infer",
 }  # fmt: skip
 
 

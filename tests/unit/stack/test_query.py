@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from layernext.errors import DataError
-from layernext.stack.store.query.parse import (
+from layernext.stack.search.query.parse import (
     MAX_CONDITIONS,
     MAX_DEPTH,
     MAX_LENGTH,

@@ -7,7 +7,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layernext.stack.store.splits import SPLITS, Candidate, assign
+from layernext.stack.store.datasets.splits import SPLITS, Candidate, assign
 
 percents = st.tuples(st.integers(0, 100), st.integers(0, 100)).map(
     lambda pair: {

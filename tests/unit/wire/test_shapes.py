@@ -10,7 +10,7 @@ from hypothesis import given
 
 from layernext.errors import DataError
 from layernext.model import Annotation, AttributeValue, Rectangle
-from layernext.wire.shapes import (
+from layernext.wire.published import (
     LabelTable,
     Shape,
     annotations_from_shapes,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO, TypeVar, cast
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from layernext.errors import DataError, Problem, TooLarge
 from layernext.formats import iter_raw_images
@@ -37,7 +37,12 @@ from layernext.stack.store import (
     unique_name,
 )
 from layernext.wire.native import MAX_BATCH_BYTES, MAX_BATCH_IMAGES, BatchResult, batch_digest
-from layernext.wire.shapes import SetEntry, annotations_from_shapes, used_references
+from layernext.wire.published import (
+    OperationData,
+    SetEntry,
+    annotations_from_shapes,
+    used_references,
+)
 
 logger = logging.getLogger("layernext.stack.ingest")
 
@@ -136,17 +141,6 @@ def _lines_of(text: bytes) -> Iterator[memoryview]:
         start = stop + 1
 
 
-class OperationData(Struct, rename="camel"):
-    """The body of E03 and E04. The annotation sets are JSON text inside of JSON."""
-
-    meta_updates_array: Raw
-    session_id: str | None = None
-    total_image_count: int | None = None
-    uploaded_image_count: int | None = None
-    operation_mode: int | None = None
-    operation_type: int | None = None
-
-
 def refuse_repeated_fields(content: Content, data: OperationData) -> None:
     """Refuse a body that has a field twice. Only what surrounds the sets is looked at.
 
@@ -160,7 +154,7 @@ def refuse_repeated_fields(content: Content, data: OperationData) -> None:
 
 
 class PublishedBatch(Struct, frozen=True, kw_only=True):
-    """Where a batch of E03 or E04 belongs."""
+    """Where a batch of a published client belongs."""
 
     run: str
     mode: Mode
@@ -178,7 +172,7 @@ def write_published_batch(
     digest: str,
     check: CheckCollections | None = None,
 ) -> BatchResult:
-    """Store one batch of E03 or E04.
+    """Store one batch of a published client.
 
     Args:
         store: the store.

@@ -12,6 +12,7 @@ from litestar.connection import ASGIConnection
 
 from layernext.stack.jobs import JobRunner
 from layernext.stack.objects import ObjectStore
+from layernext.stack.search import Search
 from layernext.stack.settings import Settings
 from layernext.stack.store import Store
 
@@ -42,6 +43,7 @@ class Services:
         self, store: Store, settings: Settings, objects: ObjectStore, jobs: JobRunner
     ) -> None:
         self.store = store
+        self.search = Search(store)
         self.settings = settings
         self.objects = objects
         self.jobs = jobs

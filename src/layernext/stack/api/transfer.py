@@ -1,4 +1,4 @@
-"""The bytes of files, in and out, at URLs that authorise themselves (E15, E45)."""
+"""The bytes of files, in and out, at URLs that authorize themselves."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from layernext.stack.api.signed import (
 )
 from layernext.stack.objects import PartWriter
 from layernext.stack.store import FileItem, FileRow, ItemPart
-from layernext.wire.published import PART_BYTES
+from layernext.wire.published import FILE_TITLE, PART_BYTES, PART_TITLE
 
 logger = logging.getLogger("layernext.stack.files")
 
@@ -81,7 +81,7 @@ def url_of_image(request: Call, image_id: int, name: str) -> str:
     "PUT",
     "/upload/{file_id:str}/{number:str}",
     Operation(
-        summary="E15: a part of a file",
+        summary=PART_TITLE,
         tag="Files",
         role=None,
         path=(_FILE, Parameter("number", "The part's number, from 1.")),
@@ -182,7 +182,7 @@ def _too_large() -> TooLarge:
 
 
 _GET_FILE = Operation(
-    summary="E45: a file",
+    summary=FILE_TITLE,
     tag="Files",
     role=None,
     path=(_FILE,),
@@ -203,7 +203,7 @@ async def get_file(request: Call) -> Response[Any]:
     ["GET", "HEAD"],
     "/files/{file_id:str}/{name:str}",
     Operation(
-        summary="E45: a file",
+        summary=FILE_TITLE,
         tag="Files",
         role=None,
         path=(_FILE, Parameter("name", "Any name; it is for people.")),

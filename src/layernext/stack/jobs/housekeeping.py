@@ -20,7 +20,8 @@ from layernext.stack.jobs.orphans import OrphanScan
 from layernext.stack.jobs.purge import PURGE_JOB, delete_dropped
 from layernext.stack.jobs.runner import JobRunner, Stopped
 from layernext.stack.objects import ObjectStore
-from layernext.stack.store import DatabaseUnavailable, NewAuditEntry, Store, before_days
+from layernext.stack.search import Search, before_days
+from layernext.stack.store import DatabaseUnavailable, NewAuditEntry, Store
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +55,7 @@ class Housekeeping:
         audit_days: float | None = None,
     ) -> None:
         self._store, self._objects, self._jobs = store, objects, jobs
+        self._purge = Search(store).purge
         self._purge_days, self._audit_days = purge_trash_after_days, audit_days
         self._scanned_at: float | None = None
         self._stop = threading.Event()
@@ -124,7 +126,7 @@ class Housekeeping:
         if self._purge_days is None:
             return
         before = before_days(self._purge_days)
-        if self._store.purge.is_due(before):
+        if self._purge.is_due(before):
             payload = {"trashed_before": before}
             entry = NewAuditEntry(
                 actor="housekeeping",
@@ -145,12 +147,12 @@ class Housekeeping:
         self._store.exports.expire()
 
     def _drop_abandoned(self) -> None:
-        while abandoned := self._store.purge.list_abandoned(UPLOAD_LIFE_DAYS):
+        while abandoned := self._purge.list_abandoned(UPLOAD_LIFE_DAYS):
             for _, path, handle in abandoned:
                 self._check()
                 if handle:
                     self._objects.drop_upload(path, handle)
-            self._store.purge.forget_abandoned([row_id for row_id, _, _ in abandoned])
+            self._purge.forget_abandoned([row_id for row_id, _, _ in abandoned])
 
     def _drop_orphans(self) -> None:
         if self._scanned_at is not None and time.monotonic() - self._scanned_at < SCAN_SECONDS:

@@ -7,7 +7,8 @@ from typing import Any
 
 from layernext.stack.jobs.runner import Handler, JobContext
 from layernext.stack.objects import ObjectStore
-from layernext.stack.store import ItemFilter, Store
+from layernext.stack.search import ItemFilter, Search
+from layernext.stack.store import Store
 
 PURGE_JOB = "trash.purge"
 
@@ -17,24 +18,25 @@ def purge_handler(store: Store, objects: ObjectStore) -> Handler:
 
     The job's payload: ``trashed_before`` (UTC, ISO 8601), ``collection_id`` (row id or null), ``query``.
     """
+    purge = Search(store).purge
 
     def handle(context: JobContext) -> dict[str, Any]:
         payload = context.payload
         before, place = str(payload["trashed_before"]), payload.get("collection_id")
         wanted = ItemFilter(query=str(payload.get("query", "")), collection_id=place)
         job_id, after = context.job_id, 0
-        while step := store.purge.purge_some(wanted, before, after, job_id):
+        while step := purge.purge_some(wanted, before, after, job_id):
             after = step.last
             context.progress(0.0, f"{_counts(store, job_id)['files']:,} files purged")
         if not wanted.query:
-            store.purge.purge_collections(before, place, job_id)
+            purge.purge_collections(before, place, job_id)
         delete_dropped(
             store,
             objects,
             lambda: context.progress(50.0),
             lambda: store.jobs.note_step(job_id),
         )
-        return _counts(store, job_id) | {"kept": store.purge.count_kept(wanted, before)}
+        return _counts(store, job_id) | {"kept": purge.count_kept(wanted, before)}
 
     return handle
 

@@ -1,21 +1,23 @@
 """The database: its tables, and every statement that the stack makes to it."""
 
-from layernext.stack.store.announced import Announced
-from layernext.stack.store.answers import CallId, RecordedAnswer, RecordedAnswers
-from layernext.stack.store.audit import AuditFilter, AuditLog, NewAuditEntry
-from layernext.stack.store.clock import now_text, text_of
-from layernext.stack.store.collections import CONTENT_TYPES
-from layernext.stack.store.database import Database
-from layernext.stack.store.datasets import (
-    BUILD_JOB,
-    Datasets,
-    VersionImage,
-    VersionRow,
-    VersionSettings,
+from layernext.stack.store.access.answers import CallId, RecordedAnswer, RecordedAnswers
+from layernext.stack.store.access.audit import AuditFilter, AuditLog, NewAuditEntry
+from layernext.stack.store.access.grants import WHOLE_STACK, Thing
+from layernext.stack.store.access.records import (
+    RANKS,
+    Caller,
+    CheckCollections,
+    Key,
+    NewKey,
+    Role,
+    Within,
 )
-from layernext.stack.store.declared import NameKind
-from layernext.stack.store.dropped import DroppedObjects
-from layernext.stack.store.dump import (
+from layernext.stack.store.access.sessions import LINK_SECONDS, SESSION_SECONDS
+from layernext.stack.store.access.users import Identity
+from layernext.stack.store.annotations.prepared import BatchPreparation, PreparedSet
+from layernext.stack.store.annotations.records import ImageSets, StoredSet
+from layernext.stack.store.annotations.uploads import UploadSettings
+from layernext.stack.store.backup.dump import (
     Loader,
     NamedObject,
     Snapshot,
@@ -26,9 +28,33 @@ from layernext.stack.store.dump import (
     open_snapshot,
     still_named,
 )
-from layernext.stack.store.embeddings import Similar
-from layernext.stack.store.evaluation_data import Changed, EvaluationData
-from layernext.stack.store.evaluation_rows import (
+from layernext.stack.store.backup.repair import (
+    find_broken_references,
+    find_damage,
+    known_lost,
+    mark_lost,
+    other_named,
+)
+from layernext.stack.store.clock import now_text, text_of
+from layernext.stack.store.collections.collections import CONTENT_TYPES
+from layernext.stack.store.collections.declared import NameKind
+from layernext.stack.store.collections.fields import check as check_fields
+from layernext.stack.store.collections.keys import ImageKey, SetKeyKind
+from layernext.stack.store.collections.records import CollectionRow, Selection
+from layernext.stack.store.collections.selections import Selections
+from layernext.stack.store.database import Database
+from layernext.stack.store.datasets.datasets import (
+    BUILD_JOB,
+    Datasets,
+    VersionImage,
+    VersionRow,
+    VersionSettings,
+)
+from layernext.stack.store.datasets.pictures import NewPicture, PictureSet
+from layernext.stack.store.datasets.splits import SPLITS
+from layernext.stack.store.evaluations.data import Changed, EvaluationData
+from layernext.stack.store.evaluations.evaluations import EVALUATION_JOB, Evaluations, not_computed
+from layernext.stack.store.evaluations.rows import (
     EvaluationNotes,
     EvaluationOutcome,
     EvaluationRequest,
@@ -38,7 +64,7 @@ from layernext.stack.store.evaluation_rows import (
     Span,
     TallyRow,
 )
-from layernext.stack.store.evaluations import EVALUATION_JOB, Evaluations, not_computed
+from layernext.stack.store.evaluations.statistics import STATISTICS_JOB, CountedRun, Statistics
 from layernext.stack.store.exports import (
     EXPORT_JOB,
     ExportOutcome,
@@ -46,70 +72,31 @@ from layernext.stack.store.exports import (
     Exports,
     ExportSettings,
 )
-from layernext.stack.store.fields import check as check_fields
-from layernext.stack.store.file_rows import unique_name
-from layernext.stack.store.file_states import FileStates
-from layernext.stack.store.file_storing import StoredFile, object_path
-from layernext.stack.store.files import Began, Files, FileUploadRequest, UploadPlace
-from layernext.stack.store.grants import WHOLE_STACK, Thing
-from layernext.stack.store.holds import hold_objects
-from layernext.stack.store.identity import location_digest
-from layernext.stack.store.items import ItemFilter, ItemRow, SortField
-from layernext.stack.store.jobs import COMPARISON_JOB, Jobs
-from layernext.stack.store.outages import DatabaseUnavailable
-from layernext.stack.store.pictures import NewPicture, PictureSet
-from layernext.stack.store.prepared import (
-    BatchPreparation,
-    ImageKey,
-    PreparedSet,
-    SetKeyKind,
-    value_text,
-)
-from layernext.stack.store.projects import TASK_STATUSES, ProjectRow, TaskRow
-from layernext.stack.store.purge import Purge, Purged, before_days
-from layernext.stack.store.query import FIELDS as QUERY_FIELDS
-from layernext.stack.store.query import Field as QueryField
-from layernext.stack.store.records import (
-    RANKS,
-    Caller,
-    CheckCollections,
-    CollectionRow,
+from layernext.stack.store.files.announced import Announced
+from layernext.stack.store.files.files import Began, Files, FileUploadRequest, UploadPlace
+from layernext.stack.store.files.records import (
     FileItem,
     FileRow,
-    ImageSets,
     ItemPart,
-    JobRow,
-    JobStatus,
-    Key,
-    LabelGroup,
-    LabelRef,
     LookResult,
     NewFile,
-    NewKey,
     ObjectRow,
-    Role,
-    Selection,
-    StoredSet,
-    ValueRef,
-    Within,
 )
-from layernext.stack.store.references import ORPHAN_HOURS
-from layernext.stack.store.repair import (
-    find_broken_references,
-    find_damage,
-    known_lost,
-    mark_lost,
-    other_named,
-)
-from layernext.stack.store.run_statistics import STATISTICS_JOB, CountedRun, Statistics
-from layernext.stack.store.selections import Selections
-from layernext.stack.store.sessions import LINK_SECONDS, SESSION_SECONDS
-from layernext.stack.store.splits import SPLITS
+from layernext.stack.store.files.rows import unique_name
+from layernext.stack.store.files.states import FileStates
+from layernext.stack.store.files.storing import StoredFile, object_path
+from layernext.stack.store.identity import location_digest
+from layernext.stack.store.jobs.jobs import COMPARISON_JOB, Jobs
+from layernext.stack.store.jobs.records import JobRow, JobStatus
+from layernext.stack.store.labels.records import LabelGroup, LabelRef, ValueRef
+from layernext.stack.store.labels.texts import value_text
+from layernext.stack.store.objects.dropped import DroppedObjects
+from layernext.stack.store.objects.holds import hold_objects
+from layernext.stack.store.objects.references import ORPHAN_HOURS
+from layernext.stack.store.outages import DatabaseUnavailable
+from layernext.stack.store.projects.projects import TASK_STATUSES, ProjectRow, TaskRow
 from layernext.stack.store.sqlite import restrict
 from layernext.stack.store.store import Store
-from layernext.stack.store.tallies import Tallies
-from layernext.stack.store.uploads import UploadSettings
-from layernext.stack.store.users import Identity
 
 __all__ = [
     "BUILD_JOB",
@@ -119,7 +106,6 @@ __all__ = [
     "EXPORT_JOB",
     "LINK_SECONDS",
     "ORPHAN_HOURS",
-    "QUERY_FIELDS",
     "RANKS",
     "SESSION_SECONDS",
     "SPLITS",
@@ -159,9 +145,7 @@ __all__ = [
     "ImageKey",
     "ImagePair",
     "ImageSets",
-    "ItemFilter",
     "ItemPart",
-    "ItemRow",
     "JobRow",
     "JobStatus",
     "Jobs",
@@ -181,9 +165,6 @@ __all__ = [
     "Plan",
     "PreparedSet",
     "ProjectRow",
-    "Purge",
-    "Purged",
-    "QueryField",
     "RecordedAnswer",
     "RecordedAnswers",
     "Role",
@@ -191,15 +172,12 @@ __all__ = [
     "Selections",
     "SetKeyKind",
     "SideSet",
-    "Similar",
     "Snapshot",
-    "SortField",
     "Span",
     "Statistics",
     "Store",
     "StoredFile",
     "StoredSet",
-    "Tallies",
     "TallyRow",
     "TaskRow",
     "Thing",
@@ -210,7 +188,6 @@ __all__ = [
     "VersionRow",
     "VersionSettings",
     "Within",
-    "before_days",
     "check_fields",
     "check_revision",
     "find_broken_references",

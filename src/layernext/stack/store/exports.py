@@ -13,15 +13,20 @@ from msgspec import Struct
 
 from layernext.errors import NotFound
 from layernext.model import Mode
+from layernext.stack.store.access.grants import readable_versions
+from layernext.stack.store.access.records import Within
 from layernext.stack.store.clock import now_text, text_of
 from layernext.stack.store.database import Database
-from layernext.stack.store.dropped import drop
-from layernext.stack.store.grants import readable_versions
-from layernext.stack.store.jobs import Jobs
-from layernext.stack.store.records import Within
-from layernext.stack.store.schema import collection, job, operation, operation_collection
-from layernext.stack.store.schema_datasets import dataset_version
-from layernext.stack.store.schema_exports import export
+from layernext.stack.store.jobs.jobs import Jobs
+from layernext.stack.store.objects.dropped import drop
+from layernext.stack.store.schema import (
+    collection,
+    dataset_version,
+    export,
+    job,
+    operation,
+    operation_collection,
+)
 from layernext.stack.store.storable import is_storable
 
 EXPORT_JOB = "export"

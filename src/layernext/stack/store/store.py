@@ -15,51 +15,39 @@ import sqlalchemy as sa
 
 from layernext.errors import InvalidRequest
 from layernext.model import Collection, Job, Label, Mode, ModelRun
-from layernext.stack.store import audit as audit_log
-from layernext.stack.store import collections, identity, keys, reading, sets, uploads
-from layernext.stack.store.answers import RecordedAnswers
-from layernext.stack.store.audit import AuditLog, NewAuditEntry
+from layernext.stack.store import identity
+from layernext.stack.store.access import audit as audit_log
+from layernext.stack.store.access import keys
+from layernext.stack.store.access.answers import RecordedAnswers
+from layernext.stack.store.access.audit import AuditLog, NewAuditEntry
+from layernext.stack.store.access.grants import Grants
+from layernext.stack.store.access.records import Caller, CheckCollections, Key, NewKey, Role, Within
+from layernext.stack.store.access.sessions import Sessions
+from layernext.stack.store.access.users import Users
+from layernext.stack.store.annotations import reading, sets, uploads
+from layernext.stack.store.annotations.prepared import PreparedSet
+from layernext.stack.store.annotations.records import ImageSets, StoredSet
+from layernext.stack.store.annotations.uploads import UploadNames, UploadSettings
+from layernext.stack.store.collections import collections
+from layernext.stack.store.collections.declared import DeclaredNames
+from layernext.stack.store.collections.records import CollectionRow
+from layernext.stack.store.collections.selections import Selections
 from layernext.stack.store.database import Database
-from layernext.stack.store.datasets import Datasets
-from layernext.stack.store.declared import DeclaredNames
-from layernext.stack.store.dropped import DroppedObjects
-from layernext.stack.store.embeddings import Embeddings
-from layernext.stack.store.evaluations import Evaluations
+from layernext.stack.store.datasets.datasets import Datasets
+from layernext.stack.store.evaluations.evaluations import Evaluations
+from layernext.stack.store.evaluations.statistics import Statistics
 from layernext.stack.store.exports import Exports
-from layernext.stack.store.file_listing import FileListing
-from layernext.stack.store.file_states import FileStates
-from layernext.stack.store.files import Files
-from layernext.stack.store.grants import Grants
-from layernext.stack.store.items import Items
-from layernext.stack.store.jobs import Jobs
-from layernext.stack.store.labels import Labels
-from layernext.stack.store.prepared import PreparedSet
-from layernext.stack.store.projects import Projects
-from layernext.stack.store.purge import Purge
-from layernext.stack.store.records import (
-    Caller,
-    CheckCollections,
-    CollectionRow,
-    ImageSets,
-    Key,
-    LabelGroup,
-    LabelRef,
-    NewKey,
-    Role,
-    StoredSet,
-    ValueRef,
-    Within,
-)
-from layernext.stack.store.references import References
-from layernext.stack.store.run_statistics import Statistics
+from layernext.stack.store.files.files import Files
+from layernext.stack.store.files.listing import FileListing
+from layernext.stack.store.files.states import FileStates
+from layernext.stack.store.jobs.jobs import Jobs
+from layernext.stack.store.labels.labels import Labels
+from layernext.stack.store.labels.records import LabelGroup, LabelRef, ValueRef
+from layernext.stack.store.objects.dropped import DroppedObjects
+from layernext.stack.store.objects.references import References
+from layernext.stack.store.projects.projects import Projects
 from layernext.stack.store.schema import collection, operation, operation_collection
-from layernext.stack.store.selections import Selections
-from layernext.stack.store.sessions import Sessions
-from layernext.stack.store.set_index import SetIndex
 from layernext.stack.store.storable import is_storable
-from layernext.stack.store.tallies import Tallies
-from layernext.stack.store.uploads import UploadNames, UploadSettings
-from layernext.stack.store.users import Users
 from layernext.wire.native import BatchResult, PageOf, RemoveResult, UploadRequest, UploadState
 
 _URL_SECRET = "url_secret"  # noqa: S105 - the setting's name
@@ -73,16 +61,12 @@ class Store:
         selections: images that were chosen.
         files: what the images are, and what is on its way.
         file_listing: the files of a collection, page by page.
-        embeddings: vectors of images.
-        items: images and other files, by query.
         declared: metadata fields and tags.
-        purge: what goes for good.
         dropped: objects that are to be deleted.
         references: which objects rows refer to.
         datasets: frozen selections, divided into splits.
         projects: images that people annotate, cut into tasks.
         evaluations: runs measured against ground truths.
-        tallies: how a run did, image by image.
         statistics: what annotations of a run are like.
         sessions: who is signed in to the pages.
         exports: files in other formats, made in the background.
@@ -94,25 +78,20 @@ class Store:
     """
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        self.database = database
         self.activity = database.activity
-        self._labels = Labels(database, identity.namespace(self._database))
+        self._labels = Labels(database, identity.namespace(self.database))
         self.jobs = Jobs(database)
         self.selections = Selections(database)
         self.files = Files(database)
         self.file_states = FileStates(database)
         self.file_listing = FileListing(database)
-        self.embeddings = Embeddings(database)
-        index = SetIndex(database)
-        self.items = Items(database, self.selections, index)
-        self.purge = Purge(database, self.items)
         self.dropped = DroppedObjects(database)
         self.references = References(database)
         self.declared = DeclaredNames(database)
         self.datasets = Datasets(database)
         self.projects = Projects(database)
         self.evaluations = Evaluations(database)
-        self.tallies = Tallies(database, index)
         self.statistics = Statistics(database)
         self.sessions = Sessions(database)
         self.exports = Exports(database)
@@ -136,24 +115,24 @@ class Store:
     @property
     def database_url(self) -> str:
         """What it was opened with; it may have a password in it."""
-        return self._database.url
+        return self.database.url
 
     def trace(self, span: Callable[[str], AbstractContextManager[object]]) -> None:
         """Surround each transaction, which is named ``read`` or ``write``, by what `span` makes."""
-        self._database.span = span
+        self.database.span = span
 
     def close(self) -> None:
         """Close every connection. May be called twice."""
-        self._database.close()
+        self.database.close()
 
     def ping(self) -> None:
         """Ask the database for an answer; raises what it raises if there is none."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             connection.execute(sa.select(sa.literal(1)))
 
     def location_digest(self) -> str:
         """See `identity.location_digest`."""
-        return identity.location_digest(self._database)
+        return identity.location_digest(self.database)
 
     # -- keys -------------------------------------------------------------------------------
 
@@ -172,22 +151,22 @@ class Store:
         Raises:
             NotFound: there is no such user.
         """
-        with self._database.write() as connection:
+        with self.database.write() as connection:
             return keys.create(connection, name, role, rate, user)
 
     def authenticate(self, api_key: str, secret: str) -> Caller | None:
         """Who the key is, if it exists, is not revoked, and the secret is its own."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             return keys.authenticate(connection, api_key, secret)
 
     def list_keys(self) -> list[Key]:
         """Every key, revoked ones too, oldest first."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             return keys.list_all(connection)
 
     def revoke_key(self, api_key: str) -> bool:
         """End a key's life at once; False if no such key is in use."""
-        with self._database.write() as connection:
+        with self.database.write() as connection:
             return keys.revoke(connection, api_key)
 
     # -- collections ------------------------------------------------------------------------
@@ -197,10 +176,10 @@ class Store:
 
         def work(connection: sa.Connection) -> Collection:
             plain = collections.normalized_name(name)
-            row = collections.ensure(self._database, connection, plain, kind=kind)
+            row = collections.ensure(self.database, connection, plain, kind=kind)
             return collections.get(connection, row.row_id)
 
-        return self._database.write_again(work)
+        return self.database.write_again(work)
 
     def find_collection(
         self, id_or_name: str, *, claims: bool, kind: int | None = None
@@ -215,7 +194,7 @@ class Store:
         if not is_storable(id_or_name):
             return None
         name = collections.normalized_name(id_or_name)
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             by_id = collections.find_by_id(connection, id_or_name)
             if by_id is not None and by_id.is_trashed:
                 return None
@@ -227,8 +206,8 @@ class Store:
             is_settled = found is not None and (by_id is not None or not found.is_provisional)
             if is_settled or not claims or not collections.has_claims(connection, name, found):
                 return found
-        return self._database.write_again(
-            lambda connection: collections.find_and_claim(self._database, connection, name)
+        return self.database.write_again(
+            lambda connection: collections.find_and_claim(self.database, connection, name)
         )
 
     def find_collection_by_name(self, name: str, kind: int) -> CollectionRow | None:
@@ -236,7 +215,7 @@ class Store:
         plain = collections.normalized_name(name)
         if not is_storable(plain):
             return None
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             return collections.find_by_name(connection, plain, kind)
 
     def find_trashed_collection(self, id_or_name: str) -> int | None:
@@ -246,14 +225,14 @@ class Store:
         name = collections.normalized_name(id_or_name)
         mine = (collection.c.public_id == id_or_name) | (collection.c.name == name)
         chosen = sa.select(collection.c.id).where(mine, collection.c.trashed_at.is_not(None))
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             return connection.execute(chosen.limit(1)).scalar_one_or_none()
 
     def list_collections(
         self, *, after: str | None, limit: int, within: Within = None
     ) -> PageOf[Collection]:
         """Collections, oldest first; only those of some row ids with `within`."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             return collections.list_page(
                 connection, after=_cursor(after), limit=limit, within=within
             )
@@ -262,8 +241,8 @@ class Store:
 
     def open_upload(self, request: UploadRequest) -> UploadState:
         """Open an upload; with ``resume`` the run's newest if it is unfinished and the same."""
-        return self._database.write_again(
-            lambda connection: uploads.open_native(self._database, connection, request)
+        return self.database.write_again(
+            lambda connection: uploads.open_native(self.database, connection, request)
         )
 
     def get_upload(self, upload_id: str) -> UploadState:
@@ -272,7 +251,7 @@ class Store:
         Raises:
             NotFound: there is no such upload.
         """
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             return uploads.get_state(connection, upload_id)
 
     def name_upload(self, upload_id: str) -> UploadNames:
@@ -281,7 +260,7 @@ class Store:
         Raises:
             NotFound: there is no such upload.
         """
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             return uploads.get_names(connection, upload_id)
 
     def get_upload_settings(self, upload_id: str) -> UploadSettings:
@@ -290,7 +269,7 @@ class Store:
         Raises:
             NotFound: there is no such native upload.
         """
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             return uploads.get_settings(connection, upload_id)
 
     def open_published_upload(
@@ -315,7 +294,7 @@ class Store:
 
         def work(connection: sa.Connection) -> str:
             upload_id, is_new = uploads.open_published(
-                self._database,
+                self.database,
                 connection,
                 run,
                 mode,
@@ -327,7 +306,7 @@ class Store:
                 audit_log.insert(connection, entry)
             return upload_id
 
-        return self._database.write_again(work)
+        return self.database.write_again(work)
 
     def write_batch(
         self,
@@ -356,7 +335,7 @@ class Store:
             Conflict: it is finished, or had another batch of this number.
         """
         result = sets.write_batch(
-            self._database,
+            self.database,
             self._labels,
             upload_id,
             sets_,
@@ -375,13 +354,13 @@ class Store:
             NotFound: there is no such upload.
             Conflict: a batch is missing.
         """
-        return self._database.write_again(
+        return self.database.write_again(
             lambda connection: uploads.finish(connection, upload_id, batches)
         )
 
     def find_job(self, job_id: str) -> Job | None:
         """The job with this id; every upload is one."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             found = uploads.find_job(connection, job_id)
         if found is None and is_storable(job_id):
             found = self.files.find_job(job_id)
@@ -390,7 +369,7 @@ class Store:
     def url_secret(self) -> bytes:
         """What the stack signs URLs with: made once, the same for all its processes."""
         return bytes.fromhex(
-            identity.keep_setting(self._database, _URL_SECRET, secrets.token_hex(32))
+            identity.keep_setting(self.database, _URL_SECRET, secrets.token_hex(32))
         )
 
     # -- labels -----------------------------------------------------------------------------
@@ -417,7 +396,7 @@ class Store:
         self, *, after: str | None, limit: int, group_id: str | None = None
     ) -> PageOf[Label]:
         """Labels, oldest first; only those of a group if one is given."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             return self._labels.list_page(
                 connection, after=_cursor(after), limit=limit, group_id=group_id
             )
@@ -434,14 +413,14 @@ class Store:
 
     def list_label_groups(self) -> list[LabelGroup]:
         """Every group of labels (E08)."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             return self._labels.list_groups(connection)
 
     def resolve_refs(
         self, attribute_refs: Sequence[str], value_refs: Sequence[str]
     ) -> tuple[dict[str, str], dict[str, ValueRef]]:
         """Names behind attribute references and values behind value references (E03, E04)."""
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             return (
                 self._labels.resolve_attributes(connection, attribute_refs),
                 self._labels.resolve(connection, value_refs),
@@ -471,7 +450,7 @@ class Store:
             query = query.where(counted.c.collection_id == collection_id)
         if within is not None:
             query = query.where(counted.c.collection_id.in_(within))
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             rows = connection.execute(query).all()
         items = [
             ModelRun(
@@ -512,7 +491,7 @@ class Store:
             InvalidRequest: `after` is no cursor.
         """
         return reading.iter_sets(
-            self._database,
+            self.database,
             collection_id,
             runs=runs,
             mode=mode,
@@ -533,7 +512,7 @@ class Store:
             counted = operation_collection
             named = named.join(counted, counted.c.operation_id == operation.c.id)
             named = named.where(counted.c.collection_id.in_(within))
-        with self._database.read() as connection:
+        with self.database.read() as connection:
             known = set(connection.execute(named).scalars())
         return next((run for run in runs if run not in known), None)
 
@@ -552,7 +531,7 @@ class Store:
         With `with_files` also those that only have a file.
         """
         return reading.image_page(
-            self._database,
+            self.database,
             collection_id,
             runs=runs,
             mode=mode,
@@ -563,7 +542,7 @@ class Store:
 
     def sets_of_image(self, image_id: int, run: str, mode: Mode) -> list[StoredSet]:
         """The sets that a model run or ground truth has for one image."""
-        return reading.sets_of_image(self._database, image_id, run, mode)
+        return reading.sets_of_image(self.database, image_id, run, mode)
 
     def sets_of_images(
         self, image_ids: Sequence[int], runs: Sequence[tuple[str, Mode]]
@@ -574,13 +553,13 @@ class Store:
             image_ids: row ids.
             runs: names and modes of model runs and ground truths; unknown ones have no sets.
         """
-        return reading.sets_of_images(self._database, image_ids, runs)
+        return reading.sets_of_images(self.database, image_ids, runs)
 
     def remove_sets(self, collection_id: int | None, run: str, mode: Mode | None) -> RemoveResult:
         """Delete a run's sets in a collection (None: everywhere); repeating it removes nothing."""
         modes: list[Mode] = ["machine", "human"] if mode is None else [mode]
-        return self._database.write_again(
-            lambda connection: sets.remove(self._database, connection, collection_id, run, modes)
+        return self.database.write_again(
+            lambda connection: sets.remove(self.database, connection, collection_id, run, modes)
         )
 
 

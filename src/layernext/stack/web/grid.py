@@ -11,7 +11,8 @@ from layernext.errors import NotFound
 from layernext.model import ContentType
 from layernext.stack.api.messages import Call, is_image_id, look_up_collection, read_path
 from layernext.stack.api.services import services_of
-from layernext.stack.store import CONTENT_TYPES, QUERY_FIELDS, CollectionRow
+from layernext.stack.search import QUERY_FIELDS
+from layernext.stack.store import CONTENT_TYPES, CollectionRow
 from layernext.stack.web.page import Page, answer_page, page, viewer_of
 
 
@@ -92,7 +93,7 @@ async def image_page(request: Call) -> Response[Any]:
     text = read_path(request, "image_id")
     item = None
     if is_image_id(text):
-        item = await services.call(services.store.items.get, int(text, 16))
+        item = await services.call(services.search.items.get, int(text, 16))
     if item is None or item.collection_id != found.id:
         raise NotFound(f"there is no image {text[:100]!r} in this collection", status=404)
     data = ImageData(

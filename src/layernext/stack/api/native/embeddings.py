@@ -12,7 +12,7 @@ from layernext.stack.api.access import HANDLER, readable
 from layernext.stack.api.messages import Call, answer, find_collection, read_message
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.services import services_of
-from layernext.stack.store import Similar
+from layernext.stack.search import Similar
 from layernext.wire.native import EMBEDDING_SEARCH_PATH
 
 MAX_COUNT = 10_000
@@ -52,7 +52,7 @@ async def search(request: Call) -> Response[bytes]:
         row_id = (await find_collection(request, wanted.collection)).row_id
     within = readable(request)
     found = await services.call(
-        lambda: services.store.embeddings.search(
+        lambda: services.search.embeddings.search(
             wanted.model,
             vector=wanted.vector,
             name=wanted.unique_name,

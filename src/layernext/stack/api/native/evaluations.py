@@ -331,7 +331,7 @@ async def list_tallies(request: Call) -> Response[bytes]:
 
     def work() -> TallyPage:
         info = _with_result(store.evaluations.get(evaluation_id))
-        items, total = store.tallies.page(
+        items, total = services.search.tallies.page(
             evaluation_id,
             order=wanted.order,
             query=wanted.query,
@@ -367,7 +367,7 @@ async def list_confusion(request: Call) -> Response[bytes]:
         info, raw = store.evaluations.result(evaluation_id)
         labels = msgspec.json.decode(raw, type=Evaluation).confusion.labels
         places = [_label_number(labels, label) for label in (wanted.truth, wanted.run)]
-        items, total = store.tallies.cell(
+        items, total = services.search.tallies.cell(
             evaluation_id, places[0], places[1], offset=wanted.offset, limit=wanted.limit
         )
         return _page(info, items, total, wanted.offset)

@@ -32,7 +32,8 @@ from layernext.stack.api.replay import change
 from layernext.stack.api.services import services_of
 from layernext.stack.api.transfer import url_of_image
 from layernext.stack.jobs import PURGE_JOB
-from layernext.stack.store import CONTENT_TYPES, ItemFilter, ItemRow, before_days
+from layernext.stack.search import ItemFilter, ItemRow, before_days
+from layernext.stack.store import CONTENT_TYPES
 from layernext.wire.items import (
     ITEMS_PATH,
     PURGE_PATH,
@@ -111,7 +112,7 @@ async def get_item(request: Call) -> Response[bytes]:
     text, services = read_path(request, "item_id"), services_of(request)
     row = None
     if is_image_id(text):
-        row = await services.call(services.store.items.get, int(text, 16))
+        row = await services.call(services.search.items.get, int(text, 16))
     if row is None:
         raise NotFound(f"there is no item {text[:600]!r}", status=404)
     return answer(_item(request, row))
@@ -144,7 +145,7 @@ async def _listed(request: Call, *, is_trash: bool) -> Response[bytes]:
     chosen = ItemFilter(
         query=wanted.query, collection_id=place, kinds=kinds, within=readable(request)
     )
-    items, after = services.store.items, _cursor(wanted.after)
+    items, after = services.search.items, _cursor(wanted.after)
     if wanted.sort is not None and not is_trash:
         column, descending = wanted.sort.rpartition("run.")[2], wanted.sort.startswith("-")
         more = wanted.limit + 1
@@ -215,7 +216,7 @@ def _item(request: Call, row: ItemRow) -> Item:
 )
 async def restore(request: Call) -> Response[bytes]:
     """Takes out of the trash what a query finds there, with its annotations."""
-    wanted, items = await read_message(request, RestoreRequest), services_of(request).store.items
+    wanted, items = await read_message(request, RestoreRequest), services_of(request).search.items
     place = await _place_in_trash(request, wanted.collection)
     chosen = ItemFilter(query=wanted.query, collection_id=place, within=usable(request))
     note(request, collection=wanted.collection, subject=wanted.query or None)
@@ -255,7 +256,7 @@ async def purge(request: Call) -> Response[bytes]:
     store, before = services.store, before_days(wanted.older_than_days)
     chosen = ItemFilter(query=wanted.query, collection_id=place)
     # What is wrong with the query is said now.
-    await services.call(store.purge.count_kept, chosen, before)
+    await services.call(services.search.purge.count_kept, chosen, before)
     payload = {"trashed_before": before, "collection_id": place, "query": wanted.query}
     note(request, collection=wanted.collection, subject=wanted.query or None)
 

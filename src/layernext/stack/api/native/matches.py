@@ -24,7 +24,8 @@ from layernext.stack.api.messages import Call, answer, is_image_id, read_query
 from layernext.stack.api.native.evaluations import completed
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.services import services_of
-from layernext.stack.store import ItemRow, SideSet, Store
+from layernext.stack.search import ItemRow, Search
+from layernext.stack.store import SideSet, Store
 from layernext.wire.evaluations import MATCHES_PATH
 
 
@@ -72,7 +73,7 @@ async def match(request: Call) -> Response[bytes]:
     wanted, services = read_query(request, MatchesQuery), services_of(request)
     if wanted.evaluation is not None:
         await check_thing(request, "evaluation", wanted.evaluation)
-    item = await services.call(_item, services.store, wanted.image)
+    item = await services.call(_item, services.search, wanted.image)
     try:
         await check_images(request, [item.image_id])
     except NotFound as error:
@@ -123,9 +124,9 @@ def _matches(store: Store, wanted: MatchesQuery, item: ItemRow) -> StoredMatches
     )
 
 
-def _item(store: Store, id_or_name: str) -> ItemRow:
-    found = store.items.get(int(id_or_name, 16)) if is_image_id(id_or_name) else None
-    found = found or store.items.find(id_or_name)
+def _item(search: Search, id_or_name: str) -> ItemRow:
+    found = search.items.get(int(id_or_name, 16)) if is_image_id(id_or_name) else None
+    found = found or search.items.find(id_or_name)
     if found is None:
         raise _no_image(id_or_name)
     return found

@@ -32,7 +32,8 @@ from layernext.stack.api.native.annotations import chosen_encoding
 from layernext.stack.api.native.items import KINDS
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.services import services_of
-from layernext.stack.store import CONTENT_TYPES, ItemFilter, ItemRow, SortField, Store, StoredSet
+from layernext.stack.search import ItemFilter, ItemRow, Search, SortField
+from layernext.stack.store import CONTENT_TYPES, StoredSet
 from layernext.wire.viewer import (
     ORDER_PATH,
     OVERLAYS_PATH,
@@ -117,25 +118,25 @@ async def item_order(request: Call) -> Response[bytes]:
     )
 
     def work() -> bytes:
-        found = _ordered(services.store, chosen, wanted)
+        found = _ordered(services.search, chosen, wanted)
         steps = [number - before for number, before in zip(found, chain([0], found), strict=False)]
         return msgspec.json.encode(ItemOrder(total=len(found), steps=steps))
 
     return _packed(request, await services.call(work))
 
 
-def _ordered(store: Store, chosen: ItemFilter, wanted: OrderQuery) -> list[int]:
+def _ordered(search: Search, chosen: ItemFilter, wanted: OrderQuery) -> list[int]:
     sort = wanted.sort
     if sort in FIELDS:
-        return store.items.list_order(chosen, sort=FIELDS[sort], descending=False)
+        return search.items.list_order(chosen, sort=FIELDS[sort], descending=False)
     if sort in TALLIED and wanted.evaluation is not None:
-        by_name = store.items.list_order(chosen, sort="name", descending=False)
+        by_name = search.items.list_order(chosen, sort="name", descending=False)
         fitting = dict.fromkeys(by_name)
-        tallied = store.tallies.list_order(wanted.evaluation, TALLIED[sort])
+        tallied = search.tallies.list_order(wanted.evaluation, TALLIED[sort])
         first = [number for number in tallied if number in fitting]
         known = set(first)
         return first + [number for number in by_name if number not in known]
-    return store.items.list_order(chosen, sort=FIELDS[sort[1:]], descending=True)
+    return search.items.list_order(chosen, sort=FIELDS[sort[1:]], descending=True)
 
 
 @operation(
@@ -158,7 +159,7 @@ async def overlays(request: Call) -> Response[bytes]:
 
     def work() -> bytes:
         store = services.store
-        rows = store.items.list_rows(list(dict.fromkeys(wanted.items)), within)
+        rows = services.search.items.list_rows(list(dict.fromkeys(wanted.items)), within)
         runs = [(run.name, run.mode) for run in wanted.runs]
         reduction = Reduction()
         places = {run: place for place, run in reversed(list(enumerate(runs)))}

@@ -1,7 +1,6 @@
 """The published protocol: what the published clients speak, endpoint numbers as in its contract."""
 
 from layernext.stack.api.published import (
-    analytics,
     annotations,
     collections,
     datasets,
@@ -16,6 +15,7 @@ from layernext.stack.api.published import (
     operation_data,
     projects,
     references,
+    virtual_collections,
 )
 
 ROUTES = [
@@ -26,10 +26,10 @@ ROUTES = [
     *collections.ROUTES,
     *files.ROUTES,
     *items.ROUTES,
+    *virtual_collections.ROUTES,
     *metadata.ROUTES,
     *datasets.ROUTES,
     *embeddings.ROUTES,
-    *analytics.ROUTES,
     *left_out.ROUTES,
     *annotations.ROUTES,
     *jobs.ROUTES,

@@ -6,11 +6,11 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Literal, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 from litestar import Response
-from msgspec import UNSET, Meta, Raw, Struct, UnsetType
+from msgspec import UNSET, Raw, Struct, UnsetType
 
 from layernext.errors import DataError, InvalidRequest, Problem
 from layernext.formats import in_pixels
@@ -31,7 +31,21 @@ from layernext.stack.api.replay import change
 from layernext.stack.api.services import services_of
 from layernext.stack.api.transfer import download_url
 from layernext.stack.store import CollectionRow, ImageSets, Store, StoredSet
-from layernext.wire.published import CLIENT, DELETE_ANNOTATIONS_PATH, OPERATION_MODES, PAGE_SIZE
+from layernext.wire.published import (
+    DELETE_ANNOTATIONS_PATH,
+    DIRECTORY,
+    OPERATION_MODES,
+    AnnotationType,
+    PageAnswer,
+    PageData,
+    PageQuery,
+    RawImage,
+    RemoveAnswer,
+    RemoveQuery,
+    Resource,
+    annotations_path,
+    title_of,
+)
 
 MAX_PAGE_SIZE = 1_000
 MAX_PAGE_NUMBER = 1_000_000_000
@@ -39,10 +53,6 @@ MAX_RUNS = 1_000
 MAX_KEPT_DOWNLOADS = 256
 MAX_KEPT_PAGES = 20_000
 """Beginnings that are remembered of one download; with the usual page, five million images."""
-
-DIRECTORY = "data"
-"""Where files would go. Some published clients make the directory of the download only on account
-of this one (docs/protocol.md)."""
 
 _TAG = "Published protocol"
 _NOT_IN_DIRECTORY = re.compile(r"[^\w. -]")
@@ -52,95 +62,7 @@ _MAX_DIRECTORY_LENGTH = 120
 ImageSize: TypeAlias = "tuple[int, int] | None"
 """Width and height in pixels; None while they are not known."""
 
-AnnotationType = Literal["all", "human", "machine"]
 _MODES: dict[AnnotationType, Mode | None] = {"all": None, "human": "human", "machine": "machine"}
-
-
-class PageQuery(Struct, frozen=True, rename="camel"):
-    """Which page of which annotations.
-
-    Attributes:
-        page_no: counts from 0.
-        page_size: images in a page.
-        operation_id_list: JSON list of names of model runs and ground truths; empty means all.
-        operation_id: the same with one name, from layerx-sdk before 1.0.15.
-        annotation_type: ``human``, ``machine`` or ``all``; counts if no operation is named. Absent in
-            layerx-sdk before 1.0.15.
-        session_id: tells the downloads of one client apart.
-        operation_mode: 1 for ground truths, 2 for model runs; also where operations are named.
-            No published client sends it.
-    """
-
-    page_no: Annotated[int, Meta(ge=0, lt=MAX_PAGE_NUMBER)] = 0
-    page_size: Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE)] = PAGE_SIZE
-    operation_id_list: str = "[]"
-    operation_id: str | None = None
-    annotation_type: AnnotationType | None = None
-    session_id: str | None = None
-    operation_mode: Literal[1, 2] | None = None
-
-    @property
-    def is_early(self) -> bool:
-        """Whether layerx-sdk before 1.0.15 asks; every later client says which annotations it wants."""
-        return self.annotation_type is None
-
-
-class RawImage(Struct, frozen=True, omit_defaults=True, rename="camel"):
-    """The annotations of an image in the upload format v2."""
-
-    image: str
-    annotations: Raw
-    storage_name: str | None = None
-    is_normalized: bool = False
-
-
-class Resource(Struct, frozen=True, kw_only=True, rename="camel"):
-    """One image of a page; the URL of its file and its annotations, as far as it has them."""
-
-    file_name: str
-    file_download_folder_location: str = DIRECTORY
-    file_url: str | UnsetType = UNSET
-    is_media_file: bool = True
-    raw_annotations: RawImage | UnsetType = UNSET
-
-
-class PageData(Struct, frozen=True, kw_only=True, rename="camel"):
-    """A page."""
-
-    identifier: str
-    format: str = "RAW"
-    group_unique_name: str
-    raw_file_name: str = "annotations.json"
-    creatable_directories: list[str]
-    next_page: bool
-    resource_array: list[Resource]
-
-
-class PageAnswer(Struct, frozen=True):
-    """The answer to E42."""
-
-    data: PageData
-
-
-class RemoveQuery(Struct, frozen=True, rename="camel"):
-    """What to remove.
-
-    Attributes:
-        collection_id: id or name of the collection.
-        operation_id: name of the model run or ground truth.
-    """
-
-    collection_id: str
-    operation_id: str
-
-
-class RemoveAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
-    """The answer to E25."""
-
-    is_success: bool = True
-    message: str
-    image_count: int
-    annotation_count: int
 
 
 class Download(Struct, frozen=True, kw_only=True):
@@ -192,9 +114,9 @@ class PagePlaces:
 
 @operation(
     "GET",
-    f"{CLIENT}/getAnnotations/{{collection_id:str}}/collection",
+    annotations_path.route,
     Operation(
-        summary="E42: download annotations by pages",
+        summary=title_of(annotations_path),
         tag=_TAG,
         role="read",
         scope=HANDLER,
@@ -385,7 +307,7 @@ def directory_name(found: CollectionRow) -> str:
     "GET",
     DELETE_ANNOTATIONS_PATH,
     Operation(
-        summary="E25: remove the annotations of an operation",
+        summary=title_of(DELETE_ANNOTATIONS_PATH),
         tag=_TAG,
         role="write",
         scope=HANDLER,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 from litestar import Response
-from msgspec import Struct, field
 
 from layernext.stack.api.access import HANDLER, creating, may_read_image
 from layernext.stack.api.audit import changing, note
@@ -23,12 +22,19 @@ from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.services import services_of
 from layernext.stack.store import CollectionRow, check_fields
 from layernext.wire.published import (
-    CLIENT,
     COLLECTION_DETAILS_PATH,
     COLLECTION_ID_PATH,
     CONTENT_TYPES,
     CREATE_COLLECTION_PATH,
-    IMAGE_COLLECTION,
+    CollectionDetailsAnswer,
+    CollectionDetailsRequest,
+    CollectionIdAnswer,
+    CollectionIdRequest,
+    CreateCollectionAnswer,
+    CreateCollectionRequest,
+    ObjectTypeAnswer,
+    object_type_path,
+    title_of,
 )
 
 _TAG = "Published protocol"
@@ -37,50 +43,11 @@ KIND_OF_ITEM = {5: 2, 4: 1, 7: 6}
 """The object type of what a kind of collection holds."""
 
 
-class CollectionIdRequest(Struct, frozen=True, rename="camel"):
-    """E20."""
-
-    collection_name: str
-    object_type: int = IMAGE_COLLECTION
-
-
-class CollectionIdAnswer(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
-    """The answer to E20: an id, or why there is none."""
-
-    is_success: bool
-    collection_id: str | None = None
-    message: str | None = None
-
-
-class CollectionDetailsRequest(Struct, frozen=True, rename="camel"):
-    """E21: which fields are wanted beside, or not wanted of, the usual ones."""
-
-    collection_id: str
-    required_meta_obj: dict[str, Any] = field(default_factory=dict)
-
-
-class CollectionDetailsAnswer(
-    Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True
-):
-    """The answer to E21: the fields, or why there are none."""
-
-    is_success: bool
-    item_details: dict[str, Any] | None = None
-    message: str | None = None
-
-
-class ObjectTypeAnswer(Struct, frozen=True, rename="camel", kw_only=True):
-    """The answer to E23; 5 is a collection of images."""
-
-    is_success: bool = True
-    object_type: int
-
-
 @operation(
     "POST",
     COLLECTION_ID_PATH,
     Operation(
-        summary="E20: id of a collection",
+        summary=title_of(COLLECTION_ID_PATH),
         tag=_TAG,
         role="read",
         scope=HANDLER,
@@ -105,7 +72,7 @@ async def collection_id(request: Call) -> Response[bytes]:
     "POST",
     COLLECTION_DETAILS_PATH,
     Operation(
-        summary="E21: fields of a collection",
+        summary=title_of(COLLECTION_DETAILS_PATH),
         tag=_TAG,
         role="read",
         scope=HANDLER,
@@ -125,7 +92,7 @@ async def collection_details(request: Call) -> Response[bytes]:
         text = _no_collection(wanted.collection_id)
         return answer(CollectionDetailsAnswer(is_success=False, message=text))
     services = services_of(request)
-    record = await services.call(services.store.items.collection_record, found.row_id)
+    record = await services.call(services.search.items.collection_record, found.row_id)
     details = _details(found, record, wanted.required_meta_obj)
     return answer(CollectionDetailsAnswer(is_success=True, item_details=details))
 
@@ -177,9 +144,9 @@ def picked(
 
 @operation(
     "GET",
-    f"{CLIENT}/{{object_id:str}}/getObjectTypeById",
+    object_type_path.route,
     Operation(
-        summary="E23: kind of an object",
+        summary=title_of(object_type_path),
         tag=_TAG,
         role="read",
         scope=HANDLER,
@@ -192,34 +159,18 @@ async def object_type(request: Call) -> Response[bytes]:
     """What kind of thing an id belongs to: 1 video, 2 image, 4, 5 and 7 collections, 6 other file."""
     object_id, services = read_path(request, "object_id"), services_of(request)
     if is_image_id(object_id):
-        item = await services.call(services.store.items.get, int(object_id, 16))
+        item = await services.call(services.search.items.get, int(object_id, 16))
         if item is not None and await may_read_image(request, item.image_id):
             return answer(ObjectTypeAnswer(object_type=KIND_OF_ITEM[item.kind]))
     found = await find_collection(request, object_id)
     return answer(ObjectTypeAnswer(object_type=found.kind))
 
 
-class CreateCollectionRequest(Struct, frozen=True, rename="camel"):
-    """E19."""
-
-    collection_name: str
-    object_type: Literal[4, 5, 7] = 5
-    custom_meta_object: Any = None
-
-
-class CreateCollectionAnswer(Struct, frozen=True, rename="camel", kw_only=True):
-    """The answer to E19."""
-
-    is_success: bool = True
-    collection_id: str
-    message: str
-
-
 @operation(
     "POST",
     CREATE_COLLECTION_PATH,
     Operation(
-        summary="E19: make a collection, or give it metadata",
+        summary=title_of(CREATE_COLLECTION_PATH),
         tag=_TAG,
         role="write",
         scope=HANDLER,
@@ -243,7 +194,7 @@ async def create_collection(request: Call) -> Response[bytes]:
         made = store.ensure_collection(name, kind=wanted.object_type)
         row = store.find_collection(made.id, claims=False)
         if row is not None and fields:
-            store.items.merge_collection_fields(row.row_id, fields, with_images=False)
+            services.search.items.merge_collection_fields(row.row_id, fields, with_images=False)
         return made.id
 
     made_id = await services.call(

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import Annotated, Any
 
 from litestar import Response
-from msgspec import Meta, Struct, field
 
 from layernext.errors import DataError, InvalidRequest, NotFound, Problem
 from layernext.stack.api.access import HANDLER, Scope, check_thing
@@ -32,8 +30,18 @@ from layernext.wire.published import (
     DELETE_VERSION_PATH,
     EXPORT_TYPES,
     NEW_VERSION_PATH,
-    PAGE_SIZE,
     UPDATE_VERSION_PATH,
+    DataQuery,
+    DeleteVersionAnswer,
+    SelectionQuery,
+    VersionAnswer,
+    VersionPage,
+    VersionPageAnswer,
+    VersionQuery,
+    VersionRequest,
+    VersionResource,
+    title_of,
+    version_data_path,
 )
 
 _TAG = "Published protocol"
@@ -42,111 +50,6 @@ _ENDINGS = {"YOLO Darknet": "txt", "Pascal VOC": "xml", "Semantic Segmentation":
 _NOT_IN_DIRECTORY = re.compile(r"[^\w. -]")
 _TOLERANCE = 1e-6
 MAX_PAGE_SIZE = 1_000
-
-
-class SelectionQuery(Struct, frozen=True, rename="camel"):
-    """Which selection, and of which version.
-
-    Attributes:
-        dataset_selection_id: from E26.
-        dataset_version_id: the version that is followed by another one.
-    """
-
-    dataset_selection_id: str
-    dataset_version_id: str | None = None
-
-
-class VersionQuery(Struct, frozen=True, rename="camel"):
-    """Which version.
-
-    Attributes:
-        dataset_version_id: its id.
-    """
-
-    dataset_version_id: str
-
-
-class VersionRequest(Struct, frozen=True, rename="camel"):
-    """E54 to E56.
-
-    Attributes:
-        name: of a new dataset.
-        split_info: percentages of train, test and validation.
-        labels: only annotations with these; empty for all.
-        export_types: ``RAW``, ``YOLO Darknet``, ``COCO``, ``Pascal VOC``, ``Semantic Segmentation``.
-        operations: names of model runs and ground truths; null for all.
-        augmentations: more pictures of the images of the train split (docs/datasets.md); null for none.
-        seed, stratify: of the division; no published client sends them.
-    """
-
-    split_info: dict[str, float]
-    name: str | None = None
-    labels: list[str] = field(default_factory=list)
-    export_types: list[str] = field(default_factory=list)
-    operations: list[str] | None = None
-    augmentations: Any = None
-    seed: Annotated[int, Meta(ge=0, lt=1 << 53)] = 0
-    stratify: bool = False
-
-
-class VersionAnswer(Struct, frozen=True, rename="camel", kw_only=True):
-    """The answer to E54 to E56: a job builds the version."""
-
-    is_success: bool = True
-    dataset_id: str
-    dataset_version_id: str
-    version_id: str
-    version: str
-    job_id: str
-    message: str
-
-
-class DoneAnswer(Struct, frozen=True, rename="camel", kw_only=True):
-    """It is done."""
-
-    is_success: bool = True
-
-
-class DataQuery(Struct, frozen=True, rename="camel"):
-    """Which page.
-
-    Attributes:
-        page_no: counts from 1.
-        page_size: images in a page.
-        annotation_type: without meaning; layerx-sdk before 1.0.15 does not send it.
-    """
-
-    page_no: Annotated[int, Meta(ge=1, lt=1_000_000_000)] = 1
-    page_size: Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE)] = PAGE_SIZE
-    annotation_type: str | None = None
-
-
-class VersionResource(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A file of a page."""
-
-    file_name: str
-    file_download_folder_location: str
-    file_url: str | None = None
-    is_media_file: bool | None = None
-    writing_path_file_name: str | None = None
-
-
-class VersionPage(Struct, frozen=True, kw_only=True, rename="camel"):
-    """A page."""
-
-    identifier: str
-    format: str
-    group_unique_name: str
-    raw_file_name: str = "annotations.json"
-    creatable_directories: list[str]
-    next_page: bool
-    resource_array: list[VersionResource]
-
-
-class VersionPageAnswer(Struct, frozen=True):
-    """The answer to E44."""
-
-    data: VersionPage
 
 
 def version_number(version: VersionRow) -> str:
@@ -199,7 +102,7 @@ def read_settings(wanted: VersionRequest) -> VersionSettings:
     "GET",
     CREATE_DATASET_PATH,
     Operation(
-        summary="E54: make a dataset",
+        summary=title_of(CREATE_DATASET_PATH),
         tag=_TAG,
         role="write",
         scope=HANDLER,
@@ -230,7 +133,7 @@ async def create_dataset(request: Call) -> Response[bytes]:
     "GET",
     NEW_VERSION_PATH,
     Operation(
-        summary="E56: make a version",
+        summary=title_of(NEW_VERSION_PATH),
         tag=_TAG,
         role="write",
         scope=HANDLER,
@@ -251,7 +154,7 @@ async def new_version(request: Call) -> Response[bytes]:
     "GET",
     UPDATE_VERSION_PATH,
     Operation(
-        summary="E55: change a version",
+        summary=title_of(UPDATE_VERSION_PATH),
         tag=_TAG,
         role="write",
         scope=HANDLER,
@@ -306,14 +209,14 @@ async def _made(request: Call, make: Callable[[], VersionRow], message: str) -> 
     "GET",
     DELETE_VERSION_PATH,
     Operation(
-        summary="E57: delete a version",
+        summary=title_of(DELETE_VERSION_PATH),
         tag=_TAG,
         role="write",
         scope=HANDLER,
         action="delete dataset version",
         is_recorded=True,
         query=VersionQuery,
-        answer=DoneAnswer,
+        answer=DeleteVersionAnswer,
         errors=(400, 404),
     ),
 )
@@ -327,16 +230,16 @@ async def delete_version(request: Call) -> Response[bytes]:
             name = wanted.dataset_version_id[:100]
             raise NotFound(f"there is no dataset version {name!r}", status=404)
         note(request, subject=wanted.dataset_version_id)
-        return answer(DoneAnswer())
+        return answer(DeleteVersionAnswer())
 
     return await change(request, work)
 
 
 @operation(
     "GET",
-    "/dataset/api/dataset/getVersionData/{version_id:str}/{export_type:str}",
+    version_data_path.route,
     Operation(
-        summary="E44: download a version by pages",
+        summary=title_of(version_data_path),
         tag=_TAG,
         role="read",
         scope=Scope(path={"version_id": "dataset version"}),

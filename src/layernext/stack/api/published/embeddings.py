@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
-
 from litestar import Response
-from msgspec import Meta, Struct
 
 from layernext.stack.api.access import HANDLER, collection_check, readable
 from layernext.stack.api.audit import note, recorded
@@ -16,63 +13,23 @@ from layernext.wire.published import (
     EMBEDDING_MODEL_PATH,
     GET_EMBEDDINGS_PATH,
     INSERT_EMBEDDINGS_PATH,
+    GetRequest,
+    InsertAnswer,
+    InsertRequest,
+    ModelAnswer,
+    ModelRequest,
+    SentVector,
+    title_of,
 )
 
 _TAG = "Published protocol"
-MAX_AT_ONCE = 1_000
-
-
-class SentVector(Struct, frozen=True, rename="camel"):
-    """The vector of an image."""
-
-    unique_name: str
-    embeddings: list[float]
-
-
-class InsertRequest(Struct, frozen=True, rename="camel"):
-    """E39."""
-
-    embedding_model_name: str
-    embedding_dimension: Annotated[list[int], Meta(min_length=1, max_length=1)]
-    data: Annotated[list[SentVector], Meta(max_length=MAX_AT_ONCE)]
-    session_id: str = ""
-
-
-class InsertAnswer(Struct, frozen=True, kw_only=True):
-    """The answer to E39: `message` names images that the stack does not have."""
-
-    success: bool
-    message: str
-    upsert_count: int
-    unknown: list[str] = []
-
-
-class GetRequest(Struct, frozen=True, rename="camel"):
-    """E40."""
-
-    embedding_unique_name_array: Annotated[list[str], Meta(max_length=10_000)]
-    embedding_model_name: str
-
-
-class ModelRequest(Struct, frozen=True, rename="camel"):
-    """E41."""
-
-    embedding_model_name: str
-    embedding_dimension: Annotated[list[int], Meta(min_length=1, max_length=1)]
-    embedding_index_type: Any = None
-
-
-class ModelAnswer(Struct, frozen=True, kw_only=True):
-    """The answer to E41."""
-
-    success: bool = True
 
 
 @operation(
     "POST",
     INSERT_EMBEDDINGS_PATH,
     Operation(
-        summary="E39: store embeddings",
+        summary=title_of(INSERT_EMBEDDINGS_PATH),
         tag=_TAG,
         role="write",
         scope=HANDLER,
@@ -94,7 +51,7 @@ async def insert_vectors(request: Call) -> Response[bytes]:
     pairs = [(one.unique_name, one.embeddings) for one in wanted.data]
     note(request, subject=wanted.embedding_model_name, count=len(pairs))
     count, unknown = await services.call(
-        recorded(request, services.store.embeddings.insert),
+        recorded(request, services.search.embeddings.insert),
         wanted.embedding_model_name,
         wanted.embedding_dimension[0],
         pairs,
@@ -114,7 +71,7 @@ async def insert_vectors(request: Call) -> Response[bytes]:
     "POST",
     GET_EMBEDDINGS_PATH,
     Operation(
-        summary="E40: embeddings of images",
+        summary=title_of(GET_EMBEDDINGS_PATH),
         tag=_TAG,
         role="read",
         scope=HANDLER,
@@ -127,7 +84,7 @@ async def get_vectors(request: Call) -> Response[bytes]:
     """The vectors of images by a model; images without one are left out."""
     wanted, services = await read_message(request, GetRequest), services_of(request)
     found = await services.call(
-        services.store.embeddings.get,
+        services.search.embeddings.get,
         wanted.embedding_model_name,
         wanted.embedding_unique_name_array,
         readable(request),
@@ -139,7 +96,7 @@ async def get_vectors(request: Call) -> Response[bytes]:
     "POST",
     EMBEDDING_MODEL_PATH,
     Operation(
-        summary="E41: make an embedding model",
+        summary=title_of(EMBEDDING_MODEL_PATH),
         tag=_TAG,
         role="write",
         action="create embedding model",
@@ -154,7 +111,7 @@ async def create_model(request: Call) -> Response[bytes]:
     check_name(wanted.embedding_model_name, "embeddingModelName", "a model")
     note(request, subject=wanted.embedding_model_name)
     await services.call(
-        recorded(request, services.store.embeddings.ensure_model),
+        recorded(request, services.search.embeddings.ensure_model),
         wanted.embedding_model_name,
         wanted.embedding_dimension[0],
     )

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
-from typing import Annotated, Any, Literal
 
 from litestar import Response
-from msgspec import Meta, Struct, field
 
 from layernext.errors import Conflict, DataError, InvalidRequest, NotFound, Problem
 from layernext.model import find_names_problem
@@ -49,7 +47,6 @@ from layernext.stack.store import (
 from layernext.wire.published import (
     BEGIN_FILE_PATH,
     BETA_STORAGE_TYPE,
-    CLIENT,
     DOWNLOAD_URL_PATH,
     FINISH_FILE_PATH,
     PART_BYTES,
@@ -57,171 +54,36 @@ from layernext.wire.published import (
     STORAGE_TYPE,
     UPLOAD_METADATA_PATH,
     UPLOAD_PROGRESS_PATH,
+    BeginFileAnswer,
+    BeginFileRequest,
+    DownloadUrlAnswer,
+    DownloadUrlQuery,
+    FinishFileAnswer,
+    FinishFileRequest,
+    FinishFilesAnswer,
+    OpenFilesAnswer,
+    OpenFilesRequest,
+    PartUrl,
+    PartUrlsAnswer,
+    PartUrlsRequest,
+    ProgressAnswer,
+    ProgressQuery,
+    SentPart,
+    StoredPart,
+    finish_upload_path,
+    title_of,
 )
 
 _TAG = "Published protocol"
-MAX_PARTS = 10_000
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MD5 = re.compile(r"[0-9a-f]{32}")
-
-
-class OpenFilesRequest(Struct, frozen=True, rename="camel"):
-    """E12: what will come.
-
-    Attributes:
-        collection_name: made if there is none.
-        collection_type: 5 images, 4 videos, 7 other files.
-        meta_data_object: metadata for the files; `Tags` is a list of strings.
-        is_override_meta_data: also for files that are there already.
-        object_key_list: the files' names.
-        storage_prefix_path: folder in storage, of a new collection.
-        application_code: a mark on a new collection.
-    """
-
-    collection_name: str
-    collection_type: Literal[4, 5, 7] = 5
-    meta_data_object: Any = None
-    is_override_meta_data: bool = False
-    object_key_list: list[str] = field(default_factory=list)
-    storage_prefix_path: str | None = None
-    application_code: str | None = None
-
-
-class OpenFilesAnswer(Struct, frozen=True, rename="camel", kw_only=True):
-    """The answer to E12."""
-
-    is_success: bool = True
-    upload_id: str
-    collection_id: str
-    job_id: str
-    storage_type: str = STORAGE_TYPE
-
-
-class BeginFileRequest(Struct, frozen=True, rename="camel"):
-    """E13: a file of an upload.
-
-    Attributes:
-        file_name: in the collection.
-        upload_id: from E12.
-        size, checksum: bytes and SHA-256 of the file; no published client says them. They are
-            checked at the end, the checksum of several parts by the look into the file.
-    """
-
-    file_name: str
-    upload_id: str
-    size: Annotated[int, Meta(ge=0)] | None = None
-    checksum: str | None = None
-
-
-class BeginFileAnswer(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
-    """The answer to E13. Of a file that is there already it says which."""
-
-    is_success: bool
-    file_id: str | None = None
-    file_key: str | None = None
-    is_existing: bool = False
-    existing_checksum: str | None = None
-    existing_size: int | None = None
-    stored_parts: list[ItemPart] = []
-
-
-class PartUrlsRequest(Struct, frozen=True, rename="camel"):
-    """E14."""
-
-    file_id: str
-    parts: Annotated[int, Meta(ge=1, le=MAX_PARTS)]
-
-
-class PartUrl(Struct, frozen=True, rename={"number": "PartNumber", "signed_url": "signedUrl"}):
-    """Where a part goes."""
-
-    number: int
-    signed_url: str
-
-
-class PartUrlsAnswer(Struct, frozen=True, rename="camel", kw_only=True):
-    """The answer to E14."""
-
-    is_success: bool = True
-    parts: list[PartUrl]
-
-
-class SentPart(Struct, frozen=True, rename={"number": "PartNumber", "tag": "ETag"}):
-    """A part that the client has sent.
-
-    Attributes:
-        number, tag: from the answer to its PUT.
-        checksum: SHA-256 of what was sent; no published client says it. If all parts went past the stack and
-            have one, the look into the file compares them.
-    """
-
-    number: int
-    tag: str = ""
-    checksum: str | None = None
-
-
-class FinishFileRequest(Struct, frozen=True, rename="camel"):
-    """E16."""
-
-    file_id: str
-    parts: list[SentPart] = field(default_factory=list)
-
-
-class FinishFileAnswer(Struct, frozen=True, rename="camel", kw_only=True):
-    """The answer to E16; `is_existing` if the same file was stored by somebody else meanwhile."""
-
-    is_success: bool = True
-    is_existing: bool
-
-
-class FinishFilesAnswer(Struct, frozen=True, rename="camel", kw_only=True):
-    """The answer to E17: the unique names of the upload's files."""
-
-    is_success: bool = True
-    uploaded_file_list: list[str]
-
-
-class ProgressQuery(Struct, frozen=True, rename="camel"):
-    """E18.
-
-    Attributes:
-        collection_name: of the collection.
-    """
-
-    collection_name: str
-
-
-class ProgressAnswer(Struct, frozen=True, rename="camel", kw_only=True):
-    """The answer to E18: the newest upload of the collection."""
-
-    is_success: bool
-    progress: float
-    uploaded_count: int
-    total_count: int
-
-
-class DownloadUrlQuery(Struct, frozen=True):
-    """E24.
-
-    Attributes:
-        file_key: a unique name, or a path in storage.
-    """
-
-    file_key: str
-
-
-class DownloadUrlAnswer(Struct, frozen=True, rename="camel", kw_only=True):
-    """The answer to E24: a URL that is good for an hour or more, without a key."""
-
-    is_success: bool = True
-    url: str
 
 
 @operation(
     "POST",
     UPLOAD_METADATA_PATH,
     Operation(
-        summary="E12: open an upload of files",
+        summary=title_of(UPLOAD_METADATA_PATH),
         tag=_TAG,
         role="write",
         scope=HANDLER,
@@ -291,7 +153,7 @@ def _prefix(given: str | None) -> str | None:
     "POST",
     BEGIN_FILE_PATH,
     Operation(
-        summary="E13: begin a file",
+        summary=title_of(BEGIN_FILE_PATH),
         tag=_TAG,
         role="write",
         scope=HANDLER,
@@ -343,20 +205,20 @@ async def begin_file(request: Call) -> Response[bytes]:
     )
 
 
-def _stored_parts(services: Services, item: FileItem) -> list[ItemPart]:
+def _stored_parts(services: Services, item: FileItem) -> list[StoredPart]:
     """Those that the stack took, or else that the bucket has."""
     parts = services.store.files.list_parts(item)
     if parts or item.object_path is None or item.handle is None:
-        return [ItemPart(part.number, part.size, part.checksum or part.tag) for part in parts]
+        return [StoredPart(part.number, part.size, part.checksum or part.tag) for part in parts]
     in_bucket = services.objects.list_parts(item.object_path, item.handle) or []
-    return [ItemPart(part.number, part.size, part.tag) for part in in_bucket]
+    return [StoredPart(part.number, part.size, part.tag) for part in in_bucket]
 
 
 @operation(
     "POST",
     PART_URLS_PATH,
     Operation(
-        summary="E14: where the parts of a file go",
+        summary=title_of(PART_URLS_PATH),
         tag=_TAG,
         role="write",
         scope=HANDLER,
@@ -412,7 +274,7 @@ def _part_url(services: Services, item: FileItem, number: int, base: str, secret
     "POST",
     FINISH_FILE_PATH,
     Operation(
-        summary="E16: finish a file",
+        summary=title_of(FINISH_FILE_PATH),
         tag=_TAG,
         role="write",
         scope=HANDLER,
@@ -572,9 +434,9 @@ def _check_claims(item: FileItem, size: int, checksum: str | None) -> None:
 
 @operation(
     "GET",
-    f"{CLIENT}/collectionUploadingStatus/{{upload_id:str}}/complete",
+    finish_upload_path.route,
     Operation(
-        summary="E17: finish an upload of files",
+        summary=title_of(finish_upload_path),
         tag=_TAG,
         role="write",
         scope=Scope(path={"upload_id": "file upload"}),
@@ -609,7 +471,7 @@ async def finish_files(request: Call) -> Response[bytes]:
     "GET",
     UPLOAD_PROGRESS_PATH,
     Operation(
-        summary="E18: how far an upload of files is",
+        summary=title_of(UPLOAD_PROGRESS_PATH),
         tag=_TAG,
         role="read",
         scope=HANDLER,
@@ -639,7 +501,7 @@ async def upload_progress(request: Call) -> Response[bytes]:
     "GET",
     DOWNLOAD_URL_PATH,
     Operation(
-        summary="E24: the URL of a file",
+        summary=title_of(DOWNLOAD_URL_PATH),
         tag=_TAG,
         role="read",
         scope=HANDLER,

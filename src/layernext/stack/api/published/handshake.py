@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 from litestar import Response
-from msgspec import Struct
 
 from layernext.stack.api.access import HANDLER
 from layernext.stack.api.messages import Call, answer
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.services import services_of
 from layernext.wire.native import NativeOffer
-from layernext.wire.published import CLIENT
-
-
-class HandshakeAnswer(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """The answer to the handshake; ``native`` is there if the native protocol is."""
-
-    isCompatible: bool  # noqa: N815 - the wire's name
-    native: NativeOffer | None = None
+from layernext.wire.published import HandshakeAnswer, handshake_path, title_of
 
 
 @operation(
     "GET",
-    f"{CLIENT}/sdk/compatibility/{{version:str}}",
+    handshake_path.route,
     Operation(
-        summary="E01: handshake",
+        summary=title_of(handshake_path),
         tag="Published protocol",
         role="read",
         scope=HANDLER,

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
-
 from litestar import Response
-from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
 from layernext.errors import DataError, NotFound, Problem
@@ -34,17 +31,31 @@ from layernext.stack.api.published.collections import KIND_OF_ITEM, picked
 from layernext.stack.api.replay import change
 from layernext.stack.api.services import services_of
 from layernext.stack.api.transfer import url_of_image
-from layernext.stack.store import ItemFilter, ItemRow, Selection, SortField, Within
+from layernext.stack.search import ItemFilter, ItemRow, SortField
+from layernext.stack.store import Selection, Within
 from layernext.wire.published import (
     ANNOTATION_TYPES,
-    CLIENT,
     COUNT_PATH,
     ITEM_DETAILS_PATH,
     LIST_PATH,
-    MAX_LISTED,
     SELECTION_PATH,
     SYSTEM_DETAILS_PATH,
     TRASH_PATH,
+    CountAnswer,
+    Dates,
+    FilterData,
+    ItemDetailsAnswer,
+    ItemDetailsRequest,
+    ListedItem,
+    ListRequest,
+    SelectionAnswer,
+    SelectionRequest,
+    SystemAnswer,
+    TrashAnswer,
+    TrashRequest,
+    count_of_collection_path,
+    list_of_collection_path,
+    title_of,
 )
 
 _TAG = "Published protocol"
@@ -55,130 +66,6 @@ _KINDS: dict[int, tuple[int, ...]] = {1: (4,), 2: (5,), 3: (5,), 6: (7,), 4: (4,
 """An object type to the kind of collection it is in, or is."""
 
 _SORT: dict[int, SortField] = {1: "modified", 2: "created", 3: "name", 4: "size", 6: "id"}
-
-
-class Dates(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """When it was uploaded: days or times, UTC, ends included."""
-
-    from_date: str | None = None
-    to_date: str | None = None
-
-
-class FilterData(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """What restricts a query; 1.x and 2.3.4 name the annotation types differently.
-
-    Attributes:
-        content_type: 1.x: what kind of items; 0 that of the collection.
-        filter_by, annotation_types: 0 raw, 1 machine, 2 human; any of them.
-        date: when it was uploaded; null in 0.0.21.
-        tags, labels, metadata: always empty in 2.3.4.
-        keywords, categories: of documents, in layernext-beta; always empty for images and videos.
-    """
-
-    content_type: int | None = None
-    filter_by: list[Literal[0, 1, 2]] = field(default_factory=list)
-    annotation_types: list[Literal[0, 1, 2]] = field(default_factory=list)
-    date: Dates | None = None
-    tags: list[str] = field(default_factory=list)
-    labels: list[str] = field(default_factory=list)
-    metadata: dict[str, Any] = field(default_factory=dict)
-    keywords: list[str] = field(default_factory=list)
-    categories: list[str] = field(default_factory=list)
-
-
-class SelectionRequest(Struct, frozen=True, rename="camel"):
-    """E26."""
-
-    is_all_selected: bool
-    object_id_list: list[str] = field(default_factory=list)
-    query: str | None = None
-    collection_id: str | None = None
-    content_type: int | None = None
-    filter_data: FilterData = FilterData()
-
-
-class SelectionAnswer(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
-    """The answer to E26: the selection, or why there is none."""
-
-    is_success: bool
-    selection_tag: str | None = None
-    item_count: int | None = None
-    warning_msg: str | None = None
-    message: str | None = None
-
-
-class TrashRequest(Struct, frozen=True, rename="camel"):
-    """E27."""
-
-    selection_id: str
-    user_id: str = ""
-
-
-class TrashAnswer(Struct, frozen=True, rename="camel", kw_only=True):
-    """The answer to E27."""
-
-    is_success: bool = True
-    message: str
-    trashed_count: int
-
-
-class ItemDetailsRequest(Struct, frozen=True, rename="camel"):
-    """E22."""
-
-    unique_file_name: str
-    required_meta_obj: dict[str, Any] = field(default_factory=dict)
-
-
-class ItemDetailsAnswer(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
-    """The answer to E22: the fields, or why there are none."""
-
-    is_success: bool
-    item_details: dict[str, Any] | None = None
-    message: str | None = None
-
-
-class SortBy(Struct, frozen=True, rename="camel"):
-    """By what: 1 modified, 2 created, 3 name, 4 size, 6 the order they came in."""
-
-    sort_by_field: Literal[1, 2, 3, 4, 6] = 1
-    sort_order: Literal["ASC", "DESC"] = "DESC"
-
-
-class ListRequest(Struct, frozen=True, rename="camel"):
-    """E32 to E35."""
-
-    page_index: Annotated[int, Meta(ge=0, le=1_000_000_000)] = 0
-    page_size: Annotated[int, Meta(ge=1, le=MAX_LISTED)] = 20
-    query: str | None = ""
-    content_type: int | None = None
-    filter_data: FilterData = FilterData()
-    sort_by: SortBy = SortBy()
-
-
-class ListedItem(Struct, frozen=True, rename="camel", kw_only=True):
-    """A file of a list; no published client reads size and checksum, ours does."""
-
-    id: str
-    name: str
-    unique_name: str
-    url: str
-    size: int | None = None
-    checksum: str | None = None
-
-
-class CountAnswer(Struct, frozen=True, rename="camel", kw_only=True):
-    """The answer to E33 and E35."""
-
-    is_success: bool = True
-    count: int
-
-
-class SystemAnswer(Struct, frozen=True, rename="camel", kw_only=True):
-    """The answer to E36."""
-
-    is_success: bool = True
-    object_counts: dict[str, dict[str, int]]
-    frame_counts: dict[str, int]
 
 
 def _filter(
@@ -215,7 +102,7 @@ def _filter(
     "POST",
     SELECTION_PATH,
     Operation(
-        summary="E26: keep what a query finds",
+        summary=title_of(SELECTION_PATH),
         tag=_TAG,
         role="write",
         scope=HANDLER,
@@ -228,7 +115,7 @@ def _filter(
 async def select(request: Call) -> Response[bytes]:
     """A snapshot of what fits, for a day. An empty one is no selection, and the answer says so."""
     wanted, services = await read_message(request, SelectionRequest), services_of(request)
-    items = services.store.items
+    items = services.search.items
     try:
         if wanted.is_all_selected:
             place = None
@@ -285,7 +172,7 @@ async def _listed(request: Call, object_ids: list[str]) -> tuple[list[int], list
     "POST",
     TRASH_PATH,
     Operation(
-        summary="E27: put a selection into the trash",
+        summary=title_of(TRASH_PATH),
         tag=_TAG,
         role="write",
         scope=HANDLER,
@@ -307,7 +194,7 @@ async def trash(request: Call) -> Response[bytes]:
 
     def work() -> Response[bytes]:
         selection = services.store.selections.find(wanted.selection_id)
-        count = services.store.items.trash(selection)
+        count = services.search.items.trash(selection)
         note(request, count=count)
         message = f"{count} files are in the trash now, 0 failed"
         return answer(TrashAnswer(message=message, trashed_count=count))
@@ -319,7 +206,7 @@ async def trash(request: Call) -> Response[bytes]:
     "POST",
     ITEM_DETAILS_PATH,
     Operation(
-        summary="E22: fields of a file",
+        summary=title_of(ITEM_DETAILS_PATH),
         tag=_TAG,
         role="read",
         scope=HANDLER,
@@ -332,7 +219,7 @@ async def item_details(request: Call) -> Response[bytes]:
     """Fields of a file, found by its unique name; `isSuccess` is false if there is none."""
     wanted = await read_message(request, ItemDetailsRequest, limit=MAX_QUESTION_BYTES)
     services = services_of(request)
-    item = await services.call(services.store.items.find, wanted.unique_file_name)
+    item = await services.call(services.search.items.find, wanted.unique_file_name)
     if item is None or not await may_read_image(request, item.image_id):
         text = f"there is no file {wanted.unique_file_name[:600]!r}"
         return answer(ItemDetailsAnswer(is_success=False, message=text))
@@ -384,7 +271,7 @@ _PLACE = (Parameter("collection_id", "Id or name of the collection."),)
     "POST",
     LIST_PATH,
     Operation(
-        summary="E32: list files",
+        summary=title_of(LIST_PATH),
         tag=_TAG,
         body=ListRequest,
         answer=list[ListedItem],
@@ -398,9 +285,9 @@ async def list_files(request: Call) -> Response[bytes]:
 
 @operation(
     "POST",
-    f"{CLIENT}/explorer/{{collection_id:str}}/objects/list",
+    list_of_collection_path.route,
     Operation(
-        summary="E34: list the files of a collection",
+        summary=title_of(list_of_collection_path),
         tag=_TAG,
         path=_PLACE,
         body=ListRequest,
@@ -417,7 +304,7 @@ async def list_collection_files(request: Call) -> Response[bytes]:
     "POST",
     COUNT_PATH,
     Operation(
-        summary="E33: count files",
+        summary=title_of(COUNT_PATH),
         tag=_TAG,
         body=ListRequest,
         answer=CountAnswer,
@@ -431,9 +318,9 @@ async def count_files(request: Call) -> Response[bytes]:
 
 @operation(
     "POST",
-    f"{CLIENT}/explorer/{{collection_id:str}}/objects/count",
+    count_of_collection_path.route,
     Operation(
-        summary="E35: count the files of a collection",
+        summary=title_of(count_of_collection_path),
         tag=_TAG,
         path=_PLACE,
         body=ListRequest,
@@ -460,7 +347,7 @@ async def _wanted(request: Call, place: int | None) -> tuple[ListRequest, ItemFi
 async def _list(request: Call, place: int | None) -> Response[bytes]:
     (wanted, chosen), services = await _wanted(request, place), services_of(request)
     rows = await services.call(
-        lambda: services.store.items.list_page(
+        lambda: services.search.items.list_page(
             chosen,
             sort=_SORT[wanted.sort_by.sort_by_field],
             descending=wanted.sort_by.sort_order == "DESC",
@@ -473,14 +360,14 @@ async def _list(request: Call, place: int | None) -> Response[bytes]:
 
 async def _count(request: Call, place: int | None) -> Response[bytes]:
     (_, chosen), services = await _wanted(request, place), services_of(request)
-    return answer(CountAnswer(count=await services.call(services.store.items.count, chosen)))
+    return answer(CountAnswer(count=await services.call(services.search.items.count, chosen)))
 
 
 @operation(
     "GET",
     SYSTEM_DETAILS_PATH,
     Operation(
-        summary="E36: what the stack holds",
+        summary=title_of(SYSTEM_DETAILS_PATH),
         tag=_TAG,
         role="read",
         scope=HANDLER,
@@ -490,7 +377,7 @@ async def _count(request: Call, place: int | None) -> Response[bytes]:
 async def system_details(request: Call) -> Response[bytes]:
     """How many images, videos and other files there are, and how many images are annotated."""
     services = services_of(request)
-    items = services.store.items
+    items = services.search.items
     within = readable(request)
     totals = await services.call(items.totals, within)
     words = {5: "images", 4: "videos", 7: "other"}

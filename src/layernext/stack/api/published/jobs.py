@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
-
 from litestar import Response
-from msgspec import Meta, Struct, field
 
 from layernext.stack.api.access import Scope
 from layernext.stack.api.audit import changing, note, note_nothing
@@ -13,29 +10,22 @@ from layernext.stack.api.messages import Call, answer, check_name, read_message,
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.services import services_of
 from layernext.stack.store import JobStatus
-from layernext.wire.published import CLIENT, JOB_STATUS, UPDATE_JOB_PATH
-
-
-class JobStatusAnswer(Struct, frozen=True, rename="camel", kw_only=True):
-    """The answer to E37.
-
-    Attributes:
-        status: 1 in progress, 2 completed, 3 queued, 4 failed.
-        collection_name: where an upload of files goes; null for other jobs.
-    """
-
-    is_success: bool
-    status: int
-    progress: float
-    message: str
-    collection_name: str | None = None
+from layernext.wire.published import (
+    JOB_STATUS,
+    UPDATE_JOB_PATH,
+    JobStatusAnswer,
+    UpdateJobAnswer,
+    UpdateJobRequest,
+    job_path,
+    title_of,
+)
 
 
 @operation(
     "GET",
-    f"{CLIENT}/jobs/{{job_id:str}}/getStatus",
+    job_path.route,
     Operation(
-        summary="E37: status of a job",
+        summary=title_of(job_path),
         tag="Published protocol",
         role="read",
         scope=Scope(path={"job_id": "job"}),
@@ -72,36 +62,6 @@ async def job_status(request: Call) -> Response[bytes]:
     )
 
 
-class UpdateJobRequest(Struct, frozen=True, rename="camel"):
-    """E38: what a client says of a job of its own.
-
-    Attributes:
-        job_name: for people.
-        session_id: the same in all that is said of one job.
-        job_type: 9 to 11 downloads, 14 to 17 embeddings and analysis, -1 any other.
-        progress: 0 to 100.
-        status: 1 in progress, 2 completed, 3 queued, 4 failed.
-        job_specific_details: kept as they are.
-    """
-
-    job_name: str
-    session_id: str
-    job_type: Literal[-1, 5, 9, 10, 11, 14, 15, 16, 17]
-    progress: Annotated[float, Meta(ge=0, le=100)]
-    status: Literal[1, 2, 3, 4]
-    job_specific_details: dict[str, Any] = field(default_factory=dict)
-
-
-class UpdateJobAnswer(
-    Struct, frozen=True, kw_only=True, rename={"is_success": "isSuccess", "job_id": "jobId"}
-):
-    """The answer to E38."""
-
-    is_success: bool = True
-    success: bool = True
-    job_id: str
-
-
 _STATUS_BY_CODE: dict[int, JobStatus] = {
     1: "in_progress", 2: "completed", 3: "queued", 4: "failed",
 }  # fmt: skip
@@ -111,7 +71,7 @@ _STATUS_BY_CODE: dict[int, JobStatus] = {
     "POST",
     UPDATE_JOB_PATH,
     Operation(
-        summary="E38: make or change a job of the client's own",
+        summary=title_of(UPDATE_JOB_PATH),
         tag="Published protocol",
         role="write",
         action="report job",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
 from litestar import Response
-from msgspec import Meta, Struct, field
 
 from layernext.errors import DataError, NotFound, Problem
 from layernext.model import Label
@@ -24,133 +23,36 @@ from layernext.stack.api.services import services_of
 from layernext.stack.store import LabelGroup, Store, value_text
 from layernext.wire.native import MAX_PAGE
 from layernext.wire.published import (
-    CLIENT,
     COCO_LABEL_PATH,
     CREATE_LABEL_GROUP_PATH,
     CREATE_LABEL_PATH,
     LABEL_GROUPS_PATH,
     LABELS_PATH,
+    ChangeGroupAnswer,
+    ChangeGroupRequest,
+    CocoLabelRequest,
+    CreateGroupRequest,
+    CreateLabelRequest,
+    LabelsQuery,
+    PublishedAttribute,
+    PublishedGroup,
+    PublishedLabel,
+    PublishedValue,
+    SentLabel,
+    add_to_label_group_path,
+    remove_from_label_group_path,
+    title_of,
 )
-
-MAX_GROUP_LABELS = 10_000
-LABEL_TYPE = 2
-"""Class with attributes; the only type that is ever sent (docs/protocol.md)."""
 
 _TAG = "Published protocol"
 _ERRORS = (400, 413, 422)
-
-
-class SentValue(Struct, frozen=True, rename="camel"):
-    """A value of an attribute of a label that is to be made."""
-
-    value_text: str
-
-
-class SentAttribute(Struct, frozen=True, rename="camel"):
-    """An attribute of a label that is to be made."""
-
-    label_text: str
-    values: list[SentValue] = field(default_factory=list)
-
-
-class SentLabel(Struct, frozen=True, rename="camel"):
-    """A label that is to be made."""
-
-    label_text: str
-    description: str = ""
-    attributes: list[SentAttribute] = field(default_factory=list)
-
-
-class CreateLabelRequest(Struct, frozen=True):
-    """E07."""
-
-    label: SentLabel
-
-
-class CocoLabelRequest(Struct, frozen=True):
-    """E05; one label in spite of the name."""
-
-    labels: SentLabel
-
-
-class LabelsQuery(Struct, frozen=True, rename="camel"):
-    """Which labels.
-
-    Attributes:
-        group_id: only those of this group.
-    """
-
-    group_id: str | None = None
-
-
-class CreateGroupRequest(Struct, frozen=True, rename="camel"):
-    """E09."""
-
-    group_name: str
-    label_keys: Annotated[list[str], Meta(max_length=MAX_GROUP_LABELS)] = field(
-        default_factory=list
-    )
-
-
-class ChangeGroupRequest(Struct, frozen=True, rename="camel"):
-    """E10 and E11."""
-
-    label_keys: Annotated[list[str], Meta(max_length=MAX_GROUP_LABELS)]
-
-
-class ChangeGroupAnswer(Struct, frozen=True, kw_only=True, rename={"is_done": "isSuccess"}):
-    """The answer to E10 and E11, under both names that clients look for."""
-
-    is_success: bool = True
-    is_done: bool = True
-    id: str
-    label_count: int
-
-
-class PublishedValue(Struct, frozen=True, rename="camel"):
-    """A value of an attribute."""
-
-    key: str
-    value_text: str
-
-
-class PublishedAttribute(Struct, frozen=True, rename="camel"):
-    """An attribute of a label."""
-
-    key: str
-    label_text: str
-    values: list[PublishedValue]
-
-
-class PublishedLabel(Struct, frozen=True, rename="camel"):
-    """A label as E05 to E07 give it; ``label`` and ``key`` are both its reference."""
-
-    label: str
-    key: str
-    label_text: str
-    description: str
-    color: str
-    attributes: list[PublishedAttribute]
-    type: int = LABEL_TYPE
-    is_success: bool = True
-
-
-class PublishedGroup(Struct, frozen=True, rename="camel"):
-    """A group of labels as E08 and E09 give it, under every name that is in use."""
-
-    id: str
-    group_id: str
-    name: str
-    group_name: str
-    label_keys: list[str]
-    is_success: bool = True
 
 
 @operation(
     "POST",
     COCO_LABEL_PATH,
     Operation(
-        summary="E05: make a label of a COCO category",
+        summary=title_of(COCO_LABEL_PATH),
         tag=_TAG,
         role="write",
         action="create label",
@@ -172,7 +74,7 @@ async def create_coco_label(request: Call) -> Response[bytes]:
     "GET",
     LABELS_PATH,
     Operation(
-        summary="E06: list labels",
+        summary=title_of(LABELS_PATH),
         tag=_TAG,
         role="read",
         scope=HANDLER,
@@ -205,7 +107,7 @@ async def list_labels(request: Call) -> Response[bytes]:
     "POST",
     CREATE_LABEL_PATH,
     Operation(
-        summary="E07: make a label",
+        summary=title_of(CREATE_LABEL_PATH),
         tag=_TAG,
         role="write",
         action="create label",
@@ -262,7 +164,7 @@ def _text_of(value: Any) -> str:
     "GET",
     LABEL_GROUPS_PATH,
     Operation(
-        summary="E08: list label groups",
+        summary=title_of(LABEL_GROUPS_PATH),
         tag=_TAG,
         role="read",
         scope=HANDLER,
@@ -280,7 +182,7 @@ async def list_groups(request: Call) -> Response[bytes]:
     "POST",
     CREATE_LABEL_GROUP_PATH,
     Operation(
-        summary="E09: make a label group",
+        summary=title_of(CREATE_LABEL_GROUP_PATH),
         tag=_TAG,
         role="write",
         action="create label group",
@@ -310,9 +212,9 @@ _GROUP = Parameter("group_id", "The group's id.")
 
 @operation(
     "POST",
-    f"{CLIENT}/label_groups/{{group_id:str}}/addLabels",
+    add_to_label_group_path.route,
     Operation(
-        summary="E10: add labels to a group",
+        summary=title_of(add_to_label_group_path),
         tag=_TAG,
         role="write",
         action="add labels to group",
@@ -329,9 +231,9 @@ async def add_to_group(request: Call) -> Response[bytes]:
 
 @operation(
     "POST",
-    f"{CLIENT}/label_groups/{{group_id:str}}/removeLabels",
+    remove_from_label_group_path.route,
     Operation(
-        summary="E11: take labels out of a group",
+        summary=title_of(remove_from_label_group_path),
         tag=_TAG,
         role="write",
         action="remove labels from group",

@@ -1,92 +1,88 @@
-"""What layernext-beta 3.28.14 has beside images: documents, databases, accounting. Not done, and said so."""
+"""What published clients ask for and a stack does not do: every such call is answered with 501 and a sentence."""
 
 from __future__ import annotations
 
 from typing import Any, Literal
 
+import msgspec
 from litestar import Response
+from msgspec import Struct
 
 from layernext.stack.api.error_map import JSON, envelope
 from layernext.stack.api.messages import Call
 from layernext.stack.api.operation import Operation, Parameter, operation
-from layernext.wire.published import CLIENT, DATALAKE
+from layernext.stack.store import Role
+from layernext.wire.published import (
+    ANALYTICS_PATHS,
+    DATALAKE,
+    DOCUMENT_GET_PATHS,
+    DOCUMENT_POST_PATHS,
+    sync_status_path,
+    title_of,
+)
 
-SENTENCE = (
+NO_MODELS = (
+    "a stack runs no models: run yours where you are and send what it finds, "
+    "with model_run or insert_image_embeddings"
+)
+NO_DOCUMENTS = (
     "a stack holds images, videos and their annotations: documents, databases, accounting and "
     "the chat assistant are not part of it (docs/compatibility.md)"
 )
+_BETA = "layernext-beta: not part of a stack"
 
-GET = (
-    f"{CLIENT}/dataSourceMetaData",
-    f"{CLIENT}/get/data/dictionary",
-    f"{CLIENT}/get/dataDictionaryFromDB",
-    f"{CLIENT}/get/dataDictionaryUpdatedTime",
-    f"{CLIENT}/get/tableSchema",
-    f"{CLIENT}/metadata/getDetails",
-    f"{CLIENT}/retrieve/suggested_questions",
-    f"{DATALAKE}/api/connection/integrationList",
-    f"{DATALAKE}/api/connection/sync-status/{{type:str}}",
-    f"{DATALAKE}/api/quickbooks/get_auth_uri",
-    f"{DATALAKE}/api/quickbooks/get_object_by_id",
-)
-POST = (
-    f"{CLIENT}/business-overview/update",
-    f"{CLIENT}/business-rules/create",
-    f"{CLIENT}/business-rules/knowledge-block-ack",
-    f"{CLIENT}/business-rules/update",
-    f"{CLIENT}/chat_feedback/submit",
-    f"{CLIENT}/connection/get/sourceAndType",
-    f"{CLIENT}/execute/mongoDelete",
-    f"{CLIENT}/execute/mongoInsert",
-    f"{CLIENT}/execute/mongoQuery",
-    f"{CLIENT}/execute/sqlQuery",
-    f"{CLIENT}/extract/doc_content",
-    f"{CLIENT}/find/chunk",
-    f"{CLIENT}/find/document/chunk",
-    f"{CLIENT}/find/elements",
-    f"{CLIENT}/knowledge-blocks/create",
-    f"{CLIENT}/retrieve/unstructuredRecords",
-    f"{DATALAKE}/api/plaid/exchange_public_token",
-    f"{DATALAKE}/api/plaid/get_plaid_link",
-    f"{DATALAKE}/api/plaid/on_exit",
-    f"{DATALAKE}/api/plaid/record_event",
-    f"{DATALAKE}/api/quickbooks/create_or_update_object",
-    f"{DATALAKE}/api/quickbooks/query_object",
-    f"{DATALAKE}/api/quickbooks/upload_attachment",
+
+class Refusal(Struct, frozen=True):
+    """An endpoint that is only refused.
+
+    Attributes:
+        method, path: of the endpoint.
+        title: in the description of the stack.
+        sentence: of the answer.
+        role: that a key needs to be told so.
+        is_message_on_top: whether the sentence is also the answer's own `message`, which some clients print.
+    """
+
+    method: Literal["GET", "POST"]
+    path: str
+    title: str
+    sentence: str
+    role: Role = "read"
+    is_message_on_top: bool = False
+
+
+REFUSALS = (
+    *(
+        Refusal("POST", path, title_of(path), NO_MODELS, role="write", is_message_on_top=True)
+        for path in ANALYTICS_PATHS
+    ),
+    *(Refusal("GET", path, _BETA, NO_DOCUMENTS) for path in DOCUMENT_GET_PATHS),
+    Refusal("GET", sync_status_path.route, _BETA, NO_DOCUMENTS),
+    *(Refusal("POST", path, _BETA, NO_DOCUMENTS) for path in DOCUMENT_POST_PATHS),
 )
 
 
-VIRTUAL = (
-    "a stack has no virtual collections: an image is in one collection; a query or a dataset gathers "
-    "images of several"
-)
-VIRTUAL_PATH = f"{CLIENT}/vCollection/create"
-
-
-def _route(method: Literal["GET", "POST"], path: str, sentence: str = SENTENCE) -> Any:
-    names = ("type",) if "{type" in path else ()
+def _route(refusal: Refusal) -> Any:
     record = Operation(
-        summary="layernext-beta: not part of a stack",
+        summary=refusal.title,
         tag="Published protocol",
-        role="read",
-        path=tuple(Parameter(name, "Any.") for name in names),
+        role=refusal.role,
+        path=(Parameter("type", "Any."),) if "{type" in refusal.path else (),
         status=501,
     )
 
     async def refuse(request: Call) -> Response[bytes]:
-        """Answers 501: a stack has nothing of the kind."""
         request_id: str | None = request.scope["state"].get("request_id")
-        return Response(envelope(501, sentence, request_id), status_code=501, media_type=JSON)
+        body = envelope(501, refusal.sentence, request_id)
+        if refusal.is_message_on_top:
+            body = msgspec.json.encode(msgspec.json.decode(body) | {"message": refusal.sentence})
+        return Response(body, status_code=501, media_type=JSON)
 
-    words = path.partition("{")[0].removeprefix(DATALAKE).strip("/").replace("-", "_")
-    refuse.__name__ = "refuse_" + words.replace(
-        "/", "_"
-    )  # its name in the description of the routes
-    return operation(method, path, record)(refuse)
+    # Both are part of the stack's description.
+    words = refusal.path.partition("{")[0].removeprefix(DATALAKE).strip("/")
+    refuse.__name__ = "refuse_" + words.replace("-", "_").replace("/", "_")
+    refuse.__doc__ = f"Answers 501: {refusal.sentence}."
+    return operation(refusal.method, refusal.path, record)(refuse)
 
 
-ROUTES = [
-    *(_route("GET", path) for path in GET),
-    *(_route("POST", path) for path in POST),
-    _route("POST", VIRTUAL_PATH, VIRTUAL),
-]
+ROUTES = [_route(refusal) for refusal in REFUSALS]

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from litestar import Response
-from msgspec import Meta, Struct, field
 
 from layernext.errors import InvalidRequest, NotFound
 from layernext.model import find_names_problem
@@ -30,6 +29,13 @@ from layernext.wire.published import (
     METADATA_OBJECT_PATH,
     VALIDATE_FIELDS_PATH,
     VALIDATE_TAGS_PATH,
+    FieldsRequest,
+    MetadataAnswer,
+    MetadataObjectRequest,
+    MetadataRequest,
+    TagsRequest,
+    ValidAnswer,
+    title_of,
 )
 
 _TAG = "Published protocol"
@@ -37,74 +43,11 @@ MAX_BODY_BYTES = 256 << 20
 """1.x clients send the metadata of all files at once."""
 
 
-class FileMetadata(Struct, frozen=True):
-    """The metadata of a file."""
-
-    file: str
-    metadata: Any = None
-
-
-class MetadataRequest(Struct, frozen=True, rename="camel"):
-    """E28; what `file` means depends on the other fields.
-
-    Attributes:
-        metadata: by file.
-        collection_name, object_type: 1.x: file names in this collection.
-        collection_id: 2.3.4: file names in this collection.
-        job_id: file names of this upload.
-        bucket_name: paths in this bucket.
-    """
-
-    metadata: list[FileMetadata]
-    collection_name: str | None = None
-    object_type: Literal[4, 5, 7] = 5
-    collection_id: str | None = None
-    job_id: str | None = None
-    bucket_name: str | None = None
-
-
-class MetadataAnswer(Struct, frozen=True, rename="camel", kw_only=True):
-    """The answer to E28 and E29."""
-
-    is_success: bool
-    message: str
-    updated_count: int
-    unmatched: list[str] = []
-
-
-class MetadataObjectRequest(Struct, frozen=True, rename="camel"):
-    """E29."""
-
-    collection_name: str
-    metadata: Any
-    object_type: Literal[4, 5, 7] = 5
-    is_apply_to_all_files: bool = True
-
-
-class TagsRequest(Struct, frozen=True):
-    """E30."""
-
-    tags: Annotated[list[Any], Meta(max_length=100_000)] = field(default_factory=list)
-
-
-class FieldsRequest(Struct, frozen=True):
-    """E31."""
-
-    fields: Annotated[list[Any], Meta(max_length=100_000)] = field(default_factory=list)
-
-
-class ValidAnswer(Struct, frozen=True, rename="camel", kw_only=True):
-    """The answer to E30 and E31."""
-
-    is_success: bool = True
-    message: str = ""
-
-
 @operation(
     "POST",
     METADATA_JSON_PATH,
     Operation(
-        summary="E28: metadata of files",
+        summary=title_of(METADATA_JSON_PATH),
         tag=_TAG,
         role="write",
         scope=HANDLER,
@@ -159,7 +102,7 @@ def _apply(
         fields = check_fields(entry.metadata or {}, f"files[{number}].metadata")
         given[entry.file] = given.get(entry.file, {}) | fields
     services.check_metadata(given.values())
-    items = services.store.items
+    items = services.search.items
     bucket = None if place is not None or wanted.job_id else wanted.bucket_name
     rows = items.find_rows(list(given), collection_id=place, upload_id=wanted.job_id, bucket=bucket)
     if check is not None:
@@ -179,7 +122,7 @@ def _apply(
     "POST",
     METADATA_OBJECT_PATH,
     Operation(
-        summary="E29: metadata of a collection",
+        summary=title_of(METADATA_OBJECT_PATH),
         tag=_TAG,
         role="write",
         scope=HANDLER,
@@ -196,7 +139,7 @@ async def upload_object(request: Call) -> Response[bytes]:
     found = await look_up_collection(request, wanted.collection_name, kind=wanted.object_type)
     if found is None:
         raise NotFound(f"there is no collection {wanted.collection_name[:600]!r}", status=404)
-    items = services.store.items
+    items = services.search.items
     await services.call(services.check_metadata, [fields])
     note(request, collection=found.name)
 
@@ -216,7 +159,7 @@ async def upload_object(request: Call) -> Response[bytes]:
     "POST",
     VALIDATE_TAGS_PATH,
     Operation(
-        summary="E30: can these be tags?",
+        summary=title_of(VALIDATE_TAGS_PATH),
         tag=_TAG,
         role="read",
         scope=HANDLER,
@@ -237,7 +180,7 @@ async def validate_tags(request: Call) -> Response[bytes]:
     "POST",
     VALIDATE_FIELDS_PATH,
     Operation(
-        summary="E31: can these be metadata fields?",
+        summary=title_of(VALIDATE_FIELDS_PATH),
         tag=_TAG,
         role="read",
         scope=HANDLER,

@@ -10,7 +10,6 @@ import logging
 from typing import Any
 
 from litestar import Response
-from msgspec import Struct
 
 from layernext.errors import DataError, LayerNextError, Problem
 from layernext.model import Mode
@@ -29,7 +28,17 @@ from layernext.stack.api.messages import (
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.services import services_of
 from layernext.wire.native import BatchResult
-from layernext.wire.published import OPERATION_DATA, OPERATION_MODES, OPERATION_TYPE_ANNOTATION
+from layernext.wire.published import (
+    OPERATION_MODES,
+    OPERATION_TYPE_ANNOTATION,
+    OperationData,
+    OperationDataAnswer,
+    OperationDataBody,
+    OperationDataQuery,
+    operation_path_v1,
+    operation_path_v2,
+    title_of,
+)
 
 logger = logging.getLogger("layernext.stack.ingest")
 
@@ -43,55 +52,11 @@ _MODE = Parameter("operation_mode", "1: ground truth, 2: model run.", {"enum": [
 _ERRORS = (400, 404, 408, 409, 413, 415, 422)
 
 
-class OperationDataQuery(Struct, frozen=True, rename="camel"):
-    """How to read the coordinates, and what the run is for.
-
-    Attributes:
-        is_normalized: ``True`` if they are fractions of the image's width and height.
-        destination_project_id: 1.x: a project that the model run is attached to, as by E52.
-    """
-
-    is_normalized: bool = False
-    destination_project_id: str | None = None
-
-
-class OperationDataBody(Struct, frozen=True, rename="camel"):
-    """The body of E03 and E04, as it is described.
-
-    Attributes:
-        meta_updates_array: JSON text: a list of entries with ``objectKey``, ``storagePath`` or
-            ``fileName``, and ``data.annotationObjects``.
-        session_id: the same in all requests of one upload; absent in 0.0.5.
-        operation_mode: E04: 1 ground truth, 2 model run.
-        operation_type: E04: always 1.
-    """
-
-    meta_updates_array: str
-    session_id: str | None = None
-    total_image_count: int | None = None
-    uploaded_image_count: int | None = None
-    operation_mode: int | None = None
-    operation_type: int | None = None
-
-
-class OperationDataAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
-    """What became of a batch."""
-
-    is_success: bool
-    message: str
-    image_count: int
-    annotation_count: int
-    matched_count: int
-    unmatched_count: int
-    is_repeated: bool
-    new_labels: list[str]
-
-
 @operation(
     "POST",
-    f"{OPERATION_DATA}/{{operation_type:str}}/{{operation_mode:str}}/{{operation_id:str}}/update",
+    operation_path_v1.route,
     Operation(
-        summary="E03: annotation sets, from 0.0.5 and 1.x",
+        summary=title_of(operation_path_v1),
         tag="Published protocol",
         role="write",
         scope=HANDLER,
@@ -114,9 +79,9 @@ async def update_operation(request: Call) -> Response[bytes]:
 
 @operation(
     "POST",
-    f"{OPERATION_DATA}/{{operation_id:str}}/update",
+    operation_path_v2.route,
     Operation(
-        summary="E04: annotation sets, from 2.3.4",
+        summary=title_of(operation_path_v2),
         tag="Published protocol",
         role="write",
         scope=HANDLER,
@@ -178,7 +143,7 @@ def _store(
 ) -> tuple[str, Mode, BatchResult]:
     services = services_of(request)
     with body.content(services.settings.max_body_bytes) as content:
-        data = decode_bulk_message(content, ingest.OperationData)
+        data = decode_bulk_message(content, OperationData)
         ingest.refuse_repeated_fields(content, data)
         run, mode = _operation(path, data)
         if data.session_id is not None and data.session_id:
@@ -206,7 +171,7 @@ def _store(
             )
 
 
-def _operation(path: dict[str, str], data: ingest.OperationData) -> tuple[str, Mode]:
+def _operation(path: dict[str, str], data: OperationData) -> tuple[str, Mode]:
     """The run and its mode. Only the body tells E04 from E03 where an id has slashes."""
     run = path["operation_id"]
     kind: Any

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
 from litestar import Response
-from msgspec import Meta, Struct, field
 from msgspec.structs import replace
 
 from layernext.errors import DataError, InvalidRequest, NotFound, Problem
@@ -23,186 +22,54 @@ from layernext.stack.api.messages import (
     read_query,
 )
 from layernext.stack.api.operation import Operation, Parameter, operation
-from layernext.stack.api.published.annotations import RawImage, raw_images
+from layernext.stack.api.published.annotations import raw_images
 from layernext.stack.api.replay import change
 from layernext.stack.api.services import services_of
 from layernext.stack.api.transfer import url_of_image
-from layernext.stack.store import TASK_STATUSES, ItemRow, ProjectRow, StoredSet
+from layernext.stack.search import ItemRow
+from layernext.stack.store import TASK_STATUSES, ProjectRow, StoredSet
 from layernext.wire.published import (
     ATTACH_RUNS_PATH,
-    CLIENT,
-    PAGE_SIZE,
     PROJECT_ANNOTATIONS_PATH,
     PROJECT_NAME_PATH,
     PROJECTS_PATH,
     RESERVE_PROJECT_PATH,
-    STUDIO,
+    AttachRequest,
+    DoneAnswer,
+    FillAnswer,
+    FillQuery,
+    FillRequest,
+    GroupRequest,
+    LabelsRequest,
+    ListedProject,
+    NameAnswer,
+    NameRequest,
+    ProjectPage,
+    ProjectPageAnswer,
+    ProjectPageQuery,
+    ProjectResource,
+    RawImage,
+    ReservedAnswer,
+    SentFillQuery,
+    delete_project_path,
+    early_project_path,
+    fill_project_path,
+    project_label_group_path,
+    project_labels_path,
+    title_of,
 )
 
 _TAG = "Published protocol"
 MAX_PAGE_SIZE = 1_000
-MAX_FRAMES = 100_000
 DIRECTORY = "data"
 _PROJECT = (Parameter("project_id", "The project's id."),)
-
-
-class ReservedAnswer(Struct, frozen=True, rename="camel", kw_only=True):
-    """The answer to E46."""
-
-    is_success: bool = True
-    id: str
-
-
-class FillQuery(Struct, frozen=True, rename="camel"):
-    """What E47 does.
-
-    Attributes:
-        is_editable: True adds to a project, False fills a new one.
-    """
-
-    is_editable: bool = False
-
-
-class FillRequest(Struct, frozen=True, rename="camel"):
-    """E47.
-
-    Attributes:
-        selection_id: from E26.
-        name: of a new project; null for additions.
-        fps: of videos; a stack does not cut videos into frames, so a video is one item.
-        frames_per_task: images in a task.
-        assign_to_all, send_email: a stack has no annotators to assign or write to.
-        default_shape_type: that annotators begin with.
-        content_type: 2 images, 1 videos.
-    """
-
-    selection_id: str
-    name: str | None = None
-    fps: int = 0
-    frames_per_task: Annotated[int, Meta(ge=1, le=MAX_FRAMES)] = 120
-    assign_to_all: bool = False
-    send_email: bool = False
-    default_shape_type: Literal["rectangle", "polygon", "line"] = "rectangle"
-    content_type: int = 2
-
-
-class FillAnswer(
-    Struct, frozen=True, kw_only=True, rename={"is_success": "isSuccess", "job": "jobId"}
-):
-    """The answer to E47. The work is done when it comes; the job says so, too."""
-
-    is_success: bool = True
-    id: str
-    job_id: str
-    job: str
-    added: int
-
-
-class DoneAnswer(Struct, frozen=True, rename="camel", kw_only=True):
-    """It is done."""
-
-    is_success: bool = True
-    message: str = ""
-
-
-class LabelsRequest(Struct, frozen=True, rename="camel"):
-    """E49: references of labels."""
-
-    add_list: list[str] = field(default_factory=list)
-    remove_list: list[str] = field(default_factory=list)
-
-
-class ListedProject(Struct, frozen=True, rename="camel", kw_only=True):
-    """A project of a list."""
-
-    id: str
-    name: str
-    content_type: int
-    total_task_count: int
-    task_counts: dict[str, int]
-    image_count: int
-
-
-class GroupRequest(Struct, frozen=True, rename="camel"):
-    """E51."""
-
-    label_group_id: str
-
-
-class AttachRequest(Struct, frozen=True, rename="camel"):
-    """E52."""
-
-    project_id: str
-    operation_id_array: list[str]
-
-
-class NameRequest(Struct, frozen=True, rename="camel"):
-    """E53."""
-
-    project_id: str
-
-
-class NameAnswer(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
-    """The answer to E53."""
-
-    is_success: bool
-    project_name: str | None = None
-    message: str | None = None
-
-
-class ProjectPageQuery(Struct, frozen=True, rename="camel"):
-    """Which page of which projects.
-
-    Attributes:
-        page_no: counts from 0.
-        page_size: images in a page.
-        project_id_list: JSON list of projects.
-        status_list: JSON list of states of tasks; empty for all.
-        is_annotated_only: only images with a ground truth of the project.
-    """
-
-    page_no: Annotated[int, Meta(ge=0, lt=1_000_000_000)] = 0
-    page_size: Annotated[int, Meta(ge=1, le=MAX_PAGE_SIZE)] = PAGE_SIZE
-    project_id_list: str = "[]"
-    status_list: str = "[]"
-    is_annotated_only: str = "False"
-
-
-class ProjectResource(Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """An image of a page."""
-
-    file_name: str
-    file_download_folder_location: str
-    file_url: str | None = None
-    is_media_file: bool | None = None
-    width: int | None = None
-    height: int | None = None
-    raw_annotations: RawImage
-
-
-class ProjectPage(Struct, frozen=True, kw_only=True, rename="camel"):
-    """A page."""
-
-    identifier: str
-    format: str
-    group_unique_name: str
-    raw_file_name: str
-    creatable_directories: list[str]
-    next_page: bool
-    resource_array: list[ProjectResource]
-
-
-class ProjectPageAnswer(Struct, frozen=True):
-    """The answer to E43."""
-
-    data: ProjectPage
 
 
 @operation(
     "GET",
     RESERVE_PROJECT_PATH,
     Operation(
-        summary="E46: reserve a project",
+        summary=title_of(RESERVE_PROJECT_PATH),
         tag=_TAG,
         role="write",
         scope=Scope(needs_grant=True),
@@ -225,9 +92,9 @@ async def reserve(request: Call) -> Response[bytes]:
 
 @operation(
     "POST",
-    f"{STUDIO}/project/{{project_id:str}}/update",
+    fill_project_path.route,
     Operation(
-        summary="E47: fill a project, or add to it",
+        summary=title_of(fill_project_path),
         tag=_TAG,
         role="write",
         scope=Scope(path={"project_id": "project"}),
@@ -276,21 +143,15 @@ async def fill(request: Call) -> Response[bytes]:
 
 
 def _fill_query(request: Call) -> bool:
-    raw = read_query(request, _RawFillQuery)
+    raw = read_query(request, SentFillQuery)
     return raw.is_editable.lower() == "true"
-
-
-class _RawFillQuery(Struct, frozen=True, rename="camel"):
-    """As Python spells it: ``True`` or ``False``."""
-
-    is_editable: str = "False"
 
 
 @operation(
     "POST",
-    f"{STUDIO}/project/{{project_id:str}}/delete",
+    delete_project_path.route,
     Operation(
-        summary="E48: delete a project",
+        summary=title_of(delete_project_path),
         tag=_TAG,
         role="write",
         scope=Scope(path={"project_id": "project"}),
@@ -315,9 +176,9 @@ async def delete(request: Call) -> Response[bytes]:
 
 @operation(
     "POST",
-    f"{STUDIO}/project/{{project_id:str}}/updateLabel",
+    project_labels_path.route,
     Operation(
-        summary="E49: labels of a project",
+        summary=title_of(project_labels_path),
         tag=_TAG,
         role="write",
         scope=Scope(path={"project_id": "project"}),
@@ -347,7 +208,7 @@ async def update_labels(request: Call) -> Response[bytes]:
     "GET",
     PROJECTS_PATH,
     Operation(
-        summary="E50: list projects",
+        summary=title_of(PROJECTS_PATH),
         tag=_TAG,
         role="read",
         scope=HANDLER,
@@ -374,9 +235,9 @@ def _listed(row: ProjectRow) -> ListedProject:
 
 @operation(
     "POST",
-    f"{STUDIO}/project/{{project_id:str}}/setLabelGroup",
+    project_label_group_path.route,
     Operation(
-        summary="E51: label group of a project",
+        summary=title_of(project_label_group_path),
         tag=_TAG,
         role="write",
         scope=Scope(path={"project_id": "project"}),
@@ -405,7 +266,7 @@ async def set_group(request: Call) -> Response[bytes]:
     "POST",
     ATTACH_RUNS_PATH,
     Operation(
-        summary="E52: attach model runs to a project",
+        summary=title_of(ATTACH_RUNS_PATH),
         tag=_TAG,
         role="write",
         scope=HANDLER,
@@ -441,7 +302,7 @@ async def attach_runs(request: Call) -> Response[bytes]:
     "POST",
     PROJECT_NAME_PATH,
     Operation(
-        summary="E53: name of a project",
+        summary=title_of(PROJECT_NAME_PATH),
         tag=_TAG,
         role="read",
         scope=HANDLER,
@@ -465,7 +326,7 @@ async def project_name(request: Call) -> Response[bytes]:
     "GET",
     PROJECT_ANNOTATIONS_PATH,
     Operation(
-        summary="E43: download what projects have",
+        summary=title_of(PROJECT_ANNOTATIONS_PATH),
         tag=_TAG,
         role="read",
         scope=HANDLER,
@@ -491,9 +352,9 @@ async def project_page(request: Call) -> Response[bytes]:
 
 @operation(
     "GET",
-    f"{CLIENT}/getAnnotations/{{project_id:str}}/project",
+    early_project_path.route,
     Operation(
-        summary="Download what a project has, from layerx-sdk 0.1.1 and 1.0.1",
+        summary=title_of(early_project_path),
         tag=_TAG,
         role="read",
         scope=Scope(path={"project_id": "project"}),
@@ -525,7 +386,7 @@ def _page(
     is_unique = store.projects.has_many_places(projects)
     resources = []
     for project_id, image_id, _ in found[: query.page_size]:
-        item = store.items.get(image_id)
+        item = services_of(request).search.items.get(image_id)
         sets = store.sets_of_image(image_id, project_id, "human")
         if item is not None and (sets or query.is_annotated_only.lower() != "true"):
             name = item.unique_name if is_unique else item.name

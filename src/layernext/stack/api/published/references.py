@@ -18,7 +18,7 @@ from typing import IO, Any, BinaryIO, cast
 import msgspec
 from litestar import Response
 from litestar.response.base import ASGIResponse
-from msgspec import Raw, Struct, field
+from msgspec import Raw, Struct
 
 from layernext.errors import DataError, FormatError, InvalidRequest, Problem
 from layernext.formats import JsonWindow, iter_list, iter_members
@@ -32,7 +32,12 @@ from layernext.stack.api.sending import Sender
 from layernext.stack.api.services import Services, services_of
 from layernext.stack.api.texts import SENTENCE
 from layernext.stack.store import LabelRef, Store, value_text
-from layernext.wire.published import LABEL_REFERENCES_PATH
+from layernext.wire.published import (
+    LABEL_REFERENCES_PATH,
+    LabelReference,
+    ReferencesRequest,
+    title_of,
+)
 
 MAX_REFERENCES_BYTES = 256 << 20
 """Of a request, decompressed."""
@@ -54,27 +59,6 @@ SPOOL_BYTES = 4 << 20
 """Of an answer that stays in memory, and is sent at once."""
 
 _PIECE_BYTES = 1 << 20
-
-
-class AttributeReference(Struct, frozen=True):
-    """References of an attribute, and of its values by their text."""
-
-    ref: str
-    texts: dict[str, str]
-
-
-class LabelReference(Struct, frozen=True):
-    """References of a label, and of its attributes by name."""
-
-    ref: str
-    color: str
-    texts: dict[str, AttributeReference]
-
-
-class ReferencesRequest(Struct, frozen=True):
-    """E02: label to attribute to values."""
-
-    labels: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
 
 
 class _Envelope(Struct, frozen=True):
@@ -108,7 +92,7 @@ class _Source(io.RawIOBase):
     "POST",
     LABEL_REFERENCES_PATH,
     Operation(
-        summary="E02: references of labels",
+        summary=title_of(LABEL_REFERENCES_PATH),
         tag="Published protocol",
         role="write",
         scope=Scope(needs_grant=True),

@@ -1,0 +1,239 @@
+"""Which images have an annotation set that fulfils some conditions, by the arrays of `SetIndex`.
+
+Labels, counts and nearly all confidences are decided by the arrays. What they cannot decide (geometry,
+attributes, a confidence so near to the bound that the code is the same) is looked up in the sets' JSON.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from layernext.model import Annotation, decode_trusted
+from layernext.stack.search.query.fields import ATTRIBUTE
+from layernext.stack.search.query.parse import Condition
+from layernext.stack.search.set_index import Int64s, SetBlock, SetIndex, SetRange, ranges
+from layernext.stack.store.annotations import content
+from layernext.stack.store.annotations.summaries import ABOVE_1, BELOW_0, NO_CONFIDENCE, STEPS
+from layernext.stack.store.schema import GEOMETRIES_BY_CODE, annotation_set
+
+DECODED_AT_ONCE = 500
+"""Sets whose JSON is in memory at a time."""
+
+Flags: TypeAlias = NDArray[np.bool_]
+
+_VALUES = np.arange(STEPS + 1) / STEPS
+
+
+class SetConditions:
+    """Conditions that one set has to fulfil together.
+
+    Args:
+        by_name: the conditions, by the name of their field.
+        label_names: row id to name of the labels that fit; None if none are asked for.
+    """
+
+    def __init__(
+        self, by_name: dict[str, list[Condition]], label_names: dict[int, str] | None
+    ) -> None:
+        self.label_ids = None if label_names is None else np.array(list(label_names), np.int32)
+        self.labels = None if label_names is None else frozenset(label_names.values())
+        self.confidences = by_name.get("annotation.confidence", [])
+        self.counts = by_name.get("annotation.count", [])
+        self.geometries = by_name.get("annotation.geometry", [])
+        self.attributes = {
+            name[len(ATTRIBUTE) :]: conditions
+            for name, conditions in by_name.items()
+            if name.startswith(ATTRIBUTE)
+        }
+        self._sure, self._maybe = _tables(self.confidences)
+
+    @property
+    def is_impossible(self) -> bool:
+        """Whether no set can fulfill them, because there is no such label."""
+        return self.labels is not None and not self.labels
+
+    def find(self, connection: sa.Connection, index: SetIndex, part: SetRange) -> Int64s:
+        """Row ids of the images that have such a set of an operation in a collection, in any order."""
+        found = [np.zeros(0, np.int64)]
+        for block in index.iter_blocks(connection, part):
+            is_in, is_open = self._decide(block, self._sure, self._maybe)
+            found.append(block.image_ids[is_in])
+            found.append(self._look(connection, part.operation_id, block.image_ids[is_open]))
+        return np.concatenate(found)
+
+    def _decide(self, block: SetBlock, sure: Flags, maybe: Flags) -> tuple[Flags, Flags]:
+        """Which sets fulfil everything for sure, and which only their JSON can tell of."""
+        sets = len(block.image_ids)
+        has_label, chosen = np.ones(sets, np.bool_), None
+        if self.label_ids is not None:
+            chosen = self._pairs(block)
+            has_label[:] = False
+            has_label[block.pair_sets[chosen]] = True
+        if self.confidences:
+            low, high = _counted(block, chosen, sure), _counted(block, chosen, maybe)
+        else:
+            low = high = _summed(block, chosen)
+        if self.geometries or self.attributes:
+            low = np.zeros(sets, np.int64)
+        is_same = low == high
+        if self.counts:
+            holds = has_label.copy()
+            for one in self.counts:
+                holds &= _fits(one, low)
+            return is_same & holds, ~is_same & has_label
+        return low > 0, (low == 0) & (high > 0)
+
+    def _pairs(self, block: SetBlock) -> Int64s:
+        """The places of the pairs that have one of the labels."""
+        assert self.label_ids is not None  # noqa: S101 - the caller has looked
+        size = int(max(block.pair_labels.max(initial=0), self.label_ids.max())) + 1
+        table = np.zeros(size, np.bool_)
+        table[self.label_ids] = True
+        return np.flatnonzero(table[block.pair_labels])
+
+    def _look(self, connection: sa.Connection, operation_id: int, image_ids: Int64s) -> Int64s:
+        """Those of the images whose set fulfils everything, by its JSON."""
+        own, found = annotation_set.c, []
+        for start in range(0, len(image_ids), DECODED_AT_ONCE):
+            some = image_ids[start : start + DECODED_AT_ONCE].tolist()
+            chosen = (own.operation_id == operation_id) & own.image_id.in_(some)
+            columns = sa.select(own.image_id, own.geometry, own.content)
+            for row in connection.execute(columns.where(chosen)):
+                geometry = GEOMETRIES_BY_CODE[row.geometry]
+                decoded = decode_trusted(content.unpack(row.content), geometry)
+                number = sum(map(self._is_wanted, decoded.annotations))
+                if all(holds(one, number) for one in self.counts) if self.counts else number:
+                    found.append(row.image_id)
+        return np.array(found, np.int64)
+
+    def _is_wanted(self, one: Annotation) -> bool:
+        if self.labels is not None and one.label not in self.labels:
+            return False
+        if self.confidences and (
+            one.confidence is None
+            or not all(holds(each, one.confidence) for each in self.confidences)
+        ):
+            return False
+        if not all(one.geometry in each.values for each in self.geometries):
+            return False
+        return all(
+            any(holds(each, _plain(value.value)) for value in one.attributes.get(name, []))
+            for name, conditions in self.attributes.items()
+            for each in conditions
+        )
+
+
+def _summed(block: SetBlock, chosen: Int64s | None) -> Int64s:
+    """How many annotations each set has, of the chosen pairs."""
+    if chosen is None:
+        return np.diff(block.set_ends, prepend=0).astype(np.int64)
+    return _per_set(block, chosen, _sizes(block, chosen))
+
+
+def _counted(block: SetBlock, chosen: Int64s | None, table: Flags) -> Int64s:
+    """How many of them have a confidence whose code is in the table."""
+    if chosen is None:
+        upto = np.cumsum(table[block.codes], dtype=np.int32)
+        return np.diff(np.append(0, upto)[block.set_ends], prepend=0).astype(np.int64)
+    if not len(chosen):
+        return np.zeros(len(block.image_ids), np.int64)
+    sizes = _sizes(block, chosen)
+    is_in = table[block.codes[ranges(block.pair_ends[chosen] - sizes, sizes)]]
+    numbers = np.add.reduceat(is_in, np.cumsum(sizes) - sizes, dtype=np.int64)
+    return _per_set(block, chosen, numbers)
+
+
+def _sizes(block: SetBlock, chosen: Int64s) -> Int64s:
+    ends = block.pair_ends[chosen].astype(np.int64)
+    return ends - np.where(chosen > 0, block.pair_ends[chosen - 1], 0)
+
+
+def _per_set(block: SetBlock, chosen: Int64s, numbers: Int64s) -> Int64s:
+    sums = np.bincount(block.pair_sets[chosen], numbers, len(block.image_ids))
+    return sums.astype(np.int64)
+
+
+def _tables(conditions: Sequence[Condition]) -> tuple[Flags, Flags]:
+    """For each code whether all confidences that it stands for fulfil the conditions, and any."""
+    sure, maybe = np.zeros((2, NO_CONFIDENCE + 1), np.bool_)
+    even, odd = slice(0, 2 * STEPS + 1, 2), slice(1, 2 * STEPS, 2)
+    below, above = _VALUES[:-1], _VALUES[1:]
+    for table in (sure, maybe):
+        table[: 2 * STEPS + 1] = True
+        table[[BELOW_0, ABOVE_1]] = True
+    for one in conditions:
+        exact = _fits(one, _VALUES)
+        sure[even] &= exact
+        maybe[even] &= exact
+        always, ever = _between(one, below, above)
+        sure[odd] &= always
+        maybe[odd] &= ever
+        always, ever = _between(one, np.array([-np.inf, 1.0]), np.array([0.0, np.inf]))
+        sure[[BELOW_0, ABOVE_1]] &= always
+        maybe[[BELOW_0, ABOVE_1]] &= ever
+    return sure, maybe
+
+
+def _between(one: Condition, below: Any, above: Any) -> tuple[Flags, Flags]:
+    """Whether all values strictly between two fulfil a condition, and whether any does."""
+    first: Any = one.values[0]
+    if one.until is not None:
+        return (first <= below) & (above <= one.until), (first < above) & (below < one.until)
+    if one.operator in {">", ">="}:
+        return below >= first, above > first
+    if one.operator in {"<", "<="}:
+        return above <= first, below < first
+    values = np.array(one.values, np.float64)
+    among = (below[:, None] < values) & (values < above[:, None])
+    return np.zeros(len(below), np.bool_), among.any(axis=1)
+
+
+def _fits(one: Condition, numbers: Any) -> Flags:
+    """`holds` for an array of numbers."""
+    first: Any = one.values[0]
+    found: Any
+    if one.until is not None:
+        found = (numbers >= first) & (numbers <= one.until)
+    elif one.operator == "=":
+        found = np.isin(numbers, np.array(one.values, np.float64))
+    else:
+        found = _ORDERS[one.operator](numbers, first)
+    return np.asarray(found, np.bool_)
+
+
+_ORDERS: dict[str, Callable[[Any, Any], Any]] = {
+    "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal,
+}  # fmt: skip
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+
+
+def holds(condition: Condition, value: float | str) -> bool:
+    """Whether a value in memory fulfils a condition: as `_compare` has it in SQL."""
+    first: Any = condition.values[0]
+    given: Any = value
+    if condition.until is not None:
+        return bool(first <= given <= condition.until)
+    if condition.operator == "=":
+        return given in condition.values
+    if condition.operator == "~":
+        pattern = str(first).lower()
+        if "*" not in pattern and "?" not in pattern:
+            return pattern in str(given).lower()
+        escaped = re.sub(r"\[", "[[]", pattern)
+        return fnmatch.fnmatchcase(str(given).lower(), escaped)
+    return bool(
+        {"<": given < first, "<=": given <= first, ">": given > first, ">=": given >= first}[
+            condition.operator
+        ]
+    )

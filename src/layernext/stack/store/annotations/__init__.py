@@ -1,0 +1,1 @@
+"""Annotation sets: prepared, uploaded in batches, read."""

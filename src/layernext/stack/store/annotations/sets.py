@@ -1,0 +1,274 @@
+"""Annotation sets, written: a batch at a time, in one transaction. `reading` reads them."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from layernext.errors import DataError, Problem, TooLarge
+from layernext.model import Mode
+from layernext.stack.store.access.records import CheckCollections
+from layernext.stack.store.annotations import content, summaries, uploads
+from layernext.stack.store.annotations.prepared import PreparedSet
+from layernext.stack.store.clock import now_text
+from layernext.stack.store.collections import collections, counters, images
+from layernext.stack.store.database import Database
+from layernext.stack.store.labels.labels import Labels, Seen
+from layernext.stack.store.removal import evaluations as evaluation_removal
+from layernext.stack.store.schema import (
+    BATCH_BITS,
+    GEOMETRY_CODES,
+    PLACE_BITS,
+    annotation_set,
+    operation,
+    operation_collection,
+    run_statistics,
+)
+from layernext.stack.store.storable import is_storable
+from layernext.wire.native import BatchResult, RemoveResult
+
+CHUNK = 5_000
+MAX_BATCH_SETS = 1 << PLACE_BITS
+
+_REPLACED = (
+    "collection_id", "position", "upload_id", "geometry", "normalized", "is_named",
+    "annotation_count", "updated_at", "label_summary", "parts", "content",
+)  # fmt: skip
+
+LabelIds = Mapping[str, int]
+
+
+def write_batch(
+    database: Database,
+    labels: Labels,
+    upload_id: str,
+    sets: Sequence[PreparedSet],
+    *,
+    sequence: int | None,
+    digest: str,
+    check: CheckCollections | None = None,
+) -> BatchResult:
+    """Store a batch, whole or not at all; see `Store.write_batch`."""
+    if len(sets) > MAX_BATCH_SETS:
+        raise TooLarge(f"a batch has at most {MAX_BATCH_SETS} images", status=413)
+    wanted = {label for prepared in sets for label in prepared.label_counts}
+    values = set().union(*(prepared.attribute_values for prepared in sets))
+
+    def work(connection: sa.Connection) -> tuple[BatchResult, Seen]:
+        row = uploads.lock(connection, upload_id)
+        repeat = uploads.find_repeat(connection, row, sequence, digest)
+        if repeat is not None:
+            return repeat, Seen({})
+        database.hold_places(connection)
+        # Other uploads of the same run wait here, so that counts and merges stay exact.
+        _lock_operations(connection, [row.operation_id])
+        number = uploads.next_sequence(connection, row) if sequence is None else sequence
+        ids, new = labels.ensure_ids(connection, wanted)
+        seen = labels.ensure_values(connection, ids, values, limited=True)
+        found = images.resolve(database, connection, [s.key for s in sets], row.collection_id)
+        collection_ids = {one.collection_id for one in found}
+        if check is not None:
+            check(collection_ids)
+        collections.refuse_files_of_other_kinds(connection, collection_ids)
+        _write_sets(database, connection, row, number, sets=sets, found=found, label_ids=ids)
+        result = BatchResult(
+            images=len(sets),
+            annotations=sum(prepared.annotation_count for prepared in sets),
+            unmatched=len({one.id for one in found if not one.has_file}),
+            new_labels=new,
+            repeated=False,
+        )
+        uploads.add_batch(connection, row, number, digest, result)
+        return result, seen
+
+    result, seen = database.write_again(work)
+    labels.remember(seen)
+    return result
+
+
+def _lock_operations(connection: sa.Connection, ids: Iterable[int]) -> None:
+    chosen = sa.select(operation.c.id).where(operation.c.id.in_(sorted(ids)))
+    connection.execute(chosen.order_by(operation.c.id).with_for_update(key_share=True))
+
+
+def _write_sets(
+    database: Database,
+    connection: sa.Connection,
+    row: uploads.UploadRow,
+    sequence: int,
+    *,
+    sets: Sequence[PreparedSet],
+    found: Sequence[images.ImageRow],
+    label_ids: LabelIds,
+) -> None:
+    first = (row.id << (BATCH_BITS + PLACE_BITS)) | (sequence << PLACE_BITS)
+    by_image: dict[int, list[tuple[int, PreparedSet]]] = {}
+    for place, (prepared, one) in enumerate(zip(sets, found, strict=True)):
+        by_image.setdefault(one.id, []).append((first | place, prepared))
+    places = {one.id: one for one in found}
+    old = _existing(connection, row.operation_id, by_image)
+    # Per image the upload that was opened last wins, however batches of two of them interleave: a
+    # set it has written is complete, and what the earlier one still sends would have been replaced.
+    for image_id in [image_id for image_id, known in old.items() if known.upload_id > row.id]:
+        del by_image[image_id]
+    started = _rows(connection, [o.id for o in old.values() if o.upload_id == row.id])
+    common = {"operation_id": row.operation_id, "upload_id": row.id, "updated_at": now_text()}
+    rows = []
+    changes: dict[int, tuple[int, int]] = {}
+    # In one order everywhere, so that two uploads never wait for each other in a circle.
+    for image_id in sorted(by_image):
+        one, entries, before = places[image_id], by_image[image_id], started.get(image_id)
+        if before is None and len(entries) == 1:
+            values = _single(*entries[0], one.name, label_ids)
+        else:
+            values = _merged(before, entries, one.name, label_ids)
+        rows.append({**common, **values, "image_id": image_id, "collection_id": one.collection_id})
+        known = old.get(image_id)
+        count, total = changes.get(one.collection_id, (0, 0))
+        more = values["annotation_count"] - (known.annotation_count if known else 0)
+        changes[one.collection_id] = (count + (0 if known else 1), total + more)
+    if rows:
+        _upsert(database, connection, rows)
+        counters.add(database, connection, row.operation_id, changes)
+
+
+def _upsert(database: Database, connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
+    insert = database.upsert(annotation_set)
+    statement = insert.on_conflict_do_update(
+        index_elements=["operation_id", "image_id"],
+        set_={name: insert.excluded[name] for name in _REPLACED},
+    )
+    database.execute_many(connection, statement, rows)
+
+
+def _existing(
+    connection: sa.Connection, operation_id: int, image_ids: Iterable[int]
+) -> dict[int, sa.Row[Any]]:
+    """What the operation has of these images, without the sets themselves."""
+    found: dict[int, sa.Row[Any]] = {}
+    table = annotation_set.c
+    columns = (table.id, table.image_id, table.upload_id, table.annotation_count)
+    for chunk in _chunks(image_ids):
+        chosen = (table.operation_id == operation_id) & table.image_id.in_(chunk)
+        rows = connection.execute(sa.select(*columns).where(chosen))
+        found |= {row.image_id: row for row in rows}
+    return found
+
+
+def _rows(connection: sa.Connection, ids: Iterable[int]) -> dict[int, sa.Row[Any]]:
+    """Whole rows, by image."""
+    found: dict[int, sa.Row[Any]] = {}
+    for chunk in _chunks(ids):
+        rows = connection.execute(sa.select(annotation_set).where(annotation_set.c.id.in_(chunk)))
+        found |= {row.image_id: row for row in rows}
+    return found
+
+
+def _single(position: int, prepared: PreparedSet, name: str, label_ids: LabelIds) -> dict[str, Any]:
+    return {
+        "position": position,
+        "geometry": GEOMETRY_CODES[prepared.geometry],
+        "normalized": prepared.normalized,
+        "is_named": prepared.is_named and prepared.key.name == name,
+        "annotation_count": prepared.annotation_count,
+        "label_summary": summaries.pack(_pairs(prepared, label_ids), prepared.confidences),
+        "parts": None,
+        "content": prepared.content,
+    }
+
+
+def _merged(
+    before: sa.Row[Any] | None,
+    entries: Sequence[tuple[int, PreparedSet]],
+    name: str,
+    label_ids: LabelIds,
+) -> dict[str, Any]:
+    """Several sets of one image in one upload as one, in the order of their batches.
+
+    Raises:
+        DataError: they cannot be one, because their coordinates mean different things.
+    """
+    parts: dict[int, content.Parts] = {}
+    summed: list[tuple[summaries.Counts, bytes]] = []
+    meanings = set()
+    if before is not None:
+        parts |= _split(before)
+        summed.append(summaries.unpack(before.label_summary, before.annotation_count))
+        meanings.add((before.geometry, bool(before.normalized)))
+    for position, prepared in entries:
+        parts[position] = content.parts_of(prepared.content)
+        meanings.add((GEOMETRY_CODES[prepared.geometry], prepared.normalized))
+        summed.append((dict(_pairs(prepared, label_ids)), prepared.confidences))
+    if len(meanings) > 1:
+        text = "comes several times in one upload, in pixels and normalized"
+        raise DataError(Problem(f"image {name!r}", text))
+    ((geometry, normalized),) = meanings
+    ordered = sorted(parts)
+    sizes = [number for at in ordered for number in (at, len(parts[at].annotations))]
+    return {
+        "position": ordered[0],
+        "geometry": geometry,
+        "normalized": normalized,
+        "is_named": True,
+        "annotation_count": sum(sizes[1::2]),
+        "label_summary": summaries.merged(summed),
+        "parts": array("Q", sizes).tobytes(),
+        "content": content.merged(name, (parts[at] for at in ordered)),
+    }
+
+
+def _split(row: sa.Row[Any]) -> dict[int, content.Parts]:
+    """A stored set as what it was merged from, by position."""
+    whole = content.parts_of(row.content)
+    sizes = array("Q", row.parts or b"").tolist() or [row.position, len(whole.annotations)]
+    parts, start = {}, 0
+    for position, count in zip(sizes[::2], sizes[1::2], strict=True):
+        some = whole.annotations[start : start + count]
+        parts[position] = content.Parts(whole.image, some, whole.storageName, whole.isNormalized)
+        start += count
+    return parts
+
+
+def _pairs(prepared: PreparedSet, label_ids: LabelIds) -> Iterator[tuple[int, int]]:
+    ids = map(label_ids.__getitem__, prepared.label_counts)
+    return zip(ids, prepared.label_counts.values(), strict=True)
+
+
+def _chunks(ids: Iterable[int]) -> Iterator[list[int]]:
+    ordered = sorted(ids)
+    for start in range(0, len(ordered), CHUNK):
+        yield ordered[start : start + CHUNK]
+
+
+def remove(
+    database: Database,
+    connection: sa.Connection,
+    collection_id: int | None,
+    run: str,
+    modes: Sequence[Mode],
+) -> RemoveResult:
+    """Delete the sets of a run in a collection, or in every collection with None."""
+    if not is_storable(run):
+        return RemoveResult(sets=0, annotations=0)
+    database.hold_places(connection)
+    named = (operation.c.name == run) & operation.c.mode.in_(modes)
+    ids = list(connection.execute(sa.select(operation.c.id).where(named)).scalars())
+    _lock_operations(connection, ids)
+    chosen: sa.ColumnElement[bool] = annotation_set.c.operation_id.in_(ids)
+    if collection_id is not None:
+        chosen &= annotation_set.c.collection_id == collection_id
+    total = sa.func.coalesce(sa.func.sum(annotation_set.c.annotation_count), 0)
+    count, annotations = connection.execute(sa.select(sa.func.count(), total).where(chosen)).one()
+    connection.execute(sa.delete(annotation_set).where(chosen))
+    for table in (operation_collection, run_statistics):
+        counted: sa.ColumnElement[bool] = table.c.operation_id.in_(ids)
+        if collection_id is not None:
+            counted &= table.c.collection_id == collection_id
+        connection.execute(sa.delete(table).where(counted))
+    counters.changed(connection, ids)
+    uploads.end_all(connection, ids, collection_id)
+    evaluation_removal.remove_of_run(connection, collection_id, run, modes)
+    return RemoveResult(sets=int(count), annotations=int(annotations))

@@ -1,0 +1,1 @@
+"""What backups, restores and checks read and write."""

@@ -1,0 +1,1 @@
+"""Collections, their images and metadata, and selections of images."""

@@ -1,0 +1,311 @@
+"""From what an upload calls an image to the image's row; rows are made where there are none.
+
+The order of looking follows docs/protocol.md: the key as it was given before; an image that has
+it as ``<collection>_<file>`` or ``<collection>/<file>``; the path in storage. What is no image yet
+becomes one, in the known collection with the longest fitting name, or else in a guessed one, which
+is provisional (see `collections`).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+import sqlalchemy as sa
+from msgspec import Struct
+
+from layernext.stack.store.clock import now_text
+from layernext.stack.store.collections import collections
+from layernext.stack.store.collections.keys import ImageKey
+from layernext.stack.store.database import Database
+from layernext.stack.store.schema import collection, image
+
+CHUNK = 5_000
+PREFIX_CHUNK = 1_000
+"""Keys whose prefixes are looked up at a time: a key of 512 underscores has as many."""
+DEFAULT_BUCKET = "DEFAULT"
+
+# `img_0007.jpg` is one file name: the word before the number belongs to it.
+_NUMBERED = re.compile(r"(?:.*_)?(?:img|image|frame|photo|dsc)", re.IGNORECASE | re.DOTALL)
+
+Place: TypeAlias = tuple[int, str, str]
+"""Where an image is: collection id, name, bucket; the bucket is empty but for storage paths."""
+
+
+class ImageRow(Struct, frozen=True):
+    """An image of the database."""
+
+    id: int
+    collection_id: int
+    name: str
+    has_file: bool
+
+
+_COLUMNS = (image.c.id, image.c.collection_id, image.c.name, image.c.bucket, image.c.has_file)
+
+
+def resolve(
+    database: Database,
+    connection: sa.Connection,
+    keys: Sequence[ImageKey],
+    collection_id: int | None,
+) -> list[ImageRow]:
+    """The image of each key, in the order of the keys.
+
+    Args:
+        database: where to look.
+        connection: the transaction that makes what is missing.
+        keys: may repeat.
+        collection_id: that of keys of the kind ``name``.
+    """
+    places: dict[ImageKey, Place] = {}
+    loose: list[ImageKey] = []
+    for key in dict.fromkeys(keys):
+        if key.kind == "name" and collection_id is not None:
+            places[key] = (collection_id, key.name, "")
+        else:
+            loose.append(key)
+    found = _resolve_loose(database, connection, loose, places) if loose else {}
+    ordered = {key: places[key] for key in dict.fromkeys(keys) if key in places}
+    made = _ensure(database, connection, ordered, is_plain=collection_id is not None)
+    return [found.get(key) or made[places[key]] for key in keys]
+
+
+def _resolve_loose(
+    database: Database,
+    connection: sa.Connection,
+    keys: Sequence[ImageKey],
+    places: dict[ImageKey, Place],
+) -> dict[ImageKey, ImageRow]:
+    """Images for keys without a collection; for those that have none yet, a place in `places`."""
+    found = _by_object_key(connection, [key for key in keys if key.kind != "storage_path"])
+    open_keys = [key for key in keys if key.kind != "storage_path" and key not in found]
+    candidates = _candidates(connection, open_keys)
+    there = _rows_at(connection, {place for some in candidates.values() for place in some})
+    for key, some in candidates.items():
+        rows = [there[place] for place in some if place in there]
+        if rows:
+            found[key] = rows[0]
+    paths = [key for key in keys if key.kind != "unique_name" and key not in found]
+    found |= _by_storage_path(connection, paths)
+    rest = [key for key in keys if key not in found]
+    guessed = []
+    for key in rest:
+        if candidates.get(key):
+            places[key] = candidates[key][0]
+        elif key.kind == "published":
+            guessed.append(key)
+        else:
+            unnamed = collections.ensure(database, connection, collections.UNNAMED)
+            is_path = key.kind == "storage_path"
+            places[key] = (
+                (unnamed.row_id, _path(key), _bucket(key))
+                if is_path
+                else (unnamed.row_id, key.name, "")
+            )
+    for key, name, file in _guess(guessed):
+        collections.refuse_other_kind(connection, name)
+        row = collections.ensure(
+            database, connection, name, is_provisional=name != collections.UNNAMED
+        )
+        places[key] = (row.row_id, file, "")
+    return found
+
+
+def _by_object_key(connection: sa.Connection, keys: Sequence[ImageKey]) -> dict[ImageKey, ImageRow]:
+    """Images that were given the same key before."""
+    rows: dict[str, ImageRow] = {}
+    for chunk in _chunks({key.name for key in keys}):
+        chosen = sa.select(*_COLUMNS, image.c.object_key).where(image.c.object_key.in_(chunk))
+        rows |= {row.object_key: _image(row) for row in connection.execute(chosen)}
+    return {key: rows[key.name] for key in keys if key.name in rows}
+
+
+def _by_storage_path(
+    connection: sa.Connection, keys: Sequence[ImageKey]
+) -> dict[ImageKey, ImageRow]:
+    """Images that lie at that path in storage."""
+    rows: dict[tuple[str, str], ImageRow] = {}
+    for chunk in _chunks({_path(key) for key in keys}):
+        chosen = sa.select(*_COLUMNS, image.c.storage_path).where(image.c.storage_path.in_(chunk))
+        rows |= {(row.storage_path, row.bucket): _image(row) for row in connection.execute(chosen)}
+    wanted = {key: (_path(key), _bucket(key)) for key in keys}
+    return {key: rows[place] for key, place in wanted.items() if place in rows}
+
+
+def _candidates(connection: sa.Connection, keys: Sequence[ImageKey]) -> dict[ImageKey, list[Place]]:
+    """Where each key can be by the collections that are known.
+
+    Those that somebody named outright come first, and among them the longest name.
+    """
+    found = {}
+    for start in range(0, len(keys), PREFIX_CHUNK):
+        some = keys[start : start + PREFIX_CHUNK]
+        known = _known_prefixes(connection, (key.name for key in some))
+        for key in some:
+            fitting = [prefix for prefix in _prefixes(key.name) if prefix in known]
+            fitting.sort(key=lambda prefix: (known[prefix][1], -len(prefix)))
+            found[key] = [(known[p][0], collections.remainder(key.name, p), "") for p in fitting]
+    return found
+
+
+def find_by_unique_name(connection: sa.Connection, name: str) -> int | None:
+    """The row id of the image, video or other file with this unique name."""
+    return find_by_unique_names(connection, [name]).get(name)
+
+
+def find_by_unique_names(connection: sa.Connection, names: Sequence[str]) -> dict[str, int]:
+    """Row ids by unique name; names that nothing has are left out."""
+    keys = [ImageKey("unique_name", name) for name in names]
+    found = {key.name: row.id for key, row in _by_object_key(connection, keys).items()}
+    rest = [name for name in names if name not in found]
+    known = _known_prefixes(connection, rest, any_kind=True)
+    places: dict[str, list[Place]] = {}
+    for name in rest:
+        fitting = [prefix for prefix in _prefixes(name) if prefix in known]
+        fitting.sort(key=lambda prefix: (known[prefix][1], -len(prefix)))
+        places[name] = [
+            (known[prefix][0], collections.remainder(name, prefix), "") for prefix in fitting
+        ]
+    there = _rows_at(connection, {place for some in places.values() for place in some})
+    for name, some in places.items():
+        row_id = next((there[place].id for place in some if place in there), None)
+        if row_id is not None:
+            found[name] = row_id
+    return found
+
+
+def find_by_storage_paths(connection: sa.Connection, paths: Sequence[str]) -> dict[str, int]:
+    """Row ids by path in the default bucket; paths where nothing lies are left out."""
+    keys = [ImageKey("storage_path", path) for path in paths]
+    return {key.name: row.id for key, row in _by_storage_path(connection, keys).items()}
+
+
+def _prefixes(key: str) -> Iterator[str]:
+    """Everything that could be a collection's part of the key, separator included."""
+    for place, character in enumerate(key[:-1]):
+        if character in "_/" and place:
+            yield key[: place + 1]
+
+
+def _known_prefixes(
+    connection: sa.Connection, keys: Iterable[str], *, any_kind: bool = False
+) -> dict[str, tuple[int, bool]]:
+    """Prefix with separator to (collection id, is provisional), for those that are collections."""
+    wanted = {prefix[:-1] for key in keys for prefix in _prefixes(key)}
+    known: dict[str, tuple[int, bool]] = {}
+    for chunk in _chunks(wanted):
+        is_one = collection.c.name.in_(chunk) | collection.c.storage_path.in_(chunk)
+        chosen = sa.select(collection).where(is_one, collection.c.name != collections.UNNAMED)
+        if not any_kind:
+            chosen = chosen.where(collection.c.kind == collections.IMAGES)
+        for row in connection.execute(chosen):
+            entry = (row.id, bool(row.is_provisional))
+            known.setdefault(f"{row.storage_path}_", entry)
+            known[f"{row.name}_"] = known[f"{row.name}/"] = entry
+    return known
+
+
+def _guess(keys: Sequence[ImageKey]) -> Iterator[tuple[ImageKey, str, str]]:
+    """A collection's name, and the file's, for each key that fits none.
+
+    ``path/file`` (0.0.5) splits at the last slash. Of ``<collection>_<file>`` (1.1.1) only the
+    whole request can tell: what all its keys have in common, back to an underscore.
+    """
+    joined = []
+    for key in keys:
+        folder, slash, file = key.name.rpartition("/")
+        if slash and file:
+            yield key, collections.normalized_name(folder), file
+        else:
+            joined.append(key)
+    prefix = _common_prefix([key.name for key in joined])
+    for key in joined:
+        yield key, prefix, key.name[len(prefix) + 1 if prefix else 0 :]
+
+
+def _common_prefix(names: Sequence[str]) -> str:
+    common = names[0] if len(names) == 1 else os.path.commonprefix(names)  # noqa: RUF071 - meant
+    prefix = common.rpartition("_")[0]
+    is_before_number = all(name[len(prefix) + 1 :][:1].isdigit() for name in names)
+    if is_before_number and _NUMBERED.fullmatch(prefix):
+        prefix = prefix.rpartition("_")[0]
+    return "" if any(len(name) <= len(prefix) + 1 for name in names) else prefix
+
+
+def _ensure(
+    database: Database,
+    connection: sa.Connection,
+    places: Mapping[ImageKey, Place],
+    *,
+    is_plain: bool,
+) -> dict[Place, ImageRow]:
+    """The image of each place, made where there is none; `is_plain` if names are mere names.
+
+    New ones get their ids in the order of `places`, which is that of the upload.
+    """
+    rows = _rows_at(connection, set(places.values()))
+    if not database.is_sqlite and any(place not in rows for place in places.values()):
+        # One transaction at a time makes images of a collection: two that made the same ones in
+        # different orders would wait for each other.
+        _lock_collections(connection, {collection_id for collection_id, _, _ in places.values()})
+        rows = _rows_at(connection, set(places.values()))
+    missing = {place: key for key, place in places.items() if place not in rows}
+    if missing:
+        now = now_text()
+        plain_kinds = {"storage_path", "name"} if is_plain else {"storage_path"}
+        values = [
+            {
+                "collection_id": place[0],
+                "name": place[1],
+                "bucket": place[2],
+                "object_key": None if key.kind in plain_kinds else key.name,
+                "storage_path": _path(key) if key.kind == "storage_path" else None,
+                "has_file": False,
+                "created_at": now,
+            }
+            for place, key in missing.items()
+        ]
+        insert = database.upsert(image).on_conflict_do_nothing()
+        database.execute_many(connection, insert, values)
+        rows |= _rows_at(connection, set(missing))
+    return rows
+
+
+def _lock_collections(connection: sa.Connection, ids: Iterable[int]) -> None:
+    chosen = sa.select(collection.c.id).where(collection.c.id.in_(sorted(ids)))
+    connection.execute(chosen.order_by(collection.c.id).with_for_update(key_share=True))
+
+
+def _rows_at(connection: sa.Connection, places: set[Place]) -> dict[Place, ImageRow]:
+    by_collection: dict[int, list[str]] = {}
+    for collection_id, name, _ in places:
+        by_collection.setdefault(collection_id, []).append(name)
+    found: dict[Place, ImageRow] = {}
+    for collection_id, names in by_collection.items():
+        for chunk in _chunks(names):
+            chosen = (image.c.collection_id == collection_id) & image.c.name.in_(chunk)
+            for row in connection.execute(sa.select(*_COLUMNS).where(chosen)):
+                found[collection_id, row.name, row.bucket] = _image(row)
+    return found
+
+
+def _image(row: Any) -> ImageRow:
+    return ImageRow(row.id, row.collection_id, row.name, bool(row.has_file))
+
+
+def _path(key: ImageKey) -> str:
+    return key.name.removeprefix("/") or key.name
+
+
+def _bucket(key: ImageKey) -> str:
+    is_default = key.kind != "storage_path" or key.bucket in {None, DEFAULT_BUCKET}
+    return "" if is_default else str(key.bucket)
+
+
+def _chunks(values: Iterable[str]) -> Iterator[list[str]]:
+    ordered = sorted(values)
+    for start in range(0, len(ordered), CHUNK):
+        yield ordered[start : start + CHUNK]

@@ -1,0 +1,1 @@
+"""Datasets: frozen selections, divided into splits."""

@@ -1,0 +1,682 @@
+"""Datasets: frozen selections of images and annotations, divided into splits.
+
+A version is made by a job: the images come from a selection, the annotations are copied as they are at that
+moment. Once it is ready nothing changes it but its deletion.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Struct
+
+from layernext.errors import Conflict, InvalidRequest, NotFound
+from layernext.model import Mode
+from layernext.stack.store.access.grants import readable_versions
+from layernext.stack.store.access.records import Within
+from layernext.stack.store.annotations import content, summaries
+from layernext.stack.store.annotations.records import StoredSet
+from layernext.stack.store.clock import now_text
+from layernext.stack.store.collections.records import Selection
+from layernext.stack.store.database import Database
+from layernext.stack.store.datasets.pictures import (
+    NewPicture,
+    PictureRow,
+    Pictures,
+    file_names,
+    free_name,
+    name_key,
+)
+from layernext.stack.store.datasets.splits import SPLITS, Candidate, assign
+from layernext.stack.store.files.rows import unique_name
+from layernext.stack.store.jobs.jobs import Jobs
+from layernext.stack.store.objects.dropped import drop
+from layernext.stack.store.removal import evaluations as evaluation_removal
+from layernext.stack.store.schema import (
+    GEOMETRIES_BY_CODE,
+    annotation_set,
+    collection,
+    dataset,
+    dataset_version,
+    image,
+    label,
+    operation,
+    selection_item,
+    version_item,
+    version_set,
+)
+from layernext.stack.store.storable import is_storable
+from layernext.wire.augmentations import Augmentation
+
+BUILD_JOB = "dataset.build"
+CHUNK = 2_000
+PICTURES_AT_ONCE = 20
+
+
+class VersionSettings(Struct, frozen=True, kw_only=True):
+    """How a version is made.
+
+    Attributes:
+        split: percentages of train, validation and test.
+        seed: of the division.
+        labels: only annotations with these labels; empty for all.
+        export_types: in which it can be downloaded by published clients.
+        operations: names of model runs and ground truths; None for all, empty for none.
+        stratify: divide each label evenly.
+        augmentations: more pictures of the images of the train split.
+    """
+
+    split: dict[str, float]
+    seed: int = 0
+    labels: list[str] = []
+    export_types: list[str] = []
+    operations: list[str] | None = None
+    stratify: bool = False
+    augmentations: list[Augmentation] = []
+
+
+class VersionRow(Struct, frozen=True, kw_only=True):
+    """A version of a dataset."""
+
+    row_id: int
+    id: str
+    dataset_id: str
+    dataset: str
+    number: int
+    status: str
+    failure: str
+    settings: VersionSettings
+    base_id: int | None
+    job_id: str
+    image_count: int
+    annotation_count: int
+    created_at: str
+    ready_at: str | None
+    splits: dict[str, int] = {}
+    picture_count: int = 0
+    label_names: list[str] | None = None
+
+
+class VersionImage(Struct, frozen=True, kw_only=True):
+    """An image of a version, or a picture made of one, with its annotation sets.
+
+    Attributes:
+        image_id: row id of the image.
+        name, unique_name: the image's.
+        file_name: in downloads; no other file of the version has it.
+        split: ``train``, ``validation`` or ``test``.
+        has_file, width, height: of the image, or the picture.
+        sets: its annotation sets.
+        picture_id: of a picture; None of an image.
+        made_by: what was done for the picture.
+    """
+
+    image_id: int
+    name: str
+    unique_name: str
+    file_name: str
+    split: str
+    has_file: bool
+    width: int | None
+    height: int | None
+    sets: list[StoredSet]
+    picture_id: int | None = None
+    made_by: str = ""
+
+
+MakePictures: TypeAlias = Callable[[VersionRow, VersionImage], list[NewPicture]]
+"""Makes the pictures of an image, none if it cannot be read; may run again for the same image."""
+
+
+class Datasets:
+    """The datasets of a database.
+
+    Args:
+        database: where they are.
+
+    Attributes:
+        pictures: that were made for versions.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.pictures = Pictures(database)
+
+    # -- making -----------------------------------------------------------------------------
+
+    def create(self, name: str, selection: Selection, settings: VersionSettings) -> VersionRow:
+        """A new dataset with its first version, to be built.
+
+        Raises:
+            Conflict: there is a dataset of this name.
+        """
+
+        def work(connection: sa.Connection) -> str:
+            values = {"public_id": secrets.token_hex(12), "name": name, "created_at": now_text()}
+            there = sa.select(dataset.c.id).where(dataset.c.name == name)
+            if connection.execute(there).first() is not None:
+                raise Conflict(f"there is a dataset {name!r} already", status=409)
+            made = connection.execute(sa.insert(dataset).values(values)).inserted_primary_key
+            row_id = int(made[0]) if made else 0
+            return self._add_version(connection, row_id, selection, settings, None)
+
+        return self.get(self._database.write_again(work))
+
+    def add_version(
+        self, base_id: str, selection: Selection, settings: VersionSettings
+    ) -> VersionRow:
+        """A further version of a dataset; images keep the split that they have in the one before.
+
+        Raises:
+            NotFound: there is no such version.
+        """
+        base = self.get(base_id)
+
+        def work(connection: sa.Connection) -> str:
+            chosen = sa.select(dataset.c.id).where(dataset.c.public_id == base.dataset_id)
+            row_id = connection.execute(chosen.with_for_update()).scalar_one()
+            return self._add_version(connection, row_id, selection, settings, base.row_id)
+
+        return self.get(self._database.write_again(work))
+
+    @staticmethod
+    def _add_version(
+        connection: sa.Connection,
+        dataset_id: int,
+        selection: Selection,
+        settings: VersionSettings,
+        base_id: int | None,
+    ) -> str:
+        highest = sa.select(sa.func.max(dataset_version.c.number)).where(
+            dataset_version.c.dataset_id == dataset_id
+        )
+        number = connection.execute(highest).scalar_one()
+        public_id = secrets.token_hex(12)
+        job_id = Jobs.create_in(
+            connection, BUILD_JOB, "Build a dataset version", {"version": public_id}
+        )
+        values = {
+            "public_id": public_id,
+            "dataset_id": dataset_id,
+            "number": 0 if number is None else number + 1,
+            "status": "building",
+            "failure": "",
+            "settings": msgspec.json.encode(settings).decode(),
+            "base_id": base_id,
+            "job_id": job_id,
+            "image_count": 0,
+            "annotation_count": 0,
+            "created_at": now_text(),
+        }
+        made = connection.execute(sa.insert(dataset_version).values(values)).inserted_primary_key
+        row_id = int(made[0]) if made else 0
+        images = (
+            sa.select(sa.literal(row_id), image.c.id, sa.literal(-1))
+            .join(selection_item, selection_item.c.image_id == image.c.id)
+            .where(selection_item.c.selection_id == selection.row_id)
+        )
+        into = sa.insert(version_item)
+        connection.execute(into.from_select(["version_id", "image_id", "split"], images))
+        return public_id
+
+    def build(
+        self, version_id: str, tell: Callable[[float], None], make: MakePictures
+    ) -> dict[str, Any]:
+        """Divide a version's images, copy their annotations, and make the pictures.
+
+        Again it begins from the start.
+
+        Raises:
+            NotFound: it was deleted meanwhile.
+            InvalidRequest: it has no images.
+        """
+        version = self.get(version_id)
+        if version.status == "ready":
+            return {"images": version.image_count, "annotations": version.annotation_count}
+        try:
+            counts = self._build(version, tell, make)
+        except (InvalidRequest, NotFound) as error:
+            self._set(version.row_id, status="failed", failure=str(error))
+            raise
+        return counts
+
+    def _build(
+        self, version: VersionRow, tell: Callable[[float], None], make: MakePictures
+    ) -> dict[str, Any]:
+        settings = version.settings
+        with self._database.write() as connection:
+            mine = version_set.c.version_id == version.row_id
+            connection.execute(sa.delete(version_set).where(mine))
+            self.pictures.remove(connection, version.row_id)
+        candidates = self._candidates(version)
+        if not candidates:
+            raise InvalidRequest("the selection has no images", status=422)
+        kept, kept_files = self._splits_of(version.base_id)
+        splits = assign(candidates, settings.split, settings.seed, kept, kept_files)
+        ids = sorted(splits)
+        names = file_names((one.image_id, one.file, one.name) for one in candidates)
+        share = 50.0 if settings.augmentations else 100.0
+        annotations = 0
+        label_ids: set[int] = set()
+        for start in range(0, len(ids), CHUNK):
+            some = ids[start : start + CHUNK]
+            tell(share * start / len(ids))
+            with self._database.write() as connection:
+                changing = sa.update(version_item).where(
+                    version_item.c.version_id == version.row_id,
+                    version_item.c.image_id == sa.bindparam("which"),
+                )
+                values = [
+                    {"which": one, "number": splits[one], "new_name": names[one]} for one in some
+                ]
+                changes: dict[str, Any] = {
+                    "split": sa.bindparam("number"),
+                    "file_name": sa.bindparam("new_name"),
+                }
+                connection.execute(changing.values(changes), values)
+                annotations += self._copy_sets(connection, version, some)
+                label_ids |= self._label_ids(connection, version, some)
+        counts = {"images": len(ids), "annotations": annotations}
+        if settings.augmentations:
+            counts |= self._make_pictures(version, tell, make, set(map(name_key, names.values())))
+        self._set(
+            version.row_id,
+            status="ready",
+            ready_at=now_text(),
+            image_count=len(ids),
+            annotation_count=annotations,
+            label_names=msgspec.json.encode(self._label_names(label_ids)).decode(),
+        )
+        return counts
+
+    def _make_pictures(
+        self,
+        version: VersionRow,
+        tell: Callable[[float], None],
+        make: MakePictures,
+        taken: set[str],
+    ) -> dict[str, int]:
+        """Pictures of the images of the train split; no name of `taken` is given again."""
+        after = made = left_out = done = 0
+        total = self.get(version.id).splits.get("train", 0)
+        while page := self.page(version, after=after, limit=PICTURES_AT_ONCE, split=0):
+            fresh: list[tuple[int, str, NewPicture]] = []
+            for row in page:
+                done += 1
+                tell(50.0 + 50.0 * done / max(total, 1))
+                pictures = make(version, row)
+                left_out += not pictures
+                stem = row.file_name.rpartition(".")[0] or row.file_name
+                for one in pictures:
+                    word = one.made_by.split(".")[-1].split()[0].lower().replace("_", "-")
+                    name = free_name(f"{stem}-{word}.{one.ending}", taken)
+                    taken.add(name_key(name))
+                    fresh.append((row.image_id, name, one))
+            self.pictures.add(version.row_id, fresh)
+            made += len(fresh)
+            after = page[-1].image_id
+        return {"pictures": made, "images_without_pictures": left_out}
+
+    @staticmethod
+    def _copy_sets(connection: sa.Connection, version: VersionRow, some: Sequence[int]) -> int:
+        names = version.settings.operations
+        if names is not None and not names:
+            return 0
+        own = annotation_set.c
+        chosen = (
+            sa.select(
+                sa.literal(version.row_id),
+                own.image_id,
+                operation.c.name,
+                operation.c.mode,
+                own.geometry,
+                own.normalized,
+                own.annotation_count,
+                own.content,
+            )
+            .join(operation, operation.c.id == own.operation_id)
+            .where(own.image_id.in_(list(some)))
+            .order_by(own.image_id, own.operation_id)
+        )
+        if names is not None:
+            chosen = chosen.where(operation.c.name.in_(names))
+        columns = [
+            "version_id", "image_id", "run", "mode", "geometry", "normalized",
+            "annotation_count", "content",
+        ]  # fmt: skip
+        connection.execute(sa.insert(version_set).from_select(columns, chosen))
+        mine = version_set.c.version_id == version.row_id
+        counted = sa.select(sa.func.coalesce(sa.func.sum(version_set.c.annotation_count), 0))
+        here = mine & version_set.c.image_id.in_(list(some))
+        return int(connection.execute(counted.where(here)).scalar_one())
+
+    @staticmethod
+    def _label_ids(connection: sa.Connection, version: VersionRow, some: Sequence[int]) -> set[int]:
+        """The labels of the sets that `_copy_sets` copies."""
+        own = annotation_set.c
+        chosen = (
+            sa.select(own.label_summary, own.annotation_count)
+            .join(operation, operation.c.id == own.operation_id)
+            .where(own.image_id.in_(list(some)))
+        )
+        if version.settings.operations is not None:
+            chosen = chosen.where(operation.c.name.in_(version.settings.operations))
+        rows = connection.execute(chosen)
+        return {one for row in rows for one in summaries.unpack(*row)[0]}
+
+    def _label_names(self, label_ids: set[int]) -> list[str]:
+        with self._database.read() as connection:
+            rows = connection.execute(sa.select(label.c.id, label.c.name))
+            return sorted(row.name for row in rows if row.id in label_ids)
+
+    def _candidates(self, version: VersionRow) -> list[Candidate]:
+        labels = self._strata(version) if version.settings.stratify else {}
+        chosen = (
+            sa.select(image.c.id, image.c.name, image.c.checksum, collection.c.storage_path)
+            .join(version_item, version_item.c.image_id == image.c.id)
+            .join(collection, collection.c.id == image.c.collection_id)
+            .where(version_item.c.version_id == version.row_id)
+            .order_by(image.c.id)
+        )
+        with self._database.read() as connection:
+            return [
+                Candidate(
+                    image_id=row.id,
+                    name=unique_name(row.storage_path, row.name),
+                    file=row.name,
+                    same_file=row.checksum or f"#{row.id}",
+                    stratum=labels.get(row.id, ""),
+                )
+                for row in connection.execute(chosen)
+            ]
+
+    def _strata(self, version: VersionRow) -> dict[int, str]:
+        """The rarest label of each image, as a number."""
+        chosen = (
+            sa.select(
+                annotation_set.c.image_id,
+                annotation_set.c.label_summary,
+                annotation_set.c.annotation_count,
+            )
+            .join(version_item, version_item.c.image_id == annotation_set.c.image_id)
+            .join(operation, operation.c.id == annotation_set.c.operation_id)
+            .where(version_item.c.version_id == version.row_id)
+        )
+        names = version.settings.operations
+        if names is not None:
+            chosen = chosen.where(operation.c.name.in_(names))
+        of_image: dict[int, set[int]] = {}
+        totals: dict[int, int] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(chosen):
+                ids, _ = summaries.unpack(row.label_summary, row.annotation_count)
+                new = set(ids) - of_image.setdefault(row.image_id, set())
+                of_image[row.image_id] |= new
+                for one in new:
+                    totals[one] = totals.get(one, 0) + 1
+        return {
+            one: str(min(ids, key=lambda label: (totals[label], label)))
+            for one, ids in of_image.items()
+            if ids
+        }
+
+    def _splits_of(self, version_row_id: int | None) -> tuple[dict[int, int], dict[str, int]]:
+        """The splits of a version's images: by image, and by what their files have in common."""
+        chosen = (
+            sa.select(version_item.c.image_id, version_item.c.split, image.c.checksum)
+            .join(image, image.c.id == version_item.c.image_id)
+            .where(version_item.c.version_id == version_row_id, version_item.c.split >= 0)
+        )
+        with self._database.read() as connection:
+            rows = connection.execute(chosen).all()
+        of_files = {row.checksum: row.split for row in rows if row.checksum}
+        return {row.image_id: row.split for row in rows}, of_files
+
+    def _set(self, row_id: int, **values: Any) -> None:
+        with self._database.write() as connection:
+            mine = sa.update(dataset_version).where(dataset_version.c.id == row_id)
+            connection.execute(mine.values(values))
+
+    def delete(self, version_id: str) -> bool:
+        """Delete a version, and its dataset with the last one; False if there is none."""
+
+        def work(connection: sa.Connection) -> bool:
+            mine = sa.select(dataset_version).where(dataset_version.c.public_id == version_id)
+            row = connection.execute(mine).one_or_none()
+            if row is None:
+                return False
+            drop(self._database, connection, self.pictures.remove(connection, row.id))
+            evaluation_removal.remove_of_version(connection, row.id)
+            for table in (version_set, version_item):
+                connection.execute(sa.delete(table).where(table.c.version_id == row.id))
+            connection.execute(sa.delete(dataset_version).where(dataset_version.c.id == row.id))
+            left = sa.select(dataset_version.c.id).where(
+                dataset_version.c.dataset_id == row.dataset_id
+            )
+            if connection.execute(left.limit(1)).first() is None:
+                connection.execute(sa.delete(dataset).where(dataset.c.id == row.dataset_id))
+            return True
+
+        return self._database.write_again(work) if is_storable(version_id) else False
+
+    # -- reading ----------------------------------------------------------------------------
+
+    def get(self, version_id: str) -> VersionRow:
+        """A version.
+
+        Raises:
+            NotFound: there is none of this id.
+        """
+        rows = (
+            self._rows(dataset_version.c.public_id == version_id) if is_storable(version_id) else []
+        )
+        if not rows:
+            raise NotFound(f"there is no dataset version {version_id[:100]!r}", status=404)
+        return rows[0]
+
+    def list_all(self, within: Within = None) -> list[VersionRow]:
+        """Every version of every dataset, oldest first; with `within` only of these collections."""
+        if within is None:
+            return self._rows(sa.true())
+        return self._rows(dataset_version.c.id.in_(readable_versions(within)))
+
+    def _rows(self, where: sa.ColumnElement[bool]) -> list[VersionRow]:
+        chosen = (
+            sa.select(
+                dataset_version, dataset.c.public_id.label("owner"), dataset.c.name.label("title")
+            )
+            .join(dataset, dataset.c.id == dataset_version.c.dataset_id)
+            .where(where)
+            .order_by(dataset_version.c.id)
+        )
+        counting = sa.select(
+            version_item.c.version_id, version_item.c.split, sa.func.count().label("images")
+        ).group_by(version_item.c.version_id, version_item.c.split)
+        with self._database.read() as connection:
+            rows = connection.execute(chosen).all()
+            ids = [row.id for row in rows]
+            counted = connection.execute(counting.where(version_item.c.version_id.in_(ids)))
+            splits: dict[int, dict[str, int]] = {}
+            pictures = self.pictures.counts(connection, ids)
+            for row in counted:
+                if row.split >= 0:
+                    splits.setdefault(row.version_id, {})[SPLITS[row.split]] = row.images
+        return [
+            VersionRow(
+                row_id=row.id,
+                id=row.public_id,
+                dataset_id=row.owner,
+                dataset=row.title,
+                number=row.number,
+                status=row.status,
+                failure=row.failure,
+                settings=msgspec.json.decode(row.settings, type=VersionSettings),
+                base_id=row.base_id,
+                job_id=row.job_id,
+                image_count=row.image_count,
+                annotation_count=row.annotation_count,
+                created_at=row.created_at,
+                ready_at=row.ready_at,
+                splits=splits.get(row.id, {}),
+                picture_count=pictures.get(row.id, 0),
+                label_names=_decoded(row.label_names),
+            )
+            for row in rows
+        ]
+
+    def page_at(self, version: VersionRow, *, offset: int, limit: int) -> list[VersionImage]:
+        """Some images of a version, counted from the first, and behind them its pictures.
+
+        A version never changes, so pages fit together.
+        """
+        rows = self._images_at(version, offset=offset, limit=limit)
+        if len(rows) < limit:
+            pictures = self.pictures.page(
+                version.row_id,
+                offset=max(offset - version.image_count, 0),
+                limit=limit - len(rows),
+            )
+            rows += map(_as_image, pictures)
+            self.get(version.id)  # not the last ones because the version was deleted just now
+        return rows
+
+    def _images_at(self, version: VersionRow, *, offset: int, limit: int) -> list[VersionImage]:
+        chosen = (
+            sa.select(version_item.c.image_id)
+            .where(version_item.c.version_id == version.row_id)
+            .order_by(version_item.c.image_id)
+            .offset(offset)
+            .limit(1)
+        )
+        with self._database.read() as connection:
+            first = connection.execute(chosen).scalar_one_or_none()
+        return [] if first is None else self.page(version, after=first - 1, limit=limit)
+
+    def page(
+        self,
+        version: VersionRow,
+        *,
+        after: int,
+        limit: int,
+        only: int | None = None,
+        split: int | None = None,
+    ) -> list[VersionImage]:
+        """Some images of a version with their sets, by row id behind `after`, or one alone."""
+        own = version_item.c
+        chosen = (
+            sa.select(image, own.split, own.file_name, collection.c.storage_path.label("folder"))
+            .join(version_item, version_item.c.image_id == image.c.id)
+            .join(collection, collection.c.id == image.c.collection_id)
+            .where(version_item.c.version_id == version.row_id, image.c.id > after)
+            .order_by(image.c.id)
+            .limit(limit)
+        )
+        if only is not None:
+            chosen = chosen.where(image.c.id == only)
+        if split is not None:
+            chosen = chosen.where(own.split == split)
+        with self._database.read() as connection:
+            rows = connection.execute(chosen).all()
+            ids = [row.id for row in rows]
+            mine = version_set.c.version_id == version.row_id
+            found = connection.execute(
+                sa.select(version_set)
+                .where(mine, version_set.c.image_id.in_(ids))
+                .order_by(version_set.c.id)
+            )
+            names = {row.id: row.name for row in rows}
+            sets: dict[int, list[StoredSet]] = {}
+            for row in found:
+                sets.setdefault(row.image_id, []).append(_stored(row, names[row.image_id]))
+        return [
+            VersionImage(
+                image_id=row.id,
+                name=row.name,
+                unique_name=unique_name(row.folder, row.name),
+                file_name=row.file_name or row.name.replace("/", "_"),
+                split=SPLITS[row.split] if row.split >= 0 else "train",
+                has_file=bool(row.has_file),
+                width=row.width,
+                height=row.height,
+                sets=sets.get(row.id, []),
+            )
+            for row in rows
+        ]
+
+    def find_picture(self, version: VersionRow, picture_id: int) -> VersionImage | None:
+        """A picture of a version."""
+        found = self.pictures.page(version.row_id, limit=1, only=picture_id)
+        return _as_image(found[0]) if found else None
+
+    def page_behind(
+        self, version: VersionRow, image_id: int, picture_id: int, limit: int
+    ) -> list[VersionImage]:
+        """Some of what `iter_files` gives, behind an image, and with the pictures behind a picture."""
+        found = self.page(version, after=image_id, limit=limit)
+        if len(found) < limit:
+            more = self.pictures.page(version.row_id, after=picture_id, limit=limit - len(found))
+            found += map(_as_image, more)
+            self.get(version.id)  # as in `page_at`
+        return found
+
+    def iter_files(self, version: VersionRow) -> Iterator[VersionImage]:
+        """All images of a version with their sets, and behind them its pictures.
+
+        Raises:
+            NotFound: it was deleted on the way, so that what came is not all of it.
+        """
+        yield from self.iter_images(version)
+        after = 0
+        while page := self.pictures.page(version.row_id, after=after, limit=200):
+            yield from map(_as_image, page)
+            after = page[-1].picture_id
+        self.get(version.id)
+
+    def iter_images(self, version: VersionRow) -> Iterator[VersionImage]:
+        """All images of a version with their sets.
+
+        Raises:
+            NotFound: as in `iter_files`.
+        """
+        after = 0
+        while page := self.page(version, after=after, limit=200):
+            yield from page
+            after = page[-1].image_id
+        self.get(version.id)
+
+
+def _decoded(names: str | None) -> list[str] | None:
+    return None if names is None else msgspec.json.decode(names, type=list[str])
+
+
+def _as_image(picture: PictureRow) -> VersionImage:
+    return VersionImage(
+        image_id=picture.image_id,
+        name=picture.file_name,
+        unique_name=picture.file_name,
+        file_name=picture.file_name,
+        split="train",
+        has_file=True,
+        width=picture.width,
+        height=picture.height,
+        sets=picture.sets,
+        picture_id=picture.picture_id,
+        made_by=picture.made_by,
+    )
+
+
+def _stored(row: sa.Row[Any], name: str) -> StoredSet:
+    mode: Mode = row.mode
+    return StoredSet(
+        cursor="",
+        run=row.run,
+        mode=mode,
+        geometry=GEOMETRIES_BY_CODE[row.geometry],
+        normalized=bool(row.normalized),
+        image=name,
+        raw=content.renamed(content.unpack(row.content), name),
+    )

@@ -1,0 +1,1 @@
+"""Evaluations: their rows, their data, and statistics of runs."""

@@ -1,0 +1,1 @@
+"""Files of images: on their way, stored, listed."""

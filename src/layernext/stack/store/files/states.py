@@ -1,0 +1,107 @@
+"""States of files: which ones the stack has to inspect, what that has shown, and which have lost their content."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from layernext.stack.store.collections import collections
+from layernext.stack.store.database import Database
+from layernext.stack.store.files import announced
+from layernext.stack.store.files.announced import Announced
+from layernext.stack.store.files.records import FileRow, LookResult, ObjectRow
+from layernext.stack.store.files.rows import file_row, files_query
+from layernext.stack.store.schema import image
+
+CONTENT_IS_MISSING = "its content is missing; upload the file again"
+
+
+class FileStates:
+    """The states of the files of a database.
+
+    Args:
+        database: where they are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def has_pending(self) -> bool:
+        """Whether there are files that nobody has looked into."""
+        return bool(self.list_pending(0, 1))
+
+    def list_pending(self, after: int, limit: int) -> list[FileRow]:
+        """Files that nobody has looked into, oldest image first."""
+        chosen = files_query().where(image.c.state == "pending", image.c.id > after)
+        with self._database.read() as connection:
+            rows = connection.execute(chosen.order_by(image.c.id).limit(limit)).all()
+        return [file_row(row) for row in rows]
+
+    def list_announced(self, files: Sequence[FileRow]) -> dict[int, Announced]:
+        """What clients say of some files, by the row id of the image."""
+        with self._database.read() as connection:
+            return announced.find(connection, files)
+
+    def set_look(self, results: Mapping[int, tuple[FileRow, LookResult]]) -> None:
+        """Note what looking into files has shown; not for those that were replaced meanwhile."""
+        if not results:
+            return
+        statement = (
+            sa.update(image)
+            .where(
+                image.c.id == sa.bindparam("looked"),
+                image.c.object_path == sa.bindparam("looked_path"),
+            )
+            .values(
+                {
+                    name: sa.bindparam(f"new_{name}")
+                    for name in (*LookResult.__struct_fields__, "state")
+                }
+            )
+        )
+        values = [
+            {
+                "looked": row_id,
+                "looked_path": file.object_path,
+                "new_state": "failed" if look.failure else "ready",
+                **{f"new_{name}": value for name, value in msgspec.structs.asdict(look).items()},
+            }
+            for row_id, (file, look) in sorted(results.items())
+        ]
+        # Annotations by their path may have come while the files did, where neither saw the other.
+        places = sa.select(image.c.id, image.c.storage_path, image.c.collection_id)
+
+        def work(connection: sa.Connection) -> None:
+            connection.execute(statement, values)
+            announced.forget(connection, (file for file, _ in results.values()))
+            found = connection.execute(places.where(image.c.id.in_(results)))
+            owners = {row.storage_path: (row.id, row.collection_id) for row in found}
+            collections.claim_paths(self._database, connection, owners)
+
+        self._database.write_again(work)
+
+    def set_missing(self, files: Sequence[ObjectRow], *, is_missing: bool) -> None:
+        """Note that the objects of files are missing, or there again; then the stack looks into them again.
+
+        Not for files that were replaced or removed meanwhile.
+        """
+        if not files:
+            return
+        state: Any = {"state": "pending", "failure": None}
+        if is_missing:
+            state = {"state": "missing", "failure": CONTENT_IS_MISSING}
+        mine = (image.c.id == sa.bindparam("lost")) & (
+            image.c.object_path == sa.bindparam("lost_path")
+        )
+        values = [
+            {"lost": file.image_id, "lost_path": file.object_path}
+            for file in sorted(files, key=lambda file: file.image_id)
+        ]
+        self._database.write_again(
+            lambda connection: connection.execute(
+                sa.update(image).where(mine).values(state), values
+            )
+        )

@@ -1,0 +1,1 @@
+"""Labels, their attributes, values and references."""

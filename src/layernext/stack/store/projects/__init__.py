@@ -1,0 +1,1 @@
+"""Annotation projects and their tasks."""
