@@ -36,7 +36,7 @@ WORDS = frozenset(
         "into",
     ]
 )
-ROOMS = ("evaluation", "model")
+ROOMS = ("evaluation", "model", "formats")
 """Rooms that are held to it; the others follow."""
 
 

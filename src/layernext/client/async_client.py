@@ -770,6 +770,7 @@ class AsyncLayerNextClient:
         format: str | None = None,
         images: str | os.PathLike[str] | None = None,
         instances: str | os.PathLike[str] | None = None,
+        source_options: SourceOptions | None = None,
         strict: bool = False,
         validate: Validate = "first",
         resume: bool = False,
@@ -790,6 +791,7 @@ class AsyncLayerNextClient:
             format=format,
             images=images,
             instances=instances,
+            source_options=source_options,
             strict=strict,
             validate=validate,
             resume=resume,
@@ -1433,6 +1435,7 @@ class AsyncLayerNextClient:
         overwrite: bool = False,
         strict: bool = False,
         instances: str | os.PathLike[str] | None = None,
+        label_rules: LabelRules | None = None,
         progress: ProgressChoice = None,
     ) -> ConversionReport:
         """Write a run of a collection in another format, streamed.
@@ -1449,6 +1452,7 @@ class AsyncLayerNextClient:
             overwrite=overwrite,
             strict=strict,
             instances=instances,
+            label_rules=label_rules,
             progress=progress,
         )
 

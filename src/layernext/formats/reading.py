@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from msgspec.structs import replace
 
@@ -14,7 +14,7 @@ from layernext.formats.core.archive import unpacked
 from layernext.formats.core.classes import Classes
 from layernext.formats.core.format import Format, ReadOptions
 from layernext.formats.core.losses import Losses, renamed
-from layernext.formats.core.pixels import Sizes, image_sizes, size_in
+from layernext.formats.core.pixels import Sizes, entry_in, image_sizes
 from layernext.formats.core.sample import Sample
 from layernext.formats.core.scores import Scores
 from layernext.formats.registry import get_format, list_files_of
@@ -129,9 +129,13 @@ def _split_of(inner: Path) -> str | None:
 
 
 def _with_size(sample: Sample, sizes: Sizes, losses: Losses) -> Sample:
-    width, height = size_in(sizes, sample.image)
-    if width is None or height is None:
+    entry = entry_in(sizes, sample.image)
+    if entry is None:
         return sample
+    width, height, name = entry
+    if not PurePosixPath(sample.image).suffix:
+        # The folder knows the extension that the source left out.
+        sample = replace(sample, image=PurePosixPath(sample.image).with_name(name).as_posix())
     if sample.width is None or sample.height is None:
         return replace(sample, width=width, height=height)
     if (sample.width, sample.height) != (width, height):

@@ -201,10 +201,10 @@ def _joints_key(size: tuple[float, float]) -> str:
     return "keypoints" if size != (1.0, 1.0) else "normalized_keypoints"
 
 
-def _joints(values: list[float], each: int, size: tuple[float, float]) -> list[float]:
+def _joints(values: list[float], step: int, size: tuple[float, float]) -> list[float]:
     """The keypoints of an object in a row, x and y in pixels, as COCO has them."""
     return [
-        value * size[number % each] if number % each < 2 else value  # noqa: PLR2004 - x and y
+        value * size[number % step] if number % step < 2 else value  # noqa: PLR2004 - x and y
         for number, value in enumerate(values)
     ]
 

@@ -31,6 +31,7 @@ from layernext.errors import (
     ConfigurationError,
     DataError,
     InvalidRequest,
+    NotFound,
     Problem,
 )
 from layernext.formats import (
@@ -38,6 +39,7 @@ from layernext.formats import (
     FileSummary,
     Losses,
     Sample,
+    SourceOptions,
     get_format,
     read_coco,
     read_coco_labels,
@@ -249,6 +251,7 @@ class AnnotationCalls(Calls):
         format: str | None = None,
         images: str | os.PathLike[str] | None = None,
         instances: str | os.PathLike[str] | None = None,
+        source_options: SourceOptions | None = None,
         strict: bool = False,
         validate: Validate = "first",
         resume: bool = False,
@@ -268,6 +271,8 @@ class AnnotationCalls(Calls):
                 sent as it stands. What is not read of another format is in the report's ``losses``.
             images: with `format`: folder with the images, where it does not say how large they are.
             instances: with ``format="coco-results"``: the file of instances that they refer to.
+            source_options: with `format`: label rules, the scale of scores, class names, and whether
+                annotations that are not valid are skipped.
             strict: with `format`: refuse what is not read.
             validate: for files only; an iterable is checked batch by batch.
             resume, progress: as in `upload_modelrun_from_json`, and so are the errors.
@@ -288,10 +293,30 @@ class AnnotationCalls(Calls):
             folder = None if images is None else Path(images)
             numbers = None if instances is None else Path(instances)
 
-            def read(losses: Losses) -> Iterator[Sample]:
-                return read_format(path, kind.name, losses=losses, images=folder, instances=numbers)
+            taken = source_options or SourceOptions()
 
-            found = FormatSource(path, read, validate, strict=strict)
+            def read(losses: Losses) -> Iterator[Sample]:
+                samples = read_format(
+                    path,
+                    kind.name,
+                    losses=losses,
+                    images=folder,
+                    instances=numbers,
+                    names=taken.names,
+                    scores=taken.scores,
+                    skip_invalid=taken.skip_invalid,
+                )
+                return taken.label_rules.apply(samples, losses) if taken.label_rules else samples
+
+            def list_names() -> list[str]:
+                if collection is None or self._connection.native is None:
+                    return []
+                try:
+                    return [file.name for file in iter_native(self._connection, collection, None)]
+                except NotFound:
+                    return []
+
+            found = FormatSource(path, read, validate, strict=strict, list_names=list_names)
             return self._upload_format(request, found, resume, progress)
         if isinstance(source, str | os.PathLike):
             return self._upload_file(request, source, validate, resume, progress)
@@ -583,7 +608,12 @@ class AnnotationCalls(Calls):
     ) -> UploadReport:
         report = upload.upload(self._connection, request, source, resume=resume, progress=progress)
         return msgspec.structs.replace(
-            report, losses=source.losses.counts, lost_shapes=source.losses.shapes
+            report,
+            losses=source.losses.counts,
+            lost_shapes=source.losses.shapes,
+            warnings=source.losses.warnings,
+            skipped=source.losses.problems.count,
+            problems=[str(problem) for problem in source.losses.problems.entries],
         )
 
     @staticmethod

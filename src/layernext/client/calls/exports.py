@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from layernext.client.calls.base import check_text
 from layernext.client.calls.items import ItemCalls
@@ -17,7 +18,15 @@ from layernext.client.file_remote import RemoteFile
 from layernext.client.file_reports import FileDownloadReport
 from layernext.client.progress import ProgressChoice, show_progress
 from layernext.errors import Conflict, NotFound
-from layernext.formats import ConversionReport, ExportOptions, Sample, in_pixels, write_export
+from layernext.formats import (
+    ConversionReport,
+    ExportOptions,
+    LabelRules,
+    Losses,
+    Sample,
+    in_pixels,
+    write_export,
+)
 from layernext.model import Export, Mode
 from layernext.wire import exports
 
@@ -36,6 +45,7 @@ class ExportCalls(ItemCalls):
         overwrite: bool = False,
         strict: bool = False,
         instances: str | os.PathLike[str] | None = None,
+        label_rules: LabelRules | None = None,
         progress: ProgressChoice = None,
     ) -> ConversionReport:
         """Write a run of a collection in another format, streamed.
@@ -49,6 +59,7 @@ class ExportCalls(ItemCalls):
             overwrite: replace what is there.
             strict: refuse what the format cannot hold.
             instances: for COCO results: the file of instances whose numbers they take.
+            label_rules: what becomes of labels, and the order of the classes.
             progress: as in `upload_modelrun_from_json`.
 
         Returns:
@@ -64,13 +75,20 @@ class ExportCalls(ItemCalls):
         numbers = None if instances is None else Path(instances)
         sizes = self._image_sizes(collection)
         with show_progress(progress, f"export {run}", len(sizes) or None) as advance:
-            return write_export(
-                self._samples(collection, run, mode, sizes),
+            rules, read = label_rules or LabelRules(), Losses(strict=strict)
+            report = write_export(
+                rules.apply(self._samples(collection, run, mode, sizes), read),
                 Path(target),
                 format,
-                ExportOptions(overwrite=overwrite, strict=strict, instances=numbers),
+                ExportOptions(
+                    overwrite=overwrite,
+                    strict=strict,
+                    instances=numbers,
+                    labels=rules.classes(()) or None,
+                ),
                 advance=advance,
             )
+            return replace(report, losses={**read.counts, **report.losses})
 
     def export_dataset(
         self,
