@@ -69,7 +69,13 @@ from layernext.client.reports import (
 )
 from layernext.client.sources import GivenImage, Validate
 from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S
-from layernext.formats import DEFAULT_PROBLEM_LIMIT, ConversionReport, FileSummary
+from layernext.formats import (
+    DEFAULT_PROBLEM_LIMIT,
+    ConversionReport,
+    FileSummary,
+    LabelRules,
+    SourceOptions,
+)
 from layernext.model import (
     AuditEntry,
     Collection,

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import configparser
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 from msgspec import Struct
 
 from layernext.errors import FormatError, Problem
+from layernext.formats.core.compression import read_text
 from layernext.formats.core.fields import box_in, number_of
 from layernext.formats.core.format import KEPT, Certainty, Detection, Format, Holds, ReadOptions
 from layernext.formats.core.losses import Losses
@@ -53,15 +54,20 @@ def read_mot(path: Path, losses: Losses, options: ReadOptions) -> Iterator[Sampl
         FormatError: the file is not of MOT, with the line.
     """
     file = _file_of(path)
+    names = _read_names(file)
     sequence = _read_sequence(file)
     is_truth = file.stem == "gt"
+    for code, name in enumerate(names, 1):
+        options.classes.add(name, code)
     with Spill() as frames:
         for number, line in iter_lines(file):
             words = [word.strip() for word in line.split(",")]
             if line.strip():
                 with losses.problems:
                     where = f"{file}:{number}"
-                    frame, annotation = _read_words(words, is_truth, where, options)
+                    frame, annotation = _read_words(
+                        words, names if is_truth else None, where, options
+                    )
                     frames.add(frame, msgspec.json.encode(annotation))
         last = max(sequence.frames, frames.last_piece() or 0)
         for frame in range(1, last + 1):
@@ -77,7 +83,7 @@ def read_mot(path: Path, losses: Losses, options: ReadOptions) -> Iterator[Sampl
 
 
 def _read_words(
-    words: list[str], is_truth: bool, where: str, options: ReadOptions
+    words: list[str], names: Sequence[str] | None, where: str, options: ReadOptions
 ) -> tuple[int, Rectangle]:
     if len(words) < _FEWEST:
         message = f"has {len(words)} values; expected frame, id, left, top, width, height"
@@ -90,17 +96,24 @@ def _read_words(
     if track >= 0:
         metadata["track"] = int(track)
     confidence, label = None, CLASSES[0]
-    if is_truth:
+    if names is not None:
         if further and not further[0]:
             metadata["ignore"] = 1  # as the benchmark's own evaluation leaves it out
         code = int(further[1]) if len(further) > 1 else 1
-        label = CLASSES[code - 1] if 1 <= code <= len(CLASSES) else f"class {code}"
+        label = names[code - 1] if 1 <= code <= len(names) else f"class {code}"
         if len(further) > _VISIBILITY_AT - _FEWEST:
             metadata["visibility"] = further[2]
     elif further and further[0] != -1:
         confidence = options.scores.read(further[0], where)
     box = box_in(left, top, width, height, where)
     return int(frame), Rectangle(label=label, bbox=box, confidence=confidence, metadata=metadata)
+
+
+def _read_names(file: Path) -> Sequence[str]:
+    """The classes of ``labels.txt`` beside the file, as Datumaro and CVAT write them; else the benchmark's."""
+    path = file.with_name("labels.txt")
+    names = [line.strip() for line in read_text(path).splitlines()] if path.is_file() else []
+    return [name for name in names if name] or CLASSES
 
 
 def _file_of(path: Path) -> Path:

@@ -112,6 +112,12 @@ def _read(
     files = list_files_of(path, source_format)
     if not files:
         raise FormatError(Problem(str(path), f"has no file that looks like {source_format.name}"))
+    instances = [file for file in files if file.name.startswith("instances")]
+    if instances and len(instances) < len(files):
+        # COCO's folder also has keypoints and captions, of the same images.
+        other = next(file for file in files if file not in instances)
+        losses.warn("a file beside the instances is not read", str(other))
+        files = instances
     splits = [_split_of(file.relative_to(path)) for file in files]
     if len(files) > 1 and (None in splits or len(set(splits)) < len(splits)):
         listed = ", ".join(file.relative_to(path).as_posix() for file in files[:5])

@@ -38,6 +38,15 @@ _KITTI_FIELDS = 15
 _KITTI_METADATA = ("truncated", "occluded", "alpha")
 _KITTI_3D = ("height", "width", "length", "x", "y", "z", "rotation_y")
 _DIFFICULT_AT = 9
+_LABEL_FOLDERS = ("label_2", "labels", "labeltxt", "label")
+_IMAGE_FOLDERS = ("image_2", "images", "image")
+_SPLITS = {
+    "train": "train",
+    "training": "train",
+    "val": "validation",
+    "test": "test",
+    "testing": "test",
+}
 
 
 def read_dota_words(words: list[str], where: str, scores: Scores) -> Annotation:
@@ -95,18 +104,29 @@ def _reader(read_words: ReadWords) -> Reader:
                     with losses.problems:
                         where = f"{path}:{number}"
                         annotations.append(read_words(words, where, options.scores))
-            yield Sample(image=_image_of(path, folder, options), annotations=annotations)
+            image, split = _image_of(path, folder, options)
+            yield Sample(image=image, annotations=annotations, split=split)
 
     return read
 
 
-def _image_of(path: Path, folder: Path, options: ReadOptions) -> str:
+def _image_of(path: Path, folder: Path, options: ReadOptions) -> tuple[str, str | None]:
+    """The name and the split of an image, from the path of its labels."""
     inner = path.relative_to(folder).with_suffix("")
-    entry = options.sizes.get(inner.as_posix()) or options.sizes.get(inner.name)
-    if entry is not None:
-        return inner.with_name(entry[2]).as_posix()
-    beside = [ext for ext in IMAGE_EXTENSIONS if path.with_suffix(ext).is_file()]
-    return inner.with_name(inner.name + (min(beside) if beside else ".png")).as_posix()
+    parts = [part for part in inner.parts[:-1] if part.lower() not in _LABEL_FOLDERS]
+    split = _SPLITS.get(parts[0].lower()) if parts else None
+    name = Path(*(parts[1:] if split else parts), inner.name)
+    for key in (inner, name, Path(inner.name)):
+        entry = options.sizes.get(key.as_posix())
+        if entry is not None:
+            return name.with_name(entry[2]).as_posix(), split
+    parents = [path.parent, *(path.parent.parent / images for images in _IMAGE_FOLDERS)]
+    extensions = [
+        extension
+        for extension in sorted(IMAGE_EXTENSIONS)
+        if any((parent / f"{path.stem}{extension}").is_file() for parent in parents)
+    ]
+    return name.with_name(name.name + (extensions[0] if extensions else ".png")).as_posix(), split
 
 
 def _is_like(path: Path, pattern: re.Pattern[str]) -> bool:
