@@ -25,7 +25,7 @@ from layernext.model import Annotation, Line
 LABEL = "lane"
 SUFFIX = ".lines.txt"
 
-HOLDS = Holds(geometries={"line": "yes, without its label"})
+HOLDS = Holds(geometries={"line": "its points"})
 
 
 class CulaneWriter:
