@@ -90,7 +90,10 @@ class Answer(dict[str, Any]):
     def to_dict(self) -> dict[str, Any]:
         """The attributes as plain data that any JSON library can write, without the published keys."""
         fields: Any = self
-        return {each.name: _plain(getattr(self, each.name)) for each in dataclasses.fields(fields)}
+        return {
+            attribute.name: _plain(getattr(self, attribute.name))
+            for attribute in dataclasses.fields(fields)
+        }
 
 
 def _plain(value: Any) -> Any:

@@ -141,8 +141,8 @@ def _read_line(
         is_whole = line.words[-1].isdecimal() and values[-1] >= 1
         if len(values) == BOX + 1 and is_whole and scores.is_plain:
             message = (
-                f"ends in {line.words[-1]}, which may be the number of a track; a confidence is "
-                "below 1, or written as 1.0"
+                f"ends in {line.words[-1]}, a confidence or a track number; "
+                "write a confidence of 1 as 1.0"
             )
             raise FormatError(Problem(line.where, message))
         confidence = _confidence(values.pop(), line.where, scores)

@@ -199,8 +199,8 @@ def test_tracks(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        pytest.param(f"{BOX_LINE} 1", "ends in 1, which may be the number of a track", id="track-1"),
-        pytest.param(f"{BOX_LINE} 2", "ends in 2, which may be the number of a track", id="track-2"),
+        pytest.param(f"{BOX_LINE} 1", "ends in 1, a confidence or a track number", id="track-1"),
+        pytest.param(f"{BOX_LINE} 2", "ends in 2, a confidence or a track number", id="track-2"),
         pytest.param(f"{BOX_LINE} 0.9 1", "may be a triangle, or a box with a confidence and the track 1", id="either"),
         pytest.param(f"{BOX_LINE} 1.5", "the confidence at the end is 1.5, must be from 0 to 1", id="confidence"),
         pytest.param("3 0.5 0.5 0.2 0.4", r"class 3 is not among the names of data.yaml \(0 to 1\)", id="class"),

@@ -27,6 +27,10 @@ LEASE_SECONDS = 30
 """Six heartbeats. Clocks of machines that share a database may differ by less."""
 MAX_ATTEMPTS = 3
 
+LOOK_JOB = "files.look"
+"""Inspects new files, in a process of its own: if the stack dies meanwhile, something else killed it."""
+MAX_LOOK_ATTEMPTS = 20
+
 COMPARISON_JOB = "comparison"
 """Its result is the comparison; there is nothing else to keep."""
 
@@ -168,7 +172,8 @@ class Jobs:
                     return None
                 mine = sa.update(job).where(job.c.id == row.id)
                 now = now_text()
-                if row.attempts < MAX_ATTEMPTS:
+                most = MAX_LOOK_ATTEMPTS if row.kind == LOOK_JOB else MAX_ATTEMPTS
+                if row.attempts < most:
                     claimed = {
                         "status": "in_progress",
                         "owner": owner,
@@ -179,7 +184,7 @@ class Jobs:
                     connection.execute(mine.values(claimed))
                     payload = msgspec.json.decode(row.payload)
                     return JobRow(row.id, row.public_id, row.kind, row.name, payload)
-                why = f"it was begun {MAX_ATTEMPTS} times and never came to an end"
+                why = f"it was begun {most} times and never came to an end"
                 connection.execute(mine.values(status="failed", message=why, updated_at=now))
 
         return self._database.write_again(work)

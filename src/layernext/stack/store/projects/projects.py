@@ -20,6 +20,7 @@ from layernext.stack.store.access.records import Within
 from layernext.stack.store.clock import now_text, text_of
 from layernext.stack.store.collections.records import Selection
 from layernext.stack.store.database import Database
+from layernext.stack.store.removal import walker
 from layernext.stack.store.schema import (
     image,
     label,
@@ -164,9 +165,7 @@ class Projects:
 
         def work(connection: sa.Connection) -> None:
             row = _find(connection, project_id, is_locked=True)
-            for table in (project_image, project_task, project_label, project_run):
-                connection.execute(sa.delete(table).where(table.c.project_id == row.id))
-            connection.execute(sa.delete(project).where(project.c.id == row.id))
+            walker.delete(connection, project, [row.id])
 
         self._database.write_again(work)
 
