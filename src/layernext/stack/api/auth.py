@@ -81,11 +81,6 @@ async def _authenticated(connection: ASGIConnection[Any, Any, Any, Any]) -> Call
     return key
 
 
-def may(connection: ASGIConnection[Any, Any, Any, Any], role: Role) -> bool:
-    """Whether the key of a request that has passed `guard` has this role, or a larger one."""
-    return RANKS[connection.scope["auth"].role] >= RANKS[role]
-
-
 def _credentials(header: str | None) -> tuple[str, str]:
     if header is None:
         raise NotAuthenticated("credentials are missing: send API key and secret", status=401)

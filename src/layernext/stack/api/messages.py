@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, TypeAlias, TypeVar, get_origin
+from typing import Any, TypeAlias, TypeVar, cast, get_origin
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 from litestar import Request, Response
 from msgspec import Struct
 
-from layernext.errors import DataError, InvalidRequest, NotFound, Problem
+from layernext.errors import DataError, InvalidRequest, Problem
 from layernext.model import find_names_problem, refuse_repeated_keys
-from layernext.stack.api.access import access_of
-from layernext.stack.api.auth import may
+from layernext.stack.api.access import Permissions
 from layernext.stack.api.body import Content, received
 from layernext.stack.api.error_map import JSON
 from layernext.stack.api.routing import path_text
@@ -23,6 +23,7 @@ from layernext.stack.api.texts import check_texts
 from layernext.stack.store import Caller, CollectionRow
 
 Call: TypeAlias = Request[Any, Caller, Any]
+Answer = TypeVar("Answer")
 Message = TypeVar("Message")
 Query = TypeVar("Query", bound=Struct)
 
@@ -147,6 +148,28 @@ def read_path(request: Call, name: str) -> str:
     return path_text(request.path_params, name)
 
 
+class Encoded(Response[Answer]):
+    """An answer that is encoded already; its type says as what it is described.
+
+    Args:
+        content: the bytes, which are not encoded again.
+        headers: of the answer.
+        media_type: of the bytes.
+    """
+
+    def __init__(
+        self,
+        content: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        media_type: str = JSON,
+        status_code: int = 200,
+    ) -> None:
+        super().__init__(
+            cast("Answer", content), headers=headers, media_type=media_type, status_code=status_code
+        )
+
+
 def answer(content: Any, status: int = 200) -> Response[bytes]:
     """`content` as JSON."""
     return Response(msgspec.json.encode(content), status_code=status, media_type=JSON)
@@ -174,34 +197,11 @@ def is_image_id(text: str) -> bool:
 async def look_up_collection(
     request: Call, id_or_name: str, *, kind: int | None = None, claims: bool = True
 ) -> CollectionRow | None:
-    """The collection with this id, or else of this name; None also if the caller may not read it.
-
-    Where the name fits images of a guessed collection they move, unless the key may only read, or
-    `claims` is false.
-
-    Raises:
-        NotAllowed: the caller may read it, but not do what the route does.
-    """
-    store = services_of(request).store
-    claims = claims and may(request, "write")
-    find = partial(store.find_collection, id_or_name, claims=claims, kind=kind)
-    row, access = await services_of(request).call(find), access_of(request)
-    if row is None or access is None:
-        return row
-    if not access.may_read(row.row_id):
-        return None
-    access.check([row.row_id])
-    return row
+    """`Permissions.look_up_collection`, from the event loop."""
+    find = partial(Permissions(request).look_up_collection, id_or_name, kind=kind, claims=claims)
+    return await services_of(request).call(find)
 
 
 async def find_collection(request: Call, id_or_name: str) -> CollectionRow:
-    """The collection with this id, or else of this name.
-
-    Raises:
-        NotFound: there is none that the caller may read.
-        NotAllowed: as `look_up_collection`.
-    """
-    found = await look_up_collection(request, id_or_name)
-    if found is None:
-        raise NotFound(f"there is no collection {id_or_name[:600]!r}", status=404)
-    return found
+    """`Permissions.find_collection`, from the event loop."""
+    return await services_of(request).call(Permissions(request).find_collection, id_or_name)

@@ -164,8 +164,8 @@ def _responses(method: str, record: Operation, schema_of: dict[str, Any]) -> dic
 def _parameter(parameter: Parameter) -> dict[str, Any]:
     return {
         "name": parameter.name,
-        "in": parameter.place,
-        "required": parameter.place == "path",
+        "in": parameter.source,
+        "required": parameter.source == "path",
         "description": parameter.description,
         "schema": parameter.schema,
     }

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from litestar import Response
 from msgspec import Struct
 
-from layernext.stack.api.auth import may
+from layernext.stack.api.access import may
 from layernext.stack.api.messages import Call
 from layernext.stack.web.page import Page, answer_page, page, viewer_of
 
