@@ -33,6 +33,9 @@ Answer = TypeVar("Answer")
 
 _ACCESS = "access"
 
+IS_KNOWN = "is_known"
+"""In the state of a request: its sender has shown a key, or a URL that the stack signed."""
+
 
 class Scope(Struct, frozen=True, kw_only=True):
     """That a route is about single collections, and which ones, as far as its path tells.
@@ -225,6 +228,19 @@ class Permissions:
     def collection_check(self) -> CheckCollections | None:
         """Checks collections by their row ids; None if there is nothing to check."""
         return collection_check(self._connection)
+
+    def may(self, role: Role) -> bool:
+        """Whether the caller has this role in the whole stack, or a larger one."""
+        return may(self._connection, role)
+
+    def check_collection(self, collection_id: int) -> None:
+        """Refuse a collection, by its row id, in which the caller may not do what the route does.
+
+        Raises:
+            NotFound, NotAllowed: as `Access.check`.
+        """
+        if self._access is not None:
+            self._access.check([collection_id])
 
     def may_read(self, collection_id: int) -> bool:
         """Whether the caller may read a collection, by its row id."""

@@ -90,10 +90,7 @@ def operation(
         handle = _handle(handler, signature, whole)
         if whole.is_recorded:
             handle = repeatable(handle, has_body=whole.body is not None)
-        # Litestar reads what it is called with from these; the rest is for the description and the log.
-        handle.__annotations__ = {"request": Request, "return": Response}
-        handle.__doc__, handle.__name__ = handler.__doc__, handler.__name__
-        handle.__module__, handle.__qualname__ = handler.__module__, handler.__qualname__
+        adapt(handle, handler)
         route = HTTPRouteHandler(
             path,
             http_method=method,
@@ -107,11 +104,19 @@ def operation(
     return decorate
 
 
+def adapt(handle: Handle, handler: Callable[..., Any]) -> None:
+    """Give what Litestar calls the name and the documentation of the handler that it stands for."""
+    # Litestar reads from these what it is to call it with.
+    handle.__annotations__ = {"request": Request, "return": Response}
+    handle.__doc__, handle.__name__ = handler.__doc__, handler.__name__
+    handle.__module__, handle.__qualname__ = handler.__module__, handler.__qualname__
+
+
 def _completed(record: Operation, signature: Signature) -> Operation:
     """A record with what the signature says."""
     return msgspec.structs.replace(
         record,
-        path=record.path + signature.parameters,
+        path=signature.parameters + record.path,
         query=record.query or signature.query,
         body=signature.body if record.body is None else record.body,
         answer=signature.answer if record.answer is None else record.answer,
@@ -152,4 +157,4 @@ def _handle(handler: Callable[..., Any], signature: Signature, record: Operation
     return handle
 
 
-__all__ = ["Operation", "Parameter", "operation"]
+__all__ = ["Operation", "Parameter", "adapt", "operation"]

@@ -20,7 +20,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
-from litestar import Request, Response
+from litestar import Litestar, Request, Response
 from msgspec import Meta, Struct
 
 from layernext.stack.api.access import Permissions
@@ -36,6 +36,8 @@ from layernext.stack.api.messages import (
 )
 from layernext.stack.api.replay import change_once
 from layernext.stack.api.services import Services, services_of
+from layernext.stack.api.signed import Links
+from layernext.stack.jobs import JobRunner
 from layernext.stack.search import Search
 from layernext.stack.settings import Settings
 from layernext.stack.store import Caller, Store
@@ -162,6 +164,7 @@ class Change:
 
 PROVIDED: dict[Any, Provide] = {
     Request: lambda request: request,
+    Litestar: lambda request: request.app,
     Services: services_of,
     Store: lambda request: services_of(request).store,
     Search: lambda request: services_of(request).search,
@@ -169,7 +172,9 @@ PROVIDED: dict[Any, Provide] = {
     Caller: lambda request: request.auth,
     Permissions: Permissions,
     Audit: Audit,
+    Links: Links,
     Change: Change,
+    JobRunner: lambda request: services_of(request).jobs,
 }
 """What a handler may work with, by its type."""
 
