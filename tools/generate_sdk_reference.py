@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from client_source import members
+from client_source import call_of, groups, name_lists, public_methods
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "src" / "layernext"
@@ -28,6 +28,28 @@ INTRODUCTION = """\
 Everything here is exported by `layernext`. [Getting started](getting-started.md) shows how it is
 used; [errors.md](errors.md) says which error means what.
 """
+
+GROUPS = """\
+## Calls in groups
+
+A client has an attribute for each noun. `AsyncLayerNextClient` has the same groups, with the same calls to be
+awaited.
+"""
+
+NAMES = {
+    "PublishedNames": """\
+## Names of the published clients
+
+Scripts for the published clients find their methods on the client itself. Most are a call of a group, with the
+same arguments:
+""",
+    "EarlierNames": """\
+## Earlier names
+
+Deprecated: these calls stood on the client itself before there were groups. They go on working, with the same
+arguments, and do not warn.
+""",
+}
 
 # What belongs together, in reading order; a name that is nowhere here goes to the last.
 CHAPTERS: dict[str, list[str]] = {
@@ -99,16 +121,50 @@ def _string(node: ast.stmt | None) -> str | None:
 
 def document() -> str:
     """The whole page."""
-    known, names = definitions(), exported()
-    placed = {name for chapter in CHAPTERS.values() for name in chapter}
+    defined, names = definitions(), exported()
+    assigned = {name for chapter in CHAPTERS.values() for name in chapter}
     parts = [INTRODUCTION]
-    for title, wanted in CHAPTERS.items():
-        chosen = wanted or [name for name in names if name not in placed]
+    for title, listed in CHAPTERS.items():
         parts.append(f"## {title}\n")
-        for name in chosen:
+        for name in listed or [name for name in names if name not in assigned]:
             if name in names:
-                parts += _entry(name, *known[name])
+                parts += _entry(name, *defined[name])
+        if title == "Clients":
+            parts += _groups()
+            parts += _other_names()
     return "\n".join(parts).rstrip() + "\n"
+
+
+def _groups() -> Iterator[str]:
+    """The chapter about the client's groups."""
+    yield GROUPS
+    for group in groups():
+        name = f"client.{group.attribute}"
+        yield f"### `{name}`\n"
+        yield _markdown(ast.get_docstring(group.node) or "")
+        for method in group.methods:
+            yield f"#### `{name}.{method.name}`\n"
+            yield f"```python\n{_call(method.name, method)}\n```\n"
+            yield _markdown(ast.get_docstring(method) or "")
+
+
+def _other_names() -> Iterator[str]:
+    """The tables of other names for calls, each followed by the methods that are not a group's call."""
+    attributes = {group.node.name: group.attribute for group in groups()}
+    for node in name_lists():
+        yield NAMES[node.name]
+        yield "| name | call |\n| --- | --- |"
+        rows = []
+        for member in node.body:
+            call = call_of(member) if isinstance(member, ast.Assign) else None
+            if isinstance(member, ast.Assign) and call is not None:
+                name = ast.unparse(member.targets[0])
+                rows.append(f"| `{name}` | `client.{attributes[call[0]]}.{call[1]}` |")
+        yield "\n".join(sorted(rows)) + "\n"
+        for method in public_methods(node):
+            yield f"#### `LayerNextClient.{method.name}`\n"
+            yield f"```python\n{_call(method.name, method)}\n```\n"
+            yield _markdown(ast.get_docstring(method) or "")
 
 
 def _entry(
@@ -132,9 +188,6 @@ def _entry(
 
 def _methods(node: ast.ClassDef, module: list[Definition]) -> Iterator[ast.FunctionDef]:
     """Public methods; those of a private base in the same module first."""
-    if node.name == "LayerNextClient":
-        yield from (each for each in members() if isinstance(each, ast.FunctionDef))
-        return
     bases = {ast.unparse(base) for base in node.bases}
     for other in module:
         if isinstance(other, ast.ClassDef) and other.name in bases and other.name[0] == "_":
@@ -145,10 +198,9 @@ def _methods(node: ast.ClassDef, module: list[Definition]) -> Iterator[ast.Funct
 
 
 def _aliases(node: ast.ClassDef, name: str) -> list[str]:
-    body = members() if node.name == "LayerNextClient" else node.body
     return [
         ast.unparse(each.targets[0])
-        for each in body
+        for each in node.body
         if isinstance(each, ast.Assign) and ast.unparse(each.value) == name
     ]
 
@@ -183,7 +235,8 @@ def _call(name: str, node: ast.FunctionDef) -> str:
     arguments += [_argument(each, value) for each, value in pairs]
     if wanted.kwarg:
         arguments.append(f"**{_argument(wanted.kwarg, None)}")
-    answer = f" -> {ast.unparse(node.returns)}" if node.returns and name[0].islower() else ""
+    returns = ast.unparse(node.returns).replace("builtins.", "") if node.returns else ""
+    answer = f" -> {returns}" if returns and name[0].islower() else ""
     line = f"{name}({', '.join(arguments)}){answer}"
     longest = 88
     if len(line) <= longest:
@@ -194,7 +247,7 @@ def _call(name: str, node: ast.FunctionDef) -> str:
 def _argument(argument: ast.arg, default: ast.expr | None) -> str:
     text = argument.arg
     if argument.annotation:
-        text += f": {ast.unparse(argument.annotation)}"
+        text += f": {ast.unparse(argument.annotation).replace('builtins.', '')}"
     if default is not None:
         text += f" = {ast.unparse(default)}" if argument.annotation else f"={ast.unparse(default)}"
     return text

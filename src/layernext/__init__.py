@@ -8,8 +8,6 @@ Names are loaded at their first use, so that importing the package costs next to
 
 from __future__ import annotations
 
-__version__ = "0.1.0"
-
 # Type checkers take a variable of this name for true; importing `typing` would take most of the time.
 TYPE_CHECKING = False
 
@@ -129,7 +127,10 @@ if TYPE_CHECKING:
         User,
     )
 
+__version__: str  # from `layernext.version`, at the first use like every other name
+
 _HOMES = {
+    "layernext.version": ("__version__",),
     "layernext.client": (
         "Answer", "Embedding", "Job", "Label", "LabelGroup",
         "AsyncLayerNextClient", "CreatedCollection", "CreatedLabel", "Done", "DownloadReport",

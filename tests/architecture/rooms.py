@@ -28,7 +28,8 @@ ROOMS: dict[str, Room] = {
     "wire": Room("messages and codes of both protocols", ("model", "errors")),
     "formats": Room("reading and writing files, streamed", ("model", "errors")),
     "datalake": Room("where published scripts import constants from"),
-    "client": Room("the SDK", ("wire", "formats", "model", "errors")),
+    "version": Room("the version of the package"),
+    "client": Room("the SDK", ("wire", "formats", "model", "errors", "version")),
     "evaluation": Room(
         "metrics on arrays, comparison of runs, figures", ("formats", "model", "errors")
     ),
@@ -126,7 +127,7 @@ STORE_PACKAGES: dict[str, tuple[str, ...]] = {
     "collections": ("access", "removal"),
     "labels": (),
     "annotations": ("access", "collections", "labels", "removal"),
-    "files": ("access", "collections", "objects"),
+    "files": ("access", "collections", "objects", "removal"),
     "datasets": ("access", "annotations", "collections", "files", "jobs", "objects", "removal"),
     "evaluations": (
         "access",
@@ -137,7 +138,7 @@ STORE_PACKAGES: dict[str, tuple[str, ...]] = {
         "jobs",
         "removal",
     ),
-    "projects": ("access", "collections"),
+    "projects": ("access", "collections", "removal"),
     "backup": ("access", "files", "objects"),
 }
 """The packages of `stack/store`, and the others that each may import; all may import the schema and the modules

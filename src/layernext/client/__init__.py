@@ -2,18 +2,19 @@
 
 import logging
 
+from layernext.client._generated.async_client import AsyncLayerNextClient
+from layernext.client.annotations.checks import validate_file
+from layernext.client.annotations.run_logger import RunLogger
 from layernext.client.answers import Answer, Embedding, Job, Label, LabelGroup
-from layernext.client.async_client import AsyncLayerNextClient
-from layernext.client.calls.annotations import validate_file
 from layernext.client.client import LayerNextClient
-from layernext.client.file_reports import (
+from layernext.client.files.reports import (
     FailedFile,
     FileDownloadReport,
     FileUrl,
     IgnoredFile,
     UploadStatus,
 )
-from layernext.client.file_state import state_folder
+from layernext.client.files.state import state_folder
 from layernext.client.reports import (
     CreatedCollection,
     CreatedLabel,
@@ -29,7 +30,6 @@ from layernext.client.reports import (
     UploadReport,
     VersionReport,
 )
-from layernext.client.run_logger import RunLogger
 
 # A library is silent until the program that uses it sets up logging; without any handler Python
 # itself would print the warnings.

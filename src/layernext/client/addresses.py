@@ -24,9 +24,9 @@ def proxy_for(url: str) -> str | None:
     parsed = httpx.URL(url)
     if urllib.request.proxy_bypass(parsed.host):
         return None
-    for wanted in (f"{parsed.scheme}_proxy", "all_proxy"):
+    for variable in (f"{parsed.scheme}_proxy", "all_proxy"):
         for name, value in os.environ.items():
-            if name.lower() == wanted and value:
+            if name.lower() == variable and value:
                 proxy = httpx.URL(value if "://" in value else f"http://{value}")
                 port = f":{proxy.port}" if proxy.port else ""
                 return f"{proxy.host}{port} of {name}"
@@ -51,15 +51,15 @@ def tidy_url(url: object) -> str:
     if not isinstance(url, str) or not url.strip():
         raise ConfigurationError("the stack's URL is missing", hint=example)
     # Without what stands before the host: a key and a secret, by a mistake of the user's.
-    shown = f"…@{url.rpartition('@')[2]}" if "@" in url else url
+    visible_url = f"…@{url.rpartition('@')[2]}" if "@" in url else url
     try:
         parsed = httpx.URL(url.strip())
     except httpx.InvalidURL as error:
         # What httpx says may quote a part of the credentials; then it is left out.
         reason = "" if "@" in url else f": {error}"
-        raise ConfigurationError(f"{shown!r} is not a URL{reason}", hint=example) from None
+        raise ConfigurationError(f"{visible_url!r} is not a URL{reason}", hint=example) from None
     if parsed.scheme not in {"http", "https"} or not parsed.host:
-        raise ConfigurationError(f"{shown!r} is not an http or https URL", hint=example)
+        raise ConfigurationError(f"{visible_url!r} is not an http or https URL", hint=example)
     if parsed.userinfo:
         raise ConfigurationError("the URL must not contain credentials", hint=example)
     if parsed.scheme == "http" and not _is_loopback(parsed.host):

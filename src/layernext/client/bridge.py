@@ -29,10 +29,10 @@ from collections.abc import (
 from concurrent.futures import Future
 from typing import Any, ParamSpec, TypeVar
 
+from layernext.client.annotations.run_logger import RunLogger
 from layernext.client.cancellation import Cancelled, go_on_unless_cancelled, is_cancelled
 from layernext.client.forks import refresh_after_fork
 from layernext.client.reports import UploadReport
-from layernext.client.run_logger import RunLogger
 
 Element = TypeVar("Element")
 Arguments = ParamSpec("Arguments")

@@ -1,47 +1,74 @@
-"""The client: every call of the SDK, group by group from `calls`.
+"""The client: the core calls, and the groups of all others.
 
-Names and argument order of the published clients' methods stay as they were published; what is new
-is keyword-only.
+`PublishedNames` and `EarlierNames` only add other names for calls of the groups.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import httpx
 
-from layernext.client.calls.analysis import AnalysisCalls
-from layernext.client.calls.audit import AuditCalls
-from layernext.client.calls.collections import CollectionCalls
-from layernext.client.calls.datasets import DatasetCalls
-from layernext.client.calls.embeddings import EmbeddingCalls
-from layernext.client.calls.evaluations import EvaluationCalls
-from layernext.client.calls.exports import ExportCalls
-from layernext.client.calls.labels import LabelCalls
-from layernext.client.calls.metadata import MetadataCalls
-from layernext.client.calls.published_names import PublishedNames
-from layernext.client.calls.users import UserCalls
+from layernext.client.annotations.checks import check_geometry, validate_file
+from layernext.client.annotations.run_logger import RunLogger
+from layernext.client.annotations.sources import GivenImage, ItemSource, Source, Validate
 from layernext.client.connection import Connection
+from layernext.client.earlier_names import EarlierNames
+from layernext.client.groups.analysis import Analysis
+from layernext.client.groups.annotations import Annotations
+from layernext.client.groups.audit import Audit
+from layernext.client.groups.collections import Collections
+from layernext.client.groups.datasets import Datasets
+from layernext.client.groups.embeddings import Embeddings
+from layernext.client.groups.evaluations import Evaluations
+from layernext.client.groups.exports import Exports
+from layernext.client.groups.files import Files
+from layernext.client.groups.grants import Grants
+from layernext.client.groups.items import Items
+from layernext.client.groups.jobs import Jobs
+from layernext.client.groups.labels import Labels
+from layernext.client.groups.metadata import Metadata
+from layernext.client.groups.projects import Projects
+from layernext.client.groups.runs import Runs
+from layernext.client.groups.trash import Trash
+from layernext.client.groups.users import Users
+from layernext.client.other_names import renamed
+from layernext.client.progress import ProgressChoice
+from layernext.client.published_names import PublishedNames
+from layernext.client.reports import DownloadReport, UploadReport
+from layernext.client.run_uploads import (
+    mode_of,
+    upload_file,
+    upload_format,
+    upload_request,
+    upload_source,
+)
 from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S, Transport
-from layernext.errors import NotFound
-from layernext.wire import native
+from layernext.errors import ConfigurationError
+from layernext.formats import (
+    DEFAULT_PROBLEM_LIMIT,
+    FileSummary,
+    Losses,
+    Sample,
+    get_format,
+    read_format,
+)
+from layernext.model import (
+    Comparison,
+    EvaluatedGeometry,
+    ImageAnnotations,
+    Mode,
+    StoredEvaluation,
+)
 
 
-class LayerNextClient(
-    PublishedNames,
-    CollectionCalls,
-    ExportCalls,
-    DatasetCalls,
-    MetadataCalls,
-    LabelCalls,
-    EmbeddingCalls,
-    EvaluationCalls,
-    AnalysisCalls,
-    AuditCalls,
-    UserCalls,
-):
+class LayerNextClient(PublishedNames, EarlierNames):
     """Talks to one stack.
 
+    What most programs need is on the client itself; everything else is in groups, one for each noun.
     Safe to share by threads and by processes: a forked process opens its own connections, and a
     client can be pickled for a process that is spawned. A pickle contains the secret; do not store
     it. Connections stay open between calls; `close` ends them, or use the client as a context
@@ -56,6 +83,26 @@ class LayerNextClient(
         protocol: ``"published"`` to use only the published protocol; None for the best there is.
         http: another httpx transport, for tests.
 
+    Attributes:
+        analysis: automatic analysis, which a stack refuses.
+        annotations: uploads of annotation files, for each way to name their images.
+        audit: who did what, and when.
+        collections: named sets of images, videos or other files.
+        datasets: frozen selections of images and annotations, divided into splits.
+        embeddings: vectors that models made of images.
+        evaluations: runs measured against ground truth, by the stack.
+        exports: exports that the stack makes as jobs.
+        files: folders of images, videos and other files, up and down.
+        grants: what users may do in single collections.
+        items: images, videos and other files, and what the stack says of them.
+        jobs: work that the stack does in the background.
+        labels: labels, and groups of them.
+        metadata: fields and tags of files and collections.
+        projects: images that people annotate, cut into tasks.
+        runs: model runs and ground truths.
+        trash: files that were removed, until they are restored or purged.
+        users: people and services that use the stack.
+
     Raises:
         ConfigurationError: a value is missing or cannot be right.
 
@@ -63,6 +110,8 @@ class LayerNextClient(
         >>> client = LayerNextClient("key_abc", "secret", "https://api.example.com/")
         >>> client
         LayerNextClient('https://api.example.com', api_key='key_abc')
+        >>> client.jobs
+        <Jobs of https://api.example.com>
     """
 
     def __init__(
@@ -79,28 +128,29 @@ class LayerNextClient(
         transport = Transport(
             layernext_url, api_key, secret, timeout_s=timeout_s, retry_for_s=retry_for_s, http=http
         )
-        self._api_key = api_key
-        self._connection = Connection(transport, protocol)
-        self._arguments: dict[str, Any] = {
-            "api_key": api_key,
-            "secret": secret,
-            "layernext_url": layernext_url,
-            "timeout_s": timeout_s,
-            "retry_for_s": retry_for_s,
-            "protocol": protocol,
-            "http": http,
-        }
-
-    def __getstate__(self) -> dict[str, Any]:
-        """What another process needs to connect by itself, the secret included."""
-        return self._arguments
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Create the client again, with connections of its own."""
-        LayerNextClient.__init__(self, **state)
+        connection = self._connection = Connection(transport, protocol)
+        self.analysis = Analysis(connection)
+        self.annotations = Annotations(connection)
+        self.audit = Audit(connection)
+        self.collections = Collections(connection)
+        self.datasets = Datasets(connection)
+        self.embeddings = Embeddings(connection)
+        self.evaluations = Evaluations(connection)
+        self.exports = Exports(connection)
+        self.files = Files(connection)
+        self.grants = Grants(connection)
+        self.items = Items(connection)
+        self.jobs = Jobs(connection)
+        self.labels = Labels(connection)
+        self.metadata = Metadata(connection)
+        self.projects = Projects(connection)
+        self.runs = Runs(connection)
+        self.trash = Trash(connection)
+        self.users = Users(connection)
 
     def __repr__(self) -> str:
-        return f"LayerNextClient({self._connection.transport.url!r}, api_key={self._api_key!r})"
+        transport = self._connection.transport
+        return f"LayerNextClient({transport.url!r}, api_key={transport.api_key!r})"
 
     def __enter__(self) -> LayerNextClient:
         """The client itself."""
@@ -120,10 +170,7 @@ class LayerNextClient(
         Raises:
             NotAuthenticated, ConnectionFailed, IncompatibleStack: see `layernext.errors`.
         """
-        if self._connection.native is None:
-            return None
-        info: dict[str, Any] = self._connection.transport.request_json("GET", native.BASE_PATH)
-        return info
+        return self._connection.protocol.info()
 
     def get_stack_status(self) -> dict[str, Any] | None:
         """Database, files, free bytes and jobs of the server that answers; for administrators.
@@ -134,12 +181,367 @@ class LayerNextClient(
         Raises:
             NotAuthenticated, NotAllowed, ConnectionFailed, IncompatibleStack: see `layernext.errors`.
         """
-        if self._connection.native is None:
-            return None
-        try:
-            status: dict[str, Any] = self._connection.transport.request_json(
-                "GET", native.STATUS_PATH
+        return self._connection.protocol.status()
+
+    # -- uploads ------------------------------------------------------------------------------
+
+    @renamed(storage_base_path="collection_base_path", model_id="model_run_name")  # 0.0.5
+    def upload_modelrun_from_json(
+        self,
+        collection_base_path: str | None,
+        model_run_name: str,
+        file_path: str | os.PathLike[str],
+        annotation_geometry: str,
+        *,
+        validate: Validate = "first",
+        resume: bool = False,
+        progress: ProgressChoice = None,
+    ) -> UploadReport:
+        """Upload a model run from a form v1 file.
+
+        Each image's annotation set of this run is replaced whole. Repeating the call changes
+        nothing.
+
+        Args:
+            collection_base_path: the collection, with or without a slash at its end; None if the
+                file names images by their unique names.
+            model_run_name: the model run's name.
+            file_path: LayerNext JSON, plain, ``.gz`` or ``.zst``; read as a stream.
+            annotation_geometry: ``rectangle``, ``polygon`` or ``line``.
+            validate: ``first`` checks the whole file before anything is sent; ``stream`` checks
+                batch by batch.
+            resume: send only what the stack does not have from an interrupted call; by the
+                published protocol all is sent again.
+            progress: None shows a bar on a terminal; True, False or a callable override that.
+
+        Returns:
+            What was stored.
+
+        Raises:
+            DataError: the file is not valid; every problem with its place. With
+                ``validate="first"`` nothing was sent.
+            UploadIncomplete: the upload ended early; what was acknowledged is stored.
+            NotAuthenticated, NotAllowed, ConnectionFailed, StackError: see `layernext.errors`.
+        """
+        geometry = check_geometry(annotation_geometry)
+        request = upload_request(collection_base_path, model_run_name, geometry, is_model_run=True)
+        return upload_file(
+            self._connection,
+            request,
+            file_path,
+            validate=validate,
+            resume=resume,
+            progress=progress,
+        )
+
+    def upload_groundtruth_from_json(
+        self,
+        collection_base_path: str | None,
+        ground_truth_name: str,
+        file_path: str | os.PathLike[str],
+        annotation_geometry: str,
+        *,
+        validate: Validate = "first",
+        resume: bool = False,
+        progress: ProgressChoice = None,
+    ) -> UploadReport:
+        """Upload ground truth from a form v1 file; all else as `upload_modelrun_from_json`."""
+        geometry = check_geometry(annotation_geometry)
+        request = upload_request(
+            collection_base_path, ground_truth_name, geometry, is_model_run=False
+        )
+        return upload_file(
+            self._connection,
+            request,
+            file_path,
+            validate=validate,
+            resume=resume,
+            progress=progress,
+        )
+
+    def upload_modelrun(
+        self,
+        collection: str | None,
+        run: str,
+        source: str | os.PathLike[str] | Iterable[GivenImage],
+        *,
+        geometry: str | None = None,
+        ground_truth: bool = False,
+        normalized: bool = False,
+        format: str | None = None,
+        images: str | os.PathLike[str] | None = None,
+        instances: str | os.PathLike[str] | None = None,
+        strict: bool = False,
+        validate: Validate = "first",
+        resume: bool = False,
+        progress: ProgressChoice = None,
+    ) -> UploadReport:
+        """Upload a run from any iterable of annotation sets, or from a file of any format.
+
+        Args:
+            collection: the collection; None if images are named by their unique names.
+            run: the run's name.
+            source: `ImageAnnotations`, or dictionaries like the images of a file, never all in
+                memory at once; or a file's path.
+            geometry: that of annotations without a ``type`` (form v1); None for form v2.
+            ground_truth: True for ground truth, False for a model run.
+            normalized: True if coordinates are fractions of the image's size.
+            format: of the file, one of those of `layernext.convert`; None for LayerNext JSON, which is
+                sent as it stands. What is not read of another format is in the report's ``losses``.
+            images: with `format`: folder with the images, where it does not say how large they are.
+            instances: with ``format="coco-results"``: the file of instances that they refer to.
+            strict: with `format`: refuse what is not read.
+            validate: for files only; an iterable is checked batch by batch.
+            resume, progress: as in `upload_modelrun_from_json`, and so are the errors.
+
+        Example:
+            >>> box = {"type": "rectangle", "label": "cup", "bbox": [10, 20, 30, 40]}
+            >>> images = ({"image": f"{n}.jpg", "annotations": [box]} for n in range(3))
+            >>> client.upload_modelrun("kitchen", "model 7", images)  # doctest: +SKIP
+        """
+        shape = None if geometry is None else check_geometry(geometry)
+        request = upload_request(collection, run, shape, not ground_truth, normalized)
+        if format is not None:
+            if not isinstance(source, str | os.PathLike) or normalized or geometry is not None:
+                raise ConfigurationError(
+                    "`format` is for files and folders, which define geometry and units themselves"
+                )
+            path, kind = Path(source), get_format(format)
+            folder = None if images is None else Path(images)
+            numbers = None if instances is None else Path(instances)
+
+            def read(losses: Losses) -> Iterator[Sample]:
+                return read_format(path, kind.name, losses=losses, images=folder, instances=numbers)
+
+            return upload_format(
+                self._connection,
+                request,
+                path,
+                read,
+                strict=strict,
+                validate=validate,
+                resume=resume,
+                progress=progress,
             )
-        except NotFound:  # an earlier version
-            return None
-        return status
+        if isinstance(source, str | os.PathLike):
+            return upload_file(
+                self._connection,
+                request,
+                source,
+                validate=validate,
+                resume=resume,
+                progress=progress,
+            )
+        images_source = ItemSource(source, shape)
+        return upload_source(
+            self._connection, request, images_source, resume=resume, progress=progress
+        )
+
+    def model_run(
+        self,
+        collection: str | None,
+        name: str,
+        *,
+        ground_truth: bool = False,
+        normalized: bool = False,
+    ) -> RunLogger:
+        """A run to log image by image, sent in the background; see `RunLogger.log`.
+
+        Args:
+            collection: the collection.
+            name: the run's name.
+            ground_truth: True for ground truth, False for a model run.
+            normalized: True if coordinates are fractions of the image's size.
+
+        Example:
+            >>> with client.model_run("kitchen", "model 7") as run:  # doctest: +SKIP
+            ...     run.log("1.jpg", boxes=[[10, 20, 30, 40]], labels=["cup"], confidences=[0.9])
+        """
+        request = upload_request(collection, name, None, not ground_truth, normalized)
+
+        def send(source: Source) -> UploadReport:
+            return upload_source(self._connection, request, source, progress=False)
+
+        return RunLogger(send, is_normalized=normalized)
+
+    # -- reading ------------------------------------------------------------------------------
+
+    def iter_annotations(
+        self, collection: str | None, run: str, *, ground_truth: bool | None = None
+    ) -> Iterator[ImageAnnotations]:
+        """The annotation sets of a run, streamed, in the order they were uploaded.
+
+        Args:
+            collection: the collection's name or id; None for all collections.
+            run: the run's name.
+            ground_truth: True or False if both a ground truth and a model run have this name.
+
+        Raises:
+            NotFound: no such collection or run.
+            Conflict: the name is a model run's and a ground truth's, and `ground_truth` is None.
+            DownloadIncomplete: the connection broke again and again.
+        """
+        return self._connection.protocol.iter_annotations(collection, run, mode_of(ground_truth))
+
+    def download_to_file(
+        self,
+        collection: str | None,
+        runs: str | Sequence[str],
+        path: str | os.PathLike[str],
+        *,
+        ground_truth: bool | None = None,
+        progress: ProgressChoice = None,
+    ) -> DownloadReport:
+        """Write runs to a LayerNext JSON file, which appears only when it is whole.
+
+        A single run is written as it was uploaded, form v1 as form v1. Of several runs each image
+        entry also says its ``run`` and ``mode``, and all is form v2.
+
+        Args:
+            collection: the collection's name or id; None for all collections.
+            runs: the run's name, or several in a list; an empty list means all.
+            path: the file; compressed if it ends in ``.gz`` or ``.zst``.
+            ground_truth: only ground truth, or only model runs.
+            progress: as in `upload_modelrun_from_json`.
+
+        Raises:
+            NotFound: no such collection or run.
+            DownloadIncomplete: the connection broke again and again.
+        """
+        names = [runs] if isinstance(runs, str) else runs
+        return self._connection.protocol.download_to_file(
+            collection, names, mode_of(ground_truth), Path(path), progress=progress
+        )
+
+    @staticmethod
+    def validate_file(
+        path: str | os.PathLike[str],
+        geometry: str | None = None,
+        *,
+        limit: int = DEFAULT_PROBLEM_LIMIT,
+        progress: ProgressChoice = None,
+    ) -> FileSummary:
+        """See `layernext.validate_file`."""
+        return validate_file(path, geometry, limit=limit, progress=progress)
+
+    # -- measuring ----------------------------------------------------------------------------
+
+    def evaluate(
+        self,
+        *,
+        run: str,
+        ground_truth: str,
+        collection: str | None = None,
+        dataset_version: str | None = None,
+        split: Literal["train", "validation", "test"] | None = None,
+        geometry: EvaluatedGeometry = "rectangle",
+        run_mode: Mode | None = None,
+        truth_mode: Mode | None = None,
+        again: bool = False,
+        timeout_s: float | None = None,
+        progress: ProgressChoice = None,
+        **options: Any,
+    ) -> StoredEvaluation:
+        """Measure a run against a ground truth; waits until the stack has done it.
+
+        A result that is there and current is given at once. Images without a set of the ground
+        truth are left out; in images without a set of the run nothing was found.
+
+        Args:
+            run: name of a model run; or of a ground truth, to hold two annotators against each
+                other.
+            ground_truth: name of a ground truth; or of a model run, to see how far two disagree.
+            collection: id or name of the collection; or else
+            dataset_version: id of a dataset version, and `split` of it, None for all.
+            geometry: ``rectangle``, ``polygon`` or ``line``.
+            run_mode, truth_mode: ``machine`` or ``human``, where a model run and a ground truth
+                have the same name.
+            again: compute even if a current result is there.
+            timeout_s: seconds to wait at most; None waits for ever.
+            progress: as in `upload_modelrun_from_json`; counts to 100.
+            options: other fields of `EvaluationSettings`, such as ``confidence`` or ``slices``.
+
+        Returns:
+            All numbers, tables and curves; its `info` says what was compared and has the id that
+            `client.evaluations.iter_tallies` takes.
+
+        Raises:
+            DataError: an argument or option is wrong.
+            NotFound: no such collection or version, or it has no such run or ground truth; names
+                those that it has.
+            JobFailed: the stack failed at it; says why.
+            RequestTimeout: it took too long; the stack goes on, and the same call waits again.
+        """
+        info = self.evaluations.start(
+            run=run,
+            ground_truth=ground_truth,
+            collection=collection,
+            dataset_version=dataset_version,
+            split=split,
+            geometry=geometry,
+            run_mode=run_mode,
+            truth_mode=truth_mode,
+            again=again,
+            **options,
+        )
+        self.evaluations.wait(info, timeout_s=timeout_s, progress=progress)
+        return self.evaluations.get(info.id)
+
+    def compare(
+        self,
+        *,
+        run_a: str,
+        run_b: str,
+        ground_truth: str,
+        collection: str | None = None,
+        dataset_version: str | None = None,
+        split: Literal["train", "validation", "test"] | None = None,
+        geometry: EvaluatedGeometry = "rectangle",
+        resamples: int = 1000,
+        seed: int = 0,
+        level: float = 0.95,
+        image_limit: int = 100,
+        timeout_s: float | None = None,
+        progress: ProgressChoice = None,
+        **options: Any,
+    ) -> Comparison:
+        """What differs between two runs on the same ground truth; waits until the stack has done it.
+
+        Both runs are evaluated first, as by `evaluate`, unless that has been done.
+
+        Args:
+            run_a, run_b: names; differences are b minus a.
+            ground_truth, collection, dataset_version, split, geometry, options: as in `evaluate`.
+            resamples: draws of the images for confidence intervals; 0 for none.
+            seed: of the draws.
+            level: share of the draws that an interval holds, above 0 and below 1.
+            image_limit: images that are named at most.
+            timeout_s: seconds to wait at most for each step; None waits for ever.
+            progress: as in `evaluate`.
+
+        Raises:
+            DataError, NotFound, JobFailed, RequestTimeout: as in `evaluate`.
+            Conflict: annotations changed in between; call it again.
+        """
+        infos = []
+        for run in (run_a, run_b):
+            info = self.evaluations.start(
+                run=run,
+                ground_truth=ground_truth,
+                collection=collection,
+                dataset_version=dataset_version,
+                split=split,
+                geometry=geometry,
+                **options,
+            )
+            infos.append(self.evaluations.wait(info, timeout_s=timeout_s, progress=progress))
+        return self.evaluations.compare(
+            *infos,
+            resamples=resamples,
+            seed=seed,
+            level=level,
+            image_limit=image_limit,
+            timeout_s=timeout_s,
+        )
+
+    compare_runs = compare  # its earlier name

@@ -1,4 +1,4 @@
-"""One stack, as this client knows it: its transport, and which protocol it speaks."""
+"""One stack, as this client knows it: its transport, and the protocol it speaks."""
 
 from __future__ import annotations
 
@@ -11,14 +11,16 @@ import msgspec
 
 from layernext.client.addresses import hint_about_path
 from layernext.client.forks import refresh_after_fork
+from layernext.client.protocols import Native, Published, needs_native
 from layernext.client.transport import Transport
 from layernext.errors import IncompatibleStack, NotFound
 from layernext.wire import published
 from layernext.wire.native import BASE_PATH, VERSION, NativeOffer
+from layernext.wire.published import Received
 
 
 class Connection:
-    """A transport with the handshake done once, at the first use.
+    """A transport, and the protocol that the handshake chose at the first use.
 
     Args:
         transport: how to reach the stack.
@@ -27,19 +29,22 @@ class Connection:
 
     def __init__(self, transport: Transport, protocol: str | None = None) -> None:
         self.transport = transport
-        self._protocol = protocol
+        self._requested = protocol
         self._lock = threading.Lock()
-        self._is_known = False
-        self._native: NativeOffer | None = None
+        self._protocol: Native | Published | None = None
         refresh_after_fork(self)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What another process needs to connect by itself, the secret included."""
+        return Connection, (self.transport, self._requested)
 
     def after_fork(self) -> None:
         """Take a new lock; a thread of the parent process may hold the old one."""
         self._lock = threading.Lock()
 
     @property
-    def native(self) -> NativeOffer | None:
-        """What the stack offers natively, or None if it speaks only the published protocol.
+    def protocol(self) -> Native | Published:
+        """What the stack speaks; asked once.
 
         Raises:
             NotAuthenticated: wrong credentials.
@@ -47,12 +52,34 @@ class Connection:
             ConnectionFailed: no answer.
         """
         with self._lock:
-            if not self._is_known:
-                self._native = self._shake_hands()
-                self._is_known = True
-            return self._native
+            if self._protocol is None:
+                self._protocol = self._shake_hands()
+            return self._protocol
 
-    def _shake_hands(self) -> NativeOffer | None:
+    @property
+    def is_native(self) -> bool:
+        """Whether the stack speaks the native protocol; errors as `protocol`."""
+        return self.protocol.is_native
+
+    def require_native(self, what: str) -> None:
+        """Raise `IncompatibleStack` if the stack has no native protocol, which `what` needs."""
+        if not self.is_native:
+            raise needs_native(what)
+
+    @contextmanager
+    def deleting(self) -> Iterator[None]:
+        """For a call of the published protocol that deletes something.
+
+        A stack that speaks only this protocol may not recognize a repeated attempt. If an answer was lost,
+        `NotFound` counts as success: an earlier attempt deleted it.
+        """
+        try:
+            yield
+        except NotFound as error:
+            if not error.after_lost_answer or self.is_native:
+                raise
+
+    def _shake_hands(self) -> Native | Published:
         path = published.handshake_path(published.HANDSHAKE_VERSION)
         try:
             answer: Any = self.transport.request_json("GET", path)
@@ -62,36 +89,18 @@ class Connection:
                 status=404,
                 hint=hint_about_path(self.transport.url),
             ) from error
-        if not isinstance(answer, dict) or not answer.get("isCompatible"):
+        if not Received(published.HandshakeAnswer, answer).is_compatible:
             reason = answer.get("message") if isinstance(answer, dict) else None
             raise IncompatibleStack(
                 str(reason or f"{self.transport.url} is not a LayerNext stack"), status=200
             )
-        if self._protocol == "published" or "native" not in answer:
-            return None
+        if self._requested == "published" or "native" not in answer:
+            return Published(self.transport)
         try:
             offer = msgspec.convert(answer["native"], NativeOffer)
         except msgspec.ValidationError:
-            return None  # something newer than this client; the published protocol still works
-        is_known = (offer.version, offer.base_path) == (VERSION, BASE_PATH)
-        return offer if is_known else None
-
-    @contextmanager
-    def deleting(self) -> Iterator[None]:
-        """For a call of the published protocol that deletes something.
-
-        A stack that speaks only this protocol may not know that an attempt is a repeated one. If an
-        answer got lost, that nothing is there is taken for success: an earlier attempt deleted it.
-        """
-        try:
-            yield
-        except NotFound as error:
-            if not error.after_lost_answer or self.native is not None:
-                raise
-
-    def require_native(self, what: str) -> None:
-        """Raise `IncompatibleStack` if the stack has no native protocol, which `what` needs."""
-        if self.native is None:
-            raise IncompatibleStack(
-                f"this stack speaks only the published protocol, which cannot {what}", status=501
-            )
+            # Newer than this client; the published protocol still works.
+            return Published(self.transport)
+        if (offer.version, offer.base_path) == (VERSION, BASE_PATH):
+            return Native(self.transport, offer)
+        return Published(self.transport)

@@ -8,12 +8,12 @@ from pathlib import Path
 from msgspec import field
 
 from layernext.client.answers import Answer
-from layernext.client.file_reports import FailedFile, FileDownloadReport, IgnoredFile
+from layernext.client.files.reports import FailedFile, FileDownloadReport, IgnoredFile
 from layernext.model import Mode, Record
 
 
-def _counted(number: int, one: str, many: str | None = None) -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
+def _counted(number: int, singular: str, plural: str | None = None) -> str:
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
 
 
 class UploadReport(Record, frozen=True, kw_only=True):
@@ -66,7 +66,7 @@ class UploadReport(Record, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:
         kind = "model run" if self.mode == "machine" else "ground truth"
-        place = f" to {self.collection!r}" if self.collection else ""
+        target = f" to {self.collection!r}" if self.collection else ""
         images = _counted(self.images, "image")
         if self.unmatched_images:
             images += f", {self.unmatched_images:,} of them without a file yet"
@@ -76,7 +76,7 @@ class UploadReport(Record, frozen=True, kw_only=True):
         if self.lost_shapes:
             labels += f", {_counted(self.lost_shapes, 'shape')} lost"
         return (
-            f"<UploadReport: {kind} {self.run!r}{place}: "
+            f"<UploadReport: {kind} {self.run!r}{target}: "
             f"{_counted(self.annotations, 'annotation')} on {images}{labels}; "
             f"{_counted(self.batches, 'batch', 'batches')}, {_counted(self.bytes_sent, 'byte')}, "
             f"{self.seconds:.2f} s>"
@@ -269,7 +269,7 @@ class CreatedCollection(Answer):
 class VersionReport(Answer):
     """A dataset version that the stack builds.
 
-    ``["datasetVersionId"]``, ``["datasetId"]``, ``["jobId"]`` and the like work as in the published clients.
+    The keys ``datasetVersionId``, ``datasetId``, ``jobId`` and the like work as in the published clients.
 
     Attributes:
         version_id: of the version.

@@ -8,16 +8,14 @@ are certificates that cannot be trusted.
 
 from __future__ import annotations
 
-import email.utils
 import logging
 import os
 import platform
 import random
-import ssl
 import threading
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -33,36 +31,24 @@ from stamina.instrumentation import (
     set_on_retry_hooks,
 )
 
-from layernext import __version__
 from layernext.client.addresses import (
     bad_certificates,
     bad_proxy,
     check_credentials,
     hint_about_path,
-    proxy_for,
     tidy_url,
 )
 from layernext.client.cancellation import is_cancelled_here
+from layernext.client.faults import is_final, may_have_run, no_answer, trouble_of
 from layernext.client.forks import abandon, refresh_after_fork
+from layernext.client.refusals import RETRIED_SIGNED, TryAgain, refusal_of
 from layernext.errors import (
-    Conflict,
     ConnectionFailed,
-    DataError,
     IncompatibleStack,
-    InvalidRequest,
     LayerNextError,
-    NotAllowed,
-    NotAuthenticated,
-    NotFound,
-    NotSupported,
-    Problem,
-    RateLimited,
-    RequestTimeout,
     StackError,
-    StackUnavailable,
-    StorageFull,
-    TooLarge,
 )
+from layernext.version import __version__
 
 logger = logging.getLogger("layernext.client")
 
@@ -87,38 +73,8 @@ _NOT_A_BODY = {304, 416}
 _LARGE_BODY = 4 << 20
 _PIECE_BYTES = 1 << 20
 _REFUSAL_BYTES = 64 << 10
-"""Read of a refusal; what comes behind is no sentence for people."""
-# 408: the stack waited in vain for the rest of a body, which a stalled connection can cause.
-RETRIED = {408, 429, 502, 503, 504}
-# What an earlier attempt met if it may have been carried out all the same.
-_LOST_ANSWERS = {502, 504}
-_FINAL_FAULTS = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.TooManyRedirects)
+"""Read of a refusal; the rest is not for people."""
 _BROKEN_CONNECTIONS = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
-_PROXY_FAULTS = (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError)
-# What TLS says of an answer in plain HTTP, depending on the version of OpenSSL.
-_PLAIN_HTTP_REASONS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "HTTP_REQUEST"}
-_PASSING_TLS_FAULTS = (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError)
-# Stores of objects say 500 for what passes; a part or a file can always be asked for again.
-_RETRIED_SIGNED = RETRIED | {500}
-_UNPROCESSABLE = 422
-_ERRORS: dict[int, type[StackError]] = {
-    401: NotAuthenticated,
-    403: NotAllowed,
-    404: NotFound,
-    409: Conflict,
-    413: TooLarge,
-    501: NotSupported,
-    507: StorageFull,
-}
-
-
-class _TryAgain(Exception):
-    """An attempt failed in a way that may pass."""
-
-    def __init__(self, error: Exception, wait_s: float | None = None) -> None:
-        super().__init__(str(error))
-        self.error = error
-        self.wait_s = wait_s
 
 
 class _NotOurs:
@@ -132,7 +88,7 @@ class _NotOurs:
         self._hook = hook
 
     def __call__(self, details: RetryDetails) -> AbstractContextManager[None] | None:
-        return None if isinstance(details.caused_by, _TryAgain) else self._hook(details)
+        return None if isinstance(details.caused_by, TryAgain) else self._hook(details)
 
 
 def _keep_from_other_hooks() -> None:
@@ -197,6 +153,15 @@ class Transport:
     ) -> None:
         self.url = tidy_url(url)
         check_credentials(api_key, secret)
+        self.api_key = api_key
+        self._arguments = {
+            "url": url,
+            "api_key": api_key,
+            "secret": secret,
+            "timeout_s": timeout_s,
+            "retry_for_s": retry_for_s,
+            "http": http,
+        }
         self._retry_for_s = retry_for_s
         self._has_answered = False
         self._auth = httpx.BasicAuth(api_key.encode(), secret.encode())
@@ -205,6 +170,14 @@ class Transport:
         self._lock = threading.Lock()
         self._open_client: httpx.Client | None = self._new_client()
         refresh_after_fork(self)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs to connect by itself, the secret included."""
+        return self._arguments
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Create the transport again, with connections of its own."""
+        Transport.__init__(self, **state)
 
     def __repr__(self) -> str:
         return f"Transport({self.url!r})"
@@ -295,7 +268,7 @@ class Transport:
             )
             if response.is_success:
                 return response.content
-            raise self._refusal(response, response.content)
+            raise refusal_of(self.url, response, response.content)
 
         answer: bytes = self._repeat(attempt, f"{method} {path}", should_stop)
         return answer
@@ -347,7 +320,7 @@ class Transport:
             # 308 is how a resumable upload to GCS says that it waits for the next part.
             if response.is_success or response.status_code == _RESUME_INCOMPLETE:
                 return response.headers
-            raise self._refusal(response, response.content, retried=_RETRIED_SIGNED)
+            raise refusal_of(self.url, response, response.content, retried=RETRIED_SIGNED)
 
         answer: httpx.Headers = self._repeat(attempt, "PUT of a part", should_stop)
         return answer
@@ -377,7 +350,9 @@ class Transport:
             if response.is_success or response.status_code in _NOT_A_BODY:
                 return response
             try:
-                raise self._refusal(response, _beginning_of(response), retried=_RETRIED_SIGNED)
+                raise refusal_of(
+                    self.url, response, _beginning_of(response), retried=RETRIED_SIGNED
+                )
             finally:
                 response.close()
 
@@ -404,7 +379,7 @@ class Transport:
             if response.is_success:
                 return response
             try:
-                raise self._refusal(response, response.read())
+                raise refusal_of(self.url, response, response.read())
             finally:
                 response.close()
 
@@ -436,7 +411,7 @@ class Transport:
                     httpcore.NetworkError,
                     httpcore.TimeoutException,
                 ) as error:
-                    raise self._no_answer(error, 1, time.monotonic() - started) from error
+                    raise no_answer(self.url, error, 1, time.monotonic() - started) from error
                 if piece is None:
                     return
                 yield piece
@@ -460,47 +435,49 @@ class Transport:
             """After how many seconds to try again; False for not at all."""
             nonlocal first_failure, may_be_done
             is_wanted = not (is_cancelled_here() or (should_stop is not None and should_stop()))
-            if not isinstance(error, _TryAgain) or not is_wanted:
+            if not isinstance(error, TryAgain) or not is_wanted:
                 return False
             now = time.monotonic()
             first_failure = now if first_failure is None else first_failure
-            may_be_done = may_be_done or _may_be_done(error.error)
+            may_be_done = may_be_done or may_have_run(error.error)
             wait_s = self._next_wait_s(error, tries, now - first_failure)
             if wait_s is None:
                 return False
             _keep_from_other_hooks()
-            logger.warning("%s; trying again in %.1f s", self._trouble(error.error), wait_s)
+            logger.warning("%s; trying again in %.1f s", trouble_of(self.url, error.error), wait_s)
             return wait_s
 
         try:
             # When to stop is decided above, where it is known how long the next wait is.
-            for one in stamina.retry_context(on=wait_before, attempts=None, timeout=None):
-                with one:
+            for attempt_context in stamina.retry_context(
+                on=wait_before, attempts=None, timeout=None
+            ):
+                with attempt_context:
                     tries += 1
                     if tries > 1:
                         logger.info("%s: attempt %d", what, tries)
                     answer = self._once(attempt, tries, started, may_be_done)
                     self._has_answered = True
                     return answer
-        except _TryAgain as last:
+        except TryAgain as last:
             if isinstance(last.error, StackError):
                 raise last.error from None
             elapsed_s = time.monotonic() - started
-            raise self._no_answer(last.error, tries, elapsed_s) from last.error
+            raise no_answer(self.url, last.error, tries, elapsed_s) from last.error
         raise AssertionError  # the loop returns or raises
 
     def _once(self, attempt: Any, tries: int, started: float, may_be_done: bool) -> Any:
         try:
             return attempt()
         except httpx.RequestError as error:
-            if _is_final(error):
-                raise self._no_answer(error, tries, time.monotonic() - started) from error
-            raise _TryAgain(error) from error
+            if is_final(error):
+                raise no_answer(self.url, error, tries, time.monotonic() - started) from error
+            raise TryAgain(error) from error
         except StackError as error:
             error.after_lost_answer = may_be_done
             raise
 
-    def _next_wait_s(self, failure: _TryAgain, tries: int, elapsed_s: float) -> float | None:
+    def _next_wait_s(self, failure: TryAgain, tries: int, elapsed_s: float) -> float | None:
         """How long to wait before another attempt; None if the time for attempts is over."""
         limit_s = self._retry_for_s
         if not self._has_answered and not isinstance(failure.error, StackError):
@@ -515,106 +492,6 @@ class Transport:
             return _BROKEN_WAIT_S + random.uniform(0, _BROKEN_WAIT_S)  # noqa: S311
         # No wait ends behind the limit: the last one is cut short, for a last attempt.
         return min(_growing_wait_s(tries), left_s)
-
-    def _trouble(self, error: Exception) -> str:
-        """What went wrong in an attempt, as the beginning of a sentence."""
-        if isinstance(error, StackError):
-            is_limited = isinstance(error, RateLimited)
-            asks = "is limiting requests" if is_limited else "is temporarily unavailable"
-            return f"the stack {asks}"
-        reason = f" ({error})" if str(error) else ""
-        proxy = proxy_for(self.url)
-        if proxy is not None and isinstance(error, _PROXY_FAULTS):
-            return f"no connection through the proxy {proxy}{reason}"
-        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-            return f"nothing answers at {self.url}{reason}"
-        if isinstance(error, httpx.TimeoutException):
-            return f"no answer from {self.url} in time"
-        if isinstance(error, httpx.DecodingError):
-            return f"an answer from {self.url} cannot be read{reason}"
-        return f"the connection to {self.url} broke{reason}"
-
-    def _no_answer(self, error: Exception, attempts: int, elapsed_s: float) -> ConnectionFailed:
-        kind = RequestTimeout if isinstance(error, httpx.TimeoutException) else ConnectionFailed
-        reason = str(error) or type(error).__name__
-        tried = "once" if attempts == 1 else f"{attempts} times in {elapsed_s:.0f} s"
-        what = "no readable answer" if isinstance(error, httpx.DecodingError) else "no answer"
-        hint = "is the stack running, and is the URL right?"
-        tls_fault = _tls_fault(error)
-        proxy = proxy_for(self.url)
-        if tls_fault is not None and tls_fault.reason in _PLAIN_HTTP_REASONS:
-            hint = f"this port speaks http, not https; is it http{self.url[5:]}?"
-        elif proxy is not None and isinstance(error, _PROXY_FAULTS):
-            hint = (
-                f"the request goes through the proxy {proxy}; is it running? Correct or unset the "
-                "variable, or name the stack's host in NO_PROXY"
-            )
-        elif tls_fault is not None:
-            hint = "is the URL right, and is the certificate's issuer trusted on this machine? see SSL_CERT_FILE"
-        return kind(
-            f"{what} from {self.url}, tried {tried}: {reason}",
-            url=self.url,
-            attempts=attempts,
-            elapsed_s=elapsed_s,
-            hint=hint,
-        )
-
-    def _refusal(
-        self, response: httpx.Response, content: bytes, *, retried: Collection[int] = RETRIED
-    ) -> Exception:
-        """The exception for an answer that is not a success."""
-        status = response.status_code
-        body = _error_of(content)
-        message = str(
-            body.get("message") or f"{self.url}{response.request.url.path} answered {status}"
-        )
-        if response.has_redirect_location:
-            # Not followed: key and secret go to the address that the user gave, and no other.
-            return InvalidRequest(
-                f"{self.url} points to {response.headers['location']}",
-                status=status,
-                hint="if that is your stack, give its address as the URL",
-            )
-        rest = {
-            "status": status,
-            "request_id": body.get("requestId") or response.headers.get("x-request-id"),
-            "detail": body.get("details"),
-        }
-        problems = _problems_of(body) if status == _UNPROCESSABLE else []
-        if problems:
-            return DataError(problems)
-        if status in retried:
-            wait_s = _retry_after(response.headers.get("retry-after"))
-            if status == 429:  # noqa: PLR2004 - the status itself
-                return _TryAgain(RateLimited(message, retry_after_s=wait_s, **rest), wait_s)
-            return _TryAgain(StackUnavailable(message, **rest), wait_s)
-        if status == 401:  # noqa: PLR2004
-            return NotAuthenticated(message, **rest)
-        default = StackUnavailable if status >= 500 else InvalidRequest  # noqa: PLR2004
-        return _ERRORS.get(status, default)(message, **rest)
-
-
-def _may_be_done(error: Exception) -> bool:
-    """Whether the stack may have carried out the request that failed so."""
-    if isinstance(error, StackError):
-        return error.status in _LOST_ANSWERS
-    return not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
-
-
-def _is_final(error: httpx.RequestError) -> bool:
-    """Whether another attempt would meet the same fault."""
-    return isinstance(error, _FINAL_FAULTS) or (
-        isinstance(error, httpx.ConnectError) and _tls_fault(error) is not None
-    )
-
-
-def _tls_fault(error: BaseException | None) -> ssl.SSLError | None:
-    """What TLS has against the connection, unless that may pass."""
-    while error is not None:
-        if isinstance(error, ssl.SSLError):
-            return None if isinstance(error, _PASSING_TLS_FAULTS) else error
-        error = error.__cause__ or error.__context__
-    return None
 
 
 def _to_send(
@@ -672,37 +549,3 @@ def _growing_wait_s(tries: int) -> float:
     """How long to wait after so many attempts: longer each time, and not all clients alike."""
     doubled_s = _FIRST_WAIT_S * 2.0 ** min(tries - 1, 10)
     return min(_LONGEST_WAIT_S, doubled_s + random.uniform(0, _FIRST_WAIT_S))  # noqa: S311
-
-
-def _retry_after(text: str | None) -> float | None:
-    """Seconds of a Retry-After header: a number, or a date (RFC 9110, section 10.2.3)."""
-    if not text:
-        return None
-    if text.strip().isdecimal():
-        return float(text[:9])
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(text).timestamp() - time.time())
-    except (TypeError, ValueError):
-        return None
-
-
-def _error_of(content: bytes) -> dict[str, Any]:
-    """The `error` object of an answer, or an empty one."""
-    try:
-        body = msgspec.json.decode(content)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return {}
-    error = body.get("error") if isinstance(body, dict) else None
-    return error if isinstance(error, dict) else {}
-
-
-def _problems_of(error: dict[str, Any]) -> list[Problem]:
-    """The problems that a stack found in the data; none if the error is about something else."""
-    rows = error.get("details")
-    if error.get("code") != DataError.code or not isinstance(rows, list):
-        return []
-    return [
-        Problem(str(row["where"]), str(row["message"]))
-        for row in rows
-        if isinstance(row, dict) and "where" in row and "message" in row
-    ]

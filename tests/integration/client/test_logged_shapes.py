@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from layernext import LayerNextClient, Rectangle
-from layernext.client.logged_shapes import BoxFormat
+from layernext.client.annotations.logged_shapes import BoxFormat
 from layernext.errors import ConfigurationError, DataError
 
 

@@ -230,7 +230,7 @@ CASES: dict[str, Case] = {
     ),
     "attach_labels_to_group": lambda c, s: c.attach_labels_to_group(s.group, [s.label]),
     "attach_model_run_to_project": lambda c, s: c.attach_model_run_to_project(s.project, [s.run]),
-    "compare_runs": lambda c, s: c.compare_runs(
+    "compare": lambda c, s: c.compare(
         collection=s.collection, run_a=s.run, run_b=s.other_run, ground_truth=s.truth, resamples=10
     ),
     "create_annotation_project_from_collection": lambda c, s: (
@@ -414,6 +414,7 @@ READS = {
     "wait_for_job_complete",
 }
 OTHER_NAMES = {
+    "compare_runs",
     "create_studio_project_from_collection",
     "create_studio_project_from_datalake",
     "delete_studio_project",

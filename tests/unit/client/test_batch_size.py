@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from layernext.client.batch_size import FIRST_BYTES, LEAST_BYTES, MOST_BYTES, BatchSize
+from layernext.client.annotations.batch_size import FIRST_BYTES, LEAST_BYTES, MOST_BYTES, BatchSize
 
 
 def test_a_good_network_soon_gets_the_largest() -> None:

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layernext.client.file_content import fits, media_type
-from layernext.client.file_sources import find_files
+from layernext.client.files.content import fits, media_type
+from layernext.client.files.sources import find_files
 from layernext.errors import DataError
 
 JPEG, PNG = b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n"
@@ -42,7 +42,7 @@ def test_content_is_told_by_bytes(head: bytes, kind: str) -> None:
 
 @given(st.binary(max_size=64))
 def test_any_bytes_are_something(head: bytes) -> None:
-    """Nothing crashes, and what is an image is no video."""
+    """Nothing crashes, and what is an image is not a video."""
     kind = media_type(head)
     assert not (fits(kind, "image") and fits(kind, "video"))
     assert fits(kind, "other")

@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layernext.client.image_names import ImageCount, image_number, image_numbers
+from layernext.client.annotations.image_names import ImageCount, image_number, image_numbers
 
 
 @given(st.lists(st.lists(st.integers(1, 50) | st.integers(1, 2**64 - 1))))

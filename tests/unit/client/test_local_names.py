@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layernext.client.local_names import Folder, LocalNames, local_name
+from layernext.client.files.local_names import Folder, LocalNames, local_name
 
 NASTY = st.sampled_from(
     ["", ".", "..", "...", "con", "NUL.txt", "a", "A", "a.", "a ", "é", "e\u0301", "/", "\\", "C:",

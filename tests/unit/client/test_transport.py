@@ -24,6 +24,7 @@ from stamina.instrumentation import RetryDetails, set_on_retry_hooks
 
 from layernext import LayerNextClient, __version__
 from layernext.client.connection import Connection
+from layernext.client.published.datasets import create_dataset
 from layernext.client.transport import Transport
 from layernext.errors import (
     ConfigurationError,
@@ -469,7 +470,7 @@ def test_url_with_a_path() -> None:
     with ScriptedServer(refusal(404, "no")) as server:
         transport = Transport(f"{server.url}/app/data", KEY, SECRET)
         with pytest.raises(IncompatibleStack, match=f"the path '/app/data'; is it {server.url}"):
-            _ = Connection(transport).native
+            _ = Connection(transport).protocol
         transport.close()
         assert len(server.requests) == 1
 
@@ -669,9 +670,9 @@ def test_deleting_by_the_published_protocol(is_lost: bool) -> None:
 
 def test_a_name_taken_after_a_lost_answer() -> None:
     with ScriptedServer(Answer(hang_up=True), refusal(409, "taken")) as server:
-        client = LayerNextClient(KEY, SECRET, server.url)
+        transport = Transport(server.url, KEY, SECRET)
         with pytest.raises(Conflict) as caught:
-            client._make("/create", {}, {})
-        client.close()
+            create_dataset(transport, "a selection", {})
+        transport.close()
     assert caught.value.after_lost_answer
     assert "earlier attempt" in str(caught.value.hint)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layernext.client.upload import BATCH_BYTES, BATCH_IMAGES, iter_batches
+from layernext.client.annotations.upload import BATCH_BYTES, BATCH_IMAGES, iter_batches
 from layernext.errors import DataError
 from layernext.wire.native import NativeOffer
 

@@ -32,6 +32,7 @@ Connection = ASGIConnection[Any, Any, Any, Any]
 Answer = TypeVar("Answer")
 
 _ACCESS = "access"
+_READING = {"GET", "HEAD"}
 
 IS_KNOWN = "is_known"
 """In the state of a request: its sender has shown a key, or a URL that the stack signed."""
@@ -263,18 +264,25 @@ class Permissions:
         refuse_without_grant(self._connection)
 
     def look_up_collection(
-        self, id_or_name: str, *, kind: int | None = None, claims: bool = True
+        self, id_or_name: str, *, kind: int | None = None, adopts: bool | None = None
     ) -> CollectionRow | None:
         """The collection with this id, or else of this name; None also if the caller may not read it.
 
-        Where the name fits images of a guessed collection they move, unless the key may only read, or
-        `claims` is false.
+        Args:
+            id_or_name: an id goes before a name.
+            kind: of the collection, if it is named; None prefers one of images.
+            adopts: whether images of guessed collections whose keys fit the name move there first, which
+                is a write; never by a key that may only read. None: unless the request is a GET, which
+                changes nothing.
 
         Raises:
             NotAllowed: the caller may read it, but not do what the route does.
         """
-        claims = claims and may(self._connection, "write")
-        row = self._store.find_collection(id_or_name, claims=claims, kind=kind)
+        if adopts is None:
+            adopts = self._connection.scope["method"] not in _READING
+        collections = self._store.collections
+        look_up = collections.adopt if adopts and self.may("write") else collections.find
+        row = look_up(id_or_name, kind=kind)
         if row is None or self._access is None:
             return row
         if not self._access.may_read(row.row_id):
@@ -282,17 +290,26 @@ class Permissions:
         self._access.check([row.row_id])
         return row
 
-    def find_collection(self, id_or_name: str) -> CollectionRow:
-        """The collection with this id, or else of this name.
+    def find_collection(self, id_or_name: str, *, adopts: bool | None = None) -> CollectionRow:
+        """The collection with this id, or else of this name; see `look_up_collection`.
 
         Raises:
             NotFound: there is none that the caller may read.
-            NotAllowed: as `look_up_collection`.
+            NotAllowed: the caller may read it, but not do what the route does.
         """
-        row = self.look_up_collection(id_or_name)
-        if row is None:
-            raise NotFound(f"there is no collection {id_or_name[:600]!r}", status=404)
-        return row
+        row = self.look_up_collection(id_or_name, adopts=adopts)
+        if row is not None:
+            return row
+        is_waiting = self.may("write") and self._store.collections.has_waiting(id_or_name)
+        raise NotFound(
+            f"there is no collection {id_or_name[:600]!r}",
+            hint=(
+                "there are images whose keys begin with this name: create the collection, and they move there"
+                if is_waiting
+                else None
+            ),
+            status=404,
+        )
 
     def find_row_id(self, id_or_name: str | None) -> int | None:
         """The row id of a collection, as `find_collection`; None for None, which stands for all."""
@@ -380,13 +397,13 @@ def creating(
     access, store = access_of(connection), services_of(connection).store
 
     def run() -> Answer:
-        row = store.find_collection_by_name(plain, kind)
+        row = store.collections.find_by_name(plain, kind)
         if access is not None:
             if row is None or not access.may_read(row.row_id):
                 raise access.refuse_creation(plain)
             access.check([row.row_id])
         answer = work()
-        created = store.find_collection_by_name(plain, kind) if row is None else None
+        created = store.collections.find_by_name(plain, kind) if row is None else None
         if created is not None:
             store.grants.give_creator(created.row_id, caller.user_id)
         return answer

@@ -27,13 +27,14 @@ Answer = TypeVar("Answer")
 Message = TypeVar("Message")
 Query = TypeVar("Query", bound=Struct)
 
+_READING = {"GET", "HEAD"}
 _IMAGE_ID = re.compile(r"0{8}[0-7][0-9a-f]{15}")
 
 _CURSOR_DIGITS = 18
 """Of the number of a row, which has 63 bits."""
 
 MAX_MESSAGE_BYTES = 16 << 20
-"""Of a body that is no bulk data. The largest are names of many labels."""
+"""Of a body other than bulk data. The largest are names of many labels."""
 
 MAX_QUESTION_BYTES = 1 << 20
 """Of a body that says what to look for, and lists nothing."""
@@ -211,13 +212,16 @@ def is_image_id(text: str) -> bool:
 
 
 async def look_up_collection(
-    request: Call, id_or_name: str, *, kind: int | None = None, claims: bool = True
+    request: Call, id_or_name: str, *, kind: int | None = None, adopts: bool | None = None
 ) -> CollectionRow | None:
     """`Permissions.look_up_collection`, from the event loop."""
-    find = partial(Permissions(request).look_up_collection, id_or_name, kind=kind, claims=claims)
-    return await services_of(request).call(find)
+    look_up = partial(Permissions(request).look_up_collection, id_or_name, kind=kind, adopts=adopts)
+    return await services_of(request).call(look_up)
 
 
-async def find_collection(request: Call, id_or_name: str) -> CollectionRow:
+async def find_collection(
+    request: Call, id_or_name: str, *, adopts: bool | None = None
+) -> CollectionRow:
     """`Permissions.find_collection`, from the event loop."""
-    return await services_of(request).call(Permissions(request).find_collection, id_or_name)
+    find = partial(Permissions(request).find_collection, id_or_name, adopts=adopts)
+    return await services_of(request).call(find)

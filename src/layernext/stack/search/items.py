@@ -24,6 +24,7 @@ from layernext.stack.search.set_index import SetIndex
 from layernext.stack.store.access.records import Within
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.collections import counters, fields, images
+from layernext.stack.store.collections.naming import IMAGES
 from layernext.stack.store.collections.records import Selection
 from layernext.stack.store.collections.selections import Selections
 from layernext.stack.store.database import Database, Deadline
@@ -209,7 +210,7 @@ class Items:
             chosen = (
                 sa.select(image.c.id)
                 .outerjoin(values, values.c.image_id == image.c.id)
-                .where(*self._filters(wanted), where(self._database, plan))
+                .where(*self._filters(wanted), where(plan))
                 .order_by(is_missing, order, image.c.id)
             )
             found = list(connection.execute(chosen.offset(offset).limit(limit)).scalars())
@@ -266,7 +267,7 @@ class Items:
         with self._database.read() as connection:
             for word in ("raw", "machine", "human"):
                 chosen = sa.select(sa.func.count()).select_from(image)
-                clause = _is_there() & readable & _of_kinds((5,)) & annotated(word)
+                clause = _is_there() & readable & _of_kinds((IMAGES,)) & annotated(word)
                 found[word] = int(connection.execute(chosen.where(clause)).scalar_one())
         return found
 
@@ -280,7 +281,7 @@ class Items:
     ) -> sa.ColumnElement[bool]:
         filters = self._filters(wanted, is_trashed=is_trashed)
         plan = self._plan(connection, wanted, deadline, is_trashed=is_trashed)
-        return sa.and_(*filters, where(self._database, plan))
+        return sa.and_(*filters, where(plan))
 
     def _plan(
         self,
@@ -475,7 +476,7 @@ class Items:
             return images.find_by_storage_paths(connection, usable)
 
     def collection_record(self, collection_id: int) -> dict[str, Any]:
-        """What E21 can say of a collection."""
+        """What a request for a collection's fields can be answered with."""
         totals = sa.select(
             sa.func.count(),
             sa.func.coalesce(sa.func.sum(image.c.size), 0),

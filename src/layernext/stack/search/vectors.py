@@ -2,7 +2,7 @@
 
 A search goes over the vectors block by block, compares each with the one that is asked for, and keeps the
 best. The blocks of the last models that were searched stay in memory, up to `CACHE_BYTES` together, while
-nothing changes them; those of a model that is larger are read anew each time, so memory stays bounded.
+nothing changes them; those of a model that is larger are read again each time, so memory stays bounded.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Embeddings:
         self._kept: OrderedDict[int, _Kept] = OrderedDict()
 
     def ensure_model(self, name: str, dimension: int) -> None:
-        """Make a model unless there is one of that name (E41).
+        """Make a model unless there is one of that name.
 
         Raises:
             DataError: it is there with another dimension.

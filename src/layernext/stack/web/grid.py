@@ -113,7 +113,7 @@ def image_page(
 
 def _collection(collection_id: str, permissions: Permissions) -> CollectionRow:
     # A page is only looked at: no image moves to another collection because of it.
-    collection = permissions.look_up_collection(collection_id, claims=False)
+    collection = permissions.look_up_collection(collection_id)
     if collection is None:
         raise NotFound(f"there is no collection {collection_id[:100]!r}", status=404)
     return collection

@@ -9,8 +9,12 @@ from msgspec import Struct
 from layernext.stack.api.access import Scope
 from layernext.stack.settings import Settings
 from layernext.stack.web.page import Page, page
-from layernext.wire.annotation_files import MAX_ANNOTATION_FILE_BYTES
-from layernext.wire.files import MAX_BUNDLE_BYTES, MAX_BUNDLE_FILES, MAX_NAMES
+from layernext.wire.native import (
+    MAX_ANNOTATION_FILE_BYTES,
+    MAX_ASKED_NAMES,
+    MAX_BUNDLE_BYTES,
+    MAX_BUNDLE_FILES,
+)
 from layernext.wire.published import PART_BYTES
 
 
@@ -46,7 +50,7 @@ def upload_page(settings: Settings) -> UploadPage:
         part=PART_BYTES,
         bundle=MAX_BUNDLE_BYTES,
         bundle_files=MAX_BUNDLE_FILES,
-        names=MAX_NAMES,
+        names=MAX_ASKED_NAMES,
     )
     return UploadPage(title="Upload", here="/upload", data=limits)
 

@@ -28,15 +28,15 @@ from layernext.stack.api.native.uploads import check_upload
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.services import Services
 from layernext.stack.api.signature import ByteStream, Lines
-from layernext.stack.store import Store
-from layernext.wire.annotation_files import (
+from layernext.stack.store import IMAGES, Store
+from layernext.wire.native import (
     ANNOTATION_FILES_PATH,
     MAX_ANNOTATION_FILE_BYTES,
+    NDJSON,
     FileProgress,
     FileResult,
+    UploadRequest,
 )
-from layernext.wire.native import NDJSON, UploadRequest
-from layernext.wire.published import IMAGE_COLLECTION
 
 WRITE_BYTES = 1 << 20
 BATCH_BYTES = 4 << 20
@@ -122,7 +122,7 @@ def _check_target(permissions: Permissions, upload: UploadRequest) -> None:
         NotFound, NotAllowed: the caller may not write to it.
     """
     if (upload.collection or "").rstrip("/"):
-        permissions.create_collection(upload.collection, IMAGE_COLLECTION, lambda: None)
+        permissions.create_collection(upload.collection, IMAGES, lambda: None)
     else:
         permissions.refuse_whole_stack()
 
@@ -215,20 +215,20 @@ def _stored(
         # Should the request break off, this is the entry of what was stored so far.
         audit.note(action="open upload")
         complete = msgspec.structs.replace(upload, geometry=geometry)
-        opening = partial(store.open_upload, complete)
+        opening = partial(store.uploads.open, complete)
         create = audit.recorded(permissions.create_collection)
-        opened = create(upload.collection, IMAGE_COLLECTION, opening)
-        settings = store.get_upload_settings(opened.id)
+        opened = create(upload.collection, IMAGES, opening)
+        settings = store.uploads.get_settings(opened.id)
         sequence = images = 0
         for lines in _batches(checked.spans.read(checked.path)):
             images += write_lines(store, opened.id, settings, sequence, lines).images
             sequence += 1
             yield _line(FileProgress(images=images, total=total))
         audit.note(action="upload annotations", count=checked.summary.annotations)
-        state = audit.recorded(store.finish_upload)(opened.id, sequence)
+        state = audit.recorded(store.uploads.finish)(opened.id, sequence)
     collection = None
     if upload.collection is not None:
-        collection = store.find_collection(upload.collection, claims=False)
+        collection = store.collections.find(upload.collection)
     result = FileResult(
         upload_id=state.id,
         run=upload.run,

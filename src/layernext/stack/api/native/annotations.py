@@ -94,11 +94,11 @@ def download(
     """
     row_id = permissions.find_row_id(query.collection)
     within = permissions.readable
-    unknown = services.store.find_unknown_run(query.run, within)
+    unknown = services.store.runs.find_unknown(query.run, within)
     if unknown is not None:
         raise NotFound(f"there is no model run or ground truth {unknown[:600]!r}", status=404)
     encoding = chosen_encoding(accept_encoding)
-    sets = services.store.iter_sets(
+    sets = services.store.annotations.iter_sets(
         row_id,
         runs=query.run,
         mode=query.mode,
@@ -137,7 +137,7 @@ def remove(
         collection = permissions.find_collection(query.collection)
         row_id = collection.row_id
         audit.note(collection=collection.name)
-    result = store.remove_sets(row_id, query.run, query.mode)
+    result = store.annotations.remove(row_id, query.run, query.mode)
     audit.note(subject=query.run, count=result.annotations)
     return result
 

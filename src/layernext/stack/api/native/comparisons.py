@@ -13,7 +13,7 @@ from layernext.stack.api.access import HANDLER, Permissions, Scope
 from layernext.stack.api.audit import Audit
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.store import COMPARISON_JOB, Store
-from layernext.wire.comparisons import COMPARISONS_PATH, CompareRequest, StoredComparison
+from layernext.wire.native import COMPARISONS_PATH, CompareRequest, StoredComparison
 
 
 @operation(

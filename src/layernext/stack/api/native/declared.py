@@ -8,7 +8,7 @@ from layernext.stack.api.audit import Audit
 from layernext.stack.api.messages import check_name
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.services import Services
-from layernext.wire.items import NAMES_PATH, NamesRequest
+from layernext.wire.native import NAMES_PATH, NamesRequest
 
 
 @operation(

@@ -27,8 +27,7 @@ from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.signature import Binary
 from layernext.stack.search import Search
 from layernext.stack.store import SPLITS, EvaluationRequest, Store, not_computed
-from layernext.wire.evaluations import EVALUATIONS_PATH, EvaluateRequest, TallyPage
-from layernext.wire.native import MAX_PAGE, PageOf
+from layernext.wire.native import EVALUATIONS_PATH, MAX_PAGE, EvaluateRequest, PageOf, TallyPage
 
 EvaluationId: TypeAlias = Annotated[str, Meta(description="The evaluation's id.")]
 _ONE = f"{EVALUATIONS_PATH}/{{evaluation_id:str}}"

@@ -26,8 +26,7 @@ from layernext.stack.api.published.datasets import check_ready
 from layernext.stack.api.signed import Links
 from layernext.stack.jobs import label_list, samples_of
 from layernext.stack.store import ExportRow, ExportSettings, Store
-from layernext.wire.exports import EXPORTS_PATH, ExportRequest, SampleLine, SamplePage
-from layernext.wire.native import DATASETS_PATH
+from layernext.wire.native import DATASETS_PATH, EXPORTS_PATH, ExportRequest, SampleLine, SamplePage
 
 ExportId: TypeAlias = Annotated[str, Meta(description="The export's id.")]
 _NOT_IN_NAME = re.compile(r"[^\w. -]")
@@ -115,7 +114,7 @@ def _of_run(
     if not modes:
         raise NotFound(f"{collection.name!r} has no annotations of {run[:100]!r}", status=404)
     if len(modes) > 1:
-        message = f"{run[:100]!r} is a model run and a ground truth; say which by its mode"
+        message = f"{run[:100]!r} is a model run and a ground truth; say which one with `mode`"
         raise Conflict(message, status=409)
     settings = ExportSettings(
         format=request.format,

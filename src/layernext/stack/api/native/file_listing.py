@@ -22,14 +22,14 @@ from layernext.stack.api.services import Services
 from layernext.stack.api.signature import Binary
 from layernext.stack.api.signed import Links
 from layernext.stack.store import FileRow, Store
-from layernext.wire.file_listing import (
+from layernext.wire.native import (
     BUNDLES_PATH,
     FILES_PATH,
     MAX_BUNDLED_FILES,
     BundledFile,
     FilesRequest,
+    PageOf,
 )
-from layernext.wire.native import PageOf
 
 PIECE_BYTES = 1 << 20
 _FILE_ID = re.compile(r"[0-9a-f]{24}")

@@ -29,10 +29,11 @@ from layernext.stack.api.presence import find_stored
 from layernext.stack.api.services import Services
 from layernext.stack.api.signature import ByteStream
 from layernext.stack.store import NewFile, UploadPlace, object_path
-from layernext.wire.files import (
+from layernext.wire.native import (
+    BASE_PATH,
+    MAX_ASKED_NAMES,
     MAX_BUNDLE_BYTES,
     MAX_BUNDLE_FILES,
-    MAX_NAMES,
     BundleEntry,
     BundleResult,
     KnownAnswer,
@@ -40,11 +41,10 @@ from layernext.wire.files import (
     KnownRequest,
     StoredEntry,
 )
-from layernext.wire.native import BASE_PATH
 
 MAX_LINE_BYTES = 16 << 10
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-UploadId: TypeAlias = Annotated[str, Meta(description="The upload, from its handshake.")]
+UploadId: TypeAlias = Annotated[str, Meta(description="The upload of files.")]
 _read_entry = msgspec.json.Decoder(BundleEntry).decode
 
 
@@ -71,8 +71,10 @@ def known_files(upload_id: UploadId, body: KnownRequest, services: Services) -> 
 
     A file whose content was lost is not among them, so that it is sent again.
     """
-    if len(body.names) > MAX_NAMES:
-        raise DataError(Problem("names", f"are {len(body.names)}, must be at most {MAX_NAMES}"))
+    if len(body.names) > MAX_ASKED_NAMES:
+        raise DataError(
+            Problem("names", f"are {len(body.names)}, must be at most {MAX_ASKED_NAMES}")
+        )
     stored = find_stored(services, upload_id, body.names)
     services.store.files.note_known(upload_id, stored)
     return KnownAnswer([KnownFile(file.name, file.size, file.checksum) for file in stored])

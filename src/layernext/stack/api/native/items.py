@@ -17,18 +17,19 @@ from layernext.stack.api.signed import Links
 from layernext.stack.jobs import PURGE_JOB
 from layernext.stack.search import ItemFilter, ItemRow, Search, before_days
 from layernext.stack.store import CONTENT_TYPES, Store
-from layernext.wire.items import (
+from layernext.wire.native import (
     ITEMS_PATH,
+    MAX_PAGE,
     PURGE_PATH,
     RESTORE_PATH,
     TRASH_PATH,
     Counted,
+    PageOf,
     PurgeAnswer,
     PurgeRequest,
     RestoreRequest,
     purge_path,
 )
-from layernext.wire.native import MAX_PAGE, PageOf
 
 TallySort = Literal[
     "run.true_positives", "-run.true_positives", "run.false_positives", "-run.false_positives",
@@ -222,7 +223,7 @@ def purge(
     collection_id = _row_id_in_trash(body.collection, store, permissions)
     before = before_days(body.older_than_days)
     # What is wrong with the query is said now.
-    search.purge.count_kept(ItemFilter(query=body.query, collection_id=collection_id), before)
+    search.purge.check(ItemFilter(query=body.query, collection_id=collection_id))
     payload = {"trashed_before": before, "collection_id": collection_id, "query": body.query}
     audit.note(collection=body.collection, subject=body.query or None)
 
@@ -261,7 +262,7 @@ def _row_id_in_trash(collection: str | None, store: Store, permissions: Permissi
     """The row id of a collection that is in the trash, or has something there."""
     if collection is None:
         return None
-    row_id = store.find_trashed_collection(collection)
+    row_id = store.collections.find_trashed(collection)
     if row_id is None or not permissions.may_read(row_id):
         return permissions.find_collection(collection).row_id
     permissions.check_collection(row_id)

@@ -28,7 +28,7 @@ class RevokeResult(Struct, frozen=True):
 )
 def list_keys(store: Store) -> list[Key]:
     """Every key without its secret, revoked ones too, oldest first."""
-    return store.list_keys()
+    return store.keys.list()
 
 
 def _refuse_secret(content: bytes) -> str:
@@ -61,7 +61,7 @@ def create_key(body: KeyRequest, store: Store, audit: Audit) -> NewKey:
     the answer is a 409 that names the first one, to be revoked.
     """
     check_name(body.name, "name", "a key")
-    key = store.create_key(body.name, body.role, body.rate, body.user)
+    key = store.keys.create(body.name, body.role, body.rate, body.user)
     audit.note(subject=describe_key(key))
     return key
 
@@ -84,7 +84,7 @@ def revoke_key(
     audit: Audit,
 ) -> RevokeResult:
     """Ends a key's life: requests that come with it are refused from now on."""
-    if not store.revoke_key(api_key):
+    if not store.keys.revoke(api_key):
         raise NotFound(f"there is no key {api_key[:600]!r} in use", status=404)
     audit.note(subject=api_key)
     return RevokeResult(api_key)

@@ -13,7 +13,7 @@ from layernext.stack.api.access import HANDLER, Permissions, Scope
 from layernext.stack.api.audit import Audit
 from layernext.stack.api.messages import check_name, read_cursor
 from layernext.stack.api.operation import Operation, operation
-from layernext.stack.store import Caller, Store
+from layernext.stack.store import IMAGES, Caller, Store
 from layernext.wire.native import (
     BASE_PATH,
     COLLECTIONS_PATH,
@@ -25,7 +25,6 @@ from layernext.wire.native import (
     CollectionRequest,
     PageOf,
 )
-from layernext.wire.published import IMAGE_COLLECTION
 
 
 class StackDescription(Struct, frozen=True, kw_only=True):
@@ -107,7 +106,7 @@ def list_collections(
 ) -> PageOf[Collection]:
     """Collections, oldest first."""
     within = permissions.readable
-    return store.list_collections(after=query.after, limit=query.limit, within=within)
+    return store.collections.list_page(after=query.after, limit=query.limit, within=within)
 
 
 @operation(
@@ -129,7 +128,7 @@ def create_collection(
     check_name(body.name.rstrip("/"), "name", "a collection")
     audit.note(collection=body.name)
     return permissions.create_collection(
-        body.name, IMAGE_COLLECTION, lambda: store.ensure_collection(body.name)
+        body.name, IMAGES, lambda: store.collections.ensure(body.name)
     )
 
 
@@ -148,7 +147,7 @@ def list_runs(query: RunsQuery, store: Store, permissions: Permissions) -> PageO
     """Model runs and ground truths with what they hold, one record for each collection."""
     row_id = permissions.find_row_id(query.collection)
     within = permissions.readable
-    return store.list_runs(row_id, after=query.after, limit=query.limit, within=within)
+    return store.runs.list_page(row_id, after=query.after, limit=query.limit, within=within)
 
 
 @operation(
@@ -163,8 +162,8 @@ def list_runs(query: RunsQuery, store: Store, permissions: Permissions) -> PageO
     ),
 )
 def list_labels(query: PageQuery, store: Store) -> PageOf[Label]:
-    """Labels with their references, colours and attributes, oldest first."""
-    return store.list_labels(after=query.after, limit=query.limit)
+    """Labels with their references, colors and attributes, oldest first."""
+    return store.labels.list_page(after=query.after, limit=query.limit)
 
 
 @operation(
@@ -183,7 +182,7 @@ def get_job(
     store: Store,
 ) -> Job:
     """How far a job has come."""
-    job = store.find_job(job_id)
+    job = store.progress.find(job_id)
     if job is None:
         raise NotFound(f"there is no job {job_id[:600]!r}", status=404)
     return job

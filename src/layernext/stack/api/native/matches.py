@@ -24,7 +24,7 @@ from layernext.stack.api.native.evaluations import completed
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.search import ItemRow, Search
 from layernext.stack.store import SideSet, Store
-from layernext.wire.evaluations import MATCHES_PATH
+from layernext.wire.native import MATCHES_PATH
 
 
 class MatchesQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -98,7 +98,7 @@ def _matches(store: Store, query: MatchesQuery, item: ItemRow) -> StoredMatches:
         )
         if query.run is None or query.ground_truth is None:
             raise InvalidRequest("the query needs evaluation, or run and ground_truth", status=400)
-        unknown = store.find_unknown_run([query.run, query.ground_truth])
+        unknown = store.runs.find_unknown([query.run, query.ground_truth])
         if unknown is not None:
             raise NotFound(f"there is no model run or ground truth {unknown[:600]!r}", status=404)
         run = _set(store, item, query.run, query.run_mode, "machine")
@@ -137,7 +137,7 @@ def _set(store: Store, item: ItemRow, name: str, mode: Mode | None, usual: Mode)
     """The image's set of an operation; without a mode that of the usual one goes first."""
     other: Mode = "human" if usual == "machine" else "machine"
     for each in [mode] if mode is not None else [usual, other]:
-        for found in store.sets_of_image(item.image_id, name, each):
+        for found in store.annotations.sets_of_image(item.image_id, name, each):
             return SideSet(found.raw, found.geometry, found.normalized)
     return None
 

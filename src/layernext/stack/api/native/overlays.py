@@ -32,7 +32,7 @@ from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.signature import Header
 from layernext.stack.search import ItemFilter, ItemRow, Search, SortField
 from layernext.stack.store import CONTENT_TYPES, Store, StoredSet
-from layernext.wire.viewer import (
+from layernext.wire.native import (
     ORDER_PATH,
     OVERLAYS_PATH,
     ItemOrder,
@@ -163,7 +163,7 @@ def overlays(
     numbers = {run: number for number, run in reversed(list(enumerate(runs)))}
     reduction = Reduction()
     sets: dict[int, list[OverlaySet]] = {}
-    for image_id, stored in store.sets_of_images([row.image_id for row in rows], runs):
+    for image_id, stored in store.annotations.sets_of_images([row.image_id for row in rows], runs):
         small_set = reduction.reduced(stored, numbers[(stored.run, stored.mode)])
         sets.setdefault(image_id, []).append(small_set)
     items = [_item(row, sets.get(row.image_id, [])) for row in rows]

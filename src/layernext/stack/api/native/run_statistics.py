@@ -11,7 +11,7 @@ from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.services import Services
 from layernext.stack.jobs import count_now
 from layernext.stack.store import Changed, Store
-from layernext.wire.evaluations import RUN_STATISTICS_PATH, StatisticsAnswer
+from layernext.wire.native import RUN_STATISTICS_PATH, StatisticsAnswer
 
 COUNTED_AT_ONCE = 100_000
 """Annotations that are counted while the client waits: half a second. More is left to a job."""
@@ -72,11 +72,11 @@ def _answer(store: Store, collection_id: int, query: StatisticsQuery) -> Statist
         return StatisticsAnswer(status="completed", job_id=None, statistics=earlier)
     if run.annotations <= COUNTED_AT_ONCE:
         try:
-            count_now(statistics, run)
+            counted = count_now(statistics, run)
         except Changed:
             pass  # it is being written to: left to the job
         else:
-            return StatisticsAnswer(status="completed", job_id=None, statistics=statistics.get(run))
+            return StatisticsAnswer(status="completed", job_id=None, statistics=counted)
     job_id = statistics.ensure_job(run)
     return StatisticsAnswer(status="in_progress", job_id=job_id, statistics=earlier)
 

@@ -14,7 +14,7 @@ from layernext.stack.api.audit import Audit
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.services import Services
 from layernext.stack.api.signature import LineStream
-from layernext.stack.store import Store
+from layernext.stack.store import IMAGES, Store
 from layernext.wire.native import (
     BASE_PATH,
     MAX_BATCH_BYTES,
@@ -23,7 +23,6 @@ from layernext.wire.native import (
     UploadRequest,
     UploadState,
 )
-from layernext.wire.published import IMAGE_COLLECTION
 
 MAX_BATCHES = 1 << 20
 """Of one upload; a thousand images each make a thousand million."""
@@ -70,7 +69,7 @@ def open_upload(
     if not (body.collection or "").rstrip("/"):
         permissions.refuse_without_grant()
     return permissions.create_collection(
-        made_collection(body), IMAGE_COLLECTION, lambda: store.open_upload(body)
+        made_collection(body), IMAGES, lambda: store.uploads.open(body)
     )
 
 
@@ -112,7 +111,7 @@ def check_upload(upload: UploadRequest) -> None:
 )
 def get_upload(upload_id: UploadId, store: Store) -> UploadState:
     """What the stack has of an upload, batch by batch."""
-    return store.get_upload(upload_id)
+    return store.uploads.get(upload_id)
 
 
 @operation(
@@ -142,7 +141,7 @@ async def put_batch(
     number is a conflict.
     """
     number = _read_sequence(sequence)
-    settings = await services.call(services.store.get_upload_settings, upload_id)
+    settings = await services.call(services.store.uploads.get_settings, upload_id)
     async with body.received(MAX_BATCH_BYTES) as content:
         return await services.ingest(
             ingest.write_native_batch,
@@ -174,7 +173,7 @@ def finish_upload(
     if not 0 <= body.batches <= MAX_BATCHES:
         raise DataError(Problem("batches", f"is {body.batches}, must be from 0 to {MAX_BATCHES}"))
     note_upload(audit, store, upload_id)
-    state = store.finish_upload(upload_id, body.batches)
+    state = store.uploads.finish(upload_id, body.batches)
     audit.note(count=state.annotations)
     return state
 
@@ -185,7 +184,7 @@ def note_upload(audit: Audit, store: Store, upload_id: str) -> None:
     Raises:
         NotFound: there is no such upload.
     """
-    upload = store.name_upload(upload_id)
+    upload = store.uploads.get_names(upload_id)
     audit.note(subject=upload.run, collection=upload.collection)
     if upload.finished:
         audit.note_nothing()

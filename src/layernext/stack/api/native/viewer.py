@@ -14,7 +14,7 @@ from layernext.stack.api.services import Services
 from layernext.stack.api.signature import Binary, Header
 from layernext.stack.api.signed import Links
 from layernext.stack.store import LINK_SECONDS, Caller, Store
-from layernext.wire.viewer import SIGN_IN_LINKS_PATH, SignInLink, thumbnail_path
+from layernext.wire.native import SIGN_IN_LINKS_PATH, SignInLink, thumbnail_path
 
 KEEP_SECONDS = 24 * 3600
 

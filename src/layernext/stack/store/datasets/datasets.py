@@ -36,6 +36,7 @@ from layernext.stack.store.files.rows import unique_name
 from layernext.stack.store.jobs.jobs import Jobs
 from layernext.stack.store.objects.dropped import drop
 from layernext.stack.store.removal import evaluations as evaluation_removal
+from layernext.stack.store.removal import walker
 from layernext.stack.store.schema import (
     GEOMETRIES_BY_CODE,
     annotation_set,
@@ -451,9 +452,7 @@ class Datasets:
                 return False
             drop(self._database, connection, self.pictures.remove(connection, row.id))
             evaluation_removal.remove_of_version(connection, row.id)
-            for table in (version_set, version_item):
-                connection.execute(sa.delete(table).where(table.c.version_id == row.id))
-            connection.execute(sa.delete(dataset_version).where(dataset_version.c.id == row.id))
+            walker.delete(connection, dataset_version, [row.id])
             left = sa.select(dataset_version.c.id).where(
                 dataset_version.c.dataset_id == row.dataset_id
             )

@@ -18,7 +18,7 @@ from msgspec import Struct
 from layernext.errors import Conflict
 from layernext.model import Job
 from layernext.stack.store.clock import now_text, seconds_since
-from layernext.stack.store.collections import collections, fields, images
+from layernext.stack.store.collections import fields, images, naming
 from layernext.stack.store.database import Database
 from layernext.stack.store.files import announced
 from layernext.stack.store.files.records import FileItem, FileRow, ItemPart, NewFile, ObjectRow
@@ -55,7 +55,7 @@ QUIET_SECONDS = 24 * 3600
 
 
 class FileUploadRequest(Struct, frozen=True, kw_only=True):
-    """What E12 asks for."""
+    """What a request to open an upload asks for."""
 
     name: str
     kind: int
@@ -67,7 +67,7 @@ class FileUploadRequest(Struct, frozen=True, kw_only=True):
 
 
 class Began(Struct, frozen=True, kw_only=True):
-    """What came of beginning a file (E13)."""
+    """What came of beginning a file."""
 
     item: FileItem | None
     is_existing: bool = False
@@ -95,11 +95,11 @@ class Files:
     # -- uploads ----------------------------------------------------------------------------
 
     def open_upload(self, request: FileUploadRequest) -> tuple[str, str]:
-        """Begin an upload of files; its id, and its collection's (E12)."""
+        """Begin an upload of files; its id, and its collection's."""
 
         def work(connection: sa.Connection) -> tuple[str, str]:
-            there = collections.find_by_name(connection, request.name, request.kind)
-            place = collections.ensure(self._database, connection, request.name, kind=request.kind)
+            there = naming.find_by_name(connection, request.name, request.kind)
+            place = naming.ensure(self._database, connection, request.name, kind=request.kind)
             if there is None:
                 head = {
                     "storage_prefix": request.storage_prefix,
@@ -150,7 +150,7 @@ class Files:
     def begin_file(
         self, upload_id: str, name: str, *, size: int | None, checksum: str | None
     ) -> Began:
-        """Begin one file of an upload, or find out that it is there; repeatable (E13).
+        """Begin one file of an upload, or find out that it is there; repeatable.
 
         Raises:
             NotFound: there is no such upload.
@@ -258,7 +258,7 @@ class Files:
             return [ObjectRow(**row) for row in connection.execute(its).mappings()]
 
     def note_known(self, upload_id: str, files: Sequence[ObjectRow]) -> None:
-        """Note that files of a collection belong to an upload, too, as after E13."""
+        """Note that files of a collection belong to an upload, too, as after `begin_file`."""
         if files:
             image_ids = {file.name: file.image_id for file in files}
             self._database.write_again(
@@ -452,7 +452,7 @@ class Files:
         Args:
             item: from `seal`.
             size: bytes.
-            checksum: SHA-256 in hexadecimal; None if only the look into the file will tell.
+            checksum: SHA-256 in hexadecimal; None if only the inspection of the file will tell.
             parts: those that the look compares with what the client says of them.
 
         Returns:
@@ -517,7 +517,7 @@ class Files:
             return connection.execute(named).scalar_one(), bool(upload.finished)
 
     def finish_upload(self, upload_id: str) -> list[str]:
-        """End an upload; the unique names of its files; repeatable (E17).
+        """End an upload; the unique names of its files; repeatable.
 
         Raises:
             NotFound: there is no such upload.
@@ -539,13 +539,13 @@ class Files:
         return self._database.write_again(work)
 
     def progress(self, collection_name: str) -> tuple[int, int] | None:
-        """Files stored and files expected by a collection's newest upload (E18)."""
+        """Files stored and files expected by a collection's newest upload."""
         if not is_storable(collection_name):
             return None
         newest = (
             sa.select(file_upload.c.id, file_upload.c.expected, file_upload.c.finished)
             .join(collection, collection.c.id == file_upload.c.collection_id)
-            .where(collection.c.name == collections.normalized_name(collection_name))
+            .where(collection.c.name == naming.normalized_name(collection_name))
             .order_by(file_upload.c.id.desc())
             .limit(1)
         )
@@ -558,7 +558,7 @@ class Files:
         return stored, total
 
     def find_job(self, public_id: str) -> Job | None:
-        """The upload as a job: done when it is finished and all its files were looked into."""
+        """The upload as a job: done when it is finished and all its files were inspected."""
         with self._database.read() as connection:
             chosen = (
                 sa.select(file_upload, collection.c.name.label("collection_name"))
@@ -610,7 +610,7 @@ class Files:
         return None if row is None else file_row(row)
 
     def find_named(self, name: str) -> FileRow | None:
-        """The file with this unique name, or else at this path in storage (E24)."""
+        """The file with this unique name, or else at this path in storage."""
         if not is_storable(name):
             return None
         with self._database.read() as connection:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from layernext.errors import NotFound
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.files.records import FileItem, FileRow, ItemPart
+from layernext.stack.store.removal import walker
 from layernext.stack.store.schema import collection, file_item, file_part, file_upload, image
 from layernext.stack.store.storable import is_storable
 
@@ -109,8 +110,7 @@ def has_object(connection: sa.Connection, item: FileItem) -> bool:
 
 def drop_item(connection: sa.Connection, row_id: int) -> None:
     """Forget a file on its way, with its parts."""
-    connection.execute(sa.delete(file_part).where(file_part.c.item_id == row_id))
-    connection.execute(sa.delete(file_item).where(file_item.c.id == row_id))
+    walker.delete(connection, file_item, [row_id])
 
 
 def count_files(connection: sa.Connection, upload_id: int) -> tuple[int, int]:

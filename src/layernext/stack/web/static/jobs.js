@@ -50,7 +50,7 @@ function show(newest) {
   if (!jobs.length) {
     const [title, text] = filter
       ? ["No such jobs", "Nothing in this list at the moment."]
-      : ["No jobs yet", "Looking into uploaded files, building datasets and evaluating runs are done in the background, and show here."];
+      : ["No jobs yet", "Inspecting uploaded files, building datasets and evaluating runs are done in the background, and show here."];
     fill(content, empty(title, text));
     return;
   }
@@ -82,7 +82,7 @@ function subjectOf(job) {
 function row(job) {
   const text = job.name || job.kind || "Job";
   const subject = subjectOf(job);
-  const took = new Date(isOpen(job) ? Date.now() : job.updated_at) - new Date(job.created_at);
+  const took = (isOpen(job) ? Date.now() : Date.parse(job.updated_at)) - Date.parse(job.created_at);
   return h(
     "tr",
     { id: `job-${job.id}`, title: `Job ${job.id}`, class: query().get("job") === job.id ? "chosen" : null },

@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { kindOf } from "./geometry/kinds.js";
-import { DASHES, colourOf, isShown, trace } from "./shapes.js";
+import { DASHES, colorOf, isShown, trace } from "./shapes.js";
 
 const MOST_ZOOM = 64;
 const STEP = 1.25;
@@ -22,12 +22,14 @@ export class Stage {
     this.onSelect = select;
     this.panes = [];
     this.sets = [];
+    /** @type {import("./shapes.js").Size} */
     this.frame = { width: 1, height: 1 };
     this.view = { scale: 1, x: 0, y: 0 };
     this.fitted = true;
     this.hovered = null;
     this.selected = null;
     this.areShapesHidden = false;
+    /** @type {(set: object, shape: object) => {key: string, color: string, dash: number[], width?: number} | null} */
     this.outcomeOf = () => null;
     this.pending = 0;
     this.pointers = new Map();
@@ -45,7 +47,8 @@ export class Stage {
 
   /**
    * Show an image, in one pane for each group of sets.
-   * @param {{frame: object, sources: string[], groups: {title: string | null, sets: object[]}[]}} what
+   * @param {{frame: import("./shapes.js").Size, sources: string[], keepView?: boolean, onfailure?: () => void,
+   *   groups: {title: string | null, sets: import("./shapes.js").ShapeSet[]}[]}} what
    *   `sources` from the small picture to the whole one; none shows a placeholder.
    */
   show({ frame, sources, groups, keepView = false, onfailure = () => {} }) {
@@ -310,7 +313,7 @@ export class Stage {
     for (const place of [this.selected, this.hovered]) this.drawMarked(pen, pane, place);
   }
 
-  /** Shapes of one colour and pattern are one path; those outside of the view are left out. */
+  /** Shapes of one color and pattern are one path; those outside of the view are left out. */
   drawSet(pen, set) {
     const { view, frame } = this;
     const sx = view.scale * (set.isNormalized ? frame.width : 1);
@@ -321,7 +324,7 @@ export class Stage {
       if (!this.isVisible(shape)) continue;
       const [left, top, right, bottom] = shape.bounds;
       if (right * sx + view.x < -9 || left * sx + view.x > width + 9 || bottom * sy + view.y < -9 || top * sy + view.y > height + 9) continue;
-      const style = this.outcomeOf(set, shape) ?? { key: shape.label, colour: colourOf(shape.label), dash: DASHES[set.run % DASHES.length] };
+      const style = this.outcomeOf(set, shape) ?? { key: shape.label, color: colorOf(shape.label), dash: DASHES[set.run % DASHES.length] };
       if (!paths.has(style.key)) paths.set(style.key, { style, path: new Path2D() });
       trace(paths.get(style.key).path, shape, sx, sy, view.x, view.y, 4);
     }
@@ -331,7 +334,7 @@ export class Stage {
       pen.strokeStyle = "rgb(0 0 0 / 40%)";
       pen.lineWidth = 4;
       pen.stroke(path);
-      pen.strokeStyle = style.colour;
+      pen.strokeStyle = style.color;
       pen.lineWidth = style.width ?? 2;
       pen.stroke(path);
     }
@@ -349,7 +352,7 @@ export class Stage {
     trace(path, shape, sx, sy, view.x, view.y, 6);
     if (kindOf(shape).isFilled) {
       pen.globalAlpha = 0.25;
-      pen.fillStyle = colourOf(shape.label);
+      pen.fillStyle = colorOf(shape.label);
       pen.fill(path);
       pen.globalAlpha = 1;
     }
@@ -359,7 +362,7 @@ export class Stage {
     pen.strokeStyle = "#fff";
     pen.lineWidth = 3.5;
     pen.stroke(path);
-    pen.strokeStyle = colourOf(shape.label);
+    pen.strokeStyle = colorOf(shape.label);
     pen.lineWidth = 1.5;
     pen.stroke(path);
     const text = shape.confidence === null ? shape.label : `${shape.label} ${shape.confidence.toFixed(2)}`;

@@ -1,0 +1,1 @@
+"""Annotation sets, up and down: the engines behind the calls, and the logger of a run."""

@@ -1,0 +1,50 @@
+"""Checks of annotations that need no stack."""
+
+from __future__ import annotations
+
+import os
+
+from layernext.client.annotations.sources import check_with_progress
+from layernext.client.progress import ProgressChoice
+from layernext.errors import ConfigurationError
+from layernext.formats import DEFAULT_PROBLEM_LIMIT, FileSummary
+from layernext.model import Geometry
+
+_FILE_GEOMETRIES: tuple[Geometry, ...] = ("rectangle", "polygon", "line")
+
+
+def validate_file(
+    path: str | os.PathLike[str],
+    geometry: str | None = None,
+    *,
+    limit: int = DEFAULT_PROBLEM_LIMIT,
+    progress: ProgressChoice = None,
+) -> FileSummary:
+    """Check a file as an upload would, without a stack.
+
+    Args:
+        path: LayerNext JSON, plain, ``.gz`` or ``.zst``; read as a stream.
+        geometry: that of annotations without a ``type`` (form v1); None for form v2.
+        limit: stop looking after this many problems.
+        progress: None shows a bar on a terminal; True, False or a callable override that.
+
+    Returns:
+        How many images and annotations the file has.
+
+    Raises:
+        DataError: with every problem and its place; FormatError if it is not such a file at all.
+    """
+    shape = None if geometry is None else check_geometry(geometry)
+    return check_with_progress(path, shape, progress, limit)
+
+
+def check_geometry(word: str) -> Geometry:
+    """The geometry of this name.
+
+    Raises:
+        ConfigurationError: there is no such geometry.
+    """
+    for geometry in _FILE_GEOMETRIES:
+        if geometry == word:
+            return geometry
+    raise ConfigurationError(f"geometry must be 'rectangle', 'polygon' or 'line', not {word!r}")

@@ -1,0 +1,283 @@
+"""Logging a model run from a training or inference loop, image by image.
+
+``with client.model_run(collection, name) as run: run.log(image, boxes=…)``. Each call checks its
+image and turns it into JSON at once, so later changes to the caller's arrays do no harm. The JSON
+waits in a short queue for a background thread, which runs the upload engine; the loop waits only
+when the stack is several batches behind. Leaving the block sends the rest, or raises. An exception
+inside the block ends the upload there: batches that the stack has stay, nothing more is sent.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from layernext.client.annotations.logged_shapes import (
+    BoxFormat,
+    BoxWatch,
+    as_boxes,
+    as_column,
+    as_labels,
+    as_rows,
+    check_box_format,
+    check_confidences,
+    check_image_name,
+)
+from layernext.client.annotations.sources import Source, encode_item, naming_image
+from layernext.client.cancellation import Cancelled, is_cancelled
+from layernext.client.progress import ProgressChoice
+from layernext.client.reports import UploadReport
+from layernext.errors import LayerNextError
+from layernext.model import AttributeValue, ImageDecoder
+
+QUEUE_BYTES = 16 << 20
+"""JSON that may wait for the background thread: a few batches."""
+
+logger = logging.getLogger("layernext.client.upload")
+
+
+class _Aborted(Exception):
+    """The block was left by an exception."""
+
+
+class _Queue:
+    """Lines on their way to the background thread: the `Source` that it uploads."""
+
+    total = None
+    is_repeatable = False
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._waiting: deque[bytes] = deque()
+        self._size = 0
+        self._is_complete = False
+        self._is_aborted = False
+        self._has_reader = True
+
+    def put(self, line: bytes) -> None:
+        """Append a line; waits while the queue is full and somebody reads it."""
+        with self._changed:
+            while self._has_reader and self._size > QUEUE_BYTES:
+                self._changed.wait()
+            self._waiting.append(line)
+            self._size += len(line)
+            self._changed.notify_all()
+
+    def complete(self) -> None:
+        """Say that there is no further line."""
+        with self._changed:
+            self._is_complete = True
+            self._changed.notify_all()
+
+    def abort(self) -> None:
+        """Forget what waits, and make the reader stop."""
+        with self._changed:
+            self._is_aborted = True
+            self._changed.notify_all()
+
+    def leave(self) -> None:
+        """Say that nobody reads any more, so that nobody waits for it."""
+        with self._changed:
+            self._has_reader = False
+            self._changed.notify_all()
+
+    def prepare(self, progress: ProgressChoice) -> None:
+        """Nothing: every image was checked when it was logged."""
+
+    def lines(self) -> Iterator[bytes]:
+        """See `Source`."""
+        while (line := self._get()) is not None:
+            yield line
+
+    def _get(self) -> bytes | None:
+        with self._changed:
+            while not (self._waiting or self._is_complete or self._is_aborted):
+                self._changed.wait()
+            if self._is_aborted:
+                raise _Aborted
+            if not self._waiting:
+                return None
+            line = self._waiting.popleft()
+            self._size -= len(line)
+            self._changed.notify_all()
+            return line
+
+
+class RunLogger:
+    """Collects annotation sets and uploads them in the background; see `LayerNextClient.model_run`.
+
+    Serves one ``with`` block. `log` may be called by several threads.
+
+    Attributes:
+        report: the upload's report, once the block has ended well.
+    """
+
+    def __init__(
+        self, upload: Callable[[Source], UploadReport], *, is_normalized: bool = False
+    ) -> None:
+        self._upload = upload
+        self._is_normalized = is_normalized
+        self._box_watch = BoxWatch()
+        self._queue = _Queue()
+        self._thread = threading.Thread(target=self._run, name="layernext-run", daemon=True)
+        self._failure: BaseException | None = None
+        self._is_open = False
+        self._is_aborted = threading.Event()
+        self._process = os.getpid()
+        self._decoder = ImageDecoder(None)
+        self._logged = 0
+        self.report: UploadReport | None = None
+
+    def __enter__(self) -> RunLogger:
+        """Open the run."""
+        if self._is_open or self._thread.ident is not None:
+            raise LayerNextError(
+                "this run was already opened", hint="ask the client for another run"
+            )
+        self._is_open = True
+        self._process = os.getpid()
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        """Send what is left and wait for it, or give up if the block failed."""
+        self._is_open = False
+        if os.getpid() != self._process:
+            # Neither the thread nor what the queue's lock protects is in this process.
+            if kind is None:
+                raise _foreign_process()
+            return
+        if kind is None:
+            self._queue.complete()
+        else:
+            self.abort()
+        try:
+            self._thread.join()
+        except BaseException:  # Ctrl-C while waiting
+            self.abort()
+            raise
+        if kind is None and self._failure is not None:
+            raise self._failure
+        if self.report is not None and not self.report.images:
+            logger.warning("%s", self.report.no_images_notice)
+
+    def abort(self) -> None:
+        """Send nothing more. The batch that is under way may still be stored."""
+        self._is_open = False
+        self._is_aborted.set()
+        self._queue.abort()
+
+    def log(
+        self,
+        image: str,
+        *,
+        boxes: Any = None,
+        polygons: Iterable[Any] | None = None,
+        lines: Iterable[Any] | None = None,
+        labels: Sequence[str] | Any = None,
+        confidences: Any = None,
+        attributes: Sequence[Mapping[str, Any]] | None = None,
+        metadata: Sequence[Mapping[str, Any]] | None = None,
+        format: BoxFormat = "xywh",
+        size: tuple[float, float] | None = None,
+    ) -> None:
+        """Log one image's annotations. An image without any is a result, too: log it empty.
+
+        Logging an image again adds to it.
+
+        Args:
+            image: the image's file name in the collection.
+            boxes: (N, 4), in pixels; a numpy array or lists. By default x and y of the top left
+                corner, width and height; see `format`.
+            polygons: N polygons, each (M, 2): x, y of its corners.
+            lines: N lines, each (M, 2): x, y of its points.
+            labels: N class names, in the order boxes, polygons, lines.
+            confidences: N numbers from 0 to 1, in the same order, or None.
+            attributes: N dictionaries: attribute name to a value, or to a list of `AttributeValue`
+                or ``{"value": …, "confidence": …}``; or None.
+            metadata: N dictionaries of free fields, or None.
+            format: of the boxes. ``xywh``: x, y of the top left corner, width, height. ``xyxy``: left,
+                top, right, bottom. ``cxcywh``: x, y of the center, width, height. They are stored
+                as ``xywh``.
+            size: width and height of the image, if known: a run whose boxes often leave their images
+                gives a warning, once. Not needed for a normalized run.
+
+        Raises:
+            ConfigurationError: `format` is none of these.
+            DataError: lengths differ, or a value breaks a rule; nothing of this image is logged.
+            UploadIncomplete, StackError, ConnectionFailed: an earlier batch could not be sent.
+        """
+        if not self._is_open:
+            raise LayerNextError("this run is not open", hint="call log inside the with block")
+        if os.getpid() != self._process:
+            raise _foreign_process()
+        check_box_format(format)
+        with naming_image(image):
+            check_image_name(image)
+            rectangles = as_boxes(boxes, format)
+            shapes = [
+                *(("rectangle", "bbox", shape) for shape in rectangles),
+                *(("polygon", "polygon", shape) for shape in as_rows("polygons", polygons) or ()),
+                *(("line", "line", shape) for shape in as_rows("lines", lines) or ()),
+            ]
+            annotations: list[dict[str, Any]] = [
+                {"type": kind, key: shape} for kind, key, shape in shapes
+            ]
+            columns = {
+                "label": as_labels(labels if labels is not None else (), len(shapes)),
+                "confidence": as_column("confidences", confidences, len(shapes)),
+                "attributes": as_column("attributes", attributes, len(shapes)),
+                "metadata": as_column("metadata", metadata, len(shapes)),
+            }
+            check_confidences(columns["confidence"])
+            for key, column in columns.items():
+                for annotation, value in zip(annotations, column or (), strict=False):
+                    annotation[key] = _attributes(value) if key == "attributes" else value
+            # Checked here, so that the error points at the call that caused it.
+            line = encode_item({"image": image, "annotations": annotations}, self._logged)
+            self._decoder.decode(line, index=self._logged)
+        known_size = (1.0, 1.0) if self._is_normalized else size
+        if known_size is not None:
+            self._box_watch.look_at(rectangles, known_size)
+        self._queue.put(line)
+        if self._failure is not None:
+            raise self._failure
+        self._logged += 1
+
+    def _run(self) -> None:
+        is_cancelled.set(self._is_aborted)  # in this thread's own context
+        try:
+            self.report = self._upload(self._queue)
+        except (_Aborted, Cancelled):
+            pass  # the block's own exception is on its way
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            self._failure = error
+        finally:
+            self._queue.leave()
+
+
+def _foreign_process() -> LayerNextError:
+    return LayerNextError(
+        "this run was opened in another process",
+        hint="log in the process that opened it, or open one run in each process",
+    )
+
+
+def _attributes(attributes: Any) -> Any:
+    """Attributes as form v2 has them; what is not a dictionary is left to the check."""
+    if not isinstance(attributes, Mapping):
+        return attributes
+    return {
+        name: [_value(item) for item in value] if isinstance(value, list) else [{"value": value}]
+        for name, value in attributes.items()
+    }
+
+
+def _value(item: Any) -> Any:
+    if isinstance(item, AttributeValue):
+        return {"value": item.value, "confidence": item.confidence, "metadata": item.metadata}
+    return item

@@ -1,0 +1,339 @@
+"""What can be uploaded: a file, or any iterable of typed or plain annotation sets.
+
+A source gives the JSON of one image after the other, each checked, none kept.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeAlias
+
+import msgspec
+
+from layernext.client.progress import ProgressChoice, show_progress
+from layernext.errors import ConfigurationError, DataError, FormatError, Problem
+from layernext.formats import (
+    DEFAULT_PROBLEM_LIMIT,
+    FileSummary,
+    Losses,
+    Sample,
+    Spans,
+    check_file,
+    detect_format,
+    iter_file,
+    merged,
+)
+from layernext.model import Annotation, Geometry, ImageAnnotations, ImageDecoder
+
+Validate: TypeAlias = Literal["first", "stream"]
+"""``first``: the whole file is checked before anything is sent. ``stream``: batch by batch."""
+
+GivenImage: TypeAlias = ImageAnnotations | Mapping[str, Any]
+
+_LINE_BREAKS = b"\r\n"
+
+
+class Source(Protocol):
+    """Gives the images of an upload as lines of JSON."""
+
+    @property
+    def total(self) -> int | None:
+        """Images in all, if that is known."""
+        ...
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether `lines` can be called again, to start over."""
+        ...
+
+    def prepare(self, progress: ProgressChoice) -> None:
+        """Check everything, if that is to happen before anything is sent.
+
+        Raises:
+            FormatError, DataError: with every problem, up to a limit.
+        """
+        ...
+
+    def lines(self) -> Iterator[bytes]:
+        """The JSON of each image, without line breaks.
+
+        Raises:
+            DataError: an image is not valid.
+        """
+        ...
+
+
+class FileSource:
+    """A LayerNext JSON file: plain, ``.gz`` or ``.zst``.
+
+    Args:
+        path: the file.
+        geometry: of annotations without a ``type``; None for form v2.
+        validate: see `Validate`.
+    """
+
+    is_repeatable = True
+
+    def __init__(
+        self, path: str | os.PathLike[str], geometry: Geometry | None, validate: Validate
+    ) -> None:
+        check_validate(validate)
+        self._path = Path(path)
+        self._geometry = geometry
+        self._spans: Spans | None = None
+        self._validate = validate
+        self.total: int | None = None
+
+    def prepare(self, progress: ProgressChoice) -> None:
+        """Check the whole file, if that is to happen before anything is sent.
+
+        Raises:
+            FormatError, DataError: with every problem of the file, up to a limit.
+        """
+        if self._validate == "first":
+            self._spans = Spans()
+            summary = check_with_progress(self._path, self._geometry, progress, spans=self._spans)
+            self.total = summary.images
+
+    def lines(self) -> Iterator[bytes]:
+        """See `Source`. A file that was checked before is only read again, not decoded."""
+        for raw in self._spans.read(self._path) if self._spans else self._checked():
+            # JSON text has line breaks between its tokens only, where none is needed.
+            yield raw.translate(None, _LINE_BREAKS) if b"\n" in raw or b"\r" in raw else raw
+
+    def _checked(self) -> Iterator[bytes]:
+        decoder = ImageDecoder(self._geometry)
+        for index, raw in enumerate(iter_file(self._path)):
+            decoder.decode(raw, index=index, file=self._path.name)
+            yield raw
+
+
+def check_with_progress(
+    path: str | os.PathLike[str],
+    geometry: Geometry | None,
+    progress: ProgressChoice,
+    limit: int = DEFAULT_PROBLEM_LIMIT,
+    spans: Spans | None = None,
+) -> FileSummary:
+    """`formats.check_file` with progress; an error says if the file has another format."""
+    try:
+        with show_progress(progress, f"checking {Path(path).name}", None) as advance:
+            return check_file(path, geometry, limit=limit, on_image=lambda: advance(1), spans=spans)
+    except (DataError, FormatError) as error:
+        kind = None
+        try:
+            kind = detect_format(Path(path))
+        except FormatError as unknown:
+            raise unknown from error
+        except OSError:
+            pass  # the file cannot be read again; what was wrong at first is what to say
+        if error.hint is None and kind is not None and not kind.startswith("layernext"):
+            error.hint = (
+                f"this looks like {kind}, not LayerNext JSON; upload it with format={kind!r} "
+                f"(on the command line --from {kind})"
+            )
+        raise
+
+
+class FormatSource:
+    """A file or folder in another format; see `layernext.formats.read_format`.
+
+    Args:
+        path: the file or folder.
+        read: gives its images, what is not read of them noted in its argument; may be called again.
+        validate: see `Validate`.
+        strict: refuse what is not read.
+    """
+
+    is_repeatable = True
+
+    def __init__(
+        self,
+        path: Path,
+        read: Callable[[Losses], Iterator[Sample]],
+        validate: Validate,
+        *,
+        strict: bool = False,
+    ) -> None:
+        check_validate(validate)
+        self._path, self._read, self._validate, self._strict = path, read, validate, strict
+        self.total: int | None = None
+        self.losses = Losses(strict=strict)
+
+    def prepare(self, progress: ProgressChoice) -> None:
+        """Read all of it once, if that is to happen before anything is sent.
+
+        Raises:
+            FormatError, DataError: something in it is not right, with file and place.
+        """
+        if self._validate == "first":
+            count = 0
+            with show_progress(progress, f"checking {self._path.name}", None) as advance:
+                for _ in self.lines():
+                    count += 1
+                    advance(1)
+            self.total = count
+
+    def lines(self) -> Iterator[bytes]:
+        """See `Source`."""
+        losses = self.losses = Losses(strict=self._strict)
+        decoder = ImageDecoder(None)
+        for index, sample in enumerate(merged(self._read(losses), losses)):
+            image = ImageAnnotations(image=sample.image, annotations=sample.annotations)
+            raw = msgspec.json.encode(image)
+            decoder.decode(raw, index=index, file=self._path.name)
+            yield raw
+
+
+def check_validate(validate: str) -> None:
+    """Refuse a word that is none of `Validate`.
+
+    Raises:
+        ConfigurationError: it is another one.
+    """
+    if validate not in {"first", "stream"}:
+        raise ConfigurationError(f"validate is {validate!r}, must be 'first' or 'stream'")
+
+
+class ItemSource:
+    """Any iterable of `ImageAnnotations` or plain dictionaries in the form of a file's images.
+
+    Args:
+        items: read once, never all in memory. Numbers and arrays of numpy are welcome in
+            dictionaries.
+        geometry: of annotations without a ``type``; None for form v2.
+    """
+
+    is_repeatable = False
+    total = None
+
+    def __init__(self, items: Iterable[GivenImage], geometry: Geometry | None) -> None:
+        self._items = items
+        self._geometry = geometry
+
+    def prepare(self, progress: ProgressChoice) -> None:
+        """Nothing: items are checked one by one as they come."""
+
+    def lines(self) -> Iterator[bytes]:
+        """See `Source`."""
+        v1, v2 = ImageDecoder(self._geometry), ImageDecoder(None)
+        for index, item in enumerate(self._items):
+            raw = encode_item(item, index)
+            decoder = v2 if isinstance(item, ImageAnnotations) else v1
+            name = item.image if isinstance(item, ImageAnnotations) else item.get("image")
+            with naming_image(name):
+                decoder.decode(raw, index=index)
+            yield raw
+
+
+@contextmanager
+def naming_image(image: object) -> Iterator[None]:
+    """Have problems say the image's name as well as its place.
+
+    Raises:
+        DataError: the block did.
+    """
+    try:
+        yield
+    except DataError as error:
+        if not isinstance(image, str) or not image:
+            raise
+        problems = [
+            replace(problem, message=f"{problem.message} (image {image!r})")
+            for problem in error.problems
+        ]
+        raise DataError(problems, more=error.more, hint=error.hint) from error
+
+
+def encode_item(item: object, index: int) -> bytes:
+    """The JSON of one annotation set.
+
+    Raises:
+        DataError: something in it is not a JSON value, and would come back as another one: a number
+            that is not finite, a key that is not a string, another object.
+    """
+    where = f"images[{index}]"
+    try:
+        if isinstance(item, ImageAnnotations):
+            _refuse_foreign_fields(item, where)
+            raw = msgspec.json.encode(item, enc_hook=_plain)
+            if b"null" in raw:
+                # msgspec writes NaN and infinity as null, which would pass for a missing value.
+                _refuse_foreign(msgspec.to_builtins(item, enc_hook=_plain), where)
+            return raw
+        if isinstance(item, Mapping):
+            if "image_id" in item and "image" not in item:
+                message = "is an entry of COCO results, must have `image` and `annotations`"
+                advice = "save the list as JSON and upload that file with format='coco-results'"
+                raise DataError(Problem(where, message), hint=advice)
+            _refuse_foreign_fields(item, where)
+            return json.dumps(item, allow_nan=False, ensure_ascii=False, default=_plain).encode()
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        if isinstance(error, DataError):
+            raise
+        if isinstance(item, Mapping) and not isinstance(error, RecursionError):
+            _refuse_foreign(item, where)
+        raise DataError(Problem(where, str(error))) from error
+    kind = type(item).__name__
+    raise DataError(Problem(where, f"is a {kind}, must be ImageAnnotations or a dictionary"))
+
+
+def _plain(value: Any) -> Any:
+    """Arrays and scalars of numpy and its kin as plain data, without importing them."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is not a JSON value")
+
+
+def _refuse_foreign_fields(item: ImageAnnotations | Mapping[Any, Any], where: str) -> None:
+    """Look at the fields that may hold anything; the decoder checks all others."""
+    if isinstance(item, ImageAnnotations):
+        for position, annotation in enumerate(item.annotations):
+            if annotation.metadata or annotation.attributes:
+                _refuse_foreign_in(annotation, f"{where}.annotations[{position}]")
+        return
+    annotations = item.get("annotations")
+    if not isinstance(annotations, list | tuple):
+        return
+    for position, fields in enumerate(annotations):
+        if isinstance(fields, Mapping):
+            for key in ("metadata", "attributes"):
+                _refuse_foreign(fields.get(key), f"{where}.annotations[{position}].{key}")
+
+
+def _refuse_foreign_in(annotation: Annotation, where: str) -> None:
+    _refuse_foreign(annotation.metadata, f"{where}.metadata")
+    for name, values in annotation.attributes.items():
+        for position, value in enumerate(values):
+            _refuse_foreign(value.value, f"{where}.attributes.{name}[{position}].value")
+            _refuse_foreign(value.metadata, f"{where}.attributes.{name}[{position}].metadata")
+
+
+def _refuse_foreign(value: Any, where: str) -> None:
+    """Raise for what JSON does not have, at any depth."""
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if value is None or isinstance(value, str | int):
+        return
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise DataError(Problem(where, f"is {value}, must be a finite number"))
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            if not isinstance(key, str):
+                raise DataError(Problem(where, f"has the key {key!r}; keys must be strings"))
+            _refuse_foreign(inner, f"{where}.{key}" if key.isidentifier() else f"{where}[{key!r}]")
+    elif isinstance(value, list | tuple):
+        for position, inner in enumerate(value):
+            _refuse_foreign(inner, f"{where}[{position}]")
+    else:
+        kind = type(value).__name__
+        raise DataError(Problem(where, f"is a {kind}, which JSON cannot represent"))

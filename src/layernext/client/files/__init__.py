@@ -1,0 +1,1 @@
+"""Files, up and down: the engines behind the calls."""

@@ -1,0 +1,104 @@
+"""What uploads and downloads of files answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from layernext.client.answers import Answer
+from layernext.model import Record
+
+
+class FailedFile(Record, frozen=True, kw_only=True):
+    """A file that did not come through.
+
+    Attributes:
+        path: on this machine; of a download, where it would have been, from the folder on.
+        name: in the collection.
+        reason: why, in one sentence.
+    """
+
+    path: str
+    name: str
+    reason: str
+
+
+class IgnoredFile(Record, frozen=True, kw_only=True):
+    """Something in a folder that an upload left out.
+
+    Attributes:
+        path: on this machine; of a folder, all that is in it was left out.
+        reason: ``hidden``, ``matches no pattern``, ``no image`` and the like.
+    """
+
+    path: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class UploadStatus(Answer):
+    """How far the newest upload of files to a collection is.
+
+    The keys ``progress``, ``uploadedCount`` and ``totalCount`` work, too.
+
+    Attributes:
+        progress: 0 to 100.
+        uploaded_count: files that are stored.
+        total_count: files that were announced, or have come.
+    """
+
+    progress: float
+    uploaded_count: int
+    total_count: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class FileUrl(Answer):
+    """Where a file can be had for a while, without a key; ``["url"]`` works, too.
+
+    Attributes:
+        url: absolute. Whoever has it can read the file.
+    """
+
+    url: str
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class FileDownloadReport(Answer):
+    """What a download of files did, file by file.
+
+    ``["is_success"]`` and ``["message"]`` work as in the published clients.
+
+    Attributes:
+        folder: where the files are.
+        downloaded: paths of new and changed files, from `folder` on, with slashes.
+        unchanged: paths of files that were there already.
+        deleted: paths of files that are gone from the collection and were removed.
+        kept: paths of files that are gone from the collection and were changed here since.
+        failed: files that did not come.
+        bytes_received: of the files' content.
+        seconds: from start to end.
+        message: what happened, in one sentence.
+    """
+
+    folder: Path
+    downloaded: list[str]
+    unchanged: list[str]
+    deleted: list[str]
+    kept: list[str]
+    failed: list[FailedFile]
+    bytes_received: int
+    seconds: float
+    message: str
+
+    @property
+    def is_success(self) -> bool:
+        """Whether there was anything to download, and all of it is there."""
+        return not self.failed and bool(self.downloaded or self.unchanged)
+
+    def __repr__(self) -> str:
+        return (
+            f"<FileDownloadReport: {len(self.downloaded):,} files to {self.folder}, "
+            f"{len(self.unchanged):,} unchanged, {len(self.deleted):,} deleted, "
+            f"{len(self.failed):,} failed; {self.bytes_received:,} bytes, {self.seconds:.2f} s>"
+        )

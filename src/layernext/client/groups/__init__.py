@@ -1,0 +1,1 @@
+"""The client's calls in groups, one noun a file: `client.datasets.create`, `client.jobs.wait`."""

@@ -1,0 +1,347 @@
+"""Datasets: frozen selections of images and annotations, divided into splits."""
+
+from __future__ import annotations
+
+import builtins
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from layernext.client.files.pages import PageDownload
+from layernext.client.files.reports import FileDownloadReport
+from layernext.client.groups.group import Group
+from layernext.client.progress import ProgressChoice, show_progress
+from layernext.client.published import datasets, downloads
+from layernext.client.reports import Done, VersionReport
+from layernext.client.texts import check_text
+from layernext.formats import ConversionReport, ExportOptions, Sample, write_export
+from layernext.model import DatasetDiff, DatasetVersion
+from layernext.wire import native
+from layernext.wire.paths import segment
+
+DOWNLOADS = 8
+
+
+class Datasets(Group):
+    """Frozen selections of images and annotations, divided into splits."""
+
+    def create(
+        self,
+        dataset_name: str,
+        collection_id: str,
+        split_info: Mapping[str, float],
+        labels: Sequence[str] | None = None,
+        export_types: Sequence[str] | None = None,
+        query: str = "",
+        filter: Mapping[str, Any] | None = None,
+        operation_list: Sequence[str] | None = None,
+        augmentation_list: Any = None,
+        *,
+        seed: int = 0,
+        stratify: bool = False,
+    ) -> VersionReport:
+        """Create a dataset from a collection; a job of the stack builds its first version.
+
+        Args:
+            dataset_name: a name that no dataset has.
+            collection_id: id or name of a collection of images.
+            split_info: percentages: ``{"train": 70, "validation": 20, "test": 10}``.
+            labels: only annotations with these; None for all.
+            export_types: in which published clients can download it: ``RAW``, ``YOLO Darknet``,
+                ``COCO``, ``Pascal VOC``, ``Semantic Segmentation`` (pixels are class numbers).
+            query, filter: which images; see `client.items.page`.
+            operation_list: names of model runs and ground truths; None for all, empty for none.
+            augmentation_list: more pictures of the images of the train split, as
+                ``{"IMAGE_LEVEL": [{"id": "FLIP_IMAGE", "properties": [{"id": "FLIP_HORIZONTAL",
+                "values": [True]}]}]}`` (docs/datasets.md); None for none. It is not changed.
+            seed: random seed of the split.
+            stratify: split each label evenly; the rarest label of an image decides.
+
+        Returns:
+            The ids of dataset, version and job; `client.jobs.wait` waits for the last.
+
+        Raises:
+            DataError: an argument is wrong, or nothing fits; nothing was created.
+            NotFound: no such collection.
+            Conflict: there is a dataset of this name.
+        """
+        body = datasets.dataset_body(
+            split_info,
+            labels,
+            export_types,
+            operation_list,
+            augmentation_list,
+            seed=seed,
+            stratify=stratify,
+        )
+        body |= {"name": check_text(dataset_name, "dataset_name", "a dataset")}
+        tag = datasets.select_in_collection(self._transport, collection_id, query, filter)
+        return datasets.create_dataset(self._transport, tag, body)
+
+    def create_from_query(
+        self,
+        dataset_name: str,
+        split_info: Mapping[str, float],
+        labels: Sequence[str] | None = None,
+        export_types: Sequence[str] | None = None,
+        item_type: str = "image",
+        query: str = "",
+        filter: Mapping[str, Any] | None = None,
+        operation_list: Sequence[str] | None = None,
+        augmentation_list: Any = None,
+        *,
+        seed: int = 0,
+        stratify: bool = False,
+    ) -> VersionReport:
+        """Create a dataset from images of any collection.
+
+        Args:
+            dataset_name, split_info, labels, export_types, query, filter, operation_list,
+                augmentation_list, seed, stratify: as in `create`.
+            item_type: ``image``; ``image_collection`` for the images of collections, ``dataset`` for
+                those of datasets, which a query such as ``dataset = docks`` names.
+
+        Raises:
+            DataError, Conflict: as in `create`.
+        """
+        body = datasets.dataset_body(
+            split_info,
+            labels,
+            export_types,
+            operation_list,
+            augmentation_list,
+            seed=seed,
+            stratify=stratify,
+        )
+        body |= {"name": check_text(dataset_name, "dataset_name", "a dataset")}
+        tag = datasets.select_anywhere(self._transport, item_type, query, filter)
+        return datasets.create_dataset(self._transport, tag, body)
+
+    def add_version(
+        self,
+        version_id: str,
+        collection_id: str,
+        split_info: Mapping[str, float],
+        labels: Sequence[str] | None = None,
+        export_types: Sequence[str] | None = None,
+        query: str = "",
+        filter: Mapping[str, Any] | None = None,
+        is_new_version_required: bool = False,
+        operation_list: Sequence[str] | None = None,
+        augmentation_list: Any = None,
+        *,
+        seed: int = 0,
+        stratify: bool = False,
+    ) -> VersionReport:
+        """Create the version after another one; images keep the split that they have in it.
+
+        Args:
+            version_id: the earlier version.
+            collection_id, split_info, labels, export_types, query, filter, operation_list,
+                augmentation_list, seed, stratify: as in `create`.
+            is_new_version_required: makes no difference with our stacks: a version never changes,
+                so there is always a new one.
+
+        Raises:
+            DataError, NotFound: as in `create`.
+        """
+        body = datasets.dataset_body(
+            split_info,
+            labels,
+            export_types,
+            operation_list,
+            augmentation_list,
+            seed=seed,
+            stratify=stratify,
+        )
+        version = check_text(version_id, "version_id", "a version")
+        tag = datasets.select_in_collection(self._transport, collection_id, query, filter)
+        return datasets.add_version(
+            self._transport, version, tag, body, is_new=is_new_version_required
+        )
+
+    def add_version_from_query(
+        self,
+        version_id: str,
+        split_info: Mapping[str, float],
+        labels: Sequence[str] | None = None,
+        export_types: Sequence[str] | None = None,
+        item_type: str = "image",
+        query: str = "",
+        filter: Mapping[str, Any] | None = None,
+        is_new_version_required: bool = False,
+        operation_list: Sequence[str] | None = None,
+        augmentation_list: Any = None,
+        *,
+        seed: int = 0,
+        stratify: bool = False,
+    ) -> VersionReport:
+        """Create the version after another one from images of any collection.
+
+        Args:
+            version_id, split_info, labels, export_types, query, filter, is_new_version_required,
+                operation_list, augmentation_list, seed, stratify: as in `add_version`.
+            item_type: as in `create_from_query`.
+
+        Raises:
+            DataError, NotFound: as in `create`.
+        """
+        body = datasets.dataset_body(
+            split_info,
+            labels,
+            export_types,
+            operation_list,
+            augmentation_list,
+            seed=seed,
+            stratify=stratify,
+        )
+        version = check_text(version_id, "version_id", "a version")
+        tag = datasets.select_anywhere(self._transport, item_type, query, filter)
+        return datasets.add_version(
+            self._transport, version, tag, body, is_new=is_new_version_required
+        )
+
+    def delete_version(self, version_id: str) -> Done:
+        """Delete a version for good; its images and their annotations stay.
+
+        Args:
+            version_id: the version.
+
+        Raises:
+            NotFound: there is no such version.
+        """
+        version = check_text(version_id, "version_id", "a version")
+        with self._connection.deleting():
+            datasets.delete_version(self._transport, version)
+        return Done(message="")
+
+    def get_version(self, version_id: str) -> DatasetVersion:
+        """A version: how it was made, and what it holds.
+
+        Args:
+            version_id: the version.
+
+        Raises:
+            NotFound: there is no such version.
+        """
+        self._connection.require_native("read a dataset version")
+        path = f"{native.DATASETS_PATH}/{_segment(version_id)}"
+        version: DatasetVersion = self._transport.request_json("GET", path, DatasetVersion)
+        return version
+
+    def diff(self, first: str, second: str) -> DatasetDiff:
+        """How two versions differ, image by image.
+
+        Args:
+            first, second: ids of the versions.
+
+        Raises:
+            NotFound: there is no such version.
+            Conflict: one of them is not ready.
+        """
+        self._connection.require_native("compare dataset versions")
+        path = f"{native.DATASETS_PATH}/{_segment(first)}/diff"
+        diff: DatasetDiff = self._transport.request_json(
+            "GET", path, DatasetDiff, params={"other": second}
+        )
+        return diff
+
+    def download(
+        self,
+        version_id: str,
+        export_type: str,
+        custom_download_path: str | os.PathLike[str] | None = None,
+        is_media_include: bool = True,
+        *,
+        parallel: int = DOWNLOADS,
+        progress: ProgressChoice = None,
+    ) -> FileDownloadReport:
+        """Download a version into ``<path>/<dataset>-<version>``; again it fetches what is missing.
+
+        Args:
+            version_id: the version.
+            export_type: one of those that it was made for.
+            custom_download_path: target folder; the current directory by default.
+            is_media_include: False for the annotations alone.
+            parallel: files at a time.
+            progress: as in `client.upload_modelrun_from_json`.
+
+        Raises:
+            NotFound: there is no such version.
+            InvalidRequest: it was not made for this type.
+            Conflict: it is not ready.
+            DownloadIncomplete: it ended early; its report says what arrived.
+        """
+        pages = downloads.version_pages(version_id, export_type)
+        folder = Path(custom_download_path or ".")
+        work = PageDownload(self._transport, pages, 1, folder, with_media=is_media_include)
+        return work.run(f"{version_id} {export_type}", parallel=parallel, progress=progress)
+
+    def export(
+        self,
+        version_id: str,
+        target: str | os.PathLike[str],
+        format: str,
+        *,
+        split: Literal["train", "validation", "test"] | None = None,
+        overwrite: bool = False,
+        strict: bool = False,
+        progress: ProgressChoice = None,
+    ) -> ConversionReport:
+        """Write a version of a dataset in another format, streamed.
+
+        Args:
+            version_id: the version.
+            target: file or folder, which appears only when it is whole.
+            format: one of those of `layernext.convert`.
+            split: only this one; None for all. YOLO, VOC, masks, CVAT, CSV and Parquet say of each
+                image in which split it is.
+            overwrite, strict, progress: as in `client.runs.export`.
+
+        Raises:
+            NotFound: there is no such version.
+            Conflict: it is not ready.
+            ConfigurationError, DataError: as in `client.runs.export`.
+        """
+        version = check_text(version_id, "version_id", "a version")
+        self._connection.require_native("export a dataset version")
+        first = self._sample_page(version, None)
+        samples = self._samples(version, first, split)
+        with show_progress(progress, f"export {version}", None) as advance:
+            options = ExportOptions(overwrite=overwrite, strict=strict, labels=first.labels)
+            return write_export(samples, Path(target), format, options, advance=advance)
+
+    def _samples(
+        self, version_id: str, page: native.SamplePage, split: str | None
+    ) -> Iterator[Sample]:
+        while True:
+            for line in page.samples:
+                if split in {None, line.split}:
+                    yield msgspec.convert(line, Sample, from_attributes=True)
+            if page.next is None:
+                return
+            page = self._sample_page(version_id, page.next)
+
+    def _sample_page(self, version_id: str, after: str | None) -> native.SamplePage:
+        page: native.SamplePage = self._transport.request_json(
+            "GET",
+            native.samples_path(version_id),
+            native.SamplePage,
+            params={} if after is None else {"after": after},
+        )
+        return page
+
+    def list(self) -> builtins.list[DatasetVersion]:
+        """Every version of every dataset, oldest first."""
+        self._connection.require_native("list datasets")
+        versions: builtins.list[DatasetVersion] = self._transport.request_json(
+            "GET", native.DATASETS_PATH, builtins.list[DatasetVersion]
+        )
+        return versions
+
+
+def _segment(version_id: str) -> str:
+    return segment(check_text(version_id, "version_id", "a version"))

@@ -1,0 +1,365 @@
+"""Evaluations: a run measured against a ground truth, by the stack."""
+
+from __future__ import annotations
+
+import builtins
+import time
+from collections.abc import Iterator
+from typing import Any, Literal
+
+import msgspec
+from msgspec.structs import fields as struct_fields
+
+from layernext.client.answers import Job
+from layernext.client.cancellation import go_on_unless_cancelled
+from layernext.client.groups.group import Group
+from layernext.client.groups.jobs import Jobs
+from layernext.client.progress import ProgressChoice, show_progress
+from layernext.client.texts import check_text
+from layernext.errors import ConfigurationError, DataError, JobFailed, Problem, RequestTimeout
+from layernext.model import (
+    Comparison,
+    EvaluatedGeometry,
+    EvaluationInfo,
+    EvaluationSettings,
+    Mode,
+    StoredEvaluation,
+    StoredMatches,
+    StoredTally,
+    TallyOrder,
+)
+from layernext.wire import native
+
+_FIRST_POLL_S = 0.05
+_LONGEST_POLL_S = 2.0
+
+
+class Evaluations(Group):
+    """Evaluations: computed by the stack, kept with the run, never stale without saying so."""
+
+    def start(
+        self,
+        /,
+        *,
+        run: str,
+        ground_truth: str,
+        collection: str | None = None,
+        dataset_version: str | None = None,
+        split: Literal["train", "validation", "test"] | None = None,
+        geometry: EvaluatedGeometry = "rectangle",
+        run_mode: Mode | None = None,
+        truth_mode: Mode | None = None,
+        again: bool = False,
+        **options: Any,
+    ) -> EvaluationInfo:
+        """The same as `client.evaluate`, without waiting; `wait` waits for it.
+
+        Args:
+            run, ground_truth, collection, dataset_version, split, geometry, run_mode, truth_mode,
+                again, options: as in `client.evaluate`.
+
+        Raises:
+            DataError, NotFound: as in `client.evaluate`.
+        """
+        self._connection.require_native("evaluate")
+        for name, value in (("run", run), ("ground_truth", ground_truth)):
+            check_text(value, name, "a name")
+        if (collection is None) == (dataset_version is None):
+            raise DataError(Problem("collection", "pass either this or dataset_version"))
+        request = native.EvaluateRequest(
+            run=run,
+            ground_truth=ground_truth,
+            collection=collection,
+            dataset_version=dataset_version,
+            split=split,
+            run_mode=run_mode,
+            truth_mode=truth_mode,
+            settings=evaluation_settings(geometry, options),
+            again=again,
+        )
+        info: EvaluationInfo = self._transport.request_json(
+            "POST", native.EVALUATIONS_PATH, EvaluationInfo, json=msgspec.to_builtins(request)
+        )
+        return info
+
+    def wait(
+        self,
+        info: EvaluationInfo,
+        *,
+        timeout_s: float | None = None,
+        progress: ProgressChoice = None,
+    ) -> EvaluationInfo:
+        """Wait until the stack has computed an evaluation.
+
+        Args:
+            info: from `start`.
+            timeout_s: seconds to wait at most; None waits without a limit.
+            progress: as in `client.upload_modelrun_from_json`; counts to 100.
+
+        Returns:
+            The evaluation as it is now; `get` has its numbers.
+
+        Raises:
+            JobFailed: the stack could not compute it; says why.
+            RequestTimeout: it took too long; the stack goes on.
+        """
+        started, wait_s, percent = time.monotonic(), _FIRST_POLL_S, 0
+        what = f"evaluating {info.run}"
+        with show_progress(progress, what, 100, unit="percent") as advance:
+            while info.status in {"queued", "in_progress"}:
+                go_on_unless_cancelled()
+                elapsed_s = time.monotonic() - started
+                if timeout_s is not None and elapsed_s >= timeout_s:
+                    raise RequestTimeout(
+                        f"the evaluation is at {info.progress:.0f} % after {elapsed_s:.0f} s",
+                        url=self._transport.url,
+                        attempts=1,
+                        elapsed_s=elapsed_s,
+                    )
+                time.sleep(wait_s)
+                wait_s = min(wait_s * 1.3, _LONGEST_POLL_S)
+                info = self.info(info.id)
+                advance(max(0, int(info.progress) - percent))
+                percent = max(percent, int(info.progress))
+        if info.status == "failed":
+            job = Job(id=info.job_id, status="failed", progress=info.progress, message=info.message)
+            reason = info.message or "no reason stated"
+            raise JobFailed(f"evaluating {info.run!r} failed: {reason}", job=job)
+        return info
+
+    def get(self, evaluation_id: str) -> StoredEvaluation:
+        """An evaluation with its numbers, tables and curves.
+
+        Args:
+            evaluation_id: from `list`, or ``evaluation.info.id``.
+
+        Raises:
+            NotFound: no evaluation has this id.
+            Conflict: it has not been computed yet.
+        """
+        self._connection.require_native("read an evaluation")
+        path = native.result_path(_checked(evaluation_id))
+        evaluation: StoredEvaluation = self._transport.request_json("GET", path, StoredEvaluation)
+        return evaluation
+
+    def info(self, evaluation_id: str) -> EvaluationInfo:
+        """What an evaluation compares, how far it is, and whether it is current.
+
+        Args:
+            evaluation_id: as in `get`.
+
+        Raises:
+            NotFound: no evaluation has this id.
+        """
+        self._connection.require_native("read an evaluation")
+        path = native.evaluation_path(_checked(evaluation_id))
+        info: EvaluationInfo = self._transport.request_json("GET", path, EvaluationInfo)
+        return info
+
+    def delete(self, evaluation_id: str) -> None:
+        """Delete an evaluation; if it is being computed, that ends.
+
+        Args:
+            evaluation_id: as in `get`.
+
+        Raises:
+            NotFound: no evaluation has this id.
+        """
+        self._connection.require_native("delete an evaluation")
+        path = native.evaluation_path(_checked(evaluation_id))
+        self._transport.request("DELETE", path)
+
+    def iter_tallies(
+        self,
+        evaluation: str | StoredEvaluation | EvaluationInfo,
+        *,
+        order: TallyOrder = "worst",
+        query: str = "",
+    ) -> Iterator[StoredTally]:
+        """How the run did in each image, worst first; fetched page by page.
+
+        Args:
+            evaluation: the evaluation, or its id.
+            order: ``worst``, ``best``, ``false_positives``, ``missed``, ``mislabelled``,
+                ``true_positives``, ``truths``, ``annotations``, ``similarity`` or ``image``.
+            query: only images that this finds; see docs/queries.md.
+
+        Raises:
+            NotFound: there is no such evaluation.
+            Conflict: it has not been computed yet.
+            DataError: the query is wrong; says where.
+        """
+        path = native.tallies_path(_id_of(evaluation))
+        yield from self._tallies(path, order=order, query=query)
+
+    def iter_confused(
+        self,
+        evaluation: str | StoredEvaluation | EvaluationInfo,
+        truth: str | None,
+        run: str | None,
+    ) -> Iterator[StoredTally]:
+        """Images behind a cell of the confusion matrix, those with most of it first.
+
+        Args:
+            evaluation: the evaluation, or its id.
+            truth: label of the truth; None for the background: the run found what does not exist.
+            run: label that the run gave; None for the background: the run missed it.
+
+        Raises:
+            NotFound: there is no such evaluation, or it has no such label.
+            Conflict: it has not been computed yet.
+        """
+        path = native.confusion_path(_id_of(evaluation))
+        yield from self._tallies(path, truth=truth, run=run)
+
+    def match_image(
+        self,
+        image: str,
+        *,
+        evaluation: str | StoredEvaluation | EvaluationInfo | None = None,
+        run: str | None = None,
+        ground_truth: str | None = None,
+        confidence: float | None = None,
+        geometry: EvaluatedGeometry = "rectangle",
+        match_threshold: float | None = None,
+    ) -> StoredMatches:
+        """Both annotation sets of an image as they are now, and who found what.
+
+        Args:
+            image: id or unique name.
+            evaluation: gives run, ground truth, settings and the usual confidence; or else
+            run, ground_truth: names, with
+            confidence: annotations below are left out.
+            geometry, match_threshold: as in the settings of an evaluation.
+
+        Raises:
+            NotFound: no such image, evaluation, run or ground truth.
+            DataError: coordinates are fractions, and the image's size is not known.
+        """
+        self._connection.require_native("match an image")
+        query: dict[str, Any] = {"image": check_text(image, "image", "an image")}
+        if evaluation is not None:
+            query["evaluation"] = _id_of(evaluation)
+        else:
+            query |= {"run": run, "ground_truth": ground_truth, "geometry": geometry}
+            query |= {"match_threshold": match_threshold}
+        query["confidence"] = confidence
+        matches: StoredMatches = self._transport.request_json(
+            "GET", native.MATCHES_PATH, StoredMatches, params=query
+        )
+        return matches
+
+    def compare(
+        self,
+        info_a: EvaluationInfo,
+        info_b: EvaluationInfo,
+        *,
+        resamples: int = 1000,
+        seed: int = 0,
+        level: float = 0.95,
+        image_limit: int = 100,
+        timeout_s: float | None = None,
+    ) -> Comparison:
+        """What differs between two evaluations of the same ground truth; waits for the stack.
+
+        `client.compare` evaluates two runs and compares them.
+
+        Args:
+            info_a, info_b: of the evaluations; differences are b minus a.
+            resamples, seed, level, image_limit: as in `client.compare`.
+            timeout_s: seconds to wait at most; None waits without a limit.
+
+        Raises:
+            NotFound: there is no such evaluation.
+            Conflict: annotations changed in between.
+            JobFailed, RequestTimeout: as in `client.jobs.wait`.
+        """
+        request = native.CompareRequest(
+            a=info_a.id,
+            b=info_b.id,
+            resamples=resamples,
+            seed=seed,
+            level=level,
+            images=image_limit,
+        )
+        answer: native.StoredComparison = self._transport.request_json(
+            "POST",
+            native.COMPARISONS_PATH,
+            native.StoredComparison,
+            json=msgspec.to_builtins(request),
+        )
+        job = Jobs(self._connection).wait(answer.id, timeout_s=timeout_s)
+        path = native.comparison_path(answer.id)
+        answer = self._transport.request_json("GET", path, native.StoredComparison)
+        if answer.comparison is None:
+            raise JobFailed(f"comparing {info_a.run!r} and {info_b.run!r} gave no result", job=job)
+        return answer.comparison
+
+    def _tallies(self, path: str, **params: Any) -> Iterator[StoredTally]:
+        self._connection.require_native("list tallies")
+        offset: int | None = 0
+        while offset is not None:
+            page = self._transport.request_json(
+                "GET",
+                path,
+                native.TallyPage,
+                params={**params, "offset": offset, "limit": native.MAX_PAGE},
+            )
+            yield from page.items
+            offset = page.next
+
+    def list(
+        self,
+        *,
+        collection: str | None = None,
+        dataset_version: str | None = None,
+        run: str | None = None,
+        ground_truth: str | None = None,
+    ) -> builtins.list[EvaluationInfo]:
+        """Evaluations, newest first; each says whether it is current.
+
+        Args:
+            collection: id or name; None for all.
+            dataset_version: id; None for all.
+            run, ground_truth: names; None for all.
+
+        Raises:
+            NotFound: there is no such collection.
+        """
+        return self._records(
+            native.EVALUATIONS_PATH,
+            EvaluationInfo,
+            "list evaluations",
+            collection=collection,
+            dataset_version=dataset_version,
+            run=run,
+            ground_truth=ground_truth,
+        )
+
+
+def evaluation_settings(geometry: Any, options: dict[str, Any]) -> EvaluationSettings:
+    """The settings that arguments mean, checked.
+
+    Raises:
+        DataError: there is no such option, or options contradict each other.
+    """
+    names = [field.name for field in struct_fields(EvaluationSettings)]
+    for name in options:
+        if name not in names:
+            raise DataError(Problem(name, f"is not an option; the options are {', '.join(names)}"))
+    try:
+        settings = EvaluationSettings(geometry=geometry, **options)
+        settings.complete()
+    except (ConfigurationError, KeyError, TypeError) as error:
+        raise DataError(Problem("settings", str(error))) from error
+    return settings
+
+
+def _checked(evaluation_id: str) -> str:
+    return check_text(evaluation_id, "evaluation_id", "an evaluation")
+
+
+def _id_of(evaluation: str | StoredEvaluation | EvaluationInfo) -> str:
+    if isinstance(evaluation, StoredEvaluation):
+        return evaluation.info.id
+    return evaluation.id if isinstance(evaluation, EvaluationInfo) else _checked(evaluation)

@@ -1,0 +1,423 @@
+"""Files: folders of images, videos and others, up and down."""
+
+from __future__ import annotations
+
+import builtins
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from layernext.client.annotations.checks import check_geometry
+from layernext.client.annotations.sources import FileSource as AnnotationFile
+from layernext.client.annotations.sources import check_with_progress
+from layernext.client.files import remote
+from layernext.client.files.content import ContentType
+from layernext.client.files.download import (
+    DEFAULT_PARALLEL,
+    FilesDownload,
+    OnError,
+    check_download,
+)
+from layernext.client.files.reports import FileDownloadReport, FileUrl, UploadStatus
+from layernext.client.files.sources import FileSource, find_files
+from layernext.client.files.upload import GO_ON, FilesUpload, UploadWish
+from layernext.client.groups.group import Group
+from layernext.client.groups.jobs import Jobs
+from layernext.client.metadata_files import read_entries
+from layernext.client.progress import ProgressChoice
+from layernext.client.published import files, listings, metadata
+from layernext.client.reports import FileUploadReport
+from layernext.client.run_uploads import upload_source
+from layernext.errors import ConfigurationError, DataError, Problem, UploadIncomplete
+from layernext.model import FileRecord, find_names_problem
+from layernext.wire import native, published
+from layernext.wire.native import UploadRequest
+
+MAX_PARALLEL = 64
+
+
+class Files(Group):
+    """Folders of images, videos and other files, up and down."""
+
+    def upload(
+        self,
+        path: FileSource,
+        content_type: str,
+        collection_name: str,
+        meta_data_object: Mapping[str, Any] | None = None,
+        meta_data_override: bool = False,
+        metadata_file_path: str | os.PathLike[str] | None = None,
+        storage_prefix_path: str | None = None,
+        annotation_data: Mapping[str, Any] | str | None = None,
+        *,
+        json_file_path: str | os.PathLike[str] | None = None,
+        application_code: str | None = None,
+        patterns: Sequence[str] | None = None,
+        parallel: int = DEFAULT_PARALLEL,
+        on_error: OnError = "raise",
+        progress: ProgressChoice = None,
+    ) -> FileUploadReport:
+        """Upload files to a collection, which is made if there is none.
+
+        Every file is checked by its bytes before anything is sent. A file that the collection has
+        already, with the same content, is skipped; one of the same name with other content fails, and
+        the collection's stays. So the same call again sends what an interrupted one did not bring
+        through; of a file of more than 100 MiB only the parts that are missing.
+
+        Args:
+            path: a folder with all below it, a file, or several files. In a folder, files are named
+                by their path from there; hidden ones and those of other types are left out, and
+                the report says which.
+            content_type: ``image`` (JPEG, PNG, WebP, BMP, TIFF, GIF), ``video`` (MP4, Matroska) or
+                ``other`` (anything).
+            collection_name: the collection.
+            meta_data_object: metadata for every file; ``Tags`` is a list of strings.
+            meta_data_override: files that are there already get it, too.
+            metadata_file_path: JSON file with metadata for single files.
+            storage_prefix_path: folder in storage, of a new collection.
+            annotation_data: annotations of the files: ``json_data_file_path``,
+                ``operation_unique_id``, ``is_normalized``, ``is_model_run``, and for a form v1 file
+                ``shape_type``. A string here is `application_code`, as in 1.1.1.
+            json_file_path: what 1.1.1 calls `metadata_file_path`.
+            application_code: a mark on a new collection.
+            patterns: of a folder, only files whose name, or path from there, matches one of these:
+                ``["*.png", "left/*"]``.
+            parallel: files, or parts of them, in flight.
+            on_error: ``raise`` if a file fails, or ``report`` it only.
+            progress: None shows a bar on a terminal; True, False or a callable override that.
+
+        Returns:
+            What became of each file; ``["is_success"]``, ``["job_id"]``, ``["collection_id"]`` and
+            ``["unique_name"]`` work as in the published clients.
+
+        Raises:
+            DataError: a file is missing, or is not of this type, or two have the same name;
+                nothing was sent.
+            UploadIncomplete: some files were not uploaded; its report says which, and why.
+            NotAuthenticated, NotAllowed, ConnectionFailed, StackError: see `layernext.errors`.
+
+        Example:
+            >>> client.files.upload("photos", "image", "kitchen")  # doctest: +SKIP
+        """
+        kind = _content_type(content_type)
+        if isinstance(annotation_data, str):
+            annotation_data, application_code = None, annotation_data
+        wish = UploadWish(
+            collection=_collection_name(collection_name),
+            kind=published.CONTENT_TYPES[kind],
+            fields=_fields(meta_data_object),
+            is_override=bool(meta_data_override),
+            storage_prefix=storage_prefix_path or None,
+            application_code=application_code,
+        )
+        metadata_file = metadata_file_path or json_file_path
+        entries = read_entries(metadata_file) if metadata_file else []
+        annotations = _annotations(annotation_data, wish.collection)
+        if annotations is not None:
+            check_with_progress(annotations[1], annotations[0].geometry, progress)
+        _check_options(parallel, on_error)
+        local = find_files(path, kind, [patterns] if isinstance(patterns, str) else patterns)
+        report = FilesUpload(
+            self._transport,
+            wish,
+            local,
+            is_native=self._connection.is_native,
+            parallel=parallel,
+            progress=progress,
+        ).run()
+        if report.failed and on_error == "raise":
+            first = report.failed[0]
+            raise UploadIncomplete(
+                f"{len(report.failed):,} of {len(local.files):,} files were not uploaded; "
+                f"{first.path}: {first.reason}",
+                report=report,
+                hint=f"{GO_ON}; the report names every file",
+            )
+        return self._with_more(report, entries, annotations, progress)
+
+    def _with_more(
+        self,
+        report: FileUploadReport,
+        entries: builtins.list[dict[str, Any]],
+        annotations: tuple[UploadRequest, str] | None,
+        progress: ProgressChoice,
+    ) -> FileUploadReport:
+        """Send what belongs to the files, once the stack has inspected them."""
+        if not entries and annotations is None:
+            return report
+        Jobs(self._connection).wait(report.job_id)
+        if entries:
+            metadata.send_for_files(self._transport, entries, job_id=report.job_id)
+        if annotations is None:
+            return report
+        request, file = annotations
+        source = AnnotationFile(file, request.geometry, "stream")
+        uploaded = upload_source(self._connection, request, source, progress=progress)
+        return dataclasses.replace(report, annotations=uploaded)
+
+    def status(self, collection_name: str) -> UploadStatus:
+        """How far the newest upload of files to a collection is, whoever makes it.
+
+        Args:
+            collection_name: the collection.
+
+        Raises:
+            NotFound: there was no upload to this collection.
+        """
+        return files.upload_status(self._transport, _collection_name(collection_name))
+
+    def url(self, file_key: str) -> FileUrl:
+        """A URL of a file, good for an hour or more.
+
+        Args:
+            file_key: the file's unique name, or its path in storage.
+
+        Raises:
+            NotFound: there is no such file.
+        """
+        return files.file_url(self._transport, file_key)
+
+    def download(
+        self,
+        collection: str,
+        folder: str | os.PathLike[str],
+        *,
+        query: str | None = None,
+        delete: bool = False,
+        content_type: str | None = None,
+        parallel: int = DEFAULT_PARALLEL,
+        on_error: OnError = "raise",
+        progress: ProgressChoice = None,
+    ) -> FileDownloadReport:
+        """Bring a folder up to date with the files of a collection.
+
+        Files are called as in the collection, slashes making folders; characters that some system
+        has in no name are written as ``%3A``, and nothing is ever written outside of the folder. Each file
+        appears when it is whole and verified. A second call fetches what is missing or changed; a file
+        that was changed here is fetched again. ``.layernext`` in the folder has what is on its way.
+
+        Args:
+            collection: the collection's name or id.
+            folder: created if missing.
+            query: only files that fit, in the stack's query language.
+            delete: remove files that earlier calls brought from this collection and that are gone
+                from it, or do not fit `query`; never one that was changed here or came otherwise.
+            content_type: ``image``, ``video`` or ``other``, where collections of several kinds have
+                this name; None takes the first of these that there is.
+            parallel: files in flight.
+            on_error: ``raise`` if a file fails, or ``report`` it only.
+            progress: None shows a bar on a terminal; True, False or a callable override that.
+
+        Returns:
+            What became of each file.
+
+        Raises:
+            NotFound: no such collection.
+            DownloadIncomplete: some files are not there; its report says which, and why.
+            NotAuthenticated, NotAllowed, ConnectionFailed, StackError: see `layernext.errors`.
+
+        Example:
+            >>> client.files.download("kitchen", "photos", delete=True)  # doctest: +SKIP
+        """
+        _check_options(parallel, on_error)
+        name, kind = _collection_name(collection), _kind(content_type)
+        listed = self._connection.protocol.iter_files(name, kind, query or "")
+        work = FilesDownload(
+            self._transport,
+            Path(folder),
+            name,
+            listed,
+            delete=delete,
+            parallel=parallel,
+            progress=progress,
+        )
+        return check_download(work.run(), on_error)
+
+    def download_page(
+        self,
+        collection_id: str,
+        custom_download_path: str | os.PathLike[str] = "",
+        page_index: int = 0,
+        page_size: int = 20,
+        query: str = "",
+        metalake_filter: Mapping[str, Any] | None = None,
+        sort_order: Mapping[str, Any] | None = None,
+        *,
+        parallel: int = DEFAULT_PARALLEL,
+        on_error: OnError = "raise",
+        progress: ProgressChoice = None,
+    ) -> FileDownloadReport:
+        """Download a page of a collection's files into one folder, by their unique names.
+
+        `download` brings all of them, and keeps sub-folders.
+
+        Args:
+            collection_id: the collection's id or name.
+            custom_download_path: the folder; the current one by default.
+            page_index: pages count from 0.
+            page_size: files in a page, at most 1,000.
+            query: only files that fit, in the stack's query language.
+            metalake_filter: ``annotation_types`` (``human``, ``machine``, ``raw``), ``from_date``,
+                ``to_date``.
+            sort_order: ``sort_by_field`` (``date_modified``, ``date_created``, ``name``, ``size``,
+                ``video_index``) and ``sort_order`` (``ASC``, ``DESC``).
+            parallel, on_error, progress: as in `download`, and so are the errors.
+
+        Returns:
+            What became of each file. Behind the last page ``["is_success"]`` is False and
+            ``["message"]`` says ``No more pages to download``.
+        """
+        _check_options(parallel, on_error)
+        name = _collection_name(collection_id)
+        collection = remote.find_collection_id(self._transport, name, None)
+        rows = listings.list_collection(
+            self._transport, collection, query, metalake_filter, page_index, page_size, sort_order
+        )
+        source = f"unique names of {collection}"
+        return self._download_page(rows, source, custom_download_path, parallel, on_error, progress)
+
+    def download_page_of_stack(
+        self,
+        item_type: str,
+        custom_download_path: str | os.PathLike[str] = "",
+        page_index: int = 0,
+        page_size: int = 20,
+        query: str = "",
+        metalake_filter: Mapping[str, Any] | None = None,
+        sort_order: Mapping[str, Any] | None = None,
+        *,
+        parallel: int = DEFAULT_PARALLEL,
+        on_error: OnError = "raise",
+        progress: ProgressChoice = None,
+    ) -> FileDownloadReport:
+        """Download a page of all the stack's files into one folder, by their unique names.
+
+        Args:
+            item_type: ``image``, ``video`` or ``other``.
+            custom_download_path, page_index, page_size, query, metalake_filter, sort_order: as in
+                `download_page`.
+            parallel, on_error, progress: as in `download`, and so are the errors.
+
+        Returns:
+            As `download_page`.
+        """
+        _check_options(parallel, on_error)
+        rows = listings.list_items(
+            self._transport,
+            _content_type(item_type),
+            query,
+            metalake_filter,
+            page_index,
+            page_size,
+            sort_order,
+        )
+        return self._download_page(
+            rows, "unique names", custom_download_path, parallel, on_error, progress
+        )
+
+    def _download_page(
+        self,
+        rows: builtins.list[dict[str, Any]],
+        source: str,
+        folder: str | os.PathLike[str],
+        parallel: int,
+        on_error: OnError,
+        progress: ProgressChoice,
+    ) -> FileDownloadReport:
+        is_native = self._connection.is_native
+        listed = [remote.remote_of(row, by_unique_name=True, in_bundles=is_native) for row in rows]
+        report = FilesDownload(
+            self._transport,
+            Path(folder or "."),
+            source,
+            [file for file in listed if file is not None],
+            delete=False,
+            parallel=parallel,
+            progress=progress,
+        ).run()
+        if not rows:
+            return dataclasses.replace(report, message="No more pages to download")
+        return check_download(report, on_error)
+
+    def list(
+        self, collection: str, *, content_type: str | None = None
+    ) -> builtins.list[FileRecord]:
+        """The files of a collection, by name.
+
+        Args:
+            collection: the collection's name or id.
+            content_type: as in `download`.
+
+        Raises:
+            NotFound: no such collection.
+        """
+        return self._records(
+            native.FILES_PATH,
+            FileRecord,
+            "list files",
+            collection=collection,
+            collection_kind=_kind(content_type),
+        )
+
+
+def _content_type(word: object) -> ContentType:
+    kinds: tuple[ContentType, ...] = ("image", "video", "other")
+    for kind in kinds:
+        if isinstance(word, str) and word.lower() == kind:
+            return kind
+    raise ConfigurationError(f"the content type is {word!r}, must be 'image', 'video' or 'other'")
+
+
+def _kind(word: str | None) -> int | None:
+    return None if word is None else published.CONTENT_TYPES[_content_type(word)]
+
+
+def _collection_name(name: object) -> str:
+    plain = name.rstrip("/") if isinstance(name, str) else name
+    problem = find_names_problem(plain, "a collection")
+    if problem:
+        raise DataError(Problem("collection_name", problem))
+    return str(plain)
+
+
+def _fields(fields: object) -> dict[str, Any]:
+    if fields is None or fields == "":
+        return {}
+    if not isinstance(fields, Mapping) or not all(isinstance(key, str) for key in fields):
+        raise DataError(Problem("meta_data_object", "must be a dictionary with strings as keys"))
+    tags = fields.get("Tags", [])
+    if not isinstance(tags, list) or not all(isinstance(tag, str) for tag in tags):
+        raise DataError(Problem("meta_data_object['Tags']", "must be a list of strings"))
+    return dict(fields)
+
+
+def _annotations(options: object, collection: str) -> tuple[UploadRequest, str] | None:
+    """What `annotation_data` asks for; the published default says None in every field."""
+    if options is None:
+        return None
+    if not isinstance(options, Mapping):
+        raise DataError(Problem("annotation_data", "must be a dictionary"))
+    if not options.get("json_data_file_path"):
+        return None
+    run = options.get("operation_unique_id")
+    problem = find_names_problem(run, "a model run")
+    if problem:
+        raise DataError(Problem("annotation_data['operation_unique_id']", problem))
+    shape = options.get("shape_type")
+    request = UploadRequest(
+        run=str(run),
+        geometry=None if shape is None else check_geometry(shape),
+        mode="machine" if options.get("is_model_run") else "human",
+        collection=collection,
+        normalized=bool(options.get("is_normalized")),
+    )
+    return request, os.fspath(options["json_data_file_path"])
+
+
+def _check_options(parallel: object, on_error: object) -> None:
+    if not isinstance(parallel, int) or not 1 <= parallel <= MAX_PARALLEL:
+        raise ConfigurationError(f"parallel is {parallel!r}, must be from 1 to {MAX_PARALLEL}")
+    if on_error not in {"raise", "report"}:
+        raise ConfigurationError(f"on_error is {on_error!r}, must be 'raise' or 'report'")

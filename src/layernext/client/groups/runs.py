@@ -1,0 +1,145 @@
+"""Runs: model runs and ground truths."""
+
+from __future__ import annotations
+
+import builtins
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from layernext.client.groups.group import Group
+from layernext.client.groups.jobs import Jobs
+from layernext.client.progress import ProgressChoice, show_progress
+from layernext.client.protocols import ImageSizes
+from layernext.client.reports import RemoveReport
+from layernext.client.run_uploads import mode_of
+from layernext.client.texts import check_text
+from layernext.errors import DataError, NotFound, Problem
+from layernext.formats import ConversionReport, ExportOptions, Sample, in_pixels, write_export
+from layernext.model import Mode, ModelRun, RunStatistics, find_names_problem
+from layernext.wire import native
+
+
+class Runs(Group):
+    """Model runs and ground truths. `client.upload_modelrun` uploads one."""
+
+    def delete(self, collection_id: str, model_run_id: str) -> RemoveReport:
+        """Remove a run's annotations, model run and ground truth, from a collection.
+
+        Args:
+            collection_id: the collection's id or name.
+            model_run_id: the run's name.
+
+        Raises:
+            DataError: no collection is named; nothing is ever removed from all of them at once.
+            NotFound: no such collection.
+        """
+        name: Any = collection_id
+        name = name.rstrip("/") if isinstance(name, str) else name
+        problem = find_names_problem(name, "a collection")
+        if problem:
+            raise DataError(Problem("collection_id", problem))
+        return self._connection.protocol.remove_annotations(collection_id, model_run_id)
+
+    def statistics(
+        self, collection: str, run: str, *, mode: Mode | None = None, timeout_s: float | None = None
+    ) -> RunStatistics:
+        """What the annotations of a run are like: labels, confidences, numbers, sizes.
+
+        Waits while the stack counts them, which it does once for each state of the run.
+
+        Args:
+            collection: id or name.
+            run: name of the model run or ground truth.
+            mode: ``machine`` or ``human``, where both have the name.
+            timeout_s: seconds to wait at most; None waits without a limit.
+
+        Raises:
+            NotFound: no such collection, or no such run in it.
+            JobFailed: the stack could not count them.
+            RequestTimeout: it took too long; the stack goes on.
+        """
+        self._connection.require_native("count a run")
+        query = {"collection": collection, "run": check_text(run, "run", "a run"), "mode": mode}
+        while True:
+            answer: native.StatisticsAnswer = self._transport.request_json(
+                "GET", native.RUN_STATISTICS_PATH, native.StatisticsAnswer, params=query
+            )
+            if answer.job_id is None and answer.statistics is not None:
+                return answer.statistics
+            Jobs(self._connection).wait(str(answer.job_id), timeout_s=timeout_s)
+
+    def export(
+        self,
+        collection: str,
+        run: str,
+        target: str | os.PathLike[str],
+        format: str,
+        *,
+        ground_truth: bool | None = None,
+        overwrite: bool = False,
+        strict: bool = False,
+        instances: str | os.PathLike[str] | None = None,
+        progress: ProgressChoice = None,
+    ) -> ConversionReport:
+        """Write a run of a collection in another format, streamed.
+
+        Args:
+            collection: by name or id.
+            run: name of the model run or ground truth.
+            target: file or folder, which appears only when it is whole.
+            format: one of those of `layernext.convert`.
+            ground_truth: True or False if both a ground truth and a model run have this name.
+            overwrite: replace what is there.
+            strict: refuse what the format cannot hold.
+            instances: for COCO results: the file of instances whose numbers they take.
+            progress: as in `client.upload_modelrun_from_json`.
+
+        Returns:
+            How much was written, and what the format cannot hold.
+
+        Raises:
+            NotFound: no such collection or run.
+            ConfigurationError: no such format, or the target exists already.
+            DataError: the format needs the sizes of images that the stack does not know yet, or
+                with `strict` it cannot hold something.
+        """
+        numbers = None if instances is None else Path(instances)
+        sizes = self._connection.protocol.image_sizes(collection)
+        with show_progress(progress, f"export {run}", len(sizes) or None) as advance:
+            return write_export(
+                self._samples(collection, run, mode_of(ground_truth), sizes),
+                Path(target),
+                format,
+                ExportOptions(overwrite=overwrite, strict=strict, instances=numbers),
+                advance=advance,
+            )
+
+    def _samples(
+        self, collection: str, run: str, mode: Mode | None, sizes: ImageSizes
+    ) -> Iterator[Sample]:
+        count = 0
+        for image in self._connection.protocol.iter_annotations(collection, run, mode):
+            count += 1
+            width, height = sizes.get(image.image, (None, None))
+            yield Sample(
+                image=image.image,
+                annotations=in_pixels(image, width, height),
+                width=width,
+                height=height,
+            )
+        if not count:
+            raise NotFound(f"{collection!r} has no annotations of {run!r}", status=404)
+
+    def list(self, collection: str | None = None) -> builtins.list[ModelRun]:
+        """Model runs and ground truths with their counts, oldest first.
+
+        Args:
+            collection: the collection's name or id; None for all.
+
+        Raises:
+            NotFound: no such collection.
+        """
+        what = "list model runs"
+        return self._records(native.RUNS_PATH, ModelRun, what, collection=collection or None)

@@ -1,0 +1,166 @@
+"""The trash: files that were removed, until they are restored or purged."""
+
+from __future__ import annotations
+
+import builtins
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from layernext.client.answers import Job
+from layernext.client.groups.group import Group
+from layernext.client.listing import iter_records
+from layernext.client.published import listings
+from layernext.client.reports import PurgeReport, TrashReport
+from layernext.errors import DataError, JobFailed, Problem
+from layernext.model import Item, is_number
+from layernext.wire import native
+from layernext.wire.published import Received, TrashAnswer
+
+_FIRST_POLL_S = 0.1
+_LONGEST_POLL_S = 10.0
+
+
+class Trash(Group):
+    """Files that were removed, until they are restored or purged."""
+
+    def iter(self, collection: str | None = None, *, query: str = "") -> Iterator[Item]:
+        """What is in the trash, streamed.
+
+        Args:
+            collection, query: as in `client.items.iter`, and so are the errors.
+        """
+        self._connection.require_native("list items with all details")
+        yield from iter_records(
+            self._transport, native.TRASH_PATH, Item, collection=collection, query=query
+        )
+
+    def add(
+        self,
+        datalake_query: str,
+        datalake_filter: Mapping[str, Any] | None = None,
+        content_type: str = "image",
+    ) -> TrashReport:
+        """Move what a query or a filter finds to the trash; it can be restored.
+
+        Args:
+            datalake_query: see docs/queries.md.
+            datalake_filter: as in `client.items.page`.
+            content_type: ``image`` or ``video``.
+
+        Raises:
+            DataError: there is neither query nor filter, one of them is wrong, or nothing fits.
+        """
+        if not (datalake_query or "").strip() and not datalake_filter:
+            message = "pass a query or a filter; nothing was moved to the trash"
+            raise DataError(Problem("datalake_query", message))
+        code = listings.item_code(content_type)
+        tag = listings.select(self._transport, datalake_query, datalake_filter, content_type=code)
+        return self._move(tag)
+
+    def add_from_collection(
+        self,
+        collection_id: str,
+        query: str = "",
+        filter: Mapping[str, Any] | None = None,
+    ) -> TrashReport:
+        """Move files of a collection to the trash; without query and filter, the whole collection.
+
+        Args:
+            collection_id: id or name.
+            query, filter: as in `client.items.page`.
+
+        Raises:
+            DataError: no collection is named, query or filter is wrong, or nothing fits.
+            NotFound: no such collection.
+        """
+        transport = self._transport
+        code = listings.object_type(transport, collection_id)
+        if (query or "").strip() or filter:
+            tag = listings.select(transport, query, filter, collection_id=collection_id)
+        else:
+            tag = listings.select(
+                transport, "", None, content_type=code, object_ids=[collection_id]
+            )
+        return self._move(tag)
+
+    def _move(self, tag: str) -> TrashReport:
+        answer = listings.trash_selection(self._transport, tag)
+        count = Received(TrashAnswer, answer).trashed_count
+        return TrashReport(
+            files=None if count is None else int(count), message=str(answer.get("message") or "")
+        )
+
+    def restore(self, collection: str | None = None, *, query: str = "") -> int:
+        """Take files out of the trash, with their annotations; how many.
+
+        Args:
+            collection: only from this one, by name or id; it is restored, too.
+            query: which of them; empty means all.
+
+        Raises:
+            DataError: the query is wrong.
+            NotFound: no such collection.
+        """
+        self._connection.require_native("restore from the trash")
+        body = {"collection": collection, "query": query}
+        answer: native.Counted = self._transport.request_json(
+            "POST", native.RESTORE_PATH, native.Counted, json=body
+        )
+        return answer.count
+
+    def purge(
+        self, collection: str | None = None, *, query: str = "", older_than_days: float = 0.0
+    ) -> PurgeReport:
+        """Remove for good what is in the trash: files, their annotations and metadata. Nothing brings them back.
+
+        Waits until it is done. Images that versions of datasets have stay in the trash, and so do those that
+        were annotated after they went to it. Needs an administrator's key.
+
+        Args:
+            collection: only from this one, by name or id; it is purged, too, if it is in the trash.
+            query: which of them; empty means all.
+            older_than_days: only what went to the trash so long ago.
+
+        Returns:
+            What was removed, and what stays.
+
+        Raises:
+            DataError: the query or the number is wrong.
+            NotFound: no such collection.
+            NotAllowed: the key does not have the role admin.
+            JobFailed: it did not finish; the same call goes on.
+        """
+        self._connection.require_native("purge the trash")
+        if not (is_number(older_than_days) and 0 <= older_than_days <= native.MAX_DAYS):
+            message = f"is {older_than_days}, must be 0 to {native.MAX_DAYS:.0f}"
+            raise DataError(Problem("older_than_days", message))
+        body = {"collection": collection, "query": query, "older_than_days": older_than_days}
+        begun = self._transport.request_json(
+            "POST", native.PURGE_PATH, native.PurgeAnswer, json=body
+        )
+        path, wait_s = native.purge_path(begun.job_id), _FIRST_POLL_S
+        while True:
+            state: native.PurgeAnswer = self._transport.request_json(
+                "GET", path, native.PurgeAnswer
+            )
+            if state.status == "failed":
+                job = Job(id=state.job_id, status="failed", progress=0.0, message=state.message)
+                raise JobFailed(f"the purge failed: {state.message or 'no reason stated'}", job=job)
+            if state.status == "completed":
+                return PurgeReport(
+                    files=state.files,
+                    size_bytes=state.size_bytes,
+                    collections=state.collections,
+                    kept=state.kept,
+                )
+            time.sleep(wait_s)
+            wait_s = min(wait_s * 1.5, _LONGEST_POLL_S)
+
+    def list(self, collection: str | None = None, *, query: str = "") -> builtins.list[Item]:
+        """The same as `iter`, all at once.
+
+        Args:
+            collection, query: as in `iter`, and so are the errors.
+        """
+        return list(self.iter(collection, query=query))

@@ -1,0 +1,119 @@
+"""What calls that upload annotations have in common: the request, and the way from a source to a report."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from layernext.client.annotations.sources import FileSource, FormatSource, Source, Validate
+from layernext.client.connection import Connection
+from layernext.client.progress import ProgressChoice
+from layernext.client.reports import UploadReport
+from layernext.errors import DataError, Problem
+from layernext.formats import Losses, Sample
+from layernext.model import Geometry, Mode, find_names_problem
+from layernext.wire.native import KeyKind, UploadRequest
+
+
+def upload_source(
+    connection: Connection,
+    request: UploadRequest,
+    source: Source,
+    *,
+    resume: bool = False,
+    progress: ProgressChoice,
+    job_id: str | None = None,
+) -> UploadReport:
+    """Upload a source.
+
+    Args:
+        connection: the stack.
+        request: what is uploaded, and whereto.
+        source: the images; checked before the stack is asked for anything, if it says so.
+        resume: send only what an interrupted call did not.
+        progress: see `show_progress`.
+        job_id: upload of files whose names the images have; for a stack without the native protocol.
+
+    Raises:
+        DataError: the source is not valid; nothing of the batch with the problem was sent.
+        UploadIncomplete: it ended early; what the stack acknowledged is stored.
+        NotAuthenticated, NotAllowed: before anything was sent.
+    """
+    started = time.monotonic()
+    source.prepare(progress)
+    return connection.protocol.upload(
+        request, source, resume=resume, progress=progress, started=started, job_id=job_id
+    )
+
+
+def upload_file(
+    connection: Connection,
+    request: UploadRequest,
+    path: str | os.PathLike[str],
+    *,
+    validate: Validate,
+    resume: bool,
+    progress: ProgressChoice,
+) -> UploadReport:
+    """Upload a LayerNext JSON file; see `upload_source`."""
+    source = FileSource(path, request.geometry, validate)
+    return upload_source(connection, request, source, resume=resume, progress=progress)
+
+
+def upload_format(
+    connection: Connection,
+    request: UploadRequest,
+    path: Path,
+    read: Callable[[Losses], Iterator[Sample]],
+    *,
+    strict: bool,
+    validate: Validate,
+    resume: bool,
+    progress: ProgressChoice,
+) -> UploadReport:
+    """Upload a file in another format; what is not read of it is in the report. See `upload_source`."""
+    source = FormatSource(path, read, validate, strict=strict)
+    report = upload_source(connection, request, source, resume=resume, progress=progress)
+    return msgspec.structs.replace(
+        report, losses=source.losses.counts, lost_shapes=source.losses.shapes
+    )
+
+
+def upload_request(
+    collection: str | None,
+    run: str,
+    geometry: Geometry | None,
+    is_model_run: bool = True,
+    is_normalized: bool = False,
+    key_kind: KeyKind = "name",
+) -> UploadRequest:
+    """The request of an upload, its names checked.
+
+    Raises:
+        DataError: a name cannot be a run's or a collection's.
+    """
+    names: list[tuple[str, object, str]] = [("the run's name", run, "a model run")]
+    unchecked: object = collection  # callers without a type checker pass anything
+    if unchecked is not None and (not isinstance(unchecked, str) or unchecked.strip("/")):
+        names.append(("the collection's name", collection, "a collection"))
+    for where, value, what in names:
+        problem = find_names_problem(value, what)
+        if problem:
+            raise DataError(Problem(where, problem))
+    return UploadRequest(
+        run=run,
+        mode="machine" if is_model_run else "human",
+        collection=(collection or "").rstrip("/") or None,
+        geometry=geometry,
+        normalized=bool(is_normalized),
+        key_kind=key_kind,
+    )
+
+
+def mode_of(ground_truth: bool | None) -> Mode | None:
+    """The mode that an argument `ground_truth` asks for; None for either."""
+    return None if ground_truth is None else "human" if ground_truth else "machine"
