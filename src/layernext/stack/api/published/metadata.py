@@ -102,12 +102,14 @@ def _apply(
         fields = check_fields(entry.metadata or {}, f"files[{number}].metadata")
         given[entry.file] = given.get(entry.file, {}) | fields
     services.check_metadata(given.values())
-    items = services.search.items
+    metadata = services.store.metadata
     bucket = None if place is not None or wanted.job_id else wanted.bucket_name
-    rows = items.find_rows(list(given), collection_id=place, upload_id=wanted.job_id, bucket=bucket)
+    rows = metadata.find_rows(
+        list(given), collection_id=place, upload_id=wanted.job_id, bucket=bucket
+    )
     if check is not None:
         check(services.store.grants.collections_of_images(rows.values()).values())
-    items.merge_fields({rows[name]: given[name] for name in given if name in rows})
+    metadata.merge_fields({rows[name]: given[name] for name in given if name in rows})
     unmatched = [name for name in given if name not in rows]
     message = f"{len(rows)} files have new metadata"
     if unmatched:
@@ -139,12 +141,12 @@ async def upload_object(request: Call) -> Response[bytes]:
     found = await look_up_collection(request, wanted.collection_name, kind=wanted.object_type)
     if found is None:
         raise NotFound(f"there is no collection {wanted.collection_name[:600]!r}", status=404)
-    items = services.search.items
+    metadata = services.store.metadata
     await services.call(services.check_metadata, [fields])
     note(request, collection=found.name)
 
     def apply() -> int:
-        count = items.merge_collection_fields(
+        count = metadata.merge_collection_fields(
             found.row_id, fields, with_images=wanted.is_apply_to_all_files
         )
         note(request, count=count)
