@@ -269,7 +269,7 @@ class CreatedCollection(Answer):
 class VersionReport(Answer):
     """A dataset version that the stack builds.
 
-    ``["datasetVersionId"]``, ``["datasetId"]``, ``["jobId"]`` and the like work as in the published clients.
+    The keys ``datasetVersionId``, ``datasetId``, ``jobId`` and the like work as in the published clients.
 
     Attributes:
         version_id: of the version.

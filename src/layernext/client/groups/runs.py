@@ -18,7 +18,7 @@ from layernext.client.texts import check_text
 from layernext.errors import DataError, NotFound, Problem
 from layernext.formats import ConversionReport, ExportOptions, Sample, in_pixels, write_export
 from layernext.model import Mode, ModelRun, RunStatistics, find_names_problem
-from layernext.wire import evaluations, native
+from layernext.wire import native
 
 
 class Runs(Group):
@@ -63,8 +63,8 @@ class Runs(Group):
         self._connection.require_native("count a run")
         query = {"collection": collection, "run": check_text(run, "run", "a run"), "mode": mode}
         while True:
-            answer: evaluations.StatisticsAnswer = self._transport.request_json(
-                "GET", evaluations.RUN_STATISTICS_PATH, evaluations.StatisticsAnswer, params=query
+            answer: native.StatisticsAnswer = self._transport.request_json(
+                "GET", native.RUN_STATISTICS_PATH, native.StatisticsAnswer, params=query
             )
             if answer.job_id is None and answer.statistics is not None:
                 return answer.statistics

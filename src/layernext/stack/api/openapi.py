@@ -17,11 +17,12 @@ from msgspec import Struct
 from layernext import __version__
 from layernext.stack.api.docs_page import render_body, render_page
 from layernext.stack.api.documents import Document, make_document
-from layernext.stack.api.error_map import JSON, ErrorEnvelope
+from layernext.stack.api.error_map import JSON
 from layernext.stack.api.messages import Call
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.replay import CALL_ID_HEADER
 from layernext.wire.native import NDJSON
+from layernext.wire.published import ErrorEnvelope
 
 BINARY = "application/octet-stream"
 OPENAPI_PATH = "/api/openapi.json"
@@ -46,8 +47,8 @@ A LayerNext stack keeps what vision models predicted, and what humans annotated,
 
 Every request but those under *Health* needs an API key and its secret as Basic authentication.
 Each answer has an `X-Request-Id` that the stack's log knows; each error has the same shape. The
-routes tagged *Published protocol* are those of the published clients (E01 and so on are endpoint
-numbers of its contract); the others are the native protocol.
+routes tagged *Published protocol* are those of the published clients (the number before a title is
+the endpoint's in docs/protocol.md); the others are the native protocol.
 """
 
 LINES_IN = """\

@@ -24,6 +24,7 @@ from layernext.stack.search.set_index import SetIndex
 from layernext.stack.store.access.records import Within
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.collections import counters, images
+from layernext.stack.store.collections.naming import IMAGES
 from layernext.stack.store.collections.records import Selection
 from layernext.stack.store.collections.selections import Selections
 from layernext.stack.store.database import Database, Deadline
@@ -264,7 +265,7 @@ class Items:
         with self._database.read() as connection:
             for word in ("raw", "machine", "human"):
                 chosen = sa.select(sa.func.count()).select_from(image)
-                clause = _is_there() & readable & _of_kinds((5,)) & annotated(word)
+                clause = _is_there() & readable & _of_kinds((IMAGES,)) & annotated(word)
                 found[word] = int(connection.execute(chosen.where(clause)).scalar_one())
         return found
 

@@ -11,8 +11,12 @@ from layernext.stack.api.access import Scope
 from layernext.stack.api.messages import Call
 from layernext.stack.api.services import services_of
 from layernext.stack.web.page import Page, answer_page, page, viewer_of
-from layernext.wire.annotation_files import MAX_ANNOTATION_FILE_BYTES
-from layernext.wire.files import MAX_BUNDLE_BYTES, MAX_BUNDLE_FILES, MAX_NAMES
+from layernext.wire.native import (
+    MAX_ANNOTATION_FILE_BYTES,
+    MAX_ASKED_NAMES,
+    MAX_BUNDLE_BYTES,
+    MAX_BUNDLE_FILES,
+)
 from layernext.wire.published import PART_BYTES
 
 
@@ -48,7 +52,7 @@ async def upload_page(request: Call) -> Response[Any]:
         part=PART_BYTES,
         bundle=MAX_BUNDLE_BYTES,
         bundle_files=MAX_BUNDLE_FILES,
-        names=MAX_NAMES,
+        names=MAX_ASKED_NAMES,
     )
     shown = UploadPage(title="Upload", here="/upload", viewer=viewer_of(request), data=limits)
     return answer_page(request, shown)

@@ -29,14 +29,15 @@ from layernext.stack.api.native.file_listing import StreamAnswer
 from layernext.stack.api.native.uploads import check_upload
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.services import services_of
-from layernext.wire.annotation_files import (
+from layernext.stack.store import IMAGES
+from layernext.wire.native import (
     ANNOTATION_FILES_PATH,
     MAX_ANNOTATION_FILE_BYTES,
+    NDJSON,
     FileProgress,
     FileResult,
+    UploadRequest,
 )
-from layernext.wire.native import NDJSON, UploadRequest
-from layernext.wire.published import IMAGE_COLLECTION
 
 WRITE_BYTES = 1 << 20
 BATCH_BYTES = 4 << 20
@@ -122,7 +123,7 @@ async def _check_target(request: Call, upload: UploadRequest) -> None:
     if not (upload.collection or "").rstrip("/"):
         refuse_whole_stack(request)
         return
-    check = creating(request, upload.collection, IMAGE_COLLECTION, lambda: None)
+    check = creating(request, upload.collection, IMAGES, lambda: None)
     await services_of(request).call(check)
 
 
@@ -207,7 +208,7 @@ def _stored(
         note(request, action="open upload")
         complete = msgspec.structs.replace(upload, geometry=geometry)
         work = partial(store.uploads.open, complete)
-        opened = recorded(request, creating(request, upload.collection, IMAGE_COLLECTION, work))()
+        opened = recorded(request, creating(request, upload.collection, IMAGES, work))()
         settings = store.uploads.get_settings(opened.id)
         sequence = images = 0
         for lines in _batches(checked.spans.read(checked.path)):

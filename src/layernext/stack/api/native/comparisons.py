@@ -15,7 +15,7 @@ from layernext.stack.api.messages import Call, answer, read_message, read_path
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.services import services_of
 from layernext.stack.store import COMPARISON_JOB, Store
-from layernext.wire.comparisons import COMPARISONS_PATH, CompareRequest, StoredComparison
+from layernext.wire.native import COMPARISONS_PATH, CompareRequest, StoredComparison
 
 
 @operation(

@@ -10,7 +10,7 @@ from layernext.stack.api.audit import changing, note
 from layernext.stack.api.messages import Call, answer, check_name, read_message
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.services import Services, services_of
-from layernext.wire.items import NAMES_PATH, NamesRequest
+from layernext.wire.native import NAMES_PATH, NamesRequest
 
 
 @operation(

@@ -38,8 +38,7 @@ from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.replay import change
 from layernext.stack.api.services import services_of
 from layernext.stack.store import SPLITS, EvaluationRequest, not_computed
-from layernext.wire.evaluations import EVALUATIONS_PATH, EvaluateRequest, TallyPage
-from layernext.wire.native import MAX_PAGE, PageOf
+from layernext.wire.native import EVALUATIONS_PATH, MAX_PAGE, EvaluateRequest, PageOf, TallyPage
 
 _EVALUATION = (Parameter("evaluation_id", "The evaluation's id."),)
 _ONE = f"{EVALUATIONS_PATH}/{{evaluation_id:str}}"

@@ -35,8 +35,7 @@ from layernext.stack.api.replay import change
 from layernext.stack.api.services import services_of
 from layernext.stack.jobs import label_list, samples_of
 from layernext.stack.store import ExportRow, ExportSettings
-from layernext.wire.exports import EXPORTS_PATH, ExportRequest, SampleLine, SamplePage
-from layernext.wire.native import DATASETS_PATH
+from layernext.wire.native import DATASETS_PATH, EXPORTS_PATH, ExportRequest, SampleLine, SamplePage
 
 _EXPORT = (Parameter("export_id", "The export's id."),)
 _NOT_IN_NAME = re.compile(r"[^\w. -]")

@@ -27,14 +27,14 @@ from layernext.stack.api.sending import Sender
 from layernext.stack.api.services import Services, services_of
 from layernext.stack.api.transfer import download_url
 from layernext.stack.store import FileRow
-from layernext.wire.file_listing import (
+from layernext.wire.native import (
     BUNDLES_PATH,
     FILES_PATH,
     MAX_BUNDLED_FILES,
     BundledFile,
     FilesRequest,
+    PageOf,
 )
-from layernext.wire.native import PageOf
 
 PIECE_BYTES = 1 << 20
 _FILE_ID = re.compile(r"[0-9a-f]{24}")

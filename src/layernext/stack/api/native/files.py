@@ -28,10 +28,11 @@ from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.presence import find_stored
 from layernext.stack.api.services import Services, services_of
 from layernext.stack.store import NewFile, UploadPlace, object_path
-from layernext.wire.files import (
+from layernext.wire.native import (
+    BASE_PATH,
+    MAX_ASKED_NAMES,
     MAX_BUNDLE_BYTES,
     MAX_BUNDLE_FILES,
-    MAX_NAMES,
     BundleEntry,
     BundleResult,
     KnownAnswer,
@@ -39,11 +40,10 @@ from layernext.wire.files import (
     KnownRequest,
     StoredEntry,
 )
-from layernext.wire.native import BASE_PATH
 
 MAX_LINE_BYTES = 16 << 10
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_UPLOAD = Parameter("upload_id", "The upload, from E12.")
+_UPLOAD = Parameter("upload_id", "The upload of files.")
 _read_entry = msgspec.json.Decoder(BundleEntry).decode
 
 
@@ -74,8 +74,10 @@ async def known_files(request: Call) -> Response[bytes]:
     A file whose content was lost is not among them, so that it is sent again.
     """
     wanted = await read_message(request, KnownRequest)
-    if len(wanted.names) > MAX_NAMES:
-        raise DataError(Problem("names", f"are {len(wanted.names)}, must be at most {MAX_NAMES}"))
+    if len(wanted.names) > MAX_ASKED_NAMES:
+        raise DataError(
+            Problem("names", f"are {len(wanted.names)}, must be at most {MAX_ASKED_NAMES}")
+        )
     services = services_of(request)
     upload_id = read_path(request, "upload_id")
 

@@ -34,18 +34,19 @@ from layernext.stack.api.transfer import url_of_image
 from layernext.stack.jobs import PURGE_JOB
 from layernext.stack.search import ItemFilter, ItemRow, before_days
 from layernext.stack.store import CONTENT_TYPES
-from layernext.wire.items import (
+from layernext.wire.native import (
     ITEMS_PATH,
+    MAX_PAGE,
     PURGE_PATH,
     RESTORE_PATH,
     TRASH_PATH,
     Counted,
+    PageOf,
     PurgeAnswer,
     PurgeRequest,
     RestoreRequest,
     purge_path,
 )
-from layernext.wire.native import MAX_PAGE, PageOf
 
 TallySort = Literal[
     "run.true_positives", "-run.true_positives", "run.false_positives", "-run.false_positives",

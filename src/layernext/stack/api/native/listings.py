@@ -24,6 +24,7 @@ from layernext.stack.api.messages import (
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.replay import change
 from layernext.stack.api.services import services_of
+from layernext.stack.store import IMAGES
 from layernext.wire.native import (
     BASE_PATH,
     COLLECTIONS_PATH,
@@ -35,7 +36,6 @@ from layernext.wire.native import (
     CollectionRequest,
     PageOf,
 )
-from layernext.wire.published import IMAGE_COLLECTION
 
 
 class StackDescription(Struct, frozen=True, kw_only=True):
@@ -149,7 +149,7 @@ async def create_collection(request: Call) -> Response[bytes]:
     work = creating(
         request,
         wanted.name,
-        IMAGE_COLLECTION,
+        IMAGES,
         lambda: services.store.collections.ensure(wanted.name),
     )
     return answer(await services.call(changing(request, work)))

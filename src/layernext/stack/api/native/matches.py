@@ -26,7 +26,7 @@ from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.services import services_of
 from layernext.stack.search import ItemRow, Search
 from layernext.stack.store import SideSet, Store
-from layernext.wire.evaluations import MATCHES_PATH
+from layernext.wire.native import MATCHES_PATH
 
 
 class MatchesQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -34,7 +34,7 @@ from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.services import services_of
 from layernext.stack.search import ItemFilter, ItemRow, Search, SortField
 from layernext.stack.store import CONTENT_TYPES, StoredSet
-from layernext.wire.viewer import (
+from layernext.wire.native import (
     ORDER_PATH,
     OVERLAYS_PATH,
     ItemOrder,

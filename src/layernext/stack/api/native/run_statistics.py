@@ -13,7 +13,7 @@ from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.services import services_of
 from layernext.stack.jobs import count_now
 from layernext.stack.store import Changed, Store
-from layernext.wire.evaluations import RUN_STATISTICS_PATH, StatisticsAnswer
+from layernext.wire.native import RUN_STATISTICS_PATH, StatisticsAnswer
 
 COUNTED_AT_ONCE = 100_000
 """Annotations that are counted while the client waits: half a second. More is left to a job."""

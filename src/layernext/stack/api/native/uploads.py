@@ -20,7 +20,7 @@ from layernext.stack.api.messages import Call, answer, read_message, read_path
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.replay import change
 from layernext.stack.api.services import services_of
-from layernext.stack.store import Store
+from layernext.stack.store import IMAGES, Store
 from layernext.wire.native import (
     BASE_PATH,
     MAX_BATCH_BYTES,
@@ -29,7 +29,6 @@ from layernext.wire.native import (
     UploadRequest,
     UploadState,
 )
-from layernext.wire.published import IMAGE_COLLECTION
 
 MAX_BATCHES = 1 << 20
 """Of one upload; a thousand images each make a thousand million."""
@@ -78,7 +77,7 @@ async def open_upload(request: Call) -> Response[bytes]:
     work = creating(
         request,
         made_collection(wanted),
-        IMAGE_COLLECTION,
+        IMAGES,
         lambda: answer(store.uploads.open(wanted)),
     )
     return await change(request, work)

@@ -14,7 +14,7 @@ from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.services import Services, services_of
 from layernext.stack.api.signed import base_url
 from layernext.stack.store import LINK_SECONDS
-from layernext.wire.viewer import SIGN_IN_LINKS_PATH, SignInLink, thumbnail_path
+from layernext.wire.native import SIGN_IN_LINKS_PATH, SignInLink, thumbnail_path
 
 KEEP_SECONDS = 24 * 3600
 

@@ -86,7 +86,7 @@ class Metadata:
             return images.find_by_storage_paths(connection, usable)
 
     def collection_record(self, collection_id: int) -> dict[str, Any]:
-        """What E21 can say of a collection."""
+        """What a request for a collection's fields can be answered with."""
         totals = sa.select(
             sa.func.count(),
             sa.func.coalesce(sa.func.sum(image.c.size), 0),

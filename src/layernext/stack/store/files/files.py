@@ -75,7 +75,7 @@ class Files:
     # -- uploads ----------------------------------------------------------------------------
 
     def open_upload(self, request: FileUploadRequest) -> tuple[str, str]:
-        """Begin an upload of files; its id, and its collection's (E12)."""
+        """Begin an upload of files; its id, and its collection's."""
 
         def work(connection: sa.Connection) -> tuple[str, str]:
             there = naming.find_by_name(connection, request.name, request.kind)
@@ -130,7 +130,7 @@ class Files:
     def begin_file(
         self, upload_id: str, name: str, *, size: int | None, checksum: str | None
     ) -> Began:
-        """Begin one file of an upload, or find out that it is there; repeatable (E13).
+        """Begin one file of an upload, or find out that it is there; repeatable.
 
         Raises:
             NotFound: there is no such upload.
@@ -217,7 +217,7 @@ class Files:
             return [ObjectRow(**row) for row in connection.execute(its).mappings()]
 
     def note_known(self, upload_id: str, files: Sequence[ObjectRow]) -> None:
-        """Note that files of a collection belong to an upload, too, as after E13."""
+        """Note that files of a collection belong to an upload, too, as after `begin_file`."""
         if files:
             image_ids = {file.name: file.image_id for file in files}
             self._database.write_again(
@@ -476,7 +476,7 @@ class Files:
             return connection.execute(named).scalar_one(), bool(upload.finished)
 
     def finish_upload(self, upload_id: str) -> list[str]:
-        """End an upload; the unique names of its files; repeatable (E17).
+        """End an upload; the unique names of its files; repeatable.
 
         Raises:
             NotFound: there is no such upload.
@@ -498,7 +498,7 @@ class Files:
         return self._database.write_again(work)
 
     def progress(self, collection_name: str) -> tuple[int, int] | None:
-        """Files stored and files expected by a collection's newest upload (E18)."""
+        """Files stored and files expected by a collection's newest upload."""
         if not is_storable(collection_name):
             return None
         newest = (
@@ -569,7 +569,7 @@ class Files:
         return None if row is None else file_row(row)
 
     def find_named(self, name: str) -> FileRow | None:
-        """The file with this unique name, or else at this path in storage (E24)."""
+        """The file with this unique name, or else at this path in storage."""
         if not is_storable(name):
             return None
         with self._database.read() as connection:

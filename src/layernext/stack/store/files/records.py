@@ -120,7 +120,7 @@ class LookResult(Struct, frozen=True, kw_only=True):
 
 
 class FileUploadRequest(Struct, frozen=True, kw_only=True):
-    """What E12 asks for."""
+    """What a request to open an upload asks for."""
 
     name: str
     kind: int
@@ -132,7 +132,7 @@ class FileUploadRequest(Struct, frozen=True, kw_only=True):
 
 
 class Began(Struct, frozen=True, kw_only=True):
-    """What came of beginning a file (E13)."""
+    """What came of beginning a file."""
 
     item: FileItem | None
     is_existing: bool = False
