@@ -110,7 +110,7 @@ def export(
         layernext export kitchen truth labels/ --to yolo --overwrite
     """
     with connect(api_key, secret, url, config) as client:
-        report = client.export(
+        report = client.runs.export(
             collection,
             run,
             target,
