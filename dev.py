@@ -9,10 +9,11 @@
     python3 dev.py bench    benchmarks; `bench --files` those of files, `--large` the long ones
     python3 dev.py run      a stack with sample data; runs until Ctrl-C
     python3 dev.py setup    only make .venv; later commands use it
+    python3 dev.py lock     add new dependencies to constraints.txt; `lock --upgrade` takes new versions
 
 Arguments after a command go to the program behind it: `python3 dev.py test tests/unit -k line`
-runs only those tests. Everything is installed into .venv, and again whenever pyproject.toml
-changes; the system's Python is not touched.
+runs only those tests. Everything is installed into .venv with the versions of constraints.txt, and
+again whenever that file or pyproject.toml changes; the system's Python is not touched.
 """
 
 # Any `python3`, or even Python 2, may start this file. It must parse there, to be able to say that

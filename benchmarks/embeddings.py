@@ -31,7 +31,9 @@ AT_ONCE = 1_000
 
 def fill(store: Store, vectors: np.ndarray) -> float:
     """Make an image for each vector, and store the vectors; the seconds these took."""
-    upload_id = store.open_upload(UploadRequest(run="bench", mode="machine", collection="bench")).id
+    upload_id = store.uploads.open(
+        UploadRequest(run="bench", mode="machine", collection="bench")
+    ).id
     decode, seconds = ImageDecoder(None).decode, 0.0
     for number, start in enumerate(range(0, len(vectors), AT_ONCE)):
         some = range(start, min(start + AT_ONCE, len(vectors)))
@@ -39,7 +41,7 @@ def fill(store: Store, vectors: np.ndarray) -> float:
         for each in some:
             raw = b'{"image":"%d.jpg","annotations":[]}' % each
             batch.add(raw, decode(raw), ImageKey("name", f"{each}.jpg"))
-        store.write_batch(upload_id, number, str(number), batch.finish())
+        store.annotations.write_batch(upload_id, number, str(number), batch.finish())
         rows = [(f"bench_{each}.jpg", vectors[each].tolist()) for each in some]
         began = time.perf_counter()
         Search(store).embeddings.insert("model", vectors.shape[1], rows)

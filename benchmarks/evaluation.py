@@ -62,22 +62,22 @@ from layernext.stack.store import BatchPreparation, EvaluationRequest, ImageKey,
 from layernext.wire.native import UploadRequest
 
 def fill(store, run, mode, path):
-    upload = store.open_upload(UploadRequest(run=run, mode=mode, collection="bench")).id
+    upload = store.uploads.open(UploadRequest(run=run, mode=mode, collection="bench")).id
     decoder, number, batch, count = ImageDecoder(None), 0, BatchPreparation(None, normalized=False), 0
     for raw in iter_file(path):
         image = decoder.decode(raw)
         batch.add(raw, image, ImageKey("name", image.image))
         count += 1
         if count == 1000:
-            store.write_batch(upload, number, str(number), batch.finish())
+            store.annotations.write_batch(upload, number, str(number), batch.finish())
             number, count, batch = number + 1, 0, BatchPreparation(None, normalized=False)
     if count:
-        store.write_batch(upload, number, str(number), batch.finish())
+        store.annotations.write_batch(upload, number, str(number), batch.finish())
         number += 1
-    store.finish_upload(upload, number)
+    store.uploads.finish(upload, number)
 
 def evaluate(store, folder):
-    place = store.find_collection("bench", claims=False)
+    place = store.collections.find("bench")
     request = EvaluationRequest(
         collection_id=place.row_id, version_id=None, split=-1, run="run", truth="truth", run_mode=None,
         truth_mode=None, settings=EvaluationSettings().complete(), is_default=True, again=True,

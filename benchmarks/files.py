@@ -131,7 +131,7 @@ def run_client(who: str, python: Path, script: str, stack: RunningStack, kind: s
 
 
 def check_stored(stack: RunningStack, kind: str, files: int, size: int) -> None:
-    """All of it is there, and the stack has looked into it."""
+    """All of it is there, and the stack has inspected it."""
     import layernext  # noqa: PLC0415 - the limits are measured without it
 
     with layernext.LayerNextClient(stack.api_key, stack.secret, stack.url) as client:

@@ -71,7 +71,7 @@ def fill(
 ) -> float:
     """Upload the run; the seconds it took without making the JSON."""
     request = UploadRequest(run=run, mode="machine", collection=collection)
-    upload_id = store.open_upload(request).id
+    upload_id = store.uploads.open(request).id
     decoder, seconds, number, lines = ImageDecoder(None), 0.0, 0, []
 
     def send() -> float:
@@ -80,7 +80,7 @@ def fill(
         for raw in lines:
             image = decoder.decode(raw)
             batch.add(raw, image, ImageKey("name", image.image))
-        store.write_batch(upload_id, number, str(number), batch.finish())
+        store.annotations.write_batch(upload_id, number, str(number), batch.finish())
         return time.perf_counter() - start
 
     for text in iter_images(images, boxes, attributes=False):
@@ -91,7 +91,7 @@ def fill(
     if lines:
         seconds += send()
         number += 1
-    store.finish_upload(upload_id, number)
+    store.uploads.finish(upload_id, number)
     return seconds
 
 
@@ -107,9 +107,9 @@ def measure(store: Store, query: str) -> tuple[int, float, list[float]]:
 
 
 def decoding(store: Store, images: int) -> float:
-    """Milliseconds to look into the JSON of every set, by a sample."""
+    """Milliseconds to inspect the JSON of every set, by a sample."""
     start, count = time.perf_counter(), 0
-    for one in store.iter_sets(None):
+    for one in store.annotations.iter_sets(None):
         decoded = decode_trusted(one.raw, one.geometry)
         any((each.confidence or 0) > 0.9 for each in decoded.annotations)
         count += 1
@@ -121,7 +121,7 @@ def decoding(store: Store, images: int) -> float:
 def measure_elsewhere(store: Store, runs: int) -> None:
     """What a query about one collection costs, without and with runs in another one."""
     fill(store, NEIGHBOR_IMAGES, 40)
-    found = store.find_collection("bench", claims=False)
+    found = store.collections.find("bench")
     assert found is not None
     search = Search(store)
     print(f"{'runs':>6} {'p50 ms':>7}   {CLIENTS} clients: {'p50':>7} {'p99':>7} ms  query")

@@ -142,7 +142,7 @@ def request(number: int, chance: random.Random) -> tuple[str, str, Any, dict[str
         ),
         (
             f"{CLIENT}/system/label/references",
-            {"labels": {f"l{any_number % 30}": {"colour": [f"v{any_number % 50}"]}}},
+            {"labels": {f"l{any_number % 30}": {"color": [f"v{any_number % 50}"]}}},
         ),
         ("/api/v1/items/overlays", {"items": [chance.randrange(1, 5000) for _ in range(50)]}),
     ]

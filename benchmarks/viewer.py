@@ -76,7 +76,7 @@ def fill(folder: Path, images: int, boxes: int) -> None:
     runs: list[tuple[str, Mode]] = [("truth", "human"), ("model", "machine")]
     for run, mode in runs:
         request = UploadRequest(run=run, mode=mode, collection=COLLECTION)
-        upload = store.open_upload(request).id
+        upload = store.uploads.open(request).id
         decoder, waiting, number = ImageDecoder(None), [], 0
         for text in iter_images(images, boxes, attributes=False):
             waiting.append(text.encode())
@@ -86,7 +86,7 @@ def fill(folder: Path, images: int, boxes: int) -> None:
         if waiting:
             send(store, upload, number, decoder, waiting)
             number += 1
-        store.finish_upload(upload, number)
+        store.uploads.finish(upload, number)
     store.close()
     paths = draw_thumbnails(folder)
     with sqlite3.connect(folder / "stack.sqlite3") as file:
@@ -106,7 +106,7 @@ def send(
         decoded = decoder.try_decode(raw)
         assert decoded is not None
         batch.add(raw, decoded, ImageKey("name", decoded.image))
-    store.write_batch(upload, number, f"{number}", batch.finish())
+    store.annotations.write_batch(upload, number, f"{number}", batch.finish())
 
 
 def draw_thumbnails(folder: Path) -> list[str]:

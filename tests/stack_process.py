@@ -37,7 +37,7 @@ def create_key(folder: Path, role: Role = "admin", database: str | None = None) 
     """
     store = open_store(Settings(data=folder, database=database))
     try:
-        key = store.create_key(f"test {role}", role)
+        key = store.keys.create(f"test {role}", role)
     finally:
         store.close()
     return key.api_key, key.secret
@@ -132,6 +132,7 @@ def published_environment(name: str, requirement: str) -> Path:
             # With this environment's pip, and modules compiled when they are used: half the time.
             venv = [sys.executable, "-m", "venv", "--clear", "--without-pip", str(home)]
             pip = [sys.executable, "-m", "pip", "--python", str(python), "install"]
+            pip += ["--constraint", str(home.with_name("constraints.txt"))]
             subprocess.run(venv, check=True)
             subprocess.run([*pip, "--quiet", "--no-compile", requirement], check=True)
             ready.touch()

@@ -306,7 +306,7 @@ FAULTS: dict[int, Fault] = {
     ),
     63: (
         "JSON within JSON, and NaN",
-        "lines of JSON; what is no number is refused",
+        "lines of JSON; a value that is not a number is refused",
         f"{ROUND}::test_not_finite",
     ),
     64: (
@@ -439,7 +439,7 @@ FAULTS: dict[int, Fault] = {
     ),
     92: (
         "path lists grow with each run",
-        "they are written anew, with relative paths",
+        "they are written again, with relative paths",
         f"{DATASETS}::test_downloads",
     ),
     93: (
@@ -489,7 +489,7 @@ FAULTS: dict[int, Fault] = {
         "random ids",
         f"{ROUND}::test_sessions_are_random",
     ),
-    104: ("no filter raises TypeError", "None is no filter", f"{ITEMS}::test_trash_and_restore"),
+    104: ("no filter raises TypeError", "None means no filter", f"{ITEMS}::test_trash_and_restore"),
     105: (
         "only the last file's fields are checked",
         "all are, before the first is sent",
@@ -501,7 +501,7 @@ FAULTS: dict[int, Fault] = {
         f"{DATASETS}::test_what_cannot_be",
     ),
     107: (
-        "a whole number is no confidence",
+        "a whole number is not a confidence",
         "it is",
         f"{LABELS}::test_analysis_is_refused_with_a_clear_word",
     ),

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
-VENV = ROOT / ".venv"
-STAMP = VENV / "installed-for"
-PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+from tools.environment import (
+    LOCK,
+    PYTHON,
+    ROOT,
+    Failed,
+    call,
+    install,
+    install_browser,
+    install_tool,
+)
+
 WORKERS = "3"  # test processes; each starts stacks of its own, and waits for them a good deal
+
+HEADER = "# The versions that dev.py installs. Written by: python3 dev.py lock\n"
 
 GENERATORS = (
     "tools/generate_async_client.py",
@@ -31,10 +37,6 @@ CHECKS = (
     ("types of the examples", ["-m", "mypy", "examples"]),
     *((f"fresh: {name}", [name, "--check"]) for name in GENERATORS),
 )
-
-
-class Failed(Exception):
-    """Something that the user can fix; its text is the line to show."""
 
 
 def main(arguments: list[str], usage: str) -> int:
@@ -117,6 +119,21 @@ def setup(_rest: list[str]) -> int:
     return 0
 
 
+def lock(rest: list[str]) -> int:
+    """Write constraints.txt: with `--upgrade` the newest versions, otherwise only what is missing."""
+    install_tool("uv")
+    code = call(
+        *("-m", "uv", "pip", "compile", "--quiet", "pyproject.toml", "--output-file", str(LOCK)),
+        *("--universal", "--python-version", "3.10", "--all-extras"),
+        *("--group", "dev", "--group", "published", "--no-emit-package", "layernext"),
+        *("--no-header", "--no-annotate", "--no-emit-index-url", "--no-emit-find-links", *rest),
+        output=subprocess.DEVNULL,
+    )
+    if code == 0:
+        LOCK.write_text(HEADER + LOCK.read_text(encoding="utf-8"), encoding="utf-8")
+    return code
+
+
 COMMANDS = {
     "demo": demo,
     "test": test,
@@ -126,95 +143,8 @@ COMMANDS = {
     "bench": bench,
     "run": run,
     "setup": setup,
+    "lock": lock,
 }
-
-
-def install(extra: str) -> None:
-    """Make .venv and install this checkout into it with an extra, unless that was done before."""
-    key = hashlib.sha256((ROOT / "pyproject.toml").read_bytes() + str(ROOT).encode()).hexdigest()
-    if f"{key} {extra}" in installed():
-        return
-    if not STAMP.exists():
-        make_venv()
-    print("installing into .venv (once for each pyproject.toml) …", file=sys.stderr, flush=True)
-    pip = ("-m", "pip", "--disable-pip-version-check", "--quiet", "install")
-    if call(*pip, "--editable", f".[{extra}]"):
-        raise Failed("pip could not install the dependencies; its message is above")
-    # The dev extra contains the stack extra.
-    done = [extra, "stack"] if extra == "dev" else [extra]
-    STAMP.write_text("".join(f"{key} {name}\n" for name in done), encoding="utf-8")
-
-
-def install_browser() -> None:
-    """Install Chromium for the tests of the pages if it is missing and this is root on Debian.
-
-    Elsewhere those tests are skipped and say what to install; with CI=true they fail.
-    """
-    if any(map(shutil.which, BROWSERS)) or not shutil.which("apt-get") or os.geteuid() != 0:
-        return
-    print("installing Chromium for the tests of the pages …", file=sys.stderr, flush=True)
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for step in (["update"], ["install", "-y", "--no-install-recommends", "chromium"]):
-        command = ["apt-get", "-qq", *step]
-        done = subprocess.run(command, env=environment, capture_output=True, check=False)
-        if done.returncode:
-            print(done.stderr.decode(errors="replace"), file=sys.stderr)
-            return
-
-
-def installed() -> set[str]:
-    """The lines of the stamp: what .venv was made for. Empty if its Python no longer runs."""
-    try:
-        lines = set(STAMP.read_text(encoding="utf-8").splitlines())
-    except OSError:
-        return set()
-    if not succeeds([str(PYTHON), "-c", ""]):
-        STAMP.unlink()
-        return set()
-    return lines
-
-
-def make_venv() -> None:
-    """Make an empty environment with pip, by whatever means this machine has.
-
-    Raises:
-        Failed: there is no such means; the message says what to install.
-    """
-    this, venv, python = sys.executable, str(VENV), str(PYTHON)
-    ways = [
-        [[this, "-m", "venv", venv]],
-        # Debian has ensurepip in a separate package, python3-venv; the other ways do not need it.
-        [
-            [this, "-m", "venv", "--without-pip", venv],
-            [this, "-m", "pip", "--python", python, "--quiet", "install", "pip"],
-        ],
-        [[this, "-m", "virtualenv", "--quiet", venv]],
-        [["uv", "venv", "--quiet", "--seed", "--python", this, venv]],
-    ]
-    for steps in ways:
-        shutil.rmtree(VENV, ignore_errors=True)
-        if all(succeeds(step) for step in [*steps, [python, "-m", "pip", "--version"]]):
-            return
-    shutil.rmtree(VENV, ignore_errors=True)
-    version = ".".join(map(str, sys.version_info[:2]))
-    raise Failed(
-        "this Python cannot make a virtual environment; install its venv module "
-        f"(Debian and Ubuntu: sudo apt install python{version}-venv) and try again"
-    )
-
-
-def succeeds(command: list[str]) -> bool:
-    """Whether a program exists, runs, and exits with 0; its output is not shown."""
-    try:
-        done = subprocess.run(command, capture_output=True, check=False)
-    except OSError:
-        return False
-    return done.returncode == 0
-
-
-def call(*arguments: str) -> int:
-    """Run .venv's Python with these arguments and return its exit code."""
-    return subprocess.call([str(PYTHON), *arguments])
 
 
 def hand_over(*arguments: str) -> int:

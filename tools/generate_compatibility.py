@@ -81,7 +81,7 @@ If they have been installed over each other, `layernext doctor` says so. If the 
 pip install --force-reinstall --no-deps .
 ```
 
-`.` is the folder that it was installed from; a wheel works as well.
+Run it in the folder with the source; for a wheel, its path replaces the dot.
 
 `layerx-sdk` has the import name `layerx` and may stay installed. In its scripts `from layerx import LayerxClient`
 becomes `from layernext import LayerNextClient`.
@@ -94,6 +94,7 @@ becomes `from layernext import LayerNextClient`.
 | `wait_for_job_complete` answers a failed job with `COMPLETED` | `JobFailed` is raised |
 | an answer is a dictionary | it is a dictionary with the same keys, and has attributes too: `report.job_id`, `report["job_id"]` |
 | uploads and downloads return `None` | they return a report |
+| | `UploadReport`, `DownloadReport`, `ModelRun` and other results that no published client has are not dictionaries: `report.images`; `report.to_dict()` gives plain data |
 | progress and results are printed | nothing is printed but a progress bar on a terminal |
 | `MediaType`, `JobType` and the like come from `layernext.datalake.constants` or `layernext` | the same; members equal their values |
 | `client.encoded_key_secret` | not there: the secret is kept private |

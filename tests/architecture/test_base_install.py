@@ -26,17 +26,20 @@ SENTENCE = (
 def base(tmp_path_factory):
     """A virtual environment with the distribution and its base dependencies.
 
-    The dependencies stay between test runs; the distribution itself is installed anew. Test runs
+    The dependencies stay between test runs; the distribution itself is installed again. Test runs
     share it, so each file of tests stays with one worker (`--dist loadfile`).
     """
-    key = hashlib.sha256((ROOT / "pyproject.toml").read_bytes()).hexdigest()[:16]
+    lock = ROOT / "constraints.txt"
+    dependencies = (ROOT / "pyproject.toml").read_bytes() + lock.read_bytes()
+    key = hashlib.sha256(dependencies).hexdigest()[:16]
     home = ROOT / f".venv-base-{sys.version_info[0]}{sys.version_info[1]}"
     python = home / "bin" / "python"
     stamp = home / "made-for"
     if not stamp.exists() or stamp.read_text() != key:
         venv.create(home, clear=True, with_pip=True)
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    subprocess.run([*pip, str(ROOT)], check=True, capture_output=True, text=True)
+    first = [*pip, "--constraint", str(lock), str(ROOT)]
+    subprocess.run(first, check=True, capture_output=True, text=True)
     if not stamp.exists():
         stamp.write_text(key)
     else:

@@ -50,7 +50,7 @@ def sources(client: LayerNextClient) -> None:
     box = Rectangle(
         label="cup",
         bbox=(1, 2.5, 3, 4),
-        attributes={"colour": [AttributeValue("red", 0.5)]},
+        attributes={"color": [AttributeValue("red", 0.5)]},
         metadata={"track": 1},
     )
     line = Line(label="edge", line=[(0, 0), (1, 1)])

@@ -34,7 +34,7 @@ expect.set_options(timeout=60_000)
 
 WIDE, PHONE = (1280, 800), (360, 740)
 LOOKS = [("light", WIDE), ("dark", PHONE)]
-"""Colours and sizes that a page is looked at in."""
+"""Color schemes and window sizes in which pages are tested."""
 
 IMAGES = 60
 COLLECTION = "demo/scenes"
@@ -106,7 +106,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator
 
 
 def wait_for_thumbnails(client: LayerNextClient) -> None:
-    """Until the stack has looked into every file."""
+    """Until the stack has inspected every file."""
     import time
 
     deadline = time.monotonic() + 180

@@ -251,7 +251,7 @@ def test_stored_pixels_whatever_the_file_asks_for(site, open_page, tmp_path):
 
 
 def test_other_files(site, open_page, tmp_path):
-    """A file that is no image can be downloaded; one that is not there is told."""
+    """A file that is not an image can be downloaded; one that is not there is told."""
     (tmp_path / "notes.txt").write_text("hello")
     site.client.upload_files_to_collection(
         tmp_path / "notes.txt", "other", "papers", progress=False

@@ -32,7 +32,7 @@ def test_jobs(keep, open_page, scheme, size):
     running = page.get_by_role("row").filter(has_text="train <b>x</b>")
     expect(running).to_contain_text("Running")
     expect(running.get_by_role("progressbar")).to_have_attribute("aria-valuenow", "40")
-    expect(page.get_by_role("row").filter(has_text="Look into").first).to_contain_text("Done")
+    expect(page.get_by_role("row").filter(has_text="Inspect").first).to_contain_text("Done")
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     check_accessible(page)
     shoot(page, f"jobs-{scheme}-{size[0]}")

@@ -12,7 +12,7 @@ from tests.web.conftest import COLLECTION, LOOKS, MODEL, check_accessible, shoot
 
 @pytest.mark.parametrize(("scheme", "size"), LOOKS, ids=["light-wide", "dark-phone"])
 def test_labels(site, open_page, scheme, size):
-    """Every label with its colour; what is chosen is part of the URL."""
+    """Every label with its color; what is chosen is part of the URL."""
     names = [label.name for label in site.client.get_all_labels()]
     page = open_page("/labels", scheme=scheme, size=size).page
     for name in names:

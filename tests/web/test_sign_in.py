@@ -60,8 +60,8 @@ def test_sign_in_page_is_accessible(open_page, scheme, size):
     shoot(page, f"sign-in-{scheme}-{size[0]}")
 
 
-def test_colours_can_be_chosen(open_page):
-    """The switch goes from the system's colours to light and to dark, and stays so."""
+def test_colors_can_be_chosen(open_page):
+    """The switch goes from the system's colors to light and to dark, and stays so."""
     page = open_page("/sign-in", signed_in=False, scheme="light").page
     switch = page.locator("#theme-switch")
     switch.click()

@@ -76,7 +76,7 @@ def test_drop_and_cancel(site, open_page):
     expect(page.get_by_label("Name of the run")).to_have_value("dropped")
     page.get_by_label("Ground truth").check()
     page.get_by_role("button", name="Upload").click()
-    expect(page.get_by_role("alert")).to_have_text("Say which collection it goes into.")
+    expect(page.get_by_role("alert")).to_have_text("Choose a collection.")
     page.get_by_role("combobox", name="Collection").fill(COLLECTION)
     page.get_by_role("button", name="Upload").click()
     page.get_by_role("button", name="Cancel").click()

@@ -12,8 +12,8 @@ from hashlib import sha256
 from pathlib import Path
 
 PACKAGE = "layernext-sdk"
-REINSTALL = f"pip install --force-reinstall --no-deps {PACKAGE}"
-SOURCE = f"(in place of {PACKAGE}, the wheel or folder that it was installed from)"
+REINSTALL = "pip install --force-reinstall --no-deps ."
+SOURCE = "(in the folder with the source; for a wheel, its path replaces the dot)"
 
 
 def others() -> list[importlib.metadata.Distribution]:

@@ -97,7 +97,7 @@ def list_keys(
         layernext keys list --database postgresql://layernext@db.internal/layernext --json
     """
     with _store(data, database, is_new_fine=False) as store:
-        rows = store.list_keys()
+        rows = store.keys.list()
     if as_json:
         print_json(rows)
         return

@@ -262,7 +262,7 @@ def _greet(settings: Any, store: Any, first: Any, *, as_json: bool) -> None:
     if settings.native:
         say(f"Pages: {url}/ (sign in with an API key and its secret)")
         if first is not None and not as_json:
-            caller = store.authenticate(first.api_key, first.secret)
+            caller = store.keys.authenticate(first.api_key, first.secret)
             token = store.sessions.create_link(caller)
             say(
                 f"Or sign in with this link, which works once, for ten minutes: {url}/sign-in#{token}"

@@ -73,7 +73,7 @@ _NOT_A_BODY = {304, 416}
 _LARGE_BODY = 4 << 20
 _PIECE_BYTES = 1 << 20
 _REFUSAL_BYTES = 64 << 10
-"""Read of a refusal; what comes behind is no sentence for people."""
+"""Read of a refusal; the rest is not for people."""
 _BROKEN_CONNECTIONS = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
 
 

@@ -1,9 +1,9 @@
 """Pictures of an evaluation or a comparison, for papers and reports: PNG, SVG or PDF.
 
 Only here is matplotlib needed, and only once a figure is drawn. Figures are objects of their own: no
-window is opened, and nothing of what the caller does with matplotlib is touched. Colours are those of
-Okabe and Ito (Color Universal Design, 2008), which people with any colour vision tell apart; where a
-colour means something, a form says the same.
+window is opened, and nothing of what the caller does with matplotlib is touched. Colors are those of
+Okabe and Ito (Color Universal Design, 2008), which people with any color vision tell apart; where a
+color means something, a form says the same.
 """
 
 from __future__ import annotations

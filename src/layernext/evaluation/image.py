@@ -1,4 +1,4 @@
-"""The matches of a single image, one by one: what a page colours its shapes by."""
+"""The matches of a single image, one by one: what a page colors its shapes by."""
 
 from __future__ import annotations
 

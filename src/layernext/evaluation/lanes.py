@@ -149,8 +149,8 @@ class _Discs:
 
     def edges(self, index: IntArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
         """(E,) where those with these indexes begin and end on horizontals at `y`."""
-        x, y_centre = self._points.T
-        reach = self._radius**2 - (y - y_centre[index]) ** 2
+        x, y_center = self._points.T
+        reach = self._radius**2 - (y - y_center[index]) ** 2
         reach = np.sqrt(np.maximum(reach, 0, out=reach), out=reach)
         x = x[index]
         return x - reach, x + reach
@@ -193,7 +193,7 @@ class _Strips:
 
 
 def _rows(low: FloatArray, high: FloatArray, count: int) -> tuple[IntArray, IntArray]:
-    """The rows whose centres, at row + 0.5, lie from low to high."""
+    """The rows whose centers, at row + 0.5, lie from low to high."""
     first = np.clip(np.ceil(low - 0.5), 0, count)
     return first.astype(np.int64), np.clip(np.floor(high + 0.5), first, count).astype(np.int64)
 
@@ -229,7 +229,7 @@ def _intervals(
     # Row numbers go up by one from each shape's first.
     row = np.arange(len(index)) + np.repeat(first[block] - np.cumsum(heights) + heights, heights)
     left, right = shape.edges(index, np.asarray(row + (top + 0.5), np.float64))
-    # The centre of column c is at c + 0.5.
+    # The center of column c is at c + 0.5.
     start = np.ceil(np.clip(left, 0, columns) - 0.5).astype(np.int64)
     end = np.floor(np.clip(right, -1, columns) + 0.5).astype(np.int64)
     is_filled = end > start

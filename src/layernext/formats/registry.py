@@ -170,7 +170,9 @@ class Registry:
             names = ", ".join(
                 entry.name for entry in self.list_all() if entry.read and entry.detect
             )
-            raise FormatError(Problem(str(path), f"is not in a supported format: {names}"))
+            raise FormatError(
+                Problem(str(path), f"unsupported format; the supported ones are {names}")
+            )
         candidates = [pair for pair in detections if pair[1].certainty == best]
         if len(candidates) > 1:
             reasons = " or ".join(

@@ -126,8 +126,8 @@ def _read_line(line: _Line, size: tuple[int, int], *, is_tracked: bool) -> Annot
     if len(values) % 2 and len(values) > BOX:
         if len(values) == BOX + 1 and line.words[-1].isdecimal() and values[-1] >= 1:
             message = (
-                f"ends in {line.words[-1]}, which may be the number of a track; a confidence is "
-                "below 1, or written as 1.0"
+                f"ends in {line.words[-1]}, a confidence or a track number; "
+                "write a confidence of 1 as 1.0"
             )
             raise FormatError(Problem(line.where, message))
         confidence = values.pop()
@@ -167,7 +167,7 @@ def _read_pose(
     if confidence is not None and not 0 <= confidence <= 1:
         message = f"ends in the confidence {confidence}, must be from 0 to 1"
         raise FormatError(Problem(line.where, message))
-    losses.note_shape("the keypoints of a pose; its box is", line.where)
+    losses.note_shape("the keypoints of a pose (its box is kept)", line.where)
     return Rectangle(
         label=line.label, bbox=_box(line.values, size, line.where), confidence=confidence
     )

@@ -98,7 +98,7 @@ def open_stack(settings: Settings) -> tuple[Store, NewKey | None]:
     """
     store = open_store(settings)
     try:
-        first = None if store.list_keys() else create_key(store, FIRST_KEY_NAME, "admin")
+        first = None if store.keys.list() else create_key(store, FIRST_KEY_NAME, "admin")
     except BaseException:
         store.close()
         raise
@@ -144,7 +144,7 @@ def create_key(
     entry = operator_entry("create key")
 
     def work() -> NewKey:
-        key = store.create_key(name, role, rate, user)
+        key = store.keys.create(name, role, rate, user)
         entry.subject = describe_key(key)
         return key
 
@@ -157,7 +157,7 @@ def revoke_key(store: Store, api_key: str) -> bool:
 
     def work() -> bool:
         nonlocal is_revoked
-        is_revoked = store.revoke_key(api_key)
+        is_revoked = store.keys.revoke(api_key)
         return is_revoked
 
     entry = operator_entry("revoke key", api_key)
@@ -403,7 +403,7 @@ class _Server(uvicorn.Server):
 class _Protocol(HttpToolsProtocol):
     """uvicorn's HTTP, with bounds on the part of a request that comes before anybody is known.
 
-    What is no HTTP, or too large, is answered in the shape of every other error.
+    What is not HTTP, or too large, is answered in the shape of every other error.
     """
 
     _head_bytes: int | None = 0

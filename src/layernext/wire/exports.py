@@ -70,7 +70,7 @@ class SamplePage(Struct, frozen=True, kw_only=True):
     """Some samples of a version.
 
     Attributes:
-        samples: sets of one image stand behind one another, and on one page.
+        samples: sets of one image stand one after another, and on one page.
         labels: of the whole version, in the order that exports number them.
         next: the ``after`` of the next page; None at the end.
     """

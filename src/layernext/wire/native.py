@@ -174,7 +174,7 @@ class KeyRequest(Struct, frozen=True, forbid_unknown_fields=True):
     """Makes an API key.
 
     Attributes:
-        name: for people.
+        name: display name.
         role: what it may do.
         rate: requests a second that it may send; left out for what the stack permits every key.
         user: name of the user it belongs to; left out for a service named after the key.

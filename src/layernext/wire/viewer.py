@@ -28,7 +28,7 @@ IMAGES_PATH = f"{BASE_PATH}/images"
 class ItemOrder(Struct, frozen=True, kw_only=True):
     """All items that a query finds, in order.
 
-    An item's number is what its `id` is in hexadecimal. Neighbours are close in numbers, so that their
+    An item's number is what its `id` is in hexadecimal. Neighbors are close in numbers, so that their
     differences make a short answer.
 
     Attributes:

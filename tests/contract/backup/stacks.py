@@ -59,8 +59,8 @@ def add_file(parts: Parts, name: str, size: int = 500, *, collection: str = "yar
     content = content_of(path, size)
     parts.objects.put([(path, content)])
     store = Store(parts.database)
-    store.ensure_collection(collection)
-    row = store.find_collection(collection, claims=False)
+    store.collections.ensure(collection)
+    row = store.collections.find(collection)
     assert row is not None
     values = {
         "collection_id": row.row_id,

@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
@@ -44,6 +45,7 @@ from tests.contract.backup.stacks import (
     show_nothing,
     taken,
 )
+from tests.contract.store import earlier
 from tests.s3 import S3Server
 
 FAR = "2999-01-01T00:00:00.000Z"
@@ -109,28 +111,43 @@ def test_large_files_are_streamed(new_parts: NewParts, target: Target) -> None:
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_an_older_version_is_migrated(database: str, new_parts: NewParts, target: Target) -> None:
-    """A stack that was not migrated yet is backed up as it is; its backup is migrated when it is restored."""
+def test_a_database_of_before_is_backed_up(
+    database: str, new_parts: NewParts, target: Target
+) -> None:
+    """One that the earlier migrations made, and that nothing has opened since, is restored into either kind."""
     parts = new_parts(database, migrates=False)
     with parts.database.change_tables() as connection:
-        parts.database.migrate(connection, "0009")
+        earlier.upgrade(connection, "0009")
         namespace = {"name": "reference_namespace", "value": str(uuid.uuid4())}
         connection.execute(sa.insert(setting).values(namespace))
         named = "INSERT INTO label (name, ref, color, description, created_at) VALUES ('a','r','','','')"
         connection.exec_driver_sql(named)
+    with pytest.raises(ConfigurationError, match="revision 0009"):
+        taken(parts, target)
+    with parts.database.change_tables() as connection:
+        earlier.upgrade(connection, earlier.LAST)
     manifest = taken(parts, target)
-    assert manifest.revision == "0009"
-    with parts.database.read() as connection:
-        revision = connection.exec_driver_sql(
-            "SELECT version_num FROM alembic_version"
-        ).scalar_one()
-    assert revision == "0009", "a backup migrates nothing"
+    assert manifest.revision == earlier.LAST
     for goal in ("sqlite", "postgresql"):
         restored = new_parts(goal, migrates=False)
         brought_back(target, manifest, restored)
-        assert [
-            item.name for item in Store(restored.database).list_labels(after=None, limit=9).items
-        ] == ["a"]
+        labels = Store(restored.database).labels.list_page(after=None, limit=9).items
+        assert [item.name for item in labels] == ["a"]
+
+
+@pytest.mark.parametrize("revision", ["0001", "0009", "0021"])
+def test_a_backup_of_an_earlier_revision_is_refused(
+    new_parts: NewParts, target: Target, revision: str
+) -> None:
+    """With the way to get on, and nothing is touched."""
+    restored = new_parts(migrates=False)
+    manifest = taken(new_parts(), target)
+    older = msgspec.structs.replace(manifest, revision=revision)
+    with pytest.raises(ConfigurationError, match=f"revision {revision}") as refused:
+        brought_back(target, older, restored)
+    assert "restore it with the previous version" in str(refused.value.hint)
+    assert is_empty(restored.database)
+    assert paths_of(restored) == set()
 
 
 def test_a_newer_version_is_refused(new_parts: NewParts, target: Target) -> None:

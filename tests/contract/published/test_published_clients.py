@@ -109,12 +109,12 @@ def test_005_slashes_and_blanks(
 
 
 def v2_run() -> list[dict[str, Any]]:
-    colour = {"colour": [{"value": "red", "confidence": 0.71, "metadata": {"source": "head-b"}}]}
+    color = {"color": [{"value": "red", "confidence": 0.71, "metadata": {"source": "head-b"}}]}
     return [
         {
             "image": "dock_0007.jpg",
             "annotations": [
-                {"type": "rectangle", "label": "forklift", "confidence": 0.87, "bbox": [412.5, 96, 120.25, 88.5], "metadata": {"track": "17"}, "attributes": colour},
+                {"type": "rectangle", "label": "forklift", "confidence": 0.87, "bbox": [412.5, 96, 120.25, 88.5], "metadata": {"track": "17"}, "attributes": color},
                 {"type": "polygon", "label": "pallet", "confidence": 1, "polygon": [[0.1, 0.2], [3, 4], [298.28999999999996, 6]]},
                 {"type": "line", "label": "edge of the dock", "line": [[1, 2], [3, 4]], "attributes": {"kind": [{"value": "kerb"}, {"value": "step", "confidence": 0}]}},
             ],

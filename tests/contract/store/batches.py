@@ -67,21 +67,21 @@ def digest_of(sets: Iterable[PreparedSet]) -> str:
 def open_upload(store: Store, run: str = "run", **fields: Any) -> str:
     """A new upload's id, by default of a model run in the collection `yard`."""
     request = {"mode": "machine", "collection": "yard", **fields}
-    return store.open_upload(UploadRequest(run=run, **request)).id
+    return store.uploads.open(UploadRequest(run=run, **request)).id
 
 
 def write(
     store: Store, upload_id: str, *sets: PreparedSet, sequence: int | None = 0
 ) -> BatchResult:
     """Send one batch."""
-    return store.write_batch(upload_id, sequence, digest_of(sets), sets)
+    return store.annotations.write_batch(upload_id, sequence, digest_of(sets), sets)
 
 
 def upload(store: Store, *sets: PreparedSet, run: str = "run", **fields: Any) -> BatchResult:
     """A whole upload in one batch."""
     upload_id = open_upload(store, run, **fields)
     result = write(store, upload_id, *sets)
-    store.finish_upload(upload_id, 1)
+    store.uploads.finish(upload_id, 1)
     return result
 
 
@@ -93,13 +93,15 @@ def upload_published(
     session: str | None = None,
 ) -> BatchResult:
     """One request of a published client."""
-    upload_id = store.open_published_upload(run, mode, session, normalized=False, total_images=None)
+    upload_id = store.uploads.open_published(
+        run, mode, session, normalized=False, total_images=None
+    )
     return write(store, upload_id, *sets, sequence=None)
 
 
 def row_id(store: Store, collection: str) -> int:
     """The row id of a collection that must exist."""
-    found = store.find_collection(collection, claims=True)
+    found = store.collections.adopt(collection)
     assert found is not None
     return found.row_id
 
@@ -107,7 +109,7 @@ def row_id(store: Store, collection: str) -> int:
 def read(store: Store, collection: str | None = "yard", **filters: Any) -> list[StoredSet]:
     """The stored sets."""
     collection_id = None if collection is None else row_id(store, collection)
-    return list(store.iter_sets(collection_id, **filters))
+    return list(store.annotations.iter_sets(collection_id, **filters))
 
 
 def content(store: Store, collection: str | None = "yard", **filters: Any) -> dict[str, Any]:
@@ -124,20 +126,22 @@ def content(store: Store, collection: str | None = "yard", **filters: Any) -> di
 
 def names(store: Store) -> dict[str, int]:
     """Collection name to number of images, the whole list."""
-    return {c.name: c.image_count for c in store.list_collections(after=None, limit=1000).items}
+    return {
+        c.name: c.image_count for c in store.collections.list_page(after=None, limit=1000).items
+    }
 
 
 def counts(store: Store) -> dict[tuple[str, str, str], tuple[int, int]]:
     """(run, mode, collection) to (images, annotations), as listed."""
-    runs = store.list_runs(None, after=None, limit=1000).items
+    runs = store.runs.list_page(None, after=None, limit=1000).items
     return {(r.name, r.mode, r.collection): (r.image_count, r.annotation_count) for r in runs}
 
 
 def counted(store: Store) -> dict[tuple[str, str, str], tuple[int, int]]:
     """The same, counted from the sets themselves."""
     found: dict[tuple[str, str, str], tuple[int, int]] = {}
-    for collection in store.list_collections(after=None, limit=1000).items:
-        for one in store.iter_sets(row_id(store, collection.id)):
+    for collection in store.collections.list_page(after=None, limit=1000).items:
+        for one in store.annotations.iter_sets(row_id(store, collection.id)):
             key = (one.run, one.mode, collection.name)
             images, annotations = found.get(key, (0, 0))
             more = len(msgspec.json.decode(one.raw)["annotations"])

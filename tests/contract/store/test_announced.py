@@ -1,4 +1,4 @@
-"""What clients say of parts that the stack has not seen, until it has looked into the file."""
+"""What clients say of parts that the stack has not seen, until it has inspected the file."""
 
 from __future__ import annotations
 

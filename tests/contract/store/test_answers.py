@@ -18,7 +18,7 @@ from layernext.stack.store.schema import recorded_answer
 
 @pytest.fixture
 def api_key(store: Store) -> str:
-    return store.create_key("me", "write").api_key
+    return store.keys.create("me", "write").api_key
 
 
 def reserve(store: Store) -> RecordedAnswer:
@@ -46,7 +46,7 @@ def test_a_call_is_carried_out_once(store: Store, api_key: str) -> None:
 
 def test_an_id_belongs_to_its_key_and_request(store: Store, api_key: str) -> None:
     """Another key may use the same id; another request under it is refused."""
-    other_key = store.create_key("other", "write").api_key
+    other_key = store.keys.create("other", "write").api_key
     store.answers.once(CallId(api_key, "1", b"a"), lambda: reserve(store))
     store.answers.once(CallId(other_key, "1", b"b"), lambda: reserve(store))
     assert reserved(store) == 2

@@ -27,7 +27,7 @@ def test_together(store: Store) -> None:
     """Change and entry are there, or neither: also if the work fails at its end, or its entry does."""
 
     def work() -> str:
-        return store.create_key("one", "read").api_key
+        return store.keys.create("one", "read").api_key
 
     def fail() -> str:
         work()
@@ -40,7 +40,7 @@ def test_together(store: Store) -> None:
     for make, does in ((lambda: entry("create key"), fail), (no_entry, work)):
         with pytest.raises(Interrupted):
             store.audit.together(make, does)
-    assert [key.api_key for key in store.list_keys()] == [api_key]
+    assert [key.api_key for key in store.keys.list()] == [api_key]
     assert actions(store) == ["create key"]
     store.audit.together(lambda: None, work)
     assert actions(store) == ["create key"]
@@ -49,9 +49,9 @@ def test_together(store: Store) -> None:
 def test_recording(store: Store) -> None:
     """The first transaction that is committed has the entry; one that is undone does not."""
     with store.audit.recording(lambda: entry("create label")):
-        store.create_label("a", "", {})
-        store.create_label("b", "", {})
-    store.create_label("c", "", {})
+        store.labels.create("a", "", {})
+        store.labels.create("b", "", {})
+    store.labels.create("c", "", {})
     assert actions(store) == ["create label"]
 
     def fail() -> None:
@@ -61,7 +61,7 @@ def test_recording(store: Store) -> None:
 
     with pytest.raises(Interrupted):
         fail()
-    store.create_label("d", "", {})
+    store.labels.create("d", "", {})
     with store.audit.recording(lambda: entry("nothing")):
         pass
     assert actions(store) == ["create label"]

@@ -13,10 +13,10 @@ from tests.contract.store.batches import box, names, prepared, published, upload
 @pytest.mark.parametrize("name", ["yard", "yard/", "yard///"])
 def test_trailing_slashes(store: Store, name: str) -> None:
     """A name with and without trailing slashes is one collection."""
-    made = store.ensure_collection(name)
+    made = store.collections.ensure(name)
     assert made.name == "yard"
-    assert store.ensure_collection("yard") == made
-    found = store.find_collection(name, claims=True)
+    assert store.collections.ensure("yard") == made
+    found = store.collections.adopt(name)
     assert found is not None
     assert found.id == made.id
 
@@ -24,11 +24,11 @@ def test_trailing_slashes(store: Store, name: str) -> None:
 @pytest.mark.parametrize("name", ["", "/", "//"])
 def test_unnamed(store: Store, name: str) -> None:
     """The unnamed collection exists when asked for, and is listed once it has images."""
-    other = store.ensure_collection("yard")
-    made = store.ensure_collection(name)
+    other = store.collections.ensure("yard")
+    made = store.collections.ensure(name)
     assert (made.name, made.image_count) == ("", 0)
     assert made.id != other.id
-    found = store.find_collection(name, claims=True)
+    found = store.collections.adopt(name)
     assert found is not None
     assert found.name == ""
     assert names(store) == {"yard": 0}
@@ -38,7 +38,7 @@ def test_unnamed(store: Store, name: str) -> None:
 
 def test_unnamed_first(store: Store) -> None:
     """The unnamed collection may be the first one of all."""
-    assert store.ensure_collection("").name == ""
+    assert store.collections.ensure("").name == ""
 
 
 @pytest.mark.parametrize(
@@ -46,11 +46,11 @@ def test_unnamed_first(store: Store) -> None:
 )
 def test_any_name(store: Store, name: str) -> None:
     """Any name is kept as it is and found again by name and by id."""
-    made = store.ensure_collection(name)
+    made = store.collections.ensure(name)
     assert made.name == name
     assert re.fullmatch("[0-9a-f]{24}", made.id)
     for key in (name, made.id):
-        found = store.find_collection(key, claims=True)
+        found = store.collections.adopt(key)
         assert found is not None
         assert (found.id, found.name) == (made.id, name)
 
@@ -58,15 +58,15 @@ def test_any_name(store: Store, name: str) -> None:
 @pytest.mark.parametrize("name", ["\x00", "a\x00b", "\ud800"])
 def test_impossible_name(store: Store, name: str) -> None:
     """A name that cannot be stored is simply not found."""
-    assert store.find_collection(name, claims=True) is None
+    assert store.collections.adopt(name) is None
 
 
 def test_storage_paths_are_unique(store: Store) -> None:
     """Names that spell the same storage path get different ones."""
     paths = []
     for name in ("yard.cam", "yard:cam", "yard_cam", "yard_cam_1"):
-        store.ensure_collection(name)
-        found = store.find_collection(name, claims=True)
+        store.collections.ensure(name)
+        found = store.collections.adopt(name)
         assert found is not None
         paths.append(found.storage_path)
     assert paths[0] == "yard_cam"
@@ -79,10 +79,10 @@ def test_pages(store: Store) -> None:
     upload_published(store, published("a.jpg"))
     wanted = ["", *(f"c{n}" for n in range(7))]
     for name in wanted[1:]:
-        store.ensure_collection(name)
+        store.collections.ensure(name)
     listed, after, pages = [], None, 0
     while True:
-        page = store.list_collections(after=after, limit=4)
+        page = store.collections.list_page(after=after, limit=4)
         listed += [one.name for one in page.items]
         pages += 1
         after = page.next
@@ -94,9 +94,9 @@ def test_pages(store: Store) -> None:
 
 def test_nothing_listed(store: Store) -> None:
     """A new store lists nothing, and has no further page."""
-    for listing in (store.list_collections, store.list_labels):
+    for listing in (store.collections.list_page, store.labels.list_page):
         page = listing(after=None, limit=10)
         assert (page.items, page.next) == ([], None)
-    runs = store.list_runs(None, after=None, limit=10)
+    runs = store.runs.list_page(None, after=None, limit=10)
     assert (runs.items, runs.next) == ([], None)
-    assert list(store.iter_sets(None)) == []
+    assert list(store.annotations.iter_sets(None)) == []

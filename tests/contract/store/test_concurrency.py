@@ -94,7 +94,7 @@ def test_one_upload_many_senders(stores: list[Store]) -> None:
 
     numbers = [(stores[n % 2], n % 6) for n in range(12)]
     together(*(lambda s=store, n=number: sender(s, n) for store, number in numbers))
-    state = stores[1].finish_upload(upload_id, 6)
+    state = stores[1].uploads.finish(upload_id, 6)
     assert (state.images, state.annotations, len(state.received)) == (66, 66, 6)
     for name, boxes in content(stores[0]).items():
         if name != "last":
@@ -110,12 +110,12 @@ def test_new_labels_at_once(stores: list[Store]) -> None:
         order = both if number % 2 else both[::-1]
         boxes = [box(name, attributes={"size": [{"value": name}]}) for name in order]
         upload(store, prepared("a", *boxes), run=f"run {number}")
-        table = store.ensure_labels({name: {"size": [name], "more": [1]} for name in order})
+        table = store.labels.ensure_table({name: {"size": [name], "more": [1]} for name in order})
         return {name: table[name].ref for name in both}
 
     tables = together(*(lambda s=store, n=n: writer(s, n) for n, store in enumerate(stores * 2)))
     assert all(table == tables[0] for table in tables)
-    labels = stores[0].list_labels(after=None, limit=100).items
+    labels = stores[0].labels.list_page(after=None, limit=100).items
     assert sorted(label.name for label in labels) == sorted(both)
     assert all(
         {a.name: a.value_count for a in one.attributes} == {"size": 1, "more": 1} for one in labels
@@ -141,7 +141,7 @@ def test_collections_with_one_storage_path(stores: list[Store]) -> None:
         spellings = [f"c{part}.x", f"c{part}:x", f"c{part}_x", f"c{part}/x"]
         together(
             *(
-                lambda s=stores[n % 2], name=name: s.ensure_collection(name)
+                lambda s=stores[n % 2], name=name: s.collections.ensure(name)
                 for n, name in enumerate(spellings)
             )
         )
@@ -161,7 +161,7 @@ def test_claim_during_uploads(stores: list[Store]) -> None:
     def namer() -> None:
         part = 0
         while not done.wait(0.01) and part < 3 * ROUNDS:
-            stores[1].ensure_collection(f"yard_{part}")
+            stores[1].collections.ensure(f"yard_{part}")
             part += 1
 
     def writers() -> None:
@@ -171,7 +171,7 @@ def test_claim_during_uploads(stores: list[Store]) -> None:
             done.set()
 
     together(writers, namer)
-    stores[0].ensure_collection("yard")
+    stores[0].collections.ensure("yard")
     assert counts(stores[0]) == counted(stores[0])
     total: dict[str, int] = {}
     for (run, _, _), (count, _) in counts(stores[0]).items():
@@ -187,7 +187,7 @@ def test_claim_waits_for_a_batch(stores: list[Store], monkeypatch: pytest.Monkey
     def resolve_and_claim(*arguments: object) -> object:
         found = resolve(*arguments)
         if not claims:
-            claims.append(threading.Thread(target=stores[1].ensure_collection, args=["yard"]))
+            claims.append(threading.Thread(target=stores[1].collections.ensure, args=["yard"]))
             claims[0].start()
             claims[0].join(0.3)
             assert claims[0].is_alive()
@@ -209,7 +209,7 @@ def test_remove_during_uploads(stores: list[Store]) -> None:
 
     def remover() -> None:
         for _ in range(3 * ROUNDS):
-            stores[1].remove_sets(None, "run", None)
+            stores[1].annotations.remove(None, "run", None)
 
     together(writer, remover)
     assert counts(stores[0]) == counted(stores[0])
@@ -226,7 +226,7 @@ def test_reader_sees_one_state(stores: list[Store]) -> None:
             upload(stores[0], *(prepared(n, box(x=float(generation))) for n in images), run=run)
 
     write_all(0)
-    rows = stores[1].iter_sets(None)
+    rows = stores[1].annotations.iter_sets(None)
     first = [next(rows) for _ in range(3)]
     write_all(1)
     old = first + list(rows)
@@ -254,7 +254,7 @@ def test_reading_while_writing(stores: list[Store]) -> None:
     def reader() -> int:
         reads = 0
         while not done.is_set():
-            sets = list(stores[1].iter_sets(yard))
+            sets = list(stores[1].annotations.iter_sets(yard))
             assert len(sets) == len(images)
             seen = {msgspec.json.decode(one.raw)["annotations"][0]["bbox"][0] for one in sets}
             assert len(seen) == 1
@@ -268,11 +268,11 @@ def test_reading_while_writing(stores: list[Store]) -> None:
 def test_slow_readers_do_not_block_the_rest(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """With more slow readers than there are connections, everything else still answers."""
     monkeypatch.setattr(store.database._streamer.pool, "_timeout", 0.05)
-    key = store.create_key("one", "read")
+    key = store.keys.create("one", "read")
     upload(store, *(prepared(f"{n}", box()) for n in range(500)))
     slow, refused = [], 0
     for _ in range(30):
-        rows = store.iter_sets(None)
+        rows = store.annotations.iter_sets(None)
         try:
             next(rows)
             slow.append(rows)
@@ -280,9 +280,9 @@ def test_slow_readers_do_not_block_the_rest(store: Store, monkeypatch: pytest.Mo
             refused += 1
     assert slow
     assert refused
-    assert store.authenticate(key.api_key, key.secret) is not None
+    assert store.keys.authenticate(key.api_key, key.secret) is not None
     upload(store, prepared("a", box()), run="two")
-    assert len(store.list_runs(None, after=None, limit=10).items) == 2
+    assert len(store.runs.list_page(None, after=None, limit=10).items) == 2
     for rows in slow:
         rows.close()
     assert len(read(store, None)) == 501

@@ -8,21 +8,23 @@ import sqlite3
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import alembic.autogenerate
-import alembic.command
-import alembic.config
 import alembic.migration
 import alembic.operations
 import psutil
 import pytest
 import sqlalchemy as sa
+from alembic.migration import MigrationContext
 
 from layernext.errors import ConfigurationError
-from layernext.stack.store import Store, schema
+from layernext.stack.store import Database, Store, schema
 from layernext.stack.store.annotations import summaries
 from layernext.stack.store.schema import annotation_set
+from tests.contract.store import earlier
 from tests.contract.store.batches import box, content, prepared, upload
+from tests.postgres import postgres_database
 
 
 def test_open_again(database_url: str) -> None:
@@ -85,7 +87,7 @@ def test_any_folder(tmp_path: Path, name: str) -> None:
 
 
 def test_not_a_database(tmp_path: Path) -> None:
-    """A file that is no database is refused and left as it is."""
+    """A file that is not a database is refused and left as it is."""
     path = tmp_path / "stack.sqlite3"
     path.write_bytes(b"not a database, but long enough to be looked at" * 100)
     before = path.read_bytes()
@@ -130,7 +132,7 @@ def test_opened_at_the_same_moment(database_url: str) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         stores = list(pool.map(open_store, range(8)))
-    tables = [store.ensure_labels({"cup": {}})["cup"].ref for store in stores]
+    tables = [store.labels.ensure_table({"cup": {}})["cup"].ref for store in stores]
     assert len(set(tables)) == 1
     for store in stores:
         store.close()
@@ -156,7 +158,7 @@ def test_no_leak(database_url: str) -> None:
         store = Store.open(database_url)
         upload(store, prepared("a", box()))
         assert len(content(store)) == 1
-        next(store.iter_sets(None))  # a reader that is simply dropped
+        next(store.annotations.iter_sets(None))  # a reader that is simply dropped
         store.close()
 
     process = psutil.Process()
@@ -180,7 +182,7 @@ def test_stream_that_ends_after_its_store(database_url: str) -> None:
         upload(store, prepared("a", box()), prepared("b", box()))
         store.close()
         before = process.num_fds()
-        sets = store.iter_sets(None)
+        sets = store.annotations.iter_sets(None)
         next(sets)
         store.close()
         assert process.num_fds() > before
@@ -204,16 +206,87 @@ def test_failed_open_leaves_nothing(tmp_path: Path) -> None:
     assert process.num_fds() <= before
 
 
+def test_the_first_migration_makes_the_tables_of_before(
+    tmp_path: Path, request: pytest.FixtureRequest, database_url: str
+) -> None:
+    """A database that the earlier migrations made has the same tables, columns, keys and indexes."""
+    kept = Database(database_url, migrates=False)
+    with kept.change_tables() as connection:
+        earlier.upgrade(connection, earlier.LAST)
+    with kept.read() as connection:
+        before = tables_of(connection)
+    kept.close()
+    Store.open(database_url).close()  # it is up to date
+    if kept.is_sqlite:
+        new_url = f"sqlite:///{tmp_path / 'new.sqlite3'}"
+    else:
+        server = request.getfixturevalue("postgres_server")
+        with postgres_database(server) as new_url:
+            compare(new_url, before)
+        return
+    compare(new_url, before)
+
+
+def compare(url: str, before: Any) -> None:
+    fresh = Store.open(url)
+    try:
+        with fresh.database.read() as connection:
+            assert tables_of(connection) == before
+    finally:
+        fresh.close()
+
+
+def tables_of(connection: sa.Connection) -> dict[str, Any]:
+    """Every table, with what it has in any order: columns that were added later stand at the end."""
+    inspector = sa.inspect(connection)
+    return {
+        name: {
+            "columns": sorted(map(plain, inspector.get_columns(name)), key=repr),
+            "key": plain(inspector.get_pk_constraint(name)),
+            "foreign": sorted(map(plain, inspector.get_foreign_keys(name)), key=repr),
+            "unique": sorted(map(plain, inspector.get_unique_constraints(name)), key=repr),
+            "indexes": sorted(map(plain, inspector.get_indexes(name)), key=repr),
+            "options": plain(inspector.get_table_options(name)),
+        }
+        for name in inspector.get_table_names()
+    }
+
+
+def plain(description: Any) -> dict[str, str]:
+    """A description as text; of an expression its SQL, and not where the object lies."""
+    return {
+        key: repr({name: str(part) for name, part in value.items()})
+        if isinstance(value, dict)
+        else str(value)
+        for key, value in description.items()
+        if key != "comment"
+    }
+
+
+@pytest.mark.parametrize("revision", ["0001", "0012", "0018", "0021"])
+def test_a_database_of_an_earlier_revision_is_refused(database_url: str, revision: str) -> None:
+    """With the way to get on; nothing is changed, and the way works."""
+    database = Database(database_url, migrates=False)
+    try:
+        with database.change_tables() as connection:
+            earlier.upgrade(connection, revision)
+        with pytest.raises(ConfigurationError, match=f"revision {revision}") as refused:
+            Store.open(database_url)
+        assert "upgrade it with the previous version first" in str(refused.value.hint)
+        with database.change_tables() as connection:
+            assert MigrationContext.configure(connection).get_current_revision() == revision
+            earlier.upgrade(connection, earlier.LAST)
+    finally:
+        database.close()
+    Store.open(database_url).close()
+
+
 def test_tables_of_the_first_version_are_widened(tmp_path: Path) -> None:
     """Opening a database of the first version keeps what is in it, and every reference holds."""
     url = f"sqlite:///{tmp_path / 'stack.sqlite3'}"
-    config = alembic.config.Config()
-    folder = Path(schema.__file__).parents[1] / "migrations"
-    config.set_main_option("script_location", str(folder).replace("%", "%%"))
     engine = sa.create_engine(url)
     with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        alembic.command.upgrade(config, "0001")
+        earlier.upgrade(connection, "0001")
         for statement in (
             "INSERT INTO collection VALUES (1, 'c1', 'yard', 'yard', 0, '2026-01-01')",
             (
@@ -222,10 +295,12 @@ def test_tables_of_the_first_version_are_widened(tmp_path: Path) -> None:
             ),
         ):
             connection.exec_driver_sql(statement)
+    with engine.begin() as connection:
+        earlier.upgrade(connection, earlier.LAST)
     engine.dispose()
     store = Store.open(url)
     try:
-        (found,) = store.list_collections(after=None, limit=10).items
+        (found,) = store.collections.list_page(after=None, limit=10).items
         assert (found.id, found.name, found.image_count) == ("c1", "yard", 1)
         upload(store, prepared("a", box()))
         with store.database.write() as connection:
@@ -260,7 +335,7 @@ def test_sets_of_before_get_their_confidences(database_url: str) -> None:
                 connection.execute(mine.values(label_summary=summaries.pack(counts.items(), b"")))
             connection.exec_driver_sql("ALTER TABLE operation DROP COLUMN revision")
             upgrade = importlib.import_module(
-                "layernext.stack.store.migrations.versions.0008_confidences"
+                "tests.contract.store.earlier.versions.0008_confidences"
             ).upgrade
             context = alembic.migration.MigrationContext.configure(connection)
             with alembic.operations.Operations.context(context):

@@ -67,8 +67,8 @@ def test_search(store: Store) -> None:
     search.embeddings.insert("m", 2, [(names[3], [0, 2])])
     assert search.embeddings.search("m", vector=[0, 2], count=1)[0].unique_name in names[2:]
     assert search.embeddings.search("m", vector=[0, 2], count=1, metric="l2")[0].score == 0
-    other = store.ensure_collection("other")
-    row = store.find_collection(other.id, claims=False)
+    other = store.collections.ensure("other")
+    row = store.collections.find(other.id)
     assert row is not None
     assert search.embeddings.search("m", vector=[0, 2], collection_id=row.row_id) == []
     for wrong in ({"vector": [1.0]}, {"vector": [1.0, math.inf]}):

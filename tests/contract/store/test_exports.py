@@ -51,7 +51,7 @@ def test_exports_of_a_collection_go_with_it(store: Store) -> None:
     """They are hidden with it in the trash, come back with it, and are purged with it."""
     search = Search(store)
     upload(store, prepared("a.jpg", box()))
-    place = store.find_collection("yard", claims=False)
+    place = store.collections.find("yard")
     assert place is not None
     settings = ExportSettings(format="coco", collection_id=place.row_id, collection="yard")
     mine = store.exports.create(settings, "yard.json", ".json")

@@ -102,7 +102,7 @@ def test_unique_name_key(store: Store) -> None:
     unknown = prepared("dock_b.jpg", box(x=3), kind="unique_name")
     upload(store, known, unknown, run="two", collection=None, key_kind="unique_name")
     assert content(store, runs=["two"]) == {"a.jpg": [box(x=2)]}
-    store.ensure_collection("dock")
+    store.collections.ensure("dock")
     assert content(store, "dock") == {"b.jpg": [box(x=3)]}
 
 
@@ -123,7 +123,7 @@ def test_same_name_under_several_kinds(store: Store) -> None:
 def test_longest_collection(store: Store) -> None:
     """A key that fits several collections belongs to the one with the longest name."""
     for name in ("yard", "yard_cam", "yard_cam_2"):
-        store.ensure_collection(name)
+        store.collections.ensure(name)
     upload_published(store, published("yard_cam_2_a.jpg"), published("yard_cam_x.jpg"))
     assert {n: c for n, c in names(store).items() if c} == {"yard_cam": 1, "yard_cam_2": 1}
 
@@ -131,22 +131,22 @@ def test_longest_collection(store: Store) -> None:
 def test_known_image_before_longest_collection(store: Store) -> None:
     """A key that is the unique name of an image is that image, even if a longer name fits."""
     upload(store, prepared("cam_a.jpg", box(x=1)), collection="yard")
-    store.ensure_collection("yard_cam")
+    store.collections.ensure("yard_cam")
     upload_published(store, published("yard_cam_a.jpg", box(x=2)), run="two")
     assert content(store, "yard", runs=["two"]) == {"cam_a.jpg": [box(x=2)]}
 
 
 def test_name_before_storage_path(store: Store) -> None:
     """A collection's name counts before another's storage path."""
-    store.ensure_collection("yard.cam")
-    store.ensure_collection("yard_cam")
+    store.collections.ensure("yard.cam")
+    store.collections.ensure("yard_cam")
     upload_published(store, published("yard_cam_a.jpg"))
     assert content(store, "yard_cam") == {"a.jpg": []}
 
 
 def test_collection_with_underscore_file(store: Store) -> None:
     """Everything behind the collection's name is the file's name, separators included."""
-    store.ensure_collection("yard")
+    store.collections.ensure("yard")
     upload_published(store, published("yard_cam_2/dir/a_b.jpg"), published("yard/x/y_z.jpg"))
     assert content(store) == {"cam_2/dir/a_b.jpg": [], "x/y_z.jpg": []}
 
@@ -190,7 +190,7 @@ def test_claim(store: Store) -> None:
     upload_published(store, published("yard_x_9.jpg", box()), published("yard_x_8.jpg"))
     upload_published(store, published("yardstick_1.jpg", box()))
     assert names(store) == {"yard_cam": 2, "yard_x": 2, "yardstick": 1}
-    made = store.ensure_collection("yard")
+    made = store.collections.ensure("yard")
     assert (made.name, made.image_count, made.awaiting_file_count) == ("yard", 4, 4)
     assert names(store) == {"yardstick": 1, "yard": 4}
     assert content(store) == {
@@ -214,31 +214,31 @@ def test_claim(store: Store) -> None:
 def test_claim_by_asking(store: Store) -> None:
     """Asking for a collection by name claims too, until another name fits; ids and others do not."""
     upload_published(store, published("yard_cam_1.jpg", box()))
-    guessed = store.list_collections(after=None, limit=10).items[0]
-    by_id = store.find_collection(guessed.id, claims=True)
+    guessed = store.collections.list_page(after=None, limit=10).items[0]
+    by_id = store.collections.adopt(guessed.id)
     assert by_id is not None
     assert (by_id.name, by_id.is_provisional) == ("yard_cam", True)
-    assert store.find_collection("dock", claims=True) is None
-    assert store.find_collection("yar", claims=True) is None
-    assert store.find_collection("yard/", claims=False) is None  # who may only read moves nothing
+    assert store.collections.adopt("dock") is None
+    assert store.collections.adopt("yar") is None
+    assert store.collections.find("yard/") is None  # who may only read moves nothing
     assert names(store) == {"yard_cam": 1}
     for name, file in (("yard", "cam_1.jpg"), ("yard_cam", "1.jpg"), ("yard", "cam_1.jpg")):
-        found = store.find_collection(name, claims=True)
+        found = store.collections.adopt(name)
         assert found is not None
         assert (found.name, found.is_provisional) == (name, True)
         assert content(store, collection=name) == {file: [box()]}
         assert names(store) == {name: 1}
-    store.ensure_collection("yard")
-    assert store.find_collection("yard_cam", claims=True) is None  # named outright, it stays
+    store.collections.ensure("yard")
+    assert store.collections.adopt("yard_cam") is None  # named outright, it stays
 
 
 def test_claim_of_the_guessed_name(store: Store) -> None:
     """Naming the guessed collection itself makes it a real one, with the same id."""
     upload_published(store, published("yard_1.jpg", box()))
-    (guessed,) = store.list_collections(after=None, limit=10).items
-    assert store.ensure_collection("yard").id == guessed.id
-    store.ensure_collection("yar")
-    store.ensure_collection("yard_1")
+    (guessed,) = store.collections.list_page(after=None, limit=10).items
+    assert store.collections.ensure("yard").id == guessed.id
+    store.collections.ensure("yar")
+    store.collections.ensure("yard_1")
     assert content(store) == {"1.jpg": [box()]}
 
 
@@ -246,9 +246,9 @@ def test_claim_from_the_unnamed(store: Store) -> None:
     """Images that were named without a collection are claimed as well."""
     upload_published(store, published("yard_a.jpg", box(x=1)), published("dock_b.jpg", box(x=2)))
     assert names(store) == {"": 2}
-    store.ensure_collection("dock")
+    store.collections.ensure("dock")
     assert names(store) == {"": 1, "dock": 1}
-    store.ensure_collection("yard")
+    store.collections.ensure("yard")
     assert names(store) == {"dock": 1, "yard": 1}
     assert content(store, "yard") == {"a.jpg": [box(x=1)]}
 
@@ -260,7 +260,7 @@ def test_claim_with_clash(store: Store) -> None:
     upload_published(store, published("yard_x/cam_1.jpg", box(x=2)), run="both")
     # `yard_cam_1.jpg` lies in `yard_cam`, `yard_x/cam_1.jpg` in `yard_x`; both are `cam_1.jpg`
     # only once the second is claimed under `yard_x` and the first under nothing longer.
-    store.ensure_collection("yard")
+    store.collections.ensure("yard")
     assert content(store, runs=["old only"]) == {"cam_1.jpg": [box(x=1)]}
     assert counts(store) == counted(store)
 
@@ -276,7 +276,7 @@ def test_claim_of_two_spellings(store: Store, newer: str) -> None:
         upload_published(
             store, published(spellings[spelling], box(x=float(x))), published("zoo_b"), run="run"
         )
-    store.ensure_collection("yard")
+    store.collections.ensure("yard")
     assert content(store, runs=["run"]) == {"a": [box(x=1.0)]}
     assert content(store, runs=["hide"]) == {"a": [box(x=0)]}
     assert counts(store) == counted(store)
@@ -286,7 +286,7 @@ def test_explicit_is_never_claimed(store: Store) -> None:
     """A collection that was named outright keeps its images when a shorter name is used."""
     upload(store, prepared("1.jpg", box()), collection="yard_cam")
     upload_published(store, published("yard_cam_2.jpg", box()))
-    store.ensure_collection("yard")
+    store.collections.ensure("yard")
     assert {n: c for n, c in names(store).items() if c} == {"yard_cam": 2}
 
 
@@ -304,5 +304,5 @@ def test_unmatched(store: Store) -> None:
     """Every image without a file is reported as unmatched, once a batch."""
     result = upload(store, prepared("a", box()), prepared("a", box()), prepared("b"))
     assert (result.images, result.unmatched) == (3, 2)
-    (listed,) = store.list_collections(after=None, limit=10).items
+    (listed,) = store.collections.list_page(after=None, limit=10).items
     assert (listed.image_count, listed.awaiting_file_count) == (2, 2)

@@ -67,7 +67,7 @@ def test_any_interleaving(store: Store, plan: list[Batches], data: st.DataObject
     for number, sequence in data.draw(st.permutations([*every, *retries]), label="order"):
         write(store, uploads[number], *batch_sets(plan, number, sequence), sequence=sequence)
     for number in data.draw(st.permutations(range(len(plan))), label="finishing order"):
-        assert store.finish_upload(uploads[number], len(plan[number])).finished
+        assert store.uploads.finish(uploads[number], len(plan[number])).finished
     assert stored_labels(store, run) == serial_result(plan)
     key = (run, "machine", "yard")
     assert counts(store)[key] == counted(store)[key]

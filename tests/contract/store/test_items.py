@@ -48,7 +48,7 @@ def fill(store: Store) -> dict[str, int]:
 
 
 def place(store: Store) -> int:
-    found = store.find_collection("yard", claims=False)
+    found = store.collections.find("yard")
     assert found is not None
     return found.row_id
 
@@ -183,9 +183,9 @@ def test_trash_hides_and_restores(store: Store) -> None:
     assert search.items.trash(made) == 0
     assert find(store, "") == NAMES[3:]
     assert {run.name for run in runs(store)} == {"truth", "gone"}
-    assert {each.image for each in store.iter_sets(None)} == set(NAMES[3:])
+    assert {each.image for each in store.annotations.iter_sets(None)} == set(NAMES[3:])
     assert [each.name for each in page(store)] == NAMES[3:]
-    (listed,) = store.list_collections(after=None, limit=9).items
+    (listed,) = store.collections.list_page(after=None, limit=9).items
     assert listed.image_count == 2
     trashed = search.items.list_trash(ItemFilter(query="label = truck"), after=0, limit=9)
     assert [row.name for row in trashed] == NAMES[:2]
@@ -195,11 +195,11 @@ def test_trash_hides_and_restores(store: Store) -> None:
 
 
 def runs(store: Store) -> list[Any]:
-    return list(store.list_runs(None, after=None, limit=99).items)
+    return list(store.runs.list_page(None, after=None, limit=99).items)
 
 
 def page(store: Store) -> list[Any]:
-    return store.image_page(place(store), runs=[], mode=None, after_image=0, limit=9)[0]
+    return store.annotations.image_page(place(store), runs=[], mode=None, after_image=0, limit=9)[0]
 
 
 def test_a_trashed_collection(store: Store) -> None:
@@ -210,8 +210,8 @@ def test_a_trashed_collection(store: Store) -> None:
     made = search.items.select_ids([], [row_id])
     assert made.count == 5
     assert search.items.trash(made) == 5
-    assert store.find_collection("yard", claims=True) is None
-    assert store.list_collections(after=None, limit=9).items == []
+    assert store.collections.adopt("yard") is None
+    assert store.collections.list_page(after=None, limit=9).items == []
     upload(store, prepared("new.jpg", box("car")), run="one")
     assert find(store, "") == ["new.jpg"]
     assert search.items.restore(ItemFilter(collection_id=row_id)) == 5
@@ -251,7 +251,7 @@ def test_patterns_mean_the_same_everywhere(store: Store, values: list[str], patt
         return
     name = "yard2"
     upload(store, *(prepared(f"{n}", box()) for n in range(len(values))), collection=name)
-    found = store.find_collection(name, claims=False)
+    found = store.collections.find(name)
     assert found is not None
     rows = search.items.find_rows([str(n) for n in range(len(values))], collection_id=found.row_id)
     search.items.merge_fields({rows[str(n)]: {"v": value} for n, value in enumerate(values)})

@@ -13,13 +13,13 @@ from layernext.stack.store import Caller, Role, Store
 @pytest.mark.parametrize("role", ["read", "write", "admin"])
 def test_key_round_trip(store: Store, role: Role) -> None:
     """A key opens the stack with its own secret, and has the name and role it was given."""
-    made = store.create_key("training rig ⚙", role)
+    made = store.keys.create("training rig ⚙", role)
     assert re.fullmatch(r"key_[a-z0-9]{16,}", made.api_key)
     assert re.fullmatch(r"[a-z0-9]{25,}", made.secret)  # 25 base-36 digits are 129 bits
-    found = store.authenticate(made.api_key, made.secret)
+    found = store.keys.authenticate(made.api_key, made.secret)
     assert found is not None
     assert (found.api_key, found.name, found.role) == (made.api_key, "training rig ⚙", role)
-    (key,) = store.list_keys()
+    (key,) = store.keys.list()
     assert (key.api_key, key.name, key.role, key.user) == (*key_of(found), found.user)
 
 
@@ -44,21 +44,21 @@ def key_of(caller: Caller) -> tuple[str | None, str, str]:
 )
 def test_wrong_credentials(store: Store, change) -> None:
     """Nothing but the key with its own secret is accepted, and nothing raises."""
-    made = store.create_key("one", "admin")
-    other = store.create_key("two", "admin")
-    assert store.authenticate(*change(made.api_key, made.secret)) is None
-    assert store.authenticate(made.api_key, other.secret) is None
+    made = store.keys.create("one", "admin")
+    other = store.keys.create("two", "admin")
+    assert store.keys.authenticate(*change(made.api_key, made.secret)) is None
+    assert store.keys.authenticate(made.api_key, other.secret) is None
 
 
 def test_revoke(store: Store) -> None:
     """A revoked key is refused at once and stays in the list; the others keep working."""
-    made, other = store.create_key("one", "write"), store.create_key("two", "read")
-    assert store.revoke_key(made.api_key) is True
-    assert store.authenticate(made.api_key, made.secret) is None
-    assert store.authenticate(other.api_key, other.secret) is not None
-    assert store.revoke_key(made.api_key) is False
-    assert store.revoke_key("key_nobody") is False
-    revoked = {key.api_key: key.revoked_at is not None for key in store.list_keys()}
+    made, other = store.keys.create("one", "write"), store.keys.create("two", "read")
+    assert store.keys.revoke(made.api_key) is True
+    assert store.keys.authenticate(made.api_key, made.secret) is None
+    assert store.keys.authenticate(other.api_key, other.secret) is not None
+    assert store.keys.revoke(made.api_key) is False
+    assert store.keys.revoke("key_nobody") is False
+    revoked = {key.api_key: key.revoked_at is not None for key in store.keys.list()}
     assert revoked == {made.api_key: True, other.api_key: False}
 
 
@@ -82,7 +82,7 @@ def test_secret_is_not_stored(tmp_path: Path) -> None:
     """The secret is nowhere in the database's files."""
     path = tmp_path / "stack.sqlite3"
     store = Store.open(f"sqlite:///{path}")
-    made = store.create_key("one", "write")
+    made = store.keys.create("one", "write")
     files = list(tmp_path.iterdir())
     assert any(made.api_key.encode() in file.read_bytes() for file in files)
     assert not any(made.secret.encode() in file.read_bytes() for file in files)

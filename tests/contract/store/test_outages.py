@@ -70,8 +70,8 @@ def test_stopped_and_started(stoppable_postgres: PostgresServer, caplog) -> None
     with stopped(server):
         for _ in range(3):
             refused(store.ping, "the database does not answer")
-            refused(lambda: store.create_key("k", "read"), "the database does not answer")
-            refused(lambda: list(store.iter_sets(None)), "the database does not answer")
+            refused(lambda: store.keys.create("k", "read"), "the database does not answer")
+            refused(lambda: list(store.annotations.iter_sets(None)), "the database does not answer")
             refused(lambda: upload(store, prepared("b", box())), "the database does not answer")
     upload(store, prepared("b", box()))
     assert set(content(store)) == {"a", "b"}
@@ -172,7 +172,7 @@ def test_foreign_lock(tmp_path: Path, caplog) -> None:
 
     def write(number: int) -> str:
         try:
-            store.create_key(f"key {number}", "read")
+            store.keys.create(f"key {number}", "read")
         except StackUnavailable as error:
             return error.message
         return "written"
@@ -201,12 +201,12 @@ def test_only_one_writer_waits_for_a_foreign_lock(tmp_path: Path) -> None:
     path = tmp_path / "stack.sqlite3"
     store = Store.open(f"sqlite:///{path}")
     with foreign_lock(path):
-        refused(lambda: store.create_key("first", "read"), "another program")
+        refused(lambda: store.keys.create("first", "read"), "another program")
         begun = time.monotonic()
         for _ in range(3):
-            refused(lambda: store.create_key("next", "read"), "another program")
+            refused(lambda: store.keys.create("next", "read"), "another program")
         assert time.monotonic() - begun < 3 * LOCK_SECONDS
-    store.create_key("next", "read")
+    store.keys.create("next", "read")
     store.close()
 
 
@@ -218,7 +218,7 @@ def test_short_foreign_lock(tmp_path: Path) -> None:
     other.execute("BEGIN IMMEDIATE")
     timer = threading.Timer(0.3, other.execute, ["ROLLBACK"])
     timer.start()
-    store.create_key("waited", "read")
+    store.keys.create("waited", "read")
     timer.join()
     other.close()
     store.close()
@@ -232,7 +232,7 @@ def test_read_only_file(tmp_path: Path) -> None:
     with store.database.writer.connect() as connection:
         connection.exec_driver_sql("PRAGMA query_only = ON")
         connection.commit()
-    refused(lambda: store.create_key("k", "read"), "the database is read-only")
+    refused(lambda: store.keys.create("k", "read"), "the database is read-only")
     assert set(content(store)) == {"a"}
     store.close()
 

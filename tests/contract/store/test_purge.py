@@ -30,7 +30,7 @@ def fill(store: Store, names: list[str] = NAMES) -> tuple[int, str]:
     upload_id, _ = store.files.open_upload(request)
     store_files(store, upload_id, names, "1")
     upload(store, *(prepared(name, box()) for name in names), run="run")
-    place = store.find_collection("yard", claims=False)
+    place = store.collections.find("yard")
     assert place is not None
     rows = search.items.find_rows(names, collection_id=place.row_id)
     vectors = [(f"yard_{name}", [1.0, 0.0]) for name in rows]
@@ -104,8 +104,8 @@ def test_a_collection_goes_when_it_is_empty(store: Store) -> None:
     assert purge(store) == 3
     assert search.purge.purge_collections(FAR) == 1
     assert not search.purge.is_due(FAR)
-    assert store.find_trashed_collection("yard") is None
-    assert store.list_collections(after=None, limit=9).items == []
+    assert store.collections.find_trashed("yard") is None
+    assert store.collections.list_page(after=None, limit=9).items == []
     assert store.files.folder_of(upload_id) is None
     fill(store)
     assert search.items.count(ALL) == 3
@@ -218,7 +218,7 @@ def test_a_file_that_is_finished_twice_at_a_time(store: Store) -> None:
         # As the first of the two has it, just before it commits.
         mine = sa.update(file_item).where(file_item.c.id == placed.row_id)
         connection.execute(mine.values(is_stored=True))
-        place = store.find_collection("yard", claims=False)
+        place = store.collections.find("yard")
         assert place is not None
         values = {
             "collection_id": place.row_id, "name": "new.bin", "bucket": "", "has_file": True,
@@ -247,7 +247,7 @@ def test_a_forgotten_file_is_not_finished(store: Store) -> None:
 
 
 def test_a_file_comes_while_its_image_is_purged(store: Store) -> None:
-    """The image is made anew."""
+    """The image is created again."""
     search = Search(store)
     _, upload_id = fill(store)
     trash(store, "name = a.bin")

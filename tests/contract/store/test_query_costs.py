@@ -58,7 +58,7 @@ def trash_of(store: Store, place: int) -> object:
 CALLS: dict[str, Ask] = {
     "label": counted("annotation.label = car"),
     "label of a run": counted("run = run and annotation.label = car"),
-    "attribute": counted("annotation.attribute.colour = red"),
+    "attribute": counted("annotation.attribute.color = red"),
     "no label": counted("not annotation.label = car"),
     "two sets": counted("annotation.label = car or annotation.count > 3"),
     "run": counted("run = run"),
@@ -77,14 +77,16 @@ CALLS: dict[str, Ask] = {
     ),
     "trash": trash_of,
     "collection": lambda store, place: Search(store).items.collection_record(place),
-    "runs": lambda store, place: store.list_runs(place, after=None, limit=10),
-    "sets": lambda store, place: list(store.iter_sets(place)),
-    "sets of a run": lambda store, place: list(store.iter_sets(place, runs=["run"])),
-    "sets of an image": lambda store, place: list(store.iter_sets(place, image="0.jpg")),
-    "images": lambda store, place: store.image_page(
+    "runs": lambda store, place: store.runs.list_page(place, after=None, limit=10),
+    "sets": lambda store, place: list(store.annotations.iter_sets(place)),
+    "sets of a run": lambda store, place: list(store.annotations.iter_sets(place, runs=["run"])),
+    "sets of an image": lambda store, place: list(
+        store.annotations.iter_sets(place, image="0.jpg")
+    ),
+    "images": lambda store, place: store.annotations.image_page(
         place, runs=(), mode=None, after_image=0, limit=100, with_files=True
     ),
-    "overlays": lambda store, place: store.sets_of_images(
+    "overlays": lambda store, place: store.annotations.sets_of_images(
         image_ids(store, place), [("run", "machine"), ("other", "machine")]
     ),
     "files": lambda store, place: store.file_listing.page(place, None, 10),
@@ -166,14 +168,14 @@ def cost(store: Store, ask: Ask, place: int) -> tuple[int, int]:
 def fill(store: Store) -> int:
     """The collection that is asked about: two runs, metadata, a little in the trash."""
     search = Search(store)
-    some = {"attributes": {"colour": [{"value": "red"}]}}
+    some = {"attributes": {"color": [{"value": "red"}]}}
     upload(
         store,
         *(prepared(f"{n}.jpg", box("car", **some), box("bus")) for n in range(IMAGES)),
         run="run",
     )
     upload(store, *(prepared(f"{n}.jpg", box("car")) for n in range(IMAGES)), run="other")
-    place = store.find_collection("yard", claims=False)
+    place = store.collections.find("yard")
     assert place is not None
     rows = search.items.find_rows([f"{n}.jpg" for n in range(IMAGES)], collection_id=place.row_id)
     search.items.merge_fields({row: {"shift": "night"} for row in rows.values()})
@@ -194,7 +196,7 @@ def fill_elsewhere(store: Store) -> None:
     for number in range(RUNS_ELSEWHERE):
         few = (prepared(name, box("car"), box("bus")) for name in names[number : number + 3])
         upload(store, *few, run=f"run {number}", collection="else")
-    place = store.find_collection("else", claims=False)
+    place = store.collections.find("else")
     assert place is not None
     rows = search.items.find_rows(names, collection_id=place.row_id)
     search.items.merge_fields({row: {"shift": "night"} for row in rows.values()})
@@ -221,7 +223,7 @@ def test_what_others_have_costs_nothing(database_url: str) -> None:
             else:
                 fill(store)
             analyze(store)
-            place = store.find_collection("yard", claims=False)
+            place = store.collections.find("yard")
             assert place is not None
         finally:
             store.close()

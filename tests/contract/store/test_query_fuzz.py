@@ -49,7 +49,7 @@ queries = st.recursive(
 def test_any_text_is_answered_or_refused(store: Store, query: str) -> None:
     """What is answered counts as it lists, and with its opposite makes up everything."""
     search = Search(store)
-    if not store.list_collections(after=None, limit=1).items:
+    if not store.collections.list_page(after=None, limit=1).items:
         upload(
             store,
             prepared("a", box("car", confidence=0.5, attributes={"c": [{"value": 1}]})),

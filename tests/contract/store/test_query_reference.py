@@ -30,8 +30,8 @@ class Picture:
     sets: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
 
 
-def shape(label: str, confidence: float | None, *colours: Any) -> dict[str, Any]:
-    return box(label, confidence=confidence, attributes={"c": [{"value": v} for v in colours]})
+def shape(label: str, confidence: float | None, *colors: Any) -> dict[str, Any]:
+    return box(label, confidence=confidence, attributes={"c": [{"value": v} for v in colors]})
 
 
 PICTURES = {
@@ -272,10 +272,10 @@ def metadata_holds(leaf: Leaf, value: Any) -> bool:
 def fill(store: Store) -> None:
     """The pictures, once."""
     search = Search(store)
-    if store.list_collections(after=None, limit=1).items:
+    if store.collections.list_page(after=None, limit=1).items:
         return
     upload(store, *(prepared(name) for name in PICTURES), run="gone", collection=COLLECTION)
-    store.remove_sets(None, "gone", None)
+    store.annotations.remove(None, "gone", None)
     for run, mode in {key for picture in PICTURES.values() for key in picture.sets}:
         sets = {n: p.sets[run, mode] for n, p in PICTURES.items() if (run, mode) in p.sets}
         shapes = (prepared(name, *annotations) for name, annotations in sets.items())
@@ -292,7 +292,7 @@ def fill(store: Store) -> None:
 def check(store: Store, tree: Tree) -> None:
     search = Search(store)
     query = text_of(tree)
-    place = store.find_collection(COLLECTION, claims=False)
+    place = store.collections.find(COLLECTION)
     assert place is not None
     expected = sorted(name for name in PICTURES if holds(tree, name))
     for collection_id in (None, place.row_id):
@@ -349,7 +349,7 @@ def test_the_deepest_query(store: Store, leaf: Leaf) -> None:
     many = Group("not", (Group("and", (alternating(MAX_DEPTH - 1, leaf), *LEAVES)),))
     check(store, many)
     text = text_of(deepest)
-    place = store.find_collection(COLLECTION, claims=False)
+    place = store.collections.find(COLLECTION)
     assert place is not None
     with_everything = ItemFilter(
         query=text,

@@ -14,8 +14,8 @@ from layernext.stack.store.schema import session
 
 def caller(store: Store, role: Role = "read") -> Caller:
     """Whoever has a new key."""
-    made = store.create_key("me", role)
-    found = store.authenticate(made.api_key, made.secret)
+    made = store.keys.create("me", role)
+    found = store.keys.authenticate(made.api_key, made.secret)
     assert found is not None
     return found
 
@@ -45,7 +45,7 @@ def test_only_a_hash_is_kept(store: Store) -> None:
 
 
 def test_link_is_used_once(store: Store) -> None:
-    """Of many that use a link at the same time one is signed in; a link is no session itself."""
+    """Of many that use a link at the same time one is signed in; a link is not a session itself."""
     made = caller(store, "write")
     link = store.sessions.create_link(made)
     assert store.sessions.find(link) is None
@@ -74,6 +74,6 @@ def test_revoked(store: Store) -> None:
     """With its key a session and a link end."""
     key = caller(store)
     token, link = store.sessions.create(key), store.sessions.create_link(key)
-    assert store.revoke_key(str(key.api_key))
+    assert store.keys.revoke(str(key.api_key))
     assert store.sessions.find(token) is None
     assert store.sessions.use_link(link) is None

@@ -37,13 +37,13 @@ parts = st.one_of(
     st.sampled_from(
         ["label = car", "label in (car, truck)", "annotation.count = 0", "annotation.count >= 2",
          "annotation.count in (1, 3)", "annotation.geometry = rectangle",
-         "annotation.geometry = line", "annotation.attribute.colour = red"]
+         "annotation.geometry = line", "annotation.attribute.color = red"]
     ),
 )  # fmt: skip
 annotations = st.lists(
     st.builds(
-        lambda label, confidence, colour: box(
-            label, confidence=confidence, attributes={"colour": [{"value": colour}]}
+        lambda label, confidence, color: box(
+            label, confidence=confidence, attributes={"color": [{"value": color}]}
         ),
         st.sampled_from(["car", "truck", "bus"]),
         confidences,
@@ -76,8 +76,8 @@ def is_wanted(query: str, some: list[dict[str, Any]]) -> bool:
         )
         and all("rectangle" in one.values for one in of.get("annotation.geometry", []))
         and all(
-            holds(one, each["attributes"]["colour"][0]["value"])
-            for one in of.get("annotation.attribute.colour", [])
+            holds(one, each["attributes"]["color"][0]["value"])
+            for one in of.get("annotation.attribute.color", [])
         )
         for each in labelled
     )
@@ -159,5 +159,5 @@ def test_nothing_old_is_found(store: Store, monkeypatch: pytest.MonkeyPatch) -> 
         write(store, part, prepared("1", box("car", confidence=0.7), box("bus")), sequence=1)
         assert find(store, sure) == ["0", "1", "3", "4"]
         assert find(store, "run = r and annotation.count = 3") == ["1"]
-        store.remove_sets(None, "r", "machine")
+        store.annotations.remove(None, "r", "machine")
         assert find(store, sure) == []

@@ -106,7 +106,7 @@ def test_empty_batch(store: Store) -> None:
     result = write(store, upload_id)
     assert (result.images, result.annotations, result.repeated) == (0, 0, False)
     assert read(store) == []
-    assert store.finish_upload(upload_id, 1).finished
+    assert store.uploads.finish(upload_id, 1).finished
 
 
 def test_merge_within_batch(store: Store) -> None:
@@ -128,7 +128,7 @@ def test_merge_across_batches(store: Store) -> None:
     write(store, upload_id, prepared("a", box(x=1)), sequence=0)
     write(store, upload_id, prepared("a", box(x=3)), sequence=2)
     write(store, upload_id, prepared("b", box(x=9)), prepared("a", box(x=2)), sequence=1)
-    state = store.finish_upload(upload_id, 3)
+    state = store.uploads.finish(upload_id, 3)
     found = content(store)
     assert found["b"] == [box(x=9)]
     assert found["a"] == [box(x=1), box(x=2), box(x=3)]
@@ -232,13 +232,13 @@ def test_cursor_goes_on_behind(store: Store, collection: str | None) -> None:
     "cursor", ["", "x", "1", "-", "1-", "-1", "1-x", "1--1", "9" * 30 + "-1", "٣-٣", "1-2-3"]
 )
 def test_bad_cursor(store: Store, cursor: str) -> None:
-    """What is no cursor is refused, by every listing."""
+    """What is not a cursor is refused, by every listing."""
     with pytest.raises(LayerNextError, match="cursor"):
-        store.iter_sets(None, after=cursor)
+        store.annotations.iter_sets(None, after=cursor)
     with pytest.raises(LayerNextError, match="cursor"):
-        store.list_runs(None, after=cursor, limit=1)
+        store.runs.list_page(None, after=cursor, limit=1)
     if cursor != "1":
-        for listing in (store.list_collections, store.list_labels):
+        for listing in (store.collections.list_page, store.labels.list_page):
             with pytest.raises(LayerNextError, match="cursor"):
                 listing(after=cursor, limit=1)
 
@@ -251,7 +251,7 @@ def test_remove(store: Store) -> None:
                 store, prepared("a", box(), box()), prepared("b"), collection=collection, mode=mode
             )
     upload(store, prepared("a", box()), run="other")
-    assert store.remove_sets(row_id(store, "yard"), "run", "machine") == RemoveResult(
+    assert store.annotations.remove(row_id(store, "yard"), "run", "machine") == RemoveResult(
         sets=2, annotations=2
     )
     assert (
@@ -265,17 +265,17 @@ def test_remove(store: Store) -> None:
         }
     )
     nothing = RemoveResult(sets=0, annotations=0)
-    assert store.remove_sets(row_id(store, "yard"), "run", "machine") == nothing
-    assert store.remove_sets(row_id(store, "yard"), "nobody", None) == nothing
-    assert store.remove_sets(row_id(store, "yard"), "run", None).sets == 2
-    assert store.remove_sets(None, "run", None) == RemoveResult(sets=4, annotations=4)
+    assert store.annotations.remove(row_id(store, "yard"), "run", "machine") == nothing
+    assert store.annotations.remove(row_id(store, "yard"), "nobody", None) == nothing
+    assert store.annotations.remove(row_id(store, "yard"), "run", None).sets == 2
+    assert store.annotations.remove(None, "run", None) == RemoveResult(sets=4, annotations=4)
     assert counts(store) == counted(store) == {("other", "machine", "yard"): (1, 1)}
 
 
 def test_upload_after_remove(store: Store) -> None:
     """A removed run can be uploaded again."""
     upload(store, prepared("a", box()))
-    store.remove_sets(row_id(store, "yard"), "run", None)
+    store.annotations.remove(row_id(store, "yard"), "run", None)
     upload(store, prepared("a", box(x=2)))
     assert content(store) == {"a": [box(x=2)]}
     assert counts(store) == {("run", "machine", "yard"): (1, 1)}
@@ -285,9 +285,9 @@ def test_remove_spares_uploads_elsewhere(store: Store) -> None:
     """Removing a run from one collection does not end its upload into another."""
     dock = open_upload(store, collection="dock")
     upload(store, prepared("a", box()))
-    store.remove_sets(row_id(store, "yard"), "run", None)
+    store.annotations.remove(row_id(store, "yard"), "run", None)
     write(store, dock, prepared("a", box()))
-    assert store.finish_upload(dock, 1).finished
+    assert store.uploads.finish(dock, 1).finished
     assert counts(store) == {("run", "machine", "dock"): (1, 1)}
 
 
@@ -299,7 +299,7 @@ def test_list_runs(store: Store) -> None:
     upload(store, prepared("a", box(), box()), run="run 3")
     listed, after = [], None
     while True:
-        page = store.list_runs(None, after=after, limit=3)
+        page = store.runs.list_page(None, after=after, limit=3)
         listed += page.items
         after = page.next
         if after is None:
@@ -310,7 +310,7 @@ def test_list_runs(store: Store) -> None:
     assert (third.image_count, third.annotation_count) == (1, 2)
     assert third.created_at <= third.updated_at
     assert all(r.created_at.endswith("Z") for r in listed)
-    yard = store.list_runs(row_id(store, "yard"), after=None, limit=100).items
+    yard = store.runs.list_page(row_id(store, "yard"), after=None, limit=100).items
     assert [r.name for r in yard] == [f"run {n}" for n in range(5)]
 
 
@@ -345,7 +345,7 @@ def test_image_pages(store: Store) -> None:
     upload(store, prepared("0", box("truth")), run="truth", mode="human")
     seen, after, more = [], 0, True
     while more:
-        images, more = store.image_page(
+        images, more = store.annotations.image_page(
             row_id(store, "yard"), runs=["one", "two"], mode=None, after_image=after, limit=3
         )
         assert len(images) == 3 or not more
@@ -353,7 +353,7 @@ def test_image_pages(store: Store) -> None:
         after = images[-1].id
     assert [each.name for each in seen] == [*order, "only"]
     assert [[s.run for s in each.sets] for each in seen] == [["one", "two"]] * 7 + [["two"]]
-    images, more = store.image_page(
+    images, more = store.annotations.image_page(
         row_id(store, "yard"), runs=[], mode="human", after_image=0, limit=3
     )
     assert [(each.name, len(each.sets)) for each in images] == [("0", 1)]
@@ -364,7 +364,7 @@ def test_unfinished_reader_gives_back_its_connection(store: Store) -> None:
     """A hundred readers that stop after the first set leave the store usable."""
     upload(store, *(prepared(f"{n}", box()) for n in range(500)))
     for _ in range(100):
-        rows = store.iter_sets(None)
+        rows = store.annotations.iter_sets(None)
         next(rows)
         rows.close()
         del rows
@@ -380,10 +380,10 @@ def test_failed_batch_changes_nothing(store: Store) -> None:
     with pytest.raises(LayerNextError):
         write(store, upload_id, *broken, sequence=1)
     assert content(store) == {"a": [box("cup")]}
-    assert [label.name for label in store.list_labels(after=None, limit=10).items] == ["cup"]
-    assert store.get_upload(upload_id).images == 1
+    assert [label.name for label in store.labels.list_page(after=None, limit=10).items] == ["cup"]
+    assert store.uploads.get(upload_id).images == 1
     write(store, upload_id, broken[0], sequence=1)
-    assert [label.name for label in store.list_labels(after=None, limit=10).items] == [
+    assert [label.name for label in store.labels.list_page(after=None, limit=10).items] == [
         "cup",
         "new label",
     ]

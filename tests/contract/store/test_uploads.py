@@ -43,7 +43,7 @@ def test_repeated_batch(store: Store) -> None:
         first.new_labels,
     )
     assert content(store) == {"a": [box("cup")], "b": [box("fork")]}
-    state = store.get_upload(upload_id)
+    state = store.uploads.get(upload_id)
     assert (state.images, state.annotations, state.unmatched) == (2, 2, 2)
 
 
@@ -52,7 +52,7 @@ def test_repeat_after_finish(store: Store) -> None:
     upload_id = open_upload(store)
     one = prepared("a", box())
     write(store, upload_id, one)
-    store.finish_upload(upload_id, 1)
+    store.uploads.finish(upload_id, 1)
     assert write(store, upload_id, one).repeated
     with pytest.raises(Conflict, match="finished"):
         write(store, upload_id, one, sequence=1)
@@ -82,7 +82,7 @@ def test_state(store: Store) -> None:
     one, two = (prepared("a", box("cup")),), (prepared("b", box("cup"), box("fork")),)
     write(store, upload_id, *two, sequence=1)
     write(store, upload_id, *one, sequence=0)
-    state = store.get_upload(upload_id)
+    state = store.uploads.get(upload_id)
     assert state.received == [ReceivedBatch(0, digest_of(one)), ReceivedBatch(1, digest_of(two))]
     assert (state.images, state.annotations, state.finished) == (2, 3, False)
     assert sorted(state.new_labels) == ["cup", "fork"]
@@ -93,13 +93,13 @@ def test_finish(store: Store) -> None:
     upload_id = open_upload(store)
     write(store, upload_id, prepared("a", box()), sequence=1)
     with pytest.raises(Conflict, match="missing") as refused:
-        store.finish_upload(upload_id, 2)
+        store.uploads.finish(upload_id, 2)
     assert refused.value.status == 409
-    assert not store.get_upload(upload_id).finished
+    assert not store.uploads.get(upload_id).finished
     write(store, upload_id, prepared("b", box()), sequence=0)
-    first = store.finish_upload(upload_id, 2)
+    first = store.uploads.finish(upload_id, 2)
     assert first.finished
-    assert store.finish_upload(upload_id, 2) == first
+    assert store.uploads.finish(upload_id, 2) == first
 
 
 def test_finish_with_an_absurd_count(store: Store) -> None:
@@ -107,20 +107,20 @@ def test_finish_with_an_absurd_count(store: Store) -> None:
     upload_id = open_upload(store)
     for batches in (1 << 24, 1 << 62, 1 << 80, -1):
         with pytest.raises(Conflict):
-            store.finish_upload(upload_id, batches)
+            store.uploads.finish(upload_id, batches)
 
 
 def test_unknown_upload(store: Store) -> None:
     """Asking for an upload that does not exist says so."""
     for upload_id in ("0" * 24, "", "\x00", "\ud800", "x" * 5000):
         with pytest.raises(NotFound) as refused:
-            store.get_upload(upload_id)
+            store.uploads.get(upload_id)
         assert refused.value.status == 404
         with pytest.raises(NotFound):
-            store.finish_upload(upload_id, 0)
+            store.uploads.finish(upload_id, 0)
         with pytest.raises(NotFound):
-            store.get_upload_settings(upload_id)
-        assert store.find_job(upload_id) is None
+            store.uploads.get_settings(upload_id)
+        assert store.progress.find(upload_id) is None
 
 
 def test_settings(store: Store) -> None:
@@ -129,25 +129,25 @@ def test_settings(store: Store) -> None:
         run="run", mode="human", geometry="line", normalized=True, key_kind="storage_path",
         bucket="b-2",
     )  # fmt: skip
-    found = store.get_upload_settings(store.open_upload(request).id)
+    found = store.uploads.get_settings(store.uploads.open(request).id)
     assert (found.geometry, found.normalized) == ("line", True)
     assert (found.key_kind, found.bucket) == ("storage_path", "b-2")
-    published_id = store.open_published_upload(
+    published_id = store.uploads.open_published(
         "run", "machine", "1.5", normalized=True, total_images=3
     )
     with pytest.raises(NotFound):
-        store.get_upload_settings(published_id)
+        store.uploads.get_settings(published_id)
 
 
 def test_resume(store: Store) -> None:
     """Resuming finds the unfinished upload with what it has, until it is finished."""
-    first = store.open_upload(REQUEST)
+    first = store.uploads.open(REQUEST)
     write(store, first.id, prepared("a", box(), geometry="line", normalized=True))
-    again = store.open_upload(REQUEST)
+    again = store.uploads.open(REQUEST)
     assert again.id == first.id
     assert [batch.sequence for batch in again.received] == [0]
-    store.finish_upload(first.id, 1)
-    assert store.open_upload(REQUEST).id != first.id
+    store.uploads.finish(first.id, 1)
+    assert store.uploads.open(REQUEST).id != first.id
 
 
 @pytest.mark.parametrize(
@@ -167,24 +167,24 @@ def test_resume(store: Store) -> None:
 )
 def test_no_resume_of_another(store: Store, change) -> None:
     """Only an upload that asks for exactly the same is resumed."""
-    first = store.open_upload(REQUEST)
+    first = store.uploads.open(REQUEST)
     fields = {name: getattr(REQUEST, name) for name in REQUEST.__struct_fields__} | change
-    assert store.open_upload(UploadRequest(**fields)).id != first.id
+    assert store.uploads.open(UploadRequest(**fields)).id != first.id
 
 
 def test_no_resume_of_an_overtaken_upload(store: Store) -> None:
     """An upload is not resumed once a later one of the run has replaced its sets."""
-    first = store.open_upload(REQUEST)
+    first = store.uploads.open(REQUEST)
     upload(store, prepared("a", box()))
-    assert store.open_upload(REQUEST).id != first.id
+    assert store.uploads.open(REQUEST).id != first.id
 
 
 def test_no_resume_after_removal(store: Store) -> None:
     """What was removed is not taken for received."""
-    first = store.open_upload(REQUEST)
+    first = store.uploads.open(REQUEST)
     write(store, first.id, prepared("a", box(), geometry="line", normalized=True))
-    store.remove_sets(row_id(store, "yard"), "run", None)
-    again = store.open_upload(REQUEST)
+    store.annotations.remove(row_id(store, "yard"), "run", None)
+    again = store.uploads.open(REQUEST)
     assert (again.id == first.id, again.received) == (False, [])
 
 
@@ -210,7 +210,7 @@ def test_published_without_session(store: Store) -> None:
 def test_sessions_of_two_runs(store: Store) -> None:
     """One session id under two names, or in two modes, is not one upload."""
     ids = {
-        store.open_published_upload(run, mode, "1.5", normalized=False, total_images=None)
+        store.uploads.open_published(run, mode, "1.5", normalized=False, total_images=None)
         for run in ("one", "two")
         for mode in ("machine", "human")
         for _ in range(2)
@@ -221,15 +221,15 @@ def test_sessions_of_two_runs(store: Store) -> None:
 def test_job(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     """An upload is a job: in progress, completed when finished, failed when quiet too long."""
     upload_id = open_upload(store)
-    job = store.find_job(upload_id)
+    job = store.progress.find(upload_id)
     assert job is not None
     assert (job.id, job.status, job.progress) == (upload_id, "in_progress", 0)
     other = open_upload(store)
-    store.finish_upload(other, 0)
+    store.uploads.finish(other, 0)
     monkeypatch.setattr(
         "layernext.stack.store.annotations.uploads.seconds_since", lambda _: 25 * 3600.0
     )
-    failed, completed = store.find_job(upload_id), store.find_job(other)
+    failed, completed = store.progress.find(upload_id), store.progress.find(other)
     assert failed is not None
     assert completed is not None
     assert failed.status == "failed"
@@ -239,16 +239,16 @@ def test_job(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_published_job(store: Store) -> None:
     """A published upload's job completes when its images have come."""
-    upload_id = store.open_published_upload(
+    upload_id = store.uploads.open_published(
         "run", "machine", "1.5", normalized=False, total_images=4
     )
     write(store, upload_id, published("yard/a", box()), sequence=None)
-    job = store.find_job(upload_id)
+    job = store.progress.find(upload_id)
     assert job is not None
     assert (job.status, job.progress) == ("in_progress", 25)
     more = [published(f"yard/{name}", box()) for name in "bcd"]
     write(store, upload_id, *more, sequence=None)
-    job = store.find_job(upload_id)
+    job = store.progress.find(upload_id)
     assert job is not None
     assert (job.status, job.progress) == ("completed", 100)
 
@@ -267,4 +267,4 @@ def test_session_after_its_sets_were_removed(store: Store) -> None:
         result = upload_published(store, published("yard_1.jpg", box()), session="s1")
         assert (result.images, result.repeated) == (1, False)
         collection = row_id(store, "yard")
-        assert store.remove_sets(collection, "run", "machine").sets == 1
+        assert store.annotations.remove(collection, "run", "machine").sets == 1

@@ -10,13 +10,14 @@ import sqlalchemy as sa
 from layernext.errors import Conflict, NotAllowed, NotFound
 from layernext.stack.search import Search
 from layernext.stack.store import Database, Identity, Store
+from tests.contract.store import earlier
 
 
 def test_users_and_grants(store: Store) -> None:
     """They are kept, replaced and taken back; with a collection its grants go."""
     search = Search(store)
-    collection = store.ensure_collection("yard")
-    row = store.find_collection(collection.id, claims=False)
+    collection = store.collections.ensure("yard")
+    row = store.collections.find(collection.id)
     assert row is not None
     store.users.add("ada", "person", "none", "ada@example.com")
     with pytest.raises(Conflict, match="'ada'"):
@@ -61,7 +62,7 @@ def test_keys_become_services(database_url: str) -> None:
     database = Database(database_url, migrates=False)
     try:
         with database.change_tables() as connection:
-            Database.migrate(connection, "0021")
+            earlier.upgrade(connection, "0021")
             for key, name, role in (
                 ("key_1", "ci", "read"),
                 ("key_2", "ci", "admin"),
@@ -87,11 +88,12 @@ def test_keys_become_services(database_url: str) -> None:
                 ),
                 {"digest": hashlib.sha256(b"token").digest()},
             )
+            earlier.upgrade(connection, earlier.LAST)
     finally:
         database.close()
     store = Store.open(database_url)
     try:
-        found = [store.authenticate(f"key_{number}", "secret") for number in (1, 2, 3)]
+        found = [store.keys.authenticate(f"key_{number}", "secret") for number in (1, 2, 3)]
         assert [(one.role, one.user) for one in found if one is not None] == [
             ("read", "ci"), ("admin", "ci"), ("write", "rig"),
         ]  # fmt: skip

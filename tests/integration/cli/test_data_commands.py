@@ -76,7 +76,7 @@ def test_listings_as_tables(connected, samples):
 
 
 def test_labels_as_json(connected, samples):
-    """Labels come with reference, colour and attributes."""
+    """Labels come with reference, color and attributes."""
     connected("upload", "labelled", "run", samples / "example_bbox.json")
     labels = json.loads(connected("labels", "--json").stdout)
     kitchen = next(label for label in labels if label["name"] == "kitchen")
@@ -112,7 +112,7 @@ def test_numbers_of_several_runs_stay_as_written(connected, tmp_path):
 
 
 def test_rm_asks_unless_told(connected, samples):
-    """rm without --yes does nothing where nobody can be asked; with it the run is gone."""
+    """rm without --yes does nothing where it cannot prompt; with it the run is gone."""
     connected("upload", "removed", "run", samples / "example_bbox.json")
     refused = connected("rm", "removed", "run", code=2)
     assert "--yes" in refused.stderr
@@ -169,7 +169,9 @@ def test_no_format(connected, cli, tmp_path, content):
     """What is in no known format is refused with one sentence that has the formats."""
     file = tmp_path / "notes.json"
     file.write_bytes(content)
-    sentence = "notes.json: is not in a supported format: layernext, coco, coco-results, yolo"
+    sentence = (
+        "notes.json: unsupported format; the supported ones are layernext, coco, coco-results, yolo"
+    )
     for run in (cli("validate", file, code=4), connected("upload", "c", "r", file, code=4)):
         assert run.stderr.startswith("error: ")
         assert sentence in run.stderr

@@ -76,7 +76,7 @@ def test_published_client_in_the_way(connected, tmp_path):
     detail = findings(done)["published clients"]["detail"]
     assert detail.startswith(
         "layernext 2.3.4 has the same import name and overwrites files of layernext-sdk; repair: "
-        "pip uninstall -y layernext && pip install --force-reinstall --no-deps layernext-sdk"
+        "pip uninstall -y layernext && pip install --force-reinstall --no-deps ."
     )
 
 

@@ -72,7 +72,7 @@ def test_no_configuration(cli):
     ("text", "words"),
     [
         pytest.param("api_key = ", "cannot be read", id="broken"),
-        pytest.param('colour = "red"', "'colour' is not a setting", id="unknown"),
+        pytest.param('color = "red"', "'color' is not a setting", id="unknown"),
         pytest.param("secret = 7", "'secret' is not a setting", id="type"),
         pytest.param(None, "no such configuration file", id="missing"),
     ],
@@ -237,7 +237,7 @@ def test_the_table_of_codes_is_in_help(cli):
 
 
 def test_without_arguments_help(cli):
-    """`layernext` alone shows help and is no error."""
+    """`layernext` alone shows help and is not an error."""
     assert "Usage: layernext" in cli().stdout
 
 

@@ -190,7 +190,7 @@ def test_port_in_use(cli, stack, tmp_path):
 
 
 def test_address_that_is_none(cli, tmp_path):
-    """A host that is no address of this machine is code 3."""
+    """A host that is not an address of this machine is code 3."""
     options = ["--data", tmp_path / "x", "--host", "203.0.113.7", "--port", free_port()]
     done = cli("serve", *options, code=exit_codes.CONFIGURATION)
     assert "cannot listen on 203.0.113.7" in done.stderr

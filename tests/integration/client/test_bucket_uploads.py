@@ -130,7 +130,7 @@ def end_uploads(s3_server: S3Server, bucket: FaultyBucket) -> None:
 def test_damage_on_the_way_is_found(
     stack: StackProcess, bucket: FaultyBucket, tmp_path: Path, size: int
 ) -> None:
-    """The look into the file compares what is in the bucket with what the client read."""
+    """The inspection of the file compares what is in the bucket with what the client read."""
     path = tmp_path / "big.bin"
     checksum = write_big(path, size)
     bucket.damages = 1

@@ -16,7 +16,7 @@ def handed_over(collection: str) -> dict[str, dict[str, Any]]:
         "type": "rectangle",
         "label": "cup",
         "bbox": [1, 2, 3, 4],
-        "attributes": {"colour": [{"value": "red"}]},
+        "attributes": {"color": [{"value": "red"}]},
         "metadata": {"a": [1]},
     }
     split = {"train": 100, "test": 0, "validation": 0}

@@ -82,13 +82,13 @@ def test_lists_of_many_pages(native_stack: StackProcess) -> None:
 
 
 def test_labels(pair: Pair) -> None:
-    """Labels come with references, colours, attributes and values; the published keys work, too."""
+    """Labels come with references, colors, attributes and values; the published keys work, too."""
     label = fresh("fork lift ü")
     box = {
         "type": "rectangle",
         "label": label,
         "bbox": [0, 0, 1, 1],
-        "attributes": {"colour": [{"value": "red"}, {"value": "blue"}]},
+        "attributes": {"color": [{"value": "red"}, {"value": "blue"}]},
     }
     report = pair.writer.upload_modelrun(fresh(), "r", [{"image": "a", "annotations": [box]}])
     assert report.new_labels == [label]
@@ -97,9 +97,9 @@ def test_labels(pair: Pair) -> None:
     (found,) = [one for one in pair.writer.get_all_labels() if one.name == label]
     assert uuid.UUID(found.ref)
     assert found.color.startswith("#")
-    (colour,) = found.attributes
-    assert colour.name == "colour"
-    assert {value["value"] for value in colour.values} == {"red", "blue"}
+    (color,) = found.attributes
+    assert color.name == "color"
+    assert {value["value"] for value in color.values} == {"red", "blue"}
     assert (found["label"], found["labelText"], found["color"]) == (found.ref, label, found.color)
     assert found.to_dict()["name"] == label
 

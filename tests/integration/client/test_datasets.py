@@ -119,7 +119,7 @@ def test_downloads(client: LayerNextClient, tmp_path: Path) -> None:
     }  # fmt: skip
     assert all((yolo / path).is_file() for paths in lists.values() for path in paths)
     again = client.download_dataset(version, "YOLO Darknet", tmp_path / "yolo")
-    assert len(again.unchanged) == 10, "the images are there; texts are made anew"
+    assert len(again.unchanged) == 10, "the images are there; texts are created again"
     coco = download(client, version, "COCO", tmp_path / "coco")
     train = json.loads((coco / "train.json").read_text())
     assert len(train["images"]) == len(list((coco / "train2017").iterdir())) == 6

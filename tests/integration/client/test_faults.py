@@ -230,7 +230,7 @@ def test_resume_with_another_file(native_stack: StackProcess, tmp_path: Path, ch
 
 
 def test_resume_of_another_iterable(native_stack: StackProcess) -> None:
-    """An iterable cannot be read twice: if it differs, the caller is told to upload it anew."""
+    """An iterable cannot be read twice: if it differs, the caller is told to upload it again."""
     collection = fresh()
     with client_over(native_stack, FaultyNetwork(failing_at(2, what=refused))) as client:
         with pytest.raises(UploadIncomplete):
@@ -392,7 +392,7 @@ def test_download_that_cannot_end(
     ],
 )
 def test_odd_downloads(native_stack: StackProcess, client: LayerNextClient, body: bytes) -> None:
-    """An answer that is no whole download is an error, never a shorter run."""
+    """An answer that is not a whole download is an error, never a shorter run."""
     collection = client.create_collection(fresh()).name
 
     def fault(request: httpx.Request, _: int) -> httpx.Response | None:

@@ -132,7 +132,7 @@ def test_an_upload_that_ends_early_goes_on(native_stack: StackProcess, tmp_path:
 
 
 def upload_big(stack: StackProcess, folder: Path, size: int) -> tuple[str, bytes]:
-    """A collection with one file of so many bytes, looked into."""
+    """A collection with one file of so many bytes, inspected."""
     content, name = os.urandom(size), fresh()
     (folder / "big.bin").write_bytes(content)
     with LayerNextClient(*stack.arguments) as client:

@@ -112,7 +112,7 @@ def test_other_content_under_a_name_fails_and_stays(pair: Pair, tmp_path: Path) 
 
 
 def test_nothing_is_sent_of_a_wrong_folder(pair: Pair, tmp_path: Path) -> None:
-    """A file that is no image is refused by its path, and the collection is not made."""
+    """A file that is not an image is refused by its path, and the collection is not made."""
     fill(tmp_path, 3)
     (tmp_path / "bad.png").write_bytes(b"<html>")
     name = fresh()

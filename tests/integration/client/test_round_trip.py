@@ -124,7 +124,7 @@ def v2_run() -> list[dict[str, Any]]:
             "image": "sub folder/a_1.jpg",
             "annotations": [
                 {"type": "rectangle", "label": "fork lift", "bbox": [243.0, 298.28999999999996, 0, 1e-7], "confidence": 0.30611335805442985},
-                {"type": "polygon", "label": "ü", "polygon": [[0.1, 0.2], [3, 4]], "attributes": {"colour": [{"value": "red", "confidence": 0.5}, {"value": "blue"}], "load": []}},
+                {"type": "polygon", "label": "ü", "polygon": [[0.1, 0.2], [3, 4]], "attributes": {"color": [{"value": "red", "confidence": 0.5}, {"value": "blue"}], "load": []}},
                 {"type": "line", "label": "ü", "line": [[1, 2]], "attributes": {"n": [{"value": 1}], "deep": [{"value": {"a": [None, True, 1.5]}}], "none": [{"value": None}]}},
                 {"type": "points", "label": "p", "points": [[1, 2], [3, 4]], "metadata": {"track": 17, "x": {"y": [1, "2"]}}},
             ],

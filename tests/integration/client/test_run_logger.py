@@ -50,8 +50,8 @@ def test_arrays_and_lists(pair: Pair) -> None:
             labels=np.array(["cup", "cup", "table", "plate", "edge"]),
             confidences=np.array([0.5, 0.25, 1, 0, 0.125], dtype=np.float32),
             attributes=[
-                {"colour": "red"},
-                {"colour": [AttributeValue("red", 0.5), {"value": "blue"}], "n": np.int64(3)},
+                {"color": "red"},
+                {"color": [AttributeValue("red", 0.5), {"value": "blue"}], "n": np.int64(3)},
                 {},
                 {},
                 {},
@@ -68,7 +68,7 @@ def test_arrays_and_lists(pair: Pair) -> None:
             label="cup",
             bbox=(1, 2, 3, 4),
             confidence=0.5,
-            attributes={"colour": [AttributeValue("red")]},
+            attributes={"color": [AttributeValue("red")]},
             metadata={"track": 0},
         ),
         Rectangle(
@@ -76,7 +76,7 @@ def test_arrays_and_lists(pair: Pair) -> None:
             bbox=(5, 6, 7.5, 8),
             confidence=0.25,
             attributes={
-                "colour": [AttributeValue("red", 0.5), AttributeValue("blue")],
+                "color": [AttributeValue("red", 0.5), AttributeValue("blue")],
                 "n": [AttributeValue(3)],
             },
             metadata={"track": 1},

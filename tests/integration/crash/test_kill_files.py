@@ -70,12 +70,20 @@ class Watch:
     def __init__(self) -> None:
         self.begins: list[float] = []
         self.is_over = False
+        self._has_begun = False
         self._changed = threading.Condition()
 
     def note(self, _: httpx.Request, __: int) -> None:
+        if not self._has_begun:
+            return
         with self._changed:
             self.begins.append(time.monotonic())
             self._changed.notify_all()
+
+    def begin(self, client: LayerNextClient) -> None:
+        """Have one answer from the stack: where nothing has ever answered, a client soon gives up."""
+        client.list_jobs()
+        self._has_begun = True
 
     def end(self) -> None:
         with self._changed:
@@ -205,6 +213,7 @@ def rehearse(rounds: Rounds, action: Callable[[LayerNextClient, str], None]) -> 
         rounds.prepare(client, name)
     network = FaultyNetwork(before=watch.note)
     with LayerNextClient(*rounds.stack.arguments, http=network) as client:
+        watch.begin(client)
         action(client, name)
     return [moment - watch.begins[0] for moment in (*watch.begins, time.monotonic())]
 
@@ -230,6 +239,7 @@ def kill_while(rounds: Rounds, number: int, timelines: dict[str, list[float]]) -
         try:
             network = FaultyNetwork(before=watch.note)
             with LayerNextClient(*stack.arguments, retry_for_s=HANG_S, http=network) as client:
+                watch.begin(client)
                 action(client, name)
         except BaseException as error:  # noqa: BLE001 - raised below, in the test's own thread
             failures.append(error)
@@ -319,7 +329,7 @@ def check_store(url: str, objects: ObjectStore, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(orphans, "FEW_ORPHANS", 10_000)
     monkeypatch.setattr(housekeeping, "UPLOAD_LIFE_DAYS", -1.0)
     with closing(Store.open(url)) as store:
-        write_marker(objects, store.location_digest())
+        write_marker(objects, store.identity.location_digest())
         Housekeeping(store, objects, JobRunner(store.jobs, {}), None).tidy()
         sizes = {info.path: info.size for info in objects.list_objects()}
         assert store.references.find_orphans(sizes) == set()

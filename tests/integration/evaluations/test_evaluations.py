@@ -211,7 +211,7 @@ def test_the_matches_of_an_image(client: LayerNextClient) -> None:
 
 
 def test_statistics_of_a_run(client: LayerNextClient) -> None:
-    """Counts and histograms are those of the annotations, and are counted anew after a change."""
+    """Counts and histograms are those of the annotations, and are counted again after a change."""
     name, _, runs = filled(client, seed=5)
     every = [one for image in runs for one in image["annotations"]]
     found = client.get_run_statistics(name, "run")

@@ -38,10 +38,10 @@ def _stop(store: Store) -> Iterator[None]:
 def put(store: Store, run: str, mode: Mode, sets: list[Any]) -> None:
     """Upload sets under a run."""
     request = UploadRequest(run=run, mode=mode, collection=PLACE)
-    upload_id = store.open_upload(request).id
+    upload_id = store.uploads.open(request).id
     ready = [prepared(one["image"], *one["annotations"]) for one in sets]
-    store.write_batch(upload_id, 0, digest_of(ready), ready)
-    store.finish_upload(upload_id, 1)
+    store.annotations.write_batch(upload_id, 0, digest_of(ready), ready)
+    store.uploads.finish(upload_id, 1)
 
 
 def filled(store: Store, seed: int) -> tuple[list[Any], list[Any]]:
@@ -52,7 +52,7 @@ def filled(store: Store, seed: int) -> tuple[list[Any], list[Any]]:
 
 
 def asked(store: Store, *, again: bool = False) -> EvaluationInfo:
-    place = store.find_collection(PLACE, claims=False)
+    place = store.collections.find(PLACE)
     assert place is not None
     return store.evaluations.request(
         EvaluationRequest(
@@ -100,9 +100,9 @@ def test_confidences_out_of_range(store: Store) -> None:
     box = {"type": "rectangle", "label": "cup", "bbox": [1, 2, 3, 4]}
     sent = [{**box, "confidence": each} for each in (-0.5, 0.5, 1.5, 1e300)]
     one = prepared("a.jpg", *sent, is_checked=False)
-    upload_id = store.open_upload(UploadRequest(run="run", mode="machine", collection=PLACE)).id
-    store.write_batch(upload_id, 0, digest_of([one]), [one])
-    place = store.find_collection(PLACE, claims=False)
+    upload_id = store.uploads.open(UploadRequest(run="run", mode="machine", collection=PLACE)).id
+    store.annotations.write_batch(upload_id, 0, digest_of([one]), [one])
+    place = store.collections.find(PLACE)
     assert place is not None
     run = store.statistics.find_run(place.row_id, "run", "machine")
     assert run is not None
@@ -122,7 +122,7 @@ def test_in_processes(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_changes_on_the_way(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sets that change while they are evaluated are evaluated anew: never two states in one result."""
+    """Sets that change while they are evaluated are evaluated again: never two states in one result."""
     monkeypatch.setattr("layernext.stack.jobs.evaluations.SPAN_ANNOTATIONS", 50)
     truths, _ = filled(store, 2)
     _, newer = some_sets(3, images=60)
@@ -190,7 +190,7 @@ def test_deleted_on_the_way(store: Store) -> None:
     assert store.evaluations.delete(info.id)
     may_go.set()
     runners[0].stop()
-    found = store.find_job(info.job_id)
+    found = store.progress.find(info.job_id)
     assert found is not None
     assert (found.status, found.message) == ("failed", "what it was for is gone")
 
@@ -227,7 +227,7 @@ def test_statistics_in_processes(store: Store, monkeypatch: pytest.MonkeyPatch) 
     """A run that is counted in parts by processes is counted as a whole."""
     monkeypatch.setattr("layernext.stack.jobs.statistics.SPAN_ANNOTATIONS", 50)
     _, runs = filled(store, 8)
-    place = store.find_collection(PLACE, claims=False)
+    place = store.collections.find(PLACE)
     assert place is not None
     run = store.statistics.find_run(place.row_id, "run", "machine")
     assert run is not None

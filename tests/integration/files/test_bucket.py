@@ -90,7 +90,7 @@ def test_urls_die_with_the_upload(stack: Stack) -> None:
     ("content", "state"), [(b"what was announced", "ready"), (b"something else", "failed")]
 )
 def test_the_checksum_of_the_whole_is_compared(stack: Stack, content: bytes, state: str) -> None:
-    """E13 may say it; the stack sees the bytes when it looks into the file."""
+    """E13 may say it; the stack sees the bytes when it inspects the file."""
     upload = open_files(stack, "yard", collectionType=7)
     checksum = hashlib.sha256(b"what was announced").hexdigest()
     file = begin(stack, upload, "a", checksum=checksum)

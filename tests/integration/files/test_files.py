@@ -80,7 +80,7 @@ def end(stack: Stack, upload: Json) -> list[str]:
         if job["status"] == published.JOB_STATUS["completed"]:
             return names
         time.sleep(0.02)
-    raise AssertionError("the stack has not looked into the files")
+    raise AssertionError("the stack has not inspected the files")
 
 
 def url_of(stack: Stack, key: str) -> str:
@@ -139,7 +139,7 @@ def test_a_file_is_found_by_its_path_in_storage(stack: Stack) -> None:
     ],
 )
 def test_ranges(shared: Stack, asked: str, status: int, wanted: bytes) -> None:
-    """A single range is answered as RFC 9110 has it; what is no range is passed over."""
+    """A single range is answered as RFC 9110 has it; what is not a range is passed over."""
     content = b"0123456789"
     name = hashlib.sha256(asked.encode()).hexdigest()[:8]
     unique = upload_one(shared, "ranges", name, content, collectionType=7)
@@ -352,7 +352,7 @@ def test_too_large_a_part(shared: Stack) -> None:
 
 
 def test_broken_images_say_so(stack: Stack) -> None:
-    """A file that is no image stays, and its state says why."""
+    """A file that is not an image stays, and its state says why."""
     upload_one(stack, "broken", "a.jpg", b"\xff\xd8\xff no image")
     (row,) = stack.store.files.find_many([1]).values()
     assert row.state == "failed"

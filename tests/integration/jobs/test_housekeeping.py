@@ -134,7 +134,7 @@ def test_old_selections_are_forgotten(stack: Stack, monkeypatch: pytest.MonkeyPa
     """When their time is over they are not found, and go with the next tidying up."""
     upload = open_files(stack, "yard")
     store_file(stack, upload, "a.jpg")
-    items, selections = stack.store.items, stack.store.selections
+    items, selections = Search(stack.store).items, stack.store.selections
     kept = items.select(ItemFilter())
     monkeypatch.setattr("layernext.stack.store.collections.selections.SELECTION_HOURS", -1)
     old = items.select(ItemFilter())

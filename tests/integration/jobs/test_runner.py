@@ -35,7 +35,7 @@ def run(store: Store, **handlers: Handler) -> JobRunner:
 def wait(store: Store, job_id: str, *statuses: str) -> str:
     deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
-        found = store.find_job(job_id)
+        found = store.progress.find(job_id)
         assert found is not None
         if found.status in statuses:
             return found.message
@@ -49,7 +49,7 @@ def test_job_is_done_with_its_payload(store: Store) -> None:
     run(store, double=lambda context: {"number": 2 * context.payload["number"]})
     wait(store, job_id, "completed")
     assert store.jobs.result(job_id) == {"number": 42}
-    found = store.find_job(job_id)
+    found = store.progress.find(job_id)
     assert found
     assert found.progress == 100.0
 

@@ -1,4 +1,4 @@
-"""A look into videos: real ones, hostile ones, and decoders that end badly."""
+"""Inspection of videos: real ones, hostile ones, and decoders that end badly."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_secrets_are_not_handed_on(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_videos_in_a_collection(native_stack: StackProcess, tmp_path: Path) -> None:
-    """Uploaded, looked into, found by what was seen, and back byte for byte; a broken one says why."""
+    """Uploaded, inspected, found by what was seen, and back byte for byte; a broken one says why."""
     source = tmp_path / "videos"
     source.mkdir()
     write_video(source / "a.mp4", frames=10, rate=5, wh=(320, 240))

@@ -107,7 +107,7 @@ def test_over_a_published_client(built: Path, tmp_path: Path) -> None:
     pip("install", "--no-deps", "layernext==2.3.4")
     pip("install", "--no-deps", str(wheel))
     both = doctor()
-    repair = "pip uninstall -y layernext && pip install --force-reinstall --no-deps layernext-sdk"
+    repair = "pip uninstall -y layernext && pip install --force-reinstall --no-deps ."
     assert f"repair: {repair}" in both.stdout
     assert "layernext 2.3.4 has the same import name" in both.stdout
 
@@ -116,8 +116,8 @@ def test_over_a_published_client(built: Path, tmp_path: Path) -> None:
     assert broken.returncode == 3
     assert broken.stderr == (
         "layernext is damaged: layernext/__init__.py is missing or another package's; "
-        "repair: pip install --force-reinstall --no-deps layernext-sdk "
-        "(in place of layernext-sdk, the wheel or folder that it was installed from)\n"
+        "repair: pip install --force-reinstall --no-deps . "
+        "(in the folder with the source; for a wheel, its path replaces the dot)\n"
     )
 
     pip("install", "--force-reinstall", "--no-deps", str(wheel))

@@ -163,7 +163,7 @@ def test_the_stack_is_killed(
 
 
 def test_the_stack_is_killed_anywhere(stack: StackProcess, yard: str, tmp_path: Path) -> None:
-    """Again and again while many small files and one of two parts go up, and while it looks into them."""
+    """Again and again while many small files and one of two parts go up, and while it inspects them."""
     rng = random.Random(1)
     source = tmp_path / "source"
     source.mkdir()

@@ -123,7 +123,7 @@ def test_upload_of_a_run(
 def test_upload_of_files(
     stack: StackProcess, stoppable_postgres: PostgresServer, tmp_path: Path
 ) -> None:
-    """Files that go up meanwhile are there once, whole, and looked into afterwards."""
+    """Files that go up meanwhile are there once, whole, and inspected afterwards."""
     source = tmp_path / "source"
     source.mkdir()
     wanted = {f"{number}.bin": bytes([number]) * 5_000 for number in range(40)}

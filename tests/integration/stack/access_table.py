@@ -58,7 +58,7 @@ def _path(**names: str) -> Probe:
 
 
 def _query(**names: str) -> Probe:
-    """Likewise, in the query. A value that is no attribute stands for itself."""
+    """Likewise, in the query. A value that is not an attribute stands for itself."""
     return lambda world, side: Ask(
         named={"params": {name: getattr(side, what, what) for name, what in names.items()}}
     )
@@ -162,7 +162,7 @@ TABLE: dict[str, Row] = {
     f"DELETE {V}/keys/{{api_key}}": Row(
         "stack",
         "admin",
-        lambda world, side: Ask({"api_key": world.stack.store.create_key("k", "read").api_key}),
+        lambda world, side: Ask({"api_key": world.stack.store.keys.create("k", "read").api_key}),
     ),
     f"GET {V}/users": Row("stack", "admin"),
     f"POST {V}/users": Row("stack", "admin", _body(lambda world, side: {"name": uuid4().hex})),

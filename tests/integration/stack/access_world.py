@@ -75,10 +75,10 @@ class World:
         store = self.stack.store
         store.users.add(name, "service", role)
         if granted is not None:
-            row = store.find_collection(self.own.id, claims=False)
+            row = store.collections.find(self.own.id)
             assert row is not None
             store.grants.give(row.row_id, name, granted)
-        return store.create_key(name, "admin", user=name)
+        return store.keys.create(name, "admin", user=name)
 
     def ask(self, caller: str | None, method: str, path: str, **named: Any) -> httpx.Response:
         """One request."""

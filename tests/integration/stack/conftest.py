@@ -30,7 +30,7 @@ class Stack:
         self.settings = settings
         self.objects = services_in(app).objects
         self.keys: dict[Role, NewKey] = {
-            role: store.create_key(f"test {role}", role) for role in ("read", "write", "admin")
+            role: store.keys.create(f"test {role}", role) for role in ("read", "write", "admin")
         }
         self.client: TestClient[StackApplication] = TestClient(app, raise_server_exceptions=False)
 

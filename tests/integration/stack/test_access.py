@@ -69,7 +69,7 @@ def expected(row: Row, caller: str | None, *, is_own: bool) -> str | int:
 
 
 def outcome(answer: httpx.Response) -> str | int:
-    """The class of an answer. The published protocol says of what is missing that it is no success."""
+    """The class of an answer. The published protocol says of what is missing that it failed."""
     if answer.status_code == 303 and "/sign-in" in answer.headers["location"]:
         return UNKNOWN
     if answer.status_code in {UNKNOWN, REFUSED, MISSING}:

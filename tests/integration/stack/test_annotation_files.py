@@ -70,7 +70,7 @@ def test_bad_file_leaves_nothing(stack: Stack) -> None:
     ],
 )
 def test_broken_file(stack: Stack, content: bytes, message: str) -> None:
-    """What is no such file is refused by its own name, not by ours."""
+    """Another format's file is refused by its own name, not by ours."""
     error = assert_error(send(stack, content), 422)
     assert error["message"].startswith(message)
     assert "/tmp" not in error["message"]

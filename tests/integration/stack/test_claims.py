@@ -7,6 +7,7 @@ import json
 import pytest
 
 from layernext.wire import native, published
+from layernext.wire.items import ITEMS_PATH
 from tests.integration.stack.conftest import Stack
 
 EMPTY = {"annotationObjects": [], "isUserAnnotated": False}
@@ -48,9 +49,37 @@ def test_reading_moves_nothing(guessed: Stack, method: str, path: str, body: obj
     assert names(guessed) == before == ["yard_north"]
 
 
+def look_up(stack: Stack, name: str, role: str) -> None:
+    """What a published client does first with a name (E20)."""
+    wanted = {"collectionName": name, "objectType": published.IMAGE_COLLECTION}
+    stack.ask("POST", published.COLLECTION_ID_PATH, json=wanted, role=role)
+
+
 def test_a_guess_can_be_undone(guessed: Stack) -> None:
-    """Who may write and asks for one name, then the other, has each time what fits it."""
+    """Who may write and looks up one name, then the other, has each time what fits it."""
     for name, first in (("yard", "north_xa.jpg"), ("yard_north", "xa.jpg")):
+        look_up(guessed, name, "write")
         found = guessed.sets(collection=name)
         assert found[0]["image"] == first
         assert names(guessed) == [name]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"{native.RUNS_PATH}?collection=yard",
+        f"{native.ANNOTATIONS_PATH}?collection=yard",
+        f"{ITEMS_PATH}?collection=yard",
+        published.annotations_path("yard"),
+    ],
+)
+def test_a_get_moves_nothing(guessed: Stack, path: str) -> None:
+    """Even by a key that may write; the answer says which step does, and that step does it."""
+    answer = guessed.ask("GET", path, role="write")
+    assert answer.status_code == 404
+    assert "create the collection" in answer.text
+    assert names(guessed) == ["yard_north"]
+    assert "create the collection" not in guessed.ask("GET", path, role="read").text
+    guessed.json("POST", native.COLLECTIONS_PATH, json={"name": "yard"}, role="write")
+    assert guessed.ask("GET", path, role="write").status_code == 200
+    assert names(guessed) == ["yard"]

@@ -102,7 +102,7 @@ def test_comparison(working: Stack, tmp_path: Any) -> None:
     )
     assert not stack.json("GET", f"/api/v1/comparisons/{begun['id']}")["is_current"]
     assert_error(stack.ask("POST", "/api/v1/comparisons", json=ids), 409, "conflict")
-    place = stack.store.find_collection("yard", claims=False)
+    place = stack.store.collections.find("yard")
     assert place is not None
     Search(stack.store).items.trash(Search(stack.store).items.select_ids([], [place.row_id]))
     assert_error(stack.ask("GET", f"/api/v1/comparisons/{begun['id']}"), 404)

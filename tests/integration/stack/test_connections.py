@@ -37,7 +37,7 @@ def connect_many(stack: ExitStack, server: Server, count: int) -> list[socket.so
 
 
 def test_limit_is_raised(tmp_path: Path) -> None:
-    """A shell's limit of open files is no limit of the stack, if the system permits more."""
+    """A shell's limit of open files is not a limit of the stack, if the system permits more."""
     with serving(tmp_path / "data", open_files=(64, 1_000), quiet=True) as server:
         assert resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE) == (1_000, 1_000)
 

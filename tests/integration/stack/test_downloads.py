@@ -112,7 +112,7 @@ def test_standstill(
 def test_slowness(
     services: Services, pieces: Callable[[], Iterator[bytes]], seconds: Callable[..., float]
 ) -> None:
-    """Slowness is no standstill, neither the client's nor our own."""
+    """Slowness is not a standstill, neither the client's nor our own."""
     assert download(services, pieces(), seconds) == 2 * len(PIECE)
 
 

@@ -200,7 +200,7 @@ def test_removed_user(stack: Stack) -> None:
     """With a user go their keys, sessions and grants; the name is free again."""
     stack.upload(IMAGES, run="r", collection="yard", geometry="rectangle")
     ada = User(stack, "ada").granted("yard", "write")
-    caller = stack.store.authenticate(ada.key["api_key"], ada.key["secret"])
+    caller = stack.store.keys.authenticate(ada.key["api_key"], ada.key["secret"])
     assert caller is not None
     token = stack.store.sessions.create(caller)
     removed = stack.json("DELETE", native.USERS_PATH, params={"name": "ada"})

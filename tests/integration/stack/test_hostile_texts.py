@@ -148,4 +148,4 @@ def test_values_keep_it(both: Stack) -> None:
 def test_in_the_store(tmp_path: Path) -> None:
     """What gets past the routes is refused by the store, on SQLite as PostgreSQL does it."""
     with running(tmp_path / "stack") as stack, pytest.raises(ValueError, match="U\\+0000"):
-        stack.store.create_key(NUL, "read")
+        stack.store.keys.create(NUL, "read")

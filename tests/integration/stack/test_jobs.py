@@ -10,7 +10,7 @@ from tests.integration.stack.conftest import Stack, assert_error
 def test_jobs_by_status(stack: Stack) -> None:
     """A list of jobs can be one of some statuses; each job says its kind and what it is about."""
     first = stack.store.jobs.create(EVALUATION_JOB, "Evaluate a run", {"evaluation": "e1", "n": 1})
-    stack.store.jobs.create(LOOK_JOB, "Look into new files", {})
+    stack.store.jobs.create(LOOK_JOB, "Inspect new files", {})
     claimed = stack.store.jobs.claim([EVALUATION_JOB], "me")
     assert claimed is not None
     query = {"status": ["in_progress", "failed"]}

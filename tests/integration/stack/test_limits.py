@@ -34,7 +34,7 @@ def test_a_key_with_a_rate_of_its_own(make_stack: Callable[..., Stack]) -> None:
     auth = (fast["api_key"], fast["secret"])
     for _ in range(10):
         assert stack.client.get("/api/v1", auth=auth).status_code == 200
-    rates = {key.name: key.rate for key in stack.store.list_keys()}
+    rates = {key.name: key.rate for key in stack.store.keys.list()}
     assert (rates["f"], rates["test read"]) == (100, None)
     unlimited = make_stack()
     for rate in (0, -1, "fast", 1e9):

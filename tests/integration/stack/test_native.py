@@ -122,7 +122,7 @@ def test_broken_compression(stack: Stack, encoding: str, damage: str) -> None:
     upload = stack.open_upload(geometry="rectangle")
     answer = stack.put(upload, 0, damaged, headers={"Content-Encoding": encoding})
     assert_error(answer, 400)
-    assert stack.store.get_upload(upload.id).images == 0
+    assert stack.store.uploads.get(upload.id).images == 0
 
 
 @pytest.mark.parametrize("encoding", ["zstd", "zstd-stream", "zstd-frames", "gzip"])
@@ -394,7 +394,7 @@ def test_collections(stack: Stack) -> None:
     "number", ["-1", "x", "1048576", "9" * 25, "0" * 5_000 + "1", "\u0663", "1.0"]
 )
 def test_batch_numbers(shared: Stack, number: str) -> None:
-    """What is no number of a batch is not found, however long it is."""
+    """A batch number that is not a number is not found, however long it is."""
     upload = shared.open_upload(run="numbers")
     path = f"{native.upload_path(upload.id)}/batches/{quote(number)}"
     error = assert_error(shared.ask("PUT", path, content=b""), 404, "not-found")

@@ -151,7 +151,7 @@ def test_revoked_key_ends_its_sessions(stack: Stack) -> None:
     sign_in(stack)
     link = stack.json("POST", "/api/v1/sign-in-links", role="write")
     assert stack.ask("GET", "/", role=None).status_code == 200
-    assert stack.store.revoke_key(key.api_key)
+    assert stack.store.keys.revoke(key.api_key)
     assert stack.ask("GET", "/", role=None, follow_redirects=False).status_code == 303
     assert stack.ask("GET", "/api/v1", role=None).status_code == 401
     body = {"token": link["url"].partition("#")[2]}
@@ -180,7 +180,7 @@ def test_where_signing_in_leads(shared: Stack, wanted: str, target: str) -> None
 def test_names_are_no_markup(stack: Stack) -> None:
     """What users named is shown as text, in a page and in its data."""
     hostile = "</script><script>alert(1)</script><b>"
-    key = stack.store.create_key(hostile, "read")
+    key = stack.store.keys.create(hostile, "read")
     body = {"api_key": key.api_key, "secret": key.secret}
     assert stack.ask("POST", "/sign-in", role=None, json=body, headers=OWN).status_code == 200
     for answer in (

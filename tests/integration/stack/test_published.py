@@ -90,22 +90,22 @@ def test_double_slashes(shared: Stack) -> None:
 
 def test_references(stack: Stack) -> None:
     """Labels, attributes and values are made, and answered under the keys that were sent (E02)."""
-    wanted = {"forklift": {"colour": ["red", "blue", 1, None], "load": []}, "pallet": {}}
+    wanted = {"forklift": {"color": ["red", "blue", 1, None], "load": []}, "pallet": {}}
     table = references(stack, wanted)
     assert list(table) == ["forklift", "pallet"]
     assert table["pallet"]["texts"] == {}
     assert table["pallet"]["color"].startswith("#")
-    colour = table["forklift"]["texts"]["colour"]
-    assert set(colour["texts"]) == {"red", "blue", "1", "null"}
+    color = table["forklift"]["texts"]["color"]
+    assert set(color["texts"]) == {"red", "blue", "1", "null"}
     assert references(stack, wanted) == table
     assert references(stack, {}) == {}
-    everything = set(colour["texts"].values()) | {colour["ref"]}
+    everything = set(color["texts"].values()) | {color["ref"]}
     assert len(everything) == 5
 
 
 def test_005(stack: Stack) -> None:
     """0.0.5: key with slashes, run in the path, values as plain references, no session."""
-    table = references(stack, {"forklift": {"colour": ["red"], "load": ["empty"]}})
+    table = references(stack, {"forklift": {"color": ["red"], "load": ["empty"]}})
     label = table["forklift"]
     values = {part["ref"]: next(iter(part["texts"].values())) for part in label["texts"].values()}
     shapes = [
@@ -128,7 +128,7 @@ def test_005(stack: Stack) -> None:
         bbox=BOX,
         label="forklift",
         confidence=0.87,
-        attributes={"colour": [AttributeValue("red")], "load": [AttributeValue("empty")]},
+        attributes={"color": [AttributeValue("red")], "load": [AttributeValue("empty")]},
     )
     assert isinstance(polygon, Polygon)
     assert polygon.polygon == [(1, 2.5), (3, 4)]
@@ -151,13 +151,13 @@ def test_005_merges_within_a_request_and_replaces_otherwise(stack: Stack) -> Non
 
 def test_111(stack: Stack) -> None:
     """1.1.1: key with an underscore, values in lists, metadata on the label, a session."""
-    table = references(stack, {"forklift": {"colour": ["red", "orange"], "size": [3]}})
+    table = references(stack, {"forklift": {"color": ["red", "orange"], "size": [3]}})
     texts = table["forklift"]["texts"]
-    colours = texts["colour"]["texts"]
+    colors = texts["color"]["texts"]
     attribute_values = {
-        texts["colour"]["ref"]: [
-            {"value": colours["red"], "confidence": 0.71, "metadata": {"source": "head-b"}},
-            {"value": colours["orange"], "confidence": 0},
+        texts["color"]["ref"]: [
+            {"value": colors["red"], "confidence": 0.71, "metadata": {"source": "head-b"}},
+            {"value": colors["orange"], "confidence": 0},
         ],
         texts["size"]["ref"]: [{"value": texts["size"]["texts"]["3"], "own": [1, 2]}],
     }
@@ -186,7 +186,7 @@ def test_111(stack: Stack) -> None:
             label="forklift",
             confidence=1.0,
             attributes={
-                "colour": [
+                "color": [
                     AttributeValue("red", 0.71, {"source": "head-b"}),
                     AttributeValue("orange", 0.0),
                 ],
@@ -221,9 +221,9 @@ def test_234(stack: Stack) -> None:
     assert details["isSuccess"] is True
     prefix = details["itemDetails"]["storagePath"]
     assert prefix == "yard cam_7"
-    table = references(stack, {"forklift": {"colour": ["red"]}})
-    colour = table["forklift"]["texts"]["colour"]
-    values = {colour["ref"]: [{"value": colour["texts"]["red"], "confidence": 0}]}
+    table = references(stack, {"forklift": {"color": ["red"]}})
+    color = table["forklift"]["texts"]["color"]
+    values = {color["ref"]: [{"value": color["texts"]["red"], "confidence": 0}]}
     points = shape(
         table["forklift"],
         "forklift",
@@ -251,7 +251,7 @@ def test_234(stack: Stack) -> None:
         (annotation,) = one.annotations
         assert annotation.geometry == "points"
         assert annotation.metadata == {"track": {"id": 17}}
-        assert annotation.attributes == {"colour": [AttributeValue("red", 0.0)]}
+        assert annotation.attributes == {"color": [AttributeValue("red", 0.0)]}
 
 
 def test_other_keys(stack: Stack) -> None:

@@ -23,7 +23,7 @@ def body(labels: Any) -> bytes:
 
 def whole(stack: Stack, labels: dict[str, dict[str, list[Any]]]) -> Any:
     """The answer, built in one piece."""
-    table = stack.store.ensure_labels(labels)
+    table = stack.store.labels.ensure_table(labels)
     return {
         label: {
             "ref": row.ref,
@@ -121,7 +121,7 @@ def test_refused_requests_register_nothing(
     assert (answer.status_code, text in answer.text.replace('\\"', '"')) == (status, True), (
         answer.text
     )
-    assert stack.store.list_labels(after=None, limit=10).items == []
+    assert stack.store.labels.list_page(after=None, limit=10).items == []
 
 
 def test_limits(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:

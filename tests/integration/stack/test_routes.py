@@ -221,7 +221,7 @@ JSON_ROUTES = [
 @pytest.mark.parametrize("path", JSON_ROUTES)
 @pytest.mark.parametrize("body", BAD_BODIES)
 def test_bad_bodies(shared: Stack, path: str, body: bytes) -> None:
-    """What is no JSON is refused with 400, JSON of another kind with 422, as soon as it is seen."""
+    """What is not JSON is refused with 400, JSON of another kind with 422, as soon as it is seen."""
     answer = shared.ask("POST", path, content=body)
     assert answer.status_code in {400, 422}
     error = assert_error(answer, answer.status_code)
@@ -314,9 +314,9 @@ def test_unexpected_error(stack: Stack, caplog: pytest.LogCaptureFixture) -> Non
     def broken(*arguments: Any, **named: Any) -> Any:
         raise RuntimeError("the secret reason")
 
-    stack.store.list_collections = broken  # type: ignore[method-assign]
-    admin = stack.store.authenticate(stack.keys["admin"].api_key, stack.keys["admin"].secret)
-    stack.store.authenticate = lambda key, secret: admin  # type: ignore[method-assign]
+    stack.store.collections.list_page = broken  # type: ignore[method-assign]
+    admin = stack.store.keys.authenticate(stack.keys["admin"].api_key, stack.keys["admin"].secret)
+    stack.store.keys.authenticate = lambda key, secret: admin  # type: ignore[method-assign]
     answer = stack.ask("GET", "/api/v1/collections")
     error = assert_error(answer, 500, "internal")
     assert "secret reason" not in answer.text
@@ -344,11 +344,11 @@ def test_first_key(tmp_path: Path) -> None:
     store, first = open_stack(settings)
     assert first is not None
     assert first.role == "admin"
-    assert store.authenticate(first.api_key, first.secret) is not None
+    assert store.keys.authenticate(first.api_key, first.secret) is not None
     store.close()
     store, second = open_stack(settings)
     assert second is None
-    assert len(store.list_keys()) == 1
+    assert len(store.keys.list()) == 1
     assert (tmp_path / "a" / "b").stat().st_mode & 0o077 == 0
     create_app(store, settings)
     store.close()

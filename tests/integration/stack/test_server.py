@@ -60,7 +60,7 @@ def open_upload(server: Server, run: str) -> str:
     ],
 )
 def test_no_http(server: Server, text: bytes) -> None:
-    """What is no HTTP is refused in the shape of every other error."""
+    """What is not HTTP is refused in the shape of every other error."""
     with server.connect() as connection:
         connection.sendall(text)
         connection.shutdown(socket.SHUT_WR)

@@ -42,7 +42,7 @@ def test_content_is_told_by_bytes(head: bytes, kind: str) -> None:
 
 @given(st.binary(max_size=64))
 def test_any_bytes_are_something(head: bytes) -> None:
-    """Nothing crashes, and what is an image is no video."""
+    """Nothing crashes, and what is an image is not a video."""
     kind = media_type(head)
     assert not (fits(kind, "image") and fits(kind, "video"))
     assert fits(kind, "other")

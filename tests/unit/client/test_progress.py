@@ -11,7 +11,7 @@ from layernext.client.progress import show_progress
 
 @pytest.mark.parametrize("choice", [None, False])
 def test_silent(choice: bool | None, capfd: pytest.CaptureFixture[str]) -> None:
-    """Where standard error is no terminal, nothing is written."""
+    """Where standard error is not a terminal, nothing is written."""
     with show_progress(choice, "uploading", 10) as advance:
         advance(3)
     assert capfd.readouterr() == ("", "")

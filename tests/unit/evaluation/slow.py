@@ -133,18 +133,18 @@ class Tide:
         return [n for n in range(len(self.truths)) if n not in self.found and n not in about]
 
     def ap(self, kind=None, gone=()):
-        """Mean of the labels' averages with the errors of a kind mended and some truths gone."""
+        """Mean of the labels' averages with the errors of a kind fixed and some truths gone."""
         rows = []
-        mended = set()
+        fixed = set()
         for place, (_, one) in enumerate(self.said):
             if place in self.outcome:
                 rows.append((one["label"], True))
                 continue
             own, number = self.kinds[place]
-            # Whoever is most confident mends the truth, whichever of the two kinds it is.
-            is_first = number is not None and number not in self.found and number not in mended
+            # Whoever is most confident fixes the truth, whichever of the two kinds it is.
+            is_first = number is not None and number not in self.found and number not in fixed
             if is_first:
-                mended.add(number)
+                fixed.add(number)
             if own != kind:
                 rows.append((one["label"], False))
             elif is_first:

@@ -18,7 +18,7 @@ def distance(x, y, start, end):
 
 
 def margin(line, width, image_wh):
-    """(rows, columns) of an image: how far inside of the drawn line each pixel's centre is."""
+    """(rows, columns) of an image: how far inside of the drawn line each pixel's center is."""
     parts = list(pairwise(line)) or [(line[0], line[0])]
     return np.array(
         [

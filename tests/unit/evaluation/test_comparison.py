@@ -1,4 +1,4 @@
-"""Two runs against one ground truth: every number by counting, every draw by evaluating it anew."""
+"""Two runs against one ground truth: every number by counting, every draw by evaluating again."""
 
 from __future__ import annotations
 
@@ -96,13 +96,13 @@ def test_a_draw_is_an_evaluation_of_the_images_drawn(seed):
             for name, k in zip(names, weights, strict=True)
             for copy in range(k)
         ]
-        anew = evaluator(
+        again = evaluator(
             {copy: truths[name] for copy, name in copies},
             {copy: run[name] for copy, name in copies},
             confidence=confidence,
         )
         scores = score(weights.astype(float))
-        for name, value in anew.result().summary.items():
+        for name, value in again.result().summary.items():
             expected = math.nan if value is None else value
             assert scores[name] == pytest.approx(expected, abs=1e-9, nan_ok=True), name
 

@@ -34,7 +34,7 @@ def slow_bounds(line, other, width):
 @settings(max_examples=20, deadline=None)
 @given(some_lines, some_lines, st.floats(0.5, 40))
 def test_equal_to_a_slow_implementation(runs, truths, width):
-    """Every overlap is that of the pixels whose centres are near enough, counted one by one."""
+    """Every overlap is that of the pixels whose centers are near enough, counted one by one."""
     found = lane_iou(runs, truths, width=width, image_wh=(WIDTH, HEIGHT))
     for row, run in enumerate(runs):
         for column, truth in enumerate(truths):

@@ -76,7 +76,7 @@ def test_cut_behind_the_content(tmp_path: Path) -> None:
 
 
 def test_many_zstd_frames(tmp_path: Path) -> None:
-    """Frames behind one another are one text, with those between that readers are to skip."""
+    """Frames one after another are one text, with those between that readers are to skip."""
     path = tmp_path / "r.json"
     text = os.urandom(300_000)
     skipped = b"\x50\x2a\x4d\x18" + (9_000).to_bytes(4, "little") + bytes(9_000)
@@ -108,7 +108,7 @@ def written_to(target: Path, pipe: Path) -> bytes:
 @on_posix
 @pytest.mark.parametrize("name", ["pipe", "pipe.gz", "pipe.zst"])
 def test_target_that_is_no_file(tmp_path: Path, name: str) -> None:
-    """What exists and is no regular file is written to, not replaced."""
+    """What exists and is not a regular file is written to, not replaced."""
     pipe = tmp_path / name
     os.mkfifo(pipe)
     (tmp_path / "seen").write_bytes(written_to(pipe, pipe))

@@ -50,7 +50,7 @@ def _make_images(folder: Path, samples: list[Sample]) -> None:
 
 def rich() -> list[Sample]:
     """An image with everything."""
-    attributes = {"colour": [AttributeValue(value="red", confidence=0.5)]}
+    attributes = {"color": [AttributeValue(value="red", confidence=0.5)]}
     fields: dict[str, Any] = {"attributes": attributes, "metadata": {"track": 7}, "confidence": 0.9}
     return [
         Sample(
@@ -148,7 +148,7 @@ def test_csv_columns(tmp_path: Path) -> None:
         ("a.jpg", "rectangle"), ("a.jpg", "polygon"), ("a.jpg", "line"), ("a.jpg", "points"),
         ("b.jpg", ""),
     ]  # fmt: skip
-    assert json.loads(rows[0]["attributes"])["colour"][0]["value"] == "red"
+    assert json.loads(rows[0]["attributes"])["color"][0]["value"] == "red"
 
 
 @pytest.mark.parametrize(
@@ -352,7 +352,7 @@ def test_parquet_for_others(tmp_path: Path) -> None:
         ("a.jpg", "rectangle"), ("a.jpg", "polygon"), ("a.jpg", "line"), ("a.jpg", "points"),
         ("b.jpg", None),
     ]  # fmt: skip
-    assert json.loads(rows[0]["attributes"])["colour"][0]["value"] == "red"
+    assert json.loads(rows[0]["attributes"])["color"][0]["value"] == "red"
 
 
 @pytest.mark.parametrize("image", ["../a.jpg", "/a.jpg", "a/../../b.jpg", "c:\\a.jpg", "a//b.jpg"])

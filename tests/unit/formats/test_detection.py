@@ -40,11 +40,11 @@ def test_folders(tmp_path: Path, files: dict[str, str], name: str) -> None:
 @pytest.mark.parametrize(
     ("files", "sentence"),
     [
-        pytest.param({"x/pom.xml": "<project/>"}, "is not in a supported format: layernext", id="xml"),
+        pytest.param({"x/pom.xml": "<project/>"}, "unsupported format; the supported ones are layernext", id="xml"),
         pytest.param({"a.xml": "<annotations/>"}, "contains a.xml, which looks like cvat; pass that file", id="cvat"),
-        pytest.param({"package.json": '{"name": "x"}'}, "is not in a supported format: layernext", id="json"),
+        pytest.param({"package.json": '{"name": "x"}'}, "unsupported format; the supported ones are layernext", id="json"),
         pytest.param({"a.json": '[{"image_id": 1}]'}, "contains a.json, which looks like coco-results", id="json-list"),
-        pytest.param({"a.txt": "x"}, "is not in a supported format: layernext, coco", id="text"),
+        pytest.param({"a.txt": "x"}, "unsupported format; the supported ones are layernext, coco", id="text"),
     ],
 )  # fmt: skip
 def test_folders_of_other_files(tmp_path: Path, files: dict[str, str], sentence: str) -> None:
@@ -56,7 +56,7 @@ def test_folders_of_other_files(tmp_path: Path, files: dict[str, str], sentence:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        pytest.param("<html></html>", "is not in a supported format", id="html"),
+        pytest.param("<html></html>", "unsupported format", id="html"),
     ],
 )
 def test_single_xml_files(tmp_path: Path, text: str, sentence: str) -> None:

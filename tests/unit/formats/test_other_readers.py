@@ -16,7 +16,7 @@ from layernext.model import AttributeValue, Line, Points, Polygon, Rectangle
 pytestmark = pytest.mark.filterwarnings("ignore")  # theirs, not ours
 
 SPLITS = ["train", "validation", "test"]
-COLOURS = {"colour": [AttributeValue(value="red")]}
+COLORS = {"color": [AttributeValue(value="red")]}
 
 
 def some_of(photos: Path) -> list[Sample]:
@@ -28,7 +28,7 @@ def some_of(photos: Path) -> list[Sample]:
     for number, split in enumerate(SPLITS):
         Image.new("RGB", (640, 480)).save(photos / f"img{number}.jpg")
         shapes = [
-            Rectangle(label="cup", bbox=(10.5 + number, 20.25, 30, 40), attributes=COLOURS),
+            Rectangle(label="cup", bbox=(10.5 + number, 20.25, 30, 40), attributes=COLORS),
             Polygon(label="plate", polygon=[(0, 0), (64, 0), (64, 48 + number)]),
             Line(label="edge", line=[(1, 2), (3, 4)]),
             Points(label="dot", points=[(5, 6)]),
@@ -70,7 +70,7 @@ def test_cvat_is_read_by_datumaro(tmp_path: Path) -> None:
         ("points", "dot", [5, 6]),
     ])  # fmt: skip
     (item,) = datumaro.Dataset.import_from(str(tmp_path / "cvat"), "cvat").get_subset("train")
-    assert item.annotations[0].attributes["colour"] == "red"
+    assert item.annotations[0].attributes["color"] == "red"
 
 
 def test_yolo_is_read_by_datumaro(tmp_path: Path) -> None:

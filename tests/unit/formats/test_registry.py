@@ -194,5 +194,7 @@ def test_files_are_recognized(tmp_path: Path, name: str, content: str, expected:
 def test_unknown_files_are_refused(tmp_path: Path, content: str) -> None:
     """A file that no format recognizes is not read as some other format."""
     (tmp_path / "in").write_text(content)
-    with pytest.raises(FormatError, match="is not in a supported format: layernext, coco, "):
+    with pytest.raises(
+        FormatError, match="unsupported format; the supported ones are layernext, coco, "
+    ):
         Registry().detect(tmp_path / "in")

@@ -170,7 +170,7 @@ def test_pose(tmp_path: Path, keypoints: int, shape: int, confidence: float | No
     losses = Losses()
     (sample,) = read(tmp_path, losses)
     assert sample.annotations == [Rectangle(label="x", bbox=BOX, confidence=confidence)]
-    assert list(losses.counts) == ["the keypoints of a pose; its box is"]
+    assert list(losses.counts) == ["the keypoints of a pose (its box is kept)"]
     assert losses.shapes == 1
 
 
@@ -194,8 +194,8 @@ def test_tracks(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        pytest.param(f"{BOX_LINE} 1", "ends in 1, which may be the number of a track", id="track-1"),
-        pytest.param(f"{BOX_LINE} 2", "ends in 2, which may be the number of a track", id="track-2"),
+        pytest.param(f"{BOX_LINE} 1", "ends in 1, a confidence or a track number", id="track-1"),
+        pytest.param(f"{BOX_LINE} 2", "ends in 2, a confidence or a track number", id="track-2"),
         pytest.param(f"{BOX_LINE} 0.9 1", "may be a triangle, or a box with a confidence and the track 1", id="either"),
         pytest.param(f"{BOX_LINE} 1.5", "ends in the confidence 1.5, must be from 0 to 1", id="confidence"),
         pytest.param("3 0.5 0.5 0.2 0.4", r"class 3 is not among the names of data.yaml \(0 to 1\)", id="class"),

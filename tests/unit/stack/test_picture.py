@@ -42,7 +42,7 @@ def augment(image: Image.Image, what: Augmentation, seed: int, name: str) -> Mad
 
 @pytest.fixture
 def image(tmp_path: Path) -> Image.Image:
-    """Black, but for a box of colour."""
+    """Black, but for a box of color."""
     pixels = np.zeros((11, 17, 3), np.uint8)
     pixels[2:6, 3:8] = (200, 100, 50)
     path = tmp_path / "a.png"
@@ -94,7 +94,7 @@ def test_clockwise_is_clockwise(image: Image.Image) -> None:
 
 
 def test_a_crop_keeps_what_is_in_it(image: Image.Image) -> None:
-    """The box covers the coloured pixels that are left, for whatever window the seed chooses."""
+    """The box covers the colored pixels that are left, for whatever window the seed chooses."""
     for seed in range(20):
         made = augment(image, Augmentation("CROP", "CROP_PERCENTAGE", 40, 70), seed, "a")
         ys, xs = np.nonzero(pixels_of(made).any(axis=2))
@@ -138,24 +138,24 @@ def test_nothing_is_left_outside(points: list[tuple[float, float]]) -> None:
             assert all(-1e-9 <= x <= 30 + 1e-9 and -1e-9 <= y <= 20 + 1e-9 for x, y in left)
 
 
-def test_colours(image: Image.Image) -> None:
+def test_colors(image: Image.Image) -> None:
     """Each says what it does; annotations stay, and the same seed draws the same numbers."""
 
-    def colour(kind: str, name: str, amount: float) -> tuple[int, ...]:
+    def color(kind: str, name: str, amount: float) -> tuple[int, ...]:
         made = augment(image, Augmentation(kind, name, amount, amount), 0, "a")
         box = Rectangle(label="x", bbox=BOX)
         assert made.move(box) == [box]
         return tuple(pixels_of(made)[3, 4].tolist())
 
-    assert colour("BRIGHTNESS", "BRIGHTNESS_DEGREES", -50) == (100, 50, 25)
-    assert len(set(colour("GRAYSCALE", "GRAYSCALE_PERCENTAGE", 100))) == 1
-    assert colour("GRAYSCALE", "GRAYSCALE_PERCENTAGE", 0) == (200, 100, 50)
-    red, green, blue = colour("SATURATION", "SATURATION_DEGREES", 50)
+    assert color("BRIGHTNESS", "BRIGHTNESS_DEGREES", -50) == (100, 50, 25)
+    assert len(set(color("GRAYSCALE", "GRAYSCALE_PERCENTAGE", 100))) == 1
+    assert color("GRAYSCALE", "GRAYSCALE_PERCENTAGE", 0) == (200, 100, 50)
+    red, green, blue = color("SATURATION", "SATURATION_DEGREES", 50)
     assert (red > 200, blue < 50) == (True, True)
-    red, green, blue = colour("HUE", "HUE_DEGREES", 100)
+    red, green, blue = color("HUE", "HUE_DEGREES", 100)
     assert green > red
-    assert colour("IMAGE_BLUR", "BLUR", 0) == (200, 100, 50)
-    assert colour("IMAGE_BLUR", "BLUR", 5)[0] < 150
+    assert color("IMAGE_BLUR", "BLUR", 0) == (200, 100, 50)
+    assert color("IMAGE_BLUR", "BLUR", 5)[0] < 150
     noise = Augmentation("NOISE", "NOISE_PERCENTAGE", 50, 50)
     first, again, other = (augment(image, noise, seed, "a").content for seed in (1, 1, 2))
     assert first == again != other
@@ -164,7 +164,7 @@ def test_colours(image: Image.Image) -> None:
 
 
 def test_other_kinds_of_images(tmp_path: Path) -> None:
-    """Transparency and greys stay; what has more than 8 bits, or is no image, is left alone."""
+    """Transparency and greys stay; what has more than 8 bits, or is not an image, is left alone."""
     flip = Augmentation("FLIP_IMAGE", "FLIP_VERTICAL")
     hue = Augmentation("HUE", "HUE_DEGREES", 50, 50)
     for mode, kind in (("RGBA", "PNG"), ("L", "PNG"), ("P", "GIF"), ("RGB", "JPEG"), ("CMYK", "TIFF")):  # fmt: skip

@@ -69,7 +69,7 @@ DAY = ("2026-01-31T00:00:00.000Z", "2026-01-31T23:59:59.999Z")
         ('metadata."my field".x = 1', None),
         ('metadata."my field" = 1', ("metadata.my field", "=", "1")),
         ("metadata.a.b = 1", ("metadata.a.b", "=", "1")),
-        ("annotation.attribute.Colour = Red", ("annotation.attribute.Colour", "=", "Red")),
+        ("annotation.attribute.Color = Red", ("annotation.attribute.Color", "=", "Red")),
         ("analytics.embeddingModel = Resnet50", ("embedding.model", "=", "Resnet50")),
         ("has_file = yes", ("has_file", "=", True)),
         ("annotated = RAW", ("annotated", "=", "raw")),

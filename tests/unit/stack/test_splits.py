@@ -38,7 +38,7 @@ def test_repeatable_and_seeded(count: int, percent: dict[str, int]) -> None:
 
 
 def test_another_seed_divides_otherwise() -> None:
-    """A seed is no decoration."""
+    """The seed decides the split."""
     percent = {"train": 50.0, "validation": 25.0, "test": 25.0}
     assert assign(images(200), percent, 1) != assign(images(200), percent, 2)
 

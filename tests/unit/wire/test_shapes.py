@@ -20,7 +20,7 @@ from layernext.wire.published import (
 from tests import strategies
 
 BOX = {"x": 1, "y": 2.5, "w": 3, "h": 4}
-NAMES = {"attr-colour": "colour"}
+NAMES = {"attr-color": "color"}
 VALUES: dict[str, Any] = {"val-red": "red", "val-7": 7, "val-none": None}
 
 
@@ -68,8 +68,8 @@ def read(one: Shape) -> Annotation:
 )
 def test_values(sent: Any, values: list[AttributeValue]) -> None:
     """References become the values they stand for; what is not given is not invented."""
-    annotation = read(shape(label={"attributeValues": {"attr-colour": sent}}))
-    assert annotation.attributes == {"colour": values}
+    annotation = read(shape(label={"attributeValues": {"attr-color": sent}}))
+    assert annotation.attributes == {"color": values}
 
 
 @pytest.mark.parametrize(

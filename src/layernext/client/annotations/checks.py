@@ -47,4 +47,4 @@ def check_geometry(word: str) -> Geometry:
     for geometry in _FILE_GEOMETRIES:
         if geometry == word:
             return geometry
-    raise ConfigurationError(f"the geometry is {word!r}, must be 'rectangle', 'polygon' or 'line'")
+    raise ConfigurationError(f"geometry must be 'rectangle', 'polygon' or 'line', not {word!r}")

@@ -102,7 +102,7 @@ def download_collection(
 ) -> DownloadReport:
     """Write ``<folder>/<collection>/annotations.json``, as the published client does.
 
-    One entry an image, form v2, the annotations of all wanted runs behind one another. Names that
+    One entry an image, form v2, the annotations of all wanted runs one after another. Names that
     the stack sends never lead out of `folder`. The files that the pages name are put into `media`.
     """
     pages = iter_pages(transport, find_collection_id(transport, collection), runs, mode)

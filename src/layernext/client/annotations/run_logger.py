@@ -268,7 +268,7 @@ def _foreign_process() -> LayerNextError:
 
 
 def _attributes(attributes: Any) -> Any:
-    """Attributes as form v2 has them; what is no dictionary is left to the check."""
+    """Attributes as form v2 has them; what is not a dictionary is left to the check."""
     if not isinstance(attributes, Mapping):
         return attributes
     return {

@@ -256,7 +256,7 @@ def encode_item(item: object, index: int) -> bytes:
 
     Raises:
         DataError: something in it is not a JSON value, and would come back as another one: a number
-            that is not finite, a key that is no string, another object.
+            that is not finite, a key that is not a string, another object.
     """
     where = f"images[{index}]"
     try:

@@ -7,7 +7,7 @@ however large the source is. Each batch carries its number, and the stack applie
 a request whose answer was lost is simply sent again. The first error stops the reading, lets the
 requests under way end without trying them again, and is raised. Running the same call with ``resume=True`` asks the stack
 which batches it has, compares their digests with the source's, and sends the rest; if the source
-has changed since, everything is sent anew. At the end the stack confirms that every batch is there.
+has changed since, everything is sent again. At the end the stack confirms that every batch is there.
 """
 
 from __future__ import annotations

@@ -245,13 +245,13 @@ def creating(
     access, store = access_of(connection), services_of(connection).store
 
     def run() -> Answer:
-        row = store.find_collection_by_name(plain, kind)
+        row = store.collections.find_by_name(plain, kind)
         if access is not None:
             if row is None or not access.may_read(row.row_id):
                 raise access.refuse_creation(plain)
             access.check([row.row_id])
         made = work()
-        created = store.find_collection_by_name(plain, kind) if row is None else None
+        created = store.collections.find_by_name(plain, kind) if row is None else None
         if created is not None:
             store.grants.give_creator(created.row_id, caller.user_id)
         return made

@@ -73,7 +73,7 @@ async def _authenticated(connection: ASGIConnection[Any, Any, Any, Any]) -> Call
     api_key, secret = _credentials(connection.headers.get("authorization"))
     services = services_of(connection)
     check_attempt(connection, api_key)
-    key = await services.call(services.store.authenticate, api_key, secret)
+    key = await services.call(services.store.keys.authenticate, api_key, secret)
     if key is None:
         await note_failure(connection, api_key, "authenticate")
         raise NotAuthenticated("unknown API key or wrong secret", status=401)

@@ -83,7 +83,7 @@ class Pile:
         try:
             yield mapped
         finally:
-            # Where a traceback still looks into it, the map goes when that does.
+            # Where a traceback still refers to it, the map goes when that does.
             with suppress(BufferError):
                 mapped.close()
 

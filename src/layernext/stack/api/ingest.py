@@ -80,7 +80,7 @@ def write_native_batch(
     body: Body,
     check: CheckCollections | None = None,
 ) -> BatchResult:
-    """Store one batch of lines, one image each; `check` as in `Store.write_batch`.
+    """Store one batch of lines, one image each; `check` as in `Annotations.write_batch`.
 
     Raises:
         DataError: with every problem of the batch, up to a limit; nothing is stored.
@@ -102,7 +102,7 @@ def write_lines(
     """Likewise, of lines that are decompressed already."""
     digest = batch_digest(lines)
     sets = with_reserve(lambda: _prepare_lines(lines, settings))
-    return store.write_batch(upload_id, sequence, digest, sets, check)
+    return store.annotations.write_batch(upload_id, sequence, digest, sets, check)
 
 
 def _prepare_lines(lines: bytes, settings: UploadSettings) -> list[PreparedSet]:
@@ -179,7 +179,7 @@ def write_published_batch(
         batch: where it belongs.
         text: the JSON string ``metaUpdatesArray`` as it stands in the body, quotes included.
         digest: of the body.
-        check: as in `Store.write_batch`.
+        check: as in `Annotations.write_batch`.
 
     Raises:
         DataError: with every shape and key that cannot be read, up to a limit; nothing is stored.
@@ -188,7 +188,7 @@ def write_published_batch(
     if not sets and batch.session_id is None:
         # 0.0.5 closes every multiple of 1,000 images with an empty request; nothing is to be kept.
         return BatchResult(images=0, annotations=0, unmatched=0, new_labels=[], repeated=False)
-    upload_id = store.open_published_upload(
+    upload_id = store.uploads.open_published(
         batch.run,
         batch.mode,
         batch.session_id,
@@ -196,7 +196,7 @@ def write_published_batch(
         total_images=batch.total_images,
         entry=batch.entry,
     )
-    return store.write_batch(upload_id, None, digest, sets, check)
+    return store.annotations.write_batch(upload_id, None, digest, sets, check)
 
 
 def _prepare_entries(store: Store, text: memoryview, *, normalized: bool) -> list[PreparedSet]:
@@ -243,7 +243,7 @@ class _References:
         if not attributes and not values:
             return
         self._asked |= attributes | values
-        names, meanings = self._store.resolve_refs(sorted(attributes), sorted(values))
+        names, meanings = self._store.labels.resolve_refs(sorted(attributes), sorted(values))
         self.attributes |= names
         self.values |= {ref: meaning.value for ref, meaning in meanings.items()}
 
@@ -256,7 +256,7 @@ class _Folders:
         self._known: dict[str, str | None] = {}
 
     def of(self, job_id: str | None) -> str | None:
-        """The beginning, or None if the job is no upload of files."""
+        """The beginning, or None if the job is not an upload of files."""
         if job_id is None:
             return None
         if job_id not in self._known:

@@ -26,10 +26,11 @@ Call: TypeAlias = Request[Any, Caller, Any]
 Message = TypeVar("Message")
 Query = TypeVar("Query", bound=Struct)
 
+_READING = {"GET", "HEAD"}
 _IMAGE_ID = re.compile(r"0{8}[0-7][0-9a-f]{15}")
 
 MAX_MESSAGE_BYTES = 16 << 20
-"""Of a body that is no bulk data. The largest are names of many labels."""
+"""Of a body other than bulk data. The largest are names of many labels."""
 
 MAX_QUESTION_BYTES = 1 << 20
 """Of a body that says what to look for, and lists nothing."""
@@ -172,20 +173,26 @@ def is_image_id(text: str) -> bool:
 
 
 async def look_up_collection(
-    request: Call, id_or_name: str, *, kind: int | None = None, claims: bool = True
+    request: Call, id_or_name: str, *, kind: int | None = None, adopts: bool | None = None
 ) -> CollectionRow | None:
     """The collection with this id, or else of this name; None also if the caller may not read it.
 
-    Where the name fits images of a guessed collection they move, unless the key may only read, or
-    `claims` is false.
+    Args:
+        request: whose caller asks.
+        id_or_name: an id goes before a name.
+        kind: of the collection, if it is named; None prefers one of images.
+        adopts: whether images of guessed collections whose keys fit the name move there first, which is a
+            write; never by a key that may only read. None: unless the request is a GET, which changes nothing.
 
     Raises:
         NotAllowed: the caller may read it, but not do what the route does.
     """
-    store = services_of(request).store
-    claims = claims and may(request, "write")
-    find = partial(store.find_collection, id_or_name, claims=claims, kind=kind)
-    row, access = await services_of(request).call(find), access_of(request)
+    collections = services_of(request).store.collections
+    if adopts is None:
+        adopts = request.method not in _READING
+    look_up = collections.adopt if adopts and may(request, "write") else collections.find
+    row = await services_of(request).call(partial(look_up, id_or_name, kind=kind))
+    access = access_of(request)
     if row is None or access is None:
         return row
     if not access.may_read(row.row_id):
@@ -194,14 +201,28 @@ async def look_up_collection(
     return row
 
 
-async def find_collection(request: Call, id_or_name: str) -> CollectionRow:
-    """The collection with this id, or else of this name.
+async def find_collection(
+    request: Call, id_or_name: str, *, adopts: bool | None = None
+) -> CollectionRow:
+    """The collection with this id, or else of this name; see `look_up_collection`.
 
     Raises:
         NotFound: there is none that the caller may read.
-        NotAllowed: as `look_up_collection`.
+        NotAllowed: the caller may read it, but not do what the route does.
     """
-    found = await look_up_collection(request, id_or_name)
-    if found is None:
-        raise NotFound(f"there is no collection {id_or_name[:600]!r}", status=404)
-    return found
+    row = await look_up_collection(request, id_or_name, adopts=adopts)
+    if row is not None:
+        return row
+    services = services_of(request)
+    is_waiting = may(request, "write") and await services.call(
+        services.store.collections.has_waiting, id_or_name
+    )
+    raise NotFound(
+        f"there is no collection {id_or_name[:600]!r}",
+        hint=(
+            "there are images whose keys begin with this name: create the collection, and they move there"
+            if is_waiting
+            else None
+        ),
+        status=404,
+    )

@@ -28,7 +28,7 @@ PATH = "/metrics"
 
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 OTHER = "other"
-"""Methods and paths that no route has: what a client makes up is no label."""
+"""Methods and paths that no route has: what a client makes up is not a label."""
 
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, float("inf"))
 """Seconds. Downloads and uploads of large files take minutes."""

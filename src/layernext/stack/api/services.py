@@ -83,7 +83,7 @@ class Services:
     @cached_property
     def url_secret(self) -> bytes:
         """What URLs are signed with."""
-        return self.store.url_secret()
+        return self.store.identity.url_secret()
 
     @cached_property
     def download_threads(self) -> CapacityLimiter:

@@ -17,7 +17,7 @@ Networks = tuple[IPv4Network | IPv6Network, ...]
 
 FORWARDED = b"x-forwarded-for"
 MAX_HOPS = 32
-"""Proxies behind one another that are looked at."""
+"""Proxies one after another that are looked at."""
 
 
 def source_address(connection: Connection) -> str:

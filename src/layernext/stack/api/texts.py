@@ -1,6 +1,6 @@
 """U+0000 in the text of a message: PostgreSQL cannot store it, so no stack does, on any database.
 
-JSON values of a type that the stack does not look into, such as metadata, keep it: they are stored
+JSON values of a type that the stack does not inspect, such as metadata, keep it: they are stored
 as JSON, where it is escaped.
 """
 

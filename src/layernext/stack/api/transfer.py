@@ -206,7 +206,7 @@ async def get_file(request: Call) -> Response[Any]:
         summary=FILE_TITLE,
         tag="Files",
         role=None,
-        path=(_FILE, Parameter("name", "Any name; it is for people.")),
+        path=(_FILE, Parameter("name", "Any name; it is for display.")),
         query=SignedQuery,
         answer=bytes,
         is_binary=True,

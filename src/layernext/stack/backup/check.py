@@ -1,7 +1,7 @@
 """Compares the rows of a stack with its objects, both ways, while it serves; and repairs what can be repaired.
 
 Objects are listed before the rows are read, and whatever looks wrong is looked at again: an upload or a purge
-that is under way is no problem.
+that is under way is not a problem.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ from layernext.stack.objects import ObjectStore
 from layernext.stack.store import (
     Database,
     NewAuditEntry,
-    check_revision,
+    check_backup,
     find_stack,
     is_empty,
     loading,
@@ -90,7 +90,7 @@ def restore(
         DataError: rows or the list of objects are damaged; the database stays empty.
         StorageFull: there is no room.
     """
-    check_revision(manifest.revision)
+    check_backup(manifest.revision)
     tables = {dump.name: dump.file.count for dump in manifest.tables}
     is_loaded = _begin(manifest, database, objects)
     copied = _Objects(target, manifest, objects)

@@ -40,7 +40,7 @@ def build_handler(store: Store, objects: ObjectStore, look: Handler) -> Handler:
 
     Args:
         store, objects: what it works on.
-        look: looks into files: those that nobody has looked into have no checksum yet, and by that
+        look: inspects files: those that nobody has inspected have no checksum yet, and by that
             it is known that two images are the same and must be in the same split.
     """
 

@@ -1,7 +1,7 @@
 """Evaluates runs that are in the store, in parts, in as many processes as there are processors.
 
 Every part is read from the database where it is evaluated; what comes back is some 50 bytes an
-annotation. If the sets change meanwhile the job begins anew, so that a result is always of one state.
+annotation. If the sets change meanwhile the job starts over, so that a result is always of one state.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from layernext.stack.store import (
 )
 
 ATTEMPTS = 5
-"""So often an evaluation begins anew because annotations changed; then it says so and fails."""
+"""So often an evaluation starts over because annotations changed; then it says so and fails."""
 
 SPAN_ANNOTATIONS = 100_000
 """Of one part: about half a second of work, within which a job that is to stop does so."""

@@ -1,6 +1,6 @@
 """Writes runs and dataset versions in other formats, as one object each; a folder is packed as zip.
 
-It is written in a temporary folder first and then stored, both as streams. Done again after a crash it begins anew
+It is written in a temporary folder first and then stored, both as streams. Done again after a crash it starts over
 and replaces the object, which nobody could see before.
 """
 
@@ -67,7 +67,7 @@ def _plan(store: Store, settings: ExportSettings) -> tuple[int, Iterator[Sample]
         assert settings.collection_id is not None  # noqa: S101 - one of the two is there
         assert settings.run is not None  # noqa: S101
         assert settings.mode is not None  # noqa: S101
-        runs = store.list_runs(settings.collection_id, after=None, limit=1_000).items
+        runs = store.runs.list_page(settings.collection_id, after=None, limit=1_000).items
         total = sum(each.image_count for each in runs if each.name == settings.run)
         samples = iter_run(store, settings.collection_id, settings.run, settings.mode)
         return total, samples, None

@@ -1,4 +1,4 @@
-"""Looks into files that have come: what they are, how large, and a small picture of them."""
+"""Inspects files that have come: what they are, how large, and a small picture of them."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ log = logging.getLogger(__name__)
 
 LOOK_JOB = "files.look"
 FILES_AT_ONCE = 50
-"""Between two writes to the database, and two looks at whether to stop."""
+"""Between two writes to the database. An attempt begins with one file and doubles, so that a stack that is
+killed again and again gets on all the same."""
 
 
 def look_handler(states: FileStates, objects: ObjectStore) -> Handler:
     """Reads every file that has not been read yet, whoever uploaded it."""
 
     def handle(context: JobContext) -> None:
-        last = 0
+        last, count = 0, 1
         storage_error: LayerNextError | None = None
         with Decoder() as decoder:
-            while pending := states.list_pending(last, FILES_AT_ONCE):
+            while pending := states.list_pending(last, count):
                 results: dict[int, tuple[FileRow, LookResult]] = {}
                 missing: list[FileRow] = []
                 announced = states.list_announced(pending)
@@ -49,7 +50,9 @@ def look_handler(states: FileStates, objects: ObjectStore) -> Handler:
                         results[file.image_id] = (file, look)
                 states.set_look(results)
                 states.set_missing(missing, is_missing=True)
-                last = pending[-1].image_id
+                if results:
+                    context.note_step()
+                last, count = pending[-1].image_id, min(2 * count, FILES_AT_ONCE)
         if storage_error is not None:
             raise storage_error
 

@@ -2,7 +2,7 @@
 
 It deletes exports whose time has come, parts of uploads that nobody ended, objects that nothing refers to
 (once a day it looks through all of them for those that a crash left), and selections, recorded answers and entries of the audit log whose
-time is over; queues a look into files that were left (by a crash, or a store of
+time is over; queues an inspection of files that were left (by a crash, or a store of
 objects that did not answer); and queues a purge of the trash, if its settings say after how many days.
 Several processes of one stack may do so at the same time.
 """
@@ -119,7 +119,7 @@ class Housekeeping:
 
     def _queue_looks(self) -> None:
         if self._store.file_states.has_pending():
-            self._store.jobs.ensure_queued(LOOK_JOB, "Look into new files")
+            self._store.jobs.ensure_queued(LOOK_JOB, "Inspect new files")
             self._jobs.wake()
 
     def _queue_purge(self) -> None:

@@ -56,7 +56,7 @@ class OrphanScan:
 
     def _owns_objects(self) -> bool:
         """Whether the objects belong to this database; a store without a marker gets it if that fits."""
-        digest, marker = self._store.location_digest(), read_marker(self._objects)
+        digest, marker = self._store.identity.location_digest(), read_marker(self._objects)
         if marker is None:
             paths = [info.path for info in islice(self._objects.list_objects(), PATHS_AT_ONCE)]
             if 2 * len(self._store.references.find_orphans(paths)) > len(paths):

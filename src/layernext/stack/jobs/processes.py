@@ -14,7 +14,7 @@ from layernext.stack.store import Database
 
 
 def process_pool(processes: int) -> Executor:
-    """Processes started anew, with nothing of this one: no threads, no connections."""
+    """Processes started afresh, with nothing of this one: no threads, no connections."""
     return ProcessPoolExecutor(
         processes, multiprocessing.get_context("spawn"), initializer=_set_up_process
     )

@@ -52,6 +52,10 @@ class JobContext:
         self.payload: dict[str, Any] = row.payload
         self.job_id, self.kind = row.id, row.kind
 
+    def note_step(self) -> None:
+        """Note that the job has done something that lasts: attempts before this count no more."""
+        self._jobs.note_step(self.job_id)
+
     def progress(self, percent: float, message: str = "") -> None:
         """Say how far the job is, as often as one likes; the database hears it once a second.
 

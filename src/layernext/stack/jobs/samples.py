@@ -14,7 +14,7 @@ from layernext.stack.store import Datasets, Store, StoredSet, VersionImage, Vers
 def iter_samples(
     datasets: Datasets, version: VersionRow, *, sizes: bool = True
 ) -> Iterator[Sample]:
-    """The images of a version with their annotations, all sets of an image behind one another."""
+    """The images of a version with their annotations, all sets of an image one after another."""
     for row in datasets.iter_files(version):
         yield Sample(
             image=row.file_name,
@@ -64,7 +64,7 @@ def label_list(datasets: Datasets, version: VersionRow) -> list[str]:
 
 def iter_run(store: Store, collection_id: int, run: str, mode: str) -> Iterator[Sample]:
     """The images of a run in a collection, in the order of their upload."""
-    sets = store.iter_sets(
+    sets = store.annotations.iter_sets(
         collection_id, runs=[run], mode="human" if mode == "human" else "machine"
     )
     for one in sets:

@@ -133,7 +133,7 @@ def _count(store: Store, run: CountedRun, context: JobContext, executors: Execut
 
 
 def count_now(statistics: Statistics, run: CountedRun) -> RunStatistics:
-    """Count a run here and now, and store what came of it.
+    """Count a run here and now. Nothing is written: this process remembers what came of it.
 
     Raises:
         Changed: its sets are not those of `run` any more.
@@ -141,9 +141,7 @@ def count_now(statistics: Statistics, run: CountedRun) -> RunStatistics:
     whole = Tally()
     for span in statistics.spans(run, SPAN_ANNOTATIONS):
         whole.add(count_span(statistics, run, span))
-    found = described(run, whole)
-    statistics.store(run, found)
-    return found
+    return statistics.remember(run, described(run, whole))
 
 
 def count_span_of(url: str, run: CountedRun, span: Span) -> Tally:

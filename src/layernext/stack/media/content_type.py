@@ -19,7 +19,7 @@ _HEIF_TYPES = {
 
 
 def type_by_bytes(path: Path) -> str:
-    """The media type of a file; ``application/octet-stream`` if it is none that we look into."""
+    """The media type of a file; ``application/octet-stream`` if it is none that we inspect."""
     with path.open("rb") as file:
         head = file.read(64)
     if head[4:8] == b"ftyp":

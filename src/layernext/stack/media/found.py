@@ -8,7 +8,7 @@ from layernext.wire.augmentations import Augmentation
 
 
 class Look(Struct, frozen=True, kw_only=True):
-    """What a look into a file has shown.
+    """What the inspection of a file has shown.
 
     Attributes:
         content_type: a media type; ``application/octet-stream`` if it is none that we know.

@@ -33,7 +33,7 @@ def move_into(picture: Picture) -> Move:
 
 
 def stay(annotation: Annotation) -> list[Annotation]:
-    """For changes of colour."""
+    """For changes of color."""
     return [annotation]
 
 

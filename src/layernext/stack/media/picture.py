@@ -81,14 +81,14 @@ def augment(image: Image.Image, what: Augmentation, seed: int, name: str) -> tup
         cropped = image.crop((left, top, left + w, top + h))
         return _picture(image, cropped, what, (left, top, w, h))
     alpha = image.getchannel("A") if image.mode == "RGBA" else None
-    colours = image.convert("RGB") if alpha is not None else image
-    made = _recoloured(colours, what.kind, amount, numbers)
+    colors = image.convert("RGB") if alpha is not None else image
+    made = _recolored(colors, what.kind, amount, numbers)
     if alpha is not None:
         made.putalpha(alpha)
     return _picture(image, made, what)
 
 
-def _recoloured(
+def _recolored(
     image: Image.Image, kind: str, amount: float, numbers: np.random.Generator
 ) -> Image.Image:
     if kind == "IMAGE_BLUR":

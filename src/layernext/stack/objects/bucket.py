@@ -258,7 +258,7 @@ class BucketStore:
         return self._s3.read_url(self._place(path), seconds, headers) if self._s3 else None
 
     def local_path(self, path: str) -> Path | None:
-        """None: it is no file of this machine."""
+        """None: it is not a file of this machine."""
         del path
         return None
 

@@ -22,6 +22,6 @@ def write_marker(objects: ObjectStore, database: str) -> None:
 
     Args:
         objects: where to note it.
-        database: `Store.location_digest`.
+        database: `StackIdentity.location_digest`.
     """
     objects.put([(MARKER_PATH, database.encode("ascii"))])

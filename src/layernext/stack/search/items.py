@@ -209,7 +209,7 @@ class Items:
             chosen = (
                 sa.select(image.c.id)
                 .outerjoin(values, values.c.image_id == image.c.id)
-                .where(*self._filters(wanted), where(self._database, plan))
+                .where(*self._filters(wanted), where(plan))
                 .order_by(is_missing, order, image.c.id)
             )
             found = list(connection.execute(chosen.offset(offset).limit(limit)).scalars())
@@ -280,7 +280,7 @@ class Items:
     ) -> sa.ColumnElement[bool]:
         filters = self._filters(wanted, is_trashed=is_trashed)
         plan = self._plan(connection, wanted, deadline, is_trashed=is_trashed)
-        return sa.and_(*filters, where(self._database, plan))
+        return sa.and_(*filters, where(plan))
 
     def _plan(
         self,

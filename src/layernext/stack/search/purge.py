@@ -121,6 +121,16 @@ class Purge:
 
         return self._database.write_again(work)
 
+    def check(self, wanted: ItemFilter) -> None:
+        """Look up what the query is about, and no more.
+
+        Raises:
+            DataError: the query is wrong, with the place.
+            InvalidRequest: that alone takes too long.
+        """
+        with self._database.read() as connection:
+            self._items.trashed_clause(connection, wanted)
+
     def count_kept(self, wanted: ItemFilter, trashed_before: str) -> int:
         """How many images stay in the trash, because versions of datasets have them or they are worked with."""
         with self._database.read() as connection:

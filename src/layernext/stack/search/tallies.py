@@ -71,7 +71,7 @@ class Tallies:
                 deadline=deadline,
                 collection_id=row.collection_id,
             )
-            fits = where(self._database, plan)
+            fits = where(plan)
             mine &= image_tally.c.image_id.in_(sa.select(image.c.id).where(fits))
         return mine
 

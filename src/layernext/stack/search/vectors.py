@@ -2,7 +2,7 @@
 
 A search goes over the vectors block by block, compares each with the one that is asked for, and keeps the
 best. The blocks of the last models that were searched stay in memory, up to `CACHE_BYTES` together, while
-nothing changes them; those of a model that is larger are read anew each time, so memory stays bounded.
+nothing changes them; those of a model that is larger are read again each time, so memory stays bounded.
 """
 
 from __future__ import annotations

@@ -21,7 +21,6 @@ from layernext.stack.store.backup.dump import (
     Loader,
     NamedObject,
     Snapshot,
-    check_revision,
     find_stack,
     is_empty,
     loading,
@@ -95,6 +94,7 @@ from layernext.stack.store.objects.holds import hold_objects
 from layernext.stack.store.objects.references import ORPHAN_HOURS
 from layernext.stack.store.outages import DatabaseUnavailable
 from layernext.stack.store.projects.projects import TASK_STATUSES, ProjectRow, TaskRow
+from layernext.stack.store.revisions import check_backup
 from layernext.stack.store.sqlite import restrict
 from layernext.stack.store.store import Store
 
@@ -188,8 +188,8 @@ __all__ = [
     "VersionRow",
     "VersionSettings",
     "Within",
+    "check_backup",
     "check_fields",
-    "check_revision",
     "find_broken_references",
     "find_damage",
     "find_stack",

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import alembic.command
-import alembic.config
 import alembic.util
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
@@ -26,7 +25,7 @@ from sqlalchemy.dialects import sqlite as sa_sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from layernext.errors import ConfigurationError, InvalidRequest
-from layernext.stack.store import sqlite
+from layernext.stack.store import revisions, sqlite
 from layernext.stack.store.activity import Activity
 from layernext.stack.store.outages import DatabaseUnavailable, Outages, reason, sqlstate
 from layernext.stack.store.storable import refuse_unstorable
@@ -212,7 +211,7 @@ class Database:
     def _changing_tables(self) -> Iterator[sa.Connection]:
         with self._turn.hold(), self.writer.connect() as connection:
             if self.is_sqlite:
-                # It changes a table's constraints by making it anew, under the rows that refer to it.
+                # It changes a table's constraints by creating it again, under the rows that refer to it.
                 sqlite.set_foreign_keys(connection, "OFF")
             with connection.begin():
                 # Replicas that start together: one migrates, the others find it done.
@@ -223,8 +222,13 @@ class Database:
 
     @staticmethod
     def migrate(connection: sa.Connection, revision: str) -> None:
-        """Bring the tables to a revision of the schema, within `change_tables`."""
-        config = migration_config()
+        """Bring the tables to a revision of the schema, within `change_tables`.
+
+        Raises:
+            ConfigurationError: only an earlier version can.
+        """
+        revisions.refuse_earlier(revisions.current_revision(connection))
+        config = revisions.migration_config()
         config.attributes["connection"] = connection
         alembic.command.upgrade(config, revision)
 
@@ -455,14 +459,6 @@ class Database:
         # A stream that ends after its store would leave its connection to the garbage collector.
         if self._is_closed:
             record.invalidate()
-
-
-def migration_config() -> alembic.config.Config:
-    """What Alembic needs to know of the migrations."""
-    config = alembic.config.Config()
-    folder = str(Path(__file__).parent / "migrations")
-    config.set_main_option("script_location", folder.replace("%", "%%"))
-    return config
 
 
 class Deadline:

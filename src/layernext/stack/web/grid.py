@@ -119,7 +119,7 @@ async def image_page(request: Call) -> Response[Any]:
 async def _collection(request: Call) -> CollectionRow:
     id_ = read_path(request, "collection_id")
     # A page is only looked at: no image moves to another collection because of it.
-    found = await look_up_collection(request, id_, claims=False)
+    found = await look_up_collection(request, id_)
     if found is None:
         raise NotFound(f"there is no collection {id_[:100]!r}", status=404)
     return found

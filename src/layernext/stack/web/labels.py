@@ -26,7 +26,7 @@ class LabelsPage(Page, frozen=True, kw_only=True):
 
 @page("/labels")
 async def labels_page(request: Call) -> Response[Any]:
-    """Every label with its colour, attributes, groups, and how often a run has it."""
+    """Every label with its color, attributes, groups, and how often a run has it."""
     data, viewer = LabelsData(may(request, "write")), viewer_of(request)
     return answer_page(
         request, LabelsPage(title="Labels", here="/labels", viewer=viewer, data=data)

@@ -121,7 +121,9 @@ async def _made(request: Call, services: Services, wanted: SignIn) -> tuple[str,
     known = None
     if not wanted.token:
         secret = wanted.secret.strip()
-        known = await services.call(services.store.authenticate, wanted.api_key.strip(), secret)
+        known = await services.call(
+            services.store.keys.authenticate, wanted.api_key.strip(), secret
+        )
         if known is None:
             return None
 

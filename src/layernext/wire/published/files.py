@@ -70,7 +70,7 @@ class BeginFileRequest(Struct, frozen=True, rename="camel"):
         file_name: in the collection.
         upload_id: from E12.
         size, checksum: bytes and SHA-256 of the file; no published client says them. They are
-            checked at the end, the checksum of several parts by the look into the file.
+            checked at the end, the checksum of several parts by the inspection of the file.
     """
 
     file_name: str
@@ -132,7 +132,7 @@ class SentPart(Struct, frozen=True, rename={"number": "PartNumber", "tag": "ETag
     Attributes:
         number, tag: from the answer to its PUT.
         checksum: SHA-256 of what was sent; no published client says it. If all parts went past the stack and
-            have one, the look into the file compares them.
+            have one, the inspection of the file compares them.
     """
 
     number: int

@@ -206,19 +206,19 @@ def _stored(
         # Should the request break off, this is the entry of what was stored so far.
         note(request, action="open upload")
         complete = msgspec.structs.replace(upload, geometry=geometry)
-        work = partial(store.open_upload, complete)
+        work = partial(store.uploads.open, complete)
         opened = recorded(request, creating(request, upload.collection, IMAGE_COLLECTION, work))()
-        settings = store.get_upload_settings(opened.id)
+        settings = store.uploads.get_settings(opened.id)
         sequence = images = 0
         for lines in _batches(checked.spans.read(checked.path)):
             images += write_lines(store, opened.id, settings, sequence, lines).images
             sequence += 1
             yield _line(FileProgress(images=images, total=total))
         note(request, action="upload annotations", count=checked.summary.annotations)
-        state = recorded(request, store.finish_upload)(opened.id, sequence)
+        state = recorded(request, store.uploads.finish)(opened.id, sequence)
     place = None
     if upload.collection is not None:
-        place = store.find_collection(upload.collection, claims=False)
+        place = store.collections.find(upload.collection)
     result = FileResult(
         upload_id=state.id,
         run=upload.run,

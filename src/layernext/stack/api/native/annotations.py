@@ -97,11 +97,11 @@ async def download(request: Call) -> Response[Any]:
     if wanted.collection is not None:
         row_id = (await find_collection(request, wanted.collection)).row_id
     within = readable(request)
-    unknown = await services.call(services.store.find_unknown_run, wanted.run, within)
+    unknown = await services.call(services.store.runs.find_unknown, wanted.run, within)
     if unknown is not None:
         raise NotFound(f"there is no model run or ground truth {unknown[:600]!r}", status=404)
     encoding = chosen_encoding(request.headers.get("accept-encoding", ""))
-    sets = services.store.iter_sets(
+    sets = services.store.annotations.iter_sets(
         row_id,
         runs=wanted.run,
         mode=wanted.mode,
@@ -145,7 +145,7 @@ async def remove(request: Call) -> Response[bytes]:
     store = services_of(request).store
 
     def work() -> Response[bytes]:
-        result = store.remove_sets(row_id, wanted.run, wanted.mode)
+        result = store.annotations.remove(row_id, wanted.run, wanted.mode)
         note(request, count=result.annotations)
         return answer(result)
 

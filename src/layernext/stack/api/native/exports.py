@@ -128,7 +128,7 @@ async def _of_run(request: Call, wanted: ExportRequest) -> tuple[ExportSettings,
     if not modes:
         raise NotFound(f"{place.name!r} has no annotations of {run[:100]!r}", status=404)
     if len(modes) > 1:
-        message = f"{run[:100]!r} is a model run and a ground truth; say which by its mode"
+        message = f"{run[:100]!r} is a model run and a ground truth; say which one with `mode`"
         raise Conflict(message, status=409)
     settings = ExportSettings(
         format=wanted.format,

@@ -256,7 +256,7 @@ async def purge(request: Call) -> Response[bytes]:
     store, before = services.store, before_days(wanted.older_than_days)
     chosen = ItemFilter(query=wanted.query, collection_id=place)
     # What is wrong with the query is said now.
-    await services.call(services.search.purge.count_kept, chosen, before)
+    await services.call(services.search.purge.check, chosen)
     payload = {"trashed_before": before, "collection_id": place, "query": wanted.query}
     note(request, collection=wanted.collection, subject=wanted.query or None)
 
@@ -299,7 +299,7 @@ async def _place_in_trash(request: Call, collection: str | None) -> int | None:
     if collection is None:
         return None
     services, access = services_of(request), access_of(request)
-    place = await services.call(services.store.find_trashed_collection, collection)
+    place = await services.call(services.store.collections.find_trashed, collection)
     if place is None or (access is not None and not access.may_read(place)):
         return (await find_collection(request, collection)).row_id
     if access is not None:

@@ -30,7 +30,7 @@ class RevokeResult(Struct, frozen=True):
 async def list_keys(request: Call) -> Response[bytes]:
     """Every key without its secret, revoked ones too, oldest first."""
     services = services_of(request)
-    return answer(await services.call(services.store.list_keys))
+    return answer(await services.call(services.store.keys.list))
 
 
 @operation(
@@ -58,7 +58,7 @@ async def create_key(request: Call) -> Response[bytes]:
     services = services_of(request)
 
     def work() -> Response[bytes]:
-        key = services.store.create_key(wanted.name, wanted.role, wanted.rate, wanted.user)
+        key = services.store.keys.create(wanted.name, wanted.role, wanted.rate, wanted.user)
         note(request, subject=describe_key(key))
         return answer(key)
 
@@ -95,7 +95,7 @@ async def revoke_key(request: Call) -> Response[bytes]:
     services, api_key = services_of(request), read_path(request, "api_key")
 
     def work() -> Response[bytes]:
-        if not services.store.revoke_key(api_key):
+        if not services.store.keys.revoke(api_key):
             raise NotFound(f"there is no key {api_key[:600]!r} in use", status=404)
         note(request, subject=api_key)
         return answer(RevokeResult(api_key))

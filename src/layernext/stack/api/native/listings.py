@@ -121,7 +121,7 @@ async def list_collections(request: Call) -> Response[bytes]:
     within = readable(request)
     return answer(
         await services.call(
-            lambda: store.list_collections(after=page.after, limit=page.limit, within=within)
+            lambda: store.collections.list_page(after=page.after, limit=page.limit, within=within)
         )
     )
 
@@ -150,7 +150,7 @@ async def create_collection(request: Call) -> Response[bytes]:
         request,
         wanted.name,
         IMAGE_COLLECTION,
-        lambda: services.store.ensure_collection(wanted.name),
+        lambda: services.store.collections.ensure(wanted.name),
     )
     return answer(await services.call(changing(request, work)))
 
@@ -177,7 +177,9 @@ async def list_runs(request: Call) -> Response[bytes]:
     within = readable(request)
     return answer(
         await services.call(
-            lambda: store.list_runs(row_id, after=wanted.after, limit=wanted.limit, within=within)
+            lambda: store.runs.list_page(
+                row_id, after=wanted.after, limit=wanted.limit, within=within
+            )
         )
     )
 
@@ -196,11 +198,11 @@ async def list_runs(request: Call) -> Response[bytes]:
     ),
 )
 async def list_labels(request: Call) -> Response[bytes]:
-    """Labels with their references, colours and attributes, oldest first."""
+    """Labels with their references, colors and attributes, oldest first."""
     page, services = read_query(request, PageQuery), services_of(request)
     store = services.store
     return answer(
-        await services.call(lambda: store.list_labels(after=page.after, limit=page.limit))
+        await services.call(lambda: store.labels.list_page(after=page.after, limit=page.limit))
     )
 
 
@@ -220,7 +222,7 @@ async def list_labels(request: Call) -> Response[bytes]:
 async def get_job(request: Call) -> Response[bytes]:
     """How far a job has come."""
     services, job_id = services_of(request), read_path(request, "job_id")
-    job = await services.call(services.store.find_job, job_id)
+    job = await services.call(services.store.progress.find, job_id)
     if job is None:
         raise NotFound(f"there is no job {job_id[:600]!r}", status=404)
     return answer(job)

@@ -101,7 +101,7 @@ def _matches(store: Store, wanted: MatchesQuery, item: ItemRow) -> StoredMatches
         )
         if wanted.run is None or wanted.ground_truth is None:
             raise InvalidRequest("the query needs evaluation, or run and ground_truth", status=400)
-        unknown = store.find_unknown_run([wanted.run, wanted.ground_truth])
+        unknown = store.runs.find_unknown([wanted.run, wanted.ground_truth])
         if unknown is not None:
             raise NotFound(f"there is no model run or ground truth {unknown[:600]!r}", status=404)
         run = _set(store, item, wanted.run, wanted.run_mode, "machine")
@@ -140,7 +140,7 @@ def _set(store: Store, item: ItemRow, name: str, mode: Mode | None, usual: Mode)
     """The image's set of an operation; without a mode that of the usual one goes first."""
     other: Mode = "human" if usual == "machine" else "machine"
     for each in [mode] if mode is not None else [usual, other]:
-        for found in store.sets_of_image(item.image_id, name, each):
+        for found in store.annotations.sets_of_image(item.image_id, name, each):
             return SideSet(found.raw, found.geometry, found.normalized)
     return None
 

@@ -164,7 +164,9 @@ async def overlays(request: Call) -> Response[bytes]:
         reduction = Reduction()
         places = {run: place for place, run in reversed(list(enumerate(runs)))}
         sets: dict[int, list[OverlaySet]] = {}
-        for image_id, stored in store.sets_of_images([row.image_id for row in rows], runs):
+        for image_id, stored in store.annotations.sets_of_images(
+            [row.image_id for row in rows], runs
+        ):
             made = reduction.reduced(stored, places[(stored.run, stored.mode)])
             sets.setdefault(image_id, []).append(made)
         items = [_item(row, sets.get(row.image_id, [])) for row in rows]

@@ -74,11 +74,11 @@ def _answer(store: Store, collection_id: int, wanted: StatisticsQuery) -> Statis
         return StatisticsAnswer(status="completed", job_id=None, statistics=known)
     if run.annotations <= COUNTED_AT_ONCE:
         try:
-            count_now(statistics, run)
+            counted = count_now(statistics, run)
         except Changed:
             pass  # it is being written to: left to the job
         else:
-            return StatisticsAnswer(status="completed", job_id=None, statistics=statistics.get(run))
+            return StatisticsAnswer(status="completed", job_id=None, statistics=counted)
     job_id = statistics.ensure_job(run)
     return StatisticsAnswer(status="in_progress", job_id=job_id, statistics=known)
 

@@ -79,7 +79,7 @@ async def open_upload(request: Call) -> Response[bytes]:
         request,
         made_collection(wanted),
         IMAGE_COLLECTION,
-        lambda: answer(store.open_upload(wanted)),
+        lambda: answer(store.uploads.open(wanted)),
     )
     return await change(request, work)
 
@@ -125,7 +125,7 @@ def check_upload(wanted: UploadRequest) -> None:
 async def get_upload(request: Call) -> Response[bytes]:
     """What the stack has of an upload, batch by batch."""
     services = services_of(request)
-    return answer(await services.call(services.store.get_upload, read_path(request, "upload_id")))
+    return answer(await services.call(services.store.uploads.get, read_path(request, "upload_id")))
 
 
 @operation(
@@ -153,7 +153,7 @@ async def put_batch(request: Call) -> Response[bytes]:
     services = services_of(request)
     upload_id = read_path(request, "upload_id")
     sequence = _read_sequence(read_path(request, "sequence"))
-    settings = await services.call(services.store.get_upload_settings, upload_id)
+    settings = await services.call(services.store.uploads.get_settings, upload_id)
     async with received(request, MAX_BATCH_BYTES) as body:
         result = await services.ingest(
             ingest.write_native_batch,
@@ -192,7 +192,7 @@ async def finish_upload(request: Call) -> Response[bytes]:
 
     def work() -> UploadState:
         note_upload(request, services.store, upload_id)
-        state = services.store.finish_upload(upload_id, wanted.batches)
+        state = services.store.uploads.finish(upload_id, wanted.batches)
         note(request, count=state.annotations)
         return state
 
@@ -205,7 +205,7 @@ def note_upload(request: Call, store: Store, upload_id: str) -> None:
     Raises:
         NotFound: there is no such upload.
     """
-    upload = store.name_upload(upload_id)
+    upload = store.uploads.get_names(upload_id)
     note(request, subject=upload.run, collection=upload.collection)
     if upload.finished:
         note_nothing(request)

@@ -183,7 +183,7 @@ def _images(
     skipped = (page_no - number) * download.page_size
 
     def read(limit: int) -> tuple[list[ImageSets], bool]:
-        return store.image_page(
+        return store.annotations.image_page(
             found.row_id,
             runs=download.runs,
             mode=download.mode,
@@ -325,16 +325,16 @@ async def delete_annotations(request: Call) -> Response[bytes]:
     """
     wanted = read_query(request, RemoveQuery)
     check_name(wanted.operation_id, "operationId", "a model run or ground truth")
-    found = await find_collection(request, wanted.collection_id)
+    found = await find_collection(request, wanted.collection_id, adopts=True)
     note(request, collection=found.name, subject=wanted.operation_id)
     store = services_of(request).store
 
     def work() -> Response[bytes]:
-        result = store.remove_sets(found.row_id, wanted.operation_id, None)
+        result = store.annotations.remove(found.row_id, wanted.operation_id, None)
         if not result.sets and b"+" in request.scope["query_string"]:
             # The published clients quote nothing, so a plus sign can also be one (docs/protocol.md).
             run = read_query(request, RemoveQuery, plus_is_space=False).operation_id
-            result = store.remove_sets(found.row_id, run, None)
+            result = store.annotations.remove(found.row_id, run, None)
         note(request, count=result.annotations)
         return answer(
             RemoveAnswer(

@@ -191,8 +191,8 @@ async def create_collection(request: Call) -> Response[bytes]:
     store = services.store
 
     def work() -> str:
-        made = store.ensure_collection(name, kind=wanted.object_type)
-        row = store.find_collection(made.id, claims=False)
+        made = store.collections.ensure(name, kind=wanted.object_type)
+        row = store.collections.find(made.id)
         if row is not None and fields:
             services.search.items.merge_collection_fields(row.row_id, fields, with_images=False)
         return made.id

@@ -417,7 +417,7 @@ def _check_parts(item: FileItem, parts: list[ItemPart], sent: list[SentPart]) ->
 def _fits(part: ItemPart, sent: SentPart) -> bool:
     """Whether the tag that a client got for its part is that of the part that counts.
 
-    The published clients cut the quotes off blindly; what is left of another kind of tag is no use for
+    The published clients cut the quotes off blindly; what is left of another kind of tag is useless for
     a comparison.
     """
     if _SHA256.fullmatch(sent.tag):
@@ -447,7 +447,7 @@ def _check_claims(item: FileItem, size: int, checksum: str | None) -> None:
     ),
 )
 async def finish_files(request: Call) -> Response[bytes]:
-    """Ends an upload, and lets the stack look into its files. Again it changes nothing.
+    """Ends an upload, and lets the stack inspect its files. Again it changes nothing.
 
     A GET that writes, as the protocol has it.
     """
@@ -456,7 +456,7 @@ async def finish_files(request: Call) -> Response[bytes]:
     def work() -> list[str]:
         collection, is_finished = services.store.files.name_upload(upload_id)
         names = services.store.files.finish_upload(upload_id)
-        services.store.jobs.ensure_queued(LOOK_JOB, "Look into new files")
+        services.store.jobs.ensure_queued(LOOK_JOB, "Inspect new files")
         note(request, collection=collection, count=len(names))
         if is_finished:
             note_nothing(request)

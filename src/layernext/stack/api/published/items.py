@@ -113,7 +113,7 @@ def _filter(
     ),
 )
 async def select(request: Call) -> Response[bytes]:
-    """A snapshot of what fits, for a day. An empty one is no selection, and the answer says so."""
+    """A snapshot of what fits, for a day. An empty one is not a selection, and the answer says so."""
     wanted, services = await read_message(request, SelectionRequest), services_of(request)
     items = services.search.items
     try:

@@ -41,7 +41,7 @@ async def job_status(request: Call) -> Response[bytes]:
     clients take the status 4 alone for success.
     """
     services, job_id = services_of(request), read_path(request, "job_id")
-    job = await services.call(services.store.find_job, job_id)
+    job = await services.call(services.store.progress.find, job_id)
     if job is None:
         return answer(
             JobStatusAnswer(

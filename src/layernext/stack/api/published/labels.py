@@ -89,12 +89,12 @@ async def list_labels(request: Call) -> Response[bytes]:
     store, group_id = services.store, wanted.group_id or None
 
     def work() -> list[PublishedLabel]:
-        if group_id and all(group.id != group_id for group in store.list_label_groups()):
+        if group_id and all(group.id != group_id for group in store.labels.list_groups()):
             raise NotFound(f"there is no label group {group_id[:600]!r}", status=404)
         labels: list[PublishedLabel] = []
         after: str | None = None
         while True:
-            page = store.list_labels(after=after, limit=MAX_PAGE, group_id=group_id)
+            page = store.labels.list_page(after=after, limit=MAX_PAGE, group_id=group_id)
             labels += [_published(label) for label in page.items]
             after = page.next
             if after is None:
@@ -134,7 +134,7 @@ def _create_label(store: Store, wanted: SentLabel, where: str) -> PublishedLabel
         name = attribute.label_text
         check_name(name, f"{where}.attributes[{index}].labelText", "an attribute")
         attributes.setdefault(name, []).extend(value.value_text for value in attribute.values)
-    label, _ = store.create_label(wanted.label_text, wanted.description, attributes)
+    label, _ = store.labels.create(wanted.label_text, wanted.description, attributes)
     return _published(label)
 
 
@@ -174,7 +174,7 @@ def _text_of(value: Any) -> str:
 async def list_groups(request: Call) -> Response[bytes]:
     """Every group of labels."""
     services = services_of(request)
-    groups = await services.call(services.store.list_label_groups)
+    groups = await services.call(services.store.labels.list_groups)
     return answer([_published_group(group) for group in groups])
 
 
@@ -199,7 +199,7 @@ async def create_group(request: Call) -> Response[bytes]:
     note(request, subject=wanted.group_name, count=len(wanted.label_keys))
 
     def work() -> LabelGroup:
-        group = store.create_label_group(wanted.group_name, wanted.label_keys)
+        group = store.labels.create_group(wanted.group_name, wanted.label_keys)
         if group is None:
             raise NotFound("one of the labelKeys is the reference of no label", status=404)
         return group
@@ -253,7 +253,7 @@ async def _change_group(request: Call, *, removes: bool) -> Response[bytes]:
     group_id, store = read_path(request, "group_id"), services.store
 
     def work() -> LabelGroup:
-        group = store.change_label_group(group_id, wanted.label_keys, removes=removes)
+        group = store.labels.change_group(group_id, wanted.label_keys, removes=removes)
         if group is None:
             raise NotFound(
                 f"there is no group {group_id[:100]!r}, or one of the labelKeys is no label's",

@@ -387,7 +387,7 @@ def _page(
     resources = []
     for project_id, image_id, _ in found[: query.page_size]:
         item = services_of(request).search.items.get(image_id)
-        sets = store.sets_of_image(image_id, project_id, "human")
+        sets = store.annotations.sets_of_image(image_id, project_id, "human")
         if item is not None and (sets or query.is_annotated_only.lower() != "true"):
             name = item.unique_name if is_unique else item.name
             resources += _resources(request, item, name, sets)

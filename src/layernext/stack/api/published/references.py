@@ -127,9 +127,9 @@ def _answer(store: Store, labels: memoryview) -> IO[bytes]:
     first, second = next(batches, {}), next(batches, None)
     tables: Iterable[dict[str, LabelRef]]
     if second is None:
-        tables = [store.ensure_labels(first)]
+        tables = [store.labels.ensure_table(first)]
     else:
-        tables = store.ensure_many_labels(chain([first, second], batches))
+        tables = store.labels.ensure_tables(chain([first, second], batches))
     spool = tempfile.SpooledTemporaryFile(SPOOL_BYTES)  # noqa: SIM115 - closed once it was sent
     try:
         for piece in _encoded(tables):

@@ -122,10 +122,12 @@ class Plan(Struct, frozen=True):
     Attributes:
         root: what an image must fulfill.
         collection_ids: row ids of the only collections that the query is about; None for all.
+        is_sqlite: of which kind the database is that it was made for.
     """
 
     root: PlanNode
     collection_ids: tuple[int, ...] | None
+    is_sqlite: bool
 
 
 def plan_query(
@@ -155,14 +157,14 @@ def plan_query(
     """
     scope = None if collection_id is None else (collection_id,)
     if query.root is None:
-        return Plan(Constant(value=True), scope)
+        return Plan(Constant(value=True), scope, database.is_sqlite)
     planner = _Planner(database, index, connection, deadline, is_trashed=is_trashed)
     root = planner.node(query.root, scope)
     if _depth(root) > MAX_DEPTH:
         message = f"AND and OR in parentheses nest more than {MAX_DEPTH} levels deep"
         raise DataError(Problem("query", message))
     parts = query.root.parts if isinstance(query.root, All) else (query.root,)
-    return Plan(root, planner.narrowed(parts, scope))
+    return Plan(root, planner.narrowed(parts, scope), database.is_sqlite)
 
 
 class _Planner:
@@ -202,7 +204,7 @@ class _Planner:
             return scope
         fits = [compare(collection.c.name, condition) for condition in conditions]
         if scope is not None:
-            fits.append(is_among(self._database, collection.c.id, scope))
+            fits.append(is_among(collection.c.id, scope, is_sqlite=self._database.is_sqlite))
         return self._ids(sa.select(collection.c.id).where(*fits))
 
     def _together(self, parts: Sequence[Node], scope: tuple[int, ...] | None) -> Iterable[PlanNode]:
@@ -324,7 +326,7 @@ class _Planner:
                 .where(image.c.trashed_at.is_not(None))
             )
         if scope is not None:
-            pairs = pairs.where(is_among(self._database, collection_id, scope))
+            pairs = pairs.where(is_among(collection_id, scope, is_sqlite=self._database.is_sqlite))
         ordered = pairs.where(*fits).order_by(operation.c.id, collection_id)
         return [
             SetRange(row.id, row.collection_id, row.revision, row.state)

@@ -54,7 +54,9 @@ def chosen_evaluations(
         .order_by(own.is_default.desc(), own.truth_mode, own.computed_at.desc(), own.id.desc())
     )
     if collection_ids is not None:
-        chosen = chosen.where(is_among(database, own.collection_id, collection_ids))
+        chosen = chosen.where(
+            is_among(own.collection_id, collection_ids, is_sqlite=database.is_sqlite)
+        )
     found: dict[tuple[int, str, str], int] = {}
     stale = None
     for row in connection.execute(chosen).all():

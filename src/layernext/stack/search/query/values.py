@@ -11,7 +11,6 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from layernext.stack.search.query.parse import Condition
-from layernext.stack.store.database import Database
 
 Clause = sa.ColumnElement[bool]
 
@@ -54,11 +53,11 @@ def _like(pattern: str) -> str:
     return f"%{escaped}%"
 
 
-def is_among(database: Database, column: sa.ColumnElement[int], ids: Sequence[int]) -> Clause:
+def is_among(column: sa.ColumnElement[int], ids: Sequence[int], *, is_sqlite: bool) -> Clause:
     """Whether a column is one of some row ids, of which there can be many."""
     if len(ids) <= FEW_IDS:
         return column.in_(ids)
-    if database.is_sqlite:
+    if is_sqlite:
         text = sa.bindparam(None, msgspec.json.encode(ids).decode(), sa.Text)
         listed = sa.func.json_each(text).table_valued("value")
         return column.in_(sa.select(listed.c.value))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,7 +27,6 @@ from layernext.stack.search.query.plan import (
     Test,
 )
 from layernext.stack.search.query.values import compare, is_among
-from layernext.stack.store.database import Database
 from layernext.stack.store.schema import (
     annotation_set,
     collection,
@@ -45,20 +45,15 @@ MAX_JOINS = 8
 sub-selects than this each is looked up image by image instead."""
 
 
-def where(database: Database, plan: Plan) -> Clause:
-    """What an image must fulfill.
-
-    Args:
-        database: where it is asked; nothing is read from it here.
-        plan: of the query.
-    """
+def where(plan: Plan) -> Clause:
+    """What an image must fulfill."""
     has_many = _sub_selects(plan.root) > MAX_JOINS
-    return _Where(database, is_fenced=has_many).clause(plan.root)
+    return _Where(is_sqlite=plan.is_sqlite, is_fenced=has_many).clause(plan.root)
 
 
 class _Where:
-    def __init__(self, database: Database, *, is_fenced: bool) -> None:
-        self._database, self._is_fenced = database, is_fenced and not database.is_sqlite
+    def __init__(self, *, is_sqlite: bool, is_fenced: bool) -> None:
+        self._is_sqlite, self._is_fenced = is_sqlite, is_fenced and not is_sqlite
 
     def clause(self, node: PlanNode) -> Clause:
         if isinstance(node, Constant):
@@ -67,12 +62,12 @@ class _Where:
             return sa.and_(*map(self.clause, node.parts))
         if isinstance(node, AnyOf):
             # In an OR it would read all that fits, of any collection, to have it in a hash table.
-            fenced = _Where(self._database, is_fenced=True)
+            fenced = _Where(is_sqlite=self._is_sqlite, is_fenced=True)
             return sa.or_(*map(fenced.clause, node.parts))
         if isinstance(node, Opposite):
             return sa.not_(self._test(node.test))
         if isinstance(node, Among):
-            listed = is_among(self._database, image.c.id, node.image_ids.tolist())
+            listed = self._is_among(image.c.id, node.image_ids.tolist())
             return sa.not_(listed) if node.is_negated else listed
         return self._test(node)
 
@@ -80,7 +75,7 @@ class _Where:
         if isinstance(test, OfImage):
             return self._of_image(test.condition)
         if isinstance(test, InCollections):
-            return is_among(self._database, image.c.collection_id, test.ids)
+            return self._is_among(image.c.collection_id, test.ids)
         if isinstance(test, HasTally):
             tally = image_tally.c
             fits = [
@@ -98,7 +93,10 @@ class _Where:
     def _is_of(
         self, column: sa.ColumnElement[int], test: HasTally | HasSet | HasEmbedding | InVersions
     ) -> Clause:
-        return is_among(self._database, column, test.ids)
+        return self._is_among(column, test.ids)
+
+    def _is_among(self, column: sa.ColumnElement[int], ids: Sequence[int]) -> Clause:
+        return is_among(column, ids, is_sqlite=self._is_sqlite)
 
     def _has(self, image_id: sa.ColumnElement[int], *fits: Clause) -> Clause:
         """Whether there is a row that belongs to the image and fits."""

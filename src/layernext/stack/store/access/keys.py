@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from layernext.stack.store.access import users
 from layernext.stack.store.access.records import RANKS, Caller, Key, NewKey, Role
 from layernext.stack.store.clock import now_text
+from layernext.stack.store.database import Database
 from layernext.stack.store.schema import api_key as table
 from layernext.stack.store.schema import stack_user
 from layernext.stack.store.storable import is_storable
@@ -26,18 +27,68 @@ _SECRET_CHARACTERS = 32  # 165 bits
 _NO_SALT = b"\0" * 16
 
 
-def create(
+class Keys:
+    """The API keys of a database.
+
+    Args:
+        database: where they are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def create(
+        self, name: str, role: Role, rate: float | None = None, user: str | None = None
+    ) -> NewKey:
+        """Make an API key; its secret is in the answer and nowhere else.
+
+        Args:
+            name: for people.
+            role: what it may do.
+            rate: requests a second that it may send; None for what the stack permits every key.
+            user: name of the user it belongs to; None for a service named after the key, which is
+                added if missing.
+
+        Raises:
+            NotFound: there is no such user.
+        """
+        with self._database.write() as connection:
+            return _create(connection, name, role, rate, user)
+
+    def authenticate(self, api_key: str, secret: str) -> Caller | None:
+        """Who the key is, if the secret is right and it is not revoked. As slow for an unknown key."""
+        row = None
+        if is_storable(api_key):
+            query = with_user().where(table.c.api_key == api_key)
+            with self._database.read() as connection:
+                row = connection.execute(query).one_or_none()
+        salt, digest = (row.salt, row.digest) if row else (_NO_SALT, b"")
+        is_right = hmac.compare_digest(_digest(salt, secret), digest)
+        return caller_of(row) if row and is_right and row.revoked_at is None else None
+
+    def list(self) -> list[Key]:
+        """Every key, oldest first, revoked ones included."""
+        ordered = with_user().order_by(table.c.created_at, table.c.api_key)
+        with self._database.read() as connection:
+            return [_record_of(row) for row in connection.execute(ordered)]
+
+    def revoke(self, api_key: str) -> bool:
+        """End a key's life at once; False if there is no such key in use."""
+        if not is_storable(api_key):
+            return False
+        is_it = (table.c.api_key == api_key) & table.c.revoked_at.is_(None)
+        revoking = sa.update(table).where(is_it).values(revoked_at=now_text())
+        with self._database.write() as connection:
+            return bool(connection.execute(revoking).rowcount)
+
+
+def _create(
     connection: sa.Connection,
     name: str,
     role: Role,
-    rate: float | None = None,
-    user: str | None = None,
+    rate: float | None,
+    user: str | None,
 ) -> NewKey:
-    """Make a key; the secret exists only in the answer.
-
-    Raises:
-        NotFound: there is no such user.
-    """
     if user is None:
         user_id = users.ensure_service(connection, name, role)
     else:
@@ -65,16 +116,6 @@ def create(
     )
 
 
-def authenticate(connection: sa.Connection, api_key: str, secret: str) -> Caller | None:
-    """Who the key is, if the secret is right and it is not revoked. As slow for an unknown key."""
-    row = None
-    if is_storable(api_key):
-        row = connection.execute(with_user().where(table.c.api_key == api_key)).one_or_none()
-    salt, digest = (row.salt, row.digest) if row else (_NO_SALT, b"")
-    is_right = hmac.compare_digest(_digest(salt, secret), digest)
-    return caller_of(row) if row and is_right and row.revoked_at is None else None
-
-
 def with_user() -> sa.Select[Any]:
     """Keys, each with its user."""
     return sa.select(
@@ -93,21 +134,6 @@ def caller_of(row: sa.Row[Any]) -> Caller:
         limit=row.role,
         rate=row.rate,
     )
-
-
-def list_all(connection: sa.Connection) -> list[Key]:
-    """Every key, oldest first, revoked ones included."""
-    rows = connection.execute(with_user().order_by(table.c.created_at, table.c.api_key))
-    return [_record_of(row) for row in rows]
-
-
-def revoke(connection: sa.Connection, api_key: str) -> bool:
-    """End a key's life; False if there is no such key in use."""
-    if not is_storable(api_key):
-        return False
-    is_it = (table.c.api_key == api_key) & table.c.revoked_at.is_(None)
-    done = connection.execute(sa.update(table).where(is_it).values(revoked_at=now_text()))
-    return bool(done.rowcount)
 
 
 def _random_text(length: int) -> str:

@@ -51,7 +51,7 @@ class Sessions:
             return _create(connection, "link", LINK_SECONDS, caller.user_id, caller.api_key)
 
     def use_link(self, token: str) -> tuple[str, Caller] | None:
-        """Turn a link's token into a session's; None if it is no such token, used, or too old."""
+        """Turn a link's token into a session's; None if the token is unknown, used, or too old."""
         with self._database.write() as connection:
             caller = _find(connection, token, "link")
             # Whoever deletes the row has the link, however many try at the same time.

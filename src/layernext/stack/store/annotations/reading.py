@@ -50,7 +50,7 @@ def iter_sets(
     after: tuple[int, int],
     within: Within = None,
 ) -> Iterator[StoredSet]:
-    """Sets as they stand at one moment; see `Store.iter_sets`."""
+    """Sets as they stand at one moment; see `Annotations.iter_sets`."""
     if image_name is not None and not is_storable(image_name):
         return
     with database.stream() as connection:
@@ -196,7 +196,7 @@ def image_page(
 
 
 def sets_of_image(database: Database, image_id: int, run: str, mode: Mode) -> list[StoredSet]:
-    """The sets of one image under one operation; see `Store.sets_of_image`."""
+    """The sets of one image under one operation; see `Annotations.sets_of_image`."""
     with database.read() as connection:
         operations = {op.id: op for op in _operations(connection, None, [run], mode)}
         chosen = annotation_set.c.operation_id.in_(operations)

@@ -14,7 +14,7 @@ from layernext.stack.store.access.records import CheckCollections
 from layernext.stack.store.annotations import content, summaries, uploads
 from layernext.stack.store.annotations.prepared import PreparedSet
 from layernext.stack.store.clock import now_text
-from layernext.stack.store.collections import collections, counters, images
+from layernext.stack.store.collections import counters, images, naming
 from layernext.stack.store.database import Database
 from layernext.stack.store.labels.labels import Labels, Seen
 from layernext.stack.store.removal import evaluations as evaluation_removal
@@ -51,7 +51,7 @@ def write_batch(
     digest: str,
     check: CheckCollections | None = None,
 ) -> BatchResult:
-    """Store a batch, whole or not at all; see `Store.write_batch`."""
+    """Store a batch, whole or not at all; see `Annotations.write_batch`."""
     if len(sets) > MAX_BATCH_SETS:
         raise TooLarge(f"a batch has at most {MAX_BATCH_SETS} images", status=413)
     wanted = {label for prepared in sets for label in prepared.label_counts}
@@ -72,7 +72,7 @@ def write_batch(
         collection_ids = {one.collection_id for one in found}
         if check is not None:
             check(collection_ids)
-        collections.refuse_files_of_other_kinds(connection, collection_ids)
+        naming.refuse_files_of_other_kinds(connection, collection_ids)
         _write_sets(database, connection, row, number, sets=sets, found=found, label_ids=ids)
         result = BatchResult(
             images=len(sets),

@@ -12,8 +12,10 @@ from msgspec import Struct
 
 from layernext.errors import Conflict, NotFound
 from layernext.model import Geometry, Job, Mode
+from layernext.stack.store.access.audit import NewAuditEntry
+from layernext.stack.store.access.audit import insert as insert_audit_entry
 from layernext.stack.store.clock import now_text, seconds_since
-from layernext.stack.store.collections import collections
+from layernext.stack.store.collections import naming
 from layernext.stack.store.database import Database
 from layernext.stack.store.schema import BATCH_BITS, collection, operation, upload, upload_batch
 from layernext.stack.store.storable import is_storable
@@ -53,6 +55,102 @@ class UploadSettings(Struct, frozen=True):
     bucket: str | None
 
 
+class Uploads:
+    """The uploads of model runs and ground truths.
+
+    Args:
+        database: where they are.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def open(self, request: UploadRequest) -> UploadState:
+        """Open an upload; with ``resume`` the run's newest if it is unfinished and the same."""
+        return self._database.write_again(
+            lambda connection: _open_native(self._database, connection, request)
+        )
+
+    def get(self, upload_id: str) -> UploadState:
+        """The upload as it stands, with its batches.
+
+        Raises:
+            NotFound: there is no such upload.
+        """
+        with self._database.read() as connection:
+            return _get_state(connection, upload_id)
+
+    def get_names(self, upload_id: str) -> UploadNames:
+        """What an upload is of, by name, and whether it is finished.
+
+        Raises:
+            NotFound: there is no such upload.
+        """
+        with self._database.read() as connection:
+            return _get_names(connection, upload_id)
+
+    def get_settings(self, upload_id: str) -> UploadSettings:
+        """How to read the batches of a native upload.
+
+        Raises:
+            NotFound: there is no such native upload.
+        """
+        with self._database.read() as connection:
+            return _get_settings(connection, upload_id)
+
+    def open_published(
+        self,
+        run: str,
+        mode: Mode,
+        session_id: str | None,
+        *,
+        normalized: bool,
+        total_images: int | None,
+        entry: NewAuditEntry | None = None,
+    ) -> str:
+        """The id of the upload behind a published client's session (E03, E04).
+
+        Args:
+            run, mode: of the model run or ground truth.
+            session_id: of the client; None opens an upload each time.
+            normalized: how its coordinates are to be read.
+            total_images: as many the client says it will send.
+            entry: for the audit log, if the upload is a new one.
+        """
+
+        def work(connection: sa.Connection) -> str:
+            upload_id, is_new = _open_published(
+                self._database,
+                connection,
+                run,
+                mode,
+                session_id,
+                normalized=normalized,
+                total_images=total_images,
+            )
+            if is_new and entry is not None:
+                insert_audit_entry(connection, entry)
+            return upload_id
+
+        return self._database.write_again(work)
+
+    def finish(self, upload_id: str, batches: int | None) -> UploadState:
+        """End an upload; repeatable.
+
+        Raises:
+            NotFound: there is no such upload.
+            Conflict: one of the batches 0 to `batches` - 1 is missing.
+        """
+        return self._database.write_again(
+            lambda connection: _finish(connection, upload_id, batches)
+        )
+
+    def find_job(self, upload_id: str) -> Job | None:
+        """The upload as a job: done when finished, failed when quiet for too long (E37)."""
+        with self._database.read() as connection:
+            return _find_job(connection, upload_id)
+
+
 def ensure_operation(database: Database, connection: sa.Connection, name: str, mode: Mode) -> int:
     """The row id of a model run or ground truth, made if there is none."""
     chosen = sa.select(operation.c.id).where(operation.c.name == name, operation.c.mode == mode)
@@ -65,16 +163,16 @@ def ensure_operation(database: Database, connection: sa.Connection, name: str, m
     return int(connection.execute(chosen).scalar_one())
 
 
-def open_native(
+def _open_native(
     database: Database, connection: sa.Connection, request: UploadRequest
 ) -> UploadState:
     """A new upload; with ``resume`` the run's newest, if it is unfinished and asks for the same."""
     operation_id = ensure_operation(database, connection, request.run, request.mode)
-    name = collections.normalized_name(request.collection)
+    name = naming.normalized_name(request.collection)
     collection_id = None
-    if request.key_kind == "name" and name != collections.UNNAMED:
-        collections.refuse_other_kind(connection, name)
-        collection_id = collections.ensure(database, connection, name).row_id
+    if request.key_kind == "name" and name != naming.UNNAMED:
+        naming.refuse_other_kind(connection, name)
+        collection_id = naming.ensure(database, connection, name).row_id
     fingerprint = _text([request.geometry, request.normalized, request.key_kind, request.bucket])
     if request.resume:
         # Only the newest upload of the run: an older one's sets may have been replaced since.
@@ -85,7 +183,7 @@ def open_native(
             and not newest.finished
             and (newest.fingerprint, newest.collection_id) == (fingerprint, collection_id)
         ):
-            return get_state(connection, newest.public_id)
+            return _get_state(connection, newest.public_id)
     public_id = _insert(
         connection,
         operation_id=operation_id,
@@ -93,10 +191,10 @@ def open_native(
         fingerprint=fingerprint,
         normalized=request.normalized,
     )
-    return get_state(connection, public_id)
+    return _get_state(connection, public_id)
 
 
-def open_published(
+def _open_published(
     database: Database,
     connection: sa.Connection,
     run: str,
@@ -158,7 +256,7 @@ def lock(connection: sa.Connection, public_id: str) -> UploadRow:
     )
 
 
-def get_names(connection: sa.Connection, public_id: str) -> UploadNames:
+def _get_names(connection: sa.Connection, public_id: str) -> UploadNames:
     """What the upload is of.
 
     Raises:
@@ -177,7 +275,7 @@ def get_names(connection: sa.Connection, public_id: str) -> UploadNames:
     return UploadNames(row[0], row[1], bool(row[2]))
 
 
-def get_settings(connection: sa.Connection, public_id: str) -> UploadSettings:
+def _get_settings(connection: sa.Connection, public_id: str) -> UploadSettings:
     """How to read the batches of a native upload.
 
     Raises:
@@ -255,7 +353,7 @@ def add_batch(
     connection.execute(changed.values(updated_at=now_text(), **sums))
 
 
-def finish(connection: sa.Connection, public_id: str, batches: int | None) -> UploadState:
+def _finish(connection: sa.Connection, public_id: str, batches: int | None) -> UploadState:
     """End an upload; again and again gives the same.
 
     Raises:
@@ -269,7 +367,7 @@ def finish(connection: sa.Connection, public_id: str, batches: int | None) -> Up
         _refuse_missing(connection, row, batches)
     changed = sa.update(upload).where(upload.c.id == row.id)
     connection.execute(changed.values(finished=True, updated_at=now_text()))
-    return get_state(connection, public_id)
+    return _get_state(connection, public_id)
 
 
 def _refuse_missing(connection: sa.Connection, row: UploadRow, batches: int) -> None:
@@ -285,7 +383,7 @@ def _refuse_missing(connection: sa.Connection, row: UploadRow, batches: int) -> 
         )
 
 
-def get_state(connection: sa.Connection, public_id: str) -> UploadState:
+def _get_state(connection: sa.Connection, public_id: str) -> UploadState:
     """The upload with its batches.
 
     Raises:
@@ -325,7 +423,7 @@ def end_all(
     connection.execute(sa.update(upload).where(mine).values(finished=True, updated_at=now_text()))
 
 
-def find_job(connection: sa.Connection, public_id: str) -> Job | None:
+def _find_job(connection: sa.Connection, public_id: str) -> Job | None:
     """The upload as a job: done when finished, failed when quiet for too long (E37)."""
     row = _find(connection, public_id)
     if row is None:

@@ -11,15 +11,14 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
-import alembic.script
 import sqlalchemy as sa
-from alembic.runtime.migration import MigrationContext
 from msgspec import Struct
 
 from layernext.errors import ConfigurationError, Conflict, DataError, Problem
+from layernext.stack.store import revisions
 from layernext.stack.store.access.audit import NewAuditEntry
 from layernext.stack.store.access.audit import insert as insert_audit_entry
-from layernext.stack.store.database import Database, migration_config
+from layernext.stack.store.database import Database
 from layernext.stack.store.identity import NAMESPACE
 from layernext.stack.store.objects.holds import HOLD_PREFIX
 from layernext.stack.store.schema import file_item, file_part, image, metadata, setting
@@ -63,8 +62,9 @@ class Snapshot:
 
     def __init__(self, connection: sa.Connection) -> None:
         self._connection = connection
-        self.revision = MigrationContext.configure(connection).get_current_revision() or ""
-        if not _is_known(self.revision):
+        self.revision = revisions.current_revision(connection)
+        revisions.refuse_earlier(self.revision)
+        if not revisions.is_known(self.revision):
             raise ConfigurationError(
                 "the database does not belong to a stack, or was created by a newer version",
                 hint="install that version or a newer one",
@@ -146,19 +146,6 @@ def still_named(database: Database, paths: Iterable[str]) -> set[str]:
                 named |= {row.path for row in connection.execute(statement)}
             batch = list(islice(remaining, NAMED_AT_ONCE))
     return named
-
-
-def check_revision(revision: str) -> None:
-    """Whether this version can read a dump.
-
-    Raises:
-        ConfigurationError: a newer version has made it.
-    """
-    if not _is_known(revision):
-        raise ConfigurationError(
-            f"the backup was made by a newer version: this version does not know its schema {revision!r}",
-            hint="install that version or a newer one",
-        )
 
 
 def is_empty(database: Database) -> bool:
@@ -346,8 +333,3 @@ def _reflect(connection: sa.Connection) -> sa.MetaData:
 
 def _existing(connection: sa.Connection) -> list[str]:
     return sorted(set(sa.inspect(connection).get_table_names()) & set(metadata.tables))
-
-
-def _is_known(revision: str) -> bool:
-    script = alembic.script.ScriptDirectory.from_config(migration_config())
-    return any(migration.revision == revision for migration in script.walk_revisions())

@@ -1,224 +1,138 @@
-"""Collections: naming them, finding them, and claiming images that were named before them.
-
-A published client names an image by one key, ``<collection>_<file>`` or ``<collection>/<file>``,
-and the stack may not know the collection yet. Then a *provisional* collection is guessed (see
-`images`). Once somebody names a collection outright, every image whose key begins with that name
-moves there out of the provisional ones, for good. Who may write and asks for a collection moves them
-too, but that stays a guess: asking for another name that fits moves them again.
-"""
+"""The collections of a database."""
 
 from __future__ import annotations
 
-import re
-import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-import msgspec
 import sqlalchemy as sa
 
-from layernext.errors import Conflict
 from layernext.model import Collection, ContentType
 from layernext.stack.store.access.records import Within
-from layernext.stack.store.clock import now_text
-from layernext.stack.store.collections import counters
+from layernext.stack.store.collections import naming
 from layernext.stack.store.collections.records import CollectionRow
 from layernext.stack.store.database import Database
-from layernext.stack.store.removal import evaluations as evaluation_removal
-from layernext.stack.store.schema import (
-    annotation_set,
-    collection,
-    embedding,
-    image,
-    image_field,
-    image_tally,
-    operation_collection,
-    project_image,
-    run_statistics,
-    selection_item,
-    version_item,
-    version_picture,
-    version_set,
-)
+from layernext.stack.store.pages import read_cursor
+from layernext.stack.store.schema import collection, image
+from layernext.stack.store.storable import is_storable
 from layernext.wire.native import PageOf
-
-UNNAMED = ""
-"""The collection of images that were named without one."""
 
 CONTENT_TYPES: dict[int, ContentType] = {5: "image", 4: "video", 7: "other"}
 
-IMAGES = 5
-"""The kind of collection that model runs are about."""
 
-PATHS_AT_ONCE = 5_000
+class Collections:
+    """The collections of images, videos and other files.
 
-_NOT_IN_STORAGE_PATH = re.compile(r"[^A-Za-z0-9\-_ ]")
-
-
-def normalized_name(name: str | None) -> str:
-    """The name without trailing slashes: ``path1/path2/`` and ``path1/path2`` are one collection."""
-    return (name or UNNAMED).rstrip("/")
-
-
-def find_by_name(connection: sa.Connection, name: str, kind: int = IMAGES) -> CollectionRow | None:
-    """The collection of exactly this name; each kind has names of its own."""
-    found = sa.select(collection).where(collection.c.name == name, collection.c.kind == kind)
-    return _row(connection.execute(found).one_or_none())
-
-
-def find_there(
-    connection: sa.Connection, name: str, kind: int | None = None
-) -> CollectionRow | None:
-    """The collection of this name that is not in the trash; of several kinds the one of images."""
-    chosen = sa.select(collection).where(collection.c.name == name)
-    if kind is not None:
-        chosen = chosen.where(collection.c.kind == kind)
-    chosen = chosen.where(collection.c.trashed_at.is_(None))
-    rows = [_row(row) for row in connection.execute(chosen)]
-    found = [row for row in rows if row is not None]
-    return min(found, key=lambda row: (row.kind != IMAGES, row.kind), default=None)
-
-
-def find_by_id(connection: sa.Connection, public_id: str) -> CollectionRow | None:
-    """The collection with this public id."""
-    found = sa.select(collection).where(collection.c.public_id == public_id)
-    return _row(connection.execute(found).one_or_none())
-
-
-def ensure(
-    database: Database,
-    connection: sa.Connection,
-    name: str,
-    *,
-    is_provisional: bool = False,
-    kind: int = IMAGES,
-) -> CollectionRow:
-    """The collection of this name, made if there is none.
-
-    Naming one of images outright (`is_provisional` False) also claims the images that belong to it.
+    Args:
+        database: where they are.
     """
-    found = find_by_name(connection, name, kind)
-    if found and found.is_trashed:
-        # Whoever names it wants it; the images that went to the trash with it stay there.
-        mine = sa.update(collection).where(collection.c.id == found.row_id)
-        connection.execute(mine.values(trashed_at=None))
-    if found and (is_provisional or not found.is_provisional):
-        return found
-    claims = not is_provisional and name != UNNAMED and kind == IMAGES
-    if claims:
-        # From here on nobody puts images where this would have to find them.
-        database.change_places(connection)
-        found = find_by_name(connection, name)
-    if found is None:
-        found = _make(database, connection, name, kind, is_provisional=is_provisional)
-    elif claims:
-        named = sa.update(collection).where(collection.c.id == found.row_id)
-        connection.execute(named.values(is_provisional=False))
-    if claims:
-        _claim(connection, found)
-    return found
 
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-def refuse_other_kind(connection: sa.Connection, name: str) -> None:
-    """Refuse a name that only a collection of videos or other files has: annotations are of images.
+    def ensure(self, name: str, *, kind: int = naming.IMAGES) -> Collection:
+        """The collection of this name and kind, created if missing; claims images it names."""
 
-    Without this, annotating it would silently make a second collection of that name.
+        def work(connection: sa.Connection) -> Collection:
+            plain = naming.normalized_name(name)
+            row_id = naming.ensure(self._database, connection, plain, kind=kind).row_id
+            row = connection.execute(sa.select(collection).where(collection.c.id == row_id)).one()
+            return _counted(connection, [row])[0]
 
-    Raises:
-        Conflict: with the kind of the collection.
-    """
-    existing = find_there(connection, name)
-    # In this order: a collection of images may be committed between the two statements.
-    if existing is None or existing.kind == IMAGES or find_by_name(connection, name) is not None:
-        return
-    raise _not_images(name, existing.kind)
+        return self._database.write_again(work)
 
+    def find(self, id_or_name: str, *, kind: int | None = None) -> CollectionRow | None:
+        """The collection with this id, or else of this name, unless it is in the trash.
 
-def refuse_files_of_other_kinds(connection: sa.Connection, row_ids: Iterable[int]) -> None:
-    """Likewise, of the collections that annotated files were found in.
+        Args:
+            id_or_name: an id goes before a name.
+            kind: of the collection, if it is named; None prefers one of images.
+        """
+        if not is_storable(id_or_name):
+            return None
+        with self._database.read() as connection:
+            row = naming.find_by_id(connection, id_or_name)
+            if row is not None:
+                return None if row.is_trashed else row
+            return naming.find_there(connection, naming.normalized_name(id_or_name), kind)
 
-    Raises:
-        Conflict: one of them is not of images; with its name.
-    """
-    chosen = sa.select(collection.c.name, collection.c.kind).where(
-        collection.c.id.in_(sorted(set(row_ids))), collection.c.kind != IMAGES
-    )
-    row = connection.execute(chosen.limit(1)).one_or_none()
-    if row is not None:
-        raise _not_images(row.name, row.kind)
+    def adopt(self, id_or_name: str, *, kind: int | None = None) -> CollectionRow | None:
+        """As `find`, after images of guessed collections whose keys fit the name have moved there.
 
+        The collection is created if there are such images; it stays a guess, as `naming` has it. An id moves
+        nothing, nor does the name of a collection that somebody named outright.
+        """
+        row = self.find(id_or_name, kind=kind)
+        name = naming.normalized_name(id_or_name)
+        if kind not in {None, naming.IMAGES} or not is_storable(id_or_name):
+            return row
+        if row is not None and (row.kind != naming.IMAGES or not row.is_provisional):
+            return row
+        with self._database.read() as connection:
+            by_id = naming.find_by_id(connection, id_or_name)
+            if by_id is not None or not naming.has_claims(connection, name, row):
+                return row
+        return self._database.write_again(
+            lambda connection: naming.find_and_claim(self._database, connection, name)
+        )
 
-def _not_images(name: str, kind: int) -> Conflict:
-    content = {4: "videos", 7: "files that are not images"}[kind]
-    return Conflict(
-        f"the collection {name!r} holds {content}, and annotations belong to images",
-        hint="use the name of a collection of images, or upload images to this one first",
-        status=409,
-    )
+    def has_waiting(self, name: str) -> bool:
+        """Whether images of guessed collections have keys that fit a name which no collection has."""
+        plain = naming.normalized_name(name)
+        if not is_storable(plain):
+            return False
+        with self._database.read() as connection:
+            return naming.has_claims(connection, plain, None)
 
+    def find_by_name(self, name: str, kind: int) -> CollectionRow | None:
+        """The collection of this name and kind, also from the trash."""
+        plain = naming.normalized_name(name)
+        if not is_storable(plain):
+            return None
+        with self._database.read() as connection:
+            return naming.find_by_name(connection, plain, kind)
 
-def find_and_claim(database: Database, connection: sa.Connection, name: str) -> CollectionRow:
-    """The collection of this name, with the images that it may be guessed to have."""
-    database.change_places(connection)
-    found = find_by_name(connection, name)
-    if found is None:
-        found = _make(database, connection, name, IMAGES, is_provisional=True)
-    _claim(connection, found)
-    return found
+    def find_trashed(self, id_or_name: str) -> int | None:
+        """The row id of a collection in the trash, by its id or name."""
+        if not is_storable(id_or_name):
+            return None
+        name = naming.normalized_name(id_or_name)
+        is_named = (collection.c.public_id == id_or_name) | (collection.c.name == name)
+        query = sa.select(collection.c.id).where(is_named, collection.c.trashed_at.is_not(None))
+        with self._database.read() as connection:
+            return connection.execute(query.limit(1)).scalar_one_or_none()
 
+    def list_page(
+        self, *, after: str | None, limit: int, within: Within = None
+    ) -> PageOf[Collection]:
+        """Collections by age, with their images counted; the unnamed one only if it has some.
 
-def _make(
-    database: Database, connection: sa.Connection, name: str, kind: int, *, is_provisional: bool
-) -> CollectionRow:
-    now = now_text()
-    values = {
-        "public_id": secrets.token_hex(12),
-        "name": name,
-        "kind": kind,
-        "storage_path": _free_storage_path(connection, name),
-        "is_provisional": is_provisional,
-        "created_at": now,
-        "updated_at": now,
-    }
-    insert = database.upsert(collection).on_conflict_do_nothing(index_elements=["name", "kind"])
-    connection.execute(insert.values(**values))
-    made = find_by_name(connection, name, kind)
-    assert made is not None  # noqa: S101 - it was made in this transaction
-    return made
+        Args:
+            after: cursor of the page before.
+            limit: how many.
+            within: row ids of the only collections.
 
-
-def has_claims(connection: sa.Connection, name: str, own: CollectionRow | None) -> bool:
-    """Whether naming a collection `name`, which may be there as `own`, would bring images into it."""
-    if name == UNNAMED:
-        return False
-    found = sa.select(image.c.id).where(_claimable(name, own)).limit(1)
-    return connection.execute(found).one_or_none() is not None
-
-
-def list_page(
-    connection: sa.Connection, *, after: int, limit: int, within: Within = None
-) -> PageOf[Collection]:
-    """Collections by age, with their images counted; the unnamed one only if it has some."""
-    here = (image.c.collection_id == collection.c.id) & image.c.trashed_at.is_(None)
-    has_images = sa.select(image.c.id).where(here).exists()
-    chosen = (
-        sa.select(collection)
-        .where(collection.c.id > after, (collection.c.name != UNNAMED) | has_images)
-        .where(collection.c.trashed_at.is_(None))
-        .order_by(collection.c.id)
-        .limit(limit + 1)
-    )
-    if within is not None:
-        chosen = chosen.where(collection.c.id.in_(within))
-    rows = connection.execute(chosen).all()
-    following = str(rows[limit - 1].id) if len(rows) > limit else None
-    return PageOf(_counted(connection, rows[:limit]), following)
-
-
-def get(connection: sa.Connection, row_id: int) -> Collection:
-    """One collection with its images counted."""
-    row = connection.execute(sa.select(collection).where(collection.c.id == row_id)).one()
-    return _counted(connection, [row])[0]
+        Raises:
+            InvalidRequest: `after` is not a cursor.
+        """
+        here = (image.c.collection_id == collection.c.id) & image.c.trashed_at.is_(None)
+        has_images = sa.select(image.c.id).where(here).exists()
+        chosen = (
+            sa.select(collection)
+            .where(
+                collection.c.id > read_cursor(after),
+                (collection.c.name != naming.UNNAMED) | has_images,
+            )
+            .where(collection.c.trashed_at.is_(None))
+            .order_by(collection.c.id)
+            .limit(limit + 1)
+        )
+        if within is not None:
+            chosen = chosen.where(collection.c.id.in_(within))
+        with self._database.read() as connection:
+            rows = connection.execute(chosen).all()
+            following = str(rows[limit - 1].id) if len(rows) > limit else None
+            return PageOf(_counted(connection, rows[:limit]), following)
 
 
 def _counted(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Collection]:
@@ -244,223 +158,3 @@ def _record(row: sa.Row[Any], images: int, waiting: int) -> Collection:
         awaiting_file_count=waiting,
         created_at=row.created_at,
     )
-
-
-def _row(row: sa.Row[tuple[object, ...]] | None) -> CollectionRow | None:
-    if row is None:
-        return None
-    return CollectionRow(
-        row_id=row.id,
-        id=row.public_id,
-        name=row.name,
-        kind=row.kind,
-        storage_path=row.storage_path,
-        is_provisional=bool(row.is_provisional),
-        is_trashed=row.trashed_at is not None,
-        created_at=row.created_at,
-    )
-
-
-def _free_storage_path(connection: sa.Connection, name: str) -> str:
-    """The name as the published clients expect it in keys; source: docs/protocol.md."""
-    base = path = _NOT_IN_STORAGE_PATH.sub("_", name.replace("%20", " ")) or "_"
-    number = 0
-    taken = sa.select(collection.c.id)
-    while connection.execute(taken.where(collection.c.storage_path == path)).one_or_none():
-        number += 1
-        path = f"{base}_{number}"
-    return path
-
-
-def _claimable(name: str, own: CollectionRow | None) -> sa.ColumnElement[bool]:
-    key = image.c.object_key
-    prefixes = _key_prefixes(name, own.storage_path if own else None)
-    begins = sa.or_(*(sa.func.substr(key, 1, len(p)) == p for p in prefixes))
-    loose = sa.select(collection.c.id).where(
-        collection.c.is_provisional | (collection.c.name == UNNAMED)
-    )
-    if own:
-        loose = loose.where(collection.c.id != own.row_id)
-    longer = sa.func.length(key) > len(name) + 1
-    return begins & longer & image.c.collection_id.in_(loose)
-
-
-def _key_prefixes(name: str, storage_path: str | None) -> list[str]:
-    prefixes = [f"{name}/", f"{name}_", f"{storage_path or name}_"]
-    return list(dict.fromkeys(prefixes))
-
-
-def _name_behind(key: str, prefixes: Sequence[str]) -> str:
-    """A key without the first prefix that it begins with."""
-    prefix = next((prefix for prefix in prefixes if key.startswith(prefix)), "")
-    return remainder(key, prefix)
-
-
-def _claim(connection: sa.Connection, target: CollectionRow) -> None:
-    """Move images whose key begins with the collection's name into it."""
-    found = sa.select(image.c.id, image.c.object_key, image.c.collection_id)
-    chosen = found.where(_claimable(target.name, target)).order_by(image.c.id)
-    rows = connection.execute(chosen).all()
-    if not rows:
-        return
-    prefixes = _key_prefixes(target.name, target.storage_path)
-    owned = sa.select(image.c.name, image.c.id).where(image.c.collection_id == target.row_id)
-    there = {row.name: row.id for row in connection.execute(owned)}
-    names = {row.id: _name_behind(row.object_key, prefixes) for row in rows}
-    free = {id_: name for id_, name in names.items() if there.setdefault(name, id_) == id_}
-    _move(connection, free, target.row_id)
-    for row_id, name in names.items():
-        if row_id not in free:
-            _join(connection, row_id, there[name], target.row_id)
-    touched = {row.collection_id for row in rows} | {target.row_id}
-    counters.recount(connection, touched)
-    _drop_empty_provisional(connection, touched)
-
-
-def claim_paths(
-    database: Database, connection: sa.Connection, owners: Mapping[str, tuple[int, int]]
-) -> None:
-    """Let images that were only named by their path in storage become those that lie there.
-
-    Args:
-        database: where they are.
-        connection: a transaction that writes.
-        owners: path in the default bucket to the image that lies there, and its collection.
-    """
-    paths = sorted(owners)
-    chosen: list[sa.Select[Any]] = [
-        sa.select(image.c.id, image.c.storage_path, image.c.collection_id)
-        .join(collection, collection.c.id == image.c.collection_id)
-        .where(image.c.storage_path.in_(paths[start : start + PATHS_AT_ONCE]))
-        .where(collection.c.name == UNNAMED, image.c.bucket == "", ~image.c.has_file)
-        .order_by(image.c.id)
-        for start in range(0, len(paths), PATHS_AT_ONCE)
-    ]
-
-    def find() -> list[sa.Row[Any]]:
-        rows = [row for each in chosen for row in connection.execute(each)]
-        return [row for row in rows if row.id != owners[row.storage_path][0]]
-
-    if not find():
-        return
-    database.change_places(connection)
-    touched = set()
-    for row in find():
-        image_id, collection_id = owners[row.storage_path]
-        _join(connection, row.id, image_id, collection_id)
-        touched |= {row.collection_id, collection_id}
-    counters.recount(connection, touched)
-
-
-def _move(connection: sa.Connection, names: Mapping[int, str], collection_id: int) -> None:
-    """Give images, by their ids, new names in a collection that has none of these."""
-    if not names:
-        return
-    renaming = (
-        sa.update(image)
-        .where(image.c.id == sa.bindparam("moved"))
-        .values(collection_id=collection_id, name=sa.bindparam("new_name"))
-    )
-    connection.execute(renaming, [{"moved": one, "new_name": name} for one, name in names.items()])
-    own = annotation_set.c.image_id == sa.bindparam("moved")
-    moving = sa.update(annotation_set).where(own)
-    connection.execute(
-        moving.values(collection_id=collection_id, is_named=False),
-        [{"moved": one} for one in names],
-    )
-
-
-def _join(connection: sa.Connection, image_id: int, other_id: int, collection_id: int) -> None:
-    """Let one image become another that is in the collection already.
-
-    Where both have a set of one operation, that of the upload opened last stays.
-    """
-    age = (
-        annotation_set.c.upload_id,
-        annotation_set.c.updated_at,
-        annotation_set.c.position,
-    )
-    columns = (annotation_set.c.id, annotation_set.c.operation_id, *age)
-    query = sa.select(*columns)
-    rivals = {
-        row.operation_id: row
-        for row in connection.execute(query.where(annotation_set.c.image_id == other_id))
-    }
-    moving = connection.execute(query.where(annotation_set.c.image_id == image_id)).all()
-    counters.changed(connection, {row.operation_id for row in moving})
-    for row in moving:
-        rival = rivals.get(row.operation_id)
-        loser = None
-        if rival is not None:
-            is_older = row[-len(age) :] < rival[-len(age) :]
-            loser = row.id if is_older else rival.id
-            connection.execute(sa.delete(annotation_set).where(annotation_set.c.id == loser))
-        if loser != row.id:
-            stays = sa.update(annotation_set).where(annotation_set.c.id == row.id)
-            moved = {"image_id": other_id, "collection_id": collection_id, "is_named": False}
-            connection.execute(stays.values(**moved))
-    _give_fields(connection, image_id, other_id)
-    chosen = selection_item.c.image_id == image_id
-    connection.execute(sa.delete(selection_item).where(chosen))
-    _give_versions(connection, image_id, other_id)
-    theirs = sa.select(embedding.c.model_id).where(embedding.c.image_id == other_id)
-    mine = embedding.c.image_id == image_id
-    connection.execute(sa.delete(embedding).where(mine, embedding.c.model_id.in_(theirs)))
-    connection.execute(sa.update(embedding).where(mine).values(image_id=other_id))
-    # The sets have changed with it, so no evaluation that this is of is current.
-    connection.execute(sa.delete(image_tally).where(image_tally.c.image_id == image_id))
-    connection.execute(sa.delete(image).where(image.c.id == image_id))
-
-
-def _give_fields(connection: sa.Connection, image_id: int, other_id: int) -> None:
-    """Let the metadata of one image become another's, whose own goes before."""
-    found = sa.select(image.c.id, image.c.fields).where(image.c.id.in_([image_id, other_id]))
-    texts = {row.id: row.fields for row in connection.execute(found)}
-    old, kept = (msgspec.json.decode(texts[one]) for one in (image_id, other_id))
-    if not old:
-        return
-    merged = msgspec.json.encode(old | kept).decode()
-    connection.execute(sa.update(image).where(image.c.id == other_id).values(fields=merged))
-    mine = image_field.c.image_id == image_id
-    double = image_field.c.name.in_([*kept])
-    connection.execute(sa.delete(image_field).where(mine, double))
-    connection.execute(sa.update(image_field).where(mine).values(image_id=other_id))
-
-
-def _give_versions(connection: sa.Connection, image_id: int, other_id: int) -> None:
-    """Let the places of one image in versions and projects be another's, unless that is in them."""
-    theirs = sa.select(version_item.c.version_id).where(version_item.c.image_id == other_id)
-    for table in (version_set, version_item):
-        mine = table.c.image_id == image_id
-        connection.execute(sa.delete(table).where(mine, table.c.version_id.in_(theirs)))
-        connection.execute(sa.update(table).where(mine).values(image_id=other_id))
-    pictures = sa.update(version_picture).where(version_picture.c.image_id == image_id)
-    connection.execute(pictures.values(image_id=other_id))
-    projects = sa.select(project_image.c.project_id).where(project_image.c.image_id == other_id)
-    own = project_image.c.image_id == image_id
-    connection.execute(
-        sa.delete(project_image).where(own, project_image.c.project_id.in_(projects))
-    )
-    connection.execute(sa.update(project_image).where(own).values(image_id=other_id))
-
-
-def remainder(key: str, prefix: str) -> str:
-    """The file's name in a key that begins with its collection's `prefix`, separator included."""
-    rest = key[len(prefix) :]
-    # `yard//a.jpg` is what a client makes of the base path `yard//`.
-    return (rest.lstrip("/") or rest) if prefix.endswith("/") else rest
-
-
-def _drop_empty_provisional(connection: sa.Connection, ids: set[int]) -> None:
-    full = sa.select(image.c.id).where(image.c.collection_id == collection.c.id).exists()
-    empty = sa.select(collection.c.id).where(
-        collection.c.id.in_(ids), collection.c.is_provisional, ~full
-    )
-    gone = [row.id for row in connection.execute(empty)]
-    if gone:
-        counted = operation_collection.c.collection_id.in_(gone)
-        connection.execute(sa.delete(operation_collection).where(counted))
-        evaluation_removal.remove_of_collections(connection, gone)
-        counted = run_statistics.c.collection_id.in_(gone)
-        connection.execute(sa.delete(run_statistics).where(counted))
-        connection.execute(sa.delete(collection).where(collection.c.id.in_(gone)))

@@ -1,7 +1,7 @@
 """From what an upload calls an image to the image's row; rows are made where there are none.
 
 The order of looking follows docs/protocol.md: the key as it was given before; an image that has
-it as ``<collection>_<file>`` or ``<collection>/<file>``; the path in storage. What is no image yet
+it as ``<collection>_<file>`` or ``<collection>/<file>``; the path in storage. What is not an image yet
 becomes one, in the known collection with the longest fitting name, or else in a guessed one, which
 is provisional (see `collections`).
 """
@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from layernext.stack.store.clock import now_text
-from layernext.stack.store.collections import collections
+from layernext.stack.store.collections import naming
 from layernext.stack.store.collections.keys import ImageKey
 from layernext.stack.store.database import Database
 from layernext.stack.store.schema import collection, image
@@ -98,7 +98,7 @@ def _resolve_loose(
         elif key.kind == "published":
             guessed.append(key)
         else:
-            unnamed = collections.ensure(database, connection, collections.UNNAMED)
+            unnamed = naming.ensure(database, connection, naming.UNNAMED)
             is_path = key.kind == "storage_path"
             places[key] = (
                 (unnamed.row_id, _path(key), _bucket(key))
@@ -106,10 +106,8 @@ def _resolve_loose(
                 else (unnamed.row_id, key.name, "")
             )
     for key, name, file in _guess(guessed):
-        collections.refuse_other_kind(connection, name)
-        row = collections.ensure(
-            database, connection, name, is_provisional=name != collections.UNNAMED
-        )
+        naming.refuse_other_kind(connection, name)
+        row = naming.ensure(database, connection, name, is_provisional=name != naming.UNNAMED)
         places[key] = (row.row_id, file, "")
     return found
 
@@ -147,7 +145,7 @@ def _candidates(connection: sa.Connection, keys: Sequence[ImageKey]) -> dict[Ima
         for key in some:
             fitting = [prefix for prefix in _prefixes(key.name) if prefix in known]
             fitting.sort(key=lambda prefix: (known[prefix][1], -len(prefix)))
-            found[key] = [(known[p][0], collections.remainder(key.name, p), "") for p in fitting]
+            found[key] = [(known[p][0], naming.remainder(key.name, p), "") for p in fitting]
     return found
 
 
@@ -167,7 +165,7 @@ def find_by_unique_names(connection: sa.Connection, names: Sequence[str]) -> dic
         fitting = [prefix for prefix in _prefixes(name) if prefix in known]
         fitting.sort(key=lambda prefix: (known[prefix][1], -len(prefix)))
         places[name] = [
-            (known[prefix][0], collections.remainder(name, prefix), "") for prefix in fitting
+            (known[prefix][0], naming.remainder(name, prefix), "") for prefix in fitting
         ]
     there = _rows_at(connection, {place for some in places.values() for place in some})
     for name, some in places.items():
@@ -198,9 +196,9 @@ def _known_prefixes(
     known: dict[str, tuple[int, bool]] = {}
     for chunk in _chunks(wanted):
         is_one = collection.c.name.in_(chunk) | collection.c.storage_path.in_(chunk)
-        chosen = sa.select(collection).where(is_one, collection.c.name != collections.UNNAMED)
+        chosen = sa.select(collection).where(is_one, collection.c.name != naming.UNNAMED)
         if not any_kind:
-            chosen = chosen.where(collection.c.kind == collections.IMAGES)
+            chosen = chosen.where(collection.c.kind == naming.IMAGES)
         for row in connection.execute(chosen):
             entry = (row.id, bool(row.is_provisional))
             known.setdefault(f"{row.storage_path}_", entry)
@@ -218,7 +216,7 @@ def _guess(keys: Sequence[ImageKey]) -> Iterator[tuple[ImageKey, str, str]]:
     for key in keys:
         folder, slash, file = key.name.rpartition("/")
         if slash and file:
-            yield key, collections.normalized_name(folder), file
+            yield key, naming.normalized_name(folder), file
         else:
             joined.append(key)
     prefix = _common_prefix([key.name for key in joined])

@@ -50,7 +50,7 @@ FETCHED_PAIRS = 200
 
 
 class Changed(Exception):
-    """The sets are no longer those that were planned with: begin anew."""
+    """The sets are no longer those that were planned with: start over."""
 
 
 class EvaluationData:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
@@ -29,6 +31,9 @@ from layernext.stack.store.schema import (
 )
 
 STATISTICS_JOB = "run.statistics"
+
+REMEMBERED_RUNS = 200
+"""Whose counts a process keeps in memory: some kilobytes each."""
 
 
 class CountedRun(Struct, frozen=True, kw_only=True):
@@ -60,6 +65,8 @@ class Statistics:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self._lock = threading.Lock()
+        self._remembered: OrderedDict[tuple[int, int], tuple[str, RunStatistics]] = OrderedDict()
 
     def find_run(self, collection_id: int, run: str, mode: Mode) -> CountedRun | None:
         """What there is of an operation in a collection; None if nothing."""
@@ -88,6 +95,10 @@ class Statistics:
 
     def get(self, run: CountedRun) -> RunStatistics | None:
         """What was counted last; it says whether it still holds. None if nothing was."""
+        with self._lock:
+            state, remembered = self._remembered.get(_key(run), ("", None))
+        if remembered is not None and state == run.state:
+            return remembered
         chosen = sa.select(run_statistics).where(_mine(run))
         with self._database.read() as connection:
             row = connection.execute(chosen).one_or_none()
@@ -97,6 +108,16 @@ class Statistics:
         return msgspec.structs.replace(
             found, is_current=row.state == run.state, computed_at=row.computed_at
         )
+
+    def remember(self, run: CountedRun, counted: RunStatistics) -> RunStatistics:
+        """Keep what was counted in this process, as `get` gives it: a request that reads stores nothing."""
+        current = msgspec.structs.replace(counted, is_current=True, computed_at=now_text())
+        with self._lock:
+            self._remembered[_key(run)] = (run.state, current)
+            self._remembered.move_to_end(_key(run))
+            while len(self._remembered) > REMEMBERED_RUNS:
+                self._remembered.popitem(last=False)
+        return current
 
     def ensure_job(self, run: CountedRun) -> str:
         """The job that counts the run: one that is open, or a new one."""
@@ -172,6 +193,10 @@ class Statistics:
         ids = {"operation_id": run.operation_id, "collection_id": run.collection_id}
         insert = self._database.upsert(run_statistics).values(ids | values)
         connection.execute(insert.on_conflict_do_update(index_elements=[*ids], set_=values))
+
+
+def _key(run: CountedRun) -> tuple[int, int]:
+    return run.operation_id, run.collection_id
 
 
 def _mine(run: CountedRun) -> sa.ColumnElement[bool]:

@@ -1,7 +1,7 @@
 """What clients say that the bytes of files are which went past the stack, until somebody has compared it.
 
 Parts that the stack took were compared when they came. Those that clients sent straight to a bucket are known by the
-checksums that came with E16; they are kept in `file_part` until the look into the file.
+checksums that came with E16; they are kept in `file_part` until the inspection of the file.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Announced(Struct, frozen=True, kw_only=True):
 def keep(
     database: Database, connection: sa.Connection, item_id: int, parts: Sequence[ItemPart]
 ) -> None:
-    """Keep these parts of a file, and only these, until it is looked into."""
+    """Keep these parts of a file, and only these, until it is inspected."""
     connection.execute(sa.delete(file_part).where(file_part.c.item_id == item_id))
     rows = [
         {

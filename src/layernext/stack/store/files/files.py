@@ -18,7 +18,7 @@ from msgspec import Struct
 from layernext.errors import Conflict
 from layernext.model import Job
 from layernext.stack.store.clock import now_text, seconds_since
-from layernext.stack.store.collections import collections, fields, images
+from layernext.stack.store.collections import fields, images, naming
 from layernext.stack.store.database import Database
 from layernext.stack.store.files import announced
 from layernext.stack.store.files.records import FileItem, FileRow, ItemPart, NewFile, ObjectRow
@@ -98,8 +98,8 @@ class Files:
         """Begin an upload of files; its id, and its collection's (E12)."""
 
         def work(connection: sa.Connection) -> tuple[str, str]:
-            there = collections.find_by_name(connection, request.name, request.kind)
-            place = collections.ensure(self._database, connection, request.name, kind=request.kind)
+            there = naming.find_by_name(connection, request.name, request.kind)
+            place = naming.ensure(self._database, connection, request.name, kind=request.kind)
             if there is None:
                 head = {
                     "storage_prefix": request.storage_prefix,
@@ -452,7 +452,7 @@ class Files:
         Args:
             item: from `seal`.
             size: bytes.
-            checksum: SHA-256 in hexadecimal; None if only the look into the file will tell.
+            checksum: SHA-256 in hexadecimal; None if only the inspection of the file will tell.
             parts: those that the look compares with what the client says of them.
 
         Returns:
@@ -545,7 +545,7 @@ class Files:
         newest = (
             sa.select(file_upload.c.id, file_upload.c.expected, file_upload.c.finished)
             .join(collection, collection.c.id == file_upload.c.collection_id)
-            .where(collection.c.name == collections.normalized_name(collection_name))
+            .where(collection.c.name == naming.normalized_name(collection_name))
             .order_by(file_upload.c.id.desc())
             .limit(1)
         )
@@ -558,7 +558,7 @@ class Files:
         return stored, total
 
     def find_job(self, public_id: str) -> Job | None:
-        """The upload as a job: done when it is finished and all its files were looked into."""
+        """The upload as a job: done when it is finished and all its files were inspected."""
         with self._database.read() as connection:
             chosen = (
                 sa.select(file_upload, collection.c.name.label("collection_name"))

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from layernext.errors import InvalidRequest
 from layernext.stack.store.access.records import Within
-from layernext.stack.store.collections import collections
+from layernext.stack.store.collections import naming
 from layernext.stack.store.collections.records import CollectionRow
 from layernext.stack.store.database import Database
 from layernext.stack.store.files.records import FileRow
@@ -41,11 +41,11 @@ class FileListing:
         """
         if not is_storable(id_or_name):
             return None
-        name = collections.normalized_name(id_or_name)
+        name = naming.normalized_name(id_or_name)
         with self._database.read() as connection:
-            found = collections.find_by_id(connection, id_or_name)
+            found = naming.find_by_id(connection, id_or_name)
             for each in KINDS if kind is None else (kind,):
-                found = found or collections.find_by_name(connection, name, each)
+                found = found or naming.find_by_name(connection, name, each)
         return found
 
     def page(

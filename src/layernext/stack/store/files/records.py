@@ -90,7 +90,7 @@ class FileRow(ObjectRow, frozen=True, kw_only=True):
         unique_name: the image's.
         kind: of its collection: 5 images, 4 videos, 7 other files.
         place_id: public id of that.
-        content_type, width, height: found by looking into it, else None.
+        content_type, width, height: found by inspecting it, else None.
         created_at: when the stack first heard of the image.
         thumbnail_path: where its small picture is, or None.
     """
@@ -106,7 +106,7 @@ class FileRow(ObjectRow, frozen=True, kw_only=True):
 
 
 class LookResult(Struct, frozen=True, kw_only=True):
-    """What looking into a file has shown; `failure` says why it could not be read."""
+    """What inspecting a file has shown; `failure` says why it could not be read."""
 
     checksum: str
     content_type: str

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from layernext.stack.store.collections import collections
+from layernext.stack.store.collections import naming
 from layernext.stack.store.database import Database
 from layernext.stack.store.files import announced
 from layernext.stack.store.files.announced import Announced
@@ -30,11 +30,11 @@ class FileStates:
         self._database = database
 
     def has_pending(self) -> bool:
-        """Whether there are files that nobody has looked into."""
+        """Whether there are files that nobody has inspected."""
         return bool(self.list_pending(0, 1))
 
     def list_pending(self, after: int, limit: int) -> list[FileRow]:
-        """Files that nobody has looked into, oldest image first."""
+        """Files that nobody has inspected, oldest image first."""
         chosen = files_query().where(image.c.state == "pending", image.c.id > after)
         with self._database.read() as connection:
             rows = connection.execute(chosen.order_by(image.c.id).limit(limit)).all()
@@ -46,7 +46,7 @@ class FileStates:
             return announced.find(connection, files)
 
     def set_look(self, results: Mapping[int, tuple[FileRow, LookResult]]) -> None:
-        """Note what looking into files has shown; not for those that were replaced meanwhile."""
+        """Note what inspecting files has shown; not for those that were replaced meanwhile."""
         if not results:
             return
         statement = (
@@ -79,12 +79,12 @@ class FileStates:
             announced.forget(connection, (file for file, _ in results.values()))
             found = connection.execute(places.where(image.c.id.in_(results)))
             owners = {row.storage_path: (row.id, row.collection_id) for row in found}
-            collections.claim_paths(self._database, connection, owners)
+            naming.claim_paths(self._database, connection, owners)
 
         self._database.write_again(work)
 
     def set_missing(self, files: Sequence[ObjectRow], *, is_missing: bool) -> None:
-        """Note that the objects of files are missing, or there again; then the stack looks into them again.
+        """Note that the objects of files are missing, or there again; then the stack inspects them again.
 
         Not for files that were replaced or removed meanwhile.
         """

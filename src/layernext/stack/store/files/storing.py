@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from layernext.errors import Conflict
 from layernext.stack.store.clock import now_text
-from layernext.stack.store.collections import collections, fields, images
+from layernext.stack.store.collections import fields, images, naming
 from layernext.stack.store.collections.keys import ImageKey
 from layernext.stack.store.database import Database
 from layernext.stack.store.files.records import NewFile
@@ -83,7 +83,7 @@ def store_files(
         is_same = (old.checksum, old.size) == (file.checksum, file.size)
         is_frozen = row.id in frozen and not is_same
         is_lost = old.has_file and old.trashed_at is None and old.state == "missing"
-        # If one of the checksums is not known yet, the look into the file compares.
+        # If one of the checksums is not known yet, the inspection of the file compares.
         is_lost &= old.size == file.size
         is_lost &= is_same or old.checksum is None or file.checksum is None
         is_stored = old.has_file and old.trashed_at is None and not is_lost
@@ -117,7 +117,7 @@ def store_files(
         connection.execute(_having_file(now), values)
         fields.merge_into_images(database, connection, wanted)
         drop(database, connection, replaced)
-        collections.claim_paths(database, connection, owners)
+        naming.claim_paths(database, connection, owners)
     return stored
 
 
@@ -134,7 +134,7 @@ def _locked(
             chosen = image.c.id.in_(ids[start : start + images.CHUNK])
             locked = sa.select(image).where(chosen).order_by(image.c.id).with_for_update()
             there |= {row.id: row for row in connection.execute(locked)}
-        # One that was purged after it was found is made anew.
+        # One that was purged after it was found is created again.
         if len(there) == len(ids):
             return rows, there
 

@@ -24,6 +24,7 @@ from layernext.stack.store.database import Database
 from layernext.stack.store.labels.records import LabelGroup, LabelRef, ValueRef
 from layernext.stack.store.labels.texts import value_text
 from layernext.stack.store.labels.values import ValueFiles, ValueRow
+from layernext.stack.store.pages import read_cursor
 from layernext.stack.store.schema import (
     attribute,
     attribute_value,
@@ -38,7 +39,7 @@ Key = TypeVar("Key", int, str)
 Kept = TypeVar("Kept", bound=Sized)
 
 MAX_VALUES = 1_000
-"""Values of one attribute that uploads register. More than that is no list to choose from; the
+"""Values of one attribute that uploads register. More than that is not a list to choose from; the
 references of the others are known all the same."""
 
 MAX_VALUE_CHARACTERS = 1_000
@@ -331,10 +332,14 @@ class Labels:
     # -- reading ----------------------------------------------------------------------------
 
     def list_page(
-        self, connection: sa.Connection, *, after: int, limit: int, group_id: str | None
+        self, *, after: str | None, limit: int, group_id: str | None = None
     ) -> PageOf[Label]:
-        """Labels by age, with their attributes."""
-        where: sa.ColumnElement[bool] = label.c.id > after
+        """Labels with their attributes, oldest first; only those of a group if one is given.
+
+        Raises:
+            InvalidRequest: `after` is not a cursor.
+        """
+        where: sa.ColumnElement[bool] = label.c.id > read_cursor(after)
         if group_id is not None:
             if not is_storable(group_id):
                 return PageOf([])
@@ -344,12 +349,25 @@ class Labels:
                 .where(label_group.c.public_id == group_id)
             )
             where &= label.c.id.in_(members)
-        rows = _labels(connection, where, limit + 1)
+        with self._database.read() as connection:
+            rows = _labels(connection, where, limit + 1)
         following = str(rows[limit - 1][0]) if len(rows) > limit else None
         return PageOf([one for _, one in rows[:limit]], following)
 
+    def resolve_refs(
+        self, attribute_refs: Sequence[str], value_refs: Sequence[str]
+    ) -> tuple[dict[str, str], dict[str, ValueRef]]:
+        """Names behind attribute references and values behind value references (E03, E04)."""
+        with self._database.read() as connection:
+            return (
+                self._resolve_attributes(connection, attribute_refs),
+                self._resolve_values(connection, value_refs),
+            )
+
     @staticmethod
-    def resolve(connection: sa.Connection, value_refs: Iterable[str]) -> dict[str, ValueRef]:
+    def _resolve_values(
+        connection: sa.Connection, value_refs: Iterable[str]
+    ) -> dict[str, ValueRef]:
         """What value references stand for; unknown ones are left out."""
         found: dict[str, ValueRef] = {}
         for chunk in _chunks({ref for ref in value_refs if is_storable(ref)}):
@@ -363,7 +381,7 @@ class Labels:
         return found
 
     @staticmethod
-    def resolve_attributes(connection: sa.Connection, refs: Iterable[str]) -> dict[str, str]:
+    def _resolve_attributes(connection: sa.Connection, refs: Iterable[str]) -> dict[str, str]:
         """The names behind attribute references; unknown ones are left out."""
         found: dict[str, str] = {}
         for chunk in _chunks({ref for ref in refs if is_storable(ref)}):
@@ -432,14 +450,14 @@ class Labels:
 
         return self._database.write_again(work) if is_storable(group_id) else None
 
-    @staticmethod
-    def list_groups(connection: sa.Connection) -> list[LabelGroup]:
+    def list_groups(self) -> list[LabelGroup]:
         """Every group with its labels' references (E08)."""
-        return _groups(connection, sa.true())
+        with self._database.read() as connection:
+            return _groups(connection, sa.true())
 
 
 def color_of(name: str) -> str:
-    """A colour for a label, ``#rrggbb``: the same for the same name on every stack.
+    """A color for a label, ``#rrggbb``: the same for the same name on every stack.
 
     The hue comes from a hash of the name; saturation and lightness vary in few steps and stay
     where a line is readable on most photographs.

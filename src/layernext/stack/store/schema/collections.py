@@ -68,7 +68,7 @@ image = Table(
     Column("size", BigInteger),
     Column("checksum", Text),
     Column("content_type", Text),
-    # `pending`, `ready` or `failed`: whether the file has been looked into, and why that failed; `missing`: its
+    # `pending`, `ready` or `failed`: whether the file has been inspected, and why that failed; `missing`: its
     # object was lost.
     Column("state", Text),
     Column("failure", Text),

@@ -1,7 +1,7 @@
 // The controls above the grid and above an image: runs, labels, confidence.
 
 import { count, fill, h } from "./dom.js";
-import { DASHES, colourOf } from "./shapes.js";
+import { DASHES, colorOf } from "./shapes.js";
 import { keyOf, sameRun } from "./state.js";
 
 const SHOWN_CHOICES = 300;
@@ -127,7 +127,7 @@ export function labelsPanel(get, set) {
   return { element: made.details, update };
 }
 
-export const swatch = (label) => h("span", { class: "swatch", style: { "background-color": colourOf(label) }, "aria-hidden": "true" });
+export const swatch = (label) => h("span", { class: "swatch", style: { "background-color": colorOf(label) }, "aria-hidden": "true" });
 
 /** The least confidence that is shown. `change` gets the value while it moves, `done` at the end. */
 export function confidenceSlider(value, change, done) {

@@ -6,7 +6,7 @@ import { counted, debounced, empty, failed, fill, find, h, loading, pageData, se
 import { bind } from "./keys.js";
 import { TALLIED, evaluationOf, pairFor } from "./evaluations.js";
 import { queryBox } from "./query_box.js";
-import { knownLabels, loadColours } from "./shapes.js";
+import { knownLabels, loadColors } from "./shapes.js";
 import { SIZES, SORTS, fetchOrder, readState, searchOf, usualRuns } from "./state.js";
 import { Wall } from "./wall.js";
 
@@ -185,9 +185,9 @@ async function start() {
     runs = found;
     showControls();
   });
-  const coloured = loadColours();
+  const colored = loadColors();
   // The order comes meanwhile; pictures wait for the runs, to come with their shapes at once.
-  wall.ready = Promise.allSettled([listed, coloured]).then(() => labelsControl.update());
+  wall.ready = Promise.allSettled([listed, colored]).then(() => labelsControl.update());
   await loadOrder();
   if (state.sort in TALLIED && !state.evaluation) wall.ready.then(() => sortBy(state.sort));
   await listed.catch((error) => fill(find("#grid-state"), failed(error, start)));

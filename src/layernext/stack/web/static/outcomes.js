@@ -4,14 +4,14 @@ import { ask } from "./api.js";
 import { h } from "./dom.js";
 import { EVALUATED } from "./geometry/kinds.js";
 
-/** Each has a word, a colour that colour-blind people tell apart, and a pattern of its own. */
+/** Each has a word, a color that color-blind people tell apart, and a pattern of its own. */
 export const OUTCOMES = {
-  matched: { word: "matched", colour: "#12a87b", dash: [] },
-  missed: { word: "missed", colour: "#56b4e9", dash: [2, 3], width: 3 },
-  false_positive: { word: "false", colour: "#e8590c", dash: [8, 4] },
-  mislabelled: { word: "other label", colour: "#f0d43a", dash: [9, 3, 2, 3] },
-  duplicate: { word: "duplicate", colour: "#d08bb9", dash: [4, 4] },
-  ignored: { word: "ignored", colour: "#a0a6b0", dash: [1, 4] },
+  matched: { word: "matched", color: "#12a87b", dash: [] },
+  missed: { word: "missed", color: "#56b4e9", dash: [2, 3], width: 3 },
+  false_positive: { word: "false", color: "#e8590c", dash: [8, 4] },
+  mislabelled: { word: "other label", color: "#f0d43a", dash: [9, 3, 2, 3] },
+  duplicate: { word: "duplicate", color: "#d08bb9", dash: [4, 4] },
+  ignored: { word: "ignored", color: "#a0a6b0", dash: [1, 4] },
 };
 
 /** Of the chosen sets those that are matched: a ground truth with each model run. */
@@ -50,7 +50,7 @@ export async function fetchOutcomes(imageId, sets, min, signal) {
 
 /** How a shape of some outcome is drawn; what was not matched is drawn thin and grey. */
 export function styleOf(outcome) {
-  return outcome ? { key: outcome, ...OUTCOMES[outcome] } : { key: "none", colour: "#a0a6b0", dash: [], width: 1 };
+  return outcome ? { key: outcome, ...OUTCOMES[outcome] } : { key: "none", color: "#a0a6b0", dash: [], width: 1 };
 }
 
 export const wordOf = (outcome) => (outcome ? OUTCOMES[outcome].word : null);
@@ -71,11 +71,11 @@ export function legend(sets, outcomeOf, isShown) {
     { class: "legend", "aria-label": "What became of the annotations" },
     Object.entries(OUTCOMES)
       .filter(([outcome]) => counts.has(outcome) || ["matched", "missed", "false_positive"].includes(outcome))
-      .map(([outcome, { word, colour, dash }]) => h("li", {}, sample(colour, dash), `${word} `, h("b", { class: "number" }, counts.get(outcome) ?? 0))),
+      .map(([outcome, { word, color, dash }]) => h("li", {}, sample(color, dash), `${word} `, h("b", { class: "number" }, counts.get(outcome) ?? 0))),
   );
 }
 
-function sample(colour, dash) {
+function sample(color, dash) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   svg.setAttribute("class", "line-sample");
   svg.setAttribute("viewBox", "0 0 26 8");
@@ -83,7 +83,7 @@ function sample(colour, dash) {
   const line = document.createElementNS("http://www.w3.org/2000/svg", "path");
   line.setAttribute("d", "M1 4h24");
   line.setAttribute("stroke-dasharray", dash.join(" "));
-  line.style.stroke = colour;
+  line.style.stroke = color;
   svg.append(line);
   return svg;
 }

@@ -9,7 +9,7 @@ const STATES = {
   failed: ["Failed", "bad"],
 };
 
-/** A job's or an evaluation's status in a word, with a colour. */
+/** A job's or an evaluation's status in a word, with a color. */
 export function stateBadge(status) {
   const [text, kind] = STATES[status] ?? [status, "calm"];
   return h("span", { class: `badge ${kind}` }, text);

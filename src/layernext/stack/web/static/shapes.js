@@ -1,4 +1,4 @@
-// Shapes on a canvas: boxes, outlines, lines and points, in the colours of their labels.
+// Shapes on a canvas: boxes, outlines, lines and points, in the colors of their labels.
 //
 // A shape is {label, geometry, confidence, coordinates}, as the API's overlays have it; `geometry` is the code of a
 // kind, and geometry/kinds.js knows what its coordinates mean.
@@ -6,29 +6,29 @@
 import { askAll } from "./api.js";
 import { kindOf } from "./geometry/kinds.js";
 
-/** Line patterns of the chosen runs, in their order, so that runs differ by more than colour. */
+/** Line patterns of the chosen runs, in their order, so that runs differ by more than color. */
 export const DASHES = [[], [6, 3], [2, 3], [9, 3, 2, 3], [1, 2]];
 
 const FALLBACKS = ["#e4572e", "#2e86ab", "#3fa34d", "#a23b72", "#f0a202", "#5c6ac4", "#12a3a3", "#c2410c"];
-const colours = new Map();
+const colors = new Map();
 
-export async function loadColours(signal) {
+export async function loadColors(signal) {
   for (const label of await askAll("/api/v1/labels", { signal })) {
-    if (/^#[0-9a-f]{6}$/i.test(label.color)) colours.set(label.name, label.color);
+    if (/^#[0-9a-f]{6}$/i.test(label.color)) colors.set(label.name, label.color);
   }
 }
 
-export const knownLabels = () => [...colours.keys()];
+export const knownLabels = () => [...colors.keys()];
 
-export function colourOf(label) {
-  let colour = colours.get(label);
-  if (!colour) {
+export function colorOf(label) {
+  let color = colors.get(label);
+  if (!color) {
     let sum = 7;
     for (const letter of label) sum = (sum * 31 + letter.codePointAt(0)) >>> 0;
-    colour = FALLBACKS[sum % FALLBACKS.length];
-    colours.set(label, colour);
+    color = FALLBACKS[sum % FALLBACKS.length];
+    colors.set(label, color);
   }
-  return colour;
+  return color;
 }
 
 /** Whether a shape is to be seen: confident enough (ground truth always is), and of a chosen label. */
@@ -88,11 +88,11 @@ export function drawSets(pen, { sets, frame, state, width, height, lineWidth = 1
     for (const [label, shapes] of byLabel) {
       pen.beginPath();
       for (const shape of shapes) trace(pen, shape, sx, sy);
-      // A dark edge keeps every colour visible on every picture.
+      // A dark edge keeps every color visible on every picture.
       pen.strokeStyle = "rgb(0 0 0 / 38%)";
       pen.lineWidth = lineWidth + 1.2;
       pen.stroke();
-      pen.strokeStyle = colourOf(label);
+      pen.strokeStyle = colorOf(label);
       pen.lineWidth = lineWidth;
       pen.stroke();
     }

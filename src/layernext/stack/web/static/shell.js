@@ -1,4 +1,4 @@
-// What every page has: the switch of colours, the menu of who is signed in, the help.
+// What every page has: the switch of colors, the menu of who is signed in, the help.
 
 import { signOut } from "./api.js";
 import { sentence, toast } from "./dom.js";
@@ -11,8 +11,8 @@ const switcher = document.getElementById("theme-switch");
 
 function nameTheme() {
   const text = theme() === "system" ? "as the system has them" : theme();
-  switcher.setAttribute("aria-label", `Colours: ${text}`);
-  switcher.title = `Colours: ${text}`;
+  switcher.setAttribute("aria-label", `Colors: ${text}`);
+  switcher.title = `Colors: ${text}`;
 }
 
 switcher.addEventListener("click", () => {

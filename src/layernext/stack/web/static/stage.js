@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { kindOf } from "./geometry/kinds.js";
-import { DASHES, colourOf, isShown, trace } from "./shapes.js";
+import { DASHES, colorOf, isShown, trace } from "./shapes.js";
 
 const MOST_ZOOM = 64;
 const STEP = 1.25;
@@ -310,7 +310,7 @@ export class Stage {
     for (const place of [this.selected, this.hovered]) this.drawMarked(pen, pane, place);
   }
 
-  /** Shapes of one colour and pattern are one path; those outside of the view are left out. */
+  /** Shapes of one color and pattern are one path; those outside of the view are left out. */
   drawSet(pen, set) {
     const { view, frame } = this;
     const sx = view.scale * (set.isNormalized ? frame.width : 1);
@@ -321,7 +321,7 @@ export class Stage {
       if (!this.isVisible(shape)) continue;
       const [left, top, right, bottom] = shape.bounds;
       if (right * sx + view.x < -9 || left * sx + view.x > width + 9 || bottom * sy + view.y < -9 || top * sy + view.y > height + 9) continue;
-      const style = this.outcomeOf(set, shape) ?? { key: shape.label, colour: colourOf(shape.label), dash: DASHES[set.run % DASHES.length] };
+      const style = this.outcomeOf(set, shape) ?? { key: shape.label, color: colorOf(shape.label), dash: DASHES[set.run % DASHES.length] };
       if (!paths.has(style.key)) paths.set(style.key, { style, path: new Path2D() });
       trace(paths.get(style.key).path, shape, sx, sy, view.x, view.y, 4);
     }
@@ -331,7 +331,7 @@ export class Stage {
       pen.strokeStyle = "rgb(0 0 0 / 40%)";
       pen.lineWidth = 4;
       pen.stroke(path);
-      pen.strokeStyle = style.colour;
+      pen.strokeStyle = style.color;
       pen.lineWidth = style.width ?? 2;
       pen.stroke(path);
     }
@@ -349,7 +349,7 @@ export class Stage {
     trace(path, shape, sx, sy, view.x, view.y, 6);
     if (kindOf(shape).isFilled) {
       pen.globalAlpha = 0.25;
-      pen.fillStyle = colourOf(shape.label);
+      pen.fillStyle = colorOf(shape.label);
       pen.fill(path);
       pen.globalAlpha = 1;
     }
@@ -359,7 +359,7 @@ export class Stage {
     pen.strokeStyle = "#fff";
     pen.lineWidth = 3.5;
     pen.stroke(path);
-    pen.strokeStyle = colourOf(shape.label);
+    pen.strokeStyle = colorOf(shape.label);
     pen.lineWidth = 1.5;
     pen.stroke(path);
     const text = shape.confidence === null ? shape.label : `${shape.label} ${shape.confidence.toFixed(2)}`;

@@ -1,4 +1,4 @@
-// Before anything is shown: the colours that were chosen here, if not the system's. A plain script, as
+// Before anything is shown: the colors that were chosen here, if not the system's. A plain script, as
 // modules run too late for that.
 "use strict";
 {

@@ -125,7 +125,7 @@ form.addEventListener("submit", (event) => {
   const files = chosen.filter(isAnnotations);
   const images = chosen.filter(isImage);
   for (const [field, isNeeded, text] of [
-    [fields.collection, true, "Say which collection it goes into."],
+    [fields.collection, true, "Choose a collection."],
     [fields.run, files.length > 0, "Give the run a name."],
   ]) {
     const isMissing = isNeeded && !field.value.trim();

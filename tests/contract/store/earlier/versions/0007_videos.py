@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Add the column; videos that were looked into before without a result are looked into again."""
+    """Add the column; videos that were inspected before without a result are inspected again."""
     op.add_column("image", sa.Column("duration_s", sa.Double))
     op.execute(
         "UPDATE image SET state = 'pending' WHERE has_file AND state = 'ready' AND width IS NULL"
