@@ -174,7 +174,7 @@ def compare(
             },
         )
         with connect(api_key, secret, url, config) as client:
-            found = client.compare_runs(
+            found = client.compare(
                 collection=target,
                 run_a=run_a,
                 run_b=run_b,

@@ -141,7 +141,7 @@ def export(
         layernext export kitchen truth labels/ --to yolo --overwrite --labels classes.txt
     """
     with connect(api_key, secret, url, config) as client:
-        report = client.export(
+        report = client.runs.export(
             collection,
             run,
             target,

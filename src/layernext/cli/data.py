@@ -344,7 +344,7 @@ def rm(
             if not typer.confirm(question, err=True):
                 say("nothing removed")
                 raise typer.Exit(exit_codes.INTERRUPTED)
-        report = client.remove_annotations(collection, run)
+        report = client.runs.delete(collection, run)
     if report.images == 0 and not missing_ok:
         raise NotFound(f"collection {collection!r} has no run {run!r}", status=404)
     if as_json:

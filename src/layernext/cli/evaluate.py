@@ -243,7 +243,7 @@ def evaluate(
                 progress=False if quiet else None,
                 **options,
             )
-            listed = list(islice(client.iter_tallies(stored), worst)) if worst else []
+            listed = list(islice(client.evaluations.iter_tallies(stored), worst)) if worst else []
         _give(stored, listed, worst, figures, markdown, as_json=as_json)
         return
     if is_version or split is not None or again:

@@ -174,7 +174,7 @@ class FileUploadReport(Answer):
     Attributes:
         collection: its name.
         collection_id: given by the stack.
-        job_id: the stack's job that inspects the files, for `wait_for_job_complete`.
+        job_id: the stack's job that inspects the files, for `client.jobs.wait`.
         unique_name: of a single file; None if `path` was a folder, or the stack did not say.
         uploaded: names of files that the stack has now and did not have before.
         skipped: names of files that it had already, with the same content.
