@@ -75,6 +75,15 @@ def authenticate(connection: sa.Connection, api_key: str, secret: str) -> Caller
     return caller_of(row) if row and is_right and row.revoked_at is None else None
 
 
+def find(connection: sa.Connection, api_key: str) -> Caller | None:
+    """Who makes requests with a key; None if it is not in use."""
+    if not is_storable(api_key):
+        return None
+    is_it = (table.c.api_key == api_key) & table.c.revoked_at.is_(None)
+    row = connection.execute(with_user().where(is_it)).one_or_none()
+    return None if row is None else caller_of(row)
+
+
 def with_user() -> sa.Select[Any]:
     """Keys, each with its user."""
     return sa.select(

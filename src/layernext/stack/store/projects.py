@@ -19,7 +19,14 @@ from layernext.stack.store.clock import now_text, text_of
 from layernext.stack.store.database import Database
 from layernext.stack.store.grants import readable_projects
 from layernext.stack.store.records import Selection, Within
-from layernext.stack.store.schema import image, label, label_group, operation, selection_item
+from layernext.stack.store.schema import (
+    image,
+    label,
+    label_group,
+    operation,
+    operation_collection,
+    selection_item,
+)
 from layernext.stack.store.schema_projects import (
     project,
     project_image,
@@ -215,8 +222,12 @@ class Projects:
 
         return self._database.write_again(work) if is_storable(group_id) else False
 
-    def attach_runs(self, project_id: str, runs: Sequence[str]) -> str | None:
+    def attach_runs(
+        self, project_id: str, runs: Sequence[str], within: Within = None
+    ) -> str | None:
         """Attach model runs (E52); the first that is unknown, or None if all are attached.
+
+        With `within` runs count as unknown that have nothing in these collections.
 
         Raises:
             NotFound: there is no such project.
@@ -226,6 +237,10 @@ class Projects:
             row = _find(connection, project_id, is_locked=True)
             usable = [run for run in runs if is_storable(run)]
             chosen = sa.select(operation.c.name).where(operation.c.name.in_(usable))
+            if within is not None:
+                counted = operation_collection
+                chosen = chosen.join(counted, counted.c.operation_id == operation.c.id)
+                chosen = chosen.where(counted.c.collection_id.in_(within))
             known = set(connection.execute(chosen).scalars())
             unknown = next((run for run in runs if run not in known), None)
             if unknown is None and runs:

@@ -19,12 +19,12 @@ from layernext.model import (
     StoredMatches,
     decode_trusted,
 )
-from layernext.stack.api.access import HANDLER, check_images, check_thing
+from layernext.stack.api.access import HANDLER, check_images, check_thing, readable
 from layernext.stack.api.messages import Call, answer, is_image_id, read_query
 from layernext.stack.api.native.evaluations import completed
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.services import services_of
-from layernext.stack.store import ItemRow, SideSet, Store
+from layernext.stack.store import ItemRow, SideSet, Store, Within
 from layernext.wire.evaluations import MATCHES_PATH
 
 
@@ -77,10 +77,11 @@ async def match(request: Call) -> Response[bytes]:
         await check_images(request, [item.image_id])
     except NotFound as error:
         raise _no_image(wanted.image) from error
-    return answer(await services.call(_matches, services.store, wanted, item))
+    within = readable(request)
+    return answer(await services.call(_matches, services.store, wanted, item, within))
 
 
-def _matches(store: Store, wanted: MatchesQuery, item: ItemRow) -> StoredMatches:
+def _matches(store: Store, wanted: MatchesQuery, item: ItemRow, within: Within) -> StoredMatches:
     confidence = wanted.confidence
     labels: tuple[str, ...] = ()
     if wanted.evaluation is not None:
@@ -100,7 +101,7 @@ def _matches(store: Store, wanted: MatchesQuery, item: ItemRow) -> StoredMatches
         )
         if wanted.run is None or wanted.ground_truth is None:
             raise InvalidRequest("the query needs evaluation, or run and ground_truth", status=400)
-        unknown = store.find_unknown_run([wanted.run, wanted.ground_truth])
+        unknown = store.find_unknown_run([wanted.run, wanted.ground_truth], within)
         if unknown is not None:
             raise NotFound(f"there is no model run or ground truth {unknown[:600]!r}", status=404)
         run = _set(store, item, wanted.run, wanted.run_mode, "machine")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 from litestar import Response
 
 from layernext.errors import DataError, NotFound, Problem
@@ -13,6 +14,7 @@ from layernext.stack.api.access import (
     collection_check,
     creating,
     refuse_without_grant,
+    usable,
 )
 from layernext.stack.api.audit import changing, note, note_nothing
 from layernext.stack.api.body import received
@@ -20,7 +22,7 @@ from layernext.stack.api.messages import Call, answer, read_message, read_path
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.replay import change
 from layernext.stack.api.services import services_of
-from layernext.stack.store import Store
+from layernext.stack.store import Store, Within
 from layernext.wire.native import (
     BASE_PATH,
     MAX_BATCH_BYTES,
@@ -79,9 +81,17 @@ async def open_upload(request: Call) -> Response[bytes]:
         request,
         made_collection(wanted),
         IMAGE_COLLECTION,
-        lambda: answer(store.open_upload(wanted)),
+        lambda: answer(_opened(store, wanted, usable(request))),
     )
     return await change(request, work)
+
+
+def _opened(store: Store, wanted: UploadRequest, within: Within) -> UploadState:
+    """An upload, resumed only if all that it has is in collections of `within`."""
+    state = store.open_upload(wanted)
+    if within is None or (store.grants.collections_of("upload", state.id) or set()) <= within:
+        return state
+    return store.open_upload(msgspec.structs.replace(wanted, resume=False))
 
 
 def made_collection(wanted: UploadRequest) -> str | None:

@@ -99,6 +99,7 @@ async def insert_vectors(request: Call) -> Response[bytes]:
         wanted.embedding_dimension[0],
         pairs,
         collection_check(request),
+        readable(request),
     )
     message = ""
     if unknown:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any, Literal
 
 from litestar import Response
@@ -14,17 +16,17 @@ from layernext.model import find_names_problem
 from layernext.stack.api.access import (
     HANDLER,
     Scope,
-    access_of,
     check_thing,
     creating,
     may_read_image,
+    readable,
 )
+from layernext.stack.api.admission import begin_transfer, end_transfer
 from layernext.stack.api.audit import changing, note, note_nothing
 from layernext.stack.api.messages import (
     Call,
     answer,
     check_name,
-    look_up_collection,
     read_message,
     read_path,
     read_query,
@@ -379,11 +381,13 @@ async def part_urls(request: Call) -> Response[bytes]:
     item = await services.call(_placed, services, item)
     # Of parts that go straight into a bucket the stack hears nothing else.
     await services.call(services.store.files.touch, item)
-    base, secret = base_url(request), services.url_secret
+    if services.objects.has_direct_parts:
+        await begin_transfer(request, item.id)
+    sign = partial(signed_url, base_url(request), services.url_secret, holder=request.auth.id)
 
     def urls() -> list[PartUrl]:
         return [
-            PartUrl(number, _part_url(services, item, number, base, secret))
+            PartUrl(number, _part_url(services, item, number, sign))
             for number in range(1, wanted.parts + 1)
         ]
 
@@ -402,10 +406,10 @@ def _placed(services: Services, item: FileItem) -> FileItem:
     return placed
 
 
-def _part_url(services: Services, item: FileItem, number: int, base: str, secret: bytes) -> str:
+def _part_url(services: Services, item: FileItem, number: int, sign: Callable[..., str]) -> str:
     path, handle = str(item.object_path), str(item.handle)
     own = services.objects.part_url(path, handle, number, PART_SECONDS)
-    return own or signed_url(base, secret, "PUT", part_path(item.id, number), PART_SECONDS)
+    return own or sign("PUT", part_path(item.id, number), PART_SECONDS)
 
 
 @operation(
@@ -432,9 +436,11 @@ async def finish_file(request: Call) -> Response[bytes]:
     await check_thing(request, "file", wanted.file_id)
     item = await services.call(files.find_item, wanted.file_id)
     if item.is_stored:
+        end_transfer(request, item.id)
         is_own = await services.call(files.is_own, item)
         return answer(FinishFileAnswer(is_existing=not is_own))
     is_new = await services.write(_finish, services, item, wanted.parts)
+    end_transfer(request, item.id)
     return answer(FinishFileAnswer(is_existing=not is_new))
 
 
@@ -621,9 +627,8 @@ async def finish_files(request: Call) -> Response[bytes]:
 async def upload_progress(request: Call) -> Response[bytes]:
     """The newest upload to a collection."""
     wanted, services = read_query(request, ProgressQuery), services_of(request)
-    found = None
-    if access_of(request) is None or await look_up_collection(request, wanted.collection_name):
-        found = await services.call(services.store.files.progress, wanted.collection_name)
+    progress, within = services.store.files.progress, readable(request)
+    found = await services.call(progress, wanted.collection_name, within)
     if found is None:
         raise NotFound(
             f"there is no upload of files to {wanted.collection_name[:600]!r}", status=404

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct, field
 
 from layernext.errors import InvalidRequest, NotFound
 from layernext.model import find_names_problem
-from layernext.stack.api.access import HANDLER, collection_check
+from layernext.stack.api.access import HANDLER, Access, access_of
 from layernext.stack.api.audit import changing, note
 from layernext.stack.api.body import received
 from layernext.stack.api.messages import (
@@ -24,7 +24,7 @@ from layernext.stack.api.messages import (
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.routing import is_unprefixed
 from layernext.stack.api.services import Services, services_of
-from layernext.stack.store import CheckCollections, NameKind, check_fields
+from layernext.stack.store import NameKind, check_fields
 from layernext.wire.published import (
     METADATA_JSON_PATH,
     METADATA_OBJECT_PATH,
@@ -140,7 +140,7 @@ async def upload_metadata(request: Call) -> Response[bytes]:
         note(request, collection=found.name)
 
     def apply() -> MetadataAnswer:
-        applied = _apply(services, wanted, place, collection_check(request))
+        applied = _apply(services, wanted, place, access_of(request))
         note(request, count=applied.updated_count)
         return applied
 
@@ -151,7 +151,7 @@ def _apply(
     services: Services,
     wanted: MetadataRequest,
     place: int | None,
-    check: CheckCollections | None,
+    access: Access | None,
 ) -> MetadataAnswer:
     given: dict[str, dict[str, Any]] = {}
     for number, entry in enumerate(wanted.metadata):
@@ -162,8 +162,11 @@ def _apply(
     items = services.store.items
     bucket = None if place is not None or wanted.job_id else wanted.bucket_name
     rows = items.find_rows(list(given), collection_id=place, upload_id=wanted.job_id, bucket=bucket)
-    if check is not None:
-        check(services.store.grants.collections_of_images(rows.values()).values())
+    if access is not None:
+        places = services.store.grants.collections_of_images(rows.values())
+        # What the caller may not read does not exist for them.
+        rows = {name: row for name, row in rows.items() if access.may_read(places[row])}
+        access.check(places[row] for row in rows.values())
     items.merge_fields({rows[name]: given[name] for name in given if name in rows})
     unmatched = [name for name in given if name not in rows]
     message = f"{len(rows)} files have new metadata"

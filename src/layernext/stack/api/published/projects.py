@@ -422,7 +422,9 @@ async def attach_runs(request: Call) -> Response[bytes]:
     note(request, subject=wanted.project_id, count=len(wanted.operation_id_array))
 
     def work() -> str | None:
-        unknown = services.store.projects.attach_runs(wanted.project_id, wanted.operation_id_array)
+        unknown = services.store.projects.attach_runs(
+            wanted.project_id, wanted.operation_id_array, readable(request)
+        )
         if unknown is not None:
             note_nothing(request)
         return unknown

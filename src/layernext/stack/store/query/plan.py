@@ -25,6 +25,7 @@ from layernext.stack.store.query.parse import All, Condition, Either, Node, Not,
 from layernext.stack.store.query.sets import SetConditions
 from layernext.stack.store.query.tallies import chosen_evaluations
 from layernext.stack.store.query.values import compare, is_among
+from layernext.stack.store.records import Within
 from layernext.stack.store.schema import (
     annotation_set,
     collection,
@@ -135,6 +136,7 @@ def plan_query(
     *,
     deadline: Deadline,
     collection_id: int | None = None,
+    within: Within = None,
     is_trashed: bool = False,
 ) -> Plan:
     """Look up what a query is about.
@@ -146,13 +148,16 @@ def plan_query(
         query: the conditions.
         deadline: of the whole query.
         collection_id: row id of the only collection that is asked about.
+        within: row ids of the only collections that may be looked at.
         is_trashed: the query is about images in the trash.
 
     Raises:
         DataError: it asks for tallies of an evaluation that is missing or out of date, or goes too deep.
         InvalidRequest: it takes too long.
     """
-    scope = None if collection_id is None else (collection_id,)
+    scope = None if within is None else tuple(sorted(within))
+    if collection_id is not None:
+        scope = (collection_id,)
     if query.root is None:
         return Plan(Constant(value=True), scope)
     planner = _Planner(database, index, connection, deadline, is_trashed=is_trashed)
