@@ -20,9 +20,6 @@ FACES = {
     "layernext.stack.api.audit",
     "layernext.datalake.constants",  # where published scripts import from
     "layernext.stack.api.auth",
-    "layernext.wire.annotation_files",
-    "layernext.wire.comparisons",
-    "layernext.wire.evaluations",
     "layernext.stack.api.browser",
     "layernext.stack.api.documents",
     "layernext.stack.api.error_map",
@@ -33,14 +30,9 @@ FACES = {
     "layernext.stack.api.signed",
     "layernext.stack.api.tracing_switch",
     "layernext.wire.augmentations",
-    "layernext.wire.exports",
-    "layernext.wire.file_listing",
-    "layernext.wire.files",
-    "layernext.wire.items",
     "layernext.wire.native",
     "layernext.wire.paths",
     "layernext.wire.published",
-    "layernext.wire.viewer",
 }
 
 CLIENT = "layernext.client"

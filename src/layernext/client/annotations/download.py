@@ -36,12 +36,14 @@ MAX_BREAKS = 5
 """Breaks of one download without a single set in between before it is given up."""
 
 
-class _Flag(Struct):
-    isNormalized: bool | msgspec.UnsetType | None = msgspec.UNSET  # noqa: N815 - the file's name
+class _Flag(Struct, rename="camel"):
+    is_normalized: bool | msgspec.UnsetType | None = msgspec.UNSET
 
 
 _line = msgspec.json.Decoder(DownloadLine).decode
 _flag = msgspec.json.Decoder(_Flag).decode
+_BEGINNING = msgspec.json.encode(_Flag(is_normalized=True))[:-1] + b","
+"""Of a set that is normalized."""
 
 
 def iter_lines(
@@ -201,9 +203,9 @@ def _single(line: DownloadLine, form: Geometry | None) -> bytes:
     if line.geometry is not None and line.geometry != form:
         return msgspec.json.encode(_typed(line))
     if line.normalized:
-        flag = _flag(raw).isNormalized
+        flag = _flag(raw).is_normalized
         if flag is msgspec.UNSET:
-            return b'{"isNormalized":true,' + raw.lstrip()[1:]
+            return _BEGINNING + raw.lstrip()[1:]
         if not flag:
             return msgspec.json.encode(_typed(line))
     return raw

@@ -20,22 +20,20 @@ from layernext.stack.search.items import ItemFilter, Items
 from layernext.stack.store import exports
 from layernext.stack.store.clock import text_of
 from layernext.stack.store.collections import counters
+from layernext.stack.store.collections.naming import EMPTY_OF
 from layernext.stack.store.database import Database
 from layernext.stack.store.jobs.jobs import Jobs
 from layernext.stack.store.objects.dropped import drop
 from layernext.stack.store.removal import evaluations as evaluation_removal
+from layernext.stack.store.removal import walker
 from layernext.stack.store.schema import (
     annotation_set,
     collection,
     embedding,
     embedding_model,
     file_item,
-    file_part,
     file_upload,
     image,
-    metadata,
-    operation_collection,
-    run_statistics,
     upload,
     version_item,
     version_set,
@@ -149,13 +147,7 @@ class Purge:
         connection.execute(changed.values(version=embedding_model.c.version + 1))
         theirs = sa.select(annotation_set.c.operation_id).where(annotation_set.c.image_id.in_(ids))
         counters.changed(connection, connection.execute(theirs.distinct()).scalars())
-        items = sa.select(file_item.c.id).where(file_item.c.image_id.in_(ids))
-        connection.execute(sa.delete(file_part).where(file_part.c.item_id.in_(items)))
-        for table in metadata.sorted_tables:
-            for column in table.columns:
-                if any(key.column is image.c.id for key in column.foreign_keys):
-                    connection.execute(sa.delete(table).where(column.in_(ids)))
-        connection.execute(sa.delete(image).where(image.c.id.in_(ids)))
+        walker.delete(connection, image, ids)
 
     def is_due(self, trashed_before: str) -> bool:
         """Whether anything went to the trash before a time and can go."""
@@ -183,10 +175,7 @@ class Purge:
             self._remove_uploads(connection, ids)
             evaluation_removal.remove_of_collections(connection, ids)
             exports.remove_of_collections(self._database, connection, ids)
-            for table in (operation_collection, run_statistics):
-                counted = table.c.collection_id.in_(ids)
-                connection.execute(sa.delete(table).where(counted))
-            connection.execute(sa.delete(collection).where(collection.c.id.in_(ids)))
+            walker.delete(connection, collection, ids, leave=EMPTY_OF)
             if job_id is not None:
                 Jobs.add_counts_in(connection, job_id, {"collections": len(ids)})
             return len(ids)
@@ -223,8 +212,7 @@ class Purge:
             rows = connection.execute(chosen).all()
             drop(self._database, connection, [row.object_path for row in rows if row.object_path])
             ids = [row.id for row in rows]
-            connection.execute(sa.delete(file_part).where(file_part.c.item_id.in_(ids)))
-            connection.execute(sa.delete(file_item).where(file_item.c.id.in_(ids)))
+            walker.delete(connection, file_item, ids)
 
         self._database.write_again(work)
 
@@ -234,10 +222,8 @@ class Purge:
         has_object = ~file_item.c.is_stored & file_item.c.object_path.is_not(None)
         paths = connection.execute(sa.select(file_item.c.object_path).where(mine, has_object))
         drop(self._database, connection, list(paths.scalars()))
-        items = sa.select(file_item.c.id).where(mine)
-        connection.execute(sa.delete(file_part).where(file_part.c.item_id.in_(items)))
-        connection.execute(sa.delete(file_item).where(mine))
-        connection.execute(sa.delete(file_upload).where(which))
+        uploads = list(connection.execute(sa.select(file_upload.c.id).where(which)).scalars())
+        walker.delete(connection, file_upload, uploads)
 
 
 def before_days(days: float) -> str:

@@ -80,7 +80,7 @@ class Embeddings:
         self._kept: OrderedDict[int, _Kept] = OrderedDict()
 
     def ensure_model(self, name: str, dimension: int) -> None:
-        """Make a model unless there is one of that name (E41).
+        """Make a model unless there is one of that name.
 
         Raises:
             DataError: it is there with another dimension.

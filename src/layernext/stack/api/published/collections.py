@@ -1,4 +1,4 @@
-"""Collections by name and by id: E20, E21, E23."""
+"""Collections by name and by id."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ from layernext.wire.published import (
     COLLECTION_ID_PATH,
     CONTENT_TYPES,
     CREATE_COLLECTION_PATH,
+    ITEM_OF_COLLECTION,
     CollectionDetailsAnswer,
     CollectionDetailsRequest,
     CollectionIdAnswer,
@@ -38,9 +39,6 @@ from layernext.wire.published import (
 )
 
 _TAG = "Published protocol"
-
-KIND_OF_ITEM = {5: 2, 4: 1, 7: 6}
-"""The object type of what a kind of collection holds."""
 
 
 @operation(
@@ -58,14 +56,14 @@ KIND_OF_ITEM = {5: 2, 4: 1, 7: 6}
 )
 async def collection_id(request: Call) -> Response[bytes]:
     """The id behind a name; `isSuccess` is false if there is no such collection."""
-    wanted = await read_message(request, CollectionIdRequest)
-    name = wanted.collection_name
-    found = None
-    if wanted.object_type in CONTENT_TYPES.values() and name.strip("/"):
-        found = await look_up_collection(request, name, kind=wanted.object_type)
-    if found is None:
+    message = await read_message(request, CollectionIdRequest)
+    name = message.collection_name
+    collection = None
+    if message.object_type in CONTENT_TYPES.values() and name.strip("/"):
+        collection = await look_up_collection(request, name, kind=message.object_type)
+    if collection is None:
         return answer(CollectionIdAnswer(is_success=False, message=_no_collection(name)))
-    return answer(CollectionIdAnswer(is_success=True, collection_id=found.id))
+    return answer(CollectionIdAnswer(is_success=True, collection_id=collection.id))
 
 
 @operation(
@@ -86,14 +84,14 @@ async def collection_details(request: Call) -> Response[bytes]:
 
     `storagePath` begins the keys of its images in uploads of 2.3.4.
     """
-    wanted = await read_message(request, CollectionDetailsRequest)
-    found = await look_up_collection(request, wanted.collection_id)
-    if found is None:
-        text = _no_collection(wanted.collection_id)
+    message = await read_message(request, CollectionDetailsRequest)
+    collection = await look_up_collection(request, message.collection_id)
+    if collection is None:
+        text = _no_collection(message.collection_id)
         return answer(CollectionDetailsAnswer(is_success=False, message=text))
     services = services_of(request)
-    record = await services.call(services.search.items.collection_record, found.row_id)
-    details = _details(found, record, wanted.required_meta_obj)
+    record = await services.call(services.store.metadata.collection_record, collection.row_id)
+    details = _details(collection, record, message.required_meta_obj)
     return answer(CollectionDetailsAnswer(is_success=True, item_details=details))
 
 
@@ -103,11 +101,11 @@ def _no_collection(name: str) -> str:
 
 
 def _details(
-    found: CollectionRow, record: dict[str, Any], wanted: dict[str, Any]
+    collection: CollectionRow, record: dict[str, Any], requested: dict[str, Any]
 ) -> dict[str, Any]:
-    usual = {"id": found.id, "name": found.name, "contentType": found.kind}
+    default = {"id": collection.id, "name": collection.name, "contentType": collection.kind}
     on_request = {
-        "storagePath": found.storage_path,
+        "storagePath": collection.storage_path,
         "createdAt": record["created_at"],
         "updatedAt": record["updated_at"],
         "fileSize": record["size"],
@@ -115,31 +113,33 @@ def _details(
         "fileCount": record["count"],
         "Tags": record["fields"].get("Tags", []),
     }
-    return picked(usual, on_request, record["fields"], wanted)
+    return picked(default, on_request, record["fields"], requested)
 
 
 def picked(
-    usual: dict[str, Any],
+    default: dict[str, Any],
     on_request: dict[str, Any],
     fields: dict[str, Any],
-    wanted: dict[str, Any],
+    requested: dict[str, Any],
 ) -> dict[str, Any]:
-    """Of all that is known what E21 and E22 were asked for.
+    """The requested fields of a collection or an item.
 
     Args:
-        usual: given unless it is not wanted.
+        default: given unless it is not wanted.
         on_request: given if it is wanted.
         fields: metadata, likewise.
-        wanted: name to whether it is.
+        requested: name to whether it is.
     """
-    found = {key: value for key, value in usual.items() if wanted.get(key) is not False}
-    for key, is_wanted in wanted.items():
-        if is_wanted and key not in usual:
+    picked_fields = {
+        key: value for key, value in default.items() if requested.get(key) is not False
+    }
+    for key, is_wanted in requested.items():
+        if is_wanted and key not in default:
             if key in on_request:
-                found[key] = on_request[key]
+                picked_fields[key] = on_request[key]
             elif key in fields:
-                found[key] = fields[key]
-    return found
+                picked_fields[key] = fields[key]
+    return picked_fields
 
 
 @operation(
@@ -161,9 +161,9 @@ async def object_type(request: Call) -> Response[bytes]:
     if is_image_id(object_id):
         item = await services.call(services.search.items.get, int(object_id, 16))
         if item is not None and await may_read_image(request, item.image_id):
-            return answer(ObjectTypeAnswer(object_type=KIND_OF_ITEM[item.kind]))
-    found = await find_collection(request, object_id)
-    return answer(ObjectTypeAnswer(object_type=found.kind))
+            return answer(ObjectTypeAnswer(object_type=ITEM_OF_COLLECTION[item.kind]))
+    collection = await find_collection(request, object_id)
+    return answer(ObjectTypeAnswer(object_type=collection.kind))
 
 
 @operation(
@@ -182,23 +182,23 @@ async def object_type(request: Call) -> Response[bytes]:
 )
 async def create_collection(request: Call) -> Response[bytes]:
     """Makes a collection if there is none of this name and kind, and gives it metadata."""
-    wanted, services = await read_message(request, CreateCollectionRequest), services_of(request)
-    name = wanted.collection_name.rstrip("/")
+    message, services = await read_message(request, CreateCollectionRequest), services_of(request)
+    name = message.collection_name.rstrip("/")
     check_name(name, "collectionName", "a collection")
-    fields = check_fields(wanted.custom_meta_object or {}, "customMetaObject")
+    fields = check_fields(message.custom_meta_object or {}, "customMetaObject")
     await services.call(services.check_metadata, [fields])
     note(request, collection=name)
     store = services.store
 
     def work() -> str:
-        made = store.collections.ensure(name, kind=wanted.object_type)
-        row = store.collections.find(made.id)
+        collection = store.collections.ensure(name, kind=message.object_type)
+        row = store.collections.find(collection.id)
         if row is not None and fields:
-            services.search.items.merge_collection_fields(row.row_id, fields, with_images=False)
-        return made.id
+            services.store.metadata.merge_collection_fields(row.row_id, fields, with_images=False)
+        return collection.id
 
     made_id = await services.call(
-        changing(request, creating(request, name, wanted.object_type, work))
+        changing(request, creating(request, name, message.object_type, work))
     )
     return answer(CreateCollectionAnswer(collection_id=made_id, message=f"{name!r} is there"))
 

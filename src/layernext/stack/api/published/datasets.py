@@ -1,4 +1,4 @@
-"""Datasets: made and changed (E54 to E57), downloaded by pages (E44)."""
+"""Datasets: made and changed, downloaded by pages."""
 
 from __future__ import annotations
 
@@ -57,43 +57,44 @@ def version_number(version: VersionRow) -> str:
     return f"1.0.{version.number}"
 
 
-def read_settings(wanted: VersionRequest) -> VersionSettings:
+def read_settings(message: VersionRequest) -> VersionSettings:
     """How a version is to be made.
 
     Raises:
         DataError: something cannot be, with the place.
     """
     problems = []
-    if set(wanted.split_info) != set(SPLITS):
+    if set(message.split_info) != set(SPLITS):
         problems.append(Problem("splitInfo", "must have train, test and validation"))
-    elif min(wanted.split_info.values()) < 0:
+    elif min(message.split_info.values()) < 0:
         problems.append(Problem("splitInfo", "must not have negative percentages"))
-    elif abs(sum(wanted.split_info.values()) - 100) > _TOLERANCE:
-        total = sum(wanted.split_info.values())
+    elif abs(sum(message.split_info.values()) - 100) > _TOLERANCE:
+        total = sum(message.split_info.values())
         problems.append(Problem("splitInfo", f"adds up to {total:g}, must be 100"))
-    for number, kind in enumerate(wanted.export_types):
+    for number, kind in enumerate(message.export_types):
         if kind not in EXPORT_TYPES:
-            known = ", ".join(EXPORT_TYPES)
+            export_types = ", ".join(EXPORT_TYPES)
             why = " (TFRecord would take TensorFlow)" if "TFRecord" in kind else ""
             problems.append(
                 Problem(
-                    f"exportTypes[{number}]", f"is {kind[:60]!r}; this stack makes {known}{why}"
+                    f"exportTypes[{number}]",
+                    f"is {kind[:60]!r}; this stack makes {export_types}{why}",
                 )
             )
     augmentations: list[Augmentation] = []
     try:
-        augmentations = read_augmentations(wanted.augmentations, "augmentations")
+        augmentations = read_augmentations(message.augmentations, "augmentations")
     except DataError as error:
         problems += error.problems
     if problems:
         raise DataError(problems)
     return VersionSettings(
-        split=wanted.split_info,
-        seed=wanted.seed,
-        labels=wanted.labels,
-        export_types=wanted.export_types or ["RAW"],
-        operations=wanted.operations,
-        stratify=wanted.stratify,
+        split=message.split_info,
+        seed=message.seed,
+        labels=message.labels,
+        export_types=message.export_types or ["RAW"],
+        operations=message.operations,
+        stratify=message.stratify,
         augmentations=augmentations,
     )
 
@@ -116,17 +117,18 @@ def read_settings(wanted: VersionRequest) -> VersionSettings:
 )
 async def create_dataset(request: Call) -> Response[bytes]:
     """Makes a dataset with a first version, which a job builds. A GET that writes, as published."""
-    query, wanted = read_query(request, SelectionQuery), await read_message(request, VersionRequest)
-    check_name(wanted.name, "name", "a dataset")
-    settings, services = read_settings(wanted), services_of(request)
+    query = read_query(request, SelectionQuery)
+    message = await read_message(request, VersionRequest)
+    check_name(message.name, "name", "a dataset")
+    settings, services = read_settings(message), services_of(request)
     await check_thing(request, "selection", query.dataset_selection_id)
     store = services.store
 
     def work() -> VersionRow:
         selection = store.selections.find(query.dataset_selection_id)
-        return store.datasets.create(str(wanted.name), selection, settings)
+        return store.datasets.create(str(message.name), selection, settings)
 
-    return await _made(request, work, "the dataset is being built")
+    return await _answer_version(request, work, "the dataset is being built")
 
 
 @operation(
@@ -172,8 +174,8 @@ async def update_version(request: Call) -> Response[bytes]:
 
 
 async def _follow(request: Call, message: str) -> Response[bytes]:
-    query, wanted = read_query(request, SelectionQuery), await read_message(request, VersionRequest)
-    settings, services = read_settings(wanted), services_of(request)
+    query, body = read_query(request, SelectionQuery), await read_message(request, VersionRequest)
+    settings, services = read_settings(body), services_of(request)
     await check_thing(request, "selection", query.dataset_selection_id)
     await check_thing(request, "dataset version", query.dataset_version_id or "")
     store = services.store
@@ -182,10 +184,12 @@ async def _follow(request: Call, message: str) -> Response[bytes]:
         selection = store.selections.find(query.dataset_selection_id)
         return store.datasets.add_version(query.dataset_version_id or "", selection, settings)
 
-    return await _made(request, work, message)
+    return await _answer_version(request, work, message)
 
 
-async def _made(request: Call, make: Callable[[], VersionRow], message: str) -> Response[bytes]:
+async def _answer_version(
+    request: Call, make: Callable[[], VersionRow], message: str
+) -> Response[bytes]:
     def work() -> Response[bytes]:
         version = make()
         note(request, subject=f"{version.dataset} {version_number(version)}")
@@ -222,14 +226,14 @@ async def _made(request: Call, make: Callable[[], VersionRow], message: str) -> 
 )
 async def delete_version(request: Call) -> Response[bytes]:
     """Deletes a version for good; its images and their annotations stay. A GET that deletes."""
-    wanted, services = read_query(request, VersionQuery), services_of(request)
-    await check_thing(request, "dataset version", wanted.dataset_version_id)
+    query, services = read_query(request, VersionQuery), services_of(request)
+    await check_thing(request, "dataset version", query.dataset_version_id)
 
     def work() -> Response[bytes]:
-        if not services.store.datasets.delete(wanted.dataset_version_id):
-            name = wanted.dataset_version_id[:100]
+        if not services.store.datasets.delete(query.dataset_version_id):
+            name = query.dataset_version_id[:100]
             raise NotFound(f"there is no dataset version {name!r}", status=404)
-        note(request, subject=wanted.dataset_version_id)
+        note(request, subject=query.dataset_version_id)
         return answer(DeleteVersionAnswer())
 
     return await change(request, work)
@@ -259,17 +263,19 @@ async def version_page(request: Call) -> Response[bytes]:
     version = await services.call(datasets.get, read_path(request, "version_id"))
     check_ready(version)
     if kind not in version.settings.export_types:
-        known = ", ".join(version.settings.export_types)
-        raise InvalidRequest(f"the version was made for {known}, not for {kind[:60]!r}", status=422)
+        export_types = ", ".join(version.settings.export_types)
+        raise InvalidRequest(
+            f"the version was made for {export_types}, not for {kind[:60]!r}", status=422
+        )
 
     def page() -> VersionPage:
         offset = (query.page_no - 1) * query.page_size
         rows = datasets.page_at(version, offset=offset, limit=query.page_size + 1)
         has_more = len(rows) > query.page_size
         resources = [
-            each
+            resource
             for row in rows[: query.page_size]
-            for each in _resources(request, version, kind, row)
+            for resource in _resources(request, version, kind, row)
         ]
         if not has_more:
             resources += _last(request, version, kind)
@@ -282,9 +288,9 @@ async def version_page(request: Call) -> Response[bytes]:
             resource_array=resources,
         )
 
-    found = await services.call(page)
+    data = await services.call(page)
     is_early = query.annotation_type is None
-    return answer_on_both_levels(found) if is_early else answer(VersionPageAnswer(found))
+    return answer_on_both_levels(data) if is_early else answer(VersionPageAnswer(data))
 
 
 def check_ready(version: VersionRow) -> None:

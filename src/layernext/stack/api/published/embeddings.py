@@ -1,4 +1,4 @@
-"""Embeddings: E39 to E41."""
+"""Embeddings of images, and the models that made them."""
 
 from __future__ import annotations
 
@@ -44,24 +44,24 @@ async def insert_vectors(request: Call) -> Response[bytes]:
 
     Images that the stack does not have are named, and `success` is false; the others are stored.
     """
-    wanted, services = await read_message(request, InsertRequest), services_of(request)
-    check_name(wanted.embedding_model_name, "embeddingModelName", "a model")
-    for number, one in enumerate(wanted.data):
-        check_name(one.unique_name, f"data[{number}].uniqueName", "an image")
-    pairs = [(one.unique_name, one.embeddings) for one in wanted.data]
-    note(request, subject=wanted.embedding_model_name, count=len(pairs))
+    body, services = await read_message(request, InsertRequest), services_of(request)
+    check_name(body.embedding_model_name, "embeddingModelName", "a model")
+    for number, sent in enumerate(body.data):
+        check_name(sent.unique_name, f"data[{number}].uniqueName", "an image")
+    pairs = [(sent.unique_name, sent.embeddings) for sent in body.data]
+    note(request, subject=body.embedding_model_name, count=len(pairs))
     count, unknown = await services.call(
         recorded(request, services.search.embeddings.insert),
-        wanted.embedding_model_name,
-        wanted.embedding_dimension[0],
+        body.embedding_model_name,
+        body.embedding_dimension[0],
         pairs,
         collection_check(request),
     )
     message = ""
     if unknown:
-        shown = ", ".join(repr(name) for name in unknown[:5])
+        first_names = ", ".join(repr(name) for name in unknown[:5])
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""  # noqa: PLR2004
-        message = f"there are no images {shown}{more}"
+        message = f"there are no images {first_names}{more}"
     return answer(
         InsertAnswer(success=not unknown, message=message, upsert_count=count, unknown=unknown)
     )
@@ -82,14 +82,14 @@ async def insert_vectors(request: Call) -> Response[bytes]:
 )
 async def get_vectors(request: Call) -> Response[bytes]:
     """The vectors of images by a model; images without one are left out."""
-    wanted, services = await read_message(request, GetRequest), services_of(request)
-    found = await services.call(
+    body, services = await read_message(request, GetRequest), services_of(request)
+    vectors = await services.call(
         services.search.embeddings.get,
-        wanted.embedding_model_name,
-        wanted.embedding_unique_name_array,
+        body.embedding_model_name,
+        body.embedding_unique_name_array,
         readable(request),
     )
-    return answer([SentVector(name, vector) for name, vector in found])
+    return answer([SentVector(name, vector) for name, vector in vectors])
 
 
 @operation(
@@ -107,13 +107,13 @@ async def get_vectors(request: Call) -> Response[bytes]:
 )
 async def create_model(request: Call) -> Response[bytes]:
     """Fixes the dimension of a model's vectors. Storing the first vector does so, too."""
-    wanted, services = await read_message(request, ModelRequest), services_of(request)
-    check_name(wanted.embedding_model_name, "embeddingModelName", "a model")
-    note(request, subject=wanted.embedding_model_name)
+    body, services = await read_message(request, ModelRequest), services_of(request)
+    check_name(body.embedding_model_name, "embeddingModelName", "a model")
+    note(request, subject=body.embedding_model_name)
     await services.call(
         recorded(request, services.search.embeddings.ensure_model),
-        wanted.embedding_model_name,
-        wanted.embedding_dimension[0],
+        body.embedding_model_name,
+        body.embedding_dimension[0],
     )
     return answer(ModelAnswer())
 

@@ -1,4 +1,4 @@
-"""E01: whether a client and this stack understand each other."""
+"""The handshake: whether a client and this stack understand each other."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from layernext.wire.published import HandshakeAnswer, handshake_path, title_of
 async def handshake(request: Call) -> Response[bytes]:
     """Every published client is compatible. `native` says where to find the native protocol."""
     offer = NativeOffer() if services_of(request).settings.native else None
-    return answer(HandshakeAnswer(isCompatible=True, native=offer))
+    return answer(HandshakeAnswer(is_compatible=True, native=offer))
 
 
 ROUTES = [handshake]

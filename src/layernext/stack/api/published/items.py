@@ -1,4 +1,4 @@
-"""Images and other files: details (E22), selections (E26), trash (E27), lists and counts (E32 to E36)."""
+"""Images and other files: details, selections, trash, lists and counts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from layernext.stack.api.messages import (
     read_path,
 )
 from layernext.stack.api.operation import Operation, Parameter, operation
-from layernext.stack.api.published.collections import KIND_OF_ITEM, picked
+from layernext.stack.api.published.collections import picked
 from layernext.stack.api.replay import change
 from layernext.stack.api.services import services_of
 from layernext.stack.api.transfer import url_of_image
@@ -35,10 +35,15 @@ from layernext.stack.search import ItemFilter, ItemRow, SortField
 from layernext.stack.store import Selection, Within
 from layernext.wire.published import (
     ANNOTATION_TYPES,
+    COLLECTION_OF_OBJECT,
+    CONTENT_TYPES,
     COUNT_PATH,
     ITEM_DETAILS_PATH,
+    ITEM_OF_COLLECTION,
     LIST_PATH,
+    OBJECT_TYPES,
     SELECTION_PATH,
+    SORT_FIELDS,
     SYSTEM_DETAILS_PATH,
     TRASH_PATH,
     CountAnswer,
@@ -60,32 +65,36 @@ from layernext.wire.published import (
 
 _TAG = "Published protocol"
 
-DATASET = 3
 _WORDS = {code: word for word, code in ANNOTATION_TYPES.items()}
-_KINDS: dict[int, tuple[int, ...]] = {1: (4,), 2: (5,), 3: (5,), 6: (7,), 4: (4,), 5: (5,), 7: (7,)}
-"""An object type to the kind of collection it is in, or is."""
 
-_SORT: dict[int, SortField] = {1: "modified", 2: "created", 3: "name", 4: "size", 6: "id"}
+_SORT_WORDS: dict[str, SortField] = {
+    "date_modified": "modified", "date_created": "created", "name": "name", "size": "size",
+    "video_index": "id",
+}  # fmt: skip
+_SORT = {SORT_FIELDS[name]: word for name, word in _SORT_WORDS.items()}
+
+_TOTALS = {"image": "images", "video": "videos", "other": "other"}
+"""What a collection holds to the name of its totals."""
 
 
 def _filter(
-    given: FilterData,
+    filter_data: FilterData,
     query: str | None,
     collection_id: int | None,
     content_type: int | None,
     within: Within,
 ) -> ItemFilter:
-    code = content_type if content_type is not None else given.content_type
+    code = content_type if content_type is not None else filter_data.content_type
     kinds = None
     if code and collection_id is None:
-        if code not in _KINDS:
+        if code not in COLLECTION_OF_OBJECT:
             raise DataError(Problem("contentType", f"is {code}, must be 1 to 7"))
-        kinds = _KINDS[code]
+        kinds = (COLLECTION_OF_OBJECT[code],)
     for name in ("tags", "labels", "metadata", "keywords", "categories"):
-        if getattr(given, name):
+        if getattr(filter_data, name):
             raise DataError(Problem(f"filterData.{name}", "must be empty; use the query"))
-    date = given.date or Dates()
-    words = {_WORDS[code] for code in (*given.filter_by, *given.annotation_types)}
+    date = filter_data.date or Dates()
+    words = {_WORDS[code] for code in (*filter_data.filter_by, *filter_data.annotation_types)}
     return ItemFilter(
         query=query or "",
         collection_id=collection_id,
@@ -94,7 +103,7 @@ def _filter(
         annotated=tuple(sorted(words)),
         from_date=date.from_date,
         to_date=date.to_date,
-        is_in_dataset=code == DATASET and collection_id is None,
+        is_in_dataset=code == OBJECT_TYPES["dataset"] and collection_id is None,
     )
 
 
@@ -114,19 +123,23 @@ def _filter(
 )
 async def select(request: Call) -> Response[bytes]:
     """A snapshot of what fits, for a day. An empty one is not a selection, and the answer says so."""
-    wanted, services = await read_message(request, SelectionRequest), services_of(request)
+    message, services = await read_message(request, SelectionRequest), services_of(request)
     items = services.search.items
     try:
-        if wanted.is_all_selected:
-            place = None
-            if wanted.collection_id:
-                place = (await find_collection(request, wanted.collection_id)).row_id
+        if message.is_all_selected:
+            collection_id = None
+            if message.collection_id:
+                collection_id = (await find_collection(request, message.collection_id)).row_id
             within = usable(request)
-            chosen = _filter(wanted.filter_data, wanted.query, place, wanted.content_type, within)
-            return await change(request, lambda: _selected(items.select(chosen)))
-        ids, places, versions = await _listed(request, wanted.object_id_list)
+            item_filter = _filter(
+                message.filter_data, message.query, collection_id, message.content_type, within
+            )
+            return await change(request, lambda: _selected(items.select(item_filter)))
+        ids, collection_ids, versions = await _listed(request, message.object_id_list)
         await check_images(request, ids)
-        return await change(request, lambda: _selected(items.select_ids(ids, places, versions)))
+        return await change(
+            request, lambda: _selected(items.select_ids(ids, collection_ids, versions))
+        )
     except (DataError, NotFound) as error:
         # Published clients show the text of this answer; of another status they say nothing.
         text = "; ".join(error.lines()) if isinstance(error, DataError) else str(error)
@@ -147,25 +160,25 @@ async def _listed(request: Call, object_ids: list[str]) -> tuple[list[int], list
     if not object_ids:
         raise DataError(Problem("objectIdList", "is empty, and isAllSelected is false"))
     ids: list[int] = []
-    places: list[int] = []
+    collection_ids: list[int] = []
     versions: list[int] = []
     services = services_of(request)
-    for number, each in enumerate(object_ids):
-        if is_image_id(each):
-            ids.append(int(each, 16))
+    for number, object_id in enumerate(object_ids):
+        if is_image_id(object_id):
+            ids.append(int(object_id, 16))
             continue
-        found = await look_up_collection(request, each)
-        if found is not None:
-            places.append(found.row_id)
+        collection = await look_up_collection(request, object_id)
+        if collection is not None:
+            collection_ids.append(collection.row_id)
             continue
         try:
-            await check_thing(request, "dataset version", each)
-            version = await services.call(services.store.datasets.get, each)
+            await check_thing(request, "dataset version", object_id)
+            version = await services.call(services.store.datasets.get, object_id)
         except NotFound as error:
-            problem = Problem(f"objectIdList[{number}]", f"there is no {each[:100]!r}")
+            problem = Problem(f"objectIdList[{number}]", f"there is no {object_id[:100]!r}")
             raise DataError(problem) from error
         versions.append(version.row_id)
-    return ids, places, versions
+    return ids, collection_ids, versions
 
 
 @operation(
@@ -185,15 +198,15 @@ async def _listed(request: Call, object_ids: list[str]) -> tuple[list[int], list
 )
 async def trash(request: Call) -> Response[bytes]:
     """Hides images, and collections that were selected as wholes. They can be restored."""
-    wanted, services = await read_message(request, TrashRequest), services_of(request)
-    await check_thing(request, "selection", wanted.selection_id)
+    body, services = await read_message(request, TrashRequest), services_of(request)
+    await check_thing(request, "selection", body.selection_id)
     access = access_of(request)
     if access is not None:
-        selection = await services.call(services.store.selections.find, wanted.selection_id)
+        selection = await services.call(services.store.selections.find, body.selection_id)
         access.check(selection.collection_ids, role="admin")
 
     def work() -> Response[bytes]:
-        selection = services.store.selections.find(wanted.selection_id)
+        selection = services.store.selections.find(body.selection_id)
         count = services.search.items.trash(selection)
         note(request, count=count)
         message = f"{count} files are in the trash now, 0 failed"
@@ -217,13 +230,13 @@ async def trash(request: Call) -> Response[bytes]:
 )
 async def item_details(request: Call) -> Response[bytes]:
     """Fields of a file, found by its unique name; `isSuccess` is false if there is none."""
-    wanted = await read_message(request, ItemDetailsRequest, limit=MAX_QUESTION_BYTES)
+    message = await read_message(request, ItemDetailsRequest, limit=MAX_QUESTION_BYTES)
     services = services_of(request)
-    item = await services.call(services.search.items.find, wanted.unique_file_name)
+    item = await services.call(services.search.items.find, message.unique_file_name)
     if item is None or not await may_read_image(request, item.image_id):
-        text = f"there is no file {wanted.unique_file_name[:600]!r}"
+        text = f"there is no file {message.unique_file_name[:600]!r}"
         return answer(ItemDetailsAnswer(is_success=False, message=text))
-    usual = {
+    default = {
         "id": f"{item.image_id:024x}",
         "name": item.name,
         "uniqueName": item.unique_name,
@@ -240,11 +253,11 @@ async def item_details(request: Call) -> Response[bytes]:
         "Tags": item.fields.get("Tags", []),
         "createdAt": item.created_at,
         "updatedAt": item.updated_at,
-        "contentType": KIND_OF_ITEM[item.kind],
+        "contentType": ITEM_OF_COLLECTION[item.kind],
         "checksum": item.checksum,
         "state": item.state,
     }
-    details = picked(usual, on_request, item.fields, wanted.required_meta_obj)
+    details = picked(default, on_request, item.fields, message.required_meta_obj)
     return answer(ItemDetailsAnswer(is_success=True, item_details=details))
 
 
@@ -297,7 +310,7 @@ async def list_files(request: Call) -> Response[bytes]:
 )
 async def list_collection_files(request: Call) -> Response[bytes]:
     """A page of files; behind the last one it is empty. Images that await their file are left out."""
-    return await _list(request, (await _place(request)))
+    return await _list(request, await _collection_row_id(request))
 
 
 @operation(
@@ -330,37 +343,40 @@ async def count_files(request: Call) -> Response[bytes]:
 )
 async def count_collection_files(request: Call) -> Response[bytes]:
     """How many files fit. Images that await their file are left out."""
-    return await _count(request, (await _place(request)))
+    return await _count(request, await _collection_row_id(request))
 
 
-async def _place(request: Call) -> int:
+async def _collection_row_id(request: Call) -> int:
     return (await find_collection(request, read_path(request, "collection_id"))).row_id
 
 
-async def _wanted(request: Call, place: int | None) -> tuple[ListRequest, ItemFilter]:
-    wanted = await read_message(request, ListRequest, limit=MAX_QUESTION_BYTES)
+async def _list_query(request: Call, collection_id: int | None) -> tuple[ListRequest, ItemFilter]:
+    message = await read_message(request, ListRequest, limit=MAX_QUESTION_BYTES)
     within = readable(request)
-    chosen = _filter(wanted.filter_data, wanted.query, place, wanted.content_type, within)
-    return wanted, replace(chosen, has_file=True)
+    item_filter = _filter(
+        message.filter_data, message.query, collection_id, message.content_type, within
+    )
+    return message, replace(item_filter, has_file=True)
 
 
-async def _list(request: Call, place: int | None) -> Response[bytes]:
-    (wanted, chosen), services = await _wanted(request, place), services_of(request)
+async def _list(request: Call, collection_id: int | None) -> Response[bytes]:
+    message, item_filter = await _list_query(request, collection_id)
+    services = services_of(request)
     rows = await services.call(
         lambda: services.search.items.list_page(
-            chosen,
-            sort=_SORT[wanted.sort_by.sort_by_field],
-            descending=wanted.sort_by.sort_order == "DESC",
-            offset=wanted.page_index * wanted.page_size,
-            limit=wanted.page_size,
+            item_filter,
+            sort=_SORT[message.sort_by.sort_by_field],
+            descending=message.sort_by.sort_order == "DESC",
+            offset=message.page_index * message.page_size,
+            limit=message.page_size,
         )
     )
     return answer([_listed_item(request, row) for row in rows])
 
 
-async def _count(request: Call, place: int | None) -> Response[bytes]:
-    (_, chosen), services = await _wanted(request, place), services_of(request)
-    return answer(CountAnswer(count=await services.call(services.search.items.count, chosen)))
+async def _count(request: Call, collection_id: int | None) -> Response[bytes]:
+    (_, item_filter), services = await _list_query(request, collection_id), services_of(request)
+    return answer(CountAnswer(count=await services.call(services.search.items.count, item_filter)))
 
 
 @operation(
@@ -380,13 +396,12 @@ async def system_details(request: Call) -> Response[bytes]:
     items = services.search.items
     within = readable(request)
     totals = await services.call(items.totals, within)
-    words = {5: "images", 4: "videos", 7: "other"}
     counts = {}
-    for kind, word in words.items():
-        count, size, frames = totals.get(kind, (0, 0, 0))
+    for content_type, word in _TOTALS.items():
+        count, size, frames = totals.get(CONTENT_TYPES[content_type], (0, 0, 0))
         counts[word] = {"count": count, "size": size, "frames": frames}
     counts["total"] = {
-        name: sum(each[name] for each in counts.values()) for name in ("count", "size", "frames")
+        name: sum(row[name] for row in counts.values()) for name in ("count", "size", "frames")
     }
     annotated = await services.call(items.annotated_totals, within)
     frames_by_state = {

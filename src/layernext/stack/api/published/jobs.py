@@ -1,6 +1,8 @@
-"""Jobs: how far one has come (E37), and those that a client keeps itself (E38)."""
+"""Jobs: how far one has come, and those that a client keeps itself."""
 
 from __future__ import annotations
+
+from typing import get_args
 
 from litestar import Response
 
@@ -63,8 +65,8 @@ async def job_status(request: Call) -> Response[bytes]:
 
 
 _STATUS_BY_CODE: dict[int, JobStatus] = {
-    1: "in_progress", 2: "completed", 3: "queued", 4: "failed",
-}  # fmt: skip
+    JOB_STATUS[status]: status for status in get_args(JobStatus)
+}
 
 
 @operation(
@@ -82,22 +84,22 @@ _STATUS_BY_CODE: dict[int, JobStatus] = {
 )
 async def update_job(request: Call) -> Response[bytes]:
     """Notes what a client says of work that it does itself. Any state may follow any other."""
-    wanted, services = await read_message(request, UpdateJobRequest), services_of(request)
-    check_name(wanted.session_id, "sessionId", "a session")
-    check_name(wanted.job_name, "jobName", "a job")
-    status = _STATUS_BY_CODE[wanted.status]
-    note(request, subject=wanted.job_name)
+    report, services = await read_message(request, UpdateJobRequest), services_of(request)
+    check_name(report.session_id, "sessionId", "a session")
+    check_name(report.job_name, "jobName", "a job")
+    status = _STATUS_BY_CODE[report.status]
+    note(request, subject=report.job_name)
     if status == "in_progress":  # a training run reports its progress every few seconds
         note_nothing(request)
 
     def work() -> str:
         return services.store.jobs.keep(
-            wanted.session_id,
-            f"client {wanted.job_type}",
-            name=wanted.job_name,
+            report.session_id,
+            f"client {report.job_type}",
+            name=report.job_name,
             status=status,
-            progress=wanted.progress,
-            details=wanted.job_specific_details,
+            progress=report.progress,
+            details=report.job_specific_details,
         )
 
     job_id = await services.call(changing(request, work))

@@ -1,4 +1,4 @@
-"""Labels, attributes and values with their references: E05 to E11."""
+"""Labels, attributes and values with their references, and groups of labels."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ _ERRORS = (400, 413, 422)
 )
 async def create_coco_label(request: Call) -> Response[bytes]:
     """Makes a label with its attributes and values, or adds them to the one of that name."""
-    wanted = await read_message(request, CocoLabelRequest)
+    message = await read_message(request, CocoLabelRequest)
     services = services_of(request)
-    note(request, subject=wanted.labels.label_text)
+    note(request, subject=message.labels.label_text)
     create = recorded(request, _create_label)
-    return answer(await services.call(create, services.store, wanted.labels, "labels"))
+    return answer(await services.call(create, services.store, message.labels, "labels"))
 
 
 @operation(
@@ -85,8 +85,8 @@ async def create_coco_label(request: Call) -> Response[bytes]:
 )
 async def list_labels(request: Call) -> Response[bytes]:
     """Every label, or those of a group, with some of the values of each attribute."""
-    wanted, services = read_query(request, LabelsQuery), services_of(request)
-    store, group_id = services.store, wanted.group_id or None
+    query, services = read_query(request, LabelsQuery), services_of(request)
+    store, group_id = services.store, query.group_id or None
 
     def work() -> list[PublishedLabel]:
         if group_id and all(group.id != group_id for group in store.labels.list_groups()):
@@ -118,23 +118,23 @@ async def list_labels(request: Call) -> Response[bytes]:
 )
 async def create_label(request: Call) -> Response[bytes]:
     """Makes a label with its attributes and values, or adds them to the one of that name."""
-    wanted = await read_message(request, CreateLabelRequest)
+    message = await read_message(request, CreateLabelRequest)
     services = services_of(request)
-    note(request, subject=wanted.label.label_text)
+    note(request, subject=message.label.label_text)
     create = recorded(request, _create_label)
-    return answer(await services.call(create, services.store, wanted.label, "label"))
+    return answer(await services.call(create, services.store, message.label, "label"))
 
 
-def _create_label(store: Store, wanted: SentLabel, where: str) -> PublishedLabel:
-    check_name(wanted.label_text, f"{where}.labelText", "a class")
-    if "\x00" in wanted.description:
+def _create_label(store: Store, sent: SentLabel, where: str) -> PublishedLabel:
+    check_name(sent.label_text, f"{where}.labelText", "a class")
+    if "\x00" in sent.description:
         raise DataError(Problem(f"{where}.description", "contains the character U+0000"))
     attributes: dict[str, list[str]] = {}
-    for index, attribute in enumerate(wanted.attributes):
+    for index, attribute in enumerate(sent.attributes):
         name = attribute.label_text
         check_name(name, f"{where}.attributes[{index}].labelText", "an attribute")
         attributes.setdefault(name, []).extend(value.value_text for value in attribute.values)
-    label, _ = store.labels.create(wanted.label_text, wanted.description, attributes)
+    label, _ = store.labels.create(sent.label_text, sent.description, attributes)
     return _published(label)
 
 
@@ -193,13 +193,13 @@ async def list_groups(request: Call) -> Response[bytes]:
 )
 async def create_group(request: Call) -> Response[bytes]:
     """Makes a group of labels, or adds labels to the group of that name."""
-    wanted, services = await read_message(request, CreateGroupRequest), services_of(request)
-    check_name(wanted.group_name, "groupName", "a group")
+    message, services = await read_message(request, CreateGroupRequest), services_of(request)
+    check_name(message.group_name, "groupName", "a group")
     store = services.store
-    note(request, subject=wanted.group_name, count=len(wanted.label_keys))
+    note(request, subject=message.group_name, count=len(message.label_keys))
 
     def work() -> LabelGroup:
-        group = store.labels.create_group(wanted.group_name, wanted.label_keys)
+        group = store.labels.create_group(message.group_name, message.label_keys)
         if group is None:
             raise NotFound("one of the labelKeys is the reference of no label", status=404)
         return group
@@ -249,17 +249,17 @@ async def remove_from_group(request: Call) -> Response[bytes]:
 
 
 async def _change_group(request: Call, *, removes: bool) -> Response[bytes]:
-    wanted, services = await read_message(request, ChangeGroupRequest), services_of(request)
+    message, services = await read_message(request, ChangeGroupRequest), services_of(request)
     group_id, store = read_path(request, "group_id"), services.store
 
     def work() -> LabelGroup:
-        group = store.labels.change_group(group_id, wanted.label_keys, removes=removes)
+        group = store.labels.change_group(group_id, message.label_keys, removes=removes)
         if group is None:
             raise NotFound(
                 f"there is no group {group_id[:100]!r}, or one of the labelKeys is no label's",
                 status=404,
             )
-        note(request, subject=group.name, count=len(wanted.label_keys))
+        note(request, subject=group.name, count=len(message.label_keys))
         return group
 
     group = await services.call(changing(request, work))

@@ -1,4 +1,4 @@
-"""E03 and E04: annotation sets of a published client.
+"""Annotation sets of a published client.
 
 No published client looks at the answer, so a refusal is logged as a warning: that is where an
 operator sees it.
@@ -172,7 +172,7 @@ def _store(
 
 
 def _operation(path: dict[str, str], data: OperationData) -> tuple[str, Mode]:
-    """The run and its mode. Only the body tells E04 from E03 where an id has slashes."""
+    """The run and its mode. Only the body tells the two paths apart where an id has slashes."""
     run = path["operation_id"]
     kind: Any
     mode: Any

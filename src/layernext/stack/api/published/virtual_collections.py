@@ -7,7 +7,6 @@ them: ``metadata.virtual_collection = "night shift"``. Nothing is copied. The na
 from __future__ import annotations
 
 from litestar import Response
-from msgspec import Struct
 
 from layernext.errors import DataError, NotFound, Problem
 from layernext.stack.api.access import HANDLER, access_of, check_thing
@@ -17,43 +16,22 @@ from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.replay import change
 from layernext.stack.api.services import Services, services_of
 from layernext.stack.search import ItemFilter
-from layernext.wire.published import VIRTUAL_COLLECTION_PATH
+from layernext.wire.published import (
+    VIRTUAL_COLLECTION_PATH,
+    VirtualCollectionAnswer,
+    VirtualCollectionRequest,
+    title_of,
+)
 
 FIELD = "virtual_collection"
 """The metadata field with the names, a list."""
-
-
-class VirtualCollectionRequest(Struct, frozen=True, rename="camel"):
-    """Which images to add, and to what.
-
-    Attributes:
-        selection_id: from E26.
-        v_collection_name: of a new virtual collection or one that exists.
-        v_collection_id: of one that exists, when there is no name.
-    """
-
-    selection_id: str
-    v_collection_name: str | None = None
-    v_collection_id: str | None = None
-
-
-class VirtualCollectionAnswer(
-    Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True
-):
-    """The answer: the virtual collection and how many images were added, or why there is none."""
-
-    is_success: bool
-    v_collection_id: str | None = None
-    v_collection_name: str | None = None
-    added_count: int | None = None
-    message: str
 
 
 @operation(
     "POST",
     VIRTUAL_COLLECTION_PATH,
     Operation(
-        summary="layernext-beta: add images to a virtual collection",
+        summary=title_of(VIRTUAL_COLLECTION_PATH),
         tag="Published protocol",
         role="write",
         scope=HANDLER,

@@ -185,7 +185,7 @@ def image_page(
     limit: int,
     with_files: bool,
 ) -> tuple[list[ImageSets], bool]:
-    """The next images that have sets, each with all of them (E42), and whether more follow.
+    """The next images that have sets, each with all of them, and whether more follow.
 
     With `with_files` also those that only have a file.
     """

@@ -108,7 +108,7 @@ class Uploads:
         total_images: int | None,
         entry: NewAuditEntry | None = None,
     ) -> str:
-        """The id of the upload behind a published client's session (E03, E04).
+        """The id of the upload behind a published client's session.
 
         Args:
             run, mode: of the model run or ground truth.
@@ -146,7 +146,7 @@ class Uploads:
         )
 
     def find_job(self, upload_id: str) -> Job | None:
-        """The upload as a job: done when finished, failed when quiet for too long (E37)."""
+        """The upload as a job: done when finished, failed when quiet for too long."""
         with self._database.read() as connection:
             return _find_job(connection, upload_id)
 
@@ -424,7 +424,7 @@ def end_all(
 
 
 def _find_job(connection: sa.Connection, public_id: str) -> Job | None:
-    """The upload as a job: done when finished, failed when quiet for too long (E37)."""
+    """The upload as a job: done when finished, failed when quiet for too long."""
     row = _find(connection, public_id)
     if row is None:
         return None

@@ -23,19 +23,17 @@ from layernext.stack.store.collections import counters
 from layernext.stack.store.collections.records import CollectionRow
 from layernext.stack.store.database import Database
 from layernext.stack.store.removal import evaluations as evaluation_removal
+from layernext.stack.store.removal import walker
 from layernext.stack.store.schema import (
     annotation_set,
     collection,
     embedding,
+    embedding_model,
     image,
     image_field,
     image_tally,
-    operation_collection,
-    project_image,
-    run_statistics,
-    selection_item,
+    upload,
     version_item,
-    version_picture,
     version_set,
 )
 
@@ -46,6 +44,9 @@ IMAGES = 5
 """The kind of collection that model runs are about."""
 
 PATHS_AT_ONCE = 5_000
+
+EMPTY_OF = (image, annotation_set, upload)
+"""Tables of which no row refers to an empty collection."""
 
 _NOT_IN_STORAGE_PATH = re.compile(r"[^A-Za-z0-9\-_ ]")
 
@@ -344,15 +345,14 @@ def _join(connection: sa.Connection, image_id: int, other_id: int, collection_id
             moved = {"image_id": other_id, "collection_id": collection_id, "is_named": False}
             connection.execute(stays.values(**moved))
     _give_fields(connection, image_id, other_id)
-    chosen = selection_item.c.image_id == image_id
-    connection.execute(sa.delete(selection_item).where(chosen))
-    _give_versions(connection, image_id, other_id)
-    theirs = sa.select(embedding.c.model_id).where(embedding.c.image_id == other_id)
-    mine = embedding.c.image_id == image_id
-    connection.execute(sa.delete(embedding).where(mine, embedding.c.model_id.in_(theirs)))
-    connection.execute(sa.update(embedding).where(mine).values(image_id=other_id))
+    _give_version_sets(connection, image_id, other_id)
+    models = sa.select(embedding.c.model_id).where(embedding.c.image_id == image_id)
+    newer = sa.update(embedding_model).where(embedding_model.c.id.in_(models))
+    connection.execute(newer.values(version=embedding_model.c.version + 1))
     # The sets have changed with it, so no evaluation that this is of is current.
     connection.execute(sa.delete(image_tally).where(image_tally.c.image_id == image_id))
+    leave = (annotation_set, image_field, version_set, image_tally)
+    walker.move(connection, image, image_id, other_id, leave=leave)
     connection.execute(sa.delete(image).where(image.c.id == image_id))
 
 
@@ -371,21 +371,12 @@ def _give_fields(connection: sa.Connection, image_id: int, other_id: int) -> Non
     connection.execute(sa.update(image_field).where(mine).values(image_id=other_id))
 
 
-def _give_versions(connection: sa.Connection, image_id: int, other_id: int) -> None:
-    """Let the places of one image in versions and projects be another's, unless that is in them."""
-    theirs = sa.select(version_item.c.version_id).where(version_item.c.image_id == other_id)
-    for table in (version_set, version_item):
-        mine = table.c.image_id == image_id
-        connection.execute(sa.delete(table).where(mine, table.c.version_id.in_(theirs)))
-        connection.execute(sa.update(table).where(mine).values(image_id=other_id))
-    pictures = sa.update(version_picture).where(version_picture.c.image_id == image_id)
-    connection.execute(pictures.values(image_id=other_id))
-    projects = sa.select(project_image.c.project_id).where(project_image.c.image_id == other_id)
-    own = project_image.c.image_id == image_id
-    connection.execute(
-        sa.delete(project_image).where(own, project_image.c.project_id.in_(projects))
-    )
-    connection.execute(sa.update(project_image).where(own).values(image_id=other_id))
+def _give_version_sets(connection: sa.Connection, image_id: int, other_id: int) -> None:
+    """Let the sets of one image in versions be another's, unless that is in the version itself."""
+    versions = sa.select(version_item.c.version_id).where(version_item.c.image_id == other_id)
+    is_old = version_set.c.image_id == image_id
+    connection.execute(sa.delete(version_set).where(is_old, version_set.c.version_id.in_(versions)))
+    connection.execute(sa.update(version_set).where(is_old).values(image_id=other_id))
 
 
 def remainder(key: str, prefix: str) -> str:
@@ -402,9 +393,5 @@ def _drop_empty_provisional(connection: sa.Connection, ids: set[int]) -> None:
     )
     gone = [row.id for row in connection.execute(empty)]
     if gone:
-        counted = operation_collection.c.collection_id.in_(gone)
-        connection.execute(sa.delete(operation_collection).where(counted))
         evaluation_removal.remove_of_collections(connection, gone)
-        counted = run_statistics.c.collection_id.in_(gone)
-        connection.execute(sa.delete(run_statistics).where(counted))
-        connection.execute(sa.delete(collection).where(collection.c.id.in_(gone)))
+        walker.delete(connection, collection, gone, leave=EMPTY_OF)

@@ -18,6 +18,7 @@ from layernext.stack.store.clock import now_text, text_of
 from layernext.stack.store.collections import fields
 from layernext.stack.store.collections.records import Selection
 from layernext.stack.store.database import Database
+from layernext.stack.store.removal import walker
 from layernext.stack.store.schema import selection, selection_item
 
 SELECTION_HOURS = 24
@@ -131,7 +132,4 @@ class Selections:
 def _forget_expired(connection: sa.Connection) -> None:
     expired = sa.select(selection.c.id).where(selection.c.expires_at < now_text())
     old = list(connection.execute(expired).scalars())
-    if old:
-        items = selection_item.c.selection_id.in_(old)
-        connection.execute(sa.delete(selection_item).where(items))
-        connection.execute(sa.delete(selection).where(selection.c.id.in_(old)))
+    walker.delete(connection, selection, old)

@@ -13,6 +13,7 @@ from msgspec import Raw, Struct
 from layernext.model import Mode
 from layernext.stack.store.annotations import content
 from layernext.stack.store.annotations.records import StoredSet
+from layernext.stack.store.collections.naming import IMAGES
 from layernext.stack.store.database import Database
 from layernext.stack.store.files.records import FileRow
 from layernext.stack.store.schema import version_picture
@@ -175,7 +176,7 @@ class Pictures:
             image_id=row.image_id,
             name=row.file_name,
             unique_name=row.file_name,
-            kind=5,
+            kind=IMAGES,
             place_id="",
             object_path=row.object_path,
             size=row.size,

@@ -1,7 +1,7 @@
 """What clients say that the bytes of files are which went past the stack, until somebody has compared it.
 
 Parts that the stack took were compared when they came. Those that clients sent straight to a bucket are known by the
-checksums that came with E16; they are kept in `file_part` until the inspection of the file.
+checksums that came when a file was finished; they are kept in `file_part` until the file is inspected.
 """
 
 from __future__ import annotations

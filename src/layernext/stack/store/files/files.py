@@ -9,11 +9,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from msgspec import Struct
 
 from layernext.errors import Conflict
 from layernext.model import Job
@@ -21,7 +19,16 @@ from layernext.stack.store.clock import now_text, seconds_since
 from layernext.stack.store.collections import fields, images, naming
 from layernext.stack.store.database import Database
 from layernext.stack.store.files import announced
-from layernext.stack.store.files.records import FileItem, FileRow, ItemPart, NewFile, ObjectRow
+from layernext.stack.store.files.records import (
+    Began,
+    FileItem,
+    FileRow,
+    FileUploadRequest,
+    ItemPart,
+    NewFile,
+    ObjectRow,
+    UploadPlace,
+)
 from layernext.stack.store.files.rows import (
     OBJECT_COLUMNS,
     count_files,
@@ -30,6 +37,7 @@ from layernext.stack.store.files.rows import (
     files_query,
     find_item,
     has_object,
+    insert_item,
     list_parts,
     not_on_its_way,
     touch_upload,
@@ -54,34 +62,6 @@ QUIET_SECONDS = 24 * 3600
 """An unfinished upload that got nothing for this long counts as a failed job."""
 
 
-class FileUploadRequest(Struct, frozen=True, kw_only=True):
-    """What E12 asks for."""
-
-    name: str
-    kind: int
-    fields: dict[str, Any]
-    is_override: bool
-    names: list[str]
-    storage_prefix: str | None = None
-    application_code: str | None = None
-
-
-class Began(Struct, frozen=True, kw_only=True):
-    """What came of beginning a file (E13)."""
-
-    item: FileItem | None
-    is_existing: bool = False
-    existing_checksum: str | None = None
-    existing_size: int | None = None
-
-
-class UploadPlace(Struct, frozen=True):
-    """Where the files of an upload go: the collection's public id, and the metadata they get."""
-
-    id: str
-    fields: dict[str, Any]
-
-
 class Files:
     """The files of a database.
 
@@ -95,7 +75,7 @@ class Files:
     # -- uploads ----------------------------------------------------------------------------
 
     def open_upload(self, request: FileUploadRequest) -> tuple[str, str]:
-        """Begin an upload of files; its id, and its collection's (E12)."""
+        """Begin an upload of files; its id, and its collection's."""
 
         def work(connection: sa.Connection) -> tuple[str, str]:
             there = naming.find_by_name(connection, request.name, request.kind)
@@ -150,7 +130,7 @@ class Files:
     def begin_file(
         self, upload_id: str, name: str, *, size: int | None, checksum: str | None
     ) -> Began:
-        """Begin one file of an upload, or find out that it is there; repeatable (E13).
+        """Begin one file of an upload, or find out that it is there; repeatable.
 
         Raises:
             NotFound: there is no such upload.
@@ -173,7 +153,7 @@ class Files:
             )
             if there is not None:
                 if known is None:
-                    self._insert_item(connection, upload.id, name, image_id=there.id)
+                    insert_item(self._database, connection, upload.id, name, image_id=there.id)
                 return Began(
                     item=None,
                     is_existing=True,
@@ -183,7 +163,9 @@ class Files:
             if known is None or known.is_stored:
                 if known is not None:
                     drop_item(connection, known.row_id)
-                self._insert_item(connection, upload.id, name, size=size, checksum=checksum)
+                insert_item(
+                    self._database, connection, upload.id, name, size=size, checksum=checksum
+                )
                 known = find_item(
                     connection, (file_item.c.upload_id == upload.id) & (file_item.c.name == name)
                 )
@@ -191,29 +173,6 @@ class Files:
             return Began(item=known)
 
         return self._database.write_again(work)
-
-    def _insert_item(
-        self,
-        connection: sa.Connection,
-        upload_id: int,
-        name: str,
-        *,
-        image_id: int | None = None,
-        size: int | None = None,
-        checksum: str | None = None,
-    ) -> None:
-        values = {
-            "public_id": secrets.token_hex(12),
-            "upload_id": upload_id,
-            "name": name,
-            "image_id": image_id,
-            "is_stored": image_id is not None,
-            "size": size,
-            "checksum": checksum,
-            "created_at": now_text(),
-        }
-        insert = self._database.upsert(file_item).values(values)
-        connection.execute(insert.on_conflict_do_nothing())
 
     def place_of(self, upload_id: str) -> UploadPlace:
         """Where the files of an upload go.
@@ -258,7 +217,7 @@ class Files:
             return [ObjectRow(**row) for row in connection.execute(its).mappings()]
 
     def note_known(self, upload_id: str, files: Sequence[ObjectRow]) -> None:
-        """Note that files of a collection belong to an upload, too, as after E13."""
+        """Note that files of a collection belong to an upload, too, as after `begin_file`."""
         if files:
             image_ids = {file.name: file.image_id for file in files}
             self._database.write_again(
@@ -517,7 +476,7 @@ class Files:
             return connection.execute(named).scalar_one(), bool(upload.finished)
 
     def finish_upload(self, upload_id: str) -> list[str]:
-        """End an upload; the unique names of its files; repeatable (E17).
+        """End an upload; the unique names of its files; repeatable.
 
         Raises:
             NotFound: there is no such upload.
@@ -539,7 +498,7 @@ class Files:
         return self._database.write_again(work)
 
     def progress(self, collection_name: str) -> tuple[int, int] | None:
-        """Files stored and files expected by a collection's newest upload (E18)."""
+        """Files stored and files expected by a collection's newest upload."""
         if not is_storable(collection_name):
             return None
         newest = (
@@ -610,7 +569,7 @@ class Files:
         return None if row is None else file_row(row)
 
     def find_named(self, name: str) -> FileRow | None:
-        """The file with this unique name, or else at this path in storage (E24)."""
+        """The file with this unique name, or else at this path in storage."""
         if not is_storable(name):
             return None
         with self._database.read() as connection:

@@ -1,4 +1,4 @@
-"""Jobs: work that the stack does in the background, and work that a client says it does (E38).
+"""Jobs: work that the stack does in the background, and work that a client says it does.
 
 A job waits as ``queued`` until a worker claims it. The worker says every few seconds that it is
 alive; a job whose worker is known to be dead, or was not heard of for `LEASE_SECONDS`, is claimed
@@ -26,6 +26,10 @@ from layernext.stack.store.storable import is_storable
 LEASE_SECONDS = 30
 """Six heartbeats. Clocks of machines that share a database may differ by less."""
 MAX_ATTEMPTS = 3
+
+LOOK_JOB = "files.look"
+"""Inspects new files, in a process of its own: if the stack dies meanwhile, something else killed it."""
+MAX_LOOK_ATTEMPTS = 20
 
 COMPARISON_JOB = "comparison"
 """Its result is the comparison; there is nothing else to keep."""
@@ -168,7 +172,8 @@ class Jobs:
                     return None
                 mine = sa.update(job).where(job.c.id == row.id)
                 now = now_text()
-                if row.attempts < MAX_ATTEMPTS:
+                most = MAX_LOOK_ATTEMPTS if row.kind == LOOK_JOB else MAX_ATTEMPTS
+                if row.attempts < most:
                     claimed = {
                         "status": "in_progress",
                         "owner": owner,
@@ -179,7 +184,7 @@ class Jobs:
                     connection.execute(mine.values(claimed))
                     payload = msgspec.json.decode(row.payload)
                     return JobRow(row.id, row.public_id, row.kind, row.name, payload)
-                why = f"it was begun {MAX_ATTEMPTS} times and never came to an end"
+                why = f"it was begun {most} times and never came to an end"
                 connection.execute(mine.values(status="failed", message=why, updated_at=now))
 
         return self._database.write_again(work)
@@ -194,7 +199,7 @@ class Jobs:
         progress: float,
         details: Mapping[str, Any],
     ) -> str:
-        """Note what a client says of a job of its own, made at the first word of it; its id (E38).
+        """Note what a client says of a job of its own, made at the first word of it; its id.
 
         Any state may follow any other: the client alone knows.
         """

@@ -223,7 +223,7 @@ class Labels:
     def ensure_table(
         self, wanted: Mapping[str, Mapping[str, Sequence[Any]]]
     ) -> dict[str, LabelRef]:
-        """Make every label, attribute and value that is missing; the references of all (E02)."""
+        """Make every label, attribute and value that is missing; the references of all."""
         values = {
             (one, name, value_text(value))
             for one, attributes in wanted.items()
@@ -357,7 +357,7 @@ class Labels:
     def resolve_refs(
         self, attribute_refs: Sequence[str], value_refs: Sequence[str]
     ) -> tuple[dict[str, str], dict[str, ValueRef]]:
-        """Names behind attribute references and values behind value references (E03, E04)."""
+        """Names behind attribute references and values behind value references."""
         with self._database.read() as connection:
             return (
                 self._resolve_attributes(connection, attribute_refs),
@@ -393,7 +393,7 @@ class Labels:
     # -- groups -----------------------------------------------------------------------------
 
     def create_group(self, name: str, label_refs: Sequence[str]) -> LabelGroup | None:
-        """Make a group, or give it more labels if there is one of that name (E09).
+        """Make a group, or give it more labels if there is one of that name.
 
         Returns:
             The group, or None if one of the references is unknown.
@@ -422,7 +422,7 @@ class Labels:
     def change_group(
         self, group_id: str, label_refs: Sequence[str], *, removes: bool
     ) -> LabelGroup | None:
-        """Add labels to a group (E10) or take them out (E11).
+        """Add labels to a group or take them out.
 
         Returns:
             The group, or None if there is no such group or one of the references is unknown.
@@ -451,7 +451,7 @@ class Labels:
         return self._database.write_again(work) if is_storable(group_id) else None
 
     def list_groups(self) -> list[LabelGroup]:
-        """Every group with its labels' references (E08)."""
+        """Every group with its labels' references."""
         with self._database.read() as connection:
             return _groups(connection, sa.true())
 

@@ -20,6 +20,7 @@ from layernext.stack.store.access.records import Within
 from layernext.stack.store.clock import now_text, text_of
 from layernext.stack.store.collections.records import Selection
 from layernext.stack.store.database import Database
+from layernext.stack.store.removal import walker
 from layernext.stack.store.schema import (
     image,
     label,
@@ -80,7 +81,7 @@ class Projects:
         self._database = database
 
     def reserve(self) -> str:
-        """The id of a project that is filled later (E46); those that never were are forgotten."""
+        """The id of a project that is filled later; those that never were are forgotten."""
         limit = text_of(datetime.now(timezone.utc) - timedelta(hours=UNFILLED_HOURS))
         public_id, now = secrets.token_hex(12), now_text()
         values = {
@@ -107,7 +108,7 @@ class Projects:
         shape_type: str,
         content_type: int,
     ) -> int:
-        """Give a project images; those that are in it are passed over (E47). How many are new.
+        """Give a project images; those that are in it are passed over. How many are new.
 
         Args:
             project_id: from `reserve`.
@@ -164,9 +165,7 @@ class Projects:
 
         def work(connection: sa.Connection) -> None:
             row = _find(connection, project_id, is_locked=True)
-            for table in (project_image, project_task, project_label, project_run):
-                connection.execute(sa.delete(table).where(table.c.project_id == row.id))
-            connection.execute(sa.delete(project).where(project.c.id == row.id))
+            walker.delete(connection, project, [row.id])
 
         self._database.write_again(work)
 
@@ -202,7 +201,7 @@ class Projects:
         return self._database.write_again(work)
 
     def set_group(self, project_id: str, group_id: str) -> bool:
-        """Give a project a group of labels (E51); False if there is no such group.
+        """Give a project a group of labels; False if there is no such group.
 
         Raises:
             NotFound: there is no such project.
@@ -221,7 +220,7 @@ class Projects:
         return self._database.write_again(work) if is_storable(group_id) else False
 
     def attach_runs(self, project_id: str, runs: Sequence[str]) -> str | None:
-        """Attach model runs (E52); the first that is unknown, or None if all are attached.
+        """Attach model runs; the first that is unknown, or None if all are attached.
 
         Raises:
             NotFound: there is no such project.

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from layernext.model import Mode
 from layernext.stack.store.jobs.jobs import Jobs
-from layernext.stack.store.schema import confusion_cell, evaluation, image_tally
+from layernext.stack.store.removal import walker
+from layernext.stack.store.schema import evaluation
 
 
 def remove_of_run(
@@ -47,6 +48,4 @@ def delete_rows(connection: sa.Connection, ids: list[int]) -> None:
     rows = connection.execute(chosen.where(evaluation.c.id.in_(ids))).all()
     Jobs.cancel_in(connection, [row.job_id for row in rows], "what it was for is gone")
     Jobs.forget_comparisons(connection, [row.public_id for row in rows])
-    for table in (image_tally, confusion_cell):
-        connection.execute(sa.delete(table).where(table.c.evaluation_id.in_(ids)))
-    connection.execute(sa.delete(evaluation).where(evaluation.c.id.in_(ids)))
+    walker.delete(connection, evaluation, ids)
