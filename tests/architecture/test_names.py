@@ -39,6 +39,7 @@ WORDS = frozenset(
 ROOMS = (
     "client",
     "evaluation",
+    "formats",
     "model",
     "stack/api/published",
     "stack/search",
