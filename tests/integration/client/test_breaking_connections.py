@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from layernext import ImageAnnotations, LayerNextClient, Rectangle
-from layernext.client import published_upload, transport
+from layernext.client import transport
+from layernext.client.annotations import published_upload
 from tests.faulty_network import FaultyNetwork
 from tests.faulty_proxy import Fault, FaultyProxy
 from tests.integration.client.conftest import Pair

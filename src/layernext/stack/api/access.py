@@ -9,9 +9,10 @@ change, is answered with 403. Callers whose role suffices have no `Access`, and 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from litestar.connection import ASGIConnection
+from litestar.types import HTTPScope
 from msgspec import Struct
 
 from layernext.errors import NotAllowed, NotFound
@@ -279,7 +280,7 @@ class Permissions:
             NotAllowed: the caller may read it, but not do what the route does.
         """
         if adopts is None:
-            adopts = self._connection.scope.get("method") not in _READING
+            adopts = cast("HTTPScope", self._connection.scope)["method"] not in _READING
         collections = self._store.collections
         look_up = collections.adopt if adopts and self.may("write") else collections.find
         row = look_up(id_or_name, kind=kind)

@@ -187,9 +187,17 @@ def _lines(sets: Iterator[StoredSet]) -> Iterator[bytes]:
             head = heads[values] = b"," + fields[1:-1] + b',"set":'
         # What was uploaded may have line breaks between its values; strings never have.
         raw = stored.raw.replace(b"\n", b" ") if b"\n" in stored.raw else stored.raw
-        yield b'{"cursor":' + msgspec.json.encode(stored.cursor) + head + raw + b"}\n"
+        cursor = msgspec.json.encode(stored.cursor)
+        yield b'{"cursor":' + cursor + _only(stored) + head + raw + b"}\n"
         count += 1
     yield b'{"end":%d}\n' % count
+
+
+def _only(first: StoredSet) -> bytes:
+    """What the first line of a whole download also says: whether all of it is one run."""
+    if first.is_only_run is None:
+        return b""
+    return b',"is_only_run":' + msgspec.json.encode(first.is_only_run)
 
 
 class Download(Response[Any]):

@@ -12,7 +12,7 @@ from layernext.stack.api.messages import check_name, is_image_id
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.services import Services
 from layernext.stack.search import Search
-from layernext.stack.store import CollectionRow, check_fields
+from layernext.stack.store import CollectionRow, Store, check_fields
 from layernext.wire.published import (
     COLLECTION_DETAILS_PATH,
     COLLECTION_ID_PATH,
@@ -67,7 +67,7 @@ def collection_id(body: CollectionIdRequest, permissions: Permissions) -> Collec
     ),
 )
 def collection_details(
-    body: CollectionDetailsRequest, search: Search, permissions: Permissions
+    body: CollectionDetailsRequest, store: Store, permissions: Permissions
 ) -> CollectionDetailsAnswer:
     """Fields of a collection, found by its id or name; `isSuccess` is false if there is none.
 
@@ -77,7 +77,7 @@ def collection_details(
     if collection is None:
         text = _no_collection(body.collection_id)
         return CollectionDetailsAnswer(is_success=False, message=text)
-    record = search.items.collection_record(collection.row_id)
+    record = store.metadata.collection_record(collection.row_id)
     details = _details(collection, record, body.required_meta_obj)
     return CollectionDetailsAnswer(is_success=True, item_details=details)
 
@@ -180,7 +180,7 @@ def create_collection(
         collection = collections.ensure(name, kind=body.object_type)
         row = collections.find(collection.id)
         if row is not None and fields:
-            services.search.items.merge_collection_fields(row.row_id, fields, with_images=False)
+            services.store.metadata.merge_collection_fields(row.row_id, fields, with_images=False)
         return collection.id
 
     made_id = permissions.create_collection(name, body.object_type, create)
