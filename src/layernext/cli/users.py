@@ -45,7 +45,7 @@ def add(
         layernext users add labeler --kind service --role read --json
     """
     with connect(api_key, secret, url, config) as client:
-        user = client.add_user(name, kind=kind, role=role, email=email)
+        user = client.users.add(name, kind=kind, role=role, email=email)
     if as_json:
         print_json(user.to_dict())
     else:
@@ -69,7 +69,7 @@ def list_users(
         layernext users list --json
     """
     with connect(api_key, secret, url, config) as client:
-        rows = client.list_users()
+        rows = client.users.list()
     if as_json:
         print_json([row.to_dict() for row in rows])
         return
@@ -98,7 +98,7 @@ def remove(
         layernext users remove labeler --json
     """
     with connect(api_key, secret, url, config) as client:
-        user = client.remove_user(name)
+        user = client.users.remove(name)
     if as_json:
         print_json(user.to_dict())
     else:
@@ -129,7 +129,7 @@ def grant(
         layernext grant kitchen labeler read --json
     """
     with connect(api_key, secret, url, config) as client:
-        made = client.grant(collection, user, role)
+        made = client.grants.add(collection, user, role)
     if as_json:
         print_json(made.to_dict())
     else:
@@ -154,7 +154,7 @@ def revoke(
         layernext revoke kitchen labeler --json
     """
     with connect(api_key, secret, url, config) as client:
-        is_revoked = client.revoke(collection, user)
+        is_revoked = client.grants.remove(collection, user)
     if as_json:
         print_json({"collection": collection, "user": user, "revoked": is_revoked})
     else:
@@ -182,7 +182,7 @@ def grants(
         layernext grants kitchen --json
     """
     with connect(api_key, secret, url, config) as client:
-        rows = client.list_grants(collection)
+        rows = client.grants.list(collection)
     if as_json:
         print_json([row.to_dict() for row in rows])
         return

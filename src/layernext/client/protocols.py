@@ -25,7 +25,7 @@ from layernext.client.published import labels, listings
 from layernext.client.reports import DownloadReport, RemoveReport, UploadReport
 from layernext.client.transport import Transport
 from layernext.errors import IncompatibleStack, InvalidRequest, NotFound
-from layernext.model import ImageAnnotations, Item, Mode, ModelRun
+from layernext.model import ImageAnnotations, Item, Mode
 from layernext.model import Label as LabelRecord
 from layernext.wire import native, published
 from layernext.wire.native import NativeOffer, RemoveResult, UploadRequest
@@ -89,22 +89,8 @@ class Native:
         progress: ProgressChoice,
     ) -> DownloadReport:
         """Write runs to a LayerNext JSON file."""
-        records = iter_records(
-            self._transport, native.RUNS_PATH, ModelRun, collection=collection or None
-        )
-        operations = {
-            (run.name, run.mode)
-            for run in records
-            if (not runs or run.name in runs) and mode in {None, run.mode}
-        }
         return download.download_to_file(
-            self._transport,
-            collection,
-            runs,
-            mode,
-            path,
-            is_single=len(operations) <= 1,
-            progress=progress,
+            self._transport, collection, runs, mode, path, progress=progress
         )
 
     def remove_annotations(self, collection: str, run: str) -> RemoveReport:

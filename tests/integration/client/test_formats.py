@@ -80,7 +80,7 @@ def test_a_wrong_file_sends_nothing(client: LayerNextClient, tmp_path: Path) -> 
     write_export(SOME, source, "csv")
     with source.open("a") as file:
         file.write("c.jpg,,,,,,cup,rectangle,1.5,0,0,1,1,,,\n")
-    with pytest.raises(FormatError, match=r"in\.csv:5: has the confidence 1\.5"):
+    with pytest.raises(FormatError, match=r"in\.csv:5: the confidence is 1\.5"):
         client.upload_modelrun(collection, "m", source, format="csv")
     assert collection not in [each.name for each in client.list_collections()]
     with pytest.raises(ConfigurationError, match="there is no format"):

@@ -440,3 +440,27 @@ def test_names_are_no_markup(client: LayerNextClient, capfd: pytest.CaptureFixtu
     collection, name = fresh(), "a[/b] [red]c"
     client.upload_modelrun(collection, name, [{"image": "a", "annotations": []}], progress=True)
     assert name in capfd.readouterr().err
+
+
+def test_a_file_of_one_run_takes_one_stream(native_stack: StackProcess, tmp_path: Path) -> None:
+    """The stream itself says whether there is one run, so that no other request is made for it."""
+    collection = fresh()
+    box = {"label": "cup", "bbox": [1, 2, 3.0, 4]}
+    network = FaultyNetwork()
+    with LayerNextClient(*native_stack.arguments, http=network) as client:
+        for ground_truth in (False, True):
+            client.upload_modelrun(
+                collection,
+                "r",
+                [{"image": "a.jpg", "annotations": [box]}],
+                geometry="rectangle",
+                ground_truth=ground_truth,
+            )
+        network.requests.clear()
+        client.download_to_file(collection, "r", tmp_path / "one.json", ground_truth=True)
+        assert [request.url.path for request in network.requests] == ["/api/v1/annotations"]
+        client.download_to_file(collection, "r", tmp_path / "both.json")
+    (entry,) = json.loads((tmp_path / "one.json").read_bytes())["images"]
+    assert entry == {"image": "a.jpg", "annotations": [box]}
+    both = json.loads((tmp_path / "both.json").read_bytes())["images"]
+    assert sorted(entry["mode"] for entry in both) == ["human", "machine"]

@@ -10,7 +10,7 @@ from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 
 from layernext.errors import NotAllowed, NotAuthenticated
-from layernext.stack.api.access import limit_access
+from layernext.stack.api.access import IS_KNOWN, limit_access
 from layernext.stack.api.admission import (
     admit,
     check_attempt,
@@ -21,9 +21,6 @@ from layernext.stack.api.admission import (
 from layernext.stack.api.browser import check_api_request, session_token
 from layernext.stack.api.services import services_of
 from layernext.stack.store import RANKS, Caller, Role
-
-IS_KNOWN = "is_known"
-"""In the state of a request: its sender has shown a key, or a URL that the stack signed."""
 
 
 async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -79,11 +76,6 @@ async def _authenticated(connection: ASGIConnection[Any, Any, Any, Any]) -> Call
         raise NotAuthenticated("unknown API key or wrong secret", status=401)
     note_success(connection, api_key)
     return key
-
-
-def may(connection: ASGIConnection[Any, Any, Any, Any], role: Role) -> bool:
-    """Whether the key of a request that has passed `guard` has this role, or a larger one."""
-    return RANKS[connection.scope["auth"].role] >= RANKS[role]
 
 
 def _credentials(header: str | None) -> tuple[str, str]:

@@ -26,13 +26,7 @@ from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.presence import check_object
 from layernext.stack.api.sending import Sender
 from layernext.stack.api.services import Services, services_of
-from layernext.stack.api.signed import (
-    DOWNLOAD_SECONDS,
-    SignedQuery,
-    base_url,
-    check_signature,
-    signed_url,
-)
+from layernext.stack.api.signed import Links, SignedQuery, check_signature
 from layernext.stack.api.transfer import FileAnswer, url_of_image
 from layernext.stack.jobs import annotations_of, iter_samples, label_list
 from layernext.stack.store import (
@@ -69,14 +63,13 @@ def url_of_version_file(request: Call, row: VersionImage) -> str:
     return _signed(request, f"/pictures/{row.picture_id:024x}")
 
 
-def export_file_url(request: Call, row: ExportRow) -> str:
+def export_file_url(links: Links, row: ExportRow) -> str:
     """Where the file of an export is."""
-    return _signed(request, f"/export-files/{row.id}")
+    return links.download(f"/export-files/{row.id}")
 
 
 def _signed(request: Call, path: str) -> str:
-    secret = services_of(request).url_secret
-    return signed_url(base_url(request), secret, "GET", path, DOWNLOAD_SECONDS)
+    return Links(request).download(path)
 
 
 @operation(

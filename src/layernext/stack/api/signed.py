@@ -12,7 +12,7 @@ import time
 from msgspec import Struct
 
 from layernext.errors import NotAllowed
-from layernext.stack.api.auth import IS_KNOWN
+from layernext.stack.api.access import IS_KNOWN
 from layernext.stack.api.messages import Call, read_query
 from layernext.stack.api.services import services_of
 from layernext.wire.paths import segment
@@ -43,6 +43,32 @@ def base_url(request: Call) -> str:
     scheme = headers.get("x-forwarded-proto", request.scope["scheme"]).partition(",")[0].strip()
     host = headers.get("host", "") or "localhost"
     return f"{'https' if scheme == 'https' else 'http'}://{host}"
+
+
+def file_path(image_id: int) -> str:
+    """Where a file is."""
+    return f"/files/{image_id:024x}"
+
+
+class Links:
+    """Makes URLs that need no key, for the client that asks.
+
+    Args:
+        request: whose client gets them.
+    """
+
+    def __init__(self, request: Call) -> None:
+        self.base = base_url(request)
+        self._services = services_of(request)
+
+    def download(self, path: str, *, shown_name: str = "") -> str:
+        """Where something can be had for an hour or more; see `signed_url`."""
+        secret = self._services.url_secret
+        return signed_url(self.base, secret, "GET", path, DOWNLOAD_SECONDS, shown_name=shown_name)
+
+    def image(self, image_id: int, name: str) -> str:
+        """Where the file of an image can be had for an hour or more."""
+        return self.download(file_path(image_id), shown_name=name)
 
 
 def signed_url(

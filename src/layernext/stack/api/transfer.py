@@ -27,13 +27,7 @@ from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.presence import check_object
 from layernext.stack.api.sending import Sender
 from layernext.stack.api.services import Services, services_of
-from layernext.stack.api.signed import (
-    DOWNLOAD_SECONDS,
-    SignedQuery,
-    base_url,
-    check_signature,
-    signed_url,
-)
+from layernext.stack.api.signed import Links, SignedQuery, check_signature, file_path
 from layernext.stack.objects import PartWriter
 from layernext.stack.store import FileItem, FileRow, ItemPart
 from layernext.wire.published import FILE_TITLE, PART_BYTES, PART_TITLE
@@ -60,21 +54,14 @@ def part_path(file_id: str, number: int) -> str:
     return f"/upload/{file_id}/{number}"
 
 
-def file_path(image_id: int) -> str:
-    """Where a file is."""
-    return f"/files/{image_id:024x}"
-
-
 def download_url(request: Call, file: FileRow) -> str:
     """A URL under which the file can be had for an hour or more, without a key."""
-    return url_of_image(request, file.image_id, file.name)
+    return Links(request).image(file.image_id, file.name)
 
 
 def url_of_image(request: Call, image_id: int, name: str) -> str:
     """Likewise, of an image that has a file."""
-    secret = services_of(request).url_secret
-    base = base_url(request)
-    return signed_url(base, secret, "GET", file_path(image_id), DOWNLOAD_SECONDS, shown_name=name)
+    return Links(request).image(image_id, name)
 
 
 @operation(

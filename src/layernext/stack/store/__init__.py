@@ -43,14 +43,9 @@ from layernext.stack.store.collections.naming import IMAGES
 from layernext.stack.store.collections.records import CollectionRow, Selection
 from layernext.stack.store.collections.selections import Selections
 from layernext.stack.store.database import Database
-from layernext.stack.store.datasets.datasets import (
-    BUILD_JOB,
-    Datasets,
-    VersionImage,
-    VersionRow,
-    VersionSettings,
-)
+from layernext.stack.store.datasets.datasets import BUILD_JOB, Datasets
 from layernext.stack.store.datasets.pictures import NewPicture, PictureSet
+from layernext.stack.store.datasets.records import VersionImage, VersionRow, VersionSettings
 from layernext.stack.store.datasets.splits import SPLITS
 from layernext.stack.store.evaluations.data import Changed, EvaluationData
 from layernext.stack.store.evaluations.evaluations import EVALUATION_JOB, Evaluations, not_computed
@@ -73,14 +68,17 @@ from layernext.stack.store.exports import (
     ExportSettings,
 )
 from layernext.stack.store.files.announced import Announced
-from layernext.stack.store.files.files import Began, Files, FileUploadRequest, UploadPlace
+from layernext.stack.store.files.files import Files
 from layernext.stack.store.files.records import (
+    Began,
     FileItem,
     FileRow,
+    FileUploadRequest,
     ItemPart,
     LookResult,
     NewFile,
     ObjectRow,
+    UploadPlace,
 )
 from layernext.stack.store.files.rows import unique_name
 from layernext.stack.store.files.states import FileStates

@@ -82,18 +82,16 @@ class Attempt:
     @property
     def target(self) -> str:
         """Where to go afterwards."""
-        place = self.ticket.split(".")[2]
-        content = base64.urlsafe_b64decode(place + "=" * (-len(place) % 4))
+        encoded = self.ticket.split(".")[2]
+        content = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
         return safe_target(content.decode("utf-8", "replace"))
 
 
 @page(OIDC_PATH, role=None)
-async def begin(request: Call) -> Response[Any]:
+def begin(request: Call) -> Response[Any]:
     """Leads to the provider."""
     attempt = Attempt.begin(request, request.query_params.get("next", "/"))
-    services = services_of(request)
-    url = await services.call(
-        _provider(request).authorization_url,
+    url = _provider(request).authorization_url(
         f"{base_url(request)}{CALLBACK_PATH}",
         attempt.derived("state"),
         attempt.derived("nonce"),
@@ -103,21 +101,20 @@ async def begin(request: Call) -> Response[Any]:
 
 
 @page(CALLBACK_PATH, role=None)
-async def end(request: Call) -> Response[Any]:
+def end(request: Call) -> Response[Any]:
     """Signs in whoever comes back from the provider."""
     query, services = read_query(request, CallbackQuery), services_of(request)
     attempt = _attempt(request, query.state)
     if query.error or not query.code:
         reason = f" ({query.error[:100]})" if query.error.isprintable() and query.error else ""
         raise NotAllowed(f"you were not signed in by the identity provider{reason}", status=403)
-    identity = await services.call(
-        _provider(request).identify,
+    identity = _provider(request).identify(
         query.code,
         f"{base_url(request)}{CALLBACK_PATH}",
         attempt.derived("nonce"),
         attempt.derived("verifier"),
     )
-    token = await services.call(changing(request, partial(_sign_in, request, services, identity)))
+    token = changing(request, partial(_sign_in, request, services, identity))()
     return _leading_to(
         attempt.target,
         _cookie(request, cookie_name(request), token, SESSION_SECONDS),

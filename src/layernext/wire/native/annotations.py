@@ -21,6 +21,8 @@ class DownloadLine(Struct, frozen=True, kw_only=True):
         geometry: of annotations in `set` without a ``type``; None if `set` is form v2.
         normalized: whether coordinates are fractions of the image's size.
         set: ``{"image": …, "annotations": […]}``, its values as they were uploaded.
+        is_only_run: only in the first line of a whole download: whether all its sets are of one model run or
+            ground truth. Earlier stacks do not say.
         end: only in the last line: how many sets the stream had.
     """
 
@@ -30,6 +32,7 @@ class DownloadLine(Struct, frozen=True, kw_only=True):
     geometry: Geometry | None = None
     normalized: bool = False
     set: Raw = field(default_factory=Raw)
+    is_only_run: bool | None = None
     end: int | None = None
 
 

@@ -90,7 +90,7 @@ async def collection_details(request: Call) -> Response[bytes]:
         text = _no_collection(message.collection_id)
         return answer(CollectionDetailsAnswer(is_success=False, message=text))
     services = services_of(request)
-    record = await services.call(services.search.items.collection_record, collection.row_id)
+    record = await services.call(services.store.metadata.collection_record, collection.row_id)
     details = _details(collection, record, message.required_meta_obj)
     return answer(CollectionDetailsAnswer(is_success=True, item_details=details))
 
@@ -194,7 +194,7 @@ async def create_collection(request: Call) -> Response[bytes]:
         collection = store.collections.ensure(name, kind=message.object_type)
         row = store.collections.find(collection.id)
         if row is not None and fields:
-            services.search.items.merge_collection_fields(row.row_id, fields, with_images=False)
+            services.store.metadata.merge_collection_fields(row.row_id, fields, with_images=False)
         return collection.id
 
     made_id = await services.call(

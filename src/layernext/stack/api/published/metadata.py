@@ -104,14 +104,14 @@ def _apply(
         fields = check_fields(entry.metadata or {}, f"files[{number}].metadata")
         fields_by_name[entry.file] = fields_by_name.get(entry.file, {}) | fields
     services.check_metadata(fields_by_name.values())
-    items = services.search.items
+    metadata = services.store.metadata
     bucket = None if collection_id is not None or request.job_id else request.bucket_name
-    rows = items.find_rows(
+    rows = metadata.find_rows(
         list(fields_by_name), collection_id=collection_id, upload_id=request.job_id, bucket=bucket
     )
     if check is not None:
         check(services.store.grants.collections_of_images(rows.values()).values())
-    items.merge_fields(
+    metadata.merge_fields(
         {rows[name]: fields_by_name[name] for name in fields_by_name if name in rows}
     )
     unmatched = [name for name in fields_by_name if name not in rows]
@@ -146,12 +146,12 @@ async def upload_object(request: Call) -> Response[bytes]:
     collection = await look_up_collection(request, body.collection_name, kind=body.object_type)
     if collection is None:
         raise NotFound(f"there is no collection {body.collection_name[:600]!r}", status=404)
-    items = services.search.items
+    metadata = services.store.metadata
     await services.call(services.check_metadata, [fields])
     note(request, collection=collection.name)
 
     def apply() -> int:
-        count = items.merge_collection_fields(
+        count = metadata.merge_collection_fields(
             collection.row_id, fields, with_images=body.is_apply_to_all_files
         )
         note(request, count=count)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from layernext.model import Mode
@@ -57,7 +58,9 @@ def iter_sets(
         image_ids = None
         if image_name is not None:
             image_ids = _image_ids(connection, collection_id, image_name)
-        for op in _operations(connection, collection_id, runs, mode):
+        operations = _operations(connection, collection_id, runs, mode)
+        is_first = after[0] < 0
+        for number, op in enumerate(operations, start=1):
             if op.id < after[0]:
                 continue
             chosen = _of_operation(op.id, collection_id, image_ids, within)
@@ -66,7 +69,16 @@ def iter_sets(
             for ids in _ids_in_order(connection, chosen):
                 rows = {row.id: row for row in _fetch(connection, annotation_set.c.id.in_(ids))}
                 for set_id in ids:
-                    yield _stored_set(rows[set_id], op)
+                    stored = _stored_set(rows[set_id], op)
+                    if is_first:
+                        later = (
+                            _of_operation(other.id, collection_id, image_ids, within)
+                            for other in operations[number:]
+                        )
+                        is_only = not any(_has_sets(connection, sets) for sets in later)
+                        stored = msgspec.structs.replace(stored, is_only_run=is_only)
+                        is_first = False
+                    yield stored
 
 
 def _of_operation(
@@ -89,15 +101,27 @@ def _image_ids(connection: sa.Connection, collection_id: int | None, name: str) 
     return list(connection.execute(named).scalars())
 
 
-def _ids_in_order(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> Iterator[list[int]]:
-    """Row ids in upload order, a handful at a time: sorting them moves no content."""
-    columns = sa.select(annotation_set.c.id, annotation_set.c.annotation_count)
-    # Not NOT IN: PostgreSQL reads a long list of hidden images again for every set.
+def _has_sets(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> bool:
+    """Whether some set of a selection is of an image that is not in the trash."""
+    query = sa.select(annotation_set.c.id).where(chosen & ~_is_hidden()).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def _is_hidden() -> sa.ColumnElement[bool]:
+    """Whether a set's image is in the trash.
+
+    Not NOT IN: PostgreSQL reads a long list of hidden images again for every set.
+    """
     hidden = sa.select(image.c.id).where(
         image.c.id == annotation_set.c.image_id, image.c.trashed_at.is_not(None)
     )
-    chosen &= ~hidden.correlate(annotation_set).exists()
-    query = columns.where(chosen).order_by(annotation_set.c.position)
+    return hidden.correlate(annotation_set).exists()
+
+
+def _ids_in_order(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> Iterator[list[int]]:
+    """Row ids in upload order, a handful at a time: sorting them moves no content."""
+    columns = sa.select(annotation_set.c.id, annotation_set.c.annotation_count)
+    query = columns.where(chosen & ~_is_hidden()).order_by(annotation_set.c.position)
     ids: list[int] = []
     total = 0
     with connection.execute(query.execution_options(yield_per=10 * FETCHED_SETS)) as rows:

@@ -7,12 +7,11 @@ moment. Once it is ready nothing changes it but its deletion.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 import msgspec
 import sqlalchemy as sa
-from msgspec import Struct
 
 from layernext.errors import Conflict, InvalidRequest, NotFound
 from layernext.model import Mode
@@ -23,6 +22,7 @@ from layernext.stack.store.annotations.records import StoredSet
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.collections.records import Selection
 from layernext.stack.store.database import Database
+from layernext.stack.store.datasets import copying
 from layernext.stack.store.datasets.pictures import (
     NewPicture,
     PictureRow,
@@ -31,6 +31,7 @@ from layernext.stack.store.datasets.pictures import (
     free_name,
     name_key,
 )
+from layernext.stack.store.datasets.records import VersionImage, VersionRow, VersionSettings
 from layernext.stack.store.datasets.splits import SPLITS, Candidate, assign
 from layernext.stack.store.files.rows import unique_name
 from layernext.stack.store.jobs.jobs import Jobs
@@ -51,82 +52,10 @@ from layernext.stack.store.schema import (
     version_set,
 )
 from layernext.stack.store.storable import is_storable
-from layernext.wire.augmentations import Augmentation
 
 BUILD_JOB = "dataset.build"
 CHUNK = 2_000
 PICTURES_AT_ONCE = 20
-
-
-class VersionSettings(Struct, frozen=True, kw_only=True):
-    """How a version is made.
-
-    Attributes:
-        split: percentages of train, validation and test.
-        seed: of the division.
-        labels: only annotations with these labels; empty for all.
-        export_types: in which it can be downloaded by published clients.
-        operations: names of model runs and ground truths; None for all, empty for none.
-        stratify: divide each label evenly.
-        augmentations: more pictures of the images of the train split.
-    """
-
-    split: dict[str, float]
-    seed: int = 0
-    labels: list[str] = []
-    export_types: list[str] = []
-    operations: list[str] | None = None
-    stratify: bool = False
-    augmentations: list[Augmentation] = []
-
-
-class VersionRow(Struct, frozen=True, kw_only=True):
-    """A version of a dataset."""
-
-    row_id: int
-    id: str
-    dataset_id: str
-    dataset: str
-    number: int
-    status: str
-    failure: str
-    settings: VersionSettings
-    base_id: int | None
-    job_id: str
-    image_count: int
-    annotation_count: int
-    created_at: str
-    ready_at: str | None
-    splits: dict[str, int] = {}
-    picture_count: int = 0
-    label_names: list[str] | None = None
-
-
-class VersionImage(Struct, frozen=True, kw_only=True):
-    """An image of a version, or a picture made of one, with its annotation sets.
-
-    Attributes:
-        image_id: row id of the image.
-        name, unique_name: the image's.
-        file_name: in downloads; no other file of the version has it.
-        split: ``train``, ``validation`` or ``test``.
-        has_file, width, height: of the image, or the picture.
-        sets: its annotation sets.
-        picture_id: of a picture; None of an image.
-        made_by: what was done for the picture.
-    """
-
-    image_id: int
-    name: str
-    unique_name: str
-    file_name: str
-    split: str
-    has_file: bool
-    width: int | None
-    height: int | None
-    sets: list[StoredSet]
-    picture_id: int | None = None
-    made_by: str = ""
 
 
 MakePictures: TypeAlias = Callable[[VersionRow, VersionImage], list[NewPicture]]
@@ -279,8 +208,8 @@ class Datasets:
                     "file_name": sa.bindparam("new_name"),
                 }
                 connection.execute(changing.values(changes), values)
-                annotations += self._copy_sets(connection, version, some)
-                label_ids |= self._label_ids(connection, version, some)
+                annotations += copying.copy_sets(connection, version, some)
+                label_ids |= copying.label_ids(connection, version, some)
         counts = {"images": len(ids), "annotations": annotations}
         if settings.augmentations:
             counts |= self._make_pictures(version, tell, make, set(map(name_key, names.values())))
@@ -321,53 +250,6 @@ class Datasets:
             made += len(fresh)
             after = page[-1].image_id
         return {"pictures": made, "images_without_pictures": left_out}
-
-    @staticmethod
-    def _copy_sets(connection: sa.Connection, version: VersionRow, some: Sequence[int]) -> int:
-        names = version.settings.operations
-        if names is not None and not names:
-            return 0
-        own = annotation_set.c
-        chosen = (
-            sa.select(
-                sa.literal(version.row_id),
-                own.image_id,
-                operation.c.name,
-                operation.c.mode,
-                own.geometry,
-                own.normalized,
-                own.annotation_count,
-                own.content,
-            )
-            .join(operation, operation.c.id == own.operation_id)
-            .where(own.image_id.in_(list(some)))
-            .order_by(own.image_id, own.operation_id)
-        )
-        if names is not None:
-            chosen = chosen.where(operation.c.name.in_(names))
-        columns = [
-            "version_id", "image_id", "run", "mode", "geometry", "normalized",
-            "annotation_count", "content",
-        ]  # fmt: skip
-        connection.execute(sa.insert(version_set).from_select(columns, chosen))
-        mine = version_set.c.version_id == version.row_id
-        counted = sa.select(sa.func.coalesce(sa.func.sum(version_set.c.annotation_count), 0))
-        here = mine & version_set.c.image_id.in_(list(some))
-        return int(connection.execute(counted.where(here)).scalar_one())
-
-    @staticmethod
-    def _label_ids(connection: sa.Connection, version: VersionRow, some: Sequence[int]) -> set[int]:
-        """The labels of the sets that `_copy_sets` copies."""
-        own = annotation_set.c
-        chosen = (
-            sa.select(own.label_summary, own.annotation_count)
-            .join(operation, operation.c.id == own.operation_id)
-            .where(own.image_id.in_(list(some)))
-        )
-        if version.settings.operations is not None:
-            chosen = chosen.where(operation.c.name.in_(version.settings.operations))
-        rows = connection.execute(chosen)
-        return {one for row in rows for one in summaries.unpack(*row)[0]}
 
     def _label_names(self, label_ids: set[int]) -> list[str]:
         with self._database.read() as connection:

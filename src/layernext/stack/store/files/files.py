@@ -9,11 +9,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from msgspec import Struct
 
 from layernext.errors import Conflict
 from layernext.model import Job
@@ -21,7 +19,16 @@ from layernext.stack.store.clock import now_text, seconds_since
 from layernext.stack.store.collections import fields, images, naming
 from layernext.stack.store.database import Database
 from layernext.stack.store.files import announced
-from layernext.stack.store.files.records import FileItem, FileRow, ItemPart, NewFile, ObjectRow
+from layernext.stack.store.files.records import (
+    Began,
+    FileItem,
+    FileRow,
+    FileUploadRequest,
+    ItemPart,
+    NewFile,
+    ObjectRow,
+    UploadPlace,
+)
 from layernext.stack.store.files.rows import (
     OBJECT_COLUMNS,
     count_files,
@@ -30,6 +37,7 @@ from layernext.stack.store.files.rows import (
     files_query,
     find_item,
     has_object,
+    insert_item,
     list_parts,
     not_on_its_way,
     touch_upload,
@@ -52,34 +60,6 @@ from layernext.stack.store.storable import is_storable
 
 QUIET_SECONDS = 24 * 3600
 """An unfinished upload that got nothing for this long counts as a failed job."""
-
-
-class FileUploadRequest(Struct, frozen=True, kw_only=True):
-    """What a request to open an upload asks for."""
-
-    name: str
-    kind: int
-    fields: dict[str, Any]
-    is_override: bool
-    names: list[str]
-    storage_prefix: str | None = None
-    application_code: str | None = None
-
-
-class Began(Struct, frozen=True, kw_only=True):
-    """What came of beginning a file."""
-
-    item: FileItem | None
-    is_existing: bool = False
-    existing_checksum: str | None = None
-    existing_size: int | None = None
-
-
-class UploadPlace(Struct, frozen=True):
-    """Where the files of an upload go: the collection's public id, and the metadata they get."""
-
-    id: str
-    fields: dict[str, Any]
 
 
 class Files:
@@ -173,7 +153,7 @@ class Files:
             )
             if there is not None:
                 if known is None:
-                    self._insert_item(connection, upload.id, name, image_id=there.id)
+                    insert_item(self._database, connection, upload.id, name, image_id=there.id)
                 return Began(
                     item=None,
                     is_existing=True,
@@ -183,7 +163,9 @@ class Files:
             if known is None or known.is_stored:
                 if known is not None:
                     drop_item(connection, known.row_id)
-                self._insert_item(connection, upload.id, name, size=size, checksum=checksum)
+                insert_item(
+                    self._database, connection, upload.id, name, size=size, checksum=checksum
+                )
                 known = find_item(
                     connection, (file_item.c.upload_id == upload.id) & (file_item.c.name == name)
                 )
@@ -191,29 +173,6 @@ class Files:
             return Began(item=known)
 
         return self._database.write_again(work)
-
-    def _insert_item(
-        self,
-        connection: sa.Connection,
-        upload_id: int,
-        name: str,
-        *,
-        image_id: int | None = None,
-        size: int | None = None,
-        checksum: str | None = None,
-    ) -> None:
-        values = {
-            "public_id": secrets.token_hex(12),
-            "upload_id": upload_id,
-            "name": name,
-            "image_id": image_id,
-            "is_stored": image_id is not None,
-            "size": size,
-            "checksum": checksum,
-            "created_at": now_text(),
-        }
-        insert = self._database.upsert(file_item).values(values)
-        connection.execute(insert.on_conflict_do_nothing())
 
     def place_of(self, upload_id: str) -> UploadPlace:
         """Where the files of an upload go.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 import msgspec
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 
 from layernext.errors import NotFound
 from layernext.stack.store.clock import now_text
+from layernext.stack.store.database import Database
 from layernext.stack.store.files.records import FileItem, FileRow, ItemPart
 from layernext.stack.store.removal import walker
 from layernext.stack.store.schema import collection, file_item, file_part, file_upload, image
@@ -106,6 +108,31 @@ def has_object(connection: sa.Connection, item: FileItem) -> bool:
     """Whether the image of a file has the object that the file was uploaded to."""
     path = sa.select(image.c.object_path).where(image.c.id == item.image_id)
     return connection.execute(path).scalar_one_or_none() == item.object_path
+
+
+def insert_item(
+    database: Database,
+    connection: sa.Connection,
+    upload_id: int,
+    name: str,
+    *,
+    image_id: int | None = None,
+    size: int | None = None,
+    checksum: str | None = None,
+) -> None:
+    """Note a file on its way, or with `image_id` one that was there before; unless it is noted."""
+    values = {
+        "public_id": secrets.token_hex(12),
+        "upload_id": upload_id,
+        "name": name,
+        "image_id": image_id,
+        "is_stored": image_id is not None,
+        "size": size,
+        "checksum": checksum,
+        "created_at": now_text(),
+    }
+    insert = database.upsert(file_item).values(values)
+    connection.execute(insert.on_conflict_do_nothing())
 
 
 def drop_item(connection: sa.Connection, row_id: int) -> None:
