@@ -296,6 +296,7 @@ class Items:
             parse_query(wanted.query),
             deadline=deadline,
             collection_id=wanted.collection_id,
+            within=wanted.within,
             is_trashed=is_trashed,
         )
 

@@ -56,6 +56,7 @@ async def insert_vectors(request: Call) -> Response[bytes]:
         body.embedding_dimension[0],
         pairs,
         collection_check(request),
+        readable(request),
     )
     message = ""
     if unknown:

@@ -26,6 +26,7 @@ from layernext.stack.store.schema import (
     label,
     label_group,
     operation,
+    operation_collection,
     project,
     project_image,
     project_label,
@@ -219,8 +220,12 @@ class Projects:
 
         return self._database.write_again(work) if is_storable(group_id) else False
 
-    def attach_runs(self, project_id: str, runs: Sequence[str]) -> str | None:
+    def attach_runs(
+        self, project_id: str, runs: Sequence[str], within: Within = None
+    ) -> str | None:
         """Attach model runs; the first that is unknown, or None if all are attached.
+
+        With `within` runs count as unknown that have nothing in these collections.
 
         Raises:
             NotFound: there is no such project.
@@ -230,6 +235,10 @@ class Projects:
             row = _find(connection, project_id, is_locked=True)
             usable = [run for run in runs if is_storable(run)]
             chosen = sa.select(operation.c.name).where(operation.c.name.in_(usable))
+            if within is not None:
+                counted = operation_collection
+                chosen = chosen.join(counted, counted.c.operation_id == operation.c.id)
+                chosen = chosen.where(counted.c.collection_id.in_(within))
             known = set(connection.execute(chosen).scalars())
             unknown = next((run for run in runs if run not in known), None)
             if unknown is None and runs:
