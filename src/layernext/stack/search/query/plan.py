@@ -297,13 +297,13 @@ class _Planner:
         fits: Sequence[sa.ColumnElement[bool]],
         scope: tuple[int, ...] | None,
     ) -> Int64s:
-        wanted = SetConditions(by_name, self._labels(by_name.get("annotation.label", [])))
-        if wanted.is_impossible:
+        set_conditions = SetConditions(by_name, self._labels(by_name.get("annotation.label", [])))
+        if set_conditions.is_impossible:
             return np.zeros(0, np.int64)
         ids = []
         for part in self._set_ranges(fits, scope):
             self._deadline.check()
-            ids.append(wanted.find(self._connection, self._index, part))
+            ids.append(set_conditions.find(self._connection, self._index, part))
         return np.unique(np.concatenate(ids)) if ids else np.zeros(0, np.int64)
 
     def _set_ranges(

@@ -55,11 +55,13 @@ class Sessions:
         with self._database.write() as connection:
             caller = _find(connection, token, "link")
             # Whoever deletes the row has the link, however many try at the same time.
-            gone = connection.execute(sa.delete(session).where(_is(token, "link")))
-            if caller is None or not gone.rowcount:
+            result = connection.execute(sa.delete(session).where(_is(token, "link")))
+            if caller is None or not result.rowcount:
                 return None
-            made = _create(connection, "session", SESSION_SECONDS, caller.user_id, caller.api_key)
-            return made, caller
+            session_token = _create(
+                connection, "session", SESSION_SECONDS, caller.user_id, caller.api_key
+            )
+            return session_token, caller
 
     def find(self, token: str) -> Caller | None:
         """Who is signed in with this token, if they still are."""
