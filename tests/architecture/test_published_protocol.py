@@ -1,4 +1,4 @@
-"""The published protocol has one home, `wire/published` (docs/decisions/0028-published-protocol.md)."""
+"""The published protocol has one home, `wire/published` (docs/decisions/0027-published-protocol.md)."""
 
 from __future__ import annotations
 
