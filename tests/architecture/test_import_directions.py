@@ -27,6 +27,7 @@ FACES = {
     "layernext.stack.api.metrics",
     "layernext.stack.api.oidc",
     "layernext.stack.api.services",
+    "layernext.stack.api.signature",
     "layernext.stack.api.signed",
     "layernext.stack.api.tracing_switch",
     "layernext.wire.augmentations",

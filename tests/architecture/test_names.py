@@ -36,7 +36,7 @@ WORDS = frozenset(
         "into",
     ]
 )
-ROOMS = ("client", "evaluation", "formats", "model", "stack/api/published", "wire")
+ROOMS = ("client", "evaluation", "formats", "model", "stack/api", "stack/web", "wire")
 """Rooms that are held to it; the others follow."""
 PUBLIC_FIELDS = {
     ("layernext/client/files/reports.py", "kept"),

@@ -87,8 +87,8 @@ def signed_url(
     step = max(seconds // 4, 1)
     expires = (int(time.time()) // step + 1) * step + seconds
     signature = _signature(secret, method, path, expires)
-    shown = f"/{segment(shown_name)}" if shown_name else ""
-    return f"{base}{path}{shown}?expires={expires}&signature={signature}"
+    suffix = f"/{segment(shown_name)}" if shown_name else ""
+    return f"{base}{path}{suffix}?expires={expires}&signature={signature}"
 
 
 def check_signature(request: Call, method: str, path: str) -> None:
@@ -97,11 +97,11 @@ def check_signature(request: Call, method: str, path: str) -> None:
     Raises:
         NotAllowed: the signature is wrong, or its time is over.
     """
-    given = read_query(request, SignedQuery)
-    right = _signature(services_of(request).url_secret, method, path, given.expires)
-    if not hmac.compare_digest(right.encode(), given.signature.encode()):
+    query = read_query(request, SignedQuery)
+    right = _signature(services_of(request).url_secret, method, path, query.expires)
+    if not hmac.compare_digest(right.encode(), query.signature.encode()):
         raise NotAllowed("the URL's signature is wrong", status=403)
-    if given.expires < time.time():
+    if query.expires < time.time():
         raise NotAllowed("the URL has expired; ask for a new one", status=403)
     request.scope["state"][IS_KNOWN] = True
 
