@@ -81,6 +81,7 @@ ROOMS: dict[str, Room] = {
             "stack.objects",
             "stack.search",
             "stack.store",
+            "stack.settings",
             "wire",
             "model",
             "errors",

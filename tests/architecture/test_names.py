@@ -36,7 +36,17 @@ WORDS = frozenset(
         "into",
     ]
 )
-ROOMS = ("client", "evaluation", "formats", "model", "stack/api", "stack/web", "wire")
+ROOMS = (
+    "client",
+    "evaluation",
+    "formats",
+    "model",
+    "stack/api",
+    "stack/search",
+    "stack/store",
+    "stack/web",
+    "wire",
+)
 """Rooms that are held to it; the others follow."""
 PUBLIC_FIELDS = {
     ("layernext/client/files/reports.py", "kept"),

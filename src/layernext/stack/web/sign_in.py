@@ -87,8 +87,9 @@ async def sign_in(request: Call) -> Response[bytes]:
     if not form.token and not (form.api_key and form.secret):
         raise DataError(Problem("the form", "needs an API key and its secret"))
     # A link's token counts as a key that is the same for all.
-    api_key = form.api_key.strip()
-    check_attempt(request, api_key)
+    api_key = "" if form.token else form.api_key.strip()
+    secret = "" if form.token else form.secret.strip()
+    check_attempt(request, api_key, secret)
     session = await _made(request, services, form)
     if session is None:
         await note_failure(request, api_key, "sign in")
@@ -96,7 +97,8 @@ async def sign_in(request: Call) -> Response[bytes]:
         if not form.token:
             text = "unknown API key or wrong secret"
         raise NotAuthenticated(text, status=401)
-    note_success(request, api_key)
+    if not form.token:
+        note_success(request, api_key, secret)
     token, done = session
     reply = answer(done)
     reply.set_header("Set-Cookie", session_cookie(request, token, SESSION_SECONDS))

@@ -53,6 +53,7 @@ def insert_vectors(
         body.embedding_dimension[0],
         pairs,
         permissions.collection_check,
+        permissions.readable,
     )
     message = ""
     if unknown:

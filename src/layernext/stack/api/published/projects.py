@@ -245,7 +245,9 @@ def attach_runs(
     """Attaches model runs, for annotators to begin from. All of them, or none."""
     permissions.check_thing("project", body.project_id)
     audit.note(subject=body.project_id, count=len(body.operation_id_array))
-    unknown = store.projects.attach_runs(body.project_id, body.operation_id_array)
+    unknown = store.projects.attach_runs(
+        body.project_id, body.operation_id_array, permissions.readable
+    )
     if unknown is None:
         return encoded(DoneAnswer(message="attached"))
     audit.note_nothing()

@@ -26,27 +26,27 @@ class Metadata:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def merge_fields(self, wanted: Mapping[int, Mapping[str, Any]]) -> None:
+    def merge_fields(self, fields_by_image: Mapping[int, Mapping[str, Any]]) -> None:
         """Give images metadata, by row id, in one transaction."""
         self._database.write_again(
-            lambda connection: fields.merge_into_images(self._database, connection, wanted)
+            lambda connection: fields.merge_into_images(self._database, connection, fields_by_image)
         )
 
     def merge_collection_fields(
-        self, collection_id: int, given: Mapping[str, Any], *, with_images: bool
+        self, collection_id: int, values: Mapping[str, Any], *, with_images: bool
     ) -> int:
         """Give a collection metadata, and if wanted all its images; how many images got it."""
 
         def work(connection: sa.Connection) -> int:
-            fields.merge_into_collection(connection, collection_id, given)
+            fields.merge_into_collection(connection, collection_id, values)
             if not with_images:
                 return 0
-            mine = sa.select(image.c.id).where(
+            query = sa.select(image.c.id).where(
                 image.c.collection_id == collection_id, image.c.trashed_at.is_(None)
             )
-            ids = list(connection.execute(mine).scalars())
-            wanted = dict.fromkeys(ids, given)
-            fields.merge_into_images(self._database, connection, wanted)
+            ids = list(connection.execute(query).scalars())
+            fields_by_image = dict.fromkeys(ids, values)
+            fields.merge_into_images(self._database, connection, fields_by_image)
             return len(ids)
 
         return self._database.write_again(work)
@@ -71,14 +71,14 @@ class Metadata:
             if collection_id is not None:
                 return _named(connection, usable, image.c.collection_id == collection_id)
             if upload_id is not None:
-                chosen = (
+                query = (
                     sa.select(file_item.c.name, file_item.c.image_id)
                     .join(file_upload, file_upload.c.id == file_item.c.upload_id)
                     .where(file_upload.c.public_id == upload_id, file_item.c.is_stored)
                 )
                 return {
                     row.name: row.image_id
-                    for row in connection.execute(chosen)
+                    for row in connection.execute(query)
                     if row.name in set(usable)
                 }
             if bucket is None:
@@ -110,9 +110,9 @@ class Metadata:
 def _named(
     connection: sa.Connection, names: Sequence[str], where: sa.ColumnElement[bool]
 ) -> dict[str, int]:
-    found: dict[str, int] = {}
+    matches: dict[str, int] = {}
     for start in range(0, len(names), CHUNK):
-        some = names[start : start + CHUNK]
-        chosen = sa.select(image.c.name, image.c.id).where(where, image.c.name.in_(some))
-        found |= {row.name: row.id for row in connection.execute(chosen)}
-    return found
+        chunk = names[start : start + CHUNK]
+        query = sa.select(image.c.name, image.c.id).where(where, image.c.name.in_(chunk))
+        matches |= {row.name: row.id for row in connection.execute(query)}
+    return matches

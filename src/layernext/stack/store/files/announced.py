@@ -62,12 +62,14 @@ def find(connection: sa.Connection, files: Sequence[FileRow]) -> dict[int, Annou
         .where(_of(of_paths.values()), file_item.c.object_path.in_(of_paths))
         .order_by(file_item.c.id, file_part.c.number)
     )
-    found: dict[int, Announced] = {}
+    matches: dict[int, Announced] = {}
     for row in rows:
-        mine = found.setdefault(of_paths[row.object_path], Announced(checksum=row.whole, parts=[]))
+        condition = matches.setdefault(
+            of_paths[row.object_path], Announced(checksum=row.whole, parts=[])
+        )
         if row.number is not None:
-            mine.parts.append(ItemPart(row.number, row.size, row.checksum))
-    return found
+            condition.parts.append(ItemPart(row.number, row.size, row.checksum))
+    return matches
 
 
 def forget(connection: sa.Connection, files: Iterable[FileRow]) -> None:

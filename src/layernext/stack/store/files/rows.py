@@ -45,8 +45,8 @@ def upload_row(connection: sa.Connection, public_id: str) -> sa.Row[Any]:
     Raises:
         NotFound: there is no such upload.
     """
-    chosen = sa.select(file_upload).where(file_upload.c.public_id == public_id)
-    row = connection.execute(chosen).one_or_none() if is_storable(public_id) else None
+    query = sa.select(file_upload).where(file_upload.c.public_id == public_id)
+    row = connection.execute(query).one_or_none() if is_storable(public_id) else None
     if row is None:
         raise NotFound(f"there is no upload {public_id[:100]!r}", status=404)
     return row
@@ -59,8 +59,8 @@ def not_on_its_way(file_id: str) -> NotFound:
 
 def touch_upload(connection: sa.Connection, upload_id: int) -> None:
     """Note that an upload goes on."""
-    mine = sa.update(file_upload).where(file_upload.c.id == upload_id)
-    connection.execute(mine.values(updated_at=now_text()))
+    statement = sa.update(file_upload).where(file_upload.c.id == upload_id)
+    connection.execute(statement.values(updated_at=now_text()))
 
 
 def touched(item: FileItem) -> sa.Update:
@@ -71,13 +71,13 @@ def touched(item: FileItem) -> sa.Update:
 
 def find_item(connection: sa.Connection, where: sa.ColumnElement[bool]) -> FileItem | None:
     """The file on its way that a condition describes."""
-    chosen = (
+    query = (
         sa.select(*_ITEM_COLUMNS)
         .join(file_upload, file_upload.c.id == file_item.c.upload_id)
         .join(collection, collection.c.id == file_upload.c.collection_id)
         .where(where)
     )
-    row = connection.execute(chosen).one_or_none()
+    row = connection.execute(query).one_or_none()
     if row is None:
         return None
     return FileItem(
@@ -99,8 +99,8 @@ def find_item(connection: sa.Connection, where: sa.ColumnElement[bool]) -> FileI
 
 def list_parts(connection: sa.Connection, item_id: int) -> list[ItemPart]:
     """The parts of a file on its way, by number."""
-    chosen = sa.select(file_part).where(file_part.c.item_id == item_id)
-    rows = connection.execute(chosen.order_by(file_part.c.number))
+    query = sa.select(file_part).where(file_part.c.item_id == item_id)
+    rows = connection.execute(query.order_by(file_part.c.number))
     return [ItemPart(row.number, row.size, row.checksum, row.tag) for row in rows]
 
 
@@ -143,8 +143,8 @@ def drop_item(connection: sa.Connection, row_id: int) -> None:
 def count_files(connection: sa.Connection, upload_id: int) -> tuple[int, int]:
     """Files of an upload that are stored, and all that were begun."""
     done = sa.func.sum(sa.case((file_item.c.is_stored, 1), else_=0))
-    chosen = sa.select(done, sa.func.count()).where(file_item.c.upload_id == upload_id)
-    stored, seen = connection.execute(chosen).one()
+    query = sa.select(done, sa.func.count()).where(file_item.c.upload_id == upload_id)
+    stored, seen = connection.execute(query).one()
     return int(stored or 0), seen
 
 
