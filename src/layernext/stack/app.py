@@ -27,7 +27,7 @@ from layernext.stack import backup
 from layernext.stack.api import auth, exports, health, native, openapi, published, transfer
 from layernext.stack.api.access import IS_KNOWN
 from layernext.stack.api.access_log import JsonFormatter
-from layernext.stack.api.admission import Admission
+from layernext.stack.api.admission import Admission, note_refusal
 from layernext.stack.api.audit import describe_key
 from layernext.stack.api.error_map import JSON, answer_error, envelope
 from layernext.stack.api.front import StackApplication
@@ -249,6 +249,7 @@ def create_app(store: Store, settings: Settings, *, holds_folder: bool = False) 
     app = StackApplication(
         route_handlers=routes,
         guards=[auth.guard],
+        after_exception=[note_refusal],
         exception_handlers={Exception: answer_any_error if settings.native else answer_error},
         state=State(
             {

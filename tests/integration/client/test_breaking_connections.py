@@ -228,7 +228,7 @@ def test_files_get_through(
         FaultyProxy(stack.port, breaks_on_the_way_down(seed)) as proxy,
         LayerNextClient(stack.api_key, stack.secret, proxy.url) as client,
     ):
-        client.download_files(name, tmp_path / "back", content_type="other", progress=False)
+        client.files.download(name, tmp_path / "back", content_type="other", progress=False)
     assert content_of(tmp_path / "back") == content_of(source)
 
 

@@ -93,7 +93,7 @@ def test_any_names(
     ]
     client.upload_modelrun(collection, run, wanted)
     assert list(client.iter_annotations(collection, run)) == wanted
-    (found,) = [r for r in client.list_model_runs(collection) if r.name == run]
+    (found,) = [r for r in client.runs.list(collection) if r.name == run]
     assert found.collection == collection.rstrip("/")
     assert client.remove_annotations(collection, run).images == 1
     assert list(client.iter_annotations(collection, run)) == []
@@ -228,14 +228,17 @@ def test_published_and_native_store_the_same(
     path = tmp_path / "run.json"
     path.write_text(json.dumps({"images": v2_run()}), encoding="utf-8")
     with LayerNextClient(*native_stack.arguments, protocol="published") as old:
-        for collection in (fresh("new one/sub"), client.create_collection(fresh("known.one")).name):
+        for collection in (
+            fresh("new one/sub"),
+            client.collections.create(fresh("known.one")).name,
+        ):
             old.upload_annotations_for_collection(collection, "old", path, False, True)
             client.upload_annotations_for_collection(collection, "new", path, False, True)
             for reader in (old, client):
                 by_old = {i.image: i for i in reader.iter_annotations(collection, "old")}
                 by_new = {i.image: i for i in reader.iter_annotations(collection, "new")}
                 assert by_old == by_new == {i.image: i for i in read(path, None)}
-            assert {r.name: (r.image_count, r.annotation_count) for r in client.list_model_runs(collection)} == {
+            assert {r.name: (r.image_count, r.annotation_count) for r in client.runs.list(collection)} == {
                 "old": (2, 4),
                 "new": (2, 4),
             }  # fmt: skip
@@ -343,7 +346,7 @@ def test_published_refuses_what_it_cannot_carry(native_stack: Any, client: Layer
     ):
         old.upload_modelrun(collection, "r", items)
     with pytest.raises(NotFound):
-        client.list_model_runs(collection)
+        client.runs.list(collection)
     client.upload_modelrun(collection, "r", items)
     (image,) = client.iter_annotations(collection, "r")
     assert [v.value for v in image.annotations[0].attributes["n"]] == [1, "1"]

@@ -259,7 +259,10 @@ def test_what_is_not_read_is_named(tmp_path: Path, name: str, content: str, what
         convert(tmp_path / "in", tmp_path / "x", "csv", source_format=name, strict=True)
 
 
-@pytest.mark.parametrize("name", ["yolo", "voc", "labelme", "masks", "cvat", "label-studio"])
+@pytest.mark.parametrize(
+    "name",
+    ["yolo", "voc", "labelme", "masks", "cvat", "label-studio", "coco", "coco-results", "culane"],
+)
 def test_two_images_never_become_one(tmp_path: Path, name: str) -> None:
     """An image that comes twice, or only differs in its ending, would overwrite the other."""
     second = "a.png" if FORMATS[name].is_folder else "a.jpg"

@@ -185,7 +185,7 @@ def test_losses_of_classification(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"a.json": '{"name": 1}'}, "is not in a supported format"),
+        ({"a.json": '{"name": 1}'}, "unsupported format; the supported ones are"),
         ({"a/x.json": '{"items": [], "categories": {}}', "b/y.json": '{"items": [], "categories": {}}'},
          "has several files in the format datumaro: a/x.json, b/y.json"),
     ],

@@ -235,14 +235,14 @@ class Permissions:
         """Whether the caller has this role in the whole stack, or a larger one."""
         return may(self._connection, role)
 
-    def check_collection(self, collection_id: int) -> None:
-        """Refuse a collection, by its row id, in which the caller may not do what the route does.
+    def check_collections(self, collection_ids: Iterable[int], *, role: Role | None = None) -> None:
+        """Refuse collections, by row id, in which the caller may not do what the route does.
 
         Raises:
             NotFound, NotAllowed: as `Access.check`.
         """
         if self._access is not None:
-            self._access.check([collection_id])
+            self._access.check(collection_ids, role=role)
 
     def may_read(self, collection_id: int) -> bool:
         """Whether the caller may read a collection, by its row id."""

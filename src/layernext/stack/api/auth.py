@@ -9,13 +9,12 @@ from typing import Any
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 
-from layernext.errors import NotAllowed, NotAuthenticated
+from layernext.errors import NotAuthenticated
 from layernext.stack.api.access import IS_KNOWN, limit_access
 from layernext.stack.api.admission import (
     admit,
     check_attempt,
     note_failure,
-    note_refusal,
     note_success,
 )
 from layernext.stack.api.browser import check_api_request, session_token
@@ -43,13 +42,9 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     key = await _signed_in(connection, handler) or await _authenticated(connection)
     connection.scope["auth"] = key
     connection.scope["state"][IS_KNOWN] = True
-    admit(connection, key)
+    await admit(connection, key)
     if RANKS[key.role] < RANKS[wanted]:
-        try:
-            await limit_access(connection, handler.opt.get("scope"), key, wanted)
-        except NotAllowed:
-            await note_refusal(connection, key)
-            raise
+        await limit_access(connection, handler.opt.get("scope"), key, wanted)
 
 
 async def _signed_in(
@@ -69,12 +64,12 @@ async def _signed_in(
 async def _authenticated(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:
     api_key, secret = _credentials(connection.headers.get("authorization"))
     services = services_of(connection)
-    check_attempt(connection, api_key)
+    check_attempt(connection, api_key, secret)
     key = await services.call(services.store.keys.authenticate, api_key, secret)
     if key is None:
         await note_failure(connection, api_key, "authenticate")
         raise NotAuthenticated("unknown API key or wrong secret", status=401)
-    note_success(connection, api_key)
+    note_success(connection, api_key, secret)
     return key
 
 

@@ -94,10 +94,15 @@ def problem_of(error: msgspec.ValidationError, prefix: str = "") -> Problem:
     return Problem(f"{prefix}{where}".lstrip("."), text)
 
 
-def answer_on_both_levels(page: Struct) -> Response[bytes]:
+def encoded(content: Answer) -> Encoded[Answer]:
+    """An answer, for a handler that may answer in another form, too."""
+    return Encoded(msgspec.json.encode(content))
+
+
+def answer_on_both_levels(page: Struct) -> Encoded[Any]:
     """A page of a download under ``data``, and at the top level, where layerx-sdk before 1.0.15 looks."""
     body = msgspec.json.encode(page)
-    return Response(body[:-1] + b',"data":' + body + b"}", media_type=JSON)
+    return Encoded(body[:-1] + b',"data":' + body + b"}")
 
 
 def read_query(request: Call, kind: type[Query], *, plus_is_space: bool = True) -> Query:

@@ -52,6 +52,8 @@ class Operation(Struct, frozen=True, kw_only=True):
         threads: in which a plain function runs: those for short calls of the database, for work that
             takes long, or for files.
         wakes_jobs: it may have queued a job.
+        is_transaction: a plain function with an action is one transaction; False for one that makes several, or
+            remembers what it has committed: it passes its work through `Audit.recorded`.
         refusal: for an answer with a secret; see `change_once`.
         answer_headers: headers of every answer that is not an error.
     """
@@ -72,6 +74,7 @@ class Operation(Struct, frozen=True, kw_only=True):
     is_upload: bool = False
     threads: Literal["call", "ingest", "write"] = "call"
     wakes_jobs: bool = False
+    is_transaction: bool = True
     refusal: Callable[[bytes], str] | None = None
     answer_headers: Mapping[str, str] = field(default_factory=dict)
 
@@ -126,7 +129,9 @@ def _completed(record: Operation, signature: Signature) -> Operation:
 
 def _handle(handler: Callable[..., Any], signature: Signature, record: Operation) -> Handle:
     is_coroutine = iscoroutinefunction(handler)
-    is_transaction = record.action is not None and not signature.takes(Change)
+    is_transaction = (
+        record.action is not None and record.is_transaction and not signature.takes(Change)
+    )
     threads = record.threads
 
     def respond(content: Any) -> Response[Any]:

@@ -9,7 +9,7 @@ A parameter is, in this order:
 - what the handler works with, by its type: `Store`, `Services`, `Permissions` and the others in `PROVIDED`.
 
 The return type is the answer: what is encoded as JSON, or an `Encoded` of it, or a `Response` that is
-`Lines`, `Binary` or `Html`. docs/decisions/0026 says why this is not Litestar's own injection.
+`Lines`, `Binary` or `Html`. docs/decisions/0028 says why this is not Litestar's own injection.
 """
 
 from __future__ import annotations

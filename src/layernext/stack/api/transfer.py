@@ -20,6 +20,7 @@ from layernext.errors import (
     StorageFull,
     TooLarge,
 )
+from layernext.stack.api.admission import admit_holder
 from layernext.stack.api.body import chunks
 from layernext.stack.api.error_map import JSON
 from layernext.stack.api.messages import Call, read_path
@@ -75,18 +76,19 @@ def url_of_image(request: Call, image_id: int, name: str) -> str:
         query=SignedQuery,
         body=bytes,
         is_binary=True,
+        is_upload=True,
         errors=(400, 403, 404, 408, 409, 413, 422, 507),
     ),
 )
 async def put_part(request: Call) -> Response[bytes]:
     """Takes a part: at most 100 MiB, of which it answers the SHA-256 as the ETag.
 
-    The part is on disk when the answer comes. The same part again replaces it once it is on disk as a whole;
+    It counts as a request and as an upload of the key that asked for its URL, which has to be in use. The part is on disk when the answer comes. The same part again replaces it once it is on disk as a whole;
     an attempt that breaks off changes nothing.
     """
     file_id, text = read_path(request, "file_id"), read_path(request, "number")
     number = int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else 0  # noqa: PLR2004
-    check_signature(request, "PUT", part_path(file_id, number))
+    await admit_holder(request, check_signature(request, "PUT", part_path(file_id, number)))
     services = services_of(request)
     item = await services.call(services.store.files.find_item, file_id)
     if item.is_stored or item.handle is None:

@@ -298,6 +298,7 @@ class Items:
             parse_query(item_filter.query),
             deadline=deadline,
             collection_id=item_filter.collection_id,
+            within=item_filter.within,
             is_trashed=is_trashed,
         )
 

@@ -112,8 +112,11 @@ class Embeddings:
         dimension: int,
         vectors: Sequence[tuple[str, Sequence[float]]],
         check: CheckCollections | None = None,
+        within: Within = None,
     ) -> tuple[int, list[str]]:
         """Store vectors by unique names, in one transaction; those that are there are replaced.
+
+        Images outside of `within` do not exist for the caller.
 
         Returns:
             How many were stored, and the names that no image has.
@@ -137,6 +140,8 @@ class Embeddings:
         def work(connection: sa.Connection) -> tuple[int, list[str]]:
             model_id = self._model(connection, model, dimension)
             result = images.find_by_unique_names(connection, list(rows))
+            readable = _readable(connection, result.values(), within)
+            result = {name: row_id for name, row_id in result.items() if row_id in readable}
             if check is not None:
                 check(_collections_of(connection, result.values()).values())
             fresh = [

@@ -19,6 +19,7 @@ from litestar.datastructures import Cookie
 from msgspec import Struct
 
 from layernext.errors import InvalidRequest, NotAllowed
+from layernext.stack.api.admission import note_refused_sign_in
 from layernext.stack.api.audit import changing, note
 from layernext.stack.api.browser import cookie_name, is_https
 from layernext.stack.api.messages import Call, read_query
@@ -88,10 +89,12 @@ class Attempt:
 
 
 @page(OIDC_PATH, role=None)
-def begin(request: Call) -> Response[Any]:
+async def begin(request: Call) -> Response[Any]:
     """Leads to the provider."""
     attempt = Attempt.begin(request, request.query_params.get("next", "/"))
-    url = _provider(request).authorization_url(
+    services = services_of(request)
+    url = await services.ask(
+        _provider(request).authorization_url,
         f"{base_url(request)}{CALLBACK_PATH}",
         attempt.derived("state"),
         attempt.derived("nonce"),
@@ -101,20 +104,26 @@ def begin(request: Call) -> Response[Any]:
 
 
 @page(CALLBACK_PATH, role=None)
-def end(request: Call) -> Response[Any]:
+async def end(request: Call) -> Response[Any]:
     """Signs in whoever comes back from the provider."""
     query, services = read_query(request, CallbackQuery), services_of(request)
     attempt = _attempt(request, query.state)
     if query.error or not query.code:
         reason = f" ({query.error[:100]})" if query.error.isprintable() and query.error else ""
         raise NotAllowed(f"you were not signed in by the identity provider{reason}", status=403)
-    identity = _provider(request).identify(
-        query.code,
-        f"{base_url(request)}{CALLBACK_PATH}",
-        attempt.derived("nonce"),
-        attempt.derived("verifier"),
-    )
-    token = changing(request, partial(_sign_in, request, services, identity))()
+    try:
+        identity = await services.ask(
+            _provider(request).identify,
+            query.code,
+            f"{base_url(request)}{CALLBACK_PATH}",
+            attempt.derived("nonce"),
+            attempt.derived("verifier"),
+        )
+        sign_in = changing(request, partial(_sign_in, request, services, identity))
+        token = await services.call(sign_in)
+    except NotAllowed:
+        await note_refused_sign_in(request, _provider(request).settings.issuer)
+        raise
     return _leading_to(
         attempt.target,
         _cookie(request, cookie_name(request), token, SESSION_SECONDS),

@@ -7,10 +7,11 @@ of JSON that the browser does not take for a script.
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias, cast
 from urllib.parse import quote, urlsplit
 
 import jinja2
@@ -118,13 +119,17 @@ class ErrorPage(Page, frozen=True, kw_only=True):
     request_id: str | None
 
 
+PageHandler: TypeAlias = Callable[..., Page | Response[Any] | Awaitable[Response[Any]]]
+
+
 def page(
     path: str, *, role: Role | None = "read", scope: Scope | None = None
-) -> Callable[[Callable[..., Page | Response[Any]]], HTTPRouteHandler]:
+) -> Callable[[PageHandler], HTTPRouteHandler]:
     """Make a function the route of a page; without a session it leads to the sign-in page.
 
     The function's parameters are what it works with, as of any route (`signature`). It runs in a thread, and
-    returns the page without its viewer, who is added, or a response that leads elsewhere.
+    returns the page without its viewer, who is added, or a response that leads elsewhere. A coroutine function
+    runs in the event loop, and returns a response.
 
     Args:
         path: of the page.
@@ -132,17 +137,20 @@ def page(
         scope: see `Operation`; that of pages to read, which show what the caller may read, is `HANDLER`.
     """
 
-    def decorate(handler: Callable[..., Page | Response[Any]]) -> HTTPRouteHandler:
+    def decorate(handler: PageHandler) -> HTTPRouteHandler:
         signature = read_signature(handler, path)
 
         def answer(request: Call, arguments: Mapping[str, Any]) -> Response[Any]:
-            content = handler(**arguments)
+            content = cast("Page | Response[Any]", handler(**arguments))
             if isinstance(content, Response):
                 return content
             return answer_page(request, replace(content, viewer=viewer_of(request)))
 
         async def handle(request: Call) -> Response[Any]:
             arguments = await signature.arguments(request)
+            if inspect.iscoroutinefunction(handler):
+                response: Response[Any] = await handler(**arguments)
+                return response
             return await services_of(request).call(answer, request, arguments)
 
         adapt(handle, handler)

@@ -87,8 +87,9 @@ async def sign_in(request: Call) -> Response[bytes]:
     if not wanted.token and not (wanted.api_key and wanted.secret):
         raise DataError(Problem("the form", "needs an API key and its secret"))
     # A link's token counts as a key that is the same for all.
-    api_key = wanted.api_key.strip()
-    check_attempt(request, api_key)
+    api_key = "" if wanted.token else wanted.api_key.strip()
+    secret = "" if wanted.token else wanted.secret.strip()
+    check_attempt(request, api_key, secret)
     made = await _made(request, services, wanted)
     if made is None:
         await note_failure(request, api_key, "sign in")
@@ -96,7 +97,8 @@ async def sign_in(request: Call) -> Response[bytes]:
         if not wanted.token:
             text = "unknown API key or wrong secret"
         raise NotAuthenticated(text, status=401)
-    note_success(request, api_key)
+    if not wanted.token:
+        note_success(request, api_key, secret)
     token, done = made
     reply = answer(done)
     reply.set_header("Set-Cookie", session_cookie(request, token, SESSION_SECONDS))

@@ -265,7 +265,7 @@ def _row_id_in_trash(collection: str | None, store: Store, permissions: Permissi
     row_id = store.collections.find_trashed(collection)
     if row_id is None or not permissions.may_read(row_id):
         return permissions.find_collection(collection).row_id
-    permissions.check_collection(row_id)
+    permissions.check_collections([row_id])
     return row_id
 
 

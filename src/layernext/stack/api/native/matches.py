@@ -23,7 +23,7 @@ from layernext.stack.api.messages import is_image_id
 from layernext.stack.api.native.evaluations import completed
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.search import ItemRow, Search
-from layernext.stack.store import SideSet, Store
+from layernext.stack.store import SideSet, Store, Within
 from layernext.wire.native import MATCHES_PATH
 
 
@@ -75,10 +75,10 @@ def match(
         permissions.check_images([item.image_id])
     except NotFound as error:
         raise _no_image(query.image) from error
-    return _matches(store, query, item)
+    return _matches(store, query, item, permissions.readable)
 
 
-def _matches(store: Store, query: MatchesQuery, item: ItemRow) -> StoredMatches:
+def _matches(store: Store, query: MatchesQuery, item: ItemRow, within: Within) -> StoredMatches:
     confidence = query.confidence
     labels: tuple[str, ...] = ()
     if query.evaluation is not None:
@@ -98,7 +98,7 @@ def _matches(store: Store, query: MatchesQuery, item: ItemRow) -> StoredMatches:
         )
         if query.run is None or query.ground_truth is None:
             raise InvalidRequest("the query needs evaluation, or run and ground_truth", status=400)
-        unknown = store.runs.find_unknown([query.run, query.ground_truth])
+        unknown = store.runs.find_unknown([query.run, query.ground_truth], within)
         if unknown is not None:
             raise NotFound(f"there is no model run or ground truth {unknown[:600]!r}", status=404)
         run = _set(store, item, query.run, query.run_mode, "machine")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, TypeAlias
 
+import msgspec
 from msgspec import Meta
 
 from layernext.errors import DataError, NotFound, Problem
@@ -14,7 +15,7 @@ from layernext.stack.api.audit import Audit
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.services import Services
 from layernext.stack.api.signature import LineStream
-from layernext.stack.store import IMAGES, Store
+from layernext.stack.store import IMAGES, Store, Within
 from layernext.wire.native import (
     BASE_PATH,
     MAX_BATCH_BYTES,
@@ -68,9 +69,18 @@ def open_upload(
     audit.note(subject=body.run, collection=body.collection)
     if not (body.collection or "").rstrip("/"):
         permissions.refuse_without_grant()
+    within = permissions.usable
     return permissions.create_collection(
-        made_collection(body), IMAGES, lambda: store.uploads.open(body)
+        made_collection(body), IMAGES, lambda: _opened(store, body, within)
     )
+
+
+def _opened(store: Store, upload: UploadRequest, within: Within) -> UploadState:
+    """An upload, resumed only if all that it has is in collections of `within`."""
+    state = store.uploads.open(upload)
+    if within is None or (store.grants.collections_of("upload", state.id) or set()) <= within:
+        return state
+    return store.uploads.open(msgspec.structs.replace(upload, resume=False))
 
 
 def made_collection(upload: UploadRequest) -> str | None:

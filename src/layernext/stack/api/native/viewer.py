@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from layernext.errors import NotFound
 from layernext.stack.api.access import HANDLER, Scope
+from layernext.stack.api.audit import Audit
 from layernext.stack.api.messages import Encoded, is_image_id
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.services import Services
@@ -28,12 +29,13 @@ KEEP_SECONDS = 24 * 3600
         role="read",
         scope=HANDLER,
         action="create sign-in link",
+        is_transaction=False,
         answer_headers={"Cache-Control": "no-store"},
     ),
 )
-def create_sign_in_link(store: Store, caller: Caller, links: Links) -> SignInLink:
+def create_sign_in_link(store: Store, caller: Caller, links: Links, audit: Audit) -> SignInLink:
     """Makes a link that signs a browser in with the key that asks: once, and for ten minutes."""
-    token = store.sessions.create_link(caller)
+    token = audit.recorded(store.sessions.create_link)(caller)
     return SignInLink(url=f"{links.base}/sign-in#{token}", seconds=LINK_SECONDS)
 
 

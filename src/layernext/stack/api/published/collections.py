@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from litestar import Response
+from msgspec import Meta
 
-from layernext.stack.api.access import HANDLER, creating, may_read_image
-from layernext.stack.api.audit import changing, note
-from layernext.stack.api.messages import (
-    Call,
-    answer,
-    check_name,
-    find_collection,
-    is_image_id,
-    look_up_collection,
-    read_message,
-    read_path,
-)
-from layernext.stack.api.operation import Operation, Parameter, operation
-from layernext.stack.api.services import services_of
-from layernext.stack.store import CollectionRow, check_fields
+from layernext.stack.api.access import HANDLER, Permissions
+from layernext.stack.api.audit import Audit
+from layernext.stack.api.messages import check_name, is_image_id
+from layernext.stack.api.operation import Operation, operation
+from layernext.stack.api.services import Services
+from layernext.stack.search import Search
+from layernext.stack.store import CollectionRow, Store, check_fields
 from layernext.wire.published import (
     COLLECTION_DETAILS_PATH,
     COLLECTION_ID_PATH,
@@ -49,21 +41,18 @@ _TAG = "Published protocol"
         tag=_TAG,
         role="read",
         scope=HANDLER,
-        body=CollectionIdRequest,
-        answer=CollectionIdAnswer,
         errors=(400, 413, 422),
     ),
 )
-async def collection_id(request: Call) -> Response[bytes]:
+def collection_id(body: CollectionIdRequest, permissions: Permissions) -> CollectionIdAnswer:
     """The id behind a name; `isSuccess` is false if there is no such collection."""
-    message = await read_message(request, CollectionIdRequest)
-    name = message.collection_name
+    name = body.collection_name
     collection = None
-    if message.object_type in CONTENT_TYPES.values() and name.strip("/"):
-        collection = await look_up_collection(request, name, kind=message.object_type)
+    if body.object_type in CONTENT_TYPES.values() and name.strip("/"):
+        collection = permissions.look_up_collection(name, kind=body.object_type)
     if collection is None:
-        return answer(CollectionIdAnswer(is_success=False, message=_no_collection(name)))
-    return answer(CollectionIdAnswer(is_success=True, collection_id=collection.id))
+        return CollectionIdAnswer(is_success=False, message=_no_collection(name))
+    return CollectionIdAnswer(is_success=True, collection_id=collection.id)
 
 
 @operation(
@@ -74,25 +63,23 @@ async def collection_id(request: Call) -> Response[bytes]:
         tag=_TAG,
         role="read",
         scope=HANDLER,
-        body=CollectionDetailsRequest,
-        answer=CollectionDetailsAnswer,
         errors=(400, 413, 422),
     ),
 )
-async def collection_details(request: Call) -> Response[bytes]:
+def collection_details(
+    body: CollectionDetailsRequest, store: Store, permissions: Permissions
+) -> CollectionDetailsAnswer:
     """Fields of a collection, found by its id or name; `isSuccess` is false if there is none.
 
     `storagePath` begins the keys of its images in uploads of 2.3.4.
     """
-    message = await read_message(request, CollectionDetailsRequest)
-    collection = await look_up_collection(request, message.collection_id)
+    collection = permissions.look_up_collection(body.collection_id)
     if collection is None:
-        text = _no_collection(message.collection_id)
-        return answer(CollectionDetailsAnswer(is_success=False, message=text))
-    services = services_of(request)
-    record = await services.call(services.store.metadata.collection_record, collection.row_id)
-    details = _details(collection, record, message.required_meta_obj)
-    return answer(CollectionDetailsAnswer(is_success=True, item_details=details))
+        text = _no_collection(body.collection_id)
+        return CollectionDetailsAnswer(is_success=False, message=text)
+    record = store.metadata.collection_record(collection.row_id)
+    details = _details(collection, record, body.required_meta_obj)
+    return CollectionDetailsAnswer(is_success=True, item_details=details)
 
 
 def _no_collection(name: str) -> str:
@@ -150,20 +137,20 @@ def picked(
         tag=_TAG,
         role="read",
         scope=HANDLER,
-        path=(Parameter("object_id", "Id or name of a collection."),),
-        answer=ObjectTypeAnswer,
         errors=(400, 404),
     ),
 )
-async def object_type(request: Call) -> Response[bytes]:
+def object_type(
+    object_id: Annotated[str, Meta(description="Id or name of a collection.")],
+    search: Search,
+    permissions: Permissions,
+) -> ObjectTypeAnswer:
     """What kind of thing an id belongs to: 1 video, 2 image, 4, 5 and 7 collections, 6 other file."""
-    object_id, services = read_path(request, "object_id"), services_of(request)
     if is_image_id(object_id):
-        item = await services.call(services.search.items.get, int(object_id, 16))
-        if item is not None and await may_read_image(request, item.image_id):
-            return answer(ObjectTypeAnswer(object_type=ITEM_OF_COLLECTION[item.kind]))
-    collection = await find_collection(request, object_id)
-    return answer(ObjectTypeAnswer(object_type=collection.kind))
+        item = search.items.get(int(object_id, 16))
+        if item is not None and permissions.may_read_image(item.image_id):
+            return ObjectTypeAnswer(object_type=ITEM_OF_COLLECTION[item.kind])
+    return ObjectTypeAnswer(object_type=permissions.find_collection(object_id).kind)
 
 
 @operation(
@@ -175,32 +162,29 @@ async def object_type(request: Call) -> Response[bytes]:
         role="write",
         scope=HANDLER,
         action="create collection",
-        body=CreateCollectionRequest,
-        answer=CreateCollectionAnswer,
         errors=(400, 406, 413, 422),
     ),
 )
-async def create_collection(request: Call) -> Response[bytes]:
+def create_collection(
+    body: CreateCollectionRequest, services: Services, permissions: Permissions, audit: Audit
+) -> CreateCollectionAnswer:
     """Makes a collection if there is none of this name and kind, and gives it metadata."""
-    message, services = await read_message(request, CreateCollectionRequest), services_of(request)
-    name = message.collection_name.rstrip("/")
+    name = body.collection_name.rstrip("/")
     check_name(name, "collectionName", "a collection")
-    fields = check_fields(message.custom_meta_object or {}, "customMetaObject")
-    await services.call(services.check_metadata, [fields])
-    note(request, collection=name)
-    store = services.store
+    fields = check_fields(body.custom_meta_object or {}, "customMetaObject")
+    services.check_metadata([fields])
+    audit.note(collection=name)
+    collections = services.store.collections
 
-    def work() -> str:
-        collection = store.collections.ensure(name, kind=message.object_type)
-        row = store.collections.find(collection.id)
+    def create() -> str:
+        collection = collections.ensure(name, kind=body.object_type)
+        row = collections.find(collection.id)
         if row is not None and fields:
             services.store.metadata.merge_collection_fields(row.row_id, fields, with_images=False)
         return collection.id
 
-    made_id = await services.call(
-        changing(request, creating(request, name, message.object_type, work))
-    )
-    return answer(CreateCollectionAnswer(collection_id=made_id, message=f"{name!r} is there"))
+    made_id = permissions.create_collection(name, body.object_type, create)
+    return CreateCollectionAnswer(collection_id=made_id, message=f"{name!r} is there")
 
 
 ROUTES = [collection_id, collection_details, object_type, create_collection]

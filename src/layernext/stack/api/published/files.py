@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Callable
+from functools import partial
 
 from litestar import Response
 
@@ -12,17 +14,17 @@ from layernext.model import find_names_problem
 from layernext.stack.api.access import (
     HANDLER,
     Scope,
-    access_of,
     check_thing,
     creating,
     may_read_image,
+    readable,
 )
+from layernext.stack.api.admission import begin_transfer, end_transfer
 from layernext.stack.api.audit import changing, note, note_nothing
 from layernext.stack.api.messages import (
     Call,
     answer,
     check_name,
-    look_up_collection,
     read_message,
     read_path,
     read_query,
@@ -241,11 +243,13 @@ async def part_urls(request: Call) -> Response[bytes]:
     item = await services.call(_placed, services, item)
     # Of parts that go straight into a bucket the stack hears nothing else.
     await services.call(services.store.files.touch, item)
-    base, secret = base_url(request), services.url_secret
+    if services.objects.has_direct_parts:
+        await begin_transfer(request, item.id)
+    sign = partial(signed_url, base_url(request), services.url_secret, holder=request.auth.id)
 
     def urls() -> list[PartUrl]:
         return [
-            PartUrl(number, _part_url(services, item, number, base, secret))
+            PartUrl(number, _part_url(services, item, number, sign))
             for number in range(1, message.parts + 1)
         ]
 
@@ -264,10 +268,10 @@ def _placed(services: Services, item: FileItem) -> FileItem:
     return placed
 
 
-def _part_url(services: Services, item: FileItem, number: int, base: str, secret: bytes) -> str:
+def _part_url(services: Services, item: FileItem, number: int, sign: Callable[..., str]) -> str:
     path, handle = str(item.object_path), str(item.handle)
     bucket_url = services.objects.part_url(path, handle, number, PART_SECONDS)
-    return bucket_url or signed_url(base, secret, "PUT", part_path(item.id, number), PART_SECONDS)
+    return bucket_url or sign("PUT", part_path(item.id, number), PART_SECONDS)
 
 
 @operation(
@@ -294,9 +298,11 @@ async def finish_file(request: Call) -> Response[bytes]:
     await check_thing(request, "file", message.file_id)
     item = await services.call(files.find_item, message.file_id)
     if item.is_stored:
+        end_transfer(request, item.id)
         is_own = await services.call(files.is_own, item)
         return answer(FinishFileAnswer(is_existing=not is_own))
     is_new = await services.write(_finish, services, item, message.parts)
+    end_transfer(request, item.id)
     return answer(FinishFileAnswer(is_existing=not is_new))
 
 
@@ -485,9 +491,8 @@ async def finish_files(request: Call) -> Response[bytes]:
 async def upload_progress(request: Call) -> Response[bytes]:
     """The newest upload to a collection."""
     query, services = read_query(request, ProgressQuery), services_of(request)
-    counts = None
-    if access_of(request) is None or await look_up_collection(request, query.collection_name):
-        counts = await services.call(services.store.files.progress, query.collection_name)
+    within = readable(request)
+    counts = await services.call(services.store.files.progress, query.collection_name, within)
     if counts is None:
         raise NotFound(
             f"there is no upload of files to {query.collection_name[:600]!r}", status=404

@@ -8,7 +8,7 @@ from litestar import Response
 
 from layernext.errors import InvalidRequest, NotFound
 from layernext.model import find_names_problem
-from layernext.stack.api.access import HANDLER, collection_check
+from layernext.stack.api.access import HANDLER, Access, access_of
 from layernext.stack.api.audit import changing, note
 from layernext.stack.api.body import received
 from layernext.stack.api.messages import (
@@ -23,7 +23,7 @@ from layernext.stack.api.messages import (
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.routing import is_unprefixed
 from layernext.stack.api.services import Services, services_of
-from layernext.stack.store import CheckCollections, NameKind, check_fields
+from layernext.stack.store import NameKind, check_fields
 from layernext.wire.published import (
     METADATA_JSON_PATH,
     METADATA_OBJECT_PATH,
@@ -85,7 +85,7 @@ async def upload_metadata(request: Call) -> Response[bytes]:
         note(request, collection=collection.name)
 
     def apply() -> MetadataAnswer:
-        applied = _apply(services, message, collection_id, collection_check(request))
+        applied = _apply(services, message, collection_id, access_of(request))
         note(request, count=applied.updated_count)
         return applied
 
@@ -96,7 +96,7 @@ def _apply(
     services: Services,
     request: MetadataRequest,
     collection_id: int | None,
-    check: CheckCollections | None,
+    access: Access | None,
 ) -> MetadataAnswer:
     fields_by_name: dict[str, dict[str, Any]] = {}
     for number, entry in enumerate(request.metadata):
@@ -109,8 +109,11 @@ def _apply(
     rows = metadata.find_rows(
         list(fields_by_name), collection_id=collection_id, upload_id=request.job_id, bucket=bucket
     )
-    if check is not None:
-        check(services.store.grants.collections_of_images(rows.values()).values())
+    if access is not None:
+        collections = services.store.grants.collections_of_images(rows.values())
+        # What the caller may not read does not exist for them.
+        rows = {name: row for name, row in rows.items() if access.may_read(collections[row])}
+        access.check(collections[row] for row in rows.values())
     metadata.merge_fields(
         {rows[name]: fields_by_name[name] for name in fields_by_name if name in rows}
     )

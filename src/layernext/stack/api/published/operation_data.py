@@ -14,7 +14,7 @@ from litestar import Response
 from layernext.errors import DataError, LayerNextError, Problem
 from layernext.model import Mode
 from layernext.stack.api import ingest
-from layernext.stack.api.access import HANDLER, check_thing, collection_check
+from layernext.stack.api.access import HANDLER, check_thing, collection_check, readable
 from layernext.stack.api.audit import entry_of, note
 from layernext.stack.api.body import Body, received
 from layernext.stack.api.messages import (
@@ -117,7 +117,8 @@ async def _update(request: Call) -> Response[bytes]:
                 _store, request, path, query.is_normalized, body
             )
             if project_id and mode == "machine":
-                await services.call(services.store.projects.attach_runs, project_id, [run])
+                attach = services.store.projects.attach_runs
+                await services.call(attach, project_id, [run], readable(request))
     except LayerNextError as error:
         request_id = request.scope["state"].get("request_id")
         named = path["operation_id"][:600]

@@ -285,7 +285,7 @@ async def attach_runs(request: Call) -> Response[bytes]:
 
     def work() -> str | None:
         unknown = services.store.projects.attach_runs(
-            message.project_id, message.operation_id_array
+            message.project_id, message.operation_id_array, readable(request)
         )
         if unknown is not None:
             note_nothing(request)

@@ -7,7 +7,7 @@ path. Until then only `file_item` and `file_part` know of it, and every step can
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from layernext.errors import Conflict
 from layernext.model import Job
+from layernext.stack.store.access.records import Within
 from layernext.stack.store.clock import now_text, seconds_since
 from layernext.stack.store.collections import fields, images, naming
 from layernext.stack.store.database import Database
@@ -307,6 +308,14 @@ class Files:
             raise not_on_its_way(file_id)
         return result
 
+    def unfinished(self, file_ids: Collection[str]) -> set[str]:
+        """Those of some files on their way that have not arrived yet."""
+        query = sa.select(file_item.c.public_id).where(
+            file_item.c.public_id.in_(list(file_ids)), ~file_item.c.is_stored
+        )
+        with self._database.read() as connection:
+            return set(connection.execute(query).scalars())
+
     def set_place(self, item: FileItem, object_path: str, handle: str) -> FileItem:
         """Decide where a file goes, unless that is decided; repeatable."""
         statement = sa.update(file_item).where(
@@ -503,8 +512,11 @@ class Files:
 
         return self._database.write_again(work)
 
-    def progress(self, collection_name: str) -> tuple[int, int] | None:
-        """Files stored and files expected by a collection's newest upload."""
+    def progress(self, collection_name: str, within: Within = None) -> tuple[int, int] | None:
+        """Files stored and files expected by the newest upload to collections of a name.
+
+        With `within` only to those of these row ids.
+        """
         if not is_storable(collection_name):
             return None
         newest = (
@@ -514,6 +526,8 @@ class Files:
             .order_by(file_upload.c.id.desc())
             .limit(1)
         )
+        if within is not None:
+            newest = newest.where(collection.c.id.in_(within))
         with self._database.read() as connection:
             upload = connection.execute(newest).one_or_none()
             if upload is None:

@@ -26,6 +26,7 @@ from layernext.stack.store.schema import (
     label,
     label_group,
     operation,
+    operation_collection,
     project,
     project_image,
     project_label,
@@ -219,8 +220,12 @@ class Projects:
 
         return self._database.write_again(work) if is_storable(group_id) else False
 
-    def attach_runs(self, project_id: str, runs: Sequence[str]) -> str | None:
+    def attach_runs(
+        self, project_id: str, runs: Sequence[str], within: Within = None
+    ) -> str | None:
         """Attach model runs; the first that is unknown, or None if all are attached.
+
+        With `within` runs count as unknown that have nothing in these collections.
 
         Raises:
             NotFound: there is no such project.
@@ -230,8 +235,12 @@ class Projects:
             row = _find(connection, project_id, is_locked=True)
             usable = [run for run in runs if is_storable(run)]
             query = sa.select(operation.c.name).where(operation.c.name.in_(usable))
-            values = set(connection.execute(query).scalars())
-            unknown = next((run for run in runs if run not in values), None)
+            if within is not None:
+                counted = operation_collection
+                query = query.join(counted, counted.c.operation_id == operation.c.id)
+                query = query.where(counted.c.collection_id.in_(within))
+            names = set(connection.execute(query).scalars())
+            unknown = next((run for run in runs if run not in names), None)
             if unknown is None and runs:
                 insert = self._database.upsert(project_run).on_conflict_do_nothing()
                 rows = [{"project_id": row.id, "run": run} for run in dict.fromkeys(runs)]
