@@ -3,8 +3,8 @@
 A published client names an image by one key, ``<collection>_<file>`` or ``<collection>/<file>``,
 and the stack may not know the collection yet. Then a *provisional* collection is guessed (see
 `images`). Once somebody names a collection outright, every image whose key begins with that name
-moves there out of the provisional ones, for good. Who may write and asks for a collection moves them
-too, but that stays a guess: asking for another name that fits moves them again.
+moves there out of the provisional ones, for good. A request that may write and looks up a collection moves
+them too (`Collections.adopt`), but that stays a guess: looking up another name that fits moves them again.
 """
 
 from __future__ import annotations

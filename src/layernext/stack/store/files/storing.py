@@ -74,7 +74,7 @@ def store_files(
     frozen = _frozen(connection, existing.values())
     now = now_text()
     stored: list[StoredFile] = []
-    values, matches = [], {}
+    values, fields_by_image = [], {}
     replaced: list[str] = []
     owners: dict[str, tuple[int, int]] = {}
     taken: set[int] = set()
@@ -101,7 +101,7 @@ def store_files(
         expected = old.checksum if is_lost and file.checksum is None else None
         stored.append(StoredFile(row.id, is_new=True, checksum=file.checksum, expected=expected))
         if not is_lost:
-            matches[row.id] = file.fields
+            fields_by_image[row.id] = file.fields
         path = old.storage_path or f"{folder}/{file.name}"
         owners[path] = (row.id, collection_id)
         values.append(
@@ -115,7 +115,7 @@ def store_files(
         )
     if values:
         connection.execute(_having_file(now), values)
-        fields.merge_into_images(database, connection, matches)
+        fields.merge_into_images(database, connection, fields_by_image)
         drop(database, connection, replaced)
         naming.claim_paths(database, connection, owners)
     return stored
