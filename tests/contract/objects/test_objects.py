@@ -69,7 +69,7 @@ def parts_of(store: ObjectStore, path: str, handle: str, contents: list[bytes]) 
 def test_parts_become_an_object(store: ObjectStore, contents: list[bytes]) -> None:
     """In any order, and twice; visible only at the end; finishing again changes nothing."""
     path, whole = "yard/1-a.jpg", b"".join(contents)
-    handle = store.uploads.open(path)
+    handle = store.open_upload(path)
     offsets = [sum(map(len, contents[:n])) for n in range(len(contents))]
     for number in reversed(range(len(contents))):
         send(store, path, handle, number + 1, offsets[number], contents[number])
@@ -77,8 +77,8 @@ def test_parts_become_an_object(store: ObjectStore, contents: list[bytes]) -> No
     with pytest.raises(NotFound):
         list(store.read(path))
     parts = parts_of(store, path, handle, contents)
-    assert store.uploads.finish(path, handle, parts) == len(whole)
-    assert store.uploads.finish(path, handle, parts) == len(whole)
+    assert store.finish_upload(path, handle, parts) == len(whole)
+    assert store.finish_upload(path, handle, parts) == len(whole)
     assert b"".join(store.read(path)) == whole
     if whole:
         assert b"".join(store.read(path, 1, 3)) == whole[1:3]
@@ -103,7 +103,7 @@ def test_objects_are_listed(store: ObjectStore) -> None:
     sizes = {f"yard {n % 3}/{n}".replace(" ", "-"): n for n in range(60)} | {"plain": 3}
     before = datetime.now(timezone.utc)
     store.put([(path, b"x" * size) for path, size in sizes.items()])
-    handle = store.uploads.open("yard/unfinished")
+    handle = store.open_upload("yard/unfinished")
     send(store, "yard/unfinished", handle, 1, 0, b"x")
     listed = list(store.list_objects())
     assert {info.path: info.size for info in listed} == sizes
@@ -137,12 +137,12 @@ def test_a_stream_becomes_an_object(store: ObjectStore, size: int) -> None:
 
 def test_dropped_uploads(store: ObjectStore) -> None:
     """Forgotten parts make no object."""
-    handle = store.uploads.open("a")
+    handle = store.open_upload("a")
     send(store, "a", handle, 1, 0, b"x")
     store.drop_upload("a", handle)
     store.drop_upload("a", handle)
     with pytest.raises((InvalidRequest, NotFound, OSError)):
-        store.uploads.finish("a", handle, store.list_parts("a", handle) or [Part(1, 1, "")])
+        store.finish_upload("a", handle, store.list_parts("a", handle) or [Part(1, 1, "")])
 
 
 @pytest.mark.parametrize("path", ["../a", "/a", "a/../b", "", "a//b", ".a", "a\x00", "a b"])
@@ -201,7 +201,7 @@ def test_uploads_are_listed_with_their_age(tmp_path: Path, kind: str) -> None:
     # Not S3, whose uploads in parts are its own: parts are objects, as in GCS and Azure.
     store = FolderStore(root) if kind == "folder" else BucketStore(root.as_uri())
     staging = root / "staging"
-    slow, left = store.uploads.open("slow"), store.uploads.open("left")
+    slow, left = store.open_upload("slow"), store.open_upload("left")
     for handle, is_left in ((slow, False), (left, True)):
         for number in (1, 2):
             send(store, "a", handle, number, number - 1, b"x")
@@ -215,7 +215,7 @@ def test_uploads_are_listed_with_their_age(tmp_path: Path, kind: str) -> None:
     assert ages == {slow: datetime.now(timezone.utc).year, left: 1970}
     store.drop_upload("left", left)
     parts = parts_of(store, "slow", slow, [b"x", b"x"])
-    assert store.uploads.finish("slow", slow, parts) == 2
+    assert store.finish_upload("slow", slow, parts) == 2
     assert list(store.list_uploads()) == []
     assert not [path for path in staging.rglob("*") if path.is_file()]
 
@@ -228,7 +228,7 @@ def test_attempts_at_a_part_do_not_mix(tmp_path: Path, kind: str) -> None:
     store = FolderStore(root) if kind == "folder" else BucketStore(root.as_uri())
     for order in range(3):
         path = f"yard/{order}"
-        handle = store.uploads.open(path)
+        handle = store.open_upload(path)
         writers = [store.write_part(handle, 1, 0) for _ in range(3)]
         for step in range(3):
             for number, writer in enumerate(writers):
@@ -238,8 +238,8 @@ def test_attempts_at_a_part_do_not_mix(tmp_path: Path, kind: str) -> None:
             writer.close()
         size = sum(step + order + 1 for step in range(3))
         parts = [Part(1, size, writers[order].tag)]
-        assert store.uploads.finish(path, handle, parts) == size
-        assert store.uploads.finish(path, handle, parts) == size
+        assert store.finish_upload(path, handle, parts) == size
+        assert store.finish_upload(path, handle, parts) == size
         assert b"".join(store.read(path)) == bytes([order]) * size
     assert list(store.list_uploads()) == []
 
@@ -252,13 +252,13 @@ def test_a_stalled_attempt_never_reaches_the_object(tmp_path: Path, kind: str, n
     root.mkdir()
     store = FolderStore(root) if kind == "folder" else BucketStore(root.as_uri())
     contents = [b"B" * 100, b"C" * 50]
-    handle = store.uploads.open("yard/a")
+    handle = store.open_upload("yard/a")
     stalled = store.write_part(handle, number, (number - 1) * 100)
     stalled.write(b"A" * 10)
     for index, content in enumerate(contents):
         send(store, "yard/a", handle, index + 1, index * 100, content)
     parts = parts_of(store, "yard/a", handle, contents)
-    assert store.uploads.finish("yard/a", handle, parts) == 150
+    assert store.finish_upload("yard/a", handle, parts) == 150
     assert b"".join(store.read("yard/a")) == b"".join(contents)
     stalled.write(b"A" * 40)
     assert b"".join(store.read("yard/a")) == b"".join(contents)
@@ -273,7 +273,7 @@ def test_dropped_attempts(tmp_path: Path, kind: str) -> None:
     root = tmp_path / "objects"
     root.mkdir()
     store = FolderStore(root) if kind == "folder" else BucketStore(root.as_uri())
-    handle = store.uploads.open("yard/a")
+    handle = store.open_upload("yard/a")
     tags = []
     for content in (b"first", b"second", b"third"):
         send(store, "yard/a", handle, 1, 0, content)
@@ -283,22 +283,22 @@ def test_dropped_attempts(tmp_path: Path, kind: str) -> None:
     attempts = [path for path in (root / "staging").rglob("*") if tags[1] in path.name]
     assert len(attempts) == 1
     assert not [path for path in (root / "staging").rglob("*") if tags[2] in path.name]
-    assert store.uploads.finish("yard/a", handle, [Part(1, 6, tags[1])]) == 6
+    assert store.finish_upload("yard/a", handle, [Part(1, 6, tags[1])]) == 6
     assert b"".join(store.read("yard/a")) == b"second"
 
 
 def test_an_attempt_that_begins_during_the_end(tmp_path: Path) -> None:
     """Once the parts are being put together, a new attempt writes to a file of its own."""
     store = FolderStore(tmp_path / "objects")
-    handle = store.uploads.open("yard/a")
+    handle = store.open_upload("yard/a")
     send(store, "yard/a", handle, 1, 0, b"first")
     parts = parts_of(store, "yard/a", handle, [b"first"])
     with pytest.raises(InvalidRequest):
-        store.uploads.finish("yard/a", handle, [*parts, Part(2, 4, "0" * 32)])
+        store.finish_upload("yard/a", handle, [*parts, Part(2, 4, "0" * 32)])
     late = store.write_part(handle, 2, 5)
     assert late.tag
     late.write(b"late")
-    assert store.uploads.finish("yard/a", handle, parts) == 5
+    assert store.finish_upload("yard/a", handle, parts) == 5
     late.write(b"r")
     late.close()
     assert b"".join(store.read("yard/a")) == b"first"
@@ -332,12 +332,12 @@ def test_every_call_flushes_the_folders(tmp_path: Path, monkeypatch: pytest.Monk
         flushed.add(path)
 
     monkeypatch.setattr(folder, "_flush_folder", noted)
-    handle = store.uploads.open("yard/1/a")
+    handle = store.open_upload("yard/1/a")
     send(store, "yard/1/a", handle, 1, 0, b"a")
     parts = parts_of(store, "yard/1/a", handle, [b"a"])
     for call in (
-        lambda: store.uploads.finish("yard/1/a", handle, parts),
-        lambda: store.uploads.finish("yard/1/a", handle, parts),
+        lambda: store.finish_upload("yard/1/a", handle, parts),
+        lambda: store.finish_upload("yard/1/a", handle, parts),
         lambda: store.put([("yard/1/b", b"b")]),
         lambda: store.put_stream("yard/1/c", [b"c"]),
     ):
@@ -350,8 +350,8 @@ def test_a_store_that_counts_errors_has_the_same_attributes(tmp_path: Path) -> N
     """Tags of parts and the like are values, not calls."""
     store = count_errors(FolderStore(tmp_path / "objects"), lambda _: None)
     assert store.has_direct_parts is False
-    handle = store.uploads.open("yard/a")
+    handle = store.open_upload("yard/a")
     for content in (b"first", b"second"):
         send(store, "yard/a", handle, 1, 0, content)
     parts = parts_of(store, "yard/a", handle, [b"second"])
-    assert store.uploads.finish("yard/a", handle, parts) == 6
+    assert store.finish_upload("yard/a", handle, parts) == 6
