@@ -37,11 +37,16 @@ WORDS = frozenset(
     ]
 )
 ROOMS = (
+    "cli",
     "client",
     "evaluation",
     "formats",
     "model",
     "stack/api/published",
+    "stack/backup",
+    "stack/jobs",
+    "stack/media",
+    "stack/objects",
     "stack/search",
     "stack/store",
     "wire",
@@ -50,6 +55,7 @@ ROOMS = (
 PUBLIC_FIELDS = {
     ("layernext/client/files/reports.py", "kept"),
     ("layernext/client/reports.py", "kept"),
+    ("layernext/stack/backup/retention.py", "kept"),
     ("layernext/wire/native/items.py", "kept"),
 }
 """Fields of reports and messages that scripts and clients read; their names stay."""
