@@ -42,16 +42,10 @@ ROOMS = (
     "evaluation",
     "formats",
     "model",
-    "stack/api/published",
-    "stack/backup",
-    "stack/jobs",
-    "stack/media",
-    "stack/objects",
-    "stack/search",
-    "stack/store",
+    "stack",
     "wire",
 )
-"""Rooms that are held to it; the others follow."""
+"""Rooms that are held to it."""
 PUBLIC_FIELDS = {
     ("layernext/client/files/reports.py", "kept"),
     ("layernext/client/reports.py", "kept"),

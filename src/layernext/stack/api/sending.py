@@ -50,7 +50,7 @@ class Sender(ASGIResponse):
         headers: list[tuple[bytes, bytes]],
         *,
         status: int = 200,
-        places: CapacityLimiter | None = None,
+        slots: CapacityLimiter | None = None,
         keeps_length: bool = False,
     ) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class Sender(ASGIResponse):
         self._sending_since: float | None = None
         """The start of the part that the client is taking; None while we make the next piece."""
         self._status = status
-        self._places = places or services.downloads
+        self._sending_slots = slots or services.downloads
         self._headers = [
             pair for pair in headers if keeps_length or pair[0].lower() != b"content-length"
         ]
@@ -68,7 +68,7 @@ class Sender(ASGIResponse):
         """Send the stream (ASGI)."""
         try:
             with anyio.fail_after(QUEUE_S):
-                await self._places.acquire()
+                await self._sending_slots.acquire()
         except TimeoutError as error:
             raise StackUnavailable("too many downloads at the same time", status=503) from error
         failure: BaseException | None = None
@@ -82,7 +82,7 @@ class Sender(ASGIResponse):
                     failure = error
                 group.cancel_scope.cancel()
         finally:
-            self._places.release()
+            self._sending_slots.release()
         if failure is not None:
             raise failure
 
@@ -90,7 +90,7 @@ class Sender(ASGIResponse):
         """End a download whose client stands still while another one waits for its place."""
         while True:
             await anyio.sleep(1)
-            others = self._places.statistics().tasks_waiting
+            others = self._sending_slots.statistics().tasks_waiting
             since = self._sending_since
             if others and since is not None and anyio.current_time() - since > STALLED_S:
                 logger.info("a client that took nothing gave way to another download")

@@ -92,7 +92,7 @@ class Page(Struct, frozen=True, kw_only=True):
 
     Attributes:
         title: of the window; the stack's name is put behind it.
-        here: the entry of `NAVIGATION` that the page belongs to, by its path.
+        active_path: the entry of `NAVIGATION` that the page belongs to, by its path.
         viewer: who is signed in, or None.
         data: for the page's module, as JSON.
     """
@@ -100,7 +100,7 @@ class Page(Struct, frozen=True, kw_only=True):
     template: ClassVar[str]
 
     title: str
-    here: str | None = None
+    active_path: str | None = None
     viewer: Viewer | None = None
     data: Any = None
 
@@ -179,9 +179,9 @@ def viewer_from(caller: Caller | None) -> Viewer | None:
     return Viewer(user=caller.user, key_name=key_name, role=caller.role)
 
 
-def answer_page(request: Call, shown: Page, *, status: int = 200) -> Response[bytes]:
+def answer_page(request: Call, content: Page, *, status: int = 200) -> Response[bytes]:
     """A page as HTML."""
-    text = render(shown).encode()
+    text = render(content).encode()
     headers = page_headers(services_of(request).objects)
     if len(text) > MIN_PACKED_BYTES and "gzip" in request.headers.get("accept-encoding", ""):
         text = gzip.compress(text, 6)
@@ -203,10 +203,10 @@ def policy(objects: ObjectStore) -> str:
     return POLICY.format(bucket=f" {parts.scheme}://{parts.netloc}")
 
 
-def render(shown: Page) -> str:
+def render(content: Page) -> str:
     """A page's HTML."""
-    fields = {name: getattr(shown, name) for name in shown.__struct_fields__}
-    return ENVIRONMENT.get_template(shown.template).render(fields)
+    fields = {name: getattr(content, name) for name in content.__struct_fields__}
+    return ENVIRONMENT.get_template(content.template).render(fields)
 
 
 def answer_page_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
@@ -216,13 +216,13 @@ def answer_page_error(request: Request[Any, Any, Any], error: Exception) -> Resp
         return to_sign_in(request)
     fault = msgspec.json.decode(plain.content)["error"]
     message, status = fault["message"], plain.status_code or HTTPStatus.INTERNAL_SERVER_ERROR
-    shown = ErrorPage(
+    content = ErrorPage(
         title=_TITLES.get(status, "That did not work"),
         viewer=viewer_of(request),
         message=f"{message[:1].upper()}{message[1:]}.",
         request_id=fault["requestId"],
     )
-    answer = answer_page(request, shown, status=status)
+    answer = answer_page(request, content, status=status)
     if "Retry-After" in plain.headers:
         answer.headers["Retry-After"] = plain.headers["Retry-After"]
     return answer
@@ -237,8 +237,8 @@ def answer_any_error(request: Request[Any, Any, Any], error: Exception) -> Respo
 def to_sign_in(request: Request[Any, Any, Any]) -> Response[Any]:
     """To the sign-in page, and from there back to here."""
     query = request.scope["query_string"].decode("latin-1")
-    here = request.scope["path"] + (f"?{query}" if query else "")
-    target = SIGN_IN_PATH if here == "/" else f"{SIGN_IN_PATH}?next={quote(here, safe='/')}"
+    location = request.scope["path"] + (f"?{query}" if query else "")
+    target = SIGN_IN_PATH if location == "/" else f"{SIGN_IN_PATH}?next={quote(location, safe='/')}"
     headers = {"Location": target, "Cache-Control": "no-store"}
     return Response(b"", status_code=HTTPStatus.SEE_OTHER, headers=headers, media_type="text/plain")
 

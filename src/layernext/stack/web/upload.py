@@ -52,7 +52,7 @@ def upload_page(settings: Settings) -> UploadPage:
         bundle_files=MAX_BUNDLE_FILES,
         names=MAX_ASKED_NAMES,
     )
-    return UploadPage(title="Upload", here="/upload", data=limits)
+    return UploadPage(title="Upload", active_path="/upload", data=limits)
 
 
 ROUTES = [upload_page]
