@@ -94,8 +94,8 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
 
 def _described(error: Exception, request_id: str | None) -> tuple[int, str, str | None, Any]:
     if isinstance(error, DataError):
-        problems = error.problems[:MAX_SHOWN_PROBLEMS]
-        error_places = [ErrorPlace(problem.where, problem.message) for problem in problems]
+        first_problems = error.problems[:MAX_SHOWN_PROBLEMS]
+        error_places = [ErrorPlace(problem.where, problem.message) for problem in first_problems]
         return DATA_STATUS, error.message, error.code, error_places
     if isinstance(error, StackError):
         return error.status, str(error), error.code, error.detail

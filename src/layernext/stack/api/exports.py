@@ -108,8 +108,8 @@ def _write(datasets: Datasets, version: VersionRow, name: str, path: Path) -> No
         write_export(iter_samples(datasets, version, sizes=False), path, "layernext")
     elif name in {f"{split}.json" for split in SPLITS}:
         split = name.removesuffix(".json")
-        of_split = (sample for sample in iter_samples(datasets, version) if sample.split == split)
-        write_export(of_split, path, "coco", ExportOptions(labels=label_list(datasets, version)))
+        samples = (sample for sample in iter_samples(datasets, version) if sample.split == split)
+        write_export(samples, path, "coco", ExportOptions(labels=label_list(datasets, version)))
     else:
         raise NotFound("a version has no such file", status=404)
 
@@ -126,8 +126,8 @@ def _readme(version: VersionRow) -> str:
 def _readme_of_pictures(version: VersionRow) -> str:
     if not version.settings.augmentations:
         return ""
-    augmentations = ", ".join(map(str, version.settings.augmentations))
-    return f"{version.picture_count} more pictures of the images of the train split: {augmentations}.\n"
+    result = ", ".join(map(str, version.settings.augmentations))
+    return f"{version.picture_count} more pictures of the images of the train split: {result}.\n"
 
 
 @operation(
@@ -274,10 +274,10 @@ class _FileAnswer(Response[Any]):
 
     def to_asgi_response(self, *arguments: Any, **named: Any) -> ASGIResponse:
         """The ASGI application that sends the stream."""
-        response = super().to_asgi_response(*arguments, **named)
+        result = super().to_asgi_response(*arguments, **named)
         pieces = _pieces(self._path, self._folder)
         return Sender(
-            self._services, pieces, response.encode_headers(), slots=self._services.transfers
+            self._services, pieces, result.encode_headers(), slots=self._services.transfers
         )
 
 

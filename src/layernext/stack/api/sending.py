@@ -39,7 +39,7 @@ class Sender(ASGIResponse):
         pieces: what to send; closed at the end.
         headers: of the answer; a length is left out unless `keeps_length`.
         status: of the answer.
-        places: taken for as long as it lasts; that of downloads if none is given.
+        slots: taken for as long as it lasts; that of downloads if none is given.
         keeps_length: whether the headers' length is that of all pieces.
     """
 
@@ -59,7 +59,7 @@ class Sender(ASGIResponse):
         self._sending_since: float | None = None
         """The start of the part that the client is taking; None while we make the next piece."""
         self._status = status
-        self._sending_slots = slots or services.downloads
+        self._places = slots or services.downloads
         self._headers = [
             pair for pair in headers if keeps_length or pair[0].lower() != b"content-length"
         ]
@@ -68,7 +68,7 @@ class Sender(ASGIResponse):
         """Send the stream (ASGI)."""
         try:
             with anyio.fail_after(QUEUE_S):
-                await self._sending_slots.acquire()
+                await self._places.acquire()
         except TimeoutError as error:
             raise StackUnavailable("too many downloads at the same time", status=503) from error
         failure: BaseException | None = None
@@ -82,7 +82,7 @@ class Sender(ASGIResponse):
                     failure = error
                 group.cancel_scope.cancel()
         finally:
-            self._sending_slots.release()
+            self._places.release()
         if failure is not None:
             raise failure
 
@@ -90,7 +90,7 @@ class Sender(ASGIResponse):
         """End a download whose client stands still while another one waits for its place."""
         while True:
             await anyio.sleep(1)
-            others = self._sending_slots.statistics().tasks_waiting
+            others = self._places.statistics().tasks_waiting
             since = self._sending_since
             if others and since is not None and anyio.current_time() - since > STALLED_S:
                 logger.info("a client that took nothing gave way to another download")

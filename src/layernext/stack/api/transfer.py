@@ -232,7 +232,7 @@ class FileAnswer(Response[Any]):
         if if_range is not None and if_range != tag:
             self._range = ""
         self._has_it = tag is not None and tag in {
-            tag_value.strip() for tag_value in request.headers.get("if-none-match", "").split(",")
+            tag_text.strip() for tag_text in request.headers.get("if-none-match", "").split(",")
         }
         self._is_head = request.method == "HEAD"
         # A page of ours may show what comes from the stack alone.

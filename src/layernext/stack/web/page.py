@@ -27,9 +27,8 @@ from layernext.model import UserRole
 from layernext.stack.api.access import HANDLER, Scope
 from layernext.stack.api.error_map import answer_error
 from layernext.stack.api.messages import Call
-from layernext.stack.api.operation import adapt
 from layernext.stack.api.services import services_of
-from layernext.stack.api.signature import read_signature
+from layernext.stack.api.signature import adapt, read_signature
 from layernext.stack.objects import ObjectStore
 from layernext.stack.store import RANKS, Caller, Role
 from layernext.stack.web.static_files import modules_behind, static_url
@@ -92,7 +91,7 @@ class Page(Struct, frozen=True, kw_only=True):
 
     Attributes:
         title: of the window; the stack's name is put behind it.
-        active_path: the entry of `NAVIGATION` that the page belongs to, by its path.
+        section: the entry of `NAVIGATION` that the page belongs to, by its path.
         viewer: who is signed in, or None.
         data: for the page's module, as JSON.
     """
@@ -100,7 +99,7 @@ class Page(Struct, frozen=True, kw_only=True):
     template: ClassVar[str]
 
     title: str
-    active_path: str | None = None
+    section: str | None = None
     viewer: Viewer | None = None
     data: Any = None
 
@@ -237,8 +236,8 @@ def answer_any_error(request: Request[Any, Any, Any], error: Exception) -> Respo
 def to_sign_in(request: Request[Any, Any, Any]) -> Response[Any]:
     """To the sign-in page, and from there back to here."""
     query = request.scope["query_string"].decode("latin-1")
-    location = request.scope["path"] + (f"?{query}" if query else "")
-    target = SIGN_IN_PATH if location == "/" else f"{SIGN_IN_PATH}?next={quote(location, safe='/')}"
+    origin = request.scope["path"] + (f"?{query}" if query else "")
+    target = SIGN_IN_PATH if origin == "/" else f"{SIGN_IN_PATH}?next={quote(origin, safe='/')}"
     headers = {"Location": target, "Cache-Control": "no-store"}
     return Response(b"", status_code=HTTPStatus.SEE_OTHER, headers=headers, media_type="text/plain")
 

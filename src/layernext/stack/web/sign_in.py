@@ -119,18 +119,16 @@ async def _read_form(request: Call) -> SignIn:
 async def _made(request: Call, services: Services, form: SignIn) -> tuple[str, SignedIn] | None:
     """A new session's token and whose it is; None if the key, the secret or the link is wrong."""
     sessions = services.store.sessions
-    signing_key = None
+    caller = None
     if not form.token:
         secret = form.secret.strip()
-        signing_key = await services.call(
-            services.store.keys.authenticate, form.api_key.strip(), secret
-        )
-        if signing_key is None:
+        caller = await services.call(services.store.keys.authenticate, form.api_key.strip(), secret)
+        if caller is None:
             return None
 
     def work() -> tuple[str, SignedIn] | None:
-        if signing_key is not None:
-            token, key = sessions.create(signing_key), signing_key
+        if caller is not None:
+            token, key = sessions.create(caller), caller
         else:
             used = sessions.use_link(form.token)
             if used is None:

@@ -27,12 +27,12 @@ FOR_GOOD = "public, max-age=31536000, immutable"
 @cache
 def static_files() -> dict[str, Document]:
     """Every file by its path below the folder; read once."""
-    documents = {}
+    files = {}
     for path in sorted(FOLDER.rglob("*")):
         if path.is_file() and path.suffix in TYPES:
             name = path.relative_to(FOLDER).as_posix()
-            documents[name] = make_document(path.read_bytes(), TYPES[path.suffix])
-    return documents
+            files[name] = make_document(path.read_bytes(), TYPES[path.suffix])
+    return files
 
 
 @cache

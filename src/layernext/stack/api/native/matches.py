@@ -122,11 +122,11 @@ def _matches(store: Store, query: MatchesQuery, item: ItemRow, within: Within) -
 
 
 def _item(search: Search, id_or_name: str) -> ItemRow:
-    item = search.items.get(int(id_or_name, 16)) if is_image_id(id_or_name) else None
-    item = item or search.items.find(id_or_name)
-    if item is None:
+    stored = search.items.get(int(id_or_name, 16)) if is_image_id(id_or_name) else None
+    stored = stored or search.items.find(id_or_name)
+    if stored is None:
         raise _no_image(id_or_name)
-    return item
+    return stored
 
 
 def _no_image(id_or_name: str) -> NotFound:
@@ -138,9 +138,9 @@ def _set(
 ) -> SideSet | None:
     """The image's set of an operation; without a mode that of the usual one goes first."""
     other: Mode = "human" if default_mode == "machine" else "machine"
-    for candidate in [mode] if mode is not None else [default_mode, other]:
-        for row in store.annotations.sets_of_image(item.image_id, name, candidate):
-            return SideSet(row.raw, row.geometry, row.normalized)
+    for side_mode in [mode] if mode is not None else [default_mode, other]:
+        for stored in store.annotations.sets_of_image(item.image_id, name, side_mode):
+            return SideSet(stored.raw, stored.geometry, stored.normalized)
     return None
 
 
