@@ -464,21 +464,21 @@ def _show(result: Evaluation) -> None:
 
 
 def _show_labels(labels: list[LabelScores]) -> None:
-    def key(label_scores: LabelScores) -> float:
-        value = label_scores.scores.get("AP")
-        return value if value is not None else label_scores.f1 or 0.0
+    def key(label: LabelScores) -> float:
+        value = label.scores.get("AP")
+        return value if value is not None else label.f1 or 0.0
 
-    with_truths = sorted((label_scores for label_scores in labels if label_scores.truths), key=key)
-    rows_shown = with_truths
+    with_truths = sorted((label for label in labels if label.truths), key=key)
+    listed = with_truths
     if len(with_truths) > 2 * SHOWN_LABELS:
-        rows_shown = [*with_truths[:SHOWN_LABELS], *with_truths[-SHOWN_LABELS:]]
+        listed = [*with_truths[:SHOWN_LABELS], *with_truths[-SHOWN_LABELS:]]
         tell(f"the {SHOWN_LABELS} worst and best of {counted(len(with_truths), 'label')}\n")
     rows = [
         (
-            label_scores.label, label_scores.truths, label_scores.annotations, _shown(label_scores.scores.get("AP")),
-            _shown(label_scores.precision, 3), _shown(label_scores.recall, 3), _shown(label_scores.f1, 3),
+            label.label, label.truths, label.annotations, _shown(label.scores.get("AP")),
+            _shown(label.precision, 3), _shown(label.recall, 3), _shown(label.f1, 3),
         )
-        for label_scores in rows_shown
+        for label in listed
     ]  # fmt: skip
     columns = ["label", "truths", "annotations", "AP", "precision", "recall", "F1"]
     print_table(columns, rows, "no label has a truth")
