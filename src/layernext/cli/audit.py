@@ -64,7 +64,7 @@ def audit(
         layernext audit --follow
     """
     now = datetime.now(timezone.utc)
-    wanted: dict[str, Any] = {
+    filters: dict[str, Any] = {
         "collection": collection,
         "actor": actor,
         "action": action,
@@ -73,10 +73,10 @@ def audit(
     }
     with connect(api_key, secret, url, config) as client:
         if follow:
-            for entry in _followed(client, wanted, limit):
+            for entry in _followed(client, filters, limit):
                 _tell(entry, as_json=as_json)
             return
-        entries = client.audit.list(**wanted, limit=limit)
+        entries = client.audit.list(**filters, limit=limit)
     if as_json:
         print_json([entry.to_dict() for entry in entries])
         return
@@ -107,10 +107,10 @@ def read_moment(option: str, text: str | None, now: datetime) -> datetime | None
     """
     if text is None:
         return None
-    found = _AGE.fullmatch(text.strip())
+    match = _AGE.fullmatch(text.strip())
     try:
-        if found:
-            return now - timedelta(**{_UNITS[found[2]]: int(found[1])})
+        if match:
+            return now - timedelta(**{_UNITS[match[2]]: int(match[1])})
         moment = datetime.fromisoformat(text.strip().replace("Z", "+00:00"))
     except (ValueError, OverflowError) as error:
         raise ConfigurationError(
@@ -119,19 +119,19 @@ def read_moment(option: str, text: str | None, now: datetime) -> datetime | None
     return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
-def _followed(client: Any, wanted: dict[str, Any], limit: int) -> Iterator[AuditEntry]:
+def _followed(client: Any, filters: dict[str, Any], limit: int) -> Iterator[AuditEntry]:
     """Entries, oldest first, and those that come later, until Ctrl-C."""
-    newest = client.audit.list(**wanted, limit=limit)
+    newest = client.audit.list(**filters, limit=limit)
     oldest = min((int(entry.id) for entry in newest), default=0)
-    shown: set[str] = set()
+    shown_ids: set[str] = set()
     while True:
         for entry in reversed(newest):
-            if entry.id not in shown and int(entry.id) >= oldest:
+            if entry.id not in shown_ids and int(entry.id) >= oldest:
                 yield entry
         # A transaction that took long may bring an entry that is older than one that was shown.
-        shown = {entry.id for entry in newest}
+        shown_ids = {entry.id for entry in newest}
         time.sleep(POLL_SECONDS)
-        newest = client.audit.list(**wanted, limit=FOLLOWED)
+        newest = client.audit.list(**filters, limit=FOLLOWED)
 
 
 def _tell(entry: AuditEntry, *, as_json: bool) -> None:

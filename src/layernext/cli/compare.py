@@ -174,7 +174,7 @@ def compare(
             },
         )
         with connect(api_key, secret, url, config) as client:
-            found = client.compare(
+            comparison = client.compare(
                 collection=target,
                 run_a=run_a,
                 run_b=run_b,
@@ -187,11 +187,11 @@ def compare(
                 progress=False if quiet else None,
                 **options,
             )
-        _give(found, figures, markdown, as_json=as_json)
+        _give(comparison, figures, markdown, as_json=as_json)
         return
     refuse_names([target, run_a, run_b])
     evaluation = load_evaluation()
-    paths = [Path(each) for each in (target, run_a, run_b)]
+    paths = [Path(file) for file in (target, run_a, run_b)]
     rules = label_rules(labels, map_labels, ignore_case, class_agnostic)
     file_options: dict[str, Any] = {
         "truth_format": truth_format,
@@ -205,7 +205,7 @@ def compare(
     settings = EvaluationSettings(geometry=found_geometry or "rectangle", **options)
     count = processes or processes_for(*paths)
     with executor_of(count) as executor, progress_bar(quiet, "comparing") as (bar, task):
-        found = evaluation.compare_files(
+        comparison = evaluation.compare_files(
             *paths,
             settings,
             image_wh=image_size,
@@ -219,15 +219,17 @@ def compare(
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     say_losses(losses)
-    _give(found, figures, markdown, as_json=as_json)
+    _give(comparison, figures, markdown, as_json=as_json)
 
 
-def _give(found: Comparison, figures: Path | None, markdown: Path | None, *, as_json: bool) -> None:
-    write_outputs(found, figures, markdown)
+def _give(
+    comparison: Comparison, figures: Path | None, markdown: Path | None, *, as_json: bool
+) -> None:
+    write_outputs(comparison, figures, markdown)
     if as_json:
-        print_json(found.to_dict())
+        print_json(comparison.to_dict())
         return
-    _show(found)
+    _show(comparison)
 
 
 def _shown(number: float | None, digits: int = 4, *, sign: bool = False) -> str:
@@ -236,59 +238,63 @@ def _shown(number: float | None, digits: int = 4, *, sign: bool = False) -> str:
     return f"{number:+.{digits}f}" if sign else f"{number:.{digits}f}"
 
 
-def _show(found: Comparison) -> None:
-    settings = found.settings
+def _show(comparison: Comparison) -> None:
+    settings = comparison.settings
     tell(
-        f"{settings.geometry}, protocol {settings.protocol}: a is {visible(found.name_a)}, b is "
-        f"{visible(found.name_b)}; {counted(found.truths, 'truth')} on "
-        f"{counted(found.images, 'image')}\n"
+        f"{settings.geometry}, protocol {settings.protocol}: a is {visible(comparison.name_a)}, b is "
+        f"{visible(comparison.name_b)}; {counted(comparison.truths, 'truth')} on "
+        f"{counted(comparison.images, 'image')}\n"
     )
     rows = [
         (
-            each.name, _shown(each.a), _shown(each.b), _shown(each.delta, sign=True),
-            _shown(each.low, sign=True), _shown(each.high, sign=True),
-            _verdict(each.is_clear, each.delta),
+            score.name, _shown(score.a), _shown(score.b), _shown(score.delta, sign=True),
+            _shown(score.low, sign=True), _shown(score.high, sign=True),
+            _verdict(score.is_clear, score.delta),
         )
-        for each in found.scores
+        for score in comparison.scores
     ]  # fmt: skip
     print_table(["number", "a", "b", "b - a", "from", "to", ""], rows, "nothing to measure")
-    if found.resamples:
-        tell(f"\nfrom, to: {found.level:.0%} interval, {counted(found.resamples, 'draw')}")
-    at = f"a at confidence {_shown(found.confidence_a)}, b at {_shown(found.confidence_b)}"
-    tell(
-        f"\ntruths ({at}): {found.found_by_both:,} found by both, {found.gained:,} gained, "
-        f"{found.lost:,} lost, {found.found_by_neither:,} found by neither"
+    if comparison.resamples:
+        tell(
+            f"\nfrom, to: {comparison.level:.0%} interval, {counted(comparison.resamples, 'draw')}"
+        )
+    at = (
+        f"a at confidence {_shown(comparison.confidence_a)}, b at {_shown(comparison.confidence_b)}"
     )
-    if found.changes is not None:
-        _show_changes(found.changes)
+    tell(
+        f"\ntruths ({at}): {comparison.found_by_both:,} found by both, {comparison.gained:,} gained, "
+        f"{comparison.lost:,} lost, {comparison.found_by_neither:,} found by neither"
+    )
+    if comparison.changes is not None:
+        _show_changes(comparison.changes)
     tell()
     labels = sorted(
-        (each for each in found.labels if each.gained or each.lost),
-        key=lambda each: (-each.gained - each.lost, each.label),
+        (label for label in comparison.labels if label.gained or label.lost),
+        key=lambda label: (-label.gained - label.lost, label.label),
     )
     print_table(
         ["label", "truths", "gained", "lost", "false a", "false b", "b - a"],
         [
             (
-                each.label, each.truths, each.gained, each.lost, each.false_positives_a,
-                each.false_positives_b, _shown(each.delta, sign=True),
+                label.label, label.truths, label.gained, label.lost, label.false_positives_a,
+                label.false_positives_b, _shown(label.delta, sign=True),
             )
-            for each in labels[:SHOWN_LABELS]
+            for label in labels[:SHOWN_LABELS]
         ],
         "no truth gained or lost",
     )  # fmt: skip
     if len(labels) > SHOWN_LABELS:
         tell(f"and {counted(len(labels) - SHOWN_LABELS, 'more label')}; --json has all")
-    if found.different_images:
-        tell(f"\n{counted(found.different_image_count, 'image')} differ, most of all:\n")
+    if comparison.different_images:
+        tell(f"\n{counted(comparison.different_image_count, 'image')} differ, most of all:\n")
         print_table(
             ["image", "truths", "gained", "lost", "false a", "false b", "F1 a", "F1 b"],
             [
                 (
-                    each.image, each.truths, each.gained, each.lost, each.false_positives_a,
-                    each.false_positives_b, _shown(each.f1_a, 3), _shown(each.f1_b, 3),
+                    image.image, image.truths, image.gained, image.lost, image.false_positives_a,
+                    image.false_positives_b, _shown(image.f1_a, 3), _shown(image.f1_b, 3),
                 )
-                for each in found.different_images
+                for image in comparison.different_images
             ],
             "",
         )  # fmt: skip

@@ -130,8 +130,8 @@ def connect(
     Raises:
         ConfigurationError: key, secret or URL is not set.
     """
-    found = find(api_key, secret, url, config).values
-    missing = [name for name in FIELDS if name not in found]
+    values = find(api_key, secret, url, config).values
+    missing = [name for name in FIELDS if name not in values]
     if missing:
         raise ConfigurationError(
             f"no {' and no '.join(name.replace('_', ' ') for name in missing)} given; "
@@ -139,7 +139,7 @@ def connect(
             f"or {' and '.join(missing)} in {config or default_file()}"
         )
     _tell_of_trouble()
-    return LayerNextClient(found["api_key"], found["secret"], found["url"], **options)
+    return LayerNextClient(values["api_key"], values["secret"], values["url"], **options)
 
 
 class _Notes(logging.Handler):

@@ -178,12 +178,14 @@ def _tell_report(report: UploadReport) -> None:
         verb, owner = ("has", "its") if report.unmatched_images == 1 else ("have", "their")
         tell(f"{unmatched} {verb} no file yet; {owner} annotations are stored")
     if report.new_labels:
-        shown = report.new_labels[:SHOWN_LABELS]
+        labels = report.new_labels[:SHOWN_LABELS]
         more = (
-            f" and {len(report.new_labels) - len(shown)} more" if shown != report.new_labels else ""
+            f" and {len(report.new_labels) - len(labels)} more"
+            if labels != report.new_labels
+            else ""
         )
         # `tell` takes line breaks at the end of a line for ours.
-        tell(f"new labels: {visible(', '.join(shown))}{more}")
+        tell(f"new labels: {visible(', '.join(labels))}{more}")
     tell_losses(report.losses, "not read")
     say_warnings(report.warnings)
     say_skipped(report.skipped, report.problems)

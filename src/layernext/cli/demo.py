@@ -121,7 +121,7 @@ class Demo:
             path = self._folder / sample
             path.write_bytes((resources.files("layernext.cli") / "samples" / sample).read_bytes())
             report = self._client.upload_modelrun_from_json(COLLECTION, run, str(path), geometry)
-            call = ", ".join(repr(each) for each in (COLLECTION, run, sample, geometry))
+            call = ", ".join(repr(argument) for argument in (COLLECTION, run, sample, geometry))
             self._tell(f"   client.upload_modelrun_from_json({call})")
             self._tell(f"   {report}")
 
@@ -135,10 +135,10 @@ class Demo:
         quiet = False if self._is_silent else None
         files = self._client.files.upload(drawn, "image", SCENES, progress=quiet)
         self._tell(f"   {files}")
-        made = {"truth.json": truth, "run.json": predicted}
+        writers = {"truth.json": truth, "run.json": predicted}
         for run, name, is_model_run in GENERATED:
             path = self._folder / name
-            path.write_text(json.dumps({"images": [made[name](scene) for scene in every_scene]}))
+            path.write_text(json.dumps({"images": [writers[name](scene) for scene in every_scene]}))
             report = self._client.annotations.upload_for_collection(
                 SCENES, run, path, False, is_model_run, progress=quiet
             )
@@ -158,11 +158,11 @@ class Demo:
 
     def compare(self) -> list[dict[str, Any]]:
         """Every run downloaded and held against its file; one result for each."""
-        wanted: list[tuple[str, str, str, Geometry | None]] = [
+        runs: list[tuple[str, str, str, Geometry | None]] = [
             *((COLLECTION, run, name, geometry) for run, name, geometry in SAMPLES),
             *((SCENES, run, name, None) for run, name, _ in GENERATED),
         ]
-        results = [self._compare(*each) for each in wanted]
+        results = [self._compare(*run) for run in runs]
         if not self._is_silent:
             tell("\n4. Downloaded again and compared with the files, value by value\n")
             print_table(
@@ -178,14 +178,14 @@ class Demo:
     def evaluate(self) -> None:
         """The generated run measured against its ground truth, by the stack."""
         truth_name, run_name = (name for name, _, _ in GENERATED)
-        found = self._client.evaluate(
+        evaluation = self._client.evaluate(
             collection=SCENES, run=run_name, ground_truth=truth_name, progress=False
         )
         self._tell("\n5. The boxes of that model run measured against its ground truth\n")
         for name in ("AP", "AP50", "precision", "recall"):
-            number = found.summary[name]
+            number = evaluation.summary[name]
             self._tell(f"   {name:10}{'-' if number is None else f'{number:.3f}'}")
-        for tally in islice(self._client.evaluations.iter_tallies(found), 1):
+        for tally in islice(self._client.evaluations.iter_tallies(evaluation), 1):
             self._tell(
                 f"   worst is {tally.image}: {tally.true_positives} found, "
                 f"{tally.false_positives} false, {tally.missed} missed"
@@ -210,15 +210,17 @@ class Demo:
         }
 
 
-def is_same(one: Any, other: Any) -> bool:
+def is_same(value: Any, other: Any) -> bool:
     """Whether two JSON values are equal to the last digit; 243 and 243.0 differ."""
-    if type(one) is not type(other):
+    if type(value) is not type(other):
         return False
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(is_same(one[key], other[key]) for key in one)
-    if isinstance(one, list):
-        return len(one) == len(other) and all(map(is_same, one, other))
-    return repr(one) == repr(other)
+    if isinstance(value, dict):
+        return value.keys() == other.keys() and all(
+            is_same(value[key], other[key]) for key in value
+        )
+    if isinstance(value, list):
+        return len(value) == len(other) and all(map(is_same, value, other))
+    return repr(value) == repr(other)
 
 
 def _verdict(result: dict[str, Any]) -> str:

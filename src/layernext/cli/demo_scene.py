@@ -55,13 +55,13 @@ class Scene(Struct, frozen=True):
 
 def scenes(count: int, seed: int = 3) -> list[Scene]:
     """Some scenes; the same for the same seed."""
-    made = []
+    result = []
     for number in range(count):
         scene_seed = seed * 1_000_003 + number
         rng = random.Random(scene_seed)  # noqa: S311 - images, no secrets
         things = [_thing(rng) for _ in range(rng.randint(*THINGS_PER_SCENE))]
-        made.append(Scene(f"scene_{number:05d}.jpg", scene_seed, things))
-    return made
+        result.append(Scene(f"scene_{number:05d}.jpg", scene_seed, things))
+    return result
 
 
 def _thing(rng: random.Random) -> Thing:
@@ -86,7 +86,7 @@ def _thing(rng: random.Random) -> Thing:
 
 def truth(scene: Scene) -> dict[str, Any]:
     """What is really in the scene, as an image of form v2."""
-    return {"image": scene.image, "annotations": [_annotation(each) for each in scene.things]}
+    return {"image": scene.image, "annotations": [_annotation(thing) for thing in scene.things]}
 
 
 def predicted(scene: Scene, seed: int = 0) -> dict[str, Any]:

@@ -85,16 +85,16 @@ def doctor(
     """
     findings = [_python(), _versions(), _published_packages(), _stack_extra(), *_disks()]
     try:
-        found = configuration.find(api_key, secret, url, config)
-        settings = _settings(found)
-        findings += [_file(config), *settings, _proxy(found.values.get("url", ""))]
+        configured = configuration.find(api_key, secret, url, config)
+        settings = _settings(configured)
+        findings += [_file(config), *settings, _proxy(configured.values.get("url", ""))]
         if all(finding.ok for finding in settings):
             options = {"retry_for_s": 0.0, "timeout_s": TIMEOUT_S}
             with configuration.connect(api_key, secret, url, config, **options) as client:
                 findings += _stack(client)
                 if findings[-1].ok is not False:
                     findings += _stack_status(client)
-                    findings.append(_clock(found.values["url"]))
+                    findings.append(_clock(configured.values["url"]))
     except LayerNextError as error:
         code = exit_codes.code_of(error)
         findings.append(Finding("configuration", False, str(error), code))
@@ -196,10 +196,10 @@ def _file(config: Path | None) -> Finding:
     return Finding("configuration file", True, str(path))
 
 
-def _settings(found: configuration.Configuration) -> list[Finding]:
+def _settings(configured: configuration.Configuration) -> list[Finding]:
     findings = []
     for name in configuration.FIELDS:
-        source = found.sources.get(name)
+        source = configured.sources.get(name)
         detail = f"from {source}" if source else f"not set; set {configuration.VARIABLES[name]}"
         code = exit_codes.OK if source else exit_codes.CONFIGURATION
         findings.append(Finding(name.replace("_", " "), source is not None, detail, code))

@@ -276,11 +276,11 @@ def evaluate(
             executor=executor,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
-        found: Evaluation = evaluator.result()
+        result: Evaluation = evaluator.result()
     say_losses(losses)
     tallies = _worst(evaluator.iter_tallies(), worst) if worst else []
-    _give(found, tallies, worst, figures, markdown, as_json=as_json)
-    trouble = trouble_of(found)
+    _give(result, tallies, worst, figures, markdown, as_json=as_json)
+    trouble = trouble_of(result)
     if trouble:
         say(f"error: {trouble}")
         raise typer.Exit(exit_codes.DATA)
@@ -349,7 +349,7 @@ def refuse_names(names: Sequence[str]) -> None:
 
 
 def _give(
-    found: Evaluation,
+    result: Evaluation,
     tallies: Sequence[ImageTally | StoredTally],
     worst: int,
     figures: Path | None,
@@ -357,11 +357,11 @@ def _give(
     *,
     as_json: bool,
 ) -> None:
-    write_outputs(found, figures, markdown)
+    write_outputs(result, figures, markdown)
     if as_json:
-        print_json(found.to_dict() | ({"worst": tallies} if worst else {}))
+        print_json(result.to_dict() | ({"worst": tallies} if worst else {}))
         return
-    _show(found)
+    _show(result)
     if worst:
         _show_images(tallies)
 
@@ -388,17 +388,17 @@ def processes_for(*paths: Path) -> int:
 
 
 def write_outputs(
-    found: Evaluation | Comparison,
+    result: Evaluation | Comparison,
     figures: Path | None,
     markdown: Path | None,
 ) -> None:
     """Write what was requested for beside the answer itself; say on standard error where it is."""
     if figures is not None:
-        paths = load_evaluation().save_figures(found, figures)
+        paths = load_evaluation().save_figures(result, figures)
         say(f"{counted(len(paths), 'figure')} in {figures}")
     if markdown is not None:
         with atomic_target(markdown, overwrite=True, is_folder=False) as target:
-            target.write_text(found.to_markdown(), encoding="utf-8")
+            target.write_text(result.to_markdown(), encoding="utf-8")
         say(f"report in {markdown}")
 
 
@@ -417,15 +417,15 @@ def executor_of(processes: int) -> Iterator[Executor | None]:
 def progress_bar(quiet: bool, what: str) -> Iterator[tuple[Progress, TaskID]]:
     """A progress bar on standard error, if that is a terminal, and its only task."""
     console = Console(stderr=True)
-    shown = not quiet and console.is_terminal
-    with Progress(console=console, transient=True, disable=not shown) as bar:
+    is_visible = not quiet and console.is_terminal
+    with Progress(console=console, transient=True, disable=not is_visible) as bar:
         yield bar, bar.add_task(what, total=None)
 
 
 def _worst(tallies: Iterator[ImageTally], count: int) -> list[ImageTally]:
     """Images with the lowest F1 first; of equals those with the most errors."""
-    involved = [each for each in tallies if each.f1 is not None]
-    involved.sort(key=lambda each: (each.f1, -each.false_positives - each.missed, each.image))
+    involved = [tally for tally in tallies if tally.f1 is not None]
+    involved.sort(key=lambda tally: (tally.f1, -tally.false_positives - tally.missed, tally.image))
     return involved[:count]
 
 
@@ -433,8 +433,8 @@ def _shown(number: float | None, digits: int = 4) -> str:
     return "-" if number is None else f"{number:.{digits}f}"
 
 
-def _show(found: Evaluation) -> None:
-    settings, counts = found.settings, found.counts
+def _show(result: Evaluation) -> None:
+    settings, counts = result.settings, result.counts
     tell(
         f"{settings.geometry}, protocol {settings.protocol}: "
         f"{counted(counts['annotations'], 'annotation')} against {counted(counts['truths'], 'truth')} "
@@ -448,37 +448,37 @@ def _show(found: Evaluation) -> None:
         if counts.get(name):
             tell(text.format(counted(counts[name], "image")))
     tell()
-    numbers = list(found.summary.items())
+    numbers = list(result.summary.items())
     half = (len(numbers) + 1) // 2
     rows = [
         [*(cell for name, value in pair for cell in (name, _shown(value)))]
         for pair in zip(numbers[:half], [*numbers[half:], ("", 0.0)][:half], strict=True)
     ]
     print_table(["number", "", "number", ""], rows, "nothing to measure")
-    if found.confidence is not None:
-        chosen = "as requested" if settings.confidence is not None else "best for F1"
-        tell(f"\nprecision, recall and F1 at confidence {found.confidence:.4g}, {chosen}\n")
-    _show_labels(found.labels)
-    if found.errors is not None:
-        _show_errors(found.errors)
+    if result.confidence is not None:
+        origin = "as requested" if settings.confidence is not None else "best for F1"
+        tell(f"\nprecision, recall and F1 at confidence {result.confidence:.4g}, {origin}\n")
+    _show_labels(result.labels)
+    if result.errors is not None:
+        _show_errors(result.errors)
 
 
 def _show_labels(labels: list[LabelScores]) -> None:
-    def key(each: LabelScores) -> float:
-        value = each.scores.get("AP")
-        return value if value is not None else each.f1 or 0.0
+    def key(label: LabelScores) -> float:
+        value = label.scores.get("AP")
+        return value if value is not None else label.f1 or 0.0
 
-    with_truths = sorted((each for each in labels if each.truths), key=key)
-    shown = with_truths
+    with_truths = sorted((label for label in labels if label.truths), key=key)
+    listed = with_truths
     if len(with_truths) > 2 * SHOWN_LABELS:
-        shown = [*with_truths[:SHOWN_LABELS], *with_truths[-SHOWN_LABELS:]]
+        listed = [*with_truths[:SHOWN_LABELS], *with_truths[-SHOWN_LABELS:]]
         tell(f"the {SHOWN_LABELS} worst and best of {counted(len(with_truths), 'label')}\n")
     rows = [
         (
-            each.label, each.truths, each.annotations, _shown(each.scores.get("AP")),
-            _shown(each.precision, 3), _shown(each.recall, 3), _shown(each.f1, 3),
+            label.label, label.truths, label.annotations, _shown(label.scores.get("AP")),
+            _shown(label.precision, 3), _shown(label.recall, 3), _shown(label.f1, 3),
         )
-        for each in shown
+        for label in listed
     ]  # fmt: skip
     columns = ["label", "truths", "annotations", "AP", "precision", "recall", "F1"]
     print_table(columns, rows, "no label has a truth")
@@ -496,9 +496,9 @@ def _show_errors(errors: ErrorKinds) -> None:
 def _show_images(tallies: Sequence[ImageTally | StoredTally]) -> None:
     tell()
     rows = [
-        (each.image, each.truths, each.true_positives, each.false_positives, each.missed,
-         each.mislabelled, _shown(each.f1, 3))
-        for each in tallies
+        (tally.image, tally.truths, tally.true_positives, tally.false_positives, tally.missed,
+         tally.mislabelled, _shown(tally.f1, 3))
+        for tally in tallies
     ]  # fmt: skip
     columns = ["image", "truths", "right", "false", "missed", "mislabelled", "F1"]
     print_table(columns, rows, "no image to judge")

@@ -86,8 +86,8 @@ def lines_of(error: Exception) -> list[str]:
     if isinstance(error, LayerNextError):
         return [_for_a_command(str(error))]
     if isinstance(error, OSError) and error.strerror:
-        place = f"{error.filename}: " if error.filename else ""
-        return [f"{place}{error.strerror}"]
+        prefix = f"{error.filename}: " if error.filename else ""
+        return [f"{prefix}{error.strerror}"]
     return [f"unexpected {type(error).__name__}: {error} (LAYERNEXT_DEBUG=1 shows more)"]
 
 

@@ -63,7 +63,7 @@ def start(
         layernext exports start --version 65f0c0ffee --to yolo --wait --json
     """
     with connect(api_key, secret, url, config) as client:
-        found = client.exports.start(
+        export = client.exports.start(
             target_format,
             collection=collection,
             run=run,
@@ -73,22 +73,24 @@ def start(
             strict=strict,
         )
         if wait:
-            client.jobs.wait(found.job_id)
-            found = client.exports.get(found.id)
+            client.jobs.wait(export.job_id)
+            export = client.exports.get(export.id)
     if as_json:
-        print_json(found.to_dict())
+        print_json(export.to_dict())
         return
-    say(found.id)
-    _tell(found)
+    say(export.id)
+    _tell(export)
 
 
-def _tell(found: Export) -> None:
-    if found.images is None:
-        tell(f"{found.file_name}: {found.status}{f': {found.message}' if found.message else ''}")
+def _tell(export: Export) -> None:
+    if export.images is None:
+        tell(
+            f"{export.file_name}: {export.status}{f': {export.message}' if export.message else ''}"
+        )
         return
-    images = counted(found.images, "image")
-    tell(f"{images} with {counted(found.annotations or 0, 'annotation')} in {found.file_name}")
-    tell_losses(found.losses, "not kept")
+    images = counted(export.images, "image")
+    tell(f"{images} with {counted(export.annotations or 0, 'annotation')} in {export.file_name}")
+    tell_losses(export.losses, "not kept")
 
 
 @exports.command("list")
@@ -144,14 +146,14 @@ def download_export(
         layernext exports download 65f0c0ffee out/ --json
     """
     with connect(api_key, secret, url, config) as client:
-        found = client.exports.get(export_id)
+        export = client.exports.get(export_id)
         report = client.exports.download(export_id, folder, progress=False if quiet else None)
     if as_json:
         print_json(report.to_dict())
         return
     (name,) = [*report.downloaded, *report.unchanged]
     tell(f"{report.folder / name}")
-    _tell(found)
+    _tell(export)
 
 
 @exports.command("delete")
@@ -172,11 +174,11 @@ def delete_export(
         layernext exports delete 65f0c0ffee --json
     """
     with connect(api_key, secret, url, config) as client:
-        found = client.exports.delete(export_id)
+        export = client.exports.delete(export_id)
     if as_json:
-        print_json(found.to_dict())
+        print_json(export.to_dict())
     else:
-        tell(f"{found.file_name} deleted")
+        tell(f"{export.file_name} deleted")
 
 
 @datasets.command("export")

@@ -90,7 +90,7 @@ def upload(
         )
         if report.ignored:
             tell(f"left out: {len(report.ignored):,} entries of the folder; --json names them")
-    _end([(each.path, each.reason) for each in report.failed])
+    _end([(file.path, file.reason) for file in report.failed])
 
 
 @files.command("download")
@@ -138,13 +138,13 @@ def download(
     if as_json:
         print_json(report.to_dict())
     else:
-        gone = f", {len(report.deleted):,} deleted" if delete else ""
+        deletions = f", {len(report.deleted):,} deleted" if delete else ""
         tell(
             f"{counted(len(report.downloaded), 'file')} fetched, {len(report.unchanged):,} already "
-            f"there, {len(report.failed):,} failed{gone}; {size_text(report.bytes_received)}, "
+            f"there, {len(report.failed):,} failed{deletions}; {size_text(report.bytes_received)}, "
             f"{report.seconds:.2f} s"
         )
-    _end([(each.name, each.reason) for each in report.failed])
+    _end([(file.name, file.reason) for file in report.failed])
 
 
 @files.command("list")

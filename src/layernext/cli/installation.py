@@ -19,11 +19,11 @@ SOURCE = "(in the folder with the source; for a wheel, its path replaces the dot
 def others() -> list[importlib.metadata.Distribution]:
     """Other installed distributions with the import name `layernext`."""
     by_name = {
-        each.metadata["Name"]: each
+        distribution.metadata["Name"]: distribution
         for name in (PACKAGE, "layernext", "layernext-beta")
-        for each in importlib.metadata.distributions(name=name)
+        for distribution in importlib.metadata.distributions(name=name)
     }
-    return [each for name, each in sorted(by_name.items()) if name != PACKAGE]
+    return [distribution for name, distribution in sorted(by_name.items()) if name != PACKAGE]
 
 
 def damaged_files() -> list[str]:
@@ -54,8 +54,10 @@ def find_problem() -> str | None:
     repair = REINSTALL
     sentences = []
     if shadowing:
-        names = " and ".join(f"{each.metadata['Name']} {each.version}" for each in shadowing)
-        packages = " ".join(str(each.metadata["Name"]) for each in shadowing)
+        names = " and ".join(
+            f"{distribution.metadata['Name']} {distribution.version}" for distribution in shadowing
+        )
+        packages = " ".join(str(distribution.metadata["Name"]) for distribution in shadowing)
         repair = f"pip uninstall -y {packages} && {REINSTALL}"
         sentences.append(f"{names} has the same import name and overwrites files of {PACKAGE}")
     if damaged:

@@ -51,7 +51,7 @@ def find_similar(
     """
     numbers = None if vector is None else read_numbers(vector)
     with connect(api_key, secret, url, config) as client:
-        found = client.embeddings.search(
+        results = client.embeddings.search(
             model,
             unique_name=image,
             vector=numbers,
@@ -60,9 +60,9 @@ def find_similar(
             collection=collection,
         )
     if as_json:
-        print_json([each.to_dict() for each in found])
+        print_json([result.to_dict() for result in results])
         return
-    rows = [(each.unique_name, f"{each.score:.4f}") for each in found]
+    rows = [(result.unique_name, f"{result.score:.4f}") for result in results]
     print_table(("image", "score"), rows, "no image has a vector of this model")
 
 
@@ -115,8 +115,8 @@ def declare_names(
     if as_json:
         print_json(names.to_dict())
         return
-    for kind, some in (("field", names.fields), ("tag", names.tags)):
-        for name in some:
+    for kind, known_names in (("field", names.fields), ("tag", names.tags)):
+        for name in known_names:
             tell(f"{kind}  {name}")
     taken = "these" if names.is_strict else "any"
     say(f"The stack takes {taken} metadata fields and tags.")

@@ -122,7 +122,12 @@ def show_labels(rows: list[Label]) -> None:
     print_table(
         ["Label", "Color", "Attributes", "Reference"],
         [
-            [row.name, row.color, ", ".join(each.name for each in row.attributes), row.ref]
+            [
+                row.name,
+                row.color,
+                ", ".join(attribute.name for attribute in row.attributes),
+                row.ref,
+            ]
             for row in rows
         ],
         "no labels yet",

@@ -42,15 +42,15 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty:
     from rich.text import Text  # noqa: PLC0415
 
     console = Console() if sys.stdout.isatty() else Console(width=UNBOUNDED)
-    kept = [list(row) for row in rows]
-    if not kept:
+    cells = [list(row) for row in rows]
+    if not cells:
         console.print(empty, style="dim")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for position, column in enumerate(columns):
-        is_number = all(isinstance(row[position], int) for row in kept)
+        is_number = all(isinstance(row[position], int) for row in cells)
         table.add_column(column, justify="right" if is_number else "left", overflow="fold")
-    for row in kept:
+    for row in cells:
         table.add_row(*(Text(f"{v:,}" if isinstance(v, int) else visible(str(v))) for v in row))
     console.print(table)
 
@@ -93,7 +93,8 @@ def visible(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(
-        one if one.isprintable() else one.encode("unicode_escape").decode() for one in text
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
     )
 
 
@@ -104,5 +105,5 @@ def own_command() -> str:
     beside = Path(sys.executable).parent / "layernext"
     if not beside.exists():
         return f"{Path(sys.executable).name} -m layernext"
-    here = Path.cwd()
-    return str(beside.relative_to(here) if beside.is_relative_to(here) else beside)
+    folder = Path.cwd()
+    return str(beside.relative_to(folder) if beside.is_relative_to(folder) else beside)

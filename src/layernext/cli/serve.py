@@ -93,10 +93,10 @@ LogFormat = Annotated[
 ]
 
 
-def data_folder(given: Path | None) -> Path:
+def data_folder(option: Path | None) -> Path:
     """The folder passed as an option, or the per-user one."""
     return (
-        (given or Path(platformdirs.user_data_dir("layernext", appauthor=False)))
+        (option or Path(platformdirs.user_data_dir("layernext", appauthor=False)))
         .expanduser()
         .absolute()
     )
@@ -240,8 +240,8 @@ def read_rate(text: str | None) -> float | None:
     """
     if text is None:
         return None
-    found = _RATE.fullmatch(text.strip())
-    rate = float(found[1]) / _SECONDS[found[2] or "s"] if found else 0.0
+    match = _RATE.fullmatch(text.strip())
+    rate = float(match[1]) / _SECONDS[match[2] or "s"] if match else 0.0
     if rate <= 0:
         raise ConfigurationError(f"the rate limit {text!r} is not a rate such as 50/s or 600/min")
     return rate

@@ -163,11 +163,11 @@ def grant(
         text = f"{role!r} is not one of {', '.join(ROLES)}"
         raise typer.BadParameter(GRANT_ORDER if is_misplaced else text)
     with connect(api_key, secret, url, config) as client, _order_shown(GRANT_ORDER):
-        made = client.grants.add(collection, user, cast("GrantRole", role))
+        new_grant = client.grants.add(collection, user, cast("GrantRole", role))
     if as_json:
-        print_json(made.to_dict())
+        print_json(new_grant.to_dict())
     else:
-        tell(f"{made.user!r} has the role {made.role} in {made.collection!r}")
+        tell(f"{new_grant.user!r} has the role {new_grant.role} in {new_grant.collection!r}")
 
 
 def revoke(

@@ -144,8 +144,8 @@ class _Writer:
             with show_progress("files", self._named_bytes) as advance:
                 packing = Packing(self._copied(named, base, advance))
                 self._store.put_stream(self._path(OBJECTS), packing.pieces())
-        gone = set(self._missing) - still_named(self._database, self._missing)
-        if gone:
+        purged = set(self._missing) - still_named(self._database, self._missing)
+        if purged:
             raise _PurgedMeanwhile
         return self._write_manifest(rows, packing.described(OBJECTS))
 

@@ -87,13 +87,13 @@ def _unneeded(target: Target, snapshots: Sequence[Manifest]) -> Iterator[tuple[s
                     yield content_path(entry.checksum)
 
     with (
-        in_order(needed(), str, key=str) as places,
+        in_order(needed(), str, key=str) as needed_paths,
         in_order(target.list_contents(), tuple[str, int], key=itemgetter(0)) as contents,
     ):
-        needed_path = next(places, None)
+        needed_path = next(needed_paths, None)
         for path, size in contents:
             while needed_path is not None and needed_path < path:
-                needed_path = next(places, None)
+                needed_path = next(needed_paths, None)
             if needed_path != path:
                 yield path, size
 

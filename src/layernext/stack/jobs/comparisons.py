@@ -68,8 +68,8 @@ def comparison_handler(store: Store, executors: Executors = executor_for) -> Han
 
 
 def _compare(store: Store, context: JobContext, executors: Executors) -> dict[str, Any]:
-    wanted, data = context.payload, store.evaluations.data
-    infos = [store.evaluations.get(wanted[side]) for side in ("a", "b")]
+    payload, data = context.payload, store.evaluations.data
+    infos = [store.evaluations.get(payload[side]) for side in ("a", "b")]
     context.progress(0.0, "reading")
     spans = SPANS_PER_PROCESS * processors()
     plans = [data.plan(info.id, SPAN_ANNOTATIONS, spans) for info in infos]
@@ -89,23 +89,25 @@ def _compare(store: Store, context: JobContext, executors: Executors) -> dict[st
                 whole.image_ids |= part.image_ids
                 context.progress(MERGED_PERCENT * done / len(futures), "images matched")
             context.progress(MERGED_PERCENT, "intervals")
-            found = compare_evaluations(
+            comparison = compare_evaluations(
                 whole.a,
                 whole.b,
                 pairing=whole.pairing,
                 name_a=infos[0].run,
                 name_b=infos[1].run,
-                resamples=wanted["resamples"],
-                seed=wanted["seed"],
-                level=wanted["level"],
-                image_limit=wanted["images"],
+                resamples=payload["resamples"],
+                seed=payload["seed"],
+                level=payload["level"],
+                image_limit=payload["images"],
                 executor=None if is_inline else executor,
             )
         except BaseException:
             executor.shutdown(wait=False, cancel_futures=True)
             raise
-    shown = {each.image: f"{whole.image_ids[each.image]:024x}" for each in found.different_images}
-    return {"comparison": msgspec.to_builtins(found), "image_ids": shown}
+    image_ids = {
+        image.image: f"{whole.image_ids[image.image]:024x}" for image in comparison.different_images
+    }
+    return {"comparison": msgspec.to_builtins(comparison), "image_ids": image_ids}
 
 
 def _empty(infos: list[EvaluationInfo]) -> _Part:
@@ -127,7 +129,8 @@ def compare_span(data: EvaluationData, sides: _Sides, span: Span, part: _Part) -
     """
     labels = sides.plans[0].source.labels
     streams = [
-        data.iter_pairs(one, plan, span) for one, plan in zip(sides.ids, sides.plans, strict=True)
+        data.iter_pairs(evaluation_id, plan, span)
+        for evaluation_id, plan in zip(sides.ids, sides.plans, strict=True)
     ]
     # Both go by the images of the ground truth, whose state both have checked.
     for a, b in zip(*streams, strict=True):

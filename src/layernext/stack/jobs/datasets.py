@@ -142,13 +142,13 @@ def _stored(
         content_type="image/jpeg" if picture.extension == "jpg" else "image/png",
         width=picture.width,
         height=picture.height,
-        sets=[_moved(one, picture.image_wh, move) for one in row.sets],
+        sets=[_moved(stored_set, picture.image_wh, move) for stored_set in row.sets],
     )
 
 
-def _moved(one: StoredSet, image_wh: tuple[int, int], move: Move) -> PictureSet:
-    decoded = decode_trusted(one.raw, one.geometry)
-    decoded = msgspec.structs.replace(decoded, normalized=one.normalized)
-    moved = [each for old in in_pixels(decoded, *image_wh) for each in move(old)]
-    whole = ImageAnnotations(image=one.image, annotations=moved)
-    return PictureSet(one.run, one.mode, Raw(msgspec.json.encode(whole)))
+def _moved(stored_set: StoredSet, image_wh: tuple[int, int], move: Move) -> PictureSet:
+    decoded = decode_trusted(stored_set.raw, stored_set.geometry)
+    decoded = msgspec.structs.replace(decoded, normalized=stored_set.normalized)
+    moved = [annotation for old in in_pixels(decoded, *image_wh) for annotation in move(old)]
+    whole = ImageAnnotations(image=stored_set.image, annotations=moved)
+    return PictureSet(stored_set.run, stored_set.mode, Raw(msgspec.json.encode(whole)))

@@ -211,8 +211,8 @@ def set_of(side: SideSet, labels: tuple[str, ...]) -> Any:
     if not labels:
         return side.raw
     whole = decode_trusted(side.raw, side.geometry)
-    kept = [one for one in whole.annotations if one.label in labels]
-    return msgspec.structs.replace(whole, annotations=kept)
+    annotations = [annotation for annotation in whole.annotations if annotation.label in labels]
+    return msgspec.structs.replace(whole, annotations=annotations)
 
 
 def source_of(side: SideSet) -> SetSource:
@@ -257,24 +257,24 @@ def _by_image(
     codes[None] = len(codes)
     tallies: list[TallyRow] = []
     cells: dict[tuple[int, int], tuple[list[int], list[int]]] = {}
-    for one in whole.evaluator.iter_tallies(result.confidence):
-        image_id = whole.ids[one.image]
-        for there, said, count in one.confusion:
-            ids, counts = cells.setdefault((codes[there], codes[said]), ([], []))
+    for tally in whole.evaluator.iter_tallies(result.confidence):
+        image_id = whole.ids[tally.image]
+        for true_label, predicted_label, count in tally.confusion:
+            ids, counts = cells.setdefault((codes[true_label], codes[predicted_label]), ([], []))
             ids.append(image_id)
             counts.append(count)
         tallies.append(
             TallyRow(
                 image_id=image_id,
-                truths=one.truths,
-                annotations=one.annotations,
-                true_positives=one.true_positives,
-                false_positives=one.false_positives,
-                missed=one.missed,
-                mislabelled=one.mislabelled,
-                f1=one.f1,
-                mean_similarity=one.mean_similarity,
+                truths=tally.truths,
+                annotations=tally.annotations,
+                true_positives=tally.true_positives,
+                false_positives=tally.false_positives,
+                missed=tally.missed,
+                mislabelled=tally.mislabelled,
+                f1=tally.f1,
+                mean_similarity=tally.mean_similarity,
             )
         )
-    tallies.sort(key=lambda one: one.image_id)
+    tallies.sort(key=lambda row: row.image_id)
     return tallies, cells

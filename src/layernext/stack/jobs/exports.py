@@ -68,17 +68,17 @@ def _plan(store: Store, settings: ExportSettings) -> tuple[int, Iterator[Sample]
         assert settings.run is not None  # noqa: S101
         assert settings.mode is not None  # noqa: S101
         runs = store.runs.list_page(settings.collection_id, after=None, limit=1_000).items
-        total = sum(each.image_count for each in runs if each.name == settings.run)
+        total = sum(run.image_count for run in runs if run.name == settings.run)
         samples = iter_run(store, settings.collection_id, settings.run, settings.mode)
         return total, samples, None
     version = store.datasets.get(settings.version_id)
-    chosen = (
+    of_split = (
         sample
         for row in store.datasets.iter_files(version)
         if settings.split in {None, row.split}
         for sample in samples_of(version, row)
     )
-    return version.image_count, chosen, label_list(store.datasets, version)
+    return version.image_count, of_split, label_list(store.datasets, version)
 
 
 def _packed(folder: Path, tell: Callable[[], None]) -> Path:

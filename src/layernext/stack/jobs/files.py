@@ -78,23 +78,23 @@ def _look(
     """What is in a file; None if its object was lost."""
     try:
         with _local(file, said, objects) as (path, checksum, damage):
-            found = _read(path, file.kind, context, decoder)
+            contents = _read(path, file.kind, context, decoder)
     except NotFound:
         return None
     thumbnail_path = None
-    if found.thumbnail is not None:
+    if contents.thumbnail is not None:
         thumbnail_path = f"{file.object_path}.webp"
-        objects.put([(thumbnail_path, found.thumbnail)])
+        objects.put([(thumbnail_path, contents.thumbnail)])
     return LookResult(
         checksum=checksum,
-        content_type=found.content_type,
-        width=found.width,
-        height=found.height,
-        frame_count=found.frame_count,
-        frame_rate=found.frame_rate,
-        duration_s=found.duration_s,
+        content_type=contents.content_type,
+        width=contents.width,
+        height=contents.height,
+        frame_count=contents.frame_count,
+        frame_rate=contents.frame_rate,
+        duration_s=contents.duration_s,
         thumbnail_path=thumbnail_path,
-        failure=damage or found.failure,
+        failure=damage or contents.failure,
     )
 
 

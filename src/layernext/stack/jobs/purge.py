@@ -22,21 +22,21 @@ def purge_handler(store: Store, objects: ObjectStore) -> Handler:
 
     def handle(context: JobContext) -> dict[str, Any]:
         payload = context.payload
-        before, place = str(payload["trashed_before"]), payload.get("collection_id")
-        wanted = ItemFilter(query=str(payload.get("query", "")), collection_id=place)
+        before, collection_id = str(payload["trashed_before"]), payload.get("collection_id")
+        item_filter = ItemFilter(query=str(payload.get("query", "")), collection_id=collection_id)
         job_id, after = context.job_id, 0
-        while step := purge.purge_some(wanted, before, after, job_id):
+        while step := purge.purge_some(item_filter, before, after, job_id):
             after = step.last
             context.progress(0.0, f"{_counts(store, job_id)['files']:,} files purged")
-        if not wanted.query:
-            purge.purge_collections(before, place, job_id)
+        if not item_filter.query:
+            purge.purge_collections(before, collection_id, job_id)
         delete_dropped(
             store,
             objects,
             lambda: context.progress(50.0),
             lambda: store.jobs.note_step(job_id),
         )
-        return _counts(store, job_id) | {"kept": purge.count_kept(wanted, before)}
+        return _counts(store, job_id) | {"kept": purge.count_kept(item_filter, before)}
 
     return handle
 

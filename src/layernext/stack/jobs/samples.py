@@ -32,23 +32,28 @@ def samples_of(version: VersionRow, row: VersionImage) -> list[Sample]:
     )
     return [
         msgspec.structs.replace(
-            whole, annotations=_chosen(version, row, one), run=one.run, mode=one.mode
+            whole,
+            annotations=_chosen(version, row, stored_set),
+            run=stored_set.run,
+            mode=stored_set.mode,
         )
-        for one in row.sets
+        for stored_set in row.sets
     ] or [whole]
 
 
 def annotations_of(version: VersionRow, row: VersionImage) -> list[Annotation]:
     """The annotations of an image, in pixels, of the labels that the version has."""
-    return [each for one in row.sets for each in _chosen(version, row, one)]
+    return [
+        annotation for stored_set in row.sets for annotation in _chosen(version, row, stored_set)
+    ]
 
 
-def _chosen(version: VersionRow, row: VersionImage, one: StoredSet) -> list[Annotation]:
+def _chosen(version: VersionRow, row: VersionImage, stored_set: StoredSet) -> list[Annotation]:
     labels = set(version.settings.labels)
-    decoded = decode_trusted(one.raw, one.geometry)
-    decoded = msgspec.structs.replace(decoded, normalized=one.normalized)
-    found = in_pixels(decoded, row.width, row.height)
-    return [each for each in found if not labels or each.label in labels]
+    decoded = decode_trusted(stored_set.raw, stored_set.geometry)
+    decoded = msgspec.structs.replace(decoded, normalized=stored_set.normalized)
+    annotations = in_pixels(decoded, row.width, row.height)
+    return [annotation for annotation in annotations if not labels or annotation.label in labels]
 
 
 def label_list(datasets: Datasets, version: VersionRow) -> list[str]:
@@ -58,7 +63,11 @@ def label_list(datasets: Datasets, version: VersionRow) -> list[str]:
     if version.label_names is not None:
         return version.label_names
     return sorted(
-        {one.label for each in iter_samples(datasets, version) for one in each.annotations}
+        {
+            annotation.label
+            for sample in iter_samples(datasets, version)
+            for annotation in sample.annotations
+        }
     )
 
 
@@ -67,14 +76,14 @@ def iter_run(store: Store, collection_id: int, run: str, mode: str) -> Iterator[
     sets = store.annotations.iter_sets(
         collection_id, runs=[run], mode="human" if mode == "human" else "machine"
     )
-    for one in sets:
-        decoded = decode_trusted(one.raw, one.geometry)
-        decoded = msgspec.structs.replace(decoded, normalized=one.normalized)
+    for row in sets:
+        decoded = decode_trusted(row.raw, row.geometry)
+        decoded = msgspec.structs.replace(decoded, normalized=row.normalized)
         yield Sample(
-            image=one.image,
-            annotations=in_pixels(decoded, one.width, one.height),
-            width=one.width,
-            height=one.height,
-            run=one.run,
-            mode=one.mode,
+            image=row.image,
+            annotations=in_pixels(decoded, row.width, row.height),
+            width=row.width,
+            height=row.height,
+            run=row.run,
+            mode=row.mode,
         )

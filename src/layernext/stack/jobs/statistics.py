@@ -98,9 +98,9 @@ def statistics_handler(store: Store, executors: Executors = executor_for) -> Han
     """
 
     def handle(context: JobContext) -> None:
-        wanted = context.payload
+        payload = context.payload
         for _ in range(ATTEMPTS):
-            run = store.statistics.find_run(wanted["collection"], wanted["run"], wanted["mode"])
+            run = store.statistics.find_run(payload["collection"], payload["run"], payload["mode"])
             if run is None:
                 raise NotFound("the run is no longer there", status=404)
             try:
@@ -164,8 +164,8 @@ def count_span(statistics: Statistics, run: CountedRun, span: Span) -> Tally:
     bins = np.clip(np.array(scores) * CONFIDENCE_BINS, 0, CONFIDENCE_BINS - 1).astype(np.int64)
     tally.confidence += np.bincount(bins, minlength=CONFIDENCE_BINS)
     tally.per_image += _binned(np.array(numbers, float), _NUMBERS)
-    for place, values in enumerate((wh_array[:, 0], wh_array[:, 1], wh_array.prod(axis=1))):
-        tally.sizes[place] += _binned(values, _SIZES)
+    for axis, values in enumerate((wh_array[:, 0], wh_array[:, 1], wh_array.prod(axis=1))):
+        tally.sizes[axis] += _binned(values, _SIZES)
     return tally
 
 
@@ -183,14 +183,16 @@ def _add(
     tally.annotations += len(annotations)
     tally.empty_images += not annotations
     numbers.append(len(annotations))
-    labels = Counter([one.label for one in annotations])
+    labels = Counter([annotation.label for annotation in annotations])
     tally.labels.update(labels)
     tally.images_by_label.update(labels.keys())
-    geometries = [one.type or side.geometry or "?" for one in annotations]
+    geometries = [annotation.type or side.geometry or "?" for annotation in annotations]
     tally.geometries.update(geometries)
-    known = [one.confidence for one in annotations if one.confidence is not None]
-    tally.without_confidence += len(annotations) - len(known)
-    scores.extend(known)
+    confidences = [
+        annotation.confidence for annotation in annotations if annotation.confidence is not None
+    ]
+    tally.without_confidence += len(annotations) - len(confidences)
+    scores.extend(confidences)
     is_normalized = side.normalized or bool(decoded.isNormalized)
     if is_normalized and wh is None:
         tally.unsized += len(annotations)
@@ -205,8 +207,8 @@ def _add(
 
 
 def _binned(values: Floats, edges: NDArray[Any]) -> Counts:
-    places = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 1)
-    return np.bincount(places, minlength=len(edges))
+    bins = np.clip(np.searchsorted(edges, values, side="right") - 1, 0, len(edges) - 1)
+    return np.bincount(bins, minlength=len(edges))
 
 
 def described(run: CountedRun, whole: Tally) -> RunStatistics:
@@ -243,7 +245,7 @@ def _histogram(edges: NDArray[Any], counts: Counts) -> Histogram:
     """Up to the last interval in which there is something."""
     used = np.flatnonzero(counts)
     end = int(used[-1]) + 1 if len(used) else 1
-    shown = [float(edge) for edge in edges[: end + 1]]
-    if len(shown) == end:  # the very last interval has no upper edge
-        shown.append(2 * shown[-1])
-    return Histogram(edges=shown, counts=counts[:end].tolist())
+    bounds = [float(edge) for edge in edges[: end + 1]]
+    if len(bounds) == end:  # the very last interval has no upper edge
+        bounds.append(2 * bounds[-1])
+    return Histogram(edges=bounds, counts=counts[:end].tolist())

@@ -82,10 +82,10 @@ def augment(image: Image.Image, what: Augmentation, seed: int, name: str) -> tup
         return _picture(image, cropped, what, (left, top, w, h))
     alpha = image.getchannel("A") if image.mode == "RGBA" else None
     colors = image.convert("RGB") if alpha is not None else image
-    made = _recolored(colors, what.kind, amount, numbers)
+    result = _recolored(colors, what.kind, amount, numbers)
     if alpha is not None:
-        made.putalpha(alpha)
-    return _picture(image, made, what)
+        result.putalpha(alpha)
+    return _picture(image, result, what)
 
 
 def _recolored(
@@ -102,7 +102,7 @@ def _recolored(
     if kind == "HUE":
         hue, saturation, value = image.convert("HSV").split()
         shift = round(amount / 360 * 256)
-        turned = hue.point([(one + shift) % 256 for one in range(256)])
+        turned = hue.point([(value + shift) % 256 for value in range(256)])
         merged = Image.merge("HSV", (turned, saturation, value)).convert("RGB")
         return merged.convert(image.mode)
     pixels = np.array(image)
@@ -113,15 +113,15 @@ def _recolored(
 
 def _picture(
     image: Image.Image,
-    made: Image.Image,
+    result: Image.Image,
     augmentation: Augmentation,
     window: tuple[int, int, int, int] | None = None,
 ) -> tuple[Picture, bytes]:
     buffer = io.BytesIO()
     if image.format == "JPEG":
-        made.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+        result.save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
     else:
-        made.save(buffer, "PNG", compress_level=3)
+        result.save(buffer, "PNG", compress_level=3)
     extension = "jpg" if image.format == "JPEG" else "png"
-    picture = Picture(augmentation, image.size, extension, *made.size, window)
+    picture = Picture(augmentation, image.size, extension, *result.size, window)
     return picture, buffer.getvalue()

@@ -55,16 +55,16 @@ class BucketStore:
     """
 
     def __init__(self, url: str, options: dict[str, Any] | None = None) -> None:
-        given = dict(options or {})
-        is_plain = str(given.get("endpoint", "")).startswith("http://")
+        config = dict(options or {})
+        is_plain = str(config.get("endpoint", "")).startswith("http://")
         try:
             from_url: Any = obstore.store.from_url  # its types are those of each store alone
-            self._store = from_url(url, config=given, client_options={"allow_http": is_plain})
+            self._store = from_url(url, config=config, client_options={"allow_http": is_plain})
             obstore.list_with_delimiter(self._store, "files")
         except Exception as error:
             raise unusable(url, error) from error
         scheme = url.partition("://")[0]
-        self._s3 = S3Multipart(url, given) if scheme in {"s3", "s3a"} else None
+        self._s3 = S3Multipart(url, config) if scheme in {"s3", "s3a"} else None
         self._signs_parts = scheme in {"gs", "gcs"}
 
     @property
@@ -169,8 +169,8 @@ class BucketStore:
             with obstore.open_writer(
                 self._store, self._place(path), buffer_size=WRITE_BYTES
             ) as writer:
-                for each in staged:
-                    for piece in self._stream(each):
+                for staged_key in staged:
+                    for piece in self._stream(staged_key):
                         writer.write(piece)
 
     def drop_upload(self, path: str, handle: str) -> None:
@@ -190,7 +190,7 @@ class BucketStore:
         return self._stream(self._place(path), start, stop, size=size)
 
     def _stream(
-        self, place: str, start: int = 0, stop: int | None = None, *, size: int | None = None
+        self, key: str, start: int = 0, stop: int | None = None, *, size: int | None = None
     ) -> Iterator[bytes]:
         if stop is not None and stop <= start:
             return iter(())
@@ -200,10 +200,10 @@ class BucketStore:
         elif start:
             options = {"range": {"offset": start}}
         with _explained():
-            found = obstore.get(self._store, place, options=options)
-        if size is not None and found.meta["size"] != size:
+            result = obstore.get(self._store, key, options=options)
+        if size is not None and result.meta["size"] != size:
             raise NotFound("the file's content is damaged: its size differs", status=404)
-        return (bytes(piece) for piece in found.stream(min_chunk_size=PIECE_BYTES))
+        return (bytes(piece) for piece in result.stream(min_chunk_size=PIECE_BYTES))
 
     def find(self, path: str) -> ObjectInfo | None:
         """See `ObjectStore`."""
@@ -219,23 +219,23 @@ class BucketStore:
         for path in paths:
             folders.setdefault(path.rpartition("/")[0], set()).add(path)
         left: list[str] = []
-        for folder, asked in folders.items():
-            pages = len(asked) // ASKED_PER_PAGE
+        for folder, folder_paths in folders.items():
+            pages = len(folder_paths) // ASKED_PER_PAGE
             if folder and pages:
-                sizes |= self._list_sizes(folder, asked, pages)
-            left += [path for path in asked if path not in sizes]
+                sizes |= self._list_sizes(folder, folder_paths, pages)
+            left += [path for path in folder_paths if path not in sizes]
         with ThreadPoolExecutor(min(ASKED_AT_ONCE, len(left)) or 1) as threads:
             infos = threads.map(self.find, left)
             return sizes | {info.path: info.size for info in infos if info is not None}
 
-    def _list_sizes(self, folder: str, asked: set[str], pages: int) -> dict[str, int]:
+    def _list_sizes(self, folder: str, paths: set[str], pages: int) -> dict[str, int]:
         sizes: dict[str, int] = {}
         with _explained():
             listed = obstore.list(self._store, f"files/{folder}", chunk_size=LIST_PAGE)
             for page in islice(listed, pages):
                 for entry in page:
                     path = entry["path"].removeprefix("files/")
-                    if path in asked:
+                    if path in paths:
                         sizes[path] = entry["size"]
         return sizes
 
@@ -293,9 +293,9 @@ class BucketStore:
 class _PartWriter:
     """Gathers a part, and puts it at its end; see `PartWriter`."""
 
-    def __init__(self, store: Any, place: str, tag: str = "") -> None:
-        self._store, self._place, self.tag = store, place, tag
-        self._writer: Any = obstore.open_writer(store, place, buffer_size=WRITE_BYTES)
+    def __init__(self, store: Any, key: str, tag: str = "") -> None:
+        self._store, self._place, self.tag = store, key, tag
+        self._writer: Any = obstore.open_writer(store, key, buffer_size=WRITE_BYTES)
         self._is_ended = False
 
     def __enter__(self) -> _PartWriter:

@@ -83,29 +83,29 @@ class FolderStore:
             for staged, _ in moves:
                 with _Writer(staged, 0) as writer:
                     writer.end()
-            for staged, place in moves:
-                self._move(staged, place)
+            for staged, location in moves:
+                self._move(staged, location)
         except OSError as error:
             raise _explained(error) from error
         finally:
             for staged, _ in moves:
                 staged.unlink(missing_ok=True)
-        self._flush_above([place for _, place in moves])
+        self._flush_above([location for _, location in moves])
 
     def put_stream(self, path: str, pieces: Iterable[bytes]) -> None:
         """See `ObjectStore`."""
-        staged, place = self._staged(secrets.token_hex(16)), self._place(path)
+        staged, location = self._staged(secrets.token_hex(16)), self._place(path)
         try:
             with _Writer(staged, 0) as writer:
                 for piece in pieces:
                     writer.write(piece)
                 writer.end()
-            self._move(staged, place)
+            self._move(staged, location)
         except OSError as error:
             raise _explained(error) from error
         finally:
             staged.unlink(missing_ok=True)
-        self._flush_above([place])
+        self._flush_above([location])
 
     def open_upload(self, path: str) -> str:  # noqa: ARG002 - a bucket needs it
         """See `ObjectStore`."""
@@ -130,16 +130,16 @@ class FolderStore:
 
     def finish_upload(self, path: str, handle: str, parts: Sequence[Part]) -> int:
         """See `ObjectStore`."""
-        folder, place = self._staged(handle), self._place(path)
+        folder, location = self._staged(handle), self._place(path)
         total = sum(part.size for part in parts)
         try:
-            if not _has_size(place, total):
+            if not _has_size(location, total):
                 # Another call may have finished it since; then the object is at its place.
                 with suppress(FileNotFoundError):
-                    self._move(_assemble(folder, parts), place)
-                if not _has_size(place, total):
+                    self._move(_assemble(folder, parts), location)
+                if not _has_size(location, total):
                     raise _parts_gone()
-            self._flush_above([place])
+            self._flush_above([location])
         except FileNotFoundError as error:  # the object has just been deleted, and its folder
             raise _parts_gone() from error
         except OSError as error:
@@ -147,12 +147,12 @@ class FolderStore:
         self.drop_upload(path, handle)
         return total
 
-    def _move(self, staged: Path, place: Path) -> None:
+    def _move(self, staged: Path, location: Path) -> None:
         """Move a staged file to its place."""
         for attempt in range(MOVE_ATTEMPTS):
-            _make_folders(place.parent, self._files)
+            _make_folders(location.parent, self._files)
             try:
-                staged.rename(place)
+                staged.rename(location)
             except FileNotFoundError:
                 # `delete` has just removed the folder, because nothing was left in it.
                 if attempt == MOVE_ATTEMPTS - 1 or not staged.exists():
@@ -160,13 +160,13 @@ class FolderStore:
             else:
                 break
 
-    def _flush_above(self, places: Iterable[Path]) -> None:
+    def _flush_above(self, locations: Iterable[Path]) -> None:
         """Flush the folders of objects, up to the root.
 
         All of them, even if this call changed none: the call that did may not have flushed them yet, and
         no call may acknowledge an object before that.
         """
-        folders = {folder for place in places for folder in place.parents}
+        folders = {folder for location in locations for folder in location.parents}
         for folder in folders:
             if folder == self._files or self._files in folder.parents:
                 _flush_folder(folder)
@@ -230,10 +230,10 @@ class FolderStore:
 
     def delete(self, path: str) -> None:
         """See `ObjectStore`."""
-        place = self._place(path)
-        place.unlink(missing_ok=True)
+        location = self._place(path)
+        location.unlink(missing_ok=True)
         with suppress(OSError):  # others are still in it, or it has gone already
-            place.parent.rmdir()
+            location.parent.rmdir()
 
     def list_uploads(self) -> Iterator[UploadInfo]:
         """See `ObjectStore`; an upload was touched when any of its files was written to last."""

@@ -85,13 +85,13 @@ class S3Multipart:
 
     def read_url(self, path: str, seconds: int, headers: Mapping[str, str]) -> str:
         """Where an object is; the store answers with these of our headers."""
-        wanted = {
+        overrides = {
             "ResponseContentType": headers.get("content-type"),
             "ResponseContentDisposition": headers.get("content-disposition"),
             "ResponseCacheControl": headers.get("cache-control"),
         }
         return self._url(
-            "get_object", seconds, **self._key(path), **{k: v for k, v in wanted.items() if v}
+            "get_object", seconds, **self._key(path), **{k: v for k, v in overrides.items() if v}
         )
 
     def _url(self, what: str, seconds: int, **parameters: Any) -> str:
@@ -110,9 +110,9 @@ class S3Multipart:
         with self._explained():
             pages = self._client.get_paginator("list_parts")
             for page in pages.paginate(**self._key(path), UploadId=handle):
-                for each in page.get("Parts", ()):
-                    tag = str(each["ETag"]).strip('"')
-                    parts.append(Part(int(each["PartNumber"]), int(each["Size"]), tag))
+                for entry in page.get("Parts", ()):
+                    tag = str(entry["ETag"]).strip('"')
+                    parts.append(Part(int(entry["PartNumber"]), int(entry["Size"]), tag))
         return sorted(parts, key=lambda part: part.number)
 
     def finish(self, path: str, handle: str, parts: Sequence[Part]) -> None:
@@ -151,11 +151,11 @@ class S3Multipart:
         try:
             yield
         except self._errors as error:
-            found = getattr(error, "response", {}).get("Error", {})
-            code = str(found.get("Code", ""))
+            details = getattr(error, "response", {}).get("Error", {})
+            code = str(details.get("Code", ""))
             if code in _GONE:
                 raise NotFound("there is no such upload", status=404) from error
             if code in {"InvalidPart", "InvalidPartOrder", "EntityTooSmall"}:
-                text = f"the parts do not make one file: {found.get('Message', code)}"
+                text = f"the parts do not make one file: {details.get('Message', code)}"
                 raise InvalidRequest(text, status=409) from error
             raise unavailable(error) from error
