@@ -3,7 +3,7 @@
     python3 dev.py demo     see it work: a temporary stack, uploads, downloads, a comparison
     python3 dev.py test     everything that CI runs: check, then the tests
 
-    python3 dev.py check    format, lint, types, generated files
+    python3 dev.py check    format, lint and types of Python and JavaScript, generated files
     python3 dev.py fix      format, fix what can be fixed, and regenerate the generated files
     python3 dev.py docs     regenerate the pages and the code that are generated
     python3 dev.py bench    benchmarks; `bench --files` those of files, `--large` the long ones
@@ -13,7 +13,8 @@
 
 Arguments after a command go to the program behind it: `python3 dev.py test tests/unit -k line`
 runs only those tests. Everything is installed into .venv with the versions of constraints.txt, and
-again whenever that file or pyproject.toml changes; the system's Python is not touched.
+again whenever that file or pyproject.toml changes; the system's Python is not touched. `test` asks
+before it installs Chromium with apt; with `--yes` it does not ask.
 """
 
 # Any `python3`, or even Python 2, may start this file. It must parse there, to be able to say that

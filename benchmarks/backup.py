@@ -39,7 +39,7 @@ def fill(arguments: tuple[str, str, str], folder: Path, count: int) -> None:
         (files / f"{number:012d}.bin").write_bytes(os.urandom(FILE_BYTES))
     run = write_run(folder / "run.json", count, BOXES)
     with LayerNextClient(*arguments) as client:
-        client.upload_files_to_collection(files, "other", "files", progress=False)
+        client.files.upload(files, "other", "files", progress=False)
         client.upload_modelrun("images", "run", run, progress=False)
 
 

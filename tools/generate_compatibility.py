@@ -16,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from client_source import members  # noqa: E402
+from client_source import call_of, groups, members  # noqa: E402
 from compatibility_faults import FAULTS  # noqa: E402
 
 from tests.contract.published.outcomes import RECORDED  # noqa: E402
@@ -141,6 +141,12 @@ def migration() -> str:
     """docs/migration.md."""
     ours = {node.name for node in members() if isinstance(node, ast.FunctionDef)}
     ours |= {ast.unparse(node.targets[0]) for node in members() if isinstance(node, ast.Assign)}
+    attributes = {group.node.name: group.attribute for group in groups()}
+    calls = {
+        ast.unparse(node.targets[0]): f"{attributes[call[0]]}.{call[1]}"
+        for node in members()
+        if isinstance(node, ast.Assign) and (call := call_of(node)) is not None
+    }
     published = {method for version in VERSIONS for method in RECORDED[version]}
     published |= {"upload_modelrun_from_json"}
     lost = sorted(published - ours - {*LEFT_OUT, *SERVED_ONLY}) + sorted(
@@ -160,9 +166,14 @@ def migration() -> str:
             for old, new in sorted(REPLACED.items())
         ),
         "",
-        "These have the same name:",
+        "These have the same name. A call of a group takes the same arguments:",
         "",
-        *(f"- `{method}`" for method in sorted((published & ours) - set(REPLACED))),
+        "| published | call |",
+        "| --- | --- |",
+        *(
+            f"| `{method}` | `client.{calls.get(method, method)}` |"
+            for method in sorted((published & ours) - set(REPLACED))
+        ),
         "",
         "`update_virtual_collection` of `layernext-beta` 3.28.14 is served by the stack, but is not a method of this SDK. It",
         "appends a name to the metadata list `virtual_collection` of the selected images; the query",

@@ -81,6 +81,7 @@ ROOMS: dict[str, Room] = {
             "stack.objects",
             "stack.search",
             "stack.store",
+            "stack.settings",
             "wire",
             "model",
             "errors",
@@ -127,7 +128,7 @@ STORE_PACKAGES: dict[str, tuple[str, ...]] = {
     "collections": ("access", "removal"),
     "labels": (),
     "annotations": ("access", "collections", "labels", "removal"),
-    "files": ("access", "collections", "objects"),
+    "files": ("access", "collections", "objects", "removal"),
     "datasets": ("access", "annotations", "collections", "files", "jobs", "objects", "removal"),
     "evaluations": (
         "access",
@@ -138,7 +139,7 @@ STORE_PACKAGES: dict[str, tuple[str, ...]] = {
         "jobs",
         "removal",
     ),
-    "projects": ("access", "collections"),
+    "projects": ("access", "collections", "removal"),
     "backup": ("access", "files", "objects"),
 }
 """The packages of `stack/store`, and the others that each may import; all may import the schema and the modules

@@ -20,30 +20,23 @@ FACES = {
     "layernext.stack.api.audit",
     "layernext.datalake.constants",  # where published scripts import from
     "layernext.stack.api.auth",
-    "layernext.wire.annotation_files",
-    "layernext.wire.comparisons",
-    "layernext.wire.evaluations",
     "layernext.stack.api.browser",
     "layernext.stack.api.documents",
     "layernext.stack.api.error_map",
     "layernext.stack.api.messages",
     "layernext.stack.api.metrics",
     "layernext.stack.api.oidc",
+    "layernext.stack.api.operation",
     "layernext.stack.api.services",
+    "layernext.stack.api.signature",
     "layernext.stack.api.signed",
     "layernext.stack.api.tracing_switch",
     "layernext.wire.augmentations",
-    "layernext.wire.exports",
-    "layernext.wire.file_listing",
-    "layernext.wire.files",
-    "layernext.wire.items",
     "layernext.wire.native",
     "layernext.wire.paths",
     "layernext.wire.published",
-    "layernext.wire.viewer",
 }
 
-CLIENT = "layernext.client"
 STORE = "layernext.stack.store"
 SEARCH = "layernext.stack.search"
 
@@ -212,7 +205,7 @@ def test_no_module_imports_itself_in_a_circle():
     graph: dict[str, set[str]] = {name: set() for name in known}
     for each in filter(is_ours, every_import()):
         target = module_of(each.target, known)
-        if target != each.module and not is_left_for_now(each):
+        if target != each.module:
             graph[each.module].add(target)
     assert find_circle(graph) is None
 
@@ -224,15 +217,10 @@ def test_no_package_imports_itself_in_a_circle():
     graph: dict[str, set[str]] = {}
     for each in filter(is_ours, every_import()):
         here, there = packages[each.module], packages[module_of(each.target, known)]
-        # As in `is_left_for_now`; the packages of the client follow with it.
-        if here != there and room_of(each.module) != CLIENT:
+        # The client's modules beside its packages and these refer to each other.
+        if here != there and room_of(each.module) != "layernext.client":
             graph.setdefault(here, set()).add(there)
     assert find_circle(graph) is None
-
-
-def is_left_for_now(each: Import) -> bool:
-    """The client refers to itself, and the face to it, for types until it is composed of groups."""
-    return (each.is_late or each.is_for_types) and room_of(each.module) in {CLIENT, "layernext"}
 
 
 def test_packages_of_the_store_import_only_whom_they_may():

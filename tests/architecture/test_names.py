@@ -36,13 +36,23 @@ WORDS = frozenset(
         "into",
     ]
 )
-ROOMS = ("client", "evaluation", "model")
+ROOMS = (
+    "client",
+    "evaluation",
+    "formats",
+    "model",
+    "stack/api/published",
+    "stack/search",
+    "stack/store",
+    "wire",
+)
 """Rooms that are held to it; the others follow."""
 PUBLIC_FIELDS = {
     ("layernext/client/files/reports.py", "kept"),
     ("layernext/client/reports.py", "kept"),
+    ("layernext/wire/native/items.py", "kept"),
 }
-"""Fields of reports that scripts read; their names stay."""
+"""Fields of reports and messages that scripts and clients read; their names stay."""
 
 
 @pytest.mark.parametrize("room", ROOMS)

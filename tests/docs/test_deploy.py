@@ -7,15 +7,19 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
+from layernext import LayerNextClient
 from layernext.cli.command_groups import COMMANDS, LazyCommand
 from layernext.stack.api.metrics import Metrics
 from layernext.stack.store import Store
+from tests.stack_process import free_port, running_stack
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
@@ -122,6 +126,20 @@ def test_image_files_exist() -> None:
     assert "'/ready'" in dockerfile
 
 
+def test_health_check_of_the_image(tmp_path: Path) -> None:
+    """The image's command serves, and its health check tells whether that answers."""
+    dockerfile = (DEPLOY / "Dockerfile").read_text().replace("\\\n", "")
+    _, words = re.findall(r"CMD (\[.*\])", dockerfile)
+    (check,) = re.findall(r"HEALTHCHECK .*? CMD (\[.*\])", dockerfile)
+    assert json.loads(words)[0] == "serve"
+    with running_stack(tmp_path / "stack") as stack:
+        program = json.loads(check)[-1].replace("8750", str(stack.port))
+        command = [sys.executable, "-c", program]
+        # A proxy that the environment names must not answer in the stack's place.
+        run(*command, http_proxy="http://127.0.0.1:1")
+    assert subprocess.run(command, capture_output=True, check=False, timeout=180).returncode != 0
+
+
 def metric_names(folder: Path) -> set[str]:
     """Names of samples that a server shows."""
     store = Store.open(f"sqlite:///{folder / 'stack.sqlite3'}")
@@ -181,10 +199,68 @@ def test_compose_files(file: Path) -> None:
 @pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
 def test_nginx_configuration(tmp_path: Path) -> None:
     """nginx reads its file; the servers' names are those of this machine here."""
+    run(
+        "nginx",
+        "-t",
+        "-c",
+        str(nginx_file(tmp_path, {1: 8751, 2: 8752}, 8750)),
+        "-p",
+        str(tmp_path),
+    )
+
+
+def nginx_file(folder: Path, servers: dict[int, int], port: int) -> Path:
+    """The file for nginx with the ports of this machine, as a user without rights can start it.
+
+    Args:
+        folder: to write it to.
+        servers: number to port.
+        port: that nginx listens on.
+    """
     text = (DEPLOY / "compose" / "nginx.conf").read_text()
-    file = tmp_path / "nginx.conf"
-    file.write_text(re.sub(r"stack-[12]:8750 resolve", "127.0.0.1:8750", text))
-    run("nginx", "-t", "-c", str(file), "-p", str(tmp_path))
+    for number, server_port in servers.items():
+        # Only newer ones than those of most systems look names up again.
+        text = text.replace(f"stack-{number}:8750 resolve", f"127.0.0.1:{server_port}")
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    paths = "".join(f"    {kind}_temp_path {folder}/{kind};\n" for kind in kinds)
+    text = text.replace("listen 8750;", f"listen 127.0.0.1:{port};")
+    text = text.replace("http {\n", f"http {{\n    access_log off;\n{paths}")
+    file = folder / "nginx.conf"
+    file.write_text(f"daemon off;\npid {folder}/nginx.pid;\nerror_log {folder}/error.log;\n{text}")
+    return file
+
+
+@pytest.mark.skipif(shutil.which("nginx") is None, reason="nginx is not installed")
+def test_two_servers_behind_nginx(tmp_path: Path, postgres_url: str) -> None:
+    """Requests pass through nginx as they were sent, also when one of the two servers is killed."""
+    from contextlib import ExitStack
+
+    port = free_port()
+    with ExitStack() as opened:
+        first, second = (
+            opened.enter_context(
+                running_stack(
+                    tmp_path / "stack",
+                    "--trusted-proxy=127.0.0.0/8",
+                    database=postgres_url,
+                )
+            )
+            for _ in range(2)
+        )
+        file = nginx_file(tmp_path, {1: first.port, 2: second.port}, port)
+        process = subprocess.Popen(["nginx", "-c", str(file), "-p", str(tmp_path)])
+        opened.callback(process.wait)
+        opened.callback(process.terminate)
+        url = f"http://127.0.0.1:{port}"
+        with LayerNextClient(first.api_key, first.secret, url) as client:
+            images = [{"image": "a b/ü.jpg", "annotations": []}]
+            client.upload_modelrun("path1/path2", "run 1", images, progress=False)
+            first.kill()
+            for _ in range(4):
+                (sets,) = list(client.iter_annotations("path1/path2", "run 1"))
+            assert sets.image == "a b/ü.jpg"
+        answer = httpx.get(f"{url}/metrics", auth=(first.api_key, first.secret))
+        assert answer.status_code == 404
 
 
 @pytest.mark.skipif(shutil.which("helm") is None, reason="helm is not installed")

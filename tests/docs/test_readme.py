@@ -64,7 +64,7 @@ def test_python_runs_as_written(stack):
         program = program.replace(placeholder, value)
     exec(compile(program, "README.md", "exec"), {})  # the README is ours
     with layernext.LayerNextClient(api_key, secret, url) as client:
-        stored = {run.name: run.annotation_count for run in client.list_model_runs("path1/path2")}
+        stored = {run.name: run.annotation_count for run in client.runs.list("path1/path2")}
         (image,) = client.iter_annotations("path1/path2", "test model v1.0.3")
     versions = [f"test model v1.0.{number}" for number in (1, 2, 3)]
     assert stored == {**dict.fromkeys(versions, 1), "epoch 7": 1}

@@ -164,4 +164,4 @@ def test_annotations_of_videos(client: LayerNextClient, tmp_path: Path) -> None:
             client.upload_modelrun(
                 "reel", "run", [{"image": "a.mp4", "annotations": [BOX]}], ground_truth=is_truth
             )
-    assert [found.name for found in client.list_collections()].count("reel") == 1
+    assert [found.name for found in client.collections.list()].count("reel") == 1

@@ -77,10 +77,10 @@ def reading(client: LayerNextClient) -> None:
             if isinstance(annotation, Rectangle):
                 assert_type(annotation.bbox, tuple[float, float, float, float])
             assert_type(annotation.confidence, float | None)
-    assert_type(client.list_collections(), list[Collection])
-    assert_type(client.list_model_runs("c"), list[ModelRun])
+    assert_type(client.collections.list(), list[Collection])
+    assert_type(client.runs.list("c"), list[ModelRun])
     assert_type(client.get_all_labels(), list[Label])
-    assert_type(client.create_collection("c"), Collection)
+    assert_type(client.collections.create("c"), Collection)
     assert_type(client.remove_annotations("c", "r"), RemoveReport)
     assert_type(client.download_collection("c"), DownloadReport)
     assert_type(client.download_to_file("c", ["r"], "out.json").path, Path)
@@ -91,7 +91,7 @@ def reading(client: LayerNextClient) -> None:
 
 def errors(client: LayerNextClient) -> None:
     try:
-        client.list_collections()
+        client.collections.list()
     except layernext.RateLimited as error:
         assert_type(error.retry_after_s, float | None)
     except layernext.DataError as error:
@@ -106,7 +106,7 @@ async def asynchronous() -> None:
 
     async with AsyncLayerNextClient("key", "secret", "https://api.example.com") as client:
         assert_type(await client.upload_modelrun("c", "r", images()), UploadReport)
-        assert_type(await client.list_model_runs(), list[ModelRun])
+        assert_type(await client.runs.list(), list[ModelRun])
         async for image in client.iter_annotations("c", "r"):
             assert_type(image, ImageAnnotations)
         async with client.model_run("c", "r") as run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import io
 import os
 import shutil
 import subprocess
@@ -83,3 +84,45 @@ def test_old_python_hands_over_to_a_newer_one(python, tmp_path):
     done = run(python, f"{shims}{os.pathsep}{newer}", "help")
     assert (done.returncode, done.stderr) == (0, "")
     assert "python3 dev.py test" in done.stdout
+
+
+@pytest.fixture
+def machine(tmp_path, monkeypatch):
+    """A PATH with nothing but an `apt-get` that notes its calls, for root; returns its notes."""
+    from tools import environment
+
+    notes = tmp_path / "notes"
+    script = tmp_path / "apt-get"
+    script.write_text(f'#!/bin/sh\necho "$@" >> {notes}\n')
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.setattr(environment.os, "geteuid", lambda: 0)
+    return notes
+
+
+@pytest.mark.parametrize(
+    ("answer", "without_asking", "ci", "installs"),
+    [
+        ("y\n", False, "", True),
+        ("\n", False, "", False),
+        ("", False, "", False),
+        (None, False, "", False),
+        (None, True, "", True),
+        (None, False, "true", True),
+    ],
+    ids=["yes", "enter", "end", "no-terminal", "--yes", "CI"],
+)
+def test_asks_before_it_installs_a_browser(
+    machine, monkeypatch, capsys, answer, without_asking, ci, installs
+):
+    """System packages come only with a yes: on a terminal, by `--yes`, or in CI."""
+    from tools.environment import install_browser
+
+    terminal = io.StringIO(answer or "")
+    terminal.isatty = lambda: answer is not None
+    monkeypatch.setattr(sys, "stdin", terminal)
+    monkeypatch.setenv("CI", ci)
+    install_browser(without_asking=without_asking)
+    assert machine.exists() == installs
+    assert ("tests of the pages are skipped" in capsys.readouterr().err) == (not installs)

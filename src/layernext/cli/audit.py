@@ -76,7 +76,7 @@ def audit(
             for entry in _followed(client, wanted, limit):
                 _tell(entry, as_json=as_json)
             return
-        entries = client.list_audit_entries(**wanted, limit=limit)
+        entries = client.audit.list(**wanted, limit=limit)
     if as_json:
         print_json([entry.to_dict() for entry in entries])
         return
@@ -121,7 +121,7 @@ def read_moment(option: str, text: str | None, now: datetime) -> datetime | None
 
 def _followed(client: Any, wanted: dict[str, Any], limit: int) -> Iterator[AuditEntry]:
     """Entries, oldest first, and those that come later, until Ctrl-C."""
-    newest = client.list_audit_entries(**wanted, limit=limit)
+    newest = client.audit.list(**wanted, limit=limit)
     oldest = min((int(entry.id) for entry in newest), default=0)
     shown: set[str] = set()
     while True:
@@ -131,7 +131,7 @@ def _followed(client: Any, wanted: dict[str, Any], limit: int) -> Iterator[Audit
         # A transaction that took long may bring an entry that is older than one that was shown.
         shown = {entry.id for entry in newest}
         time.sleep(POLL_SECONDS)
-        newest = client.list_audit_entries(**wanted, limit=FOLLOWED)
+        newest = client.audit.list(**wanted, limit=FOLLOWED)
 
 
 def _tell(entry: AuditEntry, *, as_json: bool) -> None:

@@ -18,15 +18,27 @@ from layernext.cli.evaluate import (
     RunFormat,
     TruthFormat,
     executor_of,
+    for_files,
     load_evaluation,
     processes_for,
     progress_bar,
     refuse_files,
     refuse_names,
-    say_losses,
     write_outputs,
 )
 from layernext.cli.output import counted, print_json, print_table, tell, visible
+from layernext.cli.source_options import (
+    ClassAgnostic,
+    IgnoreCase,
+    Labels,
+    MapLabels,
+    Names,
+    ScaleConfidence,
+    SkipInvalid,
+    label_rules,
+    say_losses,
+    source_options,
+)
 from layernext.formats import Losses
 from layernext.model import Comparison, EvaluationSettings, RunChanges
 
@@ -81,6 +93,13 @@ def compare(
         typer.Option("--image-folder", help=IMAGE_FOLDER_HELP),
     ] = None,
     image_size: ImageSize = None,
+    names: Names = None,
+    labels: Labels = None,
+    map_labels: MapLabels = None,
+    ignore_case: IgnoreCase = False,
+    class_agnostic: ClassAgnostic = False,
+    scale_confidence: ScaleConfidence = None,
+    skip_invalid: SkipInvalid = False,
     images: Annotated[
         int, typer.Option("--images", min=0, help="Number of most different images to list.")
     ] = 10,
@@ -143,10 +162,19 @@ def compare(
                 "--run-format": run_format,
                 "--instances": instances,
                 "--image-folder": image_folder,
+                **for_files(
+                    names,
+                    labels,
+                    map_labels,
+                    ignore_case,
+                    class_agnostic,
+                    scale_confidence,
+                    skip_invalid,
+                ),
             },
         )
         with connect(api_key, secret, url, config) as client:
-            found = client.compare_runs(
+            found = client.compare(
                 collection=target,
                 run_a=run_a,
                 run_b=run_b,
@@ -164,14 +192,16 @@ def compare(
     refuse_names([target, run_a, run_b])
     evaluation = load_evaluation()
     paths = [Path(each) for each in (target, run_a, run_b)]
-    given: dict[str, Any] = {
+    rules = label_rules(labels, map_labels, ignore_case, class_agnostic)
+    file_options: dict[str, Any] = {
         "truth_format": truth_format,
         "run_format": run_format,
         "images": image_folder,
         "instances": instances,
+        "source_options": source_options(rules, names, scale_confidence, skip_invalid),
     }
     losses = Losses()
-    found_geometry = geometry or evaluation.find_geometry(*paths[:2], **given)
+    found_geometry = geometry or evaluation.find_geometry(*paths[:2], **file_options)
     settings = EvaluationSettings(geometry=found_geometry or "rectangle", **options)
     count = processes or processes_for(*paths)
     with executor_of(count) as executor, progress_bar(quiet, "comparing") as (bar, task):
@@ -180,7 +210,7 @@ def compare(
             settings,
             image_wh=image_size,
             losses=losses,
-            **given,
+            **file_options,
             resamples=resamples,
             seed=seed,
             level=level,

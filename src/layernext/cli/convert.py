@@ -9,6 +9,19 @@ import typer
 
 from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
 from layernext.cli.output import counted, print_json, tell, visible
+from layernext.cli.source_options import (
+    ClassAgnostic,
+    IgnoreCase,
+    Labels,
+    MapLabels,
+    Names,
+    ScaleConfidence,
+    SkipInvalid,
+    label_rules,
+    listed,
+    say_skipped,
+    say_warnings,
+)
 from layernext.formats import FORMATS, ConversionReport
 from layernext.formats import convert as convert_files
 
@@ -41,6 +54,13 @@ def convert(
         typer.Option("--images", help="Folder with the images, if the source lacks their sizes."),
     ] = None,
     instances: Instances = None,
+    names: Names = None,
+    labels: Labels = None,
+    map_labels: MapLabels = None,
+    ignore_case: IgnoreCase = False,
+    class_agnostic: ClassAgnostic = False,
+    scale_confidence: ScaleConfidence = None,
+    skip_invalid: SkipInvalid = False,
     copy_images: Annotated[
         bool,
         typer.Option(
@@ -53,7 +73,8 @@ def convert(
 ) -> None:
     """Convert annotations from one format to another, without a stack.
 
-    Data that the target format cannot hold is counted and listed, with the first location of each
+    SOURCE may be a zip archive. Classes keep their order, unused ones as well. If annotations are
+    not valid, every one is listed and nothing is written, unless --skip-invalid is given. Data that the target format cannot hold is counted and listed, with the first location of each
     kind; docs/formats.md says what each format holds. Files ending in .gz or .zst are compressed.
 
     Examples:
@@ -61,6 +82,8 @@ def convert(
         layernext convert instances.json labels/ --to yolo --images photos/ --copy-images
 
         layernext convert labels/ out.csv --to csv --images photos/ --json
+
+        layernext convert export.zip labels/ --to yolo --labels cat,dog --map-labels kitten=cat
     """
     report = convert_files(
         source,
@@ -69,9 +92,13 @@ def convert(
         source_format=source_format,
         images=images,
         instances=instances,
+        names=listed(names),
+        label_rules=label_rules(labels, map_labels, ignore_case, class_agnostic),
+        confidence_scale=scale_confidence,
         copy_images=copy_images,
         overwrite=overwrite,
         strict=strict,
+        skip_invalid=skip_invalid,
     )
     show_report(report, as_json)
 
@@ -90,6 +117,10 @@ def export(
         ),
     ] = None,
     instances: Instances = None,
+    labels: Labels = None,
+    map_labels: MapLabels = None,
+    ignore_case: IgnoreCase = False,
+    class_agnostic: ClassAgnostic = False,
     overwrite: Overwrite = False,
     strict: Strict = False,
     quiet: Quiet = False,
@@ -107,10 +138,10 @@ def export(
 
         layernext export kitchen "model 7" boxes.json --to coco
 
-        layernext export kitchen truth labels/ --to yolo --overwrite
+        layernext export kitchen truth labels/ --to yolo --overwrite --labels classes.txt
     """
     with connect(api_key, secret, url, config) as client:
-        report = client.export(
+        report = client.runs.export(
             collection,
             run,
             target,
@@ -119,6 +150,7 @@ def export(
             overwrite=overwrite,
             strict=strict,
             instances=instances,
+            label_rules=label_rules(labels, map_labels, ignore_case, class_agnostic),
             progress=False if quiet else None,
         )
     show_report(report, as_json)
@@ -132,6 +164,8 @@ def show_report(report: ConversionReport, as_json: bool) -> None:
     images = counted(report.images, "image")
     tell(f"{images} with {counted(report.annotations, 'annotation')} in {report.path}")
     tell_losses(report.losses, "not kept")
+    say_warnings(report.warnings)
+    say_skipped(report.skipped, report.problems)
 
 
 def tell_losses(losses: dict[str, tuple[int, str]], what_became: str) -> None:

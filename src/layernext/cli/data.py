@@ -13,15 +13,38 @@ from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url,
 from layernext.cli.convert import Instances, tell_losses
 from layernext.cli.listings import KINDS
 from layernext.cli.output import Interrupted, counted, print_json, say, tell, visible
+from layernext.cli.source_options import (
+    IgnoreCase,
+    Labels,
+    MapLabels,
+    Names,
+    ScaleConfidence,
+    SkipInvalid,
+    label_rules,
+    listed,
+    say_skipped,
+    say_warnings,
+    source_options,
+)
 from layernext.client import UploadReport, validate_file
 from layernext.errors import DataError, NotFound
-from layernext.formats import DEFAULT_PROBLEM_LIMIT, detect_format, detect_geometry
+from layernext.formats import (
+    DEFAULT_PROBLEM_LIMIT,
+    Scores,
+    detect_format,
+    detect_geometry,
+    is_archive,
+    validate_source,
+)
 
 FileGeometry = Annotated[
     Literal["rectangle", "polygon", "line"] | None,
     typer.Option("--geometry", help="Geometry of a form v1 file; detected by default."),
 ]
 SHOWN_LABELS = 20
+LAYERNEXT = {"layernext", "layernext-v1"}
+"""Formats that are sent as they are."""
+
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
 
 
@@ -39,6 +62,12 @@ def upload(
         typer.Option("--images", help="Folder with the images, if the file lacks their sizes."),
     ] = None,
     instances: Instances = None,
+    names: Names = None,
+    labels: Labels = None,
+    map_labels: MapLabels = None,
+    ignore_case: IgnoreCase = False,
+    scale_confidence: ScaleConfidence = None,
+    skip_invalid: SkipInvalid = False,
     strict: Annotated[
         bool,
         typer.Option("--strict", help="Fail if any data cannot be read, instead of listing it."),
@@ -73,7 +102,7 @@ def upload(
     changes nothing. If the file is not valid, nothing is sent. LayerNext JSON is sent unchanged.
     With other formats, data that cannot be read is counted and listed. If that includes
     annotations or their shapes, such as masks, the rest is uploaded and the exit code is 4, unless
-    --allow-losses is given.
+    --allow-losses is given. The same applies to annotations that --skip-invalid leaves out.
 
     Examples:
 
@@ -84,7 +113,10 @@ def upload(
         layernext upload kitchen truth labels/ --from yolo --images photos/ --ground-truth
     """
     kind = source_format or detect_format(file)
-    is_ours = kind in {"layernext", "layernext-v1"}
+    rules = label_rules(labels, map_labels, ignore_case, class_agnostic=False)
+    taken = source_options(rules, names, scale_confidence, skip_invalid)
+    # LayerNext JSON is sent as it is, unless something in it is to be changed first.
+    is_ours = kind in LAYERNEXT and taken.change_nothing and not is_archive(file)
     with connect(api_key, secret, url, config) as client:
         try:
             report = client.upload_modelrun(
@@ -97,6 +129,7 @@ def upload(
                 format=None if is_ours else kind,
                 images=images,
                 instances=instances,
+                source_options=None if is_ours else taken,
                 strict=strict,
                 validate=validate,
                 resume=resume,
@@ -122,6 +155,11 @@ def _trouble_of(report: UploadReport, allow_losses: bool) -> str | None:
         return f"the file has no images: {report.no_images_notice}"
     if report.losses and not report.annotations:
         return "no annotation in the file could be read, so its images were uploaded without annotations"
+    if report.skipped and not allow_losses:
+        return (
+            f"{counted(report.skipped, 'invalid annotation')} left out (see above); the rest is uploaded. "
+            "--allow-losses accepts this"
+        )
     if report.lost_shapes and not allow_losses:
         return (
             f"{counted(report.lost_shapes, 'annotation')} could not be read completely (see above); "
@@ -147,34 +185,62 @@ def _tell_report(report: UploadReport) -> None:
         # `tell` takes line breaks at the end of a line for ours.
         tell(f"new labels: {visible(', '.join(shown))}{more}")
     tell_losses(report.losses, "not read")
+    say_warnings(report.warnings)
+    say_skipped(report.skipped, report.problems)
     sent = counted(report.bytes_sent, "byte")
     tell(f"{sent} in {counted(report.batches, 'request')}, {report.seconds:.2f} s")
 
 
 def validate(
-    file: Annotated[Path, typer.Argument(help="LayerNext JSON: plain, .gz or .zst.")],
+    file: Annotated[Path, typer.Argument(help="File, folder or zip archive in any format.")],
+    source_format: Annotated[
+        str | None,
+        typer.Option("--from", help="Its format, as in convert; detected by default."),
+    ] = None,
     geometry: FileGeometry = None,
+    images: Annotated[
+        Path | None,
+        typer.Option("--images", help="Folder with the images, if the file lacks their sizes."),
+    ] = None,
+    instances: Instances = None,
+    names: Names = None,
+    scale_confidence: ScaleConfidence = None,
     limit: Annotated[
         int, typer.Option("--limit", min=1, help="Stop after this many problems.")
     ] = DEFAULT_PROBLEM_LIMIT,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check a file as an upload would, without a stack.
+    """Check a file or folder as an upload would, without a stack.
 
-    Every problem is reported with its location. With --json the output is one document: `valid`,
-    and either counts or the list of `problems`. The exit code is 0 or 4.
+    Every problem is reported with its location. What is valid and looks wrong is a warning: shapes
+    without area or outside of their image, duplicates, confidences that are all 1.0, class numbers
+    that skip. With --json the output is one document: `valid`, and either counts, `warnings` and
+    `losses`, or the list of `problems`. The exit code is 0 or 4; warnings do not change it.
 
     Examples:
 
         layernext validate example_bbox.json --geometry rectangle
 
+        layernext validate labels/ --images photos/
+
         layernext validate run.json.gz --json
     """
     try:
-        is_ours = detect_format(file).startswith("layernext")
+        kind = source_format or detect_format(file)
+        is_ours = kind in LAYERNEXT and not is_archive(file)
         shape = geometry or (detect_geometry(file) if is_ours else None)
-        summary = validate_file(file, shape, limit=limit, progress=False if quiet else None)
+        if is_ours and scale_confidence is None:
+            validate_file(file, shape, limit=limit, progress=False if quiet else None)
+        validation = validate_source(
+            file,
+            kind,
+            images=images,
+            instances=instances,
+            names=listed(names),
+            scores=Scores.parse(scale_confidence),
+            limit=limit,
+        )
     except DataError as error:
         if not as_json:
             raise
@@ -183,19 +249,22 @@ def validate(
                 "valid": False,
                 "file": str(file),
                 "problems": [
-                    {"where": each.where, "message": each.message} for each in error.problems
+                    {"where": problem.where, "message": problem.message}
+                    for problem in error.problems
                 ],
                 "more": error.more,
+                "hint": error.hint,
             }
         )
         raise typer.Exit(exit_codes.DATA) from error
     if as_json:
-        counts = {"images": summary.images, "annotations": summary.annotations}
-        print_json({"valid": True, "file": str(file), **counts, "geometry": shape})
-    else:
-        form = f"form v1, {shape}" if shape else "form v2"
-        annotations = counted(summary.annotations, "annotation")
-        tell(f"valid: {annotations} on {counted(summary.images, 'image')} ({form})")
+        print_json({"valid": True, "file": str(file), "geometry": shape, **validation.to_dict()})
+        return
+    form = ("form v1, " + shape if shape else "form v2") if is_ours else kind
+    annotations = counted(validation.annotations, "annotation")
+    tell(f"valid: {annotations} on {counted(validation.images, 'image')} ({form})")
+    tell_losses(validation.losses, "not read")
+    say_warnings(validation.warnings)
 
 
 def download(
@@ -275,7 +344,7 @@ def rm(
             if not typer.confirm(question, err=True):
                 say("nothing removed")
                 raise typer.Exit(exit_codes.INTERRUPTED)
-        report = client.remove_annotations(collection, run)
+        report = client.runs.delete(collection, run)
     if report.images == 0 and not missing_ok:
         raise NotFound(f"collection {collection!r} has no run {run!r}", status=404)
     if as_json:

@@ -133,13 +133,13 @@ class Demo:
         every_scene = scenes(self._images)
         draw_scenes(every_scene, drawn)
         quiet = False if self._is_silent else None
-        files = self._client.upload_files_to_collection(drawn, "image", SCENES, progress=quiet)
+        files = self._client.files.upload(drawn, "image", SCENES, progress=quiet)
         self._tell(f"   {files}")
         made = {"truth.json": truth, "run.json": predicted}
         for run, name, is_model_run in GENERATED:
             path = self._folder / name
             path.write_text(json.dumps({"images": [made[name](scene) for scene in every_scene]}))
-            report = self._client.upload_annotations_for_collection(
+            report = self._client.annotations.upload_for_collection(
                 SCENES, run, path, False, is_model_run, progress=quiet
             )
             self._tell(f"   {report}")
@@ -150,11 +150,11 @@ class Demo:
         if self._is_silent:
             return
         tell("\n3. What the stack has now\n")
-        show_collections(self._client.list_collections())
+        show_collections(self._client.collections.list())
         tell()
-        show_runs(self._client.list_model_runs())
+        show_runs(self._client.runs.list())
         tell()
-        show_labels(self._client.get_all_labels())
+        show_labels(self._client.labels.list())
 
     def compare(self) -> list[dict[str, Any]]:
         """Every run downloaded and held against its file; one result for each."""
@@ -185,7 +185,7 @@ class Demo:
         for name in ("AP", "AP50", "precision", "recall"):
             number = found.summary[name]
             self._tell(f"   {name:10}{'-' if number is None else f'{number:.3f}'}")
-        for tally in islice(self._client.iter_tallies(found), 1):
+        for tally in islice(self._client.evaluations.iter_tallies(found), 1):
             self._tell(
                 f"   worst is {tally.image}: {tally.true_positives} found, "
                 f"{tally.false_positives} false, {tally.missed} missed"

@@ -16,9 +16,22 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
+from layernext.cli import exit_codes
 from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
 from layernext.cli.data import Quiet
-from layernext.cli.output import counted, print_json, print_table, say, tell, visible
+from layernext.cli.output import counted, print_json, print_table, say, tell
+from layernext.cli.source_options import (
+    ClassAgnostic,
+    IgnoreCase,
+    Labels,
+    MapLabels,
+    Names,
+    ScaleConfidence,
+    SkipInvalid,
+    label_rules,
+    say_losses,
+    source_options,
+)
 from layernext.errors import ConfigurationError
 from layernext.formats import Losses, atomic_target
 from layernext.model import (
@@ -131,6 +144,13 @@ def evaluate(
         Path | None, typer.Option("--image-folder", "--images", help=IMAGE_FOLDER_HELP)
     ] = None,
     image_size: ImageSize = None,
+    names: Names = None,
+    labels: Labels = None,
+    map_labels: MapLabels = None,
+    ignore_case: IgnoreCase = False,
+    class_agnostic: ClassAgnostic = False,
+    scale_confidence: ScaleConfidence = None,
+    skip_invalid: SkipInvalid = False,
     worst: Annotated[
         int, typer.Option("--worst", min=0, help="Number of worst images to list.")
     ] = 0,
@@ -178,6 +198,8 @@ def evaluate(
 
         layernext evaluate labels/ predictions/ --image-folder photos/
 
+        layernext evaluate truth.json run.json --ignore-case --map-labels automobile=car
+
         layernext evaluate path1/path2 "test model v1.0.1" --truth "ground truth" --worst 20
 
         layernext evaluate lanes.json run.json --image-size 1640 590 --figures figures
@@ -198,6 +220,15 @@ def evaluate(
                 "--run-format": run_format,
                 "--instances": instances,
                 "--image-folder": image_folder,
+                **for_files(
+                    names,
+                    labels,
+                    map_labels,
+                    ignore_case,
+                    class_agnostic,
+                    scale_confidence,
+                    skip_invalid,
+                ),
             },
         )
         with connect(api_key, secret, url, config) as client:
@@ -212,7 +243,7 @@ def evaluate(
                 progress=False if quiet else None,
                 **options,
             )
-            listed = list(islice(client.iter_tallies(stored), worst)) if worst else []
+            listed = list(islice(client.evaluations.iter_tallies(stored), worst)) if worst else []
         _give(stored, listed, worst, figures, markdown, as_json=as_json)
         return
     if is_version or split is not None or again:
@@ -222,14 +253,17 @@ def evaluate(
         )
     refuse_names([target, run])
     evaluation, paths, losses = load_evaluation(), (Path(target), Path(run)), Losses()
-    given: dict[str, Any] = {
+    rules = label_rules(labels, map_labels, ignore_case, class_agnostic)
+    file_options: dict[str, Any] = {
         "truth_format": truth_format,
         "run_format": run_format,
         "images": image_folder,
         "instances": instances,
+        "source_options": source_options(rules, names, scale_confidence, skip_invalid),
     }
     settings = EvaluationSettings(
-        geometry=geometry or evaluation.find_geometry(*paths, **given) or "rectangle", **options
+        geometry=geometry or evaluation.find_geometry(*paths, **file_options) or "rectangle",
+        **options,
     )
     count = processes or processes_for(*paths)
     with executor_of(count) as executor, progress_bar(quiet, "evaluating") as (bar, task):
@@ -238,7 +272,7 @@ def evaluate(
             settings,
             image_wh=image_size,
             losses=losses,
-            **given,
+            **file_options,
             executor=executor,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
@@ -246,6 +280,39 @@ def evaluate(
     say_losses(losses)
     tallies = _worst(evaluator.iter_tallies(), worst) if worst else []
     _give(found, tallies, worst, figures, markdown, as_json=as_json)
+    trouble = trouble_of(found)
+    if trouble:
+        say(f"error: {trouble}")
+        raise typer.Exit(exit_codes.DATA)
+
+
+def trouble_of(evaluation: Evaluation) -> str | None:
+    """Why an evaluation measured nothing; None if it did. A hint is said at once."""
+    counts, geometry = evaluation.counts, evaluation.settings.geometry
+    if not counts["truths"] and not counts["annotations"]:
+        return f"neither file has a {geometry} on the images of the ground truth; see --geometry"
+    outside = counts.get("images_without_truth", 0)
+    if outside and counts.get("images_without_run", 0) == counts["images"]:
+        return "the files have no image in common: their names differ"
+    labels = {scores.label for scores in evaluation.labels if scores.truths}
+    others = {scores.label for scores in evaluation.labels if not scores.truths}
+    folded = {label.casefold(): label for label in labels}
+    for label in sorted(others):
+        if label.casefold() in folded:
+            say(
+                f"hint: the run's label {label!r} and {folded[label.casefold()]!r} differ only in "
+                "case; --ignore-case treats them as the same"
+            )
+    return None
+
+
+def for_files(*values: object) -> dict[str, object]:
+    """Options about the annotations of files, with None where one was not given."""
+    options = (
+        "--names", "--labels", "--map-labels", "--ignore-case", "--class-agnostic", "--scale-confidence",
+        "--skip-invalid",
+    )  # fmt: skip
+    return {name: value or None for name, value in zip(options, values, strict=True)}
 
 
 def refuse_files(names: Sequence[str], for_files: dict[str, object]) -> None:
@@ -266,13 +333,6 @@ def refuse_files(names: Sequence[str], for_files: dict[str, object]) -> None:
     for name, value in for_files.items():
         if value is not None:
             raise ConfigurationError(f"{name} is for files; a stack knows its images and processes")
-
-
-def say_losses(losses: Losses) -> None:
-    """Say on standard error what files of other formats have that was not read."""
-    for what, (count, first) in losses.counts.items():
-        often = "once, at" if count == 1 else f"{count:,} times, first at"
-        say(f"not read: {visible(what)}, {often} {visible(first)}")
 
 
 def refuse_names(names: Sequence[str]) -> None:

@@ -63,7 +63,7 @@ def start(
         layernext exports start --version 65f0c0ffee --to yolo --wait --json
     """
     with connect(api_key, secret, url, config) as client:
-        found = client.start_export(
+        found = client.exports.start(
             target_format,
             collection=collection,
             run=run,
@@ -73,8 +73,8 @@ def start(
             strict=strict,
         )
         if wait:
-            client.wait_for_job_complete(found.job_id)
-            found = client.get_export(found.id)
+            client.jobs.wait(found.job_id)
+            found = client.exports.get(found.id)
     if as_json:
         print_json(found.to_dict())
         return
@@ -108,7 +108,7 @@ def list_exports(
         layernext exports list --json
     """
     with connect(api_key, secret, url, config) as client:
-        rows = client.list_exports()
+        rows = client.exports.list()
     if as_json:
         print_json([row.to_dict() for row in rows])
         return
@@ -144,8 +144,8 @@ def download_export(
         layernext exports download 65f0c0ffee out/ --json
     """
     with connect(api_key, secret, url, config) as client:
-        found = client.get_export(export_id)
-        report = client.download_export(export_id, folder, progress=False if quiet else None)
+        found = client.exports.get(export_id)
+        report = client.exports.download(export_id, folder, progress=False if quiet else None)
     if as_json:
         print_json(report.to_dict())
         return
@@ -172,7 +172,7 @@ def delete_export(
         layernext exports delete 65f0c0ffee --json
     """
     with connect(api_key, secret, url, config) as client:
-        found = client.delete_export(export_id)
+        found = client.exports.delete(export_id)
     if as_json:
         print_json(found.to_dict())
     else:
@@ -205,7 +205,7 @@ def export_dataset(
         layernext datasets export 65f0c0ffee train.json --to coco --split train --json
     """
     with connect(api_key, secret, url, config) as client:
-        report = client.export_dataset(
+        report = client.datasets.export(
             version,
             target,
             target_format,

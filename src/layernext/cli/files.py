@@ -70,7 +70,7 @@ def upload(
         layernext files upload photos/ kitchen --pattern "*.png" --tag night --json
     """
     with connect(api_key, secret, url, config) as client:
-        report = client.upload_files_to_collection(
+        report = client.files.upload(
             path,
             kind,
             collection,
@@ -126,7 +126,7 @@ def download(
         layernext files download kitchen photos/ --delete --json
     """
     with connect(api_key, secret, url, config) as client:
-        report = client.download_files(
+        report = client.files.download(
             collection,
             folder,
             query=query,
@@ -165,7 +165,7 @@ def list_files(
         layernext files list kitchen --json
     """
     with connect(api_key, secret, url, config) as client:
-        rows = client.list_files(collection)
+        rows = client.files.list(collection)
     if as_json:
         print_json([row.to_dict() for row in rows])
         return

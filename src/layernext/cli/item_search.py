@@ -51,7 +51,7 @@ def find_similar(
     """
     numbers = None if vector is None else read_numbers(vector)
     with connect(api_key, secret, url, config) as client:
-        found = client.find_similar(
+        found = client.embeddings.search(
             model,
             unique_name=image,
             vector=numbers,
@@ -109,9 +109,9 @@ def declare_names(
     """
     with connect(api_key, secret, url, config) as client:
         if fields or tags:
-            names = client.declare_metadata(fields or [], tags or [], withdraw=withdraw)
+            names = client.metadata.declare(fields or [], tags or [], withdraw=withdraw)
         else:
-            names = client.get_metadata_names()
+            names = client.metadata.names()
     if as_json:
         print_json(names.to_dict())
         return

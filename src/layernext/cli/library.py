@@ -50,7 +50,7 @@ def list_items(
         layernext items list --trash --json
     """
     with connect(api_key, secret, url, config) as client:
-        find = client.iter_trash if trash else client.iter_items
+        find = client.trash.iter if trash else client.items.iter
         rows = list(islice(find(collection, query=query), limit + 1))
     if len(rows) > limit:
         del rows[limit:]
@@ -96,7 +96,7 @@ def trash_items(
         layernext items trash kitchen --json
     """
     with connect(api_key, secret, url, config) as client:
-        report = client.trash_objects_from_collection(collection, query)
+        report = client.trash.add_from_collection(collection, query)
     if as_json:
         print_json(report.to_dict())
     else:
@@ -122,7 +122,7 @@ def restore_items(
         layernext items restore --query "Tags = keep" --json
     """
     with connect(api_key, secret, url, config) as client:
-        count = client.restore(collection, query=query)
+        count = client.trash.restore(collection, query=query)
     if as_json:
         print_json({"restored": count})
     else:
@@ -169,7 +169,7 @@ def purge_items(
             if not typer.confirm(question, err=True):
                 say("nothing removed")
                 raise typer.Exit(exit_codes.INTERRUPTED)
-        report = client.purge(collection, query=query, older_than_days=older_than)
+        report = client.trash.purge(collection, query=query, older_than_days=older_than)
     if as_json:
         print_json(report.to_dict())
         return
@@ -226,7 +226,7 @@ def list_datasets(
         layernext datasets list --json
     """
     with connect(api_key, secret, url, config) as client:
-        rows = client.list_datasets()
+        rows = client.datasets.list()
     if as_json:
         print_json([row.to_dict() for row in rows])
         return
@@ -285,7 +285,7 @@ def create_dataset(
     """
     shares = dict(zip(("train", "validation", "test"), split, strict=True))
     with connect(api_key, secret, url, config) as client:
-        report = client.create_dataset_from_collection(
+        report = client.datasets.create(
             name,
             collection,
             shares,
@@ -296,8 +296,8 @@ def create_dataset(
             seed=seed,
             stratify=stratify,
         )
-        client.wait_for_job_complete(report.job_id)
-        version = client.get_dataset_version(report.version_id)
+        client.jobs.wait(report.job_id)
+        version = client.datasets.get_version(report.version_id)
     if as_json:
         print_json(version.to_dict())
     else:
@@ -324,7 +324,7 @@ def diff_datasets(
         layernext datasets diff 5f0c1e… 61ab77… --json
     """
     with connect(api_key, secret, url, config) as client:
-        diff = client.diff_dataset_versions(first, second)
+        diff = client.datasets.diff(first, second)
     if as_json:
         print_json(diff.to_dict())
         return
@@ -368,7 +368,7 @@ def download_dataset(
         layernext datasets download 5f0c1e… ./data --no-media --json
     """
     with connect(api_key, secret, url, config) as client:
-        report = client.download_dataset(version, export_type, folder, media)
+        report = client.datasets.download(version, export_type, folder, media)
     if as_json:
         print_json(report.to_dict())
     else:
@@ -393,7 +393,7 @@ def delete_dataset(
         layernext datasets delete 5f0c1e… --json
     """
     with connect(api_key, secret, url, config) as client:
-        client.delete_dataset_version(version)
+        client.datasets.delete_version(version)
     if as_json:
         print_json({"deleted": version})
     else:
@@ -417,7 +417,7 @@ def list_projects(
         layernext projects list --json
     """
     with connect(api_key, secret, url, config) as client:
-        rows = client.get_annotation_project_list()
+        rows = client.projects.list()
     if as_json:
         print_json(rows)
         return
@@ -453,7 +453,7 @@ def create_project(
         layernext projects create "raw ones" kitchen --query "annotated = raw" --json
     """
     with connect(api_key, secret, url, config) as client:
-        report = client.create_annotation_project_from_collection(
+        report = client.projects.create(
             name, collection, query, frames_per_task=per_task, default_shape_type=shape
         )
     if as_json:
@@ -487,8 +487,8 @@ def list_tasks(
     """
     with connect(api_key, secret, url, config) as client:
         if set_status is not None:
-            client.set_task_status(project, task or [], set_status)
-        rows = client.list_tasks(project)
+            client.projects.set_task_status(project, task or [], set_status)
+        rows = client.projects.tasks(project)
     if as_json:
         print_json([row.to_dict() for row in rows])
         return
@@ -525,7 +525,7 @@ def export_project(
         layernext projects export 5f0c1e… tasks.json --format label-studio --json
     """
     with connect(api_key, secret, url, config) as client:
-        report = client.export_project(project, file, tool, overwrite=overwrite)
+        report = client.projects.export(project, file, tool, overwrite=overwrite)
     if as_json:
         print_json(report.to_dict())
     else:
@@ -553,7 +553,7 @@ def import_project(
         layernext projects import 5f0c1e… kitchen tasks.json --format label-studio --json
     """
     with connect(api_key, secret, url, config) as client:
-        report = client.import_project(project, collection, file, tool)
+        report = client.projects.import_file(project, collection, file, tool)
     if as_json:
         print_json(report.to_dict())
     else:
@@ -578,7 +578,7 @@ def delete_project(
         layernext projects delete 5f0c1e… --json
     """
     with connect(api_key, secret, url, config) as client:
-        client.delete_annotation_project(project)
+        client.projects.delete(project)
     if as_json:
         print_json({"deleted": project})
     else:

@@ -30,7 +30,7 @@ def collections(
         layernext collections --json
     """
     with connect(api_key, secret, url, config) as client:
-        rows = client.list_collections()
+        rows = client.collections.list()
     if as_json:
         print_json([row.to_dict() for row in rows])
     else:
@@ -56,7 +56,7 @@ def runs(
         layernext runs path1/path2 --json
     """
     with connect(api_key, secret, url, config) as client:
-        rows = client.list_model_runs(collection)
+        rows = client.runs.list(collection)
     if as_json:
         print_json([row.to_dict() for row in rows])
     else:
@@ -79,7 +79,7 @@ def labels(
         layernext labels --json
     """
     with connect(api_key, secret, url, config) as client:
-        rows = client.get_all_labels()
+        rows = client.labels.list()
     if as_json:
         print_json([row.to_dict() for row in rows])
     else:

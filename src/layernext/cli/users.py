@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Literal, cast
 
 import typer
 
 from layernext.cli.command_groups import GROUPS, CommandGroup
 from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
-from layernext.cli.output import print_json, print_table, tell
+from layernext.cli.output import print_json, print_table, say, tell
+from layernext.errors import NotFound
+from layernext.model import GrantRole
 
 users = CommandGroup(help=GROUPS["users"].summary)
 
 CollectionName = Annotated[str, typer.Argument(help="Collection, by name or id.")]
-UserName = Annotated[str, typer.Argument(metavar="USER", help="User, by name.")]
+UserName = Annotated[str, typer.Argument(metavar="NAME", help="User, by name.")]
+
+ROLES = ("read", "write", "admin")
+GRANT_ORDER = "the collection comes first: layernext grant COLLECTION NAME ROLE"
+REVOKE_ORDER = "the collection comes first: layernext revoke COLLECTION NAME"
+
+
+@contextmanager
+def _order_shown(order: str) -> Iterator[None]:
+    """What does not exist may be an argument in another's place."""
+    try:
+        yield
+    except NotFound as error:
+        error.hint = error.hint or order
+        raise
 
 
 @users.command("add")
@@ -45,11 +64,19 @@ def add(
         layernext users add labeler --kind service --role read --json
     """
     with connect(api_key, secret, url, config) as client:
-        user = client.add_user(name, kind=kind, role=role, email=email)
+        user = client.users.add(name, kind=kind, role=role, email=email)
     if as_json:
         print_json(user.to_dict())
     else:
-        tell(f"added the {user.kind} {user.name!r} with the role {user.role}")
+        noun = "user" if user.kind == "person" else "service"
+        tell(f"added {noun} {user.name!r} ({_role_text(user.role)})")
+        if user.role == "none":
+            say(f"next: layernext grant COLLECTION {shlex.quote(user.name)} read|write|admin")
+        say(f"a key: layernext keys create KEY_NAME --user {shlex.quote(user.name)} --data FOLDER")
+
+
+def _role_text(role: str) -> str:
+    return "no role" if role == "none" else f"role {role}"
 
 
 @users.command("list")
@@ -69,7 +96,7 @@ def list_users(
         layernext users list --json
     """
     with connect(api_key, secret, url, config) as client:
-        rows = client.list_users()
+        rows = client.users.list()
     if as_json:
         print_json([row.to_dict() for row in rows])
         return
@@ -98,7 +125,7 @@ def remove(
         layernext users remove labeler --json
     """
     with connect(api_key, secret, url, config) as client:
-        user = client.remove_user(name)
+        user = client.users.remove(name)
     if as_json:
         print_json(user.to_dict())
     else:
@@ -109,8 +136,11 @@ def grant(
     collection: CollectionName,
     user: UserName,
     role: Annotated[
-        Literal["read", "write", "admin"],
-        typer.Argument(help="What they may do; each role includes the ones before it."),
+        str,
+        typer.Argument(
+            metavar="ROLE",
+            help="What they may do: read, write or admin; each includes the ones before it.",
+        ),
     ],
     as_json: AsJson = False,
     api_key: ApiKey = None,
@@ -128,8 +158,12 @@ def grant(
 
         layernext grant kitchen labeler read --json
     """
-    with connect(api_key, secret, url, config) as client:
-        made = client.grant(collection, user, role)
+    if role not in ROLES:
+        is_misplaced = {collection, user} & set(ROLES)
+        text = f"{role!r} is not one of {', '.join(ROLES)}"
+        raise typer.BadParameter(GRANT_ORDER if is_misplaced else text)
+    with connect(api_key, secret, url, config) as client, _order_shown(GRANT_ORDER):
+        made = client.grants.add(collection, user, cast("GrantRole", role))
     if as_json:
         print_json(made.to_dict())
     else:
@@ -153,12 +187,12 @@ def revoke(
 
         layernext revoke kitchen labeler --json
     """
-    with connect(api_key, secret, url, config) as client:
-        is_revoked = client.revoke(collection, user)
+    with connect(api_key, secret, url, config) as client, _order_shown(REVOKE_ORDER):
+        is_revoked = client.grants.remove(collection, user)
     if as_json:
         print_json({"collection": collection, "user": user, "revoked": is_revoked})
     else:
-        tell("revoked" if is_revoked else f"nothing was granted to {user!r} in {collection!r}")
+        tell("revoked" if is_revoked else f"{user!r} had no role in {collection!r}")
 
 
 def grants(
@@ -182,12 +216,12 @@ def grants(
         layernext grants kitchen --json
     """
     with connect(api_key, secret, url, config) as client:
-        rows = client.list_grants(collection)
+        rows = client.grants.list(collection)
     if as_json:
         print_json([row.to_dict() for row in rows])
         return
     print_table(
         ["Collection", "User", "Role"],
         [[row.collection, row.user, row.role] for row in rows],
-        "nothing is granted",
+        "no roles granted",
     )

@@ -16,44 +16,13 @@ from typing import Any, TypeVar
 import msgspec
 
 from layernext.model import LabelAttribute, Record, record_html, short_repr
-
-PUBLISHED_KEYS: dict[str, dict[str, str | bool]] = {
-    "CreatedCollection": {"isSuccess": True, "is_success": True, "collectionId": "collection_id"},
-    "CreatedLabel": {},
-    "Done": {"isSuccess": True, "is_success": True, "success": True},
-    "Embedding": {"uniqueName": "unique_name", "embeddings": "vector"},
-    "EmbeddingReport": {
-        "success": "is_success", "upsert_count": "stored", "message": "messages",
-    },
-    "FileDownloadReport": {"is_success": "is_success"},
-    "FileUploadReport": {"is_success": "is_success"},
-    "FileUrl": {"isSuccess": True},
-    "Job": {
-        "isSuccess": True, "success": True, "jobId": "id",  # of create_or_update_job
-        "is_success": "ended_well", "job_status": "job_status",  # of wait_for_job_complete
-    },
-    "Label": {
-        "label": "ref", "key": "ref", "labelText": "name", "type": "label_type",
-        "attributes": "published_attributes", "isSuccess": True,
-    },
-    "LabelGroup": {
-        "groupId": "id", "groupName": "name", "labelKeys": "label_refs", "isSuccess": True,
-    },
-    "MetadataReport": {"isSuccess": "is_success", "updatedCount": "updated"},
-    "ProjectReport": {"isSuccess": True, "jobId": "job_id"},
-    "RemoveReport": {
-        "isSuccess": True, "imageCount": "images", "annotationCount": "annotations",
-    },
-    "TrashReport": {"isSuccess": True, "trashedCount": "files"},
-    "UploadStatus": {
-        "isSuccess": True, "uploadedCount": "uploaded_count", "totalCount": "total_count",
-    },
-    "VersionReport": {
-        "isSuccess": True, "versionId": "version_id", "datasetVersionId": "version_id",
-        "datasetId": "dataset_id", "jobId": "job_id",
-    },
-}  # fmt: skip
-"""By class: each published key with the attribute that has its value, or the value itself."""
+from layernext.wire.published import (
+    LABEL_TYPE,
+    PUBLISHED_KEYS,
+    PublishedAttribute,
+    PublishedValue,
+    wire_fields,
+)
 
 AnAnswer = TypeVar("AnAnswer", bound="Answer")
 
@@ -109,7 +78,7 @@ def answer_of(kind: type[AnAnswer], record: Record) -> AnAnswer:
 class Label(Answer):
     """A class that annotations name.
 
-    ``["label"]``, ``["key"]`` and ``["labelText"]`` work as in the published clients.
+    The keys ``label``, ``key`` and ``labelText`` work as in the published clients.
 
     Attributes:
         name: as used in annotations.
@@ -128,7 +97,7 @@ class Label(Answer):
     @property
     def label_type(self) -> int:
         """The published number of a class with attributes, which is every label's."""
-        return 2
+        return LABEL_TYPE
 
     @property
     def published_attributes(self) -> list[dict[str, Any]]:
@@ -136,12 +105,18 @@ class Label(Answer):
         return [
             {
                 **attribute.to_dict(),
-                "key": attribute.ref,
-                "labelText": attribute.name,
-                "values": [
-                    {**value, "key": value.get("ref"), "valueText": value.get("value")}
-                    for value in attribute.values
-                ],
+                **wire_fields(
+                    PublishedAttribute,
+                    key=attribute.ref,
+                    label_text=attribute.name,
+                    values=[
+                        value
+                        | wire_fields(
+                            PublishedValue, key=value.get("ref"), value_text=value.get("value")
+                        )
+                        for value in attribute.values
+                    ],
+                ),
             }
             for attribute in self.attributes
         ]
@@ -151,7 +126,7 @@ class Label(Answer):
 class LabelGroup(Answer):
     """A named group of labels.
 
-    ``["groupId"]``, ``["groupName"]`` and ``["labelKeys"]`` work as in the published clients.
+    The keys ``groupId``, ``groupName`` and ``labelKeys`` work as in the published clients.
 
     Attributes:
         id: given by the stack.
@@ -168,7 +143,7 @@ class LabelGroup(Answer):
 class Embedding(Answer):
     """The vector that a model made of an image.
 
-    ``["uniqueName"]`` and ``["embeddings"]`` work as in the published clients.
+    The keys ``uniqueName`` and ``embeddings`` work as in the published clients.
 
     Attributes:
         unique_name: of the image.
@@ -183,7 +158,7 @@ class Embedding(Answer):
 class Job(Answer):
     """Work that the stack does, or an upload that it receives.
 
-    ``["is_success"]``, ``["job_status"]`` and ``["jobId"]`` work as in the published clients.
+    The keys ``is_success``, ``job_status`` and ``jobId`` work as in the published clients.
 
     Attributes:
         id: given by the stack.

@@ -53,6 +53,7 @@ from layernext.formats import (
     FileSummary,
     Losses,
     Sample,
+    SourceOptions,
     get_format,
     read_format,
 )
@@ -271,6 +272,7 @@ class LayerNextClient(PublishedNames, EarlierNames):
         format: str | None = None,
         images: str | os.PathLike[str] | None = None,
         instances: str | os.PathLike[str] | None = None,
+        source_options: SourceOptions | None = None,
         strict: bool = False,
         validate: Validate = "first",
         resume: bool = False,
@@ -290,6 +292,8 @@ class LayerNextClient(PublishedNames, EarlierNames):
                 sent as it stands. What is not read of another format is in the report's ``losses``.
             images: with `format`: folder with the images, where it does not say how large they are.
             instances: with ``format="coco-results"``: the file of instances that they refer to.
+            source_options: with `format`: label rules, the scale of scores, class names, and whether
+                annotations that are not valid are skipped.
             strict: with `format`: refuse what is not read.
             validate: for files only; an iterable is checked batch by batch.
             resume, progress: as in `upload_modelrun_from_json`, and so are the errors.
@@ -310,8 +314,20 @@ class LayerNextClient(PublishedNames, EarlierNames):
             folder = None if images is None else Path(images)
             numbers = None if instances is None else Path(instances)
 
+            taken = source_options or SourceOptions()
+
             def read(losses: Losses) -> Iterator[Sample]:
-                return read_format(path, kind.name, losses=losses, images=folder, instances=numbers)
+                samples = read_format(
+                    path,
+                    kind.name,
+                    losses=losses,
+                    images=folder,
+                    instances=numbers,
+                    names=taken.names,
+                    scores=taken.scores,
+                    skip_invalid=taken.skip_invalid,
+                )
+                return taken.label_rules.apply(samples, losses) if taken.label_rules else samples
 
             return upload_format(
                 self._connection,

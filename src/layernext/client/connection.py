@@ -16,6 +16,7 @@ from layernext.client.transport import Transport
 from layernext.errors import IncompatibleStack, NotFound
 from layernext.wire import published
 from layernext.wire.native import BASE_PATH, VERSION, NativeOffer
+from layernext.wire.published import Received
 
 
 class Connection:
@@ -88,7 +89,7 @@ class Connection:
                 status=404,
                 hint=hint_about_path(self.transport.url),
             ) from error
-        if not isinstance(answer, dict) or not answer.get("isCompatible"):
+        if not Received(published.HandshakeAnswer, answer).is_compatible:
             reason = answer.get("message") if isinstance(answer, dict) else None
             raise IncompatibleStack(
                 str(reason or f"{self.transport.url} is not a LayerNext stack"), status=200

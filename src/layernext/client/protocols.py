@@ -25,10 +25,11 @@ from layernext.client.published import labels, listings
 from layernext.client.reports import DownloadReport, RemoveReport, UploadReport
 from layernext.client.transport import Transport
 from layernext.errors import IncompatibleStack, InvalidRequest, NotFound
-from layernext.model import ImageAnnotations, Item, Mode, ModelRun
+from layernext.model import ImageAnnotations, Item, Mode
 from layernext.model import Label as LabelRecord
-from layernext.wire import items, native, published
+from layernext.wire import native, published
 from layernext.wire.native import NativeOffer, RemoveResult, UploadRequest
+from layernext.wire.published import Received, wire_fields
 
 ImageSizes: TypeAlias = dict[str, tuple[int | None, int | None]]
 """Width and height by the image's name."""
@@ -88,22 +89,8 @@ class Native:
         progress: ProgressChoice,
     ) -> DownloadReport:
         """Write runs to a LayerNext JSON file."""
-        records = iter_records(
-            self._transport, native.RUNS_PATH, ModelRun, collection=collection or None
-        )
-        operations = {
-            (run.name, run.mode)
-            for run in records
-            if (not runs or run.name in runs) and mode in {None, run.mode}
-        }
         return download.download_to_file(
-            self._transport,
-            collection,
-            runs,
-            mode,
-            path,
-            is_single=len(operations) <= 1,
-            progress=progress,
+            self._transport, collection, runs, mode, path, progress=progress
         )
 
     def remove_annotations(self, collection: str, run: str) -> RemoveReport:
@@ -125,7 +112,7 @@ class Native:
 
     def image_sizes(self, collection: str) -> ImageSizes:
         """The sizes of a collection's images."""
-        records = iter_records(self._transport, items.ITEMS_PATH, Item, collection=collection)
+        records = iter_records(self._transport, native.ITEMS_PATH, Item, collection=collection)
         return {item.name: (item.width, item.height) for item in records}
 
     def iter_files(self, collection: str, kind: int | None, query: str) -> Iterator[RemoteFile]:
@@ -213,19 +200,20 @@ class Published:
     def remove_annotations(self, collection: str, run: str) -> RemoveReport:
         """Remove a run's annotations from a collection."""
         collection_id = published_download.find_collection_id(self._transport, collection)
-        query = urlencode({"collectionId": collection_id, "operationId": run})
-        answer = self._transport.request_json(
-            "GET", f"{published.DELETE_ANNOTATIONS_PATH}?{query}", json={"sessionId": ""}
+        query = urlencode(
+            wire_fields(published.RemoveQuery, collection_id=collection_id, operation_id=run)
         )
-        fields = answer if isinstance(answer, dict) else {}
-        if fields.get("isSuccess") is False:
-            raise InvalidRequest(
-                f"the stack did not remove {run!r}: {fields.get('message')}", status=200
-            )
+        body = published.RemoveRequest(session_id="")
+        answer = self._transport.request_json(
+            "GET", f"{published.DELETE_ANNOTATIONS_PATH}?{query}", json=body
+        )
+        result = Received(published.RemoveAnswer, answer)
+        if result.is_success is False:
+            raise InvalidRequest(f"the stack did not remove {run!r}: {result.message}", status=200)
         return RemoveReport(
-            images=fields.get("imageCount"),
-            annotations=fields.get("annotationCount"),
-            message=str(fields.get("message") or ""),
+            images=result.image_count,
+            annotations=result.annotation_count,
+            message=str(result.message or ""),
         )
 
     # -- what else the stack holds ------------------------------------------------------------

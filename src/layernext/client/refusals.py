@@ -5,7 +5,6 @@ from __future__ import annotations
 import email.utils
 import time
 from collections.abc import Collection
-from typing import Any
 
 import httpx
 import msgspec
@@ -25,6 +24,7 @@ from layernext.errors import (
     StorageFull,
     TooLarge,
 )
+from layernext.wire.published import ErrorBody, ErrorEnvelope, Received
 
 # 408: the stack waited in vain for the rest of a body, which a stalled connection can cause.
 RETRIED = {408, 429, 502, 503, 504}
@@ -57,7 +57,7 @@ def refusal_of(
     """The exception for an answer that is not a success."""
     status = response.status_code
     body = _error_of(content)
-    message = str(body.get("message") or f"{url}{response.request.url.path} answered {status}")
+    message = str(body.message or f"{url}{response.request.url.path} answered {status}")
     if response.has_redirect_location:
         # Not followed: key and secret go to the address that the user gave, and no other.
         return InvalidRequest(
@@ -67,8 +67,8 @@ def refusal_of(
         )
     rest = {
         "status": status,
-        "request_id": body.get("requestId") or response.headers.get("x-request-id"),
-        "detail": body.get("details"),
+        "request_id": body.request_id or response.headers.get("x-request-id"),
+        "detail": body.details,
     }
     problems = _problems_of(body) if status == _UNPROCESSABLE else []
     if problems:
@@ -96,20 +96,19 @@ def _retry_after_s(text: str | None) -> float | None:
         return None
 
 
-def _error_of(content: bytes) -> dict[str, Any]:
+def _error_of(content: bytes) -> Received:
     """The `error` object of an answer, or an empty one."""
     try:
         body = msgspec.json.decode(content)
     except (msgspec.MsgspecError, UnicodeDecodeError):
-        return {}
-    error = body.get("error") if isinstance(body, dict) else None
-    return error if isinstance(error, dict) else {}
+        body = None
+    return Received(ErrorBody, Received(ErrorEnvelope, body).error)
 
 
-def _problems_of(error: dict[str, Any]) -> list[Problem]:
+def _problems_of(error: Received) -> list[Problem]:
     """The problems that a stack found in the data; none if the error is about something else."""
-    rows = error.get("details")
-    if error.get("code") != DataError.code or not isinstance(rows, list):
+    rows = error.details
+    if error.code != DataError.code or not isinstance(rows, list):
         return []
     return [
         Problem(str(row["where"]), str(row["message"]))

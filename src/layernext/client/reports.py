@@ -37,6 +37,8 @@ class UploadReport(Record, frozen=True, kw_only=True):
             first.
         lost_shapes: of a file in another format, annotations that were left out, or whose shape
             became a coarser one, such as the box of a mask.
+        warnings: of a file in another format, what was read and looks wrong, likewise.
+        skipped: annotations that are not valid and were left out; `problems` has the first of them.
     """
 
     collection: str | None
@@ -53,6 +55,9 @@ class UploadReport(Record, frozen=True, kw_only=True):
     job_id: str | None = None
     losses: dict[str, tuple[int, str]] = field(default_factory=dict)
     lost_shapes: int = 0
+    warnings: dict[str, tuple[int, str]] = field(default_factory=dict)
+    skipped: int = 0
+    problems: list[str] = field(default_factory=list)
 
     @property
     def annotations_per_second(self) -> float:
@@ -169,7 +174,7 @@ class FileUploadReport(Answer):
     Attributes:
         collection: its name.
         collection_id: given by the stack.
-        job_id: the stack's job that inspects the files, for `wait_for_job_complete`.
+        job_id: the stack's job that inspects the files, for `client.jobs.wait`.
         unique_name: of a single file; None if `path` was a folder, or the stack did not say.
         uploaded: names of files that the stack has now and did not have before.
         skipped: names of files that it had already, with the same content.
@@ -269,7 +274,7 @@ class CreatedCollection(Answer):
 class VersionReport(Answer):
     """A dataset version that the stack builds.
 
-    ``["datasetVersionId"]``, ``["datasetId"]``, ``["jobId"]`` and the like work as in the published clients.
+    The keys ``datasetVersionId``, ``datasetId``, ``jobId`` and the like work as in the published clients.
 
     Attributes:
         version_id: of the version.

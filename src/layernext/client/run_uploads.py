@@ -13,7 +13,7 @@ from layernext.client.annotations.sources import FileSource, FormatSource, Sourc
 from layernext.client.connection import Connection
 from layernext.client.progress import ProgressChoice
 from layernext.client.reports import UploadReport
-from layernext.errors import DataError, Problem
+from layernext.errors import DataError, NotFound, Problem
 from layernext.formats import Losses, Sample
 from layernext.model import Geometry, Mode, find_names_problem
 from layernext.wire.native import KeyKind, UploadRequest
@@ -76,10 +76,22 @@ def upload_format(
     progress: ProgressChoice,
 ) -> UploadReport:
     """Upload a file in another format; what is not read of it is in the report. See `upload_source`."""
-    source = FormatSource(path, read, validate, strict=strict)
+
+    def list_names() -> list[str]:
+        try:
+            return list(connection.protocol.image_sizes(request.collection or ""))
+        except NotFound:
+            return []
+
+    source = FormatSource(path, read, validate, strict=strict, list_names=list_names)
     report = upload_source(connection, request, source, resume=resume, progress=progress)
     return msgspec.structs.replace(
-        report, losses=source.losses.counts, lost_shapes=source.losses.shapes
+        report,
+        losses=source.losses.counts,
+        lost_shapes=source.losses.shapes,
+        warnings=source.losses.warnings,
+        skipped=source.losses.problems.count,
+        problems=[str(problem) for problem in source.losses.problems.entries],
     )
 
 

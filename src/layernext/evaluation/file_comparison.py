@@ -19,7 +19,7 @@ from layernext.evaluation.files import (
     plain_file,
 )
 from layernext.evaluation.inputs import AnyPath, Given, ImageWh, Sides, open_sides
-from layernext.formats import Losses
+from layernext.formats import Losses, SourceOptions
 from layernext.model import Comparison, EvaluationSettings, Geometry
 
 
@@ -38,6 +38,7 @@ def compare_files(
     images: AnyPath | None = None,
     instances: AnyPath | None = None,
     losses: Losses | None = None,
+    source_options: SourceOptions | None = None,
     name_a: str | None = None,
     name_b: str | None = None,
     resamples: int = RESAMPLES,
@@ -55,7 +56,7 @@ def compare_files(
         run_path_a, run_path_b: likewise.
         settings: of both evaluations; blanks are the protocol's own.
         truth_geometry, geometry_a, geometry_b: of form v1 files; detected by default.
-        image_wh, truth_format, images, instances, losses: as in `evaluate_files`.
+        image_wh, truth_format, images, instances, losses, source_options: as in `evaluate_files`.
         run_format: of both runs; that of each is detected by default.
         name_a, name_b: of the runs; the files' names if left out.
         resamples, seed, level, image_limit: as in `compare_evaluations`.
@@ -74,6 +75,7 @@ def compare_files(
         images=images,
         instances=instances,
         losses=losses,
+        source_options=source_options or SourceOptions(),
     )
     with open_sides(
         truth_path,

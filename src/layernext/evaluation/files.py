@@ -24,7 +24,7 @@ from layernext.errors import DataError, FormatError, Problem
 from layernext.evaluation.columns import Source
 from layernext.evaluation.evaluator import Evaluator
 from layernext.evaluation.inputs import Given, ImageWh, Sides, open_sides
-from layernext.formats import Losses, Spans, iter_raw_images, open_decompressed
+from layernext.formats import Losses, SourceOptions, Spans, iter_raw_images, open_decompressed
 from layernext.model import Evaluation, EvaluationSettings, Geometry, find_image_problems
 
 PARTITION_IMAGES = 2_000
@@ -70,6 +70,7 @@ def evaluate_files(
     images: str | os.PathLike[str] | None = None,
     instances: str | os.PathLike[str] | None = None,
     losses: Losses | None = None,
+    source_options: SourceOptions | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Evaluation:
@@ -90,6 +91,7 @@ def evaluate_files(
         images: folder with the images, where a format does not say how large they are.
         instances: file of instances for COCO results; the ground truth itself if left out and it is one.
         losses: gathers what is in files of other formats and cannot be read.
+        source_options: how annotations are taken: label rules, the scale of scores, class names.
         executor: where partitions of the images are evaluated; None: here. Its workers must see the
             same files.
         progress: called after each partition.
@@ -110,6 +112,7 @@ def evaluate_files(
         images=images,
         instances=instances,
         losses=losses,
+        source_options=source_options,
         executor=executor,
         progress=progress,
     ).result()
@@ -128,6 +131,7 @@ def evaluate_files_to_evaluator(
     images: str | os.PathLike[str] | None = None,
     instances: str | os.PathLike[str] | None = None,
     losses: Losses | None = None,
+    source_options: SourceOptions | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Evaluator:
@@ -139,6 +143,7 @@ def evaluate_files_to_evaluator(
         images=images,
         instances=instances,
         losses=losses,
+        source_options=source_options or SourceOptions(),
     )
     with open_sides(
         truth_path,
@@ -175,6 +180,10 @@ def evaluate_sides(
             for path, side in zip(plain, both, strict=True)
         ]
         truths, runs = (future.result() for future in indexing)
+        if not truths:
+            raise DataError(
+                Problem("", "has no images, so nothing can be evaluated"), file=both[0].name
+            )
         images = [
             (name, span, runs.get(name), sides.size(name)) for name, span in sorted(truths.items())
         ]

@@ -22,11 +22,13 @@ from layernext.evaluation.columns import Source
 from layernext.formats import (
     Losses,
     Sizes,
+    SourceOptions,
     create_file,
     detect_format,
     detect_geometry,
     get_format,
     image_sizes,
+    is_archive,
     iter_file,
     merged,
     read_format,
@@ -104,6 +106,7 @@ class Given(Struct, frozen=True, kw_only=True):
         images: folder with the images, where a format does not say how large they are.
         instances: file of instances for COCO results; the ground truth itself if left out and it is one.
         losses: gathers what is in the files and cannot be read.
+        source_options: how annotations are taken; label rules are shared by all files.
     """
 
     truth_format: str | None = None
@@ -111,6 +114,7 @@ class Given(Struct, frozen=True, kw_only=True):
     images: AnyPath | None = None
     instances: AnyPath | None = None
     losses: Losses | None = None
+    source_options: SourceOptions = SourceOptions()
 
     def samples_options(self, truth_path: AnyPath, path: AnyPath, *, is_truth: bool) -> _Reading:
         """How a file is read."""
@@ -159,13 +163,14 @@ def open_sides(
             zip([truth_path, *run_paths], [truth_geometry, *run_geometries], strict=True)
         ):
             reading = options.samples_options(truth_path, path, is_truth=not number)
-            if reading.name in LAYERNEXT:
+            taken = options.source_options
+            if reading.name in LAYERNEXT and taken.change_nothing and not is_archive(Path(path)):
                 source = Source(geometry or detect_geometry(path))
                 side = Side(path=Path(path), name=Path(path).name, source=source, sizes={})
             else:
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="layernext-"))
                 losses = options.losses or Losses()
-                side = _converted(Path(path), reading, evaluated, Path(folder), losses)
+                side = _converted(Path(path), reading, evaluated, Path(folder), losses, taken)
             sides.append(side)
         yield Sides(
             truth=sides[0],
@@ -176,7 +181,12 @@ def open_sides(
 
 
 def _converted(
-    path: Path, reading: _Reading, evaluated: EvaluatedGeometry, folder: Path, losses: Losses
+    path: Path,
+    reading: _Reading,
+    evaluated: EvaluatedGeometry,
+    folder: Path,
+    losses: Losses,
+    taken: SourceOptions,
 ) -> Side:
     sizes: dict[str, ImageWh] = {}
     names: set[str] = set()
@@ -188,7 +198,12 @@ def _converted(
         images=reading.images,
         instances=reading.instances,
         evaluated=evaluated,
+        names=taken.names,
+        scores=taken.scores,
+        skip_invalid=taken.skip_invalid,
     )
+    if taken.label_rules is not None:
+        samples = taken.label_rules.apply(samples, losses)
     with create_file(target) as writer:
         for sample in merged(samples, losses) if get_format(reading.name).holds.runs else samples:
             if sample.image in names:
@@ -196,7 +211,9 @@ def _converted(
             names.add(sample.image)
             if sample.width and sample.height:
                 sizes[sample.image] = (sample.width, sample.height)
-            annotation_set = ImageAnnotations(image=sample.image, annotations=sample.annotations)
+            annotation_set = ImageAnnotations(
+                image=sample.image, annotations=sample.annotations, normalized=sample.normalized
+            )
             writer.write(msgspec.json.encode(annotation_set))
     source = Source(is_coco=reading.name in {"coco", "coco-results"})
     return Side(path=target, name=path.name, source=source, sizes=sizes)
@@ -210,6 +227,7 @@ def find_geometry(
     run_format: str | None = None,
     images: AnyPath | None = None,
     instances: AnyPath | None = None,
+    source_options: SourceOptions | None = None,
 ) -> EvaluatedGeometry | None:
     """The geometry of a ground truth's first annotation that can be evaluated; None if there is none.
 
@@ -222,15 +240,19 @@ def find_geometry(
         truth_format=truth_format, run_format=run_format, images=images, instances=instances
     )
     reading = options.samples_options(path, path, is_truth=True)
-    geometry = _first_geometry(path, reading)
+    taken = source_options or SourceOptions()
+    geometry = _first_geometry(path, reading, taken)
     if geometry == "polygon" and reading.name == "coco" and run_path is not None:
-        of_run = _first_geometry(run_path, options.samples_options(path, run_path, is_truth=False))
+        reading_of_run = options.samples_options(path, run_path, is_truth=False)
+        of_run = _first_geometry(run_path, reading_of_run, taken)
         return of_run or geometry
     return geometry
 
 
-def _first_geometry(path: AnyPath, reading: _Reading) -> EvaluatedGeometry | None:
-    if reading.name in LAYERNEXT:
+def _first_geometry(
+    path: AnyPath, reading: _Reading, taken: SourceOptions
+) -> EvaluatedGeometry | None:
+    if reading.name in LAYERNEXT and taken.change_nothing and not is_archive(Path(path)):
         names = _iter_layernext_kinds(path)
     else:
         samples = read_format(
@@ -239,6 +261,9 @@ def _first_geometry(path: AnyPath, reading: _Reading) -> EvaluatedGeometry | Non
             images=reading.images,
             instances=reading.instances,
             evaluated="polygon",  # what can be one, is one
+            names=taken.names,
+            scores=taken.scores,
+            skip_invalid=taken.skip_invalid,
         )
         names = (annotation.geometry for sample in samples for annotation in sample.annotations)
     evaluated: dict[str | None, Any] = {

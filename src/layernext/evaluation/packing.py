@@ -10,11 +10,11 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable, Sequence
 from functools import cache
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import numpy as np
-from msgspec import Struct, defstruct
+from msgspec import Meta, Struct, defstruct
 from numpy.typing import NDArray
 
 from layernext.errors import DataError, Problem
@@ -25,7 +25,7 @@ from layernext.model import KINDS, EvaluatedGeometry, ImageAnnotations, find_ima
 
 class _Annotation(Struct, gc=False):
     label: str
-    confidence: float | None = None
+    confidence: Annotated[float, Meta(ge=0, le=1)] | None = None
     type: str | None = None
 
 
@@ -215,8 +215,12 @@ class Packer:
         problems = find_image_problems(bytes(raw), source.geometry, 0)
         if not problems:
             return DataError(Problem(image, f"cannot be evaluated: {error}"))
+        is_score = any(problem.where.endswith(".confidence") for problem in problems)
         return DataError(
-            [Problem(f"{image}: {problem.where}", problem.message) for problem in problems[:10]]
+            [Problem(f"{image}: {problem.where}", problem.message) for problem in problems[:10]],
+            hint="scale scores: --scale-confidence 100 for percent, or sigmoid for logits"
+            if is_score
+            else None,
         )
 
     def take(self) -> Columns:

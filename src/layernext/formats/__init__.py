@@ -13,6 +13,7 @@ from layernext.formats.conversion import (
     merged,
     write_export,
 )
+from layernext.formats.core.archive import is_archive
 from layernext.formats.core.classes import Classes
 from layernext.formats.core.compression import create_compressed, open_decompressed
 from layernext.formats.core.format import (
@@ -27,10 +28,11 @@ from layernext.formats.core.format import (
 from layernext.formats.core.json_stream import JsonWindow, Spans, iter_list, iter_members
 from layernext.formats.core.label_rules import LabelRules, parse_mapping
 from layernext.formats.core.losses import DEFAULT_PROBLEM_LIMIT, Losses
-from layernext.formats.core.pixels import Sizes, image_sizes, in_pixels, size_in
+from layernext.formats.core.pixels import IMAGE_EXTENSIONS, Sizes, image_sizes, in_pixels, size_in
 from layernext.formats.core.probe import Probe
 from layernext.formats.core.sample import Sample, SampleWriter
 from layernext.formats.core.scores import Scores
+from layernext.formats.core.source_options import SourceOptions
 from layernext.formats.core.targets import atomic_target, safe_relative
 from layernext.formats.layernext_json import (
     FileSummary,
@@ -50,6 +52,7 @@ from layernext.formats.registry import (
     get_format,
     list_formats,
 )
+from layernext.formats.validation import Validation, validate_source
 from layernext.formats.voc import voc_xml
 from layernext.formats.yolo import yolo_line
 
@@ -60,6 +63,7 @@ logging.getLogger("layernext.formats").addHandler(logging.NullHandler())
 __all__ = [
     "DEFAULT_PROBLEM_LIMIT",
     "FORMATS",
+    "IMAGE_EXTENSIONS",
     "KEPT",
     "Certainty",
     "Classes",
@@ -80,7 +84,9 @@ __all__ = [
     "SampleWriter",
     "Scores",
     "Sizes",
+    "SourceOptions",
     "Spans",
+    "Validation",
     "atomic_target",
     "check_file",
     "convert",
@@ -92,6 +98,7 @@ __all__ = [
     "get_format",
     "image_sizes",
     "in_pixels",
+    "is_archive",
     "iter_file",
     "iter_list",
     "iter_members",
@@ -106,6 +113,7 @@ __all__ = [
     "read_format",
     "safe_relative",
     "size_in",
+    "validate_source",
     "voc_xml",
     "write_export",
     "yolo_line",

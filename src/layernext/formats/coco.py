@@ -179,7 +179,7 @@ def write(target: Path, losses: Losses, options: ExportOptions) -> CocoWriter:
 def detect(probe: Probe) -> Detection | None:
     """An object with ``annotations`` or ``categories``, or with images that have a ``file_name``."""
     outline = probe.json
-    if outline is None or outline.is_list:
+    if outline is None or outline.is_list or "items" in outline.keys:
         return None
     if "file_name" in outline.entry_keys.get("images", ()):
         return Detection(Certainty.CERTAIN, "has images with `file_name`")

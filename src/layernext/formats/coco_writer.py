@@ -8,6 +8,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
+from layernext.errors import DataError, Problem
 from layernext.formats.coco_masks import CORNERS
 from layernext.formats.coco_records import CROWD, Instances, original_id
 from layernext.formats.core.compression import open_output
@@ -74,7 +75,10 @@ class CocoWriter:
         self._file.write(b"[" if results else b'{"annotations":[')
 
     def write(self, sample: Sample) -> None:
-        """Add an image; its name may have come before."""
+        """Add an image; its name may have come before, with another run."""
+        if self._instances is None and sample.run is None and sample.image in self._images:
+            message = "comes twice: two images would become one"
+            raise DataError(Problem(sample.image, message))
         if sample.split and not self._results:
             self._losses.note("the split", sample.image)
         image_id = self._image_id(sample)

@@ -46,7 +46,6 @@ def read_csv(path: Path, losses: Losses, options: ReadOptions) -> Iterator[Sampl
     Raises:
         FormatError: the file is not valid, with the line.
     """
-    del losses, options
     csv.field_size_limit(MAX_CELL)
     line = 0
     try:
@@ -57,7 +56,8 @@ def read_csv(path: Path, losses: Losses, options: ReadOptions) -> Iterator[Sampl
             rows = csv.DictReader(_csv_lines(text, path))
             if not {"image", "label", "type"} <= set(rows.fieldnames or []):
                 raise FormatError(Problem(str(path), f"needs the columns {', '.join(COLUMNS)}"))
-            for sample in samples_of((_plain(row), f"{path}:{rows.line_num}") for row in rows):
+            located = ((_plain(row), f"{path}:{rows.line_num}") for row in rows)
+            for sample in samples_of(located, losses, options.scores):
                 yield sample
                 line = rows.line_num
     except UnicodeDecodeError as error:

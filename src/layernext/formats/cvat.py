@@ -1,6 +1,6 @@
-"""CVAT's XML for images 1.1, one file for all images: boxes, polygons, polylines and points with attributes.
+"""CVAT's XML: for images 1.1, one file for all images; and for video 1.1, which is read.
 
-Source: docs.cvat.ai, "CVAT for images 1.1".
+Source: docs.cvat.ai, "CVAT for images 1.1" and "CVAT for videos 1.1".
 """
 
 from __future__ import annotations
@@ -9,11 +9,9 @@ import shutil
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
-from layernext.errors import FormatError, Problem
 from layernext.formats.core.compression import open_output
 from layernext.formats.core.format import (
     KEPT,
@@ -26,27 +24,13 @@ from layernext.formats.core.format import (
 )
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.probe import Probe
-from layernext.formats.core.rotation import box_or_outline
 from layernext.formats.core.sample import Sample, location_of, points_of, size_of
+from layernext.formats.core.spill import Spill
 from layernext.formats.core.targets import check_new
-from layernext.formats.core.xml_stream import (
-    EXACT,
-    exact_sum,
-    iter_xml,
-    read_decimal,
-    read_name,
-    read_side,
-    xml_text,
-)
-from layernext.model import Annotation, AttributeValue, Line, Points, Polygon, Rectangle
-
-TAGS = {
-    "rectangle": "box",
-    "polygon": "polygon",
-    "line": "polyline",
-    "points": "points",
-}
-"""The element of each kind of geometry."""
+from layernext.formats.core.xml_stream import exact_sum, iter_xml, read_name, read_side, xml_text
+from layernext.formats.cvat_shapes import TAGS, read_shape
+from layernext.formats.cvat_video import Task, iter_frames, read_task, read_track
+from layernext.model import Annotation, Rectangle
 
 HOLDS = Holds(
     geometries=dict.fromkeys(TAGS, KEPT),
@@ -55,12 +39,8 @@ HOLDS = Holds(
     sizes="needed",
 )
 
-MAX_POINTS_CHARACTERS = 4 << 20
-"""The limit of the points of a shape: more than 100,000 of them."""
-
 _SUBSETS = {"validation": "val"}
 _SPLITS = {"val": "validation", "valid": "validation"}
-_UNREAD_TAGS = {"ellipse", "cuboid", "mask", "skeleton", "tag"}
 
 
 class CvatWriter:
@@ -69,10 +49,10 @@ class CvatWriter:
     CVAT expects the labels first, in ``meta``: so the images wait in a second file until all labels are known.
     """
 
-    def __init__(self, path: Path, losses: Losses) -> None:
+    def __init__(self, path: Path, losses: Losses, labels: list[str] | None = None) -> None:
         self._path, self._losses, self._count = path, losses, 0
         self._names: set[str] = set()
-        self._labels: dict[str, set[str]] = {}
+        self._labels: dict[str, set[str]] = {label: set() for label in labels or ()}
         self._subsets: dict[str, None] = {}
         self._images = path.with_suffix(".images").open("w+b")
 
@@ -157,7 +137,7 @@ class CvatWriter:
         labels = ET.SubElement(whole, "labels")
         for name, attributes in self._labels.items():
             label = ET.SubElement(labels, "label")
-            ET.SubElement(label, "name").text = name
+            ET.SubElement(label, "name").text = xml_text(name, name)
             inner = ET.SubElement(label, "attributes")
             for attribute_name in sorted(attributes):
                 attribute = ET.SubElement(inner, "attribute")
@@ -170,80 +150,55 @@ class CvatWriter:
 
 
 def read_cvat(path: Path, losses: Losses, options: ReadOptions) -> Iterator[Sample]:
-    """The images of a file, in its order.
+    """The images of a file in its order; or the frames of a video, in theirs.
 
     Raises:
         FormatError: the file is not of CVAT, with the location.
     """
-    del options
-    for number, image in enumerate(iter_xml(path, "annotations", "image", "track")):
-        where = f"{path}: {image.tag}[{number}]"
-        if image.tag == "track":
-            message = (
-                "is a track of a video (CVAT for video), which is not read; "
-                "export the task as CVAT for images"
-            )
-            raise FormatError(Problem(where, message))
-        annotations = []
-        for index, shape in enumerate(image):
-            location = f"{where}.{shape.tag}[{index}]"
-            if shape.tag in TAGS.values():
-                annotations.append(_read_shape(shape, location, losses))
-            elif shape.tag in _UNREAD_TAGS:
-                losses.note_shape(f"a shape of the kind {shape.tag}", location)
-        subset = image.get("subset") or None
-        yield Sample(
-            image=read_name(image.get("name"), where),
-            annotations=annotations,
-            width=read_side(image.get("width")),
-            height=read_side(image.get("height")),
-            split=_SPLITS.get((subset or "").lower(), subset),
-        )
+    task, has_images = Task(), False
+    with Spill() as frames:
+        for number, element in enumerate(iter_xml(path, "annotations", "meta", "image", "track")):
+            if element.tag == "meta":
+                task = read_task(element)
+                for name in task.labels:
+                    options.classes.add(name, len(options.classes.codes))
+                continue
+            where = f"{path}: {element.tag}[{number - task.is_declared}]"
+            if element.tag == "track":
+                with losses.problems:
+                    read_track(element, frames, task, where, losses)
+                continue
+            sample, has_images = None, True
+            with losses.problems:
+                sample = _read_image(element, where, losses)
+            if sample is not None:
+                yield sample
+        # A video that was exported as images has no tracks, and its frames are images.
+        if frames.count or not has_images:
+            yield from iter_frames(frames, task)
 
 
-def _read_shape(shape: ET.Element, where: str, losses: Losses) -> Annotation:
-    fields: dict[str, Any] = {
-        "label": read_name(shape.get("label"), where),
-        "attributes": {
-            str(attribute.get("name")): [AttributeValue(value=attribute.text or "")]
-            for attribute in shape.findall("attribute")
-        },
-    }
-    if shape.get("occluded") == "1":
-        losses.note("the flag 'occluded'", where)
-    if shape.get("group_id"):
-        losses.note("the group of a shape", where)
-    if shape.tag == "box":
-        rotation = float(read_decimal(shape.get("rotation") or "0", f"{where}.rotation"))
-        names = ("xtl", "ytl", "xbr", "ybr")
-        left, top, right, bottom = (
-            read_decimal(shape.get(name), f"{where}.{name}") for name in names
-        )
-        if right < left or bottom < top:
-            raise FormatError(Problem(where, "its corners are the wrong way round"))
-        width, height = EXACT.subtract(right, left), EXACT.subtract(bottom, top)
-        box = (float(left), float(top), float(width), float(height))
-        return box_or_outline(box, rotation, where, fields)
-    points = []
-    text = shape.get("points") or ""
-    if len(text) > MAX_POINTS_CHARACTERS:
-        message = f"has points of more than {MAX_POINTS_CHARACTERS:,} characters"
-        raise FormatError(Problem(where, message))
-    for index, pair in enumerate(text.split(";")):
-        x, _, y = pair.partition(",")
-        location = f"{where}.points[{index}]"
-        points.append((float(read_decimal(x, location)), float(read_decimal(y, location))))
-    if shape.tag == "polygon":
-        return Polygon(polygon=points, **fields)
-    if shape.tag == "polyline":
-        return Line(line=points, **fields)
-    return Points(points=points, **fields)
+def _read_image(image: ET.Element, where: str, losses: Losses) -> Sample:
+    name = read_name(image.get("name"), where)
+    annotations: list[Annotation] = []
+    for index, shape in enumerate(image):
+        with losses.problems:
+            annotation = read_shape(shape, f"{where}.{shape.tag}[{index}]", losses)
+            if annotation is not None:
+                annotations.append(annotation)
+    subset = image.get("subset") or None
+    return Sample(
+        image=name,
+        annotations=annotations,
+        width=read_side(image.get("width")),
+        height=read_side(image.get("height")),
+        split=_SPLITS.get((subset or "").lower(), subset),
+    )
 
 
 def write(target: Path, losses: Losses, options: ExportOptions) -> CvatWriter:
     """Open a writer; see `Format`."""
-    del options
-    return CvatWriter(target, losses)
+    return CvatWriter(target, losses, options.labels)
 
 
 def detect(probe: Probe) -> Detection | None:

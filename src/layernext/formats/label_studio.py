@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from layernext.errors import DataError, FormatError, Problem
-from layernext.formats.core.compression import open_decompressed, open_output
+from layernext.formats.core.compression import open_output
 from layernext.formats.core.format import (
     KEPT,
     Certainty,
@@ -17,16 +15,13 @@ from layernext.formats.core.format import (
     ExportOptions,
     Format,
     Holds,
-    ReadOptions,
 )
-from layernext.formats.core.json_stream import JsonWindow, check_keys, expect_end, iter_list
-from layernext.formats.core.labels import label_of
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.probe import Probe
-from layernext.formats.core.rotation import box_or_outline
 from layernext.formats.core.sample import Sample, check_finite, location_of, points_of, size_of
 from layernext.formats.core.targets import check_new
-from layernext.model import Annotation, Polygon, Rectangle
+from layernext.formats.label_studio_tasks import read_label_studio
+from layernext.model import Annotation, Rectangle
 
 HOLDS = Holds(
     geometries={
@@ -116,128 +111,24 @@ def _studio_shape(
     return {**fields, "type": "polygonlabels", "value": value}
 
 
-class _Task(msgspec.Struct):
-    data: dict[str, Any]
-    annotations: list[dict[str, Any]] = []
-    predictions: list[dict[str, Any]] = []
-    meta: dict[str, Any] | None = None
-
-
-_task = msgspec.json.Decoder(_Task)
-
-
-def read_label_studio(path: Path, losses: Losses, options: ReadOptions) -> Iterator[Sample]:
-    """The images of a file of tasks: the newest annotation of each, or else the newest prediction.
-
-    Raises:
-        FormatError: the file is not of Label Studio, with the location.
-    """
-    del options
-    with open_decompressed(path) as stream:
-        window = JsonWindow(stream, str(path))
-        for number, raw in enumerate(iter_list(window, "tasks")):
-            where = f"{path}: [{number}]"
-            try:
-                task = _task.decode(raw)
-                image = str(task.data["image"])
-                done = [
-                    entry for entry in task.annotations if not entry.get("was_cancelled")
-                ] or task.predictions  # fmt: skip
-                results = done[-1]["result"] if done else []
-            except KeyError as error:
-                message = f"is not a task: it has no {error}"
-                raise FormatError(Problem(where, message)) from error
-            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-                raise FormatError(Problem(where, f"is not a task: {error}")) from error
-            check_keys(raw, where)
-            if len(done) > 1:
-                losses.note_shape("older annotations of a task", where)
-            yield _read_task(image, results, task.meta or {}, where, losses)
-        expect_end(window)
-
-
-def _read_task(
-    image: str, results: Any, meta: dict[str, Any], where: str, losses: Losses
-) -> Sample:
-    annotations: list[Annotation] = []
-    width, height, split = meta.get("width"), meta.get("height"), meta.get("split")
-    if not isinstance(results, list) or not image:
-        raise FormatError(Problem(where, "has no list of results, or no image"))
-    for index, result in enumerate(results):
-        location = f"{where}.result[{index}]"
-        try:
-            width, height = int(result["original_width"]), int(result["original_height"])
-            if width < 0 or height < 0:
-                raise FormatError(Problem(location, "the size of its image must be ≥ 0"))
-            annotation = _read_studio(result, (width, height), location, losses)
-        except (
-            KeyError, TypeError, ValueError, IndexError, OverflowError, AttributeError,
-        ) as error:  # fmt: skip
-            if isinstance(error, DataError):
-                raise
-            message = "is not a result: its size, label, numbers or points cannot be read"
-            raise FormatError(Problem(location, message)) from error
-        if annotation is not None:
-            annotations.append(annotation)
-    return Sample(
-        image=image,
-        annotations=annotations,
-        width=width if type(width) is int and width >= 0 else None,
-        height=height if type(height) is int and height >= 0 else None,
-        split=split if isinstance(split, str) else None,
-    )
-
-
-def _read_studio(
-    result: Any, size: tuple[int, int], where: str, losses: Losses
-) -> Annotation | None:
-    value, kind = result["value"], result["type"]
-    if kind not in {"rectanglelabels", "polygonlabels"}:
-        losses.note_shape(f"a result of the type {kind}", where)
-        return None
-    labels = value[kind]
-    if len(labels) > 1:
-        losses.note("further labels of a shape", where)
-    score = result.get("score")
-    if score is not None and not 0 <= float(score) <= 1:
-        raise FormatError(Problem(where, f"has the score {score}, must be from 0 to 1"))
-    fields: dict[str, Any] = {
-        "label": label_of(labels[0]),
-        "confidence": None if score is None else float(score),
-    }
-    if kind == "rectanglelabels":
-        x, y, w, h = (float(value[name]) for name in ("x", "y", "width", "height"))
-        if w < 0 or h < 0:
-            raise FormatError(Problem(where, "width and height must be ≥ 0"))
-        box = (x * size[0] / 100, y * size[1] / 100, w * size[0] / 100, h * size[1] / 100)
-        check_finite(box, where)
-        rotation = float(value.get("rotation") or 0)
-        # Label Studio rotates around the top left corner.
-        return box_or_outline(box, rotation, where, fields, center=box[:2])
-    points = [(float(x) * size[0] / 100, float(y) * size[1] / 100) for x, y in value["points"]]
-    if not points:
-        raise FormatError(Problem(where, "has no points"))
-    for point in points:
-        check_finite(point, where)
-    return Polygon(polygon=points, **fields)
-
-
 def write(target: Path, losses: Losses, options: ExportOptions) -> LabelStudioWriter:
     """Open a writer; see `Format`."""
     return LabelStudioWriter(target, losses, predictions=options.predictions)
 
 
 def detect(probe: Probe) -> Detection | None:
-    """A list of tasks, which have ``data``."""
+    """A list of tasks, which have ``data``; or JSON-MIN, whose entries have an image and an annotator."""
     outline = probe.json
     if outline is None or not outline.is_list:
         return None
     keys = outline.entry_keys.get("")
     if keys is None:
         return None if outline.is_broken else Detection(Certainty.POSSIBLE, "is an empty list")
-    return (
-        Detection(Certainty.CERTAIN, "is a list of tasks with `data`") if "data" in keys else None
-    )
+    if "data" in keys:
+        return Detection(Certainty.CERTAIN, "is a list of tasks with `data`")
+    if keys & {"annotation_id", "annotator", "lead_time"}:
+        return Detection(Certainty.CERTAIN, "is a list of entries with `annotator`")
+    return None
 
 
 FORMAT = Format(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import posixpath
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import msgspec
 
 from layernext.errors import FormatError, Problem
+from layernext.formats.core.compression import open_decompressed, read_text
 from layernext.formats.core.format import (
     KEPT,
     Certainty,
@@ -21,12 +23,16 @@ from layernext.formats.core.format import (
 )
 from layernext.formats.core.labels import label_of
 from layernext.formats.core.losses import Losses
+from layernext.formats.core.outlines import ellipse_outline
 from layernext.formats.core.probe import Probe
 from layernext.formats.core.sample import Sample, check_finite, location_of, points_of, size_of
+from layernext.formats.core.scores import Scores
 from layernext.formats.core.targets import safe_relative, write_new
 from layernext.model import (
     Annotation,
+    AttributeValue,
     Line,
+    Point,
     Points,
     Polygon,
     Rectangle,
@@ -42,8 +48,6 @@ SHAPE_TYPES = {
 """The ``shape_type`` of each kind of geometry."""
 
 HOLDS = Holds(geometries=dict.fromkeys(SHAPE_TYPES, KEPT), sizes="needed")
-
-BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 MAX_LABELME_BYTES = 64 << 20
 """The limit of the file of one image, which may contain the image itself."""
@@ -61,7 +65,10 @@ def _load(path: Path) -> Any:
         if path.stat().st_size > MAX_LABELME_BYTES:
             message = f"is larger than {MAX_LABELME_BYTES:,} bytes"
             raise FormatError(Problem(str(path), message))
-        raw = path.read_bytes().removeprefix(BYTE_ORDER_MARK)
+        with open_decompressed(path) as stream:  # skips a byte order mark, and recodes UTF-16
+            raw = b""
+            while piece := stream.read(1 << 20):
+                raw += piece
         try:
             fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
             raw_shapes = msgspec.json.decode(fields["shapes"], type=list[msgspec.Raw])
@@ -134,28 +141,46 @@ def read_labelme(root: Path, losses: Losses, options: ReadOptions) -> Iterator[S
     Raises:
         FormatError: a file is not of LabelMe, with the location.
     """
-    del options
     if root.is_file():
         root, paths = root.parent, [root]
     else:
         paths = sorted(root.rglob("*.json"))
+    for number, name in enumerate(_listed_labels(root)):
+        options.classes.add(name, number)
     for path in paths:
-        content = _load(path)
-        if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
-            raise FormatError(Problem(str(path), "has no `shapes`"))
-        annotations: list[Annotation] = []
-        if isinstance(content.get("flags"), dict) and any(content["flags"].values()):
-            losses.note("the flags of an image", str(path))
-        for number, shape in enumerate(content["shapes"]):
-            annotation = _read_shape(shape, f"{path}: shapes[{number}]", losses)
+        sample = None
+        with losses.problems:
+            sample = _read_file(path, root, losses, options.scores)
+        if sample is not None:
+            yield sample
+
+
+def _listed_labels(root: Path) -> list[str]:
+    """The labels of labelme's ``labels.txt``, without those that it keeps for itself."""
+    path = root / "labels.txt"
+    lines = read_text(path).splitlines() if path.is_file() else []
+    names = [line.strip() for line in lines]
+    return [name for name in names if name and name not in {"__ignore__", "_background_"}]
+
+
+def _read_file(path: Path, root: Path, losses: Losses, scores: Scores) -> Sample:
+    content = _load(path)
+    if not isinstance(content, dict) or not isinstance(content.get("shapes"), list):
+        raise FormatError(Problem(str(path), "has no `shapes`"))
+    annotations: list[Annotation] = []
+    if isinstance(content.get("flags"), dict) and any(content["flags"].values()):
+        losses.note("the flags of an image", str(path))
+    for number, shape in enumerate(content["shapes"]):
+        with losses.problems:
+            annotation = _read_shape(shape, f"{path}: shapes[{number}]", losses, scores)
             if annotation is not None:
                 annotations.append(annotation)
-        yield Sample(
-            image=_image_of(content, path, root),
-            annotations=annotations,
-            width=_side(content, "imageWidth", path),
-            height=_side(content, "imageHeight", path),
-        )
+    return Sample(
+        image=_image_of(content, path, root),
+        annotations=annotations,
+        width=_side(content, "imageWidth", path),
+        height=_side(content, "imageHeight", path),
+    )
 
 
 def _image_of(content: dict[str, Any], path: Path, root: Path) -> str:
@@ -169,21 +194,20 @@ def _image_of(content: dict[str, Any], path: Path, root: Path) -> str:
 
 def _side(content: dict[str, Any], name: str, path: Path) -> int | None:
     value = content.get(name)
-    if value is None or (type(value) is int and value > 0):
-        return value
+    # 0 or -1 is what tools write that could not open the image.
+    if value is None or type(value) is int or (isinstance(value, float) and value.is_integer()):
+        return int(value) if value is not None and value > 0 else None
     raise FormatError(Problem(f"{path}: {name}", f"is {value!r}, must be a whole number"))
 
 
-def _read_shape(shape: Any, where: str, losses: Losses) -> Annotation | None:
+def _read_shape(shape: Any, where: str, losses: Losses, scores: Scores) -> Annotation | None:
     try:
         label, kind = label_of(shape["label"]), str(shape.get("shape_type") or "polygon")
         points = [(float(x), float(y)) for x, y in shape["points"]]
-        unread = [
-            name for name, value in shape.items()
+        metadata = {
+            name: value for name, value in shape.items()
             if name not in _READ_KEYS and value not in (None, "", {}, [], False)
-        ]  # fmt: skip
-        score = shape.get("score")
-        confidence = None if score is None else float(score)
+        }  # fmt: skip
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         message = "is not a shape of LabelMe: it needs a label, and points of two numbers each"
         raise FormatError(Problem(where, message)) from error
@@ -191,22 +215,50 @@ def _read_shape(shape: Any, where: str, losses: Losses) -> Annotation | None:
         raise FormatError(Problem(where, "has no points or no label"))
     for point in points:
         check_finite(point, where)
-    if confidence is not None and not 0 <= confidence <= 1:
-        raise FormatError(Problem(where, f"has the score {score}, must be from 0 to 1"))
-    for name in unread:
-        losses.note(f"the key {name!r}", where)
-    fields: dict[str, Any] = {"label": label, "confidence": confidence}
+    attributes = metadata.pop("attributes", {})
+    if not isinstance(attributes, dict):
+        metadata["attributes"], attributes = attributes, {}
+    fields: dict[str, Any] = {
+        "label": label,
+        "confidence": scores.read(shape.get("score"), where),
+        "attributes": {
+            name: [AttributeValue(value=value)] for name, value in attributes.items() if name
+        },
+        "metadata": metadata,
+    }
     if kind == "rectangle" and _is_upright(points):
-        xs, ys = zip(*points, strict=True)
-        box = (min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))
-        check_finite(box, where)
-        return Rectangle(bbox=box, **fields)
+        return _box_around(points, fields, where)
     if kind == "polygon" or (kind in {"rectangle", "rotation"} and len(points) == 4):  # noqa: PLR2004
         return Polygon(polygon=points, **fields)
     if kind in {"linestrip", "line"}:
         return Line(line=points, **fields)
     if kind in {"point", "points"}:
         return Points(points=points, **fields)
+    return _read_coarsely(kind, points, fields, where, losses)
+
+
+def _box_around(points: list[Point], fields: dict[str, Any], where: str) -> Annotation:
+    xs, ys = zip(*points, strict=True)
+    box = (min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))
+    check_finite(box, where)
+    return Rectangle(bbox=box, **fields)
+
+
+def _read_coarsely(
+    kind: str, points: list[Point], fields: dict[str, Any], where: str, losses: Losses
+) -> Annotation | None:
+    """A shape that no kind of geometry holds: the outline of a circle, the box of a mask."""
+    if kind == "circle" and len(points) == 2:  # noqa: PLR2004 - the middle, and a point of the edge
+        radius = math.dist(*points)
+        outline = ellipse_outline(points[0], (radius, radius))
+        for point in outline:
+            check_finite(point, where)
+        losses.note_shape("a circle; its outline is", where)
+        return Polygon(polygon=outline, **fields)
+    if kind == "mask" and len(points) == 2:  # noqa: PLR2004 - two corners
+        fields["metadata"].pop("mask", None)  # an image, in base64
+        losses.note_shape("a mask; its box is", where)
+        return _box_around(points, fields, where)
     losses.note_shape(f"a shape of the kind {kind}", where)
     return None
 

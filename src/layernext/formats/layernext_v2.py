@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 
-from layernext.errors import DataError, Problem
 from layernext.formats.core.compression import open_decompressed
 from layernext.formats.core.format import (
     KEPT,
@@ -26,6 +25,7 @@ from layernext.formats.core.losses import Losses
 from layernext.formats.core.pixels import in_pixels, size_in
 from layernext.formats.core.probe import Probe
 from layernext.formats.core.sample import Sample
+from layernext.formats.core.scores import Scores
 from layernext.formats.layernext_json import (
     FileWriter,
     create_file,
@@ -42,6 +42,7 @@ HOLDS = Holds(
         "points": KEPT,
     },
     fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
+    fractions=True,
 )
 
 
@@ -65,7 +66,9 @@ class LayerNextWriter(FileOfImages):
         """Add an image."""
         if sample.split:
             self.losses.note("the split", sample.image)
-        image = ImageAnnotations(image=sample.image, annotations=sample.annotations)
+        image = ImageAnnotations(
+            image=sample.image, annotations=sample.annotations, normalized=sample.normalized
+        )
         self.file.write(msgspec.json.encode(image))
 
 
@@ -79,13 +82,12 @@ def read_layernext(path: Path, losses: Losses, options: ReadOptions) -> Iterator
 
     Args:
         path: plain, ``.gz`` or ``.zst``.
-        losses: nothing is lost.
+        losses: lists what is not valid.
         options: the sizes of images whose coordinates are fractions.
 
     Raises:
         FormatError, DataError: the file is not valid, with the location.
     """
-    del losses
     geometry = detect_geometry(path)
     decoder = ImageDecoder(geometry)
     is_right = False
@@ -97,28 +99,48 @@ def read_layernext(path: Path, losses: Losses, options: ReadOptions) -> Iterator
 
     with open_decompressed(path) as stream:
         for number, raw in enumerate(iter_raw_images(stream, file=path.name, judge=judge)):
-            head = _Run()
-            plain = raw
-            if not is_right and decoder.try_decode(raw) is None:
-                head, plain = _without_run(raw, f"images[{number}]")
-                decoder.decode(plain, index=number, file=path.name)
+            head, plain, sample = _Run(), raw, None
+            with losses.problems:
+                if not is_right and decoder.try_decode(raw) is None:
+                    plain = _scaled_scores(raw, options.scores, f"images[{number}]")
+                    head, plain = _without_run(plain, f"images[{number}]")
+                    decoder.decode(plain, index=number, file=path.name)
+                elif not options.scores.is_plain:
+                    plain = _scaled_scores(raw, options.scores, f"images[{number}]")
+                image = decode_trusted(plain, geometry)
+                width, height = size_in(options.sizes, image.image)
+                is_normalized = image.normalized and not (width and height)
+                sample = Sample(
+                    image=image.image,
+                    annotations=image.annotations
+                    if is_normalized
+                    else in_pixels(image, width, height),
+                    width=width,
+                    height=height,
+                    run=head.run,
+                    mode=head.mode if head.mode in {"machine", "human"} else None,
+                    normalized=is_normalized,
+                )
             is_right = False
-            image = decode_trusted(plain, geometry)
-            width, height = size_in(options.sizes, image.image)
-            try:
-                annotations = in_pixels(image, width, height)
-            except DataError as error:
-                message = "has fractions for coordinates; give the folder with the images"
-                where = f"images[{number}]"
-                raise DataError(Problem(where, message), file=path.name) from error
-            yield Sample(
-                image=image.image,
-                annotations=annotations,
-                width=width,
-                height=height,
-                run=head.run,
-                mode=head.mode if head.mode in {"machine", "human"} else None,
-            )
+            if sample is not None:
+                yield sample
+
+
+def _scaled_scores(raw: bytes, scores: Scores, where: str) -> bytes:
+    """An image with the confidences of its annotations, scaled."""
+    if scores.is_plain:
+        return raw
+    try:
+        image = json.loads(raw)
+    except (ValueError, RecursionError):
+        return raw  # the decoder says why
+    check_keys(raw, where)
+    annotations = image.get("annotations") if isinstance(image, dict) else None
+    for number, annotation in enumerate(annotations if isinstance(annotations, list) else []):
+        if isinstance(annotation, dict) and "confidence" in annotation:
+            location = f"{where}.annotations[{number}].confidence"
+            annotation["confidence"] = scores.read(annotation["confidence"], location, "confidence")
+    return json.dumps(image, ensure_ascii=False).encode()
 
 
 def _without_run(raw: bytes, where: str) -> tuple[_Run, bytes]:

@@ -97,7 +97,6 @@ def read_parquet(path: Path, losses: Losses, options: ReadOptions) -> Iterator[S
         FormatError: the file is not valid, with the row.
         ConfigurationError: pyarrow is not installed.
     """
-    del losses, options
     arrow = _arrow()
     try:
         file = arrow.parquet.ParquetFile(path)
@@ -108,7 +107,7 @@ def read_parquet(path: Path, losses: Losses, options: ReadOptions) -> Iterator[S
         names = [name for name in file.schema_arrow.names if name in COLUMNS]
         if not {"image", "label", "type"} <= set(names):
             raise FormatError(Problem(str(path), f"needs the columns {', '.join(COLUMNS)}"))
-        yield from samples_of(_parquet_rows(path, file, names, arrow))
+        yield from samples_of(_parquet_rows(path, file, names, arrow), losses, options.scores)
 
 
 def _parquet_rows(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from msgspec.structs import replace
 
@@ -14,7 +14,7 @@ from layernext.formats.core.archive import unpacked
 from layernext.formats.core.classes import Classes
 from layernext.formats.core.format import Format, ReadOptions
 from layernext.formats.core.losses import Losses, renamed
-from layernext.formats.core.pixels import Sizes, image_sizes, size_in
+from layernext.formats.core.pixels import Sizes, entry_in, image_sizes
 from layernext.formats.core.sample import Sample
 from layernext.formats.core.scores import Scores
 from layernext.formats.registry import get_format, list_files_of
@@ -112,6 +112,12 @@ def _read(
     files = list_files_of(path, source_format)
     if not files:
         raise FormatError(Problem(str(path), f"has no file that looks like {source_format.name}"))
+    instances = [file for file in files if file.name.startswith("instances")]
+    if instances and len(instances) < len(files):
+        # COCO's folder also has keypoints and captions, of the same images.
+        other = next(file for file in files if file not in instances)
+        losses.warn("a file beside the instances is not read", str(other))
+        files = instances
     splits = [_split_of(file.relative_to(path)) for file in files]
     if len(files) > 1 and (None in splits or len(set(splits)) < len(splits)):
         listed = ", ".join(file.relative_to(path).as_posix() for file in files[:5])
@@ -129,9 +135,13 @@ def _split_of(inner: Path) -> str | None:
 
 
 def _with_size(sample: Sample, sizes: Sizes, losses: Losses) -> Sample:
-    width, height = size_in(sizes, sample.image)
-    if width is None or height is None:
+    entry = entry_in(sizes, sample.image)
+    if entry is None:
         return sample
+    width, height, name = entry
+    if not PurePosixPath(sample.image).suffix:
+        # The folder knows the extension that the source left out.
+        sample = replace(sample, image=PurePosixPath(sample.image).with_name(name).as_posix())
     if sample.width is None or sample.height is None:
         return replace(sample, width=width, height=height)
     if (sample.width, sample.height) != (width, height):

@@ -16,16 +16,26 @@ from typing import TYPE_CHECKING
 
 from layernext.errors import ConfigurationError, FormatError, Problem
 from layernext.formats import (
+    classification,
     coco,
     coco_results,
+    createml,
     csv_table,
+    culane,
     cvat,
+    datumaro,
     label_studio,
     labelme,
     layernext_v1,
     layernext_v2,
     masks,
+    mot,
+    open_images,
+    openlane,
     parquet_table,
+    text_boxes,
+    tusimple,
+    via,
     voc,
     yolo,
     yolo_segmentation,
@@ -40,22 +50,38 @@ if TYPE_CHECKING:
 
 GROUP = "layernext.formats"
 
+INSPECTED_FILES = 200
+"""Files of a folder that are inspected if the folder itself is not recognized."""
+
+_TEXT_EXTENSIONS = {".json", ".jsonl", ".csv", ".xml", ".txt", ".gz", ".zst"}
+
 FORMATS: dict[str, Format] = {
-    module.FORMAT.name: module.FORMAT
-    for module in (
-        layernext_v2,
-        layernext_v1,
-        coco,
-        coco_results,
-        yolo,
-        yolo_segmentation,
-        voc,
-        labelme,
-        cvat,
-        label_studio,
-        csv_table,
-        parquet_table,
-        masks,
+    entry.name: entry
+    for entry in (
+        layernext_v2.FORMAT,
+        layernext_v1.FORMAT,
+        coco.FORMAT,
+        coco_results.FORMAT,
+        yolo.FORMAT,
+        yolo_segmentation.FORMAT,
+        voc.FORMAT,
+        labelme.FORMAT,
+        cvat.FORMAT,
+        label_studio.FORMAT,
+        csv_table.FORMAT,
+        parquet_table.FORMAT,
+        masks.FORMAT,
+        culane.FORMAT,
+        tusimple.FORMAT,
+        openlane.FORMAT,
+        datumaro.FORMAT,
+        via.FORMAT,
+        createml.FORMAT,
+        open_images.FORMAT,
+        text_boxes.DOTA,
+        text_boxes.KITTI,
+        mot.FORMAT,
+        classification.FORMAT,
     )
 }
 """The built-in formats by name."""
@@ -170,7 +196,9 @@ class Registry:
             names = ", ".join(
                 entry.name for entry in self.list_all() if entry.read and entry.detect
             )
-            raise FormatError(Problem(str(path), f"is not in a supported format: {names}"))
+            raise FormatError(
+                Problem(str(path), f"unsupported format; the supported ones are {names}")
+            )
         candidates = [pair for pair in detections if pair[1].certainty == best]
         if len(candidates) > 1:
             reasons = " or ".join(
@@ -184,7 +212,11 @@ class Registry:
 
     def _detect_files(self, probe: Probe) -> Format | None:
         """The format of the files in a folder, if that is a format of single files; None if none is certain."""
-        for path in sorted(probe.first_files.values()):
+        further = (
+            path for path in probe.path.rglob("*") if path.suffix.lower() in _TEXT_EXTENSIONS
+        )
+        paths = [*sorted(probe.first_files.values()), *sorted(islice(further, INSPECTED_FILES))]
+        for path in dict.fromkeys(paths):
             detections: list[tuple[Format, Detection]] = []
             with suppress(FormatError):  # a file that cannot be read is not what the user named
                 detections = self.list_detections(Probe(path))

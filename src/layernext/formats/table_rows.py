@@ -15,6 +15,7 @@ from layernext.formats.core.format import KEPT, Holds
 from layernext.formats.core.json_stream import check_keys
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.sample import Sample, check_finite, location_of, points_of
+from layernext.formats.core.scores import Scores
 from layernext.model import Annotation, AttributeValue, Line, Points, Polygon, Rectangle
 
 COLUMNS = (
@@ -73,8 +74,15 @@ def rows_of(sample: Sample, losses: Losses) -> Iterator[dict[str, Any]]:
         yield row
 
 
-def samples_of(rows: Iterator[tuple[dict[str, Any], str]]) -> Iterator[Sample]:
+def samples_of(
+    rows: Iterator[tuple[dict[str, Any], str]], losses: Losses, scores: Scores
+) -> Iterator[Sample]:
     """The images of rows with their locations; rows of an image that follow each other belong together.
+
+    Args:
+        rows: each with its location.
+        losses: lists rows that are not valid.
+        scores: how scores become confidences.
 
     Raises:
         FormatError: a row is not valid, with its location.
@@ -88,10 +96,11 @@ def samples_of(rows: Iterator[tuple[dict[str, Any], str]]) -> Iterator[Sample]:
             if current is not None:
                 yield _sample(current, annotations, begun)
             current, annotations, begun = head, [], where
-        if row.get("label"):
-            annotations.append(_shape(row, where))
-        elif row.get("type"):
-            raise FormatError(Problem(where, "has a shape, and no label"))
+        with losses.problems:
+            if row.get("label"):
+                annotations.append(_shape(row, where, scores))
+            elif row.get("type"):
+                raise FormatError(Problem(where, "has a shape, and no label"))
     if current is not None:
         yield _sample(current, annotations, begun)
 
@@ -130,14 +139,11 @@ def _side(value: Any) -> int | None:
 _SHAPES: dict[str, type[Any]] = {"polygon": Polygon, "line": Line, "points": Points}
 
 
-def _shape(row: dict[str, Any], where: str) -> Annotation:
+def _shape(row: dict[str, Any], where: str, scores: Scores) -> Annotation:
     try:
         fields: dict[str, Any] = {"label": row["label"]}
         if row.get("confidence") is not None:
-            fields["confidence"] = float(row["confidence"])
-            if not 0 <= fields["confidence"] <= 1:
-                message = f"has the confidence {row['confidence']}, must be from 0 to 1"
-                raise FormatError(Problem(where, message))
+            fields["confidence"] = scores.read(row["confidence"], where, "confidence")
         if row.get("attributes"):
             fields["attributes"] = _attributes.decode(row["attributes"])
             check_keys(row["attributes"].encode(), f"{where}.attributes")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from msgspec.structs import replace
 
 from layernext.errors import FormatError, Problem
 from layernext.formats.core.compression import open_decompressed, read_text
+from layernext.formats.core.fields import box_around
 from layernext.formats.core.format import (
     KEPT,
     Certainty,
@@ -22,6 +24,7 @@ from layernext.formats.core.format import (
     ReadOptions,
 )
 from layernext.formats.core.losses import Losses
+from layernext.formats.core.pixels import IMAGE_EXTENSIONS
 from layernext.formats.core.probe import Probe
 from layernext.formats.core.sample import Sample, box_of, location_of, size_of
 from layernext.formats.core.targets import safe_relative, write_new
@@ -165,6 +168,19 @@ def read_voc(root: Path, losses: Losses, options: ReadOptions) -> Iterator[Sampl
             sample = _read_file(path, folder, splits, origin, losses)
         if sample is not None:
             yield sample
+    if folder != root:
+        yield from _without_file(root, folder, splits)
+
+
+def _without_file(root: Path, folder: Path, splits: dict[str, str]) -> Iterator[Sample]:
+    """Images that a list names and that have no file of annotations: there is nothing in them."""
+    for stem, split in splits.items():
+        if not stem or (folder / f"{stem}.xml").is_file():
+            continue
+        for extension in sorted(IMAGE_EXTENSIONS):
+            with suppress(ValueError, OSError):
+                if (root / "JPEGImages" / f"{stem}{extension}").is_file():
+                    yield Sample(image=f"{stem}{extension}", annotations=[], split=split)
 
 
 def _read_file(
@@ -190,13 +206,17 @@ def _read_file(
     return Sample(
         image=name,
         annotations=annotations,
-        width=read_side(tree.findtext("size/width")),
-        height=read_side(tree.findtext("size/height")),
+        # LabelMe's first version counts columns and rows.
+        width=read_side(tree.findtext("size/width") or tree.findtext("imagesize/ncols")),
+        height=read_side(tree.findtext("size/height") or tree.findtext("imagesize/nrows")),
         split=split,
     )
 
 
 def _read_object(item: ET.Element, origin: int, where: str, losses: Losses) -> Annotation:
+    corners = item.findall("polygon/pt")
+    if corners and item.find("bndbox") is None:
+        return _read_labelme_object(item, corners, where)
     if item.find("polygon") is not None:
         losses.note_shape("the polygon of an object; its box is", where)
     if item.find("part") is not None:
@@ -217,12 +237,31 @@ def _read_object(item: ET.Element, origin: int, where: str, losses: Losses) -> A
     )
 
 
+def _read_labelme_object(item: ET.Element, corners: list[ET.Element], where: str) -> Annotation:
+    """An object of LabelMe's first version, which wrote XML of the same kind, and counts from 0."""
+    points = [
+        (
+            float(read_decimal(corner.findtext("x"), f"{where}.polygon.pt[{number}].x")),
+            float(read_decimal(corner.findtext("y"), f"{where}.polygon.pt[{number}].y")),
+        )
+        for number, corner in enumerate(corners)
+    ]
+    fields: dict[str, Any] = {
+        "label": read_name(item.findtext("name"), where),
+        "metadata": _flags(item),
+    }
+    is_box = (item.findtext("type") or "").strip() == "bounding_box"
+    if is_box:
+        return Rectangle(bbox=box_around(points, where), **fields)
+    return Polygon(polygon=points, **fields)
+
+
 def _flags(item: ET.Element) -> dict[str, Any]:
     """The flags that are set, as numbers, and the pose of an object."""
     flags: dict[str, Any] = {}
     for name in FLAGS:
         text = (item.findtext(name) or "").strip()
-        if text not in {"", "0"}:
+        if text not in {"", "0", "no"}:
             flags[name] = int(text) if _SMALL.fullmatch(text) else text
     pose = (item.findtext("pose") or "").strip()
     if pose and pose.lower() not in {"unspecified", "unknown"}:

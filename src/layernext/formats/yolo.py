@@ -7,11 +7,11 @@ polygon's points, as fractions of the image's size. Fractions have 10 digits: a 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
 import yaml
 
-from layernext.errors import FormatError, Problem
 from layernext.formats.core.format import (
     KEPT,
     Certainty,
@@ -32,9 +32,10 @@ from layernext.formats.core.sample import (
     points_of,
     size_of,
 )
+from layernext.formats.core.scores import Scores
 from layernext.formats.core.targets import safe_relative, write_new
 from layernext.formats.yolo_dataset import SPLITS, Entry, has_names, iter_entries, open_dataset
-from layernext.formats.yolo_lines import CORNERS, read_labels
+from layernext.formats.yolo_lines import CORNERS, Labels, read_labels
 from layernext.model import Annotation, Polygon, Rectangle
 
 HOLDS = Holds(
@@ -171,39 +172,59 @@ def read_yolo(root: Path, losses: Losses, options: ReadOptions) -> Iterator[Samp
     Raises:
         FormatError: a file is not of YOLO, with the line.
     """
-    dataset = open_dataset(root)
+    dataset = open_dataset(root, options.names)
+    for number, name in sorted(dataset.labels.names.items()):
+        options.classes.add(name, number)
     sizes = options.sizes
     for entry in iter_entries(dataset):
-        if entry.image is not None and entry.image.is_file():
-            width, height = image_size(entry.image)
-            extension = entry.image.suffix
-        else:
-            if not sizes:
-                images = dataset.root / "images"
-                sizes = image_sizes(images if images.is_dir() else dataset.root)
-            size = _find_size(sizes, entry)
-            width, height, extension = size[0], size[1], Path(size[2]).suffix
-        annotations = (
-            read_labels(entry.labels, dataset.labels, (width, height), losses)
-            if entry.labels.is_file()
-            else []
-        )
-        yield Sample(
-            image=f"{entry.stem}{extension}",
-            annotations=annotations,
-            width=width,
-            height=height,
-            split=entry.split,
-        )
+        size: tuple[int, int] | None = None
+        extension = ""
+        sample = None
+        with losses.problems:
+            if entry.image is not None and entry.image.is_file():
+                size, extension = image_size(entry.image), entry.image.suffix
+            else:
+                if not sizes:
+                    images = dataset.root / "images"
+                    sizes = image_sizes(images if images.is_dir() else dataset.root)
+                entry_of_image = _find_size(sizes, entry)
+                if entry_of_image is not None:
+                    size, extension = entry_of_image[:2], Path(entry_of_image[2]).suffix
+            sample = _read_entry(entry, size, extension, dataset.labels, losses, options.scores)
+        if sample is not None:
+            yield sample
 
 
-def _find_size(sizes: Sizes, entry: Entry) -> tuple[int, int, str]:
+def _read_entry(
+    entry: Entry,
+    size: tuple[int, int] | None,
+    extension: str,
+    labels: Labels,
+    losses: Losses,
+    scores: Scores,
+) -> Sample:
+    """An image; in fractions, and by its name without extension, if there is no picture of it."""
+    annotations = (
+        read_labels(entry.labels, labels, size or (1.0, 1.0), losses, scores)
+        if entry.labels.is_file()
+        else []
+    )
+    return Sample(
+        image=f"{entry.stem}{extension}",
+        annotations=annotations,
+        width=size[0] if size else None,
+        height=size[1] if size else None,
+        split=entry.split,
+        normalized=size is None,
+    )
+
+
+def _find_size(sizes: Sizes, entry: Entry) -> tuple[int, int, str] | None:
     folders = [folder for folder, split in SPLITS.items() if split == entry.split]
     for key in (*(f"{folder}/{entry.stem}" for folder in folders), entry.stem):
         if key in sizes:
             return sizes[key]
-    message = "the size of its image is not known; give the folder with the images"
-    raise FormatError(Problem(str(entry.labels), message))
+    return None
 
 
 def write(target: Path, losses: Losses, options: ExportOptions) -> YoloWriter:
@@ -226,6 +247,8 @@ def detect(probe: Probe) -> Detection | None:
             return Detection(Certainty.CERTAIN, f"has `names` in {file.name}")
     if next((path / "labels").rglob("*.txt"), None) is not None:
         return Detection(Certainty.LIKELY, "has text files in a folder `labels`")
+    if (path / "classes.txt").is_file() and len(list(islice(path.glob("*.txt"), 2))) > 1:
+        return Detection(Certainty.LIKELY, "has text files beside classes.txt")
     return None
 
 

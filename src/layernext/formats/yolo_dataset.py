@@ -7,7 +7,9 @@ else the file is beside the image. An image without a label file is an image wit
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ import yaml
 from msgspec import Struct
 
 from layernext.errors import FormatError, Problem
+from layernext.formats.core.compression import read_text
 from layernext.formats.core.pixels import IMAGE_EXTENSIONS
 from layernext.formats.yolo_lines import Labels, iter_lines
 
@@ -26,6 +29,12 @@ SPLITS = {"train": "train", "val": "validation", "valid": "validation", "test": 
 
 NAME_FILES = ("classes.txt", "obj.names", "labels.txt")
 """Lists of class names, a name in each line, where no YAML or ``obj.data`` names them."""
+
+MAX_CLASSES = 1_000_000
+_NUMBER = re.compile(r"[0-9]{1,9}")
+
+LIST_FILES = ("train.txt", "val.txt", "valid.txt", "test.txt", "trainval.txt")
+"""Lists of images, which are not label files."""
 
 _DARKNET_FOLDER = "data"
 """What CVAT writes before the paths in ``obj.data`` and in its lists, and does not have as a folder."""
@@ -89,65 +98,70 @@ def has_names(path: Path) -> bool:
     return head.startswith(b"names:") or b"\nnames:" in head
 
 
-def open_dataset(path: Path) -> Dataset:
+def open_dataset(path: Path, names: list[str] | None = None) -> Dataset:
     """The dataset of a folder, a YAML file or an ``obj.data``.
+
+    Args:
+        path: the folder or file.
+        names: class names in the order of their numbers, in place of those of the dataset.
 
     Raises:
         FormatError: it does not name its classes, or its description is not valid.
     """
+    labels = None if names is None else Labels(names=dict(enumerate(names)), source="--names")
     description = find_description(path)
     if description is None:
-        return _by_convention(path)
+        return _by_convention(path, labels)
     if description.suffix.lower() == ".data":
-        return _by_darknet(description)
-    return _by_yaml(description)
+        return _by_darknet(description, labels)
+    return _by_yaml(description, labels)
 
 
-def _by_convention(root: Path) -> Dataset:
+def _by_convention(root: Path, labels: Labels | None) -> Dataset:
+    if labels is not None:
+        return Dataset(root=root, labels=labels, sources=[])
     for folder in (root, root / "labels", root.parent):
         for name in NAME_FILES:
             if (folder / name).is_file():
                 labels = Labels(names=_listed_names(folder / name), source=name)
                 return Dataset(root=root, labels=labels, sources=[])
     message = "has no class names: add a data.yaml, or a classes.txt with a name in each line"
-    raise FormatError(Problem(str(root), message))
+    raise FormatError(Problem(str(root), message), hint="or name the classes with --names")
 
 
 def _listed_names(path: Path) -> dict[int, str]:
-    names = [line.strip() for _, line in iter_lines(path)]
+    names = [line.strip() for line in read_text(path).splitlines()]
     return {number: name for number, name in enumerate(names) if name}
 
 
-def _by_darknet(path: Path) -> Dataset:
+def _by_darknet(path: Path, labels: Labels | None) -> Dataset:
     fields: dict[str, str] = {}
     for _, line in iter_lines(path):
         key, is_assigned, value = line.partition("=")
         if is_assigned:
             fields[key.strip()] = value.strip()
-    names = _resolve(path.parent, fields.get("names", "obj.names"))
-    if names is None:
-        raise FormatError(Problem(str(path), "names no file with the names of its classes"))
+    if labels is None:
+        names = _resolve(path.parent, fields.get("names", "obj.names"))
+        if names is None or not names.is_file():
+            message = "names no file with the names of its classes"
+            raise FormatError(Problem(str(path), message), hint="or name them with --names")
+        labels = Labels(names=_listed_names(names), source=names.name)
     sources: list[tuple[str | None, Path]] = [
         (SPLITS[key], source)
         for key in SPLITS
         if key in fields and (source := _resolve(path.parent, fields[key])) is not None
     ]
-    labels = Labels(names=_listed_names(names), source=names.name)
     return Dataset(root=path.parent, labels=labels, sources=sources)
 
 
-def _by_yaml(path: Path) -> Dataset:
+def _by_yaml(path: Path, labels: Labels | None) -> Dataset:
     content = read_yaml(path)
     labels = Labels(
-        names=read_names(content, path), source=path.name, keypoints=_keypoints(content)
+        names=read_names(content, path) if labels is None else labels.names,
+        source=path.name if labels is None else labels.source,
+        keypoints=_keypoints(content),
     )
-    root = path.parent
-    declared = content.get("path")
-    if isinstance(declared, str) and declared and "\x00" not in declared:
-        folder = root / declared
-        # A YAML that was moved names a folder that is not its own any more.
-        if folder.is_dir() and folder.resolve() != Path(folder.resolve().anchor):
-            root = Path(os.path.normpath(folder))
+    root = _root_of(path.parent, content.get("path"))
     sources: list[tuple[str | None, Path]] = []
     for key, split in SPLITS.items():
         values = content.get(key)
@@ -158,14 +172,34 @@ def _by_yaml(path: Path) -> Dataset:
     return Dataset(root=root, labels=labels, sources=sources)
 
 
+def _root_of(folder: Path, declared: Any) -> Path:
+    """The folder of a dataset: what its YAML declares, relative to the YAML or in a folder of datasets.
+
+    A YAML that was moved names a folder that is not its own any more: then its own counts.
+    """
+    if not isinstance(declared, str) or not declared or "\x00" in declared:
+        return folder
+    name = Path(declared).name
+    for candidate in (folder / declared, folder / "datasets" / declared, folder / name):
+        with suppress(OSError, RuntimeError, ValueError):  # too long, or a circle of links
+            root = candidate.resolve()
+            if root.is_dir() and root != Path(root.anchor):
+                return Path(os.path.normpath(candidate))
+    return folder
+
+
 def _resolve(root: Path, text: str) -> Path | None:
     """A path of a description, below the root; None if neither it nor its labels exist.
 
-    As Ultralytics does for Roboflow's exports, a leading ``../`` is dropped if there is nothing above.
+    As Ultralytics does for Roboflow's exports, a leading ``../`` is dropped if there is nothing above. Of a path on
+    another machine the end counts, from the folder on that exists.
     """
     if "\x00" in text or len(text) > 4096:  # noqa: PLR2004 - longer than any path
         return None
+    text = text.replace("\\", "/")
+    parts = [part for part in text.split("/") if part not in {"", "."}]
     variants = [text, text.removeprefix("../"), text.removeprefix(f"{_DARKNET_FOLDER}/")]
+    variants += ["/".join(parts[start:]) for start in range(1, min(len(parts) - 1, 20))]
     for variant in variants:
         path = Path(root, variant)
         try:
@@ -217,8 +251,8 @@ def iter_entries(dataset: Dataset) -> Iterator[Entry]:
     # What no split names is read as well: nothing is dropped in silence.
     images, labels = dataset.root / "images", dataset.root / "labels"
     if not dataset.sources and not labels.is_dir() and not images.is_dir():
-        message = "is missing: labels are in a folder of that name, or beside the images of a list"
-        raise FormatError(Problem(str(labels), message))
+        yield from _in_bare_folder(dataset.root)
+        return
     for entry in _in_folder(images, None):
         if entry.labels in seen or (dataset.sources and not entry.labels.is_file()):
             continue
@@ -244,6 +278,26 @@ def _in_folder(folder: Path, split: str | None) -> Iterator[Entry]:
         yield Entry(stem=stem, labels=labels / f"{stem}.txt", image=images.get(stem), split=split)
 
 
+def _in_bare_folder(folder: Path) -> Iterator[Entry]:
+    """The images of a folder with the label files beside them, as labelImg has it; or label files alone.
+
+    Raises:
+        FormatError: there are none.
+    """
+    stems: dict[str, Path | None] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix.lower() in IMAGE_EXTENSIONS:
+            stems[_stem(path, folder)] = path
+    for path in folder.rglob("*.txt"):
+        if path.name not in (*NAME_FILES, *LIST_FILES) and not path.name.startswith("README"):
+            stems.setdefault(_stem(path, folder), None)
+    if not stems:
+        message = "has no labels: they are in a folder of that name, or beside the images"
+        raise FormatError(Problem(str(folder), message))
+    for stem, image in sorted(stems.items()):
+        yield Entry(stem=stem, labels=folder / f"{stem}.txt", image=image, split=None)
+
+
 def _stem(path: Path, folder: Path) -> str:
     return path.relative_to(folder).with_suffix("").as_posix()
 
@@ -265,6 +319,8 @@ def _in_list(root: Path, path: Path, split: str | None) -> Iterator[Entry]:
         labels = _labels_of(image).with_suffix(".txt")
         inner = image.relative_to(root).with_suffix("")
         parts = inner.parts[1:] if len(inner.parts) > 1 else inner.parts
+        if len(parts) > 1 and inner.parts[0] == "images" and parts[0] in SPLITS:
+            parts = parts[1:]
         yield Entry(stem=Path(*parts).as_posix(), labels=labels, image=image, split=split)
 
 
@@ -282,9 +338,11 @@ def read_yaml(path: Path) -> dict[str, Any]:
     if len(raw) > MAX_NAMES_BYTES:
         raise FormatError(Problem(str(path), f"is larger than {MAX_NAMES_BYTES:,} bytes"))
     try:
-        content: Any = yaml.safe_load(raw.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise FormatError(Problem(str(path), f"cannot be read as UTF-8: {error}")) from error
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = raw.decode("cp1252", "replace")  # as Windows writes names
+    try:
+        content: Any = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise FormatError(Problem(str(path), f"is not YAML: {error}")) from error
     return content if isinstance(content, dict) else {}
@@ -297,13 +355,17 @@ def read_names(content: dict[str, Any], path: Path) -> dict[int, str]:
         FormatError: they are missing or not valid.
     """
     names = content.get("names")
+    if names is None and type(content.get("nc")) is int and 0 < content["nc"] <= MAX_CLASSES:
+        names = [f"class_{number}" for number in range(content["nc"])]  # as Ultralytics calls them
     if isinstance(names, list):
         names = dict(enumerate(names))
     if not isinstance(names, dict):
-        raise FormatError(Problem(str(path), "has no class names below `names`"))
+        message = "has no class names below `names`"
+        raise FormatError(Problem(str(path), message), hint="or name them with --names")
     names_by_number: dict[int, str] = {}
-    for number, name in names.items():
-        where = f"{path}: names.{number}"
+    for key, name in names.items():
+        where = f"{path}: names.{str(key)[:50]}"
+        number = int(key) if isinstance(key, str) and _NUMBER.fullmatch(key) else key
         if type(number) is not int or isinstance(name, dict | list) or name in {None, ""}:
             raise FormatError(Problem(where, "must be a number and a name"))
         names_by_number[number] = str(name)

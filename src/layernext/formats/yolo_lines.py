@@ -16,6 +16,7 @@ from msgspec import Struct
 from layernext.errors import FormatError, Problem
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.sample import check_finite
+from layernext.formats.core.scores import Scores
 from layernext.model import Annotation, Polygon, Rectangle
 
 CORNERS = 3
@@ -53,28 +54,35 @@ class _Line(Struct, frozen=True):
 
 
 def read_labels(
-    path: Path, labels: Labels, size: tuple[int, int], losses: Losses
+    path: Path, labels: Labels, size: tuple[float, float], losses: Losses, scores: Scores
 ) -> list[Annotation]:
     """The annotations of a label file.
 
     Args:
         path: the file.
         labels: what its lines refer to.
-        size: width and height of the image in pixels.
+        size: width and height of the image in pixels; 1 and 1 to keep fractions.
         losses: counts keypoints, which are not read.
+        scores: how scores become confidences.
 
     Raises:
         FormatError: a line is not valid, or fits several tasks.
     """
-    lines = [
-        _parse(text, labels, f"{path}:{number}")
-        for number, text in iter_lines(path)
-        if text.strip()
-    ]
-    if labels.keypoints is not None:
-        return [_read_pose(line, labels.keypoints, size, losses) for line in lines]
-    is_tracked = _is_tracked(lines)
-    return [_read_line(line, size, is_tracked=is_tracked) for line in lines]
+    lines: list[_Line] = []
+    for number, text in iter_lines(path):
+        if text.strip():
+            with losses.problems:
+                lines.append(_parse(text, labels, f"{path}:{number}"))
+    is_tracked = labels.keypoints is None and _is_tracked(lines, scores)
+    annotations: list[Annotation] = []
+    for line in lines:
+        with losses.problems:
+            annotations.append(
+                _read_line(line, size, scores, is_tracked=is_tracked)
+                if labels.keypoints is None
+                else _read_pose(line, labels.keypoints, size, losses, scores)
+            )
+    return annotations
 
 
 def _parse(text: str, labels: Labels, where: str) -> _Line:
@@ -96,7 +104,7 @@ def _parse(text: str, labels: Labels, where: str) -> _Line:
     return _Line(labels.names[int(code)], words[1:], values[1:], where)
 
 
-def _is_tracked(lines: list[_Line]) -> bool:
+def _is_tracked(lines: list[_Line], scores: Scores) -> bool:
     """Whether each line is a box with a confidence and the number of a track; else six numbers are a triangle.
 
     Raises:
@@ -104,7 +112,11 @@ def _is_tracked(lines: list[_Line]) -> bool:
     """
     if not lines or any(len(line.values) != TRACKED for line in lines):
         return False
-    if not all(line.words[-1].isdecimal() and 0 <= line.values[BOX] <= 1 for line in lines):
+    is_plain = scores.is_plain
+    if not all(
+        line.words[-1].isdecimal() and (0 <= line.values[BOX] <= 1 or not is_plain)
+        for line in lines
+    ):
         return False
     tracks = [int(line.words[-1]) for line in lines]
     if max(tracks) > 1:
@@ -118,25 +130,22 @@ def _is_tracked(lines: list[_Line]) -> bool:
     return False
 
 
-def _read_line(line: _Line, size: tuple[int, int], *, is_tracked: bool) -> Annotation:
+def _read_line(
+    line: _Line, size: tuple[float, float], scores: Scores, *, is_tracked: bool
+) -> Annotation:
     values, metadata = list(line.values), dict[str, int]()
     if is_tracked:
         metadata["track"] = int(values.pop())
     confidence = None
     if len(values) % 2 and len(values) > BOX:
-        if len(values) == BOX + 1 and line.words[-1].isdecimal() and values[-1] >= 1:
+        is_whole = line.words[-1].isdecimal() and values[-1] >= 1
+        if len(values) == BOX + 1 and is_whole and scores.is_plain:
             message = (
                 f"ends in {line.words[-1]}, a confidence or a track number; "
                 "write a confidence of 1 as 1.0"
             )
             raise FormatError(Problem(line.where, message))
-        confidence = values.pop()
-        if not 0 <= confidence <= 1:
-            message = (
-                f"ends in the confidence {confidence}, must be from 0 to 1; "
-                "keypoints are only read if the dataset's YAML has kpt_shape"
-            )
-            raise FormatError(Problem(line.where, message))
+        confidence = _confidence(values.pop(), line.where, scores)
     if len(values) == BOX:
         box = _box(values, size, line.where)
         return Rectangle(label=line.label, bbox=box, confidence=confidence, metadata=metadata)
@@ -153,8 +162,21 @@ def _read_line(line: _Line, size: tuple[int, int], *, is_tracked: bool) -> Annot
     return Polygon(label=line.label, polygon=points, confidence=confidence, metadata=metadata)
 
 
+def _confidence(value: float, where: str, scores: Scores) -> float | None:
+    try:
+        return scores.read(value, where, "confidence at the end")
+    except FormatError as error:
+        problem = error.problems[0]
+        message = f"{problem.message}; keypoints are only read if the dataset's YAML has kpt_shape"
+        raise FormatError(Problem(where, message), hint=error.hint) from error
+
+
 def _read_pose(
-    line: _Line, keypoints: tuple[int, int], size: tuple[int, int], losses: Losses
+    line: _Line,
+    keypoints: tuple[int, int],
+    size: tuple[float, float],
+    losses: Losses,
+    scores: Scores,
 ) -> Annotation:
     count = BOX + keypoints[0] * keypoints[1]
     if len(line.values) not in {count, count + 1}:
@@ -163,18 +185,32 @@ def _read_pose(
             f"{[*keypoints]}, and perhaps a confidence"
         )
         raise FormatError(Problem(line.where, message))
-    confidence = line.values[count] if len(line.values) > count else None
-    if confidence is not None and not 0 <= confidence <= 1:
-        message = f"ends in the confidence {confidence}, must be from 0 to 1"
-        raise FormatError(Problem(line.where, message))
-    losses.note_shape("the keypoints of a pose (its box is kept)", line.where)
+    confidence = None
+    if len(line.values) > count:
+        confidence = scores.read(line.values[count], line.where, "confidence at the end")
+    losses.note_shape("keypoints as a shape; they are in the metadata", line.where)
     return Rectangle(
-        label=line.label, bbox=_box(line.values, size, line.where), confidence=confidence
+        label=line.label,
+        bbox=_box(line.values, size, line.where),
+        confidence=confidence,
+        metadata={_joints_key(size): _joints(line.values[BOX:count], keypoints[1], size)},
     )
 
 
+def _joints_key(size: tuple[float, float]) -> str:
+    return "keypoints" if size != (1.0, 1.0) else "normalized_keypoints"
+
+
+def _joints(values: list[float], step: int, size: tuple[float, float]) -> list[float]:
+    """The keypoints of an object in a row, x and y in pixels, as COCO has them."""
+    return [
+        value * size[number % step] if number % step < 2 else value  # noqa: PLR2004 - x and y
+        for number, value in enumerate(values)
+    ]
+
+
 def _box(
-    values: list[float], size: tuple[int, int], where: str
+    values: list[float], size: tuple[float, float], where: str
 ) -> tuple[float, float, float, float]:
     width, height = size
     w, h = values[2] * width, values[3] * height

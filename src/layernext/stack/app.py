@@ -25,8 +25,9 @@ from layernext import __version__
 from layernext.errors import ConfigurationError
 from layernext.stack import backup
 from layernext.stack.api import auth, exports, health, native, openapi, published, transfer
+from layernext.stack.api.access import IS_KNOWN
 from layernext.stack.api.access_log import JsonFormatter
-from layernext.stack.api.admission import Admission
+from layernext.stack.api.admission import Admission, note_refusal
 from layernext.stack.api.audit import describe_key
 from layernext.stack.api.error_map import JSON, answer_error, envelope
 from layernext.stack.api.front import StackApplication
@@ -248,6 +249,7 @@ def create_app(store: Store, settings: Settings, *, holds_folder: bool = False) 
     app = StackApplication(
         route_handlers=routes,
         guards=[auth.guard],
+        after_exception=[note_refusal],
         exception_handlers={Exception: answer_any_error if settings.native else answer_error},
         state=State(
             {
@@ -265,7 +267,7 @@ def create_app(store: Store, settings: Settings, *, holds_folder: bool = False) 
         logging_config=None,
         debug=False,
     )
-    app.state["description"] = openapi.make_description(app.routes)
+    app.state["description"] = openapi.Description(app.routes)
     return app
 
 
@@ -448,7 +450,7 @@ class _Protocol(HttpToolsProtocol):
         cycle = self._last_cycle()
         if cycle is None or cycle.response_complete:
             return True
-        return cycle.more_body and auth.IS_KNOWN not in cycle.scope["state"]
+        return cycle.more_body and IS_KNOWN not in cycle.scope["state"]
 
     def on_response_complete(self) -> None:
         self.idle_since = (True, self.loop.time())

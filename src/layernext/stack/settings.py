@@ -93,8 +93,8 @@ class Settings(Struct, frozen=True, kw_only=True):
         purge_trash_after_days: what has been in the trash for so long is removed for good; None never.
         rate_limit: requests a second that a key may send; None for any number. A key may have a rate of
             its own.
-        uploads_per_key: uploads at a time that a key may have: batches, bundles of files and files of
-            annotations.
+        uploads_per_key: uploads at a time that a key may have: batches, bundles of files, files of
+            annotations, and large files or their parts.
         audit_days: entries of the audit log that are older are deleted.
         oidc: the provider that people sign in with, beside API keys; None for none.
         trusted_proxies: addresses or networks of proxies whose ``X-Forwarded-For`` is believed.

@@ -59,75 +59,85 @@ class Augmentation(Struct, frozen=True):
         return f"{self.kind}.{self.property}{span}"
 
 
-def read_augmentations(given: Any, where: str) -> list[Augmentation]:
+class SentAugmentation(Struct, frozen=True, rename="camel"):
+    """An entry of the request: one kind, with its properties."""
+
+    id: str
+    properties: list[dict[str, Any]]
+    is_selected: bool = True
+
+
+def read_augmentations(request: Any, where: str) -> list[Augmentation]:
     """What was asked for; the caller's data is left as it is.
 
     Args:
-        given: None, or ``{"IMAGE_LEVEL": [{"id": …, "properties": [{"id": …, "values": […]}]}]}``.
+        request: None, or ``{"IMAGE_LEVEL": [{"id": …, "properties": [{"id": …, "values": […]}]}]}``.
         where: its name, for messages.
 
     Raises:
         DataError: something is unknown, has no one meaning, or is out of its range; every place.
     """
-    if given is None or given in ({}, []):
+    if request is None or request in ({}, []):
         return []
-    if not isinstance(given, dict):
+    if not isinstance(request, dict):
         raise DataError(Problem(where, f"must be an object with {LEVEL}"))
     problems = [
         Problem(f"{where}.{level}", f"is not made; only {LEVEL} is")
-        for level in given
+        for level in request
         if level != LEVEL
     ]
-    found: list[Augmentation] = []
-    listed = given.get(LEVEL, [])
+    augmentations: list[Augmentation] = []
+    listed = request.get(LEVEL, [])
     if not isinstance(listed, list):
         problems.append(Problem(f"{where}.{LEVEL}", "must be a list"))
         listed = []
-    for number, one in enumerate(listed):
-        found += _read_one(one, f"{where}.{LEVEL}[{number}]", problems)
+    for number, entry in enumerate(listed):
+        augmentations += _read_entry(entry, f"{where}.{LEVEL}[{number}]", problems)
     seen: set[tuple[str, str]] = set()
-    for each in found:
-        if (each.kind, each.property) in seen:
-            problems.append(Problem(where, f"has {each.kind}.{each.property} twice"))
-        seen.add((each.kind, each.property))
+    for augmentation in augmentations:
+        if (augmentation.kind, augmentation.property) in seen:
+            problems.append(
+                Problem(where, f"has {augmentation.kind}.{augmentation.property} twice")
+            )
+        seen.add((augmentation.kind, augmentation.property))
     if problems:
         raise DataError(problems)
-    return found
+    return augmentations
 
 
-def _read_one(one: Any, where: str, problems: list[Problem]) -> list[Augmentation]:
-    if not isinstance(one, dict) or not isinstance(one.get("id"), str):
+def _read_entry(entry: Any, where: str, problems: list[Problem]) -> list[Augmentation]:
+    if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
         problems.append(Problem(where, "must be an object with id and properties"))
         return []
-    kind = one["id"]
-    if one.get("isSelected") is False:
+    kind = entry["id"]
+    if entry.get("isSelected") is False:
         return []
     if kind in REFUSED:
         problems.append(Problem(where, f"{kind} is not made: {REFUSED[kind]}"))
         return []
     if kind not in SWITCHES and kind not in RANGES:
-        known = ", ".join([*SWITCHES, *RANGES])
-        problems.append(Problem(where, f"{kind[:60]!r} is not known; known are {known}"))
+        kinds = ", ".join([*SWITCHES, *RANGES])
+        problems.append(Problem(where, f"{kind[:60]!r} is not known; known are {kinds}"))
         return []
-    properties = one.get("properties")
+    properties = entry.get("properties")
     if not isinstance(properties, list) or not properties:
         problems.append(Problem(f"{where}.properties", "must be a list with one at least"))
         return []
-    found = []
-    for number, each in enumerate(properties):
-        place = f"{where}.properties[{number}]"
-        made = _read_property(kind, each, place, problems)
-        if made is not None:
-            found.append(made)
-    return found
+    augmentations = []
+    for number, entry_property in enumerate(properties):
+        property_where = f"{where}.properties[{number}]"
+        augmentation = _read_property(kind, entry_property, property_where, problems)
+        if augmentation is not None:
+            augmentations.append(augmentation)
+    return augmentations
 
 
 def _read_property(
-    kind: str, given: Any, where: str, problems: list[Problem]
+    kind: str, entry: Any, where: str, problems: list[Problem]
 ) -> Augmentation | None:
     names = SWITCHES.get(kind) or (RANGES[kind][0],)
-    name = given.get("id") if isinstance(given, dict) else None
-    values = given.get("values") if isinstance(given, dict) else None
+    name = entry.get("id") if isinstance(entry, dict) else None
+    values = entry.get("values") if isinstance(entry, dict) else None
     if name not in names:
         problems.append(Problem(f"{where}.id", f"must be {' or '.join(names)}"))
         return None
@@ -140,7 +150,7 @@ def _read_property(
             return None
         return Augmentation(kind, str(name)) if values[0] else None
     _, least, most = RANGES[kind]
-    is_number = [isinstance(each, int | float) and not isinstance(each, bool) for each in values]
+    is_number = [isinstance(value, int | float) and not isinstance(value, bool) for value in values]
     if len(values) != 2 or not all(is_number) or not least <= values[0] <= values[1] <= most:  # noqa: PLR2004
         text = f"must be two numbers, the smaller first, of {least} to {most}"
         problems.append(Problem(f"{where}.values", text))

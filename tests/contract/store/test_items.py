@@ -20,7 +20,6 @@ NAMES = ["a.jpg", "B.jpg", "c_1.jpg", "100%.jpg", "d.jpg"]
 
 def fill(store: Store) -> dict[str, int]:
     """Five images: two runs and a ground truth on some of them, metadata on some."""
-    search = Search(store)
     upload(
         store,
         prepared(NAMES[0], box("car", confidence=0.9), box("car", confidence=0.2)),
@@ -31,8 +30,8 @@ def fill(store: Store) -> dict[str, int]:
     upload(store, prepared(NAMES[0], box("truck", confidence=0.1)), run="two")
     upload(store, prepared(NAMES[3], box("car")), run="truth", mode="human")
     upload(store, prepared(NAMES[4]), run="gone")
-    rows = search.items.find_rows(NAMES, collection_id=place(store))
-    search.items.merge_fields(
+    rows = store.metadata.find_rows(NAMES, collection_id=place(store))
+    store.metadata.merge_fields(
         {
             rows[NAMES[0]]: {
                 "shift": "night",
@@ -165,7 +164,7 @@ def test_selections_are_snapshots(store: Store) -> None:
     rows = fill(store)
     made = search.items.select(ItemFilter(query="Tags = dock"))
     assert made.count == 2
-    search.items.merge_fields({rows[NAMES[4]]: {"Tags": ["dock"]}, rows[NAMES[0]]: {"Tags": []}})
+    store.metadata.merge_fields({rows[NAMES[4]]: {"Tags": ["dock"]}, rows[NAMES[0]]: {"Tags": []}})
     again = store.selections.find(made.id)
     ids = [one for some in store.selections.iter_image_ids(again.row_id) for one in some]
     assert ids == [rows[NAMES[0]], rows[NAMES[1]]]
@@ -223,14 +222,14 @@ def test_metadata_is_kept_exactly(store: Store) -> None:
     search = Search(store)
     rows = fill(store)
     value = {"deep": [{"x": [1.5, None, True, "é"]}], "big": 10**30}
-    search.items.merge_fields({rows["a.jpg"]: {"own": value}})
+    store.metadata.merge_fields({rows["a.jpg"]: {"own": value}})
     item = search.items.get(rows["a.jpg"])
     assert item is not None
     assert item.fields["own"] == value
     assert item.fields["shift"] == "night"
-    assert search.items.merge_collection_fields(place(store), {"x": 1}, with_images=True) == 5
+    assert store.metadata.merge_collection_fields(place(store), {"x": 1}, with_images=True) == 5
     assert find(store, "metadata.x = 1") == NAMES
-    assert search.items.collection_record(place(store))["fields"] == {"x": 1}
+    assert store.metadata.collection_record(place(store))["fields"] == {"x": 1}
 
 
 texts = st.text(st.characters(blacklist_categories=["Cs"], blacklist_characters="\x00"), max_size=8)
@@ -253,8 +252,10 @@ def test_patterns_mean_the_same_everywhere(store: Store, values: list[str], patt
     upload(store, *(prepared(f"{n}", box()) for n in range(len(values))), collection=name)
     found = store.collections.find(name)
     assert found is not None
-    rows = search.items.find_rows([str(n) for n in range(len(values))], collection_id=found.row_id)
-    search.items.merge_fields({rows[str(n)]: {"v": value} for n, value in enumerate(values)})
+    rows = store.metadata.find_rows(
+        [str(n) for n in range(len(values))], collection_id=found.row_id
+    )
+    store.metadata.merge_fields({rows[str(n)]: {"v": value} for n, value in enumerate(values)})
     condition = parse_query(f'metadata.v ~ "{pattern}"').root
     assert isinstance(condition, Condition)
     wanted = [str(n) for n, value in enumerate(values) if holds(condition, value)]

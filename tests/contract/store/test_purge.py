@@ -32,7 +32,7 @@ def fill(store: Store, names: list[str] = NAMES) -> tuple[int, str]:
     upload(store, *(prepared(name, box()) for name in names), run="run")
     place = store.collections.find("yard")
     assert place is not None
-    rows = search.items.find_rows(names, collection_id=place.row_id)
+    rows = store.metadata.find_rows(names, collection_id=place.row_id)
     vectors = [(f"yard_{name}", [1.0, 0.0]) for name in rows]
     search.embeddings.insert("model", 2, vectors)
     return place.row_id, upload_id
@@ -192,7 +192,7 @@ def test_a_version_that_comes_meanwhile_keeps_its_image(store: Store) -> None:
     fill(store)
     chosen = search.items.select(ItemFilter(query="name = b.bin"))
     version = store.datasets.create("set", chosen, VersionSettings(split={"train": 100.0}))
-    image_id = search.items.find_rows(["yard_a.bin"])["yard_a.bin"]
+    image_id = store.metadata.find_rows(["yard_a.bin"])["yard_a.bin"]
     trash(store)
     with meanwhile(store, lambda: purge(store)) as connection:
         row_id = connection.execute(sa.select(dataset_version.c.id)).scalar_one()

@@ -76,7 +76,7 @@ CALLS: dict[str, Ask] = {
         ItemFilter(collection_id=place), sort="name", descending=False
     ),
     "trash": trash_of,
-    "collection": lambda store, place: Search(store).items.collection_record(place),
+    "collection": lambda store, place: store.metadata.collection_record(place),
     "runs": lambda store, place: store.runs.list_page(place, after=None, limit=10),
     "sets": lambda store, place: list(store.annotations.iter_sets(place)),
     "sets of a run": lambda store, place: list(store.annotations.iter_sets(place, runs=["run"])),
@@ -177,8 +177,8 @@ def fill(store: Store) -> int:
     upload(store, *(prepared(f"{n}.jpg", box("car")) for n in range(IMAGES)), run="other")
     place = store.collections.find("yard")
     assert place is not None
-    rows = search.items.find_rows([f"{n}.jpg" for n in range(IMAGES)], collection_id=place.row_id)
-    search.items.merge_fields({row: {"shift": "night"} for row in rows.values()})
+    rows = store.metadata.find_rows([f"{n}.jpg" for n in range(IMAGES)], collection_id=place.row_id)
+    store.metadata.merge_fields({row: {"shift": "night"} for row in rows.values()})
     search.items.trash(search.items.select_ids(list(rows.values())[:3]))
     return place.row_id
 
@@ -198,8 +198,8 @@ def fill_elsewhere(store: Store) -> None:
         upload(store, *few, run=f"run {number}", collection="else")
     place = store.collections.find("else")
     assert place is not None
-    rows = search.items.find_rows(names, collection_id=place.row_id)
-    search.items.merge_fields({row: {"shift": "night"} for row in rows.values()})
+    rows = store.metadata.find_rows(names, collection_id=place.row_id)
+    store.metadata.merge_fields({row: {"shift": "night"} for row in rows.values()})
     search.items.trash(search.items.select_ids(list(rows.values())[:TRASHED]))
 
 

@@ -281,7 +281,7 @@ def fill(store: Store) -> None:
         shapes = (prepared(name, *annotations) for name, annotations in sets.items())
         upload(store, *shapes, run=run, mode=mode, collection=COLLECTION)
     rows = {row.name: row for row in search.items.list_after(ItemFilter(), after=0, limit=100)}
-    search.items.merge_fields({rows[name].image_id: p.metadata for name, p in PICTURES.items()})
+    store.metadata.merge_fields({rows[name].image_id: p.metadata for name, p in PICTURES.items()})
     for model in ("m1", "m2"):
         vectors = [
             (rows[n].unique_name, [1.0, 2.0]) for n, p in PICTURES.items() if model in p.models

@@ -228,6 +228,19 @@ def test_cursor_goes_on_behind(store: Store, collection: str | None) -> None:
         assert read(store, collection, after=one.cursor) == whole[place + 1 :]
 
 
+def test_the_first_set_says_whether_there_is_one_run(store: Store) -> None:
+    """Runs without a set in the selection do not count; only the first set of a whole stream says so."""
+    for run, collection in (("one", "yard"), ("one", "dock"), ("two", "dock")):
+        upload(store, prepared("a", box()), prepared("b", box()), run=run, collection=collection)
+    assert [stored.is_only_run for stored in read(store)] == [True, None]
+    assert [stored.is_only_run for stored in read(store, "dock")] == [False, None, None, None]
+    assert [stored.is_only_run for stored in read(store, "dock", runs=["two"])] == [True, None]
+    first = read(store, "dock")[0]
+    assert {stored.is_only_run for stored in read(store, "dock", after=first.cursor)} == {None}
+    store.annotations.remove(row_id(store, "dock"), "two", None)
+    assert [stored.is_only_run for stored in read(store, "dock")] == [True, None]
+
+
 @pytest.mark.parametrize(
     "cursor", ["", "x", "1", "-", "1-", "-1", "1-x", "1--1", "9" * 30 + "-1", "٣-٣", "1-2-3"]
 )

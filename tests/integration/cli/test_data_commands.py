@@ -41,6 +41,9 @@ def test_geometry_is_found_out(connected, samples, name):
         "images": 1,
         "annotations": 1,
         "geometry": GEOMETRIES[name],
+        "format": "layernext",
+        "warnings": {},
+        "losses": {},
     }
     connected("upload", "found", name, sample)
     runs = json.loads(connected("runs", "found", "--json").stdout)
@@ -209,12 +212,17 @@ def test_upload_with_losses(connected, tmp_path):
     file.write_text(json.dumps(content))
     upload = ("upload", "losses", "run", file, "--from", "coco")
     done = connected(*upload, code=exit_codes.DATA)
-    assert "not read: a mask, or an object of several polygons; its box is, 2 times" in done.stdout
+    assert (
+        "not read: a mask, or an object of several polygons; its joined outline is, 2 times"
+        in done.stdout
+    )
     assert "error: 2 annotations could not be read completely" in done.stderr
     done = connected(*upload, "--json", code=exit_codes.DATA)
     report = json.loads(done.stdout)
     assert (report["annotations"], report["lost_shapes"]) == (3, 2)
-    assert list(report["losses"]) == ["a mask, or an object of several polygons; its box is"]
+    assert list(report["losses"]) == [
+        "a mask, or an object of several polygons; its joined outline is"
+    ]
     assert "error: 2 annotations" not in connected(*upload, "--allow-losses").stderr
     content["annotations"] = [{**annotations[0], "keypoints": [1, 2, 2]}]
     file.write_text(json.dumps(content))
@@ -222,9 +230,81 @@ def test_upload_with_losses(connected, tmp_path):
 
 
 def test_validate_another_format(cli, tmp_path):
-    """A COCO file is recognized, and the error says how to upload it."""
+    """A COCO file is recognized, and checked as one."""
     file = tmp_path / "coco.json"
     file.write_text('{"images": [{"id": 1, "file_name": "a.jpg"}], "annotations": []}')
     done = cli("validate", file, code=exit_codes.DATA)
-    assert "this looks like coco, not LayerNext JSON" in done.stdout + done.stderr
-    assert "--from coco" in done.stdout + done.stderr
+    assert "is not a COCO file: it has no list `categories`" in done.stderr
+
+
+def coco_of(folder, *annotations, **image):
+    content = {
+        "images": [{"id": 1, "file_name": "a.jpg", "width": 100, "height": 80, **image}],
+        "categories": [{"id": 1, "name": "cat"}, {"id": 5, "name": "dog"}],
+        "annotations": [{"image_id": 1, "category_id": 1, **each} for each in annotations],
+    }
+    path = folder / "coco.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_validate_names_what_looks_wrong(cli, tmp_path):
+    """Valid files get warnings, with their first place and exit code 0; all problems are listed otherwise."""
+    box = {"bbox": [10, 10, 5, 5], "score": 1.0}
+    flat = {"bbox": [10, 10, 0, 5], "score": 1.0}
+    outside = {"bbox": [90, 10, 50, 5], "score": 1.0}
+    file = coco_of(tmp_path, box, box, flat, outside)
+    done = cli("validate", file)
+    assert done.stdout == "valid: 4 annotations on 1 image (coco)\n"
+    lines = [line.partition(",")[0] for line in done.stderr.splitlines()]
+    assert lines == [
+        "warning: an annotation that repeats another one of the image", "warning: a rectangle without area",
+        "warning: a shape that reaches out of its image", "warning: every confidence is 1.0",
+        "warning: class numbers skip 2 to 4",
+    ]  # fmt: skip
+    document = json.loads(cli("validate", file, "--json").stdout)
+    assert document["warnings"]["every confidence is 1.0"] == {"count": 1, "first": str(file)}
+    coco_of(tmp_path, {"bbox": [1, 1, -1, 1]}, {"bbox": "x"}, box)
+    done = cli("validate", file, code=exit_codes.DATA)
+    assert len(done.stderr.splitlines()) == 2
+
+
+def test_upload_of_what_is_valid(connected, tmp_path):
+    """Invalid annotations stop an upload; --skip-invalid sends the rest, lists them, and ends with code 4."""
+    file = coco_of(tmp_path, {"bbox": [1, 1, -1, 1]}, {"bbox": [1, 1, 2, 2], "score": 59})
+    done = connected("upload", "skips", "run", file, code=exit_codes.DATA)
+    assert "annotations[0].bbox: width and height" in done.stderr
+    assert "annotations[1].score: the score is 59" in done.stderr
+    assert "--scale-confidence 100 for percent" in done.stderr
+    upload = ("upload", "skips", "run", file, "--scale-confidence", "100", "--skip-invalid")
+    done = connected(*upload, code=exit_codes.DATA)
+    assert "run in skips: 1 annotation on 1 image" in done.stdout
+    assert "1 invalid annotation skipped" in done.stderr
+    connected(*upload, "--allow-losses", "--map-labels", "cat=kitten")
+    connected("download", "skips", "run", "--out", tmp_path / "back.json")
+    (image,) = json.loads((tmp_path / "back.json").read_text())["images"]
+    (annotation,) = image["annotations"]
+    assert (annotation["label"], annotation["confidence"]) == ("kitten", 0.59)
+
+
+def test_upload_of_yolo_without_pictures(connected, tmp_path):
+    """The fractions are sent, under the names that the collection has; an unknown image is named."""
+    from PIL import Image
+
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (100, 40)).save(tmp_path / "photos" / "p.png")
+    labels = tmp_path / "run" / "labels"
+    labels.mkdir(parents=True)
+    (labels / "p.txt").write_text("0 0.5 0.5 0.2 0.4 0.87\n")
+    upload = ("upload", "nopictures", "run", tmp_path / "run", "--from", "yolo", "--names", "cat")
+    done = connected(*upload, code=exit_codes.DATA)
+    assert (
+        "p: is an image without extension, and the collection has no image of this name"
+        in done.stderr
+    )
+    connected("files", "upload", tmp_path / "photos", "nopictures")
+    assert "1 annotation on 1 image" in connected(*upload).stdout
+    connected("download", "nopictures", "run", "--out", tmp_path / "back.json")
+    (image,) = json.loads((tmp_path / "back.json").read_text())["images"]
+    assert (image["image"], image["isNormalized"]) == ("p.png", True)
+    assert image["annotations"][0]["bbox"] == pytest.approx([0.4, 0.3, 0.2, 0.4])

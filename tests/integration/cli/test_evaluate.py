@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from layernext.cli import exit_codes
 from layernext.evaluation import evaluate_files
 from tests.unit.evaluation.scenes import scene, write
 
@@ -129,3 +130,50 @@ def test_files_of_other_formats(cli, files, tmp_path):
     refused = cli("evaluate", *paths, "--truth-format", "masks", code=3)
     assert "masks is written, not read" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def one_box(path, label, image="a.jpg", **more):
+    annotation = {"type": "rectangle", "label": label, "bbox": [1, 1, 20, 20], **more}
+    path.write_text(json.dumps({"images": [{"image": image, "annotations": [annotation]}]}))
+    return path
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["--ignore-case"], ["--class-agnostic"], ["--map-labels", "car=Car"], ["--labels", "Car", "--ignore-case"]],
+    ids=" ".join,
+)  # fmt: skip
+def test_labels_are_made_the_same(cli, tmp_path, options):
+    """The run says car, the truth Car: a hint says so, and each of the options evaluates it right."""
+    truth = one_box(tmp_path / "truth.json", "Car")
+    run = one_box(tmp_path / "run.json", "car", confidence=0.9)
+    done = cli("evaluate", truth, run)
+    assert "hint: the run's label 'car' and 'Car' differ only in case; --ignore-case" in done.stderr
+    done = cli("evaluate", truth, run, *options, "--json")
+    assert json.loads(done.stdout)["summary"]["AP"] == pytest.approx(1)
+    assert "hint" not in done.stderr
+    done = cli("compare", truth, run, run, *options, "--json", "--resamples", "0")
+    assert json.loads(done.stdout)["scores"][0]["a"] == pytest.approx(1)
+
+
+def test_scores_are_scaled(cli, tmp_path):
+    """Percent is refused with the fix, and evaluated with it."""
+    truth = one_box(tmp_path / "truth.json", "car")
+    run = one_box(tmp_path / "run.json", "car", confidence=59)
+    assert "must be from 0 to 1" in cli("evaluate", truth, run, code=exit_codes.DATA).stderr
+    done = cli("evaluate", truth, run, "--scale-confidence", "100", "--json")
+    assert json.loads(done.stdout)["confidence"] == 0.59
+
+
+def test_nothing_to_evaluate_is_an_error(cli, tmp_path):
+    """No images, none in common, or nothing on them: exit code 4 and the reason."""
+    truth = one_box(tmp_path / "truth.json", "car")
+    run = one_box(tmp_path / "run.json", "car", image="b.jpg", confidence=0.9)
+    done = cli("evaluate", truth, run, code=exit_codes.DATA)
+    assert "error: the files have no image in common: their names differ" in done.stderr
+    empty = tmp_path / "empty.json"
+    empty.write_text('{"images": []}')
+    assert "has no images" in cli("evaluate", empty, run, code=exit_codes.DATA).stderr
+    empty.write_text('{"images": [{"image": "a.jpg", "annotations": []}]}')
+    done = cli("evaluate", empty, empty, code=exit_codes.DATA)
+    assert "error: neither file has a rectangle" in done.stderr

@@ -25,7 +25,7 @@ def test_a_collection_of_videos(pair: Pair, tmp_path: Path, file: str) -> None:
     with pytest.raises(refused, match=f"'{name}' holds videos, and annotations belong to images"):
         pair.writer.upload_modelrun(name, "model", images)
     if pair.protocol == "native":
-        kinds = [each.content_type for each in pair.writer.list_collections() if each.name == name]
+        kinds = [each.content_type for each in pair.writer.collections.list() if each.name == name]
         assert kinds == ["video"]
     # Somebody who uploads images to that name wants a collection of each kind.
     Image.new("RGB", (8, 8)).save(tmp_path / "photo.jpg")

@@ -94,12 +94,12 @@ def test_sources_that_use_threads(native_stack: StackProcess) -> None:
 
             async def calling() -> AsyncIterator[ImageAnnotations]:
                 for image in sets(3):
-                    await client.list_model_runs(collection)
+                    await client.runs.list(collection)
                     yield image
 
             def blocking() -> Iterator[ImageAnnotations]:
                 for image in sets(3):
-                    call = client.list_model_runs(collection)
+                    call = client.runs.list(collection)
                     asyncio.run_coroutine_threadsafe(call, loop).result()
                     yield image
 
@@ -284,7 +284,7 @@ def test_iteration_cancelled_at_any_moment(native_stack: StackProcess, moment: i
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-            assert len(await client.list_model_runs(collection)) == 1
+            assert len(await client.runs.list(collection)) == 1
 
     run(work)
 
@@ -297,7 +297,7 @@ def test_call_without_an_answer(
 
     async def work() -> None:
         client = AsyncLayerNextClient("key", "secret", server.url, retry_for_s=60)
-        call = asyncio.ensure_future(client.list_model_runs("yard"))
+        call = asyncio.ensure_future(client.runs.list("yard"))
         await until(asked)
         with pytest.raises(asyncio.TimeoutError):
             await asyncio.wait_for(call, 0.01)

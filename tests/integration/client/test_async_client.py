@@ -78,13 +78,13 @@ def test_round_trip(native_stack: StackProcess, tmp_path: Path) -> None:
                 assert read == sets(1_500)
             report = await client.upload_modelrun_from_json(collection, "file", path, "rectangle")
             assert (report.images, report.annotations) == (1, 1)
-            runs = await client.list_model_runs(collection)
+            runs = await client.runs.list(collection)
             assert {run.name for run in runs} == {"r0", "r1", "r2", "file"}
             written = await client.download_to_file(collection, ["file"], tmp_path / "out.json")
             assert written.images == 1
             assert (await client.remove_annotations(collection, "r0")).images == 1_500
             with pytest.raises(NotFound):
-                await client.list_model_runs(fresh())
+                await client.runs.list(fresh())
 
     asyncio.run(work())
 
@@ -179,7 +179,7 @@ def test_reading_is_broken_off(native_stack: StackProcess) -> None:
             async for _ in reader:
                 break
             await reader.aclose()  # type: ignore[attr-defined]
-            assert len(await client.list_model_runs(collection)) == 1
+            assert len(await client.runs.list(collection)) == 1
 
     asyncio.run(work())
 

@@ -26,11 +26,11 @@ def test_pictures_of_the_train_split(client: LayerNextClient, tmp_path: Path) ->
     given = copy.deepcopy(LIST)
     version_id = made(client, name, augmentation_list=given, seed=5)
     assert given == LIST, "the caller's list stays as it is"
-    version = client.get_dataset_version(version_id)
+    version = client.datasets.get_version(version_id)
     assert version.augmentations == ["FLIP_IMAGE.FLIP_HORIZONTAL", "HUE.HUE_DEGREES -40..40"]
     assert (version.image_count, version.picture_count) == (10, 12)
     assert version.splits == {"train": 6, "validation": 2, "test": 2}
-    assert len(list(client.iter_items(query=f'collection = "{name}"'))) == 10
+    assert len(list(client.items.iter(query=f'collection = "{name}"'))) == 10
     coco = download(client, version_id, "COCO", tmp_path / "coco")
     train = json.loads((coco / "train.json").read_text())
     names = {each["file_name"] for each in train["images"]}
@@ -80,7 +80,7 @@ def test_images_without_a_file_have_no_pictures(client: LayerNextClient, tmp_pat
         fresh("set"), name, {"train": 100, "validation": 0, "test": 0}, augmentation_list=LIST
     )
     client.wait_for_job_complete(report.job_id, timeout_s=30)
-    version = client.get_dataset_version(report.version_id)
+    version = client.datasets.get_version(report.version_id)
     assert (version.image_count, version.picture_count) == (3, 4)
 
 

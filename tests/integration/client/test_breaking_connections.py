@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from layernext import ImageAnnotations, LayerNextClient, Rectangle
-from layernext.client import published_upload, transport
+from layernext.client import transport
+from layernext.client.annotations import published_upload
 from tests.faulty_network import FaultyNetwork
 from tests.faulty_proxy import Fault, FaultyProxy
 from tests.integration.client.conftest import Pair
@@ -227,7 +228,7 @@ def test_files_get_through(
         FaultyProxy(stack.port, breaks_on_the_way_down(seed)) as proxy,
         LayerNextClient(stack.api_key, stack.secret, proxy.url) as client,
     ):
-        client.download_files(name, tmp_path / "back", content_type="other", progress=False)
+        client.files.download(name, tmp_path / "back", content_type="other", progress=False)
     assert content_of(tmp_path / "back") == content_of(source)
 
 

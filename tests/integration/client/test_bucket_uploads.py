@@ -74,7 +74,7 @@ def test_a_killed_upload_skips_the_parts_that_the_bucket_has(
         report = client.upload_files_to_collection(path, "other", "yard", progress=False)
         assert (report.uploaded, report.bytes_sent) == (["big.bin"], 30 * MIB)
         client.wait_for_job_complete(report.job_id, timeout_s=60)
-        (record,) = client.list_files("yard")
+        (record,) = client.files.list("yard")
     assert (record.checksum, record.state) == (checksum, "ready")
     assert list((tmp_path / "state").iterdir()) == []
 
@@ -92,7 +92,7 @@ def test_a_part_of_the_same_size_is_no_proof(
         report = client.upload_files_to_collection(path, "other", "yard", progress=False)
         assert report.bytes_sent == PART_BYTES + 30 * MIB
         client.wait_for_job_complete(report.job_id, timeout_s=60)
-        (record,) = client.list_files("yard")
+        (record,) = client.files.list("yard")
     assert (record.checksum, record.state) == (checksum, "ready")
 
 
@@ -112,7 +112,7 @@ def test_an_upload_that_the_bucket_has_ended_begins_anew(
         report = client.upload_files_to_collection(path, "other", "yard", progress=False)
         assert report.bytes_sent == PART_BYTES + 30 * MIB
         client.wait_for_job_complete(report.job_id, timeout_s=60)
-        (record,) = client.list_files("yard")
+        (record,) = client.files.list("yard")
     assert not bucket.is_gone
     assert (record.checksum, record.state) == (checksum, "ready")
 
@@ -138,9 +138,9 @@ def test_damage_on_the_way_is_found(
         report = client.upload_files_to_collection(path, "other", "yard", progress=False)
         assert bucket.damages == 0
         client.wait_for_job_complete(report.job_id, timeout_s=60)
-        (record,) = client.list_files("yard")
+        (record,) = client.files.list("yard")
         assert record.state == "failed"
         assert record.checksum != checksum
-        (item,) = client.iter_items("yard")
+        (item,) = client.items.iter("yard")
         assert item.failure is not None
         assert "not those that were sent: part" in item.failure

@@ -50,10 +50,10 @@ def test_lists(client: LayerNextClient) -> None:
     collection = fresh("a/b")
     client.upload_modelrun(f"{collection}/", "run", sets(3))
     client.upload_modelrun(collection, "truth", sets(2), ground_truth=True)
-    (found,) = [c for c in client.list_collections() if c.name == collection]
+    (found,) = [c for c in client.collections.list() if c.name == collection]
     assert (found.image_count, found.awaiting_file_count) == (3, 3)
     for key in (collection, f"{collection}/", found.id):
-        runs = client.list_model_runs(key)
+        runs = client.runs.list(key)
         assert [(r.name, r.mode, r.image_count, r.annotation_count) for r in runs] == [
             ("run", "machine", 3, 3),
             ("truth", "human", 2, 2),
@@ -61,9 +61,9 @@ def test_lists(client: LayerNextClient) -> None:
         assert all(
             msgspec.convert(r.updated_at, datetime).utcoffset() == timedelta(0) for r in runs
         )
-    assert {"run", "truth"} <= {r.name for r in client.list_model_runs()}
+    assert {"run", "truth"} <= {r.name for r in client.runs.list()}
     with pytest.raises(NotFound):
-        client.list_model_runs(fresh())
+        client.runs.list(fresh())
 
 
 def test_lists_of_many_pages(native_stack: StackProcess) -> None:
@@ -75,8 +75,8 @@ def test_lists_of_many_pages(native_stack: StackProcess) -> None:
 
     network = FaultyNetwork(small_pages)
     with LayerNextClient(*native_stack.arguments, http=network) as client:
-        wanted = [client.create_collection(fresh()).name for _ in range(5)]
-        listed = [collection.name for collection in client.list_collections()]
+        wanted = [client.collections.create(fresh()).name for _ in range(5)]
+        listed = [collection.name for collection in client.collections.list()]
     assert [name for name in listed if name in wanted] == wanted
     assert len([r for r in network.requests if r.method == "GET"]) > 3
 
@@ -274,7 +274,7 @@ def test_roles(native_stack: StackProcess) -> None:
     """A key that may only read reads, and is told that it may not write."""
     key, secret = create_key(native_stack.folder, "read")
     with LayerNextClient(key, secret, native_stack.url) as reader:
-        assert isinstance(reader.list_collections(), list)
+        assert isinstance(reader.collections.list(), list)
         with pytest.raises(NotAllowed):
             reader.upload_modelrun(fresh(), "r", sets(1))
 
@@ -283,9 +283,9 @@ def test_what_only_the_native_protocol_can(published_stack: StackProcess, tmp_pa
     """Calls that the published protocol has no request for say so."""
     with LayerNextClient(*published_stack.arguments) as client:
         for call in (
-            client.list_collections,
-            client.list_model_runs,
-            lambda: client.create_collection("a"),
+            client.collections.list,
+            client.runs.list,
+            lambda: client.collections.create("a"),
             lambda: client.download_to_file("a", [], tmp_path / "a.json"),
             lambda: list(client.iter_annotations(None, "r")),
         ):
@@ -333,8 +333,8 @@ def test_first_call_shakes_hands_once(native_stack: StackProcess) -> None:
     network = FaultyNetwork()
     with LayerNextClient(*native_stack.arguments, http=network) as client:
         assert not network.requests
-        client.list_collections()
-        client.list_collections()
+        client.collections.list()
+        client.collections.list()
     paths = [request.url.path for request in network.requests]
     assert len([path for path in paths if "compatibility" in path]) == 1
     assert len(paths) == 3

@@ -139,7 +139,7 @@ def test_repeats_at_the_same_time_change_nothing(
 
 def wait_for_jobs(client: LayerNextClient) -> None:
     deadline = time.monotonic() + SECONDS
-    while any(job.status in {"queued", "in_progress"} for job in client.list_jobs()):
+    while any(job.status in {"queued", "in_progress"} for job in client.jobs.list()):
         assert time.monotonic() < deadline, "a job does not end"
         time.sleep(0.01)
 

@@ -63,7 +63,7 @@ def test_a_version_is_frozen(client: LayerNextClient, tmp_path: Path) -> None:
     """Later uploads do not change it; a version made after them has what is new; images stay put."""
     name = fill(client, tmp_path)
     first = made(client, name)
-    version = client.get_dataset_version(first)
+    version = client.datasets.get_version(first)
     assert (version.status, version.version, version.image_count) == ("ready", "1.0.0", 10)
     assert version.splits == {"train": 6, "validation": 2, "test": 2}
     assert version.annotation_count == 20
@@ -73,15 +73,15 @@ def test_a_version_is_frozen(client: LayerNextClient, tmp_path: Path) -> None:
         first, name, SPLIT, query="name != 9.png", export_types=["RAW"]
     )
     client.wait_for_job_complete(report.job_id, timeout_s=30)
-    second = client.get_dataset_version(report.version_id)
+    second = client.datasets.get_version(report.version_id)
     assert (second.version, second.image_count) == ("1.0.1", 9)
     assert second.dataset_id == version.dataset_id
-    diff = client.diff_dataset_versions(first, second.id)
+    diff = client.datasets.diff(first, second.id)
     assert diff.removed == [f"{name}_9.png"]
     assert (diff.added, diff.moved) == ([], {})
     assert diff.changed == [f"{name}_{n}.png" for n in range(3)]
     assert diff.unchanged == 6
-    same = client.diff_dataset_versions(first, first)
+    same = client.datasets.diff(first, first)
     assert (same.unchanged, same.changed, same.added) == (10, [], [])
     raw = download(client, first, "RAW", tmp_path / "raw")
     images = json.loads((raw / "annotations.json").read_text())["images"]
@@ -91,7 +91,7 @@ def test_a_version_is_frozen(client: LayerNextClient, tmp_path: Path) -> None:
     with pytest.raises(NotFound):
         client.delete_dataset_version(second.id)
     assert [
-        each.id for each in client.list_datasets() if each.dataset_id == version.dataset_id
+        each.id for each in client.datasets.list() if each.dataset_id == version.dataset_id
     ] == [first]
 
 
@@ -144,8 +144,8 @@ def test_what_cannot_be(client: LayerNextClient, tmp_path: Path) -> None:
     """Wrong arguments are named before anything is made."""
     name = fill(client, tmp_path, 2)
     version = made(client, name, operation_list=[])
-    assert client.get_dataset_version(version).annotation_count == 0
-    owner = client.get_dataset_version(version).dataset
+    assert client.datasets.get_version(version).annotation_count == 0
+    owner = client.datasets.get_version(version).dataset
     wrong: list[tuple[dict[str, Any], type[Exception], str]] = [
         ({"split_info": {"train": 100}}, DataError, "split_info"),
         ({"split_info": {"train": 50, "validation": 20, "test": 20}}, DataError, "adds up to 90"),
@@ -178,7 +178,7 @@ def test_a_dataset_of_a_dataset(client: LayerNextClient, tmp_path: Path) -> None
     """Its images can be chosen by its name or a version's id, and restricted further."""
     name = fill(client, tmp_path, 4)
     first = made(client, name, query="name != 3.png")
-    source = client.get_dataset_version(first).dataset
+    source = client.datasets.get_version(first).dataset
     for query, count in (
         (f'dataset = "{source}"', 3),
         (f"dataset.version = {first} and name in (0.png, 3.png)", 1),
@@ -187,7 +187,7 @@ def test_a_dataset_of_a_dataset(client: LayerNextClient, tmp_path: Path) -> None
             fresh("set"), SPLIT, item_type="dataset", query=query
         )
         client.wait_for_job_complete(report.job_id, timeout_s=30)
-        assert client.get_dataset_version(report.version_id).image_count == count
+        assert client.datasets.get_version(report.version_id).image_count == count
     with pytest.raises(DataError, match="nothing fits"):
         client.create_dataset_from_datalake(
             fresh("set"),

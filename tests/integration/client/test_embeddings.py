@@ -47,16 +47,16 @@ def test_nearest_images(client: LayerNextClient) -> None:
     rows = [[1, 0], [0.9, 0.1], [0, 1], [-1, 0]]
     vectors = [{"uniqueName": f"{name}_{n}.jpg", "embeddings": row} for n, row in enumerate(rows)]
     client.insert_image_embeddings_batch(vectors, model, [2])
-    found = client.find_similar(model, unique_name=f"{name}_0.jpg", collection=name)
+    found = client.embeddings.search(model, unique_name=f"{name}_0.jpg", collection=name)
     assert [each.unique_name for each in found] == [f"{name}_{n}.jpg" for n in (1, 2, 3)]
-    found = client.find_similar(model, vector=[0, 2], count=1, metric="l2")
+    found = client.embeddings.search(model, vector=[0, 2], count=1, metric="l2")
     assert [(each.unique_name, each.score) for each in found] == [(f"{name}_2.jpg", -1.0)]
     with pytest.raises(ConfigurationError):
-        client.find_similar(model)
+        client.embeddings.search(model)
     with pytest.raises(DataError):
-        client.find_similar(model, vector=[1])
+        client.embeddings.search(model, vector=[1])
     with pytest.raises(NotFound):
-        client.find_similar(uuid.uuid4().hex, vector=[1, 2])
+        client.embeddings.search(uuid.uuid4().hex, vector=[1, 2])
 
 
 @pytest.mark.parametrize(

@@ -393,7 +393,7 @@ def test_download_that_cannot_end(
 )
 def test_odd_downloads(native_stack: StackProcess, client: LayerNextClient, body: bytes) -> None:
     """An answer that is not a whole download is an error, never a shorter run."""
-    collection = client.create_collection(fresh()).name
+    collection = client.collections.create(fresh()).name
 
     def fault(request: httpx.Request, _: int) -> httpx.Response | None:
         if request.url.path.endswith("/annotations"):

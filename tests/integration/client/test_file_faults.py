@@ -62,7 +62,7 @@ def test_every_third_request_fails(native_stack: StackProcess, tmp_path: Path, p
         )
         assert (sorted(report.uploaded), report.failed) == (sorted(files), [])
     with client_over(native_stack, FaultyNetwork(before)) as client:
-        client.download_files(name, tmp_path / "target", progress=False)
+        client.files.download(name, tmp_path / "target", progress=False)
     assert content_of(tmp_path / "target") == files
 
 
@@ -97,8 +97,8 @@ def test_a_cut_after_each_stage(native_stack: StackProcess, tmp_path: Path, stag
     assert lost
     assert report.is_success
     with LayerNextClient(*native_stack.arguments) as client:
-        assert sorted(row.name for row in client.list_files(name)) == sorted(files)
-        client.download_files(name, tmp_path / "target", progress=False)
+        assert sorted(row.name for row in client.files.list(name)) == sorted(files)
+        client.files.download(name, tmp_path / "target", progress=False)
     assert content_of(tmp_path / "target") == files
 
 
@@ -123,7 +123,7 @@ def test_an_upload_that_ends_early_goes_on(native_stack: StackProcess, tmp_path:
     stored = caught.value.report.uploaded
     assert 0 < len(stored) < len(files)
     with LayerNextClient(*native_stack.arguments) as client:
-        assert {row.name for row in client.list_files(name)} >= set(stored)
+        assert {row.name for row in client.files.list(name)} >= set(stored)
         report = client.upload_files_to_collection(
             tmp_path / "source", "image", name, progress=False
         )
@@ -162,7 +162,7 @@ def test_a_download_that_is_cut_goes_on_where_it_was(
         )
 
     with client_over(native_stack, FaultyNetwork(after=after)) as client:
-        report = client.download_files(name, tmp_path / "target", progress=False)
+        report = client.files.download(name, tmp_path / "target", progress=False)
     assert (tmp_path / "target" / "big.bin").read_bytes() == content
     assert ranges == ["", f"bytes={2 * MIB}-", f"bytes={4 * MIB}-"]
     assert report.bytes_received == len(content)
@@ -191,12 +191,12 @@ def test_the_next_call_goes_on_where_it_was(native_stack: StackProcess, tmp_path
         client_over(native_stack, FaultyNetwork(after=after), retry_for_s=0) as client,
         pytest.raises(DownloadIncomplete, match="ended early"),
     ):
-        client.download_files(name, target, progress=False)
+        client.files.download(name, target, progress=False)
     assert content_of(target) == {}
     assert [part.stat().st_size for part in parts_in(target)] == [3 * MIB]
     network = FaultyNetwork()
     with client_over(native_stack, network) as client:
-        client.download_files(name, target, progress=False)
+        client.files.download(name, target, progress=False)
     (got,) = [each for each in network.requests if each.url.path.startswith("/files/")]
     assert got.headers["range"] == f"bytes={3 * MIB}-"
     assert (target / "big.bin").read_bytes() == content
@@ -210,7 +210,7 @@ def test_credentials_stay_with_the_stack(native_stack: StackProcess, tmp_path: P
         (tmp_path / "big.bin").write_bytes(os.urandom(3 * MIB))
         name = fresh()
         client.upload_files_to_collection(tmp_path / "big.bin", "other", name, progress=False)
-        client.download_files(name, tmp_path / "target", progress=False)
+        client.files.download(name, tmp_path / "target", progress=False)
     signed = [each for each in network.requests if "signature=" in str(each.url)]
     assert {each.method for each in signed} == {"PUT", "GET"}
     assert not any("authorization" in each.headers for each in signed)
@@ -262,13 +262,13 @@ def test_a_killed_upload_goes_on_with_the_parts_that_are_there(
             file.write(os.urandom(MIB))
     run_and_kill(UPLOAD, native_stack, [name, str(path)], 230 * MIB)
     with LayerNextClient(*native_stack.arguments) as client:
-        assert client.list_files(name, content_type="other") == []
+        assert client.files.list(name, content_type="other") == []
         report = client.upload_files_to_collection(path, "other", name, progress=False)
         assert report.uploaded == ["big.bin"]
         assert report.unique_name == f"{name}_big.bin"
         assert 0 < report.bytes_sent < path.stat().st_size
         client.wait_for_job_complete(report.job_id, timeout_s=60)
-        (record,) = client.list_files(name)
+        (record,) = client.files.list(name)
     assert record.checksum == hashlib.sha256(path.read_bytes()).hexdigest()
     assert list((tmp_path / "state").iterdir()) == []
 
@@ -291,7 +291,7 @@ def test_a_killed_download_goes_on(native_stack: StackProcess, tmp_path: Path) -
             process.kill()
             process.wait()
             assert content_of(target) in ({}, {"big.bin": content})
-        report = client.download_files(name, target, progress=False)
+        report = client.files.download(name, target, progress=False)
     assert report.is_success
     assert content_of(target) == {"big.bin": content}
     assert parts_in(target) == []
@@ -365,13 +365,13 @@ def test_hostile_names_stay_in_the_folder(tmp_path: Path, tags: bool) -> None:
     stack = FakeStack({name: name.encode() for name in NAMES}, tags=tags)
     target = tmp_path / "deep" / "target"
     with fake_client(stack) as client:
-        report = client.download_files("yard", target, progress=False)
+        report = client.files.download("yard", target, progress=False)
         assert len(report.downloaded) == len(NAMES)
         assert sorted(content_of(target).values()) == sorted(each.encode() for each in NAMES)
         assert [
             each for each in tmp_path.rglob("*") if each.is_file() and target not in each.parents
         ] == []
-        again = client.download_files("yard", target, progress=False)
+        again = client.files.download("yard", target, progress=False)
     # Without ETags nothing says that a file is the same, so it is fetched.
     assert len(again.unchanged) == (len(NAMES) if tags else 0)
 
@@ -407,7 +407,7 @@ def test_damaged_files_do_not_appear(tmp_path: Path, how: str) -> None:
     change = {"flipped": b"CONTENT", "short": b"conten", "long": b"content and more"}[how]
     stack.change = lambda content: change if content == b"content" else content
     with fake_client(stack) as client, pytest.raises(DownloadIncomplete, match="damaged") as caught:
-        client.download_files("yard", tmp_path, progress=False)
+        client.files.download("yard", tmp_path, progress=False)
     assert [each.name for each in caught.value.report.failed] == ["1.jpg"]
     assert content_of(tmp_path) == {"2.jpg": b"other"}
 

@@ -144,21 +144,21 @@ def test_sync(client: LayerNextClient, tmp_path: Path) -> None:
     source, target, name = tmp_path / "source", tmp_path / "target", fresh()
     files = fill(source)
     client.upload_files_to_collection(source, "image", name, progress=False)
-    first = client.download_files(name, target, progress=False)
+    first = client.files.download(name, target, progress=False)
     assert content_of(target) == files
     assert (sorted(first.downloaded), first.unchanged) == (sorted(files), [])
     assert first.bytes_received == sum(map(len, files.values()))
-    again = client.download_files(name, target, progress=False)
+    again = client.files.download(name, target, progress=False)
     assert (again.downloaded, again.bytes_received, len(again.unchanged)) == ([], 0, len(files))
     one, two, *_ = sorted(files)
     (target / one).unlink()
     (target / two).write_bytes(b"changed here")
-    third = client.download_files(name, target, progress=False)
+    third = client.files.download(name, target, progress=False)
     assert sorted(third.downloaded) == [one, two]
     assert content_of(target) == files
     assert parts_in(target) == []
     (target / ".layernext" / "files.json").unlink()
-    fourth = client.download_files(name, target, progress=False)
+    fourth = client.files.download(name, target, progress=False)
     assert (fourth.downloaded, len(fourth.unchanged)) == ([], len(files))
 
 
@@ -168,8 +168,8 @@ def test_delete_removes_only_what_came(client: LayerNextClient, tmp_path: Path) 
     files = fill(source, 4)
     for each in (name, other):
         client.upload_files_to_collection(source, "image", each, progress=False)
-    client.download_files(other, target / "other", progress=False)
-    client.download_files(name, target, progress=False)
+    client.files.download(other, target / "other", progress=False)
+    client.files.download(name, target, progress=False)
     (target / "mine.png").write_bytes(b"mine")
     index = target / ".layernext" / "files.json"
     known = json.loads(index.read_text())
@@ -185,9 +185,9 @@ def test_delete_removes_only_what_came(client: LayerNextClient, tmp_path: Path) 
     (target / "elsewhere.png").write_bytes(b"of another collection")
     index.write_text(json.dumps(known))
     (target / "gone" / "b.png").write_bytes(b"changed here since")
-    kept = client.download_files(name, target, progress=False)
+    kept = client.files.download(name, target, progress=False)
     assert kept.deleted == []
-    report = client.download_files(name, target, delete=True, progress=False)
+    report = client.files.download(name, target, delete=True, progress=False)
     assert (report.deleted, report.kept) == (["gone/a.png"], ["gone/b.png"])
     left = {name for name in content_of(target) if not name.startswith("other/")}
     assert left == {*files, "mine.png", "gone/b.png", "elsewhere.png"}
@@ -201,7 +201,7 @@ def test_a_folder_in_the_way_fails_one_file(client: LayerNextClient, tmp_path: P
     first = min(files)
     (target / first / "x").mkdir(parents=True)
     with pytest.raises(DownloadIncomplete, match="cannot be written") as caught:
-        client.download_files(name, target, progress=False)
+        client.files.download(name, target, progress=False)
     assert [each.name for each in caught.value.report.failed] == [first]
     assert content_of(target) == {name: files[name] for name in files if name != first}
     assert parts_in(target) == []
@@ -224,9 +224,9 @@ def test_files_of_several_parts(
     assert report.bytes_sent == 250 << 20
     assert list((tmp_path / "state").iterdir()) == []
     client.wait_for_job_complete(report.job_id, timeout_s=60)
-    (record,) = client.list_files(name)
+    (record,) = client.files.list(name)
     assert (record.size, record.checksum) == (250 << 20, digest.hexdigest())
-    client.download_files(name, target, progress=False)
+    client.files.download(name, target, progress=False)
     assert hashlib.sha256((target / "big.bin").read_bytes()).hexdigest() == digest.hexdigest()
     again = client.upload_files_to_collection(source, "other", name, progress=False)
     assert (again.skipped, again.bytes_sent) == (["big.bin"], 0)
@@ -242,7 +242,7 @@ def test_empty_and_strange_files(pair: Pair, client: LayerNextClient, tmp_path: 
     report = pair.writer.upload_files_to_collection(source, "other", name, progress=False)
     assert sorted(report.uploaded) == sorted(names)
     if pair.protocol == "native":
-        client.download_files(name, target, progress=False)
+        client.files.download(name, target, progress=False)
         safe = {each.replace("?", "%3F"): (source / each).read_bytes() for each in names}
         assert content_of(target) == safe
 
@@ -288,7 +288,7 @@ def test_progress_counts_bytes(client: LayerNextClient, tmp_path: Path) -> None:
         )
         assert seen[-1] == (f"uploading to {name}", total, total)
         seen.clear()
-    client.download_files(name, tmp_path / "target", progress=lambda *each: seen.append(each))
+    client.files.download(name, tmp_path / "target", progress=lambda *each: seen.append(each))
     assert seen[-1] == ("downloading to target", total, None)
 
 
@@ -301,7 +301,7 @@ def test_async_twin(native_stack: StackProcess, tmp_path: Path) -> None:
             await client.upload_files_to_collection(
                 tmp_path / "source", "image", name, progress=False
             )
-            await client.download_files(name, tmp_path / "target", progress=False)
+            await client.files.download(name, tmp_path / "target", progress=False)
 
     asyncio.run(both_ways())
     assert content_of(tmp_path / "target") == files
@@ -350,11 +350,11 @@ def test_only_what_fits_a_query(pair: Pair, tmp_path: Path) -> None:
         tmp_path / "source", "image", name, metadata_file_path=metadata, progress=False
     )
     target = tmp_path / "target"
-    pair.writer.download_files(name, target, query="metadata.Tags=night", progress=False)
+    pair.writer.files.download(name, target, query="metadata.Tags=night", progress=False)
     assert content_of(target) == {each: files[each] for each in night}
-    pair.writer.download_files(name, target, progress=False)
+    pair.writer.files.download(name, target, progress=False)
     assert content_of(target) == files
-    report = pair.writer.download_files(
+    report = pair.writer.files.download(
         name, target, query="metadata.shift=2", delete=True, progress=False
     )
     assert sorted(report.unchanged) == night
@@ -404,7 +404,7 @@ def test_a_bucket_behind_the_stack(
         report = client.upload_files_to_collection(str(source), "other", "things")
         assert len(report.uploaded) == 3
         client.wait_for_job_complete(report["job_id"], timeout_s=30)
-        client.download_files("things", tmp_path / "back")
+        client.files.download("things", tmp_path / "back")
         for path in source.iterdir():
             assert (tmp_path / "back" / path.name).read_bytes() == path.read_bytes()
         again = client.upload_files_to_collection(str(source), "other", "things")

@@ -80,9 +80,9 @@ def test_a_wrong_file_sends_nothing(client: LayerNextClient, tmp_path: Path) -> 
     write_export(SOME, source, "csv")
     with source.open("a") as file:
         file.write("c.jpg,,,,,,cup,rectangle,1.5,0,0,1,1,,,\n")
-    with pytest.raises(FormatError, match=r"in\.csv:5: has the confidence 1\.5"):
+    with pytest.raises(FormatError, match=r"in\.csv:5: the confidence is 1\.5"):
         client.upload_modelrun(collection, "m", source, format="csv")
-    assert collection not in [each.name for each in client.list_collections()]
+    assert collection not in [each.name for each in client.collections.list()]
     with pytest.raises(ConfigurationError, match="there is no format"):
         client.upload_modelrun(collection, "m", source, format="cvs")
 
@@ -122,13 +122,13 @@ def test_coco_with_labels_and_annotations(client: LayerNextClient, tmp_path: Pat
 
 def export_of(client: LayerNextClient, folder: Path, **wanted: Any) -> Path:
     """The file of an export that the stack has made."""
-    begun = client.start_export(**wanted)
+    begun = client.exports.start(**wanted)
     client.wait_for_job_complete(begun.job_id, timeout_s=60)
-    found = client.get_export(begun.id)
+    found = client.exports.get(begun.id)
     assert (found.status, found.format, found.message) == ("completed", wanted["format"], "")
-    report = client.download_export(found.id, folder)
+    report = client.exports.download(found.id, folder)
     assert report.downloaded == [found.file_name]
-    assert client.download_export(found.id, folder).unchanged == [found.file_name]
+    assert client.exports.download(found.id, folder).unchanged == [found.file_name]
     path = folder / found.file_name
     assert found.checksum == hashlib.sha256(path.read_bytes()).hexdigest()
     return path
@@ -140,27 +140,27 @@ def test_export_of_a_run_as_a_job(client: LayerNextClient, tmp_path: Path) -> No
     write_export(SOME, tmp_path / "in.json", "layernext")
     client.upload_modelrun(collection, "m", tmp_path / "in.json")
     path = export_of(client, tmp_path / "a", format="coco", collection=collection, run="m")
-    client.export(collection, "m", tmp_path / "own.json", "coco")
+    client.runs.export(collection, "m", tmp_path / "own.json", "coco")
     assert path.read_bytes() == (tmp_path / "own.json").read_bytes()
     assert path.name == f"{collection}-m.json"
-    begun = client.start_export("yolo", collection=collection, run="m")
+    begun = client.exports.start("yolo", collection=collection, run="m")
     with pytest.raises(JobFailed, match="size in pixels is not known"):
         client.wait_for_job_complete(begun.job_id, timeout_s=60)
     with pytest.raises(Conflict, match=r"failed: .*not known"):
-        client.download_export(begun.id, tmp_path)
-    assert client.list_exports()[0].id == begun.id
-    client.delete_export(begun.id)
+        client.exports.download(begun.id, tmp_path)
+    assert client.exports.list()[0].id == begun.id
+    client.exports.delete(begun.id)
     with pytest.raises(NotFound):
-        client.get_export(begun.id)
+        client.exports.get(begun.id)
     for wrong in ({"format": "tfrecord", "run": "m"}, {"format": "coco"}):
         with pytest.raises((DataError, InvalidRequest), match=r"TensorFlow|needs collection"):
-            client.start_export(collection=collection, **wrong)
+            client.exports.start(collection=collection, **wrong)
     with pytest.raises(NotFound, match="no annotations of 'n'"):
-        client.start_export("coco", collection=collection, run="n")
+        client.exports.start("coco", collection=collection, run="n")
     client.upload_modelrun(collection, "m", tmp_path / "in.json", ground_truth=True)
     with pytest.raises(Conflict, match="model run and a ground truth"):
-        client.start_export("coco", collection=collection, run="m")
-    assert client.start_export("csv", collection=collection, run="m", ground_truth=True).run == "m"
+        client.exports.start("coco", collection=collection, run="m")
+    assert client.exports.start("csv", collection=collection, run="m", ground_truth=True).run == "m"
 
 
 def test_export_of_a_dataset(client: LayerNextClient, tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ def test_export_of_a_dataset(client: LayerNextClient, tmp_path: Path) -> None:
     path = export_of(client, tmp_path, format="yolo", dataset_version=made.version_id)
     with zipfile.ZipFile(path) as archive:
         archive.extractall(tmp_path / "theirs")
-    report = client.export_dataset(made.version_id, tmp_path / "ours", "yolo")
+    report = client.datasets.export(made.version_id, tmp_path / "ours", "yolo")
     assert (report.images, report.annotations) == (10, 14)
     assert list(report.losses) == ["which model run or ground truth an annotation is of"]
     files = {
@@ -194,7 +194,7 @@ def test_export_of_a_dataset(client: LayerNextClient, tmp_path: Path) -> None:
     assert len([each for each in files["ours"] if each.parts[:2] == ("labels", "val")]) == 2
     for each in files["ours"]:
         assert (tmp_path / "ours" / each).read_bytes() == (tmp_path / "theirs" / each).read_bytes()
-    client.export_dataset(made.version_id, tmp_path / "t.parquet", "parquet", split="test")
+    client.datasets.export(made.version_id, tmp_path / "t.parquet", "parquet", split="test")
     samples = list(read_format(tmp_path / "t.parquet", "parquet"))
     assert {each.split for each in samples} == {"test"}
     assert {(each.run, each.mode) for each in samples} >= {("truth", "human")}

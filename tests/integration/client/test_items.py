@@ -44,14 +44,14 @@ def test_metadata_and_queries(client: LayerNextClient, tmp_path: Path) -> None:
     client.upload_metadata_by_unique_name(
         {"files": [{"file": f"{name}_2.jpg", "metadata": {"x": 1}}]}
     )
-    found = list(client.iter_items(name, query="metadata.shift = night or metadata.x = 1"))
+    found = list(client.items.iter(name, query="metadata.shift = night or metadata.x = 1"))
     assert [item.name for item in found] == ["0.jpg", "2.jpg"]
     assert found[0].metadata == {"shift": "night", "Tags": ["a"], "place": 7}
     assert (found[0].unique_name, found[0].has_file, found[0].url) == (f"{name}_0.jpg", False, None)
     details = client.get_collection_details(name, {"place": True, "name": False, "Tags": True})
     assert (details["place"], details["Tags"]) == (7, [])
     assert "name" not in details
-    assert [item.name for item in client.iter_items(name, query="annotation.count = 2")] == [
+    assert [item.name for item in client.items.iter(name, query="annotation.count = 2")] == [
         "2.jpg"
     ]
 
@@ -117,21 +117,21 @@ def test_trash_and_restore(client: LayerNextClient) -> None:
         client.trash_objects_from_collection(name, "lable = cup")
     with pytest.raises(DataError, match="nothing fits"):
         client.trash_objects_from_collection(name, "label = nothing")
-    assert len(list(client.iter_items(name))) == 3
+    assert len(list(client.items.iter(name))) == 3
     report = client.trash_objects_from_collection(name, "annotation.count > 0")
     assert (report.files, report["isSuccess"]) == (2, True)
-    assert [item.name for item in client.iter_items(name)] == ["0.jpg"]
+    assert [item.name for item in client.items.iter(name)] == ["0.jpg"]
     assert [each.image for each in client.iter_annotations(name, "run")] == ["0.jpg"]
-    assert [item.name for item in client.iter_trash(name)] == ["1.jpg", "2.jpg"]
-    assert client.restore(name, query="name = 1.jpg") == 1
+    assert [item.name for item in client.trash.iter(name)] == ["1.jpg", "2.jpg"]
+    assert client.trash.restore(name, query="name = 1.jpg") == 1
     client.trash_objects_from_datalake(f'collection = "{name}"')
-    assert list(client.iter_items(name)) == []
-    assert client.restore(name) == 3
+    assert list(client.items.iter(name)) == []
+    assert client.trash.restore(name) == 3
     client.trash_objects_from_collection(name)
     with pytest.raises(NotFound):
-        list(client.iter_items(name))
-    assert client.restore(name) == 3
-    assert len(list(client.iter_items(name))) == 3
+        list(client.items.iter(name))
+    assert client.trash.restore(name) == 3
+    assert len(list(client.items.iter(name))) == 3
 
 
 def test_bad_lists(client: LayerNextClient) -> None:

@@ -86,7 +86,7 @@ def test_own_jobs(pair: Pair) -> None:
     other = client.create_or_update_job(session, "my work", 14, 0, 3)
     assert other.id != done.id
     if pair.protocol == "native":
-        listed = {job.id: job for job in client.list_jobs()}
+        listed = {job.id: job for job in client.jobs.list()}
         assert (listed[done.id].status, listed[other.id].status) == ("in_progress", "queued")
 
 

@@ -42,7 +42,7 @@ def runs(native_stack: StackProcess) -> dict[str, list[str]]:
 
 
 def names_of(client: LayerNextClient, collection: str) -> list[str]:
-    return sorted(run.name for run in client.list_model_runs(collection))
+    return sorted(run.name for run in client.runs.list(collection))
 
 
 def in_child(start: Start, work: Callable[..., Any], *arguments: Any) -> Any:
@@ -229,7 +229,7 @@ def test_foreign_transport(native_stack: StackProcess, runs: dict[str, list[str]
 
 def await_names(client: AsyncLayerNextClient, collection: str) -> list[str]:
     async def work() -> list[str]:
-        return sorted(run.name for run in await client.list_model_runs(collection))
+        return sorted(run.name for run in await client.runs.list(collection))
 
     return asyncio.run(work())
 

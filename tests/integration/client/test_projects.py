@@ -43,27 +43,27 @@ def test_a_project_from_start_to_end(client: LayerNextClient, tmp_path: Path) ->
     )
     assert (made.added, made["isSuccess"]) == (4, True)
     assert client.wait_for_job_complete(made.job_id)["is_success"]
-    project = client.get_project(made.id)
+    project = client.projects.get(made.id)
     assert (project.name, project.image_count) == ("day 1", 4)
     assert project.tasks == {"not_started": 2}
     more = client.add_files_to_annotation_project_from_collection(made.id, name)
     assert more.added == 1
-    assert [task.image_count for task in client.list_tasks(made.id)] == [3, 1, 1]
+    assert [task.image_count for task in client.projects.tasks(made.id)] == [3, 1, 1]
     assert client.get_annotation_project_name_by_id(made.id) == {"projectName": "day 1"}
     (listed,) = [each for each in client.get_annotation_project_list() if each["id"] == made.id]
     assert (listed["name"], listed["totalTaskCount"]) == ("day 1", 3)
 
     label = client.create_system_label({"className": fresh("label")})["label_reference"]
     client.add_labels_to_studio_project(made.id, [label])
-    assert client.get_project(made.id).labels == [label]
+    assert client.projects.get(made.id).labels == [label]
     client.remove_labels_to_studio_project(made.id, [label])
-    assert client.get_project(made.id).labels == []
+    assert client.projects.get(made.id).labels == []
     group = client.create_label_group(fresh("group"), [label])
     client.attach_label_group_to_annotation_project(made.id, group.id)
-    (run,) = {each.name for each in client.list_model_runs(name)}
+    (run,) = {each.name for each in client.runs.list(name)}
     client.attach_model_run_to_project(made.id, [run])
-    client.set_task_status(made.id, [1, 2], "completed")
-    project = client.set_task_status(made.id, 3, "in_progress")
+    client.projects.set_task_status(made.id, [1, 2], "completed")
+    project = client.projects.set_task_status(made.id, 3, "in_progress")
     assert (project.runs, project.label_group) == ([run], group.id)
     assert project.tasks == {"completed": 2, "in_progress": 1}
 
@@ -107,10 +107,10 @@ def test_hand_over_and_back(client: LayerNextClient, tmp_path: Path, kind: Any) 
     sets = [ImageAnnotations(image="1.png", annotations=[box, outline])]
     client.upload_modelrun(name, made.id, sets, ground_truth=True)
     path = tmp_path / "project"
-    report = client.export_project(made.id, path, kind)
+    report = client.projects.export(made.id, path, kind)
     assert (report.images, report.annotations, report.losses) == (3, 2, {})
     client.remove_annotations(name, made.id)
-    client.import_project(made.id, name, path, kind)
+    client.projects.import_file(made.id, name, path, kind)
     found = {each.image: each.annotations for each in client.iter_annotations(name, made.id)}
     assert {image: len(some) for image, some in found.items()} == {
         "0.png": 0,
@@ -174,9 +174,9 @@ def test_runs_go_to_a_project(client: LayerNextClient, tmp_path: Path) -> None:
     bad.write_text(path.read_text().replace("[1, 2, 3, 4]", "[1, 2, -3, 4]"))
     with pytest.raises(DataError, match="width is -3"):
         client.upload_annotations_for_folder(name, run, bad, "rectangle", False, True, made.id)
-    assert client.get_project(made.id).runs == []
+    assert client.projects.get(made.id).runs == []
     client.upload_annotations_for_folder(name, run, path, "rectangle", False, True, made.id)
-    assert client.get_project(made.id).runs == [run]
+    assert client.projects.get(made.id).runs == [run]
 
 
 def test_collections_come_with_their_images(client: LayerNextClient, tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_async_waits(
 
     async def work() -> list[object]:
         async with AsyncLayerNextClient(*slow_key, stack.url) as client:
-            calls = [client.create_collection(f"async {number}") for number in range(12)]
+            calls = [client.collections.create(f"async {number}") for number in range(12)]
             return list(await asyncio.gather(*calls))
 
     assert len(asyncio.run(work())) == 12

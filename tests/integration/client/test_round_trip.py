@@ -93,7 +93,7 @@ def test_any_names(
     ]
     client.upload_modelrun(collection, run, wanted)
     assert list(client.iter_annotations(collection, run)) == wanted
-    (found,) = [r for r in client.list_model_runs(collection) if r.name == run]
+    (found,) = [r for r in client.runs.list(collection) if r.name == run]
     assert found.collection == collection.rstrip("/")
     assert client.remove_annotations(collection, run).images == 1
     assert list(client.iter_annotations(collection, run)) == []
@@ -228,14 +228,17 @@ def test_published_and_native_store_the_same(
     path = tmp_path / "run.json"
     path.write_text(json.dumps({"images": v2_run()}), encoding="utf-8")
     with LayerNextClient(*native_stack.arguments, protocol="published") as old:
-        for collection in (fresh("new one/sub"), client.create_collection(fresh("known.one")).name):
+        for collection in (
+            fresh("new one/sub"),
+            client.collections.create(fresh("known.one")).name,
+        ):
             old.upload_annotations_for_collection(collection, "old", path, False, True)
             client.upload_annotations_for_collection(collection, "new", path, False, True)
             for reader in (old, client):
                 by_old = {i.image: i for i in reader.iter_annotations(collection, "old")}
                 by_new = {i.image: i for i in reader.iter_annotations(collection, "new")}
                 assert by_old == by_new == {i.image: i for i in read(path, None)}
-            assert {r.name: (r.image_count, r.annotation_count) for r in client.list_model_runs(collection)} == {
+            assert {r.name: (r.image_count, r.annotation_count) for r in client.runs.list(collection)} == {
                 "old": (2, 4),
                 "new": (2, 4),
             }  # fmt: skip
@@ -343,7 +346,7 @@ def test_published_refuses_what_it_cannot_carry(native_stack: Any, client: Layer
     ):
         old.upload_modelrun(collection, "r", items)
     with pytest.raises(NotFound):
-        client.list_model_runs(collection)
+        client.runs.list(collection)
     client.upload_modelrun(collection, "r", items)
     (image,) = client.iter_annotations(collection, "r")
     assert [v.value for v in image.annotations[0].attributes["n"]] == [1, "1"]
@@ -440,3 +443,27 @@ def test_names_are_no_markup(client: LayerNextClient, capfd: pytest.CaptureFixtu
     collection, name = fresh(), "a[/b] [red]c"
     client.upload_modelrun(collection, name, [{"image": "a", "annotations": []}], progress=True)
     assert name in capfd.readouterr().err
+
+
+def test_a_file_of_one_run_takes_one_stream(native_stack: StackProcess, tmp_path: Path) -> None:
+    """The stream itself says whether there is one run, so that no other request is made for it."""
+    collection = fresh()
+    box = {"label": "cup", "bbox": [1, 2, 3.0, 4]}
+    network = FaultyNetwork()
+    with LayerNextClient(*native_stack.arguments, http=network) as client:
+        for ground_truth in (False, True):
+            client.upload_modelrun(
+                collection,
+                "r",
+                [{"image": "a.jpg", "annotations": [box]}],
+                geometry="rectangle",
+                ground_truth=ground_truth,
+            )
+        network.requests.clear()
+        client.download_to_file(collection, "r", tmp_path / "one.json", ground_truth=True)
+        assert [request.url.path for request in network.requests] == ["/api/v1/annotations"]
+        client.download_to_file(collection, "r", tmp_path / "both.json")
+    (entry,) = json.loads((tmp_path / "one.json").read_bytes())["images"]
+    assert entry == {"image": "a.jpg", "annotations": [box]}
+    both = json.loads((tmp_path / "both.json").read_bytes())["images"]
+    assert sorted(entry["mode"] for entry in both) == ["human", "machine"]

@@ -35,7 +35,7 @@ def test_nothing_logged(pair: Pair, caplog: pytest.LogCaptureFixture) -> None:
     assert notice in repr(run.report)
     assert notice in repr(pair.writer.upload_modelrun(collection, "blank", []))
     if pair.protocol == "native":
-        assert collection not in {run.collection for run in pair.writer.list_model_runs()}
+        assert collection not in {run.collection for run in pair.writer.runs.list()}
 
 
 def test_arrays_and_lists(pair: Pair) -> None:

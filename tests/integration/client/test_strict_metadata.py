@@ -75,11 +75,11 @@ def test_a_strict_stack(stack: Stack) -> None:
 def test_names_in_the_sdk(client: LayerNextClient) -> None:
     """A stack that is not strict keeps the names, and takes any others."""
     client.upload_modelrun("yard", "run", [ImageAnnotations(image="a.jpg", annotations=[])])
-    names = client.declare_metadata(["shift", "shift"], ["rain"])
+    names = client.metadata.declare(["shift", "shift"], ["rain"])
     assert (names.fields, names.tags, names.is_strict) == (["shift"], ["rain"], False)
     assert client.upload_metadata_for_files("yard", "image", files(speed=1)).updated == 1
-    assert client.declare_metadata(["shift"], withdraw=True).fields == []
-    assert client.get_metadata_names().tags == ["rain"]
-    client.declare_metadata(tags=["rain"], withdraw=True)
+    assert client.metadata.declare(["shift"], withdraw=True).fields == []
+    assert client.metadata.names().tags == ["rain"]
+    client.metadata.declare(tags=["rain"], withdraw=True)
     with pytest.raises(DataError, match="must be a list of strings"):
-        client.declare_metadata("shift")
+        client.metadata.declare("shift")

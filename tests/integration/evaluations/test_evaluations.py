@@ -114,7 +114,7 @@ def test_the_same_numbers_as_without_a_stack(client: LayerNextClient) -> None:
     assert ours.pop("counts").items() >= theirs.pop("counts").items()
     assert ours == theirs
     assert 0.1 < (found.summary["AP"] or 0) < 0.9
-    tallies = {one.image: one for one in client.iter_tallies(found)}
+    tallies = {one.image: one for one in client.evaluations.iter_tallies(found)}
     for one in evaluator.iter_tallies():
         wanted = msgspec.structs.asdict(one)
         wanted.pop("confusion")
@@ -133,7 +133,7 @@ def test_stale_after_an_upload(client: LayerNextClient) -> None:
         first.info.computed_at
     )
     upload(client, name, "run", [{"image": "000.jpg", "annotations": []}])
-    info = client.get_evaluation_info(first.info.id)
+    info = client.evaluations.info(first.info.id)
     assert (info.is_current, info.stale_because) == (False, "annotations of the run have changed")
     second = client.evaluate(collection=name, run="run", ground_truth="truth")
     assert second.info.id == first.info.id
@@ -144,12 +144,12 @@ def test_stale_after_an_upload(client: LayerNextClient) -> None:
     ]
     assert second.summary == alone(truths, changed).result().summary
     upload(client, name, "truth", truths[:1], ground_truth=True)
-    because = client.get_evaluation_info(first.info.id).stale_because
+    because = client.evaluations.info(first.info.id).stale_because
     assert because == "annotations of the ground truth have changed"
     client.remove_annotations(name, "run")
     with pytest.raises(NotFound, match="no evaluation"):
-        client.get_evaluation(first.info.id)
-    assert client.list_evaluations(collection=name) == []
+        client.evaluations.get(first.info.id)
+    assert client.evaluations.list(collection=name) == []
 
 
 def test_images_behind_a_cell(client: LayerNextClient) -> None:
@@ -163,58 +163,62 @@ def test_images_behind_a_cell(client: LayerNextClient) -> None:
             expected.setdefault((there, said), {})[one.image] = count
     for row, there in enumerate(labels):
         for column, said in enumerate(labels):
-            behind = list(client.iter_confused(found, there, said))
+            behind = list(client.evaluations.iter_confused(found, there, said))
             counts = [one.count or 0 for one in behind]
             assert sum(counts) == found.confusion.counts[row][column]
             assert counts == sorted(counts, reverse=True)
             assert {one.image: one.count for one in behind} == expected.get((there, said), {})
     with pytest.raises(NotFound, match="no label 'spoon'"):
-        list(client.iter_confused(found, "spoon", None))
+        list(client.evaluations.iter_confused(found, "spoon", None))
 
 
 def test_orders_of_tallies(client: LayerNextClient) -> None:
     """Each order sorts by what it says; pages never overlap; a query restricts."""
     name, truths, _ = filled(client, seed=3)
     found = client.evaluate(collection=name, run="run", ground_truth="truth")
-    worst = [one.f1 for one in client.iter_tallies(found) if one.f1 is not None]
+    worst = [one.f1 for one in client.evaluations.iter_tallies(found) if one.f1 is not None]
     assert worst == sorted(worst)
-    best = [one.f1 for one in client.iter_tallies(found, order="best") if one.f1 is not None]
+    best = [
+        one.f1 for one in client.evaluations.iter_tallies(found, order="best") if one.f1 is not None
+    ]
     assert best == worst[::-1]
     for order in ("false_positives", "missed", "mislabelled", "true_positives"):
-        values = [getattr(one, order) for one in client.iter_tallies(found, order=order)]
+        values = [
+            getattr(one, order) for one in client.evaluations.iter_tallies(found, order=order)
+        ]
         assert values == sorted(values, reverse=True)
-    names = {one.image for one in client.iter_tallies(found, order="image")}
+    names = {one.image for one in client.evaluations.iter_tallies(found, order="image")}
     assert names == {one["image"] for one in truths}
-    some = list(client.iter_tallies(found, query="name = 000.jpg OR name = 001.jpg"))
+    some = list(client.evaluations.iter_tallies(found, query="name = 000.jpg OR name = 001.jpg"))
     assert {one.image for one in some} == {"000.jpg", "001.jpg"}
     with pytest.raises(DataError, match="column 1"):
-        list(client.iter_tallies(found, query="nonsense = 1"))
+        list(client.evaluations.iter_tallies(found, query="nonsense = 1"))
 
 
 def test_the_matches_of_an_image(client: LayerNextClient) -> None:
     """What became of each annotation of one image adds up to the image's tally."""
     name, _, _ = filled(client, seed=4)
     found = client.evaluate(collection=name, run="run", ground_truth="truth")
-    for tally in list(client.iter_tallies(found))[:10]:
-        matched = client.match_image(tally.id, evaluation=found)
+    for tally in list(client.evaluations.iter_tallies(found))[:10]:
+        matched = client.evaluations.match_image(tally.id, evaluation=found)
         outcomes = [one.outcome for one in matched.matches.annotations]
         assert outcomes.count("matched") == tally.true_positives
         is_false = {"false_positive", "duplicate", "mislabelled"}
         assert sum(one in is_false for one in outcomes) == tally.false_positives
         assert len(matched.matches.truths) == tally.truths
-        by_name = client.match_image(
+        by_name = client.evaluations.match_image(
             tally.unique_name, run="run", ground_truth="truth", confidence=matched.confidence
         )
         assert by_name == matched
     with pytest.raises(NotFound, match="no image"):
-        client.match_image("nowhere", evaluation=found)
+        client.evaluations.match_image("nowhere", evaluation=found)
 
 
 def test_statistics_of_a_run(client: LayerNextClient) -> None:
     """Counts and histograms are those of the annotations, and are counted again after a change."""
     name, _, runs = filled(client, seed=5)
     every = [one for image in runs for one in image["annotations"]]
-    found = client.get_run_statistics(name, "run")
+    found = client.runs.statistics(name, "run")
     assert (found.images, found.annotations) == (len(runs), len(every))
     assert found.labels == Counter(one["label"] for one in every)
     assert found.empty_images == sum(not image["annotations"] for image in runs)
@@ -226,9 +230,9 @@ def test_statistics_of_a_run(client: LayerNextClient) -> None:
     assert found.width.counts[found.width.edges.index(32)] == len(wide)
     assert sum(found.annotations_per_image.counts) == len(runs)
     upload(client, name, "run", [{"image": "000.jpg", "annotations": every[:3]}])
-    assert client.get_run_statistics(name, "run").labels != found.labels
+    assert client.runs.statistics(name, "run").labels != found.labels
     with pytest.raises(NotFound, match="no model run"):
-        client.get_run_statistics(name, "another")
+        client.runs.statistics(name, "another")
 
 
 def test_what_is_not_there_is_named(client: LayerNextClient) -> None:
@@ -245,7 +249,7 @@ def test_what_is_not_there_is_named(client: LayerNextClient) -> None:
     with pytest.raises(DataError, match="is not an option"):
         client.evaluate(collection=name, run="run", ground_truth="truth", treshold=2)
     with pytest.raises(NotFound, match="no evaluation"):
-        client.get_evaluation("0" * 24)
+        client.evaluations.get("0" * 24)
 
 
 def test_queries_about_tallies(client: LayerNextClient) -> None:
@@ -253,7 +257,7 @@ def test_queries_about_tallies(client: LayerNextClient) -> None:
     name, _, runs = filled(client, seed=7)
 
     def names(query: str, **options: Any) -> list[str]:
-        return [one.name for one in client.iter_items(name, query=query, **options)]
+        return [one.name for one in client.items.iter(name, query=query, **options)]
 
     with pytest.raises(DataError, match="no evaluation of run 'run' here"):
         names("run = run AND run.missed > 0")
@@ -262,7 +266,7 @@ def test_queries_about_tallies(client: LayerNextClient) -> None:
     client.evaluate(collection=name, run="run", ground_truth="truth", match_threshold=0.9)
     upload(client, name, "other", [{"image": "000.jpg", "annotations": []}])
     client.evaluate(collection=name, run="run", ground_truth="other")
-    tallies = {one.image: one for one in client.iter_tallies(found)}
+    tallies = {one.image: one for one in client.evaluations.iter_tallies(found)}
     many = {one.image for one in tallies.values() if one.false_positives > 2}
     assert many
     assert set(names("run = run AND run.false_positives > 2")) == many
@@ -294,10 +298,10 @@ def test_two_runs_against_each_other(client: LayerNextClient) -> None:
     upload(client, name, "same", runs)
     upload(client, name, "other", [{"image": one["image"], "annotations": []} for one in runs])
     same = client.evaluate(collection=name, run="run", ground_truth="same")
-    assert {one.f1 for one in client.iter_tallies(same)} <= {1.0, None}
+    assert {one.f1 for one in client.evaluations.iter_tallies(same)} <= {1.0, None}
     other = client.evaluate(collection=name, run="run", ground_truth="other")
     assert (other.info.run_mode, other.info.truth_mode) == ("machine", "machine")
-    assert {one.f1 for one in client.iter_tallies(other)} <= {0.0, None}
+    assert {one.f1 for one in client.evaluations.iter_tallies(other)} <= {0.0, None}
     with pytest.raises(Conflict, match="are the same"):
         client.evaluate(collection=name, run="run", ground_truth="run")
 
@@ -323,7 +327,7 @@ def test_dataset_versions(client: LayerNextClient) -> None:
         found = client.evaluate(
             dataset_version=report.version_id, split=split, run="run", ground_truth="truth"
         )
-        images = {one.image for one in client.iter_tallies(found)}
+        images = {one.image for one in client.evaluations.iter_tallies(found)}
         total += len(images)
         expected = alone(only(truths, images), only(runs, images)).result()
         assert found.summary == expected.summary
@@ -331,7 +335,7 @@ def test_dataset_versions(client: LayerNextClient) -> None:
         assert (found.info.split, found.info.collection) == (split, None)
     assert total == len(truths)
     client.delete_dataset_version(report.version_id)
-    assert client.list_evaluations(dataset_version=report.version_id) == []
+    assert client.evaluations.list(dataset_version=report.version_id) == []
 
 
 def test_fractions_need_sizes(client: LayerNextClient) -> None:
@@ -350,9 +354,9 @@ def test_a_deleted_evaluation_is_gone(client: LayerNextClient) -> None:
     """Deleting takes the result and its tallies away; the same request makes another one."""
     name, _, _ = filled(client, seed=10)
     found = client.evaluate(collection=name, run="run", ground_truth="truth")
-    client.delete_evaluation(found.info.id)
+    client.evaluations.delete(found.info.id)
     with pytest.raises(NotFound):
-        client.delete_evaluation(found.info.id)
+        client.evaluations.delete(found.info.id)
     again = client.evaluate(collection=name, run="run", ground_truth="truth")
     assert again.info.id != found.info.id
     assert again.summary == found.summary
@@ -365,7 +369,7 @@ def test_runs_compared(client: LayerNextClient) -> None:
     for one in others[:20]:
         one["annotations"] = one["annotations"][1:]
     upload(client, name, "other", others)
-    found = client.compare_runs(
+    found = client.compare(
         collection=name, run_a="run", run_b="other", ground_truth="truth", resamples=50
     )
     sides = [alone(truths, runs), alone(truths, others)]
@@ -379,7 +383,7 @@ def test_runs_compared(client: LayerNextClient) -> None:
     )
     assert msgspec.to_builtins(found) == msgspec.to_builtins(expected)
     assert found.lost > 0
-    ids = [one.id for one in client.list_evaluations(collection=name)]
+    ids = [one.id for one in client.evaluations.list(collection=name)]
     transport = client._connection.transport
     body = {"a": ids[0], "b": ids[1], "resamples": 0}
     job_id = transport.request_json("POST", "/api/v1/comparisons", json=body)["id"]
@@ -409,7 +413,7 @@ def test_trashed_images_are_hidden(client: LayerNextClient) -> None:
     name, truths, _ = filled(client, seed=11)
     found = client.evaluate(collection=name, run="run", ground_truth="truth")
     client.trash_objects_from_collection(name, query="name = 001.jpg")
-    assert "001.jpg" not in {one.image for one in client.iter_tallies(found)}
-    assert not client.get_evaluation_info(found.info.id).is_current
+    assert "001.jpg" not in {one.image for one in client.evaluations.iter_tallies(found)}
+    assert not client.evaluations.info(found.info.id).is_current
     renewed = client.evaluate(collection=name, run="run", ground_truth="truth")
     assert renewed.info.image_count == len(truths) - 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from layernext.wire.file_listing import BUNDLES_PATH, FILES_PATH
+from layernext.wire.native import BUNDLES_PATH, FILES_PATH
 from tests.integration.files.test_files import shared, stack, upload_one
 from tests.integration.stack.conftest import Stack, assert_error
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from layernext.wire import published
-from layernext.wire.files import bundle_path, known_path
+from layernext.wire.native import bundle_path, known_path
 from layernext.wire.published import PART_BYTES
 from tests.integration.stack.conftest import Stack, assert_error, running, shared, stack
 

@@ -21,7 +21,7 @@ from layernext.stack.store.files.storing import store_files
 from layernext.stack.store.objects.references import COMMIT_HOURS, hold_bytes
 from layernext.stack.store.schema import file_upload
 from layernext.wire import published
-from layernext.wire.files import bundle_path
+from layernext.wire.native import bundle_path
 from tests.integration.files.test_files import begin, finish, open_files, picture
 from tests.integration.jobs.test_housekeeping import (
     objects_below,

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from layernext.stack.search import ItemFilter, Search
 from layernext.stack.store.schema import job
-from layernext.wire.items import PURGE_PATH, purge_path
+from layernext.wire.native import PURGE_PATH, purge_path
 from tests.integration.files.test_files import open_files
 from tests.integration.jobs.test_housekeeping import stack, store_file, wait_for_jobs
 from tests.integration.stack.conftest import Stack

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from layernext.wire.files import BundleEntry
+from layernext.wire.native import BundleEntry
 from tests.integration.stack.conftest import Stack, lines
 
 CLIENT = "/datalake/api/client"

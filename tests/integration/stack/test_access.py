@@ -76,7 +76,7 @@ def outcome(answer: httpx.Response) -> str | int:
         return answer.status_code
     if answer.headers.get("content-type") == "application/json":
         body = answer.json()
-        if isinstance(body, dict) and body.get("isSuccess") is False:
+        if isinstance(body, dict) and False in (body.get("isSuccess"), body.get("success")):
             return MISSING
     # Of a conflict or a mistake only those hear who were let in.
     # Automatic analysis is not done here, and there is no identity provider.

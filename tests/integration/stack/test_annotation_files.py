@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from layernext.stack.api.native import annotation_files
-from layernext.wire.annotation_files import ANNOTATION_FILES_PATH
+from layernext.wire.native import ANNOTATION_FILES_PATH
 from tests.integration.stack.conftest import Stack, assert_error
 
 BOX = {"label": "car", "bbox": [1, 2, 3.5, 4], "confidence": 0.25}

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from layernext.wire import native, published
-from layernext.wire.items import ITEMS_PATH
+from layernext.wire.native import ITEMS_PATH
 from tests.integration.stack.conftest import Stack
 
 EMPTY = {"annotationObjects": [], "isUserAnnotated": False}

@@ -296,3 +296,107 @@ def test_keys_of_one_name(stack: Stack) -> None:
     assert made == [name, name, f"{name} 2"]
     users = {user["name"]: user["role"] for user in stack.json("GET", native.USERS_PATH)}
     assert (users[name], users[f"{name} 2"]) == ("write", "admin")
+
+
+def test_runs_of_others_do_not_exist(stack: Stack) -> None:
+    """Whoever may not read a run's collection hears the same of it as of a run that there never was."""
+    for name, run in (("yard", "mine"), ("street", "hidden")):
+        stack.upload(IMAGES, run=run, collection=name, geometry="rectangle")
+    ada = User(stack, "ada").granted("yard", "write")
+    (item,) = ada.ask("GET", "/api/v1/items").json()["items"]
+    project = ada.ask("GET", published.RESERVE_PROJECT_PATH).json()["id"]
+    truth = {"run": "truth", "mode": "human", "collection": "street", "geometry": "rectangle"}
+    stack.upload(IMAGES, **truth)
+    evaluated = {"collection": "street", "run": "hidden", "ground_truth": "truth"}
+    stack.json("POST", "/api/v1/evaluations", json=evaluated)
+
+    def answers(run: str) -> list[tuple[int, str]]:
+        """What each way says of a run, without its name."""
+        match = {"image": item["id"], "run": run, "ground_truth": "mine"}
+        attach = {"projectId": project, "operationIdArray": [run]}
+        tallies = f'run = "{run}" AND run.f1 < 0.5'
+        told = [
+            ada.ask("GET", "/api/v1/matches", params=match),
+            ada.ask("POST", published.ATTACH_RUNS_PATH, json=attach),
+            ada.ask("GET", native.ANNOTATIONS_PATH, params={"run": run}),
+            ada.ask("GET", "/api/v1/items", params={"query": tallies}),
+            ada.ask("GET", "/api/v1/items", params={"query": f'run = "{run}"'}),
+        ]
+        return [
+            (each.status_code, each.text.replace(run, "…").replace(request_id(each), ""))
+            for each in told
+        ]
+
+    assert answers("hidden") == answers("nobody")
+    assert [status for status, _ in answers("hidden")] == [404, 422, 404, 422, 200]
+
+
+def request_id(answer: httpx.Response) -> str:
+    return answer.headers["x-request-id"]
+
+
+def test_images_of_others_do_not_exist(stack: Stack) -> None:
+    """Metadata and embeddings of an image that may not be read are answered like those of none."""
+    for name in ("yard", "street"):
+        stack.upload(IMAGES, run="r", collection=name, geometry="rectangle")
+    ada = User(stack, "ada").granted("yard", "write")
+
+    def answers(name: str) -> list[tuple[int, str]]:
+        vector = {"uniqueName": name, "embeddings": [0.5, 1.0]}
+        embeddings = {"embeddingModelName": "m", "embeddingDimension": [2], "data": [vector]}
+        metadata = {"metadata": [{"file": name, "metadata": {"city": "x"}}]}
+        told = [
+            ada.ask("POST", published.INSERT_EMBEDDINGS_PATH, json=embeddings),
+            ada.ask("POST", published.METADATA_JSON_PATH, json=metadata),
+        ]
+        return [(each.status_code, each.text.replace(name, "…")) for each in told]
+
+    assert answers("street_a.jpg") == answers("street_b.jpg")
+    assert [status for status, _ in answers("street_a.jpg")] == [200, 200]
+    (item,) = stack.json("GET", "/api/v1/items", params={"collection": "street"})["items"]
+    assert item["metadata"] == {}
+    assert '"updatedCount":1' in answers("yard_a.jpg")[1][1]
+
+
+def test_uploads_of_others_are_not_resumed(stack: Stack) -> None:
+    """An upload without a collection says what it has; it is nobody's who may not write all of that."""
+    stack.upload(IMAGES, run="r", collection="street", geometry="rectangle")
+    fields = {"run": "x", "mode": "machine", "key_kind": "unique_name", "geometry": "rectangle"}
+    theirs = stack.json("POST", native.uploads_path(), json=fields)["id"]
+    image = {"image": "street_a.jpg", "annotations": [BOX]}
+    assert stack.ask("PUT", native.batch_path(theirs, 0), json=image).status_code == 200
+    stack.upload(IMAGES, run="r", collection="yard", geometry="rectangle")
+    ada = User(stack, "ada").granted("yard", "write")
+    resumed = ada.ask("POST", native.uploads_path(), json={**fields, "resume": True}).json()
+    assert resumed["id"] != theirs
+    assert (resumed["images"], resumed["annotations"]) == (0, 0)
+    again = ada.ask("POST", native.uploads_path(), json={**fields, "resume": True}).json()
+    assert again["id"] == resumed["id"]
+
+
+def test_progress_of_others(stack: Stack) -> None:
+    """Of two collections of a name, images and videos, only the one that may be read is told of."""
+    names = {"collectionName": "yard", "objectKeyList": ["a.jpg"]}
+    stack.json("POST", published.UPLOAD_METADATA_PATH, json=names)
+    ada = User(stack, "ada").granted("yard", "read")
+    hidden = {"collectionName": "yard", "collectionType": 4, "objectKeyList": ["a", "b", "c"]}
+    stack.json("POST", published.UPLOAD_METADATA_PATH, json=hidden)
+    query = {"collectionName": "yard"}
+    told = ada.ask("GET", published.UPLOAD_PROGRESS_PATH, params=query).json()
+    assert told["totalCount"] == 1
+
+
+def test_refusals_in_handlers_are_noted(stack: Stack) -> None:
+    """A role that does not suffice has its entry, whether the door or the handler finds that out."""
+    stack.upload(IMAGES, run="r", collection="yard", geometry="rectangle")
+    ada = User(stack, "ada").granted("yard", "read")
+    query = {"run": "r", "collection": "yard"}
+    for _ in range(11):
+        assert_error(ada.ask("DELETE", native.ANNOTATIONS_PATH, params=query), 403)
+    grant = {"collection": "yard", "user": "ada", "role": "admin"}
+    assert_error(ada.ask("PUT", native.GRANTS_PATH, json=grant), 403)
+    assert_error(ada.ask("GET", native.KEYS_PATH), 403)
+    entries = stack.json("GET", native.AUDIT_PATH, params={"actor": "ada"})["items"]
+    assert [(each["action"], each["outcome"], each["count"]) for each in entries] == [
+        ("grant", "refused", 1), ("delete run", "refused", 10), ("delete run", "refused", 1),
+    ]  # fmt: skip

@@ -5,8 +5,10 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -18,6 +20,7 @@ from joserfc.jwk import RSAKey
 
 from layernext.errors import ConfigurationError
 from layernext.model import User
+from layernext.stack.api.services import CALL_SLOTS
 from layernext.stack.app import OidcSettings
 from layernext.wire import native
 from tests.integration.stack.conftest import Stack, running
@@ -380,3 +383,78 @@ def test_settings(fields: dict[str, str], text: str) -> None:
     """What cannot be is refused at the start."""
     with pytest.raises(ConfigurationError, match=text):
         OidcSettings(**fields)
+
+
+def test_refused_people_are_noted(make: Callable[..., Stack], provider: OidcProvider) -> None:
+    """Whom the provider knows and the stack does not let in has an entry; a stranger's browser has none."""
+    stack = make(domains=("example.org",))
+    browser = Browser(stack)
+    assert_refused(browser.sign_in(), "verified email address of example.org")
+    assert_refused(browser.get(f"{CALLBACK}?code=x"), "did not begin this sign-in")
+    (entry,) = stack.json("GET", native.AUDIT_PATH, params={"action": "sign in"})["items"]
+    assert (entry["outcome"], entry["actor"], entry["subject"], entry["count"]) == (
+        "refused", "", provider.issuer, 1,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        pytest.param({"sub": ""}, id="empty-subject"),
+        pytest.param({"sub": "a\x00b"}, id="nul-in-subject"),
+        pytest.param({"sub": {"a": 1}}, id="object-as-subject"),
+    ],
+)
+def test_odd_subjects(
+    make: Callable[..., Stack], provider: OidcProvider, claims: dict[str, Any]
+) -> None:
+    """A subject is a text that can be shown; nothing else makes a user."""
+    provider.person |= claims
+    stack = make()
+    answer = Browser(stack).sign_in()
+    assert answer.status_code == 403, answer.text
+    assert not [user for user in users(stack).values() if user.kind == "person"]
+
+
+@pytest.mark.parametrize("value", [["true"], {"a": 1}, "yes", 2, None], ids=str)
+def test_odd_verification(make: Callable[..., Stack], provider: OidcProvider, value: Any) -> None:
+    """Whatever a provider says in place of true means that an address is not verified."""
+    provider.person["email_verified"] = value
+    stack = make()
+    stack.json("POST", native.USERS_PATH, json={"name": "Ada", "email": "ada@example.com"})
+    assert Browser(stack).sign_in().status_code == 303
+    assert "Ada Lovelace" in users(stack)
+
+
+def test_a_slow_provider_holds_nobody_up(
+    make: Callable[..., Stack], provider: OidcProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many browsers wait for the provider, the stack answers everybody else."""
+    from layernext.stack.api import oidc
+
+    monkeypatch.setattr(oidc, "TIMEOUT_S", 300.0)
+    stack = make()
+    go_on, asked = threading.Event(), threading.Event()
+    original = provider.metadata
+
+    def slow() -> dict[str, Any]:
+        asked.set()
+        assert go_on.wait(120)
+        return original()
+
+    provider.metadata = slow  # type: ignore[method-assign]
+    with ThreadPoolExecutor(2 * CALL_SLOTS) as pool:
+        try:
+            waiting = [
+                pool.submit(
+                    stack.client.get, f"{HOST}{BEGIN}", follow_redirects=False, timeout=None
+                )
+                for _ in range(2 * CALL_SLOTS)
+            ]
+            assert asked.wait(120)
+            for _ in range(3):
+                assert stack.ask("GET", native.COLLECTIONS_PATH).status_code == 200
+            assert not any(each.done() for each in waiting)
+        finally:
+            go_on.set()
+        assert {each.result().status_code for each in waiting} <= {303, 503}

@@ -10,7 +10,7 @@ import pytest
 
 from layernext.errors import StackUnavailable
 from layernext.stack.objects import bucket
-from layernext.wire.annotation_files import ANNOTATION_FILES_PATH
+from layernext.wire.native import ANNOTATION_FILES_PATH
 from tests.integration.stack.conftest import Stack
 
 ADDRESS = "http://minio.internal:9000/bucket/prefix/files/a"

@@ -34,8 +34,8 @@ from layernext.client import (
     UploadStatus,
     VersionReport,
 )
-from layernext.client.answers import PUBLISHED_KEYS
 from layernext.model import LabelAttribute
+from layernext.wire.published import PUBLISHED_KEYS
 
 ANNOTATIONS = UploadReport(
     collection="yard", run="r", mode="machine", images=1, annotations=2, batches=1, resumed_batches=0,

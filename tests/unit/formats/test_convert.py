@@ -69,7 +69,7 @@ def rich() -> list[Sample]:
     ]
 
 
-@pytest.mark.parametrize("name", sorted(FORMATS))
+@pytest.mark.parametrize("name", sorted(name for name in FORMATS if FORMATS[name].write))
 def test_losses_are_named(tmp_path: Path, name: str) -> None:
     """What a format cannot hold is counted with its first place, or refused with `strict`."""
     report = write_export(rich(), tmp_path / "out", name)
@@ -242,8 +242,8 @@ def test_coco_spills_beyond_its_cache(tmp_path: Path, monkeypatch: pytest.Monkey
         ("coco", ('{"images": [{"id": 1, "file_name": "a"}], "categories": [{"id": 1, "name": "c"}],'
          '"annotations": [{"image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1],'
          '"segmentation": {"counts": "x", "size": [1, 1]}}]}'), "a mask"),
-        ("cvat", '<annotations><image name="a"><ellipse label="x"/></image></annotations>',
-         "a shape of the kind ellipse"),
+        ("cvat", '<annotations><image name="a"><ellipse label="x" cx="1" cy="1" rx="1" ry="1"/></image></annotations>',
+         "an ellipse; its outline is"),
         ("label-studio", ('[{"data": {"image": "a"}, "annotations": [{"result": [{"type": "choices",'
          '"original_width": 1, "original_height": 1, "value": {}}]}]}]'), "a result of the type"),
     ],
@@ -259,7 +259,10 @@ def test_what_is_not_read_is_named(tmp_path: Path, name: str, content: str, what
         convert(tmp_path / "in", tmp_path / "x", "csv", source_format=name, strict=True)
 
 
-@pytest.mark.parametrize("name", ["yolo", "voc", "labelme", "masks", "cvat", "label-studio"])
+@pytest.mark.parametrize(
+    "name",
+    ["yolo", "voc", "labelme", "masks", "cvat", "label-studio", "coco", "coco-results", "culane"],
+)
 def test_two_images_never_become_one(tmp_path: Path, name: str) -> None:
     """An image that comes twice, or only differs in its ending, would overwrite the other."""
     second = "a.png" if FORMATS[name].is_folder else "a.jpg"
@@ -305,7 +308,7 @@ def test_images_beside_labels(tmp_path: Path) -> None:
         ).read_bytes()
         (sample,) = read_format(tmp_path / kind, kind)
         assert sample.annotations == [Rectangle(label="cup", bbox=(16, 24, 32, 12))]
-    with pytest.raises(DataError, match=r"images\[0\]: has fractions"):
+    with pytest.raises(DataError, match=r"a\.png: has fractions"):
         convert(tmp_path / "in.json", tmp_path / "out", "coco")
 
 
@@ -323,7 +326,8 @@ def test_masks(tmp_path: Path) -> None:
     write_export(some, tmp_path / "out", "masks")
     with Image.open(tmp_path / "out" / "val" / "a.png") as mask:
         assert mask.size == (20, 10)
-        assert [mask.getpixel(at) for at in ((0, 0), (3, 3), (9, 9), (10, 9))] == [1, 2, 1, 0]
+        assert [mask.getpixel(at) for at in ((0, 0), (3, 3), (8, 8), (9, 9))] == [1, 2, 1, 0]
+        assert [mask.tobytes().count(bytes([code])) for code in (1, 2)] == [81 - 4, 4]
     assert (tmp_path / "out" / "classes.txt").read_text() == "table\ncup\n"
 
 
@@ -363,3 +367,25 @@ def test_names_stay_below_the_folder(tmp_path: Path, name: str, image: str) -> N
     with pytest.raises(DataError, match="relative path"):
         write_export(samples, tmp_path / "deep" / "out", name)
     assert list(tmp_path.rglob("*.*")) == []
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_masks_cover_what_other_tools_see(tmp_path: Path, seed: int) -> None:
+    """Pixels of an outline are those of pycocotools; a shape in no pixel's middle keeps its corners."""
+    import numpy as np
+    from PIL import Image
+    from pycocotools import mask as coco_masks
+
+    random = np.random.default_rng(seed)
+    steps = [[0, 0], [60, 0], [60, 20], [20, 20], [20, 50], [60, 50], [60, 70], [0, 70]]
+    points = [(float(x + random.integers(0, 5)), float(y)) for x, y in steps]
+    dot = Polygon(label="dot", polygon=[(90.1, 70.1), (90.2, 70.1), (90.1, 70.2)])
+    shapes = [Polygon(label="c", polygon=points), dot]
+    sample = Sample(image="a.jpg", width=100, height=80, annotations=list(shapes))
+    write_export([sample], tmp_path / "out", "masks")
+    with Image.open(tmp_path / "out" / "train" / "a.png") as image:
+        pixels = np.asarray(image)
+    flat = [number for point in points for number in point]
+    area = int(coco_masks.area(coco_masks.frPyObjects([flat], 80, 100))[0])
+    assert abs(int((pixels == 1).sum()) - area) <= 40  # slanted edges: half of a pixel on each row
+    assert (pixels == 2).sum() == 1

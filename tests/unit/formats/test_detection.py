@@ -30,6 +30,8 @@ def folder_with(tmp_path: Path, files: dict[str, str]) -> Path:
         pytest.param({"a.json": '{"version": "5", "shapes": []}'}, "labelme", id="labelme"),
         pytest.param({"a.json": '{"shapes": ['}, "labelme", id="labelme-broken"),
         pytest.param({"data.yaml": "names: []", "a.xml": "<x/>"}, "yolo", id="yolo"),
+        pytest.param({"a.xml": "<annotations/>"}, "cvat", id="cvat"),
+        pytest.param({"x/a.json": '[{"image_id": 1}]', "b.txt": "x"}, "coco-results", id="coco-results"),
     ],
 )  # fmt: skip
 def test_folders(tmp_path: Path, files: dict[str, str], name: str) -> None:
@@ -41,14 +43,12 @@ def test_folders(tmp_path: Path, files: dict[str, str], name: str) -> None:
     ("files", "sentence"),
     [
         pytest.param({"x/pom.xml": "<project/>"}, "unsupported format; the supported ones are layernext", id="xml"),
-        pytest.param({"a.xml": "<annotations/>"}, "contains a.xml, which looks like cvat; pass that file", id="cvat"),
         pytest.param({"package.json": '{"name": "x"}'}, "unsupported format; the supported ones are layernext", id="json"),
-        pytest.param({"a.json": '[{"image_id": 1}]'}, "contains a.json, which looks like coco-results", id="json-list"),
         pytest.param({"a.txt": "x"}, "unsupported format; the supported ones are layernext, coco", id="text"),
     ],
 )  # fmt: skip
 def test_folders_of_other_files(tmp_path: Path, files: dict[str, str], sentence: str) -> None:
-    """A folder with a file of another format names that file; any other folder is refused."""
+    """A folder without a file of any format is refused."""
     with pytest.raises(FormatError, match=sentence):
         detect_format(folder_with(tmp_path, files))
 

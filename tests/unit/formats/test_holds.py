@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from layernext.errors import DataError
 from layernext.formats import FORMATS, KEPT, Sample, read_format, write_export
@@ -83,8 +84,9 @@ def test_geometries(tmp_path: Path, name: str, kind: str) -> None:
 def test_fields(tmp_path: Path, name: str, field: str) -> None:
     """A field comes back if it is declared, and is named as a loss if not."""
     value = FIELD_VALUES[field]
-    box = Rectangle(label="cup", bbox=(1, 2, 3, 4), **{field: value})
-    sample = Sample(image="a.png", width=20, height=10, annotations=[box])
+    kind = next(iter(FORMATS[name].holds.geometries))
+    annotation = replace(ANNOTATIONS[kind], **{field: value})
+    sample = Sample(image="a.png", width=20, height=10, annotations=[annotation])
     result, losses = round_trip(tmp_path, name, sample)
     is_declared = field in FORMATS[name].holds.fields
     assert (field in losses) == (not is_declared)

@@ -10,7 +10,7 @@ import pytest
 
 from layernext.errors import FormatError
 from layernext.formats import Losses, detect_format, read_format
-from layernext.model import Annotation, Polygon, Rectangle
+from layernext.model import Annotation, AttributeValue, Polygon, Rectangle
 
 SHAPE: dict[str, Any] = {
     "label": "cat", "points": [[1, 1], [10, 10]], "group_id": None, "shape_type": "rectangle", "flags": {},
@@ -30,7 +30,7 @@ def read(
     assert detect_format(folder) == detect_format(folder / "a.json") == "labelme"
     (sample,) = read_format(folder / "a.json", "labelme", losses=losses)
     assert list(read_format(folder, "labelme")) == [sample]
-    return sample.annotations
+    return list(sample.annotations)
 
 
 def test_byte_order_mark(tmp_path: Path) -> None:
@@ -58,20 +58,51 @@ def test_rotated_rectangle_is_its_outline(tmp_path: Path, kind: str) -> None:
 def test_score_is_the_confidence(tmp_path: Path) -> None:
     """X-AnyLabeling's score is kept; one beyond 1 is refused."""
     assert read(tmp_path, score=0.9) == [Rectangle(label="cat", bbox=BOX, confidence=0.9)]
-    with pytest.raises(FormatError, match=r"shapes\[0\]: has the score 90"):
+    with pytest.raises(FormatError, match=r"shapes\[0\]: the score is 90, must be from 0 to 1"):
         read(tmp_path, score=90)
 
 
-def test_what_is_not_read_is_named(tmp_path: Path) -> None:
-    """Each key of a shape with a value, and the flags of an image, are counted."""
+def test_further_keys_are_kept(tmp_path: Path) -> None:
+    """Attributes of a shape are attributes, and its other keys metadata; flags of an image are named as a loss."""
     losses = Losses()
     shape = {
         "attributes": {"x": "y"},
         "difficult": True,
         "kie_linking": [],
         "flags": {"crowd": True},
+        "group_id": 3,
+        "description": "",
     }
-    read(tmp_path, losses, more={"flags": {"night": True}}, **shape)
-    assert sorted(losses.counts) == [
-        "the flags of an image", "the key 'attributes'", "the key 'difficult'", "the key 'flags'",
-    ]  # fmt: skip
+    (box,) = read(tmp_path, losses, more={"flags": {"night": True}}, **shape)
+    assert box.attributes == {"x": [AttributeValue("y")]}
+    assert box.metadata == {"difficult": True, "flags": {"crowd": True}, "group_id": 3}
+    assert list(losses.counts) == ["the flags of an image"]
+
+
+def test_circle_and_mask(tmp_path: Path) -> None:
+    """A circle is read as its outline, a mask as its box; both are named as losses."""
+    losses = Losses()
+    (circle,) = read(tmp_path, losses, shape_type="circle", points=[[50, 40], [53, 44]])
+    assert isinstance(circle, Polygon)
+    assert max(x for x, _ in circle.polygon) == pytest.approx(55)
+    (mask,) = read(tmp_path, losses, shape_type="mask", points=[[1, 2], [4, 6]], mask="iVBORw0KG")
+    assert mask == Rectangle(label="cat", bbox=(1, 2, 3, 4))
+    assert losses.shapes == 2
+
+
+@pytest.mark.parametrize("side", [0, -1, None])
+def test_size_that_is_not_known(tmp_path: Path, side: int | None) -> None:
+    """Tools that could not open the image write 0 or -1."""
+    read(tmp_path, more={"imageWidth": side, "imageHeight": side})
+    (sample,) = read_format(tmp_path, "labelme")
+    assert (sample.width, sample.height) == (None, None)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_encodings(tmp_path: Path, encoding: str) -> None:
+    """A byte order mark is skipped, and UTF-16 is read."""
+    read(tmp_path)
+    path = next(tmp_path.rglob("*.json"))
+    path.write_bytes(path.read_text().replace("cat", "K\u00e4fer").encode(encoding))
+    (sample,) = read_format(tmp_path, "labelme")
+    assert sample.annotations[0].label == "K\u00e4fer"

@@ -1,4 +1,4 @@
-"""What we write is read by others: Datumaro, supervision, pandas. pycocotools is in test_convert.
+"""What we write is read by others: Datumaro, supervision, pandas; and what they write by us. pycocotools is in test_convert.
 
 A reader counts if it is another's code, so a mistake that our reader and writer share is found.
 """
@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from layernext.formats import ExportOptions, Sample, write_export
+from layernext.formats import ExportOptions, Sample, detect_format, read_format, write_export
 from layernext.model import AttributeValue, Line, Points, Polygon, Rectangle
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # theirs, not ours
@@ -159,3 +159,55 @@ def test_tables_are_read_by_pandas(tmp_path: Path, name: str) -> None:
     boxes = table[table["type"] == "rectangle"]
     assert boxes["x"].tolist() == [10.5, 11.5, 12.5]
     assert boxes["box_height"].sum() == 120
+
+
+CAT, DOG = (1.0, 2.0, 30.0, 40.0), (0.0, 0.0, 5.0, 6.0)
+
+
+def written_by_datumaro(root: Path, name: str) -> None:
+    """A dataset of two images, one of them without annotations, in two subsets."""
+    import datumaro
+    import numpy as np
+
+    image = datumaro.Image.from_numpy(np.zeros((80, 100, 3), np.uint8))
+    boxes = [
+        datumaro.Bbox(*CAT, label=0, id=1, group=1, attributes={"occluded": False}),
+        datumaro.Bbox(*DOG, label=1, id=2, group=2),
+    ]
+    items = [
+        datumaro.DatasetItem(id="a", subset="train", media=image, annotations=boxes),
+        datumaro.DatasetItem(id="b", subset="val", media=image, annotations=[]),
+    ]
+    data = datumaro.Dataset.from_iterable(items, categories=["cat", "dog"])
+    data.export(str(root), name, save_media=True)
+
+
+@pytest.mark.parametrize(
+    ("name", "detected", "image"),
+    [
+        ("datumaro", "datumaro", "a.jpg"),
+        ("coco_instances", "coco", "a.jpg"),
+        ("coco", "coco", "a.jpg"),
+        ("voc_detection", "voc", "a.jpg"),
+        ("yolo", "yolo", "a.jpg"),
+        ("yolo_ultralytics", "yolo", "a.jpg"),
+        ("cvat", "cvat", "a.jpg"),
+        ("label_me", "voc", "train/a.jpg"),
+        ("mot_seq_gt", "mot", "000001.jpg"),
+        ("kitti_detection", "kitti", "a.png"),
+    ],
+)
+def test_what_datumaro_writes(tmp_path: Path, name: str, detected: str, image: str) -> None:
+    """Every format that Datumaro writes and we read has the same boxes, names and splits."""
+    written_by_datumaro(tmp_path / "out", name)
+    assert detect_format(tmp_path / "out") == detected
+    samples = list(read_format(tmp_path / "out", detected))
+    first = next(sample for sample in samples if sample.annotations)
+    assert first.image == image
+    boxes = [(each.label, each.bbox) for each in first.annotations if isinstance(each, Rectangle)]
+    assert boxes == [("cat", pytest.approx(CAT)), ("dog", pytest.approx(DOG))]
+    if name not in {"label_me", "mot_seq_gt"}:
+        assert first.split == "train"
+    if name not in {"mot_seq_gt", "kitti_detection", "coco"}:
+        (empty,) = (sample for sample in samples if not sample.annotations)
+        assert empty.image == image.replace("a.", "b.").replace("train", "val")

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from layernext.errors import FormatError
 from layernext.formats import read_format
 from layernext.formats.core.rotation import rotated_corners
 from layernext.formats.core.sample import box_of
@@ -75,10 +74,3 @@ def test_around_the_corner(tmp_path: Path) -> None:
     """Label Studio rotates around the top left corner."""
     assert read(tmp_path / "in", "label-studio", studio(90)) == (Polygon, (-20, 20, 40, 60))
     assert read(tmp_path / "in", "label-studio", studio(0)) == (Rectangle, (20, 20, 60, 40))
-
-
-def test_tracks_of_videos_are_refused(tmp_path: Path) -> None:
-    """CVAT for video is named as that, not read as nothing."""
-    (tmp_path / "in.xml").write_text('<annotations><track id="0" label="cat"/></annotations>')
-    with pytest.raises(FormatError, match=r"track\[0\]: is a track of a video"):
-        list(read_format(tmp_path / "in.xml", "cvat"))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from layernext.errors import DataError, FormatError
-from layernext.formats import Losses, Sample, detect_format, read_format
+from layernext.formats import Losses, Sample, Scores, convert, detect_format, read_format
 from layernext.model import Annotation, Polygon, Rectangle
 
 BOX_LINE = "0 0.5 0.5 0.2 0.4"
@@ -39,7 +41,7 @@ def read_line(
     files = {"data.yaml": f"names: {names}\n{more}", "images/a.jpg": ""}
     dataset(tmp_path, {**files, "labels/a.txt": "".join(f"{line}\n" for line in lines)})
     (sample,) = read(tmp_path)
-    return sample.annotations
+    return list(sample.annotations)
 
 
 LAYOUTS = {
@@ -162,15 +164,18 @@ def test_paths_stay_in_the_dataset(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("confidence", [None, 0.5])
 def test_pose(tmp_path: Path, keypoints: int, shape: int, confidence: float | None) -> None:
-    """With ``kpt_shape`` a line is a box with keypoints, which are named as not read."""
+    """With ``kpt_shape`` a line is a box with keypoints, which are metadata, and named as no shape."""
     numbers = " ".join(["0.4 0.45 2" if shape == 3 else "0.4 0.45"] * keypoints)
     line = f"{BOX_LINE} {numbers}" + (f" {confidence}" if confidence else "")
     files = {"data.yaml": f"kpt_shape: [{keypoints}, {shape}]\nnames: [x]\n", "images/a.jpg": ""}
     dataset(tmp_path, {**files, "labels/a.txt": line})
     losses = Losses()
     (sample,) = read(tmp_path, losses)
-    assert sample.annotations == [Rectangle(label="x", bbox=BOX, confidence=confidence)]
-    assert list(losses.counts) == ["the keypoints of a pose (its box is kept)"]
+    joints = ([40.0, 18.0, 2.0] if shape == 3 else [40.0, 18.0]) * keypoints
+    assert sample.annotations == [
+        Rectangle(label="x", bbox=BOX, confidence=confidence, metadata={"keypoints": joints})
+    ]
+    assert list(losses.counts) == ["keypoints as a shape; they are in the metadata"]
     assert losses.shapes == 1
 
 
@@ -197,7 +202,7 @@ def test_tracks(tmp_path: Path) -> None:
         pytest.param(f"{BOX_LINE} 1", "ends in 1, a confidence or a track number", id="track-1"),
         pytest.param(f"{BOX_LINE} 2", "ends in 2, a confidence or a track number", id="track-2"),
         pytest.param(f"{BOX_LINE} 0.9 1", "may be a triangle, or a box with a confidence and the track 1", id="either"),
-        pytest.param(f"{BOX_LINE} 1.5", "ends in the confidence 1.5, must be from 0 to 1", id="confidence"),
+        pytest.param(f"{BOX_LINE} 1.5", "the confidence at the end is 1.5, must be from 0 to 1", id="confidence"),
         pytest.param("3 0.5 0.5 0.2 0.4", r"class 3 is not among the names of data.yaml \(0 to 1\)", id="class"),
         pytest.param("0.5 0.5 0.5 0.2 0.4", "class 0.5 is not among the names", id="half-class"),
         pytest.param("x 0.5 0.5 0.2 0.4", "is not a YOLO line, which has only numbers", id="word"),
@@ -220,3 +225,134 @@ def test_oriented_box_is_its_outline(tmp_path: Path) -> None:
     """Four corners are read as a polygon."""
     (polygon,) = read_line(tmp_path, "0 0.1 0.1 0.3 0.1 0.3 0.5 0.1 0.5")
     assert polygon == Polygon(label="x", polygon=[(10, 4), (30, 4), (30, 20), (10, 20)])
+
+
+FURTHER_LAYOUTS = {
+    "labelimg": {"classes.txt": "x\n", "a.jpg": "", "a.txt": BOX_LINE, "README.txt": "read me"},
+    "of-another-machine": {
+        "data.yaml": "train: /content/datasets/thing/train/images\nnames: {'0': x}\n",
+        "train/images/a.jpg": "",
+        "train/labels/a.txt": BOX_LINE,
+    },
+    "list-of-another-machine": {
+        "data.yaml": "train: train.txt\nnames: [x]\n",
+        "train.txt": "/home/me/thing/images/train/a.jpg\r\n",
+        "images/train/a.jpg": "",
+        "labels/train/a.txt": BOX_LINE,
+    },
+    "beside-the-yaml": {
+        "data.yaml": "path: ../datasets/{root}\ntrain: images/train\nnames: [x]\n",
+        "images/train/a.jpg": "",
+        "labels/train/a.txt": BOX_LINE,
+    },
+    "number-of-classes": {
+        "data.yaml": "train: images/train\nnc: 1\n",
+        "images/train/a.jpg": "",
+        "labels/train/a.txt": BOX_LINE,
+    },
+    "label-studio": {
+        "classes.txt": "x\n",
+        "notes.json": '{"categories": [{"id": 0, "name": "x"}]}',
+        "images/a.jpg": "",
+        "labels/a.txt": BOX_LINE,
+    },
+}
+
+
+@pytest.mark.parametrize("name", FURTHER_LAYOUTS)
+def test_further_layouts(tmp_path: Path, name: str) -> None:
+    """What labelImg, Label Studio and moved datasets look like."""
+    (sample,) = read(dataset(tmp_path, FURTHER_LAYOUTS[name]))
+    label = "class_0" if name == "number-of-classes" else "x"
+    assert sample.annotations == [Rectangle(label=label, bbox=BOX)]
+    assert sample.image == "a.jpg"
+
+
+@pytest.mark.parametrize("inner", ["", "labels"])
+def test_names_of_predictions(tmp_path: Path, inner: str) -> None:
+    """A folder of predictions without names is refused with the fix, and read with it."""
+    path = dataset(tmp_path, {"labels/a.txt": "1 0.5 0.5 0.2 0.4 0.87\n"}) / inner
+    with pytest.raises(FormatError, match=r"has no class names.*--names"):
+        list(read_format(path, "yolo"))
+    (tmp_path / "photos").mkdir()
+    Image.new("RGB", (100, 40)).save(tmp_path / "photos" / "a.jpg")
+    (sample,) = read_format(path, "yolo", names=["cat", "dog"], images=tmp_path / "photos")
+    assert sample.annotations == [Rectangle(label="dog", bbox=BOX, confidence=0.87)]
+    with pytest.raises(FormatError, match=r"class 1 is not among the names of --names \(0 to 0\)"):
+        list(read_format(path, "yolo", names=["cat"], images=tmp_path / "photos"))
+
+
+def test_labels_without_pictures_are_fractions(tmp_path: Path) -> None:
+    """Without the size of the image the fractions stay, which LayerNext JSON holds, and COCO does not."""
+    dataset(tmp_path, {"data.yaml": "names: {0: cat}", "labels/p.txt": f"{BOX_LINE} 0.87"})
+    (sample,) = read(tmp_path)
+    assert (sample.image, sample.normalized, sample.width) == ("p", True, None)
+    (box,) = sample.annotations
+    assert isinstance(box, Rectangle)
+    assert box.bbox == pytest.approx((0.4, 0.3, 0.2, 0.4))
+    convert(tmp_path, tmp_path / "out.json", "layernext")
+    (image,) = json.loads((tmp_path / "out.json").read_text())["images"]
+    assert image["isNormalized"] is True
+    with pytest.raises(DataError, match="p: has fractions for coordinates"):
+        convert(tmp_path, tmp_path / "coco.json", "coco")
+
+
+def test_classes_keep_their_order(tmp_path: Path) -> None:
+    """Unused classes stay, and so does every number."""
+    files = {
+        "data.yaml": "names: [z, unused, a]\n",
+        "images/a.jpg": "",
+        "labels/a.txt": "2 0.5 0.5 0.2 0.4",
+    }
+    convert(dataset(tmp_path / "in", files), tmp_path / "out", "yolo")
+    assert (tmp_path / "out" / "labels" / "train" / "a.txt").read_text().startswith("2 ")
+    text = (tmp_path / "out" / "data.yaml").read_text()
+    assert text.endswith('0: "z"\n  1: "unused"\n  2: "a"\n')
+
+
+def test_every_problem_is_listed(tmp_path: Path) -> None:
+    """All lines of all files; `skip_invalid` reads the others."""
+    dataset(tmp_path, {
+        "data.yaml": "names: [x]", "images/a.jpg": "", "images/b.jpg": "",
+        "labels/a.txt": f"9 1 1 1 1\n{BOX_LINE}\nx\n", "labels/b.txt": f"{BOX_LINE} 59\n",
+    })  # fmt: skip
+    with pytest.raises(FormatError) as refusal:
+        read(tmp_path)
+    places = [problem.where.removeprefix(f"{tmp_path}/") for problem in refusal.value.problems]
+    assert places == ["labels/a.txt:1", "labels/a.txt:3", "labels/b.txt:1"]
+    samples = list(read_format(tmp_path, "yolo", skip_invalid=True))
+    assert [len(sample.annotations) for sample in samples] == [1, 0]
+
+
+def test_confidences_in_percent(tmp_path: Path) -> None:
+    """They are read with the scale."""
+    files = {"data.yaml": "names: [x]", "images/a.jpg": "", "labels/a.txt": f"{BOX_LINE} 59\n"}
+    (sample,) = read_format(dataset(tmp_path, files), "yolo", scores=Scores.parse(100))
+    assert sample.annotations[0].confidence == pytest.approx(0.59)
+
+
+@pytest.mark.parametrize("file", ["data.yaml", "classes.txt"])
+def test_names_of_windows(tmp_path: Path, file: str) -> None:
+    """Names in Latin-1 are read as such."""
+    text = "names: [K\u00e4fer]\n" if file == "data.yaml" else "K\u00e4fer\n"
+    dataset(tmp_path, {"images/a.jpg": "", "labels/a.txt": BOX_LINE})
+    (tmp_path / file).write_bytes(text.encode("cp1252"))
+    (sample,) = read(tmp_path)
+    assert sample.annotations[0].label == "K\u00e4fer"
+
+
+def test_zip_archive(tmp_path: Path) -> None:
+    """A dataset in a zip archive is read as its folder; locations name the archive."""
+    files = {
+        "data.yaml": "names: [x]",
+        "images/a.jpg": "",
+        "labels/a.txt": f"{BOX_LINE}\n9 1 1 1 1",
+    }
+    dataset(tmp_path / "in", files)
+    archive = Path(shutil.make_archive(str(tmp_path / "out"), "zip", tmp_path / "in"))
+    assert detect_format(archive) == "yolo"
+    with pytest.raises(FormatError, match="class 9") as refusal:
+        list(read_format(archive, "yolo"))
+    assert refusal.value.where == f"{archive}/labels/a.txt:2"
+    (sample,) = read_format(archive, "yolo", skip_invalid=True)
+    assert sample.annotations == [Rectangle(label="x", bbox=BOX)]

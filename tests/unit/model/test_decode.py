@@ -175,7 +175,7 @@ def test_problems_name_their_place(geometry, annotation, place, text) -> None:
     ],
 )  # fmt: skip
 def test_broken_images(raw: bytes, text: str) -> None:
-    """An image that is not an image is refused with a sentence, never with another exception."""
+    """A file that is not an image is refused with a sentence, never with another exception."""
     with pytest.raises(DataError) as caught:
         ImageDecoder("rectangle").decode(raw)
     assert caught.value.problems[0].message.startswith(text)

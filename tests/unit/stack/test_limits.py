@@ -70,6 +70,33 @@ def test_uploads() -> None:
     assert len(key_limits) == 0
 
 
+def test_transfers() -> None:
+    """A file that goes straight to a bucket counts with the uploads, once, until it ends or is given up."""
+    clock = Clock()
+    key_limits = KeyLimits(None, 2, clock)
+    key_limits.begin_transfer("a", "first")
+    key_limits.begin_transfer("a", "first")
+    key_limits.begin_upload("a")
+    for begin in (key_limits.begin_upload, lambda key: key_limits.begin_transfer(key, "second")):
+        with pytest.raises(RateLimited, match="2 uploads at a time"):
+            begin("a")
+    key_limits.begin_transfer("a", "first")
+    key_limits.begin_transfer("b", "other")
+    key_limits.end_upload("a")
+    key_limits.begin_transfer("a", "second")
+    key_limits.end_transfer("a", "first")
+    key_limits.end_transfer("a", "never begun")
+    assert key_limits.transfers("a") == {"second"}
+    clock.now += limits.TRANSFER_S
+    key_limits.begin_upload("a")
+    key_limits.begin_upload("a")
+    for key in "aa":
+        key_limits.end_upload(key)
+    for key in "ab":
+        key_limits.keep_transfers(key, ())
+    assert len(key_limits) == 0
+
+
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "MAX_KEYS", 10)
     key_limits = KeyLimits(1, 1, Clock())

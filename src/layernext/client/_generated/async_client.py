@@ -36,6 +36,7 @@ from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S
 from layernext.formats import (
     DEFAULT_PROBLEM_LIMIT,
     FileSummary,
+    SourceOptions,
 )
 from layernext.model import Comparison, EvaluatedGeometry, ImageAnnotations, Mode, StoredEvaluation
 
@@ -185,6 +186,7 @@ class AsyncLayerNextClient:
         format: str | None = None,
         images: str | os.PathLike[str] | None = None,
         instances: str | os.PathLike[str] | None = None,
+        source_options: SourceOptions | None = None,
         strict: bool = False,
         validate: Validate = "first",
         resume: bool = False,
@@ -205,6 +207,7 @@ class AsyncLayerNextClient:
             format=format,
             images=images,
             instances=instances,
+            source_options=source_options,
             strict=strict,
             validate=validate,
             resume=resume,

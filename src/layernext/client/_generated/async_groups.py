@@ -51,6 +51,7 @@ from layernext.client.reports import (
 )
 from layernext.formats import (
     ConversionReport,
+    LabelRules,
 )
 from layernext.model import (
     AuditEntry,
@@ -1909,6 +1910,7 @@ class AsyncRuns:
         overwrite: bool = False,
         strict: bool = False,
         instances: str | os.PathLike[str] | None = None,
+        label_rules: LabelRules | None = None,
         progress: ProgressChoice = None,
     ) -> ConversionReport:
         """Write a run of a collection in another format, streamed.
@@ -1925,6 +1927,7 @@ class AsyncRuns:
             overwrite=overwrite,
             strict=strict,
             instances=instances,
+            label_rules=label_rules,
             progress=progress,
         )
 

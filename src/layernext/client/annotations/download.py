@@ -36,12 +36,14 @@ MAX_BREAKS = 5
 """Breaks of one download without a single set in between before it is given up."""
 
 
-class _Flag(Struct):
-    isNormalized: bool | msgspec.UnsetType | None = msgspec.UNSET  # noqa: N815 - the file's name
+class _Flag(Struct, rename="camel"):
+    is_normalized: bool | msgspec.UnsetType | None = msgspec.UNSET
 
 
 _line = msgspec.json.Decoder(DownloadLine).decode
 _flag = msgspec.json.Decoder(_Flag).decode
+_BEGINNING = msgspec.json.encode(_Flag(is_normalized=True))[:-1] + b","
+"""Of a set that is normalized."""
 
 
 def iter_lines(
@@ -159,31 +161,40 @@ def download_to_file(
     mode: Mode | None,
     path: Path,
     *,
-    is_single: bool,
     progress: ProgressChoice,
 ) -> DownloadReport:
     """Write sets to a LayerNext JSON file.
+
+    If all are of one model run or ground truth, every image is written as it was uploaded; else in form
+    v2, with ``run`` and ``mode`` beside ``image``. The stream's first line says which.
 
     Args:
         transport: to the stack.
         collection, runs, mode: which sets.
         path: the file; compressed if it ends in ``.gz`` or ``.zst``.
-        is_single: whether they belong to one operation. Then every image is written as it was
-            uploaded; else in form v2, with ``run`` and ``mode`` beside ``image``.
         progress: see `show_progress`.
     """
     started = time.monotonic()
-    form: list[Geometry | None] = []
+    first: DownloadLine | None = None
+    is_single = False
     with (
         create_file(path) as writer,
         with_progress_so_far(path, writer, started),
         show_progress(progress, f"downloading to {path.name}", None) as advance,
     ):
         for line in iter_lines(transport, collection, runs, mode):
-            form = form or [line.geometry]
-            writer.write(_single(line, form[0]) if is_single else _one_of_several(line))
+            if first is None:
+                first, is_single = line, _is_single(line, runs, mode)
+            writer.write(_single(line, first.geometry) if is_single else _one_of_several(line))
             advance(1)
     return DownloadReport(path=path, images=writer.images, seconds=time.monotonic() - started)
+
+
+def _is_single(first: DownloadLine, runs: Sequence[str], mode: Mode | None) -> bool:
+    """Whether all sets of a download are of one run. Earlier stacks do not say: then only if it is certain."""
+    if first.is_only_run is None:
+        return len(runs) == 1 and mode is not None
+    return first.is_only_run
 
 
 def _single(line: DownloadLine, form: Geometry | None) -> bytes:
@@ -192,9 +203,9 @@ def _single(line: DownloadLine, form: Geometry | None) -> bytes:
     if line.geometry is not None and line.geometry != form:
         return msgspec.json.encode(_typed(line))
     if line.normalized:
-        flag = _flag(raw).isNormalized
+        flag = _flag(raw).is_normalized
         if flag is msgspec.UNSET:
-            return b'{"isNormalized":true,' + raw.lstrip()[1:]
+            return _BEGINNING + raw.lstrip()[1:]
         if not flag:
             return msgspec.json.encode(_typed(line))
     return raw

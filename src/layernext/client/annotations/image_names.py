@@ -12,9 +12,9 @@ from msgspec import Struct
 _LEAST_SLOTS = 1 << 10
 
 
-class _Name(Struct):
+class _Name(Struct, rename="camel"):
     image: str
-    storage_name: str | None = msgspec.field(name="storageName", default=None)
+    storage_name: str | None = None
 
 
 _decode_name = msgspec.json.Decoder(_Name).decode

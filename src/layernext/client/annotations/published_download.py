@@ -1,4 +1,4 @@
-"""Reading annotation sets back from a stack that speaks only the published protocol: page by page (E42)."""
+"""Reading annotation sets back from a stack that speaks only the published protocol: page by page."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from layernext.errors import DownloadIncomplete, IncompatibleStack, NotFound
 from layernext.formats import create_file
 from layernext.model import ImageAnnotations, Mode, convert_trusted
 from layernext.wire import published
+from layernext.wire.published import Received, wire_fields
 
 _OBJECT_ID = re.compile(r"[0-9a-f]{24}")
 
@@ -36,15 +37,16 @@ def iter_annotations(
             raise invalid_annotations(error) from error
 
 
-def _sets_of(page: dict[str, Any]) -> Iterator[Any]:
+def _sets_of(page: Received) -> Iterator[Any]:
     """The annotation sets in a page; a resource without one is a file."""
-    for row in page["resourceArray"]:
-        if isinstance(row, dict) and "rawAnnotations" in row:
-            yield row["rawAnnotations"]
+    for row in page.resource_array:
+        resource = Received(published.DownloadResource, row)
+        if resource.has("raw_annotations"):
+            yield resource.raw_annotations
 
 
 def find_collection_id(transport: Transport, collection: str | None) -> str:
-    """The id of a collection given by id or name, asked for with published requests (E20).
+    """The id of a collection given by id or name, asked for with published requests.
 
     Raises:
         NotFound: no such collection.
@@ -56,38 +58,38 @@ def find_collection_id(transport: Transport, collection: str | None) -> str:
         )
     if _OBJECT_ID.fullmatch(name):
         return name
-    body = {"collectionName": name, "objectType": published.IMAGE_COLLECTION}
-    answer = transport.request_json("POST", published.COLLECTION_ID_PATH, json=body)
-    if not isinstance(answer, dict) or not answer.get("collectionId"):
+    body = published.CollectionIdRequest(collection_name=name)
+    fields = transport.request_json("POST", published.COLLECTION_ID_PATH, json=body)
+    answer = Received(published.CollectionIdAnswer, fields)
+    if not answer.collection_id:
         raise NotFound(f"there is no collection {name!r}", status=404)
-    return str(answer["collectionId"])
+    return str(answer.collection_id)
 
 
 def iter_pages(
     transport: Transport, collection_id: str, runs: Sequence[str], mode: Mode | None
-) -> Iterator[dict[str, Any]]:
-    """The pages of a published download (E42)."""
+) -> Iterator[Received]:
+    """The pages of a published download."""
     number = 0
     while True:
-        query = urlencode(
-            {
-                "pageNo": number,
-                "pageSize": published.PAGE_SIZE,
-                "statusList": "[]",
-                "projectIdList": "null",
-                "operationIdList": msgspec.json.encode(list(runs)).decode(),
-                "annotationType": mode or "all",
-                # With a list of runs `annotationType` does not count; our own stacks know this.
-                **({"operationMode": published.OPERATION_MODES[mode]} if runs and mode else {}),
-            }
+        query = wire_fields(
+            published.DownloadQuery,
+            page_no=number,
+            page_size=published.PAGE_SIZE,
+            status_list="[]",
+            project_id_list="null",
+            operation_id_list=msgspec.json.encode(list(runs)).decode(),
+            annotation_type=mode or "all",
+            # With a list of runs the type of annotations does not count; our own stacks know this.
+            **({"operation_mode": published.OPERATION_MODES[mode]} if runs and mode else {}),
         )
-        path = f"{published.annotations_path(collection_id)}?{query}"
+        path = f"{published.annotations_path(collection_id)}?{urlencode(query)}"
         answer = transport.request_json("GET", path)
-        page = answer.get("data") if isinstance(answer, dict) else None
-        if not isinstance(page, dict) or not isinstance(page.get("resourceArray"), list):
+        page = Received(published.DownloadPage, Received(published.PageAnswer, answer).data)
+        if not isinstance(page.resource_array, list):
             raise DownloadIncomplete(f"the stack returned no page {number}", report=None)
         yield page
-        if not page.get("nextPage"):
+        if not page.next_page:
             return
         number += 1
 
@@ -109,29 +111,30 @@ def download_collection(
     if media is not None:
         pages = _noting(pages, media)
     first = next(pages)
-    target = folder / _safe_name(first.get("groupUniqueName"), "collection")
-    path = target / _safe_name(first.get("rawFileName"), "annotations.json")
+    target = folder / _safe_name(first.group_unique_name, "collection")
+    path = target / _safe_name(first.raw_file_name, "annotations.json")
     return _write_pages(itertools.chain([first], pages), path, progress=False)
 
 
-def _noting(pages: Iterator[dict[str, Any]], media: list[RemoteFile]) -> Iterator[dict[str, Any]]:
+def _noting(pages: Iterator[Received], media: list[RemoteFile]) -> Iterator[Received]:
     """The pages; the files that they name are put into `media`, each once."""
     seen: set[str] = set()
     for page in pages:
-        for row in page["resourceArray"]:
-            if not isinstance(row, dict) or not is_web_url(row.get("fileUrl")):
+        for row in page.resource_array:
+            resource = Received(published.DownloadResource, row)
+            if not is_web_url(resource.file_url):
                 continue
-            folder = str(row.get("fileDownloadFolderLocation") or "").split("/")
+            folder = str(resource.file_download_folder_location or "").split("/")
             parts = [part for part in folder if part not in {"", "."}]
-            name = "/".join([*parts, str(row.get("fileName") or "_")])
+            name = "/".join([*parts, str(resource.file_name or "_")])
             if name not in seen:
                 seen.add(name)
-                media.append(RemoteFile(name, row["fileUrl"]))
+                media.append(RemoteFile(name, resource.file_url))
         yield page
 
 
 def _write_pages(
-    pages: Iterable[dict[str, Any]], path: Path, *, progress: ProgressChoice
+    pages: Iterable[Received], path: Path, *, progress: ProgressChoice
 ) -> DownloadReport:
     started = time.monotonic()
     with (

@@ -1,8 +1,8 @@
 """Uploading to a stack that speaks only the published protocol: the same batches, as shapes.
 
-Labels are resolved first (E02), and nothing is sent if they cannot be. Batches go one after the
-other, each with the session's id, through E04 where the stack knows the collection and E03 where it
-does not (docs/protocol.md). How large they are follows the network, see `BatchSize`. Once it has
+Labels are resolved first, and nothing is sent if they cannot be. Batches go one after the
+other, each with the session's id, in the form of 2.3.4 where the stack knows the collection and in that of
+0.0.5 where it does not (docs/protocol.md). How large they are follows the network, see `BatchSize`. Once it has
 broken a request, bodies are compressed, unless the stack refuses that.
 """
 
@@ -39,7 +39,7 @@ from layernext.errors import (
 from layernext.model import ImageAnnotations, decode_trusted
 from layernext.wire import published
 from layernext.wire.native import UploadRequest
-from layernext.wire.published import LabelTable, shape_from_annotation
+from layernext.wire.published import LabelTable, Received, shape_from_annotation, wire_fields
 
 ATTEMPTS_AT_SIZE = 3
 """A batch that broke so often is divided; a network that breaks by chance lets it through before."""
@@ -56,7 +56,7 @@ class _Labels:
         self._transport = transport
         answer = self._transport.request_json("GET", published.LABELS_PATH, json={})
         rows = answer if isinstance(answer, list) else []
-        self._before = {row.get("labelText") for row in rows if isinstance(row, dict)}
+        self._before = {Received(published.PublishedLabel, row).label_text for row in rows}
         self._wanted: dict[str, dict[str, dict[str, Any]]] = {}
         self.tables: dict[str, LabelTable] = {}
         self.new: list[str] = []
@@ -100,7 +100,7 @@ class _Labels:
             self._fetch(missing)
 
     def _fetch(self, missing: dict[str, dict[str, list[Any]]]) -> None:
-        body = {"labels": missing, "userName": published.USER_NAME}
+        body = published.SentReferencesRequest(labels=missing, user_name=published.USER_NAME)
         answer = self._transport.request_json("POST", published.LABEL_REFERENCES_PATH, json=body)
         for label, attributes in missing.items():
             try:
@@ -142,20 +142,37 @@ class _Target:
         if request.key_kind != "name" or not name or job_id is not None:
             return
         try:
-            collection_id = self._look_up()["collectionId"]
-            question = {"collectionId": collection_id, "requiredMetaObj": {"storagePath": True}}
-            details = transport.request_json(
-                "POST", published.COLLECTION_DETAILS_PATH, json=question
-            )
-            self._prefix = f"{details['itemDetails']['storagePath']}_"
-        except (InvalidRequest, KeyError, TypeError):
+            self._prefix = f"{self._storage_path()}_"
+        except InvalidRequest:
             # The stack does not know the collection yet: the form of 0.0.5 names it by path.
             self._prefix = f"{name}/"
             self.is_v2 = False
 
-    def _look_up(self) -> Any:
-        body = {"collectionName": self._name, "objectType": published.IMAGE_COLLECTION}
+    def _look_up(self) -> object:
+        body = published.CollectionIdRequest(collection_name=self._name)
         return self._transport.request_json("POST", published.COLLECTION_ID_PATH, json=body)
+
+    def _storage_path(self) -> str:
+        """Where the collection is in storage.
+
+        Raises:
+            InvalidRequest: the stack does not say.
+        """
+        collection = Received(published.CollectionIdAnswer, self._look_up())
+        if not collection.has("collection_id"):
+            raise InvalidRequest(f"there is no collection {self._name!r}", status=200)
+        body = published.CollectionDetailsRequest(
+            collection_id=collection.collection_id,
+            required_meta_obj=wire_fields(published.StoredItem, storage_path=True),
+        )
+        answer = self._transport.request_json("POST", published.COLLECTION_DETAILS_PATH, json=body)
+        details = Received(published.CollectionDetailsAnswer, answer).item_details
+        item = Received(published.StoredItem, details)
+        if not item.has("storage_path"):
+            raise InvalidRequest(
+                f"the stack has no path of the collection {self._name!r}", status=200
+            )
+        return str(item.storage_path)
 
     def confirm(self) -> None:
         """See that the first images of a new collection have made it.
@@ -166,7 +183,8 @@ class _Target:
         if self.is_v2:
             return
         answer = self._look_up()
-        if isinstance(answer, dict) and not answer.get("collectionId"):
+        collection = Received(published.CollectionIdAnswer, answer)
+        if isinstance(answer, dict) and not collection.collection_id:
             raise InvalidRequest(
                 f"the stack stored the images in another collection, whose name is the beginning of "
                 f"{self._name!r}",
@@ -195,19 +213,21 @@ class _Target:
             raise DataError(problems)
 
     def entry(self, image: ImageAnnotations, shapes: list[dict[str, Any]]) -> dict[str, Any]:
-        """One image of `metaUpdatesArray`."""
+        """One image of a request."""
         by_path, by_job = self._request.key_kind == "storage_path", self._job_id is not None
-        return {
-            "objectKey": None if by_path or by_job else f"{self._prefix}{image.image}",
-            "storagePath": image.image if by_path else None,
-            "bucketName": (image.storage_name or self._request.bucket) if by_path else None,
-            "jobId": self._job_id,
-            "fileName": image.image if by_job else None,
-            "data": {
-                "annotationObjects": shapes,
-                "isUserAnnotated": self._request.mode == "human",
-            },
-        }
+        return wire_fields(
+            published.SetEntry,
+            object_key=None if by_path or by_job else f"{self._prefix}{image.image}",
+            storage_path=image.image if by_path else None,
+            bucket_name=(image.storage_name or self._request.bucket) if by_path else None,
+            job_id=self._job_id,
+            file_name=image.image if by_job else None,
+            data=wire_fields(
+                published.SentSetData,
+                annotation_objects=shapes,
+                is_user_annotated=self._request.mode == "human",
+            ),
+        )
 
 
 class _Session:
@@ -327,16 +347,20 @@ class _Session:
         tables = self._labels.tables
         entries = [self._target.entry(image, _shapes(image, tables)) for image in batch]
         images = self.images + len(batch)
-        body: dict[str, Any] = {
-            "metaUpdatesArray": msgspec.json.encode(entries).decode(),
-            "sessionId": session_id,
-            "totalImageCount": images if self._total is None else self._total,
-            "uploadedImageCount": images,
-        }
+        body = wire_fields(
+            published.OperationDataBody,
+            meta_updates_array=msgspec.json.encode(entries).decode(),
+            session_id=session_id,
+            total_image_count=images if self._total is None else self._total,
+            uploaded_image_count=images,
+        )
         if self._target.is_v2:
             path = published.operation_path_v2(self._request.run)
-            body["operationMode"] = published.OPERATION_MODES[self._request.mode]
-            body["operationType"] = published.OPERATION_TYPE_ANNOTATION
+            body |= wire_fields(
+                published.OperationDataBody,
+                operation_mode=published.OPERATION_MODES[self._request.mode],
+                operation_type=published.OPERATION_TYPE_ANNOTATION,
+            )
         else:
             path = published.operation_path(self._request.run, self._request.mode)
         return path, msgspec.json.encode(body)
@@ -378,16 +402,17 @@ class _Session:
         answer = self._transport.request_json(
             "POST",
             path,
-            params={"isNormalized": str(normalized)},
+            params=wire_fields(published.OperationDataQuery, is_normalized=str(normalized)),
             content=body,
             headers=headers,
             should_stop=should_stop,
         )
         self._bytes_sent += len(body)
-        if not isinstance(answer, dict) or answer.get("isSuccess") is False:
-            reason = answer.get("message") if isinstance(answer, dict) else answer
+        result = Received(published.OperationDataAnswer, answer)
+        if not isinstance(answer, dict) or result.is_success is False:
+            reason = result.message if isinstance(answer, dict) else answer
             raise InvalidRequest(f"the stack refused a batch: {reason}", status=200)
-        unmatched: int | None = answer.get("unmatchedCount")
+        unmatched: int | None = result.unmatched_count
         return unmatched
 
     def _count(self, batch: list[ImageAnnotations], unmatched: int | None) -> None:

@@ -9,7 +9,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
@@ -19,6 +19,7 @@ from layernext.client.progress import ProgressChoice, show_progress
 from layernext.errors import ConfigurationError, DataError, FormatError, Problem
 from layernext.formats import (
     DEFAULT_PROBLEM_LIMIT,
+    IMAGE_EXTENSIONS,
     FileSummary,
     Losses,
     Sample,
@@ -149,6 +150,7 @@ class FormatSource:
         read: gives its images, what is not read of them noted in its argument; may be called again.
         validate: see `Validate`.
         strict: refuse what is not read.
+        list_names: lists the images of the collection, for a source that names them without extension.
     """
 
     is_repeatable = True
@@ -160,9 +162,12 @@ class FormatSource:
         validate: Validate,
         *,
         strict: bool = False,
+        list_names: Callable[[], Iterable[str]] | None = None,
     ) -> None:
         check_validate(validate)
         self._path, self._read, self._validate, self._strict = path, read, validate, strict
+        self._list_names = list_names
+        self._names: dict[str, list[str]] | None = None
         self.total: int | None = None
         self.losses = Losses(strict=strict)
 
@@ -185,11 +190,37 @@ class FormatSource:
         losses = self.losses = Losses(strict=self._strict)
         decoder = ImageDecoder(None)
         for index, sample in enumerate(merged(self._read(losses), losses)):
-            image = ImageAnnotations(image=sample.image, annotations=sample.annotations)
-            raw = msgspec.json.encode(image)
-            with naming_image(image.image):
+            annotation_set = ImageAnnotations(
+                image=self._name_of(sample) if sample.normalized else sample.image,
+                annotations=sample.annotations,
+                normalized=sample.normalized,
+            )
+            raw = msgspec.json.encode(annotation_set)
+            with naming_image(annotation_set.image):
                 decoder.decode(raw, index=index, file=self._path.name)
             yield raw
+
+    def _name_of(self, sample: Sample) -> str:
+        """The name of an image in the collection, if the source has it without extension.
+
+        Raises:
+            DataError: no image of the collection has that name, or several have.
+        """
+        if PurePosixPath(sample.image).suffix.lower() in IMAGE_EXTENSIONS:
+            return sample.image
+        if self._names is None:
+            self._names = {}
+            for name in self._list_names() if self._list_names else ():
+                stem = PurePosixPath(name).with_suffix("").as_posix()
+                self._names.setdefault(stem, []).append(name)
+        names = self._names.get(sample.image, [])
+        if len(names) == 1:
+            return names[0]
+        what = "has several images of this name" if names else "has no image of this name"
+        listed = f": {', '.join(names[:3])}" if names else ""
+        message = f"is an image without extension, and the collection {what}{listed}"
+        advice = "upload the images first, or give the folder with the images"
+        raise DataError(Problem(sample.image, message), file=self._path.name, hint=advice)
 
 
 def check_validate(validate: str) -> None:

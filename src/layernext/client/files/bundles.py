@@ -14,7 +14,7 @@ from layernext.client.files.fetch import Fetched
 from layernext.client.files.remote import RemoteFile
 from layernext.client.transport import Transport
 from layernext.errors import ConnectionFailed, IncompatibleStack
-from layernext.wire.file_listing import BUNDLES_PATH, BundledFile, FilesRequest
+from layernext.wire.native import BUNDLES_PATH, BundledFile, FilesRequest
 
 MAX_BREAKS = 5
 MAX_LINE_BYTES = 1_000

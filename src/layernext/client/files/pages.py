@@ -1,4 +1,4 @@
-"""Downloads by pages with media: collections (E42), projects (E43), dataset versions (E44).
+"""Downloads by pages with media: collections, projects, dataset versions.
 
 Files go through the same engine as every other download: into temporary names, checked, continued after a break,
 and never out of the folder. Annotations are written once all pages are there, path lists with relative paths.
@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
@@ -21,6 +20,8 @@ from layernext.client.progress import ProgressChoice
 from layernext.client.transport import Transport
 from layernext.errors import DownloadIncomplete
 from layernext.formats import FileWriter, create_file, safe_relative
+from layernext.wire import published
+from layernext.wire.published import Received
 
 
 class PageDownload:
@@ -62,7 +63,7 @@ class PageDownload:
             DownloadIncomplete: it ended early; its report says what is there.
         """
         first = self._page(self._number)
-        self._group = str(first.get("groupUniqueName") or "download")
+        self._group = str(first.group_unique_name or "download")
         target = self._root / safe_relative(self._group.replace("/", "_"))
         work = FilesDownload(
             self._transport,
@@ -73,7 +74,7 @@ class PageDownload:
             parallel=parallel,
             progress=progress,
         )
-        raw_name = str(first.get("rawFileName") or "annotations.json").replace("/", "_")
+        raw_name = str(first.raw_file_name or "annotations.json").replace("/", "_")
         with ExitStack() as stack:
             self._open_raw = partial(self._open, stack, target / safe_relative(raw_name))
             report = work.run()
@@ -89,34 +90,33 @@ class PageDownload:
             self._raw = stack.enter_context(create_file(path))
         return self._raw
 
-    def _page(self, number: int) -> dict[str, Any]:
+    def _page(self, number: int) -> Received:
         answer = self._transport.request_json("GET", self._path_of(number))
-        page = answer.get("data") if isinstance(answer, dict) else None
-        if not isinstance(page, dict) or not isinstance(page.get("resourceArray"), list):
+        page = Received(published.DownloadPage, Received(published.PageAnswer, answer).data)
+        if not isinstance(page.resource_array, list):
             raise DownloadIncomplete(f"the stack returned no page {number}", report=None)
         return page
 
-    def _files(self, first: dict[str, Any]) -> Iterator[RemoteFile]:
+    def _files(self, first: Received) -> Iterator[RemoteFile]:
         page, number = first, self._number
         while True:
-            for row in page["resourceArray"]:
-                if isinstance(row, dict):
-                    yield from self._resource(row)
-            if not page.get("nextPage"):
+            for row in page.resource_array:
+                yield from self._resource(Received(published.DownloadResource, row))
+            if not page.next_page:
                 return
             number += 1
             page = self._page(number)
 
-    def _resource(self, row: dict[str, Any]) -> Iterator[RemoteFile]:
-        if "rawAnnotations" in row and self._open_raw is not None:
-            self._open_raw().write(msgspec.json.encode(row["rawAnnotations"]))
-        url = row.get("fileUrl")
-        if not is_web_url(url) or (row.get("isMediaFile") and not self._with_media):
+    def _resource(self, row: Received) -> Iterator[RemoteFile]:
+        if row.has("raw_annotations") and self._open_raw is not None:
+            self._open_raw().write(msgspec.json.encode(row.raw_annotations))
+        url = row.file_url
+        if not is_web_url(url) or (row.is_media_file and not self._with_media):
             return
-        folder = str(row.get("fileDownloadFolderLocation") or ".")
-        name = str(row.get("fileName") or "")
+        folder = str(row.file_download_folder_location or ".")
+        name = str(row.file_name or "")
         path = name if folder in {"", "."} else f"{folder}/{name}"
-        listed = row.get("writingPathFileName")
+        listed = row.writing_path_file_name
         if isinstance(listed, str) and listed:
             self._lists.setdefault(listed, []).append(path)
         yield RemoteFile(name=path, url=str(url))

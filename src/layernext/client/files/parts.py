@@ -1,4 +1,4 @@
-"""One file, in parts, by the published protocol (E13 to E16)."""
+"""One file, in parts, by the published protocol."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from layernext.errors import (
     Problem,
 )
 from layernext.wire import published
-from layernext.wire.published import PART_BYTES
+from layernext.wire.published import PART_BYTES, Received, wire_fields
 
 logger = logging.getLogger("layernext.client.files")
 
@@ -59,9 +59,11 @@ class _Part:
     checksum: str = ""
 
     def told(self, *, is_native: bool) -> dict[str, Any]:
-        """What E16 says of it; the SHA-256 only to who knows it."""
-        said = {"PartNumber": self.number, "ETag": self.tag}
-        return {**said, "checksum": self.checksum} if is_native else said
+        """What the request to finish the file says of it; the SHA-256 only to our own stack."""
+        fields = wire_fields(published.SentPart, number=self.number, tag=self.tag)
+        if is_native:
+            fields |= wire_fields(published.SentPart, checksum=self.checksum)
+        return fields
 
 
 class FileSender:
@@ -126,7 +128,7 @@ class FileSender:
             if resumed is not None:
                 return resumed
         begun = self._begin(file, self._upload_id)
-        if begun.get("isExisting") or begun.get("uploadRemovedFile"):
+        if begun.is_existing or begun.upload_removed_file:
             return self._existing(file, begun)
         if memory is not None:
             memory.keep(self._upload_id)
@@ -143,7 +145,7 @@ class FileSender:
         try:
             begun = self._begin(file, upload_id)
             self.resumed_uploads.add(upload_id)
-            if begun.get("isExisting"):
+            if begun.is_existing:
                 memory.forget()
                 return None
             logger.info("%s: continuing upload %s", file.path, upload_id)
@@ -156,33 +158,33 @@ class FileSender:
         self._begin(file, self._upload_id)
         return outcome
 
-    def _begin(self, file: LocalFile, upload_id: str) -> dict[str, Any]:
-        """E13."""
+    def _begin(self, file: LocalFile, upload_id: str) -> Received:
+        """Begin a file, or hear that the collection has it."""
         if self._stop.is_set():
             raise Stopped
-        body: dict[str, Any] = {
-            "fileName": file.name,
-            "collectionName": self._collection,
-            "uploadId": upload_id,
-        }
-        if self._is_native:
-            body["size"] = file.size
-        answer = self._ask(published.BEGIN_FILE_PATH, body)
-        has_ids = isinstance(answer.get("fileId"), str) and isinstance(answer.get("fileKey"), str)
-        if not has_ids and not answer.get("uploadRemovedFile") and not answer.get("isExisting"):
+        body = wire_fields(
+            published.SentBeginFileRequest,
+            file_name=file.name,
+            collection_name=self._collection,
+            upload_id=upload_id,
+            **({"size": file.size} if self._is_native else {}),
+        )
+        begun = Received(published.OtherBeginFileAnswer, self._ask(published.BEGIN_FILE_PATH, body))
+        has_ids = isinstance(begun.file_id, str) and isinstance(begun.file_key, str)
+        if not has_ids and not begun.upload_removed_file and not begun.is_existing:
             raise IncompatibleStack("the stack returned no id for the file", status=200)
-        return answer
+        return begun
 
-    def _existing(self, file: LocalFile, begun: dict[str, Any]) -> Outcome:
+    def _existing(self, file: LocalFile, begun: Received) -> Outcome:
         """What the stack says of a file of this name; without size and checksum the name decides."""
-        size, checksum = begun.get("existingSize"), begun.get("existingChecksum")
+        size, checksum = begun.existing_size, begun.existing_checksum
         is_same = size in {None, file.size}
         if is_same and checksum is not None:
             is_same = checksum == checksum_of(file, self._stop.is_set)
         self._count.add(file.size)
         return Outcome(file, reason=None if is_same else Outcome.DIFFERENT)
 
-    def _send_parts(self, file: LocalFile, begun: dict[str, Any], upload_id: str) -> Outcome:
+    def _send_parts(self, file: LocalFile, begun: Received, upload_id: str) -> Outcome:
         sizes = [
             min(PART_BYTES, file.size - start) for start in range(0, file.size, PART_BYTES)
         ] or [0]
@@ -213,41 +215,38 @@ class FileSender:
             for part in parts:
                 part.range.take_back()
             raise
-        answer = self._ask(
-            published.FINISH_FILE_PATH,
-            {
-                "fileId": begun["fileId"],
-                "fileKey": begun["fileKey"],
-                "uploadId": upload_id,
-                "parts": [part.told(is_native=self._is_native) for part in parts],
-                "finalizeUrl": parts[-1].url,
-            },
+        body = wire_fields(
+            published.SentFinishFileRequest,
+            file_id=begun.file_id,
+            file_key=begun.file_key,
+            upload_id=upload_id,
+            parts=[part.told(is_native=self._is_native) for part in parts],
+            finalize_url=parts[-1].url,
         )
-        return Outcome(file, is_stored=not answer.get("isExisting"))
+        answer = Received(published.FinishFileAnswer, self._ask(published.FINISH_FILE_PATH, body))
+        return Outcome(file, is_stored=not answer.is_existing)
 
-    def _ask(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    def _ask(self, path: str, body: object) -> object:
         content = self._transport.request("POST", path, json=body, should_stop=self._stop.is_set)
         try:
-            answer = msgspec.json.decode(content)
+            return msgspec.json.decode(content)
         except msgspec.DecodeError:
-            answer = None  # E16 may answer anything
-        return answer if isinstance(answer, dict) else {}
+            return None  # other stacks answer anything when a file is finished
 
-    def _urls(self, file: LocalFile, begun: dict[str, Any], count: int) -> dict[int, str]:
-        """E14: where each part goes."""
-        body = {
-            "fileId": begun["fileId"],
-            "fileKey": begun["fileKey"],
-            "parts": count,
-            "contentType": file.media_type,
-        }
-        answer = self._ask(published.PART_URLS_PATH, body)
-        rows = answer.get("parts")
-        by_number = {
-            row.get("PartNumber"): row.get("signedUrl")
-            for row in (rows if isinstance(rows, list) else [])
-            if isinstance(row, dict)
-        }
+    def _urls(self, file: LocalFile, begun: Received, count: int) -> dict[int, str]:
+        """Where each part goes."""
+        body = published.SentPartUrlsRequest(
+            file_id=begun.file_id,
+            file_key=begun.file_key,
+            parts=count,
+            content_type=file.media_type,
+        )
+        answer = Received(published.PartUrlsAnswer, self._ask(published.PART_URLS_PATH, body))
+        rows = [
+            Received(published.PartUrl, row)
+            for row in (answer.parts if isinstance(answer.parts, list) else [])
+        ]
+        by_number = {row.number: row.signed_url for row in rows}
         urls: dict[int, str] = {}
         for number in range(1, count + 1):
             url = by_number.get(number)
@@ -257,8 +256,8 @@ class FileSender:
         return urls
 
     @staticmethod
-    def _stored_digests(begun: dict[str, Any]) -> dict[int, tuple[int, str]]:
-        rows = begun.get("storedParts")
+    def _stored_digests(begun: Received) -> dict[int, tuple[int, str]]:
+        rows = begun.stored_parts
         return {
             row["number"]: (row["size"], str(row["checksum"]))
             for row in (rows if isinstance(rows, list) else [])
@@ -283,8 +282,8 @@ class FileSender:
         part.range.skip()
         return True
 
-    def _put(self, file: LocalFile, part: _Part, begun: dict[str, Any], count: int) -> None:
-        """E15, again where the checksum comes back wrong or the URL has grown old."""
+    def _put(self, file: LocalFile, part: _Part, begun: Received, count: int) -> None:
+        """Send a part, again where the checksum comes back wrong or the URL has grown old."""
         for attempt in range(1, SENT_AGAIN + 1):
             if self._stop.is_set():
                 raise Stopped

@@ -1,4 +1,4 @@
-"""Which files there are to download: listed natively by name, or page by page as published (E32, E34)."""
+"""Which files there are to download: listed natively by name, or page by page as published."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from urllib.parse import quote, urlsplit
 from layernext.client.transport import Transport
 from layernext.errors import IncompatibleStack, NotFound
 from layernext.model import FileRecord
-from layernext.wire import file_listing, published
+from layernext.wire import native, published
 from layernext.wire.native import PageOf
+from layernext.wire.published import Received
 
 _OBJECT_ID = re.compile(r"[0-9a-f]{24}")
 
@@ -43,7 +44,7 @@ def is_web_url(url: object) -> bool:
 
 
 def find_collection_id(transport: Transport, name: str, kind: int | None) -> str:
-    """The id of a collection, given by id or name, by published requests (E20).
+    """The id of a collection, given by id or name, by published requests.
 
     Args:
         transport: to the stack.
@@ -56,10 +57,11 @@ def find_collection_id(transport: Transport, name: str, kind: int | None) -> str
     if _OBJECT_ID.fullmatch(name):
         return name
     for code in published.CONTENT_TYPES.values() if kind is None else [kind]:
-        body = {"collectionName": name, "objectType": code}
-        answer = transport.request_json("POST", published.COLLECTION_ID_PATH, json=body)
-        if isinstance(answer, dict) and isinstance(answer.get("collectionId"), str):
-            return str(answer["collectionId"])
+        body = published.CollectionIdRequest(collection_name=name, object_type=code)
+        fields = transport.request_json("POST", published.COLLECTION_ID_PATH, json=body)
+        answer = Received(published.CollectionIdAnswer, fields)
+        if isinstance(answer.collection_id, str):
+            return answer.collection_id
     raise NotFound(f"there is no collection {name!r}", status=404)
 
 
@@ -73,7 +75,7 @@ def iter_native(transport: Transport, collection: str, kind: int | None) -> Iter
     while True:
         page: PageOf[FileRecord] = transport.request_json(
             "GET",
-            file_listing.FILES_PATH,
+            native.FILES_PATH,
             PageOf[FileRecord],
             params={"collection": collection, "collection_kind": kind, "after": after},
         )
@@ -85,29 +87,30 @@ def iter_native(transport: Transport, collection: str, kind: int | None) -> Iter
 
 
 def remote_of(
-    row: Mapping[str, Any], *, by_unique_name: bool, in_bundles: bool
+    fields: Mapping[str, Any], *, by_unique_name: bool, in_bundles: bool
 ) -> RemoteFile | None:
     """An entry of a page as a file; None if it says no URL."""
-    name, unique_name, url = row.get("name"), row.get("uniqueName"), row.get("url")
+    row = Received(published.ListedItem, fields)
+    name, unique_name, url = row.name, row.unique_name, row.url
     if not is_web_url(url):
         return None
     file_name = unique_name if by_unique_name or not isinstance(name, str) else name
     if not isinstance(file_name, str) or not file_name:
         return None
-    size, checksum = row.get("size"), row.get("checksum")
+    size, checksum = row.size, row.checksum
     return RemoteFile(
         # As published, all files of a page are in one folder.
         name=file_name.replace("/", "_") if by_unique_name else file_name,
         url=str(url),
         unique_name=unique_name if isinstance(unique_name, str) else None,
-        id=row["id"] if in_bundles and isinstance(row.get("id"), str) else None,
+        id=row.id if in_bundles and isinstance(row.id, str) else None,
         size=size if isinstance(size, int) else None,
         checksum=checksum if isinstance(checksum, str) else None,
     )
 
 
 def fresh_url(transport: Transport, unique_name: str) -> str:
-    """Another URL of a file (E24)."""
+    """Another URL of a file."""
     path = f"{published.DOWNLOAD_URL_PATH}?file_key={quote(unique_name)}"
     answer = transport.request_json("GET", path)
     url = answer.get("url") if isinstance(answer, dict) else None

@@ -39,7 +39,7 @@ class IgnoredFile(Record, frozen=True, kw_only=True):
 class UploadStatus(Answer):
     """How far the newest upload of files to a collection is.
 
-    ``["progress"]``, ``["uploadedCount"]`` and ``["totalCount"]`` work, too.
+    The keys ``progress``, ``uploadedCount`` and ``totalCount`` work, too.
 
     Attributes:
         progress: 0 to 100.

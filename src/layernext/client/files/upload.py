@@ -41,8 +41,8 @@ from layernext.errors import (
     StorageFull,
     UploadIncomplete,
 )
-from layernext.wire import files as wire
-from layernext.wire import published
+from layernext.wire import native, published
+from layernext.wire.published import Received, wire_fields
 
 logger = logging.getLogger("layernext.client.files")
 
@@ -131,7 +131,7 @@ class FilesUpload:
         self._bundle_bytes = BUNDLE_BYTES
         self._stop = threading.Event()
         self._tally = _Tally()
-        self._opened: dict[str, Any] = {}
+        self._opened = Received(published.OpenFilesAnswer, None)
         self._unique_name: str | None = None
         self._started = time.monotonic()
         self._sender = FileSender(
@@ -181,26 +181,29 @@ class FilesUpload:
 
     def _open(self) -> None:
         wish = self._wish
-        body = {
-            "collectionType": wish.kind,
-            "collectionName": wish.collection,
-            "metaDataObject": wish.fields,
-            "isOverrideMetaData": wish.is_override,
-            "storagePrefixPath": wish.storage_prefix,
-        }
-        if wish.application_code is not None:
-            body["applicationCode"] = wish.application_code
+        code = wish.application_code
+        body = wire_fields(
+            published.OpenFilesRequest,
+            collection_type=wish.kind,
+            collection_name=wish.collection,
+            meta_data_object=wish.fields,
+            is_override_meta_data=wish.is_override,
+            storage_prefix_path=wish.storage_prefix,
+            **({} if code is None else {"application_code": code}),
+        )
         for names in self._name_lists():
             answer = self._transport.request_json(
-                "POST", published.UPLOAD_METADATA_PATH, json={**body, "objectKeyList": names}
+                "POST",
+                published.UPLOAD_METADATA_PATH,
+                json=body | wire_fields(published.OpenFilesRequest, object_key_list=names),
             )
-            self._opened = answer if isinstance(answer, dict) else {}
-        ids = [self._opened.get(key) for key in ("uploadId", "collectionId", "jobId")]
+            self._opened = Received(published.OpenFilesAnswer, answer)
+        opened = self._opened
+        ids = [opened.upload_id, opened.collection_id, opened.job_id]
         if not all(isinstance(item, str) and item for item in ids):
             raise IncompatibleStack("the stack did not open the upload", status=200)
-        self._sender.open(
-            str(ids[0]), wish.collection, str(self._opened.get("storageType", "AWS_S3"))
-        )
+        storage = opened.storage_type if opened.has("storage_type") else published.STORAGE_TYPE
+        self._sender.open(str(opened.upload_id), wish.collection, str(storage))
 
     def _name_lists(self) -> Iterator[list[str]]:
         """The names as one list; only metadata for files that are there needs really all of them."""
@@ -220,15 +223,16 @@ class FilesUpload:
         for upload_id in self._sender.resumed_uploads:
             self._transport.request("GET", published.finish_upload_path(upload_id))
         flag = "True" if self._selection.is_single else "False"
-        path = published.finish_upload_path(self._opened["uploadId"])
-        content = self._transport.request("GET", path, params={"isReturnedUniqueName": flag})
+        path = published.finish_upload_path(self._opened.upload_id)
+        query = wire_fields(published.FinishFilesQuery, is_returned_unique_name=flag)
+        content = self._transport.request("GET", path, params=query)
         if not self._selection.is_single or not content.strip():
             return
         try:
             answer: Any = msgspec.json.decode(content)
         except msgspec.DecodeError:
             return  # the files are stored; only their names stay unsaid
-        names = answer.get("uploadedFileList") if isinstance(answer, dict) else None
+        names = Received(published.FinishFilesAnswer, answer).uploaded_file_list
         if isinstance(names, list) and names and not self._tally.failed:
             self._unique_name = str(names[0])
 
@@ -247,8 +251,8 @@ class FilesUpload:
     def _report(self) -> FileUploadReport:
         return FileUploadReport(
             collection=self._wish.collection,
-            collection_id=self._opened["collectionId"],
-            job_id=self._opened["jobId"],
+            collection_id=self._opened.collection_id,
+            job_id=self._opened.job_id,
             unique_name=self._unique_name,
             uploaded=sorted(self._tally.uploaded),
             skipped=sorted(self._tally.skipped),
@@ -269,7 +273,7 @@ class FilesUpload:
             elif not self._is_native or file.size > BUNDLED_BYTES:
                 yield partial(self._each, [file], self._sender.send)
             else:
-                if size + file.size > self._bundle_bytes or len(bundle) == wire.MAX_BUNDLE_FILES:
+                if size + file.size > self._bundle_bytes or len(bundle) == native.MAX_BUNDLE_FILES:
                     yield partial(self._send_bundle, bundle)
                     bundle, size = [], 0
                 bundle.append(file)
@@ -277,20 +281,23 @@ class FilesUpload:
         if bundle:
             yield partial(self._send_bundle, bundle)
 
-    def _with_known(self) -> Iterator[tuple[LocalFile, wire.KnownFile | None]]:
+    def _with_known(self) -> Iterator[tuple[LocalFile, native.KnownFile | None]]:
         """Each file, with what the collection has under its name if the stack can tell in bulk."""
         files = self._selection.files
-        for start in range(0, len(files), wire.MAX_NAMES):
-            batch = files[start : start + wire.MAX_NAMES]
+        for start in range(0, len(files), native.MAX_ASKED_NAMES):
+            batch = files[start : start + native.MAX_ASKED_NAMES]
             existing = self._known(batch) if self._is_native else {}
             for file in batch:
                 yield file, existing.get(file.name)
 
-    def _known(self, files: Sequence[LocalFile]) -> dict[str, wire.KnownFile]:
-        request = wire.KnownRequest([file.name for file in files])
+    def _known(self, files: Sequence[LocalFile]) -> dict[str, native.KnownFile]:
+        request = native.KnownRequest([file.name for file in files])
         try:
-            answer: wire.KnownAnswer = self._transport.request_json(
-                "POST", wire.known_path(self._opened["uploadId"]), wire.KnownAnswer, json=request
+            answer: native.KnownAnswer = self._transport.request_json(
+                "POST",
+                native.known_path(self._opened.upload_id),
+                native.KnownAnswer,
+                json=request,
             )
         except NotFound:
             # An older stack, without bundles.
@@ -312,7 +319,7 @@ class FilesUpload:
         except (LayerNextError, OSError) as error:
             return Outcome(file, reason=_reason(error))
 
-    def _compare(self, existing: wire.KnownFile, file: LocalFile) -> Outcome:
+    def _compare(self, existing: native.KnownFile, file: LocalFile) -> Outcome:
         is_same = existing.size == file.size and existing.checksum in {
             None,
             checksum_of(file, self._stop.is_set),
@@ -340,7 +347,7 @@ class FilesUpload:
                 outcomes.append(Outcome(file, reason=_reason(error)))
                 continue
             digest = hashlib.sha256(content).hexdigest()
-            entry = wire.BundleEntry(file.name, file.size, digest)
+            entry = native.BundleEntry(file.name, file.size, digest)
             pieces += (msgspec.json.encode(entry) + b"\n", content)
             sent[file.name] = file
         if not sent:
@@ -366,7 +373,7 @@ class FilesUpload:
             self._sent.add(file.size)
         return outcomes
 
-    def _post_bundle(self, body: Pieces, *, can_divide: bool) -> wire.BundleResult | None:
+    def _post_bundle(self, body: Pieces, *, can_divide: bool) -> native.BundleResult | None:
         """Send a bundle; None if it broke so often that it should be divided."""
         failures = 0
 
@@ -375,10 +382,10 @@ class FilesUpload:
             failures += 1
             return self._stop.is_set() or (can_divide and failures >= ATTEMPTS_AT_SIZE)
 
-        def post(should_stop: Callable[[], bool]) -> wire.BundleResult:
-            path = wire.bundle_path(self._opened["uploadId"])
-            result: wire.BundleResult = self._transport.request_json(
-                "POST", path, wire.BundleResult, content=body, should_stop=should_stop
+        def post(should_stop: Callable[[], bool]) -> native.BundleResult:
+            path = native.bundle_path(self._opened.upload_id)
+            result: native.BundleResult = self._transport.request_json(
+                "POST", path, native.BundleResult, content=body, should_stop=should_stop
             )
             return result
 

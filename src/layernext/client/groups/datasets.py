@@ -19,7 +19,7 @@ from layernext.client.reports import Done, VersionReport
 from layernext.client.texts import check_text
 from layernext.formats import ConversionReport, ExportOptions, Sample, write_export
 from layernext.model import DatasetDiff, DatasetVersion
-from layernext.wire import exports, native
+from layernext.wire import native
 from layernext.wire.paths import segment
 
 DOWNLOADS = 8
@@ -315,7 +315,7 @@ class Datasets(Group):
             return write_export(samples, Path(target), format, options, advance=advance)
 
     def _samples(
-        self, version_id: str, page: exports.SamplePage, split: str | None
+        self, version_id: str, page: native.SamplePage, split: str | None
     ) -> Iterator[Sample]:
         while True:
             for line in page.samples:
@@ -325,11 +325,11 @@ class Datasets(Group):
                 return
             page = self._sample_page(version_id, page.next)
 
-    def _sample_page(self, version_id: str, after: str | None) -> exports.SamplePage:
-        page: exports.SamplePage = self._transport.request_json(
+    def _sample_page(self, version_id: str, after: str | None) -> native.SamplePage:
+        page: native.SamplePage = self._transport.request_json(
             "GET",
-            exports.samples_path(version_id),
-            exports.SamplePage,
+            native.samples_path(version_id),
+            native.SamplePage,
             params={} if after is None else {"after": after},
         )
         return page

@@ -27,7 +27,7 @@ class Embeddings(Group):
         """Store vectors of any number of images, 100 in a request; existing vectors are replaced.
 
         Args:
-            embedding_list: ``{"uniqueName": "yard_1.jpg", "embeddings": [0.1, …]}`` for each image.
+            embedding_list: ``dict(uniqueName="yard_1.jpg", embeddings=[0.1, …])`` for each image.
             model_name: which model made them.
             vector_dimension: how many numbers each has, in a list: ``[512]``.
 

@@ -28,7 +28,7 @@ from layernext.model import (
     StoredTally,
     TallyOrder,
 )
-from layernext.wire import comparisons, evaluations, native
+from layernext.wire import native
 
 _FIRST_POLL_S = 0.05
 _LONGEST_POLL_S = 2.0
@@ -66,7 +66,7 @@ class Evaluations(Group):
             check_text(value, name, "a name")
         if (collection is None) == (dataset_version is None):
             raise DataError(Problem("collection", "pass either this or dataset_version"))
-        request = evaluations.EvaluateRequest(
+        request = native.EvaluateRequest(
             run=run,
             ground_truth=ground_truth,
             collection=collection,
@@ -78,7 +78,7 @@ class Evaluations(Group):
             again=again,
         )
         info: EvaluationInfo = self._transport.request_json(
-            "POST", evaluations.EVALUATIONS_PATH, EvaluationInfo, json=msgspec.to_builtins(request)
+            "POST", native.EVALUATIONS_PATH, EvaluationInfo, json=msgspec.to_builtins(request)
         )
         return info
 
@@ -138,7 +138,7 @@ class Evaluations(Group):
             Conflict: it has not been computed yet.
         """
         self._connection.require_native("read an evaluation")
-        path = evaluations.result_path(_checked(evaluation_id))
+        path = native.result_path(_checked(evaluation_id))
         evaluation: StoredEvaluation = self._transport.request_json("GET", path, StoredEvaluation)
         return evaluation
 
@@ -152,7 +152,7 @@ class Evaluations(Group):
             NotFound: no evaluation has this id.
         """
         self._connection.require_native("read an evaluation")
-        path = evaluations.evaluation_path(_checked(evaluation_id))
+        path = native.evaluation_path(_checked(evaluation_id))
         info: EvaluationInfo = self._transport.request_json("GET", path, EvaluationInfo)
         return info
 
@@ -166,7 +166,7 @@ class Evaluations(Group):
             NotFound: no evaluation has this id.
         """
         self._connection.require_native("delete an evaluation")
-        path = evaluations.evaluation_path(_checked(evaluation_id))
+        path = native.evaluation_path(_checked(evaluation_id))
         self._transport.request("DELETE", path)
 
     def iter_tallies(
@@ -189,7 +189,7 @@ class Evaluations(Group):
             Conflict: it has not been computed yet.
             DataError: the query is wrong; says where.
         """
-        path = evaluations.tallies_path(_id_of(evaluation))
+        path = native.tallies_path(_id_of(evaluation))
         yield from self._tallies(path, order=order, query=query)
 
     def iter_confused(
@@ -209,7 +209,7 @@ class Evaluations(Group):
             NotFound: there is no such evaluation, or it has no such label.
             Conflict: it has not been computed yet.
         """
-        path = evaluations.confusion_path(_id_of(evaluation))
+        path = native.confusion_path(_id_of(evaluation))
         yield from self._tallies(path, truth=truth, run=run)
 
     def match_image(
@@ -245,7 +245,7 @@ class Evaluations(Group):
             query |= {"match_threshold": match_threshold}
         query["confidence"] = confidence
         matches: StoredMatches = self._transport.request_json(
-            "GET", evaluations.MATCHES_PATH, StoredMatches, params=query
+            "GET", native.MATCHES_PATH, StoredMatches, params=query
         )
         return matches
 
@@ -274,7 +274,7 @@ class Evaluations(Group):
             Conflict: annotations changed in between.
             JobFailed, RequestTimeout: as in `client.jobs.wait`.
         """
-        request = comparisons.CompareRequest(
+        request = native.CompareRequest(
             a=info_a.id,
             b=info_b.id,
             resamples=resamples,
@@ -282,15 +282,15 @@ class Evaluations(Group):
             level=level,
             images=image_limit,
         )
-        answer: comparisons.StoredComparison = self._transport.request_json(
+        answer: native.StoredComparison = self._transport.request_json(
             "POST",
-            comparisons.COMPARISONS_PATH,
-            comparisons.StoredComparison,
+            native.COMPARISONS_PATH,
+            native.StoredComparison,
             json=msgspec.to_builtins(request),
         )
         job = Jobs(self._connection).wait(answer.id, timeout_s=timeout_s)
-        path = comparisons.comparison_path(answer.id)
-        answer = self._transport.request_json("GET", path, comparisons.StoredComparison)
+        path = native.comparison_path(answer.id)
+        answer = self._transport.request_json("GET", path, native.StoredComparison)
         if answer.comparison is None:
             raise JobFailed(f"comparing {info_a.run!r} and {info_b.run!r} gave no result", job=job)
         return answer.comparison
@@ -302,7 +302,7 @@ class Evaluations(Group):
             page = self._transport.request_json(
                 "GET",
                 path,
-                evaluations.TallyPage,
+                native.TallyPage,
                 params={**params, "offset": offset, "limit": native.MAX_PAGE},
             )
             yield from page.items
@@ -327,7 +327,7 @@ class Evaluations(Group):
             NotFound: there is no such collection.
         """
         return self._records(
-            evaluations.EVALUATIONS_PATH,
+            native.EVALUATIONS_PATH,
             EvaluationInfo,
             "list evaluations",
             collection=collection,

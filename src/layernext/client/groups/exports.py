@@ -16,7 +16,7 @@ from layernext.client.run_uploads import mode_of
 from layernext.client.texts import check_text
 from layernext.errors import Conflict
 from layernext.model import Export
-from layernext.wire import exports
+from layernext.wire import native
 
 
 class Exports(Group):
@@ -56,7 +56,7 @@ class Exports(Group):
             Conflict: the name is a model run's and a ground truth's, or the version is not ready.
         """
         self._connection.require_native("export in the background")
-        body = exports.ExportRequest(
+        body = native.ExportRequest(
             format=format,
             collection=collection,
             run=run,
@@ -66,7 +66,7 @@ class Exports(Group):
             strict=strict,
         )
         export: Export = self._transport.request_json(
-            "POST", exports.EXPORTS_PATH, Export, json=body
+            "POST", native.EXPORTS_PATH, Export, json=body
         )
         return export
 
@@ -94,7 +94,7 @@ class Exports(Group):
 
     def _send(self, method: str, export_id: str) -> Export:
         self._connection.require_native("read exports")
-        path = exports.export_path(check_text(export_id, "export_id", "an export"))
+        path = native.export_path(check_text(export_id, "export_id", "an export"))
         export: Export = self._transport.request_json(method, path, Export)
         return export
 
@@ -140,6 +140,6 @@ class Exports(Group):
         """Every export of the stack that has not expired, newest first."""
         self._connection.require_native("list exports")
         exported: builtins.list[Export] = self._transport.request_json(
-            "GET", exports.EXPORTS_PATH, builtins.list[Export]
+            "GET", native.EXPORTS_PATH, builtins.list[Export]
         )
         return exported

@@ -32,7 +32,7 @@ from layernext.client.reports import FileUploadReport
 from layernext.client.run_uploads import upload_source
 from layernext.errors import ConfigurationError, DataError, Problem, UploadIncomplete
 from layernext.model import FileRecord, find_names_problem
-from layernext.wire import file_listing, published
+from layernext.wire import native, published
 from layernext.wire.native import UploadRequest
 
 MAX_PARALLEL = 64
@@ -354,7 +354,7 @@ class Files(Group):
             NotFound: no such collection.
         """
         return self._records(
-            file_listing.FILES_PATH,
+            native.FILES_PATH,
             FileRecord,
             "list files",
             collection=collection,

@@ -11,7 +11,8 @@ from layernext.client.listing import iter_records
 from layernext.client.published import listings
 from layernext.client.published.asking import ask
 from layernext.model import Item
-from layernext.wire import items, published
+from layernext.wire import native, published
+from layernext.wire.published import wire_fields
 
 
 class Items(Group):
@@ -43,7 +44,7 @@ class Items(Group):
         self._connection.require_native("list items with all details")
         yield from iter_records(
             self._transport,
-            items.ITEMS_PATH,
+            native.ITEMS_PATH,
             Item,
             collection=collection,
             query=query,
@@ -149,7 +150,7 @@ class Items(Group):
     def statistics(self) -> dict[str, Any]:
         """How many images, videos and other files the stack has, and how many are annotated."""
         answer = ask(self._transport, "GET", published.SYSTEM_DETAILS_PATH, {})
-        return {**answer, "isSuccess": True}
+        return answer | wire_fields(published.SystemAnswer, is_success=True)
 
     def list(
         self,

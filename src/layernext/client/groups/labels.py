@@ -28,8 +28,8 @@ class Labels(Group):
         """Create a label with its attributes and their values, or add what is missing of it.
 
         Args:
-            label: ``{"className": "Vehicle", "attributes": [{"attributeName": "kind", "values":
-                [{"valueName": "car"}]}]}``; a class and its values may have a ``description``.
+            label: ``dict(className="Vehicle", attributes=[dict(attributeName="kind",
+                values=[dict(valueName="car")])])``; a class and its values may have a ``description``.
 
         Returns:
             The label's reference; ``["label_reference"]`` works as in the published client.

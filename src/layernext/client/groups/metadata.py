@@ -14,7 +14,7 @@ from layernext.client.texts import check_text
 from layernext.errors import DataError, Problem
 from layernext.model import MetadataNames
 from layernext.wire import published
-from layernext.wire.items import NAMES_PATH
+from layernext.wire.native import NAMES_PATH
 
 
 class Metadata(Group):

@@ -22,6 +22,7 @@ from layernext.formats import ConversionReport, ExportOptions, read_format, writ
 from layernext.model import ImageAnnotations, Project, Task
 from layernext.wire import native, published
 from layernext.wire.paths import segment
+from layernext.wire.published import NameAnswer, wire_fields
 
 HandOver: TypeAlias = Literal["cvat", "label-studio"]
 PARALLEL = 8
@@ -237,7 +238,8 @@ class Projects(Group):
         Raises:
             NotFound: there is no such project.
         """
-        return {"projectName": projects.project_name(self._transport, _checked(project_id))}
+        name = projects.project_name(self._transport, _checked(project_id))
+        return wire_fields(NameAnswer, project_name=name)
 
     def get(self, project_id: str) -> Project:
         """A project with its labels, runs and the states of its tasks.

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from layernext.client.groups.group import Group
 from layernext.client.groups.jobs import Jobs
 from layernext.client.progress import ProgressChoice, show_progress
@@ -16,9 +18,17 @@ from layernext.client.reports import RemoveReport
 from layernext.client.run_uploads import mode_of
 from layernext.client.texts import check_text
 from layernext.errors import DataError, NotFound, Problem
-from layernext.formats import ConversionReport, ExportOptions, Sample, in_pixels, write_export
+from layernext.formats import (
+    ConversionReport,
+    ExportOptions,
+    LabelRules,
+    Losses,
+    Sample,
+    in_pixels,
+    write_export,
+)
 from layernext.model import Mode, ModelRun, RunStatistics, find_names_problem
-from layernext.wire import evaluations, native
+from layernext.wire import native
 
 
 class Runs(Group):
@@ -63,8 +73,8 @@ class Runs(Group):
         self._connection.require_native("count a run")
         query = {"collection": collection, "run": check_text(run, "run", "a run"), "mode": mode}
         while True:
-            answer: evaluations.StatisticsAnswer = self._transport.request_json(
-                "GET", evaluations.RUN_STATISTICS_PATH, evaluations.StatisticsAnswer, params=query
+            answer: native.StatisticsAnswer = self._transport.request_json(
+                "GET", native.RUN_STATISTICS_PATH, native.StatisticsAnswer, params=query
             )
             if answer.job_id is None and answer.statistics is not None:
                 return answer.statistics
@@ -81,6 +91,7 @@ class Runs(Group):
         overwrite: bool = False,
         strict: bool = False,
         instances: str | os.PathLike[str] | None = None,
+        label_rules: LabelRules | None = None,
         progress: ProgressChoice = None,
     ) -> ConversionReport:
         """Write a run of a collection in another format, streamed.
@@ -94,6 +105,7 @@ class Runs(Group):
             overwrite: replace what is there.
             strict: refuse what the format cannot hold.
             instances: for COCO results: the file of instances whose numbers they take.
+            label_rules: what becomes of labels, and the order of the classes.
             progress: as in `client.upload_modelrun_from_json`.
 
         Returns:
@@ -108,13 +120,20 @@ class Runs(Group):
         numbers = None if instances is None else Path(instances)
         sizes = self._connection.protocol.image_sizes(collection)
         with show_progress(progress, f"export {run}", len(sizes) or None) as advance:
-            return write_export(
-                self._samples(collection, run, mode_of(ground_truth), sizes),
+            rules, read = label_rules or LabelRules(), Losses(strict=strict)
+            report = write_export(
+                rules.apply(self._samples(collection, run, mode_of(ground_truth), sizes), read),
                 Path(target),
                 format,
-                ExportOptions(overwrite=overwrite, strict=strict, instances=numbers),
+                ExportOptions(
+                    overwrite=overwrite,
+                    strict=strict,
+                    instances=numbers,
+                    labels=rules.classes(()) or None,
+                ),
                 advance=advance,
             )
+            return replace(report, losses={**read.counts, **report.losses})
 
     def _samples(
         self, collection: str, run: str, mode: Mode | None, sizes: ImageSizes

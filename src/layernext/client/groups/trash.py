@@ -14,7 +14,8 @@ from layernext.client.published import listings
 from layernext.client.reports import PurgeReport, TrashReport
 from layernext.errors import DataError, JobFailed, Problem
 from layernext.model import Item, is_number
-from layernext.wire import items
+from layernext.wire import native
+from layernext.wire.published import Received, TrashAnswer
 
 _FIRST_POLL_S = 0.1
 _LONGEST_POLL_S = 10.0
@@ -31,7 +32,7 @@ class Trash(Group):
         """
         self._connection.require_native("list items with all details")
         yield from iter_records(
-            self._transport, items.TRASH_PATH, Item, collection=collection, query=query
+            self._transport, native.TRASH_PATH, Item, collection=collection, query=query
         )
 
     def add(
@@ -85,7 +86,7 @@ class Trash(Group):
 
     def _move(self, tag: str) -> TrashReport:
         answer = listings.trash_selection(self._transport, tag)
-        count = answer.get("trashedCount")
+        count = Received(TrashAnswer, answer).trashed_count
         return TrashReport(
             files=None if count is None else int(count), message=str(answer.get("message") or "")
         )
@@ -103,8 +104,8 @@ class Trash(Group):
         """
         self._connection.require_native("restore from the trash")
         body = {"collection": collection, "query": query}
-        answer: items.Counted = self._transport.request_json(
-            "POST", items.RESTORE_PATH, items.Counted, json=body
+        answer: native.Counted = self._transport.request_json(
+            "POST", native.RESTORE_PATH, native.Counted, json=body
         )
         return answer.count
 
@@ -131,14 +132,18 @@ class Trash(Group):
             JobFailed: it did not finish; the same call goes on.
         """
         self._connection.require_native("purge the trash")
-        if not (is_number(older_than_days) and 0 <= older_than_days <= items.MAX_DAYS):
-            message = f"is {older_than_days}, must be 0 to {items.MAX_DAYS:.0f}"
+        if not (is_number(older_than_days) and 0 <= older_than_days <= native.MAX_DAYS):
+            message = f"is {older_than_days}, must be 0 to {native.MAX_DAYS:.0f}"
             raise DataError(Problem("older_than_days", message))
         body = {"collection": collection, "query": query, "older_than_days": older_than_days}
-        begun = self._transport.request_json("POST", items.PURGE_PATH, items.PurgeAnswer, json=body)
-        path, wait_s = items.purge_path(begun.job_id), _FIRST_POLL_S
+        begun = self._transport.request_json(
+            "POST", native.PURGE_PATH, native.PurgeAnswer, json=body
+        )
+        path, wait_s = native.purge_path(begun.job_id), _FIRST_POLL_S
         while True:
-            state: items.PurgeAnswer = self._transport.request_json("GET", path, items.PurgeAnswer)
+            state: native.PurgeAnswer = self._transport.request_json(
+                "GET", path, native.PurgeAnswer
+            )
             if state.status == "failed":
                 job = Job(id=state.job_id, status="failed", progress=0.0, message=state.message)
                 raise JobFailed(f"the purge failed: {state.message or 'no reason stated'}", job=job)

@@ -7,7 +7,7 @@ from typing import Any
 from layernext.client.transport import Transport
 
 
-def ask(transport: Transport, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+def ask(transport: Transport, method: str, path: str, body: object) -> dict[str, Any]:
     """Send a message; the fields of the answer.
 
     Raises:

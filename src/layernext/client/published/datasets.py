@@ -13,7 +13,14 @@ from layernext.client.transport import Transport
 from layernext.errors import Conflict, DataError, InvalidRequest, Problem
 from layernext.model import is_number
 from layernext.wire import published
-from layernext.wire.augmentations import SWITCHES, Augmentation, read_augmentations
+from layernext.wire.augmentations import (
+    LEVEL,
+    SWITCHES,
+    Augmentation,
+    SentAugmentation,
+    read_augmentations,
+)
+from layernext.wire.published import Received, wire_fields
 
 _SPLITS = {"train", "test", "validation"}
 _TOLERANCE = 1e-6
@@ -29,7 +36,7 @@ def dataset_body(
     seed: int,
     stratify: bool,
 ) -> dict[str, Any]:
-    """What E54 to E56 share, checked before anything is sent."""
+    """The body of a request for a version, checked before anything is sent."""
     shares: Any = split_info
     if not isinstance(shares, Mapping) or set(shares) != _SPLITS:
         raise DataError(Problem("split_info", "must have train, test and validation"))
@@ -39,16 +46,17 @@ def dataset_body(
     total = sum(shares.values())
     if abs(total - 100) > _TOLERANCE:
         raise DataError(Problem("split_info", f"adds up to {total:g}, must be 100"))
-    return {
-        "splitInfo": dict(shares),
-        "labels": list(labels or []),
-        "exportTypes": list(export_types or []),
-        "operations": None if operations is None else list(operations),
-        "augmentations": _augmentations(read_augmentations(augmentations, "augmentation_list")),
+    return wire_fields(
+        published.VersionRequest,
+        split_info=dict(shares),
+        labels=list(labels or []),
+        export_types=list(export_types or []),
+        operations=None if operations is None else list(operations),
+        augmentations=_augmentations(read_augmentations(augmentations, "augmentation_list")),
         # Other stacks do not know these; left out where they have their defaults.
         **({"seed": seed} if seed else {}),
         **({"stratify": True} if stratify else {}),
-    }
+    )
 
 
 def _augmentations(steps: Sequence[Augmentation]) -> dict[str, Any] | None:
@@ -59,8 +67,8 @@ def _augmentations(steps: Sequence[Augmentation]) -> dict[str, Any] | None:
         values = [True] if step.kind in SWITCHES else [step.low, step.high]
         by_kind.setdefault(step.kind, []).append({"id": step.property, "values": values})
     return {
-        "IMAGE_LEVEL": [
-            {"id": kind, "isSelected": True, "properties": properties}
+        LEVEL: [
+            wire_fields(SentAugmentation, id=kind, is_selected=True, properties=properties)
             for kind, properties in by_kind.items()
         ]
     }
@@ -92,7 +100,8 @@ def select_anywhere(
 
 def create_dataset(transport: Transport, tag: str, body: dict[str, Any]) -> VersionReport:
     """Create a dataset from a selection."""
-    return _send(transport, published.CREATE_DATASET_PATH, {"datasetSelectionId": tag}, body)
+    query = wire_fields(published.SelectionQuery, dataset_selection_id=tag)
+    return _send(transport, published.CREATE_DATASET_PATH, query, body)
 
 
 def add_version(
@@ -100,13 +109,15 @@ def add_version(
 ) -> VersionReport:
     """Create a version after another one."""
     path = published.NEW_VERSION_PATH if is_new else published.UPDATE_VERSION_PATH
-    query = {"datasetSelectionId": tag, "datasetVersionId": version_id}
+    query = wire_fields(
+        published.SelectionQuery, dataset_selection_id=tag, dataset_version_id=version_id
+    )
     return _send(transport, path, query, body)
 
 
 def delete_version(transport: Transport, version_id: str) -> None:
     """Delete a version."""
-    query = urlencode({"datasetVersionId": version_id})
+    query = urlencode(wire_fields(published.VersionQuery, dataset_version_id=version_id))
     transport.request("GET", f"{published.DELETE_VERSION_PATH}?{query}", json={})
 
 
@@ -114,18 +125,18 @@ def _send(
     transport: Transport, path: str, query: dict[str, str], body: dict[str, Any]
 ) -> VersionReport:
     try:
-        answer = ask(transport, "GET", f"{path}?{urlencode(query)}", body)
+        fields = ask(transport, "GET", f"{path}?{urlencode(query)}", body)
     except Conflict as error:
         if error.after_lost_answer:
             error.hint = "an earlier attempt, whose answer was lost, may have created it"
         raise
-    if answer.get("isSuccess") is False:
-        raise InvalidRequest(str(answer.get("message") or "the stack refused"), status=200)
-    version_id = answer.get("datasetVersionId") or answer.get("versionId") or ""
+    answer = Received(published.VersionAnswer, fields)
+    if answer.is_success is False:
+        raise InvalidRequest(str(answer.message or "the stack refused"), status=200)
     return VersionReport(
-        version_id=str(version_id),
-        dataset_id=str(answer.get("datasetId") or ""),
-        job_id=str(answer.get("jobId") or ""),
-        message=str(answer.get("message") or ""),
-        version=str(answer.get("version") or ""),
+        version_id=str(answer.dataset_version_id or answer.version_id or ""),
+        dataset_id=str(answer.dataset_id or ""),
+        job_id=str(answer.job_id or ""),
+        message=str(answer.message or ""),
+        version=str(answer.version or ""),
     )

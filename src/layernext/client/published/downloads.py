@@ -1,4 +1,4 @@
-"""Which pages a download of projects (E43) or of a dataset version (E44) has."""
+"""Which pages a download of projects or of a dataset version has."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import msgspec
 from layernext.client.texts import check_text
 from layernext.errors import DataError, Problem
 from layernext.wire import published
+from layernext.wire.published import wire_fields
 
 
 def version_pages(version_id: str, export_type: str) -> Callable[[int], str]:
@@ -42,12 +43,13 @@ def project_pages(
 def _query(
     number: int, statuses: list[str], project_ids: list[str], *, is_annotated_only: bool
 ) -> dict[str, object]:
-    return {
-        "pageNo": number,
-        "pageSize": published.PAGE_SIZE,
-        "statusList": msgspec.json.encode(statuses).decode(),
-        "isAnnotatedOnly": bool(is_annotated_only),
-        "projectIdList": msgspec.json.encode(project_ids).decode(),
-        "operationIdList": "[]",
-        "annotationType": "all",
-    }
+    return wire_fields(
+        published.DownloadQuery,
+        page_no=number,
+        page_size=published.PAGE_SIZE,
+        status_list=msgspec.json.encode(statuses).decode(),
+        is_annotated_only=bool(is_annotated_only),
+        project_id_list=msgspec.json.encode(project_ids).decode(),
+        operation_id_list="[]",
+        annotation_type="all",
+    )

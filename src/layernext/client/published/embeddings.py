@@ -13,13 +13,14 @@ from layernext.client.transport import Transport
 from layernext.errors import DataError, Problem
 from layernext.model import is_number
 from layernext.wire import published
+from layernext.wire.published import Received, SentVector
 
 NAMES_AT_ONCE = 1_000
 
 
 def embedding_rows(
     entries: Sequence[Mapping[str, Any]], dimension: Sequence[int]
-) -> list[dict[str, Any]]:
+) -> list[SentVector]:
     """The entries as they are sent, each checked.
 
     Raises:
@@ -38,11 +39,12 @@ def embedding_rows(
     ]
 
 
-def _row(entry: object, where: str, size: int) -> dict[str, Any]:
+def _row(entry: object, where: str, size: int) -> SentVector:
     if not isinstance(entry, Mapping):
         raise DataError(Problem(where, "must be an object with uniqueName and embeddings"))
-    name = check_text(entry.get("uniqueName"), f"{where}.uniqueName", "an image")
-    vector = entry.get("embeddings")
+    fields = Received(SentVector, entry)
+    name = check_text(fields.unique_name, f"{where}.uniqueName", "an image")
+    vector = fields.embeddings
     if vector is None or isinstance(vector, str | bytes) or not hasattr(vector, "__len__"):
         raise DataError(Problem(f"{where}.embeddings", "must be a list of numbers"))
     if len(vector) != size:
@@ -52,28 +54,30 @@ def _row(entry: object, where: str, size: int) -> dict[str, Any]:
     for index, number in enumerate(numbers):
         if not is_number(number):
             raise DataError(Problem(f"{where}.embeddings[{index}]", f"is {number}, not a number"))
-    return {"uniqueName": name, "embeddings": numbers}
+    return SentVector(name, numbers)
 
 
 def insert(
     transport: Transport,
-    rows: list[dict[str, Any]],
+    rows: list[SentVector],
     model_name: str,
     dimension: Sequence[int],
     session_id: str,
 ) -> EmbeddingReport:
     """Store the vectors of a request."""
-    body = {
-        "embeddingModelName": check_text(model_name, "model_name", "a model"),
-        "embeddingDimension": list(dimension),
-        "data": rows,
-        "sessionId": session_id,
-    }
-    answer = ask(transport, "POST", published.INSERT_EMBEDDINGS_PATH, body)
-    message = str(answer.get("message") or "")
+    body = published.InsertRequest(
+        embedding_model_name=check_text(model_name, "model_name", "a model"),
+        embedding_dimension=list(dimension),
+        data=rows,
+        session_id=session_id,
+    )
+    answer = Received(
+        published.InsertAnswer, ask(transport, "POST", published.INSERT_EMBEDDINGS_PATH, body)
+    )
+    message = str(answer.message or "")
     return EmbeddingReport(
-        stored=int(answer.get("upsert_count") or 0),
-        unknown=[str(name) for name in answer.get("unknown") or []],
+        stored=int(answer.upsert_count or 0),
+        unknown=[str(name) for name in answer.unknown or []],
         messages=[message] if message else [],
     )
 
@@ -82,14 +86,14 @@ def vectors(transport: Transport, names: Sequence[str], model_name: str) -> list
     """The vectors of images; images without a vector are left out."""
     embeddings: list[Embedding] = []
     for start in range(0, len(names), NAMES_AT_ONCE):
-        body = {
-            "embeddingUniqueNameArray": list(names[start : start + NAMES_AT_ONCE]),
-            "embeddingModelName": model_name,
-        }
-        rows = transport.request_json(
-            "POST", published.GET_EMBEDDINGS_PATH, list[dict[str, Any]], json=body
+        body = published.GetRequest(
+            embedding_unique_name_array=list(names[start : start + NAMES_AT_ONCE]),
+            embedding_model_name=model_name,
+        )
+        rows: list[SentVector] = transport.request_json(
+            "POST", published.GET_EMBEDDINGS_PATH, list[SentVector], json=body
         )
         embeddings += [
-            Embedding(unique_name=str(row["uniqueName"]), vector=row["embeddings"]) for row in rows
+            Embedding(unique_name=row.unique_name, vector=row.embeddings) for row in rows
         ]
     return embeddings

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from layernext.client.files.reports import FileUrl, UploadStatus
 from layernext.client.transport import Transport
 from layernext.errors import DataError, IncompatibleStack, Problem
 from layernext.wire import published
+from layernext.wire.published import Received, wire_fields
 
 
 def upload_status(transport: Transport, collection: str) -> UploadStatus:
     """How far the latest upload of files to a collection is."""
-    answer: Any = transport.request_json(
-        "GET", f"{published.UPLOAD_PROGRESS_PATH}?collectionName={quote(collection, safe='')}"
+    query = urlencode(
+        wire_fields(published.ProgressQuery, collection_name=collection), quote_via=quote, safe=""
     )
-    fields = answer if isinstance(answer, dict) else {}
+    fields = transport.request_json("GET", f"{published.UPLOAD_PROGRESS_PATH}?{query}")
+    answer = Received(published.ProgressAnswer, fields)
     return UploadStatus(
-        progress=float(fields.get("progress") or 0),
-        uploaded_count=int(fields.get("uploadedCount") or 0),
-        total_count=int(fields.get("totalCount") or 0),
+        progress=float(answer.progress or 0),
+        uploaded_count=int(answer.uploaded_count or 0),
+        total_count=int(answer.total_count or 0),
     )
 
 

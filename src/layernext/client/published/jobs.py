@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from layernext.client.answers import Job
 from layernext.client.published.asking import ask
@@ -12,6 +12,7 @@ from layernext.client.transport import Transport
 from layernext.errors import DataError, NotFound, Problem
 from layernext.model import is_number
 from layernext.wire import published
+from layernext.wire.published import Received, wire_fields
 
 _CLIENT_JOB_TYPES = {14, 15, 16, 17, -1}
 _STATUS = {code: word for word, code in published.JOB_STATUS.items()}
@@ -20,13 +21,13 @@ _STATUS = {code: word for word, code in published.JOB_STATUS.items()}
 def job_state(transport: Transport, job_id: str) -> tuple[Job, bool]:
     """A job as it is, and whether the stack knows it."""
     answer = transport.request_json("GET", published.job_path(job_id))
-    fields = cast("dict[str, Any]", answer) if isinstance(answer, dict) else {}
-    exists = fields.get("isSuccess") is not False
+    state = Received(published.JobStatusAnswer, answer)
+    exists = state.is_success is not False
     job = Job(
         id=job_id,
-        status=_STATUS.get(fields.get("status", 0), "in_progress" if exists else "failed"),
-        progress=float(fields.get("progress") or 0),
-        message=str(fields.get("message") or ""),
+        status=_STATUS.get(state.status, "in_progress" if exists else "failed"),
+        progress=float(state.progress or 0),
+        message=str(state.message or ""),
     )
     return job, exists
 
@@ -38,9 +39,9 @@ def collection_of_upload(transport: Transport, job_id: str, *, is_native: bool) 
         NotFound: there is no such upload.
     """
     answer = transport.request_json("GET", published.job_path(job_id))
-    fields = answer if isinstance(answer, dict) else {}
-    collection: str | None = fields.get("collectionName")
-    is_unknown = fields.get("isSuccess") is False
+    state = Received(published.JobStatusAnswer, answer)
+    collection: str | None = state.collection_name
+    is_unknown = state.is_success is False
     if not collection and (is_unknown or is_native):
         raise NotFound(f"there is no upload of files with the job id {job_id!r}", status=200)
     return collection
@@ -62,14 +63,17 @@ def update_job(
         raise DataError(Problem("status", f"is {status}, must be 1, 2, 3 or 4"))
     if not (is_number(progress) and 0 <= progress <= 100):  # noqa: PLR2004
         raise DataError(Problem("progress", f"is {progress}, must be 0 to 100"))
-    body = {
-        "jobName": check_text(job_name, "job_name", "a job"),
-        "sessionId": check_text(session_id, "session_id", "a session"),
-        "jobType": int(job_type),
-        "progress": progress,
-        "status": int(status),
-        "jobSpecificDetails": dict(job_detail or {}),
-    }
-    answer = ask(transport, "POST", published.UPDATE_JOB_PATH, body)
-    job_id = str(answer.get("jobId") or "")
+    body = wire_fields(
+        published.UpdateJobRequest,
+        job_name=check_text(job_name, "job_name", "a job"),
+        session_id=check_text(session_id, "session_id", "a session"),
+        job_type=int(job_type),
+        progress=progress,
+        status=int(status),
+        job_specific_details=dict(job_detail or {}),
+    )
+    answer = Received(
+        published.UpdateJobAnswer, ask(transport, "POST", published.UPDATE_JOB_PATH, body)
+    )
+    job_id = str(answer.job_id or "")
     return Job(id=job_id, name=job_name, status=_STATUS[status], progress=float(progress))

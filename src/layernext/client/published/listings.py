@@ -12,20 +12,24 @@ from layernext.client.texts import check_text
 from layernext.client.transport import Transport
 from layernext.errors import DataError, NotFound, Problem
 from layernext.wire import published
+from layernext.wire.published import Received, wire_fields
 
 IMAGE_COLLECTION = published.OBJECT_TYPES["image_collection"]
-COLLECTION_CONTENTS = {4: "video", 5: "image"}
+COLLECTION_CONTENTS = {published.CONTENT_TYPES[word]: word for word in ("video", "image")}
 """What the collections of a type contain, where projects can be made of it."""
 
 _FILTER_KEYS = {"annotation_types", "from_date", "to_date"}
 _SORT_KEYS = {"sort_by_field", "sort_order"}
-_COLLECTION_TO_ITEM = {4: 1, 5: 2, 7: 6, 3: 2}
+_IMAGE = published.ITEM_TYPES["image"]
+_UNSORTED = wire_fields(published.ListRequest, sort_by={})
+_DATASET_SOURCES = ("image", "dataset", "image_collection")
 
 
 def object_type(transport: Transport, object_id: str) -> int:
-    """The type of an object, given by id or name (E23)."""
+    """The type of an object, given by id or name."""
     path = published.object_type_path(check_text(object_id, "collection_id", "a collection"))
-    return int(ask(transport, "GET", path, {})["objectType"])
+    answer = ask(transport, "GET", path, {})
+    return int(Received(published.ObjectTypeAnswer, answer).object_type)
 
 
 def collection_code(content_type: object) -> int:
@@ -59,11 +63,10 @@ def dataset_code(item_type: str) -> int:
     Raises:
         DataError: a dataset cannot be made of it.
     """
-    code = {"image": 2, "dataset": 3, "image_collection": 5}.get(item_type)
-    if code is None:
+    if item_type not in _DATASET_SOURCES:
         message = f"is {item_type!r}, must be 'image', 'image_collection' or 'dataset'"
         raise DataError(Problem("item_type", message))
-    return code
+    return published.OBJECT_TYPES[item_type]
 
 
 # -- listings -------------------------------------------------------------------------------------
@@ -96,14 +99,14 @@ def list_collection(
     """A page of the items of a collection."""
     body = _list_body(_code_in_collection(transport, collection_id), query, filter_)
     body |= _page_fields(page_index, page_size, sort_order)
-    return _rows(transport, published.collection_list_path(collection_id, "list"), body)
+    return _rows(transport, published.list_of_collection_path(collection_id), body)
 
 
 def count_items(
     transport: Transport, item_type: str, query: str, filter_: Mapping[str, Any] | None
 ) -> dict[str, Any]:
     """How many items the stack has."""
-    body = _list_body(_object_code(item_type), query, filter_) | {"sortBy": {}}
+    body = _list_body(_object_code(item_type), query, filter_) | _UNSORTED
     return ask(transport, "POST", published.COUNT_PATH, body)
 
 
@@ -112,8 +115,8 @@ def count_collection(
 ) -> dict[str, Any]:
     """How many items a collection has."""
     code = _code_in_collection(transport, collection_id)
-    body = _list_body(code, query, filter_) | {"sortBy": {}}
-    return ask(transport, "POST", published.collection_list_path(collection_id, "count"), body)
+    body = _list_body(code, query, filter_) | _UNSORTED
+    return ask(transport, "POST", published.count_of_collection_path(collection_id), body)
 
 
 def iter_files(
@@ -147,10 +150,10 @@ def item_details(
     transport: Transport, unique_name: str, fields: Mapping[str, bool] | None
 ) -> dict[str, Any]:
     """What the stack says of a file."""
-    body = {
-        "uniqueFileName": check_text(unique_name, "unique_name", "a file"),
-        "requiredMetaObj": dict(fields or {}),
-    }
+    body = published.ItemDetailsRequest(
+        unique_file_name=check_text(unique_name, "unique_name", "a file"),
+        required_meta_obj=dict(fields or {}),
+    )
     return _details(transport, published.ITEM_DETAILS_PATH, body)
 
 
@@ -158,27 +161,29 @@ def collection_details(
     transport: Transport, collection_id: str, fields: Mapping[str, bool] | None
 ) -> dict[str, Any]:
     """What the stack says of a collection."""
-    body = {
-        "collectionId": check_text(collection_id, "collection_id", "a collection"),
-        "requiredMetaObj": dict(fields or {}),
-    }
+    body = published.CollectionDetailsRequest(
+        collection_id=check_text(collection_id, "collection_id", "a collection"),
+        required_meta_obj=dict(fields or {}),
+    )
     return _details(transport, published.COLLECTION_DETAILS_PATH, body)
 
 
 def collection_id(transport: Transport, name: str, content_type: str) -> str:
-    """The id of a collection (E20).
+    """The id of a collection.
 
     Raises:
         NotFound: there is no such collection.
     """
-    body = {
-        "collectionName": check_text(name, "collection_name", "a collection"),
-        "objectType": collection_code(content_type),
-    }
-    answer = ask(transport, "POST", published.COLLECTION_ID_PATH, body)
-    if answer.get("isSuccess") is False or not answer.get("collectionId"):
-        raise NotFound(str(answer.get("message") or "there is no such collection"), status=200)
-    return str(answer["collectionId"])
+    body = published.CollectionIdRequest(
+        collection_name=check_text(name, "collection_name", "a collection"),
+        object_type=collection_code(content_type),
+    )
+    answer = Received(
+        published.CollectionIdAnswer, ask(transport, "POST", published.COLLECTION_ID_PATH, body)
+    )
+    if answer.is_success is False or not answer.collection_id:
+        raise NotFound(str(answer.message or "there is no such collection"), status=200)
+    return str(answer.collection_id)
 
 
 # -- selections -----------------------------------------------------------------------------------
@@ -193,29 +198,32 @@ def select(
     content_type: int = 0,
     object_ids: list[str] | None = None,
 ) -> str:
-    """Freeze a selection (E26); its tag.
+    """Freeze a selection; its tag.
 
     Raises:
         DataError: nothing fits, or query or filter are wrong.
     """
-    body = {
-        "isAllSelected": object_ids is None,
-        "objectIdList": object_ids or [],
-        "query": query or "",
-        "collectionId": collection_id,
-        "contentType": content_type,
-        "filterData": _filter_data(filter_),
-    }
-    answer = ask(transport, "POST", published.SELECTION_PATH, body)
-    if answer.get("isSuccess") is False or not answer.get("selectionTag"):
-        reason = answer.get("warningMsg") or answer.get("message") or "nothing fits"
+    body = wire_fields(
+        published.SelectionRequest,
+        is_all_selected=object_ids is None,
+        object_id_list=object_ids or [],
+        query=query or "",
+        collection_id=collection_id,
+        content_type=content_type,
+        filter_data=_filter_data(filter_),
+    )
+    answer = Received(
+        published.SelectionAnswer, ask(transport, "POST", published.SELECTION_PATH, body)
+    )
+    if answer.is_success is False or not answer.selection_tag:
+        reason = answer.warning_msg or answer.message or "nothing fits"
         raise DataError(Problem("the selection", str(reason)))
-    return str(answer["selectionTag"])
+    return str(answer.selection_tag)
 
 
 def trash_selection(transport: Transport, tag: str) -> dict[str, Any]:
     """Move a selection to the trash."""
-    body = {"selectionId": tag, "userId": published.USER_NAME}
+    body = published.TrashRequest(selection_id=tag, user_id=published.USER_NAME)
     return ask(transport, "POST", published.TRASH_PATH, body)
 
 
@@ -230,15 +238,15 @@ def _rows(transport: Transport, path: str, body: dict[str, Any]) -> list[dict[st
     raise NotFound(str(message or "the stack returned no list"), status=200)
 
 
-def _details(transport: Transport, path: str, body: dict[str, Any]) -> dict[str, Any]:
-    answer = ask(transport, "POST", path, body)
-    if not answer.get("isSuccess"):
-        raise NotFound(str(answer.get("message") or "no such item"), status=200)
-    return cast("dict[str, Any]", answer["itemDetails"])
+def _details(transport: Transport, path: str, body: object) -> dict[str, Any]:
+    answer = Received(published.ItemDetailsAnswer, ask(transport, "POST", path, body))
+    if not answer.is_success:
+        raise NotFound(str(answer.message or "no such item"), status=200)
+    return cast("dict[str, Any]", answer.item_details)
 
 
 def _code_in_collection(transport: Transport, collection_id: str) -> int:
-    return _COLLECTION_TO_ITEM.get(object_type(transport, collection_id), 2)
+    return published.ITEM_OF_COLLECTION.get(object_type(transport, collection_id), _IMAGE)
 
 
 def _object_code(item_type: str) -> int:
@@ -250,7 +258,12 @@ def _object_code(item_type: str) -> int:
 
 
 def _list_body(code: int, query: str, filter_: Mapping[str, Any] | None) -> dict[str, Any]:
-    return {"query": query or "", "contentType": code, "filterData": _filter_data(filter_)}
+    return wire_fields(
+        published.ListRequest,
+        query=query or "",
+        content_type=code,
+        filter_data=_filter_data(filter_),
+    )
 
 
 def _filter_data(filter_: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -269,13 +282,15 @@ def _filter_data(filter_: Mapping[str, Any] | None) -> dict[str, Any]:
             where = f"filter['annotation_types'][{number}]"
             raise DataError(Problem(where, f"is {word!r}, must be 'raw', 'machine' or 'human'"))
         codes.append(published.ANNOTATION_TYPES[word])
-    date = {
-        name: str(fields[key])
-        for key, name in (("from_date", "fromDate"), ("to_date", "toDate"))
-        if fields.get(key)
-    }
-    empty: dict[str, Any] = {"tags": [], "labels": [], "metadata": {}}
-    return {"annotationTypes": codes, "date": date, **empty}
+    days = {key: str(fields[key]) for key in ("from_date", "to_date") if fields.get(key)}
+    return wire_fields(
+        published.FilterData,
+        annotation_types=codes,
+        date=wire_fields(published.Dates, **days),
+        tags=[],
+        labels=[],
+        metadata={},
+    )
 
 
 def _page_fields(
@@ -295,9 +310,14 @@ def _page_fields(
         if order["sort_by_field"] not in published.SORT_FIELDS:
             words = ", ".join(published.SORT_FIELDS)
             raise DataError(Problem("sort_order['sort_by_field']", f"must be one of {words}"))
-        sort["sortByField"] = published.SORT_FIELDS[order["sort_by_field"]]
+        sort["sort_by_field"] = published.SORT_FIELDS[order["sort_by_field"]]
     if "sort_order" in order:
         if order["sort_order"] not in {"ASC", "DESC"}:
             raise DataError(Problem("sort_order['sort_order']", "must be 'ASC' or 'DESC'"))
-        sort["sortOrder"] = order["sort_order"]
-    return {"pageIndex": page_index, "pageSize": page_size, "sortBy": sort}
+        sort["sort_order"] = order["sort_order"]
+    return wire_fields(
+        published.ListRequest,
+        page_index=page_index,
+        page_size=page_size,
+        sort_by=wire_fields(published.SortBy, **sort),
+    )

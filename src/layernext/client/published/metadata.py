@@ -12,6 +12,7 @@ from layernext.client.texts import check_text
 from layernext.client.transport import Transport
 from layernext.errors import DataError, Problem
 from layernext.wire import published
+from layernext.wire.published import Received, wire_fields
 
 
 def send_for_files(
@@ -31,10 +32,15 @@ def send_for_files(
         job_id: those of this upload; or else
         bucket: paths in this bucket. Without any of these they are unique names.
     """
-    target = {"collectionId": collection_id, "jobId": job_id, "bucketName": bucket}
     parts = []
     for start in range(0, len(entries), published.METADATA_AT_ONCE):
-        body = {**target, "metadata": entries[start : start + published.METADATA_AT_ONCE]}
+        body = wire_fields(
+            published.MetadataRequest,
+            collection_id=collection_id,
+            job_id=job_id,
+            bucket_name=bucket,
+            metadata=entries[start : start + published.METADATA_AT_ONCE],
+        )
         parts.append(_report(ask(transport, "POST", published.METADATA_JSON_PATH, body)))
     return MetadataReport(
         updated=sum(part.updated for part in parts),
@@ -49,14 +55,15 @@ def known_collection_id(transport: Transport, name: str, code: int) -> str:
     Raises:
         DataError: there is no such collection.
     """
-    body = {
-        "collectionName": check_text(name, "collection_name", "a collection"),
-        "objectType": code,
-    }
-    answer = ask(transport, "POST", published.COLLECTION_ID_PATH, body)
-    if answer.get("isSuccess") is False or not answer.get("collectionId"):
-        raise DataError(Problem("collection_name", str(answer.get("message") or "is unknown")))
-    return str(answer["collectionId"])
+    body = published.CollectionIdRequest(
+        collection_name=check_text(name, "collection_name", "a collection"), object_type=code
+    )
+    answer = Received(
+        published.CollectionIdAnswer, ask(transport, "POST", published.COLLECTION_ID_PATH, body)
+    )
+    if answer.is_success is False or not answer.collection_id:
+        raise DataError(Problem("collection_name", str(answer.message or "is unknown")))
+    return str(answer.collection_id)
 
 
 def send_for_collection(
@@ -68,12 +75,13 @@ def send_for_collection(
     to_all_files: bool,
 ) -> MetadataReport:
     """Give a collection metadata, and its files if wanted."""
-    body = {
-        "collectionName": check_text(collection_name, "collection_name", "a collection"),
-        "objectType": collection_code(content_type),
-        "metadata": dict(fields),
-        "isApplyToAllFiles": bool(to_all_files),
-    }
+    body = wire_fields(
+        published.MetadataObjectRequest,
+        collection_name=check_text(collection_name, "collection_name", "a collection"),
+        object_type=collection_code(content_type),
+        metadata=dict(fields),
+        is_apply_to_all_files=bool(to_all_files),
+    )
     return _report(ask(transport, "POST", published.METADATA_OBJECT_PATH, body))
 
 
@@ -81,21 +89,24 @@ def create_collection(
     transport: Transport, collection_name: str, content_type: str, fields: Mapping[str, Any]
 ) -> CreatedCollection:
     """Create a collection if it is missing, and give it metadata."""
-    body = {
-        "collectionName": check_text(collection_name, "collection_name", "a collection"),
-        "objectType": collection_code(content_type),
-        "customMetaObject": dict(fields),
-    }
-    answer = ask(transport, "POST", published.CREATE_COLLECTION_PATH, body)
-    if answer.get("isSuccess") is False:
-        raise DataError(Problem("collection_name", str(answer.get("message") or "was refused")))
-    collection = CreatedCollection(collection_id=str(answer.get("collectionId") or ""))
-    return collection.including(answer)
+    body = wire_fields(
+        published.CreateCollectionRequest,
+        collection_name=check_text(collection_name, "collection_name", "a collection"),
+        object_type=collection_code(content_type),
+        custom_meta_object=dict(fields),
+    )
+    raw = ask(transport, "POST", published.CREATE_COLLECTION_PATH, body)
+    answer = Received(published.CreateCollectionAnswer, raw)
+    if answer.is_success is False:
+        raise DataError(Problem("collection_name", str(answer.message or "was refused")))
+    collection = CreatedCollection(collection_id=str(answer.collection_id or ""))
+    return collection.including(raw)
 
 
-def _report(answer: Mapping[str, Any]) -> MetadataReport:
+def _report(fields: Mapping[str, Any]) -> MetadataReport:
+    answer = Received(published.MetadataAnswer, fields)
     return MetadataReport(
-        updated=int(answer.get("updatedCount") or 0),
-        unmatched=[str(name) for name in answer.get("unmatched") or []],
-        message=str(answer.get("message") or ""),
+        updated=int(answer.updated_count or 0),
+        unmatched=[str(name) for name in answer.unmatched or []],
+        message=str(answer.message or ""),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 from layernext.client.published import listings
 from layernext.client.published.asking import ask
@@ -13,25 +14,27 @@ from layernext.errors import DataError, InvalidRequest, NotFound, Problem
 from layernext.formats import Sample, in_pixels
 from layernext.model import convert_trusted
 from layernext.wire import published
+from layernext.wire.published import Received, wire_fields
 
 
 def task_fields(
     fps: int, frames_per_task: int, assign_to_all: bool, send_email: bool, shape_type: str
 ) -> dict[str, Any]:
-    """What E47 takes, checked before anything is sent."""
+    """How a project is to be filled, checked before anything is sent."""
     if shape_type not in published.SHAPE_TYPES:
         words = ", ".join(published.SHAPE_TYPES)
         raise DataError(Problem("default_shape_type", f"is {shape_type!r}, must be one of {words}"))
     images: Any = frames_per_task
     if not isinstance(images, int) or images < 1:
         raise DataError(Problem("frames_per_task", f"is {images!r}, must be 1 or more"))
-    return {
-        "fps": fps,
-        "framesPerTask": frames_per_task,
-        "assignToAll": bool(assign_to_all),
-        "sendEmail": bool(send_email),
-        "defaultShapeType": shape_type,
-    }
+    return wire_fields(
+        published.FillRequest,
+        fps=fps,
+        frames_per_task=frames_per_task,
+        assign_to_all=bool(assign_to_all),
+        send_email=bool(send_email),
+        default_shape_type=shape_type,
+    )
 
 
 def select_in_collection(
@@ -69,10 +72,12 @@ def create_project(
     transport: Transport, name: str, selection: tuple[str, int], fields: dict[str, Any]
 ) -> ProjectReport:
     """Create a project of a selection."""
-    answer = ask(transport, "GET", published.RESERVE_PROJECT_PATH, {})
-    if answer.get("isSuccess") is False or not answer.get("id"):
+    answer = Received(
+        published.ReservedAnswer, ask(transport, "GET", published.RESERVE_PROJECT_PATH, {})
+    )
+    if answer.is_success is False or not answer.id:
         raise InvalidRequest("the stack returned no id for a project", status=200)
-    return fill_project(transport, str(answer["id"]), name, selection, fields)
+    return fill_project(transport, str(answer.id), name, selection, fields)
 
 
 def fill_project(
@@ -84,44 +89,50 @@ def fill_project(
 ) -> ProjectReport:
     """Add a selection to a project; `name` is None unless it is new."""
     tag, code = selection
-    path = f"{published.project_path(project_id, 'update')}?isEditable={name is None}"
-    body = {**fields, "selectionId": tag, "name": name, "contentType": code}
-    answer = ask(transport, "POST", path, body)
+    query = urlencode(wire_fields(published.SentFillQuery, is_editable=name is None))
+    body = fields | wire_fields(
+        published.FillRequest, selection_id=tag, name=name, content_type=code
+    )
+    path = f"{published.fill_project_path(project_id)}?{query}"
+    answer = Received(published.FillAnswer, ask(transport, "POST", path, body))
     return ProjectReport(
-        id=str(answer.get("id") or project_id),
-        job_id=str(answer.get("job_id") or answer.get("jobId") or ""),
-        added=None if answer.get("added") is None else int(answer["added"]),
+        id=str(answer.id or project_id),
+        job_id=str(answer.job_id or answer.job or ""),
+        added=None if answer.added is None else int(answer.added),
     )
 
 
 def delete_project(transport: Transport, project_id: str) -> None:
     """Delete a project."""
-    _post(transport, project_id, "delete", {})
+    _post(transport, published.delete_project_path(project_id), {})
 
 
 def change_labels(
     transport: Transport, project_id: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()
 ) -> Done:
     """Add labels to a project, or remove them."""
-    body = {"addList": list(add), "removeList": list(remove)}
-    return _post(transport, project_id, "updateLabel", body)
+    body = published.LabelsRequest(add_list=list(add), remove_list=list(remove))
+    return _post(transport, published.project_labels_path(project_id), body)
 
 
 def set_label_group(transport: Transport, project_id: str, group_id: str) -> Done:
     """Give a project a group of labels."""
-    return _post(transport, project_id, "setLabelGroup", {"labelGroupId": group_id})
+    body = published.GroupRequest(label_group_id=group_id)
+    return _post(transport, published.project_label_group_path(project_id), body)
 
 
-def _post(transport: Transport, project_id: str, action: str, body: dict[str, Any]) -> Done:
-    transport.request("POST", published.project_path(project_id, action), json=body)
+def _post(transport: Transport, path: str, body: object) -> Done:
+    transport.request("POST", path, json=body)
     return Done(message="")
 
 
 def attach_runs(transport: Transport, project_id: str, runs: Sequence[str]) -> Done:
     """Attach model runs to a project."""
-    body = {"projectId": project_id, "operationIdArray": list(runs)}
-    answer = ask(transport, "POST", published.ATTACH_RUNS_PATH, body)
-    return Done(message=str(answer.get("message") or ""))
+    body = published.AttachRequest(project_id=project_id, operation_id_array=list(runs))
+    answer = Received(
+        published.DoneAnswer, ask(transport, "POST", published.ATTACH_RUNS_PATH, body)
+    )
+    return Done(message=str(answer.message or ""))
 
 
 def project_name(transport: Transport, project_id: str) -> str:
@@ -130,27 +141,31 @@ def project_name(transport: Transport, project_id: str) -> str:
     Raises:
         NotFound: there is no such project.
     """
-    body = {"projectId": project_id}
-    answer = ask(transport, "POST", published.PROJECT_NAME_PATH, body)
-    if answer.get("isSuccess") is False:
-        raise NotFound(str(answer.get("message") or "there is no such project"), status=200)
-    return str(answer.get("projectName") or "")
+    body = published.NameRequest(project_id=project_id)
+    answer = Received(
+        published.NameAnswer, ask(transport, "POST", published.PROJECT_NAME_PATH, body)
+    )
+    if answer.is_success is False:
+        raise NotFound(str(answer.message or "there is no such project"), status=200)
+    return str(answer.project_name or "")
 
 
 def iter_samples(transport: Transport, path_of: Callable[[int], str]) -> Iterator[Sample]:
     """The annotated images of projects, page after page."""
     number = 0
     while True:
-        data = ask(transport, "GET", path_of(number), {})["data"]
-        for row in data["resourceArray"]:
-            image = convert_trusted(row["rawAnnotations"], strict=False)
-            width, height = row.get("width"), row.get("height")
+        fields = ask(transport, "GET", path_of(number), {})["data"]
+        page = Received(published.DownloadPage, fields)
+        for row in page.resource_array:
+            resource = Received(published.DownloadResource, row)
+            image = convert_trusted(resource.raw_annotations, strict=False)
+            width, height = resource.width, resource.height
             yield Sample(
                 image=image.image,
                 annotations=in_pixels(image, width, height),
                 width=width,
                 height=height,
             )
-        if not data.get("nextPage"):
+        if not page.next_page:
             return
         number += 1

@@ -28,6 +28,12 @@ IMAGE_BYTES = 1 << 20
 
 _PIECE_BYTES = 1 << 20
 _MAGIC = (b"PK\x03\x04", b"PK\x05\x06")
+_DATASET_ENTRIES = {
+    "data.yaml", "obj.data", "classes.txt", "annotations", "images", "labels", "train", "valid", "val", "test",
+    "jpegimages", "imagesets", "annotations.xml", "gt", "det",
+}  # fmt: skip
+"""What is at the top of a dataset, in lower case."""
+
 _SKIPPED = ("__MACOSX", ".DS_Store", "Thumbs.db")
 _ENCRYPTED = 0x1
 
@@ -47,7 +53,7 @@ def is_archive(path: Path) -> bool:
 def unpacked(path: Path) -> Iterator[Path]:
     """The path itself; or for a zip archive a temporary folder with its content.
 
-    If all of the archive is in one folder, that is the folder.
+    If all of the archive is in one folder that is called like it, or looks like a dataset, that is the folder.
 
     Raises:
         FormatError: the archive is broken or encrypted, unpacks to too much, or has paths that lead out of it.
@@ -68,8 +74,17 @@ def unpacked(path: Path) -> Iterator[Path]:
             reason = getattr(error, "strerror", None) or "its content is not as it says"
             message = f"is a zip archive that cannot be unpacked: {reason}"
             raise FormatError(Problem(str(path), message)) from error
-        entries = list(root.iterdir())
-        yield entries[0] if len(entries) == 1 and entries[0].is_dir() else root
+        yield _dataset_in(root, path.stem)
+
+
+def _dataset_in(root: Path, name: str) -> Path:
+    entries = list(root.iterdir())
+    if len(entries) != 1 or not entries[0].is_dir():
+        return root
+    folder = entries[0]
+    inner = {path.name.lower() for path in folder.iterdir()}
+    is_dataset = folder.name.lower() == name.lower() or bool(inner & _DATASET_ENTRIES)
+    return folder if is_dataset and folder.name.lower() not in _DATASET_ENTRIES else root
 
 
 def _unpack(path: Path, root: Path) -> None:

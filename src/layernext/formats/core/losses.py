@@ -67,7 +67,8 @@ class Problems:
             return False
         if not self.entries:
             # What the file is called, and whether it or its data is wrong, is what the first says.
-            self._file, self._kind, self._hint = error.file, type(error), error.hint
+            self._file, self._kind = error.file, type(error)
+        self._hint = self._hint or error.hint
         self.count += len(error.problems)
         self.entries += error.problems[: self.limit - len(self.entries)]
         if not self.skips and (self.count >= self.limit or error.more):

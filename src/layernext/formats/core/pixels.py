@@ -87,8 +87,14 @@ def _image_size(path: Path, pillow: Any) -> tuple[int, int]:
 
 def size_in(sizes: Sizes, image: str) -> tuple[int | None, int | None]:
     """Width and height of an image; (None, None) if they are not known."""
-    entry = sizes.get(PurePosixPath(image).with_suffix("").as_posix()) if sizes else None
+    entry = entry_in(sizes, image) if sizes else None
     return (entry[0], entry[1]) if entry else (None, None)
+
+
+def entry_in(sizes: Sizes, image: str) -> tuple[int, int, str] | None:
+    """Width, height and file name of an image, with or without its extension; None if they are not known."""
+    path = PurePosixPath(image)
+    return sizes.get(path.with_suffix("").as_posix() if path.name else image)
 
 
 def in_pixels(image: ImageAnnotations, width: int | None, height: int | None) -> list[Annotation]:

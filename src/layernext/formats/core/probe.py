@@ -19,6 +19,7 @@ from layernext.formats.core.compression import open_decompressed
 from layernext.formats.core.json_stream import JsonWindow, iter_list, iter_members
 
 HEAD_BYTES = 4 << 10
+JSON_HEAD_BYTES = 64 << 10
 JSON_BYTES = 1 << 20
 """Of a JSON file: keys beyond are not looked at."""
 
@@ -80,6 +81,15 @@ class Probe:
             while len(head) < HEAD_BYTES and (piece := file.read(HEAD_BYTES - len(head))):
                 head += piece
         return head.lstrip(b" \t\r\n")
+
+    @cached_property
+    def json_head(self) -> bytes:
+        """More of the beginning of a file, decompressed: what a line of JSON may take."""
+        head = b""
+        with open_decompressed(self.path) as file:
+            while len(head) < JSON_HEAD_BYTES and (piece := file.read(JSON_HEAD_BYTES - len(head))):
+                head += piece
+        return head
 
     @cached_property
     def json(self) -> JsonGlance | None:

@@ -69,6 +69,7 @@ class Scores(Struct, frozen=True):
         except (TypeError, ValueError, OverflowError) as error:
             message = f"the {name} is {_short(value)}, must be a number from 0 to 1"
             raise FormatError(Problem(where, message)) from error
+        text = _short(value if not isinstance(value, str) else number)
         if self.is_logit:
             number = _logistic(number)
         elif self.divisor != 1:
@@ -77,7 +78,7 @@ class Scores(Struct, frozen=True):
             return number
         scaled = "" if self.is_plain else f" divided by {self.divisor:g}"
         raise FormatError(
-            Problem(where, f"the {name} is {_short(value)}{scaled}, must be from 0 to 1"),
+            Problem(where, f"the {name} is {text}{scaled}, must be from 0 to 1"),
             hint=f"give --scale-confidence {_MEANINGS}" if self.is_plain else None,
         )
 
@@ -90,5 +91,5 @@ def _logistic(number: float) -> float:
 
 
 def _short(value: Any) -> str:
-    text = repr(value)
+    text = repr(int(value)) if isinstance(value, float) and value.is_integer() else repr(value)
     return text if len(text) <= 40 else f"{text[:40]}…"  # noqa: PLR2004 - fits a line

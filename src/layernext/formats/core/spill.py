@@ -60,6 +60,7 @@ class Spill:
         ):
             self._database.execute(statement)
         self._waiting: list[tuple[Id, bytes]] = []
+        self.count = 0  # of the pieces
 
     def __enter__(self) -> Spill:
         return self
@@ -102,6 +103,7 @@ class Spill:
             raise OverflowError(
                 image_id
             )  # the database would fail later, for one row among thousands
+        self.count += 1
         self._waiting.append((image_id, raw))
         if len(self._waiting) >= ROWS_AT_ONCE:
             self._flush()
@@ -118,6 +120,12 @@ class Spill:
             "ORDER BY rowid LIMIT 1"
         ).fetchone()
         return None if row is None else (int(row[0]), row[1])
+
+    def last_piece(self) -> int | None:
+        """The highest number of an image that a piece belongs to; None if there are no pieces."""
+        self._flush()
+        (highest,) = self._database.execute("SELECT max(image) FROM piece").fetchone()
+        return None if highest is None else int(highest)
 
     def groups(self) -> Iterator[tuple[bytes, list[tuple[int, bytes]]]]:
         """Each image in the order of arrival, with its pieces: their indexes, from 0, and bytes."""

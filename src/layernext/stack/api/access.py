@@ -9,21 +9,34 @@ change, is answered with 403. Callers whose role suffices have no `Access`, and 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from litestar.connection import ASGIConnection
+from litestar.types import HTTPScope
 from msgspec import Struct
 
 from layernext.errors import NotAllowed, NotFound
 from layernext.model import GrantRole
 from layernext.stack.api.routing import path_text
 from layernext.stack.api.services import services_of
-from layernext.stack.store import RANKS, Caller, CheckCollections, Role, Thing, Within
+from layernext.stack.store import (
+    RANKS,
+    Caller,
+    CheckCollections,
+    CollectionRow,
+    Role,
+    Thing,
+    Within,
+)
 
 Connection = ASGIConnection[Any, Any, Any, Any]
 Answer = TypeVar("Answer")
 
 _ACCESS = "access"
+_READING = {"GET", "HEAD"}
+
+IS_KNOWN = "is_known"
+"""In the state of a request: its sender has shown a key, or a URL that the stack signed."""
 
 
 class Scope(Struct, frozen=True, kw_only=True):
@@ -56,7 +69,7 @@ class Access:
         self._caller = caller
         self._role = role
         limit = RANKS[caller.limit]
-        self._ranks = {row_id: min(RANKS[each], limit) for row_id, each in grants.items()}
+        self._ranks = {row_id: min(RANKS[granted], limit) for row_id, granted in grants.items()}
 
     @property
     def readable(self) -> Within:
@@ -81,8 +94,8 @@ class Access:
             NotFound: the caller may not read one of them.
             NotAllowed: the caller may read them, but not do this.
         """
-        needed, own = role or self._role, RANKS[self._caller.role]
-        ranks = [max(own, self._ranks.get(row_id, own)) for row_id in collection_ids]
+        needed, rank = role or self._role, RANKS[self._caller.role]
+        ranks = [max(rank, self._ranks.get(row_id, rank)) for row_id in collection_ids]
         lowest = min(ranks, default=RANKS["admin"])
         if lowest < RANKS["read"]:
             raise NotFound("there is no such collection", status=404)
@@ -109,6 +122,11 @@ class Access:
     def refuse(self) -> NotAllowed:
         """Why a route is not for this caller."""
         return refusal(self._caller, self._role)
+
+
+def may(connection: Connection, role: Role) -> bool:
+    """Whether the caller has this role in the whole stack, or a larger one."""
+    return RANKS[connection.scope["auth"].role] >= RANKS[role]
 
 
 def refusal(caller: Caller, role: Role) -> NotAllowed:
@@ -186,43 +204,178 @@ def refuse_without_grant(connection: Connection) -> None:
         raise access.refuse()
 
 
-async def check_thing(connection: Connection, thing: Thing, key: str) -> None:
-    """Check the collections that a thing is about. What does not exist is left to the handler.
+class Permissions:
+    """What the caller of a request may reach. It asks the store: to be used in a thread.
 
-    Raises:
-        NotFound, NotAllowed: as `Access.check`.
+    Args:
+        connection: a request that has passed the guard.
     """
-    access = access_of(connection)
-    if access is None:
-        return
-    services = services_of(connection)
-    ids = await services.call(services.store.grants.collections_of, thing, key)
-    try:
-        access.check(ids or ())
-    except NotFound as error:
-        raise NotFound(f"there is no {thing} {key[:600]!r}", status=404) from error
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._access = access_of(connection)
+        self._store = services_of(connection).store
+
+    @property
+    def readable(self) -> Within:
+        """The row ids of the collections that the caller may read; None for all."""
+        return readable(self._connection)
+
+    @property
+    def usable(self) -> Within:
+        """The row ids of the collections in which the caller may do what the route does; None for all."""
+        return usable(self._connection)
+
+    @property
+    def collection_check(self) -> CheckCollections | None:
+        """Checks collections by their row ids; None if there is nothing to check."""
+        return collection_check(self._connection)
+
+    def may(self, role: Role) -> bool:
+        """Whether the caller has this role in the whole stack, or a larger one."""
+        return may(self._connection, role)
+
+    def check_collections(self, collection_ids: Iterable[int], *, role: Role | None = None) -> None:
+        """Refuse collections, by row id, in which the caller may not do what the route does.
+
+        Raises:
+            NotFound, NotAllowed: as `Access.check`.
+        """
+        if self._access is not None:
+            self._access.check(collection_ids, role=role)
+
+    def may_read(self, collection_id: int) -> bool:
+        """Whether the caller may read a collection, by its row id."""
+        return self._access is None or self._access.may_read(collection_id)
+
+    def refuse_whole_stack(self) -> None:
+        """Refuse a request that names no collection and so is about all of them.
+
+        Raises:
+            NotAllowed: the caller's role does not suffice for that.
+        """
+        refuse_whole_stack(self._connection)
+
+    def refuse_without_grant(self) -> None:
+        """Refuse a caller who may do what the route does in no collection at all.
+
+        Raises:
+            NotAllowed: always, for such a caller.
+        """
+        refuse_without_grant(self._connection)
+
+    def look_up_collection(
+        self, id_or_name: str, *, kind: int | None = None, adopts: bool | None = None
+    ) -> CollectionRow | None:
+        """The collection with this id, or else of this name; None also if the caller may not read it.
+
+        Args:
+            id_or_name: an id goes before a name.
+            kind: of the collection, if it is named; None prefers one of images.
+            adopts: whether images of guessed collections whose keys fit the name move there first, which
+                is a write; never by a key that may only read. None: unless the request is a GET, which
+                changes nothing.
+
+        Raises:
+            NotAllowed: the caller may read it, but not do what the route does.
+        """
+        if adopts is None:
+            adopts = cast("HTTPScope", self._connection.scope)["method"] not in _READING
+        collections = self._store.collections
+        look_up = collections.adopt if adopts and self.may("write") else collections.find
+        row = look_up(id_or_name, kind=kind)
+        if row is None or self._access is None:
+            return row
+        if not self._access.may_read(row.row_id):
+            return None
+        self._access.check([row.row_id])
+        return row
+
+    def find_collection(self, id_or_name: str, *, adopts: bool | None = None) -> CollectionRow:
+        """The collection with this id, or else of this name; see `look_up_collection`.
+
+        Raises:
+            NotFound: there is none that the caller may read.
+            NotAllowed: the caller may read it, but not do what the route does.
+        """
+        row = self.look_up_collection(id_or_name, adopts=adopts)
+        if row is not None:
+            return row
+        is_waiting = self.may("write") and self._store.collections.has_waiting(id_or_name)
+        raise NotFound(
+            f"there is no collection {id_or_name[:600]!r}",
+            hint=(
+                "there are images whose keys begin with this name: create the collection, and they move there"
+                if is_waiting
+                else None
+            ),
+            status=404,
+        )
+
+    def find_row_id(self, id_or_name: str | None) -> int | None:
+        """The row id of a collection, as `find_collection`; None for None, which stands for all."""
+        return None if id_or_name is None else self.find_collection(id_or_name).row_id
+
+    def check_thing(self, thing: Thing, key: str) -> None:
+        """Check the collections that a thing is about. What does not exist is left to the handler.
+
+        Raises:
+            NotFound, NotAllowed: as `Access.check`.
+        """
+        if self._access is None:
+            return
+        ids = self._store.grants.collections_of(thing, key)
+        try:
+            self._access.check(ids or ())
+        except NotFound as error:
+            raise NotFound(f"there is no {thing} {key[:600]!r}", status=404) from error
+
+    def check_images(self, image_ids: Collection[int]) -> None:
+        """Check the collections of images, by row id.
+
+        Raises:
+            NotFound, NotAllowed: as `Access.check`.
+        """
+        if self._access is not None and image_ids:
+            collections = self._store.grants.collections_of_images(image_ids)
+            self._access.check(collections.values())
+
+    def may_read_image(self, image_id: int) -> bool:
+        """Whether the caller may read an image, by its row id."""
+        try:
+            self.check_images([image_id])
+        except NotFound:
+            return False
+        return True
+
+    def create_collection(self, name: str | None, kind: int, work: Callable[[], Answer]) -> Answer:
+        """Do work that makes a collection if there is none of this name and kind; see `creating`."""
+        return creating(self._connection, name, kind, work)()
+
+
+async def _in_thread(
+    connection: Connection, method: Callable[..., Answer], *arguments: Any
+) -> Answer:
+    return await services_of(connection).call(method, *arguments)
+
+
+async def check_thing(connection: Connection, thing: Thing, key: str) -> None:
+    """`Permissions.check_thing`, from the event loop."""
+    if access_of(connection) is not None:
+        await _in_thread(connection, Permissions(connection).check_thing, thing, key)
 
 
 async def check_images(connection: Connection, image_ids: Collection[int]) -> None:
-    """Check the collections of some images, by row id.
-
-    Raises:
-        NotFound, NotAllowed: as `Access.check`.
-    """
-    access = access_of(connection)
-    if access is not None and image_ids:
-        services = services_of(connection)
-        found = await services.call(services.store.grants.collections_of_images, image_ids)
-        access.check(found.values())
+    """`Permissions.check_images`, from the event loop."""
+    if access_of(connection) is not None:
+        await _in_thread(connection, Permissions(connection).check_images, image_ids)
 
 
 async def may_read_image(connection: Connection, image_id: int) -> bool:
-    """Whether the caller may read an image, by its row id."""
-    try:
-        await check_images(connection, [image_id])
-    except NotFound:
-        return False
-    return True
+    """`Permissions.may_read_image`, from the event loop."""
+    if access_of(connection) is None:
+        return True
+    return await _in_thread(connection, Permissions(connection).may_read_image, image_id)
 
 
 def creating(
@@ -250,10 +403,10 @@ def creating(
             if row is None or not access.may_read(row.row_id):
                 raise access.refuse_creation(plain)
             access.check([row.row_id])
-        made = work()
+        answer = work()
         created = store.collections.find_by_name(plain, kind) if row is None else None
         if created is not None:
             store.grants.give_creator(created.row_id, caller.user_id)
-        return made
+        return answer
 
     return run

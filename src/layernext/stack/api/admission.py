@@ -6,12 +6,14 @@ nobody can fill the log by being refused.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, cast
 
 from litestar.connection import ASGIConnection
 from litestar.types import Scope
 
-from layernext.errors import RateLimited
+from layernext.errors import NotAllowed, RateLimited
 from layernext.stack.api.audit import entry_of, note
 from layernext.stack.api.limits import KeyLimits
 from layernext.stack.api.lockout import Lockout, RecentFailures
@@ -45,22 +47,23 @@ def admission_of(connection: Connection) -> Admission:
     return cast("Admission", connection.app.state["admission"])
 
 
-def check_attempt(connection: Connection, api_key: str) -> None:
+def check_attempt(connection: Connection, api_key: str, secret: str) -> None:
     """Refuse to look at a secret after too many wrong ones.
 
     Raises:
         RateLimited: the address, or this key from it, has to wait.
     """
-    wait_s = admission_of(connection).lockout.wait_s(source_address(connection), api_key)
+    lockout = admission_of(connection).lockout
+    wait_s = lockout.wait_s(source_address(connection), api_key, secret)
     if wait_s > 0:
         raise RateLimited(
             "too many wrong API keys or secrets from this address", status=429, retry_after_s=wait_s
         )
 
 
-def note_success(connection: Connection, api_key: str) -> None:
+def note_success(connection: Connection, api_key: str, secret: str) -> None:
     """Note that somebody has shown the right secret."""
-    admission_of(connection).lockout.note_success(source_address(connection), api_key)
+    admission_of(connection).lockout.note_success(source_address(connection), api_key, secret)
 
 
 async def note_failure(connection: Connection, api_key: str, action: str) -> None:
@@ -77,13 +80,37 @@ async def note_failure(connection: Connection, api_key: str, action: str) -> Non
         await _add_refusal(connection)
 
 
-async def note_refusal(connection: Connection, key: Caller) -> None:
-    """Note that a key's role did not suffice for a change."""
+async def note_refusal(error: Exception, scope: Scope) -> None:
+    """Note that a caller's role did not suffice for a change, at the door or in the handler.
+
+    Args:
+        error: that ended a request; only a refusal is noted.
+        scope: of the request.
+    """
+    key: Caller | None = cast("Any", scope).get("auth")
+    if not isinstance(error, NotAllowed) or key is None:
+        return
+    connection: Connection = ASGIConnection(scope)
     record: Operation | None = connection.route_handler.opt.get("operation")
     if record is None or record.action is None:
         return
-    refusals = admission_of(connection).refusals
-    count = refusals.add((key.id, record.action), admission_of(connection).lockout.now())
+    await _note_repeated(connection, key.id, record.action)
+
+
+async def note_refused_sign_in(connection: Connection, provider: str) -> None:
+    """Note that somebody whom an identity provider knows was not let in.
+
+    Args:
+        connection: of the request.
+        provider: the issuer.
+    """
+    note(connection, action="sign in", subject=provider)
+    await _note_repeated(connection, source_address(connection), "sign in")
+
+
+async def _note_repeated(connection: Connection, who: str, action: str) -> None:
+    admission = admission_of(connection)
+    count = admission.refusals.add((who, action), admission.lockout.now())
     if _is_told(count):
         note(connection, count=count)
         await _add_refusal(connection)
@@ -99,7 +126,7 @@ def _is_told(count: int) -> bool:
     return str(count).rstrip("0") == "1"
 
 
-def admit(connection: Connection, key: Caller) -> None:
+async def admit(connection: Connection, key: Caller) -> None:
     """Count a request of a key against its limits; `release` is to follow.
 
     Raises:
@@ -109,8 +136,61 @@ def admit(connection: Connection, key: Caller) -> None:
     limits.take(key.id, key.rate)
     record: Operation | None = connection.route_handler.opt.get("operation")
     if record is not None and record.is_upload:
-        limits.begin_upload(key.id)
+        await _begin(connection, key, partial(limits.begin_upload, key.id))
         connection.scope["state"][UPLOADING] = key.id
+
+
+async def admit_holder(connection: Connection, holder: str) -> None:
+    """Likewise, of a request by a signed URL; nothing if the URL is good for whoever has it.
+
+    Args:
+        connection: of the request.
+        holder: whose URL it is, by `Caller.id`.
+
+    Raises:
+        NotAllowed: their key was revoked, or they were removed.
+        RateLimited: as `admit`.
+    """
+    if not holder:
+        return
+    services = services_of(connection)
+    caller = await services.call(services.store.sessions.find_caller, holder)
+    if caller is None:
+        raise NotAllowed("the key that asked for this URL is not in use any more", status=403)
+    await admit(connection, caller)
+
+
+async def begin_transfer(connection: Connection, file_id: str) -> None:
+    """Count a file whose parts go straight to a bucket, until it is finished; see `limits`.
+
+    Raises:
+        RateLimited: the key has too many uploads under way.
+    """
+    caller: Caller = connection.scope["auth"]
+    limits = admission_of(connection).limits
+    await _begin(connection, caller, partial(limits.begin_transfer, caller.id, file_id))
+
+
+def end_transfer(connection: Connection, file_id: str) -> None:
+    """Count its end."""
+    caller: Caller = connection.scope["auth"]
+    admission_of(connection).limits.end_transfer(caller.id, file_id)
+
+
+async def _begin(connection: Connection, caller: Caller, begin: Callable[[], None]) -> None:
+    limits = admission_of(connection).limits
+    try:
+        begin()
+    except RateLimited:
+        counted = limits.transfers(caller.id)
+        if not counted:
+            raise
+        # Another server may have finished them.
+        services = services_of(connection)
+        limits.keep_transfers(
+            caller.id, await services.call(services.store.files.unfinished, counted)
+        )
+        begin()
 
 
 def release(admission: Admission, scope: Scope) -> None:

@@ -34,6 +34,29 @@ def note_nothing(connection: Connection) -> None:
     _noted(connection)["is_nothing"] = True
 
 
+class Audit:
+    """What a handler says of itself for the audit log.
+
+    Args:
+        connection: of the request.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def note(self, **fields: str | int | None) -> None:
+        """Add to the entry of the request: collection, subject, count, or another action."""
+        note(self._connection, **fields)
+
+    def note_nothing(self) -> None:
+        """Write no entry of the request: nothing was changed after all."""
+        note_nothing(self._connection)
+
+    def recorded(self, work: Callable[..., Answer]) -> Callable[..., Answer]:
+        """`work`, whose first transaction gets the entry; for a route of several transactions."""
+        return recorded(self._connection, work)
+
+
 def _noted(connection: Connection) -> dict[str, Any]:
     noted: dict[str, Any] = connection.scope["state"].setdefault(_NOTED, {})
     return noted

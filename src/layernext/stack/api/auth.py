@@ -9,21 +9,17 @@ from typing import Any
 from litestar.connection import ASGIConnection
 from litestar.handlers.base import BaseRouteHandler
 
-from layernext.errors import NotAllowed, NotAuthenticated
-from layernext.stack.api.access import limit_access
+from layernext.errors import NotAuthenticated
+from layernext.stack.api.access import IS_KNOWN, limit_access
 from layernext.stack.api.admission import (
     admit,
     check_attempt,
     note_failure,
-    note_refusal,
     note_success,
 )
 from layernext.stack.api.browser import check_api_request, session_token
 from layernext.stack.api.services import services_of
 from layernext.stack.store import RANKS, Caller, Role
-
-IS_KNOWN = "is_known"
-"""In the state of a request: its sender has shown a key, or a URL that the stack signed."""
 
 
 async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -46,13 +42,9 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     key = await _signed_in(connection, handler) or await _authenticated(connection)
     connection.scope["auth"] = key
     connection.scope["state"][IS_KNOWN] = True
-    admit(connection, key)
+    await admit(connection, key)
     if RANKS[key.role] < RANKS[wanted]:
-        try:
-            await limit_access(connection, handler.opt.get("scope"), key, wanted)
-        except NotAllowed:
-            await note_refusal(connection, key)
-            raise
+        await limit_access(connection, handler.opt.get("scope"), key, wanted)
 
 
 async def _signed_in(
@@ -72,18 +64,13 @@ async def _signed_in(
 async def _authenticated(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:
     api_key, secret = _credentials(connection.headers.get("authorization"))
     services = services_of(connection)
-    check_attempt(connection, api_key)
+    check_attempt(connection, api_key, secret)
     key = await services.call(services.store.keys.authenticate, api_key, secret)
     if key is None:
         await note_failure(connection, api_key, "authenticate")
         raise NotAuthenticated("unknown API key or wrong secret", status=401)
-    note_success(connection, api_key)
+    note_success(connection, api_key, secret)
     return key
-
-
-def may(connection: ASGIConnection[Any, Any, Any, Any], role: Role) -> bool:
-    """Whether the key of a request that has passed `guard` has this role, or a larger one."""
-    return RANKS[connection.scope["auth"].role] >= RANKS[role]
 
 
 def _credentials(header: str | None) -> tuple[str, str]:

@@ -15,10 +15,10 @@ from typing import Any
 import msgspec
 from litestar import Request, Response
 from litestar.exceptions import HTTPException
-from msgspec import Struct
 
 from layernext.errors import DataError, RateLimited, StackError
 from layernext.stack.api.browser import shows_no_dialog
+from layernext.wire.published import ErrorBody, ErrorEnvelope, ErrorPlace
 
 logger = logging.getLogger("layernext.stack")
 
@@ -50,30 +50,6 @@ _NAMES: dict[int, tuple[str, str]] = {
 
 class ClientGone(Exception):
     """The client hung up before its request was complete; nobody reads the answer."""
-
-
-class ErrorPlace(Struct, frozen=True):
-    """One problem of the data that was sent."""
-
-    where: str
-    message: str
-
-
-class ErrorBody(Struct, frozen=True, kw_only=True, rename="camel"):
-    """What went wrong."""
-
-    status_code: int
-    name: str
-    code: str
-    message: str
-    details: Any = None
-    request_id: str | None = None
-
-
-class ErrorEnvelope(Struct, frozen=True):
-    """Every answer that is not a success; for bad data ``details`` is a list of places."""
-
-    error: ErrorBody
 
 
 def envelope(

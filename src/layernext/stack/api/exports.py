@@ -26,14 +26,8 @@ from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.presence import check_object
 from layernext.stack.api.sending import Sender
 from layernext.stack.api.services import Services, services_of
-from layernext.stack.api.signed import (
-    DOWNLOAD_SECONDS,
-    SignedQuery,
-    base_url,
-    check_signature,
-    signed_url,
-)
-from layernext.stack.api.transfer import FileAnswer, url_of_image
+from layernext.stack.api.signed import Links, SignedQuery, check_signature
+from layernext.stack.api.transfer import FileAnswer
 from layernext.stack.jobs import annotations_of, iter_samples, label_list
 from layernext.stack.store import (
     SPLITS,
@@ -50,33 +44,28 @@ _ID = re.compile(r"[0-9a-f]{1,24}")
 _VERSION = Parameter("version_id", "The version's id.")
 
 
-def export_url(request: Call, version_id: str, name: str) -> str:
+def export_url(links: Links, version_id: str, name: str) -> str:
     """Where a file of a version is."""
-    return _signed(request, f"/exports/{version_id}/{name}")
+    return links.download(f"/exports/{version_id}/{name}")
 
 
-def image_export_url(request: Call, version_id: str, ending: str, row: VersionImage) -> str:
+def image_export_url(links: Links, version_id: str, ending: str, row: VersionImage) -> str:
     """Where the annotations of one image or picture of a version are."""
     is_image = row.picture_id is None
     name = f"{row.image_id:024x}" if is_image else f"{_PICTURE}{row.picture_id:x}"
-    return _signed(request, f"/exports/{version_id}/{ending}/{name}")
+    return links.download(f"/exports/{version_id}/{ending}/{name}")
 
 
-def url_of_version_file(request: Call, row: VersionImage) -> str:
+def url_of_version_file(links: Links, row: VersionImage) -> str:
     """Where the file of an image or picture of a version is."""
     if row.picture_id is None:
-        return url_of_image(request, row.image_id, row.name)
-    return _signed(request, f"/pictures/{row.picture_id:024x}")
+        return links.image(row.image_id, row.name)
+    return links.download(f"/pictures/{row.picture_id:024x}")
 
 
-def export_file_url(request: Call, row: ExportRow) -> str:
+def export_file_url(links: Links, row: ExportRow) -> str:
     """Where the file of an export is."""
-    return _signed(request, f"/export-files/{row.id}")
-
-
-def _signed(request: Call, path: str) -> str:
-    secret = services_of(request).url_secret
-    return signed_url(base_url(request), secret, "GET", path, DOWNLOAD_SECONDS)
+    return links.download(f"/export-files/{row.id}")
 
 
 @operation(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from msgspec import Struct
 
@@ -22,6 +22,10 @@ MAX_KEYS = 10_000
 """Whose buckets are remembered; one that was forgotten starts full."""
 
 BUSY_WAIT_S = 1.0
+
+TRANSFER_S = 300.0
+"""A file whose parts go straight to a bucket counts as an upload until it is finished, but no longer than
+this: the stack does not hear of a client that gave up."""
 
 
 class _Bucket(Struct):
@@ -46,10 +50,11 @@ class KeyLimits:
         self._rate, self._max_uploads, self._clock = rate, uploads, clock
         self._buckets: OrderedDict[str, _Bucket] = OrderedDict()
         self._uploads: Counter[str] = Counter()
+        self._transfers: dict[str, dict[str, float]] = {}
 
     def __len__(self) -> int:
         """How many keys are remembered."""
-        return len(self._buckets) + len(self._uploads)
+        return len(self._buckets) + len(self._uploads) + len(self._transfers)
 
     def take(self, api_key: str, own_rate: float | None) -> None:
         """Count a request.
@@ -87,12 +92,7 @@ class KeyLimits:
         Raises:
             RateLimited: too many are under way.
         """
-        if self._uploads[api_key] >= self._max_uploads:
-            raise RateLimited(
-                f"this key may have {self._max_uploads} uploads at a time",
-                status=429,
-                retry_after_s=BUSY_WAIT_S,
-            )
+        self._check_uploads(api_key)
         self._uploads[api_key] += 1
 
     def end_upload(self, api_key: str) -> None:
@@ -100,3 +100,39 @@ class KeyLimits:
         self._uploads[api_key] -= 1
         if self._uploads[api_key] <= 0:
             del self._uploads[api_key]
+
+    def begin_transfer(self, api_key: str, file_id: str) -> None:
+        """Count a file whose parts go straight to a bucket; again, it counts once.
+
+        Raises:
+            RateLimited: too many uploads are under way.
+        """
+        if file_id not in self.transfers(api_key):
+            self._check_uploads(api_key)
+        self._transfers.setdefault(api_key, {})[file_id] = self._clock()
+
+    def end_transfer(self, api_key: str, file_id: str) -> None:
+        """Count the end of such a file; nothing if it does not count."""
+        self.keep_transfers(api_key, self.transfers(api_key) - {file_id})
+
+    def transfers(self, api_key: str) -> set[str]:
+        """The files whose parts count as going straight to a bucket."""
+        oldest = self._clock() - TRANSFER_S
+        begun = self._transfers.get(api_key, {})
+        return {file_id for file_id, at in begun.items() if at > oldest}
+
+    def keep_transfers(self, api_key: str, file_ids: Collection[str]) -> None:
+        """Count no other file of a key any longer."""
+        begun = self._transfers.pop(api_key, {})
+        kept = {file_id: at for file_id, at in begun.items() if file_id in file_ids}
+        if kept:
+            self._transfers[api_key] = kept
+
+    def _check_uploads(self, api_key: str) -> None:
+        if self._uploads[api_key] + len(self.transfers(api_key)) < self._max_uploads:
+            return
+        raise RateLimited(
+            f"this key may have {self._max_uploads} uploads at a time",
+            status=429,
+            retry_after_s=BUSY_WAIT_S,
+        )

@@ -2,14 +2,20 @@
 
 A secret has too many bits to be guessed; this keeps whoever tries from wasting our time, and from
 filling the log. What somebody fails at elsewhere never keeps the rightful owner of a key out: what
-counts is the address and the key together, or the address for keys that never came from it.
+counts is the address and the key together, or the address for keys that never came from it. Who shows the
+secret that was right from the same address before never waits, whatever a neighbor fails at.
+
+An address of IPv6 counts with its whole network of 64 bits, which is what a single customer gets.
 """
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from ipaddress import IPv6Address, ip_address
 from typing import Generic, TypeVar
 
 from msgspec import Struct
@@ -87,7 +93,8 @@ class Lockout:
         self._pairs: RecentFailures[tuple[str, str]] = RecentFailures()
         self._addresses: RecentFailures[str] = RecentFailures()
         self._keys: RecentFailures[str] = RecentFailures()
-        self._good: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._salt = secrets.token_bytes(16)
+        self._good: OrderedDict[tuple[str, str], bytes] = OrderedDict()
 
     def __len__(self) -> int:
         """How much is remembered."""
@@ -97,10 +104,14 @@ class Lockout:
         """The clock's time."""
         return self._clock()
 
-    def wait_s(self, address: str, api_key: str) -> float:
-        """Seconds until this key may be tried again from this address; 0 for now."""
+    def wait_s(self, address: str, api_key: str, secret: str) -> float:
+        """Seconds until this key may be tried with this secret from this address; 0 for now."""
         now, key = self._clock(), api_key[:MAX_KEY_LENGTH]
-        is_good = (address, key) in self._good
+        address = network_of(address)
+        right = self._good.get((address, key))
+        if right is not None and right == self._digest(secret):
+            return 0.0
+        is_good = right is not None
         free = FREE_OF_KEY
         if not is_good and self._keys.get(key, now).count >= SUSPICIOUS_FAILURES:
             free = FREE_IF_SUSPICIOUS
@@ -112,18 +123,41 @@ class Lockout:
     def note_failure(self, address: str, api_key: str) -> int:
         """Note a wrong key or secret; how many there were of this address lately, with this one."""
         now, key = self._clock(), api_key[:MAX_KEY_LENGTH]
+        address = network_of(address)
         self._pairs.add((address, key), now)
         self._keys.add(key, now)
         return self._addresses.add(address, now)
 
-    def note_success(self, address: str, api_key: str) -> None:
-        """Note a right secret: failures with this key from this address do not count any more."""
-        pair = (address, api_key[:MAX_KEY_LENGTH])
-        self._pairs.forget(pair)
-        self._good[pair] = None
+    def note_success(self, address: str, api_key: str, secret: str) -> None:
+        """Note a right secret.
+
+        The first time, failures with this key from this address are forgiven; later ones are a neighbor's, and
+        go on counting.
+        """
+        pair, digest = (network_of(address), api_key[:MAX_KEY_LENGTH]), self._digest(secret)
+        if self._good.get(pair) != digest:
+            self._pairs.forget(pair)
+        self._good[pair] = digest
         self._good.move_to_end(pair)
         if len(self._good) > MAX_REMEMBERED:
             self._good.popitem(last=False)
+
+    def _digest(self, secret: str) -> bytes:
+        text = secret.encode("utf-8", "surrogatepass")
+        return hashlib.blake2b(text, key=self._salt, digest_size=16).digest()
+
+
+def network_of(address: str) -> str:
+    """What counts as one address."""
+    try:
+        parsed = ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if not isinstance(parsed, IPv6Address):
+        return address
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return parsed.exploded[:19]
 
 
 def _wait_s(failures: Failures, free: int, now: float) -> float:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import partial
-from typing import Any, TypeAlias, TypeVar, get_origin
+from typing import Any, TypeAlias, TypeVar, cast, get_origin
 from urllib.parse import unquote_to_bytes
 
 import msgspec
 from litestar import Request, Response
 from msgspec import Struct
 
-from layernext.errors import DataError, InvalidRequest, NotFound, Problem
+from layernext.errors import DataError, InvalidRequest, Problem
 from layernext.model import find_names_problem, refuse_repeated_keys
-from layernext.stack.api.access import access_of
-from layernext.stack.api.auth import may
+from layernext.stack.api.access import Permissions
 from layernext.stack.api.body import Content, received
 from layernext.stack.api.error_map import JSON
 from layernext.stack.api.routing import path_text
@@ -23,14 +23,18 @@ from layernext.stack.api.texts import check_texts
 from layernext.stack.store import Caller, CollectionRow
 
 Call: TypeAlias = Request[Any, Caller, Any]
+Answer = TypeVar("Answer")
 Message = TypeVar("Message")
 Query = TypeVar("Query", bound=Struct)
 
 _READING = {"GET", "HEAD"}
 _IMAGE_ID = re.compile(r"0{8}[0-7][0-9a-f]{15}")
 
+_CURSOR_DIGITS = 18
+"""Of the number of a row, which has 63 bits."""
+
 MAX_MESSAGE_BYTES = 16 << 20
-"""Of a body that is not a bulk data. The largest are names of many labels."""
+"""Of a body other than bulk data. The largest are names of many labels."""
 
 MAX_QUESTION_BYTES = 1 << 20
 """Of a body that says what to look for, and lists nothing."""
@@ -90,10 +94,15 @@ def problem_of(error: msgspec.ValidationError, prefix: str = "") -> Problem:
     return Problem(f"{prefix}{where}".lstrip("."), text)
 
 
-def answer_on_both_levels(page: Struct) -> Response[bytes]:
+def encoded(content: Answer) -> Encoded[Answer]:
+    """An answer, for a handler that may answer in another form, too."""
+    return Encoded(msgspec.json.encode(content))
+
+
+def answer_on_both_levels(page: Struct) -> Encoded[Any]:
     """A page of a download under ``data``, and at the top level, where layerx-sdk before 1.0.15 looks."""
     body = msgspec.json.encode(page)
-    return Response(body[:-1] + b',"data":' + body + b"}", media_type=JSON)
+    return Encoded(body[:-1] + b',"data":' + body + b"}")
 
 
 def read_query(request: Call, kind: type[Query], *, plus_is_space: bool = True) -> Query:
@@ -148,9 +157,44 @@ def read_path(request: Call, name: str) -> str:
     return path_text(request.path_params, name)
 
 
+class Encoded(Response[Answer]):
+    """An answer that is encoded already; its type says as what it is described.
+
+    Args:
+        content: the bytes, which are not encoded again.
+        headers: of the answer.
+        media_type: of the bytes.
+    """
+
+    def __init__(
+        self,
+        content: bytes,
+        *,
+        headers: Mapping[str, str] | None = None,
+        media_type: str = JSON,
+        status_code: int = 200,
+    ) -> None:
+        super().__init__(
+            cast("Answer", content), headers=headers, media_type=media_type, status_code=status_code
+        )
+
+
 def answer(content: Any, status: int = 200) -> Response[bytes]:
     """`content` as JSON."""
     return Response(msgspec.json.encode(content), status_code=status, media_type=JSON)
+
+
+def read_cursor(after: str | None) -> int | None:
+    """The number in a cursor of an earlier answer; None for None.
+
+    Raises:
+        InvalidRequest: it is not such a cursor.
+    """
+    if after is None:
+        return None
+    if after.isascii() and after.isdecimal() and len(after) <= _CURSOR_DIGITS:
+        return int(after)
+    raise InvalidRequest(f"{after[:100]!r} is not a cursor from an earlier answer", status=400)
 
 
 def check_name(name: Any, where: str, what: str) -> None:
@@ -175,54 +219,14 @@ def is_image_id(text: str) -> bool:
 async def look_up_collection(
     request: Call, id_or_name: str, *, kind: int | None = None, adopts: bool | None = None
 ) -> CollectionRow | None:
-    """The collection with this id, or else of this name; None also if the caller may not read it.
-
-    Args:
-        request: whose caller asks.
-        id_or_name: an id goes before a name.
-        kind: of the collection, if it is named; None prefers one of images.
-        adopts: whether images of guessed collections whose keys fit the name move there first, which is a
-            write; never by a key that may only read. None: unless the request is a GET, which changes nothing.
-
-    Raises:
-        NotAllowed: the caller may read it, but not do what the route does.
-    """
-    collections = services_of(request).store.collections
-    if adopts is None:
-        adopts = request.method not in _READING
-    look_up = collections.adopt if adopts and may(request, "write") else collections.find
-    row = await services_of(request).call(partial(look_up, id_or_name, kind=kind))
-    access = access_of(request)
-    if row is None or access is None:
-        return row
-    if not access.may_read(row.row_id):
-        return None
-    access.check([row.row_id])
-    return row
+    """`Permissions.look_up_collection`, from the event loop."""
+    look_up = partial(Permissions(request).look_up_collection, id_or_name, kind=kind, adopts=adopts)
+    return await services_of(request).call(look_up)
 
 
 async def find_collection(
     request: Call, id_or_name: str, *, adopts: bool | None = None
 ) -> CollectionRow:
-    """The collection with this id, or else of this name; see `look_up_collection`.
-
-    Raises:
-        NotFound: there is none that the caller may read.
-        NotAllowed: the caller may read it, but not do what the route does.
-    """
-    row = await look_up_collection(request, id_or_name, adopts=adopts)
-    if row is not None:
-        return row
-    services = services_of(request)
-    is_waiting = may(request, "write") and await services.call(
-        services.store.collections.has_waiting, id_or_name
-    )
-    raise NotFound(
-        f"there is no collection {id_or_name[:600]!r}",
-        hint=(
-            "there are images whose keys begin with this name: create the collection, and they move there"
-            if is_waiting
-            else None
-        ),
-        status=404,
-    )
+    """`Permissions.find_collection`, from the event loop."""
+    find = partial(Permissions(request).find_collection, id_or_name, adopts=adopts)
+    return await services_of(request).call(find)

@@ -21,7 +21,7 @@ from prometheus_client.registry import Collector
 from layernext.stack.api.access_log import Exchange
 from layernext.stack.api.messages import Call
 from layernext.stack.api.operation import Operation, operation
-from layernext.stack.api.services import services_of
+from layernext.stack.api.signature import Binary
 from layernext.stack.store import DatabaseUnavailable, Store
 
 PATH = "/metrics"
@@ -193,17 +193,12 @@ class _StoreCollector(Collector):
 @operation(
     "GET",
     PATH,
-    Operation(
-        summary="Metrics of this server", tag="Health", role="admin", answer=bytes, is_binary=True
-    ),
+    Operation(summary="Metrics of this server", tag="Health", role="admin"),
 )
-async def show_metrics(request: Call) -> Response[bytes]:
+def show_metrics(request: Call) -> Binary:
     """In Prometheus' text format. There only if the stack was started with `--metrics`."""
     metrics: Metrics = request.app.state["metrics"]
-    services = services_of(request)
-    return Response(
-        await services.call(metrics.text), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4}
-    )
+    return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
 
 ROUTES = [show_metrics]

@@ -87,7 +87,7 @@ class Provider:
         token = self._exchange(code, redirect_uri, verifier)
         claims = self._verified(token, nonce)
         email = claims.get("email")
-        is_verified = claims.get("email_verified") in {True, "true"}
+        is_verified = claims.get("email_verified") in (True, "true")  # a provider may send anything
         email = email if isinstance(email, str) and is_verified and email.isprintable() else None
         domains = self.settings.domains
         if domains:
@@ -96,10 +96,12 @@ class Provider:
                 raise NotAllowed(
                     f"sign in with a verified email address of {' or '.join(domains)}", status=403
                 )
-        name = claims.get("name")
+        name, subject = claims.get("name"), claims["sub"]
+        if not isinstance(subject, str) or not subject or not subject.isprintable():
+            raise NotAllowed(f"the token of {self.settings.host} names nobody", status=403)
         return Identity(
             issuer=self.settings.issuer,
-            subject=str(claims["sub"]),
+            subject=subject,
             email=email,
             name=name if isinstance(name, str) and name.isprintable() else "",
         )

@@ -1,10 +1,11 @@
-"""The stack's description of itself: OpenAPI 3.1, made of what the routes say (`operation`)."""
+"""The stack's description of itself: OpenAPI 3.1, made of the records and signatures of routes (`operation`)."""
 
 from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
 from typing import Any, TypeAlias
 
@@ -17,17 +18,19 @@ from msgspec import Struct
 from layernext import __version__
 from layernext.stack.api.docs_page import render_body, render_page
 from layernext.stack.api.documents import Document, make_document
-from layernext.stack.api.error_map import JSON, ErrorEnvelope
+from layernext.stack.api.error_map import JSON
 from layernext.stack.api.messages import Call
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.replay import CALL_ID_HEADER
+from layernext.stack.api.signature import Html
 from layernext.wire.native import NDJSON
+from layernext.wire.published import ErrorEnvelope
 
 BINARY = "application/octet-stream"
 OPENAPI_PATH = "/api/openapi.json"
 DOCS_PATH = "/api/docs"
 
-ShowDocs: TypeAlias = Callable[[Call, str], Awaitable[Response[bytes]]]
+ShowDocs: TypeAlias = Callable[[Call, str], Response[bytes]]
 """Puts the page's text into the frame of the other pages."""
 
 _CALL_ID = Parameter(
@@ -46,8 +49,8 @@ A LayerNext stack keeps what vision models predicted, and what humans annotated,
 
 Every request but those under *Health* needs an API key and its secret as Basic authentication.
 Each answer has an `X-Request-Id` that the stack's log knows; each error has the same shape. The
-routes tagged *Published protocol* are those of the published clients (E01 and so on are endpoint
-numbers of its contract); the others are the native protocol.
+routes tagged *Published protocol* are those of the published clients (the number before a title is
+the endpoint's in docs/protocol.md); the others are the native protocol.
 """
 
 LINES_IN = """\
@@ -66,14 +69,14 @@ its annotations as they were uploaded. The last line has `end`, the number of se
 
 def describe(routes: Iterable[BaseRoute]) -> dict[str, Any]:
     """The OpenAPI document of an application's routes."""
-    found = sorted(_operations(routes), key=lambda entry: (entry[0], entry[1]))
+    operations = sorted(_operations(routes), key=lambda entry: (entry[0], entry[1]))
     types = [ErrorEnvelope]
-    for _, _, _, record in found:
+    for _, _, _, record in operations:
         types += [kind for kind in (record.body, record.answer) if kind not in (None, bytes, str)]
     schemas, components = msgspec.json.schema_components(types, ref_template=_REF)
     schema_of = {_key(kind): schema for kind, schema in zip(types, schemas, strict=True)}
     paths: dict[str, dict[str, Any]] = {}
-    for path, method, handler, record in found:
+    for path, method, handler, record in operations:
         described = _described(method, handler, record, schema_of)
         paths.setdefault(path, {})[method.lower()] = described
     return {
@@ -164,8 +167,8 @@ def _responses(method: str, record: Operation, schema_of: dict[str, Any]) -> dic
 def _parameter(parameter: Parameter) -> dict[str, Any]:
     return {
         "name": parameter.name,
-        "in": parameter.place,
-        "required": parameter.place == "path",
+        "in": parameter.source,
+        "required": parameter.source == "path",
         "description": parameter.description,
         "schema": parameter.schema,
     }
@@ -197,8 +200,8 @@ def _query_parameters(query: type[Struct] | None) -> Iterator[dict[str, Any]]:
 def _attribute_texts(kind: type[Struct]) -> dict[str, str]:
     """What the docstrings of a struct and its bases say of each attribute."""
     texts: dict[str, str] = {}
-    for one in reversed(kind.__mro__):
-        for names, text in _ATTRIBUTE.findall(inspect.cleandoc(one.__doc__ or "")):
+    for base in reversed(kind.__mro__):
+        for names, text in _ATTRIBUTE.findall(inspect.cleandoc(base.__doc__ or "")):
             plain = " ".join(text.split())
             texts |= dict.fromkeys(names.split(", "), plain[0].upper() + plain[1:])
     return texts
@@ -208,8 +211,8 @@ def _key(kind: Any) -> str:
     return repr(kind)
 
 
-class Description(Struct, frozen=True):
-    """What a stack says of itself; built once, before it serves.
+class Texts(Struct, frozen=True):
+    """What a stack says of itself.
 
     Attributes:
         document: for programs.
@@ -222,15 +225,39 @@ class Description(Struct, frozen=True):
     page: Document
 
 
-def make_description(routes: Iterable[BaseRoute]) -> Description:
-    """Describe an application's routes."""
+class Description:
+    """The description of an application's routes, made when somebody first asks for it.
+
+    Args:
+        routes: of the application.
+    """
+
+    def __init__(self, routes: Iterable[BaseRoute]) -> None:
+        self._routes = routes
+        self._lock = threading.Lock()
+        self._texts: Texts | None = None
+
+    def texts(self) -> Texts:
+        """The description. The first time it takes a quarter of a second: call it in a thread."""
+        with self._lock:
+            if self._texts is None:
+                self._texts = _make_texts(self._routes)
+            return self._texts
+
+
+def _make_texts(routes: Iterable[BaseRoute]) -> Texts:
     described = describe(routes)
     body = render_body(described, OPENAPI_PATH)
-    return Description(
+    return Texts(
         document=make_document(msgspec.json.encode(described), JSON),
         body=body,
         page=make_document(render_page(described, body).encode(), "text/html"),
     )
+
+
+def _texts_of(request: Call) -> Texts:
+    description: Description = request.app.state["description"]
+    return description.texts()
 
 
 @operation(
@@ -240,26 +267,25 @@ def make_description(routes: Iterable[BaseRoute]) -> Description:
         summary="This description, for programs", tag="Documentation", role=None, answer=dict
     ),
 )
-async def document(request: Call) -> Response[bytes]:
+def document(request: Call) -> Response[bytes]:
     """The OpenAPI document of this stack."""
-    description: Description = request.app.state["description"]
-    return description.document.answer(request, {"Cache-Control": "no-cache"})
+    return _texts_of(request).document.answer(request, {"Cache-Control": "no-cache"})
 
 
 @operation(
     "GET",
     DOCS_PATH,
-    Operation(summary="This description, to read", tag="Documentation", role=None, answer=str),
+    Operation(summary="This description, to read", tag="Documentation", role=None),
 )
-async def page(request: Call) -> Response[bytes]:
+def page(request: Call) -> Html:
     """A page that needs no network and no script."""
-    description: Description = request.app.state["description"]
+    texts = _texts_of(request)
     show: ShowDocs | None = request.app.state["show_docs"]
     if show is not None:
-        return await show(request, description.body)
+        return show(request, texts.body)
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     headers = {"Cache-Control": "no-cache", "Content-Security-Policy": policy}
-    return description.page.answer(request, headers)
+    return texts.page.answer(request, headers)
 
 
 ROUTES = [document, page]

@@ -1,30 +1,32 @@
-"""Routes with what they say of themselves: role, parameters, body, answers.
+"""Routes: what a handler says of itself in its record and in its signature.
 
-A handler is written as ``@operation("GET", path, Operation(...))``. The router takes it as any
-Litestar handler; `openapi` describes it from the same record, so that the two cannot drift.
+A handler is written as ``@operation("GET", path, Operation(...))`` over a function whose parameters are
+what it works with and whose return type is its answer; see `signature`. A plain function runs in a
+thread. If its record has an action, all of it is one transaction, with the entry of the audit log and,
+if the answer is recorded, with that. `openapi` describes routes from the same two, so that they cannot
+drift apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
+from inspect import iscoroutinefunction
 from typing import Any, Literal
 
+import msgspec
+from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import Method
 from msgspec import Struct, field
 
 from layernext.stack.api.access import Scope
-from layernext.stack.api.replay import Handler, repeatable, replay
+from layernext.stack.api.audit import changing
+from layernext.stack.api.error_map import JSON
+from layernext.stack.api.messages import Call
+from layernext.stack.api.replay import change_once, repeatable, replay
+from layernext.stack.api.services import services_of
+from layernext.stack.api.signature import Change, Parameter, Signature, read_signature
 from layernext.stack.store import Role
-
-
-class Parameter(Struct, frozen=True):
-    """A path or header parameter."""
-
-    name: str
-    description: str
-    schema: dict[str, Any] = field(default_factory=lambda: {"type": "string", "minLength": 1})
-    place: Literal["path", "header"] = "path"
 
 
 class Operation(Struct, frozen=True, kw_only=True):
@@ -36,8 +38,8 @@ class Operation(Struct, frozen=True, kw_only=True):
         role: the least role of a key that may use it; None needs no key.
         scope: which collections it is about, for those who have the role only there; None: it is about the
             whole stack.
-        path: its variable segments.
-        query: a struct of its query fields.
+        path: parameters that the signature does not have: headers that a part of the stack reads for it.
+        query: a struct of its query fields; here only if the signature does not say it, as the next three.
         body: type of its JSON body; ``bytes`` for lines of JSON.
         answer: type of its answer; ``bytes`` for lines of JSON, ``str`` for a page.
         is_binary: ``bytes`` are any bytes, not lines of JSON.
@@ -47,6 +49,13 @@ class Operation(Struct, frozen=True, kw_only=True):
         action: what the audit log says that a request did: a verb phrase. None if it changes nothing, or is
             a part of something that has an entry of its own.
         is_upload: it counts as one of the uploads that a key may have at a time.
+        threads: in which a plain function runs: those for short calls of the database, for work that
+            takes long, or for files.
+        wakes_jobs: it may have queued a job.
+        is_transaction: a plain function with an action is one transaction; False for one that makes several, or
+            remembers what it has committed: it passes its work through `Audit.recorded`.
+        refusal: for an answer with a secret; see `change_once`.
+        answer_headers: headers of every answer that is not an error.
     """
 
     summary: str
@@ -63,24 +72,94 @@ class Operation(Struct, frozen=True, kw_only=True):
     is_recorded: bool = False
     action: str | None = None
     is_upload: bool = False
+    threads: Literal["call", "ingest", "write"] = "call"
+    wakes_jobs: bool = False
+    is_transaction: bool = True
+    refusal: Callable[[bytes], str] | None = None
+    answer_headers: Mapping[str, str] = field(default_factory=dict)
+
+
+Handle = Callable[[Call], Awaitable[Response[Any]]]
 
 
 def operation(
     method: Method | list[Method], path: str | list[str], record: Operation
-) -> Callable[[Handler], HTTPRouteHandler]:
+) -> Callable[[Callable[..., Any]], HTTPRouteHandler]:
     """Make a handler a route; see the module."""
-    route = HTTPRouteHandler(
-        path,
-        http_method=method,
-        status_code=record.status,
-        include_in_schema=False,
-        before_request=replay if record.is_recorded else None,
-        opt={"role": record.role, "scope": record.scope, "operation": record},
-    )
 
-    def decorate(handler: Handler) -> HTTPRouteHandler:
-        if record.is_recorded:
-            handler = repeatable(handler, has_body=record.body is not None)
-        return route(handler)
+    def decorate(handler: Callable[..., Any]) -> HTTPRouteHandler:
+        signature = read_signature(handler, path)
+        whole = _completed(record, signature)
+        handle = _handle(handler, signature, whole)
+        if whole.is_recorded:
+            handle = repeatable(handle, has_body=whole.body is not None)
+        adapt(handle, handler)
+        route = HTTPRouteHandler(
+            path,
+            http_method=method,
+            status_code=whole.status,
+            include_in_schema=False,
+            before_request=replay if whole.is_recorded else None,
+            opt={"role": whole.role, "scope": whole.scope, "operation": whole},
+        )
+        return route(handle)
 
     return decorate
+
+
+def adapt(handle: Handle, handler: Callable[..., Any]) -> None:
+    """Give what Litestar calls the name and the documentation of the handler that it stands for."""
+    # Litestar reads from these what it is to call it with.
+    handle.__annotations__ = {"request": Request, "return": Response}
+    handle.__doc__, handle.__name__ = handler.__doc__, handler.__name__
+    handle.__module__, handle.__qualname__ = handler.__module__, handler.__qualname__
+
+
+def _completed(record: Operation, signature: Signature) -> Operation:
+    """A record with what the signature says."""
+    return msgspec.structs.replace(
+        record,
+        path=signature.parameters + record.path,
+        query=record.query or signature.query,
+        body=signature.body if record.body is None else record.body,
+        answer=signature.answer if record.answer is None else record.answer,
+        is_binary=record.is_binary or signature.is_binary,
+    )
+
+
+def _handle(handler: Callable[..., Any], signature: Signature, record: Operation) -> Handle:
+    is_coroutine = iscoroutinefunction(handler)
+    is_transaction = (
+        record.action is not None and record.is_transaction and not signature.takes(Change)
+    )
+    threads = record.threads
+
+    def respond(content: Any) -> Response[Any]:
+        if isinstance(content, Response):
+            return content
+        body = msgspec.json.encode(content)
+        return Response(body, status_code=record.status, media_type=JSON)
+
+    def run(request: Call, arguments: Mapping[str, Any]) -> Response[Any]:
+        if not is_transaction:
+            return respond(handler(**arguments))
+        if record.is_recorded:
+            return change_once(request, lambda: respond(handler(**arguments)), record.refusal)
+        return changing(request, lambda: respond(handler(**arguments)))()
+
+    async def handle(request: Call) -> Response[Any]:
+        arguments = await signature.arguments(request)
+        if is_coroutine:
+            response = respond(await handler(**arguments))
+        else:
+            services = services_of(request)
+            response = await getattr(services, threads)(run, request, arguments)
+        if record.wakes_jobs:
+            services_of(request).jobs.wake()
+        response.headers.update(record.answer_headers)
+        return response
+
+    return handle
+
+
+__all__ = ["Operation", "Parameter", "adapt", "operation"]

@@ -97,34 +97,46 @@ async def change(
     request: Call,
     work: Callable[[], Response[bytes]],
     run: Callable[..., Awaitable[Any]] | None = None,
+) -> Response[bytes]:
+    """Carry out a change in a thread, as `change_once` does.
+
+    Args:
+        request: its body has been read.
+        work: makes the change and its answer.
+        run: `Services.ingest` for work that takes long; `Services.call` by default.
+    """
+    response: Response[bytes] = await (run or services_of(request).call)(change_once, request, work)
+    return response
+
+
+def change_once(
+    request: Call,
+    work: Callable[[], Response[bytes]],
     refusal: Callable[[bytes], str] | None = None,
 ) -> Response[bytes]:
-    """Carry out a change in a thread, once for all attempts at a call.
+    """Carry out a change once for all attempts at a call. To be run in a thread.
 
     Args:
         request: its body has been read.
         work: makes the change, with nothing but the store, and its answer. All of it is one transaction,
             with the entry of the audit log, and may be repeated; what it raises changes nothing.
-        run: `Services.ingest` for work that takes long; `Services.call` by default.
         refusal: for an answer with a secret: makes of it the sentence that is stored in its place,
             and that whoever repeats the request gets.
     """
-    services = services_of(request)
-    run = run or services.call
     call_id = _call_id(request)
     if call_id is None:
-        response: Response[bytes] = await run(changing(request, work))
-        return response
+        return changing(request, work)()
+    store = services_of(request).store
 
     def recorded() -> RecordedAnswer:
-        made = work()
+        response = work()
         entry = entry_of(request)
         if entry is not None:
-            services.store.audit.add(entry)
-        sentence = None if refusal is None else refusal(made.content)
-        return RecordedAnswer(made.status_code or 200, made.content, refusal=sentence)
+            store.audit.add(entry)
+        sentence = None if refusal is None else refusal(response.content)
+        return RecordedAnswer(response.status_code or 200, response.content, refusal=sentence)
 
-    return _response(await run(services.store.answers.once, _call_of(request, call_id), recorded))
+    return _response(store.answers.once(_call_of(request, call_id), recorded))
 
 
 def _call_of(request: Call, call_id: str) -> CallId:

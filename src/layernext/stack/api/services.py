@@ -22,6 +22,10 @@ CALL_SLOTS = 12
 """Short database calls at a time. With ingest and downloads at their defaults this stays within
 the store's pool of connections, so that no thread ever waits for one while it holds a slot."""
 
+ASK_SLOTS = 4
+"""Questions to the identity provider at a time. It may be slow, and strangers can cause them, so they never
+take the places of calls of the database."""
+
 IMPORT_SLOTS = 2
 
 DECODE_SLOTS = 4
@@ -52,6 +56,10 @@ class Services:
     @cached_property
     def _calls(self) -> CapacityLimiter:
         return CapacityLimiter(CALL_SLOTS)
+
+    @cached_property
+    def _asks(self) -> CapacityLimiter:
+        return CapacityLimiter(ASK_SLOTS)
 
     @cached_property
     def _decodes(self) -> CapacityLimiter:
@@ -102,6 +110,10 @@ class Services:
     async def call(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
         """Run a short database call in a thread."""
         return await run_sync(function, *arguments, limiter=self._calls)
+
+    async def ask(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
+        """Ask the identity provider in a thread."""
+        return await run_sync(function, *arguments, limiter=self._asks)
 
     async def decode(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
         """Decode a request's body in a thread."""

@@ -12,7 +12,7 @@ import time
 from msgspec import Struct
 
 from layernext.errors import NotAllowed
-from layernext.stack.api.auth import IS_KNOWN
+from layernext.stack.api.access import IS_KNOWN
 from layernext.stack.api.messages import Call, read_query
 from layernext.stack.api.services import services_of
 from layernext.wire.paths import segment
@@ -27,11 +27,13 @@ class SignedQuery(Struct, frozen=True):
 
     Attributes:
         expires: seconds since 1970 at which it stops to be good.
-        signature: of method, path and expiry.
+        signature: of method, path, expiry and holder.
+        holder: whose URL it is, by `Caller.id`; empty if it is good for whoever has it.
     """
 
     expires: int
     signature: str
+    holder: str = ""
 
 
 def base_url(request: Call) -> str:
@@ -45,8 +47,41 @@ def base_url(request: Call) -> str:
     return f"{'https' if scheme == 'https' else 'http'}://{host}"
 
 
+def file_path(image_id: int) -> str:
+    """Where a file is."""
+    return f"/files/{image_id:024x}"
+
+
+class Links:
+    """Makes URLs that need no key, for the client that asks.
+
+    Args:
+        request: whose client gets them.
+    """
+
+    def __init__(self, request: Call) -> None:
+        self.base = base_url(request)
+        self._services = services_of(request)
+
+    def download(self, path: str, *, shown_name: str = "") -> str:
+        """Where something can be had for an hour or more; see `signed_url`."""
+        secret = self._services.url_secret
+        return signed_url(self.base, secret, "GET", path, DOWNLOAD_SECONDS, shown_name=shown_name)
+
+    def image(self, image_id: int, name: str) -> str:
+        """Where the file of an image can be had for an hour or more."""
+        return self.download(file_path(image_id), shown_name=name)
+
+
 def signed_url(
-    base: str, secret: bytes, method: str, path: str, seconds: int, *, shown_name: str = ""
+    base: str,
+    secret: bytes,
+    method: str,
+    path: str,
+    seconds: int,
+    *,
+    shown_name: str = "",
+    holder: str = "",
 ) -> str:
     """An absolute URL for one use.
 
@@ -57,29 +92,34 @@ def signed_url(
         path: of the request; plain ASCII.
         seconds: how long the URL is good; rounded up, so that caches see the same one for a while.
         shown_name: a last segment for people and for file names; it is not signed.
+        holder: see `SignedQuery`.
     """
     step = max(seconds // 4, 1)
     expires = (int(time.time()) // step + 1) * step + seconds
-    signature = _signature(secret, method, path, expires)
+    signature = _signature(secret, method, path, expires, holder)
     shown = f"/{segment(shown_name)}" if shown_name else ""
-    return f"{base}{path}{shown}?expires={expires}&signature={signature}"
+    held = f"&holder={segment(holder)}" if holder else ""
+    return f"{base}{path}{shown}?expires={expires}&signature={signature}{held}"
 
 
-def check_signature(request: Call, method: str, path: str) -> None:
-    """Let a request pass whose URL was signed for this, and not too long ago.
+def check_signature(request: Call, method: str, path: str) -> str:
+    """Let a request pass whose URL was signed for this, and not too long ago; whose URL it is.
 
     Raises:
         NotAllowed: the signature is wrong, or its time is over.
     """
     given = read_query(request, SignedQuery)
-    right = _signature(services_of(request).url_secret, method, path, given.expires)
+    secret = services_of(request).url_secret
+    right = _signature(secret, method, path, given.expires, given.holder)
     if not hmac.compare_digest(right.encode(), given.signature.encode()):
         raise NotAllowed("the URL's signature is wrong", status=403)
     if given.expires < time.time():
         raise NotAllowed("the URL has expired; ask for a new one", status=403)
     request.scope["state"][IS_KNOWN] = True
+    return given.holder
 
 
-def _signature(secret: bytes, method: str, path: str, expires: int) -> str:
-    text = f"{method}\n{path}\n{expires}".encode()
+def _signature(secret: bytes, method: str, path: str, expires: int, holder: str) -> str:
+    lines = [method, path, str(expires), *([holder] if holder else [])]
+    text = "\n".join(lines).encode("utf-8", "surrogatepass")
     return hmac.new(secret, text, hashlib.sha256).hexdigest()[:SIGNATURE_DIGITS]

@@ -20,6 +20,7 @@ from layernext.errors import (
     StorageFull,
     TooLarge,
 )
+from layernext.stack.api.admission import admit_holder
 from layernext.stack.api.body import chunks
 from layernext.stack.api.error_map import JSON
 from layernext.stack.api.messages import Call, read_path
@@ -27,13 +28,7 @@ from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.presence import check_object
 from layernext.stack.api.sending import Sender
 from layernext.stack.api.services import Services, services_of
-from layernext.stack.api.signed import (
-    DOWNLOAD_SECONDS,
-    SignedQuery,
-    base_url,
-    check_signature,
-    signed_url,
-)
+from layernext.stack.api.signed import Links, SignedQuery, check_signature, file_path
 from layernext.stack.objects import PartWriter
 from layernext.stack.store import FileItem, FileRow, ItemPart
 from layernext.wire.published import FILE_TITLE, PART_BYTES, PART_TITLE
@@ -60,21 +55,14 @@ def part_path(file_id: str, number: int) -> str:
     return f"/upload/{file_id}/{number}"
 
 
-def file_path(image_id: int) -> str:
-    """Where a file is."""
-    return f"/files/{image_id:024x}"
-
-
 def download_url(request: Call, file: FileRow) -> str:
     """A URL under which the file can be had for an hour or more, without a key."""
-    return url_of_image(request, file.image_id, file.name)
+    return Links(request).image(file.image_id, file.name)
 
 
 def url_of_image(request: Call, image_id: int, name: str) -> str:
     """Likewise, of an image that has a file."""
-    secret = services_of(request).url_secret
-    base = base_url(request)
-    return signed_url(base, secret, "GET", file_path(image_id), DOWNLOAD_SECONDS, shown_name=name)
+    return Links(request).image(image_id, name)
 
 
 @operation(
@@ -88,18 +76,19 @@ def url_of_image(request: Call, image_id: int, name: str) -> str:
         query=SignedQuery,
         body=bytes,
         is_binary=True,
+        is_upload=True,
         errors=(400, 403, 404, 408, 409, 413, 422, 507),
     ),
 )
 async def put_part(request: Call) -> Response[bytes]:
     """Takes a part: at most 100 MiB, of which it answers the SHA-256 as the ETag.
 
-    The part is on disk when the answer comes. The same part again replaces it once it is on disk as a whole;
+    It counts as a request and as an upload of the key that asked for its URL, which has to be in use. The part is on disk when the answer comes. The same part again replaces it once it is on disk as a whole;
     an attempt that breaks off changes nothing.
     """
     file_id, text = read_path(request, "file_id"), read_path(request, "number")
     number = int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else 0  # noqa: PLR2004
-    check_signature(request, "PUT", part_path(file_id, number))
+    await admit_holder(request, check_signature(request, "PUT", part_path(file_id, number)))
     services = services_of(request)
     item = await services.call(services.store.files.find_item, file_id)
     if item.is_stored or item.handle is None:

@@ -1,6 +1,5 @@
 """Background work: who does it, and where."""
 
-from layernext.stack.jobs.files import LOOK_JOB
 from layernext.stack.jobs.handlers import handlers_for
 from layernext.stack.jobs.housekeeping import Housekeeping
 from layernext.stack.jobs.purge import PURGE_JOB
@@ -8,6 +7,7 @@ from layernext.stack.jobs.runner import Handler, JobContext, JobRunner
 from layernext.stack.jobs.samples import annotations_of, iter_samples, label_list, samples_of
 from layernext.stack.jobs.statistics import count_now
 from layernext.stack.jobs.worker import running_jobs, stop_signals
+from layernext.stack.store import LOOK_JOB
 
 __all__ = [
     "LOOK_JOB",

@@ -18,7 +18,6 @@ from layernext.stack.store import Announced, FileRow, FileStates, LookResult
 
 log = logging.getLogger(__name__)
 
-LOOK_JOB = "files.look"
 FILES_AT_ONCE = 50
 """Between two writes to the database. An attempt begins with one file and doubles, so that a stack that is
 killed again and again gets on all the same."""

@@ -6,7 +6,7 @@ from layernext.stack.jobs.comparisons import comparison_handler
 from layernext.stack.jobs.datasets import build_handler
 from layernext.stack.jobs.evaluations import evaluation_handler
 from layernext.stack.jobs.exports import export_handler
-from layernext.stack.jobs.files import LOOK_JOB, look_handler
+from layernext.stack.jobs.files import look_handler
 from layernext.stack.jobs.purge import PURGE_JOB, purge_handler
 from layernext.stack.jobs.runner import Handler
 from layernext.stack.jobs.statistics import statistics_handler
@@ -16,6 +16,7 @@ from layernext.stack.store import (
     COMPARISON_JOB,
     EVALUATION_JOB,
     EXPORT_JOB,
+    LOOK_JOB,
     STATISTICS_JOB,
     Store,
 )

@@ -15,13 +15,12 @@ import time
 from collections.abc import Callable
 
 from layernext.errors import LayerNextError
-from layernext.stack.jobs.files import LOOK_JOB
 from layernext.stack.jobs.orphans import OrphanScan
 from layernext.stack.jobs.purge import PURGE_JOB, delete_dropped
 from layernext.stack.jobs.runner import JobRunner, Stopped
 from layernext.stack.objects import ObjectStore
 from layernext.stack.search import Search, before_days
-from layernext.stack.store import DatabaseUnavailable, NewAuditEntry, Store
+from layernext.stack.store import LOOK_JOB, DatabaseUnavailable, NewAuditEntry, Store
 
 log = logging.getLogger(__name__)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any, Literal
 
@@ -23,7 +23,8 @@ from layernext.stack.search.query import (
 from layernext.stack.search.set_index import SetIndex
 from layernext.stack.store.access.records import Within
 from layernext.stack.store.clock import now_text
-from layernext.stack.store.collections import counters, fields, images
+from layernext.stack.store.collections import counters, images
+from layernext.stack.store.collections.naming import IMAGES
 from layernext.stack.store.collections.records import Selection
 from layernext.stack.store.collections.selections import Selections
 from layernext.stack.store.database import Database, Deadline
@@ -31,8 +32,6 @@ from layernext.stack.store.files.rows import unique_name
 from layernext.stack.store.schema import (
     annotation_set,
     collection,
-    file_item,
-    file_upload,
     image,
     image_tally,
     operation,
@@ -117,7 +116,7 @@ class Items:
 
     def list_page(
         self,
-        wanted: ItemFilter,
+        item_filter: ItemFilter,
         *,
         sort: SortField,
         descending: bool,
@@ -134,12 +133,14 @@ class Items:
             self._database.read() as connection,
             self._database.limit(connection, QUERY_SECONDS) as deadline,
         ):
-            clause = self._clause(connection, wanted, deadline)
+            clause = self._clause(connection, item_filter, deadline)
             ids = sa.select(image.c.id).where(clause).order_by(*order)
             ids = ids.offset(offset).limit(limit)
             return _items_of(connection, ids)
 
-    def list_order(self, wanted: ItemFilter, *, sort: SortField, descending: bool) -> list[int]:
+    def list_order(
+        self, item_filter: ItemFilter, *, sort: SortField, descending: bool
+    ) -> list[int]:
         """The row ids of all items that are wanted, in order.
 
         Raises:
@@ -149,31 +150,31 @@ class Items:
             self._database.read() as connection,
             self._database.limit(connection, QUERY_SECONDS) as deadline,
         ):
-            chosen = sa.select(image.c.id).where(self._clause(connection, wanted, deadline))
-            ordered = chosen.order_by(*_sorted(sort, descending=descending))
+            query = sa.select(image.c.id).where(self._clause(connection, item_filter, deadline))
+            ordered = query.order_by(*_sorted(sort, descending=descending))
             return list(connection.execute(ordered).scalars())
 
     def list_rows(self, image_ids: Sequence[int], within: Within = None) -> list[ItemRow]:
         """The items of some row ids, in their order; those that are not there are left out."""
-        chosen = _rows().where(image.c.id.in_(list(image_ids)), _is_there())
+        query = _rows().where(image.c.id.in_(list(image_ids)), _is_there())
         if within is not None:
-            chosen = chosen.where(image.c.collection_id.in_(within))
+            query = query.where(image.c.collection_id.in_(within))
         with self._database.read() as connection:
-            rows = {row.id: row for row in connection.execute(chosen)}
-        return [_item(rows[one]) for one in image_ids if one in rows]
+            rows = {row.id: row for row in connection.execute(query)}
+        return [_item(rows[image_id]) for image_id in image_ids if image_id in rows]
 
-    def list_after(self, wanted: ItemFilter, *, after: int, limit: int) -> list[ItemRow]:
+    def list_after(self, item_filter: ItemFilter, *, after: int, limit: int) -> list[ItemRow]:
         """Items in the order they came, those behind one of them."""
         with (
             self._database.read() as connection,
             self._database.limit(connection, QUERY_SECONDS) as deadline,
         ):
-            clause = self._clause(connection, wanted, deadline) & (image.c.id > after)
+            clause = self._clause(connection, item_filter, deadline) & (image.c.id > after)
             ids = sa.select(image.c.id).where(clause).order_by(image.c.id).limit(limit)
             return _items_of(connection, ids)
 
     def list_by_tally(
-        self, wanted: ItemFilter, column: str, *, descending: bool, offset: int, limit: int
+        self, item_filter: ItemFilter, column: str, *, descending: bool, offset: int, limit: int
     ) -> list[ItemRow]:
         """Items by what an evaluation has counted in them; those in none come last.
 
@@ -181,7 +182,7 @@ class Items:
         the highest count decides, or the lowest if the lowest come first.
 
         Args:
-            wanted: which items.
+            item_filter: which items.
             column: of the table of tallies.
             descending: whether the highest come first.
             offset, limit: which of them.
@@ -189,42 +190,44 @@ class Items:
         Raises:
             DataError: there is no such evaluation that is current.
         """
-        own = image_tally.c
-        reduced = (sa.func.max if descending else sa.func.min)(own[column])
+        columns = image_tally.c
+        reduced = (sa.func.max if descending else sa.func.min)(columns[column])
         with (
             self._database.read() as connection,
             self._database.limit(connection, QUERY_SECONDS) as deadline,
         ):
-            plan = self._plan(connection, wanted, deadline)
-            names = named(parse_query(wanted.query).root)
+            plan = self._plan(connection, item_filter, deadline)
+            names = named(parse_query(item_filter.query).root)
             ids = chosen_evaluations(self._database, connection, names, plan.collection_ids)
             values = (
-                sa.select(own.image_id, reduced.label("value"))
-                .where(own.evaluation_id.in_(ids))
-                .group_by(own.image_id)
+                sa.select(columns.image_id, reduced.label("value"))
+                .where(columns.evaluation_id.in_(ids))
+                .group_by(columns.image_id)
                 .subquery()
             )
             is_missing = sa.case((values.c.value.is_(None), 1), else_=0)
             order = values.c.value.desc() if descending else values.c.value
-            chosen = (
+            query = (
                 sa.select(image.c.id)
                 .outerjoin(values, values.c.image_id == image.c.id)
-                .where(*self._filters(wanted), where(plan))
+                .where(*self._filters(item_filter), where(plan))
                 .order_by(is_missing, order, image.c.id)
             )
-            found = list(connection.execute(chosen.offset(offset).limit(limit)).scalars())
-            rows = {row.id: row for row in connection.execute(_rows().where(image.c.id.in_(found)))}
-        return [_item(rows[row_id]) for row_id in found if row_id in rows]
+            results = list(connection.execute(query.offset(offset).limit(limit)).scalars())
+            rows = {
+                row.id: row for row in connection.execute(_rows().where(image.c.id.in_(results)))
+            }
+        return [_item(rows[row_id]) for row_id in results if row_id in rows]
 
-    def count(self, wanted: ItemFilter) -> int:
+    def count(self, item_filter: ItemFilter) -> int:
         """How many items there are."""
         with (
             self._database.read() as connection,
             self._database.limit(connection, QUERY_SECONDS) as deadline,
         ):
-            clause = self._clause(connection, wanted, deadline)
-            chosen = sa.select(sa.func.count()).select_from(image).where(clause)
-            return int(connection.execute(chosen).scalar_one())
+            clause = self._clause(connection, item_filter, deadline)
+            query = sa.select(sa.func.count()).select_from(image).where(clause)
+            return int(connection.execute(query).scalar_one())
 
     def find(self, name: str) -> ItemRow | None:
         """The item with this unique name, that is not in the trash."""
@@ -241,7 +244,7 @@ class Items:
 
     def totals(self, within: Within = None) -> dict[int, tuple[int, int, int]]:
         """Files, bytes and frames of each kind of collection."""
-        chosen = (
+        query = (
             sa.select(
                 collection.c.kind,
                 sa.func.count(),
@@ -253,39 +256,37 @@ class Items:
             .group_by(collection.c.kind)
         )
         if within is not None:
-            chosen = chosen.where(collection.c.id.in_(within))
+            query = query.where(collection.c.id.in_(within))
         with self._database.read() as connection:
-            return {
-                row[0]: (row[1], int(row[2]), int(row[3])) for row in connection.execute(chosen)
-            }
+            return {row[0]: (row[1], int(row[2]), int(row[3])) for row in connection.execute(query)}
 
     def annotated_totals(self, within: Within = None) -> dict[str, int]:
         """How many images there are of each state of annotation."""
-        found = {}
+        totals = {}
         readable = sa.true() if within is None else image.c.collection_id.in_(within)
         with self._database.read() as connection:
             for word in ("raw", "machine", "human"):
-                chosen = sa.select(sa.func.count()).select_from(image)
-                clause = _is_there() & readable & _of_kinds((5,)) & annotated(word)
-                found[word] = int(connection.execute(chosen.where(clause)).scalar_one())
-        return found
+                query = sa.select(sa.func.count()).select_from(image)
+                clause = _is_there() & readable & _of_kinds((IMAGES,)) & annotated(word)
+                totals[word] = int(connection.execute(query.where(clause)).scalar_one())
+        return totals
 
     def _clause(
         self,
         connection: sa.Connection,
-        wanted: ItemFilter,
+        item_filter: ItemFilter,
         deadline: Deadline,
         *,
         is_trashed: bool = False,
     ) -> sa.ColumnElement[bool]:
-        filters = self._filters(wanted, is_trashed=is_trashed)
-        plan = self._plan(connection, wanted, deadline, is_trashed=is_trashed)
+        filters = self._filters(item_filter, is_trashed=is_trashed)
+        plan = self._plan(connection, item_filter, deadline, is_trashed=is_trashed)
         return sa.and_(*filters, where(plan))
 
     def _plan(
         self,
         connection: sa.Connection,
-        wanted: ItemFilter,
+        item_filter: ItemFilter,
         deadline: Deadline,
         *,
         is_trashed: bool = False,
@@ -294,42 +295,47 @@ class Items:
             self._database,
             self._index,
             connection,
-            parse_query(wanted.query),
+            parse_query(item_filter.query),
             deadline=deadline,
-            collection_id=wanted.collection_id,
+            collection_id=item_filter.collection_id,
+            within=item_filter.within,
             is_trashed=is_trashed,
         )
 
     @staticmethod
-    def _filters(wanted: ItemFilter, *, is_trashed: bool = False) -> list[sa.ColumnElement[bool]]:
+    def _filters(
+        item_filter: ItemFilter, *, is_trashed: bool = False
+    ) -> list[sa.ColumnElement[bool]]:
         clauses = [_is_trashed() if is_trashed else _is_there()]
-        if wanted.collection_id is not None:
-            clauses.append(image.c.collection_id == wanted.collection_id)
-        if wanted.within is not None:
-            clauses.append(image.c.collection_id.in_(wanted.within))
-        if wanted.kinds is not None:
-            clauses.append(_of_kinds(wanted.kinds))
-        if wanted.has_file is not None:
-            clauses.append(image.c.has_file.is_(wanted.has_file))
-        if wanted.is_in_dataset:
+        if item_filter.collection_id is not None:
+            clauses.append(image.c.collection_id == item_filter.collection_id)
+        if item_filter.within is not None:
+            clauses.append(image.c.collection_id.in_(item_filter.within))
+        if item_filter.kinds is not None:
+            clauses.append(_of_kinds(item_filter.kinds))
+        if item_filter.has_file is not None:
+            clauses.append(image.c.has_file.is_(item_filter.has_file))
+        if item_filter.is_in_dataset:
             clauses.append(sa.exists().where(version_item.c.image_id == image.c.id))
-        if wanted.annotated:
-            clauses.append(sa.or_(*(annotated(word) for word in wanted.annotated)))
-        if wanted.from_date:
-            clauses.append(image.c.created_at >= _moment(wanted.from_date, "fromDate", end=False))
-        if wanted.to_date:
-            clauses.append(image.c.created_at <= _moment(wanted.to_date, "toDate", end=True))
+        if item_filter.annotated:
+            clauses.append(sa.or_(*(annotated(word) for word in item_filter.annotated)))
+        if item_filter.from_date:
+            clauses.append(
+                image.c.created_at >= _moment(item_filter.from_date, "fromDate", end=False)
+            )
+        if item_filter.to_date:
+            clauses.append(image.c.created_at <= _moment(item_filter.to_date, "toDate", end=True))
         return clauses
 
     # -- selections -------------------------------------------------------------------------
 
-    def select(self, wanted: ItemFilter) -> Selection:
+    def select(self, item_filter: ItemFilter) -> Selection:
         """Keep what fits now as a selection."""
 
         def work(connection: sa.Connection) -> Selection:
             with self._database.limit(connection, QUERY_SECONDS) as deadline:
-                chosen = sa.select(image.c.id).where(self._clause(connection, wanted, deadline))
-                return self._selections.create(connection, chosen)
+                query = sa.select(image.c.id).where(self._clause(connection, item_filter, deadline))
+                return self._selections.create(connection, query)
 
         return self._database.write_again(work)
 
@@ -340,11 +346,15 @@ class Items:
         version_ids: Sequence[int] = (),
     ) -> Selection:
         """Keep images by their row ids, and collections and dataset versions as wholes."""
-        mine = sa.select(version_item.c.image_id).where(version_item.c.version_id.in_(version_ids))
-        chosen = image.c.collection_id.in_(list(collection_ids)) | image.c.id.in_(list(image_ids))
+        subquery = sa.select(version_item.c.image_id).where(
+            version_item.c.version_id.in_(version_ids)
+        )
+        condition = image.c.collection_id.in_(list(collection_ids)) | image.c.id.in_(
+            list(image_ids)
+        )
         if version_ids:
-            chosen |= image.c.id.in_(mine)
-        query = sa.select(image.c.id).where(_is_there(), chosen)
+            condition |= image.c.id.in_(subquery)
+        query = sa.select(image.c.id).where(_is_there(), condition)
         return self._database.write_again(
             lambda connection: self._selections.create(connection, query, tuple(collection_ids))
         )
@@ -359,155 +369,73 @@ class Items:
         now = now_text()
 
         def work(connection: sa.Connection) -> int:
-            mine = sa.select(selection_item.c.image_id).where(
+            query = sa.select(selection_item.c.image_id).where(
                 selection_item.c.selection_id == selection.row_id
             )
-            chosen = image.c.id.in_(mine) & image.c.trashed_at.is_(None)
-            places = self._places(connection, chosen)
-            hidden = connection.execute(sa.update(image).where(chosen).values(trashed_at=now))
+            condition = image.c.id.in_(query) & image.c.trashed_at.is_(None)
+            collection_ids = self._places(connection, condition)
+            hidden = connection.execute(sa.update(image).where(condition).values(trashed_at=now))
             whole = collection.c.id.in_(selection.collection_ids)
             connection.execute(sa.update(collection).where(whole).values(trashed_at=now))
-            counters.recount(connection, places)
+            counters.recount(connection, collection_ids)
             return hidden.rowcount
 
         return self._database.write_again(work)
 
-    def restore(self, wanted: ItemFilter) -> int:
+    def restore(self, item_filter: ItemFilter) -> int:
         """Take items out of the trash, and with them their collections; how many."""
 
         def work(connection: sa.Connection) -> int:
             with self._database.limit(connection, QUERY_SECONDS) as deadline:
-                clause = self._clause(connection, wanted, deadline, is_trashed=True)
-                chosen = image.c.id.in_(sa.select(image.c.id).where(clause))
-                places = self._places(connection, chosen)
-            back = connection.execute(sa.update(image).where(chosen).values(trashed_at=None))
-            if wanted.collection_id is not None:
-                places.add(wanted.collection_id)
-            whole = collection.c.id.in_(sorted(places))
+                clause = self._clause(connection, item_filter, deadline, is_trashed=True)
+                condition = image.c.id.in_(sa.select(image.c.id).where(clause))
+                collection_ids = self._places(connection, condition)
+            back = connection.execute(sa.update(image).where(condition).values(trashed_at=None))
+            if item_filter.collection_id is not None:
+                collection_ids.add(item_filter.collection_id)
+            whole = collection.c.id.in_(sorted(collection_ids))
             connection.execute(sa.update(collection).where(whole).values(trashed_at=None))
-            counters.recount(connection, places)
+            counters.recount(connection, collection_ids)
             return back.rowcount
 
         return self._database.write_again(work)
 
-    def list_trash(self, wanted: ItemFilter, *, after: int, limit: int) -> list[ItemRow]:
+    def list_trash(self, item_filter: ItemFilter, *, after: int, limit: int) -> list[ItemRow]:
         """What is in the trash, in the order it came."""
         with (
             self._database.read() as connection,
             self._database.limit(connection, QUERY_SECONDS) as deadline,
         ):
-            clause = self._clause(connection, wanted, deadline, is_trashed=True)
+            clause = self._clause(connection, item_filter, deadline, is_trashed=True)
             ids = sa.select(image.c.id).where(clause, image.c.id > after)
             ids = ids.order_by(image.c.id).limit(limit)
             return _items_of(connection, ids)
 
     def trashed_clause(
-        self, connection: sa.Connection, wanted: ItemFilter
+        self, connection: sa.Connection, item_filter: ItemFilter
     ) -> sa.ColumnElement[bool]:
         """Which images of the trash fit; for `Purge`, which removes them."""
         with self._database.limit(connection, QUERY_SECONDS) as deadline:
-            return self._clause(connection, wanted, deadline, is_trashed=True)
+            return self._clause(connection, item_filter, deadline, is_trashed=True)
 
     @staticmethod
-    def _places(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> set[int]:
-        found = sa.select(image.c.collection_id).where(chosen).distinct()
-        return set(connection.execute(found).scalars())
-
-    # -- metadata ---------------------------------------------------------------------------
-
-    def merge_fields(self, wanted: Mapping[int, Mapping[str, Any]]) -> None:
-        """Give images metadata, by row id, in one transaction."""
-        self._database.write_again(
-            lambda connection: fields.merge_into_images(self._database, connection, wanted)
-        )
-
-    def merge_collection_fields(
-        self, collection_id: int, given: Mapping[str, Any], *, with_images: bool
-    ) -> int:
-        """Give a collection metadata, and if wanted all its images; how many images got it."""
-
-        def work(connection: sa.Connection) -> int:
-            fields.merge_into_collection(connection, collection_id, given)
-            if not with_images:
-                return 0
-            mine = sa.select(image.c.id).where(
-                image.c.collection_id == collection_id, image.c.trashed_at.is_(None)
-            )
-            ids = list(connection.execute(mine).scalars())
-            wanted = dict.fromkeys(ids, given)
-            fields.merge_into_images(self._database, connection, wanted)
-            return len(ids)
-
-        return self._database.write_again(work)
-
-    def find_rows(
-        self,
-        names: Sequence[str],
-        *,
-        collection_id: int | None = None,
-        upload_id: str | None = None,
-        bucket: str | None = None,
-    ) -> dict[str, int]:
-        """Row ids of images by name; names that no image has are left out.
-
-        Args:
-            names: file names in a collection or of an upload of files, where one of these is given;
-                else paths in a bucket, if that is given; else unique names.
-            collection_id, upload_id, bucket: as said.
-        """
-        usable = sorted({name for name in names if is_storable(name)})
-        with self._database.read() as connection:
-            if collection_id is not None:
-                return _named(connection, usable, image.c.collection_id == collection_id)
-            if upload_id is not None:
-                chosen = (
-                    sa.select(file_item.c.name, file_item.c.image_id)
-                    .join(file_upload, file_upload.c.id == file_item.c.upload_id)
-                    .where(file_upload.c.public_id == upload_id, file_item.c.is_stored)
-                )
-                return {
-                    row.name: row.image_id
-                    for row in connection.execute(chosen)
-                    if row.name in set(usable)
-                }
-            if bucket is None:
-                return images.find_by_unique_names(connection, usable)
-            return images.find_by_storage_paths(connection, usable)
-
-    def collection_record(self, collection_id: int) -> dict[str, Any]:
-        """What E21 can say of a collection."""
-        totals = sa.select(
-            sa.func.count(),
-            sa.func.coalesce(sa.func.sum(image.c.size), 0),
-            sa.func.coalesce(sa.func.sum(sa.func.coalesce(image.c.frame_count, 1)), 0),
-        ).where(image.c.collection_id == collection_id, image.c.trashed_at.is_(None))
-        with self._database.read() as connection:
-            row = connection.execute(
-                sa.select(collection).where(collection.c.id == collection_id)
-            ).one()
-            count, size, frames = connection.execute(totals).one()
-        return {
-            "fields": msgspec.json.decode(row.fields),
-            "created_at": row.created_at,
-            "updated_at": row.updated_at or row.created_at,
-            "count": count,
-            "size": int(size),
-            "frames": int(frames),
-        }
+    def _places(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> set[int]:
+        query = sa.select(image.c.collection_id).where(condition).distinct()
+        return set(connection.execute(query).scalars())
 
 
 def runs_of(connection: sa.Connection, image_ids: Iterable[int]) -> dict[int, list[str]]:
     """Names of the operations that have a set for each image."""
-    chosen = (
+    query = (
         sa.select(annotation_set.c.image_id, operation.c.name)
         .join(operation, operation.c.id == annotation_set.c.operation_id)
         .where(annotation_set.c.image_id.in_(list(image_ids)))
         .order_by(operation.c.id)
     )
-    found: dict[int, list[str]] = {}
-    for row in connection.execute(chosen):
-        found.setdefault(row.image_id, []).append(row.name)
-    return found
+    matches: dict[int, list[str]] = {}
+    for row in connection.execute(query):
+        matches.setdefault(row.image_id, []).append(row.name)
+    return matches
 
 
 def _is_there() -> sa.ColumnElement[bool]:
@@ -525,8 +453,8 @@ def _is_trashed() -> sa.ColumnElement[bool]:
 
 
 def _of_kinds(kinds: tuple[int, ...]) -> sa.ColumnElement[bool]:
-    mine = sa.select(collection.c.id).where(collection.c.kind.in_(kinds))
-    return image.c.collection_id.in_(mine)
+    query = sa.select(collection.c.id).where(collection.c.kind.in_(kinds))
+    return image.c.collection_id.in_(query)
 
 
 def _sorted(sort: SortField, *, descending: bool) -> tuple[sa.ColumnElement[Any], ...]:
@@ -539,17 +467,6 @@ def _sorted(sort: SortField, *, descending: bool) -> tuple[sa.ColumnElement[Any]
     }
     column = columns[sort]
     return (column.desc(), image.c.id.desc()) if descending else (column, image.c.id)
-
-
-def _named(
-    connection: sa.Connection, names: Sequence[str], where: sa.ColumnElement[bool]
-) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for start in range(0, len(names), CHUNK):
-        some = names[start : start + CHUNK]
-        chosen = sa.select(image.c.name, image.c.id).where(where, image.c.name.in_(some))
-        found |= {row.name: row.id for row in connection.execute(chosen)}
-    return found
 
 
 def _one(connection: sa.Connection, row_id: int) -> ItemRow | None:

@@ -20,22 +20,20 @@ from layernext.stack.search.items import ItemFilter, Items
 from layernext.stack.store import exports
 from layernext.stack.store.clock import text_of
 from layernext.stack.store.collections import counters
+from layernext.stack.store.collections.naming import EMPTY_OF
 from layernext.stack.store.database import Database
 from layernext.stack.store.jobs.jobs import Jobs
 from layernext.stack.store.objects.dropped import drop
 from layernext.stack.store.removal import evaluations as evaluation_removal
+from layernext.stack.store.removal import walker
 from layernext.stack.store.schema import (
     annotation_set,
     collection,
     embedding,
     embedding_model,
     file_item,
-    file_part,
     file_upload,
     image,
-    metadata,
-    operation_collection,
-    run_statistics,
     upload,
     version_item,
     version_set,
@@ -76,12 +74,12 @@ class Purge:
     # -- the trash --------------------------------------------------------------------------
 
     def purge_some(
-        self, wanted: ItemFilter, trashed_before: str, after: int, job_id: str | None = None
+        self, item_filter: ItemFilter, trashed_before: str, after: int, job_id: str | None = None
     ) -> Purged | None:
         """Remove some images that went to the trash before a time; None if there are no more.
 
         Args:
-            wanted: which of them.
+            item_filter: which of them.
             trashed_before: UTC, as the database has it.
             after: row id that the step before ended with.
             job_id: the job that counts what is gone.
@@ -91,7 +89,7 @@ class Purge:
         """
 
         def work(connection: sa.Connection) -> Purged | None:
-            clause = self._items.trashed_clause(connection, wanted)
+            clause = self._items.trashed_clause(connection, item_filter)
             due = clause & (image.c.trashed_at < trashed_before) & (image.c.id > after)
             rows = connection.execute(
                 sa.select(image.c.id, image.c.size, image.c.object_path, image.c.thumbnail_path)
@@ -105,10 +103,10 @@ class Purge:
             last = rows[-1].id
             # Now that they are locked: a version or annotations may have come while this waited for a lock.
             locked = image.c.id.in_([row.id for row in rows])
-            kept = set(
+            kept_ids = set(
                 connection.execute(sa.select(image.c.id).where(locked, _is_kept())).scalars()
             )
-            rows = [row for row in rows if row.id not in kept]
+            rows = [row for row in rows if row.id not in kept_ids]
             ids = [row.id for row in rows]
             paths = [path for row in rows for path in (row.object_path, row.thumbnail_path) if path]
             drop(self._database, connection, paths)
@@ -121,7 +119,7 @@ class Purge:
 
         return self._database.write_again(work)
 
-    def check(self, wanted: ItemFilter) -> None:
+    def check(self, item_filter: ItemFilter) -> None:
         """Look up what the query is about, and no more.
 
         Raises:
@@ -129,12 +127,12 @@ class Purge:
             InvalidRequest: that alone takes too long.
         """
         with self._database.read() as connection:
-            self._items.trashed_clause(connection, wanted)
+            self._items.trashed_clause(connection, item_filter)
 
-    def count_kept(self, wanted: ItemFilter, trashed_before: str) -> int:
+    def count_kept(self, item_filter: ItemFilter, trashed_before: str) -> int:
         """How many images stay in the trash, because versions of datasets have them or they are worked with."""
         with self._database.read() as connection:
-            clause = self._items.trashed_clause(connection, wanted)
+            clause = self._items.trashed_clause(connection, item_filter)
             due = clause & (image.c.trashed_at < trashed_before) & _is_kept()
             return int(
                 connection.execute(
@@ -147,22 +145,19 @@ class Purge:
         models = sa.select(embedding.c.model_id).where(embedding.c.image_id.in_(ids)).distinct()
         changed = sa.update(embedding_model).where(embedding_model.c.id.in_(models))
         connection.execute(changed.values(version=embedding_model.c.version + 1))
-        theirs = sa.select(annotation_set.c.operation_id).where(annotation_set.c.image_id.in_(ids))
-        counters.changed(connection, connection.execute(theirs.distinct()).scalars())
-        items = sa.select(file_item.c.id).where(file_item.c.image_id.in_(ids))
-        connection.execute(sa.delete(file_part).where(file_part.c.item_id.in_(items)))
-        for table in metadata.sorted_tables:
-            for column in table.columns:
-                if any(key.column is image.c.id for key in column.foreign_keys):
-                    connection.execute(sa.delete(table).where(column.in_(ids)))
-        connection.execute(sa.delete(image).where(image.c.id.in_(ids)))
+        query = sa.select(annotation_set.c.operation_id).where(annotation_set.c.image_id.in_(ids))
+        counters.changed(connection, connection.execute(query.distinct()).scalars())
+        walker.delete(connection, image, ids)
 
     def is_due(self, trashed_before: str) -> bool:
         """Whether anything went to the trash before a time and can go."""
         images = sa.select(image.c.id).where(image.c.trashed_at < trashed_before, ~_is_kept())
-        places = sa.select(collection.c.id).where(_is_empty_since(trashed_before))
+        collections = sa.select(collection.c.id).where(_is_empty_since(trashed_before))
         with self._database.read() as connection:
-            return any(connection.execute(each.limit(1)).first() for each in (images, places))
+            return any(
+                connection.execute(candidates.limit(1)).first()
+                for candidates in (images, collections)
+            )
 
     def purge_collections(
         self, trashed_before: str, only: int | None = None, job_id: str | None = None
@@ -173,20 +168,17 @@ class Purge:
             due = _is_empty_since(trashed_before)
             if only is not None:
                 due &= collection.c.id == only
-            chosen = sa.select(collection.c.id).where(due).with_for_update()
-            ids = list(connection.execute(chosen).scalars())
+            query = sa.select(collection.c.id).where(due).with_for_update()
+            ids = list(connection.execute(query).scalars())
             if not ids:
                 return 0
             # An upload to it that goes on later must be refused, and not find another place.
-            mine = sa.update(upload).where(upload.c.collection_id.in_(ids))
-            connection.execute(mine.values(collection_id=None, finished=True))
+            statement = sa.update(upload).where(upload.c.collection_id.in_(ids))
+            connection.execute(statement.values(collection_id=None, finished=True))
             self._remove_uploads(connection, ids)
             evaluation_removal.remove_of_collections(connection, ids)
             exports.remove_of_collections(self._database, connection, ids)
-            for table in (operation_collection, run_statistics):
-                counted = table.c.collection_id.in_(ids)
-                connection.execute(sa.delete(table).where(counted))
-            connection.execute(sa.delete(collection).where(collection.c.id.in_(ids)))
+            walker.delete(connection, collection, ids, leave=EMPTY_OF)
             if job_id is not None:
                 Jobs.add_counts_in(connection, job_id, {"collections": len(ids)})
             return len(ids)
@@ -197,7 +189,7 @@ class Purge:
 
     def list_abandoned(self, days: float) -> list[tuple[int, str, str]]:
         """Files that were begun and got nothing for so long: row id, path, and handle in the store."""
-        chosen = (
+        query = (
             sa.select(file_item.c.id, file_item.c.object_path, file_item.c.handle)
             .join(file_upload, file_upload.c.id == file_item.c.upload_id)
             .where(file_upload.c.updated_at < before_days(days), ~file_item.c.is_stored)
@@ -205,7 +197,7 @@ class Purge:
             .limit(FILES_AT_ONCE)
         )
         with self._database.read() as connection:
-            rows = connection.execute(chosen).all()
+            rows = connection.execute(query).all()
         return [(row.id, row.object_path or "", row.handle or "") for row in rows]
 
     def forget_abandoned(self, row_ids: Sequence[int]) -> None:
@@ -213,31 +205,28 @@ class Purge:
 
         A crash may have come after the object was made of its parts: it is noted for deletion.
         """
-        chosen = (
+        query = (
             sa.select(file_item.c.id, file_item.c.object_path)
             .where(file_item.c.id.in_(list(row_ids)), ~file_item.c.is_stored)
             .with_for_update()
         )
 
         def work(connection: sa.Connection) -> None:
-            rows = connection.execute(chosen).all()
+            rows = connection.execute(query).all()
             drop(self._database, connection, [row.object_path for row in rows if row.object_path])
             ids = [row.id for row in rows]
-            connection.execute(sa.delete(file_part).where(file_part.c.item_id.in_(ids)))
-            connection.execute(sa.delete(file_item).where(file_item.c.id.in_(ids)))
+            walker.delete(connection, file_item, ids)
 
         self._database.write_again(work)
 
     def _remove_uploads(self, connection: sa.Connection, collection_ids: Sequence[int]) -> None:
         which = file_upload.c.collection_id.in_(list(collection_ids))
-        mine = file_item.c.upload_id.in_(sa.select(file_upload.c.id).where(which))
+        condition = file_item.c.upload_id.in_(sa.select(file_upload.c.id).where(which))
         has_object = ~file_item.c.is_stored & file_item.c.object_path.is_not(None)
-        paths = connection.execute(sa.select(file_item.c.object_path).where(mine, has_object))
+        paths = connection.execute(sa.select(file_item.c.object_path).where(condition, has_object))
         drop(self._database, connection, list(paths.scalars()))
-        items = sa.select(file_item.c.id).where(mine)
-        connection.execute(sa.delete(file_part).where(file_part.c.item_id.in_(items)))
-        connection.execute(sa.delete(file_item).where(mine))
-        connection.execute(sa.delete(file_upload).where(which))
+        uploads = list(connection.execute(sa.select(file_upload.c.id).where(which)).scalars())
+        walker.delete(connection, file_upload, uploads)
 
 
 def before_days(days: float) -> str:

@@ -110,13 +110,13 @@ class SetIndex:
         """
         key = (part.operation_id, part.collection_id)
         with self._lock:
-            kept = self._kept.get(key)
-            if kept is not None and kept.part == part and part.state is not None:
+            entry = self._kept.get(key)
+            if entry is not None and entry.part == part and part.state is not None:
                 self._kept.move_to_end(key)
             else:
-                kept = None
-        if kept is not None:
-            yield from kept.blocks
+                entry = None
+        if entry is not None:
+            yield from entry.blocks
             return
         blocks: list[SetBlock] = []
         nbytes = ENTRY_BYTES
@@ -138,17 +138,21 @@ class SetIndex:
 
 
 def _read(connection: sa.Connection, part: SetRange) -> Iterator[SetBlock]:
-    own = annotation_set.c
+    columns = annotation_set.c
     gathered: list[Any] = []
     annotations, last = 0, -1
-    chosen = (
-        sa.select(own.image_id, own.annotation_count, own.label_summary, own.position)
-        .where(own.operation_id == part.operation_id, own.collection_id == part.collection_id)
-        .order_by(own.position)
+    query = (
+        sa.select(
+            columns.image_id, columns.annotation_count, columns.label_summary, columns.position
+        )
+        .where(
+            columns.operation_id == part.operation_id, columns.collection_id == part.collection_id
+        )
+        .order_by(columns.position)
         .limit(SETS_AT_ONCE)
     )
     while True:
-        rows = connection.execute(chosen.where(own.position > last)).all()
+        rows = connection.execute(query.where(columns.position > last)).all()
         gathered += rows
         annotations += sum(row.annotation_count for row in rows)
         is_end = len(rows) < SETS_AT_ONCE
@@ -168,7 +172,7 @@ def _block(
     # Everything in a summary is a multiple of 16 bits long, so it is taken apart in these.
     halves = np.frombuffer(b"".join(packed), "<u2")
     codes_of = np.array(annotation_counts, np.int64)
-    lengths = np.array([len(each) for each in packed], np.int64) // CODE_BYTES
+    lengths = np.array([len(item) for item in packed], np.int64) // CODE_BYTES
     starts = np.cumsum(lengths) - lengths
     pairs_of = (lengths - codes_of) // (_PAIR_BYTES // CODE_BYTES)
     pairs = np.ascontiguousarray(halves[ranges(starts, lengths - codes_of)].reshape(-1, 4)).view(
@@ -188,5 +192,5 @@ def ranges(starts: Int64s, lengths: Int64s) -> Int64s:
     """Every place of the ranges that begin at `starts`, range by range."""
     ends = np.cumsum(lengths)
     shifts = np.repeat(starts - (ends - lengths), lengths)
-    places: Int64s = np.arange(len(shifts), dtype=np.int64) + shifts
-    return places
+    positions: Int64s = np.arange(len(shifts), dtype=np.int64) + shifts
+    return positions

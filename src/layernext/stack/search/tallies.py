@@ -48,12 +48,12 @@ class Tallies:
             self._database.read() as connection,
             self._database.limit(connection, items.QUERY_SECONDS) as deadline,
         ):
-            mine = self._wanted(connection, evaluation_id, query, deadline)
-            total = sa.select(sa.func.count()).select_from(image_tally).where(mine)
-            ids = sa.select(image_tally.c.image_id).where(mine).order_by(*tally_order(order))
-            found = connection.execute(ids.offset(offset).limit(limit)).scalars().all()
+            condition = self._wanted(connection, evaluation_id, query, deadline)
+            total = sa.select(sa.func.count()).select_from(image_tally).where(condition)
+            ids = sa.select(image_tally.c.image_id).where(condition).order_by(*tally_order(order))
+            values = connection.execute(ids.offset(offset).limit(limit)).scalars().all()
             return (
-                _rows(connection, mine, found),
+                _rows(connection, condition, values),
                 int(connection.execute(total).scalar_one()),
             )
 
@@ -61,7 +61,7 @@ class Tallies:
         self, connection: sa.Connection, evaluation_id: str, query: str, deadline: Deadline
     ) -> Clause:
         row = find_row(connection, evaluation_id)
-        mine = _of(row.id)
+        condition = _of(row.id)
         if query.strip():
             plan = plan_query(
                 self._database,
@@ -72,8 +72,8 @@ class Tallies:
                 collection_id=row.collection_id,
             )
             fits = where(plan)
-            mine &= image_tally.c.image_id.in_(sa.select(image.c.id).where(fits))
-        return mine
+            condition &= image_tally.c.image_id.in_(sa.select(image.c.id).where(fits))
+        return condition
 
     def list_order(self, evaluation_id: str, order: TallyOrder, query: str = "") -> list[int]:
         """Row ids of all images in order, those in the trash left out.
@@ -91,8 +91,8 @@ class Tallies:
             self._database.read() as connection,
             self._database.limit(connection, items.QUERY_SECONDS) as deadline,
         ):
-            mine = self._wanted(connection, evaluation_id, query, deadline)
-            ids = sa.select(image_tally.c.image_id).where(mine).order_by(*tally_order(order))
+            condition = self._wanted(connection, evaluation_id, query, deadline)
+            ids = sa.select(image_tally.c.image_id).where(condition).order_by(*tally_order(order))
             return list(connection.execute(ids).scalars())
 
     def cell(
@@ -110,30 +110,30 @@ class Tallies:
         """
         with self._database.read() as connection:
             row_id = find_row(connection, evaluation_id).id
-            own = confusion_cell.c
-            chosen = sa.select(own.images).where(
-                own.evaluation_id == row_id,
-                own.truth_label == truth_label,
-                own.run_label == run_label,
+            columns = confusion_cell.c
+            query = sa.select(columns.images).where(
+                columns.evaluation_id == row_id,
+                columns.truth_label == truth_label,
+                columns.run_label == run_label,
             )
-            packed = connection.execute(chosen).scalar_one_or_none()
+            packed = connection.execute(query).scalar_one_or_none()
             if packed is None:
                 return [], 0
             counts = dict(zip(*unpack_cell(packed), strict=True))
-            there = _not_in_trash(connection, sorted(counts))
-            ordered = sorted(there, key=lambda one: (-counts[one], one))
-            some = ordered[offset : offset + limit]
-            mine = image_tally.c.evaluation_id == row_id
-            return _rows(connection, mine, some, counts), len(ordered)
+            existing = _not_in_trash(connection, sorted(counts))
+            ordered = sorted(existing, key=lambda item: (-counts[item], item))
+            chunk = ordered[offset : offset + limit]
+            condition = image_tally.c.evaluation_id == row_id
+            return _rows(connection, condition, chunk, counts), len(ordered)
 
 
 def _not_in_trash(connection: sa.Connection, ids: Sequence[int]) -> list[int]:
-    found: list[int] = []
+    results: list[int] = []
     for start in range(0, len(ids), CHUNK):
-        some = image.c.id.in_(list(ids[start : start + CHUNK]))
-        chosen = sa.select(image.c.id).where(some, image.c.trashed_at.is_(None))
-        found += connection.execute(chosen).scalars()
-    return found
+        condition = image.c.id.in_(list(ids[start : start + CHUNK]))
+        query = sa.select(image.c.id).where(condition, image.c.trashed_at.is_(None))
+        results += connection.execute(query).scalars()
+    return results
 
 
 def _of(evaluation_row_id: int) -> Clause:
@@ -148,17 +148,17 @@ def _of(evaluation_row_id: int) -> Clause:
 
 def tally_order(order: TallyOrder) -> list[sa.ColumnElement[Any]]:
     """What tallies are sorted by; the image last, so that pages never overlap."""
-    own = image_tally.c
-    wrong = own.false_positives + own.missed
+    columns = image_tally.c
+    wrong = columns.false_positives + columns.missed
     orders: dict[TallyOrder, list[sa.ColumnElement[Any]]] = {
-        "worst": [_last(own.f1), own.f1, wrong.desc()],
-        "best": [_last(own.f1), own.f1.desc(), wrong],
-        "similarity": [_last(own.mean_similarity), own.mean_similarity],
+        "worst": [_last(columns.f1), columns.f1, wrong.desc()],
+        "best": [_last(columns.f1), columns.f1.desc(), wrong],
+        "similarity": [_last(columns.mean_similarity), columns.mean_similarity],
         "image": [],
     }
     if order not in orders:
-        return [own[order].desc(), own.image_id]
-    return [*orders[order], own.image_id]
+        return [columns[order].desc(), columns.image_id]
+    return [*orders[order], columns.image_id]
 
 
 def _last(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
@@ -168,11 +168,11 @@ def _last(column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
 
 def _rows(
     connection: sa.Connection,
-    mine: Clause,
+    condition: Clause,
     ids: Sequence[int],
     counts: dict[int, int] | None = None,
 ) -> list[StoredTally]:
-    chosen = (
+    query = (
         sa.select(
             image_tally,
             image.c.name,
@@ -184,11 +184,11 @@ def _rows(
         .join(image, image.c.id == image_tally.c.image_id)
         .join(collection, collection.c.id == image.c.collection_id)
     )
-    found: dict[int, StoredTally] = {}
+    matches: dict[int, StoredTally] = {}
     for start in range(0, len(ids), CHUNK):
-        some = image_tally.c.image_id.in_(list(ids[start : start + CHUNK]))
-        for row in connection.execute(chosen.where(mine, some)):
-            found[row.image_id] = StoredTally(
+        clause = image_tally.c.image_id.in_(list(ids[start : start + CHUNK]))
+        for row in connection.execute(query.where(condition, clause)):
+            matches[row.image_id] = StoredTally(
                 id=f"{row.image_id:024x}",
                 image=row.name,
                 unique_name=unique_name(row.storage_path, row.name),
@@ -205,4 +205,4 @@ def _rows(
                 f1=row.f1,
                 count=None if counts is None else counts[row.image_id],
             )
-    return [found[one] for one in ids if one in found]
+    return [matches[row_id] for row_id in ids if row_id in matches]

@@ -80,7 +80,7 @@ class Embeddings:
         self._kept: OrderedDict[int, _Kept] = OrderedDict()
 
     def ensure_model(self, name: str, dimension: int) -> None:
-        """Make a model unless there is one of that name (E41).
+        """Make a model unless there is one of that name.
 
         Raises:
             DataError: it is there with another dimension.
@@ -95,8 +95,8 @@ class Embeddings:
         values = {"name": name, "dimension": dimension, "version": 0, "created_at": now_text()}
         insert = self._database.upsert(embedding_model).values(values)
         connection.execute(insert.on_conflict_do_nothing())
-        chosen = sa.select(embedding_model).where(embedding_model.c.name == name)
-        row = connection.execute(chosen).one()
+        query = sa.select(embedding_model).where(embedding_model.c.name == name)
+        row = connection.execute(query).one()
         if row.dimension != dimension:
             raise DataError(
                 Problem(
@@ -112,8 +112,11 @@ class Embeddings:
         dimension: int,
         vectors: Sequence[tuple[str, Sequence[float]]],
         check: CheckCollections | None = None,
+        within: Within = None,
     ) -> tuple[int, list[str]]:
         """Store vectors by unique names, in one transaction; those that are there are replaced.
+
+        Images outside of `within` do not exist for the caller.
 
         Returns:
             How many were stored, and the names that no image has.
@@ -136,13 +139,15 @@ class Embeddings:
 
         def work(connection: sa.Connection) -> tuple[int, list[str]]:
             model_id = self._model(connection, model, dimension)
-            found = images.find_by_unique_names(connection, list(rows))
+            result = images.find_by_unique_names(connection, list(rows))
+            readable = _readable(connection, result.values(), within)
+            result = {name: row_id for name, row_id in result.items() if row_id in readable}
             if check is not None:
-                check(_collections_of(connection, found.values()).values())
+                check(_collections_of(connection, result.values()).values())
             fresh = [
-                {"model_id": model_id, "image_id": found[name], "vector": vector}
+                {"model_id": model_id, "image_id": result[name], "vector": vector}
                 for name, vector in rows.items()
-                if name in found
+                if name in result
             ]
             if fresh:
                 insert = self._database.upsert(embedding)
@@ -155,7 +160,7 @@ class Embeddings:
                 )
                 changed = sa.update(embedding_model).where(embedding_model.c.id == model_id)
                 connection.execute(changed.values(version=embedding_model.c.version + 1))
-            return len(fresh), [name for name in rows if name not in found]
+            return len(fresh), [name for name in rows if name not in result]
 
         return self._database.write_again(work)
 
@@ -172,15 +177,15 @@ class Embeddings:
         with self._database.read() as connection:
             model_id = _find_model(connection, model).id
             usable = [name for name in names if is_storable(name)]
-            known = images.find_by_unique_names(connection, usable)
-            readable = _readable(connection, known.values(), within)
-            ids = {row_id: name for name, row_id in known.items() if row_id in readable}
-            chosen = (embedding.c.model_id == model_id) & embedding.c.image_id.in_(list(ids))
-            found = {
+            ids_by_name = images.find_by_unique_names(connection, usable)
+            readable = _readable(connection, ids_by_name.values(), within)
+            ids = {row_id: name for name, row_id in ids_by_name.items() if row_id in readable}
+            condition = (embedding.c.model_id == model_id) & embedding.c.image_id.in_(list(ids))
+            vectors = {
                 row.image_id: np.frombuffer(row.vector, "<f4").tolist()
-                for row in connection.execute(sa.select(embedding).where(chosen))
+                for row in connection.execute(sa.select(embedding).where(condition))
             }
-        return [(name, found[one]) for one, name in ids.items() if one in found]
+        return [(name, vectors[item]) for item, name in ids.items() if item in vectors]
 
     def search(
         self,
@@ -211,31 +216,31 @@ class Embeddings:
         import numpy as np  # noqa: PLC0415 - only where vectors are
 
         with self._database.read() as connection:
-            found = _find_model(connection, model)
-            own = images.find_by_unique_name(connection, name) if name is not None else None
-            if own is not None and not _readable(connection, [own], within):
-                own = None
+            model_row = _find_model(connection, model)
+            excluded_id = images.find_by_unique_name(connection, name) if name is not None else None
+            if excluded_id is not None and not _readable(connection, [excluded_id], within):
+                excluded_id = None
             if name is not None:
-                wanted = _vector_of(connection, found, own, name)
+                target = _vector_of(connection, model_row, excluded_id, name)
             else:
                 with np.errstate(over="ignore"):
-                    wanted = np.asarray(vector or [], np.float32)
-                if len(wanted) != found.dimension or not np.isfinite(wanted).all():
-                    problem = f"must be {found.dimension} numbers; it has {len(wanted)}"
+                    target = np.asarray(vector or [], np.float32)
+                if len(target) != model_row.dimension or not np.isfinite(target).all():
+                    problem = f"must be {model_row.dimension} numbers; it has {len(target)}"
                     raise DataError(Problem("vector", problem))
             members = None
             if collection_id is not None or within is not None:
-                mine = sa.select(image.c.id)
+                query = sa.select(image.c.id)
                 if collection_id is not None:
-                    mine = mine.where(image.c.collection_id == collection_id)
+                    query = query.where(image.c.collection_id == collection_id)
                 if within is not None:
-                    mine = mine.where(image.c.collection_id.in_(within))
-                members = np.array(connection.execute(mine).scalars().all(), np.int64)
-            gone = sa.select(image.c.id).where(image.c.trashed_at.is_not(None))
-            hidden = np.array([*connection.execute(gone).scalars(), own or 0], np.int64)
+                    query = query.where(image.c.collection_id.in_(within))
+                members = np.array(connection.execute(query).scalars().all(), np.int64)
+            select = sa.select(image.c.id).where(image.c.trashed_at.is_not(None))
+            hidden = np.array([*connection.execute(select).scalars(), excluded_id or 0], np.int64)
             ids, scores = np.zeros(0, np.int64), np.zeros(0)
-            for block in self._blocks(connection, found):
-                near = _scores(block, wanted, metric)
+            for block in self._blocks(connection, model_row):
+                near = _scores(block, target, metric)
                 near[np.isin(block.image_ids, hidden)] = -np.inf
                 if members is not None:
                     near[~np.isin(block.image_ids, members)] = -np.inf
@@ -246,32 +251,31 @@ class Embeddings:
         return self._named(ids.tolist(), scores.tolist())
 
     def _named(self, ids: list[int], scores: list[float]) -> list[Similar]:
-        chosen = (
+        query = (
             sa.select(image.c.id, image.c.name, collection.c.storage_path)
             .join(collection, collection.c.id == image.c.collection_id)
             .where(image.c.id.in_(ids), image.c.trashed_at.is_(None))
         )
         with self._database.read() as connection:
             names = {
-                row.id: unique_name(row.storage_path, row.name)
-                for row in connection.execute(chosen)
+                row.id: unique_name(row.storage_path, row.name) for row in connection.execute(query)
             }
         return [
-            Similar(unique_name=names[one], image_id=f"{one:024x}", score=score)
-            for one, score in zip(ids, scores, strict=True)
-            if one in names
+            Similar(unique_name=names[item], image_id=f"{item:024x}", score=score)
+            for item, score in zip(ids, scores, strict=True)
+            if item in names
         ]
 
     def _blocks(self, connection: sa.Connection, model: sa.Row[Any]) -> Iterator[_Block]:
         """All vectors of a model, from memory if nothing has changed."""
         with self._lock:
-            kept = self._kept.get(model.id)
-            if kept is not None and kept.version == model.version:
+            entry = self._kept.get(model.id)
+            if entry is not None and entry.version == model.version:
                 self._kept.move_to_end(model.id)
             else:
-                kept = None
-        if kept is not None:
-            yield from kept.blocks
+                entry = None
+        if entry is not None:
+            yield from entry.blocks
             return
         blocks: list[_Block] = []
         nbytes = 0
@@ -289,14 +293,14 @@ class Embeddings:
         with self._lock:
             self._kept[model_id] = fresh
             self._kept.move_to_end(model_id)
-            while sum(each.nbytes for each in self._kept.values()) > CACHE_BYTES:
+            while sum(item.nbytes for item in self._kept.values()) > CACHE_BYTES:
                 self._kept.popitem(last=False)
 
 
 def _collections_of(connection: sa.Connection, image_ids: Iterable[int]) -> dict[int, int]:
     """The row ids of the collections of some images."""
-    chosen = sa.select(image.c.id, image.c.collection_id).where(image.c.id.in_(list(image_ids)))
-    return {row.id: row.collection_id for row in connection.execute(chosen)}
+    query = sa.select(image.c.id, image.c.collection_id).where(image.c.id.in_(list(image_ids)))
+    return {row.id: row.collection_id for row in connection.execute(query)}
 
 
 def _readable(
@@ -310,8 +314,8 @@ def _readable(
 
 
 def _find_model(connection: sa.Connection, name: str) -> sa.Row[Any]:
-    chosen = sa.select(embedding_model).where(embedding_model.c.name == name)
-    row = connection.execute(chosen).one_or_none() if is_storable(name) else None
+    query = sa.select(embedding_model).where(embedding_model.c.name == name)
+    row = connection.execute(query).one_or_none() if is_storable(name) else None
     if row is None:
         raise NotFound(f"there are no embeddings of a model {name[:100]!r}", status=404)
     return row
@@ -322,13 +326,13 @@ def _vector_of(
 ) -> Vectors:
     import numpy as np  # noqa: PLC0415 - only where vectors are
 
-    chosen = sa.select(embedding.c.vector).where(
+    query = sa.select(embedding.c.vector).where(
         embedding.c.model_id == model.id, embedding.c.image_id == image_id
     )
-    found = connection.execute(chosen).scalar_one_or_none()
-    if found is None:
+    value = connection.execute(query).scalar_one_or_none()
+    if value is None:
         raise NotFound(f"there is no vector of {name!r} by {model.name!r}", status=404)
-    return np.frombuffer(found, "<f4")
+    return np.frombuffer(value, "<f4")
 
 
 def _read(connection: sa.Connection, model: sa.Row[Any]) -> Iterator[_Block]:
@@ -351,20 +355,20 @@ def _read(connection: sa.Connection, model: sa.Row[Any]) -> Iterator[_Block]:
         last = rows[-1].image_id
 
 
-def _scores(block: _Block, wanted: Vectors, metric: Metric) -> NDArray[np.float64]:
+def _scores(block: _Block, target: Vectors, metric: Metric) -> NDArray[np.float64]:
     """Higher is nearer. A vector of zeros has no direction and is at right angles to all."""
     import numpy as np  # noqa: PLC0415 - only where vectors are
 
-    products: NDArray[np.float64] = (block.vectors @ wanted).astype(np.float64)
+    products: NDArray[np.float64] = (block.vectors @ target).astype(np.float64)
     if metric == "dot":
         return products
-    own = float(np.dot(wanted.astype(np.float64), wanted.astype(np.float64)))
+    target_square = float(np.dot(target.astype(np.float64), target.astype(np.float64)))
     if metric == "l2":
         distances: NDArray[np.float64] = np.sqrt(
-            np.maximum(block.squares - 2 * products + own, 0.0)
+            np.maximum(block.squares - 2 * products + target_square, 0.0)
         )
         return -distances
-    lengths = np.sqrt(block.squares * own)
+    lengths = np.sqrt(block.squares * target_square)
     cosines: NDArray[np.float64] = np.zeros_like(products)
     np.divide(products, lengths, out=cosines, where=lengths > 0)
     return cosines
@@ -381,5 +385,5 @@ def _best(scores: NDArray[np.float64], count: int) -> NDArray[np.int64]:
     edge = np.partition(scores, len(scores) - count)[len(scores) - count]
     candidates = np.flatnonzero(scores >= edge)
     order = np.lexsort((candidates, -scores[candidates]))
-    chosen: NDArray[np.int64] = candidates[order][:count]
-    return chosen
+    query: NDArray[np.int64] = candidates[order][:count]
+    return query

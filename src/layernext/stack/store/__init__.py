@@ -39,17 +39,13 @@ from layernext.stack.store.collections.collections import CONTENT_TYPES
 from layernext.stack.store.collections.declared import NameKind
 from layernext.stack.store.collections.fields import check as check_fields
 from layernext.stack.store.collections.keys import ImageKey, SetKeyKind
+from layernext.stack.store.collections.naming import IMAGES
 from layernext.stack.store.collections.records import CollectionRow, Selection
 from layernext.stack.store.collections.selections import Selections
 from layernext.stack.store.database import Database
-from layernext.stack.store.datasets.datasets import (
-    BUILD_JOB,
-    Datasets,
-    VersionImage,
-    VersionRow,
-    VersionSettings,
-)
+from layernext.stack.store.datasets.datasets import BUILD_JOB, Datasets
 from layernext.stack.store.datasets.pictures import NewPicture, PictureSet
+from layernext.stack.store.datasets.records import VersionImage, VersionRow, VersionSettings
 from layernext.stack.store.datasets.splits import SPLITS
 from layernext.stack.store.evaluations.data import Changed, EvaluationData
 from layernext.stack.store.evaluations.evaluations import EVALUATION_JOB, Evaluations, not_computed
@@ -72,20 +68,23 @@ from layernext.stack.store.exports import (
     ExportSettings,
 )
 from layernext.stack.store.files.announced import Announced
-from layernext.stack.store.files.files import Began, Files, FileUploadRequest, UploadPlace
+from layernext.stack.store.files.files import Files
 from layernext.stack.store.files.records import (
+    Began,
     FileItem,
     FileRow,
+    FileUploadRequest,
     ItemPart,
     LookResult,
     NewFile,
     ObjectRow,
+    UploadPlace,
 )
 from layernext.stack.store.files.rows import unique_name
 from layernext.stack.store.files.states import FileStates
 from layernext.stack.store.files.storing import StoredFile, object_path
 from layernext.stack.store.identity import location_digest
-from layernext.stack.store.jobs.jobs import COMPARISON_JOB, Jobs
+from layernext.stack.store.jobs.jobs import COMPARISON_JOB, LOOK_JOB, Jobs
 from layernext.stack.store.jobs.records import JobRow, JobStatus
 from layernext.stack.store.labels.records import LabelGroup, LabelRef, ValueRef
 from layernext.stack.store.labels.texts import value_text
@@ -104,7 +103,9 @@ __all__ = [
     "CONTENT_TYPES",
     "EVALUATION_JOB",
     "EXPORT_JOB",
+    "IMAGES",
     "LINK_SECONDS",
+    "LOOK_JOB",
     "ORPHAN_HOURS",
     "RANKS",
     "SESSION_SECONDS",

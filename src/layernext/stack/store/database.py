@@ -440,11 +440,13 @@ class Database:
             return
         names = list(rows[0])
         compiled = insert.compile(dialect=connection.dialect, column_keys=names)
-        one = "(" + ", ".join("?" * len(names)) + ")"
+        item = "(" + ", ".join("?" * len(names)) + ")"
         for start in range(0, len(rows), ROWS_AT_ONCE):
-            some = rows[start : start + ROWS_AT_ONCE]
-            text = str(compiled).replace(f"VALUES {one}", "VALUES " + ", ".join([one] * len(some)))
-            values = [row[name] for row in some for name in compiled.positiontup]
+            chunk = rows[start : start + ROWS_AT_ONCE]
+            text = str(compiled).replace(
+                f"VALUES {item}", "VALUES " + ", ".join([item] * len(chunk))
+            )
+            values = [row[name] for row in chunk for name in compiled.positiontup]
             connection.exec_driver_sql(text, tuple(values))
 
     def close(self) -> None:

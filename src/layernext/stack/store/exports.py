@@ -111,7 +111,7 @@ class Exports:
 
     def modes_of(self, collection_id: int, run: str) -> list[Mode]:
         """Whether a collection has a model run, a ground truth, or both of a name."""
-        chosen = (
+        query = (
             sa.select(operation.c.mode)
             .join(operation_collection, operation_collection.c.operation_id == operation.c.id)
             .where(
@@ -124,19 +124,21 @@ class Exports:
         if not is_storable(run):
             return []
         with self._database.read() as connection:
-            return list(connection.execute(chosen).scalars())
+            return list(connection.execute(query).scalars())
 
     def finish(self, export_id: str, size: int, checksum: str, outcome: ExportOutcome) -> bool:
         """Note that an export is there; False if it was deleted meanwhile, and its object is dropped."""
 
         def work(connection: sa.Connection) -> bool:
-            mine = export.c.public_id == export_id
+            condition = export.c.public_id == export_id
             values = {
                 "size": size,
                 "checksum": checksum,
                 "report": msgspec.json.encode(outcome).decode(),
             }
-            return connection.execute(sa.update(export).where(mine).values(values)).rowcount == 1
+            return (
+                connection.execute(sa.update(export).where(condition).values(values)).rowcount == 1
+            )
 
         return self._database.write_again(work)
 
@@ -172,7 +174,7 @@ class Exports:
         ]
 
     def _rows(self, where: sa.ColumnElement[bool]) -> list[ExportRow]:
-        chosen = (
+        query = (
             sa.select(export, job.c.status, job.c.message)
             .join(job, job.c.public_id == export.c.job_id)
             .where(where, export.c.expires_at > now_text())
@@ -180,14 +182,14 @@ class Exports:
         )
         hidden = sa.select(collection.c.id).where(collection.c.trashed_at.is_not(None))
         with self._database.read() as connection:
-            found = [_row(row) for row in connection.execute(chosen)]
-            trashed = set(connection.execute(hidden).scalars()) if found else set()
-        return [row for row in found if row.settings.collection_id not in trashed]
+            results = [_row(row) for row in connection.execute(query)]
+            trashed = set(connection.execute(hidden).scalars()) if results else set()
+        return [row for row in results if row.settings.collection_id not in trashed]
 
     def delete(self, export_id: str) -> bool:
         """Delete an export; False if there is none. A job that makes it ends with nothing."""
-        found = is_storable(export_id)
-        return found and self._delete(export.c.public_id == export_id) > 0
+        result = is_storable(export_id)
+        return result and self._delete(export.c.public_id == export_id) > 0
 
     def expire(self) -> int:
         """Delete what has expired; how many there were."""
@@ -197,9 +199,9 @@ class Exports:
         columns = (export.c.id, export.c.job_id, export.c.object_path)
 
         def work(connection: sa.Connection) -> int:
-            found = connection.execute(sa.select(*columns).where(where)).all()
-            _remove(self._database, connection, found)
-            return len(found)
+            rows = connection.execute(sa.select(*columns).where(where)).all()
+            _remove(self._database, connection, rows)
+            return len(rows)
 
         return self._database.write_again(work)
 
@@ -209,8 +211,8 @@ def remove_of_collections(
 ) -> None:
     """Delete what was made of collections, by their row ids."""
     rows = connection.execute(sa.select(export)).all()
-    mine = [row for row in rows if _settings(row).collection_id in collection_ids]
-    _remove(database, connection, mine)
+    results = [row for row in rows if _settings(row).collection_id in collection_ids]
+    _remove(database, connection, results)
 
 
 def _remove(database: Database, connection: sa.Connection, rows: Sequence[Any]) -> None:

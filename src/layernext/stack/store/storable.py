@@ -42,7 +42,7 @@ def refuse_unstorable(
     for row in parameters if many else (parameters,):
         for value in row.values() if isinstance(row, Mapping) else row:
             if type(value) is str and "\x00" in value:
-                shown = repr(value[:SHOWN_CHARACTERS])
+                excerpt = repr(value[:SHOWN_CHARACTERS])
                 raise DataError(
-                    Problem(shown, "contains the character U+0000, which cannot be stored")
+                    Problem(excerpt, "contains the character U+0000, which cannot be stored")
                 )

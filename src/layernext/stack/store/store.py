@@ -23,6 +23,7 @@ from layernext.stack.store.annotations.runs import Runs
 from layernext.stack.store.annotations.uploads import Uploads
 from layernext.stack.store.collections.collections import Collections
 from layernext.stack.store.collections.declared import DeclaredNames
+from layernext.stack.store.collections.metadata import Metadata
 from layernext.stack.store.collections.selections import Selections
 from layernext.stack.store.database import Database
 from layernext.stack.store.datasets.datasets import Datasets
@@ -59,6 +60,7 @@ class Store:
         answers: answers to requests that may come again.
 
         collections: names of images, videos and other files.
+        metadata: of images and collections.
         declared: metadata fields and tags.
         selections: images that were chosen.
         labels: of annotations, with their attributes and values.
@@ -91,6 +93,7 @@ class Store:
         self.annotations = Annotations(database, self.labels)
         self.runs = Runs(database)
         self.jobs = Jobs(database)
+        self.metadata = Metadata(database)
         self.selections = Selections(database)
         self.files = Files(database)
         self.file_states = FileStates(database)

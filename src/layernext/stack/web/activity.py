@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from litestar import Response
+from litestar import Litestar
 from litestar.routes import HTTPRoute
 from msgspec import Struct
 
-from layernext.stack.api.messages import Call
-from layernext.stack.web.page import Page, answer_page, page, viewer_of
+from layernext.stack.web.page import Page, page
 
 OTHER_ACTIONS = {
     "authenticate",
@@ -35,18 +34,17 @@ class ActivityPage(Page, frozen=True, kw_only=True):
 
 
 @page("/activity", role="admin")
-async def activity_page(request: Call) -> Response[Any]:
+def activity_page(app: Litestar) -> ActivityPage:
     """Who did what to which collection, newest first."""
     records = (
         handler.opt.get("operation")
-        for route in request.app.routes
+        for route in app.routes
         if isinstance(route, HTTPRoute)
         for handler in route.route_handlers
     )
     actions = {record.action for record in records if record is not None and record.action}
     data = ActivityData(sorted(actions | OTHER_ACTIONS))
-    shown = ActivityPage(title="Activity", here="/activity", viewer=viewer_of(request), data=data)
-    return answer_page(request, shown)
+    return ActivityPage(title="Activity", here="/activity", data=data)
 
 
 ROUTES = [activity_page]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import ClassVar
 
-from anyio.to_thread import run_sync
 from litestar import Response
 from markupsafe import Markup
 
@@ -31,13 +30,12 @@ class ApiDocsPage(Page, frozen=True, kw_only=True):
     body: Markup
 
 
-async def show_docs(request: Call, body: str) -> Response[bytes]:
-    """The page, for everybody; who is signed in sees the way to the other pages, too."""
+def show_docs(request: Call, body: str) -> Response[bytes]:
+    """The page, for everybody; who is signed in sees the way to the other pages, too. For a thread."""
     viewer, token, services = None, session_token(request), services_of(request)
     if token is not None:
-        viewer = viewer_from(await services.call(services.store.sessions.find, token))
-    document = await run_sync(_document, viewer, body)
-    return document.answer(request, page_headers(services.objects))
+        viewer = viewer_from(services.store.sessions.find(token))
+    return _document(viewer, body).answer(request, page_headers(services.objects))
 
 
 @lru_cache(maxsize=KEPT_PAGES)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from litestar import Response
-
-from layernext.stack.api.messages import Call
-from layernext.stack.web.page import Page, answer_page, page, viewer_of
+from layernext.stack.web.page import Page, page
 
 
 class CollectionsPage(Page, frozen=True, kw_only=True):
@@ -17,10 +14,9 @@ class CollectionsPage(Page, frozen=True, kw_only=True):
 
 
 @page("/")
-async def collections_page(request: Call) -> Response[Any]:
+def collections_page() -> CollectionsPage:
     """Every collection, with a picture of it and its counts."""
-    shown = CollectionsPage(title="Collections", here="/", viewer=viewer_of(request))
-    return answer_page(request, shown)
+    return CollectionsPage(title="Collections", here="/")
 
 
 ROUTES = [collections_page]

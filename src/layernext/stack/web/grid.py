@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from litestar import Response
 from msgspec import Struct
 
 from layernext.errors import NotFound
 from layernext.model import ContentType
-from layernext.stack.api.messages import Call, is_image_id, look_up_collection, read_path
-from layernext.stack.api.services import services_of
-from layernext.stack.search import QUERY_FIELDS
+from layernext.stack.api.access import Permissions
+from layernext.stack.api.messages import is_image_id
+from layernext.stack.search import QUERY_FIELDS, Search
 from layernext.stack.store import CONTENT_TYPES, CollectionRow
-from layernext.stack.web.page import Page, answer_page, page, viewer_of
+from layernext.stack.web.page import Page, page
 
 
 class FieldChoice(Struct, frozen=True):
@@ -72,57 +71,52 @@ FIELDS = [FieldChoice(field.name, field.kind, field.words) for field in QUERY_FI
 
 
 @page("/collections/{collection_id:str}")
-async def grid_page(request: Call) -> Response[Any]:
-    """The grid of a collection. What is chosen stands in the query string, which the module reads."""
-    found = await _collection(request)
+def grid_page(collection_id: str, permissions: Permissions) -> GridPage:
+    """The grid of a collection. What is selected stands in the query string, which the module reads."""
+    collection = _collection(collection_id, permissions)
     data = GridData(
-        collection_id=found.id,
-        collection_name=found.name,
-        content_type=CONTENT_TYPES[found.kind],
+        collection_id=collection.id,
+        collection_name=collection.name,
+        content_type=CONTENT_TYPES[collection.kind],
         fields=FIELDS,
     )
-    name = shown_name(found)
-    viewer = viewer_of(request)
-    return answer_page(request, GridPage(title=name, here="/", viewer=viewer, data=data, name=name))
+    name = shown_name(collection)
+    return GridPage(title=name, here="/", data=data, name=name)
 
 
 @page("/collections/{collection_id:str}/images/{image_id:str}")
-async def image_page(request: Call) -> Response[Any]:
+def image_page(
+    collection_id: str, image_id: str, search: Search, permissions: Permissions
+) -> ImagePage:
     """One image of a collection."""
-    found, services = await _collection(request), services_of(request)
-    text = read_path(request, "image_id")
-    item = None
-    if is_image_id(text):
-        item = await services.call(services.search.items.get, int(text, 16))
-    if item is None or item.collection_id != found.id:
-        raise NotFound(f"there is no image {text[:100]!r} in this collection", status=404)
+    collection = _collection(collection_id, permissions)
+    item = search.items.get(int(image_id, 16)) if is_image_id(image_id) else None
+    if item is None or item.collection_id != collection.id:
+        raise NotFound(f"there is no image {image_id[:100]!r} in this collection", status=404)
     data = ImageData(
-        collection_id=found.id,
-        collection_name=found.name,
-        content_type=CONTENT_TYPES[found.kind],
+        collection_id=collection.id,
+        collection_name=collection.name,
+        content_type=CONTENT_TYPES[collection.kind],
         fields=FIELDS,
-        image_id=text,
+        image_id=image_id,
         number=item.image_id,
     )
-    shown = ImagePage(
+    return ImagePage(
         title=item.name,
         here="/",
-        viewer=viewer_of(request),
         data=data,
-        name=shown_name(found),
-        collection_url=f"/collections/{found.id}",
+        name=shown_name(collection),
+        collection_url=f"/collections/{collection.id}",
         image_name=item.name,
     )
-    return answer_page(request, shown)
 
 
-async def _collection(request: Call) -> CollectionRow:
-    id_ = read_path(request, "collection_id")
+def _collection(collection_id: str, permissions: Permissions) -> CollectionRow:
     # A page is only looked at: no image moves to another collection because of it.
-    found = await look_up_collection(request, id_)
-    if found is None:
-        raise NotFound(f"there is no collection {id_[:100]!r}", status=404)
-    return found
+    collection = permissions.look_up_collection(collection_id)
+    if collection is None:
+        raise NotFound(f"there is no collection {collection_id[:100]!r}", status=404)
+    return collection
 
 
 def shown_name(collection: CollectionRow) -> str:

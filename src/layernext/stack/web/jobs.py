@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from litestar import Response
 from msgspec import Struct
 
-from layernext.stack.api.auth import may
-from layernext.stack.api.messages import Call
-from layernext.stack.web.page import Page, answer_page, page, viewer_of
+from layernext.stack.api.access import Permissions
+from layernext.stack.web.page import Page, page
 
 
 class JobsData(Struct, frozen=True):
@@ -25,10 +23,10 @@ class JobsPage(Page, frozen=True, kw_only=True):
 
 
 @page("/jobs")
-async def jobs_page(request: Call) -> Response[Any]:
+def jobs_page(permissions: Permissions) -> JobsPage:
     """Every job, newest first, with its progress."""
-    data, viewer = JobsData(may(request, "write")), viewer_of(request)
-    return answer_page(request, JobsPage(title="Jobs", here="/jobs", viewer=viewer, data=data))
+    data = JobsData(permissions.may("write"))
+    return JobsPage(title="Jobs", here="/jobs", data=data)
 
 
 ROUTES = [jobs_page]

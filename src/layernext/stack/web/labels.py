@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from litestar import Response
 from msgspec import Struct
 
-from layernext.stack.api.auth import may
-from layernext.stack.api.messages import Call
-from layernext.stack.web.page import Page, answer_page, page, viewer_of
+from layernext.stack.api.access import Permissions
+from layernext.stack.web.page import Page, page
 
 
 class LabelsData(Struct, frozen=True):
@@ -25,12 +23,10 @@ class LabelsPage(Page, frozen=True, kw_only=True):
 
 
 @page("/labels")
-async def labels_page(request: Call) -> Response[Any]:
-    """Every label with its color, attributes, groups, and how often a run has it."""
-    data, viewer = LabelsData(may(request, "write")), viewer_of(request)
-    return answer_page(
-        request, LabelsPage(title="Labels", here="/labels", viewer=viewer, data=data)
-    )
+def labels_page(permissions: Permissions) -> LabelsPage:
+    """Every label with its colour, attributes, groups, and how often a run has it."""
+    data = LabelsData(permissions.may("write"))
+    return LabelsPage(title="Labels", here="/labels", data=data)
 
 
 ROUTES = [labels_page]

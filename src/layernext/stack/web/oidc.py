@@ -19,6 +19,7 @@ from litestar.datastructures import Cookie
 from msgspec import Struct
 
 from layernext.errors import InvalidRequest, NotAllowed
+from layernext.stack.api.admission import note_refused_sign_in
 from layernext.stack.api.audit import changing, note
 from layernext.stack.api.browser import cookie_name, is_https
 from layernext.stack.api.messages import Call, read_query
@@ -82,8 +83,8 @@ class Attempt:
     @property
     def target(self) -> str:
         """Where to go afterwards."""
-        place = self.ticket.split(".")[2]
-        content = base64.urlsafe_b64decode(place + "=" * (-len(place) % 4))
+        encoded = self.ticket.split(".")[2]
+        content = base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4))
         return safe_target(content.decode("utf-8", "replace"))
 
 
@@ -92,7 +93,7 @@ async def begin(request: Call) -> Response[Any]:
     """Leads to the provider."""
     attempt = Attempt.begin(request, request.query_params.get("next", "/"))
     services = services_of(request)
-    url = await services.call(
+    url = await services.ask(
         _provider(request).authorization_url,
         f"{base_url(request)}{CALLBACK_PATH}",
         attempt.derived("state"),
@@ -110,14 +111,19 @@ async def end(request: Call) -> Response[Any]:
     if query.error or not query.code:
         reason = f" ({query.error[:100]})" if query.error.isprintable() and query.error else ""
         raise NotAllowed(f"you were not signed in by the identity provider{reason}", status=403)
-    identity = await services.call(
-        _provider(request).identify,
-        query.code,
-        f"{base_url(request)}{CALLBACK_PATH}",
-        attempt.derived("nonce"),
-        attempt.derived("verifier"),
-    )
-    token = await services.call(changing(request, partial(_sign_in, request, services, identity)))
+    try:
+        identity = await services.ask(
+            _provider(request).identify,
+            query.code,
+            f"{base_url(request)}{CALLBACK_PATH}",
+            attempt.derived("nonce"),
+            attempt.derived("verifier"),
+        )
+        sign_in = changing(request, partial(_sign_in, request, services, identity))
+        token = await services.call(sign_in)
+    except NotAllowed:
+        await note_refused_sign_in(request, _provider(request).settings.issuer)
+        raise
     return _leading_to(
         attempt.target,
         _cookie(request, cookie_name(request), token, SESSION_SECONDS),

@@ -7,10 +7,11 @@ of JSON that the browser does not take for a script.
 from __future__ import annotations
 
 import gzip
-from collections.abc import Awaitable, Callable
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias, cast
 from urllib.parse import quote, urlsplit
 
 import jinja2
@@ -19,13 +20,16 @@ from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
 from markupsafe import Markup
 from msgspec import Struct
+from msgspec.structs import replace
 
 from layernext import __version__
 from layernext.model import UserRole
 from layernext.stack.api.access import HANDLER, Scope
 from layernext.stack.api.error_map import answer_error
 from layernext.stack.api.messages import Call
+from layernext.stack.api.operation import adapt
 from layernext.stack.api.services import services_of
+from layernext.stack.api.signature import read_signature
 from layernext.stack.objects import ObjectStore
 from layernext.stack.store import RANKS, Caller, Role
 from layernext.stack.web.static_files import modules_behind, static_url
@@ -115,26 +119,51 @@ class ErrorPage(Page, frozen=True, kw_only=True):
     request_id: str | None
 
 
-PageHandler = Callable[..., Awaitable[Response[Any]]]
+PageHandler: TypeAlias = Callable[..., Page | Response[Any] | Awaitable[Response[Any]]]
 
 
 def page(
     path: str, *, role: Role | None = "read", scope: Scope | None = None
 ) -> Callable[[PageHandler], HTTPRouteHandler]:
-    """Make a handler the route of a page; without a session it leads to the sign-in page.
+    """Make a function the route of a page; without a session it leads to the sign-in page.
+
+    The function's parameters are what it works with, as of any route (`signature`). It runs in a thread, and
+    returns the page without its viewer, who is added, or a response that leads elsewhere. A coroutine function
+    runs in the event loop, and returns a response.
 
     Args:
         path: of the page.
         role: the least role of a key that may see it; None lets everybody.
         scope: see `Operation`; that of pages to read, which show what the caller may read, is `HANDLER`.
     """
-    return HTTPRouteHandler(
-        path,
-        http_method=["GET", "HEAD"],
-        include_in_schema=False,
-        exception_handlers={Exception: answer_page_error},
-        opt={"role": role, "scope": HANDLER if role == "read" else scope, "is_page": True},
-    )
+
+    def decorate(handler: PageHandler) -> HTTPRouteHandler:
+        signature = read_signature(handler, path)
+
+        def answer(request: Call, arguments: Mapping[str, Any]) -> Response[Any]:
+            content = cast("Page | Response[Any]", handler(**arguments))
+            if isinstance(content, Response):
+                return content
+            return answer_page(request, replace(content, viewer=viewer_of(request)))
+
+        async def handle(request: Call) -> Response[Any]:
+            arguments = await signature.arguments(request)
+            if inspect.iscoroutinefunction(handler):
+                response: Response[Any] = await handler(**arguments)
+                return response
+            return await services_of(request).call(answer, request, arguments)
+
+        adapt(handle, handler)
+        route = HTTPRouteHandler(
+            path,
+            http_method=["GET", "HEAD"],
+            include_in_schema=False,
+            exception_handlers={Exception: answer_page_error},
+            opt={"role": role, "scope": HANDLER if role == "read" else scope, "is_page": True},
+        )
+        return route(handle)
+
+    return decorate
 
 
 def viewer_of(request: Call) -> Viewer | None:
@@ -229,8 +258,8 @@ def may_open(role: UserRole, path: str) -> bool:
 
     Whoever has none in the whole stack may write where that is granted.
     """
-    wanted = ROLES.get(path)
-    return wanted is None or RANKS[role] >= RANKS[wanted] or (role, wanted) == ("none", "write")
+    least = ROLES.get(path)
+    return least is None or RANKS[role] >= RANKS[least] or (role, least) == ("none", "write")
 
 
 def _json_block(data: Any) -> Markup:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from litestar import Response
 from msgspec import Struct
 
-from layernext.stack.api.auth import may
-from layernext.stack.api.messages import Call
-from layernext.stack.web.page import Page, answer_page, page, viewer_of
+from layernext.stack.api.access import Permissions
+from layernext.stack.web.page import Page, page
 
 
 class RunData(Struct, frozen=True):
@@ -37,27 +35,21 @@ class ComparePage(Page, frozen=True, kw_only=True):
 
 
 @page("/runs")
-async def runs_page(request: Call) -> Response[Any]:
+def runs_page() -> RunsPage:
     """Every model run and ground truth, with its counts."""
-    return answer_page(request, RunsPage(title="Runs", here="/runs", viewer=viewer_of(request)))
+    return RunsPage(title="Runs", here="/runs")
 
 
 @page("/run")
-async def run_page(request: Call) -> Response[Any]:
+def run_page(permissions: Permissions) -> RunPage:
     """What the annotations of a run are like, and how well they fit a ground truth."""
-    data = RunData(may(request, "write"))
-    return answer_page(
-        request, RunPage(title="Run", here="/runs", viewer=viewer_of(request), data=data)
-    )
+    return RunPage(title="Run", here="/runs", data=RunData(permissions.may("write")))
 
 
 @page("/compare")
-async def compare_page(request: Call) -> Response[Any]:
+def compare_page(permissions: Permissions) -> ComparePage:
     """What differs between two runs, against a ground truth and against each other."""
-    data, viewer = RunData(may(request, "write")), viewer_of(request)
-    return answer_page(
-        request, ComparePage(title="Compare runs", here="/runs", viewer=viewer, data=data)
-    )
+    return ComparePage(title="Compare runs", here="/runs", data=RunData(permissions.may("write")))
 
 
 ROUTES = [runs_page, run_page, compare_page]

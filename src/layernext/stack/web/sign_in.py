@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 from urllib.parse import quote, urlsplit
 
 import anyio
@@ -23,7 +23,7 @@ from layernext.stack.api.browser import (
 from layernext.stack.api.messages import Call, answer, read_message
 from layernext.stack.api.services import Services, services_of
 from layernext.stack.store import SESSION_SECONDS
-from layernext.stack.web.page import OIDC_PATH, SIGN_IN_PATH, Page, answer_page, page
+from layernext.stack.web.page import OIDC_PATH, SIGN_IN_PATH, Page, page
 
 MAX_FORM_BYTES = 4 << 10
 FORM_SECONDS = 30
@@ -68,17 +68,16 @@ def safe_target(wanted: str) -> str:
 
 
 @page(SIGN_IN_PATH, role=None)
-async def sign_in_page(request: Call) -> Response[Any]:
+def sign_in_page(request: Call) -> SignInPage:
     """The page to sign in on."""
     target = safe_target(request.query_params.get("next", "/"))
     oidc = services_of(request).settings.oidc
-    shown = SignInPage(
+    return SignInPage(
         title="Sign in",
         data={"next": target},
         provider=None if oidc is None else oidc.host,
         provider_path=f"{OIDC_PATH}?next={quote(target, safe='')}",
     )
-    return answer_page(request, shown)
 
 
 async def sign_in(request: Call) -> Response[bytes]:
@@ -88,8 +87,9 @@ async def sign_in(request: Call) -> Response[bytes]:
     if not wanted.token and not (wanted.api_key and wanted.secret):
         raise DataError(Problem("the form", "needs an API key and its secret"))
     # A link's token counts as a key that is the same for all.
-    api_key = wanted.api_key.strip()
-    check_attempt(request, api_key)
+    api_key = "" if wanted.token else wanted.api_key.strip()
+    secret = "" if wanted.token else wanted.secret.strip()
+    check_attempt(request, api_key, secret)
     made = await _made(request, services, wanted)
     if made is None:
         await note_failure(request, api_key, "sign in")
@@ -97,7 +97,8 @@ async def sign_in(request: Call) -> Response[bytes]:
         if not wanted.token:
             text = "unknown API key or wrong secret"
         raise NotAuthenticated(text, status=401)
-    note_success(request, api_key)
+    if not wanted.token:
+        note_success(request, api_key, secret)
     token, done = made
     reply = answer(done)
     reply.set_header("Set-Cookie", session_cookie(request, token, SESSION_SECONDS))

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from litestar import Response
 from msgspec import Struct
 
 from layernext.stack.api.access import Scope
-from layernext.stack.api.messages import Call
-from layernext.stack.api.services import services_of
-from layernext.stack.web.page import Page, answer_page, page, viewer_of
-from layernext.wire.annotation_files import MAX_ANNOTATION_FILE_BYTES
-from layernext.wire.files import MAX_BUNDLE_BYTES, MAX_BUNDLE_FILES, MAX_NAMES
+from layernext.stack.settings import Settings
+from layernext.stack.web.page import Page, page
+from layernext.wire.native import (
+    MAX_ANNOTATION_FILE_BYTES,
+    MAX_ASKED_NAMES,
+    MAX_BUNDLE_BYTES,
+    MAX_BUNDLE_FILES,
+)
 from layernext.wire.published import PART_BYTES
 
 
@@ -40,18 +42,17 @@ class UploadPage(Page, frozen=True, kw_only=True):
 
 
 @page("/upload", role="write", scope=Scope(needs_grant=True))
-async def upload_page(request: Call) -> Response[Any]:
+def upload_page(settings: Settings) -> UploadPage:
     """Files that are dropped or chosen go into a collection."""
     limits = UploadLimits(
         annotation_file=MAX_ANNOTATION_FILE_BYTES,
-        file=services_of(request).settings.max_file_bytes,
+        file=settings.max_file_bytes,
         part=PART_BYTES,
         bundle=MAX_BUNDLE_BYTES,
         bundle_files=MAX_BUNDLE_FILES,
-        names=MAX_NAMES,
+        names=MAX_ASKED_NAMES,
     )
-    shown = UploadPage(title="Upload", here="/upload", viewer=viewer_of(request), data=limits)
-    return answer_page(request, shown)
+    return UploadPage(title="Upload", here="/upload", data=limits)
 
 
 ROUTES = [upload_page]

@@ -99,6 +99,12 @@ class RemoveQuery(Struct, frozen=True, rename="camel"):
     operation_id: str
 
 
+class RemoveRequest(Struct, frozen=True, rename="camel"):
+    """The body of E25, which has no meaning."""
+
+    session_id: str
+
+
 class RemoveAnswer(Struct, frozen=True, kw_only=True, rename="camel"):
     """The answer to E25."""
 

@@ -13,3 +13,13 @@ CONTENT_TYPES = {"video": 4, "image": 5, "other": 7}
 
 ITEM_TYPES = {"video": 1, "image": 2, "other": 6}
 """What an item is, and its object type."""
+
+ITEM_OF_COLLECTION = {code: ITEM_TYPES[word] for word, code in CONTENT_TYPES.items()}
+"""The object type of a collection to that of what it holds."""
+
+COLLECTION_OF_OBJECT = {
+    **{ITEM_TYPES[word]: code for word, code in CONTENT_TYPES.items()},
+    **{code: code for code in CONTENT_TYPES.values()},
+    OBJECT_TYPES["dataset"]: IMAGE_COLLECTION,
+}
+"""An object type to that of the collection it is in, or is."""

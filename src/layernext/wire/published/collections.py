@@ -49,6 +49,12 @@ class CollectionDetailsAnswer(
     message: str | None = None
 
 
+class StoredItem(Struct, frozen=True, rename="camel"):
+    """Details that our client asks for and reads."""
+
+    storage_path: str
+
+
 class ObjectTypeAnswer(Struct, frozen=True, rename="camel", kw_only=True):
     """The answer to E23; 5 is a collection of images."""
 

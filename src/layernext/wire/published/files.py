@@ -93,6 +93,12 @@ class StoredPart(Struct, frozen=True):
     checksum: str
 
 
+class SentBeginFileRequest(BeginFileRequest, frozen=True, kw_only=True):
+    """E13 as clients send it; a stack needs only the upload's id."""
+
+    collection_name: str
+
+
 class BeginFileAnswer(Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True):
     """The answer to E13. Of a file that is there already it says which."""
 
@@ -105,11 +111,24 @@ class BeginFileAnswer(Struct, frozen=True, rename="camel", kw_only=True, omit_de
     stored_parts: list[StoredPart] = []
 
 
+class OtherBeginFileAnswer(BeginFileAnswer, frozen=True, kw_only=True):
+    """The answer to E13 of other stacks."""
+
+    upload_removed_file: bool = False
+
+
 class PartUrlsRequest(Struct, frozen=True, rename="camel"):
     """E14."""
 
     file_id: str
     parts: Annotated[int, Meta(ge=1, le=MAX_PARTS)]
+
+
+class SentPartUrlsRequest(PartUrlsRequest, frozen=True, kw_only=True):
+    """E14 as clients send it."""
+
+    file_key: str
+    content_type: str
 
 
 class PartUrl(Struct, frozen=True, rename={"number": "PartNumber", "signed_url": "signedUrl"}):
@@ -147,11 +166,29 @@ class FinishFileRequest(Struct, frozen=True, rename="camel"):
     parts: list[SentPart] = field(default_factory=list)
 
 
+class SentFinishFileRequest(FinishFileRequest, frozen=True, kw_only=True):
+    """E16 as clients send it."""
+
+    file_key: str
+    upload_id: str
+    finalize_url: str
+
+
 class FinishFileAnswer(Struct, frozen=True, rename="camel", kw_only=True):
     """The answer to E16; `is_existing` if the same file was stored by somebody else meanwhile."""
 
     is_success: bool = True
     is_existing: bool
+
+
+class FinishFilesQuery(Struct, frozen=True, rename="camel"):
+    """E17.
+
+    Attributes:
+        is_returned_unique_name: ``True`` or ``False``; whether the answer has to have the names.
+    """
+
+    is_returned_unique_name: str
 
 
 class FinishFilesAnswer(Struct, frozen=True, rename="camel", kw_only=True):

@@ -14,8 +14,10 @@ handshake_path = PathTemplate(f"{CLIENT}/sdk/compatibility/{{version}}")
 """E01, GET."""
 
 
-class HandshakeAnswer(Struct, frozen=True, omit_defaults=True, kw_only=True):
+class HandshakeAnswer(
+    Struct, frozen=True, omit_defaults=True, kw_only=True, rename={"is_compatible": "isCompatible"}
+):
     """The answer to the handshake; ``native`` is there if the native protocol is."""
 
-    isCompatible: bool  # noqa: N815 - the wire's name
+    is_compatible: bool
     native: NativeOffer | None = None

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta, Struct, field
 
-from layernext.wire.paths import segment
 from layernext.wire.published.pages import MAX_PAGE_NUMBER
 from layernext.wire.published.paths import CLIENT, PathTemplate
 
@@ -29,11 +28,6 @@ ANNOTATION_TYPES = {"raw": 0, "machine": 1, "human": 2}
 SORT_FIELDS = {
     "date_modified": 1, "date_created": 2, "name": 3, "size": 4, "video_index": 6,
 }  # fmt: skip
-
-
-def collection_list_path(collection_id: str, action: str) -> str:
-    """E34 (``list``) and E35 (``count``), POST."""
-    return f"{CLIENT}/explorer/{segment(collection_id)}/objects/{action}"
 
 
 class Dates(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):

@@ -6,7 +6,6 @@ from typing import Annotated
 
 from msgspec import Meta, Struct, field
 
-from layernext.wire.paths import segment
 from layernext.wire.published.paths import CLIENT, PathTemplate
 
 COCO_LABEL_PATH = f"{CLIENT}/cocojson/import/label/create"  # E05, POST
@@ -20,11 +19,6 @@ add_to_label_group_path = PathTemplate(f"{CLIENT}/label_groups/{{group_id}}/addL
 
 remove_from_label_group_path = PathTemplate(f"{CLIENT}/label_groups/{{group_id}}/removeLabels")
 """E11, POST."""
-
-
-def label_group_path(group_id: str, action: str) -> str:
-    """E10 (``addLabels``) and E11 (``removeLabels``), POST."""
-    return f"{CLIENT}/label_groups/{segment(group_id)}/{action}"
 
 
 MAX_GROUP_LABELS = 10_000
@@ -54,6 +48,47 @@ class SentLabel(Struct, frozen=True, rename="camel"):
     attributes: list[SentAttribute] = field(default_factory=list)
 
 
+class DescribedValue(SentValue, frozen=True, kw_only=True):
+    """A value as clients send it."""
+
+    description: str = ""
+
+
+class SentFullValue(DescribedValue, frozen=True, kw_only=True):
+    """A value of a COCO file's category as clients send it."""
+
+    img_files: list[str] = []
+
+
+class SentFullLabel(SentLabel, frozen=True, kw_only=True):
+    """A label as clients send it."""
+
+    img_files: list[str] = []
+    type: int = LABEL_TYPE
+
+
+class ValueDefinition(Struct, frozen=True, rename="camel"):
+    """A value in the words of the clients' callers."""
+
+    value_name: str
+    description: str = ""
+
+
+class AttributeDefinition(Struct, frozen=True, rename="camel"):
+    """An attribute in the words of the clients' callers."""
+
+    attribute_name: str
+    values: list[ValueDefinition]
+
+
+class LabelDefinition(Struct, frozen=True, rename="camel"):
+    """A label in the words of the clients' callers."""
+
+    class_name: str
+    description: str = ""
+    attributes: list[AttributeDefinition] = []
+
+
 class CreateLabelRequest(Struct, frozen=True):
     """E07."""
 
@@ -64,6 +99,18 @@ class CocoLabelRequest(Struct, frozen=True):
     """E05; one label in spite of the name."""
 
     labels: SentLabel
+
+
+class SentLabelRequest(CreateLabelRequest, frozen=True, rename="camel", kw_only=True):
+    """E07 as clients send it."""
+
+    user_name: str
+
+
+class SentCocoLabelRequest(CocoLabelRequest, frozen=True, rename="camel", kw_only=True):
+    """E05 as clients send it."""
+
+    user_name: str
 
 
 class LabelsQuery(Struct, frozen=True, rename="camel"):

@@ -13,8 +13,6 @@ ANALYTICS_PATHS = (
 )
 """Automatic analysis, POST."""
 
-VIRTUAL_COLLECTION_PATH = f"{CLIENT}/vCollection/create"  # POST
-
 DOCUMENT_GET_PATHS = (
     f"{CLIENT}/dataSourceMetaData",
     f"{CLIENT}/get/data/dictionary",

@@ -29,8 +29,8 @@ class PathTemplate(Struct, frozen=True):
 
     def __call__(self, *names: str) -> str:
         """The path with `names` in its gaps, in their order, each percent-encoded as one segment."""
-        segments = iter(names)
-        return _GAP.sub(lambda _: segment(next(segments)), self.text)
+        gaps = _GAP.findall(self.text)
+        return self.text.format(**dict(zip(gaps, map(segment, names), strict=True)))
 
     @property
     def route(self) -> str:

@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
-from layernext.wire.paths import segment
 from layernext.wire.published.annotations import RawImage
 from layernext.wire.published.pages import MAX_PAGE_NUMBER, MAX_PAGE_SIZE, PAGE_SIZE
 from layernext.wire.published.paths import CLIENT, STUDIO, PathTemplate
@@ -33,11 +32,6 @@ early_project_path = PathTemplate(f"{CLIENT}/getAnnotations/{{project_id}}/proje
 """GET, as E43 for one project: what layerx-sdk 0.1.1 and 1.0.1 ask for."""
 
 SHAPE_TYPES = ("rectangle", "polygon", "line")
-
-
-def project_path(project_id: str, action: str) -> str:
-    """E47 ``update``, E48 ``delete``, E49 ``updateLabel``, E51 ``setLabelGroup``; POST."""
-    return f"{STUDIO}/project/{segment(project_id)}/{action}"
 
 
 MAX_FRAMES = 100_000

@@ -32,3 +32,9 @@ class ReferencesRequest(Struct, frozen=True):
     """E02: label to attribute to values."""
 
     labels: dict[str, dict[str, list[Any]]] = field(default_factory=dict)
+
+
+class SentReferencesRequest(ReferencesRequest, frozen=True, rename="camel", kw_only=True):
+    """E02 as clients send it."""
+
+    user_name: str

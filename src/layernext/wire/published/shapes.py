@@ -67,6 +67,12 @@ class SetData(Struct, rename="camel"):
     annotation_objects: list[Shape]
 
 
+class SentSetData(SetData, kw_only=True):
+    """The shapes of one image as clients send them."""
+
+    is_user_annotated: bool
+
+
 class SetEntry(Struct, rename="camel"):
     """One image of an upload (E03, E04), named in one of the ways of docs/protocol.md."""
 
@@ -83,10 +89,10 @@ def used_references(shapes: Iterable[Shape]) -> tuple[set[str], set[str]]:
     attributes: set[str] = set()
     values: set[str] = set()
     for shape in shapes:
-        for reference, given in (shape.label.attribute_values or {}).items():
+        for reference, values_sent in (shape.label.attribute_values or {}).items():
             attributes.add(reference)
-            for one in given if isinstance(given, list) else [given]:
-                value = one.get("value") if isinstance(one, dict) else one
+            for sent in values_sent if isinstance(values_sent, list) else [values_sent]:
+                value = sent.get("value") if isinstance(sent, dict) else sent
                 if isinstance(value, str):
                     values.add(value)
     return attributes, values
@@ -117,9 +123,9 @@ def annotations_from_shapes(
     annotations: list[Annotation] = []
     problems: list[Problem] = []
     for index, shape in enumerate(shapes):
-        place = f"{where}[{index}]"
+        shape_where = f"{where}[{index}]"
         try:
-            annotations.append(_annotation(shape, attribute_names, values, place))
+            annotations.append(_annotation(shape, attribute_names, values, shape_where))
         except DataError as error:
             problems += error.problems
     if problems:
@@ -136,14 +142,14 @@ def _annotation(
         raise DataError(Problem(f"{where}.label.labelText", problem))
     _refuse_beyond_floats(shape, where)
     attributes: dict[str, list[AttributeValue]] = {}
-    for reference, given in (shape.label.attribute_values or {}).items():
+    for reference, sent in (shape.label.attribute_values or {}).items():
         name = attribute_names.get(reference, reference)
-        place = f"{where}.label.attributeValues[{show(reference)}]"
+        value_where = f"{where}.label.attributeValues[{show(reference)}]"
         problem = find_names_problem(name, "an attribute")
         if problem:
-            raise DataError(Problem(place, problem))
-        references = given if isinstance(given, list) else [given]
-        attributes[name] = [_value(value, values, place) for value in references]
+            raise DataError(Problem(value_where, problem))
+        references = sent if isinstance(sent, list) else [sent]
+        attributes[name] = [_value(value, values, value_where) for value in references]
     common: dict[str, Any] = {
         "label": label,
         "confidence": shape.confidence,
@@ -170,18 +176,18 @@ def _refuse_beyond_floats(shape: Shape, where: str) -> None:
     if not is_number(shape.confidence or 0):
         raise DataError(Problem(f"{where}.confidence", "is beyond the range of numbers"))
     if box is not None and not all(map(is_number, (box.x, box.y, box.w, box.h))):
-        place = f"{where}.boxBoundariesAndDimensions"
-        raise DataError(Problem(place, "has a number beyond the range of numbers"))
+        box_where = f"{where}.boxBoundariesAndDimensions"
+        raise DataError(Problem(box_where, "has a number beyond the range of numbers"))
     for index, (x, y) in enumerate(shape.points or ()):
         if not (is_number(x) and is_number(y)):
             raise DataError(Problem(f"{where}.points[{index}]", "is beyond the range of numbers"))
 
 
-def _value(given: Any, values: Mapping[str, Any], where: str) -> AttributeValue:
+def _value(sent: Any, values: Mapping[str, Any], where: str) -> AttributeValue:
     """One value of an attribute: a plain reference, or an object around one."""
-    if not isinstance(given, dict) or "value" not in given:
-        return AttributeValue(_dereferenced(given, values))
-    rest = dict(given)
+    if not isinstance(sent, dict) or "value" not in sent:
+        return AttributeValue(_dereferenced(sent, values))
+    rest = dict(sent)
     value = _dereferenced(rest.pop("value"), values)
     confidence = rest.pop("confidence", None)
     if confidence is not None and not is_number(confidence):
@@ -236,13 +242,13 @@ def shape_from_annotation(
     kind = kind_of(annotation)
     shape |= kind.to_published(kind.coordinates_of(annotation))
     values: dict[str, list[dict[str, Any]]] = {}
-    for name, some in annotation.attributes.items():
+    for name, values_of_name in annotation.attributes.items():
         ref, refs = table.attributes[name]
         values[ref] = [
             {"value": refs[text_of(value.value)]}
             | ({} if value.confidence is None else {"confidence": value.confidence})
             | ({"metadata": value.metadata} if value.metadata else {})
-            for value in some
+            for value in values_of_name
         ]
     shape["label"] = {
         "label": table.ref,

@@ -73,6 +73,7 @@ from layernext.wire.published.projects import (
     project_labels_path,
 )
 from layernext.wire.published.references import LABEL_REFERENCES_PATH
+from layernext.wire.published.virtual_collections import VIRTUAL_COLLECTION_PATH
 
 TITLES: dict[str | PathTemplate, str] = {
     early_project_path: "Download what a project has, from layerx-sdk 0.1.1 and 1.0.1",
@@ -131,6 +132,7 @@ TITLES: dict[str | PathTemplate, str] = {
     UPDATE_VERSION_PATH: "E55: change a version",
     NEW_VERSION_PATH: "E56: make a version",
     DELETE_VERSION_PATH: "E57: delete a version",
+    VIRTUAL_COLLECTION_PATH: "layernext-beta: add images to a virtual collection",
     **{
         path: f"E{number}: automatic analysis, which a stack does not do"
         for number, path in enumerate(ANALYTICS_PATHS, 58)

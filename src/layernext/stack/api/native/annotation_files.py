@@ -10,33 +10,33 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from functools import partial
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import msgspec
 from anyio.to_thread import run_sync
-from litestar import Response
 from msgspec import Struct
 
 from layernext.errors import DataError, Problem
 from layernext.formats import FileSummary, Spans, check_file, detect_geometry, open_decompressed
 from layernext.model import Geometry, Mode, find_names_problem
-from layernext.stack.api.access import HANDLER, creating, refuse_whole_stack
-from layernext.stack.api.audit import note, recorded
-from layernext.stack.api.body import chunks, too_large
+from layernext.stack.api.access import HANDLER, Permissions
+from layernext.stack.api.audit import Audit
+from layernext.stack.api.body import too_large
 from layernext.stack.api.ingest import with_reserve, write_lines
-from layernext.stack.api.messages import Call, read_query
 from layernext.stack.api.native.file_listing import StreamAnswer
 from layernext.stack.api.native.uploads import check_upload
 from layernext.stack.api.operation import Operation, operation
-from layernext.stack.api.services import services_of
-from layernext.wire.annotation_files import (
+from layernext.stack.api.services import Services
+from layernext.stack.api.signature import ByteStream, Lines
+from layernext.stack.store import IMAGES, Store
+from layernext.wire.native import (
     ANNOTATION_FILES_PATH,
     MAX_ANNOTATION_FILE_BYTES,
+    NDJSON,
     FileProgress,
     FileResult,
+    UploadRequest,
 )
-from layernext.wire.native import NDJSON, UploadRequest
-from layernext.wire.published import IMAGE_COLLECTION
 
 WRITE_BYTES = 1 << 20
 BATCH_BYTES = 4 << 20
@@ -76,14 +76,16 @@ class AnnotationFileQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         scope=HANDLER,
         is_upload=True,
         action="upload annotations",
-        query=AnnotationFileQuery,
-        body=bytes,
-        is_binary=True,
-        answer=bytes,
         errors=(400, 408, 413, 422, 503, 507),
     ),
 )
-async def upload_annotation_file(request: Call) -> Response[Any]:
+async def upload_annotation_file(
+    query: AnnotationFileQuery,
+    body: ByteStream,
+    services: Services,
+    permissions: Permissions,
+    audit: Audit,
+) -> Lines:
     """Takes a LayerNext JSON file, plain, gzip or zstd, of at most 4 GiB, also decompressed.
 
     The whole file is checked first; if anything in it is wrong, nothing is stored, and the answer (422)
@@ -91,57 +93,55 @@ async def upload_annotation_file(request: Call) -> Response[Any]:
     The answer is lines of JSON: `images` of `total` are stored, the last with `result`. Without that
     last line it was cut off; the same file again completes it.
     """
-    wanted, services = read_query(request, AnnotationFileQuery), services_of(request)
-    problem = find_names_problem(wanted.name, "a file")
+    problem = find_names_problem(query.name, "a file")
     if problem:
         raise DataError(Problem("name", problem))
     upload = UploadRequest(
-        run=wanted.run,
-        mode=wanted.mode,
-        collection=wanted.collection,
-        geometry=wanted.geometry,
-        normalized=wanted.normalized,
+        run=query.run,
+        mode=query.mode,
+        collection=query.collection,
+        geometry=query.geometry,
+        normalized=query.normalized,
     )
     check_upload(upload)
-    await _check_target(request, upload)
-    note(request, subject=wanted.run, collection=wanted.collection)
+    await services.call(_check_target, permissions, upload)
+    audit.note(subject=query.run, collection=query.collection)
     with ExitStack() as files:
         file = files.enter_context(tempfile.NamedTemporaryFile(prefix="layernext-"))
-        await _receive(request, cast("BinaryIO", file))
-        checked = await run_sync(partial(_check, files, file, wanted), limiter=services.imports)
-        pieces = _stored(request, upload, checked, files.pop_all())
-    return StreamAnswer(services, pieces, places=services.imports, media_type=NDJSON)
+        await _receive(body, cast("BinaryIO", file))
+        checked = await run_sync(partial(_check, files, file, query), limiter=services.imports)
+        target = Target(services.store, permissions, audit)
+        pieces = _stored(target, upload, checked, files.pop_all())
+    return StreamAnswer(services, pieces, slots=services.imports, media_type=NDJSON)
 
 
-async def _check_target(request: Call, upload: UploadRequest) -> None:
+def _check_target(permissions: Permissions, upload: UploadRequest) -> None:
     """Refuse a target that the caller may not write to, before the answer begins.
 
     Raises:
-        NotFound, NotAllowed: so it is.
+        NotFound, NotAllowed: the caller may not write to it.
     """
-    if not (upload.collection or "").rstrip("/"):
-        refuse_whole_stack(request)
-        return
-    check = creating(request, upload.collection, IMAGE_COLLECTION, lambda: None)
-    await services_of(request).call(check)
+    if (upload.collection or "").rstrip("/"):
+        permissions.create_collection(upload.collection, IMAGES, lambda: None)
+    else:
+        permissions.refuse_whole_stack()
 
 
-async def _receive(request: Call, file: BinaryIO) -> None:
+async def _receive(body: ByteStream, file: BinaryIO) -> None:
     """Write the body to a file.
 
     Raises:
         TooLarge: it is larger than the limit; said before reading if the length is announced.
     """
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:20]) > MAX_ANNOTATION_FILE_BYTES:
+    if (body.announced_size or 0) > MAX_ANNOTATION_FILE_BYTES:
         raise too_large(MAX_ANNOTATION_FILE_BYTES)
     gathered: list[bytes] = []
     waiting = size = 0
-    async for chunk in chunks(request):
+    async for chunk in body.chunks():
         gathered.append(chunk)
         waiting += len(chunk)
         size += len(chunk)
-        request.scope["state"]["received_bytes"] = size
+        body.note_size(size)
         if size > MAX_ANNOTATION_FILE_BYTES:
             raise too_large(MAX_ANNOTATION_FILE_BYTES)
         if waiting >= WRITE_BYTES:
@@ -149,6 +149,14 @@ async def _receive(request: Call, file: BinaryIO) -> None:
             gathered, waiting = [], 0
     file.writelines(gathered)
     await run_sync(file.flush)
+
+
+class Target(NamedTuple):
+    """Where a file's annotations are written, on whose behalf."""
+
+    store: Store
+    permissions: Permissions
+    audit: Audit
 
 
 class CheckedFile(Struct):
@@ -165,15 +173,15 @@ class CheckedFile(Struct):
     summary: FileSummary
 
 
-def _check(files: ExitStack, file: Any, wanted: AnnotationFileQuery) -> CheckedFile:
+def _check(files: ExitStack, file: Any, query: AnnotationFileQuery) -> CheckedFile:
     try:
         path, spans = _plain(files, file), Spans()
-        geometry = wanted.geometry or detect_geometry(path)
+        geometry = query.geometry or detect_geometry(path)
         summary = with_reserve(lambda: check_file(path, geometry, spans=spans))
     except DataError as error:
         # Not under the name that the file has here.
         raise type(error)(
-            error.problems, file=wanted.name, more=error.more, hint=error.hint
+            error.problems, file=query.name, more=error.more, hint=error.hint
         ) from error
     return CheckedFile(path, spans, summary)
 
@@ -197,34 +205,36 @@ def _plain(files: ExitStack, file: Any) -> str:
 
 
 def _stored(
-    request: Call, upload: UploadRequest, checked: CheckedFile, files: ExitStack
+    target: Target, upload: UploadRequest, checked: CheckedFile, files: ExitStack
 ) -> Iterator[bytes]:
     """Store a file; lines of the answer. In the end `files` are closed."""
-    store, total = services_of(request).store, checked.summary.images
+    store, permissions, audit = target
+    total = checked.summary.images
     with files:
         geometry = checked.summary.geometry
         # Should the request break off, this is the entry of what was stored so far.
-        note(request, action="open upload")
+        audit.note(action="open upload")
         complete = msgspec.structs.replace(upload, geometry=geometry)
-        work = partial(store.uploads.open, complete)
-        opened = recorded(request, creating(request, upload.collection, IMAGE_COLLECTION, work))()
+        opening = partial(store.uploads.open, complete)
+        create = audit.recorded(permissions.create_collection)
+        opened = create(upload.collection, IMAGES, opening)
         settings = store.uploads.get_settings(opened.id)
         sequence = images = 0
         for lines in _batches(checked.spans.read(checked.path)):
             images += write_lines(store, opened.id, settings, sequence, lines).images
             sequence += 1
             yield _line(FileProgress(images=images, total=total))
-        note(request, action="upload annotations", count=checked.summary.annotations)
-        state = recorded(request, store.uploads.finish)(opened.id, sequence)
-    place = None
+        audit.note(action="upload annotations", count=checked.summary.annotations)
+        state = audit.recorded(store.uploads.finish)(opened.id, sequence)
+    collection = None
     if upload.collection is not None:
-        place = store.collections.find(upload.collection)
+        collection = store.collections.find(upload.collection)
     result = FileResult(
         upload_id=state.id,
         run=upload.run,
         mode=upload.mode,
-        collection_id=place.id if place else None,
-        collection=place.name if place else None,
+        collection_id=collection.id if collection else None,
+        collection=collection.name if collection else None,
         geometry=geometry,
         images=state.images,
         annotations=state.annotations,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import zstandard
@@ -19,14 +19,14 @@ from msgspec import Struct, field
 
 from layernext.errors import NotFound
 from layernext.model import Mode
-from layernext.stack.api.access import HANDLER, readable, refuse_whole_stack
-from layernext.stack.api.audit import note
-from layernext.stack.api.messages import Call, answer, check_name, find_collection, read_query
-from layernext.stack.api.operation import Operation, Parameter, operation
-from layernext.stack.api.replay import change
+from layernext.stack.api.access import HANDLER, Permissions
+from layernext.stack.api.audit import Audit
+from layernext.stack.api.messages import check_name
+from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.sending import Sender
-from layernext.stack.api.services import Services, services_of
-from layernext.stack.store import StoredSet
+from layernext.stack.api.services import Services
+from layernext.stack.api.signature import Header, Lines
+from layernext.stack.store import Store, StoredSet
 from layernext.wire.native import ANNOTATIONS_PATH, NDJSON, RemoveResult
 
 PIECE_BYTES = 256 << 10
@@ -73,40 +73,37 @@ class RemoveQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         tag="Annotations",
         role="read",
         scope=HANDLER,
-        path=(
-            Parameter(
-                "Accept-Encoding",
-                "The stream is compressed with zstd or gzip if the client takes one of them.",
-                {"type": "string"},
-                "header",
-            ),
-        ),
-        query=DownloadQuery,
-        answer=bytes,
         errors=(400, 404, 503),
     ),
 )
-async def download(request: Call) -> Response[Any]:
+def download(
+    query: DownloadQuery,
+    accept_encoding: Annotated[
+        str,
+        Header(
+            "Accept-Encoding",
+            "The stream is compressed with zstd or gzip if the client takes one of them.",
+        ),
+    ],
+    services: Services,
+    permissions: Permissions,
+) -> Lines:
     """A stream of lines, one annotation set each; the last says how many there were.
 
     A stream without that last line was cut off; the cursor of the last whole line leads on.
     """
-    wanted = read_query(request, DownloadQuery)
-    services = services_of(request)
-    row_id = None
-    if wanted.collection is not None:
-        row_id = (await find_collection(request, wanted.collection)).row_id
-    within = readable(request)
-    unknown = await services.call(services.store.runs.find_unknown, wanted.run, within)
+    row_id = permissions.find_row_id(query.collection)
+    within = permissions.readable
+    unknown = services.store.runs.find_unknown(query.run, within)
     if unknown is not None:
         raise NotFound(f"there is no model run or ground truth {unknown[:600]!r}", status=404)
-    encoding = chosen_encoding(request.headers.get("accept-encoding", ""))
+    encoding = chosen_encoding(accept_encoding)
     sets = services.store.annotations.iter_sets(
         row_id,
-        runs=wanted.run,
-        mode=wanted.mode,
-        image=wanted.image,
-        after=wanted.after,
+        runs=query.run,
+        mode=query.mode,
+        image=query.image,
+        after=query.after,
         within=within,
     )
     return Download(services, _pieces(sets, encoding), encoding)
@@ -122,34 +119,27 @@ async def download(request: Call) -> Response[Any]:
         scope=HANDLER,
         action="delete run",
         is_recorded=True,
-        query=RemoveQuery,
-        answer=RemoveResult,
         errors=(400, 404, 422),
     ),
 )
-async def remove(request: Call) -> Response[bytes]:
+def remove(
+    query: RemoveQuery, store: Store, permissions: Permissions, audit: Audit
+) -> RemoveResult:
     """Removes the annotation sets of a model run or ground truth, at once and for good.
 
     A second time it removes nothing and says so.
     """
-    wanted = read_query(request, RemoveQuery)
-    check_name(wanted.run, "run", "a model run")
-    if wanted.collection is None:
-        refuse_whole_stack(request)
+    check_name(query.run, "run", "a model run")
     row_id = None
-    if wanted.collection is not None:
-        collection = await find_collection(request, wanted.collection)
+    if query.collection is None:
+        permissions.refuse_whole_stack()
+    else:
+        collection = permissions.find_collection(query.collection)
         row_id = collection.row_id
-        note(request, collection=collection.name)
-    note(request, subject=wanted.run)
-    store = services_of(request).store
-
-    def work() -> Response[bytes]:
-        result = store.annotations.remove(row_id, wanted.run, wanted.mode)
-        note(request, count=result.annotations)
-        return answer(result)
-
-    return await change(request, work)
+        audit.note(collection=collection.name)
+    result = store.annotations.remove(row_id, query.run, query.mode)
+    audit.note(subject=query.run, count=result.annotations)
+    return result
 
 
 def chosen_encoding(accepted: str) -> str:
@@ -188,18 +178,26 @@ def _pieces(sets: Iterator[StoredSet], encoding: str) -> Iterator[bytes]:
 def _lines(sets: Iterator[StoredSet]) -> Iterator[bytes]:
     heads: dict[tuple[Any, ...], bytes] = {}
     count = 0
-    for one in sets:
-        known = (one.run, one.mode, one.geometry, one.normalized)
-        head = heads.get(known)
+    names = ("run", "mode", "geometry", "normalized")
+    for stored in sets:
+        values = (stored.run, stored.mode, stored.geometry, stored.normalized)
+        head = heads.get(values)
         if head is None:
-            names = ("run", "mode", "geometry", "normalized")
-            fields = msgspec.json.encode(dict(zip(names, known, strict=True)))
-            head = heads[known] = b"," + fields[1:-1] + b',"set":'
+            fields = msgspec.json.encode(dict(zip(names, values, strict=True)))
+            head = heads[values] = b"," + fields[1:-1] + b',"set":'
         # What was uploaded may have line breaks between its values; strings never have.
-        raw = one.raw.replace(b"\n", b" ") if b"\n" in one.raw else one.raw
-        yield b'{"cursor":' + msgspec.json.encode(one.cursor) + head + raw + b"}\n"
+        raw = stored.raw.replace(b"\n", b" ") if b"\n" in stored.raw else stored.raw
+        cursor = msgspec.json.encode(stored.cursor)
+        yield b'{"cursor":' + cursor + _only(stored) + head + raw + b"}\n"
         count += 1
     yield b'{"end":%d}\n' % count
+
+
+def _only(first: StoredSet) -> bytes:
+    """What the first line of a whole download also says: whether all of it is one run."""
+    if first.is_only_run is None:
+        return b""
+    return b',"is_only_run":' + msgspec.json.encode(first.is_only_run)
 
 
 class Download(Response[Any]):
@@ -218,8 +216,8 @@ class Download(Response[Any]):
 
     def to_asgi_response(self, *arguments: Any, **named: Any) -> ASGIResponse:
         """The ASGI application that sends the stream."""
-        made = super().to_asgi_response(*arguments, **named)
-        return Sender(self._services, self._pieces, made.encode_headers())
+        response = super().to_asgi_response(*arguments, **named)
+        return Sender(self._services, self._pieces, response.encode_headers())
 
 
 ROUTES = [download, remove]

@@ -5,18 +5,14 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Annotated
 
-from litestar import Response
 from msgspec import Meta, Struct
 
 from layernext.errors import InvalidRequest
 from layernext.model import AuditEntry
-from layernext.stack.api.messages import Call, answer, read_query
+from layernext.stack.api.messages import read_cursor
 from layernext.stack.api.operation import Operation, operation
-from layernext.stack.api.services import services_of
-from layernext.stack.store import AuditFilter, text_of
+from layernext.stack.store import AuditFilter, Store, text_of
 from layernext.wire.native import AUDIT_PATH, MAX_PAGE, PageOf
-
-_CURSOR_DIGITS = 18
 
 
 class AuditQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -48,29 +44,23 @@ class AuditQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         summary="Read the audit log",
         tag="Audit",
         role="admin",
-        query=AuditQuery,
-        answer=PageOf[AuditEntry],
         errors=(400,),
     ),
 )
-async def list_entries(request: Call) -> Response[bytes]:
+def list_entries(query: AuditQuery, store: Store) -> PageOf[AuditEntry]:
     """Who did what to which collection, and when; newest first.
 
     An entry is written in the transaction of its change, so that there is neither without the other.
     """
-    wanted, services = read_query(request, AuditQuery), services_of(request)
-    chosen = AuditFilter(
-        collection=wanted.collection,
-        actor=wanted.actor,
-        action=wanted.action,
-        since=_moment("since", wanted.since),
-        until=_moment("until", wanted.until),
+    entries = AuditFilter(
+        collection=query.collection,
+        actor=query.actor,
+        action=query.action,
+        since=_moment("since", query.since),
+        until=_moment("until", query.until),
     )
-    before = _cursor(wanted.after)
-    entries, following = await services.call(
-        lambda: services.store.audit.page(chosen, before=before, limit=wanted.limit)
-    )
-    return answer(PageOf(entries, None if following is None else str(following)))
+    page, following = store.audit.page(entries, before=read_cursor(query.after), limit=query.limit)
+    return PageOf(page, None if following is None else str(following))
 
 
 def _moment(name: str, text: str | None) -> str | None:
@@ -84,14 +74,6 @@ def _moment(name: str, text: str | None) -> str | None:
     except (ValueError, OverflowError) as error:
         message = f"the query is wrong: {name}: {text[:60]!r} is not a time in ISO 8601"
         raise InvalidRequest(message, status=400) from error
-
-
-def _cursor(after: str | None) -> int | None:
-    if after is None:
-        return None
-    if after.isascii() and after.isdecimal() and len(after) <= _CURSOR_DIGITS:
-        return int(after)
-    raise InvalidRequest(f"{after[:100]!r} is not a cursor from an earlier answer", status=400)
 
 
 ROUTES = [list_entries]

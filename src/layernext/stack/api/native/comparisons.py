@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from litestar import Response
+from msgspec import Meta
 
 from layernext.errors import Conflict, DataError, NotFound, Problem
 from layernext.model import Comparison, EvaluationInfo, Job
-from layernext.stack.api.access import HANDLER, Scope, check_thing
-from layernext.stack.api.audit import changing, note
-from layernext.stack.api.messages import Call, answer, read_message, read_path
-from layernext.stack.api.operation import Operation, Parameter, operation
-from layernext.stack.api.services import services_of
+from layernext.stack.api.access import HANDLER, Permissions, Scope
+from layernext.stack.api.audit import Audit
+from layernext.stack.api.operation import Operation, operation
 from layernext.stack.store import COMPARISON_JOB, Store
-from layernext.wire.comparisons import COMPARISONS_PATH, CompareRequest, StoredComparison
+from layernext.wire.native import COMPARISONS_PATH, CompareRequest, StoredComparison
 
 
 @operation(
@@ -27,25 +25,22 @@ from layernext.wire.comparisons import COMPARISONS_PATH, CompareRequest, StoredC
         role="write",
         scope=HANDLER,
         action="compare evaluations",
-        body=CompareRequest,
-        answer=StoredComparison,
+        wakes_jobs=True,
         errors=(400, 404, 409, 413, 422),
     ),
 )
-async def compare(request: Call) -> Response[bytes]:
+def compare(
+    body: CompareRequest, store: Store, permissions: Permissions, audit: Audit
+) -> StoredComparison:
     """Starts a job that compares two runs against one ground truth, unless it has been done already.
 
     Differences of every number with a confidence interval, truths gained and lost, how the runs
     agree with each other, and the images where they differ most.
     """
-    wanted, services = await read_message(request, CompareRequest), services_of(request)
-    for evaluation_id in (wanted.a, wanted.b):
-        await check_thing(request, "evaluation", evaluation_id)
-    note(request, subject=f"{wanted.a} and {wanted.b}")
-    work = changing(request, lambda: _request(services.store, wanted))
-    found = await services.call(work)
-    services.jobs.wake()
-    return answer(found)
+    for evaluation_id in (body.a, body.b):
+        permissions.check_thing("evaluation", evaluation_id)
+    audit.note(subject=f"{body.a} and {body.b}")
+    return _request(store, body)
 
 
 @operation(
@@ -56,27 +51,21 @@ async def compare(request: Call) -> Response[bytes]:
         tag="Evaluations",
         role="read",
         scope=Scope(path={"comparison_id": "job"}),
-        path=(Parameter("comparison_id", "The comparison's id."),),
-        answer=StoredComparison,
         errors=(400, 404),
     ),
 )
-async def get_comparison(request: Call) -> Response[bytes]:
+def get_comparison(
+    comparison_id: Annotated[str, Meta(description="The comparison's id.")], store: Store
+) -> StoredComparison:
     """How far a comparison is, and once it is completed, what it found."""
-    services, comparison_id = services_of(request), read_path(request, "comparison_id")
-
-    def work() -> StoredComparison:
-        jobs = services.store.jobs
-        job, payload = jobs.find(comparison_id), jobs.payload(comparison_id)
-        if job is None or payload is None or job.kind != COMPARISON_JOB:
-            raise NotFound(f"there is no comparison {comparison_id[:100]!r}", status=404)
-        return _answer(services.store, job, payload)
-
-    return answer(await services.call(work))
+    job, payload = store.jobs.find(comparison_id), store.jobs.payload(comparison_id)
+    if job is None or payload is None or job.kind != COMPARISON_JOB:
+        raise NotFound(f"there is no comparison {comparison_id[:100]!r}", status=404)
+    return _answer(store, job, payload)
 
 
-def _request(store: Store, wanted: CompareRequest) -> StoredComparison:
-    a, b = (store.evaluations.get(each) for each in (wanted.a, wanted.b))
+def _request(store: Store, request: CompareRequest) -> StoredComparison:
+    a, b = (store.evaluations.get(evaluation_id) for evaluation_id in (request.a, request.b))
     for name in (
         "collection_id",
         "dataset_version",
@@ -98,10 +87,10 @@ def _request(store: Store, wanted: CompareRequest) -> StoredComparison:
         "a": a.id,
         "b": b.id,
         "computed": [a.computed_at, b.computed_at],
-        "resamples": wanted.resamples,
-        "seed": wanted.seed,
-        "level": wanted.level,
-        "images": wanted.images,
+        "resamples": request.resamples,
+        "seed": request.seed,
+        "level": request.level,
+        "images": request.images,
     }
     name = f"Compare {a.run} with {b.run}"
     return _answer(store, store.jobs.ensure(COMPARISON_JOB, name, payload), payload)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
-from litestar import Response
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from layernext.model import DatasetDiff, DatasetVersion
-from layernext.stack.api.access import HANDLER, Scope, check_thing, readable
-from layernext.stack.api.messages import Call, answer, read_path, read_query
-from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.access import HANDLER, Permissions, Scope
+from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.published.datasets import check_ready, version_number
-from layernext.stack.api.services import services_of
-from layernext.stack.store import Datasets, VersionImage, VersionRow
+from layernext.stack.store import Datasets, Store, VersionImage, VersionRow
 from layernext.wire.native import DATASETS_PATH
 
-_VERSION = (Parameter("version_id", "The version's id."),)
+VersionId: TypeAlias = Annotated[str, Meta(description="The version's id.")]
 
 
 class DiffQuery(Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,14 +34,11 @@ class DiffQuery(Struct, frozen=True, forbid_unknown_fields=True):
         tag="Datasets",
         role="read",
         scope=HANDLER,
-        answer=list[DatasetVersion],
     ),
 )
-async def list_versions(request: Call) -> Response[bytes]:
+def list_versions(store: Store, permissions: Permissions) -> list[DatasetVersion]:
     """Every version of every dataset, oldest first."""
-    services = services_of(request)
-    rows = await services.call(services.store.datasets.list_all, readable(request))
-    return answer([_record(row) for row in rows])
+    return [_record(row) for row in store.datasets.list_all(permissions.readable)]
 
 
 @operation(
@@ -55,16 +49,12 @@ async def list_versions(request: Call) -> Response[bytes]:
         tag="Datasets",
         role="read",
         scope=Scope(path={"version_id": "dataset version"}),
-        path=_VERSION,
-        answer=DatasetVersion,
         errors=(400, 404),
     ),
 )
-async def get_version(request: Call) -> Response[bytes]:
+def get_version(version_id: VersionId, store: Store) -> DatasetVersion:
     """A version: how it was made, and what it holds."""
-    services = services_of(request)
-    version_id = read_path(request, "version_id")
-    return answer(_record(await services.call(services.store.datasets.get, version_id)))
+    return _record(store.datasets.get(version_id))
 
 
 @operation(
@@ -75,25 +65,19 @@ async def get_version(request: Call) -> Response[bytes]:
         tag="Datasets",
         role="read",
         scope=Scope(path={"version_id": "dataset version"}),
-        path=_VERSION,
-        query=DiffQuery,
-        answer=DatasetDiff,
         errors=(400, 404, 409),
+        threads="ingest",
     ),
 )
-async def diff_versions(request: Call) -> Response[bytes]:
+def diff_versions(
+    version_id: VersionId, query: DiffQuery, store: Store, permissions: Permissions
+) -> DatasetDiff:
     """Images that only one has, that are in another split, or whose annotations differ."""
-    services, wanted = services_of(request), read_query(request, DiffQuery)
-    datasets, first_id = services.store.datasets, read_path(request, "version_id")
-    await check_thing(request, "dataset version", wanted.other)
-
-    def work() -> DatasetDiff:
-        first, second = datasets.get(first_id), datasets.get(wanted.other)
-        check_ready(first)
-        check_ready(second)
-        return _diff(datasets, first, second)
-
-    return answer(await services.ingest(work))
+    permissions.check_thing("dataset version", query.other)
+    first, second = store.datasets.get(version_id), store.datasets.get(query.other)
+    check_ready(first)
+    check_ready(second)
+    return _diff(store.datasets, first, second)
 
 
 def _diff(datasets: Datasets, first: VersionRow, second: VersionRow) -> DatasetDiff:
@@ -103,25 +87,25 @@ def _diff(datasets: Datasets, first: VersionRow, second: VersionRow) -> DatasetD
     changed: list[str] = []
     unchanged = 0
     left, right = datasets.iter_images(first), datasets.iter_images(second)
-    one, other = next(left, None), next(right, None)
+    image, other = next(left, None), next(right, None)
     # Both come by ascending image.
-    while one is not None or other is not None:
-        if other is None or (one is not None and one.image_id < other.image_id):
-            removed.append(_name(one))
-            one = next(left, None)
-        elif one is None or other.image_id < one.image_id:
+    while image is not None or other is not None:
+        if other is None or (image is not None and image.image_id < other.image_id):
+            removed.append(_name(image))
+            image = next(left, None)
+        elif image is None or other.image_id < image.image_id:
             added.append(_name(other))
             other = next(right, None)
         else:
             is_same = True
-            if one.split != other.split:
-                moved[one.unique_name] = [one.split, other.split]
+            if image.split != other.split:
+                moved[image.unique_name] = [image.split, other.split]
                 is_same = False
-            if _sets(one) != _sets(other):
-                changed.append(one.unique_name)
+            if _sets(image) != _sets(other):
+                changed.append(image.unique_name)
                 is_same = False
             unchanged += is_same
-            one, other = next(left, None), next(right, None)
+            image, other = next(left, None), next(right, None)
     return DatasetDiff(
         added=added, removed=removed, moved=moved, changed=changed, unchanged=unchanged
     )
@@ -132,7 +116,7 @@ def _name(image: VersionImage | None) -> str:
 
 
 def _sets(image: VersionImage) -> list[tuple[Any, ...]]:
-    return [(one.run, one.mode, one.geometry, one.normalized, one.raw) for one in image.sets]
+    return [(s.run, s.mode, s.geometry, s.normalized, s.raw) for s in image.sets]
 
 
 def _record(row: VersionRow) -> DatasetVersion:
@@ -153,7 +137,7 @@ def _record(row: VersionRow) -> DatasetVersion:
         image_count=row.image_count,
         annotation_count=row.annotation_count,
         created_at=row.created_at,
-        augmentations=[str(each) for each in row.settings.augmentations],
+        augmentations=[str(augmentation) for augmentation in row.settings.augmentations],
         picture_count=row.picture_count,
     )
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from litestar import Response
-
 from layernext.model import MetadataNames
 from layernext.stack.api.access import HANDLER
-from layernext.stack.api.audit import changing, note
-from layernext.stack.api.messages import Call, answer, check_name, read_message
+from layernext.stack.api.audit import Audit
+from layernext.stack.api.messages import check_name
 from layernext.stack.api.operation import Operation, operation
-from layernext.stack.api.services import Services, services_of
-from layernext.wire.items import NAMES_PATH, NamesRequest
+from layernext.stack.api.services import Services
+from layernext.wire.native import NAMES_PATH, NamesRequest
 
 
 @operation(
@@ -21,13 +19,11 @@ from layernext.wire.items import NAMES_PATH, NamesRequest
         tag="Items",
         role="read",
         scope=HANDLER,
-        answer=MetadataNames,
     ),
 )
-async def list_names(request: Call) -> Response[bytes]:
+def list_names(services: Services) -> MetadataNames:
     """The declared names, and whether there can be others."""
-    services = services_of(request)
-    return answer(await services.call(_names, services))
+    return _names(services)
 
 
 @operation(
@@ -38,30 +34,23 @@ async def list_names(request: Call) -> Response[bytes]:
         tag="Items",
         role="admin",
         action="declare metadata names",
-        body=NamesRequest,
-        answer=MetadataNames,
         errors=(400, 413, 422),
     ),
 )
-async def change_names(request: Call) -> Response[bytes]:
+def change_names(body: NamesRequest, services: Services, audit: Audit) -> MetadataNames:
     """Declares names, or withdraws them; metadata that is there stays. Again it changes nothing."""
-    wanted, services = await read_message(request, NamesRequest), services_of(request)
-    for where, names in (("fields", wanted.fields), ("tags", wanted.tags)):
+    for where, names in (("fields", body.fields), ("tags", body.tags)):
         for number, name in enumerate(names):
             check_name(name, f"{where}[{number}]", "a metadata field or tag")
     declared = services.store.declared
-
-    def work() -> MetadataNames:
-        change = declared.withdraw if wanted.withdraw else declared.declare
-        change("field", wanted.fields)
-        change("tag", wanted.tags)
-        return _names(services)
-
-    if wanted.withdraw:
-        note(request, action="withdraw metadata names")
-    names = [*wanted.fields, *wanted.tags]
-    note(request, subject=", ".join(names), count=len(names))
-    return answer(await services.call(changing(request, work)))
+    if body.withdraw:
+        audit.note(action="withdraw metadata names")
+    names = [*body.fields, *body.tags]
+    audit.note(subject=", ".join(names), count=len(names))
+    change = declared.withdraw if body.withdraw else declared.declare
+    change("field", body.fields)
+    change("tag", body.tags)
+    return _names(services)
 
 
 def _names(services: Services) -> MetadataNames:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from litestar import Response
 from msgspec import Meta, Struct
 
 from layernext.errors import DataError, Problem
-from layernext.stack.api.access import HANDLER, readable
-from layernext.stack.api.messages import Call, answer, find_collection, read_message
+from layernext.stack.api.access import HANDLER, Permissions
 from layernext.stack.api.operation import Operation, operation
-from layernext.stack.api.services import services_of
-from layernext.stack.search import Similar
+from layernext.stack.search import Search, Similar
 from layernext.wire.native import EMBEDDING_SEARCH_PATH
 
 MAX_COUNT = 10_000
@@ -37,32 +34,22 @@ class SearchRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         tag="Embeddings",
         role="read",
         scope=HANDLER,
-        body=SearchRequest,
-        answer=list[Similar],
         errors=(400, 404, 413, 422),
     ),
 )
-async def search(request: Call) -> Response[bytes]:
+def search(body: SearchRequest, search: Search, permissions: Permissions) -> list[Similar]:
     """The images whose vectors are nearest, nearest first; every vector is compared."""
-    wanted, services = await read_message(request, SearchRequest), services_of(request)
-    if (wanted.vector is None) == (wanted.unique_name is None):
+    if (body.vector is None) == (body.unique_name is None):
         raise DataError(Problem("vector", "give either it or unique_name"))
-    row_id = None
-    if wanted.collection is not None:
-        row_id = (await find_collection(request, wanted.collection)).row_id
-    within = readable(request)
-    found = await services.call(
-        lambda: services.search.embeddings.search(
-            wanted.model,
-            vector=wanted.vector,
-            name=wanted.unique_name,
-            count=wanted.count,
-            metric=wanted.metric,
-            collection_id=row_id,
-            within=within,
-        )
+    return search.embeddings.search(
+        body.model,
+        vector=body.vector,
+        name=body.unique_name,
+        count=body.count,
+        metric=body.metric,
+        collection_id=permissions.find_row_id(body.collection),
+        within=permissions.readable,
     )
-    return answer(found)
 
 
 ROUTES = [search]

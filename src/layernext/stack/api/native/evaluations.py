@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
-from litestar import Response
 from msgspec import Meta, Struct
 
 from layernext.errors import (
     ConfigurationError,
     DataError,
-    InvalidRequest,
     NotFound,
     Problem,
 )
@@ -22,26 +20,16 @@ from layernext.model import (
     StoredEvaluation,
     TallyOrder,
 )
-from layernext.stack.api.access import HANDLER, Scope, check_thing, readable
-from layernext.stack.api.audit import note
-from layernext.stack.api.error_map import JSON
-from layernext.stack.api.messages import (
-    Call,
-    answer,
-    check_name,
-    find_collection,
-    read_message,
-    read_path,
-    read_query,
-)
-from layernext.stack.api.operation import Operation, Parameter, operation
-from layernext.stack.api.replay import change
-from layernext.stack.api.services import services_of
-from layernext.stack.store import SPLITS, EvaluationRequest, not_computed
-from layernext.wire.evaluations import EVALUATIONS_PATH, EvaluateRequest, TallyPage
-from layernext.wire.native import MAX_PAGE, PageOf
+from layernext.stack.api.access import HANDLER, Permissions, Scope
+from layernext.stack.api.audit import Audit
+from layernext.stack.api.messages import Encoded, check_name, read_cursor
+from layernext.stack.api.operation import Operation, operation
+from layernext.stack.api.signature import Binary
+from layernext.stack.search import Search
+from layernext.stack.store import SPLITS, EvaluationRequest, Store, not_computed
+from layernext.wire.native import EVALUATIONS_PATH, MAX_PAGE, EvaluateRequest, PageOf, TallyPage
 
-_EVALUATION = (Parameter("evaluation_id", "The evaluation's id."),)
+EvaluationId: TypeAlias = Annotated[str, Meta(description="The evaluation's id.")]
 _ONE = f"{EVALUATIONS_PATH}/{{evaluation_id:str}}"
 
 
@@ -105,49 +93,46 @@ class ConfusionQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         role="write",
         scope=HANDLER,
         action="evaluate run",
+        wakes_jobs=True,
         is_recorded=True,
-        body=EvaluateRequest,
-        answer=EvaluationInfo,
         errors=(400, 404, 409, 413, 422),
     ),
 )
-async def evaluate(request: Call) -> Response[bytes]:
+def evaluate(
+    body: EvaluateRequest, store: Store, permissions: Permissions, audit: Audit
+) -> EvaluationInfo:
     """Starts a job that measures a run against a ground truth, unless there is a current result.
 
     There is one evaluation for the same target, run, ground truth and settings; its id stays.
     """
-    wanted, services = await read_message(request, EvaluateRequest), services_of(request)
-    check_name(wanted.run, "run", "a model run")
-    check_name(wanted.ground_truth, "ground_truth", "a ground truth")
-    if (wanted.collection is None) == (wanted.dataset_version is None):
+    check_name(body.run, "run", "a model run")
+    check_name(body.ground_truth, "ground_truth", "a ground truth")
+    if (body.collection is None) == (body.dataset_version is None):
         raise DataError(Problem("", "needs either collection or dataset_version"))
-    if wanted.split is not None and wanted.dataset_version is None:
+    if body.split is not None and body.dataset_version is None:
         raise DataError(Problem("split", "is for dataset versions"))
-    settings = completed(wanted.settings)
-    place = None
-    if wanted.collection is not None:
-        collection = await find_collection(request, wanted.collection)
-        place = collection.row_id
-        note(request, collection=collection.name)
-    note(request, subject=wanted.run)
-    if wanted.dataset_version is not None:
-        await check_thing(request, "dataset version", wanted.dataset_version)
-    usual = EvaluationSettings(geometry=settings.geometry).complete()
-    asked = EvaluationRequest(
-        collection_id=place,
-        version_id=wanted.dataset_version,
-        split=-1 if wanted.split is None else SPLITS.index(wanted.split),
-        run=wanted.run,
-        truth=wanted.ground_truth,
-        run_mode=wanted.run_mode,
-        truth_mode=wanted.truth_mode,
-        settings=settings,
-        is_default=settings == usual,
-        again=wanted.again,
+    settings = completed(body.settings)
+    collection = None
+    if body.collection is not None:
+        collection = permissions.find_collection(body.collection)
+        audit.note(collection=collection.name)
+    audit.note(subject=body.run)
+    if body.dataset_version is not None:
+        permissions.check_thing("dataset version", body.dataset_version)
+    return store.evaluations.request(
+        EvaluationRequest(
+            collection_id=None if collection is None else collection.row_id,
+            version_id=body.dataset_version,
+            split=-1 if body.split is None else SPLITS.index(body.split),
+            run=body.run,
+            truth=body.ground_truth,
+            run_mode=body.run_mode,
+            truth_mode=body.truth_mode,
+            settings=settings,
+            is_default=settings == EvaluationSettings(geometry=settings.geometry).complete(),
+            again=body.again,
+        )
     )
-    response = await change(request, lambda: answer(services.store.evaluations.request(asked)))
-    services.jobs.wake()
-    return response
 
 
 def completed(settings: EvaluationSettings) -> EvaluationSettings:
@@ -170,35 +155,23 @@ def completed(settings: EvaluationSettings) -> EvaluationSettings:
         tag="Evaluations",
         role="read",
         scope=HANDLER,
-        query=EvaluationsQuery,
-        answer=PageOf[EvaluationInfo],
         errors=(400, 404),
     ),
 )
-async def list_evaluations(request: Call) -> Response[bytes]:
+def list_evaluations(
+    query: EvaluationsQuery, store: Store, permissions: Permissions
+) -> PageOf[EvaluationInfo]:
     """Evaluations, newest first, each with whether it is current."""
-    wanted, services = read_query(request, EvaluationsQuery), services_of(request)
-    after = wanted.after or "0"
-    if not (after.isascii() and after.isdecimal() and len(after) < 19):  # noqa: PLR2004
-        raise InvalidRequest(f"{after[:100]!r} is not a cursor from an earlier answer", status=400)
-    place = None
-    if wanted.collection is not None:
-        place = (await find_collection(request, wanted.collection)).row_id
-    evaluations, within = services.store.evaluations, readable(request)
-
-    def work() -> tuple[list[EvaluationInfo], int | None]:
-        return evaluations.list_page(
-            collection_id=place,
-            version_id=wanted.dataset_version,
-            run=wanted.run,
-            truth=wanted.ground_truth,
-            after=int(after),
-            limit=wanted.limit,
-            within=within,
-        )
-
-    items, following = await services.call(work)
-    return answer(PageOf(items, None if following is None else str(following)))
+    items, following = store.evaluations.list_page(
+        after=read_cursor(query.after) or 0,
+        collection_id=permissions.find_row_id(query.collection),
+        version_id=query.dataset_version,
+        run=query.run,
+        truth=query.ground_truth,
+        limit=query.limit,
+        within=permissions.readable,
+    )
+    return PageOf(items, None if following is None else str(following))
 
 
 @operation(
@@ -209,15 +182,12 @@ async def list_evaluations(request: Call) -> Response[bytes]:
         tag="Evaluations",
         role="read",
         scope=Scope(path={"evaluation_id": "evaluation"}),
-        path=_EVALUATION,
-        answer=EvaluationInfo,
         errors=(400, 404),
     ),
 )
-async def get_evaluation(request: Call) -> Response[bytes]:
+def get_evaluation(evaluation_id: EvaluationId, store: Store) -> EvaluationInfo:
     """What was compared, how far it is, whether it is current; and the numbers of the whole."""
-    services, evaluation_id = services_of(request), read_path(request, "evaluation_id")
-    return answer(await services.call(services.store.evaluations.get, evaluation_id))
+    return store.evaluations.get(evaluation_id)
 
 
 @operation(
@@ -228,20 +198,16 @@ async def get_evaluation(request: Call) -> Response[bytes]:
         tag="Evaluations",
         role="read",
         scope=Scope(path={"evaluation_id": "evaluation"}),
-        path=_EVALUATION,
-        answer=StoredEvaluation,
         errors=(400, 404, 409),
     ),
 )
-async def get_result(request: Call) -> Response[bytes]:
+def get_result(evaluation_id: EvaluationId, store: Store) -> Encoded[StoredEvaluation]:
     """All numbers, tables and curves, and under `info` what `GET` of the evaluation says.
 
     409 as long as there is no result.
     """
-    services, evaluation_id = services_of(request), read_path(request, "evaluation_id")
-    info, result = await services.call(services.store.evaluations.result, evaluation_id)
-    whole = b'{"info":' + msgspec.json.encode(info) + b"," + result[1:]
-    return Response(whole, media_type=JSON)
+    info, result = store.evaluations.result(evaluation_id)
+    return Encoded(b'{"info":' + msgspec.json.encode(info) + b"," + result[1:])
 
 
 @operation(
@@ -252,30 +218,21 @@ async def get_result(request: Call) -> Response[bytes]:
         tag="Evaluations",
         role="read",
         scope=Scope(path={"evaluation_id": "evaluation"}),
-        path=_EVALUATION,
-        answer=bytes,
-        is_binary=True,
         errors=(400, 404, 409),
     ),
 )
-async def get_report(request: Call) -> Response[bytes]:
+def get_report(evaluation_id: EvaluationId, store: Store) -> Binary:
     """The numbers and tables as Markdown, to be kept as a file."""
-    services, evaluation_id = services_of(request), read_path(request, "evaluation_id")
-
-    def work() -> bytes:
-        info, raw = services.store.evaluations.result(evaluation_id)
-        found = msgspec.json.decode(raw, type=Evaluation)
-        place = info.dataset if info.collection is None else info.collection
-        about = f"{info.run} against {info.ground_truth} in {place}, {info.computed_at}"
-        if info.stale_because is not None:
-            about += f"; out of date: {info.stale_because}"
-        # Names are data: no line break of theirs begins a line of the report.
-        return f"{' '.join(about.split())}\n\n{found.to_markdown()}".encode()
-
+    info, raw = store.evaluations.result(evaluation_id)
+    evaluation = msgspec.json.decode(raw, type=Evaluation)
+    target = info.dataset if info.collection is None else info.collection
+    about = f"{info.run} against {info.ground_truth} in {target}, {info.computed_at}"
+    if info.stale_because is not None:
+        about += f"; out of date: {info.stale_because}"
+    # Names are data: no line break of theirs begins a line of the report.
+    report = f"{' '.join(about.split())}\n\n{evaluation.to_markdown()}".encode()
     headers = {"Content-Disposition": f'attachment; filename="evaluation-{evaluation_id}.md"'}
-    return Response(
-        await services.call(work), media_type="text/markdown; charset=utf-8", headers=headers
-    )
+    return Encoded(report, media_type="text/markdown; charset=utf-8", headers=headers)
 
 
 @operation(
@@ -288,22 +245,15 @@ async def get_report(request: Call) -> Response[bytes]:
         scope=Scope(path={"evaluation_id": "evaluation"}),
         action="delete evaluation",
         is_recorded=True,
-        path=_EVALUATION,
-        answer=dict[str, str],
         errors=(400, 404),
     ),
 )
-async def delete_evaluation(request: Call) -> Response[bytes]:
+def delete_evaluation(evaluation_id: EvaluationId, store: Store, audit: Audit) -> dict[str, str]:
     """Deletes an evaluation; if it is being computed, that ends."""
-    services, evaluation_id = services_of(request), read_path(request, "evaluation_id")
-
-    def work() -> Response[bytes]:
-        if not services.store.evaluations.delete(evaluation_id):
-            raise NotFound(f"there is no evaluation {evaluation_id[:100]!r}", status=404)
-        note(request, subject=evaluation_id)
-        return answer({"deleted": evaluation_id})
-
-    return await change(request, work)
+    if not store.evaluations.delete(evaluation_id):
+        raise NotFound(f"there is no evaluation {evaluation_id[:100]!r}", status=404)
+    audit.note(subject=evaluation_id)
+    return {"deleted": evaluation_id}
 
 
 @operation(
@@ -314,33 +264,25 @@ async def delete_evaluation(request: Call) -> Response[bytes]:
         tag="Evaluations",
         role="read",
         scope=Scope(path={"evaluation_id": "evaluation"}),
-        path=_EVALUATION,
-        query=TalliesQuery,
-        answer=TallyPage,
         errors=(400, 404, 409, 422),
     ),
 )
-async def list_tallies(request: Call) -> Response[bytes]:
+def list_tallies(
+    evaluation_id: EvaluationId, query: TalliesQuery, store: Store, search: Search
+) -> TallyPage:
     """Images with their counts, in any order; for a grid from worst to best.
 
     ``worst`` has the lowest F1 first and among equals the most errors, ``best`` turns that round.
     """
-    services, wanted = services_of(request), read_query(request, TalliesQuery)
-    evaluation_id = read_path(request, "evaluation_id")
-    store = services.store
-
-    def work() -> TallyPage:
-        info = _with_result(store.evaluations.get(evaluation_id))
-        items, total = services.search.tallies.page(
-            evaluation_id,
-            order=wanted.order,
-            query=wanted.query,
-            offset=wanted.offset,
-            limit=wanted.limit,
-        )
-        return _page(info, items, total, wanted.offset)
-
-    return answer(await services.call(work))
+    info = _with_result(store.evaluations.get(evaluation_id))
+    items, total = search.tallies.page(
+        evaluation_id,
+        order=query.order,
+        query=query.query,
+        offset=query.offset,
+        limit=query.limit,
+    )
+    return _page(info, items, total, query.offset)
 
 
 @operation(
@@ -351,28 +293,20 @@ async def list_tallies(request: Call) -> Response[bytes]:
         tag="Evaluations",
         role="read",
         scope=Scope(path={"evaluation_id": "evaluation"}),
-        path=_EVALUATION,
-        query=ConfusionQuery,
-        answer=TallyPage,
         errors=(400, 404, 409),
     ),
 )
-async def list_confusion(request: Call) -> Response[bytes]:
+def list_confusion(
+    evaluation_id: EvaluationId, query: ConfusionQuery, store: Store, search: Search
+) -> TallyPage:
     """Images in which something of one label was taken for another, most often first."""
-    services, wanted = services_of(request), read_query(request, ConfusionQuery)
-    evaluation_id = read_path(request, "evaluation_id")
-    store = services.store
-
-    def work() -> TallyPage:
-        info, raw = store.evaluations.result(evaluation_id)
-        labels = msgspec.json.decode(raw, type=Evaluation).confusion.labels
-        places = [_label_number(labels, label) for label in (wanted.truth, wanted.run)]
-        items, total = services.search.tallies.cell(
-            evaluation_id, places[0], places[1], offset=wanted.offset, limit=wanted.limit
-        )
-        return _page(info, items, total, wanted.offset)
-
-    return answer(await services.call(work))
+    info, raw = store.evaluations.result(evaluation_id)
+    labels = msgspec.json.decode(raw, type=Evaluation).confusion.labels
+    row, column = (_label_number(labels, label) for label in (query.truth, query.run))
+    items, total = search.tallies.cell(
+        evaluation_id, row, column, offset=query.offset, limit=query.limit
+    )
+    return _page(info, items, total, query.offset)
 
 
 def _label_number(labels: list[str], label: str | None) -> int:

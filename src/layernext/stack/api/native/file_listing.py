@@ -13,28 +13,23 @@ from litestar.response.base import ASGIResponse
 
 from layernext.errors import DataError, NotFound, Problem
 from layernext.model import FileRecord
-from layernext.stack.api.access import HANDLER, access_of, readable
-from layernext.stack.api.messages import (
-    Call,
-    answer,
-    read_message,
-    read_query,
-)
+from layernext.stack.api.access import HANDLER, Permissions
 from layernext.stack.api.native.listings import PageQuery
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.presence import note_lost
 from layernext.stack.api.sending import Sender
-from layernext.stack.api.services import Services, services_of
-from layernext.stack.api.transfer import download_url
-from layernext.stack.store import FileRow
-from layernext.wire.file_listing import (
+from layernext.stack.api.services import Services
+from layernext.stack.api.signature import Binary
+from layernext.stack.api.signed import Links
+from layernext.stack.store import FileRow, Store
+from layernext.wire.native import (
     BUNDLES_PATH,
     FILES_PATH,
     MAX_BUNDLED_FILES,
     BundledFile,
     FilesRequest,
+    PageOf,
 )
-from layernext.wire.native import PageOf
 
 PIECE_BYTES = 1 << 20
 _FILE_ID = re.compile(r"[0-9a-f]{24}")
@@ -61,24 +56,22 @@ class FilesQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         tag="Files",
         role="read",
         scope=HANDLER,
-        query=FilesQuery,
-        answer=PageOf[FileRecord],
         errors=(400, 404),
     ),
 )
-async def list_files(request: Call) -> Response[bytes]:
+def list_files(
+    query: FilesQuery, store: Store, permissions: Permissions, links: Links
+) -> PageOf[FileRecord]:
     """Files by name, each with a URL that needs no key for an hour or more."""
-    wanted, services = read_query(request, FilesQuery), services_of(request)
-    listing = services.store.file_listing
-    found = await services.call(listing.find_collection, wanted.collection, wanted.collection_kind)
-    access = access_of(request)
-    if found is None or (access is not None and not access.may_read(found.row_id)):
-        raise NotFound(f"there is no collection {wanted.collection[:600]!r}", status=404)
-    rows, more = await services.call(listing.page, found.row_id, wanted.after, wanted.limit)
-    return answer(PageOf[FileRecord]([_record(request, row) for row in rows], more))
+    listing = store.file_listing
+    collection = listing.find_collection(query.collection, query.collection_kind)
+    if collection is None or not permissions.may_read(collection.row_id):
+        raise NotFound(f"there is no collection {query.collection[:600]!r}", status=404)
+    rows, more = listing.page(collection.row_id, query.after, query.limit)
+    return PageOf([_record(links, row) for row in rows], more)
 
 
-def _record(request: Call, file: FileRow) -> FileRecord:
+def _record(links: Links, file: FileRow) -> FileRecord:
     return FileRecord(
         id=f"{file.image_id:024x}",
         name=file.name,
@@ -90,7 +83,7 @@ def _record(request: Call, file: FileRow) -> FileRecord:
         height=file.height,
         state=file.state,
         created_at=file.created_at,
-        url=download_url(request, file),
+        url=links.image(file.image_id, file.name),
     )
 
 
@@ -102,32 +95,27 @@ def _record(request: Call, file: FileRow) -> FileRecord:
         tag="Files",
         role="read",
         scope=HANDLER,
-        body=FilesRequest,
-        answer=bytes,
-        is_binary=True,
         errors=(400, 413, 422, 503),
     ),
 )
-async def file_bundle(request: Call) -> Response[Any]:
+def file_bundle(body: FilesRequest, services: Services, permissions: Permissions) -> Binary:
     """For each file, in the order asked for: a line of JSON (`id`, `size`), and the file's bytes.
 
     A file that is gone has the size null, and no bytes. So has one whose content was lost; its
     `problem` says so. The others come all the same.
     """
-    wanted = await read_message(request, FilesRequest)
-    if len(wanted.ids) > MAX_BUNDLED_FILES:
-        count = len(wanted.ids)
+    if len(body.ids) > MAX_BUNDLED_FILES:
+        count = len(body.ids)
         raise DataError(Problem("ids", f"are {count}, must be at most {MAX_BUNDLED_FILES}"))
-    for number, each in enumerate(wanted.ids):
-        if not _FILE_ID.fullmatch(each):
-            raise DataError(Problem(f"ids[{number}]", f"{each[:100]!r} is not a file id"))
-    services = services_of(request)
+    for number, file_id in enumerate(body.ids):
+        if not _FILE_ID.fullmatch(file_id):
+            raise DataError(Problem(f"ids[{number}]", f"{file_id[:100]!r} is not a file id"))
     # Ids are wider than what a database counts to; those that do not fit are of no file.
-    numbers = {each: int(each, 16) for each in wanted.ids}
-    some = [number for number in numbers.values() if number < 1 << 63]
-    files = await services.call(services.store.file_listing.find_many, some, readable(request))
-    pieces = _pieces(services, [(each, files.get(numbers[each])) for each in wanted.ids])
-    return StreamAnswer(services, pieces, places=services.transfers)
+    numbers = {file_id: int(file_id, 16) for file_id in body.ids}
+    row_ids = [number for number in numbers.values() if number < 1 << 63]
+    files = services.store.file_listing.find_many(row_ids, permissions.readable)
+    pieces = _pieces(services, [(file_id, files.get(numbers[file_id])) for file_id in body.ids])
+    return StreamAnswer(services, pieces, slots=services.transfers)
 
 
 def _pieces(services: Services, files: list[tuple[str, FileRow | None]]) -> Iterator[bytes]:
@@ -162,7 +150,7 @@ class StreamAnswer(Response[Any]):
     Args:
         services: of the application.
         pieces: of the answer.
-        places: one is taken for as long as it lasts.
+        slots: one is taken for as long as it lasts.
         media_type: of the answer.
     """
 
@@ -171,17 +159,16 @@ class StreamAnswer(Response[Any]):
         services: Services,
         pieces: Iterator[bytes],
         *,
-        places: CapacityLimiter,
+        slots: CapacityLimiter,
         media_type: str = "application/octet-stream",
     ) -> None:
         super().__init__(b"", media_type=media_type)
-        self._services, self._pieces, self._places = services, pieces, places
+        self._services, self._pieces, self._slots = services, pieces, slots
 
     def to_asgi_response(self, *arguments: Any, **named: Any) -> ASGIResponse:
         """The ASGI application that sends the stream."""
-        made = super().to_asgi_response(*arguments, **named)
-        headers = made.encode_headers()
-        return Sender(self._services, self._pieces, headers, places=self._places)
+        headers = super().to_asgi_response(*arguments, **named).encode_headers()
+        return Sender(self._services, self._pieces, headers, places=self._slots)
 
 
 ROUTES = [list_files, file_bundle]

@@ -7,10 +7,10 @@ import re
 import secrets
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from typing import Annotated, TypeAlias
 
 import msgspec
-from litestar import Response
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from layernext.errors import (
     Conflict,
@@ -22,16 +22,18 @@ from layernext.errors import (
 )
 from layernext.model import find_names_problem, refuse_repeated_keys
 from layernext.stack.api.access import Scope
-from layernext.stack.api.body import Content, received
-from layernext.stack.api.messages import Call, answer, problem_of, read_message, read_path
-from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.body import Content
+from layernext.stack.api.messages import problem_of
+from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.presence import find_stored
-from layernext.stack.api.services import Services, services_of
+from layernext.stack.api.services import Services
+from layernext.stack.api.signature import ByteStream
 from layernext.stack.store import NewFile, UploadPlace, object_path
-from layernext.wire.files import (
+from layernext.wire.native import (
+    BASE_PATH,
+    MAX_ASKED_NAMES,
     MAX_BUNDLE_BYTES,
     MAX_BUNDLE_FILES,
-    MAX_NAMES,
     BundleEntry,
     BundleResult,
     KnownAnswer,
@@ -39,11 +41,10 @@ from layernext.wire.files import (
     KnownRequest,
     StoredEntry,
 )
-from layernext.wire.native import BASE_PATH
 
 MAX_LINE_BYTES = 16 << 10
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_UPLOAD = Parameter("upload_id", "The upload, from E12.")
+UploadId: TypeAlias = Annotated[str, Meta(description="The upload of files.")]
 _read_entry = msgspec.json.Decoder(BundleEntry).decode
 
 
@@ -62,29 +63,21 @@ class _File(Struct, frozen=True):
         tag="Files",
         role="write",
         scope=Scope(path={"upload_id": "file upload"}),
-        path=(_UPLOAD,),
-        body=KnownRequest,
-        answer=KnownAnswer,
         errors=(400, 404, 413, 422),
     ),
 )
-async def known_files(request: Call) -> Response[bytes]:
+def known_files(upload_id: UploadId, body: KnownRequest, services: Services) -> KnownAnswer:
     """Which of some names the upload's collection has, with size and checksum.
 
     A file whose content was lost is not among them, so that it is sent again.
     """
-    wanted = await read_message(request, KnownRequest)
-    if len(wanted.names) > MAX_NAMES:
-        raise DataError(Problem("names", f"are {len(wanted.names)}, must be at most {MAX_NAMES}"))
-    services = services_of(request)
-    upload_id = read_path(request, "upload_id")
-
-    def work() -> list[KnownFile]:
-        stored = find_stored(services, upload_id, wanted.names)
-        services.store.files.note_known(upload_id, stored)
-        return [KnownFile(file.name, file.size, file.checksum) for file in stored]
-
-    return answer(KnownAnswer(await services.call(work)))
+    if len(body.names) > MAX_ASKED_NAMES:
+        raise DataError(
+            Problem("names", f"are {len(body.names)}, must be at most {MAX_ASKED_NAMES}")
+        )
+    stored = find_stored(services, upload_id, body.names)
+    services.store.files.note_known(upload_id, stored)
+    return KnownAnswer([KnownFile(file.name, file.size, file.checksum) for file in stored])
 
 
 @operation(
@@ -96,29 +89,23 @@ async def known_files(request: Call) -> Response[bytes]:
         role="write",
         scope=Scope(path={"upload_id": "file upload"}),
         is_upload=True,
-        path=(_UPLOAD,),
-        body=bytes,
-        is_binary=True,
-        answer=BundleResult,
         errors=(400, 404, 408, 413, 415, 422, 507),
     ),
 )
-async def put_bundle(request: Call) -> Response[bytes]:
+async def put_bundle(upload_id: UploadId, body: ByteStream, services: Services) -> BundleResult:
     """Stores files, each a line of JSON (`name`, `size`, `checksum`) and the bytes behind it.
 
     All of them become visible at the same moment, durably, or none. A name that the collection has
     keeps the file that it has. The same bundle a second time changes nothing.
     """
-    services = services_of(request)
-    upload_id = read_path(request, "upload_id")
-    place = await services.call(services.store.files.place_of, upload_id)
-    async with received(request, MAX_BUNDLE_BYTES) as body:
+    target = await services.call(services.store.files.place_of, upload_id)
+    async with body.received(MAX_BUNDLE_BYTES) as packed:
 
         def work() -> BundleResult:
-            with body.content(MAX_BUNDLE_BYTES) as content, memoryview(content) as view:
-                return _store(services, upload_id, place, list(_files(content, view)))
+            with packed.content(MAX_BUNDLE_BYTES) as content, memoryview(content) as view:
+                return _store(services, upload_id, target, list(_files(content, view)))
 
-        return answer(await services.ingest(work))
+        return await services.ingest(work)
 
 
 def _files(content: Content, view: memoryview) -> Iterator[_File]:
@@ -158,7 +145,7 @@ def _files(content: Content, view: memoryview) -> Iterator[_File]:
 
 
 def _store(
-    services: Services, upload_id: str, place: UploadPlace, files: list[_File]
+    services: Services, upload_id: str, target: UploadPlace, files: list[_File]
 ) -> BundleResult:
     store = services.store.files
     stored_names = {
@@ -168,10 +155,10 @@ def _store(
     new = {
         name: NewFile(
             name=name,
-            object_path=object_path(place.id, secrets.token_hex(12), name),
+            object_path=object_path(target.id, secrets.token_hex(12), name),
             size=file.entry.size,
             checksum=file.entry.checksum,
-            fields=place.fields,
+            fields=target.fields,
         )
         for name, file in fresh.items()
     }
@@ -183,8 +170,8 @@ def _store(
         # These are raised before the commit or by a commit that was undone, so no row refers to the objects;
         # on a full disk they would keep it full. After any other error, such as a connection lost at the
         # commit, rows may refer to them: housekeeping finds out.
-        for each in new.values():
-            services.objects.delete(each.object_path)
+        for new_file in new.values():
+            services.objects.delete(new_file.object_path)
         raise
     outcomes = []
     for file in files:

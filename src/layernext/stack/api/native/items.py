@@ -4,48 +4,32 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from litestar import Response
 from msgspec import Meta, Struct
 
-from layernext.errors import InvalidRequest, NotFound
+from layernext.errors import NotFound
 from layernext.model import ContentType, Item
-from layernext.stack.api.access import (
-    HANDLER,
-    Scope,
-    access_of,
-    readable,
-    refuse_whole_stack,
-    usable,
-)
-from layernext.stack.api.audit import note
-from layernext.stack.api.messages import (
-    Call,
-    answer,
-    find_collection,
-    is_image_id,
-    read_message,
-    read_path,
-    read_query,
-)
-from layernext.stack.api.operation import Operation, Parameter, operation
-from layernext.stack.api.replay import change
-from layernext.stack.api.services import services_of
-from layernext.stack.api.transfer import url_of_image
+from layernext.stack.api.access import HANDLER, Permissions, Scope
+from layernext.stack.api.audit import Audit
+from layernext.stack.api.messages import Encoded, is_image_id, read_cursor
+from layernext.stack.api.operation import Operation, operation
+from layernext.stack.api.signature import Change
+from layernext.stack.api.signed import Links
 from layernext.stack.jobs import PURGE_JOB
-from layernext.stack.search import ItemFilter, ItemRow, before_days
-from layernext.stack.store import CONTENT_TYPES
-from layernext.wire.items import (
+from layernext.stack.search import ItemFilter, ItemRow, Search, before_days
+from layernext.stack.store import CONTENT_TYPES, Store
+from layernext.wire.native import (
     ITEMS_PATH,
+    MAX_PAGE,
     PURGE_PATH,
     RESTORE_PATH,
     TRASH_PATH,
     Counted,
+    PageOf,
     PurgeAnswer,
     PurgeRequest,
     RestoreRequest,
     purge_path,
 )
-from layernext.wire.native import MAX_PAGE, PageOf
 
 TallySort = Literal[
     "run.true_positives", "-run.true_positives", "run.false_positives", "-run.false_positives",
@@ -84,14 +68,23 @@ class ItemsQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         tag="Items",
         role="read",
         scope=HANDLER,
-        query=ItemsQuery,
-        answer=PageOf[Item],
         errors=(400, 404, 422),
     ),
 )
-async def list_items(request: Call) -> Response[bytes]:
+def list_items(
+    query: ItemsQuery, search: Search, permissions: Permissions, links: Links
+) -> PageOf[Item]:
     """Items in the order they came, with all that is known of each."""
-    return await _listed(request, is_trash=False)
+    items, after = _items_of(query, permissions), read_cursor(query.after) or 0
+    if query.sort is None:
+        rows = search.items.list_after(items, after=after, limit=query.limit + 1)
+        return _page(rows, query.limit, links)
+    column, descending = query.sort.rpartition("run.")[2], query.sort.startswith("-")
+    rows = search.items.list_by_tally(
+        items, column, descending=descending, offset=after, limit=query.limit + 1
+    )
+    following = str(after + query.limit) if len(rows) > query.limit else None
+    return PageOf([_item(links, row) for row in rows[: query.limit]], following)
 
 
 @operation(
@@ -102,20 +95,17 @@ async def list_items(request: Call) -> Response[bytes]:
         tag="Items",
         role="read",
         scope=Scope(path={"item_id": "image"}),
-        path=(Parameter("item_id", "Its `id`."),),
-        answer=Item,
         errors=(404,),
     ),
 )
-async def get_item(request: Call) -> Response[bytes]:
+def get_item(
+    item_id: Annotated[str, Meta(description="Its `id`.")], search: Search, links: Links
+) -> Item:
     """All that is known of one item that is not in the trash."""
-    text, services = read_path(request, "item_id"), services_of(request)
-    row = None
-    if is_image_id(text):
-        row = await services.call(services.search.items.get, int(text, 16))
+    row = search.items.get(int(item_id, 16)) if is_image_id(item_id) else None
     if row is None:
-        raise NotFound(f"there is no item {text[:600]!r}", status=404)
-    return answer(_item(request, row))
+        raise NotFound(f"there is no item {item_id[:600]!r}", status=404)
+    return _item(links, row)
 
 
 @operation(
@@ -126,54 +116,33 @@ async def get_item(request: Call) -> Response[bytes]:
         tag="Items",
         role="read",
         scope=HANDLER,
-        query=ItemsQuery,
-        answer=PageOf[Item],
         errors=(400, 404, 422),
     ),
 )
-async def list_trash(request: Call) -> Response[bytes]:
+def list_trash(
+    query: ItemsQuery, search: Search, permissions: Permissions, links: Links
+) -> PageOf[Item]:
     """What is in the trash. A collection that is there itself is named by its id."""
-    return await _listed(request, is_trash=True)
+    items, after = _items_of(query, permissions), read_cursor(query.after) or 0
+    rows = search.items.list_trash(items, after=after, limit=query.limit + 1)
+    return _page(rows, query.limit, links)
 
 
-async def _listed(request: Call, *, is_trash: bool) -> Response[bytes]:
-    wanted, services = read_query(request, ItemsQuery), services_of(request)
-    place = None
-    if wanted.collection is not None:
-        place = (await find_collection(request, wanted.collection)).row_id
-    kinds = None if wanted.type is None else (KINDS[wanted.type],)
-    chosen = ItemFilter(
-        query=wanted.query, collection_id=place, kinds=kinds, within=readable(request)
+def _items_of(query: ItemsQuery, permissions: Permissions) -> ItemFilter:
+    collection_id = permissions.find_row_id(query.collection)
+    kinds = None if query.type is None else (KINDS[query.type],)
+    return ItemFilter(
+        query=query.query, collection_id=collection_id, kinds=kinds, within=permissions.readable
     )
-    items, after = services.search.items, _cursor(wanted.after)
-    if wanted.sort is not None and not is_trash:
-        column, descending = wanted.sort.rpartition("run.")[2], wanted.sort.startswith("-")
-        more = wanted.limit + 1
-
-        def sorted_rows() -> list[ItemRow]:
-            return items.list_by_tally(
-                chosen, column, descending=descending, offset=after, limit=more
-            )
-
-        rows = await services.call(sorted_rows)
-        following = str(after + wanted.limit) if len(rows) > wanted.limit else None
-        return answer(PageOf([_item(request, row) for row in rows[: wanted.limit]], following))
-    find = items.list_trash if is_trash else items.list_after
-    rows = await services.call(lambda: find(chosen, after=after, limit=wanted.limit + 1))
-    page = rows[: wanted.limit]
-    following = str(page[-1].image_id) if len(rows) > wanted.limit else None
-    return answer(PageOf([_item(request, row) for row in page], following))
 
 
-def _cursor(after: str | None) -> int:
-    if after is None:
-        return 0
-    if after.isascii() and after.isdecimal() and len(after) < 19:  # noqa: PLR2004 - digits of a row id
-        return int(after)
-    raise InvalidRequest(f"{after[:100]!r} is not a cursor from an earlier answer", status=400)
+def _page(rows: list[ItemRow], limit: int, links: Links) -> PageOf[Item]:
+    """A page of rows, of which there is one more than fits if another page follows."""
+    following = str(rows[limit - 1].image_id) if len(rows) > limit else None
+    return PageOf([_item(links, row) for row in rows[:limit]], following)
 
 
-def _item(request: Call, row: ItemRow) -> Item:
+def _item(links: Links, row: ItemRow) -> Item:
     return Item(
         id=f"{row.image_id:024x}",
         name=row.name,
@@ -181,7 +150,7 @@ def _item(request: Call, row: ItemRow) -> Item:
         collection=row.collection,
         content_type=CONTENT_TYPES[row.kind],
         has_file=row.has_file,
-        url=url_of_image(request, row.image_id, row.name) if row.has_file else None,
+        url=links.image(row.image_id, row.name) if row.has_file else None,
         storage_path=row.storage_path,
         size=row.size,
         checksum=row.checksum,
@@ -209,24 +178,18 @@ def _item(request: Call, row: ItemRow) -> Item:
         scope=HANDLER,
         action="restore from trash",
         is_recorded=True,
-        body=RestoreRequest,
-        answer=Counted,
         errors=(400, 404, 413, 422),
     ),
 )
-async def restore(request: Call) -> Response[bytes]:
+def restore(
+    body: RestoreRequest, store: Store, search: Search, permissions: Permissions, audit: Audit
+) -> Counted:
     """Takes out of the trash what a query finds there, with its annotations."""
-    wanted, items = await read_message(request, RestoreRequest), services_of(request).search.items
-    place = await _place_in_trash(request, wanted.collection)
-    chosen = ItemFilter(query=wanted.query, collection_id=place, within=usable(request))
-    note(request, collection=wanted.collection, subject=wanted.query or None)
-
-    def work() -> Response[bytes]:
-        count = items.restore(chosen)
-        note(request, count=count)
-        return answer(Counted(count))
-
-    return await change(request, work)
+    collection_id = _row_id_in_trash(body.collection, store, permissions)
+    items = ItemFilter(query=body.query, collection_id=collection_id, within=permissions.usable)
+    count = search.items.restore(items)
+    audit.note(collection=body.collection, subject=body.query or None, count=count)
+    return Counted(count)
 
 
 @operation(
@@ -238,35 +201,37 @@ async def restore(request: Call) -> Response[bytes]:
         role="admin",
         scope=HANDLER,
         action="purge trash",
+        wakes_jobs=True,
         is_recorded=True,
-        body=PurgeRequest,
-        answer=PurgeAnswer,
         errors=(400, 404, 413, 422),
     ),
 )
-async def purge(request: Call) -> Response[bytes]:
+def purge(
+    body: PurgeRequest,
+    store: Store,
+    search: Search,
+    permissions: Permissions,
+    audit: Audit,
+    change: Change,
+) -> Encoded[PurgeAnswer]:
     """Begins to remove for good what a query finds in the trash: rows, annotations, files. A job.
 
     The same request (by its `id`) again finds the same job.
     """
-    wanted, services = await read_message(request, PurgeRequest), services_of(request)
-    if wanted.collection is None:
-        refuse_whole_stack(request)
-    place = await _place_in_trash(request, wanted.collection)
-    store, before = services.store, before_days(wanted.older_than_days)
-    chosen = ItemFilter(query=wanted.query, collection_id=place)
+    if body.collection is None:
+        permissions.refuse_whole_stack()
+    collection_id = _row_id_in_trash(body.collection, store, permissions)
+    before = before_days(body.older_than_days)
     # What is wrong with the query is said now.
-    await services.call(services.search.purge.check, chosen)
-    payload = {"trashed_before": before, "collection_id": place, "query": wanted.query}
-    note(request, collection=wanted.collection, subject=wanted.query or None)
+    search.purge.check(ItemFilter(query=body.query, collection_id=collection_id))
+    payload = {"trashed_before": before, "collection_id": collection_id, "query": body.query}
+    audit.note(collection=body.collection, subject=body.query or None)
 
-    def work() -> Response[bytes]:
+    def work() -> PurgeAnswer:
         job_id = store.jobs.create(PURGE_JOB, "Purge the trash", payload)
-        return answer(PurgeAnswer(job_id=job_id, status="queued"))
+        return PurgeAnswer(job_id=job_id, status="queued")
 
-    response = await change(request, work)
-    services.jobs.wake()
-    return response
+    return change(work)
 
 
 @operation(
@@ -277,34 +242,31 @@ async def purge(request: Call) -> Response[bytes]:
         tag="Items",
         role="admin",
         scope=Scope(path={"job_id": "job"}),
-        path=(Parameter("job_id", "From the answer that began it."),),
-        answer=PurgeAnswer,
         errors=(400, 404),
     ),
 )
-async def purge_state(request: Call) -> Response[bytes]:
+def purge_state(
+    job_id: Annotated[str, Meta(description="From the answer that began it.")], store: Store
+) -> PurgeAnswer:
     """A purge of the trash; counts when it has ended."""
-    services, job_id = services_of(request), read_path(request, "job_id")
-    job = await services.call(services.store.jobs.find, job_id)
+    job = store.jobs.find(job_id)
     if job is None:
         raise NotFound(f"there is no job {job_id[:100]!r}", status=404)
-    counts = await services.call(services.store.jobs.result, job_id) or {}
+    result = store.jobs.result(job_id) or {}
     names = {"files", "size_bytes", "collections", "kept"}
-    known = {name: value for name, value in counts.items() if name in names}
-    return answer(PurgeAnswer(job_id=job_id, status=job.status, message=job.message, **known))
+    counts = {name: value for name, value in result.items() if name in names}
+    return PurgeAnswer(job_id=job_id, status=job.status, message=job.message, **counts)
 
 
-async def _place_in_trash(request: Call, collection: str | None) -> int | None:
+def _row_id_in_trash(collection: str | None, store: Store, permissions: Permissions) -> int | None:
     """The row id of a collection that is in the trash, or has something there."""
     if collection is None:
         return None
-    services, access = services_of(request), access_of(request)
-    place = await services.call(services.store.collections.find_trashed, collection)
-    if place is None or (access is not None and not access.may_read(place)):
-        return (await find_collection(request, collection)).row_id
-    if access is not None:
-        access.check([place])
-    return place
+    row_id = store.collections.find_trashed(collection)
+    if row_id is None or not permissions.may_read(row_id):
+        return permissions.find_collection(collection).row_id
+    permissions.check_collections([row_id])
+    return row_id
 
 
 ROUTES = [list_items, get_item, list_trash, restore, purge, purge_state]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
-from litestar import Response
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from layernext.errors import NotFound
-from layernext.stack.api.audit import describe_key, note
-from layernext.stack.api.messages import Call, answer, check_name, read_message, read_path
-from layernext.stack.api.operation import Operation, Parameter, operation
-from layernext.stack.api.replay import change
-from layernext.stack.api.services import services_of
-from layernext.stack.store import Key, NewKey
+from layernext.stack.api.audit import Audit, describe_key
+from layernext.stack.api.messages import check_name
+from layernext.stack.api.operation import Operation, operation
+from layernext.stack.store import Key, NewKey, Store
 from layernext.wire.native import KEYS_PATH, KeyRequest
 
 
@@ -25,46 +24,11 @@ class RevokeResult(Struct, frozen=True):
 @operation(
     "GET",
     KEYS_PATH,
-    Operation(summary="List API keys", tag="Keys", role="admin", answer=list[Key]),
+    Operation(summary="List API keys", tag="Keys", role="admin"),
 )
-async def list_keys(request: Call) -> Response[bytes]:
+def list_keys(store: Store) -> list[Key]:
     """Every key without its secret, revoked ones too, oldest first."""
-    services = services_of(request)
-    return answer(await services.call(services.store.keys.list))
-
-
-@operation(
-    "POST",
-    KEYS_PATH,
-    Operation(
-        summary="Make an API key",
-        tag="Keys",
-        role="admin",
-        action="create key",
-        body=KeyRequest,
-        answer=NewKey,
-        is_recorded=True,
-        errors=(400, 404, 409, 413, 422),
-    ),
-)
-async def create_key(request: Call) -> Response[bytes]:
-    """Makes a key. Its secret is in this answer and nowhere else, ever again.
-
-    Nor is it recorded: if this request is repeated under its `Idempotency-Key`, no second key is made, and
-    the answer is a 409 that names the first one, to be revoked.
-    """
-    wanted = await read_message(request, KeyRequest)
-    check_name(wanted.name, "name", "a key")
-    services = services_of(request)
-
-    def work() -> Response[bytes]:
-        key = services.store.keys.create(wanted.name, wanted.role, wanted.rate, wanted.user)
-        note(request, subject=describe_key(key))
-        return answer(key)
-
-    response = await change(request, work, refusal=_refuse_secret)
-    response.set_header("Cache-Control", "no-store")
-    return response
+    return store.keys.list()
 
 
 def _refuse_secret(content: bytes) -> str:
@@ -77,6 +41,32 @@ def _refuse_secret(content: bytes) -> str:
 
 
 @operation(
+    "POST",
+    KEYS_PATH,
+    Operation(
+        summary="Make an API key",
+        tag="Keys",
+        role="admin",
+        action="create key",
+        is_recorded=True,
+        refusal=_refuse_secret,
+        answer_headers={"Cache-Control": "no-store"},
+        errors=(400, 404, 409, 413, 422),
+    ),
+)
+def create_key(body: KeyRequest, store: Store, audit: Audit) -> NewKey:
+    """Makes a key. Its secret is in this answer and nowhere else, ever again.
+
+    Nor is it recorded: if this request is repeated under its `Idempotency-Key`, no second key is made, and
+    the answer is a 409 that names the first one, to be revoked.
+    """
+    check_name(body.name, "name", "a key")
+    key = store.keys.create(body.name, body.role, body.rate, body.user)
+    audit.note(subject=describe_key(key))
+    return key
+
+
+@operation(
     "DELETE",
     f"{KEYS_PATH}/{{api_key:str}}",
     Operation(
@@ -85,22 +75,19 @@ def _refuse_secret(content: bytes) -> str:
         role="admin",
         action="revoke key",
         is_recorded=True,
-        path=(Parameter("api_key", "The key, without its secret."),),
-        answer=RevokeResult,
         errors=(400, 404),
     ),
 )
-async def revoke_key(request: Call) -> Response[bytes]:
+def revoke_key(
+    api_key: Annotated[str, Meta(description="The key, without its secret.")],
+    store: Store,
+    audit: Audit,
+) -> RevokeResult:
     """Ends a key's life: requests that come with it are refused from now on."""
-    services, api_key = services_of(request), read_path(request, "api_key")
-
-    def work() -> Response[bytes]:
-        if not services.store.keys.revoke(api_key):
-            raise NotFound(f"there is no key {api_key[:600]!r} in use", status=404)
-        note(request, subject=api_key)
-        return answer(RevokeResult(api_key))
-
-    return await change(request, work)
+    if not store.keys.revoke(api_key):
+        raise NotFound(f"there is no key {api_key[:600]!r} in use", status=404)
+    audit.note(subject=api_key)
+    return RevokeResult(api_key)
 
 
 ROUTES = [list_keys, create_key, revoke_key]

@@ -4,26 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from litestar import Response
 from msgspec import Meta, Struct
 
 from layernext import __version__
-from layernext.errors import InvalidRequest, NotFound
+from layernext.errors import NotFound
 from layernext.model import Collection, Job, Label, ModelRun
-from layernext.stack.api.access import HANDLER, Scope, creating, readable
-from layernext.stack.api.audit import changing, note
-from layernext.stack.api.messages import (
-    Call,
-    answer,
-    check_name,
-    find_collection,
-    read_message,
-    read_path,
-    read_query,
-)
-from layernext.stack.api.operation import Operation, Parameter, operation
-from layernext.stack.api.replay import change
-from layernext.stack.api.services import services_of
+from layernext.stack.api.access import HANDLER, Permissions, Scope
+from layernext.stack.api.audit import Audit
+from layernext.stack.api.messages import check_name, read_cursor
+from layernext.stack.api.operation import Operation, operation
+from layernext.stack.store import IMAGES, Caller, Store
 from layernext.wire.native import (
     BASE_PATH,
     COLLECTIONS_PATH,
@@ -35,7 +25,6 @@ from layernext.wire.native import (
     CollectionRequest,
     PageOf,
 )
-from layernext.wire.published import IMAGE_COLLECTION
 
 
 class StackDescription(Struct, frozen=True, kw_only=True):
@@ -88,16 +77,16 @@ class RunsQuery(PageQuery, frozen=True, kw_only=True, forbid_unknown_fields=True
         tag="Stack",
         role="read",
         scope=HANDLER,
-        answer=StackDescription,
     ),
 )
-async def describe(request: Call) -> Response[bytes]:
+def describe(caller: Caller) -> StackDescription:
     """The stack's version, and what the key may do that asks."""
-    key = request.auth
-    return answer(
-        StackDescription(
-            stack=__version__, version=VERSION, key_name=key.name, role=key.role, user=key.user
-        )
+    return StackDescription(
+        stack=__version__,
+        version=VERSION,
+        key_name=caller.name,
+        role=caller.role,
+        user=caller.user,
     )
 
 
@@ -109,21 +98,15 @@ async def describe(request: Call) -> Response[bytes]:
         tag="Collections",
         role="read",
         scope=HANDLER,
-        query=PageQuery,
-        answer=PageOf[Collection],
         errors=(400,),
     ),
 )
-async def list_collections(request: Call) -> Response[bytes]:
+def list_collections(
+    query: PageQuery, store: Store, permissions: Permissions
+) -> PageOf[Collection]:
     """Collections, oldest first."""
-    page, services = read_query(request, PageQuery), services_of(request)
-    store = services.store
-    within = readable(request)
-    return answer(
-        await services.call(
-            lambda: store.collections.list_page(after=page.after, limit=page.limit, within=within)
-        )
-    )
+    within = permissions.readable
+    return store.collections.list_page(after=query.after, limit=query.limit, within=within)
 
 
 @operation(
@@ -135,24 +118,18 @@ async def list_collections(request: Call) -> Response[bytes]:
         role="write",
         scope=HANDLER,
         action="create collection",
-        body=CollectionRequest,
-        answer=Collection,
         errors=(400, 413, 422),
     ),
 )
-async def create_collection(request: Call) -> Response[bytes]:
+def create_collection(
+    body: CollectionRequest, store: Store, permissions: Permissions, audit: Audit
+) -> Collection:
     """Makes a collection, or answers the one that has the name already."""
-    wanted = await read_message(request, CollectionRequest)
-    check_name(wanted.name.rstrip("/"), "name", "a collection")
-    services = services_of(request)
-    note(request, collection=wanted.name)
-    work = creating(
-        request,
-        wanted.name,
-        IMAGE_COLLECTION,
-        lambda: services.store.collections.ensure(wanted.name),
+    check_name(body.name.rstrip("/"), "name", "a collection")
+    audit.note(collection=body.name)
+    return permissions.create_collection(
+        body.name, IMAGES, lambda: store.collections.ensure(body.name)
     )
-    return answer(await services.call(changing(request, work)))
 
 
 @operation(
@@ -163,25 +140,14 @@ async def create_collection(request: Call) -> Response[bytes]:
         tag="Model runs",
         role="read",
         scope=HANDLER,
-        query=RunsQuery,
-        answer=PageOf[ModelRun],
         errors=(400, 404),
     ),
 )
-async def list_runs(request: Call) -> Response[bytes]:
+def list_runs(query: RunsQuery, store: Store, permissions: Permissions) -> PageOf[ModelRun]:
     """Model runs and ground truths with what they hold, one record for each collection."""
-    wanted, services = read_query(request, RunsQuery), services_of(request)
-    store, row_id = services.store, None
-    if wanted.collection is not None:
-        row_id = (await find_collection(request, wanted.collection)).row_id
-    within = readable(request)
-    return answer(
-        await services.call(
-            lambda: store.runs.list_page(
-                row_id, after=wanted.after, limit=wanted.limit, within=within
-            )
-        )
-    )
+    row_id = permissions.find_row_id(query.collection)
+    within = permissions.readable
+    return store.runs.list_page(row_id, after=query.after, limit=query.limit, within=within)
 
 
 @operation(
@@ -192,18 +158,12 @@ async def list_runs(request: Call) -> Response[bytes]:
         tag="Labels",
         role="read",
         scope=HANDLER,
-        query=PageQuery,
-        answer=PageOf[Label],
         errors=(400,),
     ),
 )
-async def list_labels(request: Call) -> Response[bytes]:
+def list_labels(query: PageQuery, store: Store) -> PageOf[Label]:
     """Labels with their references, colors and attributes, oldest first."""
-    page, services = read_query(request, PageQuery), services_of(request)
-    store = services.store
-    return answer(
-        await services.call(lambda: store.labels.list_page(after=page.after, limit=page.limit))
-    )
+    return store.labels.list_page(after=query.after, limit=query.limit)
 
 
 @operation(
@@ -214,18 +174,18 @@ async def list_labels(request: Call) -> Response[bytes]:
         tag="Jobs",
         role="read",
         scope=Scope(path={"job_id": "job"}),
-        path=(Parameter("job_id", "The `id` of the job; an upload is a job, too."),),
-        answer=Job,
         errors=(400, 404),
     ),
 )
-async def get_job(request: Call) -> Response[bytes]:
+def get_job(
+    job_id: Annotated[str, Meta(description="The `id` of the job; an upload is a job, too.")],
+    store: Store,
+) -> Job:
     """How far a job has come."""
-    services, job_id = services_of(request), read_path(request, "job_id")
-    job = await services.call(services.store.progress.find, job_id)
+    job = store.progress.find(job_id)
     if job is None:
         raise NotFound(f"there is no job {job_id[:600]!r}", status=404)
-    return answer(job)
+    return job
 
 
 @operation(
@@ -238,23 +198,21 @@ async def get_job(request: Call) -> Response[bytes]:
         scope=Scope(path={"job_id": "job"}),
         action="cancel job",
         is_recorded=True,
-        path=(Parameter("job_id", "The `id` of the job."),),
-        answer=Job,
         errors=(400, 404, 409),
     ),
 )
-async def cancel_job(request: Call) -> Response[bytes]:
+def cancel_job(
+    job_id: Annotated[str, Meta(description="The `id` of the job.")],
+    store: Store,
+    caller: Caller,
+    audit: Audit,
+) -> Job:
     """Ends a job of which `can_cancel` is true; what was there before it stays as it was."""
-    services, job_id = services_of(request), read_path(request, "job_id")
-
-    def work() -> Response[bytes]:
-        job = services.store.jobs.cancel(job_id, request.auth.name)
-        if job is None:
-            raise NotFound(f"there is no job {job_id[:600]!r}", status=404)
-        note(request, subject=job.name or job.id)
-        return answer(job)
-
-    return await change(request, work)
+    job = store.jobs.cancel(job_id, caller.name)
+    if job is None:
+        raise NotFound(f"there is no job {job_id[:600]!r}", status=404)
+    audit.note(subject=job.name or job.id)
+    return job
 
 
 @operation(
@@ -265,27 +223,19 @@ async def cancel_job(request: Call) -> Response[bytes]:
         tag="Jobs",
         role="read",
         scope=HANDLER,
-        query=JobsQuery,
-        answer=PageOf[Job],
         errors=(400,),
     ),
 )
-async def list_jobs(request: Call) -> Response[bytes]:
+def list_jobs(query: JobsQuery, store: Store, permissions: Permissions) -> PageOf[Job]:
     """Work of the stack and of its clients, newest first; uploads of annotations are not in it."""
-    page, services = read_query(request, JobsQuery), services_of(request)
-    after = page.after or "0"
-    if not (after.isascii() and after.isdecimal() and len(after) < 19):  # noqa: PLR2004
-        raise InvalidRequest(f"{after[:100]!r} is not a cursor from an earlier answer", status=400)
-    jobs = services.store.jobs
-    items, following = await services.call(
-        lambda: jobs.list_page(after=int(after), limit=page.limit, statuses=page.status)
+    jobs, following = store.jobs.list_page(
+        after=read_cursor(query.after) or 0, limit=query.limit, statuses=query.status
     )
-    within = readable(request)
+    within = permissions.readable
     if within is not None:
-        ids = [job.id for job in items]
-        shown = await services.call(services.store.grants.readable_jobs, ids, within)
-        items = [job for job in items if job.id in shown]
-    return answer(PageOf(items, None if following is None else str(following)))
+        readable = store.grants.readable_jobs([job.id for job in jobs], within)
+        jobs = [job for job in jobs if job.id in readable]
+    return PageOf(jobs, None if following is None else str(following))
 
 
 ROUTES = [

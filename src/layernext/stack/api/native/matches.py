@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from litestar import Response
 from msgspec import Meta, Struct
 from msgspec.structs import replace
 
@@ -19,14 +18,13 @@ from layernext.model import (
     StoredMatches,
     decode_trusted,
 )
-from layernext.stack.api.access import HANDLER, check_images, check_thing
-from layernext.stack.api.messages import Call, answer, is_image_id, read_query
+from layernext.stack.api.access import HANDLER, Permissions
+from layernext.stack.api.messages import is_image_id
 from layernext.stack.api.native.evaluations import completed
 from layernext.stack.api.operation import Operation, operation
-from layernext.stack.api.services import services_of
 from layernext.stack.search import ItemRow, Search
-from layernext.stack.store import SideSet, Store
-from layernext.wire.evaluations import MATCHES_PATH
+from layernext.stack.store import SideSet, Store, Within
+from layernext.wire.native import MATCHES_PATH
 
 
 class MatchesQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -63,49 +61,48 @@ class MatchesQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
         tag="Evaluations",
         role="read",
         scope=HANDLER,
-        query=MatchesQuery,
-        answer=StoredMatches,
         errors=(400, 404, 422),
     ),
 )
-async def match(request: Call) -> Response[bytes]:
+def match(
+    query: MatchesQuery, store: Store, search: Search, permissions: Permissions
+) -> StoredMatches:
     """Both sets of an image as they are now, and what each annotation found."""
-    wanted, services = read_query(request, MatchesQuery), services_of(request)
-    if wanted.evaluation is not None:
-        await check_thing(request, "evaluation", wanted.evaluation)
-    item = await services.call(_item, services.search, wanted.image)
+    if query.evaluation is not None:
+        permissions.check_thing("evaluation", query.evaluation)
+    item = _item(search, query.image)
     try:
-        await check_images(request, [item.image_id])
+        permissions.check_images([item.image_id])
     except NotFound as error:
-        raise _no_image(wanted.image) from error
-    return answer(await services.call(_matches, services.store, wanted, item))
+        raise _no_image(query.image) from error
+    return _matches(store, query, item, permissions.readable)
 
 
-def _matches(store: Store, wanted: MatchesQuery, item: ItemRow) -> StoredMatches:
-    confidence = wanted.confidence
+def _matches(store: Store, query: MatchesQuery, item: ItemRow, within: Within) -> StoredMatches:
+    confidence = query.confidence
     labels: tuple[str, ...] = ()
-    if wanted.evaluation is not None:
-        info = store.evaluations.get(wanted.evaluation)
+    if query.evaluation is not None:
+        info = store.evaluations.get(query.evaluation)
         settings = info.settings
         confidence = info.confidence if confidence is None else confidence
         data = store.evaluations.data
-        truth, run, labels = data.sets_of_image(wanted.evaluation, item.image_id)
+        truth, run, labels = data.sets_of_image(query.evaluation, item.image_id)
     else:
         settings = completed(
             EvaluationSettings(
-                geometry=wanted.geometry,
-                protocol=wanted.protocol,
-                match_threshold=wanted.match_threshold,
-                line_width=wanted.line_width,
+                geometry=query.geometry,
+                protocol=query.protocol,
+                match_threshold=query.match_threshold,
+                line_width=query.line_width,
             )
         )
-        if wanted.run is None or wanted.ground_truth is None:
+        if query.run is None or query.ground_truth is None:
             raise InvalidRequest("the query needs evaluation, or run and ground_truth", status=400)
-        unknown = store.runs.find_unknown([wanted.run, wanted.ground_truth])
+        unknown = store.runs.find_unknown([query.run, query.ground_truth], within)
         if unknown is not None:
             raise NotFound(f"there is no model run or ground truth {unknown[:600]!r}", status=404)
-        run = _set(store, item, wanted.run, wanted.run_mode, "machine")
-        truth = _set(store, item, wanted.ground_truth, wanted.truth_mode, "human")
+        run = _set(store, item, query.run, query.run_mode, "machine")
+        truth = _set(store, item, query.ground_truth, query.truth_mode, "human")
     wh = None
     if item.width is not None and item.height is not None:
         wh = (float(item.width), float(item.height))

@@ -9,11 +9,10 @@ from __future__ import annotations
 import gzip
 from heapq import nlargest
 from itertools import chain
-from typing import Literal
+from typing import Annotated, Any, Literal, TypeAlias
 
 import msgspec
 import zstandard
-from litestar import Response
 from msgspec import Struct
 
 from layernext.errors import InvalidRequest
@@ -25,16 +24,15 @@ from layernext.model import (
     decode_trusted,
     kind_of,
 )
-from layernext.stack.api.access import HANDLER, check_thing, readable
-from layernext.stack.api.error_map import JSON
-from layernext.stack.api.messages import Call, find_collection, read_message, read_query
+from layernext.stack.api.access import HANDLER, Permissions
+from layernext.stack.api.messages import Encoded
 from layernext.stack.api.native.annotations import chosen_encoding
 from layernext.stack.api.native.items import KINDS
 from layernext.stack.api.operation import Operation, operation
-from layernext.stack.api.services import services_of
+from layernext.stack.api.signature import Header
 from layernext.stack.search import ItemFilter, ItemRow, Search, SortField
-from layernext.stack.store import CONTENT_TYPES, StoredSet
-from layernext.wire.viewer import (
+from layernext.stack.store import CONTENT_TYPES, Store, StoredSet
+from layernext.wire.native import (
     ORDER_PATH,
     OVERLAYS_PATH,
     ItemOrder,
@@ -69,6 +67,12 @@ TALLIED: dict[str, TallyOrder] = {
 }  # fmt: skip
 
 
+AcceptEncoding: TypeAlias = Annotated[
+    str,
+    Header("Accept-Encoding", "Large answers are compressed if the client takes zstd or gzip."),
+]
+
+
 class OrderQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Which items, and in what order.
 
@@ -96,47 +100,43 @@ class OrderQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         tag="Pages",
         role="read",
         scope=HANDLER,
-        query=OrderQuery,
-        answer=ItemOrder,
         errors=(400, 404, 422),
     ),
 )
-async def item_order(request: Call) -> Response[bytes]:
+def item_order(
+    query: OrderQuery,
+    accept_encoding: AcceptEncoding,
+    search: Search,
+    permissions: Permissions,
+) -> Encoded[ItemOrder]:
     """The numbers of all items that a query finds, as differences. A number in hexadecimal is an `id`."""
-    wanted, services = read_query(request, OrderQuery), services_of(request)
-    place = None
-    if wanted.collection is not None:
-        place = (await find_collection(request, wanted.collection)).row_id
-    if wanted.sort in TALLIED and wanted.evaluation is None:
-        text = f"to sort by {wanted.sort}, the query needs an evaluation"
+    collection_id = permissions.find_row_id(query.collection)
+    if query.sort in TALLIED and query.evaluation is None:
+        text = f"to sort by {query.sort}, the query needs an evaluation"
         raise InvalidRequest(text, status=400)
-    kinds = None if wanted.type is None else (KINDS[wanted.type],)
-    if wanted.evaluation is not None:
-        await check_thing(request, "evaluation", wanted.evaluation)
-    chosen = ItemFilter(
-        query=wanted.query, collection_id=place, kinds=kinds, within=readable(request)
+    kinds = None if query.type is None else (KINDS[query.type],)
+    if query.evaluation is not None:
+        permissions.check_thing("evaluation", query.evaluation)
+    items = ItemFilter(
+        query=query.query, collection_id=collection_id, kinds=kinds, within=permissions.readable
     )
-
-    def work() -> bytes:
-        found = _ordered(services.search, chosen, wanted)
-        steps = [number - before for number, before in zip(found, chain([0], found), strict=False)]
-        return msgspec.json.encode(ItemOrder(total=len(found), steps=steps))
-
-    return _packed(request, await services.call(work))
+    numbers = _ordered(search, items, query)
+    steps = [number - before for number, before in zip(numbers, chain([0], numbers), strict=False)]
+    order = ItemOrder(total=len(numbers), steps=steps)
+    return _packed(accept_encoding, msgspec.json.encode(order))
 
 
-def _ordered(search: Search, chosen: ItemFilter, wanted: OrderQuery) -> list[int]:
-    sort = wanted.sort
+def _ordered(search: Search, items: ItemFilter, query: OrderQuery) -> list[int]:
+    sort = query.sort
     if sort in FIELDS:
-        return search.items.list_order(chosen, sort=FIELDS[sort], descending=False)
-    if sort in TALLIED and wanted.evaluation is not None:
-        by_name = search.items.list_order(chosen, sort="name", descending=False)
-        fitting = dict.fromkeys(by_name)
-        tallied = search.tallies.list_order(wanted.evaluation, TALLIED[sort])
-        first = [number for number in tallied if number in fitting]
-        known = set(first)
-        return first + [number for number in by_name if number not in known]
-    return search.items.list_order(chosen, sort=FIELDS[sort[1:]], descending=True)
+        return search.items.list_order(items, sort=FIELDS[sort], descending=False)
+    if sort in TALLIED and query.evaluation is not None:
+        by_name = search.items.list_order(items, sort="name", descending=False)
+        matching = dict.fromkeys(by_name)
+        tallied = search.tallies.list_order(query.evaluation, TALLIED[sort])
+        first = {number: None for number in tallied if number in matching}
+        return [*first, *(number for number in by_name if number not in first)]
+    return search.items.list_order(items, sort=FIELDS[sort[1:]], descending=True)
 
 
 @operation(
@@ -147,32 +147,28 @@ def _ordered(search: Search, chosen: ItemFilter, wanted: OrderQuery) -> list[int
         tag="Pages",
         role="read",
         scope=HANDLER,
-        body=OverlayRequest,
-        answer=Overlays,
         errors=(400, 413, 422),
     ),
 )
-async def overlays(request: Call) -> Response[bytes]:
+def overlays(
+    body: OverlayRequest,
+    accept_encoding: AcceptEncoding,
+    store: Store,
+    search: Search,
+    permissions: Permissions,
+) -> Encoded[Overlays]:
     """Some items by their numbers, with the shapes that some runs have for them. Changes nothing."""
-    wanted, services = await read_message(request, OverlayRequest), services_of(request)
-    within = readable(request)
-
-    def work() -> bytes:
-        store = services.store
-        rows = services.search.items.list_rows(list(dict.fromkeys(wanted.items)), within)
-        runs = [(run.name, run.mode) for run in wanted.runs]
-        reduction = Reduction()
-        places = {run: place for place, run in reversed(list(enumerate(runs)))}
-        sets: dict[int, list[OverlaySet]] = {}
-        for image_id, stored in store.annotations.sets_of_images(
-            [row.image_id for row in rows], runs
-        ):
-            made = reduction.reduced(stored, places[(stored.run, stored.mode)])
-            sets.setdefault(image_id, []).append(made)
-        items = [_item(row, sets.get(row.image_id, [])) for row in rows]
-        return msgspec.json.encode(Overlays(labels=list(reduction.labels), items=items))
-
-    return _packed(request, await services.call(work))
+    rows = search.items.list_rows(list(dict.fromkeys(body.items)), permissions.readable)
+    runs = [(run.name, run.mode) for run in body.runs]
+    numbers = {run: number for number, run in reversed(list(enumerate(runs)))}
+    reduction = Reduction()
+    sets: dict[int, list[OverlaySet]] = {}
+    for image_id, stored in store.annotations.sets_of_images([row.image_id for row in rows], runs):
+        small_set = reduction.reduced(stored, numbers[(stored.run, stored.mode)])
+        sets.setdefault(image_id, []).append(small_set)
+    items = [_item(row, sets.get(row.image_id, [])) for row in rows]
+    content = msgspec.json.encode(Overlays(labels=list(reduction.labels), items=items))
+    return _packed(accept_encoding, content)
 
 
 class Reduction:
@@ -189,27 +185,29 @@ class Reduction:
         """A stored set as a small picture needs it."""
         decoded: ImageAnnotations = decode_trusted(stored.raw, stored.geometry)
         is_normalized = stored.normalized or decoded.normalized
-        kept = list(decoded.annotations)
-        if len(kept) > MAX_SHAPES:
-            places = nlargest(MAX_SHAPES, range(len(kept)), key=lambda at: _score(kept[at]))
-            kept = [kept[at] for at in sorted(places)]
+        annotations = list(decoded.annotations)
+        if len(annotations) > MAX_SHAPES:
+            indices = nlargest(
+                MAX_SHAPES, range(len(annotations)), key=lambda at: _score(annotations[at])
+            )
+            annotations = [annotations[at] for at in sorted(indices)]
         shapes: list[OverlayShape] = []
         room, digits = MAX_COORDINATES, 5 if is_normalized else 1
-        for one in kept:
-            kind = kind_of(one)
-            code, numbers = kind.drawing(kind.coordinates_of(one))
+        for annotation in annotations:
+            kind = kind_of(annotation)
+            code, numbers = kind.drawing(kind.coordinates_of(annotation))
             room -= len(numbers)
             if room < 0:
                 break
-            number = self.labels.setdefault(one.label, len(self.labels))
+            number = self.labels.setdefault(annotation.label, len(self.labels))
             coordinates = [round(value, digits) for value in numbers]
-            shape = OverlayShape(number, code, one.confidence, coordinates)
+            shape = OverlayShape(number, code, annotation.confidence, coordinates)
             shapes.append(shape)
         return OverlaySet(run, len(decoded.annotations), is_normalized, shapes)
 
 
-def _score(one: Annotation) -> float:
-    return 2.0 if one.confidence is None else one.confidence
+def _score(annotation: Annotation) -> float:
+    return 2.0 if annotation.confidence is None else annotation.confidence
 
 
 def _item(row: ItemRow, sets: list[OverlaySet]) -> OverlayItem:
@@ -226,18 +224,18 @@ def _item(row: ItemRow, sets: list[OverlaySet]) -> OverlayItem:
     )
 
 
-def _packed(request: Call, content: bytes) -> Response[bytes]:
+def _packed(accept_encoding: str, content: bytes) -> Encoded[Any]:
     """JSON, compressed if it is large and the client takes that."""
     headers = {"Vary": "Accept-Encoding", "Cache-Control": "private, no-cache"}
     if len(content) > PACKED_BYTES:
-        encoding = chosen_encoding(request.headers.get("accept-encoding", ""))
+        encoding = chosen_encoding(accept_encoding)
         if encoding == "zstd":
             content = zstandard.ZstdCompressor(level=1).compress(content)
         elif encoding == "gzip":
             content = gzip.compress(content, 1)
         if encoding != "identity":
             headers["Content-Encoding"] = encoding
-    return Response(content, media_type=JSON, headers=headers)
+    return Encoded(content, headers=headers)
 
 
 ROUTES = [item_order, overlays]

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from litestar import Response
 from msgspec import Struct
 
 from layernext.errors import NotFound
 from layernext.model import Mode
-from layernext.stack.api.access import HANDLER
-from layernext.stack.api.messages import Call, answer, find_collection, read_query
+from layernext.stack.api.access import HANDLER, Permissions
 from layernext.stack.api.operation import Operation, operation
-from layernext.stack.api.services import services_of
+from layernext.stack.api.services import Services
 from layernext.stack.jobs import count_now
 from layernext.stack.store import Changed, Store
-from layernext.wire.evaluations import RUN_STATISTICS_PATH, StatisticsAnswer
+from layernext.wire.native import RUN_STATISTICS_PATH, StatisticsAnswer
 
 COUNTED_AT_ONCE = 100_000
 """Annotations that are counted while the client waits: half a second. More is left to a job."""
@@ -41,37 +39,37 @@ class StatisticsQuery(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         tag="Model runs",
         role="read",
         scope=HANDLER,
-        query=StatisticsQuery,
-        answer=StatisticsAnswer,
         errors=(400, 404),
+        threads="ingest",
     ),
 )
-async def get_statistics(request: Call) -> Response[bytes]:
+def get_statistics(
+    query: StatisticsQuery, services: Services, permissions: Permissions
+) -> StatisticsAnswer:
     """Annotations of each label, and histograms of confidence, number and size.
 
     Of a large run they are counted by a job; until that has ended, `statistics` are those of before, or
     null, and the same request asks how far it is.
     """
-    wanted, services = read_query(request, StatisticsQuery), services_of(request)
-    place = (await find_collection(request, wanted.collection)).row_id
-    found = await services.ingest(_answer, services.store, place, wanted)
-    if found.job_id is not None:
+    collection_id = permissions.find_collection(query.collection).row_id
+    answer = _answer(services.store, collection_id, query)
+    if answer.job_id is not None:
         services.jobs.wake()
-    return answer(found)
+    return answer
 
 
-def _answer(store: Store, collection_id: int, wanted: StatisticsQuery) -> StatisticsAnswer:
+def _answer(store: Store, collection_id: int, query: StatisticsQuery) -> StatisticsAnswer:
     statistics = store.statistics
-    modes: list[Mode] = ["machine", "human"] if wanted.mode is None else [wanted.mode]
-    runs = [statistics.find_run(collection_id, wanted.run, mode) for mode in modes]
-    run = next((each for each in runs if each is not None), None)
+    modes: list[Mode] = ["machine", "human"] if query.mode is None else [query.mode]
+    runs = (statistics.find_run(collection_id, query.run, mode) for mode in modes)
+    run = next((run for run in runs if run is not None), None)
     if run is None:
         raise NotFound(
-            f"there is no model run or ground truth {wanted.run[:600]!r} here", status=404
+            f"there is no model run or ground truth {query.run[:600]!r} here", status=404
         )
-    known = statistics.get(run)
-    if known is not None and known.is_current:
-        return StatisticsAnswer(status="completed", job_id=None, statistics=known)
+    earlier = statistics.get(run)
+    if earlier is not None and earlier.is_current:
+        return StatisticsAnswer(status="completed", job_id=None, statistics=earlier)
     if run.annotations <= COUNTED_AT_ONCE:
         try:
             counted = count_now(statistics, run)
@@ -80,7 +78,7 @@ def _answer(store: Store, collection_id: int, wanted: StatisticsQuery) -> Statis
         else:
             return StatisticsAnswer(status="completed", job_id=None, statistics=counted)
     job_id = statistics.ensure_job(run)
-    return StatisticsAnswer(status="in_progress", job_id=job_id, statistics=known)
+    return StatisticsAnswer(status="in_progress", job_id=job_id, statistics=earlier)
 
 
 ROUTES = [get_statistics]

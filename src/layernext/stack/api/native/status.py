@@ -6,12 +6,9 @@ import logging
 import shutil
 import tempfile
 
-from litestar import Response
-
 from layernext.errors import StackUnavailable
-from layernext.stack.api.messages import Call, answer
 from layernext.stack.api.operation import Operation, operation
-from layernext.stack.api.services import Services, services_of
+from layernext.stack.api.services import Services
 from layernext.wire.native import STATUS_PATH, StackStatus
 
 logger = logging.getLogger("layernext.stack")
@@ -23,17 +20,10 @@ NO_OBJECT = "status"
 @operation(
     "GET",
     STATUS_PATH,
-    Operation(
-        summary="How this server is", tag="Stack", role="admin", answer=StackStatus, errors=(503,)
-    ),
+    Operation(summary="How this server is", tag="Stack", role="admin", errors=(503,)),
 )
-async def show_status(request: Call) -> Response[bytes]:
+def show_status(services: Services) -> StackStatus:
     """Database, store of files, disk space, and jobs. Of several servers, the one that was asked."""
-    services = services_of(request)
-    return answer(await services.call(_status, services))
-
-
-def _status(services: Services) -> StackStatus:
     store, settings = services.store, services.settings
     jobs = store.jobs.count()
     queued = [group for group in jobs if group.status == "queued"]

@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from litestar import Response
+from typing import Annotated, TypeAlias
+
+import msgspec
+from msgspec import Meta
 
 from layernext.errors import DataError, NotFound, Problem
 from layernext.model import find_names_problem
 from layernext.stack.api import ingest
-from layernext.stack.api.access import (
-    HANDLER,
-    Scope,
-    collection_check,
-    creating,
-    refuse_without_grant,
-)
-from layernext.stack.api.audit import changing, note, note_nothing
-from layernext.stack.api.body import received
-from layernext.stack.api.messages import Call, answer, read_message, read_path
+from layernext.stack.api.access import HANDLER, Permissions, Scope
+from layernext.stack.api.audit import Audit
 from layernext.stack.api.operation import Operation, Parameter, operation
-from layernext.stack.api.replay import change
-from layernext.stack.api.services import services_of
-from layernext.stack.store import Store
+from layernext.stack.api.services import Services
+from layernext.stack.api.signature import LineStream
+from layernext.stack.store import IMAGES, Store, Within
 from layernext.wire.native import (
     BASE_PATH,
     MAX_BATCH_BYTES,
@@ -29,17 +24,18 @@ from layernext.wire.native import (
     UploadRequest,
     UploadState,
 )
-from layernext.wire.published import IMAGE_COLLECTION
 
 MAX_BATCHES = 1 << 20
 """Of one upload; a thousand images each make a thousand million."""
 
-_UPLOAD = Parameter("upload_id", "The `id` of the upload.")
-_SEQUENCE = Parameter(
-    "sequence",
-    "The batch's number; batches count from 0 and may come in any order.",
-    {"type": "integer", "minimum": 0, "exclusiveMaximum": MAX_BATCHES},
-)
+UploadId: TypeAlias = Annotated[str, Meta(description="The `id` of the upload.")]
+Sequence: TypeAlias = Annotated[
+    str,
+    Meta(
+        description="The batch's number; batches count from 0 and may come in any order.",
+        extra_json_schema={"type": "integer", "minimum": 0, "exclusiveMaximum": MAX_BATCHES},
+    ),
+]
 _ENCODING = Parameter(
     "Content-Encoding",
     "How the lines are compressed.",
@@ -58,48 +54,51 @@ _ENCODING = Parameter(
         scope=HANDLER,
         action="open upload",
         is_recorded=True,
-        body=UploadRequest,
-        answer=UploadState,
         errors=(400, 413, 422),
     ),
 )
-async def open_upload(request: Call) -> Response[bytes]:
+def open_upload(
+    body: UploadRequest, store: Store, permissions: Permissions, audit: Audit
+) -> UploadState:
     """Opens an upload of annotation sets of one model run or ground truth.
 
     With `resume` it answers the newest unfinished upload with equal fields if there is one; its
     `received` then says which batches need not be sent again.
     """
-    wanted = await read_message(request, UploadRequest)
-    check_upload(wanted)
-    store = services_of(request).store
-    note(request, subject=wanted.run, collection=wanted.collection)
-    if not (wanted.collection or "").rstrip("/"):
-        refuse_without_grant(request)
-    work = creating(
-        request,
-        made_collection(wanted),
-        IMAGE_COLLECTION,
-        lambda: answer(store.uploads.open(wanted)),
+    check_upload(body)
+    audit.note(subject=body.run, collection=body.collection)
+    if not (body.collection or "").rstrip("/"):
+        permissions.refuse_without_grant()
+    within = permissions.usable
+    return permissions.create_collection(
+        made_collection(body), IMAGES, lambda: _opened(store, body, within)
     )
-    return await change(request, work)
 
 
-def made_collection(wanted: UploadRequest) -> str | None:
+def _opened(store: Store, upload: UploadRequest, within: Within) -> UploadState:
+    """An upload, resumed only if all that it has is in collections of `within`."""
+    state = store.uploads.open(upload)
+    if within is None or (store.grants.collections_of("upload", state.id) or set()) <= within:
+        return state
+    return store.uploads.open(msgspec.structs.replace(upload, resume=False))
+
+
+def made_collection(upload: UploadRequest) -> str | None:
     """The collection that an upload makes if it is missing."""
-    return wanted.collection if wanted.key_kind == "name" else None
+    return upload.collection if upload.key_kind == "name" else None
 
 
-def check_upload(wanted: UploadRequest) -> None:
+def check_upload(upload: UploadRequest) -> None:
     """Refuse an upload whose names cannot be names.
 
     Raises:
         DataError: with the place of each.
     """
-    named = [("run", wanted.run, "a model run")]
-    if wanted.collection is not None and wanted.collection.rstrip("/"):
-        named.append(("collection", wanted.collection, "a collection"))
-    if wanted.bucket is not None:
-        named.append(("bucket", wanted.bucket, "a bucket"))
+    named = [("run", upload.run, "a model run")]
+    if upload.collection is not None and upload.collection.rstrip("/"):
+        named.append(("collection", upload.collection, "a collection"))
+    if upload.bucket is not None:
+        named.append(("bucket", upload.bucket, "a bucket"))
     problems = [
         Problem(field, problem)
         for field, name, what in named
@@ -117,15 +116,12 @@ def check_upload(wanted: UploadRequest) -> None:
         tag="Uploads",
         role="read",
         scope=Scope(path={"upload_id": "upload"}),
-        path=(_UPLOAD,),
-        answer=UploadState,
         errors=(400, 404),
     ),
 )
-async def get_upload(request: Call) -> Response[bytes]:
+def get_upload(upload_id: UploadId, store: Store) -> UploadState:
     """What the stack has of an upload, batch by batch."""
-    services = services_of(request)
-    return answer(await services.call(services.store.uploads.get, read_path(request, "upload_id")))
+    return store.uploads.get(upload_id)
 
 
 @operation(
@@ -137,34 +133,35 @@ async def get_upload(request: Call) -> Response[bytes]:
         role="write",
         scope=Scope(path={"upload_id": "upload"}),
         is_upload=True,
-        path=(_UPLOAD, _SEQUENCE, _ENCODING),
-        body=bytes,
-        answer=BatchResult,
+        path=(_ENCODING,),
         errors=(400, 404, 408, 409, 413, 415, 422),
     ),
 )
-async def put_batch(request: Call) -> Response[bytes]:
+async def put_batch(
+    upload_id: UploadId,
+    sequence: Sequence,
+    body: LineStream,
+    services: Services,
+    permissions: Permissions,
+) -> BatchResult:
     """Stores a batch: lines of JSON, one image a line, in the form of the LayerNext JSON file.
 
     The batch is stored whole, durably and in one transaction, or not at all. The same batch a
     second time changes nothing and is answered with `repeated`; another batch under the same
     number is a conflict.
     """
-    services = services_of(request)
-    upload_id = read_path(request, "upload_id")
-    sequence = _read_sequence(read_path(request, "sequence"))
+    number = _read_sequence(sequence)
     settings = await services.call(services.store.uploads.get_settings, upload_id)
-    async with received(request, MAX_BATCH_BYTES) as body:
-        result = await services.ingest(
+    async with body.received(MAX_BATCH_BYTES) as content:
+        return await services.ingest(
             ingest.write_native_batch,
             services.store,
             upload_id,
             settings,
-            sequence,
-            body,
-            collection_check(request),
+            number,
+            content,
+            permissions.collection_check,
         )
-    return answer(result)
 
 
 @operation(
@@ -176,39 +173,31 @@ async def put_batch(request: Call) -> Response[bytes]:
         role="write",
         scope=Scope(path={"upload_id": "upload"}),
         action="upload annotations",
-        path=(_UPLOAD,),
-        body=FinishRequest,
-        answer=UploadState,
         errors=(400, 404, 409, 413, 422),
     ),
 )
-async def finish_upload(request: Call) -> Response[bytes]:
+def finish_upload(
+    upload_id: UploadId, body: FinishRequest, store: Store, audit: Audit
+) -> UploadState:
     """Ends an upload of `batches` batches; a conflict while one of them is missing. Repeatable."""
-    upload_id = read_path(request, "upload_id")
-    wanted = await read_message(request, FinishRequest)
-    if not 0 <= wanted.batches <= MAX_BATCHES:
-        raise DataError(Problem("batches", f"is {wanted.batches}, must be from 0 to {MAX_BATCHES}"))
-    services = services_of(request)
-
-    def work() -> UploadState:
-        note_upload(request, services.store, upload_id)
-        state = services.store.uploads.finish(upload_id, wanted.batches)
-        note(request, count=state.annotations)
-        return state
-
-    return answer(await services.call(changing(request, work)))
+    if not 0 <= body.batches <= MAX_BATCHES:
+        raise DataError(Problem("batches", f"is {body.batches}, must be from 0 to {MAX_BATCHES}"))
+    note_upload(audit, store, upload_id)
+    state = store.uploads.finish(upload_id, body.batches)
+    audit.note(count=state.annotations)
+    return state
 
 
-def note_upload(request: Call, store: Store, upload_id: str) -> None:
+def note_upload(audit: Audit, store: Store, upload_id: str) -> None:
     """Note what an upload is of, for the audit log; nothing if it was finished before.
 
     Raises:
         NotFound: there is no such upload.
     """
     upload = store.uploads.get_names(upload_id)
-    note(request, subject=upload.run, collection=upload.collection)
+    audit.note(subject=upload.run, collection=upload.collection)
     if upload.finished:
-        note_nothing(request)
+        audit.note_nothing()
 
 
 def _read_sequence(text: str) -> int:

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from litestar import Response
 from msgspec import Meta, Struct
 
 from layernext.errors import DataError, Problem
 from layernext.model import Grant, GrantRole, User, UserKind, UserRole
-from layernext.stack.api.access import HANDLER, refuse_without_grant, usable
-from layernext.stack.api.audit import note, note_nothing
-from layernext.stack.api.messages import (
-    Call,
-    answer,
-    check_name,
-    find_collection,
-    read_message,
-    read_query,
-)
+from layernext.stack.api.access import HANDLER, Permissions
+from layernext.stack.api.audit import Audit
+from layernext.stack.api.messages import check_name
 from layernext.stack.api.operation import Operation, operation
-from layernext.stack.api.replay import change
-from layernext.stack.api.services import services_of
+from layernext.stack.store import Store
 from layernext.wire.native import GRANTS_PATH, USERS_PATH
 
 _EMAIL = r"^[^\s@]{1,200}@[^\s@]{1,200}$"
@@ -98,12 +89,11 @@ class RevokedGrant(Struct, frozen=True):
 @operation(
     "GET",
     USERS_PATH,
-    Operation(summary="List users", tag="Users", role="admin", answer=list[User]),
+    Operation(summary="List users", tag="Users", role="admin"),
 )
-async def list_users(request: Call) -> Response[bytes]:
+def list_users(store: Store) -> list[User]:
     """People and services, by name."""
-    services = services_of(request)
-    return answer(await services.call(services.store.users.list_all))
+    return store.users.list_all()
 
 
 @operation(
@@ -115,25 +105,17 @@ async def list_users(request: Call) -> Response[bytes]:
         role="admin",
         action="add user",
         is_recorded=True,
-        body=UserRequest,
-        answer=User,
         errors=(400, 409, 413, 422),
     ),
 )
-async def add_user(request: Call) -> Response[bytes]:
+def add_user(body: UserRequest, store: Store, audit: Audit) -> User:
     """Adds a person or a service; a conflict if the name is taken."""
-    wanted, services = await read_message(request, UserRequest), services_of(request)
-    check_name(wanted.name, "name", "a user")
-    if wanted.email is not None and wanted.kind != "person":
+    check_name(body.name, "name", "a user")
+    if body.email is not None and body.kind != "person":
         raise DataError(Problem("email", "is for people; a service uses API keys"))
-
-    def work() -> Response[bytes]:
-        users = services.store.users
-        user = users.add(wanted.name, wanted.kind, wanted.role, wanted.email)
-        note(request, subject=f"{user.name} ({user.kind}, {user.role})")
-        return answer(user)
-
-    return await change(request, work)
+    user = store.users.add(body.name, body.kind, body.role, body.email)
+    audit.note(subject=f"{user.name} ({user.kind}, {user.role})")
+    return user
 
 
 @operation(
@@ -145,21 +127,14 @@ async def add_user(request: Call) -> Response[bytes]:
         role="admin",
         action="remove user",
         is_recorded=True,
-        query=UserQuery,
-        answer=User,
         errors=(400, 404),
     ),
 )
-async def remove_user(request: Call) -> Response[bytes]:
+def remove_user(query: UserQuery, store: Store, audit: Audit) -> User:
     """Removes a user with their grants and sessions, and revokes their keys."""
-    wanted, services = read_query(request, UserQuery), services_of(request)
-
-    def work() -> Response[bytes]:
-        user = services.store.users.remove(wanted.name)
-        note(request, subject=user.name)
-        return answer(user)
-
-    return await change(request, work)
+    user = store.users.remove(query.name)
+    audit.note(subject=user.name)
+    return user
 
 
 @operation(
@@ -170,20 +145,17 @@ async def remove_user(request: Call) -> Response[bytes]:
         tag="Users",
         role="admin",
         scope=HANDLER,
-        query=GrantsQuery,
-        answer=list[Grant],
         errors=(400, 404),
     ),
 )
-async def list_grants(request: Call) -> Response[bytes]:
+def list_grants(query: GrantsQuery, store: Store, permissions: Permissions) -> list[Grant]:
     """Who may do what in which collection; as far as the caller administers it."""
-    wanted, services = read_query(request, GrantsQuery), services_of(request)
-    ids = usable(request)
-    if wanted.collection is not None:
-        ids = frozenset([(await find_collection(request, wanted.collection)).row_id])
+    ids = permissions.usable
+    if query.collection is not None:
+        ids = frozenset([permissions.find_collection(query.collection).row_id])
     else:
-        refuse_without_grant(request)
-    return answer(await services.call(services.store.grants.list_all, ids))
+        permissions.refuse_without_grant()
+    return store.grants.list_all(ids)
 
 
 @operation(
@@ -196,25 +168,18 @@ async def list_grants(request: Call) -> Response[bytes]:
         scope=HANDLER,
         action="grant",
         is_recorded=True,
-        body=GrantRequest,
-        answer=Grant,
         errors=(400, 404, 413, 422),
     ),
 )
-async def grant(request: Call) -> Response[bytes]:
+def grant(body: GrantRequest, store: Store, permissions: Permissions, audit: Audit) -> Grant:
     """Lets a user do something in a collection, in place of what was granted before.
 
     Whoever administers the collection may grant.
     """
-    wanted, services = await read_message(request, GrantRequest), services_of(request)
-    collection = await find_collection(request, wanted.collection)
-
-    def work() -> Response[bytes]:
-        made = services.store.grants.give(collection.row_id, wanted.user, wanted.role)
-        note(request, collection=collection.name, subject=f"{made.user} ({made.role})")
-        return answer(made)
-
-    return await change(request, work)
+    collection = permissions.find_collection(body.collection)
+    granted = store.grants.give(collection.row_id, body.user, body.role)
+    audit.note(collection=collection.name, subject=f"{granted.user} ({granted.role})")
+    return granted
 
 
 @operation(
@@ -227,25 +192,20 @@ async def grant(request: Call) -> Response[bytes]:
         scope=HANDLER,
         action="revoke grant",
         is_recorded=True,
-        query=GrantQuery,
-        answer=RevokedGrant,
         errors=(400, 404),
     ),
 )
-async def revoke_grant(request: Call) -> Response[bytes]:
+def revoke_grant(
+    query: GrantQuery, store: Store, permissions: Permissions, audit: Audit
+) -> RevokedGrant:
     """Takes back what was granted to a user in a collection. Again it does nothing and says so."""
-    wanted, services = read_query(request, GrantQuery), services_of(request)
-    collection = await find_collection(request, wanted.collection)
-
-    def work() -> Response[bytes]:
-        revoked = services.store.grants.take(collection.row_id, wanted.user)
-        if revoked:
-            note(request, collection=collection.name, subject=wanted.user)
-        else:
-            note_nothing(request)
-        return answer(RevokedGrant(revoked))
-
-    return await change(request, work)
+    collection = permissions.find_collection(query.collection)
+    revoked = store.grants.take(collection.row_id, query.user)
+    if revoked:
+        audit.note(collection=collection.name, subject=query.user)
+    else:
+        audit.note_nothing()
+    return RevokedGrant(revoked)
 
 
 ROUTES = [list_users, add_user, remove_user, list_grants, grant, revoke_grant]

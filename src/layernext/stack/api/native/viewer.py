@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated
 
-from litestar import Response
+from msgspec import Meta
 
 from layernext.errors import NotFound
 from layernext.stack.api.access import HANDLER, Scope
-from layernext.stack.api.audit import recorded
-from layernext.stack.api.messages import Call, answer, is_image_id, read_path
-from layernext.stack.api.operation import Operation, Parameter, operation
-from layernext.stack.api.services import Services, services_of
-from layernext.stack.api.signed import base_url
-from layernext.stack.store import LINK_SECONDS
-from layernext.wire.viewer import SIGN_IN_LINKS_PATH, SignInLink, thumbnail_path
+from layernext.stack.api.audit import Audit
+from layernext.stack.api.messages import Encoded, is_image_id
+from layernext.stack.api.operation import Operation, operation
+from layernext.stack.api.services import Services
+from layernext.stack.api.signature import Binary, Header
+from layernext.stack.api.signed import Links
+from layernext.stack.store import LINK_SECONDS, Caller, Store
+from layernext.wire.native import SIGN_IN_LINKS_PATH, SignInLink, thumbnail_path
 
 KEEP_SECONDS = 24 * 3600
 
@@ -28,18 +29,14 @@ KEEP_SECONDS = 24 * 3600
         role="read",
         scope=HANDLER,
         action="create sign-in link",
-        answer=SignInLink,
+        is_transaction=False,
+        answer_headers={"Cache-Control": "no-store"},
     ),
 )
-async def create_sign_in_link(request: Call) -> Response[bytes]:
+def create_sign_in_link(store: Store, caller: Caller, links: Links, audit: Audit) -> SignInLink:
     """Makes a link that signs a browser in with the key that asks: once, and for ten minutes."""
-    services = services_of(request)
-    create = recorded(request, services.store.sessions.create_link)
-    token = await services.call(create, request.auth)
-    link = SignInLink(url=f"{base_url(request)}/sign-in#{token}", seconds=LINK_SECONDS)
-    made = answer(link)
-    made.set_header("Cache-Control", "no-store")
-    return made
+    token = audit.recorded(store.sessions.create_link)(caller)
+    return SignInLink(url=f"{links.base}/sign-in#{token}", seconds=LINK_SECONDS)
 
 
 @operation(
@@ -50,18 +47,20 @@ async def create_sign_in_link(request: Call) -> Response[bytes]:
         tag="Pages",
         role="read",
         scope=Scope(path={"image_id": "image"}),
-        path=(Parameter("image_id", "The image's `id`."),),
-        answer=bytes,
-        is_binary=True,
         errors=(404,),
     ),
 )
-async def thumbnail(request: Call) -> Response[Any]:
+async def thumbnail(
+    image_id: Annotated[str, Meta(description="The image's `id`.")],
+    if_none_match: Annotated[
+        str, Header("If-None-Match", "The `ETag` of the picture that the client has.")
+    ],
+    services: Services,
+) -> Binary:
     """A WebP picture of at most 256 pixels each way; 404 while there is none."""
-    text, services = read_path(request, "image_id"), services_of(request)
     file = None
-    if is_image_id(text):
-        file = await services.call(services.store.files.find, int(text, 16))
+    if is_image_id(image_id):
+        file = await services.call(services.store.files.find, int(image_id, 16))
     if file is None or file.thumbnail_path is None:
         raise NotFound("there is no small picture of this image", status=404)
     headers = {
@@ -71,10 +70,11 @@ async def thumbnail(request: Call) -> Response[Any]:
         "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "default-src 'none'; sandbox",
     }
-    if headers["ETag"] in request.headers.get("if-none-match", ""):
-        return Response(b"", status_code=304, headers=headers, media_type="image/webp")
+    if headers["ETag"] in if_none_match:
+        return Encoded(b"", status_code=304, headers=headers, media_type="image/webp")
+    # Not in the threads of the database: a bucket may take its time.
     content = await services.write(_read, services, file.thumbnail_path)
-    return Response(content, headers=headers, media_type="image/webp")
+    return Encoded(content, headers=headers, media_type="image/webp")
 
 
 def _read(services: Services, path: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Annotations of a collection: paged download (E42) and removal (E25)."""
+"""Annotations of a collection: download by pages, and removal."""
 
 from __future__ import annotations
 
@@ -91,23 +91,23 @@ class PagePlaces:
     def find(self, download: Download, page: int) -> tuple[int, int]:
         """The last page up to `page` whose beginning is known, and the image it begins behind."""
         with self._lock:
-            places = self._downloads.get(download, {})
-            if page in places:
-                return page, places[page]
-            number = max((known for known in places if known <= page), default=0)
-            return number, places.get(number, 0)
+            starts = self._downloads.get(download, {})
+            if page in starts:
+                return page, starts[page]
+            number = max((start for start in starts if start <= page), default=0)
+            return number, starts.get(number, 0)
 
     def remember(self, download: Download, page: int, after_image: int) -> None:
         """Keep where `page` begins; if that is news, the beginnings behind it count no more."""
         with self._lock:
-            places = self._downloads.setdefault(download, {})
+            starts = self._downloads.setdefault(download, {})
             self._downloads.move_to_end(download)
-            if places.get(page) == after_image:
+            if starts.get(page) == after_image:
                 return
-            for stale in [known for known in places if known > page]:
-                del places[stale]
-            if len(places) < MAX_KEPT_PAGES:
-                places[page] = after_image
+            for stale in [start for start in starts if start > page]:
+                del starts[stale]
+            if len(starts) < MAX_KEPT_PAGES:
+                starts[page] = after_image
             while len(self._downloads) > MAX_KEPT_DOWNLOADS:
                 self._downloads.popitem(last=False)
 
@@ -130,32 +130,32 @@ async def annotation_page(request: Call) -> Response[bytes]:
     """Annotations image by image, those of several operations one after the other."""
     query = read_query(request, PageQuery)
     runs = [query.operation_id] if query.operation_id else _run_names(query.operation_id_list)
-    found = await find_collection(request, read_path(request, "collection_id"))
+    collection = await find_collection(request, read_path(request, "collection_id"))
     download = Download(
         api_key=request.auth.id,
         session_id=query.session_id,
-        collection_id=found.row_id,
+        collection_id=collection.row_id,
         runs=tuple(runs),
-        mode=_wanted_mode(query, runs),
+        mode=_mode_of(query, runs),
         page_size=query.page_size,
     )
-    services, places = services_of(request), request.app.state["page_places"]
+    services, page_starts = services_of(request), request.app.state["page_places"]
 
     def work() -> PageAnswer:
         if query.is_early and query.page_no == 0:
             # 0.0.21 counts pages from 1, 0.1.1 and 1.0.1 from 0: all find the first images on page 1.
-            return _page(found, [], {}, has_more=True)
+            return _page(collection, [], {}, has_more=True)
         page_no = query.page_no - query.is_early
-        images, has_more = _images(services.store, places, found, download, page_no)
-        files = services.store.file_listing.find_many([each.id for each in images])
+        images, has_more = _images(services.store, page_starts, collection, download, page_no)
+        files = services.store.file_listing.find_many([image.id for image in images])
         urls = {row_id: download_url(request, file) for row_id, file in files.items()}
-        return _page(found, images, urls, has_more)
+        return _page(collection, images, urls, has_more)
 
     page = await services.call(work)
     return answer_on_both_levels(page.data) if query.is_early else answer(page)
 
 
-def _wanted_mode(query: PageQuery, runs: list[str]) -> Mode | None:
+def _mode_of(query: PageQuery, runs: list[str]) -> Mode | None:
     if query.operation_mode is not None:
         return "human" if query.operation_mode == OPERATION_MODES["human"] else "machine"
     return None if runs else _MODES[query.annotation_type or "all"]
@@ -176,15 +176,19 @@ def _run_names(text: str) -> list[str]:
 
 
 def _images(
-    store: Store, places: PagePlaces, found: CollectionRow, download: Download, page_no: int
+    store: Store,
+    page_starts: PagePlaces,
+    collection: CollectionRow,
+    download: Download,
+    page_no: int,
 ) -> tuple[list[ImageSets], bool]:
     """The images of a page, and whether there is another page."""
-    number, after_image = places.find(download, page_no)
+    number, after_image = page_starts.find(download, page_no)
     skipped = (page_no - number) * download.page_size
 
     def read(limit: int) -> tuple[list[ImageSets], bool]:
         return store.annotations.image_page(
-            found.row_id,
+            collection.row_id,
             runs=download.runs,
             mode=download.mode,
             after_image=after_image,
@@ -201,12 +205,12 @@ def _images(
         after_image = images[-1].id if images else after_image
     images, has_more = read(download.page_size) if has_more else ([], False)
     if has_more:
-        places.remember(download, page_no + 1, images[-1].id)
+        page_starts.remember(download, page_no + 1, images[-1].id)
     return images, has_more
 
 
 def _page(
-    found: CollectionRow, images: list[ImageSets], urls: dict[int, str], has_more: bool
+    collection: CollectionRow, images: list[ImageSets], urls: dict[int, str], has_more: bool
 ) -> PageAnswer:
     resources = [
         entry
@@ -216,8 +220,8 @@ def _page(
     folders = {entry.file_download_folder_location for entry in resources}
     return PageAnswer(
         PageData(
-            identifier=found.id,
-            group_unique_name=directory_name(found),
+            identifier=collection.id,
+            group_unique_name=directory_name(collection),
             # Parents before what is in them: the clients make one after the other.
             creatable_directories=sorted({DIRECTORY, *_with_parents(folders)}),
             next_page=has_more,
@@ -243,9 +247,9 @@ def raw_images(name: str, sets: list[StoredSet], size: ImageSize = None) -> list
     """
     entries = []
     for is_normalized in (False, True):
-        chosen = [one for one in sets if (one.normalized and size is None) is is_normalized]
-        if chosen:
-            parts = [_annotations_v2(one, size) for one in chosen]
+        alike = [stored for stored in sets if (stored.normalized and size is None) is is_normalized]
+        if alike:
+            parts = [_annotations_v2(stored, size) for stored in alike]
             joined = b",".join(part for part, _ in parts if part)
             bucket = next((bucket for _, bucket in parts if bucket is not None), None)
             entries.append(RawImage(name, Raw(b"[" + joined + b"]"), bucket, is_normalized))
@@ -256,7 +260,7 @@ def _resources(
     name: str, sets: list[StoredSet], url: str | None, size: ImageSize
 ) -> list[Resource]:
     """The image's entries, the first of them with its file."""
-    folder, file_name = _place(name)
+    folder, file_name = _folder_and_name(name)
     entries: list[RawImage | UnsetType] = [*raw_images(name, sets, size)]
     return [
         Resource(
@@ -269,7 +273,7 @@ def _resources(
     ]
 
 
-def _place(name: str) -> tuple[str, str]:
+def _folder_and_name(name: str) -> tuple[str, str]:
     """Folder and name of a file in a download; the published clients join them as they are."""
     parts = [_NOT_IN_FILE.sub("_", part) for part in name.split("/") if part not in {"", ".", ".."}]
     *folders, last = parts or ["_"]
@@ -284,23 +288,25 @@ class _Parts(Struct, rename="camel"):
 _read_parts = msgspec.json.Decoder(_Parts).decode
 
 
-def _annotations_v2(one: StoredSet, size: ImageSize) -> tuple[bytes, str | None]:
+def _annotations_v2(stored: StoredSet, size: ImageSize) -> tuple[bytes, str | None]:
     """The annotations of a set as JSON without the brackets, and its bucket."""
-    if one.normalized and size is not None:
-        image = msgspec.structs.replace(decode_trusted(one.raw, one.geometry), normalized=True)
+    if stored.normalized and size is not None:
+        image = msgspec.structs.replace(
+            decode_trusted(stored.raw, stored.geometry), normalized=True
+        )
         return msgspec.json.encode(in_pixels(image, *size))[1:-1], image.storage_name
-    if one.geometry is None:
+    if stored.geometry is None:
         # Form v2 goes out as it came in.
-        parts = _read_parts(one.raw)
+        parts = _read_parts(stored.raw)
         return bytes(parts.annotations).strip()[1:-1].strip(), parts.storage_name
-    image = decode_trusted(one.raw, one.geometry)
+    image = decode_trusted(stored.raw, stored.geometry)
     return msgspec.json.encode(image.annotations)[1:-1], image.storage_name
 
 
-def directory_name(found: CollectionRow) -> str:
+def directory_name(collection: CollectionRow) -> str:
     """The collection's name as a name of one directory, safe on every system."""
-    name = _NOT_IN_DIRECTORY.sub("_", found.name)[:_MAX_DIRECTORY_LENGTH].strip(" .")
-    return name or f"collection_{found.id}"
+    name = _NOT_IN_DIRECTORY.sub("_", collection.name)[:_MAX_DIRECTORY_LENGTH].strip(" .")
+    return name or f"collection_{collection.id}"
 
 
 @operation(
@@ -323,18 +329,18 @@ async def delete_annotations(request: Call) -> Response[bytes]:
 
     A GET that deletes, as the protocol has it.
     """
-    wanted = read_query(request, RemoveQuery)
-    check_name(wanted.operation_id, "operationId", "a model run or ground truth")
-    found = await find_collection(request, wanted.collection_id, adopts=True)
-    note(request, collection=found.name, subject=wanted.operation_id)
+    query = read_query(request, RemoveQuery)
+    check_name(query.operation_id, "operationId", "a model run or ground truth")
+    collection = await find_collection(request, query.collection_id, adopts=True)
+    note(request, collection=collection.name, subject=query.operation_id)
     store = services_of(request).store
 
     def work() -> Response[bytes]:
-        result = store.annotations.remove(found.row_id, wanted.operation_id, None)
+        result = store.annotations.remove(collection.row_id, query.operation_id, None)
         if not result.sets and b"+" in request.scope["query_string"]:
             # The published clients quote nothing, so a plus sign can also be one (docs/protocol.md).
             run = read_query(request, RemoveQuery, plus_is_space=False).operation_id
-            result = store.annotations.remove(found.row_id, run, None)
+            result = store.annotations.remove(collection.row_id, run, None)
         note(request, count=result.annotations)
         return answer(
             RemoveAnswer(

@@ -1,29 +1,20 @@
-"""Datasets: made and changed (E54 to E57), downloaded by pages (E44)."""
+"""Datasets: made and changed, downloaded by pages."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from typing import Annotated
 
-from litestar import Response
+from msgspec import Meta
 
 from layernext.errors import DataError, InvalidRequest, NotFound, Problem
-from layernext.stack.api.access import HANDLER, Scope, check_thing
-from layernext.stack.api.audit import note
+from layernext.stack.api.access import HANDLER, Permissions, Scope
+from layernext.stack.api.audit import Audit
 from layernext.stack.api.exports import export_url, image_export_url, url_of_version_file
-from layernext.stack.api.messages import (
-    Call,
-    answer,
-    answer_on_both_levels,
-    check_name,
-    read_message,
-    read_path,
-    read_query,
-)
-from layernext.stack.api.operation import Operation, Parameter, operation
-from layernext.stack.api.replay import change
-from layernext.stack.api.services import services_of
-from layernext.stack.store import SPLITS, VersionImage, VersionRow, VersionSettings
+from layernext.stack.api.messages import Encoded, answer_on_both_levels, check_name, encoded
+from layernext.stack.api.operation import Operation, operation
+from layernext.stack.api.signed import Links
+from layernext.stack.store import SPLITS, Store, VersionImage, VersionRow, VersionSettings
 from layernext.wire.augmentations import Augmentation, read_augmentations
 from layernext.wire.published import (
     CREATE_DATASET_PATH,
@@ -57,43 +48,44 @@ def version_number(version: VersionRow) -> str:
     return f"1.0.{version.number}"
 
 
-def read_settings(wanted: VersionRequest) -> VersionSettings:
+def read_settings(message: VersionRequest) -> VersionSettings:
     """How a version is to be made.
 
     Raises:
         DataError: something cannot be, with the place.
     """
     problems = []
-    if set(wanted.split_info) != set(SPLITS):
+    if set(message.split_info) != set(SPLITS):
         problems.append(Problem("splitInfo", "must have train, test and validation"))
-    elif min(wanted.split_info.values()) < 0:
+    elif min(message.split_info.values()) < 0:
         problems.append(Problem("splitInfo", "must not have negative percentages"))
-    elif abs(sum(wanted.split_info.values()) - 100) > _TOLERANCE:
-        total = sum(wanted.split_info.values())
+    elif abs(sum(message.split_info.values()) - 100) > _TOLERANCE:
+        total = sum(message.split_info.values())
         problems.append(Problem("splitInfo", f"adds up to {total:g}, must be 100"))
-    for number, kind in enumerate(wanted.export_types):
+    for number, kind in enumerate(message.export_types):
         if kind not in EXPORT_TYPES:
-            known = ", ".join(EXPORT_TYPES)
+            export_types = ", ".join(EXPORT_TYPES)
             why = " (TFRecord would take TensorFlow)" if "TFRecord" in kind else ""
             problems.append(
                 Problem(
-                    f"exportTypes[{number}]", f"is {kind[:60]!r}; this stack makes {known}{why}"
+                    f"exportTypes[{number}]",
+                    f"is {kind[:60]!r}; this stack makes {export_types}{why}",
                 )
             )
     augmentations: list[Augmentation] = []
     try:
-        augmentations = read_augmentations(wanted.augmentations, "augmentations")
+        augmentations = read_augmentations(message.augmentations, "augmentations")
     except DataError as error:
         problems += error.problems
     if problems:
         raise DataError(problems)
     return VersionSettings(
-        split=wanted.split_info,
-        seed=wanted.seed,
-        labels=wanted.labels,
-        export_types=wanted.export_types or ["RAW"],
-        operations=wanted.operations,
-        stratify=wanted.stratify,
+        split=message.split_info,
+        seed=message.seed,
+        labels=message.labels,
+        export_types=message.export_types or ["RAW"],
+        operations=message.operations,
+        stratify=message.stratify,
         augmentations=augmentations,
     )
 
@@ -107,26 +99,25 @@ def read_settings(wanted: VersionRequest) -> VersionSettings:
         role="write",
         scope=HANDLER,
         action="create dataset",
+        wakes_jobs=True,
         is_recorded=True,
-        query=SelectionQuery,
-        body=VersionRequest,
-        answer=VersionAnswer,
         errors=(400, 404, 409, 413, 422),
     ),
 )
-async def create_dataset(request: Call) -> Response[bytes]:
+def create_dataset(
+    query: SelectionQuery,
+    body: VersionRequest,
+    store: Store,
+    permissions: Permissions,
+    audit: Audit,
+) -> VersionAnswer:
     """Makes a dataset with a first version, which a job builds. A GET that writes, as published."""
-    query, wanted = read_query(request, SelectionQuery), await read_message(request, VersionRequest)
-    check_name(wanted.name, "name", "a dataset")
-    settings, services = read_settings(wanted), services_of(request)
-    await check_thing(request, "selection", query.dataset_selection_id)
-    store = services.store
-
-    def work() -> VersionRow:
-        selection = store.selections.find(query.dataset_selection_id)
-        return store.datasets.create(str(wanted.name), selection, settings)
-
-    return await _made(request, work, "the dataset is being built")
+    check_name(body.name, "name", "a dataset")
+    settings = read_settings(body)
+    permissions.check_thing("selection", query.dataset_selection_id)
+    selection = store.selections.find(query.dataset_selection_id)
+    version = store.datasets.create(str(body.name), selection, settings)
+    return _version_answer(version, audit, "the dataset is being built")
 
 
 @operation(
@@ -138,16 +129,21 @@ async def create_dataset(request: Call) -> Response[bytes]:
         role="write",
         scope=HANDLER,
         action="create dataset version",
+        wakes_jobs=True,
         is_recorded=True,
-        query=SelectionQuery,
-        body=VersionRequest,
-        answer=VersionAnswer,
         errors=(400, 404, 413, 422),
     ),
 )
-async def new_version(request: Call) -> Response[bytes]:
+def new_version(
+    query: SelectionQuery,
+    body: VersionRequest,
+    store: Store,
+    permissions: Permissions,
+    audit: Audit,
+) -> VersionAnswer:
     """Makes a version after another one. Images keep their split. A GET that writes."""
-    return await _follow(request, "the version is being built")
+    version = _following_version(query, body, store, permissions)
+    return _version_answer(version, audit, "the version is being built")
 
 
 @operation(
@@ -159,50 +155,43 @@ async def new_version(request: Call) -> Response[bytes]:
         role="write",
         scope=HANDLER,
         action="create dataset version",
+        wakes_jobs=True,
         is_recorded=True,
-        query=SelectionQuery,
-        body=VersionRequest,
-        answer=VersionAnswer,
         errors=(400, 404, 413, 422),
     ),
 )
-async def update_version(request: Call) -> Response[bytes]:
+def update_version(
+    query: SelectionQuery,
+    body: VersionRequest,
+    store: Store,
+    permissions: Permissions,
+    audit: Audit,
+) -> VersionAnswer:
     """Makes a version after another one, too: one that is ready never changes. The answer has its id."""
-    return await _follow(request, "a version never changes; a new one is being built")
+    version = _following_version(query, body, store, permissions)
+    return _version_answer(version, audit, "a version never changes; a new one is being built")
 
 
-async def _follow(request: Call, message: str) -> Response[bytes]:
-    query, wanted = read_query(request, SelectionQuery), await read_message(request, VersionRequest)
-    settings, services = read_settings(wanted), services_of(request)
-    await check_thing(request, "selection", query.dataset_selection_id)
-    await check_thing(request, "dataset version", query.dataset_version_id or "")
-    store = services.store
-
-    def work() -> VersionRow:
-        selection = store.selections.find(query.dataset_selection_id)
-        return store.datasets.add_version(query.dataset_version_id or "", selection, settings)
-
-    return await _made(request, work, message)
+def _following_version(
+    query: SelectionQuery, body: VersionRequest, store: Store, permissions: Permissions
+) -> VersionRow:
+    settings = read_settings(body)
+    permissions.check_thing("selection", query.dataset_selection_id)
+    permissions.check_thing("dataset version", query.dataset_version_id or "")
+    selection = store.selections.find(query.dataset_selection_id)
+    return store.datasets.add_version(query.dataset_version_id or "", selection, settings)
 
 
-async def _made(request: Call, make: Callable[[], VersionRow], message: str) -> Response[bytes]:
-    def work() -> Response[bytes]:
-        version = make()
-        note(request, subject=f"{version.dataset} {version_number(version)}")
-        return answer(
-            VersionAnswer(
-                dataset_id=version.dataset_id,
-                dataset_version_id=version.id,
-                version_id=version.id,
-                version=version_number(version),
-                job_id=version.job_id,
-                message=message,
-            )
-        )
-
-    response = await change(request, work)
-    services_of(request).jobs.wake()
-    return response
+def _version_answer(version: VersionRow, audit: Audit, message: str) -> VersionAnswer:
+    audit.note(subject=f"{version.dataset} {version_number(version)}")
+    return VersionAnswer(
+        dataset_id=version.dataset_id,
+        dataset_version_id=version.id,
+        version_id=version.id,
+        version=version_number(version),
+        job_id=version.job_id,
+        message=message,
+    )
 
 
 @operation(
@@ -215,24 +204,19 @@ async def _made(request: Call, make: Callable[[], VersionRow], message: str) -> 
         scope=HANDLER,
         action="delete dataset version",
         is_recorded=True,
-        query=VersionQuery,
-        answer=DeleteVersionAnswer,
         errors=(400, 404),
     ),
 )
-async def delete_version(request: Call) -> Response[bytes]:
+def delete_version(
+    query: VersionQuery, store: Store, permissions: Permissions, audit: Audit
+) -> DeleteVersionAnswer:
     """Deletes a version for good; its images and their annotations stay. A GET that deletes."""
-    wanted, services = read_query(request, VersionQuery), services_of(request)
-    await check_thing(request, "dataset version", wanted.dataset_version_id)
-
-    def work() -> Response[bytes]:
-        if not services.store.datasets.delete(wanted.dataset_version_id):
-            name = wanted.dataset_version_id[:100]
-            raise NotFound(f"there is no dataset version {name!r}", status=404)
-        note(request, subject=wanted.dataset_version_id)
-        return answer(DeleteVersionAnswer())
-
-    return await change(request, work)
+    permissions.check_thing("dataset version", query.dataset_version_id)
+    if not store.datasets.delete(query.dataset_version_id):
+        name = query.dataset_version_id[:100]
+        raise NotFound(f"there is no dataset version {name!r}", status=404)
+    audit.note(subject=query.dataset_version_id)
+    return DeleteVersionAnswer()
 
 
 @operation(
@@ -243,48 +227,44 @@ async def delete_version(request: Call) -> Response[bytes]:
         tag=_TAG,
         role="read",
         scope=Scope(path={"version_id": "dataset version"}),
-        path=(
-            Parameter("version_id", "The version's id."),
-            Parameter("export_type", "One of those that it was made for."),
-        ),
-        query=DataQuery,
-        answer=VersionPageAnswer,
         errors=(400, 404, 409, 422),
     ),
 )
-async def version_page(request: Call) -> Response[bytes]:
+def version_page(
+    version_id: Annotated[str, Meta(description="The version's id.")],
+    export_type: Annotated[str, Meta(description="One of those that it was made for.")],
+    query: DataQuery,
+    store: Store,
+    links: Links,
+) -> Encoded[VersionPageAnswer]:
     """The files of a version: images, and annotations in the export type's form."""
-    query, services = read_query(request, DataQuery), services_of(request)
-    kind, datasets = read_path(request, "export_type"), services.store.datasets
-    version = await services.call(datasets.get, read_path(request, "version_id"))
+    version = store.datasets.get(version_id)
     check_ready(version)
-    if kind not in version.settings.export_types:
-        known = ", ".join(version.settings.export_types)
-        raise InvalidRequest(f"the version was made for {known}, not for {kind[:60]!r}", status=422)
-
-    def page() -> VersionPage:
-        offset = (query.page_no - 1) * query.page_size
-        rows = datasets.page_at(version, offset=offset, limit=query.page_size + 1)
-        has_more = len(rows) > query.page_size
-        resources = [
-            each
-            for row in rows[: query.page_size]
-            for each in _resources(request, version, kind, row)
-        ]
-        if not has_more:
-            resources += _last(request, version, kind)
-        return VersionPage(
-            identifier=version.id,
-            format=kind,
-            group_unique_name=_directory(version),
-            creatable_directories=_directories(kind),
-            next_page=has_more,
-            resource_array=resources,
+    if export_type not in version.settings.export_types:
+        export_types = ", ".join(version.settings.export_types)
+        raise InvalidRequest(
+            f"the version was made for {export_types}, not for {export_type[:60]!r}", status=422
         )
-
-    found = await services.call(page)
+    offset = (query.page_no - 1) * query.page_size
+    rows = store.datasets.page_at(version, offset=offset, limit=query.page_size + 1)
+    has_more = len(rows) > query.page_size
+    resources = [
+        resource
+        for row in rows[: query.page_size]
+        for resource in _resources(links, version, export_type, row)
+    ]
+    if not has_more:
+        resources += _last(links, version, export_type)
+    page = VersionPage(
+        identifier=version.id,
+        format=export_type,
+        group_unique_name=_directory(version),
+        creatable_directories=_directories(export_type),
+        next_page=has_more,
+        resource_array=resources,
+    )
     is_early = query.annotation_type is None
-    return answer_on_both_levels(found) if is_early else answer(VersionPageAnswer(found))
+    return answer_on_both_levels(page) if is_early else encoded(VersionPageAnswer(page))
 
 
 def check_ready(version: VersionRow) -> None:
@@ -310,10 +290,10 @@ def _directories(kind: str) -> list[str]:
 
 
 def _resources(
-    request: Call, version: VersionRow, kind: str, row: VersionImage
+    links: Links, version: VersionRow, kind: str, row: VersionImage
 ) -> list[VersionResource]:
     folder = f"{row.split}2017" if kind == "COCO" else "data"
-    url = url_of_version_file(request, row) if row.has_file else None
+    url = url_of_version_file(links, row) if row.has_file else None
     is_listed = kind in {"YOLO Darknet", "Pascal VOC"}
     name = row.file_name
     media = VersionResource(
@@ -332,12 +312,12 @@ def _resources(
     text = VersionResource(
         file_name=f"{name.rpartition('.')[0] or name}.{ending}",
         file_download_folder_location=row.split if kind == "Semantic Segmentation" else folder,
-        file_url=image_export_url(request, version.id, ending, row),
+        file_url=image_export_url(links, version.id, ending, row),
     )
     return [media, text]
 
 
-def _last(request: Call, version: VersionRow, kind: str) -> list[VersionResource]:
+def _last(links: Links, version: VersionRow, kind: str) -> list[VersionResource]:
     names = {
         "RAW": ["annotations.json", "readme.txt"],
         "YOLO Darknet": ["classes.txt", "readme.txt"],
@@ -349,7 +329,7 @@ def _last(request: Call, version: VersionRow, kind: str) -> list[VersionResource
         VersionResource(
             file_name=name,
             file_download_folder_location=".",
-            file_url=export_url(request, version.id, name),
+            file_url=export_url(links, version.id, name),
         )
         for name in names
     ]

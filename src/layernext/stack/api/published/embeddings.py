@@ -1,14 +1,12 @@
-"""Embeddings: E39 to E41."""
+"""Embeddings of images, and the models that made them."""
 
 from __future__ import annotations
 
-from litestar import Response
-
-from layernext.stack.api.access import HANDLER, collection_check, readable
-from layernext.stack.api.audit import note, recorded
-from layernext.stack.api.messages import Call, answer, check_name, read_message
+from layernext.stack.api.access import HANDLER, Permissions
+from layernext.stack.api.audit import Audit
+from layernext.stack.api.messages import check_name
 from layernext.stack.api.operation import Operation, operation
-from layernext.stack.api.services import services_of
+from layernext.stack.search import Search
 from layernext.wire.published import (
     EMBEDDING_MODEL_PATH,
     GET_EMBEDDINGS_PATH,
@@ -34,37 +32,35 @@ _TAG = "Published protocol"
         role="write",
         scope=HANDLER,
         action="store embeddings",
-        body=InsertRequest,
-        answer=InsertAnswer,
+        is_transaction=False,
         errors=(400, 413, 422),
     ),
 )
-async def insert_vectors(request: Call) -> Response[bytes]:
+def insert_vectors(
+    body: InsertRequest, search: Search, permissions: Permissions, audit: Audit
+) -> InsertAnswer:
     """Stores vectors of images, all in one transaction; those that are there are replaced.
 
     Images that the stack does not have are named, and `success` is false; the others are stored.
     """
-    wanted, services = await read_message(request, InsertRequest), services_of(request)
-    check_name(wanted.embedding_model_name, "embeddingModelName", "a model")
-    for number, one in enumerate(wanted.data):
-        check_name(one.unique_name, f"data[{number}].uniqueName", "an image")
-    pairs = [(one.unique_name, one.embeddings) for one in wanted.data]
-    note(request, subject=wanted.embedding_model_name, count=len(pairs))
-    count, unknown = await services.call(
-        recorded(request, services.search.embeddings.insert),
-        wanted.embedding_model_name,
-        wanted.embedding_dimension[0],
+    check_name(body.embedding_model_name, "embeddingModelName", "a model")
+    for number, sent in enumerate(body.data):
+        check_name(sent.unique_name, f"data[{number}].uniqueName", "an image")
+    pairs = [(sent.unique_name, sent.embeddings) for sent in body.data]
+    audit.note(subject=body.embedding_model_name, count=len(pairs))
+    count, unknown = audit.recorded(search.embeddings.insert)(
+        body.embedding_model_name,
+        body.embedding_dimension[0],
         pairs,
-        collection_check(request),
+        permissions.collection_check,
+        permissions.readable,
     )
     message = ""
     if unknown:
-        shown = ", ".join(repr(name) for name in unknown[:5])
+        first_names = ", ".join(repr(name) for name in unknown[:5])
         more = f" and {len(unknown) - 5} more" if len(unknown) > 5 else ""  # noqa: PLR2004
-        message = f"there are no images {shown}{more}"
-    return answer(
-        InsertAnswer(success=not unknown, message=message, upsert_count=count, unknown=unknown)
-    )
+        message = f"there are no images {first_names}{more}"
+    return InsertAnswer(success=not unknown, message=message, upsert_count=count, unknown=unknown)
 
 
 @operation(
@@ -75,21 +71,15 @@ async def insert_vectors(request: Call) -> Response[bytes]:
         tag=_TAG,
         role="read",
         scope=HANDLER,
-        body=GetRequest,
-        answer=list[SentVector],
         errors=(400, 404, 413, 422),
     ),
 )
-async def get_vectors(request: Call) -> Response[bytes]:
+def get_vectors(body: GetRequest, search: Search, permissions: Permissions) -> list[SentVector]:
     """The vectors of images by a model; images without one are left out."""
-    wanted, services = await read_message(request, GetRequest), services_of(request)
-    found = await services.call(
-        services.search.embeddings.get,
-        wanted.embedding_model_name,
-        wanted.embedding_unique_name_array,
-        readable(request),
+    vectors = search.embeddings.get(
+        body.embedding_model_name, body.embedding_unique_name_array, permissions.readable
     )
-    return answer([SentVector(name, vector) for name, vector in found])
+    return [SentVector(name, vector) for name, vector in vectors]
 
 
 @operation(
@@ -100,22 +90,17 @@ async def get_vectors(request: Call) -> Response[bytes]:
         tag=_TAG,
         role="write",
         action="create embedding model",
-        body=ModelRequest,
-        answer=ModelAnswer,
+        is_transaction=False,
         errors=(400, 413, 422),
     ),
 )
-async def create_model(request: Call) -> Response[bytes]:
+def create_model(body: ModelRequest, search: Search, audit: Audit) -> ModelAnswer:
     """Fixes the dimension of a model's vectors. Storing the first vector does so, too."""
-    wanted, services = await read_message(request, ModelRequest), services_of(request)
-    check_name(wanted.embedding_model_name, "embeddingModelName", "a model")
-    note(request, subject=wanted.embedding_model_name)
-    await services.call(
-        recorded(request, services.search.embeddings.ensure_model),
-        wanted.embedding_model_name,
-        wanted.embedding_dimension[0],
-    )
-    return answer(ModelAnswer())
+    check_name(body.embedding_model_name, "embeddingModelName", "a model")
+    audit.note(subject=body.embedding_model_name)
+    ensure_model = audit.recorded(search.embeddings.ensure_model)
+    ensure_model(body.embedding_model_name, body.embedding_dimension[0])
+    return ModelAnswer()
 
 
 ROUTES = [insert_vectors, get_vectors, create_model]

@@ -1,9 +1,11 @@
-"""Uploads of files (E12 to E18) and the way to a file (E24)."""
+"""Uploads of files, and the way to a file."""
 
 from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Callable
+from functools import partial
 
 from litestar import Response
 
@@ -12,17 +14,17 @@ from layernext.model import find_names_problem
 from layernext.stack.api.access import (
     HANDLER,
     Scope,
-    access_of,
     check_thing,
     creating,
     may_read_image,
+    readable,
 )
+from layernext.stack.api.admission import begin_transfer, end_transfer
 from layernext.stack.api.audit import changing, note, note_nothing
 from layernext.stack.api.messages import (
     Call,
     answer,
     check_name,
-    look_up_collection,
     read_message,
     read_path,
     read_query,
@@ -96,31 +98,31 @@ _MD5 = re.compile(r"[0-9a-f]{32}")
 )
 async def open_files(request: Call) -> Response[bytes]:
     """Begins an upload of files to a collection, which is made if there is none."""
-    wanted = await read_message(request, OpenFilesRequest)
-    name = wanted.collection_name.rstrip("/")
+    message = await read_message(request, OpenFilesRequest)
+    name = message.collection_name.rstrip("/")
     check_name(name, "collectionName", "a collection")
     services = services_of(request)
 
     def check_file_names() -> None:
-        for number, file_name in enumerate(wanted.object_key_list):
+        for number, file_name in enumerate(message.object_key_list):
             check_name(file_name, f"objectKeyList[{number}]", "a file")
 
     await services.decode(check_file_names)
-    prefix = _prefix(wanted.storage_prefix_path)
-    if wanted.application_code is not None and wanted.application_code:
-        check_name(wanted.application_code, "applicationCode", "an application code")
+    prefix = _prefix(message.storage_prefix_path)
+    if message.application_code is not None and message.application_code:
+        check_name(message.application_code, "applicationCode", "an application code")
     # `file_upload` of the published clients sends an empty text for no metadata.
-    fields = check_fields(wanted.meta_data_object or {}, "metaDataObject")
+    fields = check_fields(message.meta_data_object or {}, "metaDataObject")
     await services.call(services.check_metadata, [fields])
     note(request, collection=name)
     upload = FileUploadRequest(
         name=name,
-        kind=wanted.collection_type,
+        kind=message.collection_type,
         fields=fields,
-        is_override=wanted.is_override_meta_data,
-        names=wanted.object_key_list,
+        is_override=message.is_override_meta_data,
+        names=message.object_key_list,
         storage_prefix=prefix,
-        application_code=wanted.application_code or None,
+        application_code=message.application_code or None,
     )
 
     is_beta = is_unprefixed(request.scope)
@@ -136,16 +138,16 @@ async def open_files(request: Call) -> Response[bytes]:
             )
         )
 
-    return await change(request, creating(request, name, wanted.collection_type, work))
+    return await change(request, creating(request, name, message.collection_type, work))
 
 
-def _prefix(given: str | None) -> str | None:
-    if given is None or not given.strip("/"):
+def _prefix(path: str | None) -> str | None:
+    if path is None or not path.strip("/"):
         return None
-    check_name(given, "storagePrefixPath", "a folder")
-    parts = given.strip("/").split("/")
-    if any(part in {"", ".", ".."} for part in parts) or "\\" in given:
-        raise DataError(Problem("storagePrefixPath", f"{given[:100]!r} is not a plain path"))
+    check_name(path, "storagePrefixPath", "a folder")
+    parts = path.strip("/").split("/")
+    if any(part in {"", ".", ".."} for part in parts) or "\\" in path:
+        raise DataError(Problem("storagePrefixPath", f"{path[:100]!r} is not a plain path"))
     return "/".join(parts)
 
 
@@ -167,23 +169,23 @@ async def begin_file(request: Call) -> Response[bytes]:
 
     A file is one by its name, as the published clients have it. Ours also compares the checksum.
     """
-    wanted = await read_message(request, BeginFileRequest)
-    problem = find_names_problem(wanted.file_name, "a file")
+    message = await read_message(request, BeginFileRequest)
+    problem = find_names_problem(message.file_name, "a file")
     if problem:
         raise DataError(Problem("fileName", problem))
-    if wanted.checksum is not None and not _SHA256.fullmatch(wanted.checksum):
+    if message.checksum is not None and not _SHA256.fullmatch(message.checksum):
         raise DataError(Problem("checksum", "is not a SHA-256 in lowercase hexadecimal"))
     services = services_of(request)
-    await check_thing(request, "file upload", wanted.upload_id)
-    if wanted.size is not None and wanted.size > services.settings.max_file_bytes:
+    await check_thing(request, "file upload", message.upload_id)
+    if message.size is not None and message.size > services.settings.max_file_bytes:
         limit = services.settings.max_file_bytes
-        raise DataError(Problem("size", f"is {wanted.size}, must be at most {limit}"))
+        raise DataError(Problem("size", f"is {message.size}, must be at most {limit}"))
 
     def begin() -> Began:
         # A file whose content was lost is marked as missing by this, and then begins again.
-        find_stored(services, wanted.upload_id, [wanted.file_name])
+        find_stored(services, message.upload_id, [message.file_name])
         return services.store.files.begin_file(
-            wanted.upload_id, wanted.file_name, size=wanted.size, checksum=wanted.checksum
+            message.upload_id, message.file_name, size=message.size, checksum=message.checksum
         )
 
     began = await services.call(begin)
@@ -229,24 +231,26 @@ def _stored_parts(services: Services, item: FileItem) -> list[StoredPart]:
 )
 async def part_urls(request: Call) -> Response[bytes]:
     """A URL for each part, good for a day. Asking again changes nothing."""
-    wanted = await read_message(request, PartUrlsRequest)
+    message = await read_message(request, PartUrlsRequest)
     services = services_of(request)
-    if (wanted.parts - 1) * PART_BYTES > services.settings.max_file_bytes:
+    if (message.parts - 1) * PART_BYTES > services.settings.max_file_bytes:
         limit = services.settings.max_file_bytes
         raise DataError(Problem("parts", f"make more than the {limit} bytes that a file may have"))
-    await check_thing(request, "file", wanted.file_id)
-    item = await services.call(services.store.files.find_item, wanted.file_id)
+    await check_thing(request, "file", message.file_id)
+    item = await services.call(services.store.files.find_item, message.file_id)
     if item.is_stored:
         raise Conflict("the file has been finished already", status=409)
     item = await services.call(_placed, services, item)
     # Of parts that go straight into a bucket the stack hears nothing else.
     await services.call(services.store.files.touch, item)
-    base, secret = base_url(request), services.url_secret
+    if services.objects.has_direct_parts:
+        await begin_transfer(request, item.id)
+    sign = partial(signed_url, base_url(request), services.url_secret, holder=request.auth.id)
 
     def urls() -> list[PartUrl]:
         return [
-            PartUrl(number, _part_url(services, item, number, base, secret))
-            for number in range(1, wanted.parts + 1)
+            PartUrl(number, _part_url(services, item, number, sign))
+            for number in range(1, message.parts + 1)
         ]
 
     return answer(PartUrlsAnswer(parts=await services.call(urls)))
@@ -264,10 +268,10 @@ def _placed(services: Services, item: FileItem) -> FileItem:
     return placed
 
 
-def _part_url(services: Services, item: FileItem, number: int, base: str, secret: bytes) -> str:
+def _part_url(services: Services, item: FileItem, number: int, sign: Callable[..., str]) -> str:
     path, handle = str(item.object_path), str(item.handle)
-    own = services.objects.part_url(path, handle, number, PART_SECONDS)
-    return own or signed_url(base, secret, "PUT", part_path(item.id, number), PART_SECONDS)
+    bucket_url = services.objects.part_url(path, handle, number, PART_SECONDS)
+    return bucket_url or sign("PUT", part_path(item.id, number), PART_SECONDS)
 
 
 @operation(
@@ -288,15 +292,17 @@ async def finish_file(request: Call) -> Response[bytes]:
 
     Again, also at the same time, it changes nothing and gives the same answer.
     """
-    wanted = await read_message(request, FinishFileRequest)
+    message = await read_message(request, FinishFileRequest)
     services = services_of(request)
     files = services.store.files
-    await check_thing(request, "file", wanted.file_id)
-    item = await services.call(files.find_item, wanted.file_id)
+    await check_thing(request, "file", message.file_id)
+    item = await services.call(files.find_item, message.file_id)
     if item.is_stored:
+        end_transfer(request, item.id)
         is_own = await services.call(files.is_own, item)
         return answer(FinishFileAnswer(is_existing=not is_own))
-    is_new = await services.write(_finish, services, item, wanted.parts)
+    is_new = await services.write(_finish, services, item, message.parts)
+    end_transfer(request, item.id)
     return answer(FinishFileAnswer(is_existing=not is_new))
 
 
@@ -316,7 +322,9 @@ def _finish(services: Services, item: FileItem, sent: list[SentPart]) -> bool:
         return files.is_own(item)
     path, handle = str(item.object_path), str(item.handle)
     try:
-        objects.finish_upload(path, handle, [Part(one.number, one.size, one.tag) for one in parts])
+        objects.finish_upload(
+            path, handle, [Part(part.number, part.size, part.tag) for part in parts]
+        )
         is_new = files.finish_file(
             item,
             sum(part.size for part in parts),
@@ -441,7 +449,7 @@ def _check_claims(item: FileItem, size: int, checksum: str | None) -> None:
         role="write",
         scope=Scope(path={"upload_id": "file upload"}),
         action="upload files",
-        path=(Parameter("upload_id", "From E12."),),
+        path=(Parameter("upload_id", "From the answer that opened the upload."),),
         answer=FinishFilesAnswer,
         errors=(400, 404),
     ),
@@ -482,15 +490,14 @@ async def finish_files(request: Call) -> Response[bytes]:
 )
 async def upload_progress(request: Call) -> Response[bytes]:
     """The newest upload to a collection."""
-    wanted, services = read_query(request, ProgressQuery), services_of(request)
-    found = None
-    if access_of(request) is None or await look_up_collection(request, wanted.collection_name):
-        found = await services.call(services.store.files.progress, wanted.collection_name)
-    if found is None:
+    query, services = read_query(request, ProgressQuery), services_of(request)
+    within = readable(request)
+    counts = await services.call(services.store.files.progress, query.collection_name, within)
+    if counts is None:
         raise NotFound(
-            f"there is no upload of files to {wanted.collection_name[:600]!r}", status=404
+            f"there is no upload of files to {query.collection_name[:600]!r}", status=404
         )
-    stored, total = found
+    stored, total = counts
     percent = 100.0 * stored / total if total else 100.0
     return answer(
         ProgressAnswer(is_success=True, progress=percent, uploaded_count=stored, total_count=total)

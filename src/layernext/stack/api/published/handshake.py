@@ -1,13 +1,14 @@
-"""E01: whether a client and this stack understand each other."""
+"""The handshake: whether a client and this stack understand each other."""
 
 from __future__ import annotations
 
-from litestar import Response
+from typing import Annotated
+
+from msgspec import Meta
 
 from layernext.stack.api.access import HANDLER
-from layernext.stack.api.messages import Call, answer
-from layernext.stack.api.operation import Operation, Parameter, operation
-from layernext.stack.api.services import services_of
+from layernext.stack.api.operation import Operation, operation
+from layernext.stack.settings import Settings
 from layernext.wire.native import NativeOffer
 from layernext.wire.published import HandshakeAnswer, handshake_path, title_of
 
@@ -20,14 +21,15 @@ from layernext.wire.published import HandshakeAnswer, handshake_path, title_of
         tag="Published protocol",
         role="read",
         scope=HANDLER,
-        path=(Parameter("version", "The client's version, such as `2.3.4`."),),
-        answer=HandshakeAnswer,
     ),
 )
-async def handshake(request: Call) -> Response[bytes]:
+def handshake(
+    version: Annotated[str, Meta(description="The client's version, such as `2.3.4`.")],  # noqa: ARG001
+    settings: Settings,
+) -> HandshakeAnswer:
     """Every published client is compatible. `native` says where to find the native protocol."""
-    offer = NativeOffer() if services_of(request).settings.native else None
-    return answer(HandshakeAnswer(isCompatible=True, native=offer))
+    offer = NativeOffer() if settings.native else None
+    return HandshakeAnswer(is_compatible=True, native=offer)
 
 
 ROUTES = [handshake]

@@ -1,44 +1,33 @@
-"""Images and other files: details (E22), selections (E26), trash (E27), lists and counts (E32 to E36)."""
+"""Images and other files: details, selections, trash, lists and counts."""
 
 from __future__ import annotations
 
-from litestar import Response
+from typing import Annotated, TypeAlias
+
+from msgspec import Meta
 from msgspec.structs import replace
 
 from layernext.errors import DataError, NotFound, Problem
-from layernext.stack.api.access import (
-    HANDLER,
-    access_of,
-    check_images,
-    check_thing,
-    may_read_image,
-    readable,
-    usable,
-)
-from layernext.stack.api.audit import note
-from layernext.stack.api.messages import (
-    MAX_QUESTION_BYTES,
-    Call,
-    answer,
-    find_collection,
-    is_image_id,
-    look_up_collection,
-    read_message,
-    read_path,
-)
-from layernext.stack.api.operation import Operation, Parameter, operation
-from layernext.stack.api.published.collections import KIND_OF_ITEM, picked
-from layernext.stack.api.replay import change
-from layernext.stack.api.services import services_of
-from layernext.stack.api.transfer import url_of_image
-from layernext.stack.search import ItemFilter, ItemRow, SortField
-from layernext.stack.store import Selection, Within
+from layernext.stack.api.access import HANDLER, Permissions
+from layernext.stack.api.audit import Audit
+from layernext.stack.api.messages import MAX_QUESTION_BYTES, Encoded, encoded, is_image_id
+from layernext.stack.api.operation import Operation, operation
+from layernext.stack.api.published.collections import picked
+from layernext.stack.api.signature import Change, Limit
+from layernext.stack.api.signed import Links
+from layernext.stack.search import ItemFilter, ItemRow, Search, SortField
+from layernext.stack.store import Selection, Store, Within
 from layernext.wire.published import (
     ANNOTATION_TYPES,
+    COLLECTION_OF_OBJECT,
+    CONTENT_TYPES,
     COUNT_PATH,
     ITEM_DETAILS_PATH,
+    ITEM_OF_COLLECTION,
     LIST_PATH,
+    OBJECT_TYPES,
     SELECTION_PATH,
+    SORT_FIELDS,
     SYSTEM_DETAILS_PATH,
     TRASH_PATH,
     CountAnswer,
@@ -60,32 +49,36 @@ from layernext.wire.published import (
 
 _TAG = "Published protocol"
 
-DATASET = 3
 _WORDS = {code: word for word, code in ANNOTATION_TYPES.items()}
-_KINDS: dict[int, tuple[int, ...]] = {1: (4,), 2: (5,), 3: (5,), 6: (7,), 4: (4,), 5: (5,), 7: (7,)}
-"""An object type to the kind of collection it is in, or is."""
 
-_SORT: dict[int, SortField] = {1: "modified", 2: "created", 3: "name", 4: "size", 6: "id"}
+_SORT_WORDS: dict[str, SortField] = {
+    "date_modified": "modified", "date_created": "created", "name": "name", "size": "size",
+    "video_index": "id",
+}  # fmt: skip
+_SORT = {SORT_FIELDS[name]: word for name, word in _SORT_WORDS.items()}
+
+_TOTALS = {"image": "images", "video": "videos", "other": "other"}
+"""What a collection holds to the name of its totals."""
 
 
 def _filter(
-    given: FilterData,
+    filter_data: FilterData,
     query: str | None,
     collection_id: int | None,
     content_type: int | None,
     within: Within,
 ) -> ItemFilter:
-    code = content_type if content_type is not None else given.content_type
+    code = content_type if content_type is not None else filter_data.content_type
     kinds = None
     if code and collection_id is None:
-        if code not in _KINDS:
+        if code not in COLLECTION_OF_OBJECT:
             raise DataError(Problem("contentType", f"is {code}, must be 1 to 7"))
-        kinds = _KINDS[code]
+        kinds = (COLLECTION_OF_OBJECT[code],)
     for name in ("tags", "labels", "metadata", "keywords", "categories"):
-        if getattr(given, name):
+        if getattr(filter_data, name):
             raise DataError(Problem(f"filterData.{name}", "must be empty; use the query"))
-    date = given.date or Dates()
-    words = {_WORDS[code] for code in (*given.filter_by, *given.annotation_types)}
+    date = filter_data.date or Dates()
+    words = {_WORDS[code] for code in (*filter_data.filter_by, *filter_data.annotation_types)}
     return ItemFilter(
         query=query or "",
         collection_id=collection_id,
@@ -94,7 +87,7 @@ def _filter(
         annotated=tuple(sorted(words)),
         from_date=date.from_date,
         to_date=date.to_date,
-        is_in_dataset=code == DATASET and collection_id is None,
+        is_in_dataset=code == OBJECT_TYPES["dataset"] and collection_id is None,
     )
 
 
@@ -107,65 +100,69 @@ def _filter(
         role="write",
         scope=HANDLER,
         is_recorded=True,
-        body=SelectionRequest,
-        answer=SelectionAnswer,
         errors=(400, 404, 413, 422),
     ),
 )
-async def select(request: Call) -> Response[bytes]:
+def select(
+    body: SelectionRequest,
+    store: Store,
+    search: Search,
+    permissions: Permissions,
+    change: Change,
+) -> Encoded[SelectionAnswer]:
     """A snapshot of what fits, for a day. An empty one is not a selection, and the answer says so."""
-    wanted, services = await read_message(request, SelectionRequest), services_of(request)
-    items = services.search.items
+    items = search.items
     try:
-        if wanted.is_all_selected:
-            place = None
-            if wanted.collection_id:
-                place = (await find_collection(request, wanted.collection_id)).row_id
-            within = usable(request)
-            chosen = _filter(wanted.filter_data, wanted.query, place, wanted.content_type, within)
-            return await change(request, lambda: _selected(items.select(chosen)))
-        ids, places, versions = await _listed(request, wanted.object_id_list)
-        await check_images(request, ids)
-        return await change(request, lambda: _selected(items.select_ids(ids, places, versions)))
+        if body.is_all_selected:
+            item_filter = _filter(
+                body.filter_data,
+                body.query,
+                permissions.find_row_id(body.collection_id or None),
+                body.content_type,
+                permissions.usable,
+            )
+            return change(lambda: _selected(items.select(item_filter)))
+        ids, collection_ids, versions = _listed(body.object_id_list, store, permissions)
+        permissions.check_images(ids)
+        return change(lambda: _selected(items.select_ids(ids, collection_ids, versions)))
     except (DataError, NotFound) as error:
         # Published clients show the text of this answer; of another status they say nothing.
         text = "; ".join(error.lines()) if isinstance(error, DataError) else str(error)
-        return answer(SelectionAnswer(is_success=False, warning_msg=text, message=text))
+        return encoded(SelectionAnswer(is_success=False, warning_msg=text, message=text))
 
 
-def _selected(selection: Selection) -> Response[bytes]:
+def _selected(selection: Selection) -> SelectionAnswer:
     if not selection.count and not selection.collection_ids:
         text = "nothing fits the selection"
-        return answer(SelectionAnswer(is_success=False, warning_msg=text, message=text))
-    return answer(
-        SelectionAnswer(is_success=True, selection_tag=selection.id, item_count=selection.count)
-    )
+        return SelectionAnswer(is_success=False, warning_msg=text, message=text)
+    return SelectionAnswer(is_success=True, selection_tag=selection.id, item_count=selection.count)
 
 
-async def _listed(request: Call, object_ids: list[str]) -> tuple[list[int], list[int], list[int]]:
+def _listed(
+    object_ids: list[str], store: Store, permissions: Permissions
+) -> tuple[list[int], list[int], list[int]]:
     """Row ids of images, of collections, and of dataset versions."""
     if not object_ids:
         raise DataError(Problem("objectIdList", "is empty, and isAllSelected is false"))
     ids: list[int] = []
-    places: list[int] = []
+    collection_ids: list[int] = []
     versions: list[int] = []
-    services = services_of(request)
-    for number, each in enumerate(object_ids):
-        if is_image_id(each):
-            ids.append(int(each, 16))
+    for number, object_id in enumerate(object_ids):
+        if is_image_id(object_id):
+            ids.append(int(object_id, 16))
             continue
-        found = await look_up_collection(request, each)
-        if found is not None:
-            places.append(found.row_id)
+        collection = permissions.look_up_collection(object_id)
+        if collection is not None:
+            collection_ids.append(collection.row_id)
             continue
         try:
-            await check_thing(request, "dataset version", each)
-            version = await services.call(services.store.datasets.get, each)
+            permissions.check_thing("dataset version", object_id)
+            version = store.datasets.get(object_id)
         except NotFound as error:
-            problem = Problem(f"objectIdList[{number}]", f"there is no {each[:100]!r}")
+            problem = Problem(f"objectIdList[{number}]", f"there is no {object_id[:100]!r}")
             raise DataError(problem) from error
         versions.append(version.row_id)
-    return ids, places, versions
+    return ids, collection_ids, versions
 
 
 @operation(
@@ -178,28 +175,20 @@ async def _listed(request: Call, object_ids: list[str]) -> tuple[list[int], list
         scope=HANDLER,
         action="trash files",
         is_recorded=True,
-        body=TrashRequest,
-        answer=TrashAnswer,
         errors=(400, 404, 413, 422),
     ),
 )
-async def trash(request: Call) -> Response[bytes]:
+def trash(
+    body: TrashRequest, store: Store, search: Search, permissions: Permissions, audit: Audit
+) -> TrashAnswer:
     """Hides images, and collections that were selected as wholes. They can be restored."""
-    wanted, services = await read_message(request, TrashRequest), services_of(request)
-    await check_thing(request, "selection", wanted.selection_id)
-    access = access_of(request)
-    if access is not None:
-        selection = await services.call(services.store.selections.find, wanted.selection_id)
-        access.check(selection.collection_ids, role="admin")
-
-    def work() -> Response[bytes]:
-        selection = services.store.selections.find(wanted.selection_id)
-        count = services.search.items.trash(selection)
-        note(request, count=count)
-        message = f"{count} files are in the trash now, 0 failed"
-        return answer(TrashAnswer(message=message, trashed_count=count))
-
-    return await change(request, work)
+    permissions.check_thing("selection", body.selection_id)
+    selection = store.selections.find(body.selection_id)
+    permissions.check_collections(selection.collection_ids, role="admin")
+    count = search.items.trash(selection)
+    audit.note(count=count)
+    message = f"{count} files are in the trash now, 0 failed"
+    return TrashAnswer(message=message, trashed_count=count)
 
 
 @operation(
@@ -210,24 +199,25 @@ async def trash(request: Call) -> Response[bytes]:
         tag=_TAG,
         role="read",
         scope=HANDLER,
-        body=ItemDetailsRequest,
-        answer=ItemDetailsAnswer,
         errors=(400, 413, 422),
     ),
 )
-async def item_details(request: Call) -> Response[bytes]:
+def item_details(
+    body: Annotated[ItemDetailsRequest, Limit(MAX_QUESTION_BYTES)],
+    search: Search,
+    permissions: Permissions,
+    links: Links,
+) -> ItemDetailsAnswer:
     """Fields of a file, found by its unique name; `isSuccess` is false if there is none."""
-    wanted = await read_message(request, ItemDetailsRequest, limit=MAX_QUESTION_BYTES)
-    services = services_of(request)
-    item = await services.call(services.search.items.find, wanted.unique_file_name)
-    if item is None or not await may_read_image(request, item.image_id):
-        text = f"there is no file {wanted.unique_file_name[:600]!r}"
-        return answer(ItemDetailsAnswer(is_success=False, message=text))
-    usual = {
+    item = search.items.find(body.unique_file_name)
+    if item is None or not permissions.may_read_image(item.image_id):
+        text = f"there is no file {body.unique_file_name[:600]!r}"
+        return ItemDetailsAnswer(is_success=False, message=text)
+    default = {
         "id": f"{item.image_id:024x}",
         "name": item.name,
         "uniqueName": item.unique_name,
-        "url": _url(request, item),
+        "url": _url(links, item),
     }
     resolution = None if item.width is None else {"width": item.width, "height": item.height}
     on_request = {
@@ -240,31 +230,32 @@ async def item_details(request: Call) -> Response[bytes]:
         "Tags": item.fields.get("Tags", []),
         "createdAt": item.created_at,
         "updatedAt": item.updated_at,
-        "contentType": KIND_OF_ITEM[item.kind],
+        "contentType": ITEM_OF_COLLECTION[item.kind],
         "checksum": item.checksum,
         "state": item.state,
     }
-    details = picked(usual, on_request, item.fields, wanted.required_meta_obj)
-    return answer(ItemDetailsAnswer(is_success=True, item_details=details))
+    details = picked(default, on_request, item.fields, body.required_meta_obj)
+    return ItemDetailsAnswer(is_success=True, item_details=details)
 
 
-def _url(request: Call, item: ItemRow) -> str:
-    return url_of_image(request, item.image_id, item.name) if item.has_file else ""
+def _url(links: Links, item: ItemRow) -> str:
+    return links.image(item.image_id, item.name) if item.has_file else ""
 
 
-def _listed_item(request: Call, item: ItemRow) -> ListedItem:
+def _listed_item(links: Links, item: ItemRow) -> ListedItem:
     return ListedItem(
         id=f"{item.image_id:024x}",
         name=item.name,
         unique_name=item.unique_name,
-        url=_url(request, item),
+        url=_url(links, item),
         size=item.size,
         checksum=item.checksum,
     )
 
 
 _LIST = {"role": "read", "scope": HANDLER, "errors": (400, 404, 413, 422)}
-_PLACE = (Parameter("collection_id", "Id or name of the collection."),)
+CollectionId: TypeAlias = Annotated[str, Meta(description="Id or name of the collection.")]
+ListBody: TypeAlias = Annotated[ListRequest, Limit(MAX_QUESTION_BYTES)]
 
 
 @operation(
@@ -273,14 +264,14 @@ _PLACE = (Parameter("collection_id", "Id or name of the collection."),)
     Operation(
         summary=title_of(LIST_PATH),
         tag=_TAG,
-        body=ListRequest,
-        answer=list[ListedItem],
         **_LIST,  # type: ignore[arg-type]
     ),
 )
-async def list_files(request: Call) -> Response[bytes]:
+def list_files(
+    body: ListBody, search: Search, permissions: Permissions, links: Links
+) -> list[ListedItem]:
     """A page of files; behind the last one it is empty. Images that await their file are left out."""
-    return await _list(request, None)
+    return _list(body, _items_of(body, None, permissions), search, links)
 
 
 @operation(
@@ -289,15 +280,19 @@ async def list_files(request: Call) -> Response[bytes]:
     Operation(
         summary=title_of(list_of_collection_path),
         tag=_TAG,
-        path=_PLACE,
-        body=ListRequest,
-        answer=list[ListedItem],
         **_LIST,  # type: ignore[arg-type]
     ),
 )
-async def list_collection_files(request: Call) -> Response[bytes]:
+def list_collection_files(
+    collection_id: CollectionId,
+    body: ListBody,
+    search: Search,
+    permissions: Permissions,
+    links: Links,
+) -> list[ListedItem]:
     """A page of files; behind the last one it is empty. Images that await their file are left out."""
-    return await _list(request, (await _place(request)))
+    row_id = permissions.find_collection(collection_id).row_id
+    return _list(body, _items_of(body, row_id, permissions), search, links)
 
 
 @operation(
@@ -306,14 +301,12 @@ async def list_collection_files(request: Call) -> Response[bytes]:
     Operation(
         summary=title_of(COUNT_PATH),
         tag=_TAG,
-        body=ListRequest,
-        answer=CountAnswer,
         **_LIST,  # type: ignore[arg-type]
     ),
 )
-async def count_files(request: Call) -> Response[bytes]:
+def count_files(body: ListBody, search: Search, permissions: Permissions) -> CountAnswer:
     """How many files fit. Images that await their file are left out."""
-    return await _count(request, None)
+    return CountAnswer(count=search.items.count(_items_of(body, None, permissions)))
 
 
 @operation(
@@ -322,45 +315,33 @@ async def count_files(request: Call) -> Response[bytes]:
     Operation(
         summary=title_of(count_of_collection_path),
         tag=_TAG,
-        path=_PLACE,
-        body=ListRequest,
-        answer=CountAnswer,
         **_LIST,  # type: ignore[arg-type]
     ),
 )
-async def count_collection_files(request: Call) -> Response[bytes]:
+def count_collection_files(
+    collection_id: CollectionId, body: ListBody, search: Search, permissions: Permissions
+) -> CountAnswer:
     """How many files fit. Images that await their file are left out."""
-    return await _count(request, (await _place(request)))
+    row_id = permissions.find_collection(collection_id).row_id
+    return CountAnswer(count=search.items.count(_items_of(body, row_id, permissions)))
 
 
-async def _place(request: Call) -> int:
-    return (await find_collection(request, read_path(request, "collection_id"))).row_id
-
-
-async def _wanted(request: Call, place: int | None) -> tuple[ListRequest, ItemFilter]:
-    wanted = await read_message(request, ListRequest, limit=MAX_QUESTION_BYTES)
-    within = readable(request)
-    chosen = _filter(wanted.filter_data, wanted.query, place, wanted.content_type, within)
-    return wanted, replace(chosen, has_file=True)
-
-
-async def _list(request: Call, place: int | None) -> Response[bytes]:
-    (wanted, chosen), services = await _wanted(request, place), services_of(request)
-    rows = await services.call(
-        lambda: services.search.items.list_page(
-            chosen,
-            sort=_SORT[wanted.sort_by.sort_by_field],
-            descending=wanted.sort_by.sort_order == "DESC",
-            offset=wanted.page_index * wanted.page_size,
-            limit=wanted.page_size,
-        )
+def _items_of(body: ListRequest, row_id: int | None, permissions: Permissions) -> ItemFilter:
+    item_filter = _filter(
+        body.filter_data, body.query, row_id, body.content_type, permissions.readable
     )
-    return answer([_listed_item(request, row) for row in rows])
+    return replace(item_filter, has_file=True)
 
 
-async def _count(request: Call, place: int | None) -> Response[bytes]:
-    (_, chosen), services = await _wanted(request, place), services_of(request)
-    return answer(CountAnswer(count=await services.call(services.search.items.count, chosen)))
+def _list(body: ListRequest, items: ItemFilter, search: Search, links: Links) -> list[ListedItem]:
+    rows = search.items.list_page(
+        items,
+        sort=_SORT[body.sort_by.sort_by_field],
+        descending=body.sort_by.sort_order == "DESC",
+        offset=body.page_index * body.page_size,
+        limit=body.page_size,
+    )
+    return [_listed_item(links, row) for row in rows]
 
 
 @operation(
@@ -371,31 +352,27 @@ async def _count(request: Call, place: int | None) -> Response[bytes]:
         tag=_TAG,
         role="read",
         scope=HANDLER,
-        answer=SystemAnswer,
     ),
 )
-async def system_details(request: Call) -> Response[bytes]:
+def system_details(search: Search, permissions: Permissions) -> SystemAnswer:
     """How many images, videos and other files there are, and how many images are annotated."""
-    services = services_of(request)
-    items = services.search.items
-    within = readable(request)
-    totals = await services.call(items.totals, within)
-    words = {5: "images", 4: "videos", 7: "other"}
+    items, within = search.items, permissions.readable
+    totals = items.totals(within)
     counts = {}
-    for kind, word in words.items():
-        count, size, frames = totals.get(kind, (0, 0, 0))
+    for content_type, word in _TOTALS.items():
+        count, size, frames = totals.get(CONTENT_TYPES[content_type], (0, 0, 0))
         counts[word] = {"count": count, "size": size, "frames": frames}
     counts["total"] = {
-        name: sum(each[name] for each in counts.values()) for name in ("count", "size", "frames")
+        name: sum(row[name] for row in counts.values()) for name in ("count", "size", "frames")
     }
-    annotated = await services.call(items.annotated_totals, within)
+    annotated = items.annotated_totals(within)
     frames_by_state = {
         "total": counts["images"]["count"],
         "raw": annotated["raw"],
         "machineAnnotated": annotated["machine"],
         "verified": annotated["human"],
     }
-    return answer(SystemAnswer(object_counts=counts, frame_counts=frames_by_state))
+    return SystemAnswer(object_counts=counts, frame_counts=frames_by_state)
 
 
 ROUTES = [

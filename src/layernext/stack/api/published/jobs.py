@@ -1,15 +1,16 @@
-"""Jobs: how far one has come (E37), and those that a client keeps itself (E38)."""
+"""Jobs: how far one has come, and those that a client keeps itself."""
 
 from __future__ import annotations
 
-from litestar import Response
+from typing import Annotated, get_args
+
+from msgspec import Meta
 
 from layernext.stack.api.access import Scope
-from layernext.stack.api.audit import changing, note, note_nothing
-from layernext.stack.api.messages import Call, answer, check_name, read_message, read_path
-from layernext.stack.api.operation import Operation, Parameter, operation
-from layernext.stack.api.services import services_of
-from layernext.stack.store import JobStatus
+from layernext.stack.api.audit import Audit
+from layernext.stack.api.messages import check_name
+from layernext.stack.api.operation import Operation, operation
+from layernext.stack.store import JobStatus, Store
 from layernext.wire.published import (
     JOB_STATUS,
     UPDATE_JOB_PATH,
@@ -29,42 +30,37 @@ from layernext.wire.published import (
         tag="Published protocol",
         role="read",
         scope=Scope(path={"job_id": "job"}),
-        path=(Parameter("job_id", "The job; an upload is one, too."),),
-        answer=JobStatusAnswer,
         errors=(400,),
     ),
 )
-async def job_status(request: Call) -> Response[bytes]:
+def job_status(
+    job_id: Annotated[str, Meta(description="The job; an upload is one, too.")], store: Store
+) -> JobStatusAnswer:
     """How far a job has come.
 
     A failed job, and one that does not exist, is answered with `isSuccess` false: the published
     clients take the status 4 alone for success.
     """
-    services, job_id = services_of(request), read_path(request, "job_id")
-    job = await services.call(services.store.progress.find, job_id)
+    job = store.progress.find(job_id)
     if job is None:
-        return answer(
-            JobStatusAnswer(
-                is_success=False,
-                status=JOB_STATUS["failed"],
-                progress=0.0,
-                message=f"there is no job {job_id[:600]!r}",
-            )
+        return JobStatusAnswer(
+            is_success=False,
+            status=JOB_STATUS["failed"],
+            progress=0.0,
+            message=f"there is no job {job_id[:600]!r}",
         )
-    return answer(
-        JobStatusAnswer(
-            is_success=job.status != "failed",
-            status=JOB_STATUS[job.status],
-            progress=job.progress,
-            message=job.message,
-            collection_name=job.about.get("collection"),
-        )
+    return JobStatusAnswer(
+        is_success=job.status != "failed",
+        status=JOB_STATUS[job.status],
+        progress=job.progress,
+        message=job.message,
+        collection_name=job.about.get("collection"),
     )
 
 
 _STATUS_BY_CODE: dict[int, JobStatus] = {
-    1: "in_progress", 2: "completed", 3: "queued", 4: "failed",
-}  # fmt: skip
+    JOB_STATUS[status]: status for status in get_args(JobStatus)
+}
 
 
 @operation(
@@ -75,33 +71,26 @@ _STATUS_BY_CODE: dict[int, JobStatus] = {
         tag="Published protocol",
         role="write",
         action="report job",
-        body=UpdateJobRequest,
-        answer=UpdateJobAnswer,
         errors=(400, 413, 422),
     ),
 )
-async def update_job(request: Call) -> Response[bytes]:
+def update_job(body: UpdateJobRequest, store: Store, audit: Audit) -> UpdateJobAnswer:
     """Notes what a client says of work that it does itself. Any state may follow any other."""
-    wanted, services = await read_message(request, UpdateJobRequest), services_of(request)
-    check_name(wanted.session_id, "sessionId", "a session")
-    check_name(wanted.job_name, "jobName", "a job")
-    status = _STATUS_BY_CODE[wanted.status]
-    note(request, subject=wanted.job_name)
+    check_name(body.session_id, "sessionId", "a session")
+    check_name(body.job_name, "jobName", "a job")
+    status = _STATUS_BY_CODE[body.status]
+    audit.note(subject=body.job_name)
     if status == "in_progress":  # a training run reports its progress every few seconds
-        note_nothing(request)
-
-    def work() -> str:
-        return services.store.jobs.keep(
-            wanted.session_id,
-            f"client {wanted.job_type}",
-            name=wanted.job_name,
-            status=status,
-            progress=wanted.progress,
-            details=wanted.job_specific_details,
-        )
-
-    job_id = await services.call(changing(request, work))
-    return answer(UpdateJobAnswer(job_id=job_id))
+        audit.note_nothing()
+    job_id = store.jobs.keep(
+        body.session_id,
+        f"client {body.job_type}",
+        name=body.job_name,
+        status=status,
+        progress=body.progress,
+        details=body.job_specific_details,
+    )
+    return UpdateJobAnswer(job_id=job_id)
 
 
 ROUTES = [job_status, update_job]

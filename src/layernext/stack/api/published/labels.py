@@ -1,25 +1,17 @@
-"""Labels, attributes and values with their references: E05 to E11."""
+"""Labels, attributes and values with their references, and groups of labels."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
-from litestar import Response
+from msgspec import Meta
 
 from layernext.errors import DataError, NotFound, Problem
 from layernext.model import Label
 from layernext.stack.api.access import HANDLER
-from layernext.stack.api.audit import changing, note, recorded
-from layernext.stack.api.messages import (
-    Call,
-    answer,
-    check_name,
-    read_message,
-    read_path,
-    read_query,
-)
-from layernext.stack.api.operation import Operation, Parameter, operation
-from layernext.stack.api.services import services_of
+from layernext.stack.api.audit import Audit
+from layernext.stack.api.messages import check_name
+from layernext.stack.api.operation import Operation, operation
 from layernext.stack.store import LabelGroup, Store, value_text
 from layernext.wire.native import MAX_PAGE
 from layernext.wire.published import (
@@ -56,18 +48,14 @@ _ERRORS = (400, 413, 422)
         tag=_TAG,
         role="write",
         action="create label",
-        body=CocoLabelRequest,
-        answer=PublishedLabel,
+        is_transaction=False,
         errors=_ERRORS,
     ),
 )
-async def create_coco_label(request: Call) -> Response[bytes]:
+def create_coco_label(body: CocoLabelRequest, store: Store, audit: Audit) -> PublishedLabel:
     """Makes a label with its attributes and values, or adds them to the one of that name."""
-    wanted = await read_message(request, CocoLabelRequest)
-    services = services_of(request)
-    note(request, subject=wanted.labels.label_text)
-    create = recorded(request, _create_label)
-    return answer(await services.call(create, services.store, wanted.labels, "labels"))
+    audit.note(subject=body.labels.label_text)
+    return audit.recorded(_create_label)(store, body.labels, "labels")
 
 
 @operation(
@@ -78,29 +66,22 @@ async def create_coco_label(request: Call) -> Response[bytes]:
         tag=_TAG,
         role="read",
         scope=HANDLER,
-        query=LabelsQuery,
-        answer=list[PublishedLabel],
         errors=(400, 404),
     ),
 )
-async def list_labels(request: Call) -> Response[bytes]:
+def list_labels(query: LabelsQuery, store: Store) -> list[PublishedLabel]:
     """Every label, or those of a group, with some of the values of each attribute."""
-    wanted, services = read_query(request, LabelsQuery), services_of(request)
-    store, group_id = services.store, wanted.group_id or None
-
-    def work() -> list[PublishedLabel]:
-        if group_id and all(group.id != group_id for group in store.labels.list_groups()):
-            raise NotFound(f"there is no label group {group_id[:600]!r}", status=404)
-        labels: list[PublishedLabel] = []
-        after: str | None = None
-        while True:
-            page = store.labels.list_page(after=after, limit=MAX_PAGE, group_id=group_id)
-            labels += [_published(label) for label in page.items]
-            after = page.next
-            if after is None:
-                return labels
-
-    return answer(await services.call(work))
+    group_id = query.group_id or None
+    if group_id and all(group.id != group_id for group in store.labels.list_groups()):
+        raise NotFound(f"there is no label group {group_id[:600]!r}", status=404)
+    labels: list[PublishedLabel] = []
+    after: str | None = None
+    while True:
+        page = store.labels.list_page(after=after, limit=MAX_PAGE, group_id=group_id)
+        labels += [_published(label) for label in page.items]
+        after = page.next
+        if after is None:
+            return labels
 
 
 @operation(
@@ -111,30 +92,26 @@ async def list_labels(request: Call) -> Response[bytes]:
         tag=_TAG,
         role="write",
         action="create label",
-        body=CreateLabelRequest,
-        answer=PublishedLabel,
+        is_transaction=False,
         errors=_ERRORS,
     ),
 )
-async def create_label(request: Call) -> Response[bytes]:
+def create_label(body: CreateLabelRequest, store: Store, audit: Audit) -> PublishedLabel:
     """Makes a label with its attributes and values, or adds them to the one of that name."""
-    wanted = await read_message(request, CreateLabelRequest)
-    services = services_of(request)
-    note(request, subject=wanted.label.label_text)
-    create = recorded(request, _create_label)
-    return answer(await services.call(create, services.store, wanted.label, "label"))
+    audit.note(subject=body.label.label_text)
+    return audit.recorded(_create_label)(store, body.label, "label")
 
 
-def _create_label(store: Store, wanted: SentLabel, where: str) -> PublishedLabel:
-    check_name(wanted.label_text, f"{where}.labelText", "a class")
-    if "\x00" in wanted.description:
+def _create_label(store: Store, sent: SentLabel, where: str) -> PublishedLabel:
+    check_name(sent.label_text, f"{where}.labelText", "a class")
+    if "\x00" in sent.description:
         raise DataError(Problem(f"{where}.description", "contains the character U+0000"))
     attributes: dict[str, list[str]] = {}
-    for index, attribute in enumerate(wanted.attributes):
+    for index, attribute in enumerate(sent.attributes):
         name = attribute.label_text
         check_name(name, f"{where}.attributes[{index}].labelText", "an attribute")
         attributes.setdefault(name, []).extend(value.value_text for value in attribute.values)
-    label, _ = store.labels.create(wanted.label_text, wanted.description, attributes)
+    label, _ = store.labels.create(sent.label_text, sent.description, attributes)
     return _published(label)
 
 
@@ -168,14 +145,11 @@ def _text_of(value: Any) -> str:
         tag=_TAG,
         role="read",
         scope=HANDLER,
-        answer=list[PublishedGroup],
     ),
 )
-async def list_groups(request: Call) -> Response[bytes]:
+def list_groups(store: Store) -> list[PublishedGroup]:
     """Every group of labels."""
-    services = services_of(request)
-    groups = await services.call(services.store.labels.list_groups)
-    return answer([_published_group(group) for group in groups])
+    return [_published_group(group) for group in store.labels.list_groups()]
 
 
 @operation(
@@ -186,28 +160,20 @@ async def list_groups(request: Call) -> Response[bytes]:
         tag=_TAG,
         role="write",
         action="create label group",
-        body=CreateGroupRequest,
-        answer=PublishedGroup,
         errors=(400, 404, 413, 422),
     ),
 )
-async def create_group(request: Call) -> Response[bytes]:
+def create_group(body: CreateGroupRequest, store: Store, audit: Audit) -> PublishedGroup:
     """Makes a group of labels, or adds labels to the group of that name."""
-    wanted, services = await read_message(request, CreateGroupRequest), services_of(request)
-    check_name(wanted.group_name, "groupName", "a group")
-    store = services.store
-    note(request, subject=wanted.group_name, count=len(wanted.label_keys))
-
-    def work() -> LabelGroup:
-        group = store.labels.create_group(wanted.group_name, wanted.label_keys)
-        if group is None:
-            raise NotFound("one of the labelKeys is the reference of no label", status=404)
-        return group
-
-    return answer(_published_group(await services.call(changing(request, work))))
+    check_name(body.group_name, "groupName", "a group")
+    audit.note(subject=body.group_name, count=len(body.label_keys))
+    group = store.labels.create_group(body.group_name, body.label_keys)
+    if group is None:
+        raise NotFound("one of the labelKeys is the reference of no label", status=404)
+    return _published_group(group)
 
 
-_GROUP = Parameter("group_id", "The group's id.")
+GroupId: TypeAlias = Annotated[str, Meta(description="The group's id.")]
 
 
 @operation(
@@ -218,15 +184,14 @@ _GROUP = Parameter("group_id", "The group's id.")
         tag=_TAG,
         role="write",
         action="add labels to group",
-        path=(_GROUP,),
-        body=ChangeGroupRequest,
-        answer=ChangeGroupAnswer,
         errors=(400, 404, 413, 422),
     ),
 )
-async def add_to_group(request: Call) -> Response[bytes]:
+def add_to_group(
+    group_id: GroupId, body: ChangeGroupRequest, store: Store, audit: Audit
+) -> ChangeGroupAnswer:
     """Adds labels to a group; those that are in it stay."""
-    return await _change_group(request, removes=False)
+    return _change_group(group_id, body, store, audit, removes=False)
 
 
 @operation(
@@ -237,33 +202,27 @@ async def add_to_group(request: Call) -> Response[bytes]:
         tag=_TAG,
         role="write",
         action="remove labels from group",
-        path=(_GROUP,),
-        body=ChangeGroupRequest,
-        answer=ChangeGroupAnswer,
         errors=(400, 404, 413, 422),
     ),
 )
-async def remove_from_group(request: Call) -> Response[bytes]:
+def remove_from_group(
+    group_id: GroupId, body: ChangeGroupRequest, store: Store, audit: Audit
+) -> ChangeGroupAnswer:
     """Takes labels out of a group; the labels themselves stay."""
-    return await _change_group(request, removes=True)
+    return _change_group(group_id, body, store, audit, removes=True)
 
 
-async def _change_group(request: Call, *, removes: bool) -> Response[bytes]:
-    wanted, services = await read_message(request, ChangeGroupRequest), services_of(request)
-    group_id, store = read_path(request, "group_id"), services.store
-
-    def work() -> LabelGroup:
-        group = store.labels.change_group(group_id, wanted.label_keys, removes=removes)
-        if group is None:
-            raise NotFound(
-                f"there is no group {group_id[:100]!r}, or one of the labelKeys is no label's",
-                status=404,
-            )
-        note(request, subject=group.name, count=len(wanted.label_keys))
-        return group
-
-    group = await services.call(changing(request, work))
-    return answer(ChangeGroupAnswer(id=group.id, label_count=len(group.label_refs)))
+def _change_group(
+    group_id: str, body: ChangeGroupRequest, store: Store, audit: Audit, *, removes: bool
+) -> ChangeGroupAnswer:
+    group = store.labels.change_group(group_id, body.label_keys, removes=removes)
+    if group is None:
+        raise NotFound(
+            f"there is no group {group_id[:100]!r}, or one of the labelKeys is no label's",
+            status=404,
+        )
+    audit.note(subject=group.name, count=len(body.label_keys))
+    return ChangeGroupAnswer(id=group.id, label_count=len(group.label_refs))
 
 
 def _published_group(group: LabelGroup) -> PublishedGroup:

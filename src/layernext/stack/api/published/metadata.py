@@ -1,4 +1,4 @@
-"""Metadata of files and collections: E28 to E31."""
+"""Metadata of files and collections."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from litestar import Response
 
 from layernext.errors import InvalidRequest, NotFound
 from layernext.model import find_names_problem
-from layernext.stack.api.access import HANDLER, collection_check
+from layernext.stack.api.access import HANDLER, Access, access_of
 from layernext.stack.api.audit import changing, note
 from layernext.stack.api.body import received
 from layernext.stack.api.messages import (
@@ -23,7 +23,7 @@ from layernext.stack.api.messages import (
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.routing import is_unprefixed
 from layernext.stack.api.services import Services, services_of
-from layernext.stack.store import CheckCollections, NameKind, check_fields
+from layernext.stack.store import NameKind, check_fields
 from layernext.wire.published import (
     METADATA_JSON_PATH,
     METADATA_OBJECT_PATH,
@@ -69,21 +69,23 @@ async def upload_metadata(request: Call) -> Response[bytes]:
             with body.content(MAX_BODY_BYTES) as content:
                 return decode_message(content, MetadataRequest)
 
-        wanted = await services.ingest(decode)
-    place = None
-    if wanted.collection_id:
-        named = await find_collection(request, wanted.collection_id)
-        place = named.row_id
+        message = await services.ingest(decode)
+    collection_id = None
+    if message.collection_id:
+        named = await find_collection(request, message.collection_id)
+        collection_id = named.row_id
         note(request, collection=named.name)
-    elif wanted.collection_name is not None:
-        found = await look_up_collection(request, wanted.collection_name, kind=wanted.object_type)
-        if found is None:
-            raise NotFound(f"there is no collection {wanted.collection_name[:600]!r}", status=404)
-        place = found.row_id
-        note(request, collection=found.name)
+    elif message.collection_name is not None:
+        collection = await look_up_collection(
+            request, message.collection_name, kind=message.object_type
+        )
+        if collection is None:
+            raise NotFound(f"there is no collection {message.collection_name[:600]!r}", status=404)
+        collection_id = collection.row_id
+        note(request, collection=collection.name)
 
     def apply() -> MetadataAnswer:
-        applied = _apply(services, wanted, place, collection_check(request))
+        applied = _apply(services, message, collection_id, access_of(request))
         note(request, count=applied.updated_count)
         return applied
 
@@ -92,27 +94,35 @@ async def upload_metadata(request: Call) -> Response[bytes]:
 
 def _apply(
     services: Services,
-    wanted: MetadataRequest,
-    place: int | None,
-    check: CheckCollections | None,
+    request: MetadataRequest,
+    collection_id: int | None,
+    access: Access | None,
 ) -> MetadataAnswer:
-    given: dict[str, dict[str, Any]] = {}
-    for number, entry in enumerate(wanted.metadata):
+    fields_by_name: dict[str, dict[str, Any]] = {}
+    for number, entry in enumerate(request.metadata):
         check_name(entry.file, f"files[{number}].file", "a file")
         fields = check_fields(entry.metadata or {}, f"files[{number}].metadata")
-        given[entry.file] = given.get(entry.file, {}) | fields
-    services.check_metadata(given.values())
-    items = services.search.items
-    bucket = None if place is not None or wanted.job_id else wanted.bucket_name
-    rows = items.find_rows(list(given), collection_id=place, upload_id=wanted.job_id, bucket=bucket)
-    if check is not None:
-        check(services.store.grants.collections_of_images(rows.values()).values())
-    items.merge_fields({rows[name]: given[name] for name in given if name in rows})
-    unmatched = [name for name in given if name not in rows]
+        fields_by_name[entry.file] = fields_by_name.get(entry.file, {}) | fields
+    services.check_metadata(fields_by_name.values())
+    metadata = services.store.metadata
+    bucket = None if collection_id is not None or request.job_id else request.bucket_name
+    rows = metadata.find_rows(
+        list(fields_by_name), collection_id=collection_id, upload_id=request.job_id, bucket=bucket
+    )
+    if access is not None:
+        collections = services.store.grants.collections_of_images(rows.values())
+        # What the caller may not read does not exist for them.
+        rows = {name: row for name, row in rows.items() if access.may_read(collections[row])}
+        access.check(collections[row] for row in rows.values())
+    metadata.merge_fields(
+        {rows[name]: fields_by_name[name] for name in fields_by_name if name in rows}
+    )
+    unmatched = [name for name in fields_by_name if name not in rows]
     message = f"{len(rows)} files have new metadata"
     if unmatched:
-        shown = ", ".join(repr(name) for name in unmatched[:5])
-        message += f"; there are no files {shown}" + (" and more" if len(unmatched) > 5 else "")  # noqa: PLR2004
+        first_names = ", ".join(repr(name) for name in unmatched[:5])
+        more = " and more" if len(unmatched) > 5 else ""  # noqa: PLR2004
+        message += f"; there are no files {first_names}{more}"
     return MetadataAnswer(
         is_success=not unmatched, message=message, updated_count=len(rows), unmatched=unmatched
     )
@@ -134,18 +144,18 @@ def _apply(
 )
 async def upload_object(request: Call) -> Response[bytes]:
     """Gives a collection metadata, and if wanted every file in it, in one transaction."""
-    wanted, services = await read_message(request, MetadataObjectRequest), services_of(request)
-    fields = check_fields(wanted.metadata, "metadata")
-    found = await look_up_collection(request, wanted.collection_name, kind=wanted.object_type)
-    if found is None:
-        raise NotFound(f"there is no collection {wanted.collection_name[:600]!r}", status=404)
-    items = services.search.items
+    body, services = await read_message(request, MetadataObjectRequest), services_of(request)
+    fields = check_fields(body.metadata, "metadata")
+    collection = await look_up_collection(request, body.collection_name, kind=body.object_type)
+    if collection is None:
+        raise NotFound(f"there is no collection {body.collection_name[:600]!r}", status=404)
+    metadata = services.store.metadata
     await services.call(services.check_metadata, [fields])
-    note(request, collection=found.name)
+    note(request, collection=collection.name)
 
     def apply() -> int:
-        count = items.merge_collection_fields(
-            found.row_id, fields, with_images=wanted.is_apply_to_all_files
+        count = metadata.merge_collection_fields(
+            collection.row_id, fields, with_images=body.is_apply_to_all_files
         )
         note(request, count=count)
         return count
@@ -170,9 +180,9 @@ async def upload_object(request: Call) -> Response[bytes]:
 )
 async def validate_tags(request: Call) -> Response[bytes]:
     """Any text can be a tag, and is made one by using it; in strict mode only a declared one."""
-    wanted = await read_message(request, TagsRequest)
-    _check_names(wanted.tags, "tags", "a tag")
-    await _check_declared(request, "tag", wanted.tags)
+    message = await read_message(request, TagsRequest)
+    _check_names(message.tags, "tags", "a tag")
+    await _check_declared(request, "tag", message.tags)
     return _valid(request)
 
 
@@ -191,9 +201,9 @@ async def validate_tags(request: Call) -> Response[bytes]:
 )
 async def validate_fields(request: Call) -> Response[bytes]:
     """Any name can be a field's, made by using it; in strict mode only a declared one."""
-    wanted = await read_message(request, FieldsRequest)
-    _check_names(wanted.fields, "fields", "a metadata field")
-    await _check_declared(request, "field", [each for each in wanted.fields if each != "Tags"])
+    message = await read_message(request, FieldsRequest)
+    _check_names(message.fields, "fields", "a metadata field")
+    await _check_declared(request, "field", [name for name in message.fields if name != "Tags"])
     return _valid(request)
 
 

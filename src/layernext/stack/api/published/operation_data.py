@@ -1,4 +1,4 @@
-"""E03 and E04: annotation sets of a published client.
+"""Annotation sets of a published client.
 
 No published client looks at the answer, so a refusal is logged as a warning: that is where an
 operator sees it.
@@ -14,7 +14,7 @@ from litestar import Response
 from layernext.errors import DataError, LayerNextError, Problem
 from layernext.model import Mode
 from layernext.stack.api import ingest
-from layernext.stack.api.access import HANDLER, check_thing, collection_check
+from layernext.stack.api.access import HANDLER, check_thing, collection_check, readable
 from layernext.stack.api.audit import entry_of, note
 from layernext.stack.api.body import Body, received
 from layernext.stack.api.messages import (
@@ -117,7 +117,8 @@ async def _update(request: Call) -> Response[bytes]:
                 _store, request, path, query.is_normalized, body
             )
             if project_id and mode == "machine":
-                await services.call(services.store.projects.attach_runs, project_id, [run])
+                attach = services.store.projects.attach_runs
+                await services.call(attach, project_id, [run], readable(request))
     except LayerNextError as error:
         request_id = request.scope["state"].get("request_id")
         named = path["operation_id"][:600]
@@ -172,7 +173,7 @@ def _store(
 
 
 def _operation(path: dict[str, str], data: OperationData) -> tuple[str, Mode]:
-    """The run and its mode. Only the body tells E04 from E03 where an id has slashes."""
+    """The run and its mode. Only the body tells the two paths apart where an id has slashes."""
     run = path["operation_id"]
     kind: Any
     mode: Any

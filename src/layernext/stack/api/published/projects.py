@@ -1,4 +1,4 @@
-"""Annotation projects: E43, E46 to E53."""
+"""Annotation projects."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from layernext.stack.search import ItemRow
 from layernext.stack.store import TASK_STATUSES, ProjectRow, StoredSet
 from layernext.wire.published import (
     ATTACH_RUNS_PATH,
+    ITEM_TYPES,
     PROJECT_ANNOTATIONS_PATH,
     PROJECT_NAME_PATH,
     PROJECTS_PATH,
@@ -109,28 +110,28 @@ async def reserve(request: Call) -> Response[bytes]:
 )
 async def fill(request: Call) -> Response[bytes]:
     """Cuts a selection's images into tasks. Images that are in the project are passed over."""
-    query, wanted = _fill_query(request), await read_message(request, FillRequest)
-    if not query and wanted.name is None:
+    query, message = _fill_query(request), await read_message(request, FillRequest)
+    if not query and message.name is None:
         raise DataError(Problem("name", "is missing; a new project needs one"))
-    if wanted.name is not None:
-        check_name(wanted.name, "name", "a project")
-    await check_thing(request, "selection", wanted.selection_id)
+    if message.name is not None:
+        check_name(message.name, "name", "a project")
+    await check_thing(request, "selection", message.selection_id)
     project_id, services = read_path(request, "project_id"), services_of(request)
     store = services.store
 
     def work() -> Response[bytes]:
-        selection = store.selections.find(wanted.selection_id)
+        selection = store.selections.find(message.selection_id)
         count = store.projects.fill(
             project_id,
             selection,
-            name=wanted.name,
-            frames_per_task=wanted.frames_per_task,
-            shape_type=wanted.default_shape_type,
-            content_type=wanted.content_type or 2,
+            name=message.name,
+            frames_per_task=message.frames_per_task,
+            shape_type=message.default_shape_type,
+            content_type=message.content_type or ITEM_TYPES["image"],
         )
-        note(request, subject=wanted.name or project_id, count=count)
+        note(request, subject=message.name or project_id, count=count)
         job_id = store.jobs.keep(
-            f"project {project_id} {wanted.selection_id}",
+            f"project {project_id} {message.selection_id}",
             "project.fill",
             name="Fill a project",
             status="completed",
@@ -191,12 +192,12 @@ async def delete(request: Call) -> Response[bytes]:
 )
 async def update_labels(request: Call) -> Response[bytes]:
     """Adds labels to a project, and takes others out."""
-    wanted, services = await read_message(request, LabelsRequest), services_of(request)
+    message, services = await read_message(request, LabelsRequest), services_of(request)
     project_id, projects = read_path(request, "project_id"), services.store.projects
-    note(request, subject=project_id, count=len(wanted.add_list) + len(wanted.remove_list))
+    note(request, subject=project_id, count=len(message.add_list) + len(message.remove_list))
 
     def work() -> None:
-        unknown = projects.change_labels(project_id, wanted.add_list, wanted.remove_list)
+        unknown = projects.change_labels(project_id, message.add_list, message.remove_list)
         if unknown is not None:
             raise NotFound(f"there is no label {unknown[:100]!r}", status=404)
 
@@ -250,13 +251,13 @@ def _listed(row: ProjectRow) -> ListedProject:
 )
 async def set_group(request: Call) -> Response[bytes]:
     """Gives a project a group of labels, in place of the one that it had."""
-    wanted, services = await read_message(request, GroupRequest), services_of(request)
+    message, services = await read_message(request, GroupRequest), services_of(request)
     project_id, projects = read_path(request, "project_id"), services.store.projects
     note(request, subject=project_id)
 
     def work() -> None:
-        if not projects.set_group(project_id, wanted.label_group_id):
-            raise NotFound(f"there is no label group {wanted.label_group_id[:100]!r}", status=404)
+        if not projects.set_group(project_id, message.label_group_id):
+            raise NotFound(f"there is no label group {message.label_group_id[:100]!r}", status=404)
 
     await services.call(changing(request, work))
     return answer(DoneAnswer())
@@ -278,12 +279,14 @@ async def set_group(request: Call) -> Response[bytes]:
 )
 async def attach_runs(request: Call) -> Response[bytes]:
     """Attaches model runs, for annotators to begin from. All of them, or none."""
-    wanted, services = await read_message(request, AttachRequest), services_of(request)
-    await check_thing(request, "project", wanted.project_id)
-    note(request, subject=wanted.project_id, count=len(wanted.operation_id_array))
+    message, services = await read_message(request, AttachRequest), services_of(request)
+    await check_thing(request, "project", message.project_id)
+    note(request, subject=message.project_id, count=len(message.operation_id_array))
 
     def work() -> str | None:
-        unknown = services.store.projects.attach_runs(wanted.project_id, wanted.operation_id_array)
+        unknown = services.store.projects.attach_runs(
+            message.project_id, message.operation_id_array, readable(request)
+        )
         if unknown is not None:
             note_nothing(request)
         return unknown
@@ -313,13 +316,13 @@ async def attach_runs(request: Call) -> Response[bytes]:
 )
 async def project_name(request: Call) -> Response[bytes]:
     """The name of a project; `isSuccess` is false if there is none of this id."""
-    wanted, services = await read_message(request, NameRequest), services_of(request)
+    message, services = await read_message(request, NameRequest), services_of(request)
     try:
-        await check_thing(request, "project", wanted.project_id)
-        found = await services.call(services.store.projects.get, wanted.project_id)
+        await check_thing(request, "project", message.project_id)
+        project = await services.call(services.store.projects.get, message.project_id)
     except NotFound as error:
         return answer(NameAnswer(is_success=False, message=str(error)))
-    return answer(NameAnswer(is_success=True, project_name=found.name or ""))
+    return answer(NameAnswer(is_success=True, project_name=project.name or ""))
 
 
 @operation(
@@ -340,10 +343,10 @@ async def project_page(request: Call) -> Response[bytes]:
     query, services = read_query(request, ProjectPageQuery), services_of(request)
     projects = _names(query.project_id_list, "projectIdList")
     statuses = _names(query.status_list, "statusList")
-    unknown = next((each for each in statuses if each not in TASK_STATUSES), None)
+    unknown = next((status for status in statuses if status not in TASK_STATUSES), None)
     if unknown is not None:
-        known = ", ".join(TASK_STATUSES)
-        raise InvalidRequest(f"statusList: {unknown[:60]!r} is none of {known}", status=422)
+        status_words = ", ".join(TASK_STATUSES)
+        raise InvalidRequest(f"statusList: {unknown[:60]!r} is none of {status_words}", status=422)
     for project_id in projects:
         await check_thing(request, "project", project_id)
     page = await services.ingest(_page, request, projects, statuses, query)
@@ -365,7 +368,7 @@ async def project_page(request: Call) -> Response[bytes]:
     ),
 )
 async def early_project_page(request: Call) -> Response[bytes]:
-    """Images of a project as in E43. Page 0 is empty: these clients read the file's name on page 1."""
+    """Images of a project, as `project_page` gives them. Page 0 is empty: these clients read the file's name on page 1."""
     query, services = read_query(request, ProjectPageQuery), services_of(request)
     projects = [read_path(request, "project_id")]
     if query.page_no == 0:
@@ -379,13 +382,13 @@ def _page(
     request: Call, projects: list[str], statuses: list[str], query: ProjectPageQuery
 ) -> ProjectPage:
     store = services_of(request).store
-    rows = [store.projects.get(one) for one in projects]
-    found = store.projects.images_of(
+    rows = [store.projects.get(project_id) for project_id in projects]
+    image_rows = store.projects.images_of(
         projects, statuses, offset=query.page_no * query.page_size, limit=query.page_size + 1
     )
     is_unique = store.projects.has_many_places(projects)
     resources = []
-    for project_id, image_id, _ in found[: query.page_size]:
+    for project_id, image_id, _ in image_rows[: query.page_size]:
         item = services_of(request).search.items.get(image_id)
         sets = store.annotations.sets_of_image(image_id, project_id, "human")
         if item is not None and (sets or query.is_annotated_only.lower() != "true"):
@@ -398,7 +401,7 @@ def _page(
         group_unique_name="".join(c if c.isalnum() or c in " _.-" else "_" for c in title)[:120],
         raw_file_name="annotations.json",
         creatable_directories=[DIRECTORY],
-        next_page=len(found) > query.page_size,
+        next_page=len(image_rows) > query.page_size,
         resource_array=resources,
     )
 
@@ -418,20 +421,20 @@ def _resources(
             is_media_file=True,
             width=item.width,
             height=item.height,
-            raw_annotations=each,
+            raw_annotations=annotations,
         )
-        for each in raw
+        for annotations in raw
     ]
 
 
 def _names(text: str, where: str) -> list[str]:
     try:
-        found: Any = msgspec.json.decode(text or "null", type=list[str] | None)
+        names: Any = msgspec.json.decode(text or "null", type=list[str] | None)
     except (msgspec.MsgspecError, RecursionError) as error:
         raise InvalidRequest(
             f"{where} is not a JSON list of strings: {error}", status=400
         ) from error
-    return found or []
+    return names or []
 
 
 ROUTES = [

@@ -1,4 +1,4 @@
-"""E02: references of labels, attributes and values, in bounded memory.
+"""References of labels, attributes and values, in bounded memory.
 
 A request may hold every distinct attribute value of a large file. It is read as a stream, twice: once to
 check it, so that a refused request registers nothing, and once to register it in batches while the answer
@@ -168,15 +168,15 @@ def _survey(labels: memoryview) -> dict[str, dict[str, _Attribute]]:
             count_name()
             _check_key(label, "labels", plan)
             check_name(label, "labels", "a class")
-            place = f"labels[{label!r}]"
+            where = f"labels[{label!r}]"
             attributes = plan[label] = {}
-            _check_type(window, b"{", dict, place)
+            _check_type(window, b"{", dict, where)
             for name in iter_members(window, "an object"):
                 count_name()
                 _check_key(name, f"labels[{json.dumps(label)}]", attributes)
-                check_name(name, place, "an attribute")
-                _check_type(window, b"[", list, f"{place}[{name!r}]")
-                attributes[name] = _survey_values(window, f"{place}[{name!r}]")
+                check_name(name, where, "an attribute")
+                _check_type(window, b"[", list, f"{where}[{name!r}]")
+                attributes[name] = _survey_values(window, f"{where}[{name!r}]")
     return plan
 
 
@@ -196,30 +196,30 @@ def _errors_explained() -> Iterator[None]:
         raise InvalidRequest(f"the body is not JSON: {error}", status=400) from error
 
 
-def _check_type(window: JsonWindow, beginning: bytes, kind: type, place: str) -> None:
+def _check_type(window: JsonWindow, beginning: bytes, kind: type, where: str) -> None:
     if window.peek() == beginning:
         return
     try:
         msgspec.json.decode(window.value(), type=kind)
     except msgspec.ValidationError as error:
-        raise DataError(problem_of(error, place)) from error
+        raise DataError(problem_of(error, where)) from error
 
 
-def _survey_values(window: JsonWindow, place: str) -> _Attribute:
+def _survey_values(window: JsonWindow, where: str) -> _Attribute:
     attribute = _Attribute(window.place)
     for index, raw in enumerate(iter_list(window, "values")):
         if len(raw) > MAX_VALUE_BYTES:
             problem = f"is a value larger than {MAX_VALUE_BYTES >> 20} MiB"
-            raise DataError(Problem(f"{place}[{index}]", problem))
+            raise DataError(Problem(f"{where}[{index}]", problem))
         try:
             value = msgspec.json.decode(raw)
             if not isinstance(value, str):
                 attribute.has_others = True
                 value_text(value)
         except msgspec.ValidationError as error:
-            raise DataError(problem_of(error, f"{place}[{index}]")) from error
+            raise DataError(problem_of(error, f"{where}[{index}]")) from error
         except RecursionError as error:
-            raise DataError(Problem(f"{place}[{index}]", "is nested too deeply")) from error
+            raise DataError(Problem(f"{where}[{index}]", "is nested too deeply")) from error
     return attribute
 
 

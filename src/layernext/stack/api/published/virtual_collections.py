@@ -6,101 +6,75 @@ them: ``metadata.virtual_collection = "night shift"``. Nothing is copied. The na
 
 from __future__ import annotations
 
-from litestar import Response
-from msgspec import Struct
-
 from layernext.errors import DataError, NotFound, Problem
-from layernext.stack.api.access import HANDLER, access_of, check_thing
-from layernext.stack.api.audit import note
-from layernext.stack.api.messages import Call, answer, check_name, read_message
+from layernext.stack.api.access import HANDLER, Permissions
+from layernext.stack.api.audit import Audit
+from layernext.stack.api.messages import Encoded, check_name, encoded
 from layernext.stack.api.operation import Operation, operation
-from layernext.stack.api.replay import change
-from layernext.stack.api.services import Services, services_of
-from layernext.stack.search import ItemFilter
-from layernext.wire.published import VIRTUAL_COLLECTION_PATH
+from layernext.stack.api.signature import Change
+from layernext.stack.search import ItemFilter, Search
+from layernext.stack.store import Store
+from layernext.wire.published import (
+    VIRTUAL_COLLECTION_PATH,
+    VirtualCollectionAnswer,
+    VirtualCollectionRequest,
+    title_of,
+)
 
 FIELD = "virtual_collection"
 """The metadata field with the names, a list."""
-
-
-class VirtualCollectionRequest(Struct, frozen=True, rename="camel"):
-    """Which images to add, and to what.
-
-    Attributes:
-        selection_id: from E26.
-        v_collection_name: of a new virtual collection or one that exists.
-        v_collection_id: of one that exists, when there is no name.
-    """
-
-    selection_id: str
-    v_collection_name: str | None = None
-    v_collection_id: str | None = None
-
-
-class VirtualCollectionAnswer(
-    Struct, frozen=True, rename="camel", kw_only=True, omit_defaults=True
-):
-    """The answer: the virtual collection and how many images were added, or why there is none."""
-
-    is_success: bool
-    v_collection_id: str | None = None
-    v_collection_name: str | None = None
-    added_count: int | None = None
-    message: str
 
 
 @operation(
     "POST",
     VIRTUAL_COLLECTION_PATH,
     Operation(
-        summary="layernext-beta: add images to a virtual collection",
+        summary=title_of(VIRTUAL_COLLECTION_PATH),
         tag="Published protocol",
         role="write",
         scope=HANDLER,
         action="add to virtual collection",
         is_recorded=True,
-        body=VirtualCollectionRequest,
-        answer=VirtualCollectionAnswer,
         errors=(400, 404, 413, 422),
     ),
 )
-async def add(request: Call) -> Response[bytes]:
+def add(
+    body: VirtualCollectionRequest,
+    store: Store,
+    search: Search,
+    permissions: Permissions,
+    audit: Audit,
+    change: Change,
+) -> Encoded[VirtualCollectionAnswer]:
     """Adds a selection's images to a virtual collection, which is created if missing.
 
     Images that are in it stay as they are, so repeating the call changes nothing.
     """
-    message, services = await read_message(request, VirtualCollectionRequest), services_of(request)
-    await check_thing(request, "selection", message.selection_id)
-    access = access_of(request)
+    permissions.check_thing("selection", body.selection_id)
 
-    def work() -> Response[bytes]:
-        selections = services.store.selections
-        selected = selections.find(message.selection_id)
-        if access is not None:
-            access.check(selected.collection_ids)
-        name = _name(services, message)
-        count = selections.append_to_field(selected, FIELD, name)
-        note(request, subject=name, count=count)
-        text = f"{count} images added; the query {_query(name)} finds them all"
-        return answer(
-            VirtualCollectionAnswer(
-                is_success=True,
-                v_collection_id=name,
-                v_collection_name=name,
-                added_count=count,
-                message=text,
-            )
+    def work() -> VirtualCollectionAnswer:
+        selection = store.selections.find(body.selection_id)
+        permissions.check_collections(selection.collection_ids)
+        name = _name(search, body)
+        count = store.selections.append_to_field(selection, FIELD, name)
+        audit.note(subject=name, count=count)
+        return VirtualCollectionAnswer(
+            is_success=True,
+            v_collection_id=name,
+            v_collection_name=name,
+            added_count=count,
+            message=f"{count} images added; the query {_query(name)} finds them all",
         )
 
     try:
-        return await change(request, work)
+        return change(work)
     except (DataError, NotFound) as error:
         # The published client shows this answer; of another status it says nothing.
         text = "; ".join(error.lines()) if isinstance(error, DataError) else str(error)
-        return answer(VirtualCollectionAnswer(is_success=False, message=text))
+        return encoded(VirtualCollectionAnswer(is_success=False, message=text))
 
 
-def _name(services: Services, message: VirtualCollectionRequest) -> str:
+def _name(search: Search, message: VirtualCollectionRequest) -> str:
     """The name to add, which is the id of a virtual collection that exists.
 
     Raises:
@@ -114,7 +88,7 @@ def _name(services: Services, message: VirtualCollectionRequest) -> str:
     if name is None:
         raise DataError(Problem("vCollectionName", "is missing, and vCollectionId, too"))
     check_name(name, "vCollectionId", "a virtual collection")
-    if not services.search.items.count(ItemFilter(query=_query(name))):
+    if not search.items.count(ItemFilter(query=_query(name))):
         raise NotFound(f"there is no virtual collection {name!r}", status=404)
     return name
 

@@ -85,8 +85,8 @@ def find_field(written: str) -> Field | None:
     if plain == "metadata.Tags":
         return Field("metadata.Tags", "field")
     if plain.startswith(METADATA) and len(written) > len(METADATA):
-        own = written[len(METADATA) :]
-        return Field(METADATA + ("Tags" if own.lower() == "tags" else own), "field")
+        name = written[len(METADATA) :]
+        return Field(METADATA + ("Tags" if name.lower() == "tags" else name), "field")
     if plain.startswith(ATTRIBUTE) and len(written) > len(ATTRIBUTE):
         return Field(ATTRIBUTE + written[len(ATTRIBUTE) :], "text", of_set=True)
     return None
@@ -94,6 +94,6 @@ def find_field(written: str) -> Field | None:
 
 def suggestion(written: str) -> str | None:
     """The field that was most likely meant."""
-    known = [*FIELDS, "label", "metadata.", "Tags", ATTRIBUTE]
-    near = get_close_matches(written.lower(), [name.lower() for name in known], 1, 0.6)
-    return next((name for name in known if near and name.lower() == near[0]), None)
+    known_names = [*FIELDS, "label", "metadata.", "Tags", ATTRIBUTE]
+    near = get_close_matches(written.lower(), [name.lower() for name in known_names], 1, 0.6)
+    return next((name for name in known_names if near and name.lower() == near[0]), None)

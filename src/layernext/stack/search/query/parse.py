@@ -131,22 +131,22 @@ class _Parser:
         raise DataError(Problem(f"query, column {column}", message))
 
     def spaces(self) -> None:
-        found = _SPACE.match(self.text, self.at)
-        self.at = found.end() if found else self.at
+        match = _SPACE.match(self.text, self.at)
+        self.at = match.end() if match else self.at
 
-    def word(self, wanted: str) -> bool:
+    def word(self, expected: str) -> bool:
         """Go behind a keyword, if it is the next thing."""
         self.spaces()
-        found = _WORD.match(self.text, self.at)
-        if found and found.group(1).lower() == wanted:
-            self.at = found.end()
+        match = _WORD.match(self.text, self.at)
+        if match and match.group(1).lower() == expected:
+            self.at = match.end()
             return True
         return False
 
-    def sign(self, wanted: str) -> bool:
+    def sign(self, expected: str) -> bool:
         self.spaces()
-        if self.text.startswith(wanted, self.at):
-            self.at += len(wanted)
+        if self.text.startswith(expected, self.at):
+            self.at += len(expected)
             return True
         return False
 
@@ -183,12 +183,12 @@ class _Parser:
             self.fail(f"there are more than {MAX_CONDITIONS} conditions")
         field = self.field()
         self.spaces()
-        found = _OPERATOR.match(self.text, self.at)
-        if not found:
+        match = _OPERATOR.match(self.text, self.at)
+        if not match:
             self.fail(f"expected an operator behind {field.name!r}, such as = or ~")
             raise AssertionError  # fail raises
-        sign = re.sub(r"\s+", " ", found.group().lower())
-        self.at = found.end()
+        sign = re.sub(r"\s+", " ", match.group().lower())
+        self.at = match.end()
         if sign.endswith("in"):
             return _maybe_not(Condition(field, "=", self.list_of(field)), sign.startswith("not"))
         is_negated, operator = sign in {"!=", "!~"}, _POSITIVE.get(sign, sign)
@@ -206,12 +206,12 @@ class _Parser:
 
     def field(self) -> Field:
         start = self.at
-        found = _FIELD.match(self.text, start)
-        if not found:
+        match = _FIELD.match(self.text, start)
+        if not match:
             self.fail("expected a field, such as annotation.label")
             raise AssertionError  # fail raises
-        written = found.group()
-        self.at = found.end()
+        written = match.group()
+        self.at = match.end()
         head, dot, tail = written.partition('."')
         if dot:
             written = f"{head}.{_unescaped(tail[:-1])}"
@@ -233,8 +233,8 @@ class _Parser:
             return _unescaped(inner), True
         if self.text[self.at : self.at + 1] in {'"', "'"}:
             self.fail("the quote is not closed")
-        found = end.search(self.text, self.at)
-        stop = found.start() if found else len(self.text)
+        match = end.search(self.text, self.at)
+        stop = match.start() if match else len(self.text)
         text = self.text[self.at : stop].strip()
         if not text:
             self.fail("expected a value")
@@ -276,9 +276,9 @@ class _Parser:
     def number(self, field: Field, text: str, at: int) -> float:
         unit = 1
         if field.kind == "size":
-            found = _SIZE.fullmatch(text)
-            if found:
-                text, unit = found.group(1), _UNITS[(found.group(2) or "b").lower()]
+            match = _SIZE.fullmatch(text)
+            if match:
+                text, unit = match.group(1), _UNITS[(match.group(2) or "b").lower()]
         try:
             number = float(text) * unit
         except ValueError:

@@ -25,6 +25,7 @@ from layernext.stack.search.query.sets import SetConditions
 from layernext.stack.search.query.tallies import chosen_evaluations
 from layernext.stack.search.query.values import compare, is_among
 from layernext.stack.search.set_index import Int64s, SetIndex, SetRange
+from layernext.stack.store.access.records import Within
 from layernext.stack.store.database import Database, Deadline
 from layernext.stack.store.schema import (
     annotation_set,
@@ -138,6 +139,7 @@ def plan_query(
     *,
     deadline: Deadline,
     collection_id: int | None = None,
+    within: Within = None,
     is_trashed: bool = False,
 ) -> Plan:
     """Look up what a query is about.
@@ -149,13 +151,16 @@ def plan_query(
         query: the conditions.
         deadline: of the whole query.
         collection_id: row id of the only collection that is asked about.
+        within: row ids of the only collections that may be looked at.
         is_trashed: the query is about images in the trash.
 
     Raises:
         DataError: it asks for tallies of an evaluation that is missing or out of date, or goes too deep.
         InvalidRequest: it takes too long.
     """
-    scope = None if collection_id is None else (collection_id,)
+    scope = None if within is None else tuple(sorted(within))
+    if collection_id is not None:
+        scope = (collection_id,)
     if query.root is None:
         return Plan(Constant(value=True), scope, database.is_sqlite)
     planner = _Planner(database, index, connection, deadline, is_trashed=is_trashed)
@@ -292,13 +297,13 @@ class _Planner:
         fits: Sequence[sa.ColumnElement[bool]],
         scope: tuple[int, ...] | None,
     ) -> Int64s:
-        wanted = SetConditions(by_name, self._labels(by_name.get("annotation.label", [])))
-        if wanted.is_impossible:
+        set_conditions = SetConditions(by_name, self._labels(by_name.get("annotation.label", [])))
+        if set_conditions.is_impossible:
             return np.zeros(0, np.int64)
         ids = []
         for part in self._set_ranges(fits, scope):
             self._deadline.check()
-            ids.append(wanted.find(self._connection, self._index, part))
+            ids.append(set_conditions.find(self._connection, self._index, part))
         return np.unique(np.concatenate(ids)) if ids else np.zeros(0, np.int64)
 
     def _set_ranges(

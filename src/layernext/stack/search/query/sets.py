@@ -62,32 +62,32 @@ class SetConditions:
 
     def find(self, connection: sa.Connection, index: SetIndex, part: SetRange) -> Int64s:
         """Row ids of the images that have such a set of an operation in a collection, in any order."""
-        found = [np.zeros(0, np.int64)]
+        results = [np.zeros(0, np.int64)]
         for block in index.iter_blocks(connection, part):
             is_in, is_open = self._decide(block, self._sure, self._maybe)
-            found.append(block.image_ids[is_in])
-            found.append(self._look(connection, part.operation_id, block.image_ids[is_open]))
-        return np.concatenate(found)
+            results.append(block.image_ids[is_in])
+            results.append(self._look(connection, part.operation_id, block.image_ids[is_open]))
+        return np.concatenate(results)
 
     def _decide(self, block: SetBlock, sure: Flags, maybe: Flags) -> tuple[Flags, Flags]:
         """Which sets fulfil everything for sure, and which only their JSON can tell of."""
         sets = len(block.image_ids)
-        has_label, chosen = np.ones(sets, np.bool_), None
+        has_label, pairs = np.ones(sets, np.bool_), None
         if self.label_ids is not None:
-            chosen = self._pairs(block)
+            pairs = self._pairs(block)
             has_label[:] = False
-            has_label[block.pair_sets[chosen]] = True
+            has_label[block.pair_sets[pairs]] = True
         if self.confidences:
-            low, high = _counted(block, chosen, sure), _counted(block, chosen, maybe)
+            low, high = _counted(block, pairs, sure), _counted(block, pairs, maybe)
         else:
-            low = high = _summed(block, chosen)
+            low = high = _summed(block, pairs)
         if self.geometries or self.attributes:
             low = np.zeros(sets, np.int64)
         is_same = low == high
         if self.counts:
             holds = has_label.copy()
-            for one in self.counts:
-                holds &= _fits(one, low)
+            for count in self.counts:
+                holds &= _fits(count, low)
             return is_same & holds, ~is_same & has_label
         return low > 0, (low == 0) & (high > 0)
 
@@ -101,63 +101,66 @@ class SetConditions:
 
     def _look(self, connection: sa.Connection, operation_id: int, image_ids: Int64s) -> Int64s:
         """Those of the images whose set fulfils everything, by its JSON."""
-        own, found = annotation_set.c, []
+        stored, fitting_ids = annotation_set.c, []
         for start in range(0, len(image_ids), DECODED_AT_ONCE):
-            some = image_ids[start : start + DECODED_AT_ONCE].tolist()
-            chosen = (own.operation_id == operation_id) & own.image_id.in_(some)
-            columns = sa.select(own.image_id, own.geometry, own.content)
-            for row in connection.execute(columns.where(chosen)):
+            chunk = image_ids[start : start + DECODED_AT_ONCE].tolist()
+            condition = (stored.operation_id == operation_id) & stored.image_id.in_(chunk)
+            columns = sa.select(stored.image_id, stored.geometry, stored.content)
+            for row in connection.execute(columns.where(condition)):
                 geometry = GEOMETRIES_BY_CODE[row.geometry]
                 decoded = decode_trusted(content.unpack(row.content), geometry)
                 number = sum(map(self._is_wanted, decoded.annotations))
-                if all(holds(one, number) for one in self.counts) if self.counts else number:
-                    found.append(row.image_id)
-        return np.array(found, np.int64)
+                if all(holds(count, number) for count in self.counts) if self.counts else number:
+                    fitting_ids.append(row.image_id)
+        return np.array(fitting_ids, np.int64)
 
-    def _is_wanted(self, one: Annotation) -> bool:
-        if self.labels is not None and one.label not in self.labels:
+    def _is_wanted(self, annotation: Annotation) -> bool:
+        if self.labels is not None and annotation.label not in self.labels:
             return False
         if self.confidences and (
-            one.confidence is None
-            or not all(holds(each, one.confidence) for each in self.confidences)
+            annotation.confidence is None
+            or not all(holds(confidence, annotation.confidence) for confidence in self.confidences)
         ):
             return False
-        if not all(one.geometry in each.values for each in self.geometries):
+        if not all(annotation.geometry in geometry.values for geometry in self.geometries):
             return False
         return all(
-            any(holds(each, _plain(value.value)) for value in one.attributes.get(name, []))
+            any(
+                holds(condition, _plain(value.value))
+                for value in annotation.attributes.get(name, [])
+            )
             for name, conditions in self.attributes.items()
-            for each in conditions
+            for condition in conditions
         )
 
 
-def _summed(block: SetBlock, chosen: Int64s | None) -> Int64s:
+def _summed(block: SetBlock, pairs: Int64s | None) -> Int64s:
     """How many annotations each set has, of the chosen pairs."""
-    if chosen is None:
+    if pairs is None:
         return np.diff(block.set_ends, prepend=0).astype(np.int64)
-    return _per_set(block, chosen, _sizes(block, chosen))
+    return _per_set(block, pairs, _sizes(block, pairs))
 
 
-def _counted(block: SetBlock, chosen: Int64s | None, table: Flags) -> Int64s:
+def _counted(block: SetBlock, pairs: Int64s | None, table: Flags) -> Int64s:
     """How many of them have a confidence whose code is in the table."""
-    if chosen is None:
+    if pairs is None:
         upto = np.cumsum(table[block.codes], dtype=np.int32)
         return np.diff(np.append(0, upto)[block.set_ends], prepend=0).astype(np.int64)
-    if not len(chosen):
+    if not len(pairs):
         return np.zeros(len(block.image_ids), np.int64)
-    sizes = _sizes(block, chosen)
-    is_in = table[block.codes[ranges(block.pair_ends[chosen] - sizes, sizes)]]
+    sizes = _sizes(block, pairs)
+    is_in = table[block.codes[ranges(block.pair_ends[pairs] - sizes, sizes)]]
     numbers = np.add.reduceat(is_in, np.cumsum(sizes) - sizes, dtype=np.int64)
-    return _per_set(block, chosen, numbers)
+    return _per_set(block, pairs, numbers)
 
 
-def _sizes(block: SetBlock, chosen: Int64s) -> Int64s:
-    ends = block.pair_ends[chosen].astype(np.int64)
-    return ends - np.where(chosen > 0, block.pair_ends[chosen - 1], 0)
+def _sizes(block: SetBlock, pairs: Int64s) -> Int64s:
+    ends = block.pair_ends[pairs].astype(np.int64)
+    return ends - np.where(pairs > 0, block.pair_ends[pairs - 1], 0)
 
 
-def _per_set(block: SetBlock, chosen: Int64s, numbers: Int64s) -> Int64s:
-    sums = np.bincount(block.pair_sets[chosen], numbers, len(block.image_ids))
+def _per_set(block: SetBlock, pairs: Int64s, numbers: Int64s) -> Int64s:
+    sums = np.bincount(block.pair_sets[pairs], numbers, len(block.image_ids))
     return sums.astype(np.int64)
 
 
@@ -169,44 +172,46 @@ def _tables(conditions: Sequence[Condition]) -> tuple[Flags, Flags]:
     for table in (sure, maybe):
         table[: 2 * STEPS + 1] = True
         table[[BELOW_0, ABOVE_1]] = True
-    for one in conditions:
-        exact = _fits(one, _VALUES)
+    for condition in conditions:
+        exact = _fits(condition, _VALUES)
         sure[even] &= exact
         maybe[even] &= exact
-        always, ever = _between(one, below, above)
+        always, ever = _between(condition, below, above)
         sure[odd] &= always
         maybe[odd] &= ever
-        always, ever = _between(one, np.array([-np.inf, 1.0]), np.array([0.0, np.inf]))
+        always, ever = _between(condition, np.array([-np.inf, 1.0]), np.array([0.0, np.inf]))
         sure[[BELOW_0, ABOVE_1]] &= always
         maybe[[BELOW_0, ABOVE_1]] &= ever
     return sure, maybe
 
 
-def _between(one: Condition, below: Any, above: Any) -> tuple[Flags, Flags]:
+def _between(condition: Condition, below: Any, above: Any) -> tuple[Flags, Flags]:
     """Whether all values strictly between two fulfil a condition, and whether any does."""
-    first: Any = one.values[0]
-    if one.until is not None:
-        return (first <= below) & (above <= one.until), (first < above) & (below < one.until)
-    if one.operator in {">", ">="}:
+    first: Any = condition.values[0]
+    if condition.until is not None:
+        return (first <= below) & (above <= condition.until), (first < above) & (
+            below < condition.until
+        )
+    if condition.operator in {">", ">="}:
         return below >= first, above > first
-    if one.operator in {"<", "<="}:
+    if condition.operator in {"<", "<="}:
         return above <= first, below < first
-    values = np.array(one.values, np.float64)
+    values = np.array(condition.values, np.float64)
     among = (below[:, None] < values) & (values < above[:, None])
     return np.zeros(len(below), np.bool_), among.any(axis=1)
 
 
-def _fits(one: Condition, numbers: Any) -> Flags:
+def _fits(condition: Condition, numbers: Any) -> Flags:
     """`holds` for an array of numbers."""
-    first: Any = one.values[0]
-    found: Any
-    if one.until is not None:
-        found = (numbers >= first) & (numbers <= one.until)
-    elif one.operator == "=":
-        found = np.isin(numbers, np.array(one.values, np.float64))
+    first: Any = condition.values[0]
+    result: Any
+    if condition.until is not None:
+        result = (numbers >= first) & (numbers <= condition.until)
+    elif condition.operator == "=":
+        result = np.isin(numbers, np.array(condition.values, np.float64))
     else:
-        found = _ORDERS[one.operator](numbers, first)
-    return np.asarray(found, np.bool_)
+        result = _ORDERS[condition.operator](numbers, first)
+    return np.asarray(result, np.bool_)
 
 
 _ORDERS: dict[str, Callable[[Any, Any], Any]] = {
@@ -221,19 +226,19 @@ def _plain(value: Any) -> str:
 def holds(condition: Condition, value: float | str) -> bool:
     """Whether a value in memory fulfils a condition: as `_compare` has it in SQL."""
     first: Any = condition.values[0]
-    given: Any = value
+    values: Any = value
     if condition.until is not None:
-        return bool(first <= given <= condition.until)
+        return bool(first <= values <= condition.until)
     if condition.operator == "=":
-        return given in condition.values
+        return values in condition.values
     if condition.operator == "~":
         pattern = str(first).lower()
         if "*" not in pattern and "?" not in pattern:
-            return pattern in str(given).lower()
+            return pattern in str(values).lower()
         escaped = re.sub(r"\[", "[[]", pattern)
-        return fnmatch.fnmatchcase(str(given).lower(), escaped)
+        return fnmatch.fnmatchcase(str(values).lower(), escaped)
     return bool(
-        {"<": given < first, "<=": given <= first, ">": given > first, ">=": given >= first}[
+        {"<": values < first, "<=": values <= first, ">": values > first, ">=": values >= first}[
             condition.operator
         ]
     )

@@ -40,42 +40,47 @@ def chosen_evaluations(
     Raises:
         DataError: there is none, or none that is current.
     """
-    own = evaluation.c
+    table_columns = evaluation.c
     is_shown = (
         sa.select(collection.c.id)
-        .where(collection.c.id == own.collection_id, collection.c.trashed_at.is_(None))
+        .where(collection.c.id == table_columns.collection_id, collection.c.trashed_at.is_(None))
         .exists()
     )
-    columns = [column for column in own if column.name != "result"]
-    chosen = (
+    columns = [column for column in table_columns if column.name != "result"]
+    query = (
         sa.select(*columns)
-        .where(own.computed_at.is_not(None), is_shown)
-        .where(*(compare(_OPERATIONS[one.field.name], one) for one in names))
-        .order_by(own.is_default.desc(), own.truth_mode, own.computed_at.desc(), own.id.desc())
+        .where(table_columns.computed_at.is_not(None), is_shown)
+        .where(*(compare(_OPERATIONS[name.field.name], name) for name in names))
+        .order_by(
+            table_columns.is_default.desc(),
+            table_columns.truth_mode,
+            table_columns.computed_at.desc(),
+            table_columns.id.desc(),
+        )
     )
     if collection_ids is not None:
-        chosen = chosen.where(
-            is_among(own.collection_id, collection_ids, is_sqlite=database.is_sqlite)
+        query = query.where(
+            is_among(table_columns.collection_id, collection_ids, is_sqlite=database.is_sqlite)
         )
-    found: dict[tuple[int, str, str], int] = {}
+    evaluation_ids: dict[tuple[int, str, str], int] = {}
     stale = None
-    for row in connection.execute(chosen).all():
-        place = (row.collection_id, row.run, row.run_mode)
-        if place in found:
+    for row in connection.execute(query).all():
+        key = (row.collection_id, row.run, row.run_mode)
+        if key in evaluation_ids:
             continue
         if is_current(connection, row):
-            found[place] = row.id
+            evaluation_ids[key] = row.id
         else:
             stale = stale or row
-    if not found:
+    if not evaluation_ids:
         raise DataError(Problem("query", _missing(names, stale)), hint=_HINT)
-    return sorted(found.values())
+    return sorted(evaluation_ids.values())
 
 
 def _missing(names: Sequence[Condition], stale: Any) -> str:
     if stale is not None:
         return f"the evaluation of run {stale.run!r} against {stale.truth!r} is out of date"
-    runs = [repr(one.values[0]) for one in names if one.field.name == "run"]
+    runs = [repr(name.values[0]) for name in names if name.field.name == "run"]
     return f"there is no evaluation of {'run ' + runs[0] if runs else 'any run'} here"
 
 

@@ -84,8 +84,8 @@ class _Where:
             ]
             return self._has(tally.image_id, self._is_of(tally.evaluation_id, test), *fits)
         if isinstance(test, HasSet):
-            own = annotation_set.c
-            return self._has(own.image_id, self._is_of(own.operation_id, test))
+            columns = annotation_set.c
+            return self._has(columns.image_id, self._is_of(columns.operation_id, test))
         if isinstance(test, HasEmbedding):
             return self._has(embedding.c.image_id, self._is_of(embedding.c.model_id, test))
         return self._has(version_item.c.image_id, self._is_of(version_item.c.version_id, test))

@@ -147,8 +147,8 @@ def _is(api_key: str, call_id: str) -> sa.ColumnElement[bool]:
 
 
 def _find(connection: sa.Connection, call: CallId) -> RecordedAnswer | None:
-    chosen = sa.select(recorded_answer).where(_is(call.api_key, call.call_id))
-    row = connection.execute(chosen).one_or_none()
+    query = sa.select(recorded_answer).where(_is(call.api_key, call.call_id))
+    row = connection.execute(query).one_or_none()
     if row is None:
         return None
     if row.digest != call.digest:

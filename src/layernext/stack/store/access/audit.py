@@ -113,19 +113,19 @@ class AuditLog:
             yield
 
     def page(
-        self, wanted: AuditFilter, *, before: int | None, limit: int
+        self, audit_filter: AuditFilter, *, before: int | None, limit: int
     ) -> tuple[list[AuditEntry], int | None]:
         """Entries, newest first, and where the next page begins; None if this is the last.
 
         Args:
-            wanted: which.
+            audit_filter: which entries.
             before: where an earlier page ended.
             limit: most entries.
         """
-        names = (wanted.collection, wanted.actor, wanted.action)
+        names = (audit_filter.collection, audit_filter.actor, audit_filter.action)
         if not all(is_storable(name) for name in names if name is not None):
             return [], None
-        query = sa.select(audit_entry).where(*_conditions(wanted))
+        query = sa.select(audit_entry).where(*_conditions(audit_filter))
         if before is not None:
             query = query.where(audit_entry.c.id < before)
         query = query.order_by(audit_entry.c.id.desc()).limit(limit + 1)
@@ -161,18 +161,18 @@ def _short(text: str | None) -> str | None:
     return text[:MAX_TEXT] if text is not None and is_storable(text[:MAX_TEXT]) else None
 
 
-def _conditions(wanted: AuditFilter) -> Iterator[sa.ColumnElement[bool]]:
+def _conditions(audit_filter: AuditFilter) -> Iterator[sa.ColumnElement[bool]]:
     table = audit_entry.c
-    if wanted.collection is not None:
-        yield table.collection == wanted.collection
-    if wanted.actor is not None:
-        yield (table.actor == wanted.actor) | (table.api_key == wanted.actor)
-    if wanted.action is not None:
-        yield table.action == wanted.action
-    if wanted.since is not None:
-        yield table.at >= wanted.since
-    if wanted.until is not None:
-        yield table.at < wanted.until
+    if audit_filter.collection is not None:
+        yield table.collection == audit_filter.collection
+    if audit_filter.actor is not None:
+        yield (table.actor == audit_filter.actor) | (table.api_key == audit_filter.actor)
+    if audit_filter.action is not None:
+        yield table.action == audit_filter.action
+    if audit_filter.since is not None:
+        yield table.at >= audit_filter.since
+    if audit_filter.until is not None:
+        yield table.at < audit_filter.until
 
 
 def _entry(row: sa.RowMapping) -> AuditEntry:

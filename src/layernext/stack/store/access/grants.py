@@ -67,9 +67,9 @@ class Grants:
 
     def of_user(self, user_id: int) -> dict[int, GrantRole]:
         """What is granted to a user, by the row id of the collection."""
-        chosen = sa.select(collection_grant.c.collection_id, collection_grant.c.role)
+        query = sa.select(collection_grant.c.collection_id, collection_grant.c.role)
         with self._database.read() as connection:
-            rows = connection.execute(chosen.where(collection_grant.c.user_id == user_id))
+            rows = connection.execute(query.where(collection_grant.c.user_id == user_id))
             return {row.collection_id: row.role for row in rows}
 
     def give(self, collection_id: int, user: str, role: GrantRole) -> Grant:
@@ -82,8 +82,8 @@ class Grants:
         def work(connection: sa.Connection) -> Grant:
             user_id = users.require(connection, user).id
             self._write(connection, user_id, collection_id, role)
-            own = (collection_grant.c.user_id == user_id) & (collection.c.id == collection_id)
-            return _grant(connection.execute(_named().where(own)).one())
+            condition = (collection_grant.c.user_id == user_id) & (collection.c.id == collection_id)
+            return _grant(connection.execute(_named().where(condition)).one())
 
         return self._database.write_again(work)
 
@@ -113,20 +113,20 @@ class Grants:
 
         def work(connection: sa.Connection) -> bool:
             user_id = users.require(connection, user).id
-            own = (collection_grant.c.user_id == user_id) & (
+            condition = (collection_grant.c.user_id == user_id) & (
                 collection_grant.c.collection_id == collection_id
             )
-            return bool(connection.execute(sa.delete(collection_grant).where(own)).rowcount)
+            return bool(connection.execute(sa.delete(collection_grant).where(condition)).rowcount)
 
         return self._database.write_again(work)
 
     def list_all(self, collection_ids: Iterable[int] | None = None) -> list[Grant]:
         """Grants by collection and user: all, or those of some collections."""
-        chosen = _named().order_by(collection.c.name, collection.c.id, stack_user.c.name)
+        query = _named().order_by(collection.c.name, collection.c.id, stack_user.c.name)
         if collection_ids is not None:
-            chosen = chosen.where(collection.c.id.in_(list(collection_ids)))
+            query = query.where(collection.c.id.in_(list(collection_ids)))
         with self._database.read() as connection:
-            return [_grant(row) for row in connection.execute(chosen)]
+            return [_grant(row) for row in connection.execute(query)]
 
     def collections_of(self, thing: Thing, key: str) -> set[int] | None:
         """The row ids of the collections that a thing is about; None if there is no such thing.
@@ -143,14 +143,14 @@ class Grants:
     def readable_jobs(self, job_ids: Iterable[str], within: frozenset[int]) -> set[str]:
         """Those of some jobs that are about collections of `within` alone."""
         with self._database.read() as connection:
-            found = {job_id: _of_job(connection, job_id) for job_id in job_ids}
-        return {job_id for job_id, ids in found.items() if ids and ids <= within}
+            collections_by_job = {job_id: _of_job(connection, job_id) for job_id in job_ids}
+        return {job_id for job_id, ids in collections_by_job.items() if ids and ids <= within}
 
     def collections_of_images(self, image_ids: Iterable[int]) -> dict[int, int]:
         """The row ids of the collections of some images."""
-        chosen = sa.select(image.c.id, image.c.collection_id)
+        query = sa.select(image.c.id, image.c.collection_id)
         with self._database.read() as connection:
-            rows = connection.execute(chosen.where(image.c.id.in_(list(image_ids))))
+            rows = connection.execute(query.where(image.c.id.in_(list(image_ids))))
             return {row.id: row.collection_id for row in rows}
 
 
@@ -165,14 +165,14 @@ def readable_projects(ids: Collection[int]) -> sa.Select[tuple[int]]:
 
 
 def _within(
-    own: sa.Column[Any], owner: sa.Column[Any], image_id: sa.Column[Any], ids: Collection[int]
+    column: sa.Column[Any], owner: sa.Column[Any], image_id: sa.Column[Any], ids: Collection[int]
 ) -> sa.Select[tuple[int]]:
     members = sa.select(image.c.id).join(owner.table, image.c.id == image_id)
-    hidden = members.where(owner == own, image.c.collection_id.not_in(list(ids))).correlate(
-        own.table
+    hidden = members.where(owner == column, image.c.collection_id.not_in(list(ids))).correlate(
+        column.table
     )
-    has_images = sa.select(image_id).where(owner == own).correlate(own.table)
-    return sa.select(own).where(has_images.exists(), ~hidden.exists())
+    has_images = sa.select(image_id).where(owner == column).correlate(column.table)
+    return sa.select(column).where(has_images.exists(), ~hidden.exists())
 
 
 def _named() -> sa.Select[Any]:
@@ -199,15 +199,15 @@ def _grant(row: sa.Row[Any]) -> Grant:
     )
 
 
-def _ids(connection: sa.Connection, chosen: sa.Select[Any]) -> set[int]:
-    return {int(row[0]) for row in connection.execute(chosen.distinct())}
+def _ids(connection: sa.Connection, query: sa.Select[Any]) -> set[int]:
+    return {int(row[0]) for row in connection.execute(query.distinct())}
 
 
 def _of_image(connection: sa.Connection, key: str) -> set[int] | None:
     if not _IMAGE_ID.fullmatch(key):
         return None
-    chosen = sa.select(image.c.collection_id).where(image.c.id == int(key, 16))
-    return _ids(connection, chosen) or None
+    query = sa.select(image.c.collection_id).where(image.c.id == int(key, 16))
+    return _ids(connection, query) or None
 
 
 def _of_upload(connection: sa.Connection, key: str) -> set[int] | None:
@@ -224,17 +224,17 @@ def _of_upload(connection: sa.Connection, key: str) -> set[int] | None:
 
 
 def _of_file_upload(connection: sa.Connection, key: str) -> set[int] | None:
-    chosen = sa.select(file_upload.c.collection_id).where(file_upload.c.public_id == key)
-    return _ids(connection, chosen) or None
+    query = sa.select(file_upload.c.collection_id).where(file_upload.c.public_id == key)
+    return _ids(connection, query) or None
 
 
 def _of_file(connection: sa.Connection, key: str) -> set[int] | None:
-    chosen = (
+    query = (
         sa.select(file_upload.c.collection_id)
         .join(file_item, file_item.c.upload_id == file_upload.c.id)
         .where(file_item.c.public_id == key)
     )
-    return _ids(connection, chosen) or None
+    return _ids(connection, query) or None
 
 
 def _of_selection(connection: sa.Connection, key: str) -> set[int] | None:
@@ -252,8 +252,8 @@ def _of_selection(connection: sa.Connection, key: str) -> set[int] | None:
 
 
 def _of_version(connection: sa.Connection, key: str) -> set[int] | None:
-    chosen = sa.select(dataset_version.c.id).where(dataset_version.c.public_id == key)
-    version_id = connection.execute(chosen).scalar_one_or_none()
+    query = sa.select(dataset_version.c.id).where(dataset_version.c.public_id == key)
+    version_id = connection.execute(query).scalar_one_or_none()
     return None if version_id is None else _of_version_row(connection, version_id)
 
 
@@ -267,8 +267,8 @@ def _of_version_row(connection: sa.Connection, version_id: int) -> set[int]:
 
 
 def _of_project(connection: sa.Connection, key: str) -> set[int] | None:
-    chosen = sa.select(project.c.id).where(project.c.public_id == key)
-    project_id = connection.execute(chosen).scalar_one_or_none()
+    query = sa.select(project.c.id).where(project.c.public_id == key)
+    project_id = connection.execute(query).scalar_one_or_none()
     if project_id is None:
         return None
     members = (
@@ -293,16 +293,16 @@ def _of_evaluation(connection: sa.Connection, key: str) -> set[int] | None:
 
 
 def _of_export(connection: sa.Connection, key: str) -> set[int] | None:
-    chosen = sa.select(export.c.settings).where(export.c.public_id == key)
-    settings = connection.execute(chosen).scalar_one_or_none()
+    query = sa.select(export.c.settings).where(export.c.public_id == key)
+    settings = connection.execute(query).scalar_one_or_none()
     if settings is None:
         return None
     return _of_payload(connection, msgspec.json.decode(settings))
 
 
 def _of_job(connection: sa.Connection, key: str) -> set[int] | None:
-    chosen = sa.select(job.c.payload, job.c.session).where(job.c.public_id == key)
-    row = connection.execute(chosen).one_or_none()
+    query = sa.select(job.c.payload, job.c.session).where(job.c.public_id == key)
+    row = connection.execute(query).one_or_none()
     if row is not None and row.session is not None:
         return {WHOLE_STACK}  # a client keeps it, and may have put anything into it
     if row is not None:

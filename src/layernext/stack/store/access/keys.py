@@ -116,6 +116,15 @@ def _create(
     )
 
 
+def find(connection: sa.Connection, api_key: str) -> Caller | None:
+    """Who makes requests with a key; None if it is not in use."""
+    if not is_storable(api_key):
+        return None
+    is_it = (table.c.api_key == api_key) & table.c.revoked_at.is_(None)
+    row = connection.execute(with_user().where(is_it)).one_or_none()
+    return None if row is None else caller_of(row)
+
+
 def with_user() -> sa.Select[Any]:
     """Keys, each with its user."""
     return sa.select(

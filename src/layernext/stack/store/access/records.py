@@ -46,6 +46,10 @@ class Key(Struct, frozen=True, kw_only=True):
     rate: float | None = None
 
 
+PERSON = "user "
+"""What the id of a caller without a key begins with."""
+
+
 class Caller(Struct, frozen=True, kw_only=True):
     """Who makes a request: an API key, or a person who signed in without one.
 
@@ -69,7 +73,7 @@ class Caller(Struct, frozen=True, kw_only=True):
     @property
     def id(self) -> str:
         """What tells callers apart: the key, or the person."""
-        return self.api_key or f"user {self.user_id}"
+        return self.api_key or f"{PERSON}{self.user_id}"
 
 
 class NewKey(Struct, frozen=True, kw_only=True):

@@ -9,15 +9,15 @@ from __future__ import annotations
 import hashlib
 import secrets
 from datetime import datetime, timedelta, timezone
-from typing import Literal
+from typing import Any, Literal
 
 import sqlalchemy as sa
 
 from layernext.stack.store.access import keys
-from layernext.stack.store.access.records import Caller
+from layernext.stack.store.access.records import PERSON, Caller
 from layernext.stack.store.clock import now_text, text_of
 from layernext.stack.store.database import Database
-from layernext.stack.store.schema import api_key, session, stack_user
+from layernext.stack.store.schema import session, stack_user
 
 SESSION_SECONDS = 7 * 24 * 3600
 LINK_SECONDS = 10 * 60
@@ -55,16 +55,29 @@ class Sessions:
         with self._database.write() as connection:
             caller = _find(connection, token, "link")
             # Whoever deletes the row has the link, however many try at the same time.
-            gone = connection.execute(sa.delete(session).where(_is(token, "link")))
-            if caller is None or not gone.rowcount:
+            result = connection.execute(sa.delete(session).where(_is(token, "link")))
+            if caller is None or not result.rowcount:
                 return None
-            made = _create(connection, "session", SESSION_SECONDS, caller.user_id, caller.api_key)
-            return made, caller
+            session_token = _create(
+                connection, "session", SESSION_SECONDS, caller.user_id, caller.api_key
+            )
+            return session_token, caller
 
     def find(self, token: str) -> Caller | None:
         """Who is signed in with this token, if they still are."""
         with self._database.read() as connection:
             return _find(connection, token, "session")
+
+    def find_caller(self, caller_id: str) -> Caller | None:
+        """Who has this `Caller.id`; None if the key was revoked or the person removed."""
+        with self._database.read() as connection:
+            if not caller_id.startswith(PERSON):
+                return keys.find(connection, caller_id)
+            number = caller_id.removeprefix(PERSON)
+            is_it = (stack_user.c.id == int(number)) & stack_user.c.removed_at.is_(None)
+            people: sa.Select[Any] = sa.select(stack_user).where(is_it)
+            row = connection.execute(people).one_or_none()
+            return None if row is None else _person(row)
 
     def end(self, token: str) -> None:
         """Sign out; repeatable."""
@@ -81,7 +94,7 @@ def _is(token: str, kind: str) -> sa.ColumnElement[bool]:
 
 
 def _find(connection: sa.Connection, token: str, kind: str) -> Caller | None:
-    signed_in = (
+    signed_in: sa.Select[Any] = (
         sa.select(
             stack_user.c.id,
             stack_user.c.name,
@@ -98,20 +111,19 @@ def _find(connection: sa.Connection, token: str, kind: str) -> Caller | None:
     row = connection.execute(signed_in).one_or_none()
     if row is None:
         return None
-    if row.api_key is None:
-        return Caller(
-            api_key=None,
-            name=row.name,
-            role=row.role,
-            user=row.name,
-            user_id=row.id,
-            limit="admin",
-        )
-    chosen = keys.with_user().where(
-        api_key.c.api_key == row.api_key, api_key.c.revoked_at.is_(None)
+    return _person(row) if row.api_key is None else keys.find(connection, row.api_key)
+
+
+def _person(row: sa.Row[Any]) -> Caller:
+    """Somebody who has signed in without an API key."""
+    return Caller(
+        api_key=None,
+        name=row.name,
+        role=row.role,
+        user=row.name,
+        user_id=row.id,
+        limit="admin",
     )
-    key = connection.execute(chosen).one_or_none()
-    return None if key is None else keys.caller_of(key)
 
 
 def _create(

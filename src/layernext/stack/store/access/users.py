@@ -60,9 +60,9 @@ class Users:
 
     def list_all(self) -> list[User]:
         """Every user, by name."""
-        chosen = sa.select(stack_user).where(stack_user.c.removed_at.is_(None))
+        query = sa.select(stack_user).where(stack_user.c.removed_at.is_(None))
         with self._database.read() as connection:
-            rows = connection.execute(chosen.order_by(stack_user.c.name)).all()
+            rows = connection.execute(query.order_by(stack_user.c.name)).all()
         return [_user(row) for row in rows]
 
     def remove(self, name: str) -> User:
@@ -102,20 +102,20 @@ class Users:
             same = (stack_user.c.issuer == identity.issuer) & (
                 stack_user.c.subject == identity.subject
             )
-            known = connection.execute(sa.select(stack_user).where(same)).one_or_none()
-            if known is not None and known.removed_at is None:
-                return int(known.id), known.name
+            match = connection.execute(sa.select(stack_user).where(same)).one_or_none()
+            if match is not None and match.removed_at is None:
+                return int(match.id), match.name
             row = None if identity.email is None else _invited(connection, identity.email)
             values = {"issuer": identity.issuer, "subject": identity.subject}
             if row is not None:
-                if known is not None:  # was removed, and added again
+                if match is not None:  # was removed, and added again
                     connection.execute(
                         sa.update(stack_user).where(same).values(issuer=None, subject=None)
                     )
                 bound = sa.update(stack_user).where(stack_user.c.id == row.id)
                 connection.execute(bound.values(values))
                 return int(row.id), row.name
-            if known is not None:
+            if match is not None:
                 raise NotAllowed(
                     "you were removed from this stack; ask an administrator to add you", status=403
                 )
@@ -133,19 +133,19 @@ def insert(
 ) -> int:
     """A new user; the id."""
     values = {"name": name, "kind": kind, "role": role, "created_at": now_text(), **fields}
-    made = connection.execute(sa.insert(stack_user).values(values)).inserted_primary_key
-    assert made is not None  # noqa: S101 - SQLAlchemy has it after every insert of one row
-    return int(made[0])
+    result = connection.execute(sa.insert(stack_user).values(values)).inserted_primary_key
+    assert result is not None  # noqa: S101 - SQLAlchemy has it after every insert of one row
+    return int(result[0])
 
 
 def find_active(connection: sa.Connection, name: str) -> sa.Row[Any] | None:
     """The user of this name who has not been removed."""
     if not is_storable(name):
         return None
-    chosen = sa.select(stack_user).where(
+    query = sa.select(stack_user).where(
         stack_user.c.name == name, stack_user.c.removed_at.is_(None)
     )
-    return connection.execute(chosen).one_or_none()
+    return connection.execute(query).one_or_none()
 
 
 def require(connection: sa.Connection, name: str) -> sa.Row[Any]:
@@ -186,13 +186,13 @@ def _by_id(connection: sa.Connection, user_id: int) -> sa.Row[Any]:
 
 def _invited(connection: sa.Connection, email: str) -> sa.Row[Any] | None:
     """The person with this email address who has not signed in yet."""
-    chosen = sa.select(stack_user).where(
+    query = sa.select(stack_user).where(
         sa.func.lower(stack_user.c.email) == email.lower(),
         stack_user.c.kind == "person",
         stack_user.c.subject.is_(None),
         stack_user.c.removed_at.is_(None),
     )
-    return connection.execute(chosen.order_by(stack_user.c.id).limit(1)).one_or_none()
+    return connection.execute(query.order_by(stack_user.c.id).limit(1)).one_or_none()
 
 
 def _user(row: sa.Row[Any]) -> User:

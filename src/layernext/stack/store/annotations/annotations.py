@@ -115,7 +115,7 @@ class Annotations:
         limit: int,
         with_files: bool = False,
     ) -> tuple[list[ImageSets], bool]:
-        """Images that have sets, and whether more follow (E42).
+        """Images that have sets, and whether more follow.
 
         With `with_files` also those that only have a file.
         """

@@ -50,14 +50,14 @@ def merged(image: str, sets: Iterable[Parts]) -> bytes:
     Raises:
         TooLarge: the whole is larger than `MAX_SET_BYTES`.
     """
-    some = list(sets)
-    annotations = [one for parts in some for one in parts.annotations]
-    if sum(memoryview(one).nbytes for one in annotations) > MAX_SET_BYTES:
+    chunk = list(sets)
+    annotations = [item for parts in chunk for item in parts.annotations]
+    if sum(memoryview(annotation).nbytes for annotation in annotations) > MAX_SET_BYTES:
         raise TooLarge(
             f"the annotations of {image!r} are more than {MAX_SET_BYTES >> 20} MB", status=413
         )
-    bucket = next((parts.storageName for parts in some if parts.storageName is not None), None)
-    is_normalized = any(parts.isNormalized for parts in some) or None
+    bucket = next((parts.storageName for parts in chunk if parts.storageName is not None), None)
+    is_normalized = any(parts.isNormalized for parts in chunk) or None
     return compressor().compress(_build(Parts(image, annotations, bucket, is_normalized)))
 
 

@@ -66,8 +66,8 @@ class BatchPreparation:
         """Sum up one set: its JSON, the same decoded, and by what its image is named."""
         self._raws.append(raw)
         by_label = confidences_by_label(image)
-        for some in by_label.values():
-            self._confidences += some
+        for chunk in by_label.values():
+            self._confidences += chunk
         self._sets.append(
             PreparedSet(
                 key=key,
@@ -91,8 +91,8 @@ class BatchPreparation:
         if new is not None and all(type(value) is str for _, _, value in new):
             self._texts_seen |= new
             return {(label, name, value_text(value)) for label, name, value in new}
-        found = iter_attribute_values(image)
-        return {(label, name, value_text(value)) for label, name, value in found}
+        result = iter_attribute_values(image)
+        return {(label, name, value_text(value)) for label, name, value in result}
 
     def finish(self) -> list[PreparedSet]:
         """Compress everything, sum up the confidences, and give the sets.
@@ -103,8 +103,8 @@ class BatchPreparation:
             packed = content.compressor().multi_compress_to_buffer(self._raws)
             codes = summaries.confidence_codes(self._confidences).tobytes()
             start = 0
-            for place, prepared in enumerate(self._sets):
-                prepared.content = packed[place].tobytes()
+            for position, prepared in enumerate(self._sets):
+                prepared.content = packed[position].tobytes()
                 end = start + summaries.CODE_BYTES * prepared.annotation_count
                 prepared.confidences = codes[start:end]
                 start = end

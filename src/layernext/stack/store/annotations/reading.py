@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
 from layernext.model import Mode
@@ -57,29 +58,40 @@ def iter_sets(
         image_ids = None
         if image_name is not None:
             image_ids = _image_ids(connection, collection_id, image_name)
-        for op in _operations(connection, collection_id, runs, mode):
+        operations = _operations(connection, collection_id, runs, mode)
+        is_first = after[0] < 0
+        for number, op in enumerate(operations, start=1):
             if op.id < after[0]:
                 continue
-            chosen = _of_operation(op.id, collection_id, image_ids, within)
+            condition = _of_operation(op.id, collection_id, image_ids, within)
             if op.id == after[0]:
-                chosen &= annotation_set.c.position > after[1]
-            for ids in _ids_in_order(connection, chosen):
+                condition &= annotation_set.c.position > after[1]
+            for ids in _ids_in_order(connection, condition):
                 rows = {row.id: row for row in _fetch(connection, annotation_set.c.id.in_(ids))}
                 for set_id in ids:
-                    yield _stored_set(rows[set_id], op)
+                    stored = _stored_set(rows[set_id], op)
+                    if is_first:
+                        later = (
+                            _of_operation(other.id, collection_id, image_ids, within)
+                            for other in operations[number:]
+                        )
+                        is_only = not any(_has_sets(connection, sets) for sets in later)
+                        stored = msgspec.structs.replace(stored, is_only_run=is_only)
+                        is_first = False
+                    yield stored
 
 
 def _of_operation(
     operation_id: int, collection_id: int | None, image_ids: list[int] | None, within: Within
 ) -> sa.ColumnElement[bool]:
-    chosen = annotation_set.c.operation_id == operation_id
+    condition = annotation_set.c.operation_id == operation_id
     if image_ids is not None:
-        chosen &= annotation_set.c.image_id.in_(image_ids)
+        condition &= annotation_set.c.image_id.in_(image_ids)
     elif collection_id is not None:
-        chosen &= annotation_set.c.collection_id == collection_id
+        condition &= annotation_set.c.collection_id == collection_id
     if within is not None:
-        chosen &= annotation_set.c.collection_id.in_(within)
-    return chosen
+        condition &= annotation_set.c.collection_id.in_(within)
+    return condition
 
 
 def _image_ids(connection: sa.Connection, collection_id: int | None, name: str) -> list[int]:
@@ -89,15 +101,29 @@ def _image_ids(connection: sa.Connection, collection_id: int | None, name: str) 
     return list(connection.execute(named).scalars())
 
 
-def _ids_in_order(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> Iterator[list[int]]:
-    """Row ids in upload order, a handful at a time: sorting them moves no content."""
-    columns = sa.select(annotation_set.c.id, annotation_set.c.annotation_count)
-    # Not NOT IN: PostgreSQL reads a long list of hidden images again for every set.
+def _has_sets(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> bool:
+    """Whether some set of a selection is of an image that is not in the trash."""
+    query = sa.select(annotation_set.c.id).where(condition & ~_is_hidden()).limit(1)
+    return connection.execute(query).first() is not None
+
+
+def _is_hidden() -> sa.ColumnElement[bool]:
+    """Whether a set's image is in the trash.
+
+    Not NOT IN: PostgreSQL reads a long list of hidden images again for every set.
+    """
     hidden = sa.select(image.c.id).where(
         image.c.id == annotation_set.c.image_id, image.c.trashed_at.is_not(None)
     )
-    chosen &= ~hidden.correlate(annotation_set).exists()
-    query = columns.where(chosen).order_by(annotation_set.c.position)
+    return hidden.correlate(annotation_set).exists()
+
+
+def _ids_in_order(
+    connection: sa.Connection, condition: sa.ColumnElement[bool]
+) -> Iterator[list[int]]:
+    """Row ids in upload order, a handful at a time: sorting them moves no content."""
+    columns = sa.select(annotation_set.c.id, annotation_set.c.annotation_count)
+    query = columns.where(condition & ~_is_hidden()).order_by(annotation_set.c.position)
     ids: list[int] = []
     total = 0
     with connection.execute(query.execution_options(yield_per=10 * FETCHED_SETS)) as rows:
@@ -111,9 +137,9 @@ def _ids_in_order(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> 
         yield ids
 
 
-def _fetch(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> Sequence[Any]:
+def _fetch(connection: sa.Connection, condition: sa.ColumnElement[bool]) -> Sequence[Any]:
     joined = sa.select(*_COLUMNS).join(image, image.c.id == annotation_set.c.image_id)
-    ordered = joined.where(chosen).order_by(
+    ordered = joined.where(condition).order_by(
         annotation_set.c.image_id, annotation_set.c.operation_id
     )
     return connection.execute(ordered).all()
@@ -161,7 +187,7 @@ def image_page(
     limit: int,
     with_files: bool,
 ) -> tuple[list[ImageSets], bool]:
-    """The next images that have sets, each with all of them (E42), and whether more follow.
+    """The next images that have sets, each with all of them, and whether more follow.
 
     With `with_files` also those that only have a file.
     """
@@ -177,13 +203,13 @@ def image_page(
         is_wanted: sa.ColumnElement[bool] = has_sets.exists()
         if with_files:
             is_wanted |= image.c.has_file
-        chosen = sa.select(image.c.id, image.c.name, image.c.width, image.c.height).where(
+        query = sa.select(image.c.id, image.c.name, image.c.width, image.c.height).where(
             image.c.id > after_image,
             image.c.collection_id == collection_id,
             image.c.trashed_at.is_(None),
             is_wanted,
         )
-        rows = connection.execute(chosen.order_by(image.c.id).limit(limit + 1)).all()
+        rows = connection.execute(query.order_by(image.c.id).limit(limit + 1)).all()
         pages = {
             row.id: ImageSets(
                 row.id, row.name, (row.width, row.height) if row.width and row.height else None, []
@@ -199,8 +225,8 @@ def sets_of_image(database: Database, image_id: int, run: str, mode: Mode) -> li
     """The sets of one image under one operation; see `Annotations.sets_of_image`."""
     with database.read() as connection:
         operations = {op.id: op for op in _operations(connection, None, [run], mode)}
-        chosen = annotation_set.c.operation_id.in_(operations)
-        rows = _fetch(connection, (annotation_set.c.image_id == image_id) & chosen)
+        condition = annotation_set.c.operation_id.in_(operations)
+        rows = _fetch(connection, (annotation_set.c.image_id == image_id) & condition)
         return [_stored_set(row, operations[row.operation_id]) for row in rows]
 
 
@@ -209,9 +235,13 @@ def sets_of_images(
 ) -> list[tuple[int, StoredSet]]:
     """The sets of some images under some operations, as (row id of the image, set)."""
     with database.read() as connection:
-        wanted = {(name, mode) for name, mode in runs if is_storable(name)}
-        named = _operations(connection, None, [name for name, _ in wanted], None) if wanted else []
-        operations = {op.id: op for op in named if (op.name, op.mode) in wanted}
-        chosen = annotation_set.c.operation_id.in_(operations)
-        rows = _fetch(connection, annotation_set.c.image_id.in_(list(image_ids)) & chosen)
+        names_and_modes = {(name, mode) for name, mode in runs if is_storable(name)}
+        named = (
+            _operations(connection, None, [name for name, _ in names_and_modes], None)
+            if names_and_modes
+            else []
+        )
+        operations = {op.id: op for op in named if (op.name, op.mode) in names_and_modes}
+        condition = annotation_set.c.operation_id.in_(operations)
+        rows = _fetch(connection, annotation_set.c.image_id.in_(list(image_ids)) & condition)
         return [(row.image_id, _stored_set(row, operations[row.operation_id])) for row in rows]

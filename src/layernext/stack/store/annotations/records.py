@@ -18,6 +18,7 @@ class StoredSet(Struct, frozen=True, kw_only=True, gc=False):
         image: the image's name in its collection.
         raw: the set's JSON; its ``image`` is `image`.
         width, height: of the image in pixels, where the reader looked and they are known.
+        is_only_run: in the first set of a whole stream: whether all its sets are of one operation.
     """
 
     cursor: str
@@ -29,6 +30,7 @@ class StoredSet(Struct, frozen=True, kw_only=True, gc=False):
     raw: bytes
     width: int | None = None
     height: int | None = None
+    is_only_run: bool | None = None
 
 
 class ImageSets(Struct, frozen=True):

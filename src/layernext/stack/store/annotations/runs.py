@@ -29,14 +29,14 @@ class Runs:
     ) -> PageOf[ModelRun]:
         """Model runs and ground truths per collection, oldest operation first."""
         counted = operation_collection
-        place = read_pair(after)
+        cursor = read_pair(after)
         query = (
             sa.select(counted, operation.c.name, operation.c.mode, collection.c.name.label("place"))
             .join(operation, operation.c.id == counted.c.operation_id)
             .join(collection, collection.c.id == counted.c.collection_id)
             .where(
                 sa.tuple_(counted.c.operation_id, counted.c.collection_id)
-                > sa.tuple_(*map(sa.literal, place)),
+                > sa.tuple_(*map(sa.literal, cursor)),
                 counted.c.image_count > 0,
             )
             .order_by(counted.c.operation_id, counted.c.collection_id)
@@ -76,5 +76,5 @@ class Runs:
             named = named.join(counted, counted.c.operation_id == operation.c.id)
             named = named.where(counted.c.collection_id.in_(within))
         with self._database.read() as connection:
-            known = set(connection.execute(named).scalars())
-        return next((run for run in runs if run not in known), None)
+            values = set(connection.execute(named).scalars())
+        return next((run for run in runs if run not in values), None)

@@ -54,7 +54,7 @@ def write_batch(
     """Store a batch, whole or not at all; see `Annotations.write_batch`."""
     if len(sets) > MAX_BATCH_SETS:
         raise TooLarge(f"a batch has at most {MAX_BATCH_SETS} images", status=413)
-    wanted = {label for prepared in sets for label in prepared.label_counts}
+    label_names = {label for prepared in sets for label in prepared.label_counts}
     values = set().union(*(prepared.attribute_values for prepared in sets))
 
     def work(connection: sa.Connection) -> tuple[BatchResult, Seen]:
@@ -66,18 +66,20 @@ def write_batch(
         # Other uploads of the same run wait here, so that counts and merges stay exact.
         _lock_operations(connection, [row.operation_id])
         number = uploads.next_sequence(connection, row) if sequence is None else sequence
-        ids, new = labels.ensure_ids(connection, wanted)
+        ids, new = labels.ensure_ids(connection, label_names)
         seen = labels.ensure_values(connection, ids, values, limited=True)
-        found = images.resolve(database, connection, [s.key for s in sets], row.collection_id)
-        collection_ids = {one.collection_id for one in found}
+        image_rows = images.resolve(database, connection, [s.key for s in sets], row.collection_id)
+        collection_ids = {item.collection_id for item in image_rows}
         if check is not None:
             check(collection_ids)
         naming.refuse_files_of_other_kinds(connection, collection_ids)
-        _write_sets(database, connection, row, number, sets=sets, found=found, label_ids=ids)
+        _write_sets(
+            database, connection, row, number, sets=sets, rows_of_images=image_rows, label_ids=ids
+        )
         result = BatchResult(
             images=len(sets),
             annotations=sum(prepared.annotation_count for prepared in sets),
-            unmatched=len({one.id for one in found if not one.has_file}),
+            unmatched=len({entry.id for entry in image_rows if not entry.has_file}),
             new_labels=new,
             repeated=False,
         )
@@ -90,8 +92,8 @@ def write_batch(
 
 
 def _lock_operations(connection: sa.Connection, ids: Iterable[int]) -> None:
-    chosen = sa.select(operation.c.id).where(operation.c.id.in_(sorted(ids)))
-    connection.execute(chosen.order_by(operation.c.id).with_for_update(key_share=True))
+    query = sa.select(operation.c.id).where(operation.c.id.in_(sorted(ids)))
+    connection.execute(query.order_by(operation.c.id).with_for_update(key_share=True))
 
 
 def _write_sets(
@@ -101,18 +103,18 @@ def _write_sets(
     sequence: int,
     *,
     sets: Sequence[PreparedSet],
-    found: Sequence[images.ImageRow],
+    rows_of_images: Sequence[images.ImageRow],
     label_ids: LabelIds,
 ) -> None:
     first = (row.id << (BATCH_BITS + PLACE_BITS)) | (sequence << PLACE_BITS)
     by_image: dict[int, list[tuple[int, PreparedSet]]] = {}
-    for place, (prepared, one) in enumerate(zip(sets, found, strict=True)):
-        by_image.setdefault(one.id, []).append((first | place, prepared))
-    places = {one.id: one for one in found}
+    for position, (prepared, entry) in enumerate(zip(sets, rows_of_images, strict=True)):
+        by_image.setdefault(entry.id, []).append((first | position, prepared))
+    images_by_id = {item.id: item for item in rows_of_images}
     old = _existing(connection, row.operation_id, by_image)
     # Per image the upload that was opened last wins, however batches of two of them interleave: a
     # set it has written is complete, and what the earlier one still sends would have been replaced.
-    for image_id in [image_id for image_id, known in old.items() if known.upload_id > row.id]:
+    for image_id in [image_id for image_id, existing in old.items() if existing.upload_id > row.id]:
         del by_image[image_id]
     started = _rows(connection, [o.id for o in old.values() if o.upload_id == row.id])
     common = {"operation_id": row.operation_id, "upload_id": row.id, "updated_at": now_text()}
@@ -120,16 +122,18 @@ def _write_sets(
     changes: dict[int, tuple[int, int]] = {}
     # In one order everywhere, so that two uploads never wait for each other in a circle.
     for image_id in sorted(by_image):
-        one, entries, before = places[image_id], by_image[image_id], started.get(image_id)
+        entry, entries, before = images_by_id[image_id], by_image[image_id], started.get(image_id)
         if before is None and len(entries) == 1:
-            values = _single(*entries[0], one.name, label_ids)
+            values = _single(*entries[0], entry.name, label_ids)
         else:
-            values = _merged(before, entries, one.name, label_ids)
-        rows.append({**common, **values, "image_id": image_id, "collection_id": one.collection_id})
-        known = old.get(image_id)
-        count, total = changes.get(one.collection_id, (0, 0))
-        more = values["annotation_count"] - (known.annotation_count if known else 0)
-        changes[one.collection_id] = (count + (0 if known else 1), total + more)
+            values = _merged(before, entries, entry.name, label_ids)
+        rows.append(
+            {**common, **values, "image_id": image_id, "collection_id": entry.collection_id}
+        )
+        current = old.get(image_id)
+        count, total = changes.get(entry.collection_id, (0, 0))
+        more = values["annotation_count"] - (current.annotation_count if current else 0)
+        changes[entry.collection_id] = (count + (0 if current else 1), total + more)
     if rows:
         _upsert(database, connection, rows)
         counters.add(database, connection, row.operation_id, changes)
@@ -148,23 +152,23 @@ def _existing(
     connection: sa.Connection, operation_id: int, image_ids: Iterable[int]
 ) -> dict[int, sa.Row[Any]]:
     """What the operation has of these images, without the sets themselves."""
-    found: dict[int, sa.Row[Any]] = {}
+    matches: dict[int, sa.Row[Any]] = {}
     table = annotation_set.c
     columns = (table.id, table.image_id, table.upload_id, table.annotation_count)
     for chunk in _chunks(image_ids):
-        chosen = (table.operation_id == operation_id) & table.image_id.in_(chunk)
-        rows = connection.execute(sa.select(*columns).where(chosen))
-        found |= {row.image_id: row for row in rows}
-    return found
+        condition = (table.operation_id == operation_id) & table.image_id.in_(chunk)
+        rows = connection.execute(sa.select(*columns).where(condition))
+        matches |= {row.image_id: row for row in rows}
+    return matches
 
 
 def _rows(connection: sa.Connection, ids: Iterable[int]) -> dict[int, sa.Row[Any]]:
     """Whole rows, by image."""
-    found: dict[int, sa.Row[Any]] = {}
+    matches: dict[int, sa.Row[Any]] = {}
     for chunk in _chunks(ids):
         rows = connection.execute(sa.select(annotation_set).where(annotation_set.c.id.in_(chunk)))
-        found |= {row.image_id: row for row in rows}
-    return found
+        matches |= {row.image_id: row for row in rows}
+    return matches
 
 
 def _single(position: int, prepared: PreparedSet, name: str, label_ids: LabelIds) -> dict[str, Any]:
@@ -226,8 +230,8 @@ def _split(row: sa.Row[Any]) -> dict[int, content.Parts]:
     sizes = array("Q", row.parts or b"").tolist() or [row.position, len(whole.annotations)]
     parts, start = {}, 0
     for position, count in zip(sizes[::2], sizes[1::2], strict=True):
-        some = whole.annotations[start : start + count]
-        parts[position] = content.Parts(whole.image, some, whole.storageName, whole.isNormalized)
+        chunk = whole.annotations[start : start + count]
+        parts[position] = content.Parts(whole.image, chunk, whole.storageName, whole.isNormalized)
         start += count
     return parts
 
@@ -257,12 +261,14 @@ def remove(
     named = (operation.c.name == run) & operation.c.mode.in_(modes)
     ids = list(connection.execute(sa.select(operation.c.id).where(named)).scalars())
     _lock_operations(connection, ids)
-    chosen: sa.ColumnElement[bool] = annotation_set.c.operation_id.in_(ids)
+    condition: sa.ColumnElement[bool] = annotation_set.c.operation_id.in_(ids)
     if collection_id is not None:
-        chosen &= annotation_set.c.collection_id == collection_id
+        condition &= annotation_set.c.collection_id == collection_id
     total = sa.func.coalesce(sa.func.sum(annotation_set.c.annotation_count), 0)
-    count, annotations = connection.execute(sa.select(sa.func.count(), total).where(chosen)).one()
-    connection.execute(sa.delete(annotation_set).where(chosen))
+    count, annotations = connection.execute(
+        sa.select(sa.func.count(), total).where(condition)
+    ).one()
+    connection.execute(sa.delete(annotation_set).where(condition))
     for table in (operation_collection, run_statistics):
         counted: sa.ColumnElement[bool] = table.c.operation_id.in_(ids)
         if collection_id is not None:

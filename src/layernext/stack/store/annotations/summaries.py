@@ -49,8 +49,8 @@ def confidence_codes(confidences: Sequence[float | None]) -> NDArray[np.uint16]:
     codes[is_low] = BELOW_0
     codes[is_high] = ABOVE_1
     codes[~is_known] = NO_CONFIDENCE
-    found: NDArray[np.uint16] = codes.astype("<u2")
-    return found
+    result: NDArray[np.uint16] = codes.astype("<u2")
+    return result
 
 
 def pack(counts: Iterable[tuple[int, int]], codes: bytes) -> bytes:
@@ -69,9 +69,9 @@ def merged(parts: Iterable[tuple[Counts, bytes]]) -> bytes:
     """One summary of several sets, each given by its counts and codes."""
     counts: dict[int, int] = {}
     codes: dict[int, list[bytes]] = {}
-    for some, packed in parts:
+    for chunk, packed in parts:
         start = 0
-        for label_id, count in some.items():
+        for label_id, count in chunk.items():
             end = start + CODE_BYTES * count
             counts[label_id] = counts.get(label_id, 0) + count
             codes.setdefault(label_id, []).append(packed[start:end])

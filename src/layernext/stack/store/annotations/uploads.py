@@ -108,7 +108,7 @@ class Uploads:
         total_images: int | None,
         entry: NewAuditEntry | None = None,
     ) -> str:
-        """The id of the upload behind a published client's session (E03, E04).
+        """The id of the upload behind a published client's session.
 
         Args:
             run, mode: of the model run or ground truth.
@@ -146,21 +146,21 @@ class Uploads:
         )
 
     def find_job(self, upload_id: str) -> Job | None:
-        """The upload as a job: done when finished, failed when quiet for too long (E37)."""
+        """The upload as a job: done when finished, failed when quiet for too long."""
         with self._database.read() as connection:
             return _find_job(connection, upload_id)
 
 
 def ensure_operation(database: Database, connection: sa.Connection, name: str, mode: Mode) -> int:
     """The row id of a model run or ground truth, made if there is none."""
-    chosen = sa.select(operation.c.id).where(operation.c.name == name, operation.c.mode == mode)
-    found = connection.execute(chosen).scalar_one_or_none()
-    if found is not None:
-        return int(found)
+    query = sa.select(operation.c.id).where(operation.c.name == name, operation.c.mode == mode)
+    value = connection.execute(query).scalar_one_or_none()
+    if value is not None:
+        return int(value)
     values = {"name": name, "mode": mode, "created_at": now_text()}
     insert = database.upsert(operation).values(**values)
     connection.execute(insert.on_conflict_do_nothing())
-    return int(connection.execute(chosen).scalar_one())
+    return int(connection.execute(query).scalar_one())
 
 
 def _open_native(
@@ -176,8 +176,8 @@ def _open_native(
     fingerprint = _text([request.geometry, request.normalized, request.key_kind, request.bucket])
     if request.resume:
         # Only the newest upload of the run: an older one's sets may have been replaced since.
-        mine = sa.select(upload).where(upload.c.operation_id == operation_id)
-        newest = connection.execute(mine.order_by(upload.c.id.desc()).limit(1)).one_or_none()
+        query = sa.select(upload).where(upload.c.operation_id == operation_id)
+        newest = connection.execute(query.order_by(upload.c.id.desc()).limit(1)).one_or_none()
         if (
             newest is not None
             and not newest.finished
@@ -212,9 +212,9 @@ def _open_published(
         # What an ended one has received was removed since; it must not pass for stored.
         same &= ~upload.c.finished
         query = sa.select(upload.c.public_id).where(same).order_by(upload.c.id.desc()).limit(1)
-        found = connection.execute(query).scalar_one_or_none()
-        if found is not None:
-            return str(found), False
+        value = connection.execute(query).scalar_one_or_none()
+        if value is not None:
+            return str(value), False
     public_id = _insert(
         connection,
         operation_id=operation_id,
@@ -299,21 +299,23 @@ def find_repeat(
     """
     if sequence is not None and not 0 <= sequence < MAX_BATCHES:
         raise Conflict(f"batch numbers go from 0 to {MAX_BATCHES - 1}", status=409)
-    mine = upload_batch.c.upload_id == row.id
+    condition = upload_batch.c.upload_id == row.id
     same = (
         upload_batch.c.digest == digest if sequence is None else upload_batch.c.sequence == sequence
     )
-    found = connection.execute(sa.select(upload_batch).where(mine & same).limit(1)).one_or_none()
-    if found is not None:
-        if found.digest != digest:
+    match = connection.execute(
+        sa.select(upload_batch).where(condition & same).limit(1)
+    ).one_or_none()
+    if match is not None:
+        if match.digest != digest:
             raise Conflict(
                 f"batch {sequence} of this upload was received with other content", status=409
             )
         return BatchResult(
-            images=found.images,
-            annotations=found.annotations,
-            unmatched=found.unmatched,
-            new_labels=msgspec.json.decode(found.new_labels),
+            images=match.images,
+            annotations=match.annotations,
+            unmatched=match.unmatched,
+            new_labels=msgspec.json.decode(match.new_labels),
             repeated=True,
         )
     if row.finished and sequence is not None:
@@ -372,8 +374,8 @@ def _finish(connection: sa.Connection, public_id: str, batches: int | None) -> U
 
 def _refuse_missing(connection: sa.Connection, row: UploadRow, batches: int) -> None:
     """Work and memory go with the batches that came, not with the number that was claimed."""
-    mine = (upload_batch.c.upload_id == row.id) & (upload_batch.c.sequence < batches)
-    ordered = sa.select(upload_batch.c.sequence).where(mine).order_by(upload_batch.c.sequence)
+    condition = (upload_batch.c.upload_id == row.id) & (upload_batch.c.sequence < batches)
+    ordered = sa.select(upload_batch.c.sequence).where(condition).order_by(upload_batch.c.sequence)
     received = list(connection.execute(ordered).scalars())
     missing = batches - len(received)
     if missing:
@@ -416,15 +418,17 @@ def end_all(
     Those are the operations' uploads into this collection, and those of which only the images
     say where they went; with None all of them.
     """
-    mine = upload.c.operation_id.in_(operation_ids) & ~upload.c.finished
+    condition = upload.c.operation_id.in_(operation_ids) & ~upload.c.finished
     if collection_id is not None:
         goes_there = upload.c.collection_id == collection_id
-        mine &= goes_there | upload.c.collection_id.is_(None)
-    connection.execute(sa.update(upload).where(mine).values(finished=True, updated_at=now_text()))
+        condition &= goes_there | upload.c.collection_id.is_(None)
+    connection.execute(
+        sa.update(upload).where(condition).values(finished=True, updated_at=now_text())
+    )
 
 
 def _find_job(connection: sa.Connection, public_id: str) -> Job | None:
-    """The upload as a job: done when finished, failed when quiet for too long (E37)."""
+    """The upload as a job: done when finished, failed when quiet for too long."""
     row = _find(connection, public_id)
     if row is None:
         return None
@@ -444,8 +448,8 @@ def _find(
 ) -> sa.Row[Any] | None:
     if not is_storable(public_id):
         return None
-    chosen = sa.select(upload).where(upload.c.public_id == public_id)
-    return connection.execute(chosen.with_for_update() if is_locked else chosen).one_or_none()
+    query = sa.select(upload).where(upload.c.public_id == public_id)
+    return connection.execute(query.with_for_update() if is_locked else query).one_or_none()
 
 
 def _unknown(public_id: str) -> NotFound:

@@ -115,9 +115,9 @@ class Collections:
         Raises:
             InvalidRequest: `after` is not a cursor.
         """
-        here = (image.c.collection_id == collection.c.id) & image.c.trashed_at.is_(None)
-        has_images = sa.select(image.c.id).where(here).exists()
-        chosen = (
+        condition = (image.c.collection_id == collection.c.id) & image.c.trashed_at.is_(None)
+        has_images = sa.select(image.c.id).where(condition).exists()
+        query = (
             sa.select(collection)
             .where(
                 collection.c.id > read_cursor(after),
@@ -128,21 +128,21 @@ class Collections:
             .limit(limit + 1)
         )
         if within is not None:
-            chosen = chosen.where(collection.c.id.in_(within))
+            query = query.where(collection.c.id.in_(within))
         with self._database.read() as connection:
-            rows = connection.execute(chosen).all()
+            rows = connection.execute(query).all()
             following = str(rows[limit - 1].id) if len(rows) > limit else None
             return PageOf(_counted(connection, rows[:limit]), following)
 
 
 def _counted(connection: sa.Connection, rows: Sequence[sa.Row[Any]]) -> list[Collection]:
     count, waiting = sa.func.count(), sa.func.sum(sa.case((image.c.has_file, 0), else_=1))
-    here = image.c.collection_id.in_([row.id for row in rows]) & image.c.trashed_at.is_(None)
+    condition = image.c.collection_id.in_([row.id for row in rows]) & image.c.trashed_at.is_(None)
     numbers = {
         row.collection_id: (row.images, int(row.waiting))
         for row in connection.execute(
             sa.select(image.c.collection_id, count.label("images"), waiting.label("waiting"))
-            .where(here)
+            .where(condition)
             .group_by(image.c.collection_id)
         )
     }

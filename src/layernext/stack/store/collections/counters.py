@@ -57,20 +57,20 @@ def changed(connection: sa.Connection, operation_ids: Iterable[int]) -> None:
     That is so of sets in the trash, which are not counted. With it `set_index` knows that what it has
     of any collection is out of date.
     """
-    mine = operation.c.id.in_(sorted(operation_ids))
-    newer = sa.update(operation).where(mine).values(revision=operation.c.revision + 1)
+    condition = operation.c.id.in_(sorted(operation_ids))
+    newer = sa.update(operation).where(condition).values(revision=operation.c.revision + 1)
     connection.execute(newer)
 
 
 def recount(connection: sa.Connection, collection_ids: Iterable[int]) -> None:
     """Count again, from the sets themselves: after sets moved, or images went to the trash."""
     ids = sorted(collection_ids)
-    here = operation_collection.c.collection_id.in_(ids)
+    condition = operation_collection.c.collection_id.in_(ids)
     old = {
         (row.operation_id, row.collection_id): row.created_at
-        for row in connection.execute(sa.select(operation_collection).where(here))
+        for row in connection.execute(sa.select(operation_collection).where(condition))
     }
-    connection.execute(sa.delete(operation_collection).where(here))
+    connection.execute(sa.delete(operation_collection).where(condition))
     numbers = (
         sa.select(
             annotation_set.c.operation_id,

@@ -30,9 +30,9 @@ class DeclaredNames:
 
     def list_all(self, kind: NameKind) -> list[str]:
         """In the order of the alphabet."""
-        chosen = sa.select(declared_name.c.name).where(declared_name.c.kind == kind)
+        query = sa.select(declared_name.c.name).where(declared_name.c.kind == kind)
         with self._database.read() as connection:
-            return sorted(connection.execute(chosen).scalars())
+            return sorted(connection.execute(query).scalars())
 
     def declare(self, kind: NameKind, names: Iterable[str]) -> None:
         """Declare names; those that are declared already stay so."""
@@ -44,9 +44,9 @@ class DeclaredNames:
     def withdraw(self, kind: NameKind, names: Iterable[str]) -> None:
         """Let names be undeclared; metadata that has them stays as it is."""
         usable = [name for name in names if is_storable(name)]
-        mine = (declared_name.c.kind == kind) & declared_name.c.name.in_(usable)
+        condition = (declared_name.c.kind == kind) & declared_name.c.name.in_(usable)
         self._database.write_again(
-            lambda connection: connection.execute(sa.delete(declared_name).where(mine))
+            lambda connection: connection.execute(sa.delete(declared_name).where(condition))
         )
 
     def check_names(self, kind: NameKind, names: Iterable[str]) -> None:
@@ -57,13 +57,13 @@ class DeclaredNames:
         """
         unknown = sorted(set(names) - set(self.list_all(kind)))
         if unknown:
-            shown = ", ".join(repr(name[:100]) for name in unknown[:SHOWN_NAMES])
+            shown_names = ", ".join(repr(name[:100]) for name in unknown[:SHOWN_NAMES])
             more = f" and {len(unknown) - SHOWN_NAMES} more" if len(unknown) > SHOWN_NAMES else ""
             what = "metadata fields" if kind == "field" else "tags"
-            text = f"this stack takes declared {what} only; it does not know {shown}{more}: {HINT}"
+            text = f"this stack takes declared {what} only; it does not know {shown_names}{more}: {HINT}"
             raise InvalidRequest(text, status=406)
 
-    def check_metadata(self, given: Iterable[Mapping[str, Any]]) -> None:
+    def check_metadata(self, values: Iterable[Mapping[str, Any]]) -> None:
         """Refuse metadata with fields or tags that were not declared.
 
         Raises:
@@ -71,9 +71,9 @@ class DeclaredNames:
         """
         fields: set[str] = set()
         tags: set[str] = set()
-        for each in given:
-            fields |= set(each) - {TAGS}
-            tags |= set(each.get(TAGS, []))
+        for item in values:
+            fields |= set(item) - {TAGS}
+            tags |= set(item.get(TAGS, []))
         if fields:
             self.check_names("field", fields)
         if tags:

@@ -30,30 +30,30 @@ MAX_TEXT = 512
 CHUNK = 5_000
 
 
-def check(given: Any, where: str) -> dict[str, Any]:
+def check(values: Any, where: str) -> dict[str, Any]:
     """Metadata as somebody gave it.
 
     Raises:
         DataError: it is no JSON object, a name cannot be one, or `Tags` is no list of strings.
     """
-    if not isinstance(given, dict):
-        raise DataError(Problem(where, f"is {show(given)}, must be an object"))
-    for name in given:
+    if not isinstance(values, dict):
+        raise DataError(Problem(where, f"is {show(values)}, must be an object"))
+    for name in values:
         problem = find_names_problem(name, "a metadata field")
         if problem:
             raise DataError(Problem(where, problem))
-    tags = given.get(TAGS, [])
+    tags = values.get(TAGS, [])
     if not isinstance(tags, list):
         raise DataError(Problem(f"{where}.{TAGS}", f"is {show(tags)}, must be a list of strings"))
     for number, tag in enumerate(tags):
         problem = find_names_problem(tag, "a tag")
         if problem:
             raise DataError(Problem(f"{where}.{TAGS}[{number}]", problem))
-    if "\\u0000" in (text := _text(given)):
+    if "\\u0000" in (text := _text(values)):
         raise DataError(Problem(where, "has U+0000 in it, which no text may have"))
     if len(text) > MAX_BYTES:
         raise DataError(Problem(where, f"is larger than {MAX_BYTES >> 10} KiB"))
-    return given
+    return values
 
 
 def merge_into_collection(
@@ -62,25 +62,27 @@ def merge_into_collection(
     """Give a collection fields; those it has under other names stay."""
     if not fields:
         return
-    mine = collection.c.id == collection_id
-    old = connection.execute(sa.select(collection.c.fields).where(mine).with_for_update())
+    condition = collection.c.id == collection_id
+    old = connection.execute(sa.select(collection.c.fields).where(condition).with_for_update())
     merged = msgspec.json.decode(old.scalar_one()) | dict(fields)
-    changed = sa.update(collection).where(mine)
+    changed = sa.update(collection).where(condition)
     connection.execute(changed.values(fields=_text(merged), updated_at=now_text()))
 
 
 def merge_into_images(
-    database: Database, connection: sa.Connection, wanted: Mapping[int, Mapping[str, Any]]
+    database: Database, connection: sa.Connection, fields_by_image: Mapping[int, Mapping[str, Any]]
 ) -> None:
     """Give images fields; those they have under other names stay.
 
     Args:
         database: of the transaction.
         connection: a transaction that writes.
-        wanted: by the image's row id.
+        fields_by_image: by the image's row id.
     """
-    ids = sorted(one for one, fields in wanted.items() if fields)
-    _change_images(database, connection, ids, lambda row_id, old: old | dict(wanted[row_id]))
+    ids = sorted(item for item, fields in fields_by_image.items() if fields)
+    _change_images(
+        database, connection, ids, lambda row_id, old: old | dict(fields_by_image[row_id])
+    )
 
 
 def append_in_images(
@@ -143,8 +145,8 @@ def _change_images(
 
 def forget(connection: sa.Connection, image_ids: Iterable[int]) -> None:
     """Remove the rows of images that are about to go."""
-    gone = image_field.c.image_id.in_(list(image_ids))
-    connection.execute(sa.delete(image_field).where(gone))
+    condition = image_field.c.image_id.in_(list(image_ids))
+    connection.execute(sa.delete(image_field).where(condition))
 
 
 def _rows(image_id: int, fields: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

@@ -60,47 +60,49 @@ def resolve(
         keys: may repeat.
         collection_id: that of keys of the kind ``name``.
     """
-    places: dict[ImageKey, Place] = {}
+    locations: dict[ImageKey, Place] = {}
     loose: list[ImageKey] = []
     for key in dict.fromkeys(keys):
         if key.kind == "name" and collection_id is not None:
-            places[key] = (collection_id, key.name, "")
+            locations[key] = (collection_id, key.name, "")
         else:
             loose.append(key)
-    found = _resolve_loose(database, connection, loose, places) if loose else {}
-    ordered = {key: places[key] for key in dict.fromkeys(keys) if key in places}
-    made = _ensure(database, connection, ordered, is_plain=collection_id is not None)
-    return [found.get(key) or made[places[key]] for key in keys]
+    rows_by_key = _resolve_loose(database, connection, loose, locations) if loose else {}
+    ordered = {key: locations[key] for key in dict.fromkeys(keys) if key in locations}
+    new_rows = _ensure(database, connection, ordered, is_plain=collection_id is not None)
+    return [rows_by_key.get(key) or new_rows[locations[key]] for key in keys]
 
 
 def _resolve_loose(
     database: Database,
     connection: sa.Connection,
     keys: Sequence[ImageKey],
-    places: dict[ImageKey, Place],
+    locations: dict[ImageKey, Place],
 ) -> dict[ImageKey, ImageRow]:
-    """Images for keys without a collection; for those that have none yet, a place in `places`."""
-    found = _by_object_key(connection, [key for key in keys if key.kind != "storage_path"])
-    open_keys = [key for key in keys if key.kind != "storage_path" and key not in found]
+    """Images for keys without a collection; for those that have none yet, a location in `locations`."""
+    rows_by_key = _by_object_key(connection, [key for key in keys if key.kind != "storage_path"])
+    open_keys = [key for key in keys if key.kind != "storage_path" and key not in rows_by_key]
     candidates = _candidates(connection, open_keys)
-    there = _rows_at(connection, {place for some in candidates.values() for place in some})
-    for key, some in candidates.items():
-        rows = [there[place] for place in some if place in there]
+    rows_by_location = _rows_at(
+        connection, {address for candidate in candidates.values() for address in candidate}
+    )
+    for key, chunk in candidates.items():
+        rows = [rows_by_location[location] for location in chunk if location in rows_by_location]
         if rows:
-            found[key] = rows[0]
-    paths = [key for key in keys if key.kind != "unique_name" and key not in found]
-    found |= _by_storage_path(connection, paths)
-    rest = [key for key in keys if key not in found]
+            rows_by_key[key] = rows[0]
+    paths = [key for key in keys if key.kind != "unique_name" and key not in rows_by_key]
+    rows_by_key |= _by_storage_path(connection, paths)
+    rest = [key for key in keys if key not in rows_by_key]
     guessed = []
     for key in rest:
         if candidates.get(key):
-            places[key] = candidates[key][0]
+            locations[key] = candidates[key][0]
         elif key.kind == "published":
             guessed.append(key)
         else:
             unnamed = naming.ensure(database, connection, naming.UNNAMED)
             is_path = key.kind == "storage_path"
-            places[key] = (
+            locations[key] = (
                 (unnamed.row_id, _path(key), _bucket(key))
                 if is_path
                 else (unnamed.row_id, key.name, "")
@@ -108,16 +110,16 @@ def _resolve_loose(
     for key, name, file in _guess(guessed):
         naming.refuse_other_kind(connection, name)
         row = naming.ensure(database, connection, name, is_provisional=name != naming.UNNAMED)
-        places[key] = (row.row_id, file, "")
-    return found
+        locations[key] = (row.row_id, file, "")
+    return rows_by_key
 
 
 def _by_object_key(connection: sa.Connection, keys: Sequence[ImageKey]) -> dict[ImageKey, ImageRow]:
     """Images that were given the same key before."""
     rows: dict[str, ImageRow] = {}
     for chunk in _chunks({key.name for key in keys}):
-        chosen = sa.select(*_COLUMNS, image.c.object_key).where(image.c.object_key.in_(chunk))
-        rows |= {row.object_key: _image(row) for row in connection.execute(chosen)}
+        query = sa.select(*_COLUMNS, image.c.object_key).where(image.c.object_key.in_(chunk))
+        rows |= {row.object_key: _image(row) for row in connection.execute(query)}
     return {key: rows[key.name] for key in keys if key.name in rows}
 
 
@@ -127,10 +129,10 @@ def _by_storage_path(
     """Images that lie at that path in storage."""
     rows: dict[tuple[str, str], ImageRow] = {}
     for chunk in _chunks({_path(key) for key in keys}):
-        chosen = sa.select(*_COLUMNS, image.c.storage_path).where(image.c.storage_path.in_(chunk))
-        rows |= {(row.storage_path, row.bucket): _image(row) for row in connection.execute(chosen)}
-    wanted = {key: (_path(key), _bucket(key)) for key in keys}
-    return {key: rows[place] for key, place in wanted.items() if place in rows}
+        query = sa.select(*_COLUMNS, image.c.storage_path).where(image.c.storage_path.in_(chunk))
+        rows |= {(row.storage_path, row.bucket): _image(row) for row in connection.execute(query)}
+    locations_by_key = {key: (_path(key), _bucket(key)) for key in keys}
+    return {key: rows[location] for key, location in locations_by_key.items() if location in rows}
 
 
 def _candidates(connection: sa.Connection, keys: Sequence[ImageKey]) -> dict[ImageKey, list[Place]]:
@@ -138,15 +140,17 @@ def _candidates(connection: sa.Connection, keys: Sequence[ImageKey]) -> dict[Ima
 
     Those that somebody named outright come first, and among them the longest name.
     """
-    found = {}
+    candidates = {}
     for start in range(0, len(keys), PREFIX_CHUNK):
-        some = keys[start : start + PREFIX_CHUNK]
-        known = _known_prefixes(connection, (key.name for key in some))
-        for key in some:
-            fitting = [prefix for prefix in _prefixes(key.name) if prefix in known]
-            fitting.sort(key=lambda prefix: (known[prefix][1], -len(prefix)))
-            found[key] = [(known[p][0], naming.remainder(key.name, p), "") for p in fitting]
-    return found
+        chunk = keys[start : start + PREFIX_CHUNK]
+        known_prefixes = _known_prefixes(connection, (key.name for key in chunk))
+        for key in chunk:
+            fitting = [prefix for prefix in _prefixes(key.name) if prefix in known_prefixes]
+            fitting.sort(key=lambda prefix: (known_prefixes[prefix][1], -len(prefix)))
+            candidates[key] = [
+                (known_prefixes[p][0], naming.remainder(key.name, p), "") for p in fitting
+            ]
+    return candidates
 
 
 def find_by_unique_name(connection: sa.Connection, name: str) -> int | None:
@@ -157,22 +161,22 @@ def find_by_unique_name(connection: sa.Connection, name: str) -> int | None:
 def find_by_unique_names(connection: sa.Connection, names: Sequence[str]) -> dict[str, int]:
     """Row ids by unique name; names that nothing has are left out."""
     keys = [ImageKey("unique_name", name) for name in names]
-    found = {key.name: row.id for key, row in _by_object_key(connection, keys).items()}
-    rest = [name for name in names if name not in found]
-    known = _known_prefixes(connection, rest, any_kind=True)
-    places: dict[str, list[Place]] = {}
+    row_ids = {key.name: row.id for key, row in _by_object_key(connection, keys).items()}
+    rest = [name for name in names if name not in row_ids]
+    known_prefixes = _known_prefixes(connection, rest, any_kind=True)
+    locations: dict[str, list[Place]] = {}
     for name in rest:
-        fitting = [prefix for prefix in _prefixes(name) if prefix in known]
-        fitting.sort(key=lambda prefix: (known[prefix][1], -len(prefix)))
-        places[name] = [
-            (known[prefix][0], naming.remainder(name, prefix), "") for prefix in fitting
+        fitting = [prefix for prefix in _prefixes(name) if prefix in known_prefixes]
+        fitting.sort(key=lambda prefix: (known_prefixes[prefix][1], -len(prefix)))
+        locations[name] = [
+            (known_prefixes[prefix][0], naming.remainder(name, prefix), "") for prefix in fitting
         ]
-    there = _rows_at(connection, {place for some in places.values() for place in some})
-    for name, some in places.items():
-        row_id = next((there[place].id for place in some if place in there), None)
+    current = _rows_at(connection, {location for item in locations.values() for location in item})
+    for name, chunk in locations.items():
+        row_id = next((current[address].id for address in chunk if address in current), None)
         if row_id is not None:
-            found[name] = row_id
-    return found
+            row_ids[name] = row_id
+    return row_ids
 
 
 def find_by_storage_paths(connection: sa.Connection, paths: Sequence[str]) -> dict[str, int]:
@@ -183,27 +187,27 @@ def find_by_storage_paths(connection: sa.Connection, paths: Sequence[str]) -> di
 
 def _prefixes(key: str) -> Iterator[str]:
     """Everything that could be a collection's part of the key, separator included."""
-    for place, character in enumerate(key[:-1]):
-        if character in "_/" and place:
-            yield key[: place + 1]
+    for location, character in enumerate(key[:-1]):
+        if character in "_/" and location:
+            yield key[: location + 1]
 
 
 def _known_prefixes(
     connection: sa.Connection, keys: Iterable[str], *, any_kind: bool = False
 ) -> dict[str, tuple[int, bool]]:
     """Prefix with separator to (collection id, is provisional), for those that are collections."""
-    wanted = {prefix[:-1] for key in keys for prefix in _prefixes(key)}
-    known: dict[str, tuple[int, bool]] = {}
-    for chunk in _chunks(wanted):
+    names = {prefix[:-1] for key in keys for prefix in _prefixes(key)}
+    results: dict[str, tuple[int, bool]] = {}
+    for chunk in _chunks(names):
         is_one = collection.c.name.in_(chunk) | collection.c.storage_path.in_(chunk)
-        chosen = sa.select(collection).where(is_one, collection.c.name != naming.UNNAMED)
+        query = sa.select(collection).where(is_one, collection.c.name != naming.UNNAMED)
         if not any_kind:
-            chosen = chosen.where(collection.c.kind == naming.IMAGES)
-        for row in connection.execute(chosen):
+            query = query.where(collection.c.kind == naming.IMAGES)
+        for row in connection.execute(query):
             entry = (row.id, bool(row.is_provisional))
-            known.setdefault(f"{row.storage_path}_", entry)
-            known[f"{row.name}_"] = known[f"{row.name}/"] = entry
-    return known
+            results.setdefault(f"{row.storage_path}_", entry)
+            results[f"{row.name}_"] = results[f"{row.name}/"] = entry
+    return results
 
 
 def _guess(keys: Sequence[ImageKey]) -> Iterator[tuple[ImageKey, str, str]]:
@@ -236,35 +240,35 @@ def _common_prefix(names: Sequence[str]) -> str:
 def _ensure(
     database: Database,
     connection: sa.Connection,
-    places: Mapping[ImageKey, Place],
+    locations: Mapping[ImageKey, Place],
     *,
     is_plain: bool,
 ) -> dict[Place, ImageRow]:
-    """The image of each place, made where there is none; `is_plain` if names are mere names.
+    """The image at each location, created where there is none; `is_plain` if names are mere names.
 
-    New ones get their ids in the order of `places`, which is that of the upload.
+    New ones get their ids in the order of `locations`, which is that of the upload.
     """
-    rows = _rows_at(connection, set(places.values()))
-    if not database.is_sqlite and any(place not in rows for place in places.values()):
+    rows = _rows_at(connection, set(locations.values()))
+    if not database.is_sqlite and any(location not in rows for location in locations.values()):
         # One transaction at a time makes images of a collection: two that made the same ones in
         # different orders would wait for each other.
-        _lock_collections(connection, {collection_id for collection_id, _, _ in places.values()})
-        rows = _rows_at(connection, set(places.values()))
-    missing = {place: key for key, place in places.items() if place not in rows}
+        _lock_collections(connection, {collection_id for collection_id, _, _ in locations.values()})
+        rows = _rows_at(connection, set(locations.values()))
+    missing = {address: key for key, address in locations.items() if address not in rows}
     if missing:
         now = now_text()
         plain_kinds = {"storage_path", "name"} if is_plain else {"storage_path"}
         values = [
             {
-                "collection_id": place[0],
-                "name": place[1],
-                "bucket": place[2],
+                "collection_id": address[0],
+                "name": address[1],
+                "bucket": address[2],
                 "object_key": None if key.kind in plain_kinds else key.name,
                 "storage_path": _path(key) if key.kind == "storage_path" else None,
                 "has_file": False,
                 "created_at": now,
             }
-            for place, key in missing.items()
+            for address, key in missing.items()
         ]
         insert = database.upsert(image).on_conflict_do_nothing()
         database.execute_many(connection, insert, values)
@@ -273,21 +277,21 @@ def _ensure(
 
 
 def _lock_collections(connection: sa.Connection, ids: Iterable[int]) -> None:
-    chosen = sa.select(collection.c.id).where(collection.c.id.in_(sorted(ids)))
-    connection.execute(chosen.order_by(collection.c.id).with_for_update(key_share=True))
+    query = sa.select(collection.c.id).where(collection.c.id.in_(sorted(ids)))
+    connection.execute(query.order_by(collection.c.id).with_for_update(key_share=True))
 
 
-def _rows_at(connection: sa.Connection, places: set[Place]) -> dict[Place, ImageRow]:
+def _rows_at(connection: sa.Connection, locations: set[Place]) -> dict[Place, ImageRow]:
     by_collection: dict[int, list[str]] = {}
-    for collection_id, name, _ in places:
+    for collection_id, name, _ in locations:
         by_collection.setdefault(collection_id, []).append(name)
-    found: dict[Place, ImageRow] = {}
+    matches: dict[Place, ImageRow] = {}
     for collection_id, names in by_collection.items():
         for chunk in _chunks(names):
-            chosen = (image.c.collection_id == collection_id) & image.c.name.in_(chunk)
-            for row in connection.execute(sa.select(*_COLUMNS).where(chosen)):
-                found[collection_id, row.name, row.bucket] = _image(row)
-    return found
+            condition = (image.c.collection_id == collection_id) & image.c.name.in_(chunk)
+            for row in connection.execute(sa.select(*_COLUMNS).where(condition)):
+                matches[collection_id, row.name, row.bucket] = _image(row)
+    return matches
 
 
 def _image(row: Any) -> ImageRow:

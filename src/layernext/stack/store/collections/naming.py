@@ -3,8 +3,8 @@
 A published client names an image by one key, ``<collection>_<file>`` or ``<collection>/<file>``,
 and the stack may not know the collection yet. Then a *provisional* collection is guessed (see
 `images`). Once somebody names a collection outright, every image whose key begins with that name
-moves there out of the provisional ones, for good. Who may write and asks for a collection moves them
-too, but that stays a guess: asking for another name that fits moves them again.
+moves there out of the provisional ones, for good. A request that may write and looks up a collection moves
+them too (`Collections.adopt`), but that stays a guess: looking up another name that fits moves them again.
 """
 
 from __future__ import annotations
@@ -23,19 +23,17 @@ from layernext.stack.store.collections import counters
 from layernext.stack.store.collections.records import CollectionRow
 from layernext.stack.store.database import Database
 from layernext.stack.store.removal import evaluations as evaluation_removal
+from layernext.stack.store.removal import walker
 from layernext.stack.store.schema import (
     annotation_set,
     collection,
     embedding,
+    embedding_model,
     image,
     image_field,
     image_tally,
-    operation_collection,
-    project_image,
-    run_statistics,
-    selection_item,
+    upload,
     version_item,
-    version_picture,
     version_set,
 )
 
@@ -47,6 +45,9 @@ IMAGES = 5
 
 PATHS_AT_ONCE = 5_000
 
+EMPTY_OF = (image, annotation_set, upload)
+"""Tables of which no row refers to an empty collection."""
+
 _NOT_IN_STORAGE_PATH = re.compile(r"[^A-Za-z0-9\-_ ]")
 
 
@@ -57,27 +58,27 @@ def normalized_name(name: str | None) -> str:
 
 def find_by_name(connection: sa.Connection, name: str, kind: int = IMAGES) -> CollectionRow | None:
     """The collection of exactly this name; each kind has names of its own."""
-    found = sa.select(collection).where(collection.c.name == name, collection.c.kind == kind)
-    return _row(connection.execute(found).one_or_none())
+    query = sa.select(collection).where(collection.c.name == name, collection.c.kind == kind)
+    return _row(connection.execute(query).one_or_none())
 
 
 def find_there(
     connection: sa.Connection, name: str, kind: int | None = None
 ) -> CollectionRow | None:
     """The collection of this name that is not in the trash; of several kinds the one of images."""
-    chosen = sa.select(collection).where(collection.c.name == name)
+    query = sa.select(collection).where(collection.c.name == name)
     if kind is not None:
-        chosen = chosen.where(collection.c.kind == kind)
-    chosen = chosen.where(collection.c.trashed_at.is_(None))
-    rows = [_row(row) for row in connection.execute(chosen)]
-    found = [row for row in rows if row is not None]
-    return min(found, key=lambda row: (row.kind != IMAGES, row.kind), default=None)
+        query = query.where(collection.c.kind == kind)
+    query = query.where(collection.c.trashed_at.is_(None))
+    rows = [_row(row) for row in connection.execute(query)]
+    results = [row for row in rows if row is not None]
+    return min(results, key=lambda row: (row.kind != IMAGES, row.kind), default=None)
 
 
 def find_by_id(connection: sa.Connection, public_id: str) -> CollectionRow | None:
     """The collection with this public id."""
-    found = sa.select(collection).where(collection.c.public_id == public_id)
-    return _row(connection.execute(found).one_or_none())
+    query = sa.select(collection).where(collection.c.public_id == public_id)
+    return _row(connection.execute(query).one_or_none())
 
 
 def ensure(
@@ -92,26 +93,26 @@ def ensure(
 
     Naming one of images outright (`is_provisional` False) also claims the images that belong to it.
     """
-    found = find_by_name(connection, name, kind)
-    if found and found.is_trashed:
+    collection_row = find_by_name(connection, name, kind)
+    if collection_row and collection_row.is_trashed:
         # Whoever names it wants it; the images that went to the trash with it stay there.
-        mine = sa.update(collection).where(collection.c.id == found.row_id)
-        connection.execute(mine.values(trashed_at=None))
-    if found and (is_provisional or not found.is_provisional):
-        return found
+        statement = sa.update(collection).where(collection.c.id == collection_row.row_id)
+        connection.execute(statement.values(trashed_at=None))
+    if collection_row and (is_provisional or not collection_row.is_provisional):
+        return collection_row
     claims = not is_provisional and name != UNNAMED and kind == IMAGES
     if claims:
         # From here on nobody puts images where this would have to find them.
         database.change_places(connection)
-        found = find_by_name(connection, name)
-    if found is None:
-        found = _make(database, connection, name, kind, is_provisional=is_provisional)
+        collection_row = find_by_name(connection, name)
+    if collection_row is None:
+        collection_row = _make(database, connection, name, kind, is_provisional=is_provisional)
     elif claims:
-        named = sa.update(collection).where(collection.c.id == found.row_id)
+        named = sa.update(collection).where(collection.c.id == collection_row.row_id)
         connection.execute(named.values(is_provisional=False))
     if claims:
-        _claim(connection, found)
-    return found
+        _claim(connection, collection_row)
+    return collection_row
 
 
 def refuse_other_kind(connection: sa.Connection, name: str) -> None:
@@ -135,10 +136,10 @@ def refuse_files_of_other_kinds(connection: sa.Connection, row_ids: Iterable[int
     Raises:
         Conflict: one of them is not of images; with its name.
     """
-    chosen = sa.select(collection.c.name, collection.c.kind).where(
+    query = sa.select(collection.c.name, collection.c.kind).where(
         collection.c.id.in_(sorted(set(row_ids))), collection.c.kind != IMAGES
     )
-    row = connection.execute(chosen.limit(1)).one_or_none()
+    row = connection.execute(query.limit(1)).one_or_none()
     if row is not None:
         raise _not_images(row.name, row.kind)
 
@@ -155,11 +156,11 @@ def _not_images(name: str, kind: int) -> Conflict:
 def find_and_claim(database: Database, connection: sa.Connection, name: str) -> CollectionRow:
     """The collection of this name, with the images that it may be guessed to have."""
     database.change_places(connection)
-    found = find_by_name(connection, name)
-    if found is None:
-        found = _make(database, connection, name, IMAGES, is_provisional=True)
-    _claim(connection, found)
-    return found
+    collection_row = find_by_name(connection, name)
+    if collection_row is None:
+        collection_row = _make(database, connection, name, IMAGES, is_provisional=True)
+    _claim(connection, collection_row)
+    return collection_row
 
 
 def _make(
@@ -177,17 +178,17 @@ def _make(
     }
     insert = database.upsert(collection).on_conflict_do_nothing(index_elements=["name", "kind"])
     connection.execute(insert.values(**values))
-    made = find_by_name(connection, name, kind)
-    assert made is not None  # noqa: S101 - it was made in this transaction
-    return made
+    collection_row = find_by_name(connection, name, kind)
+    assert collection_row is not None  # noqa: S101 - it was made in this transaction
+    return collection_row
 
 
-def has_claims(connection: sa.Connection, name: str, own: CollectionRow | None) -> bool:
+def has_claims(connection: sa.Connection, name: str, owner: CollectionRow | None) -> bool:
     """Whether naming a collection `name`, which may be there as `own`, would bring images into it."""
     if name == UNNAMED:
         return False
-    found = sa.select(image.c.id).where(_claimable(name, own)).limit(1)
-    return connection.execute(found).one_or_none() is not None
+    query = sa.select(image.c.id).where(_claimable(name, owner)).limit(1)
+    return connection.execute(query).one_or_none() is not None
 
 
 def _row(row: sa.Row[tuple[object, ...]] | None) -> CollectionRow | None:
@@ -216,15 +217,15 @@ def _free_storage_path(connection: sa.Connection, name: str) -> str:
     return path
 
 
-def _claimable(name: str, own: CollectionRow | None) -> sa.ColumnElement[bool]:
+def _claimable(name: str, owner: CollectionRow | None) -> sa.ColumnElement[bool]:
     key = image.c.object_key
-    prefixes = _key_prefixes(name, own.storage_path if own else None)
+    prefixes = _key_prefixes(name, owner.storage_path if owner else None)
     begins = sa.or_(*(sa.func.substr(key, 1, len(p)) == p for p in prefixes))
     loose = sa.select(collection.c.id).where(
         collection.c.is_provisional | (collection.c.name == UNNAMED)
     )
-    if own:
-        loose = loose.where(collection.c.id != own.row_id)
+    if owner:
+        loose = loose.where(collection.c.id != owner.row_id)
     longer = sa.func.length(key) > len(name) + 1
     return begins & longer & image.c.collection_id.in_(loose)
 
@@ -242,20 +243,20 @@ def _name_behind(key: str, prefixes: Sequence[str]) -> str:
 
 def _claim(connection: sa.Connection, target: CollectionRow) -> None:
     """Move images whose key begins with the collection's name into it."""
-    found = sa.select(image.c.id, image.c.object_key, image.c.collection_id)
-    chosen = found.where(_claimable(target.name, target)).order_by(image.c.id)
-    rows = connection.execute(chosen).all()
+    query = sa.select(image.c.id, image.c.object_key, image.c.collection_id)
+    select = query.where(_claimable(target.name, target)).order_by(image.c.id)
+    rows = connection.execute(select).all()
     if not rows:
         return
     prefixes = _key_prefixes(target.name, target.storage_path)
     owned = sa.select(image.c.name, image.c.id).where(image.c.collection_id == target.row_id)
-    there = {row.name: row.id for row in connection.execute(owned)}
+    names_present = {row.name: row.id for row in connection.execute(owned)}
     names = {row.id: _name_behind(row.object_key, prefixes) for row in rows}
-    free = {id_: name for id_, name in names.items() if there.setdefault(name, id_) == id_}
+    free = {id_: name for id_, name in names.items() if names_present.setdefault(name, id_) == id_}
     _move(connection, free, target.row_id)
     for row_id, name in names.items():
         if row_id not in free:
-            _join(connection, row_id, there[name], target.row_id)
+            _join(connection, row_id, names_present[name], target.row_id)
     touched = {row.collection_id for row in rows} | {target.row_id}
     counters.recount(connection, touched)
     _drop_empty_provisional(connection, touched)
@@ -272,7 +273,7 @@ def claim_paths(
         owners: path in the default bucket to the image that lies there, and its collection.
     """
     paths = sorted(owners)
-    chosen: list[sa.Select[Any]] = [
+    results: list[sa.Select[Any]] = [
         sa.select(image.c.id, image.c.storage_path, image.c.collection_id)
         .join(collection, collection.c.id == image.c.collection_id)
         .where(image.c.storage_path.in_(paths[start : start + PATHS_AT_ONCE]))
@@ -282,7 +283,7 @@ def claim_paths(
     ]
 
     def find() -> list[sa.Row[Any]]:
-        rows = [row for each in chosen for row in connection.execute(each)]
+        rows = [row for item in results for row in connection.execute(item)]
         return [row for row in rows if row.id != owners[row.storage_path][0]]
 
     if not find():
@@ -305,12 +306,14 @@ def _move(connection: sa.Connection, names: Mapping[int, str], collection_id: in
         .where(image.c.id == sa.bindparam("moved"))
         .values(collection_id=collection_id, name=sa.bindparam("new_name"))
     )
-    connection.execute(renaming, [{"moved": one, "new_name": name} for one, name in names.items()])
-    own = annotation_set.c.image_id == sa.bindparam("moved")
-    moving = sa.update(annotation_set).where(own)
+    connection.execute(
+        renaming, [{"moved": entry, "new_name": name} for entry, name in names.items()]
+    )
+    condition = annotation_set.c.image_id == sa.bindparam("moved")
+    moving = sa.update(annotation_set).where(condition)
     connection.execute(
         moving.values(collection_id=collection_id, is_named=False),
-        [{"moved": one} for one in names],
+        [{"moved": item} for item in names],
     )
 
 
@@ -324,8 +327,8 @@ def _join(connection: sa.Connection, image_id: int, other_id: int, collection_id
         annotation_set.c.updated_at,
         annotation_set.c.position,
     )
-    columns = (annotation_set.c.id, annotation_set.c.operation_id, *age)
-    query = sa.select(*columns)
+    owner = (annotation_set.c.id, annotation_set.c.operation_id, *age)
+    query = sa.select(*owner)
     rivals = {
         row.operation_id: row
         for row in connection.execute(query.where(annotation_set.c.image_id == other_id))
@@ -344,48 +347,38 @@ def _join(connection: sa.Connection, image_id: int, other_id: int, collection_id
             moved = {"image_id": other_id, "collection_id": collection_id, "is_named": False}
             connection.execute(stays.values(**moved))
     _give_fields(connection, image_id, other_id)
-    chosen = selection_item.c.image_id == image_id
-    connection.execute(sa.delete(selection_item).where(chosen))
-    _give_versions(connection, image_id, other_id)
-    theirs = sa.select(embedding.c.model_id).where(embedding.c.image_id == other_id)
-    mine = embedding.c.image_id == image_id
-    connection.execute(sa.delete(embedding).where(mine, embedding.c.model_id.in_(theirs)))
-    connection.execute(sa.update(embedding).where(mine).values(image_id=other_id))
+    _give_version_sets(connection, image_id, other_id)
+    models = sa.select(embedding.c.model_id).where(embedding.c.image_id == image_id)
+    newer = sa.update(embedding_model).where(embedding_model.c.id.in_(models))
+    connection.execute(newer.values(version=embedding_model.c.version + 1))
     # The sets have changed with it, so no evaluation that this is of is current.
     connection.execute(sa.delete(image_tally).where(image_tally.c.image_id == image_id))
+    leave = (annotation_set, image_field, version_set, image_tally)
+    walker.move(connection, image, image_id, other_id, leave=leave)
     connection.execute(sa.delete(image).where(image.c.id == image_id))
 
 
 def _give_fields(connection: sa.Connection, image_id: int, other_id: int) -> None:
     """Let the metadata of one image become another's, whose own goes before."""
-    found = sa.select(image.c.id, image.c.fields).where(image.c.id.in_([image_id, other_id]))
-    texts = {row.id: row.fields for row in connection.execute(found)}
-    old, kept = (msgspec.json.decode(texts[one]) for one in (image_id, other_id))
+    query = sa.select(image.c.id, image.c.fields).where(image.c.id.in_([image_id, other_id]))
+    texts = {row.id: row.fields for row in connection.execute(query)}
+    old, new = (msgspec.json.decode(texts[item]) for item in (image_id, other_id))
     if not old:
         return
-    merged = msgspec.json.encode(old | kept).decode()
+    merged = msgspec.json.encode(old | new).decode()
     connection.execute(sa.update(image).where(image.c.id == other_id).values(fields=merged))
-    mine = image_field.c.image_id == image_id
-    double = image_field.c.name.in_([*kept])
-    connection.execute(sa.delete(image_field).where(mine, double))
-    connection.execute(sa.update(image_field).where(mine).values(image_id=other_id))
+    condition = image_field.c.image_id == image_id
+    double = image_field.c.name.in_([*new])
+    connection.execute(sa.delete(image_field).where(condition, double))
+    connection.execute(sa.update(image_field).where(condition).values(image_id=other_id))
 
 
-def _give_versions(connection: sa.Connection, image_id: int, other_id: int) -> None:
-    """Let the places of one image in versions and projects be another's, unless that is in them."""
-    theirs = sa.select(version_item.c.version_id).where(version_item.c.image_id == other_id)
-    for table in (version_set, version_item):
-        mine = table.c.image_id == image_id
-        connection.execute(sa.delete(table).where(mine, table.c.version_id.in_(theirs)))
-        connection.execute(sa.update(table).where(mine).values(image_id=other_id))
-    pictures = sa.update(version_picture).where(version_picture.c.image_id == image_id)
-    connection.execute(pictures.values(image_id=other_id))
-    projects = sa.select(project_image.c.project_id).where(project_image.c.image_id == other_id)
-    own = project_image.c.image_id == image_id
-    connection.execute(
-        sa.delete(project_image).where(own, project_image.c.project_id.in_(projects))
-    )
-    connection.execute(sa.update(project_image).where(own).values(image_id=other_id))
+def _give_version_sets(connection: sa.Connection, image_id: int, other_id: int) -> None:
+    """Let the sets of one image in versions be another's, unless that is in the version itself."""
+    versions = sa.select(version_item.c.version_id).where(version_item.c.image_id == other_id)
+    is_old = version_set.c.image_id == image_id
+    connection.execute(sa.delete(version_set).where(is_old, version_set.c.version_id.in_(versions)))
+    connection.execute(sa.update(version_set).where(is_old).values(image_id=other_id))
 
 
 def remainder(key: str, prefix: str) -> str:
@@ -400,11 +393,7 @@ def _drop_empty_provisional(connection: sa.Connection, ids: set[int]) -> None:
     empty = sa.select(collection.c.id).where(
         collection.c.id.in_(ids), collection.c.is_provisional, ~full
     )
-    gone = [row.id for row in connection.execute(empty)]
-    if gone:
-        counted = operation_collection.c.collection_id.in_(gone)
-        connection.execute(sa.delete(operation_collection).where(counted))
-        evaluation_removal.remove_of_collections(connection, gone)
-        counted = run_statistics.c.collection_id.in_(gone)
-        connection.execute(sa.delete(run_statistics).where(counted))
-        connection.execute(sa.delete(collection).where(collection.c.id.in_(gone)))
+    results = [row.id for row in connection.execute(empty)]
+    if results:
+        evaluation_removal.remove_of_collections(connection, results)
+        walker.delete(connection, collection, results, leave=EMPTY_OF)

@@ -18,6 +18,7 @@ from layernext.stack.store.clock import now_text, text_of
 from layernext.stack.store.collections import fields
 from layernext.stack.store.collections.records import Selection
 from layernext.stack.store.database import Database
+from layernext.stack.store.removal import walker
 from layernext.stack.store.schema import selection, selection_item
 
 SELECTION_HOURS = 24
@@ -57,14 +58,14 @@ class Selections:
             "created_at": now_text(),
             "expires_at": text_of(expiry),
         }
-        made = connection.execute(sa.insert(selection).values(row)).inserted_primary_key
-        row_id = int(made[0]) if made else 0
-        found = images.subquery()
-        rows = sa.select(sa.literal(row_id), found.c[0])
-        into = sa.insert(selection_item).from_select(["selection_id", "image_id"], rows)
-        connection.execute(into)
-        mine = selection_item.c.selection_id == row_id
-        counting = sa.select(sa.func.count()).select_from(selection_item).where(mine)
+        result = connection.execute(sa.insert(selection).values(row)).inserted_primary_key
+        row_id = int(result[0]) if result else 0
+        image_rows = images.subquery()
+        rows = sa.select(sa.literal(row_id), image_rows.c[0])
+        statement = sa.insert(selection_item).from_select(["selection_id", "image_id"], rows)
+        connection.execute(statement)
+        condition = selection_item.c.selection_id == row_id
+        counting = sa.select(sa.func.count()).select_from(selection_item).where(condition)
         count = int(connection.execute(counting).scalar_one())
         counted = sa.update(selection).where(selection.c.id == row_id)
         connection.execute(counted.values(item_count=count))
@@ -76,9 +77,9 @@ class Selections:
         Raises:
             NotFound: there is none, or its time is over.
         """
-        chosen = sa.select(selection).where(selection.c.public_id == public_id)
+        query = sa.select(selection).where(selection.c.public_id == public_id)
         with self._database.read() as connection:
-            row = connection.execute(chosen).one_or_none()
+            row = connection.execute(query).one_or_none()
         if row is None or row.expires_at < now_text():
             raise NotFound(
                 f"there is no selection {public_id[:600]!r}; one lives for {SELECTION_HOURS} hours",
@@ -131,7 +132,4 @@ class Selections:
 def _forget_expired(connection: sa.Connection) -> None:
     expired = sa.select(selection.c.id).where(selection.c.expires_at < now_text())
     old = list(connection.execute(expired).scalars())
-    if old:
-        items = selection_item.c.selection_id.in_(old)
-        connection.execute(sa.delete(selection_item).where(items))
-        connection.execute(sa.delete(selection).where(selection.c.id.in_(old)))
+    walker.delete(connection, selection, old)

@@ -7,12 +7,11 @@ moment. Once it is ready nothing changes it but its deletion.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 import msgspec
 import sqlalchemy as sa
-from msgspec import Struct
 
 from layernext.errors import Conflict, InvalidRequest, NotFound
 from layernext.model import Mode
@@ -23,6 +22,7 @@ from layernext.stack.store.annotations.records import StoredSet
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.collections.records import Selection
 from layernext.stack.store.database import Database
+from layernext.stack.store.datasets import copying
 from layernext.stack.store.datasets.pictures import (
     NewPicture,
     PictureRow,
@@ -31,11 +31,13 @@ from layernext.stack.store.datasets.pictures import (
     free_name,
     name_key,
 )
+from layernext.stack.store.datasets.records import VersionImage, VersionRow, VersionSettings
 from layernext.stack.store.datasets.splits import SPLITS, Candidate, assign
 from layernext.stack.store.files.rows import unique_name
 from layernext.stack.store.jobs.jobs import Jobs
 from layernext.stack.store.objects.dropped import drop
 from layernext.stack.store.removal import evaluations as evaluation_removal
+from layernext.stack.store.removal import walker
 from layernext.stack.store.schema import (
     GEOMETRIES_BY_CODE,
     annotation_set,
@@ -50,82 +52,10 @@ from layernext.stack.store.schema import (
     version_set,
 )
 from layernext.stack.store.storable import is_storable
-from layernext.wire.augmentations import Augmentation
 
 BUILD_JOB = "dataset.build"
 CHUNK = 2_000
 PICTURES_AT_ONCE = 20
-
-
-class VersionSettings(Struct, frozen=True, kw_only=True):
-    """How a version is made.
-
-    Attributes:
-        split: percentages of train, validation and test.
-        seed: of the division.
-        labels: only annotations with these labels; empty for all.
-        export_types: in which it can be downloaded by published clients.
-        operations: names of model runs and ground truths; None for all, empty for none.
-        stratify: divide each label evenly.
-        augmentations: more pictures of the images of the train split.
-    """
-
-    split: dict[str, float]
-    seed: int = 0
-    labels: list[str] = []
-    export_types: list[str] = []
-    operations: list[str] | None = None
-    stratify: bool = False
-    augmentations: list[Augmentation] = []
-
-
-class VersionRow(Struct, frozen=True, kw_only=True):
-    """A version of a dataset."""
-
-    row_id: int
-    id: str
-    dataset_id: str
-    dataset: str
-    number: int
-    status: str
-    failure: str
-    settings: VersionSettings
-    base_id: int | None
-    job_id: str
-    image_count: int
-    annotation_count: int
-    created_at: str
-    ready_at: str | None
-    splits: dict[str, int] = {}
-    picture_count: int = 0
-    label_names: list[str] | None = None
-
-
-class VersionImage(Struct, frozen=True, kw_only=True):
-    """An image of a version, or a picture made of one, with its annotation sets.
-
-    Attributes:
-        image_id: row id of the image.
-        name, unique_name: the image's.
-        file_name: in downloads; no other file of the version has it.
-        split: ``train``, ``validation`` or ``test``.
-        has_file, width, height: of the image, or the picture.
-        sets: its annotation sets.
-        picture_id: of a picture; None of an image.
-        made_by: what was done for the picture.
-    """
-
-    image_id: int
-    name: str
-    unique_name: str
-    file_name: str
-    split: str
-    has_file: bool
-    width: int | None
-    height: int | None
-    sets: list[StoredSet]
-    picture_id: int | None = None
-    made_by: str = ""
 
 
 MakePictures: TypeAlias = Callable[[VersionRow, VersionImage], list[NewPicture]]
@@ -157,11 +87,11 @@ class Datasets:
 
         def work(connection: sa.Connection) -> str:
             values = {"public_id": secrets.token_hex(12), "name": name, "created_at": now_text()}
-            there = sa.select(dataset.c.id).where(dataset.c.name == name)
-            if connection.execute(there).first() is not None:
+            query = sa.select(dataset.c.id).where(dataset.c.name == name)
+            if connection.execute(query).first() is not None:
                 raise Conflict(f"there is a dataset {name!r} already", status=409)
-            made = connection.execute(sa.insert(dataset).values(values)).inserted_primary_key
-            row_id = int(made[0]) if made else 0
+            result = connection.execute(sa.insert(dataset).values(values)).inserted_primary_key
+            row_id = int(result[0]) if result else 0
             return self._add_version(connection, row_id, selection, settings, None)
 
         return self.get(self._database.write_again(work))
@@ -177,8 +107,8 @@ class Datasets:
         base = self.get(base_id)
 
         def work(connection: sa.Connection) -> str:
-            chosen = sa.select(dataset.c.id).where(dataset.c.public_id == base.dataset_id)
-            row_id = connection.execute(chosen.with_for_update()).scalar_one()
+            query = sa.select(dataset.c.id).where(dataset.c.public_id == base.dataset_id)
+            row_id = connection.execute(query.with_for_update()).scalar_one()
             return self._add_version(connection, row_id, selection, settings, base.row_id)
 
         return self.get(self._database.write_again(work))
@@ -212,15 +142,15 @@ class Datasets:
             "annotation_count": 0,
             "created_at": now_text(),
         }
-        made = connection.execute(sa.insert(dataset_version).values(values)).inserted_primary_key
-        row_id = int(made[0]) if made else 0
+        result = connection.execute(sa.insert(dataset_version).values(values)).inserted_primary_key
+        row_id = int(result[0]) if result else 0
         images = (
             sa.select(sa.literal(row_id), image.c.id, sa.literal(-1))
             .join(selection_item, selection_item.c.image_id == image.c.id)
             .where(selection_item.c.selection_id == selection.row_id)
         )
-        into = sa.insert(version_item)
-        connection.execute(into.from_select(["version_id", "image_id", "split"], images))
+        statement = sa.insert(version_item)
+        connection.execute(statement.from_select(["version_id", "image_id", "split"], images))
         return public_id
 
     def build(
@@ -249,21 +179,23 @@ class Datasets:
     ) -> dict[str, Any]:
         settings = version.settings
         with self._database.write() as connection:
-            mine = version_set.c.version_id == version.row_id
-            connection.execute(sa.delete(version_set).where(mine))
+            condition = version_set.c.version_id == version.row_id
+            connection.execute(sa.delete(version_set).where(condition))
             self.pictures.remove(connection, version.row_id)
         candidates = self._candidates(version)
         if not candidates:
             raise InvalidRequest("the selection has no images", status=422)
-        kept, kept_files = self._splits_of(version.base_id)
-        splits = assign(candidates, settings.split, settings.seed, kept, kept_files)
+        kept_splits, kept_files = self._splits_of(version.base_id)
+        splits = assign(candidates, settings.split, settings.seed, kept_splits, kept_files)
         ids = sorted(splits)
-        names = file_names((one.image_id, one.file, one.name) for one in candidates)
+        names = file_names(
+            (candidate.image_id, candidate.file, candidate.name) for candidate in candidates
+        )
         share = 50.0 if settings.augmentations else 100.0
         annotations = 0
         label_ids: set[int] = set()
         for start in range(0, len(ids), CHUNK):
-            some = ids[start : start + CHUNK]
+            chunk = ids[start : start + CHUNK]
             tell(share * start / len(ids))
             with self._database.write() as connection:
                 changing = sa.update(version_item).where(
@@ -271,15 +203,16 @@ class Datasets:
                     version_item.c.image_id == sa.bindparam("which"),
                 )
                 values = [
-                    {"which": one, "number": splits[one], "new_name": names[one]} for one in some
+                    {"which": item, "number": splits[item], "new_name": names[item]}
+                    for item in chunk
                 ]
                 changes: dict[str, Any] = {
                     "split": sa.bindparam("number"),
                     "file_name": sa.bindparam("new_name"),
                 }
                 connection.execute(changing.values(changes), values)
-                annotations += self._copy_sets(connection, version, some)
-                label_ids |= self._label_ids(connection, version, some)
+                annotations += copying.copy_sets(connection, version, chunk)
+                label_ids |= copying.label_ids(connection, version, chunk)
         counts = {"images": len(ids), "annotations": annotations}
         if settings.augmentations:
             counts |= self._make_pictures(version, tell, make, set(map(name_key, names.values())))
@@ -301,7 +234,7 @@ class Datasets:
         taken: set[str],
     ) -> dict[str, int]:
         """Pictures of the images of the train split; no name of `taken` is given again."""
-        after = made = left_out = done = 0
+        after = result = left_out = done = 0
         total = self.get(version.id).splits.get("train", 0)
         while page := self.page(version, after=after, limit=PICTURES_AT_ONCE, split=0):
             fresh: list[tuple[int, str, NewPicture]] = []
@@ -311,62 +244,15 @@ class Datasets:
                 pictures = make(version, row)
                 left_out += not pictures
                 stem = row.file_name.rpartition(".")[0] or row.file_name
-                for one in pictures:
-                    word = one.made_by.split(".")[-1].split()[0].lower().replace("_", "-")
-                    name = free_name(f"{stem}-{word}.{one.ending}", taken)
+                for picture in pictures:
+                    word = picture.made_by.split(".")[-1].split()[0].lower().replace("_", "-")
+                    name = free_name(f"{stem}-{word}.{picture.ending}", taken)
                     taken.add(name_key(name))
-                    fresh.append((row.image_id, name, one))
+                    fresh.append((row.image_id, name, picture))
             self.pictures.add(version.row_id, fresh)
-            made += len(fresh)
+            result += len(fresh)
             after = page[-1].image_id
-        return {"pictures": made, "images_without_pictures": left_out}
-
-    @staticmethod
-    def _copy_sets(connection: sa.Connection, version: VersionRow, some: Sequence[int]) -> int:
-        names = version.settings.operations
-        if names is not None and not names:
-            return 0
-        own = annotation_set.c
-        chosen = (
-            sa.select(
-                sa.literal(version.row_id),
-                own.image_id,
-                operation.c.name,
-                operation.c.mode,
-                own.geometry,
-                own.normalized,
-                own.annotation_count,
-                own.content,
-            )
-            .join(operation, operation.c.id == own.operation_id)
-            .where(own.image_id.in_(list(some)))
-            .order_by(own.image_id, own.operation_id)
-        )
-        if names is not None:
-            chosen = chosen.where(operation.c.name.in_(names))
-        columns = [
-            "version_id", "image_id", "run", "mode", "geometry", "normalized",
-            "annotation_count", "content",
-        ]  # fmt: skip
-        connection.execute(sa.insert(version_set).from_select(columns, chosen))
-        mine = version_set.c.version_id == version.row_id
-        counted = sa.select(sa.func.coalesce(sa.func.sum(version_set.c.annotation_count), 0))
-        here = mine & version_set.c.image_id.in_(list(some))
-        return int(connection.execute(counted.where(here)).scalar_one())
-
-    @staticmethod
-    def _label_ids(connection: sa.Connection, version: VersionRow, some: Sequence[int]) -> set[int]:
-        """The labels of the sets that `_copy_sets` copies."""
-        own = annotation_set.c
-        chosen = (
-            sa.select(own.label_summary, own.annotation_count)
-            .join(operation, operation.c.id == own.operation_id)
-            .where(own.image_id.in_(list(some)))
-        )
-        if version.settings.operations is not None:
-            chosen = chosen.where(operation.c.name.in_(version.settings.operations))
-        rows = connection.execute(chosen)
-        return {one for row in rows for one in summaries.unpack(*row)[0]}
+        return {"pictures": result, "images_without_pictures": left_out}
 
     def _label_names(self, label_ids: set[int]) -> list[str]:
         with self._database.read() as connection:
@@ -375,7 +261,7 @@ class Datasets:
 
     def _candidates(self, version: VersionRow) -> list[Candidate]:
         labels = self._strata(version) if version.settings.stratify else {}
-        chosen = (
+        query = (
             sa.select(image.c.id, image.c.name, image.c.checksum, collection.c.storage_path)
             .join(version_item, version_item.c.image_id == image.c.id)
             .join(collection, collection.c.id == image.c.collection_id)
@@ -391,12 +277,12 @@ class Datasets:
                     same_file=row.checksum or f"#{row.id}",
                     stratum=labels.get(row.id, ""),
                 )
-                for row in connection.execute(chosen)
+                for row in connection.execute(query)
             ]
 
     def _strata(self, version: VersionRow) -> dict[int, str]:
         """The rarest label of each image, as a number."""
-        chosen = (
+        query = (
             sa.select(
                 annotation_set.c.image_id,
                 annotation_set.c.label_summary,
@@ -408,52 +294,50 @@ class Datasets:
         )
         names = version.settings.operations
         if names is not None:
-            chosen = chosen.where(operation.c.name.in_(names))
+            query = query.where(operation.c.name.in_(names))
         of_image: dict[int, set[int]] = {}
         totals: dict[int, int] = {}
         with self._database.read() as connection:
-            for row in connection.execute(chosen):
+            for row in connection.execute(query):
                 ids, _ = summaries.unpack(row.label_summary, row.annotation_count)
                 new = set(ids) - of_image.setdefault(row.image_id, set())
                 of_image[row.image_id] |= new
-                for one in new:
-                    totals[one] = totals.get(one, 0) + 1
+                for entry in new:
+                    totals[entry] = totals.get(entry, 0) + 1
         return {
-            one: str(min(ids, key=lambda label: (totals[label], label)))
-            for one, ids in of_image.items()
+            item: str(min(ids, key=lambda label: (totals[label], label)))
+            for item, ids in of_image.items()
             if ids
         }
 
     def _splits_of(self, version_row_id: int | None) -> tuple[dict[int, int], dict[str, int]]:
         """The splits of a version's images: by image, and by what their files have in common."""
-        chosen = (
+        query = (
             sa.select(version_item.c.image_id, version_item.c.split, image.c.checksum)
             .join(image, image.c.id == version_item.c.image_id)
             .where(version_item.c.version_id == version_row_id, version_item.c.split >= 0)
         )
         with self._database.read() as connection:
-            rows = connection.execute(chosen).all()
+            rows = connection.execute(query).all()
         of_files = {row.checksum: row.split for row in rows if row.checksum}
         return {row.image_id: row.split for row in rows}, of_files
 
     def _set(self, row_id: int, **values: Any) -> None:
         with self._database.write() as connection:
-            mine = sa.update(dataset_version).where(dataset_version.c.id == row_id)
-            connection.execute(mine.values(values))
+            statement = sa.update(dataset_version).where(dataset_version.c.id == row_id)
+            connection.execute(statement.values(values))
 
     def delete(self, version_id: str) -> bool:
         """Delete a version, and its dataset with the last one; False if there is none."""
 
         def work(connection: sa.Connection) -> bool:
-            mine = sa.select(dataset_version).where(dataset_version.c.public_id == version_id)
-            row = connection.execute(mine).one_or_none()
+            query = sa.select(dataset_version).where(dataset_version.c.public_id == version_id)
+            row = connection.execute(query).one_or_none()
             if row is None:
                 return False
             drop(self._database, connection, self.pictures.remove(connection, row.id))
             evaluation_removal.remove_of_version(connection, row.id)
-            for table in (version_set, version_item):
-                connection.execute(sa.delete(table).where(table.c.version_id == row.id))
-            connection.execute(sa.delete(dataset_version).where(dataset_version.c.id == row.id))
+            walker.delete(connection, dataset_version, [row.id])
             left = sa.select(dataset_version.c.id).where(
                 dataset_version.c.dataset_id == row.dataset_id
             )
@@ -485,7 +369,7 @@ class Datasets:
         return self._rows(dataset_version.c.id.in_(readable_versions(within)))
 
     def _rows(self, where: sa.ColumnElement[bool]) -> list[VersionRow]:
-        chosen = (
+        query = (
             sa.select(
                 dataset_version, dataset.c.public_id.label("owner"), dataset.c.name.label("title")
             )
@@ -497,7 +381,7 @@ class Datasets:
             version_item.c.version_id, version_item.c.split, sa.func.count().label("images")
         ).group_by(version_item.c.version_id, version_item.c.split)
         with self._database.read() as connection:
-            rows = connection.execute(chosen).all()
+            rows = connection.execute(query).all()
             ids = [row.id for row in rows]
             counted = connection.execute(counting.where(version_item.c.version_id.in_(ids)))
             splits: dict[int, dict[str, int]] = {}
@@ -545,7 +429,7 @@ class Datasets:
         return rows
 
     def _images_at(self, version: VersionRow, *, offset: int, limit: int) -> list[VersionImage]:
-        chosen = (
+        query = (
             sa.select(version_item.c.image_id)
             .where(version_item.c.version_id == version.row_id)
             .order_by(version_item.c.image_id)
@@ -553,7 +437,7 @@ class Datasets:
             .limit(1)
         )
         with self._database.read() as connection:
-            first = connection.execute(chosen).scalar_one_or_none()
+            first = connection.execute(query).scalar_one_or_none()
         return [] if first is None else self.page(version, after=first - 1, limit=limit)
 
     def page(
@@ -566,9 +450,11 @@ class Datasets:
         split: int | None = None,
     ) -> list[VersionImage]:
         """Some images of a version with their sets, by row id behind `after`, or one alone."""
-        own = version_item.c
-        chosen = (
-            sa.select(image, own.split, own.file_name, collection.c.storage_path.label("folder"))
+        columns = version_item.c
+        query = (
+            sa.select(
+                image, columns.split, columns.file_name, collection.c.storage_path.label("folder")
+            )
             .join(version_item, version_item.c.image_id == image.c.id)
             .join(collection, collection.c.id == image.c.collection_id)
             .where(version_item.c.version_id == version.row_id, image.c.id > after)
@@ -576,21 +462,21 @@ class Datasets:
             .limit(limit)
         )
         if only is not None:
-            chosen = chosen.where(image.c.id == only)
+            query = query.where(image.c.id == only)
         if split is not None:
-            chosen = chosen.where(own.split == split)
+            query = query.where(columns.split == split)
         with self._database.read() as connection:
-            rows = connection.execute(chosen).all()
+            rows = connection.execute(query).all()
             ids = [row.id for row in rows]
-            mine = version_set.c.version_id == version.row_id
-            found = connection.execute(
+            condition = version_set.c.version_id == version.row_id
+            result = connection.execute(
                 sa.select(version_set)
-                .where(mine, version_set.c.image_id.in_(ids))
+                .where(condition, version_set.c.image_id.in_(ids))
                 .order_by(version_set.c.id)
             )
             names = {row.id: row.name for row in rows}
             sets: dict[int, list[StoredSet]] = {}
-            for row in found:
+            for row in result:
                 sets.setdefault(row.image_id, []).append(_stored(row, names[row.image_id]))
         return [
             VersionImage(
@@ -609,19 +495,19 @@ class Datasets:
 
     def find_picture(self, version: VersionRow, picture_id: int) -> VersionImage | None:
         """A picture of a version."""
-        found = self.pictures.page(version.row_id, limit=1, only=picture_id)
-        return _as_image(found[0]) if found else None
+        result = self.pictures.page(version.row_id, limit=1, only=picture_id)
+        return _as_image(result[0]) if result else None
 
     def page_behind(
         self, version: VersionRow, image_id: int, picture_id: int, limit: int
     ) -> list[VersionImage]:
         """Some of what `iter_files` gives, behind an image, and with the pictures behind a picture."""
-        found = self.page(version, after=image_id, limit=limit)
-        if len(found) < limit:
-            more = self.pictures.page(version.row_id, after=picture_id, limit=limit - len(found))
-            found += map(_as_image, more)
+        result = self.page(version, after=image_id, limit=limit)
+        if len(result) < limit:
+            more = self.pictures.page(version.row_id, after=picture_id, limit=limit - len(result))
+            result += map(_as_image, more)
             self.get(version.id)  # as in `page_at`
-        return found
+        return result
 
     def iter_files(self, version: VersionRow) -> Iterator[VersionImage]:
         """All images of a version with their sets, and behind them its pictures.

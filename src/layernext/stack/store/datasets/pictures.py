@@ -13,6 +13,7 @@ from msgspec import Raw, Struct
 from layernext.model import Mode
 from layernext.stack.store.annotations import content
 from layernext.stack.store.annotations.records import StoredSet
+from layernext.stack.store.collections.naming import IMAGES
 from layernext.stack.store.database import Database
 from layernext.stack.store.files.records import FileRow
 from layernext.stack.store.schema import version_picture
@@ -74,11 +75,11 @@ def file_names(images: Iterable[tuple[int, str, str]]) -> dict[int, str]:
     for _, name, _ in rows:
         counts[_key(name)] = counts.get(_key(name), 0) + 1
     taken = {key for key, count in counts.items() if count == 1}
-    found: dict[int, str] = {}
+    matches: dict[int, str] = {}
     for row_id, name, unique in rows:
-        found[row_id] = name if counts[_key(name)] == 1 else free_name(unique, taken)
-        taken.add(_key(found[row_id]))
-    return found
+        matches[row_id] = name if counts[_key(name)] == 1 else free_name(unique, taken)
+        taken.add(_key(matches[row_id]))
+    return matches
 
 
 def free_name(name: str, taken: Collection[str]) -> str:
@@ -123,16 +124,16 @@ class Pictures:
                 "version_id": version_row_id,
                 "image_id": image_id,
                 "file_name": name,
-                "made_by": one.made_by,
-                "object_path": one.object_path,
-                "size": one.size,
-                "checksum": one.checksum,
-                "content_type": one.content_type,
-                "width": one.width,
-                "height": one.height,
-                "sets": content.compressor().compress(msgspec.json.encode(one.sets)),
+                "made_by": item.made_by,
+                "object_path": item.object_path,
+                "size": item.size,
+                "checksum": item.checksum,
+                "content_type": item.content_type,
+                "width": item.width,
+                "height": item.height,
+                "sets": content.compressor().compress(msgspec.json.encode(item.sets)),
             }
-            for image_id, name, one in pictures
+            for image_id, name, item in pictures
         ]
         if rows:
             with self._database.write() as connection:
@@ -142,9 +143,9 @@ class Pictures:
         self, connection: sa.Connection, version_row_ids: Sequence[int]
     ) -> Mapping[int, int]:
         """How many pictures versions have, by row id."""
-        own = version_picture.c.version_id
-        chosen = sa.select(own, sa.func.count()).where(own.in_(list(version_row_ids)))
-        return {row[0]: row[1] for row in connection.execute(chosen.group_by(own))}
+        version_id = version_picture.c.version_id
+        query = sa.select(version_id, sa.func.count()).where(version_id.in_(list(version_row_ids)))
+        return {row[0]: row[1] for row in connection.execute(query.group_by(version_id))}
 
     def page(
         self,
@@ -156,26 +157,28 @@ class Pictures:
         only: int | None = None,
     ) -> list[PictureRow]:
         """Some pictures of a version in the order they were made."""
-        own = version_picture.c
-        chosen = sa.select(version_picture).where(own.version_id == version_row_id, own.id > after)
+        columns = version_picture.c
+        query = sa.select(version_picture).where(
+            columns.version_id == version_row_id, columns.id > after
+        )
         if only is not None:
-            chosen = chosen.where(own.id == only)
-        chosen = chosen.order_by(own.id).offset(offset).limit(limit)
+            query = query.where(columns.id == only)
+        query = query.order_by(columns.id).offset(offset).limit(limit)
         with self._database.read() as connection:
-            return [_row(row) for row in connection.execute(chosen)]
+            return [_row(row) for row in connection.execute(query)]
 
     def find(self, picture_id: int) -> FileRow | None:
         """The file of a picture."""
-        chosen = sa.select(version_picture).where(version_picture.c.id == picture_id)
+        query = sa.select(version_picture).where(version_picture.c.id == picture_id)
         with self._database.read() as connection:
-            row = connection.execute(chosen).one_or_none()
+            row = connection.execute(query).one_or_none()
         if row is None:
             return None
         return FileRow(
             image_id=row.image_id,
             name=row.file_name,
             unique_name=row.file_name,
-            kind=5,
+            kind=IMAGES,
             place_id="",
             object_path=row.object_path,
             size=row.size,
@@ -191,11 +194,11 @@ class Pictures:
     @staticmethod
     def remove(connection: sa.Connection, version_row_id: int) -> list[str]:
         """Forget the pictures of a version; where their files are."""
-        mine = version_picture.c.version_id == version_row_id
-        paths = connection.execute(sa.select(version_picture.c.object_path).where(mine))
-        found = list(paths.scalars())
-        connection.execute(sa.delete(version_picture).where(mine))
-        return found
+        condition = version_picture.c.version_id == version_row_id
+        paths = connection.execute(sa.select(version_picture.c.object_path).where(condition))
+        result = list(paths.scalars())
+        connection.execute(sa.delete(version_picture).where(condition))
+        return result
 
 
 def _row(row: sa.Row[Any]) -> PictureRow:
@@ -210,13 +213,13 @@ def _row(row: sa.Row[Any]) -> PictureRow:
         sets=[
             StoredSet(
                 cursor="",
-                run=one.run,
-                mode=one.mode,
+                run=item.run,
+                mode=item.mode,
                 geometry=None,
                 normalized=False,
                 image=row.file_name,
-                raw=content.renamed(bytes(one.set), row.file_name),
+                raw=content.renamed(bytes(item.set), row.file_name),
             )
-            for one in msgspec.json.decode(text, type=list[PictureSet])
+            for item in msgspec.json.decode(text, type=list[PictureSet])
         ],
     )

@@ -37,7 +37,7 @@ def assign(
     candidates: Sequence[Candidate],
     percent: Mapping[str, float],
     seed: int,
-    kept: Mapping[int, int] | None = None,
+    kept_splits: Mapping[int, int] | None = None,
     kept_files: Mapping[str, int] | None = None,
 ) -> dict[int, int]:
     """Row id of each image to the number of its split in `SPLITS`.
@@ -46,29 +46,31 @@ def assign(
         candidates: the images.
         percent: of each split; together 100.
         seed: random seed of the split.
-        kept: splits of images that stay where they are.
+        kept_splits: splits of images that stay where they are.
         kept_files: by `same_file`: splits that files had before, under whatever name.
     """
     groups: dict[str, list[Candidate]] = {}
-    for one in candidates:
-        groups.setdefault(one.same_file, []).append(one)
-    fixed, fixed_files = dict(kept or {}), dict(kept_files or {})
-    wanted = _shares(len(candidates), percent)
+    for candidate in candidates:
+        groups.setdefault(candidate.same_file, []).append(candidate)
+    fixed, fixed_files = dict(kept_splits or {}), dict(kept_files or {})
+    share_of_split = _shares(len(candidates), percent)
     result: dict[int, int] = {}
     open_groups: list[tuple[str, int, list[Candidate]]] = []
     for same_file, members in groups.items():
-        known = next((fixed[one.image_id] for one in members if one.image_id in fixed), None)
-        known = fixed_files.get(same_file) if known is None else known
-        if known is None:
-            first = min(members, key=lambda one: one.name)
+        kept_split = next(
+            (fixed[member.image_id] for member in members if member.image_id in fixed), None
+        )
+        kept_split = fixed_files.get(same_file) if kept_split is None else kept_split
+        if kept_split is None:
+            first = min(members, key=lambda item: item.name)
             open_groups.append((first.stratum, _hash(seed, first.name), members))
         else:
-            for one in members:
-                result[one.image_id] = known
-                wanted[known] -= 1
+            for element in members:
+                result[element.image_id] = kept_split
+                share_of_split[kept_split] -= 1
     open_groups.sort(key=lambda group: group[:2])
     total = sum(len(members) for _, _, members in open_groups)
-    shares = [max(count, 0) for count in wanted]
+    shares = [max(count, 0) for count in share_of_split]
     scale = sum(shares) or 1
     done, placed = [0, 0, 0], 0
     for _, _, members in open_groups:
@@ -80,17 +82,17 @@ def assign(
         ]
         if placed >= total:
             behind = [share - have for share, have in zip(shares, done, strict=True)]
-        chosen = max(range(3), key=lambda number: (behind[number], -number))
-        done[chosen] += len(members)
-        for one in members:
-            result[one.image_id] = chosen
+        split_number = max(range(3), key=lambda number: (behind[number], -number))
+        done[split_number] += len(members)
+        for entry in members:
+            result[entry.image_id] = split_number
     return result
 
 
 def _shares(count: int, percent: Mapping[str, float]) -> list[int]:
     """Whole numbers in the proportions of the percentages, together `count`."""
     exact = [count * percent.get(name, 0.0) / 100 for name in SPLITS]
-    shares = [int(each) for each in exact]
+    shares = [int(item) for item in exact]
     rest = sorted(range(3), key=lambda number: (shares[number] - exact[number], number))
     for number in rest[: count - sum(shares)]:
         shares[number] += 1

@@ -93,9 +93,9 @@ class EvaluationData:
             sizes = settings.geometry != "rectangle" or _uses_sizes(connection, source)
             state = evaluation_state(connection, row, settings.slices, uses_sizes=sizes)
             counted = connection.execute(_counts(source)).all()
-            total = sum(one.truths + one.annotations for one in counted)
+            total = sum(entry.truths + entry.annotations for entry in counted)
             largest = max(1, min(annotations_per_span, -(-total // spans)))
-            paired = sum(one.is_paired for one in counted)
+            paired = sum(item.is_paired for item in counted)
             in_run = int(connection.execute(_run_images(source)).scalar_one())
         return Plan(
             source=source,
@@ -134,23 +134,28 @@ class EvaluationData:
             row = _row(connection, evaluation_id)
             source = _source(connection, row, _settings(row))
             if source.version_id is None:
-                own: Any = annotation_set.c
+                table_columns: Any = annotation_set.c
                 sides = [
-                    own.operation_id == each
-                    for each in (source.truth_operation, source.run_operation)
+                    table_columns.operation_id == item
+                    for item in (source.truth_operation, source.run_operation)
                 ]
             else:
-                own = version_set.c
+                table_columns = version_set.c
                 names = [(source.truth, source.truth_mode), (source.run, source.run_mode)]
-                of_version = own.version_id == source.version_id
-                sides = [of_version & (own.run == run) & (own.mode == mode) for run, mode in names]
-            columns = sa.select(own.content, own.geometry, own.normalized)
-            found: list[SideSet | None] = []
+                of_version = table_columns.version_id == source.version_id
+                sides = [
+                    of_version & (table_columns.run == run) & (table_columns.mode == mode)
+                    for run, mode in names
+                ]
+            columns = sa.select(
+                table_columns.content, table_columns.geometry, table_columns.normalized
+            )
+            results: list[SideSet | None] = []
             for side in sides:
-                chosen = columns.where(side, own.image_id == image_id)
-                one = connection.execute(chosen).one_or_none()
-                found.append(None if one is None else _side(*one))
-        return found[0], found[1], source.labels
+                query = columns.where(side, table_columns.image_id == image_id)
+                match = connection.execute(query).one_or_none()
+                results.append(None if match is None else _side(*match))
+        return results[0], results[1], source.labels
 
     def _check(self, connection: sa.Connection, evaluation_id: str, plan: Plan) -> None:
         row = _row(connection, evaluation_id)
@@ -168,7 +173,9 @@ class EvaluationData:
             Changed: the sets are not those of the plan any more.
         """
         packed = content.compressor().compress(outcome.result)
-        cells = [(place, _pack_cell(*found)) for place, found in sorted(outcome.cells.items())]
+        cells = [
+            (position, _pack_cell(*result)) for position, result in sorted(outcome.cells.items())
+        ]
 
         def work(connection: sa.Connection) -> None:
             self._check(connection, evaluation_id, plan)
@@ -176,13 +183,19 @@ class EvaluationData:
             for table in (image_tally, confusion_cell):
                 connection.execute(sa.delete(table).where(table.c.evaluation_id == row.id))
             tallies = [
-                {"evaluation_id": row.id, **msgspec.structs.asdict(one)} for one in outcome.tallies
+                {"evaluation_id": row.id, **msgspec.structs.asdict(tally)}
+                for tally in outcome.tallies
             ]
             if tallies:
                 self._database.execute_many(connection, sa.insert(image_tally), tallies)
             values = [
-                {"evaluation_id": row.id, "truth_label": there, "run_label": said, "images": images}
-                for (there, said), images in cells
+                {
+                    "evaluation_id": row.id,
+                    "truth_label": truth_label,
+                    "run_label": said,
+                    "images": images,
+                }
+                for (truth_label, said), images in cells
             ]
             if values:
                 self._database.execute_many(connection, sa.insert(confusion_cell), values)
@@ -199,13 +212,13 @@ class EvaluationData:
 
 
 def _row(connection: sa.Connection, evaluation_id: str) -> Any:
-    own = evaluation.c
+    table_columns = evaluation.c
     columns = (
-        own.id, own.collection_id, own.version_id, own.split, own.run, own.run_mode, own.truth,
-        own.truth_mode, own.settings,
+        table_columns.id, table_columns.collection_id, table_columns.version_id, table_columns.split, table_columns.run, table_columns.run_mode, table_columns.truth,
+        table_columns.truth_mode, table_columns.settings,
     )  # fmt: skip
-    chosen = sa.select(*columns).where(own.public_id == evaluation_id)
-    row = connection.execute(chosen).one_or_none()
+    query = sa.select(*columns).where(table_columns.public_id == evaluation_id)
+    row = connection.execute(query).one_or_none()
     if row is None:
         raise NotFound("the evaluation was deleted", status=404)
     return row
@@ -219,17 +232,19 @@ def _source(connection: sa.Connection, row: Any, settings: EvaluationSettings) -
     labels: list[str] = []
     ids = [0, 0]
     if row.version_id is not None:
-        chosen = sa.select(dataset_version.c.settings).where(dataset_version.c.id == row.version_id)
-        labels = msgspec.json.decode(connection.execute(chosen).scalar_one())["labels"]
+        query = sa.select(dataset_version.c.settings).where(dataset_version.c.id == row.version_id)
+        labels = msgspec.json.decode(connection.execute(query).scalar_one())["labels"]
     else:
-        for place, (name, mode) in enumerate(
+        for position, (name, mode) in enumerate(
             [(row.run, row.run_mode), (row.truth, row.truth_mode)]
         ):
-            mine = (operation.c.name == name) & (operation.c.mode == mode)
-            found = connection.execute(sa.select(operation.c.id).where(mine)).scalar_one_or_none()
-            if found is None:
+            condition = (operation.c.name == name) & (operation.c.mode == mode)
+            value = connection.execute(
+                sa.select(operation.c.id).where(condition)
+            ).scalar_one_or_none()
+            if value is None:
                 raise NotFound(f"there is no {name!r} any more", status=404)
-            ids[place] = found
+            ids[position] = value
     return Source(
         collection_id=row.collection_id,
         version_id=row.version_id,
@@ -252,15 +267,17 @@ def _joined(source: Source) -> tuple[Any, Any, Any, sa.ColumnElement[bool]]:
     """Images with their set of the truth and, where there is one, of the run."""
     if source.version_id is None:
         truth, run = annotation_set.alias("truth"), annotation_set.alias("run")
-        mine = (run.c.operation_id == source.run_operation) & (run.c.image_id == truth.c.image_id)
-        tables = truth.join(image, image.c.id == truth.c.image_id).outerjoin(run, mine)
-        chosen = sa.and_(
+        condition = (run.c.operation_id == source.run_operation) & (
+            run.c.image_id == truth.c.image_id
+        )
+        tables = truth.join(image, image.c.id == truth.c.image_id).outerjoin(run, condition)
+        clause = sa.and_(
             truth.c.operation_id == source.truth_operation,
             # Plus 0: to go by the index that has the images in order, not by the one of uploads.
             truth.c.collection_id + 0 == source.collection_id,
             image.c.trashed_at.is_(None),
         )
-        return tables, truth, run, chosen
+        return tables, truth, run, clause
     truth, run = version_set.alias("truth"), version_set.alias("run")
 
     def own(table: Any, name: str, mode: str) -> sa.ColumnElement[bool]:
@@ -276,8 +293,8 @@ def _joined(source: Source) -> tuple[Any, Any, Any, sa.ColumnElement[bool]]:
         .join(image, image.c.id == truth.c.image_id)
         .outerjoin(run, own(run, source.run, source.run_mode))
     )
-    chosen = sa.and_(version_item.c.version_id == source.version_id, *_of_split(source))
-    return tables, truth, run, chosen
+    clause = sa.and_(version_item.c.version_id == source.version_id, *_of_split(source))
+    return tables, truth, run, clause
 
 
 def _of_split(source: Source) -> list[sa.ColumnElement[bool]]:
@@ -285,7 +302,7 @@ def _of_split(source: Source) -> list[sa.ColumnElement[bool]]:
 
 
 def _pairs(source: Source, first: int, last: int) -> sa.Select[Any]:
-    tables, truth, run, chosen = _joined(source)
+    tables, truth, run, select = _joined(source)
     columns = [
         image.c.id, image.c.name, image.c.bucket, image.c.width, image.c.height,
         truth.c.content.label("truth_content"),
@@ -301,11 +318,11 @@ def _pairs(source: Source, first: int, last: int) -> sa.Select[Any]:
         columns.append(collection.c.storage_path)
         tables = tables.join(collection, collection.c.id == image.c.collection_id)
     query = sa.select(*columns).select_from(tables)
-    return query.where(chosen, truth.c.image_id.between(first, last)).order_by(truth.c.image_id)
+    return query.where(select, truth.c.image_id.between(first, last)).order_by(truth.c.image_id)
 
 
 def _counts(source: Source) -> sa.Select[Any]:
-    tables, truth, run, chosen = _joined(source)
+    tables, truth, run, query = _joined(source)
     return (
         sa.select(
             truth.c.image_id,
@@ -314,7 +331,7 @@ def _counts(source: Source) -> sa.Select[Any]:
             sa.case((run.c.id.is_(None), 0), else_=1).label("is_paired"),
         )
         .select_from(tables)
-        .where(chosen)
+        .where(query)
         .order_by(truth.c.image_id)
     )
 
@@ -323,47 +340,51 @@ def _run_images(source: Source) -> sa.Select[Any]:
     """How many images have a set of the run."""
     if source.version_id is None:
         counted = operation_collection.c
-        chosen = sa.select(sa.func.coalesce(sa.func.sum(counted.image_count), 0))
-        return chosen.where(
+        query = sa.select(sa.func.coalesce(sa.func.sum(counted.image_count), 0))
+        return query.where(
             counted.operation_id == source.run_operation,
             counted.collection_id == source.collection_id,
         )
-    own = version_set.c
-    chosen = (
+    columns = version_set.c
+    query = (
         sa.select(sa.func.count())
         .select_from(version_set)
         .where(
-            own.version_id == source.version_id, own.run == source.run, own.mode == source.run_mode
+            columns.version_id == source.version_id,
+            columns.run == source.run,
+            columns.mode == source.run_mode,
         )
     )
     if source.split >= 0:
         of_version = version_item.c.version_id == source.version_id
         inside = sa.select(version_item.c.image_id).where(of_version, *_of_split(source))
-        chosen = chosen.where(own.image_id.in_(inside))
-    return chosen
+        query = query.where(columns.image_id.in_(inside))
+    return query
 
 
 def _uses_sizes(connection: sa.Connection, source: Source) -> bool:
     if source.version_id is None:
-        own = annotation_set.c
-        mine = own.operation_id.in_([source.run_operation, source.truth_operation])
-        chosen = sa.select(own.id).where(mine, own.collection_id == source.collection_id)
-        chosen = chosen.where(own.normalized)
+        columns = annotation_set.c
+        condition = columns.operation_id.in_([source.run_operation, source.truth_operation])
+        query = sa.select(columns.id).where(
+            condition, columns.collection_id == source.collection_id
+        )
+        query = query.where(columns.normalized)
     else:
-        chosen = sa.select(version_set.c.id).where(
+        query = sa.select(version_set.c.id).where(
             version_set.c.version_id == source.version_id, version_set.c.normalized
         )
-    return connection.execute(chosen.limit(1)).first() is not None
+    return connection.execute(query.limit(1)).first() is not None
 
 
 def _divided(counted: Any, largest: int) -> Iterator[Span]:
     first = last = images = total = 0
-    for one in counted:
+    for item in counted:
         if not images:
-            first = one.image_id
-        last = one.image_id
+            first = item.image_id
+        last = item.image_id
         images += 1
-        total += one.truths + one.annotations
+        total += item.truths + item.annotations
         if total >= largest:
             yield Span(first, last, images)
             images = total = 0

@@ -66,7 +66,7 @@ class Evaluations:
 
     # -- asking -----------------------------------------------------------------------------
 
-    def request(self, wanted: EvaluationRequest) -> EvaluationInfo:
+    def request(self, evaluation_request: EvaluationRequest) -> EvaluationInfo:
         """The evaluation, with a job that computes it unless its result holds.
 
         Raises:
@@ -76,17 +76,21 @@ class Evaluations:
         """
 
         def work(connection: sa.Connection) -> str:
-            version_id = _version(connection, wanted.version_id)
-            known = _operations(connection, wanted.collection_id, version_id)
-            run, run_mode = _chosen(known, wanted.run, wanted.run_mode, "machine")
-            truth, truth_mode = _chosen(known, wanted.truth, wanted.truth_mode, "human")
+            version_id = _version(connection, evaluation_request.version_id)
+            operations = _operations(connection, evaluation_request.collection_id, version_id)
+            run, run_mode = _chosen(
+                operations, evaluation_request.run, evaluation_request.run_mode, "machine"
+            )
+            truth, truth_mode = _chosen(
+                operations, evaluation_request.truth, evaluation_request.truth_mode, "human"
+            )
             if (run, run_mode) == (truth, truth_mode):
                 raise Conflict("run and ground truth are the same", status=409)
-            settings = msgspec.json.encode(wanted.settings).decode()
+            settings = msgspec.json.encode(evaluation_request.settings).decode()
             target: dict[str, Any] = {
-                "collection_id": wanted.collection_id,
+                "collection_id": evaluation_request.collection_id,
                 "version_id": version_id,
-                "split": wanted.split,
+                "split": evaluation_request.split,
                 "run": run,
                 "run_mode": run_mode,
                 "truth": truth,
@@ -94,23 +98,25 @@ class Evaluations:
                 "settings": settings,
             }
             key = hashlib.blake2b(msgspec.json.encode(target), digest_size=16).hexdigest()
-            chosen = sa.select(*_COLUMNS).where(evaluation.c.key == key).with_for_update()
-            row = connection.execute(chosen).one_or_none()
+            query = sa.select(*_COLUMNS).where(evaluation.c.key == key).with_for_update()
+            row = connection.execute(query).one_or_none()
             if row is None:
                 public_id = secrets.token_hex(12)
                 values = {
                     "public_id": public_id,
                     "key": key,
-                    "is_default": int(wanted.is_default),
+                    "is_default": int(evaluation_request.is_default),
                     "job_id": _queue(connection, public_id),
                     "created_at": now_text(),
                 }
                 connection.execute(sa.insert(evaluation).values(target | values))
                 return public_id
             is_open = _job(connection, row.job_id).status in {"queued", "in_progress"}
-            if not is_open and (wanted.again or _why_stale(connection, row) is not None):
-                mine = sa.update(evaluation).where(evaluation.c.id == row.id)
-                connection.execute(mine.values(job_id=_queue(connection, row.public_id)))
+            if not is_open and (
+                evaluation_request.again or _why_stale(connection, row) is not None
+            ):
+                statement = sa.update(evaluation).where(evaluation.c.id == row.id)
+                connection.execute(statement.values(job_id=_queue(connection, row.public_id)))
             return str(row.public_id)
 
         return self.get(self._database.write_again(work))
@@ -144,25 +150,27 @@ class Evaluations:
         """Evaluations, newest first, and what to go on behind."""
         if not all(is_storable(text) for text in (version_id, run, truth) if text is not None):
             return [], None
-        chosen = sa.select(*_COLUMNS).where(_is_there()).order_by(evaluation.c.id.desc())
+        query = sa.select(*_COLUMNS).where(_is_there()).order_by(evaluation.c.id.desc())
         if after:
-            chosen = chosen.where(evaluation.c.id < after)
+            query = query.where(evaluation.c.id < after)
         if collection_id is not None:
-            chosen = chosen.where(evaluation.c.collection_id == collection_id)
+            query = query.where(evaluation.c.collection_id == collection_id)
         if version_id is not None:
-            mine = sa.select(dataset_version.c.id).where(dataset_version.c.public_id == version_id)
-            chosen = chosen.where(evaluation.c.version_id.in_(mine))
+            select = sa.select(dataset_version.c.id).where(
+                dataset_version.c.public_id == version_id
+            )
+            query = query.where(evaluation.c.version_id.in_(select))
         if within is not None:
             versions = evaluation.c.version_id.in_(readable_versions(within))
-            chosen = chosen.where(evaluation.c.collection_id.in_(within) | versions)
+            query = query.where(evaluation.c.collection_id.in_(within) | versions)
         if run is not None:
-            chosen = chosen.where(evaluation.c.run == run)
+            query = query.where(evaluation.c.run == run)
         if truth is not None:
-            chosen = chosen.where(evaluation.c.truth == truth)
+            query = query.where(evaluation.c.truth == truth)
         with self._database.read() as connection:
-            rows = connection.execute(chosen.limit(limit + 1)).all()
-            found = [_info(connection, row) for row in rows[:limit]]
-        return found, rows[limit - 1].id if len(rows) > limit else None
+            rows = connection.execute(query.limit(limit + 1)).all()
+            results = [_info(connection, row) for row in rows[:limit]]
+        return results, rows[limit - 1].id if len(rows) > limit else None
 
     def result(self, evaluation_id: str) -> tuple[EvaluationInfo, bytes]:
         """An evaluation and the JSON of its result.
@@ -173,8 +181,8 @@ class Evaluations:
         """
         with self._database.read() as connection:
             row = find_row(connection, evaluation_id)
-            chosen = sa.select(evaluation.c.result).where(evaluation.c.id == row.id)
-            packed = connection.execute(chosen).scalar_one()
+            query = sa.select(evaluation.c.result).where(evaluation.c.id == row.id)
+            packed = connection.execute(query).scalar_one()
             info = _info(connection, row)
         if packed is None:
             raise not_computed(info)
@@ -184,8 +192,8 @@ class Evaluations:
         """Delete an evaluation and end its job; False if there is none."""
 
         def work(connection: sa.Connection) -> bool:
-            chosen = sa.select(evaluation.c.id).where(evaluation.c.public_id == evaluation_id)
-            ids = list(connection.execute(chosen).scalars())
+            query = sa.select(evaluation.c.id).where(evaluation.c.public_id == evaluation_id)
+            ids = list(connection.execute(query).scalars())
             delete_rows(connection, ids)
             return bool(ids)
 
@@ -200,8 +208,8 @@ def find_row(connection: sa.Connection, evaluation_id: str) -> sa.Row[Any]:
     """
     row = None
     if is_storable(evaluation_id):
-        mine = evaluation.c.public_id == evaluation_id
-        row = connection.execute(sa.select(*_COLUMNS).where(mine, _is_there())).one_or_none()
+        condition = evaluation.c.public_id == evaluation_id
+        row = connection.execute(sa.select(*_COLUMNS).where(condition, _is_there())).one_or_none()
     if row is None:
         raise NotFound(f"there is no evaluation {evaluation_id[:100]!r}", status=404)
     return row
@@ -243,10 +251,10 @@ def _why_stale(connection: sa.Connection, row: Any) -> str | None:
 
 
 def _info(connection: sa.Connection, row: sa.Row[Any]) -> EvaluationInfo:
-    place = version = None
+    collection_row = version = None
     if row.collection_id is not None:
-        chosen = sa.select(collection.c.name, collection.c.public_id)
-        place = connection.execute(chosen.where(collection.c.id == row.collection_id)).one()
+        query = sa.select(collection.c.name, collection.c.public_id)
+        collection_row = connection.execute(query.where(collection.c.id == row.collection_id)).one()
     else:
         columns = (dataset_version.c.public_id, dataset_version.c.number, dataset.c.name)
         joined = sa.select(*columns).join(dataset, dataset.c.id == dataset_version.c.dataset_id)
@@ -255,8 +263,8 @@ def _info(connection: sa.Connection, row: sa.Row[Any]) -> EvaluationInfo:
     why, its_job = _why_stale(connection, row), _job(connection, row.job_id)
     return EvaluationInfo(
         id=row.public_id,
-        collection=None if place is None else place.name,
-        collection_id=None if place is None else place.public_id,
+        collection=None if collection_row is None else collection_row.name,
+        collection_id=None if collection_row is None else collection_row.public_id,
         dataset_version=None if version is None else version.public_id,
         dataset=None if version is None else f"{version.name} 1.0.{version.number}",
         split=SPLITS[row.split] if row.split >= 0 else None,
@@ -287,8 +295,8 @@ def _version(connection: sa.Connection, version_id: str | None) -> int | None:
     row = None
     if is_storable(version_id):
         columns = (dataset_version.c.id, dataset_version.c.status)
-        mine = dataset_version.c.public_id == version_id
-        row = connection.execute(sa.select(*columns).where(mine)).one_or_none()
+        condition = dataset_version.c.public_id == version_id
+        row = connection.execute(sa.select(*columns).where(condition)).one_or_none()
     if row is None:
         raise NotFound(f"there is no dataset version {version_id[:100]!r}", status=404)
     if row.status != "ready":
@@ -301,34 +309,40 @@ def _operations(
 ) -> list[tuple[str, Mode]]:
     """What has sets in the target, by name and mode."""
     if version_id is not None:
-        chosen = sa.select(version_set.c.run, version_set.c.mode).distinct()
-        chosen = chosen.where(version_set.c.version_id == version_id)
+        query = sa.select(version_set.c.run, version_set.c.mode).distinct()
+        query = query.where(version_set.c.version_id == version_id)
     else:
         counted = operation_collection.c
-        chosen = (
+        query = (
             sa.select(operation.c.name, operation.c.mode)
             .join(operation_collection, counted.operation_id == operation.c.id)
             .where(counted.collection_id == collection_id, counted.image_count > 0)
         )
-    return [(row[0], row[1]) for row in connection.execute(chosen)]
+    return [(row[0], row[1]) for row in connection.execute(query)]
 
 
 def _chosen(
-    known: list[tuple[str, Mode]], name: str, mode: Mode | None, usual: Mode
+    operations: list[tuple[str, Mode]], name: str, mode: Mode | None, defaults: Mode
 ) -> tuple[str, Mode]:
     """The operation of this name; of two the one of the usual mode, unless one is asked for.
 
     Raises:
         NotFound: there is none; names those that are like it, or those that there are.
     """
-    modes: list[Mode] = [its for called, its in known if called == name and mode in {None, its}]
+    modes: list[Mode] = [
+        its for called, its in operations if called == name and mode in {None, its}
+    ]
     if modes:
-        return name, usual if usual in modes else modes[0]
-    what = "ground truth" if (mode or usual) == "human" else "model run"
-    names = sorted({called for called, its in known if mode in {None, its}})
+        return name, defaults if defaults in modes else modes[0]
+    what = "ground truth" if (mode or defaults) == "human" else "model run"
+    names = sorted({called for called, its in operations if mode in {None, its}})
     near = get_close_matches(name, names, SHOWN_NAMES, 0.5)
-    shown = ", ".join(map(repr, (near or names)[:SHOWN_NAMES]))
+    shown_names = ", ".join(map(repr, (near or names)[:SHOWN_NAMES]))
     hint = (
-        "there is none" if not names else f"did you mean {shown}?" if near else f"there is {shown}"
+        "there is none"
+        if not names
+        else f"did you mean {shown_names}?"
+        if near
+        else f"there is {shown_names}"
     )
     raise NotFound(f"there is no {what} {name[:600]!r} here; {hint}", status=404)

@@ -58,7 +58,7 @@ def evaluation_state(
 
 def set_state(connection: sa.Connection, collection_id: int, name: str, mode: str) -> str | None:
     """The state of an operation's sets in a collection; None if it has none there."""
-    chosen = (
+    query = (
         sa.select(operation_collection.c.state, operation_collection.c.image_count)
         .join(operation, operation.c.id == operation_collection.c.operation_id)
         .where(
@@ -67,10 +67,10 @@ def set_state(connection: sa.Connection, collection_id: int, name: str, mode: st
             operation.c.mode == mode,
         )
     )
-    found = connection.execute(chosen).one_or_none()
-    if found is None or not found.image_count:
+    row = connection.execute(query).one_or_none()
+    if row is None or not row.image_count:
         return None
-    return f"s{found.state}"
+    return f"s{row.state}"
 
 
 def difference(before: str, now: str) -> str | None:
@@ -82,10 +82,10 @@ def difference(before: str, now: str) -> str | None:
         return "it was made by a version of the stack that counted otherwise"
     if GONE in new:
         return "the run or the ground truth is no longer there"
-    for place, (one, other) in enumerate(zip(old, new, strict=False)):
-        if one != other:
-            kind = one.partition(" ")[0]
-            return _CHANGES.get(kind) or _CHANGES[str(place)]
+    for position, (item, other) in enumerate(zip(old, new, strict=False)):
+        if item != other:
+            kind = item.partition(" ")[0]
+            return _CHANGES.get(kind) or _CHANGES[str(position)]
     return "it was computed from other data"
 
 
@@ -98,16 +98,16 @@ def _digest(rows: Iterable[Any]) -> str:
 
 def _images(row: Any) -> sa.ColumnElement[bool]:
     if row.collection_id is not None:
-        own: sa.ColumnElement[bool] = image.c.collection_id == row.collection_id
-        return own
-    mine = version_item.c.version_id == row.version_id
-    return image.c.id.in_(sa.select(version_item.c.image_id).where(mine))
+        condition: sa.ColumnElement[bool] = image.c.collection_id == row.collection_id
+        return condition
+    clause = version_item.c.version_id == row.version_id
+    return image.c.id.in_(sa.select(version_item.c.image_id).where(clause))
 
 
 def _metadata(row: Any, slices: Sequence[str]) -> sa.Select[Any]:
     columns = (image_field.c.image_id, image_field.c.name, image_field.c.text)
-    chosen = sa.select(*columns).join(image, image.c.id == image_field.c.image_id)
-    return chosen.where(_images(row), image_field.c.name.in_(list(slices))).order_by(*columns)
+    query = sa.select(*columns).join(image, image.c.id == image_field.c.image_id)
+    return query.where(_images(row), image_field.c.name.in_(list(slices))).order_by(*columns)
 
 
 def _sizes(row: Any) -> sa.Select[Any]:

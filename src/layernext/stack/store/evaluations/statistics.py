@@ -71,7 +71,7 @@ class Statistics:
     def find_run(self, collection_id: int, run: str, mode: Mode) -> CountedRun | None:
         """What there is of an operation in a collection; None if nothing."""
         counted = operation_collection.c
-        chosen = (
+        query = (
             sa.select(operation_collection, collection.c.name.label("place"))
             .join(operation, operation.c.id == counted.operation_id)
             .join(collection, collection.c.id == counted.collection_id)
@@ -79,7 +79,7 @@ class Statistics:
             .where(counted.collection_id == collection_id, counted.image_count > 0)
         )
         with self._database.read() as connection:
-            row = connection.execute(chosen).one_or_none()
+            row = connection.execute(query).one_or_none()
             if row is None:
                 return None
             return CountedRun(
@@ -99,14 +99,14 @@ class Statistics:
             state, remembered = self._remembered.get(_key(run), ("", None))
         if remembered is not None and state == run.state:
             return remembered
-        chosen = sa.select(run_statistics).where(_mine(run))
+        query = sa.select(run_statistics).where(_mine(run))
         with self._database.read() as connection:
-            row = connection.execute(chosen).one_or_none()
+            row = connection.execute(query).one_or_none()
         if row is None or row.result is None:
             return None
-        found = msgspec.json.decode(content.unpack(row.result), type=RunStatistics)
+        result = msgspec.json.decode(content.unpack(row.result), type=RunStatistics)
         return msgspec.structs.replace(
-            found, is_current=row.state == run.state, computed_at=row.computed_at
+            result, is_current=row.state == run.state, computed_at=row.computed_at
         )
 
     def remember(self, run: CountedRun, counted: RunStatistics) -> RunStatistics:
@@ -123,13 +123,13 @@ class Statistics:
         """The job that counts the run: one that is open, or a new one."""
 
         def work(connection: sa.Connection) -> str:
-            chosen = sa.select(job.c.public_id).join(
+            query = sa.select(job.c.public_id).join(
                 run_statistics, run_statistics.c.job_id == job.c.public_id
             )
             is_open = job.c.status.in_(["queued", "in_progress"])
-            known = connection.execute(chosen.where(_mine(run), is_open)).scalar_one_or_none()
-            if known is not None:
-                return str(known)
+            value = connection.execute(query.where(_mine(run), is_open)).scalar_one_or_none()
+            if value is not None:
+                return str(value)
             payload = {"collection": run.collection_id, "run": run.run, "mode": run.mode}
             job_id = Jobs.create_in(connection, STATISTICS_JOB, "Count a run", payload)
             self._put(connection, run, job_id=job_id)
@@ -139,18 +139,18 @@ class Statistics:
 
     def spans(self, run: CountedRun, annotations_per_span: int) -> list[Span]:
         """The run's images, divided."""
-        own = annotation_set.c
-        chosen = (
-            sa.select(own.image_id, own.annotation_count)
-            .where(own.operation_id == run.operation_id)
-            .where(own.collection_id == run.collection_id)
+        columns = annotation_set.c
+        query = (
+            sa.select(columns.image_id, columns.annotation_count)
+            .where(columns.operation_id == run.operation_id)
+            .where(columns.collection_id == run.collection_id)
             # Plus 0: the index in this order has the images of all collections.
-            .order_by(own.image_id + 0)
+            .order_by(columns.image_id + 0)
         )
         spans: list[Span] = []
         first = last = images = total = 0
         with self._database.read() as connection:
-            for row in connection.execute(chosen):
+            for row in connection.execute(query):
                 first = first if images else row.image_id
                 last, images, total = row.image_id, images + 1, total + row.annotation_count
                 if total >= annotations_per_span:
@@ -166,26 +166,30 @@ class Statistics:
         Raises:
             Changed: the sets are not those of `run` any more.
         """
-        own = annotation_set.c
-        chosen = (
-            sa.select(own.content, own.geometry, own.normalized, image.c.width, image.c.height)
-            .join(image, image.c.id == own.image_id)
-            .where(own.operation_id == run.operation_id, own.collection_id == run.collection_id)
-            .where(own.image_id.between(span.first, span.last), image.c.trashed_at.is_(None))
+        columns = annotation_set.c
+        query = (
+            sa.select(
+                columns.content, columns.geometry, columns.normalized, image.c.width, image.c.height
+            )
+            .join(image, image.c.id == columns.image_id)
+            .where(
+                columns.operation_id == run.operation_id, columns.collection_id == run.collection_id
+            )
+            .where(columns.image_id.between(span.first, span.last), image.c.trashed_at.is_(None))
         )
         with self._database.stream() as connection:
             if set_state(connection, run.collection_id, run.run, run.mode) != run.state:
                 raise Changed
-            with connection.execute(chosen.execution_options(yield_per=FETCHED_PAIRS)) as rows:
+            with connection.execute(query.execution_options(yield_per=FETCHED_PAIRS)) as rows:
                 for row in rows:
                     geometry = GEOMETRIES_BY_CODE[row.geometry]
                     side = SideSet(content.unpack(row.content), geometry, bool(row.normalized))
                     is_sized = row.width is not None and row.height is not None
                     yield side, (row.width, row.height) if is_sized else None
 
-    def store(self, run: CountedRun, found: RunStatistics) -> None:
+    def store(self, run: CountedRun, result: RunStatistics) -> None:
         """Keep what was counted."""
-        packed = content.compressor().compress(msgspec.json.encode(found))
+        packed = content.compressor().compress(msgspec.json.encode(result))
         values = {"state": run.state, "computed_at": now_text(), "result": packed}
         self._database.write_again(lambda connection: self._put(connection, run, **values))
 

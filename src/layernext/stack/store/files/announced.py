@@ -1,7 +1,7 @@
 """What clients say that the bytes of files are which went past the stack, until somebody has compared it.
 
 Parts that the stack took were compared when they came. Those that clients sent straight to a bucket are known by the
-checksums that came with E16; they are kept in `file_part` until the inspection of the file.
+checksums that came when a file was finished; they are kept in `file_part` until the file is inspected.
 """
 
 from __future__ import annotations
@@ -62,12 +62,14 @@ def find(connection: sa.Connection, files: Sequence[FileRow]) -> dict[int, Annou
         .where(_of(of_paths.values()), file_item.c.object_path.in_(of_paths))
         .order_by(file_item.c.id, file_part.c.number)
     )
-    found: dict[int, Announced] = {}
+    matches: dict[int, Announced] = {}
     for row in rows:
-        mine = found.setdefault(of_paths[row.object_path], Announced(checksum=row.whole, parts=[]))
+        condition = matches.setdefault(
+            of_paths[row.object_path], Announced(checksum=row.whole, parts=[])
+        )
         if row.number is not None:
-            mine.parts.append(ItemPart(row.number, row.size, row.checksum))
-    return found
+            condition.parts.append(ItemPart(row.number, row.size, row.checksum))
+    return matches
 
 
 def forget(connection: sa.Connection, files: Iterable[FileRow]) -> None:

@@ -7,21 +7,29 @@ path. Until then only `file_item` and `file_part` know of it, and every step can
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 import msgspec
 import sqlalchemy as sa
-from msgspec import Struct
 
 from layernext.errors import Conflict
 from layernext.model import Job
+from layernext.stack.store.access.records import Within
 from layernext.stack.store.clock import now_text, seconds_since
 from layernext.stack.store.collections import fields, images, naming
 from layernext.stack.store.database import Database
 from layernext.stack.store.files import announced
-from layernext.stack.store.files.records import FileItem, FileRow, ItemPart, NewFile, ObjectRow
+from layernext.stack.store.files.records import (
+    Began,
+    FileItem,
+    FileRow,
+    FileUploadRequest,
+    ItemPart,
+    NewFile,
+    ObjectRow,
+    UploadPlace,
+)
 from layernext.stack.store.files.rows import (
     OBJECT_COLUMNS,
     count_files,
@@ -30,6 +38,7 @@ from layernext.stack.store.files.rows import (
     files_query,
     find_item,
     has_object,
+    insert_item,
     list_parts,
     not_on_its_way,
     touch_upload,
@@ -54,34 +63,6 @@ QUIET_SECONDS = 24 * 3600
 """An unfinished upload that got nothing for this long counts as a failed job."""
 
 
-class FileUploadRequest(Struct, frozen=True, kw_only=True):
-    """What E12 asks for."""
-
-    name: str
-    kind: int
-    fields: dict[str, Any]
-    is_override: bool
-    names: list[str]
-    storage_prefix: str | None = None
-    application_code: str | None = None
-
-
-class Began(Struct, frozen=True, kw_only=True):
-    """What came of beginning a file (E13)."""
-
-    item: FileItem | None
-    is_existing: bool = False
-    existing_checksum: str | None = None
-    existing_size: int | None = None
-
-
-class UploadPlace(Struct, frozen=True):
-    """Where the files of an upload go: the collection's public id, and the metadata they get."""
-
-    id: str
-    fields: dict[str, Any]
-
-
 class Files:
     """The files of a database.
 
@@ -95,25 +76,27 @@ class Files:
     # -- uploads ----------------------------------------------------------------------------
 
     def open_upload(self, request: FileUploadRequest) -> tuple[str, str]:
-        """Begin an upload of files; its id, and its collection's (E12)."""
+        """Begin an upload of files; its id, and its collection's."""
 
         def work(connection: sa.Connection) -> tuple[str, str]:
-            there = naming.find_by_name(connection, request.name, request.kind)
-            place = naming.ensure(self._database, connection, request.name, kind=request.kind)
-            if there is None:
+            existing = naming.find_by_name(connection, request.name, request.kind)
+            collection_row = naming.ensure(
+                self._database, connection, request.name, kind=request.kind
+            )
+            if existing is None:
                 head = {
                     "storage_prefix": request.storage_prefix,
                     "application_code": request.application_code,
                 }
-                mine = sa.update(collection).where(collection.c.id == place.row_id)
-                connection.execute(mine.values(trashed_at=None, **head))
-                fields.merge_into_collection(connection, place.row_id, request.fields)
+                statement = sa.update(collection).where(collection.c.id == collection_row.row_id)
+                connection.execute(statement.values(trashed_at=None, **head))
+                fields.merge_into_collection(connection, collection_row.row_id, request.fields)
             else:
-                self._give_fields(connection, place.row_id, request)
+                self._give_fields(connection, collection_row.row_id, request)
             now, public_id = now_text(), secrets.token_hex(12)
             values = {
                 "public_id": public_id,
-                "collection_id": place.row_id,
+                "collection_id": collection_row.row_id,
                 "fields": msgspec.json.encode(request.fields).decode(),
                 "is_override": request.is_override,
                 "expected": len(request.names),
@@ -122,7 +105,7 @@ class Files:
                 "updated_at": now,
             }
             connection.execute(sa.insert(file_upload).values(values))
-            return public_id, place.id
+            return public_id, collection_row.id
 
         return self._database.write_again(work)
 
@@ -130,8 +113,8 @@ class Files:
         self, connection: sa.Connection, collection_id: int, request: FileUploadRequest
     ) -> None:
         """A collection in the trash comes back; files that are there get the metadata if wanted."""
-        mine = (collection.c.id == collection_id) & collection.c.trashed_at.is_not(None)
-        connection.execute(sa.update(collection).where(mine).values(trashed_at=None))
+        condition = (collection.c.id == collection_id) & collection.c.trashed_at.is_not(None)
+        connection.execute(sa.update(collection).where(condition).values(trashed_at=None))
         if request.storage_prefix is not None:
             # It was named by annotations that came before its files: to them it is new.
             has_files = (image.c.collection_id == collection.c.id) & image.c.has_file
@@ -141,16 +124,16 @@ class Files:
         if not request.is_override or not request.fields:
             return
         for start in range(0, len(request.names), images.CHUNK):
-            some = request.names[start : start + images.CHUNK]
-            chosen = (image.c.collection_id == collection_id) & image.c.name.in_(some)
-            there = connection.execute(sa.select(image.c.id).where(chosen, image.c.has_file))
-            wanted = dict.fromkeys(there.scalars(), request.fields)
-            fields.merge_into_images(self._database, connection, wanted)
+            chunk = request.names[start : start + images.CHUNK]
+            clause = (image.c.collection_id == collection_id) & image.c.name.in_(chunk)
+            result = connection.execute(sa.select(image.c.id).where(clause, image.c.has_file))
+            requested = dict.fromkeys(result.scalars(), request.fields)
+            fields.merge_into_images(self._database, connection, requested)
 
     def begin_file(
         self, upload_id: str, name: str, *, size: int | None, checksum: str | None
     ) -> Began:
-        """Begin one file of an upload, or find out that it is there; repeatable (E13).
+        """Begin one file of an upload, or find out that it is there; repeatable.
 
         Raises:
             NotFound: there is no such upload.
@@ -158,7 +141,7 @@ class Files:
 
         def work(connection: sa.Connection) -> Began:
             upload = upload_row(connection, upload_id)
-            there = connection.execute(
+            row = connection.execute(
                 sa.select(image.c.id, image.c.checksum, image.c.size).where(
                     image.c.collection_id == upload.collection_id,
                     image.c.name == name,
@@ -168,52 +151,31 @@ class Files:
                     image.c.trashed_at.is_(None),
                 )
             ).one_or_none()
-            known = find_item(
+            existing = find_item(
                 connection, (file_item.c.upload_id == upload.id) & (file_item.c.name == name)
             )
-            if there is not None:
-                if known is None:
-                    self._insert_item(connection, upload.id, name, image_id=there.id)
+            if row is not None:
+                if existing is None:
+                    insert_item(self._database, connection, upload.id, name, image_id=row.id)
                 return Began(
                     item=None,
                     is_existing=True,
-                    existing_checksum=there.checksum,
-                    existing_size=there.size,
+                    existing_checksum=row.checksum,
+                    existing_size=row.size,
                 )
-            if known is None or known.is_stored:
-                if known is not None:
-                    drop_item(connection, known.row_id)
-                self._insert_item(connection, upload.id, name, size=size, checksum=checksum)
-                known = find_item(
+            if existing is None or existing.is_stored:
+                if existing is not None:
+                    drop_item(connection, existing.row_id)
+                insert_item(
+                    self._database, connection, upload.id, name, size=size, checksum=checksum
+                )
+                existing = find_item(
                     connection, (file_item.c.upload_id == upload.id) & (file_item.c.name == name)
                 )
             touch_upload(connection, upload.id)
-            return Began(item=known)
+            return Began(item=existing)
 
         return self._database.write_again(work)
-
-    def _insert_item(
-        self,
-        connection: sa.Connection,
-        upload_id: int,
-        name: str,
-        *,
-        image_id: int | None = None,
-        size: int | None = None,
-        checksum: str | None = None,
-    ) -> None:
-        values = {
-            "public_id": secrets.token_hex(12),
-            "upload_id": upload_id,
-            "name": name,
-            "image_id": image_id,
-            "is_stored": image_id is not None,
-            "size": size,
-            "checksum": checksum,
-            "created_at": now_text(),
-        }
-        insert = self._database.upsert(file_item).values(values)
-        connection.execute(insert.on_conflict_do_nothing())
 
     def place_of(self, upload_id: str) -> UploadPlace:
         """Where the files of an upload go.
@@ -223,13 +185,13 @@ class Files:
         """
         with self._database.read() as connection:
             upload = upload_row(connection, upload_id)
-            mine = sa.select(collection.c.public_id).where(collection.c.id == upload.collection_id)
-            place = connection.execute(mine).scalar_one()
-        return UploadPlace(place, msgspec.json.decode(upload.fields))
+            query = sa.select(collection.c.public_id).where(collection.c.id == upload.collection_id)
+            value = connection.execute(query).scalar_one()
+        return UploadPlace(value, msgspec.json.decode(upload.fields))
 
     def folder_of(self, upload_id: str) -> str | None:
         """With what the unique names of an upload's files begin; None if there is no such upload."""
-        chosen = (
+        query = (
             sa.select(collection.c.storage_path)
             .join(file_upload, file_upload.c.collection_id == collection.c.id)
             .where(file_upload.c.public_id == upload_id)
@@ -237,7 +199,7 @@ class Files:
         if not is_storable(upload_id):
             return None
         with self._database.read() as connection:
-            return connection.execute(chosen).scalar_one_or_none()
+            return connection.execute(query).scalar_one_or_none()
 
     def find_known(self, upload_id: str, names: Sequence[str]) -> list[ObjectRow]:
         """The files of these names that the collection of an upload has, missing ones too.
@@ -246,7 +208,7 @@ class Files:
             NotFound: there is no such upload.
         """
         usable = [name for name in names if is_storable(name)]
-        chosen = (
+        query = (
             sa.select(*OBJECT_COLUMNS)
             .where(image.c.name.in_(usable), image.c.bucket == "", image.c.has_file)
             .where(image.c.trashed_at.is_(None))
@@ -254,11 +216,11 @@ class Files:
         )
         with self._database.read() as connection:
             upload = upload_row(connection, upload_id)
-            its = chosen.where(image.c.collection_id == upload.collection_id)
+            its = query.where(image.c.collection_id == upload.collection_id)
             return [ObjectRow(**row) for row in connection.execute(its).mappings()]
 
     def note_known(self, upload_id: str, files: Sequence[ObjectRow]) -> None:
-        """Note that files of a collection belong to an upload, too, as after E13."""
+        """Note that files of a collection belong to an upload, too, as after `begin_file`."""
         if files:
             image_ids = {file.name: file.image_id for file in files}
             self._database.write_again(
@@ -295,15 +257,19 @@ class Files:
             stored = store_files(
                 self._database, connection, upload.collection_id, fresh, conflicts=False
             )
-            found = {file.name: one for file, one in zip(fresh, stored, strict=True)}
-            others = [name for name in names if name not in found]
-            chosen = (image.c.collection_id == upload.collection_id) & image.c.name.in_(others)
+            items_by_name = {file.name: item for file, item in zip(fresh, stored, strict=True)}
+            others = [name for name in names if name not in items_by_name]
+            condition = (image.c.collection_id == upload.collection_id) & image.c.name.in_(others)
             columns = (image.c.name, image.c.id, image.c.checksum)
-            for row in connection.execute(sa.select(*columns).where(chosen, image.c.bucket == "")):
-                found[row.name] = StoredFile(row.id, is_new=False, checksum=row.checksum)
-            self._note_items(connection, upload.id, {name: found[name].image_id for name in names})
+            for row in connection.execute(
+                sa.select(*columns).where(condition, image.c.bucket == "")
+            ):
+                items_by_name[row.name] = StoredFile(row.id, is_new=False, checksum=row.checksum)
+            self._note_items(
+                connection, upload.id, {name: items_by_name[name].image_id for name in names}
+            )
             touch_upload(connection, upload.id)
-            return found
+            return items_by_name
 
         return self._database.write_again(work)
 
@@ -333,22 +299,30 @@ class Files:
             NotFound: there is none of this id.
         """
         with self._database.read() as connection:
-            found = (
+            result = (
                 find_item(connection, file_item.c.public_id == file_id)
                 if is_storable(file_id)
                 else None
             )
-        if found is None:
+        if result is None:
             raise not_on_its_way(file_id)
-        return found
+        return result
+
+    def unfinished(self, file_ids: Collection[str]) -> set[str]:
+        """Those of some files on their way that have not arrived yet."""
+        query = sa.select(file_item.c.public_id).where(
+            file_item.c.public_id.in_(list(file_ids)), ~file_item.c.is_stored
+        )
+        with self._database.read() as connection:
+            return set(connection.execute(query).scalars())
 
     def set_place(self, item: FileItem, object_path: str, handle: str) -> FileItem:
         """Decide where a file goes, unless that is decided; repeatable."""
-        mine = sa.update(file_item).where(
+        statement = sa.update(file_item).where(
             file_item.c.id == item.row_id, file_item.c.object_path.is_(None)
         )
         with self._database.write() as connection:
-            connection.execute(mine.values(object_path=object_path, handle=handle))
+            connection.execute(statement.values(object_path=object_path, handle=handle))
         return self.find_item(item.id)
 
     def touch(self, item: FileItem) -> None:
@@ -411,11 +385,11 @@ class Files:
             Conflict: no part has come.
             NotFound: it was forgotten meanwhile.
         """
-        mine = file_item.c.id == item.row_id
+        condition = file_item.c.id == item.row_id
 
         def work(connection: sa.Connection) -> tuple[FileItem, list[ItemPart]]:
-            connection.execute(sa.select(file_item.c.id).where(mine).with_for_update())
-            current = find_item(connection, mine)
+            connection.execute(sa.select(file_item.c.id).where(condition).with_for_update())
+            current = find_item(connection, condition)
             if current is None:
                 raise not_on_its_way(item.id)
             if current.is_stored:
@@ -426,18 +400,18 @@ class Files:
                 announced.keep(self._database, connection, item.row_id, from_bucket)
             parts = list_parts(connection, item.row_id)
             check(current, parts)
-            connection.execute(sa.update(file_item).where(mine).values(is_sealed=True))
+            connection.execute(sa.update(file_item).where(condition).values(is_sealed=True))
             return current, parts
 
         return self._database.write_again(work)
 
     def start_over(self, item: FileItem) -> None:
         """Forget the parts of a file that cannot become an object: it begins again, somewhere else."""
-        mine = (file_item.c.id == item.row_id) & (file_item.c.handle == item.handle)
+        condition = (file_item.c.id == item.row_id) & (file_item.c.handle == item.handle)
 
         def work(connection: sa.Connection) -> None:
             fresh = {"is_sealed": False, "handle": None, "object_path": None}
-            reset = sa.update(file_item).where(mine, ~file_item.c.is_stored).values(fresh)
+            reset = sa.update(file_item).where(condition, ~file_item.c.is_stored).values(fresh)
             if connection.execute(reset).rowcount:
                 announced.keep(self._database, connection, item.row_id, ())
                 drop(self._database, connection, [str(item.object_path)])
@@ -473,27 +447,27 @@ class Files:
         )
 
         def work(connection: sa.Connection) -> bool:
-            mine = file_item.c.id == item.row_id
+            condition = file_item.c.id == item.row_id
             # Before all else: of several that finish or forget the same file at a time one does it, and
             # the others wait here and see what came of it.
             claim = sa.update(file_item).where(
-                mine, ~file_item.c.is_stored, file_item.c.handle == item.handle
+                condition, ~file_item.c.is_stored, file_item.c.handle == item.handle
             )
             if connection.execute(claim.values(is_stored=True)).rowcount == 0:
-                current = find_item(connection, mine)
+                current = find_item(connection, condition)
                 if current is None:
                     raise not_on_its_way(item.id)
                 if not current.is_stored:
                     raise Conflict("the file was started again; send its parts", status=409)
                 return has_object(connection, current)
             (stored,) = store_files(self._database, connection, item.collection_id, [new])
-            done = sa.update(file_item).where(mine)
+            done = sa.update(file_item).where(condition)
             connection.execute(done.values(image_id=stored.image_id))
             if stored.expected is not None:
-                claim = sa.update(file_item).where(mine, file_item.c.checksum.is_(None))
+                claim = sa.update(file_item).where(condition, file_item.c.checksum.is_(None))
                 connection.execute(claim.values(checksum=stored.expected))
-            kept = parts if stored.is_new else ()
-            announced.keep(self._database, connection, item.row_id, kept)
+            stored_parts = parts if stored.is_new else ()
+            announced.keep(self._database, connection, item.row_id, stored_parts)
             if not stored.is_new:
                 drop(self._database, connection, [new.object_path])
             return stored.is_new
@@ -517,7 +491,7 @@ class Files:
             return connection.execute(named).scalar_one(), bool(upload.finished)
 
     def finish_upload(self, upload_id: str) -> list[str]:
-        """End an upload; the unique names of its files; repeatable (E17).
+        """End an upload; the unique names of its files; repeatable.
 
         Raises:
             NotFound: there is no such upload.
@@ -538,8 +512,11 @@ class Files:
 
         return self._database.write_again(work)
 
-    def progress(self, collection_name: str) -> tuple[int, int] | None:
-        """Files stored and files expected by a collection's newest upload (E18)."""
+    def progress(self, collection_name: str, within: Within = None) -> tuple[int, int] | None:
+        """Files stored and files expected by the newest upload to collections of a name.
+
+        With `within` only to those of these row ids.
+        """
         if not is_storable(collection_name):
             return None
         newest = (
@@ -549,6 +526,8 @@ class Files:
             .order_by(file_upload.c.id.desc())
             .limit(1)
         )
+        if within is not None:
+            newest = newest.where(collection.c.id.in_(within))
         with self._database.read() as connection:
             upload = connection.execute(newest).one_or_none()
             if upload is None:
@@ -560,12 +539,12 @@ class Files:
     def find_job(self, public_id: str) -> Job | None:
         """The upload as a job: done when it is finished and all its files were inspected."""
         with self._database.read() as connection:
-            chosen = (
+            query = (
                 sa.select(file_upload, collection.c.name.label("collection_name"))
                 .join(collection, collection.c.id == file_upload.c.collection_id)
                 .where(file_upload.c.public_id == public_id)
             )
-            upload = connection.execute(chosen).one_or_none()
+            upload = connection.execute(query).one_or_none()
             if upload is None:
                 return None
             stored, seen = count_files(connection, upload.id)
@@ -604,13 +583,13 @@ class Files:
         is_there: sa.ColumnElement[bool] = image.c.trashed_at.is_(None)
         if with_frozen:
             is_there |= sa.exists().where(version_item.c.image_id == image.c.id)
-        chosen = files_query().where(image.c.id == image_id, is_there)
+        query = files_query().where(image.c.id == image_id, is_there)
         with self._database.read() as connection:
-            row = connection.execute(chosen).one_or_none()
+            row = connection.execute(query).one_or_none()
         return None if row is None else file_row(row)
 
     def find_named(self, name: str) -> FileRow | None:
-        """The file with this unique name, or else at this path in storage (E24)."""
+        """The file with this unique name, or else at this path in storage."""
         if not is_storable(name):
             return None
         with self._database.read() as connection:

@@ -43,10 +43,10 @@ class FileListing:
             return None
         name = naming.normalized_name(id_or_name)
         with self._database.read() as connection:
-            found = naming.find_by_id(connection, id_or_name)
-            for each in KINDS if kind is None else (kind,):
-                found = found or naming.find_by_name(connection, name, each)
-        return found
+            result = naming.find_by_id(connection, id_or_name)
+            for item in KINDS if kind is None else (kind,):
+                result = result or naming.find_by_name(connection, name, item)
+        return result
 
     def page(
         self, collection_id: int, after: str | None, limit: int
@@ -63,26 +63,26 @@ class FileListing:
         Raises:
             InvalidRequest: `after` is nothing that a page said.
         """
-        chosen = files_query().where(
+        query = files_query().where(
             image.c.collection_id == collection_id, image.c.trashed_at.is_(None)
         )
-        place = sa.tuple_(image.c.name, image.c.bucket)
+        position = sa.tuple_(image.c.name, image.c.bucket)
         if after is not None:
-            chosen = chosen.where(place > sa.tuple_(*map(sa.literal, _place_of(after))))
+            query = query.where(position > sa.tuple_(*map(sa.literal, _place_of(after))))
         # The table's own index has them in this order.
-        chosen = chosen.order_by(image.c.name, image.c.bucket).limit(limit + 1)
+        query = query.order_by(image.c.name, image.c.bucket).limit(limit + 1)
         with self._database.read() as connection:
-            rows = connection.execute(chosen).all()
+            rows = connection.execute(query).all()
         more = _cursor(rows[limit - 1]) if len(rows) > limit else None
         return [file_row(row) for row in rows[:limit]], more
 
     def find_many(self, image_ids: Sequence[int], within: Within = None) -> dict[int, FileRow]:
         """Those of some images that have a file and are not in the trash, by image."""
-        chosen = files_query().where(image.c.id.in_(list(image_ids)), image.c.trashed_at.is_(None))
+        query = files_query().where(image.c.id.in_(list(image_ids)), image.c.trashed_at.is_(None))
         if within is not None:
-            chosen = chosen.where(image.c.collection_id.in_(within))
+            query = query.where(image.c.collection_id.in_(within))
         with self._database.read() as connection:
-            return {row.id: file_row(row) for row in connection.execute(chosen)}
+            return {row.id: file_row(row) for row in connection.execute(query)}
 
 
 def _cursor(row: sa.Row[Any]) -> str:

@@ -117,3 +117,31 @@ class LookResult(Struct, frozen=True, kw_only=True):
     duration_s: float | None = None
     thumbnail_path: str | None = None
     failure: str | None = None
+
+
+class FileUploadRequest(Struct, frozen=True, kw_only=True):
+    """What a request to open an upload asks for."""
+
+    name: str
+    kind: int
+    fields: dict[str, Any]
+    is_override: bool
+    names: list[str]
+    storage_prefix: str | None = None
+    application_code: str | None = None
+
+
+class Began(Struct, frozen=True, kw_only=True):
+    """What came of beginning a file."""
+
+    item: FileItem | None
+    is_existing: bool = False
+    existing_checksum: str | None = None
+    existing_size: int | None = None
+
+
+class UploadPlace(Struct, frozen=True):
+    """Where the files of an upload go: the collection's public id, and the metadata they get."""
+
+    id: str
+    fields: dict[str, Any]

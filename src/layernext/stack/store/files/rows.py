@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
 import msgspec
@@ -9,7 +10,9 @@ import sqlalchemy as sa
 
 from layernext.errors import NotFound
 from layernext.stack.store.clock import now_text
+from layernext.stack.store.database import Database
 from layernext.stack.store.files.records import FileItem, FileRow, ItemPart
+from layernext.stack.store.removal import walker
 from layernext.stack.store.schema import collection, file_item, file_part, file_upload, image
 from layernext.stack.store.storable import is_storable
 
@@ -42,8 +45,8 @@ def upload_row(connection: sa.Connection, public_id: str) -> sa.Row[Any]:
     Raises:
         NotFound: there is no such upload.
     """
-    chosen = sa.select(file_upload).where(file_upload.c.public_id == public_id)
-    row = connection.execute(chosen).one_or_none() if is_storable(public_id) else None
+    query = sa.select(file_upload).where(file_upload.c.public_id == public_id)
+    row = connection.execute(query).one_or_none() if is_storable(public_id) else None
     if row is None:
         raise NotFound(f"there is no upload {public_id[:100]!r}", status=404)
     return row
@@ -56,8 +59,8 @@ def not_on_its_way(file_id: str) -> NotFound:
 
 def touch_upload(connection: sa.Connection, upload_id: int) -> None:
     """Note that an upload goes on."""
-    mine = sa.update(file_upload).where(file_upload.c.id == upload_id)
-    connection.execute(mine.values(updated_at=now_text()))
+    statement = sa.update(file_upload).where(file_upload.c.id == upload_id)
+    connection.execute(statement.values(updated_at=now_text()))
 
 
 def touched(item: FileItem) -> sa.Update:
@@ -68,13 +71,13 @@ def touched(item: FileItem) -> sa.Update:
 
 def find_item(connection: sa.Connection, where: sa.ColumnElement[bool]) -> FileItem | None:
     """The file on its way that a condition describes."""
-    chosen = (
+    query = (
         sa.select(*_ITEM_COLUMNS)
         .join(file_upload, file_upload.c.id == file_item.c.upload_id)
         .join(collection, collection.c.id == file_upload.c.collection_id)
         .where(where)
     )
-    row = connection.execute(chosen).one_or_none()
+    row = connection.execute(query).one_or_none()
     if row is None:
         return None
     return FileItem(
@@ -96,8 +99,8 @@ def find_item(connection: sa.Connection, where: sa.ColumnElement[bool]) -> FileI
 
 def list_parts(connection: sa.Connection, item_id: int) -> list[ItemPart]:
     """The parts of a file on its way, by number."""
-    chosen = sa.select(file_part).where(file_part.c.item_id == item_id)
-    rows = connection.execute(chosen.order_by(file_part.c.number))
+    query = sa.select(file_part).where(file_part.c.item_id == item_id)
+    rows = connection.execute(query.order_by(file_part.c.number))
     return [ItemPart(row.number, row.size, row.checksum, row.tag) for row in rows]
 
 
@@ -107,17 +110,41 @@ def has_object(connection: sa.Connection, item: FileItem) -> bool:
     return connection.execute(path).scalar_one_or_none() == item.object_path
 
 
+def insert_item(
+    database: Database,
+    connection: sa.Connection,
+    upload_id: int,
+    name: str,
+    *,
+    image_id: int | None = None,
+    size: int | None = None,
+    checksum: str | None = None,
+) -> None:
+    """Note a file on its way, or with `image_id` one that was there before; unless it is noted."""
+    values = {
+        "public_id": secrets.token_hex(12),
+        "upload_id": upload_id,
+        "name": name,
+        "image_id": image_id,
+        "is_stored": image_id is not None,
+        "size": size,
+        "checksum": checksum,
+        "created_at": now_text(),
+    }
+    insert = database.upsert(file_item).values(values)
+    connection.execute(insert.on_conflict_do_nothing())
+
+
 def drop_item(connection: sa.Connection, row_id: int) -> None:
     """Forget a file on its way, with its parts."""
-    connection.execute(sa.delete(file_part).where(file_part.c.item_id == row_id))
-    connection.execute(sa.delete(file_item).where(file_item.c.id == row_id))
+    walker.delete(connection, file_item, [row_id])
 
 
 def count_files(connection: sa.Connection, upload_id: int) -> tuple[int, int]:
     """Files of an upload that are stored, and all that were begun."""
     done = sa.func.sum(sa.case((file_item.c.is_stored, 1), else_=0))
-    chosen = sa.select(done, sa.func.count()).where(file_item.c.upload_id == upload_id)
-    stored, seen = connection.execute(chosen).one()
+    query = sa.select(done, sa.func.count()).where(file_item.c.upload_id == upload_id)
+    stored, seen = connection.execute(query).one()
     return int(stored or 0), seen
 
 

@@ -35,9 +35,9 @@ class FileStates:
 
     def list_pending(self, after: int, limit: int) -> list[FileRow]:
         """Files that nobody has inspected, oldest image first."""
-        chosen = files_query().where(image.c.state == "pending", image.c.id > after)
+        query = files_query().where(image.c.state == "pending", image.c.id > after)
         with self._database.read() as connection:
-            rows = connection.execute(chosen.order_by(image.c.id).limit(limit)).all()
+            rows = connection.execute(query.order_by(image.c.id).limit(limit)).all()
         return [file_row(row) for row in rows]
 
     def list_announced(self, files: Sequence[FileRow]) -> dict[int, Announced]:
@@ -72,13 +72,13 @@ class FileStates:
             for row_id, (file, look) in sorted(results.items())
         ]
         # Annotations by their path may have come while the files did, where neither saw the other.
-        places = sa.select(image.c.id, image.c.storage_path, image.c.collection_id)
+        query = sa.select(image.c.id, image.c.storage_path, image.c.collection_id)
 
         def work(connection: sa.Connection) -> None:
             connection.execute(statement, values)
             announced.forget(connection, (file for file, _ in results.values()))
-            found = connection.execute(places.where(image.c.id.in_(results)))
-            owners = {row.storage_path: (row.id, row.collection_id) for row in found}
+            result = connection.execute(query.where(image.c.id.in_(results)))
+            owners = {row.storage_path: (row.id, row.collection_id) for row in result}
             naming.claim_paths(self._database, connection, owners)
 
         self._database.write_again(work)
@@ -93,7 +93,7 @@ class FileStates:
         state: Any = {"state": "pending", "failure": None}
         if is_missing:
             state = {"state": "missing", "failure": CONTENT_IS_MISSING}
-        mine = (image.c.id == sa.bindparam("lost")) & (
+        condition = (image.c.id == sa.bindparam("lost")) & (
             image.c.object_path == sa.bindparam("lost_path")
         )
         values = [
@@ -102,6 +102,6 @@ class FileStates:
         ]
         self._database.write_again(
             lambda connection: connection.execute(
-                sa.update(image).where(mine).values(state), values
+                sa.update(image).where(condition).values(state), values
             )
         )

@@ -64,22 +64,22 @@ def store_files(
     Raises:
         Conflict: another file of the same name is there.
     """
-    rows, there = _locked(database, connection, collection_id, [file.name for file in new])
+    rows, existing = _locked(database, connection, collection_id, [file.name for file in new])
     head = connection.execute(
         sa.select(collection.c.storage_path, collection.c.storage_prefix).where(
             collection.c.id == collection_id
         )
     ).one()
     folder = head.storage_prefix or head.storage_path
-    frozen = _frozen(connection, there.values())
+    frozen = _frozen(connection, existing.values())
     now = now_text()
     stored: list[StoredFile] = []
-    values, wanted = [], {}
+    values, fields_by_image = [], {}
     replaced: list[str] = []
     owners: dict[str, tuple[int, int]] = {}
     taken: set[int] = set()
     for file, row in zip(new, rows, strict=True):
-        old = there[row.id]
+        old = existing[row.id]
         is_same = (old.checksum, old.size) == (file.checksum, file.size)
         is_frozen = row.id in frozen and not is_same
         is_lost = old.has_file and old.trashed_at is None and old.state == "missing"
@@ -101,7 +101,7 @@ def store_files(
         expected = old.checksum if is_lost and file.checksum is None else None
         stored.append(StoredFile(row.id, is_new=True, checksum=file.checksum, expected=expected))
         if not is_lost:
-            wanted[row.id] = file.fields
+            fields_by_image[row.id] = file.fields
         path = old.storage_path or f"{folder}/{file.name}"
         owners[path] = (row.id, collection_id)
         values.append(
@@ -115,7 +115,7 @@ def store_files(
         )
     if values:
         connection.execute(_having_file(now), values)
-        fields.merge_into_images(database, connection, wanted)
+        fields.merge_into_images(database, connection, fields_by_image)
         drop(database, connection, replaced)
         naming.claim_paths(database, connection, owners)
     return stored
@@ -129,24 +129,26 @@ def _locked(
     while True:
         rows = images.resolve(database, connection, keys, collection_id)
         ids = sorted({row.id for row in rows})
-        there: dict[int, sa.Row[Any]] = {}
+        matches: dict[int, sa.Row[Any]] = {}
         for start in range(0, len(ids), images.CHUNK):
-            chosen = image.c.id.in_(ids[start : start + images.CHUNK])
-            locked = sa.select(image).where(chosen).order_by(image.c.id).with_for_update()
-            there |= {row.id: row for row in connection.execute(locked)}
+            condition = image.c.id.in_(ids[start : start + images.CHUNK])
+            locked = sa.select(image).where(condition).order_by(image.c.id).with_for_update()
+            matches |= {row.id: row for row in connection.execute(locked)}
         # One that was purged after it was found is created again.
-        if len(there) == len(ids):
-            return rows, there
+        if len(matches) == len(ids):
+            return rows, matches
 
 
 def _frozen(connection: sa.Connection, rows: Iterable[sa.Row[Any]]) -> set[int]:
     """Images in the trash that versions of datasets have: their content stays."""
     trashed = [row.id for row in rows if row.has_file and row.trashed_at is not None]
-    found: set[int] = set()
+    result: set[int] = set()
     for start in range(0, len(trashed), images.CHUNK):
-        some = version_item.c.image_id.in_(trashed[start : start + images.CHUNK])
-        found |= set(connection.execute(sa.select(version_item.c.image_id).where(some)).scalars())
-    return found
+        condition = version_item.c.image_id.in_(trashed[start : start + images.CHUNK])
+        result |= set(
+            connection.execute(sa.select(version_item.c.image_id).where(condition)).scalars()
+        )
+    return result
 
 
 def _having_file(now: str) -> sa.Update:

@@ -1,4 +1,4 @@
-"""Jobs: work that the stack does in the background, and work that a client says it does (E38).
+"""Jobs: work that the stack does in the background, and work that a client says it does.
 
 A job waits as ``queued`` until a worker claims it. The worker says every few seconds that it is
 alive; a job whose worker is known to be dead, or was not heard of for `LEASE_SECONDS`, is claimed
@@ -26,6 +26,10 @@ from layernext.stack.store.storable import is_storable
 LEASE_SECONDS = 30
 """Six heartbeats. Clocks of machines that share a database may differ by less."""
 MAX_ATTEMPTS = 3
+
+LOOK_JOB = "files.look"
+"""Inspects new files, in a process of its own: if the stack dies meanwhile, something else killed it."""
+MAX_LOOK_ATTEMPTS = 20
 
 COMPARISON_JOB = "comparison"
 """Its result is the comparison; there is nothing else to keep."""
@@ -64,22 +68,22 @@ class Jobs:
         So a job that is done again after a crash knows what it did before. Attempts before this step
         count no more: the limit is for jobs that die again and again without getting anywhere.
         """
-        mine = job.c.public_id == public_id
+        condition = job.c.public_id == public_id
         text = connection.execute(
-            sa.select(job.c.result).where(mine).with_for_update()
+            sa.select(job.c.result).where(condition).with_for_update()
         ).scalar_one_or_none()
         if text is None:
             return
         so_far = msgspec.json.decode(text)
         total = {name: so_far.get(name, 0) + count for name, count in counts.items()}
         result = msgspec.json.encode(so_far | total).decode()
-        connection.execute(sa.update(job).where(mine).values(result=result, attempts=1))
+        connection.execute(sa.update(job).where(condition).values(result=result, attempts=1))
 
     def note_step(self, public_id: str) -> None:
         """Note that a job has done something that lasts: attempts before this count no more."""
-        mine = job.c.public_id == public_id
+        condition = job.c.public_id == public_id
         with self._database.write() as connection:
-            connection.execute(sa.update(job).where(mine).values(attempts=1))
+            connection.execute(sa.update(job).where(condition).values(attempts=1))
 
     @staticmethod
     def create_in(
@@ -118,8 +122,8 @@ class Jobs:
         def work(connection: sa.Connection) -> Job:
             row = connection.execute(same.order_by(job.c.id.desc()).limit(1)).one_or_none()
             if row is None:
-                made = self.create_in(connection, kind, name, payload)
-                row = connection.execute(sa.select(job).where(job.c.public_id == made)).one()
+                job_id = self.create_in(connection, kind, name, payload)
+                row = connection.execute(sa.select(job).where(job.c.public_id == job_id)).one()
             return _job(row)
 
         return self._database.write_again(work)
@@ -152,23 +156,24 @@ class Jobs:
         with self._database.read() as connection:
             dead = [row.owner for row in connection.execute(owners) if is_dead(row.owner)]
             is_abandoned = is_running & ((job.c.heartbeat_at < limit) | job.c.owner.in_(dead))
-            chosen = (
+            query = (
                 sa.select(job)
                 .where(of_kinds, (job.c.status == "queued") | is_abandoned)
                 .order_by(job.c.id)
                 .limit(1)
             )
-            if connection.execute(chosen).first() is None:
+            if connection.execute(query).first() is None:
                 return None
 
         def work(connection: sa.Connection) -> JobRow | None:
             while True:
-                row = connection.execute(chosen.with_for_update(skip_locked=True)).first()
+                row = connection.execute(query.with_for_update(skip_locked=True)).first()
                 if row is None:
                     return None
-                mine = sa.update(job).where(job.c.id == row.id)
+                statement = sa.update(job).where(job.c.id == row.id)
                 now = now_text()
-                if row.attempts < MAX_ATTEMPTS:
+                most = MAX_LOOK_ATTEMPTS if row.kind == LOOK_JOB else MAX_ATTEMPTS
+                if row.attempts < most:
                     claimed = {
                         "status": "in_progress",
                         "owner": owner,
@@ -176,11 +181,11 @@ class Jobs:
                         "attempts": row.attempts + 1,
                         "updated_at": now,
                     }
-                    connection.execute(mine.values(claimed))
+                    connection.execute(statement.values(claimed))
                     payload = msgspec.json.decode(row.payload)
                     return JobRow(row.id, row.public_id, row.kind, row.name, payload)
-                why = f"it was begun {MAX_ATTEMPTS} times and never came to an end"
-                connection.execute(mine.values(status="failed", message=why, updated_at=now))
+                why = f"it was begun {most} times and never came to an end"
+                connection.execute(statement.values(status="failed", message=why, updated_at=now))
 
         return self._database.write_again(work)
 
@@ -194,7 +199,7 @@ class Jobs:
         progress: float,
         details: Mapping[str, Any],
     ) -> str:
-        """Note what a client says of a job of its own, made at the first word of it; its id (E38).
+        """Note what a client says of a job of its own, made at the first word of it; its id.
 
         Any state may follow any other: the client alone knows.
         """
@@ -218,10 +223,10 @@ class Jobs:
                 "created_at": now,
             }
             insert = self._database.upsert(job).values(fixed | fields)
-            kept = insert.on_conflict_do_update(index_elements=["session", "kind"], set_=fields)
-            connection.execute(kept)
-            mine = (job.c.session == session) & (job.c.kind == kind)
-            return str(connection.execute(sa.select(job.c.public_id).where(mine)).scalar_one())
+            upsert = insert.on_conflict_do_update(index_elements=["session", "kind"], set_=fields)
+            connection.execute(upsert)
+            condition = (job.c.session == session) & (job.c.kind == kind)
+            return str(connection.execute(sa.select(job.c.public_id).where(condition)).scalar_one())
 
         return self._database.write_again(work)
 
@@ -253,13 +258,13 @@ class Jobs:
         self, *, after: int, limit: int, statuses: Sequence[JobStatus] = ()
     ) -> tuple[list[Job], int | None]:
         """Jobs, newest first, and what to go on behind; with `statuses` only those that have one."""
-        chosen = sa.select(*_SHOWN).order_by(job.c.id.desc()).limit(limit + 1)
+        query = sa.select(*_SHOWN).order_by(job.c.id.desc()).limit(limit + 1)
         if after:
-            chosen = chosen.where(job.c.id < after)
+            query = query.where(job.c.id < after)
         if statuses:
-            chosen = chosen.where(job.c.status.in_(list(statuses)))
+            query = query.where(job.c.status.in_(list(statuses)))
         with self._database.read() as connection:
-            rows = connection.execute(chosen).all()
+            rows = connection.execute(query).all()
         following = rows[limit - 1].id if len(rows) > limit else None
         return [_job(row) for row in rows[:limit]], following
 
@@ -290,19 +295,21 @@ class Jobs:
     @staticmethod
     def cancel_in(connection: sa.Connection, public_ids: Sequence[str], why: str) -> None:
         """End jobs that have not ended, as a part of a transaction; their workers stop soon."""
-        mine = job.c.public_id.in_(list(public_ids)) & job.c.status.in_(["queued", "in_progress"])
+        condition = job.c.public_id.in_(list(public_ids)) & job.c.status.in_(
+            ["queued", "in_progress"]
+        )
         ended = {"status": "failed", "message": why, "updated_at": now_text()}
-        connection.execute(sa.update(job).where(mine).values(ended))
+        connection.execute(sa.update(job).where(condition).values(ended))
 
     @staticmethod
     def forget_comparisons(connection: sa.Connection, evaluation_ids: Sequence[str]) -> None:
         """End comparisons of evaluations, and empty those that were made: they name images."""
-        gone = {"status": "failed", "message": "what was compared is gone", "result": "{}"}
-        mine = sa.update(job).where(
+        failure = {"status": "failed", "message": "what was compared is gone", "result": "{}"}
+        statement = sa.update(job).where(
             job.c.kind == COMPARISON_JOB, job.c.payload.contains(sa.bindparam("which"))
         )
-        values = [{"which": one} for one in evaluation_ids]
-        connection.execute(mine.values(gone | {"updated_at": now_text()}), values)
+        values = [{"which": evaluation_id} for evaluation_id in evaluation_ids]
+        connection.execute(statement.values(failure | {"updated_at": now_text()}), values)
 
     def cancel(self, public_id: str, who: str) -> Job | None:
         """End a job that can be cancelled; None if there is no such job.
@@ -310,11 +317,11 @@ class Jobs:
         Raises:
             Conflict: it has ended, or it is of a kind that others rely on.
         """
-        found = self.find(public_id)
-        if found is None:
+        current = self.find(public_id)
+        if current is None:
             return None
-        if not found.can_cancel:
-            has_ended = found.status in {"completed", "failed"}
+        if not current.can_cancel:
+            has_ended = current.status in {"completed", "failed"}
             why = "the job has ended" if has_ended else "a job of this kind cannot be cancelled"
             raise Conflict(why, status=409)
         self._database.write_again(
@@ -324,10 +331,10 @@ class Jobs:
 
     def give_back(self, owner: str) -> None:
         """Queue again what `owner` works at: it stops before the end."""
-        mine = (job.c.owner == owner) & (job.c.status == "in_progress")
+        condition = (job.c.owner == owner) & (job.c.status == "in_progress")
         queued = {"status": "queued", "owner": None, "attempts": job.c.attempts - 1}
         with self._database.write() as connection:
-            connection.execute(sa.update(job).where(mine).values(queued))
+            connection.execute(sa.update(job).where(condition).values(queued))
 
     def queue_again(self, row_id: int, owner: str) -> bool:
         """Queue a job that could not be done; False if it is no longer `owner`'s.
@@ -337,9 +344,9 @@ class Jobs:
         return self._change(row_id, owner, status="queued", owner=None, updated_at=now_text())
 
     def _change(self, row_id: int, of: str, **values: Any) -> bool:
-        mine = (job.c.id == row_id) & (job.c.owner == of) & (job.c.status == "in_progress")
+        condition = (job.c.id == row_id) & (job.c.owner == of) & (job.c.status == "in_progress")
         with self._database.write() as connection:
-            return connection.execute(sa.update(job).where(mine).values(values)).rowcount == 1
+            return connection.execute(sa.update(job).where(condition).values(values)).rowcount == 1
 
     def find(self, public_id: str) -> Job | None:
         """The job with this id."""
@@ -349,21 +356,21 @@ class Jobs:
     def result(self, public_id: str) -> dict[str, Any] | None:
         """What came of a job; None if there is no such job."""
         row = self._find(public_id, job.c.result)
-        found: dict[str, Any] | None = None if row is None else msgspec.json.decode(row.result)
-        return found
+        decoded: dict[str, Any] | None = None if row is None else msgspec.json.decode(row.result)
+        return decoded
 
     def payload(self, public_id: str) -> dict[str, Any] | None:
         """What a job was asked to do; None if there is no such job."""
         row = self._find(public_id, job.c.payload)
-        found: dict[str, Any] | None = None if row is None else msgspec.json.decode(row.payload)
-        return found
+        decoded: dict[str, Any] | None = None if row is None else msgspec.json.decode(row.payload)
+        return decoded
 
     def _find(self, public_id: str, *columns: sa.Column[Any]) -> sa.Row[Any] | None:
         if not is_storable(public_id):
             return None
         with self._database.read() as connection:
-            chosen = sa.select(*columns).where(job.c.public_id == public_id)
-            return connection.execute(chosen).one_or_none()
+            query = sa.select(*columns).where(job.c.public_id == public_id)
+            return connection.execute(query).one_or_none()
 
 
 def _job(row: sa.Row[Any]) -> Job:

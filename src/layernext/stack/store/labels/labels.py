@@ -105,20 +105,20 @@ class Labels:
         Returns:
             Name to id, and the names that were new. Call `remember` once the transaction stands.
         """
-        wanted = set(names)
-        found = {name: self._ids[name] for name in wanted if name in self._ids}
-        missing = sorted(wanted - found.keys())
+        requested = set(names)
+        known_ids = {name: self._ids[name] for name in requested if name in self._ids}
+        missing = sorted(requested - known_ids.keys())
         if not missing:
-            return found, []
-        found |= _ids_by_name(connection, missing)
-        new = [name for name in missing if name not in found]
+            return known_ids, []
+        known_ids |= _ids_by_name(connection, missing)
+        new = [name for name in missing if name not in known_ids]
         if new:
             rows = [self._label_row(name) for name in new]
             connection.execute(
                 self._database.upsert(label).on_conflict_do_nothing(index_elements=["name"]), rows
             )
-            found |= _ids_by_name(connection, new)
-        return found, new
+            known_ids |= _ids_by_name(connection, new)
+        return known_ids, new
 
     def ensure_values(
         self,
@@ -167,19 +167,21 @@ class Labels:
     def _ensure_attributes(
         self, connection: sa.Connection, label_ids: Mapping[str, int], pairs: set[tuple[str, str]]
     ) -> dict[tuple[str, str], int]:
-        found = {pair: self._attribute_ids[pair] for pair in pairs if pair in self._attribute_ids}
-        missing = {self.attribute_ref(*pair): pair for pair in sorted(pairs - found.keys())}
+        known_ids = {
+            pair: self._attribute_ids[pair] for pair in pairs if pair in self._attribute_ids
+        }
+        missing = {self.attribute_ref(*pair): pair for pair in sorted(pairs - known_ids.keys())}
         if missing:
             rows = [
-                {"label_id": label_ids[one], "name": name, "ref": ref}
-                for ref, (one, name) in missing.items()
+                {"label_id": label_ids[item], "name": name, "ref": ref}
+                for ref, (item, name) in missing.items()
             ]
             insert = self._database.upsert(attribute).on_conflict_do_nothing()
             connection.execute(insert, rows)
         for chunk in _chunks(missing):
-            chosen = sa.select(attribute.c.ref, attribute.c.id).where(attribute.c.ref.in_(chunk))
-            found |= {missing[row.ref]: row.id for row in connection.execute(chosen)}
-        return found
+            query = sa.select(attribute.c.ref, attribute.c.id).where(attribute.c.ref.in_(chunk))
+            known_ids |= {missing[row.ref]: row.id for row in connection.execute(query)}
+        return known_ids
 
     def _within_limits(
         self,
@@ -189,24 +191,26 @@ class Labels:
         seen: Seen,
     ) -> dict[Value, str]:
         """The values that are to be registered, with their references; notes what it finds."""
-        there: dict[int, set[str]] = {}
+        known_ids: dict[int, set[str]] = {}
         for chunk in _chunks(seen.attribute_ids.values()):
-            chosen = attribute_value.c.attribute_id.in_(chunk)
-            found = sa.select(attribute_value.c.attribute_id, attribute_value.c.ref).where(chosen)
-            for attribute_id, ref in connection.execute(found):
-                there.setdefault(attribute_id, set()).add(ref)
+            condition = attribute_value.c.attribute_id.in_(chunk)
+            query = sa.select(attribute_value.c.attribute_id, attribute_value.c.ref).where(
+                condition
+            )
+            for attribute_id, ref in connection.execute(query):
+                known_ids.setdefault(attribute_id, set()).add(ref)
         fresh: dict[Value, str] = {}
         for value in sorted(values):
             pair, text = value[:2], value[2]
-            known = there.setdefault(seen.attribute_ids[pair], set())
-            if len(known) >= MAX_VALUES:
+            existing = known_ids.setdefault(seen.attribute_ids[pair], set())
+            if len(existing) >= MAX_VALUES:
                 seen.full.add(pair)
             elif len(text) <= MAX_VALUE_CHARACTERS:
                 ref = _value_ref(refs[pair], text)
-                if ref in known:
+                if ref in existing:
                     seen.values.add(value)
                 else:
-                    known.add(ref)
+                    existing.add(ref)
                     fresh[value] = ref
         return fresh
 
@@ -221,37 +225,37 @@ class Labels:
                 self._full = _bounded(self._full | seen.full, set)
 
     def ensure_table(
-        self, wanted: Mapping[str, Mapping[str, Sequence[Any]]]
+        self, requested: Mapping[str, Mapping[str, Sequence[Any]]]
     ) -> dict[str, LabelRef]:
-        """Make every label, attribute and value that is missing; the references of all (E02)."""
+        """Make every label, attribute and value that is missing; the references of all."""
         values = {
-            (one, name, value_text(value))
-            for one, attributes in wanted.items()
-            for name, some in attributes.items()
-            for value in some
+            (entry, name, value_text(value))
+            for entry, attributes in requested.items()
+            for name, chunk in attributes.items()
+            for value in chunk
         }
 
-        pairs = [(one, name) for one, attributes in wanted.items() for name in attributes]
+        pairs = [(item, name) for item, attributes in requested.items() for name in attributes]
 
         def work(connection: sa.Connection) -> Seen:
-            ids, _ = self.ensure_ids(connection, wanted)
+            ids, _ = self.ensure_ids(connection, requested)
             return self.ensure_values(connection, ids, values, attributes=pairs, limited=False)
 
-        if wanted:
+        if requested:
             self.remember(self._database.write_again(work))
-        return self._table(wanted)
+        return self._table(requested)
 
-    def _table(self, wanted: Mapping[str, Mapping[str, Sequence[Any]]]) -> dict[str, LabelRef]:
+    def _table(self, requested: Mapping[str, Mapping[str, Sequence[Any]]]) -> dict[str, LabelRef]:
         return {
-            one: LabelRef(
-                ref=self.label_ref(one),
-                color=color_of(one),
+            item: LabelRef(
+                ref=self.label_ref(item),
+                color=color_of(item),
                 attributes={
-                    name: (self.attribute_ref(one, name), self._refs_by_text(one, name, some))
-                    for name, some in attributes.items()
+                    name: (self.attribute_ref(item, name), self._refs_by_text(item, name, chunk))
+                    for name, chunk in attributes.items()
                 },
             )
-            for one, attributes in wanted.items()
+            for item, attributes in requested.items()
         }
 
     def ensure_tables(
@@ -262,33 +266,33 @@ class Labels:
         All values are registered once the iterator has ended.
         """
         with ValueFiles(self._database) as files:
-            for wanted in batches:
-                yield self._table_into(files, wanted)
+            for batch in batches:
+                yield self._table_into(files, batch)
             files.register()
 
     def _table_into(
-        self, files: ValueFiles, wanted: Mapping[str, Mapping[str, Sequence[Any]]]
+        self, files: ValueFiles, requested: Mapping[str, Mapping[str, Sequence[Any]]]
     ) -> dict[str, LabelRef]:
         """The references of a batch whose labels and attributes are registered; its values go into files."""
-        pairs = [(one, name) for one, attributes in wanted.items() for name in attributes]
+        pairs = [(item, name) for item, attributes in requested.items() for name in attributes]
 
         def work(connection: sa.Connection) -> Seen:
-            ids, _ = self.ensure_ids(connection, wanted)
+            ids, _ = self.ensure_ids(connection, requested)
             return self.ensure_values(connection, ids, set(), attributes=pairs, limited=False)
 
         seen = self._database.write_again(work)
         self.remember(seen)
-        table = self._table(wanted)
-        for one, name in pairs:
-            attribute_number = uuid.UUID(self.attribute_ref(one, name))
-            row_id = seen.attribute_ids[one, name]
-            for value in wanted[one][name]:
+        table = self._table(requested)
+        for entry, name in pairs:
+            attribute_number = uuid.UUID(self.attribute_ref(entry, name))
+            row_id = seen.attribute_ids[entry, name]
+            for value in requested[entry][name]:
                 text = value_text(value)
                 files.add(ValueRow(row_id, text, _value_ref(attribute_number, text)))
         return table
 
-    def _refs_by_text(self, one: str, name: str, values: Sequence[Any]) -> dict[str, str]:
-        attribute_number = uuid.UUID(self.attribute_ref(one, name))
+    def _refs_by_text(self, item: str, name: str, values: Sequence[Any]) -> dict[str, str]:
+        attribute_number = uuid.UUID(self.attribute_ref(item, name))
         # Strings come last: where 1 and "1" are both there, the published clients mean the string.
         ordered = sorted(values, key=lambda value: isinstance(value, str))
         return {
@@ -302,7 +306,7 @@ class Labels:
         self, name: str, description: str, attributes: Mapping[str, Sequence[Any]]
     ) -> tuple[Label, bool]:
         """Make a label with its attributes; the label, and whether it was new."""
-        values = {(name, key, value_text(v)) for key, some in attributes.items() for v in some}
+        values = {(name, key, value_text(v)) for key, chunk in attributes.items() for v in chunk}
 
         pairs = [(name, key) for key in attributes]
 
@@ -317,8 +321,8 @@ class Labels:
         seen, is_new = self._database.write_again(work)
         self.remember(seen)
         with self._database.read() as connection:
-            (made,) = _labels(connection, label.c.name == name, 1)
-        return made[1], is_new
+            (result,) = _labels(connection, label.c.name == name, 1)
+        return result[1], is_new
 
     def _label_row(self, name: str) -> dict[str, Any]:
         return {
@@ -352,12 +356,12 @@ class Labels:
         with self._database.read() as connection:
             rows = _labels(connection, where, limit + 1)
         following = str(rows[limit - 1][0]) if len(rows) > limit else None
-        return PageOf([one for _, one in rows[:limit]], following)
+        return PageOf([item for _, item in rows[:limit]], following)
 
     def resolve_refs(
         self, attribute_refs: Sequence[str], value_refs: Sequence[str]
     ) -> tuple[dict[str, str], dict[str, ValueRef]]:
-        """Names behind attribute references and values behind value references (E03, E04)."""
+        """Names behind attribute references and values behind value references."""
         with self._database.read() as connection:
             return (
                 self._resolve_attributes(connection, attribute_refs),
@@ -369,7 +373,7 @@ class Labels:
         connection: sa.Connection, value_refs: Iterable[str]
     ) -> dict[str, ValueRef]:
         """What value references stand for; unknown ones are left out."""
-        found: dict[str, ValueRef] = {}
+        known_ids: dict[str, ValueRef] = {}
         for chunk in _chunks({ref for ref in value_refs if is_storable(ref)}):
             rows = connection.execute(
                 sa.select(attribute_value.c.ref, attribute_value.c.value, attribute.c.name)
@@ -377,23 +381,23 @@ class Labels:
                 .where(attribute_value.c.ref.in_(chunk))
             )
             for row in rows:
-                found[row.ref] = ValueRef(row.name, msgspec.json.decode(row.value))
-        return found
+                known_ids[row.ref] = ValueRef(row.name, msgspec.json.decode(row.value))
+        return known_ids
 
     @staticmethod
     def _resolve_attributes(connection: sa.Connection, refs: Iterable[str]) -> dict[str, str]:
         """The names behind attribute references; unknown ones are left out."""
-        found: dict[str, str] = {}
+        known_ids: dict[str, str] = {}
         for chunk in _chunks({ref for ref in refs if is_storable(ref)}):
-            chosen = attribute.c.ref.in_(chunk)
-            rows = connection.execute(sa.select(attribute.c.ref, attribute.c.name).where(chosen))
-            found |= {row.ref: row.name for row in rows}
-        return found
+            condition = attribute.c.ref.in_(chunk)
+            rows = connection.execute(sa.select(attribute.c.ref, attribute.c.name).where(condition))
+            known_ids |= {row.ref: row.name for row in rows}
+        return known_ids
 
     # -- groups -----------------------------------------------------------------------------
 
     def create_group(self, name: str, label_refs: Sequence[str]) -> LabelGroup | None:
-        """Make a group, or give it more labels if there is one of that name (E09).
+        """Make a group, or give it more labels if there is one of that name.
 
         Returns:
             The group, or None if one of the references is unknown.
@@ -402,8 +406,8 @@ class Labels:
         def work(connection: sa.Connection) -> LabelGroup | None:
             ids: list[int] = []
             for chunk in _chunks({ref for ref in label_refs if is_storable(ref)}):
-                chosen = sa.select(label.c.id).where(label.c.ref.in_(chunk))
-                ids += connection.execute(chosen).scalars()
+                query = sa.select(label.c.id).where(label.c.ref.in_(chunk))
+                ids += connection.execute(query).scalars()
             if len(ids) != len(set(label_refs)):
                 return None
             values = {"public_id": uuid.uuid4().hex[:24], "name": name}
@@ -413,7 +417,7 @@ class Labels:
             group = connection.execute(named).one()
             if ids:
                 insert = self._database.upsert(label_group_member).on_conflict_do_nothing()
-                members = [{"group_id": group.id, "label_id": one} for one in sorted(ids)]
+                members = [{"group_id": group.id, "label_id": row_id} for row_id in sorted(ids)]
                 connection.execute(insert, members)
             return _groups(connection, label_group.c.id == group.id)[0]
 
@@ -422,36 +426,36 @@ class Labels:
     def change_group(
         self, group_id: str, label_refs: Sequence[str], *, removes: bool
     ) -> LabelGroup | None:
-        """Add labels to a group (E10) or take them out (E11).
+        """Add labels to a group or take them out.
 
         Returns:
             The group, or None if there is no such group or one of the references is unknown.
         """
 
         def work(connection: sa.Connection) -> LabelGroup | None:
-            chosen = sa.select(label_group.c.id).where(label_group.c.public_id == group_id)
-            found = connection.execute(chosen).scalar_one_or_none()
+            query = sa.select(label_group.c.id).where(label_group.c.public_id == group_id)
+            value = connection.execute(query).scalar_one_or_none()
             ids: list[int] = []
             for chunk in _chunks({ref for ref in label_refs if is_storable(ref)}):
-                known = sa.select(label.c.id).where(label.c.ref.in_(chunk))
-                ids += connection.execute(known).scalars()
-            if found is None or len(ids) != len(set(label_refs)):
+                select = sa.select(label.c.id).where(label.c.ref.in_(chunk))
+                ids += connection.execute(select).scalars()
+            if value is None or len(ids) != len(set(label_refs)):
                 return None
             if removes:
-                gone = (label_group_member.c.group_id == found) & (
+                condition = (label_group_member.c.group_id == value) & (
                     label_group_member.c.label_id.in_(ids)
                 )
-                connection.execute(sa.delete(label_group_member).where(gone))
+                connection.execute(sa.delete(label_group_member).where(condition))
             elif ids:
                 insert = self._database.upsert(label_group_member).on_conflict_do_nothing()
-                members = [{"group_id": found, "label_id": one} for one in sorted(ids)]
+                members = [{"group_id": value, "label_id": row_id} for row_id in sorted(ids)]
                 connection.execute(insert, members)
-            return _groups(connection, label_group.c.id == found)[0]
+            return _groups(connection, label_group.c.id == value)[0]
 
         return self._database.write_again(work) if is_storable(group_id) else None
 
     def list_groups(self) -> list[LabelGroup]:
-        """Every group with its labels' references (E08)."""
+        """Every group with its labels' references."""
         with self._database.read() as connection:
             return _groups(connection, sa.true())
 
@@ -470,9 +474,9 @@ def color_of(name: str) -> str:
     return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
 
 
-def _chunks(wanted: Iterable[Key]) -> Iterator[list[Key]]:
+def _chunks(requested: Iterable[Key]) -> Iterator[list[Key]]:
     """In one order everywhere, and as many as one statement has room for."""
-    ordered = sorted(wanted)
+    ordered = sorted(requested)
     for start in range(0, len(ordered), CHUNK):
         yield ordered[start : start + CHUNK]
 
@@ -490,12 +494,12 @@ def _bounded(remembered: Kept, empty: Callable[[], Kept]) -> Kept:
 
 
 def _ids_by_name(connection: sa.Connection, names: Sequence[str]) -> dict[str, int]:
-    found: dict[str, int] = {}
+    known_ids: dict[str, int] = {}
     for chunk in _chunks(names):
-        chosen = label.c.name.in_(chunk)
-        rows = connection.execute(sa.select(label.c.name, label.c.id).where(chosen))
-        found |= {row.name: row.id for row in rows}
-    return found
+        condition = label.c.name.in_(chunk)
+        rows = connection.execute(sa.select(label.c.name, label.c.id).where(condition))
+        known_ids |= {row.name: row.id for row in rows}
+    return known_ids
 
 
 def _labels(
@@ -505,11 +509,11 @@ def _labels(
     by_label: dict[int, list[LabelAttribute]] = {row.id: [] for row in rows}
     owned = sa.select(attribute).where(attribute.c.label_id.in_(by_label)).order_by(attribute.c.id)
     attributes = connection.execute(owned).all()
-    known = _first_values(connection, attribute.c.label_id.in_(by_label))
+    existing = _first_values(connection, attribute.c.label_id.in_(by_label))
     for row in attributes:
-        some = known.get(row.id, [])
-        values = [{"value": msgspec.json.decode(v.value), "ref": v.ref} for v in some]
-        count = some[0].value_count if some else 0
+        chunk = existing.get(row.id, [])
+        values = [{"value": msgspec.json.decode(v.value), "ref": v.ref} for v in chunk]
+        count = chunk[0].value_count if chunk else 0
         by_label[row.label_id].append(
             LabelAttribute(name=row.name, ref=row.ref, value_count=count, values=values)
         )
@@ -532,22 +536,22 @@ def _first_values(
     connection: sa.Connection, of_attributes: sa.ColumnElement[bool]
 ) -> dict[int, list[sa.Row[Any]]]:
     """The oldest values of each attribute, `SHOWN_VALUES` at most, with the number of all."""
-    each = attribute_value.c.attribute_id
+    item = attribute_value.c.attribute_id
     numbered = (
         sa.select(
             attribute_value,
-            sa.func.row_number().over(partition_by=each, order_by=attribute_value.c.id).label("at"),
-            sa.func.count().over(partition_by=each).label("value_count"),
+            sa.func.row_number().over(partition_by=item, order_by=attribute_value.c.id).label("at"),
+            sa.func.count().over(partition_by=item).label("value_count"),
         )
-        .join(attribute, attribute.c.id == each)
+        .join(attribute, attribute.c.id == item)
         .where(of_attributes)
         .subquery()
     )
-    shown = sa.select(numbered).where(numbered.c.at <= SHOWN_VALUES).order_by(numbered.c.id)
-    found: dict[int, list[sa.Row[Any]]] = {}
-    for row in connection.execute(shown):
-        found.setdefault(row.attribute_id, []).append(row)
-    return found
+    query = sa.select(numbered).where(numbered.c.at <= SHOWN_VALUES).order_by(numbered.c.id)
+    known_ids: dict[int, list[sa.Row[Any]]] = {}
+    for row in connection.execute(query):
+        known_ids.setdefault(row.attribute_id, []).append(row)
+    return known_ids
 
 
 def _groups(connection: sa.Connection, where: sa.ColumnElement[bool]) -> list[LabelGroup]:

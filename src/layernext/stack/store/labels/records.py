@@ -15,7 +15,7 @@ class ValueRef(Struct, frozen=True):
 
 
 class LabelRef(Struct, frozen=True, kw_only=True):
-    """A label's reference table (E02): attribute name to its ref and its values' refs by text."""
+    """A label's reference table: attribute name to its ref and its values' refs by text."""
 
     ref: str
     color: str

@@ -71,8 +71,8 @@ class ValueFiles:
             for rows in _portions(file):
                 values = [msgspec.structs.asdict(row) for row in sorted(rows, key=lambda r: r.ref)]
                 self._database.write_again(
-                    lambda connection, some=values: self._database.execute_many(  # type: ignore[misc]
-                        connection, insert, some
+                    lambda connection, chunk=values: self._database.execute_many(  # type: ignore[misc]
+                        connection, insert, chunk
                     )
                 )
 

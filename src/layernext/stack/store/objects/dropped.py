@@ -26,16 +26,16 @@ class DroppedObjects:
     def list_some(self) -> list[str]:
         """Paths of objects to be deleted, a hundred at most; none while a backup holds them."""
         # One statement: what it sees was dropped before any hold that it does not see.
-        chosen = sa.select(dropped_object.c.path).where(~is_held())
-        chosen = chosen.order_by(dropped_object.c.path)
+        query = sa.select(dropped_object.c.path).where(~is_held())
+        query = query.order_by(dropped_object.c.path)
         with self._database.read() as connection:
-            return list(connection.execute(chosen.limit(PATHS_AT_ONCE)).scalars())
+            return list(connection.execute(query.limit(PATHS_AT_ONCE)).scalars())
 
     def forget(self, paths: Sequence[str]) -> None:
         """Forget objects that were deleted."""
-        mine = dropped_object.c.path.in_(list(paths))
+        condition = dropped_object.c.path.in_(list(paths))
         with self._database.write() as connection:
-            connection.execute(sa.delete(dropped_object).where(mine))
+            connection.execute(sa.delete(dropped_object).where(condition))
 
 
 def drop(database: Database, connection: sa.Connection, paths: Iterable[str]) -> None:

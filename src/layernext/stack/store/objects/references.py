@@ -64,11 +64,11 @@ class References:
 
     def unknown_uploads(self, handles: Sequence[str]) -> set[str]:
         """Those of some handles that no file on its way has."""
-        known = sa.select(file_item.c.handle).where(
+        query = sa.select(file_item.c.handle).where(
             file_item.c.handle.in_(list(handles)), ~file_item.c.is_stored
         )
         with self._database.read() as connection:
-            return set(handles) - set(connection.execute(known).scalars())
+            return set(handles) - set(connection.execute(query).scalars())
 
 
 def hold_bytes(database: Database, connection: sa.Connection, written_at: datetime) -> None:
@@ -86,13 +86,15 @@ def _orphans(connection: sa.Connection, paths: Collection[str]) -> set[str]:
     owners = {path: path.removesuffix(THUMBNAIL_SUFFIX) for path in paths}
     # A file may itself be named so.
     candidates = sorted({*owners, *owners.values()})
-    known: set[str] = set()
+    existing: set[str] = set()
     for column in (image.c.object_path, export.c.object_path, version_picture.c.object_path):
-        known |= set(connection.execute(sa.select(column).where(column.in_(candidates))).scalars())
+        existing |= set(
+            connection.execute(sa.select(column).where(column.in_(candidates))).scalars()
+        )
     begun = sa.select(file_item.c.object_path).where(
         file_item.c.object_path.in_(candidates), ~file_item.c.is_stored
     )
-    known |= set(connection.execute(begun).scalars())
+    existing |= set(connection.execute(begun).scalars())
     folders = {path: path.split("/") for path in paths}
     versions = {
         parts[1]
@@ -102,9 +104,13 @@ def _orphans(connection: sa.Connection, paths: Collection[str]) -> set[str]:
     current = sa.select(dataset_version.c.public_id).where(
         dataset_version.c.public_id.in_(sorted(versions))
     )
-    kept = {f"{PICTURES_FOLDER}/{each}/" for each in connection.execute(current).scalars()}
+    folders_kept = {
+        f"{PICTURES_FOLDER}/{value}/" for value in connection.execute(current).scalars()
+    }
     return {
         path
         for path, owner in owners.items()
-        if path not in known and owner not in known and not path.startswith(tuple(kept))
+        if path not in existing
+        and owner not in existing
+        and not path.startswith(tuple(folders_kept))
     }

@@ -20,11 +20,13 @@ from layernext.stack.store.access.records import Within
 from layernext.stack.store.clock import now_text, text_of
 from layernext.stack.store.collections.records import Selection
 from layernext.stack.store.database import Database
+from layernext.stack.store.removal import walker
 from layernext.stack.store.schema import (
     image,
     label,
     label_group,
     operation,
+    operation_collection,
     project,
     project_image,
     project_label,
@@ -80,7 +82,7 @@ class Projects:
         self._database = database
 
     def reserve(self) -> str:
-        """The id of a project that is filled later (E46); those that never were are forgotten."""
+        """The id of a project that is filled later; those that never were are forgotten."""
         limit = text_of(datetime.now(timezone.utc) - timedelta(hours=UNFILLED_HOURS))
         public_id, now = secrets.token_hex(12), now_text()
         values = {
@@ -107,7 +109,7 @@ class Projects:
         shape_type: str,
         content_type: int,
     ) -> int:
-        """Give a project images; those that are in it are passed over (E47). How many are new.
+        """Give a project images; those that are in it are passed over. How many are new.
 
         Args:
             project_id: from `reserve`.
@@ -136,14 +138,14 @@ class Projects:
                 .where(project_image.c.project_id == row.id, project_image.c.image_id == image.c.id)
                 .exists()
             )
-            chosen = (
+            query = (
                 sa.select(image.c.id)
                 .join(selection_item, selection_item.c.image_id == image.c.id)
                 .where(selection_item.c.selection_id == selection.row_id)
                 .where(~is_there, image.c.trashed_at.is_(None))
                 .order_by(image.c.id)
             )
-            ids = list(connection.execute(chosen).scalars())
+            ids = list(connection.execute(query).scalars())
             highest = sa.select(sa.func.max(project_task.c.number)).where(
                 project_task.c.project_id == row.id
             )
@@ -164,9 +166,7 @@ class Projects:
 
         def work(connection: sa.Connection) -> None:
             row = _find(connection, project_id, is_locked=True)
-            for table in (project_image, project_task, project_label, project_run):
-                connection.execute(sa.delete(table).where(table.c.project_id == row.id))
-            connection.execute(sa.delete(project).where(project.c.id == row.id))
+            walker.delete(connection, project, [row.id])
 
         self._database.write_again(work)
 
@@ -182,8 +182,8 @@ class Projects:
         def work(connection: sa.Connection) -> str | None:
             row = _find(connection, project_id, is_locked=True)
             usable = [ref for ref in {*added, *removed} if is_storable(ref)]
-            known = sa.select(label.c.ref, label.c.id).where(label.c.ref.in_(usable))
-            ids = {each.ref: each.id for each in connection.execute(known)}
+            query = sa.select(label.c.ref, label.c.id).where(label.c.ref.in_(usable))
+            ids = {match.ref: match.id for match in connection.execute(query)}
             unknown = next((ref for ref in [*added, *removed] if ref not in ids), None)
             if unknown is not None:
                 return unknown
@@ -194,15 +194,15 @@ class Projects:
                 ]
                 connection.execute(insert, members)
             if removed:
-                gone = project_label.c.label_id.in_([ids[ref] for ref in removed])
-                mine = project_label.c.project_id == row.id
-                connection.execute(sa.delete(project_label).where(mine, gone))
+                condition = project_label.c.label_id.in_([ids[ref] for ref in removed])
+                clause = project_label.c.project_id == row.id
+                connection.execute(sa.delete(project_label).where(clause, condition))
             return None
 
         return self._database.write_again(work)
 
     def set_group(self, project_id: str, group_id: str) -> bool:
-        """Give a project a group of labels (E51); False if there is no such group.
+        """Give a project a group of labels; False if there is no such group.
 
         Raises:
             NotFound: there is no such project.
@@ -210,18 +210,22 @@ class Projects:
 
         def work(connection: sa.Connection) -> bool:
             row = _find(connection, project_id, is_locked=True)
-            chosen = sa.select(label_group.c.id).where(label_group.c.public_id == group_id)
-            found = connection.execute(chosen).scalar_one_or_none()
-            if found is None:
+            query = sa.select(label_group.c.id).where(label_group.c.public_id == group_id)
+            value = connection.execute(query).scalar_one_or_none()
+            if value is None:
                 return False
-            mine = sa.update(project).where(project.c.id == row.id)
-            connection.execute(mine.values(label_group_id=found, updated_at=now_text()))
+            statement = sa.update(project).where(project.c.id == row.id)
+            connection.execute(statement.values(label_group_id=value, updated_at=now_text()))
             return True
 
         return self._database.write_again(work) if is_storable(group_id) else False
 
-    def attach_runs(self, project_id: str, runs: Sequence[str]) -> str | None:
-        """Attach model runs (E52); the first that is unknown, or None if all are attached.
+    def attach_runs(
+        self, project_id: str, runs: Sequence[str], within: Within = None
+    ) -> str | None:
+        """Attach model runs; the first that is unknown, or None if all are attached.
+
+        With `within` runs count as unknown that have nothing in these collections.
 
         Raises:
             NotFound: there is no such project.
@@ -230,9 +234,13 @@ class Projects:
         def work(connection: sa.Connection) -> str | None:
             row = _find(connection, project_id, is_locked=True)
             usable = [run for run in runs if is_storable(run)]
-            chosen = sa.select(operation.c.name).where(operation.c.name.in_(usable))
-            known = set(connection.execute(chosen).scalars())
-            unknown = next((run for run in runs if run not in known), None)
+            query = sa.select(operation.c.name).where(operation.c.name.in_(usable))
+            if within is not None:
+                counted = operation_collection
+                query = query.join(counted, counted.c.operation_id == operation.c.id)
+                query = query.where(counted.c.collection_id.in_(within))
+            names = set(connection.execute(query).scalars())
+            unknown = next((run for run in runs if run not in names), None)
             if unknown is None and runs:
                 insert = self._database.upsert(project_run).on_conflict_do_nothing()
                 rows = [{"project_id": row.id, "run": run} for run in dict.fromkeys(runs)]
@@ -250,8 +258,10 @@ class Projects:
 
         def work(connection: sa.Connection) -> int:
             row = _find(connection, project_id, is_locked=True)
-            mine = (project_task.c.project_id == row.id) & project_task.c.number.in_(list(numbers))
-            changed = sa.update(project_task).where(mine)
+            condition = (project_task.c.project_id == row.id) & project_task.c.number.in_(
+                list(numbers)
+            )
+            changed = sa.update(project_task).where(condition)
             values = {"status": status, "updated_at": now_text()}
             return connection.execute(changed.values(values)).rowcount
 
@@ -265,10 +275,10 @@ class Projects:
         Raises:
             NotFound: there is none of this id.
         """
-        found = self._rows(project.c.public_id == project_id) if is_storable(project_id) else []
-        if not found:
+        result = self._rows(project.c.public_id == project_id) if is_storable(project_id) else []
+        if not result:
             raise NotFound(f"there is no project {project_id[:100]!r}", status=404)
-        return found[0]
+        return result[0]
 
     def list_all(self, within: Within = None) -> list[ProjectRow]:
         """Every project that has been filled, oldest first; with `within` only of these collections."""
@@ -279,27 +289,31 @@ class Projects:
 
     def _rows(self, where: sa.ColumnElement[bool]) -> list[ProjectRow]:
         with self._database.read() as connection:
-            chosen = (
+            query = (
                 sa.select(project, label_group.c.public_id.label("group_ref"))
                 .outerjoin(label_group, label_group.c.id == project.c.label_group_id)
                 .where(where)
                 .order_by(project.c.id)
             )
-            rows = connection.execute(chosen).all()
+            rows = connection.execute(query).all()
             return [_project(connection, row) for row in rows]
 
     def has_many_places(self, project_ids: Sequence[str]) -> bool:
         """Whether the images of some projects are of more than one collection."""
-        places = (
+        query = (
             sa.select(image.c.collection_id)
             .join(project_image, project_image.c.image_id == image.c.id)
             .join(project, project.c.id == project_image.c.project_id)
-            .where(project.c.public_id.in_([one for one in project_ids if is_storable(one)]))
+            .where(
+                project.c.public_id.in_(
+                    [project_id for project_id in project_ids if is_storable(project_id)]
+                )
+            )
             .distinct()
             .limit(2)
         )
         with self._database.read() as connection:
-            return len(connection.execute(places).all()) > 1
+            return len(connection.execute(query).all()) > 1
 
     def list_tasks(self, project_id: str) -> list[TaskRow]:
         """The tasks of a project, by number.
@@ -310,7 +324,7 @@ class Projects:
         with self._database.read() as connection:
             row = _find(connection, project_id)
             images = sa.select(sa.func.count()).where(project_image.c.task_id == project_task.c.id)
-            chosen = (
+            query = (
                 sa.select(project_task, images.scalar_subquery().label("images"))
                 .where(project_task.c.project_id == row.id)
                 .order_by(project_task.c.number)
@@ -322,7 +336,7 @@ class Projects:
                     image_count=task.images,
                     updated_at=task.updated_at,
                 )
-                for task in connection.execute(chosen)
+                for task in connection.execute(query)
             ]
 
     def images_of(
@@ -334,28 +348,32 @@ class Projects:
         limit: int,
     ) -> list[tuple[str, int, int]]:
         """Images of projects in the order of their tasks: project id, image's row id, task number."""
-        chosen = (
+        query = (
             sa.select(project.c.public_id, project_image.c.image_id, project_task.c.number)
             .join(project_image, project_image.c.project_id == project.c.id)
             .join(project_task, project_task.c.id == project_image.c.task_id)
             .join(image, image.c.id == project_image.c.image_id)
-            .where(project.c.public_id.in_([one for one in project_ids if is_storable(one)]))
+            .where(
+                project.c.public_id.in_(
+                    [project_id for project_id in project_ids if is_storable(project_id)]
+                )
+            )
             .where(image.c.trashed_at.is_(None))
             .order_by(project.c.id, project_task.c.number, project_image.c.image_id)
             .offset(offset)
             .limit(limit)
         )
         if statuses:
-            chosen = chosen.where(project_task.c.status.in_(list(statuses)))
+            query = query.where(project_task.c.status.in_(list(statuses)))
         with self._database.read() as connection:
-            return [(row.public_id, row.image_id, row.number) for row in connection.execute(chosen)]
+            return [(row.public_id, row.image_id, row.number) for row in connection.execute(query)]
 
 
 def _find(connection: sa.Connection, project_id: str, *, is_locked: bool = False) -> sa.Row[Any]:
-    chosen = sa.select(project).where(project.c.public_id == project_id)
+    query = sa.select(project).where(project.c.public_id == project_id)
     if is_locked:
-        chosen = chosen.with_for_update()
-    row = connection.execute(chosen).one_or_none() if is_storable(project_id) else None
+        query = query.with_for_update()
+    row = connection.execute(query).one_or_none() if is_storable(project_id) else None
     if row is None:
         raise NotFound(f"there is no project {project_id[:100]!r}", status=404)
     return row
@@ -370,9 +388,12 @@ def _add_task(
         "status": NOT_STARTED,
         "updated_at": now_text(),
     }
-    made = connection.execute(sa.insert(project_task).values(values)).inserted_primary_key
-    task_id = int(made[0]) if made else 0
-    rows = [{"project_id": project_id, "image_id": one, "task_id": task_id} for one in image_ids]
+    result = connection.execute(sa.insert(project_task).values(values)).inserted_primary_key
+    task_id = int(result[0]) if result else 0
+    rows = [
+        {"project_id": project_id, "image_id": image_id, "task_id": task_id}
+        for image_id in image_ids
+    ]
     connection.execute(sa.insert(project_image), rows)
 
 

@@ -22,7 +22,7 @@ file_upload = Table(
     "file_upload",
     metadata,
     Column("id", RowId, primary_key=True),
-    # Also the id of the job that it is (E37).
+    # Also the id of the job that it is.
     Column("public_id", Text, nullable=False, unique=True),
     Column("collection_id", ForeignKey("collection.id"), nullable=False),
     # Metadata for its files, and whether those that were there before get it, too.

@@ -21,7 +21,7 @@ job = Table(
     Column("public_id", Text, nullable=False, unique=True),
     Column("kind", Text, nullable=False),
     Column("name", Text, nullable=False),
-    # Of a job that a client keeps by E38.
+    # Of a job that a client keeps.
     Column("session", Text),
     Column("status", Text, nullable=False),
     Column("progress", Double, nullable=False),

@@ -11,7 +11,7 @@ project = Table(
     metadata,
     Column("id", RowId, primary_key=True),
     Column("public_id", Text, nullable=False, unique=True),
-    # None until it is filled (E47): a mere id, dropped after a day.
+    # None until it is filled: a mere id, dropped after a day.
     Column("name", Text),
     Column("content_type", Integer, nullable=False),
     Column("frames_per_task", Integer, nullable=False),

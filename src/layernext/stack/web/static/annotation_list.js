@@ -9,7 +9,10 @@ import { isShown } from "./shapes.js";
 const FIRST = 300;
 
 export class AnnotationList {
-  /** @param {{state: object, hover: Function, select: Function}} options as of the stage */
+  /**
+   * @param {HTMLElement} element
+   * @param {{state: object, hover: Function, select: Function}} options as of the stage
+   */
   constructor(element, { state, hover, select }) {
     this.element = element;
     this.state = state;
@@ -17,8 +20,18 @@ export class AnnotationList {
     this.select = select;
     this.rows = new Map();
     this.all = new Set();
+    /** @type {import("./shapes.js").ShapeSet[]} */
+    this.sets = [];
+    this.item = null;
+    /** @type {(set: object, shape: object) => string | null} */
+    this.outcomes = () => null;
   }
 
+  /**
+   * @param {import("./shapes.js").ShapeSet[]} sets
+   * @param {object} item
+   * @param {(set: object, shape: object) => string | null} outcomes words for what became of the annotations
+   */
   show(sets, item, outcomes = () => null) {
     this.sets = sets;
     this.item = item;

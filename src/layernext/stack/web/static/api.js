@@ -7,7 +7,10 @@ export class ApiError extends Error {
   constructor(message, { status = 0, code = null, problems = [], requestId = null } = {}) {
     super(message);
     this.name = "ApiError";
-    Object.assign(this, { status, code, problems, requestId });
+    this.status = status;
+    this.code = code;
+    this.problems = problems;
+    this.requestId = requestId;
   }
 }
 
@@ -18,7 +21,9 @@ export class ApiError extends Error {
  *   `query` leaves null and "" out and repeats lists; `body` is sent as JSON; `raw` gives the Response.
  */
 export async function ask(path, { query = {}, method = "GET", body, signal, raw = false } = {}) {
+  /** @type {Record<string, string>} */
   const headers = { ...HEADERS };
+  /** @type {RequestInit} */
   const request = { method, headers, signal, credentials: "same-origin" };
   if (body !== undefined) {
     headers["Content-Type"] = "application/json";
@@ -101,7 +106,11 @@ export function send(path, { method = "POST", body, onSent, onText, signal }) {
   });
 }
 
-/** Every record of a listing that comes page by page. */
+/**
+ * Every record of a listing that comes page by page.
+ * @param {string} path of the API
+ * @param {{query?: object, signal?: AbortSignal}} options
+ */
 export async function askAll(path, { query = {}, signal } = {}) {
   const found = [];
   let after = null;

@@ -4,15 +4,18 @@ import { debounced, find } from "./dom.js";
 import { query, setQuery } from "./parts.js";
 
 const search = find("#search");
-const entries = [...document.querySelectorAll(".docs details")];
+/** @type {NodeListOf<HTMLElement>} */
+const entries = document.querySelectorAll(".docs details");
+/** @type {NodeListOf<HTMLElement>} */
+const heads = document.querySelectorAll(".docs h2");
 
 function filter() {
   const wanted = search.value.trim().toLowerCase();
   for (const entry of entries) entry.hidden = !entry.firstElementChild.textContent.toLowerCase().includes(wanted);
-  for (const head of document.querySelectorAll(".docs h2")) {
-    let next = head.nextElementSibling;
+  for (const head of heads) {
+    let next = /** @type {HTMLElement | null} */ (head.nextElementSibling);
     let any = false;
-    for (; next && next.tagName !== "H2"; next = next.nextElementSibling) any ||= !next.hidden;
+    for (; next && next.tagName !== "H2"; next = /** @type {HTMLElement | null} */ (next.nextElementSibling)) any ||= !next.hidden;
     head.hidden = !any;
   }
 }

@@ -51,6 +51,7 @@ export function curveChart({ title, xTitle, yTitle, onChoose }) {
   const readout = h("p", { class: "readout number small" });
   const slider = h("div", { class: "chart-slider", role: "slider", tabindex: "0", "aria-label": title, "aria-valuemin": "0", "aria-valuemax": "0", "aria-valuenow": "0" }, svg);
   let points = [];
+  /** @type {(index: number) => string} */
   let describe = () => "";
   let chosen = 0;
 

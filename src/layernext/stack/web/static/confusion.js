@@ -9,7 +9,10 @@ const BACKGROUND = "(background)";
 
 export class ConfusionView {
   constructor({ confusion, info }, drawn, { query, setQuery }) {
-    Object.assign(this, { confusion, info, drawn, query, setQuery });
+    this.confusion = confusion;
+    this.info = info;
+    this.drawn = drawn;
+    this.setQuery = setQuery;
     this.images = h("div", { class: "cell-images" });
     this.cells = new Map();
     this.element = h("div", {}, h("h3", {}, "Confusion"), this.#matrix(), this.images);

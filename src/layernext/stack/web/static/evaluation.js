@@ -19,6 +19,7 @@ const HINTS = {
   APl: "AP of large truths (above 96²)",
 };
 const OTHERS = { precision: "Precision", recall: "Recall", f1: "F1", mean_similarity: "Mean similarity" };
+/** @type {[name: string, title: string, hint: string][]} */
 const KINDS = [
   ["classification", "Wrong label", "right place, wrong label"],
   ["localisation", "Wrong place", "right label, wrong place"],

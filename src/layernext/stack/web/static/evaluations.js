@@ -25,7 +25,10 @@ export function pairFor(sort, chosen) {
 
 /**
  * The id of an evaluation of two runs in a collection that has a result; waits until one is made.
- * @param {(text: string) => void} tell hears that it takes a while
+ * @param {string} collectionId
+ * @param {{run: import("./state.js").Run, truth: import("./state.js").Run}} pair
+ * @param {string} geometry the name of a kind
+ * @param {{signal: AbortSignal, tell: (text: string) => void}} options `tell` hears that it takes a while
  */
 export async function evaluationOf(collectionId, { run, truth }, geometry, { signal, tell }) {
   const query = { collection: collectionId, run: run.name, ground_truth: truth.name };

@@ -7,7 +7,7 @@ import { bind } from "./keys.js";
 import { TALLIED, evaluationOf, pairFor } from "./evaluations.js";
 import { queryBox } from "./query_box.js";
 import { knownLabels, loadColors } from "./shapes.js";
-import { SIZES, SORTS, fetchOrder, readState, searchOf, usualRuns } from "./state.js";
+import { SORTS, fetchOrder, readState, searchOf, usualRuns } from "./state.js";
 import { Wall } from "./wall.js";
 
 const data = pageData();

@@ -315,7 +315,7 @@ async function start() {
   );
   const listed = askAll("/api/v1/runs", { query: { collection: data.collection_id } });
   const [found] = await Promise.allSettled([listed, loadColors()]);
-  runs = found.value ?? [];
+  runs = found.status === "fulfilled" ? found.value : [];
   runsControl.update();
   labelsControl.update();
   await load();

@@ -37,7 +37,11 @@ class Upload {
   #sending = new Map(); // bytes of requests under way
 
   constructor(id, collection, limits, signal, tell) {
-    Object.assign(this, { id, collection, limits, signal, tell });
+    this.id = id;
+    this.collection = collection;
+    this.limits = limits;
+    this.signal = signal;
+    this.tell = tell;
   }
 
   fits({ file, name }) {

@@ -82,7 +82,7 @@ function subjectOf(job) {
 function row(job) {
   const text = job.name || job.kind || "Job";
   const subject = subjectOf(job);
-  const took = new Date(isOpen(job) ? Date.now() : job.updated_at) - new Date(job.created_at);
+  const took = (isOpen(job) ? Date.now() : Date.parse(job.updated_at)) - Date.parse(job.created_at);
   return h(
     "tr",
     { id: `job-${job.id}`, title: `Job ${job.id}`, class: query().get("job") === job.id ? "chosen" : null },

@@ -1,6 +1,6 @@
 // Keys of a page, and the list of them that `?` shows.
 
-import { h } from "./dom.js";
+import { find, h } from "./dom.js";
 
 const groups = new Map();
 const handlers = new Map();
@@ -31,7 +31,7 @@ document.addEventListener("keydown", (event) => {
   const action = handlers.get(named);
   if (!action) return;
   // What has the focus keeps the keys that are its own.
-  if ((event.key === "Enter" || event.key === " ") && event.target.closest?.("a, button, summary, input")) return;
+  if ((event.key === "Enter" || event.key === " ") && event.target instanceof Element && event.target.closest("a, button, summary, input")) return;
   event.preventDefault();
   action(event);
 });
@@ -67,5 +67,5 @@ export function showHelp() {
 
 bind("Everywhere", [
   ["?", "These keys", showHelp],
-  ["/", "To the search", () => document.querySelector("[type=search]")?.focus()],
+  ["/", "To the search", () => find("[type=search]")?.focus()],
 ]);

@@ -22,7 +22,7 @@ export function pairsOf(sets) {
 
 /**
  * Outcomes of all annotations of an image's sets. A truth has that of the first run.
- * @returns {Promise<(set: object, shape: object) => string | null>}
+ * @returns {Promise<(set: import("./shapes.js").ShapeSet, shape: import("./shapes.js").Shape) => string | null>}
  */
 export async function fetchOutcomes(imageId, sets, min, signal) {
   const found = new Map();

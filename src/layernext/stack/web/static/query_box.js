@@ -67,7 +67,8 @@ function fitting(options, typed) {
 
 /**
  * The box. `search(text)` is called by Enter; `values()` gives names for completion.
- * @returns {{element: HTMLElement, show: (text: string) => void, fail: (error: Error | null) => void}}
+ * @returns {{element: HTMLElement, show: (text: string) => void, fail: (error: Error | null) => void,
+ *   focus: () => void}}
  */
 export function queryBox(fields, values, search) {
   const input = h("input", {

@@ -1,9 +1,8 @@
 // The page of one run: what its annotations are like, and its evaluations.
 
 import { ask, askAll } from "./api.js";
-import { count, counted, empty, failed, fill, find, h, loading, pageData, sentence, when } from "./dom.js";
+import { empty, failed, fill, find, h, loading, pageData, sentence, when } from "./dom.js";
 import { EvaluationView } from "./evaluation.js";
-import { percent, score } from "./format.js";
 import { EVALUATED } from "./geometry/kinds.js";
 import { compareUrl, gridUrl } from "./links.js";
 import { progressBar, query, setQuery, stateBadge } from "./parts.js";
@@ -158,6 +157,7 @@ function newForm() {
   return evaluations.length ? h("details", {}, h("summary", {}, "Another evaluation"), form) : form;
 }
 
+/** @param {{body?: object, again?: boolean}} what `body` of a new evaluation, or the chosen one `again` */
 async function start({ body, again = false }) {
   const request = again
     ? {

@@ -35,6 +35,7 @@ async function load() {
   content.setAttribute("aria-busy", "false");
 }
 
+/** @type {import("./table.js").Column[]} */
 const COLUMNS = [
   {
     key: "name",

@@ -3,6 +3,14 @@
 // A shape is {label, geometry, confidence, coordinates}, as the API's overlays have it; `geometry` is the code of a
 // kind, and geometry/kinds.js knows what its coordinates mean.
 
+/**
+ * @typedef {{label: string, geometry: number, confidence: number | null, coordinates: number[], index?: number,
+ *   type?: string, bounds?: number[]}} Shape
+ * @typedef {{run: number, isNormalized: boolean, shapes: Shape[], name?: string, mode?: string}} ShapeSet
+ *   `run` is the place of its run among the runs that are shown
+ * @typedef {{width: number, height: number}} Size
+ */
+
 import { askAll } from "./api.js";
 import { kindOf } from "./geometry/kinds.js";
 
@@ -70,7 +78,8 @@ export function frameOf(item) {
 /**
  * Draw sets of shapes; shapes of one label and run are one path, so that many cost little.
  * @param {CanvasRenderingContext2D} pen
- * @param {{sets: object[], frame: object, state: object, width: number, height: number}} what in CSS pixels
+ * @param {{sets: ShapeSet[], frame: Size, state: object, width: number, height: number, lineWidth?: number}} what
+ *   in CSS pixels
  */
 export function drawSets(pen, { sets, frame, state, width, height, lineWidth = 1.5 }) {
   for (const set of sets) {

@@ -22,12 +22,14 @@ export class Stage {
     this.onSelect = select;
     this.panes = [];
     this.sets = [];
+    /** @type {import("./shapes.js").Size} */
     this.frame = { width: 1, height: 1 };
     this.view = { scale: 1, x: 0, y: 0 };
     this.fitted = true;
     this.hovered = null;
     this.selected = null;
     this.areShapesHidden = false;
+    /** @type {(set: object, shape: object) => {key: string, color: string, dash: number[], width?: number} | null} */
     this.outcomeOf = () => null;
     this.pending = 0;
     this.pointers = new Map();
@@ -45,7 +47,8 @@ export class Stage {
 
   /**
    * Show an image, in one pane for each group of sets.
-   * @param {{frame: object, sources: string[], groups: {title: string | null, sets: object[]}[]}} what
+   * @param {{frame: import("./shapes.js").Size, sources: string[], keepView?: boolean, onfailure?: () => void,
+   *   groups: {title: string | null, sets: import("./shapes.js").ShapeSet[]}[]}} what
    *   `sources` from the small picture to the whole one; none shows a placeholder.
    */
   show({ frame, sources, groups, keepView = false, onfailure = () => {} }) {

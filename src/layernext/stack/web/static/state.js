@@ -25,9 +25,10 @@ const KNOWN_SORTS = new Set([...SORTS.map(([value]) => value), ...Object.keys(TA
 /** @returns {State} */
 export function readState(search = location.search) {
   const fields = new URLSearchParams(search);
+  /** @type {Run[]} */
   const runs = [
-    ...fields.getAll("truth").map((name) => ({ name, mode: "human" })),
-    ...fields.getAll("run").map((name) => ({ name, mode: "machine" })),
+    ...fields.getAll("truth").map((name) => ({ name, mode: /** @type {const} */ ("human") })),
+    ...fields.getAll("run").map((name) => ({ name, mode: /** @type {const} */ ("machine") })),
   ];
   const min = Number(fields.get("min"));
   const at = Number.parseInt(fields.get("at"), 10);

@@ -3,7 +3,7 @@
 import { fill, h } from "./dom.js";
 
 /**
- * @typedef {{key: string, title: string, value: (row: any) => any, show?: (row: any) => any,
+ * @typedef {{key: string, title: string, value?: (row: any) => any, show?: (row: any) => any,
  *   isNumber?: boolean, isFixed?: boolean, hint?: string}} Column `value` is what is sorted by, unless
  *   the column is fixed; null goes last
  */
@@ -40,7 +40,7 @@ export function sortableTable({ caption, columns, rows, sort, limit = 200, onSor
     const column = columns.find((one) => one.key === sort.replace(/^-/, "")) ?? columns[0];
     const sorted = [...rows].sort((a, b) => {
       const [one, other] = [column.value(a), column.value(b)];
-      if (one === null || other === null) return (one === null) - (other === null);
+      if (one === null || other === null) return Number(one === null) - Number(other === null);
       const order = typeof one === "string" ? one.localeCompare(other) : one - other;
       return falling ? -order : order;
     });

@@ -17,9 +17,16 @@ const ORDERS = [
 ];
 
 export class TallyList {
-  /** @param {{cell?: {truth: string | null, run: string | null}, query?: Function, setQuery?: Function}} options */
+  /**
+   * @param {{id: string, collection_id: string | null}} info of the evaluation
+   * @param {{truth: object, run: object}} drawn the runs that a link to an image shows
+   * @param {{cell?: {truth: string | null, run: string | null}, query?: Function, setQuery?: Function}} options
+   */
   constructor(info, drawn, { cell = null, query = null, setQuery = null } = {}) {
-    Object.assign(this, { info, drawn, cell, setQuery });
+    this.info = info;
+    this.drawn = drawn;
+    this.cell = cell;
+    this.setQuery = setQuery;
     const wanted = query?.().get("order");
     this.order = ORDERS.some(([value]) => value === wanted) ? wanted : "worst";
     this.list = h("ol", { class: "tallies" });

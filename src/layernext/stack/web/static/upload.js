@@ -161,6 +161,8 @@ function start(name, work) {
 /** A line of the list of uploads. */
 class Transfer {
   #stop = new AbortController();
+  /** @type {string | null} what stays stored if it is cancelled */
+  kept = null;
 
   constructor(name) {
     this.name = name;

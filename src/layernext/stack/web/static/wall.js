@@ -26,7 +26,7 @@ const SETTLE_MS = 60;
 export class Wall {
   /**
    * @param {HTMLElement} element
-   * @param {{collectionId: string, state: object, runs: () => object[], link: Function, moved: Function}} options
+   * @param {{collectionId: string, state: import("./state.js").State, runs: () => object[], link: Function, moved: Function}} options
    *   `state` is read at each drawing; `link(id, at)` is where a picture leads; `moved(at)` hears of scrolling.
    */
   constructor(element, { state, runs, link, moved }) {
@@ -47,8 +47,8 @@ export class Wall {
     addEventListener("scroll", () => this.schedule(), { passive: true });
     new ResizeObserver(() => this.resize()).observe(document.documentElement);
     element.addEventListener("focusin", (event) => {
-      const cell = event.target.closest(".cell");
-      if (cell) this.focused = Number(cell.dataset.at);
+      const cell = event.target instanceof Element && event.target.closest(".cell");
+      if (cell instanceof HTMLElement) this.focused = Number(cell.dataset.at);
     });
   }
 
@@ -90,7 +90,7 @@ export class Wall {
     const first = this.firstInView();
     this.measure();
     if (columns === this.columns && width === this.width && side === this.side) return this.schedule();
-    for (const at of [...this.cells.keys()]) this.release(at);
+    for (const at of this.cells.keys()) this.release(at);
     this.scrollToPicture(first, true);
     this.render();
   }
@@ -176,7 +176,7 @@ export class Wall {
     const last = Math.min(this.rows, Math.ceil((offset + room) / this.rowHeight) + SPARE_ROWS);
     const from = first * this.columns;
     const to = Math.min(last * this.columns, this.numbers.length);
-    for (const at of [...this.cells.keys()]) {
+    for (const at of this.cells.keys()) {
       if ((at < from || at >= to) && at !== this.focused) this.release(at);
     }
     const shift = this.full === this.height ? 0 : offset - (this.toolsHeight() - this.element.getBoundingClientRect().top);
@@ -320,7 +320,7 @@ export class Wall {
     this.toDraw.clear();
     for (const cell of this.cells.values()) cell.item = null;
     if (this.cells.size && this.numbers.length) return;
-    for (const at of [...this.cells.keys()]) this.release(at);
+    for (const at of this.cells.keys()) this.release(at);
   }
 
   /** Ask for what is in view, soon; no longer for what is not. */

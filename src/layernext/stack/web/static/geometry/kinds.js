@@ -11,6 +11,17 @@ import { points } from "./points.js";
 import { polygon } from "./polygon.js";
 import { rectangle } from "./rectangle.js";
 
+/**
+ * @typedef {{sx: number, sy: number, dx: number, dy: number, radius: number}} Placement
+ * @typedef {{name: string, code: number, key: string, word: string, words: string, isEvaluated: boolean,
+ *   hasArea: boolean, isFilled: boolean,
+ *   trace: (pen: CanvasRenderingContext2D | Path2D, coordinates: number[], to: Placement) => void,
+ *   bounds: (coordinates: number[]) => number[],
+ *   isOn: (coordinates: number[], x: number, y: number, near: number) => boolean,
+ *   describe: (coordinates: number[]) => string[]}} Kind
+ */
+
+/** @type {Kind[]} */
 export const KINDS = [rectangle, polygon, line, points];
 
 /** Names of the kinds that can be evaluated, with a title for each. */

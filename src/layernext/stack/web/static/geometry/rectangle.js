@@ -1,5 +1,6 @@
 // Rectangles: x, y, width and height.
 
+/** @type {import("./kinds.js").Kind} */
 export const rectangle = {
   name: "rectangle",
   code: 1,

@@ -12,7 +12,7 @@ from layernext.model import (
     RunStatistics,
     StoredTally,
 )
-from layernext.wire.native import BASE_PATH
+from layernext.wire.native.protocol import BASE_PATH
 from layernext.wire.paths import segment
 
 EVALUATIONS_PATH = f"{BASE_PATH}/evaluations"

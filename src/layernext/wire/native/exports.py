@@ -7,7 +7,8 @@ from typing import Any, Literal
 from msgspec import Struct
 
 from layernext.model import Mode
-from layernext.wire.native import BASE_PATH, DATASETS_PATH
+from layernext.wire.native.paths import DATASETS_PATH
+from layernext.wire.native.protocol import BASE_PATH
 from layernext.wire.paths import segment
 
 EXPORTS_PATH = f"{BASE_PATH}/exports"

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from layernext.wire.native import BASE_PATH
+from layernext.wire.native.protocol import BASE_PATH
 
 ITEMS_PATH = f"{BASE_PATH}/items"
 """GET (query: collection, query, type, after, limit), answer `PageOf` of `Item`."""

@@ -7,7 +7,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from layernext.model import Comparison
-from layernext.wire.native import BASE_PATH
+from layernext.wire.native.protocol import BASE_PATH
 from layernext.wire.paths import segment
 
 COMPARISONS_PATH = f"{BASE_PATH}/comparisons"

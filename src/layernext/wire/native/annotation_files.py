@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec import Struct
 
 from layernext.model import Geometry, Mode
-from layernext.wire.native import BASE_PATH
+from layernext.wire.native.protocol import BASE_PATH
 
 ANNOTATION_FILES_PATH = f"{BASE_PATH}/annotation-files"
 """POST (query: run, mode, collection, geometry, normalized, name), the body is the file, plain, gzip or

@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from layernext.wire.native import BASE_PATH
+from layernext.wire.native.protocol import BASE_PATH
 from layernext.wire.paths import segment
 
 MAX_BUNDLE_BYTES = 32 << 20
@@ -18,7 +18,7 @@ MAX_BUNDLE_BYTES = 32 << 20
 
 MAX_BUNDLE_FILES = 1_000
 
-MAX_NAMES = 5_000
+MAX_ASKED_NAMES = 5_000
 """Files that can be asked about at a time."""
 
 
@@ -70,7 +70,7 @@ class KnownAnswer(Struct, frozen=True):
 
 
 def bundle_path(upload_id: str) -> str:
-    """POST a bundle, answer `BundleResult`. The upload is one of E12."""
+    """POST a bundle, answer `BundleResult`. The upload is one of `OpenFilesRequest`."""
     return f"{BASE_PATH}/file-uploads/{segment(upload_id)}/bundle"
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from layernext.model import Mode
-from layernext.wire.items import ITEMS_PATH
-from layernext.wire.native import BASE_PATH
+from layernext.wire.native.items import ITEMS_PATH
+from layernext.wire.native.protocol import BASE_PATH
 
 SIGN_IN_LINKS_PATH = f"{BASE_PATH}/sign-in-links"
 """POST, answer `SignInLink`."""

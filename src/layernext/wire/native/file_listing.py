@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from msgspec import UNSET, Struct, UnsetType
 
-from layernext.wire.native import BASE_PATH
+from layernext.wire.native.protocol import BASE_PATH
 
 FILES_PATH = f"{BASE_PATH}/files"
 """GET (query: collection, after, limit), answer a page of `FileRecord`, oldest first."""

@@ -1,0 +1,94 @@
+"""Folders of images by class, as Ultralytics and torchvision have them for classification.
+
+A label of a whole image has no kind of geometry yet: it is read as a box around the image.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from layernext.errors import FormatError, Problem
+from layernext.formats.core.format import Certainty, Detection, Format, Holds, ReadOptions
+from layernext.formats.core.losses import Losses
+from layernext.formats.core.pixels import IMAGE_EXTENSIONS, image_size
+from layernext.formats.core.probe import Probe
+from layernext.formats.core.sample import Sample
+from layernext.model import Rectangle
+
+_SPLITS = {
+    "train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test",
+}  # fmt: skip
+_FEWEST_CLASSES = 2
+
+
+def read_classification(root: Path, losses: Losses, options: ReadOptions) -> Iterator[Sample]:
+    """The images by split, class and name.
+
+    Raises:
+        FormatError: a folder does not have images, or an image is not readable.
+    """
+    folders = _class_folders(root)
+    for number, name in enumerate(sorted({folder.name for _, folder in folders})):
+        options.classes.add(name, number)
+    if not folders:
+        raise FormatError(Problem(str(root), "has no folders of images"))
+    for split, folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if path.suffix.lower() not in IMAGE_EXTENSIONS:
+                continue
+            sample = None
+            with losses.problems:
+                base = root / folder.relative_to(root).parts[0] if split else root
+                sample = _read_image(path, folder.name, base, split, losses)
+            if sample is not None:
+                yield sample
+
+
+def _read_image(path: Path, label: str, base: Path, split: str | None, losses: Losses) -> Sample:
+    width, height = image_size(path)
+    losses.note_shape("that a label is of a whole image; a box around it is", str(path))
+    return Sample(
+        image=path.relative_to(base).as_posix(),
+        annotations=[Rectangle(label=label, bbox=(0, 0, width, height))],
+        width=width,
+        height=height,
+        split=split,
+    )
+
+
+def _class_folders(root: Path) -> list[tuple[str | None, Path]]:
+    inner = sorted(path for path in root.iterdir() if path.is_dir()) if root.is_dir() else []
+    splits = [(split, path) for path in inner if (split := _SPLITS.get(path.name.lower()))]
+    if not splits:
+        return [(None, path) for path in inner]
+    return [
+        (split, folder)
+        for split, path in splits
+        for folder in sorted(path.iterdir())
+        if folder.is_dir()
+    ]
+
+
+def detect(probe: Probe) -> Detection | None:
+    """Two folders or more, in one or in folders of splits, that have images and nothing else."""
+    if not probe.is_folder or set(probe.first_files) - IMAGE_EXTENSIONS - {"", ".cache"}:
+        return None
+    folders = _class_folders(probe.path)
+    names = {folder.name for _, folder in folders}
+    if len(names) < _FEWEST_CLASSES or names & {"images", "labels"}:
+        return None
+    if any(path.suffix.lower() in IMAGE_EXTENSIONS for path in probe.path.iterdir()):
+        return None
+    return Detection(Certainty.LIKELY, "has a folder of images for each class")
+
+
+FORMAT = Format(
+    name="classification",
+    about="images in folders by class",
+    extension=".zip",
+    is_folder=True,
+    holds=Holds(geometries={}, splits="folders"),
+    read=read_classification,
+    detect=detect,
+)

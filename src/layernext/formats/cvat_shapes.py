@@ -1,0 +1,186 @@
+"""The shapes of CVAT's XML, as annotations."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from typing import Any
+
+from layernext.errors import FormatError, Problem
+from layernext.formats.core.losses import Losses
+from layernext.formats.core.outlines import (
+    ellipse_outline,
+    joined,
+    outlines_of_runs,
+    runs_of_counts,
+)
+from layernext.formats.core.pixels import MAX_PIXELS
+from layernext.formats.core.rotation import box_or_outline
+from layernext.formats.core.xml_stream import EXACT, read_decimal, read_name
+from layernext.model import Annotation, AttributeValue, Line, Point, Points, Polygon, Rectangle
+
+TAGS = {
+    "rectangle": "box",
+    "polygon": "polygon",
+    "line": "polyline",
+    "points": "points",
+}
+"""The element of each kind of geometry."""
+
+MAX_POINTS_CHARACTERS = 4 << 20
+"""The limit of the points of a shape: more than 100,000 of them."""
+
+_CORNERS_OF_CUBOID = ("tl1", "bl1", "tr1", "br1", "tl2", "bl2", "tr2", "br2")
+_USUAL = {"occluded": "0", "z_order": "0", "source": "manual"}
+"""What CVAT writes of a shape where nothing special is to say."""
+
+
+def read_shape(shape: ET.Element, where: str, losses: Losses) -> Annotation | None:
+    """A shape of an image; None if no kind of geometry is near it, which counts as a loss.
+
+    Raises:
+        FormatError: it is not valid.
+    """
+    read = {
+        "box": _read_box,
+        "ellipse": _read_ellipse,
+        "mask": _read_mask,
+        "skeleton": _read_skeleton,
+        "cuboid": _read_cuboid,
+    }.get(shape.tag)
+    if read is None and shape.tag not in TAGS.values():
+        if shape.tag == "tag":
+            losses.note("a tag of an image", where)
+        else:
+            losses.note_shape(f"a shape of the kind {shape.tag}", where)
+        return None
+    fields: dict[str, Any] = {
+        "label": read_name(shape.get("label"), where),
+        "attributes": {
+            str(attribute.get("name")): [AttributeValue(value=attribute.text or "")]
+            for attribute in shape.findall("attribute")
+        },
+        "metadata": _flags_of(shape),
+    }
+    if read is not None:
+        return read(shape, fields, where, losses)
+    points = read_points(shape.get("points"), where)
+    if shape.tag == "polygon":
+        return Polygon(polygon=points, **fields)
+    if shape.tag == "polyline":
+        return Line(line=points, **fields)
+    return Points(points=points, **fields)
+
+
+def _flags_of(shape: ET.Element) -> dict[str, Any]:
+    """What CVAT says of a shape beside its geometry, if it is not what it always says."""
+    flags: dict[str, Any] = {}
+    for name in ("occluded", "z_order", "source", "group_id"):
+        value = (shape.get(name) or "").strip()
+        if value and value != _USUAL.get(name):
+            is_number = value.lstrip("-").isdecimal() and value.isascii() and len(value) < 10  # noqa: PLR2004
+            flags[name] = int(value) if is_number else value
+    return flags
+
+
+def read_points(text: str | None, where: str) -> list[Point]:
+    """The points of a shape, as ``x,y;x,y``.
+
+    Raises:
+        FormatError: they are not valid, or too many.
+    """
+    text = text or ""
+    if len(text) > MAX_POINTS_CHARACTERS:
+        message = f"has points of more than {MAX_POINTS_CHARACTERS:,} characters"
+        raise FormatError(Problem(where, message))
+    points = []
+    for index, pair in enumerate(text.split(";")):
+        x, _, y = pair.partition(",")
+        location = f"{where}.points[{index}]"
+        points.append((float(read_decimal(x, location)), float(read_decimal(y, location))))
+    return points
+
+
+def _number(shape: ET.Element, name: str, where: str) -> float:
+    return float(read_decimal(shape.get(name), f"{where}.{name}"))
+
+
+def _rotation(shape: ET.Element, where: str) -> float:
+    return float(read_decimal(shape.get("rotation") or "0", f"{where}.rotation"))
+
+
+def _read_box(shape: ET.Element, fields: dict[str, Any], where: str, losses: Losses) -> Annotation:
+    del losses
+    left, top, right, bottom = (
+        read_decimal(shape.get(name), f"{where}.{name}") for name in ("xtl", "ytl", "xbr", "ybr")
+    )
+    if right < left or bottom < top:
+        raise FormatError(Problem(where, "its corners are the wrong way round"))
+    width, height = EXACT.subtract(right, left), EXACT.subtract(bottom, top)
+    box = (float(left), float(top), float(width), float(height))
+    return box_or_outline(box, _rotation(shape, where), where, fields)
+
+
+def _read_ellipse(
+    shape: ET.Element, fields: dict[str, Any], where: str, losses: Losses
+) -> Annotation:
+    x, y, radius_x, radius_y = (_number(shape, name, where) for name in ("cx", "cy", "rx", "ry"))
+    if radius_x < 0 or radius_y < 0 or max(map(abs, (x, y, radius_x, radius_y))) > MAX_PIXELS:
+        raise FormatError(
+            Problem(where, "is not an ellipse: a radius or its middle is out of range")
+        )
+    losses.note_shape("an ellipse; its outline is", where)
+    outline = ellipse_outline((x, y), (radius_x, radius_y), _rotation(shape, where))
+    return Polygon(polygon=outline, **fields)
+
+
+def _read_mask(shape: ET.Element, fields: dict[str, Any], where: str, losses: Losses) -> Annotation:
+    """A mask: run lengths, row by row, of the part of the image around it."""
+    left, top, width, height = (
+        _number(shape, name, where) for name in ("left", "top", "width", "height")
+    )
+    text = shape.get("rle") or ""
+    if len(text) > MAX_POINTS_CHARACTERS:
+        message = f"has a mask of more than {MAX_POINTS_CHARACTERS:,} characters"
+        raise FormatError(Problem(where, message))
+    words = [word.strip() for word in text.split(",") if word.strip()]
+    if not all(word.isascii() and word.isdecimal() and len(word) < 12 for word in words):  # noqa: PLR2004
+        raise FormatError(Problem(f"{where}.rle", "must be a list of run lengths"))
+    counts = [int(word) for word in words]
+    is_size = width > 0 and height > 0 and width.is_integer() and height.is_integer()
+    if not is_size or width * height > MAX_PIXELS or sum(counts) > width * height:
+        raise FormatError(Problem(where, "its run lengths are not those of its width and height"))
+    parts = outlines_of_runs(runs_of_counts(counts, int(width)))
+    if parts is None or not parts:
+        losses.note_shape("a mask; its box is", where)
+        return Rectangle(bbox=(left, top, width, height), **fields)
+    losses.note_shape("a mask; its outline is", where)
+    outline = [(left + x, top + y) for x, y in joined(parts)]
+    return Polygon(polygon=outline, **fields)
+
+
+def _read_skeleton(
+    shape: ET.Element, fields: dict[str, Any], where: str, losses: Losses
+) -> Annotation | None:
+    """The points of a skeleton that are in the image; their names and order are metadata."""
+    points: list[Point] = []
+    names: list[str] = []
+    for index, joint in enumerate(shape.findall("points")):
+        if joint.get("outside") != "1":
+            points += read_points(joint.get("points"), f"{where}.points[{index}]")
+            names.append(joint.get("label") or "")
+    losses.note_shape("a skeleton; its visible points are", where)
+    if not points:
+        return None
+    fields["metadata"] = fields["metadata"] | {"points": names}
+    return Points(points=points, **fields)
+
+
+def _read_cuboid(
+    shape: ET.Element, fields: dict[str, Any], where: str, losses: Losses
+) -> Annotation:
+    xs, ys = (
+        [_number(shape, f"{axis}{corner}", where) for corner in _CORNERS_OF_CUBOID] for axis in "xy"
+    )
+    losses.note_shape("a cuboid; its box is", where)
+    left, top = min(xs), min(ys)
+    return Rectangle(bbox=(left, top, max(xs) - left, max(ys) - top), **fields)

@@ -1,0 +1,148 @@
+"""CVAT's XML for videos: tracks, which become an annotation in each of their frames.
+
+A track lists shapes by frame. In the frames between two of them the shape moves evenly from one to the other, and
+after the last one it stays, until a shape that is ``outside``.
+"""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from layernext.errors import FormatError, Problem
+from layernext.formats.core.losses import Losses
+from layernext.formats.core.sample import Sample
+from layernext.formats.core.spill import Spill
+from layernext.formats.core.xml_stream import read_name, read_side
+from layernext.formats.cvat_shapes import read_shape
+from layernext.model import Annotation, kind_of
+
+MAX_FRAMES = 500_000
+"""Frames of a video: more than 4 hours at 30 a second."""
+
+MAX_SHAPES = 10_000_000
+"""Annotations in all frames of a video."""
+
+_FRAME = re.compile(r"[0-9]{1,7}")
+_annotation = msgspec.json.Decoder(Annotation)
+_SHAPES = ("box", "polygon", "polyline", "points", "ellipse", "mask", "skeleton", "cuboid")
+
+
+class Task(Struct, frozen=True, kw_only=True):
+    """What the beginning of a file says about its images or frames.
+
+    Attributes:
+        labels: in their order.
+        frames: of a video; 0 if it is not one.
+        width, height: of its frames; None if that is not said.
+        is_declared: whether the file has a beginning.
+    """
+
+    labels: list[str] = []
+    frames: int = 0
+    width: int | None = None
+    height: int | None = None
+    is_declared: bool = False
+
+
+def read_task(meta: ET.Element) -> Task:
+    """The element ``meta`` of a file."""
+    whole = next(iter(meta), meta)
+    is_video = whole.findtext("mode") == "interpolation"
+    names = [label.findtext("name") for label in meta.iter("label")]
+    return Task(
+        labels=[name for name in names if name],
+        frames=min(read_side(whole.findtext("size")) or 0, MAX_FRAMES) if is_video else 0,
+        width=read_side(meta.findtext(".//original_size/width")),
+        height=read_side(meta.findtext(".//original_size/height")),
+        is_declared=True,
+    )
+
+
+def frame_name(number: int) -> str:
+    """The image of a frame, as CVAT names it in its other formats."""
+    return f"frame_{number:06d}.PNG"
+
+
+def read_track(track: ET.Element, frames: Spill, task: Task, where: str, losses: Losses) -> None:
+    """Keep the annotations of a track, each by its frame.
+
+    Raises:
+        FormatError: the track is not valid.
+    """
+    label = read_name(track.get("label"), where)
+    shapes = [shape for shape in track if shape.tag in _SHAPES]
+    losses.note("that shapes are a track; each frame has its own", where)
+    metadata = {"track": _whole(track.get("id"), f"{where}.id")}
+    keyframes: list[tuple[int, Annotation | None]] = []
+    for index, shape in enumerate(shapes):
+        location = f"{where}.{shape.tag}[{index}]"
+        with losses.problems:
+            frame = _whole(shape.get("frame"), f"{location}.frame")
+            shape.set("label", label)
+            annotation = None
+            if shape.get("outside") != "1":
+                annotation = read_shape(shape, location, losses)
+            if annotation is not None:
+                annotation = replace(annotation, metadata=annotation.metadata | metadata)
+            keyframes.append((frame, annotation))
+    keyframes.sort(key=lambda keyframe: keyframe[0])
+    for index, (frame, annotation) in enumerate(keyframes):
+        if annotation is None:
+            continue
+        is_last = index + 1 == len(keyframes)
+        end, following = (max(task.frames, frame + 1), None) if is_last else keyframes[index + 1]
+        if frames.count + end - frame > MAX_SHAPES:
+            message = f"makes more than {MAX_SHAPES:,} annotations in all frames"
+            raise FormatError(Problem(where, message))
+        for number in range(frame, end):
+            share = (number - frame) / (end - frame)
+            moved = _between(annotation, following, share) if following else annotation
+            frames.add(number, msgspec.json.encode(moved))
+
+
+def _whole(text: str | None, where: str) -> int:
+    digits = (text or "").strip()
+    if not _FRAME.fullmatch(digits) or int(digits) > MAX_FRAMES:
+        message = f"is {text!r}, must be a whole number up to {MAX_FRAMES:,}"
+        raise FormatError(Problem(where, message))
+    return int(digits)
+
+
+def _between(annotation: Annotation, following: Annotation, share: float) -> Annotation:
+    """An annotation on its way to the next one; the same if they differ in kind or number of points."""
+    if annotation.geometry != following.geometry or not share:
+        return annotation
+    kind = kind_of(annotation)
+    start, end = kind.coordinates_of(annotation), kind.coordinates_of(following)
+    if len(start) != len(end):
+        return annotation
+    moved: Annotation = kind.with_coordinates(annotation, _mixed(start, end, share))
+    return moved
+
+
+def _mixed(start: Any, end: Any, share: float) -> Any:
+    if isinstance(start, float | int):
+        return start + (end - start) * share
+    mixed = [_mixed(a, b, share) for a, b in zip(start, end, strict=True)]
+    return tuple(mixed) if isinstance(start, tuple) else mixed
+
+
+def iter_frames(frames: Spill, task: Task) -> Iterator[Sample]:
+    """Every frame of a video in order, also those without annotations."""
+    last = frames.last_piece()
+    for number in range(max(task.frames, 0 if last is None else last + 1)):
+        frames.add_image(number, b"")
+    for number, (_, pieces) in enumerate(frames.groups()):
+        yield Sample(
+            image=frame_name(number),
+            annotations=[_annotation.decode(raw) for _, raw in pieces],
+            width=task.width,
+            height=task.height,
+        )

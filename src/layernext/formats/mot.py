@@ -1,0 +1,170 @@
+"""MOT Challenge: a line of text for each box of each frame; ``gt/gt.txt`` or ``det/det.txt`` of a sequence.
+
+Source: motchallenge.net, "Data format": frame, id, left, top, width, height, confidence, class, visibility.
+"""
+
+from __future__ import annotations
+
+import configparser
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+from msgspec import Struct
+
+from layernext.errors import FormatError, Problem
+from layernext.formats.core.compression import read_text
+from layernext.formats.core.fields import box_in, number_of
+from layernext.formats.core.format import KEPT, Certainty, Detection, Format, Holds, ReadOptions
+from layernext.formats.core.losses import Losses
+from layernext.formats.core.probe import Probe
+from layernext.formats.core.sample import Sample
+from layernext.formats.core.spill import Spill
+from layernext.formats.core.xml_stream import read_side
+from layernext.formats.yolo_lines import iter_lines
+from layernext.model import Annotation, Rectangle
+
+CLASSES = (
+    "pedestrian", "person on vehicle", "car", "bicycle", "motorbike", "non motorized vehicle",
+    "static person", "distractor", "occluder", "occluder on the ground", "occluder full", "reflection",
+    "crowd",
+)  # fmt: skip
+"""The classes of MOT16 to MOT20, from 1."""
+
+MAX_FRAMES = 1_000_000
+_FEWEST, _CLASS_AT, _VISIBILITY_AT = 6, 7, 8
+_LINE = re.compile(
+    r"\d+\s*,\s*-?\d+(\.\d+)?\s*(,\s*-?\d+(\.\d+)?(e[-+]?\d+)?\s*){4,}$", re.IGNORECASE
+)
+_annotation = msgspec.json.Decoder(Rectangle)
+
+
+class _Sequence(Struct, frozen=True, kw_only=True):
+    extension: str = ".jpg"
+    frames: int = 0
+    width: int | None = None
+    height: int | None = None
+
+
+def read_mot(path: Path, losses: Losses, options: ReadOptions) -> Iterator[Sample]:
+    """The frames of a sequence in order: ``000001.jpg``, and so on.
+
+    Raises:
+        FormatError: the file is not of MOT, with the line.
+    """
+    file = _file_of(path)
+    names = _read_names(file)
+    sequence = _read_sequence(file)
+    is_truth = file.stem == "gt"
+    for code, name in enumerate(names, 1):
+        options.classes.add(name, code)
+    with Spill() as frames:
+        for number, line in iter_lines(file):
+            words = [word.strip() for word in line.split(",")]
+            if line.strip():
+                with losses.problems:
+                    where = f"{file}:{number}"
+                    frame, annotation = _read_words(
+                        words, names if is_truth else None, where, options
+                    )
+                    frames.add(frame, msgspec.json.encode(annotation))
+        last = max(sequence.frames, frames.last_piece() or 0)
+        for frame in range(1, last + 1):
+            frames.add_image(frame, b"")
+        for frame, (_, pieces) in enumerate(frames.groups(), 1):
+            annotations: list[Annotation] = [_annotation.decode(raw) for _, raw in pieces]
+            yield Sample(
+                image=f"{frame:06d}{sequence.extension}",
+                annotations=annotations,
+                width=sequence.width,
+                height=sequence.height,
+            )
+
+
+def _read_words(
+    words: list[str], names: Sequence[str] | None, where: str, options: ReadOptions
+) -> tuple[int, Rectangle]:
+    if len(words) < _FEWEST:
+        message = f"has {len(words)} values; expected frame, id, left, top, width, height"
+        raise FormatError(Problem(where, message))
+    frame, track, left, top, width, height, *further = (number_of(word, where) for word in words)
+    if not 1 <= frame <= MAX_FRAMES or not frame.is_integer():
+        message = f"has the frame {words[0]}, must be from 1 to {MAX_FRAMES:,}"
+        raise FormatError(Problem(where, message))
+    metadata: dict[str, float | int] = {}
+    if track >= 0:
+        metadata["track"] = int(track)
+    confidence, label = None, CLASSES[0]
+    if names is not None:
+        if further and not further[0]:
+            metadata["ignore"] = 1  # as the benchmark's own evaluation leaves it out
+        code = int(further[1]) if len(further) > 1 else 1
+        label = names[code - 1] if 1 <= code <= len(names) else f"class {code}"
+        if len(further) > _VISIBILITY_AT - _FEWEST:
+            metadata["visibility"] = further[2]
+    elif further and further[0] != -1:
+        confidence = options.scores.read(further[0], where)
+    box = box_in(left, top, width, height, where)
+    return int(frame), Rectangle(label=label, bbox=box, confidence=confidence, metadata=metadata)
+
+
+def _read_names(file: Path) -> Sequence[str]:
+    """The classes of ``labels.txt`` beside the file, as Datumaro and CVAT write them; else the benchmark's."""
+    path = file.with_name("labels.txt")
+    names = [line.strip() for line in read_text(path).splitlines()] if path.is_file() else []
+    return [name for name in names if name] or CLASSES
+
+
+def _file_of(path: Path) -> Path:
+    if path.is_file():
+        return path
+    for inner in ("gt/gt.txt", "det/det.txt", "gt.txt", "det.txt"):
+        if (path / inner).is_file():
+            return path / inner
+    raise FormatError(Problem(str(path), "has neither gt/gt.txt nor det/det.txt"))
+
+
+def _read_sequence(file: Path) -> _Sequence:
+    """What ``seqinfo.ini`` says of a sequence; the defaults if there is none."""
+    for folder in (file.parent, file.parent.parent):
+        path = folder / "seqinfo.ini"
+        if not path.is_file():
+            continue
+        parser = configparser.ConfigParser(interpolation=None, strict=False)
+        try:
+            parser.read(path, encoding="utf-8")
+            fields = dict(parser["Sequence"])
+        except (configparser.Error, UnicodeDecodeError, KeyError) as error:
+            raise FormatError(Problem(str(path), "is not the description of a sequence")) from error
+        return _Sequence(
+            extension=fields.get("imext", ".jpg"),
+            frames=min(read_side(fields.get("seqlength")) or 0, MAX_FRAMES),
+            width=read_side(fields.get("imwidth")),
+            height=read_side(fields.get("imheight")),
+        )
+    return _Sequence()
+
+
+def detect(probe: Probe) -> Detection | None:
+    """A sequence with ``gt/gt.txt`` or ``det/det.txt``, or such a file."""
+    path = probe.path
+    if probe.is_folder:
+        names = ("gt/gt.txt", "det/det.txt")
+        has_file = any((path / name).is_file() for name in names)
+        return Detection(Certainty.CERTAIN, f"has {' or '.join(names)}") if has_file else None
+    line = probe.head.partition(b"\n")[0].decode("ascii", "replace").strip()
+    if path.suffix.lower() == ".txt" and _LINE.match(line):
+        return Detection(Certainty.LIKELY, "has lines of a frame, an id and a box")
+    return None
+
+
+FORMAT = Format(
+    name="mot",
+    about="MOT Challenge sequence",
+    extension=".zip",
+    is_folder=True,
+    holds=Holds(geometries={"rectangle": KEPT}, fields={"confidence": KEPT}, videos="frames"),
+    read=read_mot,
+    detect=detect,
+)

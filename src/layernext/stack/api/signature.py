@@ -1,0 +1,331 @@
+"""What a handler's parameters and return type say of its route, and how its arguments come about.
+
+A parameter is, in this order:
+
+- a variable segment of the path, by its name: a `str`, decoded; ``Annotated[str, Meta(description=…)]``;
+- ``query``, a struct of the query string's fields;
+- ``body``, a struct (or another type) of the JSON body, or a `BodyStream` that the handler receives itself;
+- a header: ``Annotated[str, Header(…)]``;
+- what the handler works with, by its type: `Store`, `Services`, `Permissions` and the others in `PROVIDED`.
+
+The return type is the answer: what is encoded as JSON, or an `Encoded` of it, or a `Response` that is
+`Lines`, `Binary` or `Html`. docs/decisions/0028 says why this is not Litestar's own injection.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Annotated, Any, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
+
+import msgspec
+from litestar import Litestar, Request, Response
+from msgspec import Meta, Struct
+
+from layernext.stack.api.access import Permissions
+from layernext.stack.api.audit import Audit, changing
+from layernext.stack.api.body import Body, chunks, received
+from layernext.stack.api.messages import (
+    MAX_MESSAGE_BYTES,
+    Call,
+    Encoded,
+    read_message,
+    read_path,
+    read_query,
+)
+from layernext.stack.api.replay import change_once
+from layernext.stack.api.services import Services, services_of
+from layernext.stack.api.signed import Links
+from layernext.stack.jobs import JobRunner
+from layernext.stack.search import Search
+from layernext.stack.settings import Settings
+from layernext.stack.store import Caller, Store
+
+Answer = TypeVar("Answer")
+Provide: TypeAlias = Callable[[Call], Any]
+
+_SEGMENT = re.compile(r"\{(\w+)")
+
+
+class Parameter(Struct, frozen=True):
+    """A path or header parameter, as it is described."""
+
+    name: str
+    description: str
+    schema: dict[str, Any] = msgspec.field(
+        default_factory=lambda: {"type": "string", "minLength": 1}
+    )
+    source: str = "path"
+
+
+class Header(Struct, frozen=True):
+    """Marks a parameter that is a header's value, empty if it is not sent.
+
+    Attributes:
+        name: of the header.
+        description: of it.
+    """
+
+    name: str
+    description: str
+
+
+class Limit(Struct, frozen=True):
+    """Marks a body with its own limit in bytes."""
+
+    size: int
+
+
+class Shape(Struct, frozen=True):
+    """Marks a response with how it is described."""
+
+    answer: type
+    is_binary: bool = False
+
+
+UNQUOTED = "unquoted"
+"""Marks a query in which ``+`` is itself: from clients that send names unquoted."""
+
+Lines: TypeAlias = Annotated[Response[Any], Shape(bytes)]
+"""A response of lines of JSON."""
+
+Binary: TypeAlias = Annotated[Response[Any], Shape(bytes, is_binary=True)]
+"""A response of any bytes."""
+
+Html: TypeAlias = Annotated[Response[Any], Shape(str)]
+"""A response that is a page."""
+
+
+class BodyStream:
+    """A body that the handler receives itself.
+
+    Args:
+        request: nothing of its body has been read.
+    """
+
+    is_binary = False
+
+    def __init__(self, request: Call) -> None:
+        self._request = request
+
+    def received(self, limit: int) -> AbstractAsyncContextManager[Body]:
+        """The whole body, in bounded memory; see `body.received`."""
+        return received(self._request, limit)
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes; see `body.chunks`."""
+        return chunks(self._request)
+
+    @property
+    def announced_size(self) -> int | None:
+        """The length that the client announces, in bytes."""
+        text = self._request.headers.get("content-length", "")
+        return int(text[:20]) if text.isdecimal() else None
+
+    def note_size(self, size: int) -> None:
+        """Note for the access log how many bytes have come."""
+        self._request.scope["state"]["received_bytes"] = size
+
+
+class LineStream(BodyStream):
+    """A body of lines of JSON."""
+
+
+class ByteStream(BodyStream):
+    """A body of any bytes."""
+
+    is_binary = True
+
+
+class Change:
+    """Carries out the part of a handler that changes something; the rest of it only checks.
+
+    For handlers whose checks take too long to be made in the transaction of the change.
+
+    Args:
+        request: of the handler.
+    """
+
+    def __init__(self, request: Call) -> None:
+        self._request = request
+
+    def __call__(self, work: Callable[[], Answer]) -> Encoded[Answer]:
+        """Do `work`, once for all attempts at the call, in one transaction with its audit entry."""
+        request = self._request
+
+        def encode() -> Response[Any]:
+            return Encoded(msgspec.json.encode(work()))
+
+        if request.route_handler.opt["operation"].is_recorded:
+            return change_once(request, encode)  # type: ignore[return-value]
+        return changing(request, encode)()  # type: ignore[return-value]
+
+
+PROVIDED: dict[Any, Provide] = {
+    Request: lambda request: request,
+    Litestar: lambda request: request.app,
+    Services: services_of,
+    Store: lambda request: services_of(request).store,
+    Search: lambda request: services_of(request).search,
+    Settings: lambda request: services_of(request).settings,
+    Caller: lambda request: request.auth,
+    Permissions: Permissions,
+    Audit: Audit,
+    Links: Links,
+    Change: Change,
+    JobRunner: lambda request: services_of(request).jobs,
+}
+"""What a handler may work with, by its type."""
+
+
+class Signature(Struct, frozen=True, kw_only=True):
+    """What a signature says.
+
+    Attributes:
+        parameters: path and header parameters.
+        query: a struct of the query's fields.
+        body: type of the body; ``bytes`` for one that the handler receives itself.
+        answer: type of the answer; ``bytes`` for lines, ``str`` for a page, None if it is not said.
+        is_binary: the ``bytes`` are any bytes.
+        message: type of a body that is read for the handler, and its largest size.
+        provided: how the other arguments are made.
+        kinds: types of the parameters.
+    """
+
+    parameters: tuple[Parameter, ...]
+    query: type[Struct] | None
+    body: Any
+    answer: Any
+    is_binary: bool
+    message: tuple[Any, int] | None
+    provided: tuple[tuple[str, Provide], ...]
+    kinds: frozenset[Any]
+
+    async def arguments(self, request: Call) -> dict[str, Any]:
+        """The arguments of the handler for a request.
+
+        Raises:
+            InvalidRequest, DataError, TooLarge: path, query or body are wrong.
+        """
+        arguments = {name: provide(request) for name, provide in self.provided}
+        if self.message is not None:
+            kind, limit = self.message
+            arguments["body"] = await read_message(request, kind, limit=limit)
+        return arguments
+
+    def takes(self, kind: Any) -> bool:
+        """Whether a parameter is of this type."""
+        return kind in self.kinds
+
+
+def read_signature(handler: Callable[..., Any], path: str | list[str]) -> Signature:
+    """The signature of a handler.
+
+    Raises:
+        TypeError: it has a parameter that nothing can be given for.
+    """
+    hints = get_type_hints(handler, include_extras=True)
+    result = hints.pop("return", None)
+    segments = _SEGMENT.findall(path if isinstance(path, str) else path[0])
+    parameters: list[Parameter] = []
+    provided: list[tuple[str, Provide]] = []
+    query = body = message = None
+    is_binary = False
+    # What a client reads first in an error is what comes first in the request.
+    for name in sorted(hints, key=lambda name: (name not in segments, name != "query")):
+        kind, *marks = _parts(hints[name])
+        if name in segments:
+            parameters.append(_described(name, marks))
+            provided.append((name, _path_reader(name)))
+        elif name == "query":
+            query = kind
+            provided.append((name, _query_reader(kind, plus_is_space=UNQUOTED not in marks)))
+        elif name == "body" and isinstance(kind, type) and issubclass(kind, BodyStream):
+            body, is_binary = bytes, kind.is_binary
+            provided.append((name, kind))
+        elif name == "body":
+            body = kind
+            limits = [mark.size for mark in marks if isinstance(mark, Limit)]
+            message = (kind, limits[0] if limits else MAX_MESSAGE_BYTES)
+        elif header := next((mark for mark in marks if isinstance(mark, Header)), None):
+            parameters.append(
+                Parameter(header.name, header.description, {"type": "string"}, "header")
+            )
+            provided.append((name, _header_reader(header.name)))
+        else:
+            provided.append((name, _provider(handler, name, kind)))
+    parameters.sort(key=lambda parameter: _rank(segments, parameter.name))
+    answer, is_binary_answer = _answer_of(result)
+    return Signature(
+        parameters=tuple(parameters),
+        query=query,
+        body=body,
+        answer=answer,
+        is_binary=is_binary or is_binary_answer,
+        message=message,
+        provided=tuple(provided),
+        kinds=frozenset(get_origin(_parts(hint)[0]) or _parts(hint)[0] for hint in hints.values()),
+    )
+
+
+def _rank(segments: list[str], name: str) -> int:
+    return segments.index(name) if name in segments else len(segments)
+
+
+def _parts(hint: Any) -> tuple[Any, ...]:
+    return get_args(hint) if get_origin(hint) is Annotated else (hint,)
+
+
+def _described(name: str, marks: list[Any]) -> Parameter:
+    metas = [mark for mark in marks if isinstance(mark, Meta)]
+    description = next((meta.description for meta in metas if meta.description), "")
+    schema = next((meta.extra_json_schema for meta in metas if meta.extra_json_schema), None)
+    return Parameter(name, description) if schema is None else Parameter(name, description, schema)
+
+
+def _path_reader(name: str) -> Provide:
+    return lambda request: read_path(request, name)
+
+
+def _query_reader(kind: type[Struct], *, plus_is_space: bool) -> Provide:
+    return lambda request: read_query(request, kind, plus_is_space=plus_is_space)
+
+
+def _header_reader(name: str) -> Provide:
+    return lambda request: request.headers.get(name, "")
+
+
+def _provider(handler: Callable[..., Any], name: str, kind: Any) -> Provide:
+    provide = PROVIDED.get(get_origin(kind) or kind)
+    if provide is None:
+        raise TypeError(f"{handler.__module__}.{handler.__name__}: nothing is known for {name!r}")
+    return provide
+
+
+def _answer_of(result: Any) -> tuple[Any, bool]:
+    kind, *marks = _parts(result)
+    for mark in marks:
+        if isinstance(mark, Shape):
+            return mark.answer, mark.is_binary
+    origin = get_origin(kind) or kind
+    if origin is Encoded:
+        return get_args(kind)[0], False
+    if isinstance(origin, type) and issubclass(origin, Response):
+        return None, False
+    return kind, False
+
+
+__all__ = [
+    "Binary",
+    "ByteStream",
+    "Change",
+    "Header",
+    "Html",
+    "Limit",
+    "LineStream",
+    "Lines",
+    "Parameter",
+    "Signature",
+    "read_signature",
+]

@@ -1,0 +1,104 @@
+"""Uploads of annotations.
+
+An upload is opened, sent as numbered batches, and finished. A batch is lines of JSON, one image a
+line in the file's own form, usually zstd-compressed. A batch is applied in one transaction, and
+the same (upload, sequence) a second time changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+from layernext.model import Geometry, Mode
+from layernext.wire.native.protocol import BASE_PATH
+from layernext.wire.paths import segment
+
+KeyKind: TypeAlias = Literal["name", "unique_name", "storage_path"]
+"""What ``image`` means: a file name in the upload's collection, a unique name, or a path in the
+bucket (docs/protocol.md)."""
+
+
+class UploadRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Opens an upload, or with `resume` finds the newest unfinished one with equal fields."""
+
+    run: str
+    mode: Mode
+    collection: str | None = None
+    geometry: Geometry | None = None
+    normalized: bool = False
+    key_kind: KeyKind = "name"
+    bucket: str | None = None
+    resume: bool = False
+
+
+class ReceivedBatch(Struct, frozen=True, array_like=True):
+    """A batch that the stack has: its number and `batch_digest`."""
+
+    sequence: int
+    digest: str
+
+
+class UploadState(Struct, frozen=True, kw_only=True):
+    """An upload as the stack has it. ``id`` is also the id of its job."""
+
+    id: str
+    finished: bool
+    images: int
+    annotations: int
+    unmatched: int
+    new_labels: list[str]
+    received: list[ReceivedBatch]
+
+
+class BatchResult(Struct, frozen=True, kw_only=True):
+    """What became of one batch.
+
+    Attributes:
+        images, annotations: in the batch.
+        unmatched: images of the batch that await their file.
+        new_labels: labels that the stack had not seen before.
+        repeated: True if the stack had this batch already and changed nothing.
+    """
+
+    images: int
+    annotations: int
+    unmatched: int
+    new_labels: list[str]
+    repeated: bool
+
+
+class FinishRequest(Struct, frozen=True, forbid_unknown_fields=True):
+    """Ends an upload; refused while one of the batches 0 to `batches` - 1 is missing."""
+
+    batches: int
+
+
+def uploads_path() -> str:
+    """POST `UploadRequest`, answer `UploadState`."""
+    return f"{BASE_PATH}/uploads"
+
+
+def upload_path(upload_id: str) -> str:
+    """GET, answer `UploadState`."""
+    return f"{BASE_PATH}/uploads/{segment(upload_id)}"
+
+
+def batch_path(upload_id: str, sequence: int) -> str:
+    """PUT the batch's lines, answer `BatchResult`. Sequences count from 0."""
+    return f"{upload_path(upload_id)}/batches/{sequence}"
+
+
+def finish_path(upload_id: str) -> str:
+    """POST `FinishRequest`, answer `UploadState`."""
+    return f"{upload_path(upload_id)}/finish"
+
+
+def batch_digest(body: bytes) -> str:
+    """The digest by which both sides know a batch again: of its lines before compression.
+
+    SHA-256, cut to 128 bits: processors have instructions for it.
+    """
+    return hashlib.sha256(body).hexdigest()[:32]

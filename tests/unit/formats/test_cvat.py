@@ -1,0 +1,172 @@
+"""CVAT's XML, for images and for videos, as CVAT writes it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from layernext.errors import FormatError
+from layernext.formats import Losses, Sample, convert, read_format, write_export
+from layernext.model import Annotation, AttributeValue, Points, Polygon, Rectangle
+
+META = "<meta><task><name>t</name><labels>{}</labels></task></meta>"
+VIDEO = (
+    "<annotations><version>1.1</version><meta><task><size>12</size><mode>interpolation</mode>"
+    "<original_size><width>1920</width><height>1080</height></original_size></task></meta>{}</annotations>"
+)
+
+
+def read(folder: Path, shape: str, losses: Losses | None = None) -> list[Annotation]:
+    text = f'<annotations>{META.format("")}<image id="0" name="a.jpg" width="100" height="80">'
+    (folder / "a.xml").write_text(f"{text}{shape}</image></annotations>")
+    (sample,) = read_format(folder / "a.xml", "cvat", losses=losses)
+    assert (sample.image, sample.width, sample.height) == ("a.jpg", 100, 80)
+    return list(sample.annotations)
+
+
+def box(frame: int, left: float, *, outside: int = 0, attributes: str = "") -> str:
+    return (
+        f'<box frame="{frame}" keyframe="1" outside="{outside}" occluded="0" xtl="{left}" ytl="0" '
+        f'xbr="{left + 10}" ybr="10">{attributes}</box>'
+    )
+
+
+def test_tracks_of_a_video(tmp_path: Path) -> None:
+    """A track is an annotation in each frame, in between evenly moved, until it is outside."""
+    shapes = box(0, 0) + box(10, 100) + box(11, 100, outside=1)
+    (tmp_path / "a.xml").write_text(VIDEO.format(f'<track id="3" label="car">{shapes}</track>'))
+    losses = Losses()
+    samples = list(read_format(tmp_path / "a.xml", "cvat", losses=losses))
+    assert [sample.image for sample in samples] == [f"frame_{n:06d}.PNG" for n in range(12)]
+    assert {(sample.width, sample.height) for sample in samples} == {(1920, 1080)}
+    assert [len(sample.annotations) for sample in samples] == [1] * 11 + [0]
+    assert samples[5].annotations == [
+        Rectangle(label="car", bbox=(50, 0, 10, 10), metadata={"track": 3})
+    ]
+    assert list(losses.counts) == ["that shapes are a track; each frame has its own"]
+    assert losses.shapes == 0
+
+
+def test_a_track_stays_until_the_end(tmp_path: Path) -> None:
+    """Without a shape that is outside; two tracks are in the same frames; a gap is a gap."""
+    first = f'<track id="0" label="car">{box(8, 1)}</track>'
+    second = f'<track id="1" label="cat">{box(0, 1)}{box(2, 1, outside=1)}{box(9, 5)}</track>'
+    (tmp_path / "a.xml").write_text(VIDEO.format(first + second))
+    samples = list(read_format(tmp_path / "a.xml", "cvat"))
+    assert [[a.label for a in s.annotations] for s in samples] == [
+        ["cat"], ["cat"], [], [], [], [], [], [], ["car"], ["car", "cat"], ["car", "cat"], ["car", "cat"],
+    ]  # fmt: skip
+
+
+def test_a_video_without_tracks(tmp_path: Path) -> None:
+    """Its frames are images with nothing in them."""
+    (tmp_path / "a.xml").write_text(VIDEO.format(""))
+    assert [s.annotations for s in read_format(tmp_path / "a.xml", "cvat")] == [[]] * 12
+
+
+@pytest.mark.parametrize(
+    ("frame", "message"),
+    [("x", "must be a whole number"), ("9999999", "up to 500,000"), ("-1", "whole number")],
+)
+def test_frames_that_cannot_be(tmp_path: Path, frame: str, message: str) -> None:
+    """A frame that is not a number, or beyond any video, is refused with its place."""
+    shapes = box(0, 0).replace('frame="0"', f'frame="{frame}"')
+    (tmp_path / "a.xml").write_text(VIDEO.format(f'<track id="3" label="car">{shapes}</track>'))
+    with pytest.raises(FormatError, match=rf"track\[0\]\.box\[0\]\.frame: .*{message}"):
+        list(read_format(tmp_path / "a.xml", "cvat"))
+
+
+def test_mask(tmp_path: Path) -> None:
+    """Run lengths of a part of the image, row by row; the outline covers the same pixels."""
+    losses = Losses()
+    shape = '<mask label="cat" source="manual" rle="0, 3, 2, 3" left="10" top="20" width="4" height="2"/>'
+    (polygon,) = read(tmp_path, shape, losses)
+    assert isinstance(polygon, Polygon)
+    assert {*polygon.polygon} == {
+        (10, 20), (13, 20), (13, 21), (14, 21), (14, 22), (11, 22), (11, 21), (10, 21),
+    }  # fmt: skip
+    assert losses.shapes == 1
+
+
+def test_ellipse(tmp_path: Path) -> None:
+    """Its outline, rotated if it is."""
+    (polygon,) = read(tmp_path, '<ellipse label="cat" cx="50" cy="40" rx="10" ry="5"/>')
+    assert isinstance(polygon, Polygon)
+    points = np.array(polygon.polygon)
+    assert points.min(axis=0) == pytest.approx([40, 35])
+    assert points.max(axis=0) == pytest.approx([60, 45])
+    (polygon,) = read(tmp_path, '<ellipse label="c" cx="50" cy="40" rx="10" ry="5" rotation="90"/>')
+    assert isinstance(polygon, Polygon)
+    assert np.array(polygon.polygon).max(axis=0) == pytest.approx([55, 50])
+
+
+def test_skeleton(tmp_path: Path) -> None:
+    """The points that are in the image, with their names."""
+    joints = '<points label="nose" outside="0" points="3,4"/><points label="eye" outside="1" points="5,6"/>'
+    (points,) = read(tmp_path, f'<skeleton label="person" z_order="0">{joints}</skeleton>')
+    assert points == Points(label="person", points=[(3, 4)], metadata={"points": ["nose"]})
+
+
+def test_cuboid_and_tag(tmp_path: Path) -> None:
+    """The box of a cuboid; a tag of an image is named as a loss, and is not a shape."""
+    corners = (("tl1", 1, 1), ("bl1", 1, 9), ("tr1", 5, 1), ("br1", 5, 9), ("tl2", 2, 2), ("bl2", 2, 8),
+               ("tr2", 6, 2), ("br2", 6, 8))  # fmt: skip
+    numbers = " ".join(f'x{name}="{x}" y{name}="{y}"' for name, x, y in corners)
+    losses = Losses()
+    found = read(tmp_path, f'<cuboid label="car" {numbers}/><tag label="night"/>', losses)
+    assert found == [Rectangle(label="car", bbox=(1, 1, 5, 8))]
+    assert (sorted(losses.counts), losses.shapes) == (
+        ["a cuboid; its box is", "a tag of an image"],
+        1,
+    )
+
+
+def test_flags_are_metadata(tmp_path: Path) -> None:
+    """Occlusion, order and group of a shape, where they say something."""
+    corners = 'xtl="1" ytl="2" xbr="4" ybr="6"'
+    attribute = '<attribute name="color">red</attribute>'
+    shape = f'<box label="a" occluded="1" z_order="3" group_id="7" source="auto" {corners}>{attribute}</box>'
+    assert read(tmp_path, shape) == [
+        Rectangle(
+            label="a",
+            bbox=(1, 2, 3, 4),
+            attributes={"color": [AttributeValue(value="red")]},
+            metadata={"occluded": 1, "z_order": 3, "group_id": 7, "source": "auto"},
+        )
+    ]
+    assert read(
+        tmp_path, f'<box label="a" occluded="0" z_order="0" source="manual" {corners}/>'
+    ) == [Rectangle(label="a", bbox=(1, 2, 3, 4))]
+
+
+def test_labels_keep_their_order(tmp_path: Path) -> None:
+    """Labels of the task, unused ones as well, are the classes of an export."""
+    labels = "".join(f"<label><name>{name}</name></label>" for name in ("z", "unused", "a"))
+    image = '<image name="a.jpg" width="9" height="9"><box label="a" xtl="1" ytl="1" xbr="2" ybr="2"/></image>'
+    (tmp_path / "a.xml").write_text(f"<annotations>{META.format(labels)}{image}</annotations>")
+    convert(tmp_path / "a.xml", tmp_path / "out", "yolo")
+    assert '0: "z"\n  1: "unused"\n  2: "a"' in (tmp_path / "out" / "data.yaml").read_text()
+    convert(tmp_path / "a.xml", tmp_path / "out.xml", "cvat")
+    convert(tmp_path / "out.xml", tmp_path / "again", "yolo")
+    assert '0: "z"\n  1: "unused"\n  2: "a"' in (tmp_path / "again" / "data.yaml").read_text()
+
+
+def test_every_problem_is_listed(tmp_path: Path) -> None:
+    """All shapes that are not valid, with their places."""
+    good = '<box label="a" xtl="1" ytl="2" xbr="4" ybr="6"/>'
+    bad = good.replace('"4"', '"0"') + good.replace('"4"', '"x"') + good.replace('label="a"', "")
+    with pytest.raises(FormatError) as refusal:
+        read(tmp_path, bad + good)
+    assert len(refusal.value.problems) == 3
+    losses = Losses()
+    (sample,) = read_format(tmp_path / "a.xml", "cvat", losses=losses, skip_invalid=True)
+    assert (len(sample.annotations), losses.problems.count) == (1, 3)
+
+
+def test_what_is_written_has_no_task_of_a_video(tmp_path: Path) -> None:
+    """Images that are written come back as images."""
+    sample = Sample(image="a.jpg", annotations=[], width=9, height=9)
+    write_export([sample], tmp_path / "a.xml", "cvat")
+    assert list(read_format(tmp_path / "a.xml", "cvat")) == [sample]
