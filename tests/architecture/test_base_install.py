@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.wheels import build
+
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "src" / "layernext" / "cli" / "samples"
 SENTENCE = (
@@ -38,13 +40,16 @@ def base(tmp_path_factory):
     if not stamp.exists() or stamp.read_text() != key:
         venv.create(home, clear=True, with_pip=True)
     pip = [str(python), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
-    first = [*pip, "--constraint", str(lock), str(ROOT)]
-    subprocess.run(first, check=True, capture_output=True, text=True)
+    folder = tmp_path_factory.mktemp("wheel")
+    build(ROOT, folder, "-t", "wheel")
+    (wheel,) = map(str, folder.glob("*.whl"))
     if not stamp.exists():
+        first = [*pip, "--constraint", str(lock), wheel]
+        subprocess.run(first, check=True, capture_output=True, text=True)
         stamp.write_text(key)
     else:
-        # The version has not changed, so pip kept what was there.
-        again = [*pip, "--force-reinstall", "--no-deps", str(ROOT)]
+        # The version has not changed, so pip would keep what was there.
+        again = [*pip, "--force-reinstall", "--no-deps", "--no-index", wheel]
         subprocess.run(again, check=True, capture_output=True, text=True)
     return home / "bin"
 

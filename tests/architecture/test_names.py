@@ -41,9 +41,10 @@ ROOMS = (
     "evaluation",
     "formats",
     "model",
-    "stack/api/published",
+    "stack/api",
     "stack/search",
     "stack/store",
+    "stack/web",
     "wire",
 )
 """Rooms that are held to it; the others follow."""

@@ -222,4 +222,4 @@ def test_memory_is_bounded(store: Store) -> None:
     """What the process remembers of values does not grow with every value ever seen."""
     for part in range(6):
         store.labels.ensure_table({"cup": {"id": [f"{part}-{n}" for n in range(20_000)]}})
-    assert len(store._labels._values) <= 50_000
+    assert len(store.labels._values) <= 50_000

@@ -28,6 +28,7 @@ from layernext.stack.jobs import Housekeeping, JobRunner
 from layernext.stack.objects import FolderStore
 from layernext.stack.store import ExportOutcome, ExportSettings, Store
 from layernext.stack.store.schema import export
+from tests.further_formats import SOURCES
 
 _numbers = count()
 
@@ -45,7 +46,26 @@ SOME = [
 ]
 
 
-@pytest.mark.parametrize("name", sorted(each for each in FORMATS if FORMATS[each].read))
+@pytest.mark.parametrize("name", sorted(SOURCES))
+def test_formats_that_are_only_read_are_uploaded(
+    client: LayerNextClient, tmp_path: Path, name: str
+) -> None:
+    """Their images and annotations arrive, fractions as fractions."""
+    collection, source = fresh(), SOURCES[name]
+    report = client.upload_modelrun(collection, "m 1", source.write(tmp_path / "in"), format=name)
+    annotations = sum(len(sample.annotations) for sample in source.samples)
+    assert (report.images, report.annotations) == (len(source.samples), annotations)
+    images = {image.image: image for image in client.iter_annotations(collection, "m 1")}
+    for sample in source.samples:
+        assert images[sample.image].normalized == sample.normalized
+        assert images[sample.image].annotations == sample.annotations
+
+
+WRITTEN = {name for name, entry in FORMATS.items() if entry.read and entry.write} - {"culane"}
+"""Formats of boxes that are written, too."""
+
+
+@pytest.mark.parametrize("name", sorted(WRITTEN))
 def test_every_format_is_uploaded(client: LayerNextClient, tmp_path: Path, name: str) -> None:
     """One call brings a file of any format into a stack; what is not read of it is in the report."""
     source, photos, collection = tmp_path / "in", tmp_path / "photos", fresh()

@@ -12,15 +12,10 @@ from pathlib import Path
 import pytest
 
 import layernext
+from tests.wheels import build, published_wheel
 
 ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "src"
-
-
-def build(source: Path, target: Path) -> None:
-    """Wheel and source archive of the checkout, or of an unpacked archive."""
-    command = [sys.executable, "-m", "hatchling", "build", "-d", str(target)]
-    subprocess.run(command, cwd=source, check=True, capture_output=True)
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +99,7 @@ def test_over_a_published_client(built: Path, tmp_path: Path) -> None:
         command = [str(python.with_name("layernext")), "doctor"]
         return subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path)
 
-    pip("install", "--no-deps", "layernext==2.3.4")
+    pip("install", "--no-deps", str(published_wheel("layernext==2.3.4")))
     pip("install", "--no-deps", str(wheel))
     both = doctor()
     repair = "pip uninstall -y layernext && pip install --force-reinstall --no-deps ."

@@ -140,7 +140,7 @@ def _group(fields: dict[str, Any]) -> LabelGroup:
 def _label(fields: dict[str, Any]) -> Label:
     label = Received(published.PublishedLabel, fields)
     return Label(
-        name=str(label.label_text),
+        name=str(label.label_text or ""),
         ref=str(label.label or label.key),
         color=str(label.color or ""),
         description=str(label.description or ""),

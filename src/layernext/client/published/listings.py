@@ -10,7 +10,7 @@ from layernext.client.files.remote import RemoteFile
 from layernext.client.published.asking import ask
 from layernext.client.texts import check_text
 from layernext.client.transport import Transport
-from layernext.errors import DataError, NotFound, Problem
+from layernext.errors import DataError, IncompatibleStack, NotFound, Problem
 from layernext.wire import published
 from layernext.wire.published import Received, wire_fields
 
@@ -26,10 +26,17 @@ _DATASET_SOURCES = ("image", "dataset", "image_collection")
 
 
 def object_type(transport: Transport, object_id: str) -> int:
-    """The type of an object, given by id or name."""
+    """The type of an object, given by id or name.
+
+    Raises:
+        IncompatibleStack: the stack returned none.
+    """
     path = published.object_type_path(check_text(object_id, "collection_id", "a collection"))
     answer = ask(transport, "GET", path, {})
-    return int(Received(published.ObjectTypeAnswer, answer).object_type)
+    code = Received(published.ObjectTypeAnswer, answer).object_type
+    if not isinstance(code, int):
+        raise IncompatibleStack(f"the stack returned no type of {object_id!r}", status=200)
+    return code
 
 
 def collection_code(content_type: object) -> int:

@@ -25,8 +25,8 @@ _NOTED = "audit"
 
 def note(connection: Connection, **fields: str | int | None) -> None:
     """Add to the entry of a request: collection, subject, count, or another action."""
-    known = {name: value for name, value in fields.items() if value is not None}
-    _noted(connection).update(known)
+    details = {name: value for name, value in fields.items() if value is not None}
+    _noted(connection).update(details)
 
 
 def note_nothing(connection: Connection) -> None:

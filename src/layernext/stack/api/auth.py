@@ -36,15 +36,15 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
         RateLimited: after too many wrong secrets, or the key is over one of its limits.
     """
     # A route that names no role is not open by mistake: it asks for the smallest one.
-    wanted: Role | None = handler.opt.get("role", "read")
-    if wanted is None:
+    least: Role | None = handler.opt.get("role", "read")
+    if least is None:
         return
     key = await _signed_in(connection, handler) or await _authenticated(connection)
     connection.scope["auth"] = key
     connection.scope["state"][IS_KNOWN] = True
     await admit(connection, key)
-    if RANKS[key.role] < RANKS[wanted]:
-        await limit_access(connection, handler.opt.get("scope"), key, wanted)
+    if RANKS[key.role] < RANKS[least]:
+        await limit_access(connection, handler.opt.get("scope"), key, least)
 
 
 async def _signed_in(

@@ -99,8 +99,8 @@ def shows_no_dialog(connection: Connection) -> bool:
     It must not be answered with ``WWW-Authenticate``: the browser would ask for name and password.
     """
     headers = connection.headers
-    place = headers.get("sec-fetch-dest", "document")
-    return HEADER in headers or place != "document" or session_token(connection) is not None
+    destination = headers.get("sec-fetch-dest", "document")
+    return HEADER in headers or destination != "document" or session_token(connection) is not None
 
 
 def _is_safe(connection: Connection) -> bool:

@@ -87,12 +87,12 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
     parameters = operation.get("parameters")
     if parameters:
         parts.append("<table><tr><th>Parameter</th><th>In</th><th>Type</th><th>Meaning</th></tr>")
-        for one in parameters:
-            need = ", required" if one["required"] else ""
+        for parameter in parameters:
+            need = ", required" if parameter["required"] else ""
             parts.append(
-                f"<tr><td><code>{escape(one['name'])}</code></td><td>{one['in']}{need}</td>"
-                f"<td><code>{escape(json.dumps(one['schema']))}</code></td>"
-                f"<td>{_inline(one['description'])}</td></tr>"
+                f"<tr><td><code>{escape(parameter['name'])}</code></td><td>{parameter['in']}{need}</td>"
+                f"<td><code>{escape(json.dumps(parameter['schema']))}</code></td>"
+                f"<td>{_inline(parameter['description'])}</td></tr>"
             )
         parts.append("</table>")
     body = operation.get("requestBody")

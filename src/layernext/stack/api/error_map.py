@@ -94,9 +94,9 @@ def answer_error(request: Request[Any, Any, Any], error: Exception) -> Response[
 
 def _described(error: Exception, request_id: str | None) -> tuple[int, str, str | None, Any]:
     if isinstance(error, DataError):
-        shown = error.problems[:MAX_SHOWN_PROBLEMS]
-        places = [ErrorPlace(problem.where, problem.message) for problem in shown]
-        return DATA_STATUS, error.message, error.code, places
+        first_problems = error.problems[:MAX_SHOWN_PROBLEMS]
+        error_places = [ErrorPlace(problem.where, problem.message) for problem in first_problems]
+        return DATA_STATUS, error.message, error.code, error_places
     if isinstance(error, StackError):
         return error.status, str(error), error.code, error.detail
     if isinstance(error, HTTPException) and error.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:

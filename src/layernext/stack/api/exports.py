@@ -108,8 +108,8 @@ def _write(datasets: Datasets, version: VersionRow, name: str, path: Path) -> No
         write_export(iter_samples(datasets, version, sizes=False), path, "layernext")
     elif name in {f"{split}.json" for split in SPLITS}:
         split = name.removesuffix(".json")
-        chosen = (each for each in iter_samples(datasets, version) if each.split == split)
-        write_export(chosen, path, "coco", ExportOptions(labels=label_list(datasets, version)))
+        samples = (sample for sample in iter_samples(datasets, version) if sample.split == split)
+        write_export(samples, path, "coco", ExportOptions(labels=label_list(datasets, version)))
     else:
         raise NotFound("a version has no such file", status=404)
 
@@ -126,8 +126,8 @@ def _readme(version: VersionRow) -> str:
 def _readme_of_pictures(version: VersionRow) -> str:
     if not version.settings.augmentations:
         return ""
-    made = ", ".join(map(str, version.settings.augmentations))
-    return f"{version.picture_count} more pictures of the images of the train split: {made}.\n"
+    result = ", ".join(map(str, version.settings.augmentations))
+    return f"{version.picture_count} more pictures of the images of the train split: {result}.\n"
 
 
 @operation(
@@ -173,8 +173,8 @@ async def image_file(request: Call) -> Response[bytes]:
             return mask_png(sample, codes, Losses())
         size = (row.width or 1, row.height or 1)
         lines = [
-            yolo_line(one, labels.index(one.label), size, row.name, as_polygon=False)
-            for one in sample.annotations
+            yolo_line(annotation, labels.index(annotation.label), size, row.name, as_polygon=False)
+            for annotation in sample.annotations
         ]
         return "".join(f"{line}\n" for line in lines if line is not None).encode()
 
@@ -274,10 +274,10 @@ class _FileAnswer(Response[Any]):
 
     def to_asgi_response(self, *arguments: Any, **named: Any) -> ASGIResponse:
         """The ASGI application that sends the stream."""
-        made = super().to_asgi_response(*arguments, **named)
+        result = super().to_asgi_response(*arguments, **named)
         pieces = _pieces(self._path, self._folder)
         return Sender(
-            self._services, pieces, made.encode_headers(), places=self._services.transfers
+            self._services, pieces, result.encode_headers(), slots=self._services.transfers
         )
 
 

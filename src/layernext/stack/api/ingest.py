@@ -239,7 +239,7 @@ class _References:
     def learn(self, entries: Iterable[SetEntry]) -> None:
         """Look up what occurs in `entries` and is not known yet."""
         shapes = (shape for entry in entries for shape in entry.data.annotation_objects)
-        attributes, values = (found - self._asked for found in used_references(shapes))
+        attributes, values = (names - self._asked for names in used_references(shapes))
         if not attributes and not values:
             return
         self._asked |= attributes | values
@@ -346,7 +346,7 @@ class _Chunks(io.RawIOBase):
     """Pieces of bytes as a stream to read from."""
 
     def __init__(self, pieces: Iterable[Iterable[bytes]]) -> None:
-        self._pieces = (piece for some in pieces for piece in some if piece)
+        self._pieces = (piece for piece_group in pieces for piece in piece_group if piece)
 
     def readable(self) -> bool:
         return True

@@ -124,9 +124,9 @@ class KeyLimits:
     def keep_transfers(self, api_key: str, file_ids: Collection[str]) -> None:
         """Count no other file of a key any longer."""
         begun = self._transfers.pop(api_key, {})
-        kept = {file_id: at for file_id, at in begun.items() if file_id in file_ids}
-        if kept:
-            self._transfers[api_key] = kept
+        entries = {file_id: at for file_id, at in begun.items() if file_id in file_ids}
+        if entries:
+            self._transfers[api_key] = entries
 
     def _check_uploads(self, api_key: str) -> None:
         if self._uploads[api_key] + len(self.transfers(api_key)) < self._max_uploads:

@@ -168,16 +168,16 @@ class Provider:
     def _address(self, name: str) -> str:
         """One of the provider's addresses, as its discovery document has it."""
         with self._lock:
-            kept = self._metadata
-        if kept is None or time.monotonic() - kept[0] > KEEP_S:
+            cached = self._metadata
+        if cached is None or time.monotonic() - cached[0] > KEEP_S:
             url = get_well_known_url(self.settings.issuer, external=True)
             status, answer = self._ask("GET", url)
             if status != 200 or answer.get("issuer") != self.settings.issuer:  # noqa: PLR2004
                 raise self._silent("its discovery document is not that of the issuer")
-            kept = (time.monotonic(), answer)
+            cached = (time.monotonic(), answer)
             with self._lock:
-                self._metadata, self._keys = kept, None
-        address = kept[1].get(name)
+                self._metadata, self._keys = cached, None
+        address = cached[1].get(name)
         if not isinstance(address, str) or not address.startswith(("https://", "http://")):
             raise self._silent(f"its discovery document has no {name}")
         return address

@@ -9,12 +9,12 @@ drift apart.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from inspect import iscoroutinefunction
 from typing import Any, Literal
 
 import msgspec
-from litestar import Request, Response
+from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import Method
 from msgspec import Struct, field
@@ -25,7 +25,14 @@ from layernext.stack.api.error_map import JSON
 from layernext.stack.api.messages import Call
 from layernext.stack.api.replay import change_once, repeatable, replay
 from layernext.stack.api.services import services_of
-from layernext.stack.api.signature import Change, Parameter, Signature, read_signature
+from layernext.stack.api.signature import (
+    Change,
+    Handle,
+    Parameter,
+    Signature,
+    adapt,
+    read_signature,
+)
 from layernext.stack.store import Role
 
 
@@ -79,9 +86,6 @@ class Operation(Struct, frozen=True, kw_only=True):
     answer_headers: Mapping[str, str] = field(default_factory=dict)
 
 
-Handle = Callable[[Call], Awaitable[Response[Any]]]
-
-
 def operation(
     method: Method | list[Method], path: str | list[str], record: Operation
 ) -> Callable[[Callable[..., Any]], HTTPRouteHandler]:
@@ -105,14 +109,6 @@ def operation(
         return route(handle)
 
     return decorate
-
-
-def adapt(handle: Handle, handler: Callable[..., Any]) -> None:
-    """Give what Litestar calls the name and the documentation of the handler that it stands for."""
-    # Litestar reads from these what it is to call it with.
-    handle.__annotations__ = {"request": Request, "return": Response}
-    handle.__doc__, handle.__name__ = handler.__doc__, handler.__name__
-    handle.__module__, handle.__qualname__ = handler.__module__, handler.__qualname__
 
 
 def _completed(record: Operation, signature: Signature) -> Operation:
@@ -162,4 +158,4 @@ def _handle(handler: Callable[..., Any], signature: Signature, record: Operation
     return handle
 
 
-__all__ = ["Operation", "Parameter", "adapt", "operation"]
+__all__ = ["Operation", "Parameter", "operation"]

@@ -47,17 +47,17 @@ def routed_path(scope: Mapping[str, Any]) -> str:
     bare = _UNPREFIXED.fullmatch(raw)
     if bare:
         raw = b"/datalake/" + bare.group(1)
-    found = _OPERATION_DATA.fullmatch(raw)
-    if found:
-        kind, mode, run = found.groups()
+    match = _OPERATION_DATA.fullmatch(raw)
+    if match:
+        kind, mode, run = match.groups()
         form = f"{kind.decode()}/{mode.decode()}/" if kind and mode else ""
         return f"/datalake/api/metadata/operationdata/{form}{_segment(run)}/update"
     raw = _SLASHES.sub(b"/", raw)
     raw = raw.rstrip(b"/") or b"/"
     for pattern in _GREEDY:
-        found = pattern.fullmatch(raw)
-        if found:
-            before, name, after = found.groups()
+        match = pattern.fullmatch(raw)
+        if match:
+            before, name, after = match.groups()
             return f"{(_CLIENT + before).decode()}{_segment(name)}{after.decode()}"
     return "/".join(quote(unquote_to_bytes(part), safe="") for part in raw.split(b"/"))
 

@@ -39,7 +39,7 @@ class Sender(ASGIResponse):
         pieces: what to send; closed at the end.
         headers: of the answer; a length is left out unless `keeps_length`.
         status: of the answer.
-        places: taken for as long as it lasts; that of downloads if none is given.
+        slots: taken for as long as it lasts; that of downloads if none is given.
         keeps_length: whether the headers' length is that of all pieces.
     """
 
@@ -50,7 +50,7 @@ class Sender(ASGIResponse):
         headers: list[tuple[bytes, bytes]],
         *,
         status: int = 200,
-        places: CapacityLimiter | None = None,
+        slots: CapacityLimiter | None = None,
         keeps_length: bool = False,
     ) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class Sender(ASGIResponse):
         self._sending_since: float | None = None
         """The start of the part that the client is taking; None while we make the next piece."""
         self._status = status
-        self._places = places or services.downloads
+        self._places = slots or services.downloads
         self._headers = [
             pair for pair in headers if keeps_length or pair[0].lower() != b"content-length"
         ]

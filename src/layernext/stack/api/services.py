@@ -98,14 +98,14 @@ class Services:
         """As many threads as there can be downloads and files on their way out."""
         return CapacityLimiter(self.settings.download_slots + self.settings.transfer_slots)
 
-    def check_metadata(self, given: Iterable[Mapping[str, Any]]) -> None:
+    def check_metadata(self, metadata: Iterable[Mapping[str, Any]]) -> None:
         """In strict mode refuse metadata with names that were not declared.
 
         Raises:
             InvalidRequest: there are some.
         """
         if self.settings.strict_metadata:
-            self.store.declared.check_metadata(given)
+            self.store.declared.check_metadata(metadata)
 
     async def call(self, function: Callable[..., Answer], *arguments: Any) -> Answer:
         """Run a short database call in a thread."""

@@ -5,7 +5,7 @@ A parameter is, in this order:
 - a variable segment of the path, by its name: a `str`, decoded; ``Annotated[str, Meta(description=…)]``;
 - ``query``, a struct of the query string's fields;
 - ``body``, a struct (or another type) of the JSON body, or a `BodyStream` that the handler receives itself;
-- a header: ``Annotated[str, Header(…)]``;
+- a header: ``Annotated[str, Header(…)]``; or what is read in a way of its own: ``Annotated[…, FromRequest(…)]``;
 - what the handler works with, by its type: `Store`, `Services`, `Permissions` and the others in `PROVIDED`.
 
 The return type is the answer: what is encoded as JSON, or an `Encoded` of it, or a `Response` that is
@@ -15,7 +15,7 @@ The return type is the answer: what is encoded as JSON, or an `Encoded` of it, o
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any, TypeAlias, TypeVar, get_args, get_origin, get_type_hints
 
@@ -44,6 +44,8 @@ from layernext.stack.store import Caller, Store
 
 Answer = TypeVar("Answer")
 Provide: TypeAlias = Callable[[Call], Any]
+Handle: TypeAlias = Callable[[Call], Awaitable[Response[Any]]]
+"""What Litestar calls."""
 
 _SEGMENT = re.compile(r"\{(\w+)")
 
@@ -84,8 +86,34 @@ class Shape(Struct, frozen=True):
     is_binary: bool = False
 
 
-UNQUOTED = "unquoted"
-"""Marks a query in which ``+`` is itself: from clients that send names unquoted."""
+class FromRequest(Struct, frozen=True):
+    """Marks a parameter that is read from the request in its own way.
+
+    Attributes:
+        read: makes the argument.
+    """
+
+    read: Callable[[Call], Any]
+
+
+def unquoted(kind: type[Struct]) -> FromRequest:
+    """Marks a query in which ``+`` is itself; None if it has none.
+
+    For clients that send names unquoted, so that a plus sign can be a space or itself.
+    """
+
+    def read(request: Call) -> Struct | None:
+        if b"+" not in request.scope["query_string"]:
+            return None
+        return read_query(request, kind, plus_is_space=False)
+
+    return FromRequest(read)
+
+
+RequestId: TypeAlias = Annotated[
+    str | None, FromRequest(lambda request: request.scope["state"].get("request_id"))
+]
+"""The id of the request, which the log and its answer have."""
 
 Lines: TypeAlias = Annotated[Response[Any], Shape(bytes)]
 """A response of lines of JSON."""
@@ -240,7 +268,7 @@ def read_signature(handler: Callable[..., Any], path: str | list[str]) -> Signat
             provided.append((name, _path_reader(name)))
         elif name == "query":
             query = kind
-            provided.append((name, _query_reader(kind, plus_is_space=UNQUOTED not in marks)))
+            provided.append((name, _query_reader(kind)))
         elif name == "body" and isinstance(kind, type) and issubclass(kind, BodyStream):
             body, is_binary = bytes, kind.is_binary
             provided.append((name, kind))
@@ -248,6 +276,8 @@ def read_signature(handler: Callable[..., Any], path: str | list[str]) -> Signat
             body = kind
             limits = [mark.size for mark in marks if isinstance(mark, Limit)]
             message = (kind, limits[0] if limits else MAX_MESSAGE_BYTES)
+        elif reader := next((mark for mark in marks if isinstance(mark, FromRequest)), None):
+            provided.append((name, reader.read))
         elif header := next((mark for mark in marks if isinstance(mark, Header)), None):
             parameters.append(
                 Parameter(header.name, header.description, {"type": "string"}, "header")
@@ -269,6 +299,14 @@ def read_signature(handler: Callable[..., Any], path: str | list[str]) -> Signat
     )
 
 
+def adapt(handle: Handle, handler: Callable[..., Any]) -> None:
+    """Give what Litestar calls the name and the documentation of the handler that it stands for."""
+    # Litestar reads from these what it is to call it with.
+    handle.__annotations__ = {"request": Request, "return": Response}
+    handle.__doc__, handle.__name__ = handler.__doc__, handler.__name__
+    handle.__module__, handle.__qualname__ = handler.__module__, handler.__qualname__
+
+
 def _rank(segments: list[str], name: str) -> int:
     return segments.index(name) if name in segments else len(segments)
 
@@ -288,8 +326,8 @@ def _path_reader(name: str) -> Provide:
     return lambda request: read_path(request, name)
 
 
-def _query_reader(kind: type[Struct], *, plus_is_space: bool) -> Provide:
-    return lambda request: read_query(request, kind, plus_is_space=plus_is_space)
+def _query_reader(kind: type[Struct]) -> Provide:
+    return lambda request: read_query(request, kind)
 
 
 def _header_reader(name: str) -> Provide:
@@ -320,12 +358,17 @@ __all__ = [
     "Binary",
     "ByteStream",
     "Change",
+    "FromRequest",
+    "Handle",
     "Header",
     "Html",
     "Limit",
     "LineStream",
     "Lines",
     "Parameter",
+    "RequestId",
     "Signature",
+    "adapt",
     "read_signature",
+    "unquoted",
 ]

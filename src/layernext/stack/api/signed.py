@@ -97,9 +97,9 @@ def signed_url(
     step = max(seconds // 4, 1)
     expires = (int(time.time()) // step + 1) * step + seconds
     signature = _signature(secret, method, path, expires, holder)
-    shown = f"/{segment(shown_name)}" if shown_name else ""
+    suffix = f"/{segment(shown_name)}" if shown_name else ""
     held = f"&holder={segment(holder)}" if holder else ""
-    return f"{base}{path}{shown}?expires={expires}&signature={signature}{held}"
+    return f"{base}{path}{suffix}?expires={expires}&signature={signature}{held}"
 
 
 def check_signature(request: Call, method: str, path: str) -> str:
@@ -108,15 +108,15 @@ def check_signature(request: Call, method: str, path: str) -> str:
     Raises:
         NotAllowed: the signature is wrong, or its time is over.
     """
-    given = read_query(request, SignedQuery)
+    query = read_query(request, SignedQuery)
     secret = services_of(request).url_secret
-    right = _signature(secret, method, path, given.expires, given.holder)
-    if not hmac.compare_digest(right.encode(), given.signature.encode()):
+    right = _signature(secret, method, path, query.expires, query.holder)
+    if not hmac.compare_digest(right.encode(), query.signature.encode()):
         raise NotAllowed("the URL's signature is wrong", status=403)
-    if given.expires < time.time():
+    if query.expires < time.time():
         raise NotAllowed("the URL has expired; ask for a new one", status=403)
     request.scope["state"][IS_KNOWN] = True
-    return given.holder
+    return query.holder
 
 
 def _signature(secret: bytes, method: str, path: str, expires: int, holder: str) -> str:

@@ -67,7 +67,7 @@ def _arguments(kind: Any, container: type, count: int) -> tuple[Any, ...]:
         return _arguments(get_args(kind)[0], container, count)
     if origin in {Union, UnionType}:
         options = [_arguments(option, container, count) for option in get_args(kind)]
-        return next((found for found in options if found != (Any,) * count), (Any,) * count)
+        return next((option for option in options if option != (Any,) * count), (Any,) * count)
     if isinstance(origin, type) and (issubclass(container, origin) or issubclass(origin, Mapping)):
         return get_args(kind)[:count] or (Any,) * count
     return (Any,) * count

@@ -47,9 +47,9 @@ class Tracing:
     """
 
     def __init__(self, endpoint: str, version: str) -> None:
-        usual = {"service.name": SERVICE, "service.version": version}
+        defaults = {"service.name": SERVICE, "service.version": version}
         # What the environment says goes before, as everywhere else in OpenTelemetry.
-        resource = Resource.create({**usual, **OTELResourceDetector().detect().attributes})
+        resource = Resource.create({**defaults, **OTELResourceDetector().detect().attributes})
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
         exporter = OTLPSpanExporter(endpoint=traces_url(endpoint))
         self._provider.add_span_processor(BatchSpanProcessor(exporter))

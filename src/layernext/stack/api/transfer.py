@@ -232,7 +232,7 @@ class FileAnswer(Response[Any]):
         if if_range is not None and if_range != tag:
             self._range = ""
         self._has_it = tag is not None and tag in {
-            each.strip() for each in request.headers.get("if-none-match", "").split(",")
+            tag_text.strip() for tag_text in request.headers.get("if-none-match", "").split(",")
         }
         self._is_head = request.method == "HEAD"
         # A page of ours may show what comes from the stack alone.
@@ -250,9 +250,9 @@ class FileAnswer(Response[Any]):
         start, stop, status = 0, size, 200
         if self._has_it:
             return self._short(304, headers)
-        found = _RANGE.fullmatch(self._range.replace(" ", ""))
-        if found and any(found.groups()):
-            first, last = found.groups()
+        match = _RANGE.fullmatch(self._range.replace(" ", ""))
+        if match and any(match.groups()):
+            first, last = match.groups()
             if first:
                 start, stop = int(first), min(int(last) + 1, size) if last else size
             else:
@@ -276,7 +276,7 @@ class FileAnswer(Response[Any]):
             pieces,
             [(name.encode(), value.encode("latin-1")) for name, value in headers.items()],
             status=status,
-            places=self._services.transfers,
+            slots=self._services.transfers,
             keeps_length=True,
         )
 
@@ -291,11 +291,11 @@ def _headers(file: FileRow) -> dict[str, str]:
     is_shown = bool(_SHOWN.fullmatch(kind))
     plain = _UNSAFE_IN_HEADER.sub("_", file.name.rpartition("/")[2])
     full = quote(file.name.rpartition("/")[2], safe="")
-    place = "inline" if is_shown else "attachment"
+    disposition = "inline" if is_shown else "attachment"
     return {
         "accept-ranges": "bytes",
         "content-type": kind if is_shown else "application/octet-stream",
-        "content-disposition": f"{place}; filename=\"{plain}\"; filename*=UTF-8''{full}",
+        "content-disposition": f"{disposition}; filename=\"{plain}\"; filename*=UTF-8''{full}",
         "content-security-policy": "default-src 'none'; sandbox",
         "cross-origin-resource-policy": "same-site",
         "cache-control": "private, max-age=3600",

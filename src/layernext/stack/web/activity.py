@@ -44,7 +44,7 @@ def activity_page(app: Litestar) -> ActivityPage:
     )
     actions = {record.action for record in records if record is not None and record.action}
     data = ActivityData(sorted(actions | OTHER_ACTIONS))
-    return ActivityPage(title="Activity", here="/activity", data=data)
+    return ActivityPage(title="Activity", section="/activity", data=data)
 
 
 ROUTES = [activity_page]

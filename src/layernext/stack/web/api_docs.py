@@ -40,10 +40,10 @@ def show_docs(request: Call, body: str) -> Response[bytes]:
 
 @lru_cache(maxsize=KEPT_PAGES)
 def _document(viewer: Viewer | None, body: str) -> Document:
-    shown = ApiDocsPage(
+    content = ApiDocsPage(
         title="API docs",
-        here="/api/docs",
+        section="/api/docs",
         viewer=viewer,
         body=Markup(body),  # noqa: S704 - the API made it and has escaped what is in it
     )
-    return make_document(render(shown).encode(), "text/html")
+    return make_document(render(content).encode(), "text/html")

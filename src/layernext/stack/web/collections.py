@@ -16,7 +16,7 @@ class CollectionsPage(Page, frozen=True, kw_only=True):
 @page("/")
 def collections_page() -> CollectionsPage:
     """Every collection, with a picture of it and its counts."""
-    return CollectionsPage(title="Collections", here="/")
+    return CollectionsPage(title="Collections", section="/")
 
 
 ROUTES = [collections_page]

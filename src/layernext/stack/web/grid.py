@@ -81,7 +81,7 @@ def grid_page(collection_id: str, permissions: Permissions) -> GridPage:
         fields=FIELDS,
     )
     name = shown_name(collection)
-    return GridPage(title=name, here="/", data=data, name=name)
+    return GridPage(title=name, section="/", data=data, name=name)
 
 
 @page("/collections/{collection_id:str}/images/{image_id:str}")
@@ -103,7 +103,7 @@ def image_page(
     )
     return ImagePage(
         title=item.name,
-        here="/",
+        section="/",
         data=data,
         name=shown_name(collection),
         collection_url=f"/collections/{collection.id}",

@@ -26,7 +26,7 @@ class JobsPage(Page, frozen=True, kw_only=True):
 def jobs_page(permissions: Permissions) -> JobsPage:
     """Every job, newest first, with its progress."""
     data = JobsData(permissions.may("write"))
-    return JobsPage(title="Jobs", here="/jobs", data=data)
+    return JobsPage(title="Jobs", section="/jobs", data=data)
 
 
 ROUTES = [jobs_page]

@@ -26,7 +26,7 @@ class LabelsPage(Page, frozen=True, kw_only=True):
 def labels_page(permissions: Permissions) -> LabelsPage:
     """Every label with its colour, attributes, groups, and how often a run has it."""
     data = LabelsData(permissions.may("write"))
-    return LabelsPage(title="Labels", here="/labels", data=data)
+    return LabelsPage(title="Labels", section="/labels", data=data)
 
 
 ROUTES = [labels_page]

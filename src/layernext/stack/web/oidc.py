@@ -65,10 +65,10 @@ class Attempt:
     def begin(cls, request: Call, target: str) -> Attempt:
         """A new one."""
         expires = int(time.time()) + SECONDS
-        place = (
+        encoded = (
             base64.urlsafe_b64encode(target.encode("utf-8", "surrogatepass")).decode().rstrip("=")
         )
-        return cls(request, f"{secrets.token_urlsafe(32)}.{expires}.{place}")
+        return cls(request, f"{secrets.token_urlsafe(32)}.{expires}.{encoded}")
 
     def derived(self, word: str) -> str:
         """A text that only the stack can derive from the ticket."""

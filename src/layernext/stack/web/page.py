@@ -27,9 +27,8 @@ from layernext.model import UserRole
 from layernext.stack.api.access import HANDLER, Scope
 from layernext.stack.api.error_map import answer_error
 from layernext.stack.api.messages import Call
-from layernext.stack.api.operation import adapt
 from layernext.stack.api.services import services_of
-from layernext.stack.api.signature import read_signature
+from layernext.stack.api.signature import adapt, read_signature
 from layernext.stack.objects import ObjectStore
 from layernext.stack.store import RANKS, Caller, Role
 from layernext.stack.web.static_files import modules_behind, static_url
@@ -92,7 +91,7 @@ class Page(Struct, frozen=True, kw_only=True):
 
     Attributes:
         title: of the window; the stack's name is put behind it.
-        here: the entry of `NAVIGATION` that the page belongs to, by its path.
+        section: the entry of `NAVIGATION` that the page belongs to, by its path.
         viewer: who is signed in, or None.
         data: for the page's module, as JSON.
     """
@@ -100,7 +99,7 @@ class Page(Struct, frozen=True, kw_only=True):
     template: ClassVar[str]
 
     title: str
-    here: str | None = None
+    section: str | None = None
     viewer: Viewer | None = None
     data: Any = None
 
@@ -179,9 +178,9 @@ def viewer_from(caller: Caller | None) -> Viewer | None:
     return Viewer(user=caller.user, key_name=key_name, role=caller.role)
 
 
-def answer_page(request: Call, shown: Page, *, status: int = 200) -> Response[bytes]:
+def answer_page(request: Call, content: Page, *, status: int = 200) -> Response[bytes]:
     """A page as HTML."""
-    text = render(shown).encode()
+    text = render(content).encode()
     headers = page_headers(services_of(request).objects)
     if len(text) > MIN_PACKED_BYTES and "gzip" in request.headers.get("accept-encoding", ""):
         text = gzip.compress(text, 6)
@@ -203,10 +202,10 @@ def policy(objects: ObjectStore) -> str:
     return POLICY.format(bucket=f" {parts.scheme}://{parts.netloc}")
 
 
-def render(shown: Page) -> str:
+def render(content: Page) -> str:
     """A page's HTML."""
-    fields = {name: getattr(shown, name) for name in shown.__struct_fields__}
-    return ENVIRONMENT.get_template(shown.template).render(fields)
+    fields = {name: getattr(content, name) for name in content.__struct_fields__}
+    return ENVIRONMENT.get_template(content.template).render(fields)
 
 
 def answer_page_error(request: Request[Any, Any, Any], error: Exception) -> Response[Any]:
@@ -216,13 +215,13 @@ def answer_page_error(request: Request[Any, Any, Any], error: Exception) -> Resp
         return to_sign_in(request)
     fault = msgspec.json.decode(plain.content)["error"]
     message, status = fault["message"], plain.status_code or HTTPStatus.INTERNAL_SERVER_ERROR
-    shown = ErrorPage(
+    content = ErrorPage(
         title=_TITLES.get(status, "That did not work"),
         viewer=viewer_of(request),
         message=f"{message[:1].upper()}{message[1:]}.",
         request_id=fault["requestId"],
     )
-    answer = answer_page(request, shown, status=status)
+    answer = answer_page(request, content, status=status)
     if "Retry-After" in plain.headers:
         answer.headers["Retry-After"] = plain.headers["Retry-After"]
     return answer
@@ -237,8 +236,8 @@ def answer_any_error(request: Request[Any, Any, Any], error: Exception) -> Respo
 def to_sign_in(request: Request[Any, Any, Any]) -> Response[Any]:
     """To the sign-in page, and from there back to here."""
     query = request.scope["query_string"].decode("latin-1")
-    here = request.scope["path"] + (f"?{query}" if query else "")
-    target = SIGN_IN_PATH if here == "/" else f"{SIGN_IN_PATH}?next={quote(here, safe='/')}"
+    origin = request.scope["path"] + (f"?{query}" if query else "")
+    target = SIGN_IN_PATH if origin == "/" else f"{SIGN_IN_PATH}?next={quote(origin, safe='/')}"
     headers = {"Location": target, "Cache-Control": "no-store"}
     return Response(b"", status_code=HTTPStatus.SEE_OTHER, headers=headers, media_type="text/plain")
 

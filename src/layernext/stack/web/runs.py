@@ -37,19 +37,21 @@ class ComparePage(Page, frozen=True, kw_only=True):
 @page("/runs")
 def runs_page() -> RunsPage:
     """Every model run and ground truth, with its counts."""
-    return RunsPage(title="Runs", here="/runs")
+    return RunsPage(title="Runs", section="/runs")
 
 
 @page("/run")
 def run_page(permissions: Permissions) -> RunPage:
     """What the annotations of a run are like, and how well they fit a ground truth."""
-    return RunPage(title="Run", here="/runs", data=RunData(permissions.may("write")))
+    return RunPage(title="Run", section="/runs", data=RunData(permissions.may("write")))
 
 
 @page("/compare")
 def compare_page(permissions: Permissions) -> ComparePage:
     """What differs between two runs, against a ground truth and against each other."""
-    return ComparePage(title="Compare runs", here="/runs", data=RunData(permissions.may("write")))
+    return ComparePage(
+        title="Compare runs", section="/runs", data=RunData(permissions.may("write"))
+    )
 
 
 ROUTES = [runs_page, run_page, compare_page]

@@ -58,13 +58,13 @@ class SignedIn(Struct, frozen=True):
     role: str
 
 
-def safe_target(wanted: str) -> str:
+def safe_target(target: str) -> str:
     """Where to go after signing in: a path of this stack, whatever was asked for."""
-    parts = urlsplit(wanted)
-    is_path = wanted.startswith("/") and not wanted.startswith("//") and "\\" not in wanted
-    if not is_path or parts.scheme or parts.netloc or not wanted.isprintable():
+    parts = urlsplit(target)
+    is_path = target.startswith("/") and not target.startswith("//") and "\\" not in target
+    if not is_path or parts.scheme or parts.netloc or not target.isprintable():
         return "/"
-    return wanted
+    return target
 
 
 @page(SIGN_IN_PATH, role=None)
@@ -83,23 +83,23 @@ def sign_in_page(request: Call) -> SignInPage:
 async def sign_in(request: Call) -> Response[bytes]:
     """Takes a key and its secret, or a link's token, and gives the browser its cookie."""
     check_own_page(request)
-    wanted, services = await _read_form(request), services_of(request)
-    if not wanted.token and not (wanted.api_key and wanted.secret):
+    form, services = await _read_form(request), services_of(request)
+    if not form.token and not (form.api_key and form.secret):
         raise DataError(Problem("the form", "needs an API key and its secret"))
     # A link's token counts as a key that is the same for all.
-    api_key = "" if wanted.token else wanted.api_key.strip()
-    secret = "" if wanted.token else wanted.secret.strip()
+    api_key = "" if form.token else form.api_key.strip()
+    secret = "" if form.token else form.secret.strip()
     check_attempt(request, api_key, secret)
-    made = await _made(request, services, wanted)
-    if made is None:
+    session = await _made(request, services, form)
+    if session is None:
         await note_failure(request, api_key, "sign in")
         text = "the link has been used, or is too old; sign in with a key"
-        if not wanted.token:
+        if not form.token:
             text = "unknown API key or wrong secret"
         raise NotAuthenticated(text, status=401)
-    if not wanted.token:
+    if not form.token:
         note_success(request, api_key, secret)
-    token, done = made
+    token, done = session
     reply = answer(done)
     reply.set_header("Set-Cookie", session_cookie(request, token, SESSION_SECONDS))
     reply.set_header("Cache-Control", "no-store")
@@ -116,23 +116,21 @@ async def _read_form(request: Call) -> SignIn:
         raise InvalidRequest(text, status=408) from error
 
 
-async def _made(request: Call, services: Services, wanted: SignIn) -> tuple[str, SignedIn] | None:
+async def _made(request: Call, services: Services, form: SignIn) -> tuple[str, SignedIn] | None:
     """A new session's token and whose it is; None if the key, the secret or the link is wrong."""
     sessions = services.store.sessions
-    known = None
-    if not wanted.token:
-        secret = wanted.secret.strip()
-        known = await services.call(
-            services.store.keys.authenticate, wanted.api_key.strip(), secret
-        )
-        if known is None:
+    caller = None
+    if not form.token:
+        secret = form.secret.strip()
+        caller = await services.call(services.store.keys.authenticate, form.api_key.strip(), secret)
+        if caller is None:
             return None
 
     def work() -> tuple[str, SignedIn] | None:
-        if known is not None:
-            token, key = sessions.create(known), known
+        if caller is not None:
+            token, key = sessions.create(caller), caller
         else:
-            used = sessions.use_link(wanted.token)
+            used = sessions.use_link(form.token)
             if used is None:
                 note_nothing(request)
                 return None

@@ -27,12 +27,12 @@ FOR_GOOD = "public, max-age=31536000, immutable"
 @cache
 def static_files() -> dict[str, Document]:
     """Every file by its path below the folder; read once."""
-    found = {}
+    files = {}
     for path in sorted(FOLDER.rglob("*")):
         if path.is_file() and path.suffix in TYPES:
             name = path.relative_to(FOLDER).as_posix()
-            found[name] = make_document(path.read_bytes(), TYPES[path.suffix])
-    return found
+            files[name] = make_document(path.read_bytes(), TYPES[path.suffix])
+    return files
 
 
 @cache

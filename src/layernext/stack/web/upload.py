@@ -7,7 +7,7 @@ from typing import ClassVar
 from msgspec import Struct
 
 from layernext.stack.api.access import Scope
-from layernext.stack.settings import Settings
+from layernext.stack.api.services import Services
 from layernext.stack.web.page import Page, page
 from layernext.wire.native import (
     MAX_ANNOTATION_FILE_BYTES,
@@ -42,17 +42,17 @@ class UploadPage(Page, frozen=True, kw_only=True):
 
 
 @page("/upload", role="write", scope=Scope(needs_grant=True))
-def upload_page(settings: Settings) -> UploadPage:
+def upload_page(services: Services) -> UploadPage:
     """Files that are dropped or chosen go into a collection."""
     limits = UploadLimits(
         annotation_file=MAX_ANNOTATION_FILE_BYTES,
-        file=settings.max_file_bytes,
+        file=services.settings.max_file_bytes,
         part=PART_BYTES,
         bundle=MAX_BUNDLE_BYTES,
         bundle_files=MAX_BUNDLE_FILES,
         names=MAX_ASKED_NAMES,
     )
-    return UploadPage(title="Upload", here="/upload", data=limits)
+    return UploadPage(title="Upload", section="/upload", data=limits)
 
 
 ROUTES = [upload_page]

@@ -168,7 +168,7 @@ class StreamAnswer(Response[Any]):
     def to_asgi_response(self, *arguments: Any, **named: Any) -> ASGIResponse:
         """The ASGI application that sends the stream."""
         headers = super().to_asgi_response(*arguments, **named).encode_headers()
-        return Sender(self._services, self._pieces, headers, places=self._slots)
+        return Sender(self._services, self._pieces, headers, slots=self._slots)
 
 
 ROUTES = [list_files, file_bundle]

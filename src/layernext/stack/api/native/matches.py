@@ -122,31 +122,33 @@ def _matches(store: Store, query: MatchesQuery, item: ItemRow, within: Within) -
 
 
 def _item(search: Search, id_or_name: str) -> ItemRow:
-    found = search.items.get(int(id_or_name, 16)) if is_image_id(id_or_name) else None
-    found = found or search.items.find(id_or_name)
-    if found is None:
+    stored = search.items.get(int(id_or_name, 16)) if is_image_id(id_or_name) else None
+    stored = stored or search.items.find(id_or_name)
+    if stored is None:
         raise _no_image(id_or_name)
-    return found
+    return stored
 
 
 def _no_image(id_or_name: str) -> NotFound:
     return NotFound(f"there is no image {id_or_name[:600]!r}", status=404)
 
 
-def _set(store: Store, item: ItemRow, name: str, mode: Mode | None, usual: Mode) -> SideSet | None:
+def _set(
+    store: Store, item: ItemRow, name: str, mode: Mode | None, default_mode: Mode
+) -> SideSet | None:
     """The image's set of an operation; without a mode that of the usual one goes first."""
-    other: Mode = "human" if usual == "machine" else "machine"
-    for each in [mode] if mode is not None else [usual, other]:
-        for found in store.annotations.sets_of_image(item.image_id, name, each):
-            return SideSet(found.raw, found.geometry, found.normalized)
+    other: Mode = "human" if default_mode == "machine" else "machine"
+    for side_mode in [mode] if mode is not None else [default_mode, other]:
+        for stored in store.annotations.sets_of_image(item.image_id, name, side_mode):
+            return SideSet(stored.raw, stored.geometry, stored.normalized)
     return None
 
 
 def _typed(side: SideSet, labels: tuple[str, ...]) -> ImageAnnotations:
     whole = decode_trusted(side.raw, side.geometry)
     if labels:
-        kept = [one for one in whole.annotations if one.label in labels]
-        whole = replace(whole, annotations=kept)
+        annotations = [annotation for annotation in whole.annotations if annotation.label in labels]
+        whole = replace(whole, annotations=annotations)
     return replace(whole, normalized=True) if side.normalized else whole
 
 

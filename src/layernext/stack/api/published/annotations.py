@@ -6,31 +6,21 @@ import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
-from litestar import Response
-from msgspec import UNSET, Raw, Struct, UnsetType
+from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from layernext.errors import DataError, InvalidRequest, Problem
 from layernext.formats import in_pixels
 from layernext.model import Mode, decode_trusted
-from layernext.stack.api.access import HANDLER
-from layernext.stack.api.audit import note
-from layernext.stack.api.messages import (
-    Call,
-    answer,
-    answer_on_both_levels,
-    check_name,
-    find_collection,
-    read_path,
-    read_query,
-)
-from layernext.stack.api.operation import Operation, Parameter, operation
-from layernext.stack.api.replay import change
-from layernext.stack.api.services import services_of
-from layernext.stack.api.transfer import download_url
-from layernext.stack.store import CollectionRow, ImageSets, Store, StoredSet
+from layernext.stack.api.access import HANDLER, Permissions
+from layernext.stack.api.audit import Audit
+from layernext.stack.api.messages import Encoded, answer_on_both_levels, check_name, encoded
+from layernext.stack.api.operation import Operation, operation
+from layernext.stack.api.signature import FromRequest, unquoted
+from layernext.stack.api.signed import Links
+from layernext.stack.store import Caller, CollectionRow, ImageSets, Store, StoredSet
 from layernext.wire.published import (
     DELETE_ANNOTATIONS_PATH,
     DIRECTORY,
@@ -112,6 +102,11 @@ class PagePlaces:
                 self._downloads.popitem(last=False)
 
 
+PageStarts: TypeAlias = Annotated[
+    PagePlaces, FromRequest(lambda request: request.app.state["page_places"])
+]
+
+
 @operation(
     "GET",
     annotations_path.route,
@@ -120,39 +115,38 @@ class PagePlaces:
         tag=_TAG,
         role="read",
         scope=HANDLER,
-        path=(Parameter("collection_id", "Id or name of the collection."),),
-        query=PageQuery,
-        answer=PageAnswer,
         errors=(400, 404, 422),
     ),
 )
-async def annotation_page(request: Call) -> Response[bytes]:
+def annotation_page(
+    collection_id: Annotated[str, Meta(description="Id or name of the collection.")],
+    query: PageQuery,
+    page_starts: PageStarts,
+    store: Store,
+    caller: Caller,
+    permissions: Permissions,
+    links: Links,
+) -> Encoded[PageAnswer]:
     """Annotations image by image, those of several operations one after the other."""
-    query = read_query(request, PageQuery)
     runs = [query.operation_id] if query.operation_id else _run_names(query.operation_id_list)
-    collection = await find_collection(request, read_path(request, "collection_id"))
+    collection = permissions.find_collection(collection_id)
+    if query.is_early and query.page_no == 0:
+        # 0.0.21 counts pages from 1, 0.1.1 and 1.0.1 from 0: all find the first images on page 1.
+        return answer_on_both_levels(_page(collection, [], {}, has_more=True).data)
+    page_no = query.page_no - query.is_early
     download = Download(
-        api_key=request.auth.id,
+        api_key=caller.id,
         session_id=query.session_id,
         collection_id=collection.row_id,
         runs=tuple(runs),
         mode=_mode_of(query, runs),
         page_size=query.page_size,
     )
-    services, page_starts = services_of(request), request.app.state["page_places"]
-
-    def work() -> PageAnswer:
-        if query.is_early and query.page_no == 0:
-            # 0.0.21 counts pages from 1, 0.1.1 and 1.0.1 from 0: all find the first images on page 1.
-            return _page(collection, [], {}, has_more=True)
-        page_no = query.page_no - query.is_early
-        images, has_more = _images(services.store, page_starts, collection, download, page_no)
-        files = services.store.file_listing.find_many([image.id for image in images])
-        urls = {row_id: download_url(request, file) for row_id, file in files.items()}
-        return _page(collection, images, urls, has_more)
-
-    page = await services.call(work)
-    return answer_on_both_levels(page.data) if query.is_early else answer(page)
+    images, has_more = _images(store, page_starts, collection, download, page_no)
+    files = store.file_listing.find_many([image.id for image in images])
+    urls = {row_id: links.image(file.image_id, file.name) for row_id, file in files.items()}
+    page = _page(collection, images, urls, has_more)
+    return answer_on_both_levels(page.data) if query.is_early else encoded(page)
 
 
 def _mode_of(query: PageQuery, runs: list[str]) -> Mode | None:
@@ -319,38 +313,32 @@ def directory_name(collection: CollectionRow) -> str:
         scope=HANDLER,
         action="delete run",
         is_recorded=True,
-        query=RemoveQuery,
-        answer=RemoveAnswer,
         errors=(400, 404, 422),
     ),
 )
-async def delete_annotations(request: Call) -> Response[bytes]:
+def delete_annotations(
+    query: RemoveQuery,
+    unquoted_query: Annotated[RemoveQuery | None, unquoted(RemoveQuery)],
+    store: Store,
+    permissions: Permissions,
+    audit: Audit,
+) -> RemoveAnswer:
     """Removes model run and ground truth of this name from a collection.
 
     A GET that deletes, as the protocol has it.
     """
-    query = read_query(request, RemoveQuery)
     check_name(query.operation_id, "operationId", "a model run or ground truth")
-    collection = await find_collection(request, query.collection_id, adopts=True)
-    note(request, collection=collection.name, subject=query.operation_id)
-    store = services_of(request).store
-
-    def work() -> Response[bytes]:
-        result = store.annotations.remove(collection.row_id, query.operation_id, None)
-        if not result.sets and b"+" in request.scope["query_string"]:
-            # The published clients quote nothing, so a plus sign can also be one (docs/protocol.md).
-            run = read_query(request, RemoveQuery, plus_is_space=False).operation_id
-            result = store.annotations.remove(collection.row_id, run, None)
-        note(request, count=result.annotations)
-        return answer(
-            RemoveAnswer(
-                message=f"removed {result.annotations} annotations of {result.sets} images",
-                image_count=result.sets,
-                annotation_count=result.annotations,
-            )
-        )
-
-    return await change(request, work)
+    collection = permissions.find_collection(query.collection_id, adopts=True)
+    result = store.annotations.remove(collection.row_id, query.operation_id, None)
+    if not result.sets and unquoted_query is not None:
+        # The published clients quote nothing, so a plus sign can also be one (docs/protocol.md).
+        result = store.annotations.remove(collection.row_id, unquoted_query.operation_id, None)
+    audit.note(collection=collection.name, subject=query.operation_id, count=result.annotations)
+    return RemoveAnswer(
+        message=f"removed {result.annotations} annotations of {result.sets} images",
+        image_count=result.sets,
+        annotation_count=result.annotations,
+    )
 
 
 ROUTES = [annotation_page, delete_annotations]

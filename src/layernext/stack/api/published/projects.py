@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
-from litestar import Response
+from msgspec import Meta
 from msgspec.structs import replace
 
 from layernext.errors import DataError, InvalidRequest, NotFound, Problem
-from layernext.stack.api.access import HANDLER, Scope, check_thing, readable
-from layernext.stack.api.audit import changing, note, note_nothing
-from layernext.stack.api.error_map import JSON, envelope
+from layernext.stack.api.access import HANDLER, Permissions, Scope
+from layernext.stack.api.audit import Audit
+from layernext.stack.api.error_map import envelope
 from layernext.stack.api.messages import (
     Call,
-    answer,
+    Encoded,
     answer_on_both_levels,
     check_name,
-    read_message,
-    read_path,
+    encoded,
     read_query,
 )
-from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.published.annotations import raw_images
-from layernext.stack.api.replay import change
-from layernext.stack.api.services import services_of
-from layernext.stack.api.transfer import url_of_image
+from layernext.stack.api.services import Services
+from layernext.stack.api.signature import FromRequest, RequestId
+from layernext.stack.api.signed import Links
 from layernext.stack.search import ItemRow
-from layernext.stack.store import TASK_STATUSES, ProjectRow, StoredSet
+from layernext.stack.store import TASK_STATUSES, ProjectRow, Store, StoredSet
 from layernext.wire.published import (
     ATTACH_RUNS_PATH,
     ITEM_TYPES,
@@ -63,7 +62,7 @@ from layernext.wire.published import (
 _TAG = "Published protocol"
 MAX_PAGE_SIZE = 1_000
 DIRECTORY = "data"
-_PROJECT = (Parameter("project_id", "The project's id."),)
+ProjectId: TypeAlias = Annotated[str, Meta(description="The project's id.")]
 
 
 @operation(
@@ -76,19 +75,17 @@ _PROJECT = (Parameter("project_id", "The project's id."),)
         scope=Scope(needs_grant=True),
         action="reserve project",
         is_recorded=True,
-        answer=ReservedAnswer,
     ),
 )
-async def reserve(request: Call) -> Response[bytes]:
+def reserve(store: Store, audit: Audit) -> ReservedAnswer:
     """The id of a project to be filled within a day. A GET that writes, as the protocol has it."""
-    projects = services_of(request).store.projects
+    project_id = store.projects.reserve()
+    audit.note(subject=project_id)
+    return ReservedAnswer(id=project_id)
 
-    def work() -> Response[bytes]:
-        project_id = projects.reserve()
-        note(request, subject=project_id)
-        return answer(ReservedAnswer(id=project_id))
 
-    return await change(request, work)
+def _read_fill_query(request: Call) -> SentFillQuery:
+    return read_query(request, SentFillQuery)
 
 
 @operation(
@@ -100,52 +97,45 @@ async def reserve(request: Call) -> Response[bytes]:
         role="write",
         scope=Scope(path={"project_id": "project"}),
         action="fill project",
-        is_recorded=True,
-        path=_PROJECT,
+        threads="ingest",
         query=FillQuery,
-        body=FillRequest,
-        answer=FillAnswer,
+        is_recorded=True,
         errors=(400, 404, 413, 422),
     ),
 )
-async def fill(request: Call) -> Response[bytes]:
+def fill(
+    project_id: ProjectId,
+    sent_query: Annotated[SentFillQuery, FromRequest(_read_fill_query)],
+    body: FillRequest,
+    store: Store,
+    permissions: Permissions,
+    audit: Audit,
+) -> FillAnswer:
     """Cuts a selection's images into tasks. Images that are in the project are passed over."""
-    query, message = _fill_query(request), await read_message(request, FillRequest)
-    if not query and message.name is None:
+    if sent_query.is_editable.lower() != "true" and body.name is None:
         raise DataError(Problem("name", "is missing; a new project needs one"))
-    if message.name is not None:
-        check_name(message.name, "name", "a project")
-    await check_thing(request, "selection", message.selection_id)
-    project_id, services = read_path(request, "project_id"), services_of(request)
-    store = services.store
-
-    def work() -> Response[bytes]:
-        selection = store.selections.find(message.selection_id)
-        count = store.projects.fill(
-            project_id,
-            selection,
-            name=message.name,
-            frames_per_task=message.frames_per_task,
-            shape_type=message.default_shape_type,
-            content_type=message.content_type or ITEM_TYPES["image"],
-        )
-        note(request, subject=message.name or project_id, count=count)
-        job_id = store.jobs.keep(
-            f"project {project_id} {message.selection_id}",
-            "project.fill",
-            name="Fill a project",
-            status="completed",
-            progress=100.0,
-            details={"added": count},
-        )
-        return answer(FillAnswer(id=project_id, job_id=job_id, job=job_id, added=count))
-
-    return await change(request, work, services.ingest)
-
-
-def _fill_query(request: Call) -> bool:
-    raw = read_query(request, SentFillQuery)
-    return raw.is_editable.lower() == "true"
+    if body.name is not None:
+        check_name(body.name, "name", "a project")
+    permissions.check_thing("selection", body.selection_id)
+    selection = store.selections.find(body.selection_id)
+    count = store.projects.fill(
+        project_id,
+        selection,
+        name=body.name,
+        frames_per_task=body.frames_per_task,
+        shape_type=body.default_shape_type,
+        content_type=body.content_type or ITEM_TYPES["image"],
+    )
+    audit.note(subject=body.name or project_id, count=count)
+    job_id = store.jobs.keep(
+        f"project {project_id} {body.selection_id}",
+        "project.fill",
+        name="Fill a project",
+        status="completed",
+        progress=100.0,
+        details={"added": count},
+    )
+    return FillAnswer(id=project_id, job_id=job_id, job=job_id, added=count)
 
 
 @operation(
@@ -158,21 +148,14 @@ def _fill_query(request: Call) -> bool:
         scope=Scope(path={"project_id": "project"}),
         action="delete project",
         is_recorded=True,
-        path=_PROJECT,
-        answer=DoneAnswer,
         errors=(400, 404),
     ),
 )
-async def delete(request: Call) -> Response[bytes]:
+def delete(project_id: ProjectId, store: Store, audit: Audit) -> DoneAnswer:
     """Deletes a project. Its images and what was annotated stay."""
-    projects, project_id = services_of(request).store.projects, read_path(request, "project_id")
-
-    def work() -> Response[bytes]:
-        projects.delete(project_id)
-        note(request, subject=project_id)
-        return answer(DoneAnswer())
-
-    return await change(request, work)
+    store.projects.delete(project_id)
+    audit.note(subject=project_id)
+    return DoneAnswer()
 
 
 @operation(
@@ -184,25 +167,18 @@ async def delete(request: Call) -> Response[bytes]:
         role="write",
         scope=Scope(path={"project_id": "project"}),
         action="change labels of project",
-        path=_PROJECT,
-        body=LabelsRequest,
-        answer=DoneAnswer,
         errors=(400, 404, 413, 422),
     ),
 )
-async def update_labels(request: Call) -> Response[bytes]:
+def update_labels(
+    project_id: ProjectId, body: LabelsRequest, store: Store, audit: Audit
+) -> DoneAnswer:
     """Adds labels to a project, and takes others out."""
-    message, services = await read_message(request, LabelsRequest), services_of(request)
-    project_id, projects = read_path(request, "project_id"), services.store.projects
-    note(request, subject=project_id, count=len(message.add_list) + len(message.remove_list))
-
-    def work() -> None:
-        unknown = projects.change_labels(project_id, message.add_list, message.remove_list)
-        if unknown is not None:
-            raise NotFound(f"there is no label {unknown[:100]!r}", status=404)
-
-    await services.call(changing(request, work))
-    return answer(DoneAnswer())
+    audit.note(subject=project_id, count=len(body.add_list) + len(body.remove_list))
+    unknown = store.projects.change_labels(project_id, body.add_list, body.remove_list)
+    if unknown is not None:
+        raise NotFound(f"there is no label {unknown[:100]!r}", status=404)
+    return DoneAnswer()
 
 
 @operation(
@@ -213,14 +189,11 @@ async def update_labels(request: Call) -> Response[bytes]:
         tag=_TAG,
         role="read",
         scope=HANDLER,
-        answer=list[ListedProject],
     ),
 )
-async def list_projects(request: Call) -> Response[bytes]:
+def list_projects(store: Store, permissions: Permissions) -> list[ListedProject]:
     """Every project, oldest first."""
-    services = services_of(request)
-    rows = await services.call(services.store.projects.list_all, readable(request))
-    return answer([_listed(row) for row in rows])
+    return [_listed(row) for row in store.projects.list_all(permissions.readable)]
 
 
 def _listed(row: ProjectRow) -> ListedProject:
@@ -243,24 +216,15 @@ def _listed(row: ProjectRow) -> ListedProject:
         role="write",
         scope=Scope(path={"project_id": "project"}),
         action="set label group of project",
-        path=_PROJECT,
-        body=GroupRequest,
-        answer=DoneAnswer,
         errors=(400, 404, 413, 422),
     ),
 )
-async def set_group(request: Call) -> Response[bytes]:
+def set_group(project_id: ProjectId, body: GroupRequest, store: Store, audit: Audit) -> DoneAnswer:
     """Gives a project a group of labels, in place of the one that it had."""
-    message, services = await read_message(request, GroupRequest), services_of(request)
-    project_id, projects = read_path(request, "project_id"), services.store.projects
-    note(request, subject=project_id)
-
-    def work() -> None:
-        if not projects.set_group(project_id, message.label_group_id):
-            raise NotFound(f"there is no label group {message.label_group_id[:100]!r}", status=404)
-
-    await services.call(changing(request, work))
-    return answer(DoneAnswer())
+    audit.note(subject=project_id)
+    if not store.projects.set_group(project_id, body.label_group_id):
+        raise NotFound(f"there is no label group {body.label_group_id[:100]!r}", status=404)
+    return DoneAnswer()
 
 
 @operation(
@@ -272,33 +236,24 @@ async def set_group(request: Call) -> Response[bytes]:
         role="write",
         scope=HANDLER,
         action="attach runs to project",
-        body=AttachRequest,
-        answer=DoneAnswer,
         errors=(400, 404, 413, 422),
     ),
 )
-async def attach_runs(request: Call) -> Response[bytes]:
+def attach_runs(
+    body: AttachRequest, request_id: RequestId, store: Store, permissions: Permissions, audit: Audit
+) -> Encoded[DoneAnswer]:
     """Attaches model runs, for annotators to begin from. All of them, or none."""
-    message, services = await read_message(request, AttachRequest), services_of(request)
-    await check_thing(request, "project", message.project_id)
-    note(request, subject=message.project_id, count=len(message.operation_id_array))
-
-    def work() -> str | None:
-        unknown = services.store.projects.attach_runs(
-            message.project_id, message.operation_id_array, readable(request)
-        )
-        if unknown is not None:
-            note_nothing(request)
-        return unknown
-
-    unknown = await services.call(changing(request, work))
-    if unknown is not None:
-        text = f"there is no model run {unknown[:100]!r}"
-        request_id: str | None = request.scope["state"].get("request_id")
-        # 2.3.4 shows `details` of this status.
-        body = envelope(422, text, request_id, details=text)
-        return Response(body, status_code=422, media_type=JSON)
-    return answer(DoneAnswer(message="attached"))
+    permissions.check_thing("project", body.project_id)
+    audit.note(subject=body.project_id, count=len(body.operation_id_array))
+    unknown = store.projects.attach_runs(
+        body.project_id, body.operation_id_array, permissions.readable
+    )
+    if unknown is None:
+        return encoded(DoneAnswer(message="attached"))
+    audit.note_nothing()
+    text = f"there is no model run {unknown[:100]!r}"
+    # 2.3.4 shows `details` of this status.
+    return Encoded(envelope(422, text, request_id, details=text), status_code=422)
 
 
 @operation(
@@ -309,20 +264,17 @@ async def attach_runs(request: Call) -> Response[bytes]:
         tag=_TAG,
         role="read",
         scope=HANDLER,
-        body=NameRequest,
-        answer=NameAnswer,
         errors=(400, 413, 422),
     ),
 )
-async def project_name(request: Call) -> Response[bytes]:
+def project_name(body: NameRequest, store: Store, permissions: Permissions) -> NameAnswer:
     """The name of a project; `isSuccess` is false if there is none of this id."""
-    message, services = await read_message(request, NameRequest), services_of(request)
     try:
-        await check_thing(request, "project", message.project_id)
-        project = await services.call(services.store.projects.get, message.project_id)
+        permissions.check_thing("project", body.project_id)
+        project = store.projects.get(body.project_id)
     except NotFound as error:
-        return answer(NameAnswer(is_success=False, message=str(error)))
-    return answer(NameAnswer(is_success=True, project_name=project.name or ""))
+        return NameAnswer(is_success=False, message=str(error))
+    return NameAnswer(is_success=True, project_name=project.name or "")
 
 
 @operation(
@@ -333,14 +285,14 @@ async def project_name(request: Call) -> Response[bytes]:
         tag=_TAG,
         role="read",
         scope=HANDLER,
-        query=ProjectPageQuery,
-        answer=ProjectPageAnswer,
         errors=(400, 404, 422),
+        threads="ingest",
     ),
 )
-async def project_page(request: Call) -> Response[bytes]:
+def project_page(
+    query: ProjectPageQuery, services: Services, permissions: Permissions, links: Links
+) -> ProjectPageAnswer:
     """Images of projects in the order of their tasks, with the ground truth of the project."""
-    query, services = read_query(request, ProjectPageQuery), services_of(request)
     projects = _names(query.project_id_list, "projectIdList")
     statuses = _names(query.status_list, "statusList")
     unknown = next((status for status in statuses if status not in TASK_STATUSES), None)
@@ -348,9 +300,8 @@ async def project_page(request: Call) -> Response[bytes]:
         status_words = ", ".join(TASK_STATUSES)
         raise InvalidRequest(f"statusList: {unknown[:60]!r} is none of {status_words}", status=422)
     for project_id in projects:
-        await check_thing(request, "project", project_id)
-    page = await services.ingest(_page, request, projects, statuses, query)
-    return answer(ProjectPageAnswer(page))
+        permissions.check_thing("project", project_id)
+    return ProjectPageAnswer(_page(services, links, projects, statuses, query))
 
 
 @operation(
@@ -361,27 +312,29 @@ async def project_page(request: Call) -> Response[bytes]:
         tag=_TAG,
         role="read",
         scope=Scope(path={"project_id": "project"}),
-        path=(Parameter("project_id", "The project."),),
-        query=ProjectPageQuery,
-        answer=ProjectPage,
         errors=(400, 404, 422),
+        threads="ingest",
     ),
 )
-async def early_project_page(request: Call) -> Response[bytes]:
+def early_project_page(
+    project_id: ProjectId, query: ProjectPageQuery, services: Services, links: Links
+) -> Encoded[ProjectPage]:
     """Images of a project, as `project_page` gives them. Page 0 is empty: these clients read the file's name on page 1."""
-    query, services = read_query(request, ProjectPageQuery), services_of(request)
-    projects = [read_path(request, "project_id")]
     if query.page_no == 0:
-        page = await services.ingest(_page, request, projects, [], replace(query, page_size=1))
+        page = _page(services, links, [project_id], [], replace(query, page_size=1))
         return answer_on_both_levels(replace(page, resource_array=[], next_page=True))
     earlier = replace(query, page_no=query.page_no - 1)
-    return answer_on_both_levels(await services.ingest(_page, request, projects, [], earlier))
+    return answer_on_both_levels(_page(services, links, [project_id], [], earlier))
 
 
 def _page(
-    request: Call, projects: list[str], statuses: list[str], query: ProjectPageQuery
+    services: Services,
+    links: Links,
+    projects: list[str],
+    statuses: list[str],
+    query: ProjectPageQuery,
 ) -> ProjectPage:
-    store = services_of(request).store
+    store = services.store
     rows = [store.projects.get(project_id) for project_id in projects]
     image_rows = store.projects.images_of(
         projects, statuses, offset=query.page_no * query.page_size, limit=query.page_size + 1
@@ -389,11 +342,11 @@ def _page(
     is_unique = store.projects.has_many_places(projects)
     resources = []
     for project_id, image_id, _ in image_rows[: query.page_size]:
-        item = services_of(request).search.items.get(image_id)
+        item = services.search.items.get(image_id)
         sets = store.annotations.sets_of_image(image_id, project_id, "human")
         if item is not None and (sets or query.is_annotated_only.lower() != "true"):
             name = item.unique_name if is_unique else item.name
-            resources += _resources(request, item, name, sets)
+            resources += _resources(links, item, name, sets)
     title = "_".join(row.name or row.id for row in rows[:3]) or "projects"
     return ProjectPage(
         identifier=",".join(projects) or "none",
@@ -407,10 +360,10 @@ def _page(
 
 
 def _resources(
-    request: Call, item: ItemRow, name: str, sets: list[StoredSet]
+    links: Links, item: ItemRow, name: str, sets: list[StoredSet]
 ) -> list[ProjectResource]:
     """Of an image, under a name that no image of another collection has."""
-    url = url_of_image(request, item.image_id, item.name) if item.has_file else None
+    url = links.image(item.image_id, item.name) if item.has_file else None
     size = (item.width, item.height) if item.width and item.height else None
     raw = raw_images(name, sets, size) or [RawImage(name, msgspec.Raw(b"[]"))]
     return [

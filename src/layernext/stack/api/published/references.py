@@ -302,7 +302,7 @@ class _SpoolAnswer(Response[Any]):
             self._services,
             _pieces(self._spool),
             response.encode_headers(),
-            places=self._services.transfers,
+            slots=self._services.transfers,
         )
 
 

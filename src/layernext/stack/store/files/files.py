@@ -39,6 +39,7 @@ from layernext.stack.store.files.rows import (
     find_item,
     has_object,
     insert_item,
+    insert_stored_items,
     list_parts,
     not_on_its_way,
     touch_upload,
@@ -224,8 +225,8 @@ class Files:
         if files:
             image_ids = {file.name: file.image_id for file in files}
             self._database.write_again(
-                lambda connection: self._note_items(
-                    connection, upload_row(connection, upload_id).id, image_ids
+                lambda connection: insert_stored_items(
+                    self._database, connection, upload_row(connection, upload_id).id, image_ids
                 )
             )
 
@@ -265,32 +266,16 @@ class Files:
                 sa.select(*columns).where(condition, image.c.bucket == "")
             ):
                 items_by_name[row.name] = StoredFile(row.id, is_new=False, checksum=row.checksum)
-            self._note_items(
-                connection, upload.id, {name: items_by_name[name].image_id for name in names}
+            insert_stored_items(
+                self._database,
+                connection,
+                upload.id,
+                {name: items_by_name[name].image_id for name in names},
             )
             touch_upload(connection, upload.id)
             return items_by_name
 
         return self._database.write_again(work)
-
-    def _note_items(
-        self, connection: sa.Connection, upload_id: int, image_ids: Mapping[str, int]
-    ) -> None:
-        now = now_text()
-        rows = [
-            {
-                "public_id": secrets.token_hex(12),
-                "upload_id": upload_id,
-                "name": name,
-                "image_id": image_id,
-                "is_stored": True,
-                "created_at": now,
-            }
-            for name, image_id in sorted(image_ids.items())
-        ]
-        if rows:
-            insert = self._database.upsert(file_item).on_conflict_do_nothing()
-            self._database.execute_many(connection, insert, rows)
 
     def find_item(self, file_id: str) -> FileItem:
         """A file on its way.

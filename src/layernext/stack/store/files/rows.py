@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -133,6 +134,27 @@ def insert_item(
     }
     insert = database.upsert(file_item).values(values)
     connection.execute(insert.on_conflict_do_nothing())
+
+
+def insert_stored_items(
+    database: Database, connection: sa.Connection, upload_id: int, image_ids: Mapping[str, int]
+) -> None:
+    """Note files of an upload whose images have them already."""
+    now = now_text()
+    rows = [
+        {
+            "public_id": secrets.token_hex(12),
+            "upload_id": upload_id,
+            "name": name,
+            "image_id": image_id,
+            "is_stored": True,
+            "created_at": now,
+        }
+        for name, image_id in sorted(image_ids.items())
+    ]
+    if rows:
+        insert = database.upsert(file_item).on_conflict_do_nothing()
+        database.execute_many(connection, insert, rows)
 
 
 def drop_item(connection: sa.Connection, row_id: int) -> None:
