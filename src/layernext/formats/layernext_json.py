@@ -27,7 +27,14 @@ from layernext.formats.core.json_stream import (
     iter_unique_members,
 )
 from layernext.formats.core.losses import DEFAULT_PROBLEM_LIMIT
-from layernext.model import GEOMETRIES, GEOMETRY_KEYS, CheckedImage, Geometry, ImageDecoder
+from layernext.model import (
+    GEOMETRIES,
+    GEOMETRY_KEYS,
+    CheckedImage,
+    Geometry,
+    ImageDecoder,
+    naming_image,
+)
 
 
 class FileSummary(Struct, frozen=True, kw_only=True):
@@ -156,7 +163,7 @@ def check_file(
     with open_decompressed(path) as stream:
         for raw in iter_raw_images(stream, file=name, judge=judge, spans=spans):
             try:
-                image = decoded or decoder.decode(raw, index=images)
+                image = decoded or _decode(decoder, raw, images)
                 annotations += len(image.annotations)
             except DataError as error:
                 problems += error.problems
@@ -169,6 +176,11 @@ def check_file(
     if problems:
         raise DataError(problems, file=name)
     return FileSummary(images=images, annotations=annotations, geometry=geometry)
+
+
+def _decode(decoder: ImageDecoder, raw: bytes, index: int) -> CheckedImage:
+    with naming_image(raw):
+        return decoder.decode(raw, index=index)
 
 
 class FileWriter:

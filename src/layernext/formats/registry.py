@@ -206,7 +206,7 @@ class Registry:
             )
             raise FormatError(
                 Problem(str(path), f"could be {reasons}"),
-                hint="name the format: --from on the command line, the argument for the format in Python",
+                hint="name the format, on the command line with --from",
             )
         return candidates[0][0]
 

@@ -87,7 +87,7 @@ from layernext.model.geometry import (
     kind_of,
     register_kind,
 )
-from layernext.model.problems import is_number, listed, show
+from layernext.model.problems import is_number, listed, naming_image, show
 from layernext.model.repeated_keys import refuse_repeated_keys
 from layernext.model.stored_evaluation import (
     EvaluationInfo,
@@ -195,6 +195,7 @@ __all__ = [
     "iter_attribute_values",
     "kind_of",
     "listed",
+    "naming_image",
     "record_html",
     "refuse_repeated_keys",
     "register_kind",

@@ -128,8 +128,8 @@ def _coordinates(
     # A former key that stands beside the key belongs to another kind.
     present = [key for key in kind.keys if key in annotation]
     if not present:
-        note = f"; the annotation has {listed(others)}" if others else ""
-        message = f"is missing, must be there for a {kind.name}{note}"
+        note = f"; this annotation has {listed(others)}" if others else ""
+        message = f"is missing; a {kind.name} requires it{note}"
         yield Problem(f"{where}.{kind.key}", message)
         return
     key, *further = present
@@ -193,9 +193,11 @@ def _confidence(fields: dict[str, Any], where: str) -> Iterator[Problem]:
     if not is_number(confidence):
         yield wrong(f"{where}.confidence", confidence, "a number from 0 to 1")
     elif not 0 <= confidence <= 1:
+        is_percentage = 2 < confidence <= 100  # noqa: PLR2004 - 2 and less are no percentages
+        advice = "; divide percentages by 100" if is_percentage else ""
         yield Problem(
             f"{where}.confidence",
-            f"is {show(confidence)}, must be from 0 to 1",
+            f"is {show(confidence)}, must be from 0 to 1{advice}",
             "0 to 1",
             show(confidence),
         )

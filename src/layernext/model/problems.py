@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
-from layernext.errors import Problem
+from layernext.errors import DataError, Problem
 
 _SHOWN_LENGTH = 60
 
@@ -40,3 +42,34 @@ def listed(words: Iterable[str], joint: str = "or") -> str:
 def wrong(where: str, value: Any, expected: str) -> Problem:
     """The problem of a value that is not what it must be."""
     return Problem(where, f"is {show(value)}, must be {expected}", expected, show(value))
+
+
+@contextmanager
+def naming_image(image: object) -> Iterator[None]:
+    """Add the image's name to the problems that the block raises.
+
+    Args:
+        image: the name; of `bytes`, the JSON of the image, which is read only if there is a problem.
+
+    Raises:
+        DataError: the block did.
+    """
+    try:
+        yield
+    except DataError as error:
+        name = _name_in(image) if isinstance(image, bytes) else image
+        if not isinstance(name, str) or not name:
+            raise
+        problems = [
+            replace(problem, message=f"{problem.message} (image {name!r})")
+            for problem in error.problems
+        ]
+        raise DataError(problems, file=error.file, more=error.more, hint=error.hint) from error
+
+
+def _name_in(raw: bytes) -> object:
+    try:
+        image = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    return image.get("image") if isinstance(image, dict) else None

@@ -92,6 +92,9 @@ def test_every_problem_of_a_file(cli, broken):
     assert "broken.json: images[0].annotations[0].bbox" in first
     assert "-4.0" in first
     assert "images[1].annotations[0].bbox" in second
+    images = [image["image"] for image in json.loads(broken.read_text())["images"]]
+    assert f"(image '{images[0]}')" in first
+    assert f"(image '{images[1]}')" in second
     assert done.stdout == ""
 
 

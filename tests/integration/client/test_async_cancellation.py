@@ -161,6 +161,32 @@ def test_source_that_hangs(native_stack: StackProcess, by: str) -> None:
     run(work)
 
 
+@pytest.mark.parametrize("count", [0, 1])
+def test_blocked_source_of_an_ended_upload(native_stack: StackProcess, count: int) -> None:
+    """What a source gives after its upload was cancelled is not sent."""
+    collection, waits, goes_on = fresh(), threading.Event(), threading.Event()
+
+    def source() -> Iterator[ImageAnnotations]:
+        yield sets(1)[0]
+        waits.set()
+        goes_on.wait(HANG_GUARD_S)
+        yield from sets(count)
+
+    async def work() -> None:
+        async with AsyncLayerNextClient(*native_stack.arguments) as client:
+            task = asyncio.ensure_future(client.upload_modelrun(collection, "run", source()))
+            await asyncio.to_thread(waits.wait, HANG_GUARD_S)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            goes_on.set()
+            await asyncio.to_thread(expect_no_threads)
+
+    run(work)
+    with LayerNextClient(*native_stack.arguments) as client:
+        assert client.runs.list(collection) == []
+
+
 def test_source_of_a_failed_upload(native_stack: StackProcess) -> None:
     """An upload that fails closes its source, and a source's error is the upload's."""
     closed: list[str] = []

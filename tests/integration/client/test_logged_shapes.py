@@ -57,7 +57,7 @@ BOX = {"boxes": [[1, 2, 3, 4]], "labels": ["cup"]}
         ({"boxes": SimpleNamespace(xyxy=[])}, "boxes: is a SimpleNamespace, .*format='xyxy'"),
         ({"labels": [7]}, r"labels: has the class id 7, must have class names"),
         ({"labels": np.array([7])}, r"labels: has the class id 7, must have class names"),
-        ({"confidences": [87]}, "confidences: has 87, .*divide percentages by 100"),
+        ({"confidences": [87]}, "confidence: is 87, .*divide percentages by 100"),
         ({"image": Path("/data/a.jpg")}, "image: is a path, .*path.name, 'a.jpg'"),
         ({"image": "/data/photos/a.jpg"}, "image: is the full path .*such as 'a.jpg'"),
         ({"image": r"C:\photos\a.jpg"}, "image: is the full path .*such as 'a.jpg'"),

@@ -106,7 +106,7 @@ def _as_xywh(box: Any, box_format: BoxFormat) -> Any:
 
 
 def as_labels(values: Any, count: int) -> list[Any] | None:
-    """One label a shape.
+    """One label for each shape.
 
     Raises:
         DataError: another number of them, or class ids in place of names.
@@ -120,27 +120,24 @@ def as_labels(values: Any, count: int) -> list[Any] | None:
 
 
 def as_column(name: str, values: Any, count: int) -> list[Any] | None:
-    """As `as_rows`, with one value a shape.
+    """As `as_rows`, with one value for each shape.
 
     Raises:
         DataError: another number of them; also as `as_rows`.
     """
     rows = as_rows(name, values)
     if rows is not None and len(rows) != count:
-        raise DataError(Problem(name, f"has {len(rows)}, must have {count}: one a shape"))
+        raise DataError(
+            Problem(
+                name,
+                f"has {_counted(len(rows), 'value')} for {_counted(count, 'shape')}; must have one for each",
+            )
+        )
     return rows
 
 
-def check_confidences(values: list[Any] | None) -> None:
-    """Refuse percentages.
-
-    Raises:
-        DataError: a number from above 1 to 100.
-    """
-    for value in values or ():
-        if is_number(value) and 2 < value <= 100:  # noqa: PLR2004 - 2 and less are no percentages
-            message = f"has {value}, must be from 0 to 1; divide percentages by 100"
-            raise DataError(Problem("confidences", message))
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 class BoxWatch:

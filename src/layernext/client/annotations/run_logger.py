@@ -24,15 +24,14 @@ from layernext.client.annotations.logged_shapes import (
     as_labels,
     as_rows,
     check_box_format,
-    check_confidences,
     check_image_name,
 )
-from layernext.client.annotations.sources import Source, encode_item, naming_image
+from layernext.client.annotations.sources import Source, encode_item
 from layernext.client.cancellation import Cancelled, is_cancelled
 from layernext.client.progress import ProgressChoice
 from layernext.client.reports import UploadReport
 from layernext.errors import LayerNextError
-from layernext.model import AttributeValue, ImageDecoder
+from layernext.model import AttributeValue, ImageDecoder, naming_image
 
 QUEUE_BYTES = 16 << 20
 """JSON that may wait for the background thread: a few batches."""
@@ -233,7 +232,6 @@ class RunLogger:
                 "attributes": as_column("attributes", attributes, len(shapes)),
                 "metadata": as_column("metadata", metadata, len(shapes)),
             }
-            check_confidences(columns["confidence"])
             for key, column in columns.items():
                 for annotation, value in zip(annotations, column or (), strict=False):
                     annotation[key] = _attributes(value) if key == "attributes" else value

@@ -9,13 +9,12 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
 
+from layernext.client.cancellation import go_on_unless_cancelled
 from layernext.client.progress import ProgressChoice, show_progress
 from layernext.errors import ConfigurationError, DataError, FormatError, Problem
 from layernext.formats import (
@@ -30,7 +29,7 @@ from layernext.formats import (
     iter_file,
     merged,
 )
-from layernext.model import Annotation, Geometry, ImageAnnotations, ImageDecoder
+from layernext.model import Annotation, Geometry, ImageAnnotations, ImageDecoder, naming_image
 
 Validate: TypeAlias = Literal["first", "stream"]
 """``first``: the whole file is checked before anything is sent. ``stream``: batch by batch."""
@@ -111,7 +110,8 @@ class FileSource:
     def _checked(self) -> Iterator[bytes]:
         decoder = ImageDecoder(self._geometry)
         for index, raw in enumerate(iter_file(self._path)):
-            decoder.decode(raw, index=index, file=self._path.name)
+            with naming_image(raw):
+                decoder.decode(raw, index=index, file=self._path.name)
             yield raw
 
 
@@ -196,7 +196,8 @@ class FormatSource:
                 normalized=sample.normalized,
             )
             raw = msgspec.json.encode(annotation_set)
-            decoder.decode(raw, index=index, file=self._path.name)
+            with naming_image(annotation_set.image):
+                decoder.decode(raw, index=index, file=self._path.name)
             yield raw
 
     def _name_of(self, sample: Sample) -> str:
@@ -255,31 +256,14 @@ class ItemSource:
         """See `Source`."""
         v1, v2 = ImageDecoder(self._geometry), ImageDecoder(None)
         for index, item in enumerate(self._items):
+            go_on_unless_cancelled()
             raw = encode_item(item, index)
             decoder = v2 if isinstance(item, ImageAnnotations) else v1
             name = item.image if isinstance(item, ImageAnnotations) else item.get("image")
             with naming_image(name):
                 decoder.decode(raw, index=index)
             yield raw
-
-
-@contextmanager
-def naming_image(image: object) -> Iterator[None]:
-    """Have problems say the image's name as well as its place.
-
-    Raises:
-        DataError: the block did.
-    """
-    try:
-        yield
-    except DataError as error:
-        if not isinstance(image, str) or not image:
-            raise
-        problems = [
-            replace(problem, message=f"{problem.message} (image {image!r})")
-            for problem in error.problems
-        ]
-        raise DataError(problems, more=error.more, hint=error.hint) from error
+        go_on_unless_cancelled()  # before what was gathered last is sent
 
 
 def encode_item(item: object, index: int) -> bytes:
