@@ -45,7 +45,11 @@ def create_key(folder: Path, role: Role = "admin", database: str | None = None) 
 
 @dataclass
 class StackProcess:
-    """A stack that can be started, stopped, killed and started again on the same folder."""
+    """A stack that can be started, stopped, killed and started again on the same folder.
+
+    Attributes:
+        command: the program and its first arguments, if it is not `layernext` as it is.
+    """
 
     folder: Path
     database: str | None = None
@@ -54,7 +58,8 @@ class StackProcess:
     port: int = field(default_factory=free_port)
     api_key: str = ""
     secret: str = ""
-    process: PreloadedProcess | None = None
+    process: PreloadedProcess | subprocess.Popen[bytes] | None = None
+    command: list[str] | None = None
 
     @property
     def url(self) -> str:
@@ -75,9 +80,14 @@ class StackProcess:
         if not self.native:
             where.append("--published-only")
         where += self.options
-        self.process = PreloadedProcess(
-            run_command_line, "serve", *where, log=self.folder / "serve.log"
-        )
+        log = self.folder / "serve.log"
+        if self.command is None:
+            self.process = PreloadedProcess(run_command_line, "serve", *where, log=log)
+        else:
+            with log.open("ab") as output:
+                self.process = subprocess.Popen(
+                    [*self.command, "serve", *where], stdout=output, stderr=output
+                )
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self.process.poll() is not None:
@@ -106,10 +116,14 @@ class StackProcess:
 
 @contextmanager
 def running_stack(
-    folder: Path, *options: str, database: str | None = None, native: bool = True
+    folder: Path,
+    *options: str,
+    database: str | None = None,
+    native: bool = True,
+    command: list[str] | None = None,
 ) -> Iterator[StackProcess]:
     """A stack that runs while the block does."""
-    stack = StackProcess(folder, database=database, native=native, options=options)
+    stack = StackProcess(folder, database=database, native=native, options=options, command=command)
     stack.start()
     try:
         yield stack

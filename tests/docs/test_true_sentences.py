@@ -122,7 +122,7 @@ def test_losses_of_an_upload(stack: StackProcess, tmp_path: Path) -> None:
     """formats.md: an upload of masks ends with code 4, unless --allow-losses is given."""
     require(
         "docs/formats.md",
-        "`layernext upload` uploads the rest and ends with code 4, unless `--allow-losses` is given.",
+        "`layernext upload` uploads it and ends with code 4, unless `--allow-losses` is given:",
     )
     content = {
         "images": [{"id": 1, "file_name": "a.jpg", "width": 4, "height": 4}],

@@ -40,21 +40,20 @@ def site(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator
     folder = tmp_path_factory.mktemp("kinds")
     shutil.copy(Path(__file__).parents[1] / "made_up_kinds.py", folder)
     (folder / "serve.py").write_text(SERVE)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("tests.stack_process.COMMAND", [sys.executable, str(folder / "serve.py")])
-        with (
-            running_stack(folder / "stack", "--quiet") as stack,
-            LayerNextClient(*stack.arguments) as client,
-            httpx.Client(base_url=stack.url, auth=(stack.api_key, stack.secret)) as http,
-        ):
-            # The kind is not registered in this process, where the client would refuse it.
-            request = {"collection": "yard", "run": "rings", "mode": "machine"}
-            upload = http.post(native.uploads_path(), json=request).raise_for_status().json()
-            http.put(native.batch_path(upload["id"], 0), json=SET).raise_for_status()
-            finish = native.finish_path(upload["id"])
-            http.post(finish, json={"batches": 1}).raise_for_status()
-            (collection,) = client.list_collections()
-            yield Site(stack, client, collection.id)
+    command = [sys.executable, str(folder / "serve.py")]
+    with (
+        running_stack(folder / "stack", "--quiet", command=command) as stack,
+        LayerNextClient(*stack.arguments) as client,
+        httpx.Client(base_url=stack.url, auth=(stack.api_key, stack.secret)) as http,
+    ):
+        # The kind is not registered in this process, where the client would refuse it.
+        request = {"collection": "yard", "run": "rings", "mode": "machine"}
+        upload = http.post(native.uploads_path(), json=request).raise_for_status().json()
+        http.put(native.batch_path(upload["id"], 0), json=SET).raise_for_status()
+        finish = native.finish_path(upload["id"])
+        http.post(finish, json={"batches": 1}).raise_for_status()
+        (collection,) = client.list_collections()
+        yield Site(stack, client, collection.id)
 
 
 def test_an_unknown_kind_is_drawn_as_its_box(site, open_page) -> None:

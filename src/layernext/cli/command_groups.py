@@ -39,7 +39,9 @@ COMMANDS = {
     "check": Location("check", "check", "Compare a stack's database with its files."),
     "demo": Location("demo", "demo", "Show a round trip on a temporary stack."),
     "upload": Location("data", "upload", "Upload a model run or ground truth from a file."),
-    "validate": Location("data", "validate", "Check a file or folder as an upload would, without a stack."),
+    "validate": Location(
+        "data", "validate", "Check a file or folder as an upload would, without a stack."
+    ),
     "runs": Location("listings", "runs", "List model runs and ground truths with their counts."),
     "collections": Location("listings", "collections", "List the stack's collections."),
     "labels": Location("listings", "labels", "List labels with their colors and attributes."),

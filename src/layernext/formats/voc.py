@@ -175,10 +175,12 @@ def read_voc(root: Path, losses: Losses, options: ReadOptions) -> Iterator[Sampl
 def _without_file(root: Path, folder: Path, splits: dict[str, str]) -> Iterator[Sample]:
     """Images that a list names and that have no file of annotations: there is nothing in them."""
     for stem, split in splits.items():
-        if not stem or (folder / f"{stem}.xml").is_file():
+        if not stem:
             continue
-        for extension in sorted(IMAGE_EXTENSIONS):
-            with suppress(ValueError, OSError):
+        with suppress(ValueError, OSError):  # too long, or not a name
+            if (folder / f"{stem}.xml").is_file():
+                continue
+            for extension in sorted(IMAGE_EXTENSIONS):
                 if (root / "JPEGImages" / f"{stem}{extension}").is_file():
                     yield Sample(image=f"{stem}{extension}", annotations=[], split=split)
 

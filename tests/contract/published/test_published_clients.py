@@ -15,6 +15,7 @@ import msgspec
 import pytest
 
 from layernext import LayerNextClient
+from layernext.errors import NotFound
 from layernext.formats import iter_file
 from layernext.model import Geometry, ImageAnnotations, decode_trusted
 from tests.stack_process import StackProcess, published_environment, running_stack
@@ -140,11 +141,14 @@ def test_111_upload(
 
 
 def test_111_fresh_collection(stack: StackProcess, client: LayerNextClient, tmp_path: Path) -> None:
-    """A collection that nobody named before is found under the name the client used."""
+    """Images of a collection that nobody named before go to the one of the name the client used."""
     path = tmp_path / "run.json"
     path.write_text(json.dumps({"images": v2_run()}))
     arguments = ["fresh_yard", "run 1", str(path), False, True]
     call_111(stack, tmp_path, ("upload_annotations_for_collection", arguments))
+    with pytest.raises(NotFound, match="create the collection, and they move there"):
+        list(client.iter_annotations("fresh_yard", "run 1"))
+    client.collections.create("fresh_yard")
     assert list(client.iter_annotations("fresh_yard", "run 1")) == read_file(path, None)
     assert "fresh_yard" in [collection.name for collection in client.list_collections()]
 

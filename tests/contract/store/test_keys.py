@@ -66,14 +66,14 @@ def test_keys_outlive_the_process(database_url: str) -> None:
     """A key made by one process opens the stack of another, at the same time or later."""
     one, two = Store.open(database_url), Store.open(database_url)
     try:
-        made = one.create_key("one", "write")
-        assert two.authenticate(made.api_key, made.secret) is not None
+        made = one.keys.create("one", "write")
+        assert two.keys.authenticate(made.api_key, made.secret) is not None
     finally:
         one.close()
         two.close()
     later = Store.open(database_url)
     try:
-        assert later.authenticate(made.api_key, made.secret) is not None
+        assert later.keys.authenticate(made.api_key, made.secret) is not None
     finally:
         later.close()
 

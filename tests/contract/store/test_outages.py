@@ -101,7 +101,7 @@ def test_connection_ends_in_a_transaction(postgres_store: Store, kind: str) -> N
 def test_connection_ends_in_a_download(postgres_store: Store) -> None:
     """A stream of sets whose connection ends says so, and does not look complete."""
     upload(postgres_store, *(prepared(f"{number:04}", box()) for number in range(5_000)))
-    sets = postgres_store.iter_sets(None)
+    sets = postgres_store.annotations.iter_sets(None)
     next(sets)
     end_connections(postgres_store.database.url)
     refused(lambda: list(sets), "the database does not answer")
@@ -140,11 +140,11 @@ def test_read_only_server(postgres_store: Store) -> None:
     upload(postgres_store, prepared("a", box()))
     set_read_only(database.url, "on")
     database.writer.dispose()
-    refused(lambda: postgres_store.create_key("k", "read"), "the database is read-only")
+    refused(lambda: postgres_store.keys.create("k", "read"), "the database is read-only")
     assert content(postgres_store) == {"a": [box()]}
     set_read_only(database.url, "off")
     database.writer.dispose()
-    postgres_store.create_key("k", "read")
+    postgres_store.keys.create("k", "read")
 
 
 def set_read_only(url: str, choice: str) -> None:

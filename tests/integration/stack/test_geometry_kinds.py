@@ -70,19 +70,19 @@ print(json.dumps(said))
 
 
 @pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def folder(tmp_path: Path) -> Path:
     """A folder with the kinds' module, a command that serves with it, and a script that uses it."""
     shutil.copy(Path(__file__).parents[2] / "made_up_kinds.py", tmp_path)
     (tmp_path / "serve.py").write_text(SERVE)
     (tmp_path / "use.py").write_text(USE)
-    monkeypatch.setattr("tests.stack_process.COMMAND", [sys.executable, str(tmp_path / "serve.py")])
     return tmp_path
 
 
 @pytest.fixture
 def stack(folder: Path) -> Iterator[StackProcess]:
     """A stack that knows the kinds."""
-    with running_stack(folder / "stack", "--quiet") as running:
+    command = [sys.executable, str(folder / "serve.py")]
+    with running_stack(folder / "stack", "--quiet", command=command) as running:
         yield running
 
 

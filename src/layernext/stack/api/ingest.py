@@ -146,11 +146,15 @@ def refuse_repeated_fields(content: Content, data: OperationData) -> None:
 
     Raises:
         DataError: it has, with its name.
+        InvalidRequest: what surrounds them is not UTF-8.
     """
     with memoryview(data.meta_updates_array) as text, memoryview(content) as whole:
         start = content.find(text)
         surroundings = bytes(whole[:start]) + b'""' + bytes(whole[start + len(text) :])
-    refuse_repeated_keys(surroundings)
+    try:
+        refuse_repeated_keys(surroundings)
+    except UnicodeDecodeError as error:
+        raise InvalidRequest(f"the body is not JSON: {error}", status=400) from error
 
 
 class PublishedBatch(Struct, frozen=True, kw_only=True):

@@ -71,7 +71,10 @@ def decode_message(content: Content, kind: type[Message]) -> Message:
             key twice; with the place.
     """
     message = decode_bulk_message(content, kind)
-    refuse_repeated_keys(bytes(content))
+    try:
+        refuse_repeated_keys(bytes(content))
+    except UnicodeDecodeError as error:  # in a part that no message of this kind has
+        raise InvalidRequest(f"the body is not JSON: {error}", status=400) from error
     return message
 
 
