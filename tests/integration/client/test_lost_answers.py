@@ -27,7 +27,7 @@ from PIL import Image
 from layernext import AsyncLayerNextClient, ImageAnnotations, LayerNextClient, Rectangle
 from layernext.client import transport
 from layernext.errors import Conflict, NotFound
-from layernext.stack.jobs.files import LOOK_JOB
+from layernext.stack.store import LOOK_JOB
 from tests.faulty_network import FaultyNetwork
 from tests.stack_process import StackProcess, running_stack
 

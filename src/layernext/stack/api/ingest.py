@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, TypeVar, cast
 import msgspec
 from msgspec import Struct
 
-from layernext.errors import DataError, Problem, TooLarge
+from layernext.errors import DataError, InvalidRequest, Problem, TooLarge
 from layernext.formats import iter_raw_images
 from layernext.model import (
     ImageAnnotations,
