@@ -45,7 +45,8 @@ def main() -> None:
         answer["said"] = said.getvalue()[-2000:]
         said.seek(0)
         said.truncate()
-        sys.__stdout__.write(json.dumps(answer, default=str) + "\n")
+        # On a line of its own: a thread of the client may have begun one.
+        sys.__stdout__.write("\n" + json.dumps(answer, default=str) + "\n")
 
 
 def filled(value: Any, results: dict[str, Any]) -> Any:
