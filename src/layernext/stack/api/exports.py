@@ -26,7 +26,7 @@ from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.presence import check_object
 from layernext.stack.api.sending import Sender
 from layernext.stack.api.services import Services, services_of
-from layernext.stack.api.signed import Links, SignedQuery, check_signature
+from layernext.stack.api.signed import Links, SignedQuery, check_reader, check_signature
 from layernext.stack.api.transfer import FileAnswer
 from layernext.stack.jobs import annotations_of, iter_samples, label_list
 from layernext.stack.store import (
@@ -85,7 +85,8 @@ def export_file_url(links: Links, row: ExportRow) -> str:
 async def version_file(request: Call) -> Response[Any]:
     """All annotations of a version in one file, for whoever has its signed URL."""
     version_id, name = read_path(request, "version_id"), read_path(request, "name")
-    check_signature(request, "GET", f"/exports/{version_id}/{name}")
+    holder = check_signature(request, "GET", f"/exports/{version_id}/{name}")
+    await check_reader(request, holder, "dataset version", version_id)
     services = services_of(request)
     version = await services.call(services.store.datasets.get, version_id)
     folder = tempfile.TemporaryDirectory()
@@ -152,7 +153,8 @@ async def image_file(request: Call) -> Response[bytes]:
     """The annotations of one image, for whoever has the signed URL."""
     version_id, ending = read_path(request, "version_id"), read_path(request, "ending")
     image_id = read_path(request, "image_id")
-    check_signature(request, "GET", f"/exports/{version_id}/{ending}/{image_id}")
+    holder = check_signature(request, "GET", f"/exports/{version_id}/{ending}/{image_id}")
+    await check_reader(request, holder, "dataset version", version_id)
     services = services_of(request)
     datasets = services.store.datasets
 
@@ -211,12 +213,13 @@ def _find(datasets: Datasets, version: VersionRow, name: str) -> VersionImage:
 async def get_picture(request: Call) -> Response[Any]:
     """The bytes of a picture, or of a range of it, for whoever has its signed URL."""
     text = read_path(request, "picture_id")
-    check_signature(request, "GET", f"/pictures/{text}")
+    holder = check_signature(request, "GET", f"/pictures/{text}")
     services = services_of(request)
     picture_id = int(text, 16) if _ID.fullmatch(text) else -1
     file = await services.call(services.store.datasets.pictures.find, picture_id)
     if file is None:
         raise NotFound("the picture is gone", status=404)
+    await check_reader(request, holder, "image", f"{file.image_id:024x}")
     await services.write(check_object, services, file)
     return FileAnswer(services, file, request)
 
@@ -238,7 +241,8 @@ async def get_picture(request: Call) -> Response[Any]:
 async def get_export_file(request: Call) -> Response[Any]:
     """The bytes of an export, or of a range of it, for whoever has its signed URL."""
     export_id = read_path(request, "export_id")
-    check_signature(request, "GET", f"/export-files/{export_id}")
+    holder = check_signature(request, "GET", f"/export-files/{export_id}")
+    await check_reader(request, holder, "export", export_id)
     services = services_of(request)
     row = await services.call(services.store.exports.get, export_id)
     if row.size is None:

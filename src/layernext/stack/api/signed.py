@@ -12,9 +12,10 @@ import time
 from msgspec import Struct
 
 from layernext.errors import NotAllowed
-from layernext.stack.api.access import IS_KNOWN
+from layernext.stack.api.access import IS_KNOWN, may_read_thing
 from layernext.stack.api.messages import Call, read_query
 from layernext.stack.api.services import services_of
+from layernext.stack.store import Thing
 from layernext.wire.paths import segment
 
 PART_SECONDS = 24 * 3600
@@ -28,7 +29,7 @@ class SignedQuery(Struct, frozen=True):
     Attributes:
         expires: seconds since 1970 at which it stops to be good.
         signature: of method, path, expiry and holder.
-        holder: whose URL it is, by `Caller.id`; empty if it is good for whoever has it.
+        holder: whose URL it is, by `Caller.id`: it ends with their key. Empty in URLs of earlier versions.
     """
 
     expires: int
@@ -62,11 +63,19 @@ class Links:
     def __init__(self, request: Call) -> None:
         self.base = base_url(request)
         self._services = services_of(request)
+        self._holder = request.auth.id
 
     def download(self, path: str, *, shown_name: str = "") -> str:
-        """Where something can be had for an hour or more; see `signed_url`."""
-        secret = self._services.url_secret
-        return signed_url(self.base, secret, "GET", path, DOWNLOAD_SECONDS, shown_name=shown_name)
+        """Where something can be had for an hour or more, while the client may read it; see `signed_url`."""
+        return signed_url(
+            self.base,
+            self._services.url_secret,
+            "GET",
+            path,
+            DOWNLOAD_SECONDS,
+            shown_name=shown_name,
+            holder=self._holder,
+        )
 
     def image(self, image_id: int, name: str) -> str:
         """Where the file of an image can be had for an hour or more."""
@@ -117,6 +126,28 @@ def check_signature(request: Call, method: str, path: str) -> str:
         raise NotAllowed("the URL has expired; ask for a new one", status=403)
     request.scope["state"][IS_KNOWN] = True
     return query.holder
+
+
+async def check_reader(request: Call, holder: str, thing: Thing, key: str) -> None:
+    """Refuse a download by a signed URL whose client may not read the thing any more.
+
+    Args:
+        request: by the URL.
+        holder: from `check_signature`; empty lets the request pass.
+        thing: what kind of thing the URL leads to.
+        key: the thing's public id.
+
+    Raises:
+        NotAllowed: the key was revoked, the user removed, or what was granted to them was taken back.
+    """
+    if not holder:
+        return
+    services = services_of(request)
+    caller = await services.call(services.store.sessions.find_caller, holder)
+    if caller is None:
+        raise NotAllowed("the key that asked for this URL is not in use any more", status=403)
+    if not await services.call(may_read_thing, services.store, caller, thing, key):
+        raise NotAllowed("the user who asked for this URL may not read this any more", status=403)
 
 
 def _signature(secret: bytes, method: str, path: str, expires: int, holder: str) -> str:

@@ -28,7 +28,7 @@ from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.presence import check_object
 from layernext.stack.api.sending import Sender
 from layernext.stack.api.services import Services, services_of
-from layernext.stack.api.signed import Links, SignedQuery, check_signature, file_path
+from layernext.stack.api.signed import Links, SignedQuery, check_reader, check_signature, file_path
 from layernext.stack.objects import PartWriter
 from layernext.stack.store import FileItem, FileRow, ItemPart
 from layernext.wire.published import FILE_TITLE, PART_BYTES, PART_TITLE
@@ -210,7 +210,8 @@ async def get_named_file(request: Call) -> Response[Any]:
 async def _answer_file(request: Call) -> Response[Any]:
     text = read_path(request, "file_id")
     image_id = int(text, 16) if _IMAGE_ID.fullmatch(text) else -1
-    check_signature(request, "GET", file_path(image_id) if image_id >= 0 else "")
+    holder = check_signature(request, "GET", file_path(image_id) if image_id >= 0 else "")
+    await check_reader(request, holder, "image", text)
     services = services_of(request)
     files = services.store.files
     file = await services.call(lambda: files.find(image_id, with_frozen=True))

@@ -27,6 +27,7 @@ from layernext.stack.api.messages import (
 )
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.services import services_of
+from layernext.stack.store import PublishedUpload
 from layernext.wire.native import BatchResult
 from layernext.wire.published import (
     OPERATION_MODES,
@@ -153,7 +154,7 @@ def _store(
                 raise DataError(Problem("sessionId", session_problem))
         note(request, subject=run)
         total = data.total_image_count
-        batch = ingest.PublishedBatch(
+        upload = PublishedUpload(
             run=run,
             mode=mode,
             session_id=data.session_id or None,
@@ -167,7 +168,7 @@ def _store(
                 run,
                 mode,
                 ingest.write_published_batch(
-                    services.store, batch, text, digest, collection_check(request)
+                    services.store, upload, text, digest, collection_check(request)
                 ),
             )
 
