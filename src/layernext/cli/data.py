@@ -27,7 +27,7 @@ from layernext.cli.source_options import (
     source_options,
 )
 from layernext.client import UploadReport, validate_file
-from layernext.errors import DataError, NotFound
+from layernext.errors import ConfigurationError, DataError, NotFound
 from layernext.formats import (
     DEFAULT_PROBLEM_LIMIT,
     Scores,
@@ -117,6 +117,11 @@ def upload(
     taken = source_options(rules, names, scale_confidence, skip_invalid)
     # LayerNext JSON is sent as it is, unless something in it is to be changed first.
     is_ours = kind in LAYERNEXT and taken.change_nothing and not is_archive(file)
+    if not is_ours and (geometry is not None or normalized):
+        option = "--normalized" if geometry is None else "--geometry"
+        raise ConfigurationError(
+            f"{file} is in the format {kind}, which defines geometry and units itself; leave out {option}"
+        )
     with connect(api_key, secret, url, config) as client:
         try:
             report = client.upload_modelrun(
