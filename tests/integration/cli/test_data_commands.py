@@ -330,3 +330,35 @@ def test_upload_of_yolo_without_pictures(connected, tmp_path):
     (image,) = json.loads((tmp_path / "back.json").read_text())["images"]
     assert (image["image"], image["isNormalized"]) == ("p.png", True)
     assert image["annotations"][0]["bbox"] == pytest.approx([0.4, 0.3, 0.2, 0.4])
+
+
+def test_earlier_spellings(connected, samples):
+    """A group without a command lists; earlier names and the new ones do the same."""
+    sample = samples / "example_bbox.json"
+    connected("upload", "spelled", "run", sample, "--quiet")
+    listed = connected("runs", "list", "spelled", "--json").stdout
+    assert connected("runs", "spelled", "--json").stdout == listed
+    assert (
+        connected("collections", "--json").stdout
+        == connected("collections", "list", "--json").stdout
+    )
+    report = json.loads(connected("runs", "delete", "spelled", "run", "--yes", "--json").stdout)
+    connected("upload", "spelled", "run", sample, "--quiet")
+    assert json.loads(connected("rm", "spelled", "run", "--yes", "--json").stdout) == report
+
+
+def test_one_run_and_one_collection(connected, samples):
+    """`show` has the labels of a run, and the size of a collection; `create` makes an empty one."""
+    connected("upload", "one by one", "run", samples / "example_bbox.json", "--quiet")
+    shown = lines(connected("runs", "show", "one by one", "run").stdout)
+    assert shown[0] == "model run run in one by one: 1 annotation on 1 image, 0 of them empty"
+    assert shown[1] == "geometries: 1 rectangle"
+    assert shown[-1].split() == ["kitchen", "1", "1"]
+    document = json.loads(connected("runs", "show", "one by one", "run", "--json").stdout)
+    assert (document["labels"], document["mode"]) == ({"kitchen": 1}, "machine")
+    refused = connected("runs", "show", "one by one", "rum", code=exit_codes.NOT_FOUND)
+    assert "'rum'" in refused.stderr
+    connected("collections", "create", "an empty one")
+    details = json.loads(connected("collections", "show", "an empty one", "--json").stdout)
+    assert details["name"] == "an empty one"
+    assert "an empty one" in connected("collections", "show", "an empty one").stdout
