@@ -132,7 +132,6 @@ async def _made(request: Call, services: Services, form: SignIn) -> tuple[str, S
         else:
             used = sessions.use_link(form.token)
             if used is None:
-                note_nothing(request)
                 return None
             token, key = used
         note(request, action="sign in", actor=actor_of(key), api_key=key.api_key)
