@@ -14,10 +14,12 @@ from layernext.model import (
     Annotation,
     AttributeValue,
     ImageAnnotations,
+    ImageLabel,
     Line,
     Points,
     Polygon,
     Rectangle,
+    RotatedBox,
 )
 
 # Any Unicode text that UTF-8 can carry; a name has no U+0000.
@@ -50,6 +52,10 @@ annotations: st.SearchStrategy[Annotation] = st.one_of(
     st.builds(Polygon, polygon=points, **_common),
     st.builds(Line, line=points, **_common),
     st.builds(Points, points=points, **_common),
+    st.builds(
+        RotatedBox, bbox=st.tuples(numbers, numbers, sides, sides), rotation=numbers, **_common
+    ),
+    st.builds(ImageLabel, **_common),
 )
 
 
@@ -67,9 +73,11 @@ def annotation_sets(
 
 def _bounded(one: Annotation) -> Annotation:
     """The same shape near an image: what a format reckons with its coordinates stays finite."""
+    if isinstance(one, ImageLabel):
+        return one
     key = GEOMETRY_KEYS[one.geometry]
     given: Any = getattr(one, key)
-    if isinstance(one, Rectangle):
+    if isinstance(one, Rectangle | RotatedBox):
         return replace(one, bbox=tuple(math.fmod(each, 5000) for each in given))
     moved = [(math.fmod(x, 5000), math.fmod(y, 5000)) for x, y in given]
     return replace(one, **{key: moved})

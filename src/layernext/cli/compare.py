@@ -62,7 +62,7 @@ def compare(
         typer.Option("--truth", help="Compare in the stack, on the ground truth of this name."),
     ] = None,
     geometry: Annotated[
-        Literal["rectangle", "polygon", "line"] | None,
+        Literal["rectangle", "polygon", "line", "rotated_box"] | None,
         typer.Option(
             "--geometry",
             help="Geometry to compare. Default: that of the first annotation in the truth file.",

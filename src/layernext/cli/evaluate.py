@@ -110,7 +110,7 @@ def evaluate(
         ),
     ] = None,
     geometry: Annotated[
-        Literal["rectangle", "polygon", "line"] | None,
+        Literal["rectangle", "polygon", "line", "rotated_box"] | None,
         typer.Option(
             "--geometry",
             help="Geometry to evaluate. Default: that of the first annotation in the truth file.",

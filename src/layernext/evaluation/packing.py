@@ -50,7 +50,7 @@ def _decoder(geometry: str, *, has_flags: bool, has_values: bool) -> Callable[[b
         has_values: decode all attributes and metadata.
     """
     kind = KINDS[geometry]
-    fields: list[Any] = [(key, kind.coordinates_type | None, None) for key in kind.keys]
+    fields: list[Any] = [(key, value | None, None) for key, value in kind.types.items()]
     fields += _VALUES if has_values else _FLAGS if has_flags else []
     annotation = defstruct("_Packed", fields, bases=(_Annotation,), gc=False)
     image = defstruct(

@@ -14,6 +14,7 @@ from layernext.formats.coco_records import CROWD, Instances, original_id
 from layernext.formats.core.compression import open_output
 from layernext.formats.core.format import KEPT, Holds
 from layernext.formats.core.losses import Losses
+from layernext.formats.core.rotation import outlined
 from layernext.formats.core.sample import Sample, box_of, check_finite, location_of
 from layernext.model import Annotation, Polygon
 
@@ -21,6 +22,7 @@ HOLDS = Holds(
     geometries={
         "rectangle": KEPT,
         "polygon": "yes; its box if it has 1 or 2 points",
+        "rotated_box": "its outline",
     },
     fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
     sizes="kept",
@@ -125,6 +127,7 @@ class CocoWriter:
         code = self._code(annotation.label, where)
         if code is None:
             return None
+        annotation = outlined(annotation, where, self._losses)
         row: dict[str, Any] = {"image_id": image_id, "category_id": code, "bbox": box}
         if isinstance(annotation, Polygon):
             if len(annotation.polygon) < CORNERS:

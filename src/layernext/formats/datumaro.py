@@ -24,10 +24,10 @@ from layernext.formats.core.json_file import read_json
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.outlines import joined, outlines_of_runs, runs_of_counts
 from layernext.formats.core.probe import Probe
-from layernext.formats.core.rotation import box_or_outline
+from layernext.formats.core.rotation import box_or_rotated_box
 from layernext.formats.core.sample import Sample
 from layernext.formats.core.scores import Scores
-from layernext.model import Annotation, AttributeValue, Line, Points, Polygon
+from layernext.model import Annotation, AttributeValue, ImageLabel, Line, Points, Polygon
 
 _SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 _FLAGS = ("group", "z_order", "object_id")
@@ -98,8 +98,8 @@ def _read_annotation(
     entry: dict[str, Any], labels: list[str], where: str, losses: Losses, scores: Scores
 ) -> Annotation | None:
     kind = str(entry.get("type"))
-    if kind in {"label", "caption"}:
-        losses.note(f"a {kind} of an image", where)
+    if kind == "caption":
+        losses.note("a caption of an image", where)
         return None
     label = _label_of(entry, labels, where)
     if label is None:
@@ -122,7 +122,9 @@ def _read_annotation(
     if kind == "bbox":
         x, y, width, height = numbers_of(entry.get("bbox"), 4, f"{where}.bbox")
         box = box_in(x, y, width, height, where)
-        return box_or_outline(box, rotation, where, fields)
+        return box_or_rotated_box(box, rotation, where, fields)
+    if kind == "label":
+        return ImageLabel(**fields)
     if kind == "mask":
         return _read_mask(entry, fields, where, losses)
     return _read_points(entry, fields, where, losses)
@@ -187,7 +189,9 @@ FORMAT = Format(
     about="Datumaro JSON",
     extension=".json",
     holds=Holds(
-        geometries=dict.fromkeys(("rectangle", "polygon", "line", "points"), KEPT),
+        geometries=dict.fromkeys(
+            ("rectangle", "polygon", "line", "points", "rotated_box", "image_label"), KEPT
+        ),
         fields={"confidence": KEPT, "attributes": KEPT},
         sizes="kept",
         splits="files",

@@ -38,11 +38,12 @@ from layernext.formats.core.xml_stream import (
     read_side,
     xml_text,
 )
-from layernext.model import Annotation, AttributeValue, Polygon, Rectangle
+from layernext.model import Annotation, AttributeValue, Polygon, Rectangle, RotatedBox
 
 HOLDS = Holds(
     geometries={
         "rectangle": KEPT,
+        "rotated_box": "its box",
         "polygon": "its box",
     },
     splits="lists",
@@ -110,6 +111,8 @@ def voc_xml(sample: Sample, losses: Losses) -> bytes:
             continue
         if isinstance(annotation, Polygon):
             losses.note("the outline of a polygon; its box is", where)
+        elif isinstance(annotation, RotatedBox):
+            losses.note("the rotation of a box; the box around it is", where)
         rest = {
             name: value for name, value in annotation.metadata.items() if not _is_flag(name, value)
         }

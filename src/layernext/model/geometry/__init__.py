@@ -1,5 +1,6 @@
 """The kinds of geometry: a file for each, and `kinds`, which lists them."""
 
+from layernext.model.geometry.image_label import ImageLabel
 from layernext.model.geometry.kind import (
     AnnotationFields,
     AttributeValue,
@@ -23,6 +24,12 @@ from layernext.model.geometry.point_list import PointListKind
 from layernext.model.geometry.points import Points
 from layernext.model.geometry.polygon import Polygon
 from layernext.model.geometry.rectangle import Rectangle
+from layernext.model.geometry.rotated_box import (
+    BoxAndRotation,
+    RotatedBox,
+    box_of_corners,
+    rotated_corners,
+)
 
 __all__ = [
     "GEOMETRIES",
@@ -32,16 +39,21 @@ __all__ = [
     "AnnotationFields",
     "AttributeValue",
     "Box",
+    "BoxAndRotation",
     "EvaluatedGeometry",
     "Geometry",
     "GeometryKind",
+    "ImageLabel",
     "Line",
     "Point",
     "PointListKind",
     "Points",
     "Polygon",
     "Rectangle",
+    "RotatedBox",
+    "box_of_corners",
     "built_from_kinds",
     "kind_of",
     "register_kind",
+    "rotated_corners",
 ]

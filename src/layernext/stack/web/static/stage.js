@@ -1,7 +1,7 @@
 // An image that can be zoomed and moved, in one pane or in several that move together, with shapes over it.
 
 import { h } from "./dom.js";
-import { kindOf } from "./geometry/kinds.js";
+import { inPixels, kindOf } from "./geometry/kinds.js";
 import { DASHES, colorOf, isShown, trace } from "./shapes.js";
 
 const MOST_ZOOM = 64;
@@ -54,7 +54,7 @@ export class Stage {
   show({ frame, sources, groups, keepView = false, onfailure = () => {} }) {
     this.frame = frame;
     this.sets = groups.flatMap((group) => group.sets);
-    for (const set of this.sets) for (const shape of set.shapes) shape.bounds ??= kindOf(shape).bounds(shape.coordinates);
+    this.addBounds();
     this.panes = groups.map(({ title, sets }) => this.makePane(title, sets, sources, onfailure));
     this.element.replaceChildren(...this.panes.map((pane) => pane.element));
     this.element.style.setProperty("--panes", String(this.panes.length));
@@ -68,7 +68,7 @@ export class Stage {
   setGroups(groups) {
     if (groups.length !== this.panes.length) return false;
     this.sets = groups.flatMap((group) => group.sets);
-    for (const set of this.sets) for (const shape of set.shapes) shape.bounds ??= kindOf(shape).bounds(shape.coordinates);
+    this.addBounds();
     groups.forEach(({ title, sets }, at) => {
       this.panes[at].sets = sets;
       this.panes[at].title.textContent = title ?? "";
@@ -76,6 +76,18 @@ export class Stage {
     });
     this.redraw();
     return true;
+  }
+
+  /** Bounds of all shapes, in the unit of their coordinates. */
+  addBounds() {
+    const { width, height } = this.frame;
+    for (const set of this.sets) {
+      for (const shape of set.shapes) {
+        if (shape.bounds) continue;
+        const bounds = kindOf(shape).bounds(this.coordinatesOf(set, shape));
+        shape.bounds = set.isNormalized ? bounds.map((number, at) => number / (at % 2 ? height : width)) : bounds;
+      }
+    }
   }
 
   makePane(title, sets, sources, onfailure) {
@@ -242,6 +254,11 @@ export class Stage {
     return isShown(shape.label, shape.confidence, this.state);
   }
 
+  /** The coordinates of a shape in pixels. */
+  coordinatesOf(set, shape) {
+    return set.isNormalized ? inPixels(shape, this.frame) : shape.coordinates;
+  }
+
   scaled(set, numbers) {
     if (!set.isNormalized) return numbers;
     return numbers.map((number, at) => number * (at % 2 ? this.frame.height : this.frame.width));
@@ -258,7 +275,7 @@ export class Stage {
       for (const shape of set.shapes) {
         const [left, top, right, bottom] = this.scaled(set, shape.bounds);
         if (x < left - near || x > right + near || y < top - near || y > bottom + near) continue;
-        if (!this.isVisible(shape) || !kindOf(shape).isOn(this.scaled(set, shape.coordinates), x, y, near)) continue;
+        if (!this.isVisible(shape) || !kindOf(shape).isOn(this.coordinatesOf(set, shape), x, y, near)) continue;
         const area = kindOf(shape).hasArea ? (right - left) * (bottom - top) : 0;
         if (!best || area <= best.area) best = { run: set.run, index: shape.index, area };
       }
