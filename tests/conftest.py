@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.postgres import postgres_server, postgres_url, stoppable_postgres
-
-if TYPE_CHECKING:
-    from layernext.stack.store import Store
+from tests.stores import new_postgres, new_sqlite, store
 
 # How long an example takes depends on the machine.
 settings.register_profile("layernext", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("layernext")
 
-__all__ = ["database_url", "postgres_server", "postgres_url", "stoppable_postgres", "store"]
+__all__ = [
+    "database_url",
+    "new_postgres",
+    "new_sqlite",
+    "postgres_server",
+    "postgres_url",
+    "stoppable_postgres",
+    "store",
+]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -28,13 +32,3 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'stack.sqlite3'}"
     url: str = request.getfixturevalue("postgres_url")
     return url
-
-
-@pytest.fixture
-def store(database_url: str) -> Iterator[Store]:
-    """A new, empty store, on each of the databases."""
-    from layernext.stack.store import Store  # tests of the SDK alone need no server packages
-
-    opened = Store.open(database_url)
-    yield opened
-    opened.close()

@@ -122,13 +122,19 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
 
 
 @contextmanager
-def postgres_database(postgres_server: str) -> Iterator[str]:
-    """The URL of an empty database, which is dropped at the end."""
+def postgres_database(postgres_server: str, template: str = "template1") -> Iterator[str]:
+    """The URL of a new database, which is dropped at the end.
+
+    Args:
+        postgres_server: URL of the server's maintenance database.
+        template: the database that it is a copy of; nothing may be connected to that.
+    """
     import psycopg
 
     name = f"test_{secrets.token_hex(8)}"
     with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
+        # To log each block of the copy, as is the default, takes twice as long.
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
     yield urlunsplit(urlsplit(postgres_server)._replace(path=f"/{name}"))
     with psycopg.connect(postgres_server, autocommit=True) as connection:
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")

@@ -48,7 +48,7 @@ class Evaluator:
     It keeps some 60 bytes per annotation; shapes are dropped once a batch is matched. An
     evaluator can be pickled and merged, so that parts of the images can be evaluated in other
     processes. Neither the order of images nor their division changes a result: where the order
-    matters, between equal confidences, images go by name.
+    matters, between equal confidences, images go by their ``order``, then by name.
 
     Args:
         settings: of the evaluation; blanks are filled with the protocol's defaults.
@@ -82,6 +82,7 @@ class Evaluator:
         self._packers = self._new_packers()
         self._image_whs: list[tuple[float, float] | None] = []
         self._images: list[str] = []
+        self._orders: list[float] = []
         self._parts: list[Part] = []
         self._part_images: list[int] = []
         self._counts = {
@@ -118,6 +119,7 @@ class Evaluator:
         truth_source: Source | None = None,
         run_source: Source | None = None,
         metadata: Mapping[str, Any] | None = None,
+        order: float = 0.0,
     ) -> None:
         """Add an image.
 
@@ -130,13 +132,15 @@ class Evaluator:
             metadata: of the image, for tables over those of its fields that the settings name, and
                 for ``lvis`` (see `federated`).
             truth_source, run_source: how these two are to be read, where each may be otherwise.
+            order: annotations of equal confidence count in this order of their images; images of
+                the same order go by name.
 
         Raises:
             DataError: a set is not valid; names the image and the place.
         """
         truths, runs = self._packers
-        truths.add(truth, truth_source or self._sources[0], image_wh, image)
-        runs.add(run, run_source or self._sources[1], image_wh, image)
+        image_wh = truths.add(truth, truth_source or self._sources[0], image_wh, image)
+        image_wh = runs.add(run, run_source or self._sources[1], image_wh, image)
         self._counts["images_without_run"] += run is None
         if self.settings.protocol == "lvis":
             self._checked.add(len(self._image_whs), image, metadata, self._labels)
@@ -145,6 +149,7 @@ class Evaluator:
                 code = self._values[metadata_key(name, metadata[name])]
                 self._image_values.append((len(self._image_whs), code))
         self._images.append(image)
+        self._orders.append(order)
         self._image_whs.append(image_wh)
         gathered = truths.annotation_count + runs.annotation_count
         if len(self._image_whs) >= BATCH_IMAGES or gathered >= BATCH_ANNOTATIONS:
@@ -194,6 +199,7 @@ class Evaluator:
         self._part_images += other._part_images
         self._is_whole = False
         self._images += other._images
+        self._orders += other._orders
         for name, count in other._counts.items():
             self._counts[name] += count
         self._over_limit += other._over_limit
@@ -210,7 +216,7 @@ class Evaluator:
         self._packers = self._new_packers()
 
     def _whole(self) -> Part:
-        """Everything in one part, with images and labels sorted by name.
+        """Everything in one part, with images sorted by order and name, and labels by name.
 
         Raises:
             DataError: an image was added twice.
@@ -223,14 +229,16 @@ class Evaluator:
             measure = measure_for(self.settings)
             return match_batch(empty[1], empty[0], [], self.settings, measure)
         part = concatenate(self._parts, self._part_images)
-        names = sorted(range(len(self._images)), key=self._images.__getitem__)
-        self._images.sort()
-        for before, after in pairwise(self._images):
+        for before, after in pairwise(sorted(self._images)):
             if before == after:
                 raise DataError(Problem(before, "was given twice"))
+        images = list(zip(self._orders, self._images, strict=True))
+        sequence = sorted(range(len(images)), key=images.__getitem__)
+        self._images = [self._images[number] for number in sequence]
+        self._orders = [self._orders[number] for number in sequence]
         codes, values = self._labels.sort(), self._values.sort()
-        new_numbers = np.empty(len(names), np.int64)
-        new_numbers[names] = np.arange(len(names))
+        new_numbers = np.empty(len(sequence), np.int64)
+        new_numbers[sequence] = np.arange(len(sequence))
         part = in_order(relabelled(part, codes, values), new_numbers)
         self._parts, self._part_images = [part], [len(self._images)]
         self._is_whole = True
@@ -239,7 +247,7 @@ class Evaluator:
     def matched(self) -> tuple[Part, list[str], list[str]]:
         """Everything added so far: its part, and the images and labels that its numbers refer to.
 
-        Both are in the order of their names.
+        Images are sorted by order and name, labels by name.
 
         Raises:
             DataError: an image was added twice.
@@ -307,7 +315,7 @@ class Evaluator:
         )
 
     def iter_tallies(self, confidence: float | None = None) -> Iterator[ImageTally]:
-        """The tally of every image, by name.
+        """The tally of every image, sorted by order and name.
 
         Args:
             confidence: annotations below are left out; None: that of `result`.

@@ -54,7 +54,7 @@ class _Task(Struct, frozen=True, kw_only=True):
     settings: EvaluationSettings
     truth: Source
     run: Source
-    images: list[tuple[str, Place, Place | None, ImageWh | None]]
+    images: list[tuple[str, Place, Place | None, ImageWh | None, int]]
 
 
 def evaluate_files(
@@ -184,8 +184,10 @@ def evaluate_sides(
             raise DataError(
                 Problem("", "has no images, so nothing can be evaluated"), file=both[0].name
             )
+        order = both[0].order
         images = [
-            (name, span, runs.get(name), sides.size(name)) for name, span in sorted(truths.items())
+            (name, span, runs.get(name), sides.size(name), order.get(name, 0))
+            for name, span in sorted(truths.items())
         ]
         evaluator = Evaluator(settings, truth=both[0].source, run=both[1].source)
         evaluator.count_images_without_truth(len(runs.keys() - truths.keys()))
@@ -290,12 +292,13 @@ def _evaluate(task: _Task) -> Evaluator:
         Path(task.truth_path).open("rb", buffering=0) as truths,
         Path(task.run_path).open("rb", buffering=0) as runs,
     ):
-        for image, truth, run, image_wh in task.images:
+        for image, truth, run, image_wh, order in task.images:
             evaluator.add(
                 image,
                 image_bytes(truths, truth),
                 None if run is None else image_bytes(runs, run),
                 image_wh=image_wh,
+                order=order,
             )
     return evaluator
 

@@ -67,12 +67,14 @@ class Side(Struct, frozen=True, kw_only=True):
         name: of the original file or folder, for messages.
         source: how its sets are to be read.
         sizes: width and height of images, where the original says it.
+        order: the rank of images among the ids of a COCO file, which is how pycocotools sorts them.
     """
 
     path: Path
     name: str
     source: Source
     sizes: dict[str, ImageWh]
+    order: dict[str, int] = {}
 
 
 class Sides(Struct, frozen=True, kw_only=True):
@@ -189,7 +191,7 @@ def _converted(
     taken: SourceOptions,
 ) -> Side:
     sizes: dict[str, ImageWh] = {}
-    names: set[str] = set()
+    ids: dict[str, int | str] = {}
     target = folder / "annotations.json"
     samples = read_format(
         path,
@@ -206,17 +208,26 @@ def _converted(
         samples = taken.label_rules.apply(samples, losses)
     with create_file(target) as writer:
         for sample in merged(samples, losses) if get_format(reading.name).holds.runs else samples:
-            if sample.image in names:
+            if sample.image in ids:
                 raise DataError(Problem(sample.image, "is there twice"), file=path.name)
-            names.add(sample.image)
+            ids[sample.image] = 0 if sample.id is None else sample.id
             if sample.width and sample.height:
                 sizes[sample.image] = (sample.width, sample.height)
             annotation_set = ImageAnnotations(
                 image=sample.image, annotations=sample.annotations, normalized=sample.normalized
             )
             writer.write(msgspec.json.encode(annotation_set))
-    source = Source(is_coco=reading.name in {"coco", "coco-results"})
-    return Side(path=target, name=path.name, source=source, sizes=sizes)
+    is_coco = reading.name in {"coco", "coco-results"}
+    order = _ranks(ids) if is_coco else {}
+    return Side(
+        path=target, name=path.name, source=Source(is_coco=is_coco), sizes=sizes, order=order
+    )
+
+
+def _ranks(ids: dict[str, int | str]) -> dict[str, int]:
+    """The rank of each image by id: numbers first, then text."""
+    ranked = sorted(ids, key=lambda image: (isinstance(ids[image], str), ids[image]))
+    return {image: rank for rank, image in enumerate(ranked)}
 
 
 def find_geometry(

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from layernext.errors import DataError, FormatError, Problem
+from layernext.formats.coco_masks import read_mask
 from layernext.formats.core.format import KEPT, Holds
 from layernext.formats.core.json_stream import check_keys
 from layernext.formats.core.losses import Losses
@@ -21,6 +22,7 @@ from layernext.model import (
     AttributeValue,
     ImageLabel,
     Line,
+    Mask,
     Points,
     Polygon,
     Rectangle,
@@ -29,7 +31,7 @@ from layernext.model import (
 
 COLUMNS = (
     "image", "width", "height", "split", "run", "mode", "label", "type", "confidence",
-    "x", "y", "box_width", "box_height", "points", "attributes", "metadata",
+    "x", "y", "box_width", "box_height", "points", "attributes", "metadata", "mask",
     "rotation",
 )  # fmt: skip
 
@@ -41,6 +43,7 @@ HOLDS = Holds(
         "points": KEPT,
         "rotated_box": KEPT,
         "image_label": KEPT,
+        "mask": KEPT,
     },
     fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
     splits=KEPT,
@@ -58,7 +61,7 @@ _metadata = msgspec.json.Decoder(dict[str, Any])
 
 
 def rows_of(sample: Sample, losses: Losses) -> Iterator[dict[str, Any]]:
-    """The rows of an image; `points` as a list, attributes and metadata as JSON."""
+    """The rows of an image; `points` as a list, attributes, metadata and masks as JSON."""
     head: dict[str, Any] = dict.fromkeys(COLUMNS)
     head |= {name: getattr(sample, name) for name in _HEAD}
     annotations = [
@@ -78,6 +81,8 @@ def rows_of(sample: Sample, losses: Losses) -> Iterator[dict[str, Any]]:
         if isinstance(annotation, Rectangle | RotatedBox):
             row["x"], row["y"], row["box_width"], row["box_height"] = annotation.bbox
             row["rotation"] = annotation.rotation if isinstance(annotation, RotatedBox) else None
+        elif isinstance(annotation, Mask):
+            row["mask"] = msgspec.json.encode(annotation.mask).decode()
         elif not isinstance(annotation, ImageLabel):
             row["points"] = points_of(annotation)
         if annotation.attributes:
@@ -187,6 +192,10 @@ def _outlined(row: dict[str, Any], fields: dict[str, Any], where: str) -> Annota
         rotation = float(row["rotation"])
         check_finite([rotation], where)
         return RotatedBox(bbox=(x, y, width, height), rotation=rotation, **fields)
+    if kind == "mask":
+        mask = msgspec.json.decode(row["mask"], type=dict[str, Any])
+        check_keys(row["mask"].encode(), f"{where}.mask")
+        return Mask(mask=read_mask(mask, None, None, f"{where}.mask"), **fields)
     cell = row["points"]
     pairs = msgspec.json.decode(cell) if isinstance(cell, str) else cell
     points = [(float(x), float(y)) for x, y in pairs]

@@ -46,13 +46,14 @@ from layernext.formats.yolo_dataset import (
     open_dataset,
 )
 from layernext.formats.yolo_lines import BOX, CORNERS, Labels, read_labels
-from layernext.model import Annotation
+from layernext.model import Annotation, Mask
 
 HOLDS = Holds(
     geometries={
         "rectangle": KEPT,
         "polygon": "its box",
         "rotated_box": "its box",
+        "mask": "its box",
     },
     splits="folders",
     sizes="needed",
@@ -70,8 +71,17 @@ def foreign_shape(annotation: Annotation, *, as_polygon: bool) -> str | None:
     if annotation.geometry not in HOLDS.geometries:
         return f"the geometry {annotation.geometry}"
     if as_polygon and len(points_of(annotation)) < CORNERS:
+        if isinstance(annotation, Mask):
+            return "a mask without pixels, or with too many corners"
         return "a polygon of one or two points"
     return None
+
+
+def _foreign_to_corners(annotation: Annotation) -> str | None:
+    """Names the geometry of an annotation that is not four corners."""
+    if isinstance(annotation, Mask):
+        return f"the geometry {annotation.geometry}"
+    return None if len(points_of(annotation)) == BOX else "a polygon that does not have 4 points"
 
 
 def yolo_line(
@@ -97,6 +107,8 @@ def yolo_line(
 
 _CHANGES: dict[tuple[str, Task], str] = {
     ("polygon", "detect"): "the outline of a polygon; its box is",
+    ("mask", "detect"): "the pixels of a mask; its box is",
+    ("mask", "segment"): "the pixels of a mask; its joined outline is",
     ("rotated_box", "detect"): "the rotation of a box; the box around it is",
     ("rectangle", "segment"): "that a rectangle is one; its outline is",
     ("rotated_box", "segment"): AS_OUTLINE,
@@ -146,8 +158,8 @@ class YoloWriter:
     def _line(self, annotation: Annotation, size: tuple[int, int], where: str) -> str | None:
         as_polygon = self._task != "detect"
         foreign = foreign_shape(annotation, as_polygon=as_polygon)
-        if foreign is None and self._task == "obb" and len(points_of(annotation)) != BOX:
-            foreign = "a polygon that does not have 4 points"
+        if foreign is None and self._task == "obb":
+            foreign = _foreign_to_corners(annotation)
         if foreign is not None:
             self._losses.note(foreign, where)
             return None

@@ -13,6 +13,7 @@ HOLDS = Holds(
         "rectangle": "its outline",
         "polygon": "yes, of 3 points or more",
         "rotated_box": "its outline",
+        "mask": "its outline",
     },
     splits="folders",
     sizes="needed",

@@ -44,6 +44,10 @@ def test_they_go_the_whole_way(stack: Stack) -> None:
         ("annotation.geometry = rotated_box", ["a.jpg"]),
         ("annotation.geometry = image_label", ["a.jpg", "b.jpg"]),
         ("annotation.geometry = rotated_box and annotation.confidence > 0.4", ["a.jpg"]),
+        ("annotation.geometry = rotated_box and annotation.height = 40", ["a.jpg"]),
+        ("annotation.geometry = rotated_box and annotation.width = 40", []),
+        ("annotation.geometry = rotated_box and annotation.area = 400", ["a.jpg"]),
+        ("annotation.geometry = image_label and annotation.area >= 0", []),
     ):
         items = stack.json("GET", "/api/v1/items", params={"query": text})["items"]
         assert [item["name"] for item in items] == names, text

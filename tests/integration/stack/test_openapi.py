@@ -163,7 +163,7 @@ def attack(operation: Any, server: Server) -> None:
     """Send one operation what fits its description and what does not."""
 
     @settings(
-        max_examples=25,
+        max_examples=12,
         deadline=None,
         derandomize=True,
         database=None,

@@ -88,3 +88,21 @@ def test_broken_files(paths, tmp_path):
     nameless.write_text(json.dumps({"images": [{"annotations": []}]}))
     with pytest.raises(DataError, match=r"nameless\.json: images\[0\]\.image: is missing"):
         evaluate_files(paths[0], nameless)
+
+
+def test_equal_scores_in_coco_files(tmp_path):
+    """Annotations of equal score count in the order of image ids, as in pycocotools, not of names."""
+    box = {"category_id": 1, "bbox": [10, 10, 20, 20]}
+    truth = {
+        "images": [
+            {"id": 1, "file_name": "z.jpg", "width": 100, "height": 100},
+            {"id": 2, "file_name": "a.jpg", "width": 100, "height": 100},
+        ],
+        "categories": [{"id": 1, "name": "x"}],
+        "annotations": [{"id": 1, "image_id": 1, "area": 400, "iscrowd": 0, **box}],
+    }
+    results = [{"image_id": number, "score": 0.9, **box} for number in (2, 1)]
+    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    (tmp_path / "run.json").write_text(json.dumps(results))
+    evaluation = evaluate_files(tmp_path / "truth.json", tmp_path / "run.json")
+    assert evaluation.summary["AP"] == pytest.approx(1, abs=1e-9)

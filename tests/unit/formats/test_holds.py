@@ -17,13 +17,19 @@ from layernext.model import (
     AttributeValue,
     ImageLabel,
     Line,
+    Mask,
     Points,
     Polygon,
     Rectangle,
     RotatedBox,
+    RunLengths,
 )
+from layernext.model.geometry.run_lengths import compressed
 
 CORNERS = [(1.0, 2.0), (4.0, 2.0), (4.0, 6.0), (1.0, 6.0)]
+MASK = compressed([12, 4, 6, 4, 6, 4, 164])
+"""The pixels within the corners, in an image of 20 by 10."""
+
 ANNOTATIONS: dict[str, Annotation] = {
     "rectangle": Rectangle(label="cup", bbox=(1, 2, 3, 4)),
     "polygon": Polygon(label="cup", polygon=CORNERS),
@@ -31,6 +37,7 @@ ANNOTATIONS: dict[str, Annotation] = {
     "points": Points(label="cup", points=CORNERS),
     "rotated_box": RotatedBox(label="cup", bbox=(2, 3, 12, 4), rotation=90),
     "image_label": ImageLabel(label="cup"),
+    "mask": Mask(label="cup", mask=RunLengths((10, 20), MASK)),
 }
 BOX = ANNOTATIONS["rectangle"]
 CHANGED: dict[str, list[Annotation]] = {

@@ -19,6 +19,7 @@ from layernext.model import (
     AttributeValue,
     ImageLabel,
     Line,
+    Mask,
     Points,
     Polygon,
     Rectangle,
@@ -51,10 +52,9 @@ def without(one: Annotation, *fields: str) -> Annotation:
 
 def box(one: Annotation) -> Annotation | None:
     """What is left of a shape in a format of boxes."""
-    if isinstance(one, Polygon | RotatedBox):
+    if isinstance(one, Polygon | Mask | RotatedBox):
         kind = kind_of(one)
         around = kind.box(kind.coordinates_of(one))
-        assert around is not None
         return Rectangle(
             label=one.label, bbox=around, confidence=one.confidence,
             attributes=one.attributes, metadata=one.metadata,
@@ -75,6 +75,8 @@ def outlined(one: Annotation) -> Annotation:
 
 def in_coco(one: Annotation) -> Annotation | None:
     one = outlined(one)
+    if isinstance(one, Mask):
+        return one
     return one if isinstance(one, Polygon) and len(one.polygon) >= 3 else box(one)
 
 
@@ -89,6 +91,9 @@ def in_segmentation(one: Annotation) -> Annotation | None:
         x, y, w, h = one.bbox
         corners = [(x, y), (x + w, y), (x + w, y + h), (x, y + h)]
         return Polygon(label=one.label, polygon=corners)
+    if isinstance(one, Mask):
+        outline = points_of(one)
+        return Polygon(label=one.label, polygon=outline) if outline else None
     if isinstance(one, Polygon) and len(one.polygon) >= 3:
         return without(one, "confidence", "attributes", "metadata")
     return None
@@ -96,6 +101,9 @@ def in_segmentation(one: Annotation) -> Annotation | None:
 
 def in_cvat(one: Annotation) -> Annotation | None:
     import msgspec
+
+    if isinstance(one, Mask):
+        return None
 
     attributes = {
         name: [
@@ -118,7 +126,7 @@ def in_cvat(one: Annotation) -> Annotation | None:
 def in_labelme(one: Annotation) -> Annotation | None:
     return (
         None
-        if isinstance(one, ImageLabel)
+        if isinstance(one, ImageLabel | Mask)
         else without(one, "confidence", "attributes", "metadata")
     )
 
@@ -126,7 +134,7 @@ def in_labelme(one: Annotation) -> Annotation | None:
 def in_label_studio(one: Annotation) -> Annotation | None:
     if isinstance(one, RotatedBox) and not one.rotation % 360:
         one = Rectangle(label=one.label, bbox=one.bbox, confidence=one.confidence)
-    return None if isinstance(one, Line | Points) else without(one, "attributes", "metadata")
+    return None if isinstance(one, Line | Points | Mask) else without(one, "attributes", "metadata")
 
 
 LEFT = {

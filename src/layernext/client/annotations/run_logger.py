@@ -23,6 +23,7 @@ from layernext.client.annotations.logged_shapes import (
     as_boxes,
     as_column,
     as_labels,
+    as_masks,
     as_rows,
     check_box_format,
     check_image_name,
@@ -180,6 +181,7 @@ class RunLogger:
         rotations: Any = None,
         polygons: Iterable[Any] | None = None,
         lines: Iterable[Any] | None = None,
+        masks: Any = None,
         labels: Sequence[str] | Any = None,
         confidences: Any = None,
         attributes: Sequence[Mapping[str, Any]] | None = None,
@@ -199,8 +201,10 @@ class RunLogger:
                 about its center, clockwise as seen in the image; or None.
             polygons: N polygons, each (M, 2): x, y of its corners.
             lines: N lines, each (M, 2): x, y of its points.
-            labels: N class names, in the order boxes, polygons, lines. Without any of these the labels are
-                those of the whole image, as a classifier gives them.
+            masks: (N, H, W) of bool, as large as the image: a numpy array, a tensor or lists; or N
+                `RunLengths`, or dictionaries with COCO's ``size`` and ``counts``.
+            labels: N class names, in the order boxes, polygons, lines, masks. Without any of these the labels
+                are those of the whole image, as a classifier gives them.
             confidences: N numbers from 0 to 1, in the same order, or None.
             attributes: N dictionaries: attribute name to a value, or to a list of `AttributeValue`
                 or ``{"value": …, "confidence": …}``; or None.
@@ -231,9 +235,10 @@ class RunLogger:
                     for shape in as_rows("polygons", polygons) or ()
                 ),
                 *({"type": "line", "line": shape} for shape in as_rows("lines", lines) or ()),
+                *({"type": "mask", "mask": shape} for shape in as_masks(masks, size)),
             ]
             rows = as_rows("labels", labels) or []
-            if boxes is None and polygons is None and lines is None:
+            if boxes is None and polygons is None and lines is None and masks is None:
                 annotations = [{"type": "image_label"} for _ in rows]
             count = len(annotations)
             columns = {

@@ -1,6 +1,6 @@
 """How shapes are gathered and compared: a file for each kind, and `kinds`, which lists them."""
 
-from layernext.evaluation.similarity.kinds import SIMILARITIES, measure_for
+from layernext.evaluation.similarity.kinds import SIMILARITIES, evaluated_kinds, measure_for
 from layernext.evaluation.similarity.measure import (
     Gatherer,
     ImageWh,
@@ -21,6 +21,7 @@ __all__ = [
     "Measure",
     "Pairs",
     "bbox_iou",
+    "evaluated_kinds",
     "measure_for",
     "polygon_area",
     "rotated_iou",

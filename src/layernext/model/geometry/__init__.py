@@ -20,6 +20,7 @@ from layernext.model.geometry.kinds import (
     register_kind,
 )
 from layernext.model.geometry.line import Line
+from layernext.model.geometry.mask import Mask
 from layernext.model.geometry.point_list import PointListKind
 from layernext.model.geometry.points import Points
 from layernext.model.geometry.polygon import Polygon
@@ -30,6 +31,7 @@ from layernext.model.geometry.rotated_box import (
     box_of_corners,
     rotated_corners,
 )
+from layernext.model.geometry.run_lengths import RunLengths, counts_of, runs_inside
 
 __all__ = [
     "GEOMETRIES",
@@ -45,15 +47,19 @@ __all__ = [
     "GeometryKind",
     "ImageLabel",
     "Line",
+    "Mask",
     "Point",
     "PointListKind",
     "Points",
     "Polygon",
     "Rectangle",
     "RotatedBox",
+    "RunLengths",
     "box_of_corners",
     "built_from_kinds",
+    "counts_of",
     "kind_of",
     "register_kind",
     "rotated_corners",
+    "runs_inside",
 ]

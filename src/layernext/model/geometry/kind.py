@@ -73,7 +73,9 @@ class GeometryKind(Generic[Coordinates]):
         coordinates_type: msgspec type of what is under `key`, without ranges: for what was checked before.
         checked_type: the same with ranges, for the fast decoder.
         further_types: JSON keys that are required beside `key`, and their msgspec types.
-        colons: colons that the JSON of the coordinates has, that of the key included.
+        colons: colons that the JSON of the coordinates has, that of the key included; `count_colons` if that
+            depends on them.
+        is_in_pixels: whether its coordinates are pixels in a normalized set, too.
         protocols: names of the evaluation protocols for it, the default first; empty if the kind is not
             evaluated.
     """
@@ -87,6 +89,7 @@ class GeometryKind(Generic[Coordinates]):
     checked_type: ClassVar[Any]
     further_types: ClassVar[Mapping[str, Any]] = {}
     colons: ClassVar[int] = 1
+    is_in_pixels: ClassVar[bool] = False
     protocols: ClassVar[tuple[str, ...]] = ()
 
     # -- reading and checking ---------------------------------------------------------------------
@@ -139,6 +142,11 @@ class GeometryKind(Generic[Coordinates]):
         """The annotation with other coordinates."""
         return replace(annotation, **self.fields_of(coordinates))
 
+    def count_colons(self, coordinates: Coordinates) -> int:
+        """Colons that the JSON of these coordinates has at least, that of the key included."""
+        del coordinates
+        return self.colons
+
     def is_doubtful(self, coordinates: Coordinates) -> bool:
         """Whether coordinates that fit `checked_type` may be wrong still; `find_problems` then decides.
 
@@ -175,8 +183,8 @@ class GeometryKind(Generic[Coordinates]):
     def box_in_pixels(self, coordinates: Coordinates, width: float, height: float) -> Box | None:
         """The `box` of coordinates that are fractions of the width and height of the image, in pixels."""
         box = self.box(coordinates)
-        if box is None:
-            return None
+        if box is None or self.is_in_pixels:
+            return box
         return box[0] * width, box[1] * height, box[2] * width, box[3] * height
 
     def area(self, coordinates: Coordinates) -> float:

@@ -17,28 +17,29 @@ from layernext.model.geometry.kind import (
     GeometryKind,
 )
 from layernext.model.geometry.line import LINE, Line
+from layernext.model.geometry.mask import MASK, Mask
 from layernext.model.geometry.points import POINTS, Points
 from layernext.model.geometry.polygon import POLYGON, Polygon
 from layernext.model.geometry.rectangle import RECTANGLE, Rectangle
 from layernext.model.geometry.rotated_box import ROTATED_BOX, RotatedBox
 
 Geometry: TypeAlias = Literal[
-    "rectangle", "polygon", "line", "points", "rotated_box", "image_label"
+    "rectangle", "polygon", "line", "points", "mask", "rotated_box", "image_label"
 ]
 """The kinds of annotation. Those after ``line`` exist in format v2 only."""
 
-EvaluatedGeometry: TypeAlias = Literal["rectangle", "polygon", "line", "rotated_box"]
+EvaluatedGeometry: TypeAlias = Literal["rectangle", "polygon", "line", "mask", "rotated_box"]
 """The geometries that can be evaluated."""
 
-Annotation: TypeAlias = Rectangle | Polygon | Line | Points | RotatedBox | ImageLabel
+Annotation: TypeAlias = Rectangle | Polygon | Line | Points | Mask | RotatedBox | ImageLabel
 
 KINDS: dict[str, GeometryKind[Any]] = {
-    kind.name: kind for kind in (RECTANGLE, POLYGON, LINE, POINTS, ROTATED_BOX, IMAGE_LABEL)
+    kind.name: kind for kind in (RECTANGLE, POLYGON, LINE, POINTS, MASK, ROTATED_BOX, IMAGE_LABEL)
 }
 """Every kind by its name, those that were registered included."""
 
 GEOMETRIES: tuple[Geometry, ...] = (
-    "rectangle", "polygon", "line", "points", "rotated_box", "image_label",
+    "rectangle", "polygon", "line", "points", "mask", "rotated_box", "image_label",
 )  # fmt: skip
 
 GEOMETRY_KEYS: dict[Geometry, str] = {
@@ -46,6 +47,7 @@ GEOMETRY_KEYS: dict[Geometry, str] = {
     "polygon": "polygon",
     "line": "line",
     "points": "points",
+    "mask": "mask",
     "rotated_box": "bbox",
 }
 """The JSON key that holds the coordinates of each geometry that has any; rotated boxes have a further one."""

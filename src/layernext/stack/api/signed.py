@@ -7,19 +7,24 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 import time
+from typing import cast
 
+from litestar.types import HTTPScope
 from msgspec import Struct
 
 from layernext.errors import NotAllowed
-from layernext.stack.api.access import IS_KNOWN
+from layernext.stack.api.access import IS_KNOWN, Connection
 from layernext.stack.api.messages import Call, read_query
+from layernext.stack.api.routing import path_text
 from layernext.stack.api.services import services_of
 from layernext.wire.paths import segment
 
 PART_SECONDS = 24 * 3600
 DOWNLOAD_SECONDS = 3600
 SIGNATURE_DIGITS = 40
+_SEGMENT = re.compile(r"\{(\w+)\}")
 
 
 class SignedQuery(Struct, frozen=True):
@@ -102,20 +107,29 @@ def signed_url(
     return f"{base}{path}{suffix}?expires={expires}&signature={signature}{held}"
 
 
-def check_signature(request: Call, method: str, path: str) -> str:
-    """Let a request pass whose URL was signed for this, and not too long ago; whose URL it is.
+def check_signature(connection: Connection, template: str) -> str:
+    """Let a request pass whose URL was signed for it, and not too long ago; returns the URL's holder.
+
+    Args:
+        connection: of the request.
+        template: the path that was signed, with names of segments such as ``/files/{file_id}``.
 
     Raises:
+        InvalidRequest: the URL has no signature.
         NotAllowed: the signature is wrong, or its time is over.
     """
-    query = read_query(request, SignedQuery)
-    secret = services_of(request).url_secret
+    segments = connection.path_params
+    path = _SEGMENT.sub(lambda match: path_text(segments, match[1]), template)
+    query = read_query(connection, SignedQuery)
+    secret = services_of(connection).url_secret
+    method = cast("HTTPScope", connection.scope)["method"]
+    method = "GET" if method == "HEAD" else method
     right = _signature(secret, method, path, query.expires, query.holder)
     if not hmac.compare_digest(right.encode(), query.signature.encode()):
         raise NotAllowed("the URL's signature is wrong", status=403)
     if query.expires < time.time():
         raise NotAllowed("the URL has expired; ask for a new one", status=403)
-    request.scope["state"][IS_KNOWN] = True
+    connection.scope["state"][IS_KNOWN] = True
     return query.holder
 
 

@@ -12,7 +12,6 @@ export const imageLabel = {
   isFilled: false,
   isOfImage: true,
 
-  read: () => [],
   trace: () => {},
   bounds: () => [0, 0, 0, 0],
   isOn: () => false,
