@@ -99,7 +99,31 @@ export class Stage {
     const sheet = h("div", { class: "sheet" }, images);
     const canvas = h("canvas", { "aria-hidden": "true" });
     const heading = h("span", { class: "pane-title", hidden: title === null }, title ?? "");
-    return { element: h("div", { class: "pane" }, sheet, canvas, heading), sheet, canvas, sets, title: heading };
+    const chips = h("ul", { class: "image-labels", "aria-label": "Labels of the image" });
+    return { element: h("div", { class: "pane" }, sheet, canvas, heading, chips), sheet, canvas, sets, title: heading, chips, places: "" };
+  }
+
+  /** Chips for the labels of the whole image; rebuilt only if others are visible. */
+  drawChips(pane) {
+    const labels = this.areShapesHidden ? [] : pane.sets.flatMap((set) => set.shapes.filter((shape) => kindOf(shape).isOfImage && this.isVisible(shape)).map((shape) => ({ run: set.run, index: shape.index, shape })));
+    const places = labels.map(({ run, index }) => `${run}:${index}`).join();
+    if (places !== pane.places) {
+      pane.places = places;
+      pane.chips.replaceChildren(...labels.map((label) => this.makeChip(label)));
+    }
+    labels.forEach((label, at) => pane.chips.children[at].classList.toggle("is-marked", [this.selected, this.hovered].some((place) => same(place, label))));
+  }
+
+  makeChip({ run, index, shape }) {
+    const text = shape.confidence === null ? shape.label : `${shape.label} ${shape.confidence.toFixed(2)}`;
+    const place = { run, index };
+    const button = h("button", { type: "button", class: "image-label", style: { borderColor: colorOf(shape.label) } }, text);
+    // The stage would take a click for one on the image behind.
+    for (const type of ["pointerdown", "pointerup"]) button.addEventListener(type, (event) => event.stopPropagation());
+    button.addEventListener("click", () => this.onSelect(place));
+    button.addEventListener("pointerenter", () => this.hover(place));
+    button.addEventListener("pointerleave", () => this.hover(null));
+    return h("li", {}, button);
   }
 
   // -- the view ------------------------------------------------------------------------------
@@ -162,6 +186,7 @@ export class Stage {
   showShape({ run, index }) {
     const found = this.find({ run, index });
     if (!found) return;
+    if (kindOf(found.shape).isOfImage) return this.fit();
     const { width, height } = this.paneSize();
     const [x, y, right, bottom] = this.scaled(found.set, found.shape, found.shape.bounds);
     const scale = Math.min(MOST_ZOOM, (width * 0.4) / Math.max(right - x, 1), (height * 0.4) / Math.max(bottom - y, 1));
@@ -325,6 +350,7 @@ export class Stage {
     const pen = canvas.getContext("2d");
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, width, height);
+    this.drawChips(pane);
     if (this.areShapesHidden) return;
     for (const set of pane.sets) this.drawSet(pen, set);
     for (const place of [this.selected, this.hovered]) this.drawMarked(pen, pane, place);
@@ -368,7 +394,7 @@ export class Stage {
 
   drawMarked(pen, pane, place) {
     const found = this.find(place);
-    if (!found || !pane.sets.includes(found.set) || !this.isVisible(found.shape)) return;
+    if (!found || !pane.sets.includes(found.set) || !this.isVisible(found.shape) || kindOf(found.shape).isOfImage) return;
     const { set, shape } = found;
     const { view } = this;
     const [sx, sy] = this.scalesOf(set, shape);
