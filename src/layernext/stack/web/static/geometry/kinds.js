@@ -43,6 +43,8 @@ const NOWHERE = {
   isFilled: false,
   isTinted: false,
   isInPixels: false,
+  isOfImage: false,
+  scale: undefined,
   trace: () => {},
   bounds: () => [0, 0, 0, 0],
   isOn: () => false,

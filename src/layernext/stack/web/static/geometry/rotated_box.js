@@ -1,6 +1,9 @@
 // Rotated boxes: x, y, width and height of a box, then the degrees by which it is turned about its center, clockwise.
 
-/** The corners in turn, from what was the top left one on. */
+/**
+ * The corners in turn, from what was the top left one on.
+ * @param {number[]} coordinates
+ */
 function cornersOf([x, y, width, height, rotation], sx = 1, sy = 1, dx = 0, dy = 0) {
   const [middleX, middleY] = [(x + width / 2) * sx + dx, (y + height / 2) * sy + dy];
   const [halfX, halfY] = [(width * sx) / 2, (height * sy) / 2];
