@@ -31,9 +31,9 @@ export const rotatedBox = {
   scale: ([x, y, width, height, rotation], w, h) => [x * w, y * h, width * w, height * h, rotation],
 
   trace(pen, coordinates, { sx, sy, dx, dy }) {
-    const [first, ...others] = cornersOf(coordinates, sx, sy, dx, dy);
-    pen.moveTo(...first);
-    for (const corner of others) pen.lineTo(...corner);
+    const corners = cornersOf(coordinates, sx, sy, dx, dy);
+    pen.moveTo(corners[3][0], corners[3][1]);
+    for (const [x, y] of corners) pen.lineTo(x, y);
     pen.closePath();
   },
 
