@@ -38,6 +38,7 @@ from layernext.formats import (
     via,
     voc,
     yolo,
+    yolo_obb,
     yolo_segmentation,
 )
 from layernext.formats.core.archive import unpacked
@@ -64,6 +65,7 @@ FORMATS: dict[str, Format] = {
         coco_results.FORMAT,
         yolo.FORMAT,
         yolo_segmentation.FORMAT,
+        yolo_obb.FORMAT,
         voc.FORMAT,
         labelme.FORMAT,
         cvat.FORMAT,
