@@ -63,7 +63,7 @@ def upload_files(
     """Upload images, videos or other files.
 
     Files already in the collection are skipped. After an interruption, repeat the command. Files
-    are named by their path relative to the folder. Exit code 8 if some could not be uploaded.
+    are named by their path relative to the folder. The exit code is 8 if a file could not be uploaded.
 
     Examples:
 
@@ -119,7 +119,8 @@ def download_files(
 ) -> None:
     """Download the files of a collection that are missing or have changed.
 
-    Each file appears when it is complete and verified. Exit code 8 if some could not be downloaded.
+    Each file appears once it is complete and verified. The exit code is 8 if a
+    file could not be downloaded.
 
     Examples:
 

@@ -72,12 +72,12 @@ def upload(
     run: Annotated[str, typer.Argument(help="Name of the model run or ground truth.")],
     file: Annotated[Path, typer.Argument(help="File or folder; LayerNext JSON or another format.")],
     geometry: FileGeometry = None,
-    quiet: Quiet = False,
-    as_json: AsJson = False,
     *,
     source: SourceFile,
     labels: LabelOptions,
     sending: Sending,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
     connection: Connection,
 ) -> int:
     """Upload a model run or ground truth from a file.
@@ -166,12 +166,12 @@ def _trouble_of(report: UploadReport, allow_losses: bool) -> str | None:
     if report.skipped and not allow_losses:
         return (
             f"{counted(report.skipped, 'invalid annotation')} left out (see above); the rest is uploaded. "
-            "--allow-losses accepts this"
+            "Pass --allow-losses to accept this"
         )
     if report.lost_shapes and not allow_losses:
         return (
             f"{counted(report.lost_shapes, 'annotation')} could not be read completely (see above); "
-            "the rest is uploaded. --allow-losses accepts this; --strict sends nothing"
+            "the rest is uploaded. Pass --allow-losses to accept this, or --strict to send nothing"
         )
     return None
 

@@ -1128,7 +1128,7 @@ class AsyncFiles:
         on_error: OnError = "raise",
         progress: ProgressChoice = None,
     ) -> FileUploadReport:
-        """Upload files to a collection, which is made if there is none.
+        """Upload files to a collection, which is created if it is missing.
 
         See `Files.upload`.
         """
