@@ -35,7 +35,7 @@ from layernext.errors import (
 )
 
 OLDEST_PYTHON = (3, 10)
-LIBRARIES = ("httpx", "msgspec", "stamina", "typer", "rich", "zstandard")
+LIBRARIES = ("httpx", "msgspec", "typer", "rich", "zstandard")
 STACK_LIBRARIES = ("alembic", "litestar", "PIL", "psycopg", "sqlalchemy", "uvicorn")
 MOST_CLOCK_SECONDS = 300
 """Basic credentials need no clock; but certificates and the times of runs do."""

@@ -110,14 +110,14 @@ def evaluate(
         ),
     ] = None,
     geometry: Annotated[
-        Literal["rectangle", "polygon", "line"] | None,
+        Literal["rectangle", "polygon", "line", "mask"] | None,
         typer.Option(
             "--geometry",
             help="Geometry to evaluate. Default: that of the first annotation in the truth file.",
         ),
     ] = None,
     protocol: Annotated[
-        Literal["coco", "voc", "voc2007", "lvis", "lane-f1", "chamfer"] | None,
+        Literal["coco", "voc", "voc2007", "lvis", "boundary", "lane-f1", "chamfer"] | None,
         typer.Option("--protocol", help="Evaluation protocol, such as coco, or lane-f1 for lines."),
     ] = None,
     confidence: Annotated[

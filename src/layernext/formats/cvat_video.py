@@ -116,12 +116,12 @@ def _whole(text: str | None, where: str) -> int:
 
 
 def _between(annotation: Annotation, following: Annotation, share: float) -> Annotation:
-    """An annotation on its way to the next one; the same if they differ in kind or number of points."""
+    """An annotation on its way to the next one; the same if they differ in kind or number of points, or are masks."""
     if annotation.geometry != following.geometry or not share:
         return annotation
     kind = kind_of(annotation)
     start, end = kind.coordinates_of(annotation), kind.coordinates_of(following)
-    if len(start) != len(end):
+    if kind.is_in_pixels or len(start) != len(end):
         return annotation
     moved: Annotation = kind.with_coordinates(annotation, _mixed(start, end, share))
     return moved

@@ -40,6 +40,7 @@ HOLDS = Holds(
         "polygon": KEPT,
         "line": KEPT,
         "points": KEPT,
+        "mask": KEPT,
     },
     fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
     fractions=True,

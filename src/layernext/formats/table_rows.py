@@ -11,16 +11,17 @@ from typing import Any
 import msgspec
 
 from layernext.errors import DataError, FormatError, Problem
+from layernext.formats.coco_masks import read_mask
 from layernext.formats.core.format import KEPT, Holds
 from layernext.formats.core.json_stream import check_keys
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.sample import Sample, check_finite, location_of, points_of
 from layernext.formats.core.scores import Scores
-from layernext.model import Annotation, AttributeValue, Line, Points, Polygon, Rectangle
+from layernext.model import Annotation, AttributeValue, Line, Mask, Points, Polygon, Rectangle
 
 COLUMNS = (
     "image", "width", "height", "split", "run", "mode", "label", "type", "confidence",
-    "x", "y", "box_width", "box_height", "points", "attributes", "metadata",
+    "x", "y", "box_width", "box_height", "points", "attributes", "metadata", "mask",
 )  # fmt: skip
 
 HOLDS = Holds(
@@ -29,6 +30,7 @@ HOLDS = Holds(
         "polygon": KEPT,
         "line": KEPT,
         "points": KEPT,
+        "mask": KEPT,
     },
     fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
     splits=KEPT,
@@ -46,7 +48,7 @@ _metadata = msgspec.json.Decoder(dict[str, Any])
 
 
 def rows_of(sample: Sample, losses: Losses) -> Iterator[dict[str, Any]]:
-    """The rows of an image; `points` as a list, attributes and metadata as JSON."""
+    """The rows of an image; `points` as a list, attributes, metadata and masks as JSON."""
     head: dict[str, Any] = dict.fromkeys(COLUMNS)
     head |= {name: getattr(sample, name) for name in _HEAD}
     annotations = [
@@ -65,6 +67,8 @@ def rows_of(sample: Sample, losses: Losses) -> Iterator[dict[str, Any]]:
         }
         if isinstance(annotation, Rectangle):
             row["x"], row["y"], row["box_width"], row["box_height"] = annotation.bbox
+        elif isinstance(annotation, Mask):
+            row["mask"] = msgspec.json.encode(annotation.mask).decode()
         else:
             row["points"] = points_of(annotation)
         if annotation.attributes:
@@ -168,6 +172,10 @@ def _outlined(row: dict[str, Any], fields: dict[str, Any], where: str) -> Annota
         if width < 0 or height < 0:
             raise FormatError(Problem(where, "width and height must be ≥ 0"))
         return Rectangle(bbox=(x, y, width, height), **fields)
+    if kind == "mask":
+        mask = msgspec.json.decode(row["mask"], type=dict[str, Any])
+        check_keys(row["mask"].encode(), f"{where}.mask")
+        return Mask(mask=read_mask(mask, None, None, f"{where}.mask"), **fields)
     cell = row["points"]
     pairs = msgspec.json.decode(cell) if isinstance(cell, str) else cell
     points = [(float(x), float(y)) for x, y in pairs]

@@ -38,12 +38,13 @@ from layernext.formats.core.xml_stream import (
     read_side,
     xml_text,
 )
-from layernext.model import Annotation, AttributeValue, Polygon, Rectangle
+from layernext.model import Annotation, AttributeValue, Mask, Polygon, Rectangle
 
 HOLDS = Holds(
     geometries={
         "rectangle": KEPT,
         "polygon": "its box",
+        "mask": "its box",
     },
     splits="lists",
     sizes="needed",
@@ -110,6 +111,8 @@ def voc_xml(sample: Sample, losses: Losses) -> bytes:
             continue
         if isinstance(annotation, Polygon):
             losses.note("the outline of a polygon; its box is", where)
+        elif isinstance(annotation, Mask):
+            losses.note("the pixels of a mask; its box is", where)
         rest = {
             name: value for name, value in annotation.metadata.items() if not _is_flag(name, value)
         }

@@ -36,12 +36,13 @@ from layernext.formats.core.scores import Scores
 from layernext.formats.core.targets import safe_relative, write_new
 from layernext.formats.yolo_dataset import SPLITS, Entry, has_names, iter_entries, open_dataset
 from layernext.formats.yolo_lines import CORNERS, Labels, read_labels
-from layernext.model import Annotation, Polygon, Rectangle
+from layernext.model import Annotation, Mask, Polygon, Rectangle
 
 HOLDS = Holds(
     geometries={
         "rectangle": KEPT,
         "polygon": "its box",
+        "mask": "its box",
     },
     splits="folders",
     sizes="needed",
@@ -55,6 +56,8 @@ def foreign_shape(annotation: Annotation, *, as_polygon: bool) -> str | None:
     if annotation.geometry not in HOLDS.geometries:
         return f"the geometry {annotation.geometry}"
     if as_polygon and len(points_of(annotation)) < CORNERS:
+        if isinstance(annotation, Mask):
+            return "a mask without pixels, or with too many corners"
         return "a polygon of one or two points"
     return None
 
@@ -124,6 +127,9 @@ class YoloWriter:
             return None
         if isinstance(annotation, Polygon) and not self._segmentation:
             self._losses.note("the outline of a polygon; its box is", where)
+        elif isinstance(annotation, Mask):
+            rest = "its joined outline is" if self._segmentation else "its box is"
+            self._losses.note(f"the pixels of a mask; {rest}", where)
         elif isinstance(annotation, Rectangle) and self._segmentation:
             self._losses.note("that a rectangle is one; its outline is", where)
         code = self._codes.setdefault(annotation.label, len(self._codes))

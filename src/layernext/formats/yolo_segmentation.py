@@ -12,6 +12,7 @@ HOLDS = Holds(
     geometries={
         "rectangle": "its outline",
         "polygon": "yes, of 3 points or more",
+        "mask": "its outline",
     },
     splits="folders",
     sizes="needed",

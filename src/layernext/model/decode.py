@@ -83,27 +83,32 @@ class _Strict(Struct, frozen=True):
     Attributes:
         v2: decodes images of form v2.
         v1: decodes images of form v1, by the name of the kind.
-        colons: by class of an annotation: colons of its coordinates, less the usual one.
+        colons: by class of an annotation: what counts the colons of its coordinates, less the usual one.
         doubts: by class of an annotation: what decides whether its coordinates need the slow check.
-        is_special: whether a kind has an entry in either of them.
+        special: classes of annotations that have an entry in either of them.
     """
 
     v2: _Decode
     v1: dict[str, _Decode]
-    colons: dict[type[Any], int]
+    colons: dict[type[Any], Callable[[Any], int]]
     doubts: dict[type[Any], Callable[[Any], bool]]
-    is_special: bool
+    special: frozenset[type[Any]]
 
     def is_doubtful(self, annotation: Any) -> bool:
         """Whether its kind asks for the slow check of its coordinates."""
         doubt = self.doubts.get(type(annotation))
         return doubt is not None and doubt(annotation)
 
+    def surplus_colons(self, annotation: Any) -> int:
+        """Colons of its coordinates beyond the usual one."""
+        count = self.colons.get(type(annotation))
+        return 0 if count is None else count(annotation)
+
 
 @built_from_kinds
 def _strict() -> _Strict:
     v1: dict[str, _Decode] = {}
-    colons: dict[type[Any], int] = {}
+    colons: dict[type[Any], Callable[[Any], int]] = {}
     doubts: dict[type[Any], Callable[[Any], bool]] = {}
     v2_types = []
     for kind in KINDS.values():
@@ -116,8 +121,8 @@ def _strict() -> _Strict:
         v1_image = _image_type(f"_StrictV1{name}Image", v1_type, _StrictV1Image)
         v1[kind.name] = msgspec.json.Decoder(v1_image).decode
         v2_types.append(v2_type)
-        if kind.colons != 1:
-            colons[v1_type] = colons[v2_type] = kind.colons - 1
+        if kind.colons != 1 or type(kind).count_colons is not GeometryKind.count_colons:
+            colons[v1_type] = colons[v2_type] = _surplus_of(kind)
         if type(kind).is_doubtful is not GeometryKind.is_doubtful:
             doubts[v1_type] = doubts[v2_type] = _doubt_of(kind)
     v2_image = _image_type("_StrictV2AnyImage", _union(v2_types), _StrictV2Image)
@@ -126,12 +131,16 @@ def _strict() -> _Strict:
         v1=v1,
         colons=colons,
         doubts=doubts,
-        is_special=bool(colons or doubts),
+        special=frozenset((*colons, *doubts)),
     )
 
 
 def _doubt_of(kind: GeometryKind[Any]) -> Callable[[Any], bool]:
     return lambda annotation: kind.is_doubtful(kind.coordinates_of(annotation))
+
+
+def _surplus_of(kind: GeometryKind[Any]) -> Callable[[Any], int]:
+    return lambda annotation: kind.count_colons(kind.coordinates_of(annotation)) - 1
 
 
 def _image_type(name: str, annotation: Any, base: type[Struct]) -> Any:
@@ -158,10 +167,10 @@ def _is_doubtful(raw: bytes | memoryview, image: CheckedImage, strict: _Strict) 
     annotations: list[Any] = image.annotations
     expected = 3 if isinstance(image, _StrictV2Image) else 2
     surplus = text.count(b":") - 2 - expected * len(annotations)
-    if strict.is_special:
+    if not strict.special.isdisjoint(map(type, annotations)):
         if any(map(strict.is_doubtful, annotations)):
             return True
-        surplus -= sum([strict.colons.get(type(annotation), 0) for annotation in annotations])
+        surplus -= sum(map(strict.surplus_colons, annotations))
     return surplus != 0 and _has_unexplained_colons(text, image, surplus)
 
 

@@ -222,7 +222,7 @@ def test_remove_a_run_that_does_not_exist(connected, samples):
 
 
 def test_upload_with_losses(connected, tmp_path):
-    """Masks that become boxes are named and end with code 4, unless that is accepted."""
+    """Shapes that become coarser are named and end with code 4, unless that is accepted; masks do not."""
     file = tmp_path / "coco.json"
     box = {"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2]}
     mask = {"size": [4, 4], "counts": "52203"}
@@ -239,18 +239,13 @@ def test_upload_with_losses(connected, tmp_path):
     file.write_text(json.dumps(content))
     upload = ("upload", "losses", "run", file, "--from", "coco")
     done = connected(*upload, code=exit_codes.DATA)
-    assert (
-        "not read: a mask, or an object of several polygons; its joined outline is, 2 times"
-        in done.stdout
-    )
-    assert "error: 2 annotations could not be read completely" in done.stderr
+    assert "not read: an object of several polygons; its joined outline is" in done.stdout
+    assert "error: 1 annotation could not be read completely" in done.stderr
     done = connected(*upload, "--json", code=exit_codes.DATA)
     report = json.loads(done.stdout)
-    assert (report["annotations"], report["lost_shapes"]) == (3, 2)
-    assert list(report["losses"]) == [
-        "a mask, or an object of several polygons; its joined outline is"
-    ]
-    assert "error: 2 annotations" not in connected(*upload, "--allow-losses").stderr
+    assert (report["annotations"], report["lost_shapes"]) == (3, 1)
+    assert list(report["losses"]) == ["an object of several polygons; its joined outline is"]
+    assert "error: 1 annotation" not in connected(*upload, "--allow-losses").stderr
     content["annotations"] = [{**annotations[0], "keypoints": [1, 2, 2]}]
     file.write_text(json.dumps(content))
     assert "not read: keypoints as a shape" in connected(*upload).stdout

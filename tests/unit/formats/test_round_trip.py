@@ -12,7 +12,17 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from layernext.formats import FORMATS, ExportOptions, Sample, read_format, write_export
-from layernext.model import Annotation, AttributeValue, Line, Points, Polygon, Rectangle
+from layernext.formats.core.sample import points_of
+from layernext.model import (
+    Annotation,
+    AttributeValue,
+    Line,
+    Mask,
+    Points,
+    Polygon,
+    Rectangle,
+    kind_of,
+)
 from tests.strategies import names, samples
 
 # XML has no control characters but tab and line feed.
@@ -39,9 +49,9 @@ def without(one: Annotation, *fields: str) -> Annotation:
 
 def box(one: Annotation) -> Annotation | None:
     """What is left of a shape in a format of boxes."""
-    if isinstance(one, Polygon):
-        xs, ys = zip(*one.polygon, strict=True)
-        around = (min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))
+    if isinstance(one, Polygon | Mask):
+        kind = kind_of(one)
+        around = kind.box(kind.coordinates_of(one))
         return Rectangle(
             label=one.label, bbox=around, confidence=one.confidence,
             attributes=one.attributes, metadata=one.metadata,
@@ -50,6 +60,8 @@ def box(one: Annotation) -> Annotation | None:
 
 
 def in_coco(one: Annotation) -> Annotation | None:
+    if isinstance(one, Mask):
+        return one
     return one if isinstance(one, Polygon) and len(one.polygon) >= 3 else box(one)
 
 
@@ -63,6 +75,9 @@ def in_segmentation(one: Annotation) -> Annotation | None:
         x, y, w, h = one.bbox
         corners = [(x, y), (x + w, y), (x + w, y + h), (x, y + h)]
         return Polygon(label=one.label, polygon=corners)
+    if isinstance(one, Mask):
+        outline = points_of(one)
+        return Polygon(label=one.label, polygon=outline) if outline else None
     if isinstance(one, Polygon) and len(one.polygon) >= 3:
         return without(one, "confidence", "attributes", "metadata")
     return None
@@ -70,6 +85,9 @@ def in_segmentation(one: Annotation) -> Annotation | None:
 
 def in_cvat(one: Annotation) -> Annotation | None:
     import msgspec
+
+    if isinstance(one, Mask):
+        return None
 
     attributes = {
         name: [
@@ -86,7 +104,11 @@ def in_cvat(one: Annotation) -> Annotation | None:
 
 
 def in_label_studio(one: Annotation) -> Annotation | None:
-    return None if isinstance(one, Line | Points) else without(one, "attributes", "metadata")
+    return None if isinstance(one, Line | Points | Mask) else without(one, "attributes", "metadata")
+
+
+def in_labelme(one: Annotation) -> Annotation | None:
+    return None if isinstance(one, Mask) else without(one, "confidence", "attributes", "metadata")
 
 
 LEFT = {
@@ -95,7 +117,7 @@ LEFT = {
     "yolo": in_yolo,
     "yolo-segmentation": in_segmentation,
     "voc": in_yolo,
-    "labelme": lambda one: without(one, "confidence", "attributes", "metadata"),
+    "labelme": in_labelme,
     "cvat": in_cvat,
     "label-studio": in_label_studio,
     "csv": lambda one: one,
@@ -210,7 +232,10 @@ def test_round_trip_of_v1(tmp_path_factory: pytest.TempPathFactory, some: list[S
     target = tmp_path_factory.mktemp("formats") / "out.json"
     report = write_export(some, target, "layernext-v1")
     kinds = [
-        one.geometry for sample in some for one in sample.annotations if one.geometry != "points"
+        one.geometry
+        for sample in some
+        for one in sample.annotations
+        if one.geometry not in {"points", "mask"}
     ]
     lost = 0
     for found, sample in zip(read_format(target, "layernext-v1"), some, strict=True):

@@ -9,7 +9,7 @@ from pathlib import PurePath, PureWindowsPath
 from typing import Any, Literal, TypeAlias, get_args
 
 from layernext.errors import ConfigurationError, DataError, Problem
-from layernext.model import counted, is_number
+from layernext.model import RunLengths, counted, is_number
 
 BoxFormat: TypeAlias = Literal["xywh", "xyxy", "cxcywh"]
 """``xywh``: left, top, width, height. ``xyxy``: left, top, right, bottom. ``cxcywh``: center, width,
@@ -106,6 +106,45 @@ def _as_xywh(box: Any, box_format: BoxFormat) -> Any:
         message = f"is {numbers}, whose right or bottom is before its left or top; is it xywh?"
         raise DataError(Problem("boxes", message))
     return [first, second, third - first, fourth - second]
+
+
+def as_masks(values: Any, size: tuple[float, float] | None) -> list[dict[str, Any]]:
+    """Masks as JSON has them, run-length encoded; wrong run lengths are left to the check.
+
+    Args:
+        values: an array or tensor (N, H, W), or a list of arrays, `RunLengths` or COCO's dictionaries.
+        size: width and height of the image, if known.
+
+    Raises:
+        DataError: a mask is not of bool, or not of this size; or a single mask in place of a list.
+    """
+    if values is None:
+        return []
+    if len(getattr(values, "shape", (0, 0, 0))) == 2:  # noqa: PLR2004 - height and width
+        message = "is a single mask (H, W), must be (N, H, W): masks=mask[None]"
+        raise DataError(Problem("masks", message))
+    if isinstance(values, str | bytes | Mapping | RunLengths):
+        raise DataError(Problem("masks", f"is a {type(values).__name__}, must be a list"))
+    return [_as_mask(mask, size, f"masks[{index}]") for index, mask in enumerate(values)]
+
+
+def _as_mask(mask: Any, size: tuple[float, float] | None, where: str) -> dict[str, Any]:
+    if isinstance(mask, Mapping):
+        fields = dict(mask)
+        if isinstance(fields.get("counts"), bytes):  # as pycocotools has it
+            fields["counts"] = fields["counts"].decode("ascii", "replace")
+        return fields
+    try:
+        encoded = mask if isinstance(mask, RunLengths) else RunLengths.from_array(mask)
+    except DataError as error:
+        raise DataError(Problem(where, error.problems[0].message)) from error
+    height, width = encoded.size
+    if size is not None and (width, height) != tuple(size):
+        message = (
+            f"is {width} x {height} pixels, must be of the image's size, {size[0]} x {size[1]}"
+        )
+        raise DataError(Problem(where, message))
+    return {"size": [height, width], "counts": encoded.counts}
 
 
 def as_labels(values: Any, count: int) -> list[Any] | None:

@@ -22,6 +22,7 @@ from layernext.client.annotations.logged_shapes import (
     as_boxes,
     as_column,
     as_labels,
+    as_masks,
     as_rows,
     check_box_format,
     check_image_name,
@@ -177,6 +178,7 @@ class RunLogger:
         boxes: Any = None,
         polygons: Iterable[Any] | None = None,
         lines: Iterable[Any] | None = None,
+        masks: Any = None,
         labels: Sequence[str] | Any = None,
         confidences: Any = None,
         attributes: Sequence[Mapping[str, Any]] | None = None,
@@ -194,7 +196,9 @@ class RunLogger:
                 corner, width and height; see `format`.
             polygons: N polygons, each (M, 2): x, y of its corners.
             lines: N lines, each (M, 2): x, y of its points.
-            labels: N class names, in the order boxes, polygons, lines.
+            masks: (N, H, W) of bool, as large as the image: a numpy array, a tensor or lists; or N
+                `RunLengths`, or dictionaries with COCO's ``size`` and ``counts``.
+            labels: N class names, in the order boxes, polygons, lines, masks.
             confidences: N numbers from 0 to 1, in the same order, or None.
             attributes: N dictionaries: attribute name to a value, or to a list of `AttributeValue`
                 or ``{"value": …, "confidence": …}``; or None.
@@ -222,6 +226,7 @@ class RunLogger:
                 *(("rectangle", "bbox", shape) for shape in rectangles),
                 *(("polygon", "polygon", shape) for shape in as_rows("polygons", polygons) or ()),
                 *(("line", "line", shape) for shape in as_rows("lines", lines) or ()),
+                *(("mask", "mask", shape) for shape in as_masks(masks, size)),
             ]
             annotations: list[dict[str, Any]] = [
                 {"type": kind, key: shape} for kind, key, shape in shapes

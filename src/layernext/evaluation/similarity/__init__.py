@@ -1,6 +1,6 @@
 """How shapes are gathered and compared: a file for each kind, and `kinds`, which lists them."""
 
-from layernext.evaluation.similarity.kinds import SIMILARITIES, measure_for
+from layernext.evaluation.similarity.kinds import SIMILARITIES, evaluated_kinds, measure_for
 from layernext.evaluation.similarity.measure import (
     Gatherer,
     ImageWh,
@@ -20,6 +20,7 @@ __all__ = [
     "Measure",
     "Pairs",
     "bbox_iou",
+    "evaluated_kinds",
     "measure_for",
     "polygon_area",
     "slices_of_images",

@@ -146,9 +146,11 @@ class KindSimilarity(ABC):
 
     Attributes:
         name: of the kind, as in `layernext.model.KINDS`.
+        kinds: names of the kinds that are compared with each other under this name; only its own if empty.
     """
 
     name: str
+    kinds: tuple[str, ...] = ()
 
     @abstractmethod
     def gatherer(self) -> Gatherer:

@@ -19,10 +19,12 @@ from layernext.model.geometry.kinds import (
     register_kind,
 )
 from layernext.model.geometry.line import Line
+from layernext.model.geometry.mask import Mask
 from layernext.model.geometry.point_list import PointListKind
 from layernext.model.geometry.points import Points
 from layernext.model.geometry.polygon import Polygon
 from layernext.model.geometry.rectangle import Rectangle
+from layernext.model.geometry.run_lengths import RunLengths, counts_of, runs_inside
 
 __all__ = [
     "GEOMETRIES",
@@ -36,12 +38,16 @@ __all__ = [
     "Geometry",
     "GeometryKind",
     "Line",
+    "Mask",
     "Point",
     "PointListKind",
     "Points",
     "Polygon",
     "Rectangle",
+    "RunLengths",
     "built_from_kinds",
+    "counts_of",
     "kind_of",
     "register_kind",
+    "runs_inside",
 ]

@@ -70,7 +70,9 @@ class GeometryKind(Generic[Coordinates]):
         former_keys: other keys that are read as `key`.
         coordinates_type: msgspec type of the coordinates, without ranges: for what was checked before.
         checked_type: the same with ranges, for the fast decoder.
-        colons: colons that the JSON of the coordinates has, that of the key included.
+        colons: colons that the JSON of the coordinates has, that of the key included; `count_colons` if that
+            depends on them.
+        is_in_pixels: whether its coordinates are pixels in a normalized set, too.
         protocols: names of the evaluation protocols for it, the default first; empty if the kind is not
             evaluated.
     """
@@ -83,6 +85,7 @@ class GeometryKind(Generic[Coordinates]):
     coordinates_type: ClassVar[Any]
     checked_type: ClassVar[Any]
     colons: ClassVar[int] = 1
+    is_in_pixels: ClassVar[bool] = False
     protocols: ClassVar[tuple[str, ...]] = ()
 
     # -- reading and checking ---------------------------------------------------------------------
@@ -110,6 +113,11 @@ class GeometryKind(Generic[Coordinates]):
     def with_coordinates(self, annotation: Any, coordinates: Coordinates) -> Any:
         """The annotation with other coordinates."""
         return annotation if self.key is None else replace(annotation, **{self.key: coordinates})
+
+    def count_colons(self, coordinates: Coordinates) -> int:
+        """Colons that the JSON of these coordinates has at least, that of the key included."""
+        del coordinates
+        return self.colons
 
     def is_doubtful(self, coordinates: Coordinates) -> bool:
         """Whether coordinates that fit `checked_type` may be wrong still; `find_problems` then decides.

@@ -16,30 +16,32 @@ from layernext.model.geometry.kind import (
     GeometryKind,
 )
 from layernext.model.geometry.line import LINE, Line
+from layernext.model.geometry.mask import MASK, Mask
 from layernext.model.geometry.points import POINTS, Points
 from layernext.model.geometry.polygon import POLYGON, Polygon
 from layernext.model.geometry.rectangle import RECTANGLE, Rectangle
 
-Geometry: TypeAlias = Literal["rectangle", "polygon", "line", "points"]
-"""The kinds of annotated shape. ``points`` exists in format v2 only."""
+Geometry: TypeAlias = Literal["rectangle", "polygon", "line", "points", "mask"]
+"""The kinds of annotated shape. ``points`` and ``mask`` exist in format v2 only."""
 
-EvaluatedGeometry: TypeAlias = Literal["rectangle", "polygon", "line"]
+EvaluatedGeometry: TypeAlias = Literal["rectangle", "polygon", "line", "mask"]
 """The geometries that can be evaluated."""
 
-Annotation: TypeAlias = Rectangle | Polygon | Line | Points
+Annotation: TypeAlias = Rectangle | Polygon | Line | Points | Mask
 
 KINDS: dict[str, GeometryKind[Any]] = {
-    kind.name: kind for kind in (RECTANGLE, POLYGON, LINE, POINTS)
+    kind.name: kind for kind in (RECTANGLE, POLYGON, LINE, POINTS, MASK)
 }
 """Every kind by its name, those that were registered included."""
 
-GEOMETRIES: tuple[Geometry, ...] = ("rectangle", "polygon", "line", "points")
+GEOMETRIES: tuple[Geometry, ...] = ("rectangle", "polygon", "line", "points", "mask")
 
 GEOMETRY_KEYS: dict[Geometry, str] = {
     "rectangle": "bbox",
     "polygon": "polygon",
     "line": "line",
     "points": "points",
+    "mask": "mask",
 }
 """The JSON key that holds each geometry's coordinates."""
 

@@ -197,11 +197,12 @@ def _add(
     if is_normalized and wh is None:
         tally.unsized += len(annotations)
         return
-    width, height = wh if is_normalized and wh is not None else (1.0, 1.0)
+    scale = wh if is_normalized and wh is not None else (1.0, 1.0)
     for annotation, geometry in zip(annotations, geometries, strict=True):
         kind = KINDS[geometry]
         box = kind.box(kind.read(annotation))
         if box is not None:
+            width, height = (1.0, 1.0) if kind.is_in_pixels else scale
             boxes.append(box[2] * width)
             boxes.append(box[3] * height)
 

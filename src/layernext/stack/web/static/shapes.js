@@ -45,6 +45,9 @@ export function isShown(label, confidence, state) {
   return !state.labels.length || state.labels.includes(label);
 }
 
+/** Whether a shape of a set has fractions of the image for coordinates. */
+export const hasFractions = (set, shape) => set.isNormalized && !kindOf(shape).isInPixels;
+
 /** Add a shape to the canvas's path; scale and offset bring the image's pixels to those of the canvas. */
 export function trace(pen, shape, sx, sy, dx = 0, dy = 0, radius = 2.5) {
   kindOf(shape).trace(pen, shape.coordinates, { sx, sy, dx, dy, radius });
@@ -83,8 +86,6 @@ export function frameOf(item) {
  */
 export function drawSets(pen, { sets, frame, state, width, height, lineWidth = 1.5 }) {
   for (const set of sets) {
-    const sx = width / (set.isNormalized ? 1 : frame.width);
-    const sy = height / (set.isNormalized ? 1 : frame.height);
     const byLabel = new Map();
     for (const shape of set.shapes) {
       if (!isShown(shape.label, shape.confidence, state)) continue;
@@ -95,18 +96,32 @@ export function drawSets(pen, { sets, frame, state, width, height, lineWidth = 1
     pen.setLineDash(DASHES[set.run % DASHES.length]);
     pen.lineJoin = "round";
     for (const [label, shapes] of byLabel) {
-      pen.beginPath();
-      for (const shape of shapes) trace(pen, shape, sx, sy);
+      const path = new Path2D();
+      const tinted = new Path2D();
+      for (const shape of shapes) {
+        const size = hasFractions(set, shape) ? { width: 1, height: 1 } : frame;
+        trace(path, shape, width / size.width, height / size.height);
+        if (kindOf(shape).isTinted) trace(tinted, shape, width / size.width, height / size.height);
+      }
+      tint(pen, tinted, colorOf(label));
       // A dark edge keeps every color visible on every picture.
       pen.strokeStyle = "rgb(0 0 0 / 38%)";
       pen.lineWidth = lineWidth + 1.2;
-      pen.stroke();
+      pen.stroke(path);
       pen.strokeStyle = colorOf(label);
       pen.lineWidth = lineWidth;
-      pen.stroke();
+      pen.stroke(path);
     }
   }
   pen.setLineDash([]);
+}
+
+/** Fill a path so that what is below can still be seen. */
+export function tint(pen, path, color) {
+  pen.globalAlpha = 0.3;
+  pen.fillStyle = color;
+  pen.fill(path);
+  pen.globalAlpha = 1;
 }
 
 /** Sets as `askOverlays` gives them, from the API's arrays. */

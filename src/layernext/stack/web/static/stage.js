@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { kindOf } from "./geometry/kinds.js";
-import { DASHES, colorOf, isShown, trace } from "./shapes.js";
+import { DASHES, colorOf, hasFractions, isShown, tint, trace } from "./shapes.js";
 
 const MOST_ZOOM = 64;
 const STEP = 1.25;
@@ -151,7 +151,7 @@ export class Stage {
     const found = this.find({ run, index });
     if (!found) return;
     const { width, height } = this.paneSize();
-    const [x, y, right, bottom] = this.scaled(found.set, found.shape.bounds);
+    const [x, y, right, bottom] = this.scaled(found.set, found.shape, found.shape.bounds);
     const scale = Math.min(MOST_ZOOM, (width * 0.4) / Math.max(right - x, 1), (height * 0.4) / Math.max(bottom - y, 1));
     this.view = { scale, x: width / 2 - ((x + right) / 2) * scale, y: height / 2 - ((y + bottom) / 2) * scale };
     this.fitted = false;
@@ -242,8 +242,8 @@ export class Stage {
     return isShown(shape.label, shape.confidence, this.state);
   }
 
-  scaled(set, numbers) {
-    if (!set.isNormalized) return numbers;
+  scaled(set, shape, numbers) {
+    if (!hasFractions(set, shape)) return numbers;
     return numbers.map((number, at) => number * (at % 2 ? this.frame.height : this.frame.width));
   }
 
@@ -256,9 +256,9 @@ export class Stage {
     let best = null;
     for (const set of pane.sets) {
       for (const shape of set.shapes) {
-        const [left, top, right, bottom] = this.scaled(set, shape.bounds);
+        const [left, top, right, bottom] = this.scaled(set, shape, shape.bounds);
         if (x < left - near || x > right + near || y < top - near || y > bottom + near) continue;
-        if (!this.isVisible(shape) || !kindOf(shape).isOn(this.scaled(set, shape.coordinates), x, y, near)) continue;
+        if (!this.isVisible(shape) || !kindOf(shape).isOn(this.scaled(set, shape, shape.coordinates), x, y, near)) continue;
         const area = kindOf(shape).hasArea ? (right - left) * (bottom - top) : 0;
         if (!best || area <= best.area) best = { run: set.run, index: shape.index, area };
       }
@@ -313,23 +313,31 @@ export class Stage {
     for (const place of [this.selected, this.hovered]) this.drawMarked(pen, pane, place);
   }
 
+  /** CSS pixels for each unit of a shape's coordinates, across and down. */
+  scalesOf(set, shape) {
+    const { view, frame } = this;
+    return hasFractions(set, shape) ? [view.scale * frame.width, view.scale * frame.height] : [view.scale, view.scale];
+  }
+
   /** Shapes of one color and pattern are one path; those outside of the view are left out. */
   drawSet(pen, set) {
-    const { view, frame } = this;
-    const sx = view.scale * (set.isNormalized ? frame.width : 1);
-    const sy = view.scale * (set.isNormalized ? frame.height : 1);
+    const { view } = this;
     const { width, height } = this.paneSize();
     const paths = new Map();
     for (const shape of set.shapes) {
       if (!this.isVisible(shape)) continue;
+      const [sx, sy] = this.scalesOf(set, shape);
       const [left, top, right, bottom] = shape.bounds;
       if (right * sx + view.x < -9 || left * sx + view.x > width + 9 || bottom * sy + view.y < -9 || top * sy + view.y > height + 9) continue;
       const style = this.outcomeOf(set, shape) ?? { key: shape.label, color: colorOf(shape.label), dash: DASHES[set.run % DASHES.length] };
-      if (!paths.has(style.key)) paths.set(style.key, { style, path: new Path2D() });
-      trace(paths.get(style.key).path, shape, sx, sy, view.x, view.y, 4);
+      if (!paths.has(style.key)) paths.set(style.key, { style, path: new Path2D(), tinted: new Path2D() });
+      const { path, tinted } = paths.get(style.key);
+      trace(path, shape, sx, sy, view.x, view.y, 4);
+      if (kindOf(shape).isTinted) trace(tinted, shape, sx, sy, view.x, view.y, 4);
     }
     pen.lineJoin = "round";
-    for (const { style, path } of paths.values()) {
+    for (const { style, path, tinted } of paths.values()) {
+      tint(pen, tinted, style.color);
       pen.setLineDash(style.dash);
       pen.strokeStyle = "rgb(0 0 0 / 40%)";
       pen.lineWidth = 4;
@@ -345,9 +353,8 @@ export class Stage {
     const found = this.find(place);
     if (!found || !pane.sets.includes(found.set) || !this.isVisible(found.shape)) return;
     const { set, shape } = found;
-    const { view, frame } = this;
-    const sx = view.scale * (set.isNormalized ? frame.width : 1);
-    const sy = view.scale * (set.isNormalized ? frame.height : 1);
+    const { view } = this;
+    const [sx, sy] = this.scalesOf(set, shape);
     const path = new Path2D();
     trace(path, shape, sx, sy, view.x, view.y, 6);
     if (kindOf(shape).isFilled) {

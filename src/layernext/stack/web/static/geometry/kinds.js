@@ -4,9 +4,11 @@
 // coordinates, a `word` for one and `words` for several. `trace` adds a shape to a canvas's path: `sx`, `sy`, `dx`
 // and `dy` bring the image's pixels to those of the canvas, `radius` is that of a dot. `bounds` are left, top, right
 // and bottom; `isOn` says whether a place within the bounds is on the shape. What is not `isEvaluated` is never
-// matched. The stack sends kinds that are not listed as the box around them.
+// matched. A kind that `isTinted` is filled a little; one that `isInPixels` has pixels in a normalized set, too. `read`
+// makes coordinates of the value under `key`, if they are not just its numbers. The stack sends kinds that are not listed as the box around them.
 
 import { line } from "./line.js";
+import { mask } from "./mask.js";
 import { points } from "./points.js";
 import { polygon } from "./polygon.js";
 import { rectangle } from "./rectangle.js";
@@ -14,7 +16,7 @@ import { rectangle } from "./rectangle.js";
 /**
  * @typedef {{sx: number, sy: number, dx: number, dy: number, radius: number}} Placement
  * @typedef {{name: string, code: number, key: string, word: string, words: string, isEvaluated: boolean,
- *   hasArea: boolean, isFilled: boolean,
+ *   hasArea: boolean, isFilled: boolean, isTinted?: boolean, isInPixels?: boolean, read?: (value: any) => number[],
  *   trace: (pen: CanvasRenderingContext2D | Path2D, coordinates: number[], to: Placement) => void,
  *   bounds: (coordinates: number[]) => number[],
  *   isOn: (coordinates: number[], x: number, y: number, near: number) => boolean,
@@ -22,7 +24,7 @@ import { rectangle } from "./rectangle.js";
  */
 
 /** @type {Kind[]} */
-export const KINDS = [rectangle, polygon, line, points];
+export const KINDS = [rectangle, polygon, line, points, mask];
 
 /** Names of the kinds that can be evaluated, with a title for each. */
 export const EVALUATED = Object.fromEntries(
@@ -33,6 +35,8 @@ export const EVALUATED = Object.fromEntries(
 const NOWHERE = {
   hasArea: false,
   isFilled: false,
+  isTinted: false,
+  isInPixels: false,
   trace: () => {},
   bounds: () => [0, 0, 0, 0],
   isOn: () => false,
