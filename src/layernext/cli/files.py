@@ -89,7 +89,9 @@ def upload(
             f"{len(report.failed):,} failed; {size_text(report.bytes_sent)}, {report.seconds:.2f} s"
         )
         if report.ignored:
-            tell(f"left out: {len(report.ignored):,} entries of the folder; --json names them")
+            tell(
+                f"left out: {counted(len(report.ignored), 'file')} of the folder; --json names them"
+            )
     _end([(file.path, file.reason) for file in report.failed])
 
 

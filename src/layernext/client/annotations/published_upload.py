@@ -36,7 +36,7 @@ from layernext.errors import (
     StackUnavailable,
     UploadIncomplete,
 )
-from layernext.model import ImageAnnotations, decode_trusted
+from layernext.model import ImageAnnotations, counted, decode_trusted
 from layernext.wire import published
 from layernext.wire.native import UploadRequest
 from layernext.wire.published import LabelTable, Received, shape_from_annotation, wire_fields
@@ -467,7 +467,7 @@ def upload_published(
     except DataError as error:
         stored = session.report(started).images
         if stored and error.hint is None:
-            error.hint = f"{stored:,} images before it are stored already"
+            error.hint = f"already stored before it: {counted(stored, 'image')}"
         raise
     except LayerNextError as error:
         raise UploadIncomplete(
