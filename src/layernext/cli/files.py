@@ -92,7 +92,7 @@ def upload_files(
         )
         if report.ignored:
             tell(
-                f"left out: {counted(len(report.ignored), 'entry', 'entries')} of the folder; --json names all"
+                f"left out: {counted(len(report.ignored), 'file')} of the folder; --json names them"
             )
     _report_failures([(file.path, file.reason) for file in report.failed])
 

@@ -136,7 +136,7 @@ def test_coco_with_labels_and_annotations(client: LayerNextClient, tmp_path: Pat
     assert content["categories"][3]["name"] in labels
     (attribute,) = labels["kitchen things"].attributes
     assert {each["value"] for each in attribute.values} >= {"cup", "fork"}
-    with pytest.raises(DataError, match="cannot be kept"):
+    with pytest.raises(DataError, match="not kept: "):
         client.upload_annotation_from_cocojson(source, collection, strict=True)
 
 

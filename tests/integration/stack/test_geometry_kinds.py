@@ -109,7 +109,7 @@ def test_a_registered_kind_goes_the_whole_way(folder: Path, stack: StackProcess)
     assert said["losses"][ring]["count"] == 1
     assert said["losses"][ring]["first"] in first
     assert said["losses"]["the geometry scene"]["count"] == 1
-    assert f"{ring} cannot be kept in this format" in said["strict"]
+    assert f"not kept: {ring}" in said["strict"]
     assert said["other_geometry"] == 4, "of both sides"
     assert shapes_of(stack) == [
         [0, 1, 0.5, [40.0, 30.0, 20.0, 20.0]],

@@ -38,7 +38,13 @@ from layernext.errors import (
     StackUnavailable,
     UploadIncomplete,
 )
-from layernext.model import ImageAnnotations, RotatedBox, decode_trusted, naming_image
+from layernext.model import (
+    ImageAnnotations,
+    RotatedBox,
+    counted,
+    decode_trusted,
+    naming_image,
+)
 from layernext.wire import published
 from layernext.wire.native import UploadRequest
 from layernext.wire.published import LabelTable, Received, shape_from_annotation, wire_fields
@@ -485,7 +491,7 @@ def upload_published(
     except DataError as error:
         stored = session.report(started).images
         if stored and error.hint is None:
-            error.hint = f"{stored:,} images before it are stored already"
+            error.hint = f"already stored before it: {counted(stored, 'image')}"
         raise
     except LayerNextError as error:
         raise UploadIncomplete(

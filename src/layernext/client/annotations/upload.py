@@ -32,6 +32,7 @@ from layernext.client.progress import Advance, ProgressChoice, show_progress
 from layernext.client.reports import UploadReport
 from layernext.client.transport import Transport
 from layernext.errors import Conflict, DataError, LayerNextError, Problem, UploadIncomplete
+from layernext.model import counted
 from layernext.wire import native
 from layernext.wire.native import BatchResult, FinishRequest, UploadRequest, UploadState
 
@@ -298,7 +299,7 @@ def _send_source(
     except DataError as error:
         stored = session.report(started).images
         if stored and error.hint is None:
-            error.hint = f"{stored:,} images before it are stored already"
+            error.hint = f"already stored before it: {counted(stored, 'image')}"
         raise
     except LayerNextError as error:
         raise UploadIncomplete(
