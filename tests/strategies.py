@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 from hypothesis import strategies as st
@@ -14,11 +15,16 @@ from layernext.model import (
     Annotation,
     AttributeValue,
     ImageAnnotations,
+    ImageLabel,
     Line,
+    Mask,
     Points,
     Polygon,
     Rectangle,
+    RotatedBox,
+    RunLengths,
 )
+from layernext.model.geometry.run_lengths import compressed
 
 # Any Unicode text that UTF-8 can carry; a name has no U+0000.
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -44,12 +50,32 @@ _common: dict[str, Any] = {
     "attributes": st.dictionaries(names, st.lists(attribute_values, max_size=2), max_size=2),
     "metadata": free_fields,
 }
+_MASK_SIZE = (800, 1000)
+"""Height and width, those of `samples`."""
+
+
+def _run_lengths(ends: list[int], is_compressed: bool) -> RunLengths:
+    pixels = _MASK_SIZE[0] * _MASK_SIZE[1]
+    counts = [end - start for start, end in pairwise([0, *sorted(ends), pixels])]
+    return RunLengths(_MASK_SIZE, compressed(counts) if is_compressed else counts)
+
+
+run_lengths = st.builds(
+    _run_lengths,
+    st.lists(st.integers(0, _MASK_SIZE[0] * _MASK_SIZE[1]), max_size=6),
+    st.booleans(),
+)
 rectangles = st.builds(Rectangle, bbox=st.tuples(numbers, numbers, sides, sides), **_common)
 annotations: st.SearchStrategy[Annotation] = st.one_of(
     rectangles,
     st.builds(Polygon, polygon=points, **_common),
     st.builds(Line, line=points, **_common),
     st.builds(Points, points=points, **_common),
+    st.builds(
+        RotatedBox, bbox=st.tuples(numbers, numbers, sides, sides), rotation=numbers, **_common
+    ),
+    st.builds(ImageLabel, **_common),
+    st.builds(Mask, mask=run_lengths, **_common),
 )
 
 
@@ -67,9 +93,13 @@ def annotation_sets(
 
 def _bounded(one: Annotation) -> Annotation:
     """The same shape near an image: what a format reckons with its coordinates stays finite."""
+    if isinstance(one, ImageLabel):
+        return one
     key = GEOMETRY_KEYS[one.geometry]
     given: Any = getattr(one, key)
-    if isinstance(one, Rectangle):
+    if isinstance(one, Mask):
+        return one
+    if isinstance(one, Rectangle | RotatedBox):
         return replace(one, bbox=tuple(math.fmod(each, 5000) for each in given))
     moved = [(math.fmod(x, 5000), math.fmod(y, 5000)) for x, y in given]
     return replace(one, **{key: moved})

@@ -55,6 +55,7 @@ LIBRARIES: dict[str, set[str]] = {
     "pyarrow": {"layernext.formats", "layernext.model"},
     "pycocotools": {"layernext.evaluation"},
     "numpy": {
+        "layernext.model",  # only to make an array of a mask
         "layernext.stack.jobs",
         "layernext.evaluation",
         "layernext.stack.media",
@@ -89,6 +90,7 @@ ANYWHERE = {"msgspec", "typing_extensions", "tomli", "tomllib"}
 
 # Optional or slow to load: only inside the function that needs them.
 LATE_ONLY = {
+    ("layernext.model", "numpy"),
     ("layernext.evaluation", "pycocotools"),
     ("layernext.evaluation", "matplotlib"),
     ("layernext.formats", "PIL"),

@@ -127,6 +127,7 @@ def _at_recalls(best: FloatArray, total: int, recalls: FloatArray) -> float:
 INTEGRALS: dict[Protocol, Integral] = {
     "coco": coco_integral,
     "lvis": coco_integral,
+    "boundary": coco_integral,
     "voc": area_integral,
     "voc2007": voc2007_integral,
     "lane-f1": coco_integral,

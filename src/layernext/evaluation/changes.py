@@ -129,7 +129,7 @@ class RunPairing:
         """
         sources = source_a or self._sources[0], source_b or self._sources[1]
         for packer, annotation_set, source in zip(self._packers, (a, b), sources, strict=True):
-            packer.add(annotation_set, source, image_wh, image)
+            image_wh = packer.add(annotation_set, source, image_wh, image)
         self._waiting.append((image, image_wh))
         gathered = sum(packer.annotation_count for packer in self._packers)
         if len(self._waiting) >= BATCH_IMAGES or gathered >= BATCH_ANNOTATIONS:

@@ -139,8 +139,8 @@ class Evaluator:
             DataError: a set is not valid; names the image and the place.
         """
         truths, runs = self._packers
-        truths.add(truth, truth_source or self._sources[0], image_wh, image)
-        runs.add(run, run_source or self._sources[1], image_wh, image)
+        image_wh = truths.add(truth, truth_source or self._sources[0], image_wh, image)
+        image_wh = runs.add(run, run_source or self._sources[1], image_wh, image)
         self._counts["images_without_run"] += run is None
         if self.settings.protocol == "lvis":
             self._checked.add(len(self._image_whs), image, metadata, self._labels)

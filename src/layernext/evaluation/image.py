@@ -9,7 +9,7 @@ import numpy as np
 from layernext.evaluation.columns import FloatArray, Source
 from layernext.evaluation.packing import LabelCodes, Packer
 from layernext.evaluation.parts import Part, match_batch, turns_of
-from layernext.evaluation.similarity import measure_for
+from layernext.evaluation.similarity import evaluated_kinds, measure_for
 from layernext.evaluation.tallies import Outcome, outcome
 from layernext.model import (
     AnnotationMatch,
@@ -52,15 +52,16 @@ def match_image(
     labels = LabelCodes()
     sides = []
     positions = []
+    kinds = evaluated_kinds(whole.geometry)
     for is_truth, annotation_set in ((True, truth), (False, run)):
         packer = Packer(whole.geometry, labels, is_truth=is_truth)
-        packer.add(
+        image_wh = packer.add(
             annotation_set, Source(), image_wh, annotation_set.image if annotation_set else ""
         )
         sides.append(packer.take())
         annotations = annotation_set.annotations if annotation_set else []
         positions.append(
-            [i for i, annotation in enumerate(annotations) if annotation.geometry == whole.geometry]
+            [i for i, annotation in enumerate(annotations) if annotation.geometry in kinds]
         )
     truths, runs = sides
     measure = measure_for(whole)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from layernext.errors import DataError, Problem
 from layernext.evaluation.columns import Columns, Flags, Source
-from layernext.evaluation.similarity import SIMILARITIES
+from layernext.evaluation.similarity import SIMILARITIES, evaluated_kinds
 from layernext.model import KINDS, EvaluatedGeometry, ImageAnnotations, find_image_problems
 
 
@@ -49,8 +49,10 @@ def _decoder(geometry: str, *, has_flags: bool, has_values: bool) -> Callable[[b
         has_flags: decode the metadata that says what does not count.
         has_values: decode all attributes and metadata.
     """
-    kind = KINDS[geometry]
-    fields: list[Any] = [(key, kind.coordinates_type | None, None) for key in kind.keys]
+    types: dict[str, Any] = {}
+    for name in evaluated_kinds(geometry):
+        types |= KINDS[name].types
+    fields: list[Any] = [(key, coordinates | None, None) for key, coordinates in types.items()]
     fields += _VALUES if has_values else _FLAGS if has_flags else []
     annotation = defstruct("_Packed", fields, bases=(_Annotation,), gc=False)
     image = defstruct(
@@ -103,6 +105,8 @@ class Packer:
     ) -> None:
         self._values, self._names = values, set(names)
         self._geometry = geometry
+        self._kinds = evaluated_kinds(geometry)
+        self._has_masks = "mask" in self._kinds
         self._labels = labels
         self._is_truth = is_truth
         self._shapes = SIMILARITIES[geometry].gatherer()
@@ -129,23 +133,26 @@ class Packer:
         source: Source,
         image_wh: tuple[float, float] | None,
         image: str,
-    ) -> None:
+    ) -> tuple[float, float] | None:
         """Append one image's set; None is an empty one.
+
+        Returns:
+            `image_wh`; if that is unknown, the size of the set's masks.
 
         Raises:
             DataError: it is not an annotation set; names the image and the path in it. Or its
-                coordinates are fractions and the image's size is unknown.
+                coordinates are fractions and the image's size is unknown; or a mask is not of that size.
         """
         if annotation_set is None:
             self._counts.append(0)
-            return
+            return image_wh
         raw = annotation_set
         if isinstance(raw, ImageAnnotations):
             raw = msgspec.json.encode(raw)
         decoded = self._decode(raw, source, image)
         annotations: list[Any] = []
         for annotation in decoded.annotations:
-            if (annotation.type or source.geometry) == self._geometry:
+            if (annotation.type or source.geometry) in self._kinds:
                 annotations.append(annotation)
             elif annotation.type or source.geometry:
                 self.other_geometry += 1
@@ -172,6 +179,21 @@ class Packer:
         except TypeError as error:
             raise self._problem(raw, source, image, error) from error
         self._counts.append(len(annotations))
+        return self._size_of_masks(annotations, image_wh, image) if self._has_masks else image_wh
+
+    def _size_of_masks(
+        self, annotations: Sequence[Any], image_wh: tuple[float, float] | None, image: str
+    ) -> tuple[float, float] | None:
+        for number, annotation in enumerate(annotations):
+            if annotation.mask is None:
+                continue
+            height, width = annotation.mask.size
+            if image_wh is None:
+                image_wh = (float(width), float(height))
+            elif (width, height) != (int(image_wh[0]), int(image_wh[1])):
+                size = f"{width} x {height} pixels, its image {image_wh[0]:g} x {image_wh[1]:g}"
+                raise DataError(Problem(image, f"mask {number + 1} of it has {size}"))
+        return image_wh
 
     def _attributes(
         self, annotations: Sequence[Any], start: int, source: Source, codes: LabelCodes

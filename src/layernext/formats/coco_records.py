@@ -16,7 +16,7 @@ from msgspec import Struct, field
 from msgspec.structs import replace
 
 from layernext.errors import FormatError, Problem
-from layernext.formats.coco_masks import checked_mask, is_outline
+from layernext.formats.coco_masks import checked_segmentation, is_outline, read_mask
 from layernext.formats.core.classes import Classes
 from layernext.formats.core.compression import open_decompressed
 from layernext.formats.core.json_stream import (
@@ -27,12 +27,11 @@ from layernext.formats.core.json_stream import (
     iter_unique_members,
 )
 from layernext.formats.core.losses import Losses
-from layernext.formats.core.outlines import MAX_PARTS, joined, outlines_of_runs, runs_of_counts
-from layernext.formats.core.pixels import MAX_PIXELS
-from layernext.formats.core.rotation import box_or_outline
+from layernext.formats.core.outlines import MAX_PARTS, joined
+from layernext.formats.core.rotation import box_or_rotated_box
 from layernext.formats.core.scores import Scores
 from layernext.formats.core.spill import MAX_ID, Id, Spill, id_of
-from layernext.model import Annotation, AttributeValue, Geometry, Point, Polygon
+from layernext.model import KINDS, Annotation, AttributeValue, Geometry, Mask, Point, Polygon
 
 CROWD = "iscrowd"
 
@@ -84,6 +83,9 @@ class AnnotationRow(Struct, gc=False, forbid_unknown_fields=True):
     area: Any = None
     ignore: Any = None
 
+
+ImageSize: TypeAlias = tuple[int | None, int | None]
+"""Width and height."""
 
 Label: TypeAlias = tuple[str, dict[str, list[AttributeValue]]]
 """A label, and the attributes that every annotation of its category has."""
@@ -283,6 +285,7 @@ def read_annotation(
     losses: Losses,
     scores: Scores,
     purpose: Purpose | None = None,
+    size: ImageSize = (None, None),
 ) -> Annotation | None:
     """An annotation of an image; None if it has no geometry, which is counted as a loss.
 
@@ -293,6 +296,7 @@ def read_annotation(
         losses: counts what is not read.
         scores: how scores become confidences.
         purpose: the evaluation that it is read for, if any.
+        size: width and height of the image, if known.
 
     Raises:
         FormatError: it is not valid.
@@ -316,6 +320,8 @@ def read_annotation(
         "attributes": further | _attributes(row.attributes, where),
         "metadata": metadata,
     }
+    if isinstance(row.segmentation, dict) and row.segmentation:
+        return _masked(row, fields, where, size)
     return _with_geometry(row, fields, where, losses, purpose)
 
 
@@ -359,6 +365,17 @@ def _span(labels: dict[Id, Label]) -> str:
     return f"there are {len(labels)}, from {numbers[0]} to {numbers[-1]}"
 
 
+def _masked(row: AnnotationRow, fields: dict[str, Any], where: str, size: ImageSize) -> Mask:
+    """A mask; a box and an area that are not those of its pixels are kept in the metadata."""
+    mask = read_mask(row.segmentation, *size, f"{where}.segmentation")
+    kind = KINDS["mask"]
+    if row.bbox is not None and row.bbox != kind.box(mask):
+        fields["metadata"].setdefault("bbox", [*row.bbox])
+    if type(row.area) in {int, float} and row.area != kind.area(mask):
+        fields["metadata"].setdefault("area", row.area)
+    return Mask(mask=mask, **fields)
+
+
 def _with_geometry(
     row: AnnotationRow, fields: dict[str, Any], where: str, losses: Losses, purpose: Purpose | None
 ) -> Annotation | None:
@@ -370,11 +387,9 @@ def _with_geometry(
     if shape:
         parts = None if purpose is not None else _parts(shape, where)
         if parts:
-            losses.note_shape(
-                "a mask, or an object of several polygons; its joined outline is", where
-            )
+            losses.note_shape("an object of several polygons; its joined outline is", where)
             return Polygon(polygon=joined(parts), **fields)
-        losses.note_shape("a mask, or an object of several polygons; its box is", where)
+        losses.note_shape("an object of several polygons; its box is", where)
     if row.bbox is None:
         losses.note_shape("an annotation without a box and without a single polygon", where)
         return None
@@ -384,31 +399,15 @@ def _with_geometry(
     rotation = _rotation(row.attributes) if purpose is None and not row.segmentation else 0.0
     if rotation:
         fields["attributes"].pop("rotation")
-    return box_or_outline(row.bbox, rotation, where, fields)
+    return box_or_rotated_box(row.bbox, rotation, where, fields)
 
 
 def _parts(shape: Any, where: str) -> list[list[Point]] | None:
-    """The outlines of an object of several, or of a mask; None if there are none, or too many."""
-    if isinstance(shape, list):
-        outlines = [outline for outline in shape if is_outline(outline)]
-        return [_outline(outline, where) for outline in outlines[: MAX_PARTS + 1]][
-            :MAX_PARTS
-        ] or None
-    size = shape.get("size") if isinstance(shape, dict) else None
-    if not isinstance(size, list) or len(size) != 2:  # noqa: PLR2004 - height and width
+    """The outlines of an object of several; None if there are none."""
+    if not isinstance(shape, list):
         return None
-    height, width = size
-    if type(height) is not int or type(width) is not int or not 0 < height * width <= MAX_PIXELS:
-        return None
-    try:
-        mask = checked_mask(shape, width, height, f"{where}.segmentation")
-    except FormatError:
-        return None  # its box is still right
-    # COCO's masks go down the columns: the outlines are those of the transposed mask.
-    outlines_of_mask = outlines_of_runs(runs_of_counts(mask["counts"], height))
-    return outlines_of_mask and [
-        [(float(x), float(y)) for y, x in reversed(outline)] for outline in outlines_of_mask
-    ]
+    outlines = [outline for outline in shape if is_outline(outline)][:MAX_PARTS]
+    return [_outline(outline, where) for outline in outlines] or None
 
 
 def _rotation(attributes: Any) -> float:
@@ -417,7 +416,7 @@ def _rotation(attributes: Any) -> float:
         return 0.0
     rotation = attributes.get("rotation")
     is_number = isinstance(rotation, int | float) and not isinstance(rotation, bool)
-    return float(rotation) % 360 if rotation is not None and is_number else 0.0
+    return float(rotation) if rotation is not None and is_number else 0.0
 
 
 def _outline(numbers: list[Any], where: str) -> list[tuple[float, float]]:
@@ -454,7 +453,8 @@ def _for_evaluation(row: AnnotationRow, purpose: Purpose, where: str) -> Annotat
         shape = None
     elif purpose.geometry == "polygon" and shape and not _is_single(shape):
         image = purpose.image
-        metadata["segmentation"] = checked_mask(shape, *sides_of(image), f"{where}.segmentation")
+        where = f"{where}.segmentation"
+        metadata["segmentation"] = checked_segmentation(shape, *sides_of(image), where)
         x, y, w, h = box or (0.0, 0.0, float(image.width or 1), float(image.height or 1))
         shape = [[x, y, x + w, y, x + w, y + h, x, y + h]]
     return replace(row, segmentation=shape, metadata=metadata)

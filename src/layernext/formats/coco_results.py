@@ -91,7 +91,13 @@ def read_results(
             for number, raw in pieces:
                 with losses.problems:
                     annotation = read_annotation(
-                        raw, instances.labels, f"{path}: [{number}]", losses, scores, purpose
+                        raw,
+                        instances.labels,
+                        f"{path}: [{number}]",
+                        losses,
+                        scores,
+                        purpose,
+                        (width, height),
                     )
                     if annotation is not None:
                         annotation.metadata.pop("file_name", None)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import msgspec
+from msgspec.structs import replace
 
 from layernext.errors import DataError, Problem
 from layernext.formats.coco_masks import CORNERS
@@ -14,13 +15,16 @@ from layernext.formats.coco_records import CROWD, Instances, original_id
 from layernext.formats.core.compression import open_output
 from layernext.formats.core.format import KEPT, Holds
 from layernext.formats.core.losses import Losses
+from layernext.formats.core.rotation import outlined
 from layernext.formats.core.sample import Sample, box_of, check_finite, location_of
-from layernext.model import Annotation, Polygon
+from layernext.model import Annotation, Mask, Polygon, is_number, kind_of
 
 HOLDS = Holds(
     geometries={
         "rectangle": KEPT,
         "polygon": "yes; its box if it has 1 or 2 points",
+        "rotated_box": "its outline",
+        "mask": KEPT,
     },
     fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
     sizes="kept",
@@ -125,8 +129,12 @@ class CocoWriter:
         code = self._code(annotation.label, where)
         if code is None:
             return None
+        annotation = outlined(annotation, where, self._losses)
         row: dict[str, Any] = {"image_id": image_id, "category_id": code, "bbox": box}
-        if isinstance(annotation, Polygon):
+        if isinstance(annotation, Mask):
+            row["segmentation"] = annotation.mask
+            row["bbox"] = _numbers_in(annotation.metadata, "bbox") or box
+        elif isinstance(annotation, Polygon):
             if len(annotation.polygon) < CORNERS:
                 self._losses.note("a polygon of one or two points; its box is", where)
             else:
@@ -152,6 +160,8 @@ class CocoWriter:
             # COCO's evaluation sorts by score; an annotation without one counts as certain.
             row["score"] = 1.0
             self._losses.note("that there is no confidence; 1 is written", where)
+        if isinstance(annotation, Mask):
+            annotation = replace(annotation, metadata=_without_measures(annotation.metadata))
         self._losses.note_fields(annotation, where, keeps=RESULTS_HOLDS.fields)
         return msgspec.json.encode(row)
 
@@ -164,9 +174,12 @@ class CocoWriter:
             metadata = {name: value for name, value in metadata.items() if name != CROWD}
         row["id"] = self._annotations + 1
         x, y, width, height = row["bbox"]
-        row["area"] = (
-            _area(annotation.polygon) if isinstance(annotation, Polygon) else width * height
-        )
+        kind = kind_of(annotation)
+        row["area"] = kind.area(kind.coordinates_of(annotation))
+        if isinstance(annotation, Mask):
+            if is_number(metadata.get("area")):
+                row["area"] = metadata["area"]
+            metadata = _without_measures(metadata)
         check_finite((row["area"], x + width, y + height), where)
         row.setdefault("segmentation", [])
         if annotation.attributes:
@@ -192,7 +205,22 @@ class CocoWriter:
         self._file.close()
 
 
-def _area(points: list[tuple[float, float]]) -> float:
-    following = [*points[1:], *points[:1]]
-    crossed = sum(a * d - c * b for (a, b), (c, d) in zip(points, following, strict=True))
-    return abs(crossed) / 2
+def _numbers_in(metadata: dict[str, Any], name: str) -> list[float] | None:
+    """A box in the metadata, as the reader leaves one that is not around its mask's pixels."""
+    value = metadata.get(name)
+    if not isinstance(value, list) or len(value) != len(("x", "y", "width", "height")):
+        return None
+    return value if all(map(is_number, value)) else None
+
+
+def _without_measures(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Metadata without what is written in COCO's own keys."""
+    written = {
+        name
+        for name, is_written in (
+            ("bbox", _numbers_in(metadata, "bbox") is not None),
+            ("area", is_number(metadata.get("area"))),
+        )
+        if is_written
+    }
+    return {name: value for name, value in metadata.items() if name not in written}

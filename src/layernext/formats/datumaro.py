@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from layernext.errors import FormatError, Problem
-from layernext.formats.coco_masks import checked_mask
+from layernext.formats.coco_masks import read_mask
 from layernext.formats.core.fields import (
     box_in,
     list_of,
@@ -22,12 +22,11 @@ from layernext.formats.core.fields import (
 from layernext.formats.core.format import KEPT, Certainty, Detection, Format, Holds, ReadOptions
 from layernext.formats.core.json_file import read_json
 from layernext.formats.core.losses import Losses
-from layernext.formats.core.outlines import joined, outlines_of_runs, runs_of_counts
 from layernext.formats.core.probe import Probe
-from layernext.formats.core.rotation import box_or_outline
+from layernext.formats.core.rotation import box_or_rotated_box
 from layernext.formats.core.sample import Sample
 from layernext.formats.core.scores import Scores
-from layernext.model import Annotation, AttributeValue, Line, Points, Polygon
+from layernext.model import Annotation, AttributeValue, ImageLabel, Line, Mask, Points, Polygon
 
 _SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 _FLAGS = ("group", "z_order", "object_id")
@@ -98,8 +97,8 @@ def _read_annotation(
     entry: dict[str, Any], labels: list[str], where: str, losses: Losses, scores: Scores
 ) -> Annotation | None:
     kind = str(entry.get("type"))
-    if kind in {"label", "caption"}:
-        losses.note(f"a {kind} of an image", where)
+    if kind == "caption":
+        losses.note("a caption of an image", where)
         return None
     label = _label_of(entry, labels, where)
     if label is None:
@@ -122,9 +121,11 @@ def _read_annotation(
     if kind == "bbox":
         x, y, width, height = numbers_of(entry.get("bbox"), 4, f"{where}.bbox")
         box = box_in(x, y, width, height, where)
-        return box_or_outline(box, rotation, where, fields)
+        return box_or_rotated_box(box, rotation, where, fields)
+    if kind == "label":
+        return ImageLabel(**fields)
     if kind == "mask":
-        return _read_mask(entry, fields, where, losses)
+        return _read_mask(entry, fields, where)
     return _read_points(entry, fields, where, losses)
 
 
@@ -152,22 +153,11 @@ def _label_of(entry: dict[str, Any], labels: list[str], where: str) -> str | Non
     return labels[code]
 
 
-def _read_mask(
-    entry: dict[str, Any], fields: dict[str, Any], where: str, losses: Losses
-) -> Annotation | None:
+def _read_mask(entry: dict[str, Any], fields: dict[str, Any], where: str) -> Mask:
     rle = object_of(entry.get("rle"), f"{where}.rle")
     height, width = (int(side) for side in numbers_of(rle.get("size"), 2, f"{where}.rle.size"))
-    mask = checked_mask({**rle, "size": [height, width]}, width, height, f"{where}.rle")
-    parts = (
-        outlines_of_runs(runs_of_counts(mask["counts"], height)) if isinstance(mask, dict) else None
-    )
-    if not parts:
-        losses.note_shape("a mask", where)
-        return None
-    losses.note_shape("a mask; its outline is", where)
-    # Masks go down the columns.
-    upright = [[(float(x), float(y)) for y, x in reversed(part)] for part in parts]
-    return Polygon(polygon=joined(upright), **fields)
+    mask = read_mask({**rle, "size": [height, width]}, None, None, f"{where}.rle")
+    return Mask(mask=mask, **fields)
 
 
 def detect(probe: Probe) -> Detection | None:
@@ -187,7 +177,9 @@ FORMAT = Format(
     about="Datumaro JSON",
     extension=".json",
     holds=Holds(
-        geometries=dict.fromkeys(("rectangle", "polygon", "line", "points"), KEPT),
+        geometries=dict.fromkeys(
+            ("rectangle", "polygon", "line", "points", "mask", "rotated_box", "image_label"), KEPT
+        ),
         fields={"confidence": KEPT, "attributes": KEPT},
         sizes="kept",
         splits="files",

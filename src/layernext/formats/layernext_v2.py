@@ -37,9 +37,12 @@ from layernext.model import ImageAnnotations, ImageDecoder, decode_trusted
 HOLDS = Holds(
     geometries={
         "rectangle": KEPT,
+        "rotated_box": KEPT,
+        "image_label": KEPT,
         "polygon": KEPT,
         "line": KEPT,
         "points": KEPT,
+        "mask": KEPT,
     },
     fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
     fractions=True,

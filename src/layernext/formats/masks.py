@@ -17,7 +17,7 @@ from layernext.formats.core.format import ExportOptions, Format, Holds
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.sample import Sample, check_finite, location_of, points_of, size_of
 from layernext.formats.core.targets import safe_relative, write_new
-from layernext.model import Point
+from layernext.model import Mask, Point, RunLengths, counts_of, runs_inside
 
 MAX_LABELS = 255
 MAX_PIXELS = 1 << 29
@@ -27,6 +27,8 @@ HOLDS = Holds(
     geometries={
         "rectangle": "as pixels",
         "polygon": "as pixels",
+        "rotated_box": "as pixels",
+        "mask": "as pixels",
     },
     splits="folders",
     sizes="needed",
@@ -92,6 +94,9 @@ def mask_png(sample: Sample, codes: dict[str, int], losses: Losses) -> bytes:
             raise DataError(Problem(where, f"is the label number {code}; masks have {MAX_LABELS}"))
         losses.note("which annotation a pixel is of", where)
         losses.note_fields(annotation, where, keeps=HOLDS.fields)
+        if isinstance(annotation, Mask):
+            _paint(pixels, (width, height), annotation.mask, code, where)
+            continue
         points = points_of(annotation)
         for point in points:
             check_finite(point, where)
@@ -101,6 +106,26 @@ def mask_png(sample: Sample, codes: dict[str, int], losses: Losses) -> bytes:
     encoded = io.BytesIO()
     mask.save(encoded, "PNG")
     return encoded.getvalue()
+
+
+def _paint(
+    pixels: bytearray, size: tuple[int, int], mask: RunLengths, code: int, where: str
+) -> None:
+    """Give the pixels of a mask a number."""
+    width, height = size
+    if mask.size != (height, width):
+        message = (
+            f"its mask has {mask.size[1]} x {mask.size[0]} pixels, its image {width} x {height}"
+        )
+        raise DataError(Problem(where, message))
+    for start, end in runs_inside(counts_of(mask)):
+        position = start
+        while position < end:  # column by column
+            column, row = divmod(position, height)
+            rows = min(end - position, height - row)
+            first = row * width + column
+            pixels[first : first + rows * width : width] = bytes([code]) * rows
+            position += rows
 
 
 def _fill(pixels: bytearray, width: int, height: int, points: list[Point], code: int) -> None:

@@ -11,16 +11,28 @@ from typing import Any
 import msgspec
 
 from layernext.errors import DataError, FormatError, Problem
+from layernext.formats.coco_masks import read_mask
 from layernext.formats.core.format import KEPT, Holds
 from layernext.formats.core.json_stream import check_keys
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.sample import Sample, check_finite, location_of, points_of
 from layernext.formats.core.scores import Scores
-from layernext.model import Annotation, AttributeValue, Line, Points, Polygon, Rectangle
+from layernext.model import (
+    Annotation,
+    AttributeValue,
+    ImageLabel,
+    Line,
+    Mask,
+    Points,
+    Polygon,
+    Rectangle,
+    RotatedBox,
+)
 
 COLUMNS = (
     "image", "width", "height", "split", "run", "mode", "label", "type", "confidence",
-    "x", "y", "box_width", "box_height", "points", "attributes", "metadata",
+    "x", "y", "box_width", "box_height", "points", "attributes", "metadata", "mask",
+    "rotation",
 )  # fmt: skip
 
 HOLDS = Holds(
@@ -29,6 +41,9 @@ HOLDS = Holds(
         "polygon": KEPT,
         "line": KEPT,
         "points": KEPT,
+        "rotated_box": KEPT,
+        "image_label": KEPT,
+        "mask": KEPT,
     },
     fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
     splits=KEPT,
@@ -46,7 +61,7 @@ _metadata = msgspec.json.Decoder(dict[str, Any])
 
 
 def rows_of(sample: Sample, losses: Losses) -> Iterator[dict[str, Any]]:
-    """The rows of an image; `points` as a list, attributes and metadata as JSON."""
+    """The rows of an image; `points` as a list, attributes, metadata and masks as JSON."""
     head: dict[str, Any] = dict.fromkeys(COLUMNS)
     head |= {name: getattr(sample, name) for name in _HEAD}
     annotations = [
@@ -63,9 +78,12 @@ def rows_of(sample: Sample, losses: Losses) -> Iterator[dict[str, Any]]:
             "type": annotation.geometry,
             "confidence": annotation.confidence,
         }
-        if isinstance(annotation, Rectangle):
+        if isinstance(annotation, Rectangle | RotatedBox):
             row["x"], row["y"], row["box_width"], row["box_height"] = annotation.bbox
-        else:
+            row["rotation"] = annotation.rotation if isinstance(annotation, RotatedBox) else None
+        elif isinstance(annotation, Mask):
+            row["mask"] = msgspec.json.encode(annotation.mask).decode()
+        elif not isinstance(annotation, ImageLabel):
             row["points"] = points_of(annotation)
         if annotation.attributes:
             row["attributes"] = msgspec.json.encode(annotation.attributes).decode()
@@ -162,12 +180,22 @@ def _shape(row: dict[str, Any], where: str, scores: Scores) -> Annotation:
 
 def _outlined(row: dict[str, Any], fields: dict[str, Any], where: str) -> Annotation:
     kind = str(row.get("type"))
-    if kind == "rectangle":
+    if kind == "image_label":
+        return ImageLabel(**fields)
+    if kind in {"rectangle", "rotated_box"}:
         x, y, width, height = (float(row[name]) for name in COLUMNS[9:13])
         check_finite((x, y, width, height), where)
         if width < 0 or height < 0:
             raise FormatError(Problem(where, "width and height must be ≥ 0"))
-        return Rectangle(bbox=(x, y, width, height), **fields)
+        if kind == "rectangle":
+            return Rectangle(bbox=(x, y, width, height), **fields)
+        rotation = float(row["rotation"])
+        check_finite([rotation], where)
+        return RotatedBox(bbox=(x, y, width, height), rotation=rotation, **fields)
+    if kind == "mask":
+        mask = msgspec.json.decode(row["mask"], type=dict[str, Any])
+        check_keys(row["mask"].encode(), f"{where}.mask")
+        return Mask(mask=read_mask(mask, None, None, f"{where}.mask"), **fields)
     cell = row["points"]
     pairs = msgspec.json.decode(cell) if isinstance(cell, str) else cell
     points = [(float(x), float(y)) for x, y in pairs]

@@ -17,8 +17,9 @@ from layernext.errors import ConfigurationError
 from layernext.model.collection import Record
 from layernext.model.geometry import KINDS, EvaluatedGeometry
 
-Protocol: TypeAlias = Literal["coco", "voc", "voc2007", "lvis", "lane-f1", "chamfer"]
-"""``coco``, ``voc``, ``voc2007`` and ``lvis`` for boxes and polygons; the others for lines."""
+Protocol: TypeAlias = Literal["coco", "voc", "voc2007", "lvis", "boundary", "lane-f1", "chamfer"]
+"""``coco``, ``voc``, ``voc2007`` and ``lvis`` for boxes, rotated boxes, polygons and masks, ``boundary`` for polygons
+and masks; the others for lines."""
 
 MAX_BITS = 64
 """Thresholds times area ranges: each pair is one bit of a number stored with an annotation."""
@@ -68,6 +69,8 @@ _NO_LIMIT = (1 << 31) - 1
 PROTOCOLS: dict[Protocol, _Defaults] = {
     "coco": _Defaults(COCO_THRESHOLDS, COCO_AREAS, (1, 10, 100), 0.5),
     "lvis": _Defaults(COCO_THRESHOLDS, COCO_AREAS, (300,), 0.5),
+    # Boundary IoU in place of IoU.
+    "boundary": _Defaults(COCO_THRESHOLDS, COCO_AREAS, (1, 10, 100), 0.5),
     "voc": _Defaults((0.5,), (ALL_AREAS,), (_NO_LIMIT,), 0.5),
     "voc2007": _Defaults((0.5,), (ALL_AREAS,), (_NO_LIMIT,), 0.5),
     # IoU of lines drawn 30 pixels wide (CULane).
@@ -81,8 +84,8 @@ class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
     """What is evaluated, and how.
 
     Attributes:
-        geometry: annotations of others are left out, and counted.
-        protocol: None is ``coco`` for boxes and polygons, ``lane-f1`` for lines.
+        geometry: annotations of others are left out, and counted; ``mask`` takes polygons, too, as the pixels inside.
+        protocol: None is ``coco`` for boxes, rotated boxes, polygons and masks, ``lane-f1`` for lines.
         thresholds: at which averages are taken: IoU from 0 to 1, or for ``chamfer`` distances in
             pixels. Empty: the protocol's own.
         areas: size ranges for averages; all other numbers are computed in the first. Empty:

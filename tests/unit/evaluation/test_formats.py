@@ -206,14 +206,18 @@ def test_ignored_annotations_of_coco(tmp_path):
     ("segmentation", "message"),
     [
         pytest.param({"size": [1, 1], "counts": [1]}, "that of the image", id="size"),
-        pytest.param({"size": [480, 640], "counts": [5]}, "counts are not those", id="short"),
+        pytest.param({"size": [480, 640], "counts": [5]}, "sums to 5 pixels", id="short"),
+        pytest.param({"size": [480, 640], "counts": [-1, 307201]}, "is -1, must be", id="negative"),
         pytest.param(
-            {"size": [480, 640], "counts": [-1, 307201]}, "counts are not those", id="negative"
+            {"size": [480, 640], "counts": "PPo"}, "is not a compressed run-length", id="open-end"
         ),
-        pytest.param({"size": [480, 640], "counts": "PPo"}, "not run lengths", id="open-end"),
-        pytest.param({"size": [480, 640], "counts": "ä"}, "not run lengths", id="sign"),
-        pytest.param({"size": [480, 640], "counts": "o" * 99}, "not run lengths", id="endless"),
-        pytest.param({"size": [480, 640]}, "nor a mask", id="no-counts"),
+        pytest.param(
+            {"size": [480, 640], "counts": "ä"}, "is not a compressed run-length", id="sign"
+        ),
+        pytest.param(
+            {"size": [480, 640], "counts": "o" * 99}, "is not a compressed run-length", id="endless"
+        ),
+        pytest.param({"size": [480, 640]}, "is missing", id="no-counts"),
         pytest.param([[1, 2, 3]], "3 points or more", id="odd"),
     ],
 )
@@ -223,7 +227,7 @@ def test_masks_that_are_none(tmp_path, segmentation, message):
     results = json.loads(run.read_text())
     results[1]["segmentation"] = segmentation
     run.write_text(json.dumps(results))
-    with pytest.raises(FormatError, match=rf"results\.json: \[1\]\.segmentation: .*{message}"):
+    with pytest.raises(FormatError, match=rf"results\.json: \[1\]\.segmentation.*: .*{message}"):
         summary(truth, run, geometry="polygon")
 
 

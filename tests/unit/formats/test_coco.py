@@ -12,8 +12,16 @@ import numpy as np
 import pytest
 
 from layernext.errors import ConfigurationError, DataError, FormatError
-from layernext.formats import Losses, Scores, convert, detect_format, read_format
-from layernext.model import Annotation, Polygon, Rectangle
+from layernext.formats import (
+    Losses,
+    Sample,
+    Scores,
+    convert,
+    detect_format,
+    read_format,
+    write_export,
+)
+from layernext.model import Annotation, Mask, Polygon, Rectangle, RunLengths, counts_of
 
 OUTLINE = [[1, 1, 10, 1, 10, 10]]
 
@@ -246,16 +254,61 @@ def pixels_of(annotation: Annotation, height: int, width: int) -> Any:
         return coco_masks.decode(encoded)
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_mask_becomes_its_outline(tmp_path: Path, seed: int) -> None:
-    """The polygon of a mask, of several parts and with holes, covers exactly its pixels."""
-    random = np.random.default_rng(seed)
-    mask = np.kron(random.random((8, 10)) < 0.5, np.ones((10, 10)))
-    mask[0, 0] = 1
+@pytest.mark.parametrize("kind", ["string", "numbers"])
+@pytest.mark.parametrize("crowd", [0, 1])
+def test_masks_come_back_as_written(tmp_path: Path, kind: str, crowd: int) -> None:
+    """A mask is read as one and written with the same counts, string or numbers, crowd or not."""
+    pixels = np.kron(np.random.default_rng(1).random((8, 10)) < 0.5, np.ones((10, 10)))
+    segmentation = rle_of(pixels)
+    if kind == "numbers":
+        segmentation["counts"] = counts_of(RunLengths((80, 100), segmentation["counts"]))
+    fields = {"segmentation": segmentation, "iscrowd": crowd, "area": int(pixels.sum())}
     losses = Losses()
-    first, _ = read(tmp_path, losses, segmentation=rle_of(mask), bbox=[0, 0, 100, 80])
-    assert (pixels_of(first, 80, 100) == mask).all()
-    assert losses.shapes == 1
+    found, _ = read(tmp_path, losses, bbox=[0, 0, 100, 80], **fields)
+    sample = Sample(image="a.png", width=100, height=80, annotations=[found])
+    assert isinstance(found, Mask)
+    assert found.mask == RunLengths((80, 100), segmentation["counts"])
+    assert found.metadata == ({"iscrowd": 1} if crowd else {})
+    assert losses.counts == {}
+    assert write_export([sample], tmp_path / "out.json", "coco").losses == {}
+    (written,) = json.loads((tmp_path / "out.json").read_text())["annotations"]
+    assert written["segmentation"] == segmentation
+    assert {name: written[name] for name in ("iscrowd", "area", "bbox")} == {
+        "iscrowd": crowd, "area": pixels.sum(), "bbox": [0, 0, 100, 80],
+    }  # fmt: skip
+
+
+def test_box_and_area_of_a_mask_that_are_not_its_own(tmp_path: Path) -> None:
+    """The box head of a model says something else than its mask head: both are kept."""
+    pixels = np.zeros((80, 100), bool)
+    pixels[10:20, 10:30] = True
+    given = {"bbox": [9.5, 9, 22, 12.25], "area": 190.5, "segmentation": rle_of(pixels)}
+    first, _ = read(tmp_path, **given)
+    assert first.metadata == {"bbox": [9.5, 9.0, 22.0, 12.25], "area": 190.5}
+    sample = Sample(image="a.png", width=100, height=80, annotations=[first])
+    write_export([sample], tmp_path / "out.json", "coco")
+    (written,) = json.loads((tmp_path / "out.json").read_text())["annotations"]
+    assert {name: written[name] for name in given} == given
+    assert "metadata" not in written
+
+
+@pytest.mark.parametrize(
+    ("segmentation", "where", "message"),
+    [
+        ({"size": [9, 9], "counts": "7"}, "counts", "sums to 7 pixels"),
+        (
+            {"size": [9, 9], "counts": [81]},
+            "size",
+            "is 9 x 9 pixels, that of the image is 100 x 80",
+        ),
+        ({"counts": [81]}, "size", "is missing"),
+    ],
+)
+def test_wrong_masks(tmp_path: Path, segmentation: Any, where: str, message: str) -> None:
+    """A mask that is none, or not of its image, is refused with its place."""
+    place = rf"annotations\[0\]\.segmentation\.{where}: {message}"
+    with pytest.raises(FormatError, match=place):
+        read(tmp_path, segmentation=segmentation)
 
 
 def test_object_of_several_outlines(tmp_path: Path) -> None:

@@ -158,7 +158,7 @@ def written(folder: Path, name: str) -> tuple[Path, dict[str, Path]]:
     if name == "coco":
         content = json.loads(path.read_bytes())
         content["annotations"][0]["segmentation"] = {"size": [9, 9], "counts": [10, 3, 68]}
-        content["annotations"][1]["segmentation"] = {"size": [9, 9], "counts": "0b53"}
+        content["annotations"][1]["segmentation"] = {"size": [9, 9], "counts": ":3T2"}
         path.write_text(json.dumps(content))
     if name.startswith("yolo"):
         for folder_of_images in (path / "images", path / "images" / "train"):

@@ -1,6 +1,6 @@
 """How shapes are gathered and compared: a file for each kind, and `kinds`, which lists them."""
 
-from layernext.evaluation.similarity.kinds import SIMILARITIES, measure_for
+from layernext.evaluation.similarity.kinds import SIMILARITIES, evaluated_kinds, measure_for
 from layernext.evaluation.similarity.measure import (
     Gatherer,
     ImageWh,
@@ -11,6 +11,7 @@ from layernext.evaluation.similarity.measure import (
 )
 from layernext.evaluation.similarity.polygon import polygon_area
 from layernext.evaluation.similarity.rectangle import bbox_iou
+from layernext.evaluation.similarity.rotated_box import rotated_iou
 
 __all__ = [
     "SIMILARITIES",
@@ -20,7 +21,9 @@ __all__ = [
     "Measure",
     "Pairs",
     "bbox_iou",
+    "evaluated_kinds",
     "measure_for",
     "polygon_area",
+    "rotated_iou",
     "slices_of_images",
 ]

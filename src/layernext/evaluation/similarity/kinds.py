@@ -7,14 +7,21 @@ protocols it has.
 from __future__ import annotations
 
 from layernext.evaluation.similarity.line import LINE
+from layernext.evaluation.similarity.mask import MASK
 from layernext.evaluation.similarity.measure import KindSimilarity, Measure
 from layernext.evaluation.similarity.polygon import POLYGON
 from layernext.evaluation.similarity.rectangle import RECTANGLE
+from layernext.evaluation.similarity.rotated_box import ROTATED_BOX
 from layernext.model import EvaluationSettings
 
 SIMILARITIES: dict[str, KindSimilarity] = {
-    similarity.name: similarity for similarity in (RECTANGLE, POLYGON, LINE)
+    similarity.name: similarity for similarity in (RECTANGLE, POLYGON, LINE, MASK, ROTATED_BOX)
 }
+
+
+def evaluated_kinds(geometry: str) -> tuple[str, ...]:
+    """Names of the kinds of annotations that an evaluation of this geometry takes."""
+    return SIMILARITIES[geometry].kinds or (geometry,)
 
 
 def measure_for(settings: EvaluationSettings) -> Measure:

@@ -21,7 +21,7 @@ from layernext.evaluation.columns import Columns, FloatArray, IndexArray, Source
 from layernext.model import EvaluationSettings
 
 Shapes: TypeAlias = Any
-"""Boxes (N, 4) as x, y, width, height; or a list of N arrays (K, 2) of points."""
+"""Boxes (N, 4) as x, y, width, height, or (N, 5) with a rotation; or a list of N arrays (K, 2) of points."""
 
 ImageWh: TypeAlias = tuple[float, float]
 
@@ -146,9 +146,11 @@ class KindSimilarity(ABC):
 
     Attributes:
         name: of the kind, as in `layernext.model.KINDS`.
+        kinds: names of the kinds that are compared with each other under this name; only its own if empty.
     """
 
     name: str
+    kinds: tuple[str, ...] = ()
 
     @abstractmethod
     def gatherer(self) -> Gatherer:

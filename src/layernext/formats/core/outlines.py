@@ -1,6 +1,6 @@
 """Outlines of what is not a single polygon: masks, ellipses and objects of several parts.
 
-No kind of geometry holds them yet. They become one polygon that covers the same area: the outlines of the parts, joined
+Where nothing else can hold them, they become one polygon that covers the same area: the outlines of the parts, joined
 by seams of no width, which go there and back. Holes are kept in the same way.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from layernext.model import Point
+from layernext.model import Point, RunLengths, counts_of
 
 MAX_EDGES = 400_000
 """Edges of a mask's outline; a mask with more is noise, and is read as its box."""
@@ -83,6 +83,14 @@ def runs_of_counts(counts: Iterable[int], length: int) -> dict[int, list[Run]]:
             position += stop - start
         position, is_inside = end, not is_inside
     return lines
+
+
+def outlines_of_mask(mask: RunLengths) -> list[list[Point]] | None:
+    """As `outlines_of_runs`; empty if there are no pixels inside."""
+    height = mask.size[0]
+    outlines = outlines_of_runs(runs_of_counts(counts_of(mask), height))
+    # COCO's masks go down the columns: the outlines are those of the transposed mask.
+    return outlines and [[(float(x), float(y)) for y, x in reversed(part)] for part in outlines]
 
 
 def outlines_of_runs(lines: dict[int, list[Run]]) -> list[list[Point]] | None:

@@ -9,7 +9,8 @@ from typing import Protocol
 from msgspec import Struct
 
 from layernext.errors import DataError, Problem
-from layernext.model import Annotation, Box, Mode, Point, kind_of
+from layernext.formats.core.outlines import joined, outlines_of_mask
+from layernext.model import Annotation, Box, Mask, Mode, Point, kind_of
 
 
 class Sample(Struct, frozen=True, kw_only=True):
@@ -77,7 +78,13 @@ def box_of(annotation: Annotation, where: str) -> Box | None:
 
 
 def points_of(annotation: Annotation) -> list[Point]:
-    """The points of a geometry; of a rectangle its corners, clockwise from the top left."""
+    """The points of a geometry; of a rectangle its corners, clockwise from the top left.
+
+    Those of a mask are its outlines, joined by seams; none if it has no pixels, or too many corners.
+    """
+    if isinstance(annotation, Mask):
+        outlines = outlines_of_mask(annotation.mask)
+        return joined(outlines) if outlines else []
     kind = kind_of(annotation)
     return kind.outline(kind.coordinates_of(annotation))
 

@@ -1,5 +1,6 @@
 """The kinds of geometry: a file for each, and `kinds`, which lists them."""
 
+from layernext.model.geometry.image_label import ImageLabel
 from layernext.model.geometry.kind import (
     AnnotationFields,
     AttributeValue,
@@ -19,10 +20,18 @@ from layernext.model.geometry.kinds import (
     register_kind,
 )
 from layernext.model.geometry.line import Line
+from layernext.model.geometry.mask import Mask
 from layernext.model.geometry.point_list import PointListKind
 from layernext.model.geometry.points import Points
 from layernext.model.geometry.polygon import Polygon
 from layernext.model.geometry.rectangle import Rectangle
+from layernext.model.geometry.rotated_box import (
+    BoxAndRotation,
+    RotatedBox,
+    box_of_corners,
+    rotated_corners,
+)
+from layernext.model.geometry.run_lengths import RunLengths, counts_of, runs_inside
 
 __all__ = [
     "GEOMETRIES",
@@ -32,16 +41,25 @@ __all__ = [
     "AnnotationFields",
     "AttributeValue",
     "Box",
+    "BoxAndRotation",
     "EvaluatedGeometry",
     "Geometry",
     "GeometryKind",
+    "ImageLabel",
     "Line",
+    "Mask",
     "Point",
     "PointListKind",
     "Points",
     "Polygon",
     "Rectangle",
+    "RotatedBox",
+    "RunLengths",
+    "box_of_corners",
     "built_from_kinds",
+    "counts_of",
     "kind_of",
     "register_kind",
+    "rotated_corners",
+    "runs_inside",
 ]

@@ -28,7 +28,7 @@ class PolygonKind(PointListKind):
     code = 2
     struct = Polygon
     key = "polygon"
-    protocols = ("coco", "lvis", "voc", "voc2007")
+    protocols = ("coco", "lvis", "voc", "voc2007", "boundary")
 
     def area(self, coordinates: list[Point]) -> float:
         """Inside the outline, by the shoelace formula."""

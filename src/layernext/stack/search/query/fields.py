@@ -60,6 +60,9 @@ _FIELDS = [
     Field("annotation.count", "number", of_set=True),
     Field("annotation.confidence", "number", of_set=True),
     Field("annotation.geometry", "word", tuple(KINDS), of_set=True),
+    Field("annotation.area", "number", of_set=True),
+    Field("annotation.width", "number", of_set=True),
+    Field("annotation.height", "number", of_set=True),
 ]
 FIELDS = {field.name: field for field in _FIELDS}
 
@@ -72,6 +75,9 @@ _OTHERS = {
 }
 METADATA = "metadata."
 ATTRIBUTE = "annotation.attribute."
+ANNOTATION_METADATA = "annotation.metadata."
+MEASURES = ("annotation.area", "annotation.width", "annotation.height")
+"""In pixels; of fractions as well, if the size of the image is known."""
 
 
 def find_field(written: str) -> Field | None:
@@ -87,13 +93,14 @@ def find_field(written: str) -> Field | None:
     if plain.startswith(METADATA) and len(written) > len(METADATA):
         name = written[len(METADATA) :]
         return Field(METADATA + ("Tags" if name.lower() == "tags" else name), "field")
-    if plain.startswith(ATTRIBUTE) and len(written) > len(ATTRIBUTE):
-        return Field(ATTRIBUTE + written[len(ATTRIBUTE) :], "text", of_set=True)
+    for group in (ATTRIBUTE, ANNOTATION_METADATA):
+        if plain.startswith(group) and len(written) > len(group):
+            return Field(group + written[len(group) :], "text", of_set=True)
     return None
 
 
 def suggestion(written: str) -> str | None:
     """The field that was most likely meant."""
-    known_names = [*FIELDS, "label", "metadata.", "Tags", ATTRIBUTE]
+    known_names = [*FIELDS, "label", "metadata.", "Tags", ATTRIBUTE, ANNOTATION_METADATA]
     near = get_close_matches(written.lower(), [name.lower() for name in known_names], 1, 0.6)
     return next((name for name in known_names if near and name.lower() == near[0]), None)

@@ -16,18 +16,21 @@ import numpy as np
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from layernext.model import Annotation, decode_trusted
-from layernext.stack.search.query.fields import ATTRIBUTE
+from layernext.model import Annotation, decode_trusted, kind_of
+from layernext.stack.search.query.fields import ANNOTATION_METADATA, ATTRIBUTE, MEASURES
 from layernext.stack.search.query.parse import Condition
 from layernext.stack.search.set_index import Int64s, SetBlock, SetIndex, SetRange, ranges
 from layernext.stack.store.annotations import content
 from layernext.stack.store.annotations.summaries import ABOVE_1, BELOW_0, NO_CONFIDENCE, STEPS
-from layernext.stack.store.schema import GEOMETRIES_BY_CODE, annotation_set
+from layernext.stack.store.schema import GEOMETRIES_BY_CODE, annotation_set, image
 
 DECODED_AT_ONCE = 500
 """Sets whose JSON is in memory at a time."""
 
 Flags: TypeAlias = NDArray[np.bool_]
+
+Scale: TypeAlias = tuple[int | None, int | None]
+"""Pixels for each unit of the coordinates, across and down; None if unknown."""
 
 _VALUES = np.arange(STEPS + 1) / STEPS
 
@@ -48,11 +51,9 @@ class SetConditions:
         self.confidences = by_name.get("annotation.confidence", [])
         self.counts = by_name.get("annotation.count", [])
         self.geometries = by_name.get("annotation.geometry", [])
-        self.attributes = {
-            name[len(ATTRIBUTE) :]: conditions
-            for name, conditions in by_name.items()
-            if name.startswith(ATTRIBUTE)
-        }
+        self.measures = {name: by_name[name] for name in MEASURES if name in by_name}
+        self.attributes = _group(by_name, ATTRIBUTE)
+        self.metadata = _group(by_name, ANNOTATION_METADATA)
         self._sure, self._maybe = _tables(self.confidences)
 
     @property
@@ -81,7 +82,7 @@ class SetConditions:
             low, high = _counted(block, pairs, sure), _counted(block, pairs, maybe)
         else:
             low = high = _summed(block, pairs)
-        if self.geometries or self.attributes:
+        if self.geometries or self.attributes or self.measures or self.metadata:
             low = np.zeros(sets, np.int64)
         is_same = low == high
         if self.counts:
@@ -105,16 +106,24 @@ class SetConditions:
         for start in range(0, len(image_ids), DECODED_AT_ONCE):
             chunk = image_ids[start : start + DECODED_AT_ONCE].tolist()
             condition = (stored.operation_id == operation_id) & stored.image_id.in_(chunk)
-            columns = sa.select(stored.image_id, stored.geometry, stored.content)
+            columns = sa.select(
+                stored.image_id, stored.geometry, stored.content, stored.normalized,
+                image.c.width, image.c.height,
+            ).join(image, image.c.id == stored.image_id)  # fmt: skip
             for row in connection.execute(columns.where(condition)):
                 geometry = GEOMETRIES_BY_CODE[row.geometry]
                 decoded = decode_trusted(content.unpack(row.content), geometry)
-                number = sum(map(self._is_wanted, decoded.annotations))
+                scale: Scale = (1, 1)
+                if row.normalized or decoded.normalized:
+                    scale = (row.width, row.height)
+                number = sum(
+                    self._is_wanted(annotation, scale) for annotation in decoded.annotations
+                )
                 if all(holds(count, number) for count in self.counts) if self.counts else number:
                     fitting_ids.append(row.image_id)
         return np.array(fitting_ids, np.int64)
 
-    def _is_wanted(self, annotation: Annotation) -> bool:
+    def _is_wanted(self, annotation: Annotation, scale: Scale) -> bool:
         if self.labels is not None and annotation.label not in self.labels:
             return False
         if self.confidences and (
@@ -124,6 +133,14 @@ class SetConditions:
             return False
         if not all(annotation.geometry in geometry.values for geometry in self.geometries):
             return False
+        if self.measures and not self._measures_hold(annotation, scale):
+            return False
+        if not all(
+            name in annotation.metadata and holds(condition, _plain(annotation.metadata[name]))
+            for name, conditions in self.metadata.items()
+            for condition in conditions
+        ):
+            return False
         return all(
             any(
                 holds(condition, _plain(value.value))
@@ -132,6 +149,32 @@ class SetConditions:
             for name, conditions in self.attributes.items()
             for condition in conditions
         )
+
+    def _measures_hold(self, annotation: Annotation, scale: Scale) -> bool:
+        """Whether area, width and height fulfil their conditions; not if nobody knows them."""
+        kind = kind_of(annotation)
+        coordinates = kind.coordinates_of(annotation)
+        width, height = (1, 1) if kind.is_in_pixels else scale
+        if not width or not height:
+            return False
+        box = kind.box_in_pixels(coordinates, width, height)
+        if box is None:
+            return False
+        values = (kind.area(coordinates) * width * height, box[2], box[3])
+        return all(
+            holds(condition, value)
+            for name, value in zip(MEASURES, values, strict=True)
+            for condition in self.measures.get(name, ())
+        )
+
+
+def _group(by_name: dict[str, list[Condition]], prefix: str) -> dict[str, list[Condition]]:
+    """The conditions on names of the user's own, by these names."""
+    return {
+        name[len(prefix) :]: conditions
+        for name, conditions in by_name.items()
+        if name.startswith(prefix)
+    }
 
 
 def _summed(block: SetBlock, pairs: Int64s | None) -> Int64s:

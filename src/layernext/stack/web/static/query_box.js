@@ -16,6 +16,7 @@ const SHORT = [
   { name: "Tags", kind: "field", words: [] },
   { name: "metadata.", kind: "field", words: [] },
   { name: "annotation.attribute.", kind: "text", words: [] },
+  { name: "annotation.metadata.", kind: "text", words: [] },
 ];
 const SOURCES = { "annotation.label": "labels", label: "labels", run: "runs", ground_truth: "truths" };
 const MOST = 12;

@@ -55,10 +55,15 @@ function shapeOf(one, usual, index) {
     label: one.label,
     geometry: kind?.code ?? 0,
     confidence: one.confidence ?? null,
-    coordinates: kind ? (one[kind.key] ?? []).flat() : [],
+    coordinates: kind ? coordinatesOf(kind, one) : [],
     attributes: isV2 ? plain(one.attributes ?? {}) : Object.entries(one.metadata ?? {}).map(([name, value]) => ({ name, value, confidence: null })),
     metadata: isV2 ? Object.entries(one.metadata ?? {}) : [],
   };
+}
+
+function coordinatesOf(kind, one) {
+  const value = one[kind.key];
+  return value && kind.read ? kind.read(value, one) : (value ?? []).flat();
 }
 
 const plain = (attributes) =>

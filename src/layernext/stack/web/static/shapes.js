@@ -45,6 +45,9 @@ export function isShown(label, confidence, state) {
   return !state.labels.length || state.labels.includes(label);
 }
 
+/** Whether a shape of a set has fractions of the image for coordinates. */
+export const hasFractions = (set, shape) => set.isNormalized && !kindOf(shape).isInPixels;
+
 /** Add a shape to the canvas's path; scale and offset bring the image's pixels to those of the canvas. */
 export function trace(pen, shape, sx, sy, dx = 0, dy = 0, radius = 2.5) {
   kindOf(shape).trace(pen, shape.coordinates, { sx, sy, dx, dy, radius });
@@ -83,8 +86,6 @@ export function frameOf(item) {
  */
 export function drawSets(pen, { sets, frame, state, width, height, lineWidth = 1.5 }) {
   for (const set of sets) {
-    const sx = width / (set.isNormalized ? 1 : frame.width);
-    const sy = height / (set.isNormalized ? 1 : frame.height);
     const byLabel = new Map();
     for (const shape of set.shapes) {
       if (!isShown(shape.label, shape.confidence, state)) continue;
@@ -95,18 +96,52 @@ export function drawSets(pen, { sets, frame, state, width, height, lineWidth = 1
     pen.setLineDash(DASHES[set.run % DASHES.length]);
     pen.lineJoin = "round";
     for (const [label, shapes] of byLabel) {
-      pen.beginPath();
-      for (const shape of shapes) trace(pen, shape, sx, sy);
+      const path = new Path2D();
+      const tinted = new Path2D();
+      for (const shape of shapes) {
+        const size = hasFractions(set, shape) ? { width: 1, height: 1 } : frame;
+        trace(path, shape, width / size.width, height / size.height);
+        if (kindOf(shape).isTinted) trace(tinted, shape, width / size.width, height / size.height);
+      }
+      tint(pen, tinted, colorOf(label));
       // A dark edge keeps every color visible on every picture.
       pen.strokeStyle = "rgb(0 0 0 / 38%)";
       pen.lineWidth = lineWidth + 1.2;
-      pen.stroke();
+      pen.stroke(path);
       pen.strokeStyle = colorOf(label);
       pen.lineWidth = lineWidth;
-      pen.stroke();
+      pen.stroke(path);
     }
   }
   pen.setLineDash([]);
+  drawLabels(pen, sets, state, width, height);
+}
+
+/** The labels of the whole image, in rows from the lower edge up, as far as there is room. */
+function drawLabels(pen, sets, state, width, height) {
+  const labels = sets.flatMap((set) => set.shapes.filter((shape) => kindOf(shape).isOfImage && isShown(shape.label, shape.confidence, state)));
+  const room = Math.min(labels.length, Math.max(1, Math.floor(height / 54)));
+  pen.font = "600 11px system-ui, sans-serif";
+  for (let at = 0; at < room; at += 1) {
+    const { label } = labels[at];
+    const text = at === room - 1 && labels.length > room ? `${label} +${labels.length - room}` : label;
+    const y = height - 3 - 18 * (room - at);
+    const wide = Math.min(width - 6, pen.measureText(text).width + 14);
+    pen.fillStyle = "rgb(15 18 24 / 85%)";
+    pen.fillRect(3, y, wide, 16);
+    pen.fillStyle = colorOf(label);
+    pen.fillRect(3, y, 4, 16);
+    pen.fillStyle = "#fff";
+    pen.fillText(text, 11, y + 12, Math.max(1, wide - 12));
+  }
+}
+
+/** Fill a path so that what is below can still be seen. */
+export function tint(pen, path, color) {
+  pen.globalAlpha = 0.3;
+  pen.fillStyle = color;
+  pen.fill(path);
+  pen.globalAlpha = 1;
 }
 
 /** Sets as `askOverlays` gives them, from the API's arrays. */

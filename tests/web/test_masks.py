@@ -1,0 +1,128 @@
+"""Masks in the pages: their pixels are drawn, tinted and picked, on the image and on small pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page, expect
+
+from layernext import ImageAnnotations, LayerNextClient, Mask, Rectangle, RunLengths
+from layernext.model import kind_of
+from tests.stack_process import running_stack
+from tests.web.conftest import Site, wait_for_thumbnails, wait_until
+from tests.web.test_image import READY, place_of, settled
+
+WIDTH, HEIGHT = 320, 240
+
+
+def ring() -> Mask:
+    """What lies between two circles."""
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH]
+    distance = (rows - 100) ** 2 + (columns - 120) ** 2
+    pixels = (distance < 80**2) & (distance > 40**2)
+    return Mask(label="ring", confidence=0.9, mask=RunLengths.from_array(pixels))
+
+
+def noise() -> Mask:
+    """More runs than a small picture gets."""
+    pixels = np.random.default_rng(1).random((HEIGHT, WIDTH)) > 0.5
+    pixels[:, :240] = False
+    pixels[60:80, 250:270] = True
+    return Mask(label="noise", confidence=0.8, mask=RunLengths.from_array(pixels))
+
+
+RING, NOISE = ring(), noise()
+BOX = Rectangle(label="box", bbox=(110, 90, 20, 20))
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[Site]:
+    """A gray image with masks, in pixels; and the same masks in a run of fractions."""
+    folder = tmp_path_factory.mktemp("masks")
+    (folder / "images").mkdir()
+    Image.new("RGB", (WIDTH, HEIGHT), (128, 128, 128)).save(folder / "images" / "a.png")
+    with (
+        running_stack(folder / "stack", "--quiet") as stack,
+        LayerNextClient(*stack.arguments) as client,
+    ):
+        client.upload_files_to_collection(Path(folder / "images"), "image", "yard", progress=False)
+        images = [ImageAnnotations(image="a.png", annotations=[RING, NOISE, BOX])]
+        client.upload_modelrun("yard", "pixels", images, progress=False)
+        fractions = [ImageAnnotations(image="a.png", annotations=[RING, NOISE])]
+        client.upload_modelrun("yard", "fractions", fractions, normalized=True, progress=False)
+        wait_for_thumbnails(client)
+        (collection,) = client.collections.list()
+        yield Site(stack, client, collection.id)
+
+
+def color_at(page: Page, x: float, y: float) -> list[int]:
+    """The color of the shapes' canvas at a pixel of the image: red, green, blue and alpha."""
+    left, top = place_of(page, x, y)
+    script = """([x, y]) => {
+      const canvas = document.querySelector(".pane canvas");
+      const box = canvas.getBoundingClientRect();
+      const ratio = canvas.width / box.width;
+      return [...canvas.getContext("2d").getImageData((x - box.left) * ratio, (y - box.top) * ratio, 1, 1).data];
+    }"""
+    found: list[int] = page.evaluate(script, [left, top])
+    return found
+
+
+@pytest.mark.parametrize("run", ["pixels", "fractions"])
+def test_masks_are_drawn_and_picked(site: Site, open_page, run: str) -> None:
+    """What is inside is tinted and picked; a hole is neither, and what is in it can be picked."""
+    (item,) = site.client.items.iter(collection="yard")
+    visit = open_page(f"/collections/{site.collection_id}/images/{item.id}?run={run}")
+    visit.allowed.append("willReadFrequently")  # it is this test that reads the canvas
+    page = visit.page
+    expect(page.locator(".annotations li")).to_have_count(3 if run == "pixels" else 2)
+    wait_until(page, READY)
+    settled(page)
+    assert 40 < color_at(page, 60, 100)[3] < 120, "inside of the ring"
+    assert color_at(page, 120, 70)[3] == 0, "in its hole"
+    assert color_at(page, 5, 5)[3] == 0
+    page.mouse.move(*place_of(page, 60, 100))
+    expect(page.locator(".is-hovered")).to_contain_text("ring")
+    page.mouse.move(*place_of(page, 120, 70))
+    expect(page.locator(".is-hovered")).to_have_count(0)
+    if run == "pixels":
+        page.mouse.move(*place_of(page, 120, 100))
+        expect(page.locator(".is-hovered")).to_contain_text("box")
+    page.mouse.click(*place_of(page, 60, 100))
+    row = page.locator(".is-selected")
+    expect(row).to_contain_text("mask")
+    expect(row).to_contain_text("pixels of 320 × 240")  # noqa: RUF001 - as it is shown
+    mask = RING.mask
+    expect(row).to_contain_text(f"{int(kind_of(RING).area(mask)):,}")
+
+
+def test_small_pictures_have_masks(site: Site, open_page) -> None:
+    """Both masks, the one of noise coarser."""
+    visit = open_page(f"/collections/{site.collection_id}?run=pixels")
+    visit.allowed.append("willReadFrequently")
+    page = visit.page
+    canvas = page.locator(".cell canvas").first
+    expect(canvas).to_be_visible()
+    tinted = """() => {
+      const canvas = document.querySelector(".cell canvas");
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      const share = (from, to) => {
+        let count = 0, all = 0;
+        for (let y = 0; y < canvas.height; y += 1)
+          for (let x = Math.floor(canvas.width * from); x < canvas.width * to; x += 1) {
+            all += 1;
+            if (data[(y * canvas.width + x) * 4 + 3] > 0) count += 1;
+          }
+        return count / all;
+      };
+      return [share(0.1, 0.6), share(0.8, 1), share(0, 0.05)];
+    }"""
+    wait_until(page, f"({tinted})()[1] > 0.2")
+    ring_share, noise_share, nothing = page.evaluate(tinted)
+    assert 0.3 < ring_share < 0.9
+    assert noise_share > 0.2
+    assert nothing < 0.2
