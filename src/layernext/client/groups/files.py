@@ -12,6 +12,7 @@ from typing import Any
 from layernext.client.annotations.checks import check_geometry
 from layernext.client.annotations.sources import FileSource as AnnotationFile
 from layernext.client.annotations.sources import check_with_progress
+from layernext.client.collection_ids import find_collection_id
 from layernext.client.files import remote
 from layernext.client.files.content import ContentType
 from layernext.client.files.download import (
@@ -255,7 +256,7 @@ class Files(Group):
         """
         _check_options(parallel, on_error)
         name = _collection_name(collection_id)
-        collection = remote.find_collection_id(self._transport, name, None)
+        collection = find_collection_id(self._transport, name, published.CONTENT_TYPES.values())
         rows = listings.list_collection(
             self._transport, collection, query, metalake_filter, page_index, page_size, sort_order
         )
