@@ -44,6 +44,7 @@ HOLDS = Holds(
     },
     fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
     fractions=True,
+    parts=True,
 )
 
 

@@ -31,6 +31,7 @@ HOLDS = Holds(
     },
     splits="folders",
     sizes="needed",
+    parts=True,
 )
 
 FOLDERS = {"train": "train", "validation": "val", "test": "test"}

@@ -17,11 +17,20 @@ from layernext.formats.core.json_stream import check_keys
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.sample import Sample, check_finite, location_of, points_of
 from layernext.formats.core.scores import Scores
-from layernext.model import Annotation, AttributeValue, Line, Mask, Points, Polygon, Rectangle
+from layernext.model import (
+    KINDS,
+    Annotation,
+    AttributeValue,
+    Line,
+    Mask,
+    Points,
+    Polygon,
+    Rectangle,
+)
 
 COLUMNS = (
     "image", "width", "height", "split", "run", "mode", "label", "type", "confidence",
-    "x", "y", "box_width", "box_height", "points", "attributes", "metadata", "mask",
+    "x", "y", "box_width", "box_height", "points", "attributes", "metadata", "mask", "parts",
 )  # fmt: skip
 
 HOLDS = Holds(
@@ -36,6 +45,7 @@ HOLDS = Holds(
     splits=KEPT,
     runs=True,
     sizes="kept",
+    parts=True,
 )
 
 _HEAD = ("image", "width", "height", "split", "run", "mode")
@@ -69,6 +79,8 @@ def rows_of(sample: Sample, losses: Losses) -> Iterator[dict[str, Any]]:
             row["x"], row["y"], row["box_width"], row["box_height"] = annotation.bbox
         elif isinstance(annotation, Mask):
             row["mask"] = msgspec.json.encode(annotation.mask).decode()
+        elif isinstance(annotation, Polygon) and annotation.parts:
+            row["parts"] = msgspec.json.encode(annotation.parts).decode()
         else:
             row["points"] = points_of(annotation)
         if annotation.attributes:
@@ -176,6 +188,8 @@ def _outlined(row: dict[str, Any], fields: dict[str, Any], where: str) -> Annota
         mask = msgspec.json.decode(row["mask"], type=dict[str, Any])
         check_keys(row["mask"].encode(), f"{where}.mask")
         return Mask(mask=read_mask(mask, None, None, f"{where}.mask"), **fields)
+    if kind == "polygon" and row.get("parts"):
+        return Polygon(parts=_parts(row["parts"], where), **fields)
     cell = row["points"]
     pairs = msgspec.json.decode(cell) if isinstance(cell, str) else cell
     points = [(float(x), float(y)) for x, y in pairs]
@@ -185,3 +199,11 @@ def _outlined(row: dict[str, Any], fields: dict[str, Any], where: str) -> Annota
         raise FormatError(Problem(where, "has no points"))
     annotation: Annotation = _SHAPES[kind](**{kind: points}, **fields)
     return annotation
+
+
+def _parts(cell: str, where: str) -> list[list[list[tuple[float, float]]]]:
+    value = msgspec.json.decode(cell)
+    problems = [*KINDS["polygon"].find_alternative_problems("parts", value, f"{where}.parts")]
+    if problems:
+        raise FormatError(problems)
+    return [[[(float(x), float(y)) for x, y in ring] for ring in part] for part in value]

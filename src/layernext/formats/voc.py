@@ -48,6 +48,7 @@ HOLDS = Holds(
     },
     splits="lists",
     sizes="needed",
+    parts=True,
 )
 
 

@@ -46,6 +46,7 @@ HOLDS = Holds(
     },
     splits="folders",
     sizes="needed",
+    parts=True,
 )
 
 FOLDERS = {"train": "train", "validation": "val", "test": "test", None: "train"}
@@ -127,6 +128,8 @@ class YoloWriter:
             return None
         if isinstance(annotation, Polygon) and not self._segmentation:
             self._losses.note("the outline of a polygon; its box is", where)
+        elif isinstance(annotation, Polygon) and annotation.parts:
+            self._losses.note("the parts and holes of a polygon; its joined outline is", where)
         elif isinstance(annotation, Mask):
             rest = "its joined outline is" if self._segmentation else "its box is"
             self._losses.note(f"the pixels of a mask; {rest}", where)

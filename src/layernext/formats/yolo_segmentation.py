@@ -16,6 +16,7 @@ HOLDS = Holds(
     },
     splits="folders",
     sizes="needed",
+    parts=True,
 )
 
 

@@ -90,7 +90,7 @@ def _annotation(annotation: Any, geometry: Geometry | None, where: str) -> Itera
     if not isinstance(annotation, dict):
         yield wrong(where, annotation, "an object")
         return
-    keys = _COMMON_KEYS.union(*(kind.keys for kind in KINDS.values()))
+    keys = _COMMON_KEYS.union(*(kind.types for kind in KINDS.values()))
     yield from _unknown(annotation, keys, where, "put fields of your own into `metadata`")
     yield from _name(annotation, "label", where, "a class")
     yield from _confidence(annotation, where)
@@ -115,18 +115,20 @@ def _annotation(annotation: Any, geometry: Geometry | None, where: str) -> Itera
 def _coordinates(
     annotation: dict[str, Any], kind: GeometryKind[Any], where: str
 ) -> Iterator[Problem]:
+    is_v1 = "type" not in annotation and "attributes" not in annotation
+    keys = kind.keys if is_v1 else (*kind.keys, *kind.alternative_types)
     others = [
         key
         for other in KINDS.values()
-        for key in other.keys[:1]
-        if key not in kind.keys and annotation.get(key) is not None
+        for key in (*other.keys[:1], *other.alternative_types)
+        if key not in keys and annotation.get(key) is not None
     ]
     if kind.key is None:
         for key in others:
             yield Problem(f"{where}.{key}", f"does not belong to a {kind.name}, which has no shape")
         return
     # A former key that stands beside the key belongs to another kind.
-    present = [key for key in kind.keys if key in annotation]
+    present = [key for key in keys if key in annotation]
     if not present:
         note = f"; this annotation has {listed(others)}" if others else ""
         message = f"is missing; a {kind.name} requires it{note}"
@@ -135,7 +137,11 @@ def _coordinates(
     key, *further = present
     for other in [*others, *(name for name in further if annotation[name] is not None)]:
         yield Problem(f"{where}.{other}", f"does not belong to a {kind.name}, which has `{key}`")
-    yield from kind.find_problems(annotation[key], f"{where}.{key}")
+    value, where = annotation[key], f"{where}.{key}"
+    if key in kind.alternative_types:
+        yield from kind.find_alternative_problems(key, value, where)
+    else:
+        yield from kind.find_problems(value, where)
 
 
 def _attributes(annotation: dict[str, Any], where: str) -> Iterator[Problem]:

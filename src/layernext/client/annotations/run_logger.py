@@ -32,7 +32,7 @@ from layernext.client.cancellation import Cancelled, is_cancelled
 from layernext.client.progress import ProgressChoice
 from layernext.client.reports import UploadReport
 from layernext.errors import LayerNextError
-from layernext.model import AttributeValue, ImageDecoder, naming_image
+from layernext.model import AttributeValue, ImageDecoder, has_parts, naming_image
 
 QUEUE_BYTES = 16 << 20
 """JSON that may wait for the background thread: a few batches."""
@@ -194,7 +194,8 @@ class RunLogger:
             image: the image's file name in the collection.
             boxes: (N, 4), in pixels; a numpy array or lists. By default x and y of the top left
                 corner, width and height; see `format`.
-            polygons: N polygons, each (M, 2): x, y of its corners.
+            polygons: N polygons, each (M, 2): x, y of its corners; or a list of parts, each a list of outlines:
+                the outer one, then its holes.
             lines: N lines, each (M, 2): x, y of its points.
             masks: (N, H, W) of bool, as large as the image: a numpy array, a tensor or lists; or N
                 `RunLengths`, or dictionaries with COCO's ``size`` and ``counts``.
@@ -224,7 +225,10 @@ class RunLogger:
             rectangles = as_boxes(boxes, format)
             shapes = [
                 *(("rectangle", "bbox", shape) for shape in rectangles),
-                *(("polygon", "polygon", shape) for shape in as_rows("polygons", polygons) or ()),
+                *(
+                    ("polygon", "parts" if has_parts(shape) else "polygon", shape)
+                    for shape in as_rows("polygons", polygons) or ()
+                ),
                 *(("line", "line", shape) for shape in as_rows("lines", lines) or ()),
                 *(("mask", "mask", shape) for shape in as_masks(masks, size)),
             ]

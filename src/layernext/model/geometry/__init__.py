@@ -22,7 +22,7 @@ from layernext.model.geometry.line import Line
 from layernext.model.geometry.mask import Mask
 from layernext.model.geometry.point_list import PointListKind
 from layernext.model.geometry.points import Points
-from layernext.model.geometry.polygon import Polygon
+from layernext.model.geometry.polygon import Polygon, has_parts, oriented_rings, parts_of
 from layernext.model.geometry.rectangle import Rectangle
 from layernext.model.geometry.run_lengths import RunLengths, counts_of, runs_inside
 
@@ -47,7 +47,10 @@ __all__ = [
     "RunLengths",
     "built_from_kinds",
     "counts_of",
+    "has_parts",
     "kind_of",
+    "oriented_rings",
+    "parts_of",
     "register_kind",
     "runs_inside",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from msgspec import Struct, field
@@ -70,6 +70,7 @@ class GeometryKind(Generic[Coordinates]):
         former_keys: other keys that are read as `key`.
         coordinates_type: msgspec type of the coordinates, without ranges: for what was checked before.
         checked_type: the same with ranges, for the fast decoder.
+        alternative_types: in form v2, JSON keys that may stand in place of `key`, and their msgspec types.
         colons: colons that the JSON of the coordinates has, that of the key included; `count_colons` if that
             depends on them.
         is_in_pixels: whether its coordinates are pixels in a normalized set, too.
@@ -84,6 +85,7 @@ class GeometryKind(Generic[Coordinates]):
     former_keys: ClassVar[tuple[str, ...]] = ()
     coordinates_type: ClassVar[Any]
     checked_type: ClassVar[Any]
+    alternative_types: ClassVar[Mapping[str, Any]] = {}
     colons: ClassVar[int] = 1
     is_in_pixels: ClassVar[bool] = False
     protocols: ClassVar[tuple[str, ...]] = ()
@@ -92,8 +94,17 @@ class GeometryKind(Generic[Coordinates]):
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Every JSON key that its coordinates may have."""
+        """Every JSON key that is read as `key`."""
         return () if self.key is None else (self.key, *self.former_keys)
+
+    @property
+    def types(self) -> dict[str, Any]:
+        """The type of each JSON key that its coordinates may have, without ranges."""
+        return {**dict.fromkeys(self.keys, self.coordinates_type), **self.alternative_types}
+
+    def fields_of(self, coordinates: Coordinates) -> dict[str, Any]:
+        """The fields of an annotation that has these coordinates."""
+        return {} if self.key is None else {self.key: coordinates}
 
     def coordinates_of(self, annotation: Any) -> Coordinates:
         """The coordinates of an annotation of this kind."""
@@ -101,10 +112,10 @@ class GeometryKind(Generic[Coordinates]):
         return value
 
     def read(self, decoded: Any) -> Coordinates | None:
-        """The coordinates of what was decoded with all `keys` as attributes; None if it has none."""
+        """The coordinates of what was decoded with all keys of `types` as attributes; None if it has none."""
         coordinates = None if self.key is None else getattr(decoded, self.key)
         if coordinates is None:
-            for key in self.former_keys:
+            for key in (*self.former_keys, *self.alternative_types):
                 coordinates = getattr(decoded, key)
                 if coordinates is not None:
                     break
@@ -112,7 +123,7 @@ class GeometryKind(Generic[Coordinates]):
 
     def with_coordinates(self, annotation: Any, coordinates: Coordinates) -> Any:
         """The annotation with other coordinates."""
-        return annotation if self.key is None else replace(annotation, **{self.key: coordinates})
+        return replace(annotation, **self.fields_of(coordinates))
 
     def count_colons(self, coordinates: Coordinates) -> int:
         """Colons that the JSON of these coordinates has at least, that of the key included."""
@@ -132,6 +143,21 @@ class GeometryKind(Generic[Coordinates]):
 
         Args:
             coordinates: any JSON value.
+            where: its path.
+        """
+        raise NotImplementedError
+
+    def is_alternative_doubtful(self, value: Any) -> bool:
+        """As `is_doubtful`, of what is under a key of `alternative_types`, whose types have no ranges."""
+        del value
+        return False
+
+    def find_alternative_problems(self, key: str, value: Any, where: str) -> Iterator[Problem]:
+        """All that is wrong with JSON under a key of `alternative_types`; slow.
+
+        Args:
+            key: which.
+            value: any JSON value.
             where: its path.
         """
         raise NotImplementedError
@@ -188,7 +214,7 @@ class GeometryKind(Generic[Coordinates]):
 
     # -- elsewhere --------------------------------------------------------------------------------
 
-    def drawing(self, coordinates: Coordinates) -> tuple[int, list[float]]:
+    def drawing(self, coordinates: Coordinates) -> tuple[int, Sequence[float | None]]:
         """What the pages draw: the code of a kind that they know, and the numbers for it.
 
         A kind that has no file in ``stack/web/static/geometry`` is drawn as its box, and not at all if it

@@ -54,8 +54,7 @@ def _decoder() -> Callable[[bytes], _Set]:
     """Decodes what is counted: of annotations of every kind the coordinates."""
     types: dict[str, Any] = {}
     for kind in KINDS.values():
-        for key in kind.keys:
-            types.setdefault(key, kind.coordinates_type)
+        types |= kind.types
     fields = [(key, coordinates | None, None) for key, coordinates in types.items()]
     annotation = defstruct("_CountedAnnotation", fields, bases=(_Annotation,), gc=False)
     image = defstruct(

@@ -5,7 +5,7 @@
 // and `dy` bring the image's pixels to those of the canvas, `radius` is that of a dot. `bounds` are left, top, right
 // and bottom; `isOn` says whether a place within the bounds is on the shape. What is not `isEvaluated` is never
 // matched. A kind that `isTinted` is filled a little; one that `isInPixels` has pixels in a normalized set, too. `read`
-// makes coordinates of the value under `key`, if they are not just its numbers. The stack sends kinds that are not listed as the box around them.
+// takes the coordinates from an annotation, by default the flat list under its key. The stack sends kinds that are not listed as the box around them.
 
 import { line } from "./line.js";
 import { mask } from "./mask.js";
@@ -16,7 +16,7 @@ import { rectangle } from "./rectangle.js";
 /**
  * @typedef {{sx: number, sy: number, dx: number, dy: number, radius: number}} Placement
  * @typedef {{name: string, code: number, key: string, word: string, words: string, isEvaluated: boolean,
- *   hasArea: boolean, isFilled: boolean, isTinted?: boolean, isInPixels?: boolean, read?: (value: any) => number[],
+ *   hasArea: boolean, isFilled: boolean, isTinted?: boolean, isInPixels?: boolean, read?: (annotation: any) => number[],
  *   trace: (pen: CanvasRenderingContext2D | Path2D, coordinates: number[], to: Placement) => void,
  *   bounds: (coordinates: number[]) => number[],
  *   isOn: (coordinates: number[], x: number, y: number, near: number) => boolean,
@@ -51,3 +51,6 @@ export const kindOf = (shape) => byCode.get(shape.geometry) ?? NOWHERE;
 
 /** The kind of this name; undefined if the pages have no drawing for it. */
 export const kindNamed = (name) => byName.get(name);
+
+/** The coordinates of an annotation, as the functions of its kind take them. */
+export const readCoordinates = (kind, annotation) => kind.read?.(annotation) ?? (annotation[kind.key] ?? []).flat();
