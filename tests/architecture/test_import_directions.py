@@ -44,7 +44,7 @@ SEARCH = "layernext.stack.search"
 LIBRARIES: dict[str, set[str]] = {
     "httpcore": {"layernext.client"},
     "httpx": {"layernext.client", "layernext.stack.api"},
-    "stamina": {"layernext.client"},
+    "stamina": set(),
     "typer": {"layernext.cli"},
     "rich": {"layernext.cli", "layernext.client"},
     "platformdirs": {"layernext.cli", "layernext.client"},

@@ -50,6 +50,7 @@ from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S, T
 from layernext.errors import ConfigurationError
 from layernext.formats import (
     DEFAULT_PROBLEM_LIMIT,
+    Classes,
     FileSummary,
     Losses,
     Sample,
@@ -316,7 +317,7 @@ class LayerNextClient(PublishedNames, EarlierNames):
 
             taken = source_options or SourceOptions()
 
-            def read(losses: Losses) -> Iterator[Sample]:
+            def read(losses: Losses, classes: Classes) -> Iterator[Sample]:
                 samples = read_format(
                     path,
                     kind.name,
@@ -326,6 +327,7 @@ class LayerNextClient(PublishedNames, EarlierNames):
                     names=taken.names,
                     scores=taken.scores,
                     skip_invalid=taken.skip_invalid,
+                    classes=classes,
                 )
                 return taken.label_rules.apply(samples, losses) if taken.label_rules else samples
 
@@ -334,6 +336,7 @@ class LayerNextClient(PublishedNames, EarlierNames):
                 request,
                 path,
                 read,
+                rules=taken.label_rules,
                 strict=strict,
                 validate=validate,
                 resume=resume,

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import urlencode
 
+import msgspec
+
 from layernext.client.annotations import download, published_download
 from layernext.client.annotations.published_upload import upload_published
 from layernext.client.annotations.sources import Source
@@ -25,7 +27,7 @@ from layernext.client.published import labels, listings
 from layernext.client.reports import DownloadReport, RemoveReport, UploadReport
 from layernext.client.transport import Transport
 from layernext.errors import IncompatibleStack, InvalidRequest, NotFound
-from layernext.model import ImageAnnotations, Item, Mode
+from layernext.model import ImageAnnotations, Item, LabelClass, Mode
 from layernext.model import Label as LabelRecord
 from layernext.wire import native, published
 from layernext.wire.native import NativeOffer, RemoveResult, UploadRequest
@@ -109,6 +111,28 @@ class Native:
         """Every label."""
         records = iter_records(self._transport, native.LABELS_PATH, LabelRecord)
         return [answer_of(Label, record) for record in records]
+
+    def classes(self, collection: str) -> list[LabelClass]:
+        """The classes of a collection in order; empty if the stack is of a version without them."""
+        try:
+            classes: list[LabelClass] = self._transport.request_json(
+                "GET", native.CLASSES_PATH, list[LabelClass], params={"collection": collection}
+            )
+        except NotFound:
+            return []  # the route, or the collection, which the next request names
+        return classes
+
+    def declare_classes(
+        self, collection: str, classes: Sequence[LabelClass], *, replace: bool = False
+    ) -> list[LabelClass]:
+        """Append classes to those of a collection, or replace them; all classes."""
+        request = native.ClassesRequest(
+            collection=collection, classes=list(classes), replace=replace
+        )
+        result: list[LabelClass] = self._transport.request_json(
+            "PUT", native.CLASSES_PATH, list[LabelClass], json=msgspec.to_builtins(request)
+        )
+        return result
 
     def image_sizes(self, collection: str) -> ImageSizes:
         """The sizes of a collection's images."""
@@ -221,6 +245,18 @@ class Published:
     def labels(self) -> list[Label]:
         """Every label."""
         return labels.list_labels(self._transport, None)
+
+    def classes(self, collection: str) -> list[LabelClass]:
+        """Nothing: this protocol has no classes."""
+        del collection
+        return []
+
+    def declare_classes(
+        self, collection: str, classes: Sequence[LabelClass], *, replace: bool = False
+    ) -> list[LabelClass]:
+        """Nothing: this protocol has no classes."""
+        del collection, classes, replace
+        return []
 
     def image_sizes(self, collection: str) -> ImageSizes:
         """Nothing: this protocol cannot tell."""

@@ -14,8 +14,8 @@ from layernext.client.connection import Connection
 from layernext.client.progress import ProgressChoice
 from layernext.client.reports import UploadReport
 from layernext.errors import DataError, NotFound, Problem
-from layernext.formats import Losses, Sample
-from layernext.model import Geometry, Mode, find_names_problem
+from layernext.formats import Classes, LabelRules, Losses, Sample
+from layernext.model import Geometry, LabelClass, Mode, find_names_problem
 from layernext.wire.native import KeyKind, UploadRequest
 
 
@@ -68,8 +68,9 @@ def upload_format(
     connection: Connection,
     request: UploadRequest,
     path: Path,
-    read: Callable[[Losses], Iterator[Sample]],
+    read: Callable[[Losses, Classes], Iterator[Sample]],
     *,
+    rules: LabelRules | None,
     strict: bool,
     validate: Validate,
     resume: bool,
@@ -83,8 +84,18 @@ def upload_format(
         except NotFound:
             return []
 
-    source = FormatSource(path, read, validate, strict=strict, list_names=list_names)
+    classes = Classes()
+    source = FormatSource(
+        path,
+        lambda losses: read(losses, classes),
+        validate,
+        strict=strict,
+        list_names=list_names,
+    )
     report = upload_source(connection, request, source, resume=resume, progress=progress)
+    declared = declared_classes(classes, rules)
+    if declared:
+        connection.protocol.declare_classes(request.collection or "", declared)
     return msgspec.structs.replace(
         report,
         losses=source.losses.counts,
@@ -93,6 +104,13 @@ def upload_format(
         skipped=source.losses.problems.count,
         problems=[str(problem) for problem in source.losses.problems.entries],
     )
+
+
+def declared_classes(classes: Classes, rules: LabelRules | None) -> list[LabelClass]:
+    """The classes that a source declares, with their new labels."""
+    names = classes.names if rules is None else rules.classes(classes.names)
+    codes = classes.codes
+    return [LabelClass(name=name, code=codes.get(name)) for name in names] if codes else []
 
 
 def upload_request(

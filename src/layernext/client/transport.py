@@ -16,20 +16,13 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 import httpcore
 import httpx
 import msgspec
-import stamina
-from stamina.instrumentation import (
-    RetryDetails,
-    RetryHook,
-    get_on_retry_hooks,
-    set_on_retry_hooks,
-)
 
 from layernext.client.addresses import (
     bad_certificates,
@@ -75,27 +68,6 @@ _PIECE_BYTES = 1 << 20
 _REFUSAL_BYTES = 64 << 10
 """Read of a refusal; the rest is not for people."""
 _BROKEN_CONNECTIONS = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
-
-
-class _NotOurs:
-    """A hook of stamina's that hears of all retries but ours, which are logged in our own words.
-
-    The hooks are there once for the whole program, which may use stamina itself; its own default
-    prints to standard error where logging is not set up.
-    """
-
-    def __init__(self, hook: RetryHook) -> None:
-        self._hook = hook
-
-    def __call__(self, details: RetryDetails) -> AbstractContextManager[None] | None:
-        return None if isinstance(details.caused_by, TryAgain) else self._hook(details)
-
-
-def _keep_from_other_hooks() -> None:
-    """Have no hook told of our retries; called before each, as a program may set hooks any time."""
-    hooks = get_on_retry_hooks()
-    if not all(isinstance(hook, _NotOurs) for hook in hooks):
-        set_on_retry_hooks([h if isinstance(h, _NotOurs) else _NotOurs(h) for h in hooks])
 
 
 @dataclass(frozen=True)
@@ -430,41 +402,32 @@ class Transport:
         started, tries = time.monotonic(), 0
         first_failure: float | None = None
         may_be_done = False
+        while True:
+            tries += 1
+            if tries > 1:
+                logger.info("%s: attempt %d", what, tries)
+            try:
+                answer = self._once(attempt, tries, started, may_be_done)
+            except TryAgain as failure:
+                now = time.monotonic()
+                first_failure = now if first_failure is None else first_failure
+                may_be_done = may_be_done or may_have_run(failure.error)
+                is_wanted = not (is_cancelled_here() or (should_stop is not None and should_stop()))
+                wait_s = self._next_wait_s(failure, tries, now - first_failure)
+                if wait_s is None or not is_wanted:
+                    self._give_up(failure, tries, now - started)
+                trouble = trouble_of(self.url, failure.error)
+            else:
+                self._has_answered = True
+                return answer
+            logger.warning("%s; trying again in %.1f s", trouble, wait_s)
+            time.sleep(wait_s)
 
-        def wait_before(error: Exception) -> bool | float:
-            """After how many seconds to try again; False for not at all."""
-            nonlocal first_failure, may_be_done
-            is_wanted = not (is_cancelled_here() or (should_stop is not None and should_stop()))
-            if not isinstance(error, TryAgain) or not is_wanted:
-                return False
-            now = time.monotonic()
-            first_failure = now if first_failure is None else first_failure
-            may_be_done = may_be_done or may_have_run(error.error)
-            wait_s = self._next_wait_s(error, tries, now - first_failure)
-            if wait_s is None:
-                return False
-            _keep_from_other_hooks()
-            logger.warning("%s; trying again in %.1f s", trouble_of(self.url, error.error), wait_s)
-            return wait_s
-
-        try:
-            # When to stop is decided above, where it is known how long the next wait is.
-            for attempt_context in stamina.retry_context(
-                on=wait_before, attempts=None, timeout=None
-            ):
-                with attempt_context:
-                    tries += 1
-                    if tries > 1:
-                        logger.info("%s: attempt %d", what, tries)
-                    answer = self._once(attempt, tries, started, may_be_done)
-                    self._has_answered = True
-                    return answer
-        except TryAgain as last:
-            if isinstance(last.error, StackError):
-                raise last.error from None
-            elapsed_s = time.monotonic() - started
-            raise no_answer(self.url, last.error, tries, elapsed_s) from last.error
-        raise AssertionError  # the loop returns or raises
+    def _give_up(self, failure: TryAgain, tries: int, elapsed_s: float) -> NoReturn:
+        """Raise what is to be said after the last attempt."""
+        if isinstance(failure.error, StackError):
+            raise failure.error from None
+        raise no_answer(self.url, failure.error, tries, elapsed_s) from failure.error
 
     def _once(self, attempt: Any, tries: int, started: float, may_be_done: bool) -> Any:
         try:

@@ -16,6 +16,7 @@ from layernext.formats.core.compression import open_output
 from layernext.formats.core.format import KEPT, Holds
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.outlines import joined
+from layernext.formats.core.rotation import outlined
 from layernext.formats.core.sample import Sample, box_of, check_finite, location_of
 from layernext.model import Annotation, Mask, Polygon, is_number, kind_of, oriented_rings, parts_of
 
@@ -23,6 +24,7 @@ HOLDS = Holds(
     geometries={
         "rectangle": KEPT,
         "polygon": "yes; its box if it has 1 or 2 points",
+        "rotated_box": "its outline",
         "mask": KEPT,
     },
     fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
@@ -130,6 +132,7 @@ class CocoWriter:
         code = self._code(annotation.label, where)
         if code is None:
             return None
+        annotation = outlined(annotation, where, self._losses)
         row: dict[str, Any] = {"image_id": image_id, "category_id": code, "bbox": box}
         if isinstance(annotation, Mask):
             row["segmentation"] = annotation.mask

@@ -38,6 +38,7 @@ from layernext.formats import (
     via,
     voc,
     yolo,
+    yolo_obb,
     yolo_segmentation,
 )
 from layernext.formats.core.archive import unpacked
@@ -64,6 +65,7 @@ FORMATS: dict[str, Format] = {
         coco_results.FORMAT,
         yolo.FORMAT,
         yolo_segmentation.FORMAT,
+        yolo_obb.FORMAT,
         voc.FORMAT,
         labelme.FORMAT,
         cvat.FORMAT,
@@ -193,6 +195,9 @@ class Registry:
             if inner is not None:
                 return inner
         if not detections:
+            if probe.is_empty:
+                kind = "folder" if probe.is_folder else "file"
+                raise FormatError(Problem(str(path), f"the {kind} is empty"))
             names = ", ".join(
                 entry.name for entry in self.list_all() if entry.read and entry.detect
             )

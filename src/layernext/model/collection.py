@@ -53,6 +53,18 @@ class Collection(Record, frozen=True, kw_only=True):
     content_type: ContentType = "image"
 
 
+class LabelClass(Record, frozen=True, kw_only=True):
+    """A class of a collection: its position in the list is its number in formats that have numbers.
+
+    Attributes:
+        name: the label.
+        code: its id in a source that has ids, such as the categories of COCO; None if it has none.
+    """
+
+    name: str
+    code: int | str | None = None
+
+
 class Item(Record, frozen=True, kw_only=True):
     """An image, video or other file of a collection.
 

@@ -209,15 +209,17 @@ def test_failed_open_leaves_nothing(tmp_path: Path) -> None:
 def test_the_first_migration_makes_the_tables_of_before(
     tmp_path: Path, request: pytest.FixtureRequest, database_url: str
 ) -> None:
-    """A database that the earlier migrations made has the same tables, columns, keys and indexes."""
-    kept = Database(database_url, migrates=False)
-    with kept.change_tables() as connection:
+    """A database of the earlier migrations, brought up to date, has the same tables, keys and indexes."""
+    database = Database(database_url, migrates=False)
+    with database.change_tables() as connection:
         earlier.upgrade(connection, earlier.LAST)
-    with kept.read() as connection:
+    database.close()
+    Store.open(database_url).close()
+    database = Database(database_url, migrates=False)
+    with database.read() as connection:
         before = tables_of(connection)
-    kept.close()
-    Store.open(database_url).close()  # it is up to date
-    if kept.is_sqlite:
+    database.close()
+    if database.is_sqlite:
         new_url = f"sqlite:///{tmp_path / 'new.sqlite3'}"
     else:
         server = request.getfixturevalue("postgres_server")

@@ -244,3 +244,69 @@ def test_an_export_expires(tmp_path: Path) -> None:
         b"".join(objects.read(row.object_path))
     assert not store.exports.finish(row.id, 6, "0" * 64, outcome)
     store.close()
+
+
+CATEGORIES = [
+    {"id": 7, "name": "plate"},
+    {"id": 3, "name": "zero"},
+    {"id": 9, "name": "one"},
+    {"id": 12, "name": "unused"},
+]
+
+
+def instances(path: Path, image: str, *category_ids: int) -> Path:
+    """A file of COCO instances: an image with a box of each category."""
+    boxes = [
+        {"id": n, "image_id": 1, "category_id": number, "bbox": [n, 0, 10, 10], "area": 100}
+        for n, number in enumerate(category_ids, 1)
+    ]
+    images = [{"id": 1, "file_name": image, "width": 100, "height": 100}]
+    path.write_text(json.dumps({"images": images, "categories": CATEGORIES, "annotations": boxes}))
+    return path
+
+
+def test_classes_stay_with_a_collection(client: LayerNextClient, tmp_path: Path) -> None:
+    """Exports of two runs have the same class numbers, and ids of categories, as their sources."""
+    collection = fresh()
+    for run, ids in (("train", (3, 9)), ("val", (9,))):
+        source = instances(tmp_path / f"{run}.json", f"{run}.jpg", *ids)
+        client.upload_modelrun(collection, run, source, format="coco", ground_truth=True)
+        client.runs.export(collection, run, tmp_path / f"{run}.out.json", "coco")
+        written = json.loads((tmp_path / f"{run}.out.json").read_text())
+        assert written["categories"] == CATEGORIES
+    classes = client.collections.classes(collection)
+    assert [(entry.name, entry.code) for entry in classes] == [
+        (category["name"], category["id"]) for category in CATEGORIES
+    ]
+
+
+def test_classes_of_stack_exports(client: LayerNextClient, tmp_path: Path) -> None:
+    """Exports that the stack writes, and those of dataset versions, have them, too."""
+    collection = fresh()
+    source = instances(tmp_path / "truth.json", "a.jpg", 9)
+    client.upload_modelrun(collection, "truth", source, format="coco", ground_truth=True)
+    path = export_of(client, tmp_path / "out", format="coco", collection=collection, run="truth")
+    assert json.loads(path.read_text())["categories"] == CATEGORIES
+    dataset = client.datasets.create(
+        fresh(), collection, {"train": 100, "validation": 0, "test": 0}
+    )
+    client.jobs.wait(dataset.job_id)
+    client.datasets.export(dataset.version_id, tmp_path / "version.json", "coco")
+    written = json.loads((tmp_path / "version.json").read_text())["categories"]
+    assert [category["name"] for category in written] == ["plate", "zero", "one", "unused"]
+
+
+def test_classes_can_be_set(client: LayerNextClient, tmp_path: Path) -> None:
+    """Classes that a user sets are the first; a source appends what is new."""
+    collection = fresh()
+    client.upload_modelrun(collection, "m 1", [ImageAnnotations(image="a.jpg", annotations=[BOX])])
+    assert client.collections.classes(collection) == []
+    client.collections.set_classes(collection, ["one", "cup"])
+    source = instances(tmp_path / "truth.json", "a.jpg", 9)
+    client.upload_modelrun(collection, "truth", source, format="coco", ground_truth=True)
+    names = [entry.name for entry in client.collections.classes(collection)]
+    assert names == ["one", "cup", "plate", "zero", "unused"]
+    with pytest.raises(DataError, match="'cup' is listed twice"):
+        client.collections.set_classes(collection, ["cup", "cup"])
+    with pytest.raises(NotFound):
+        client.collections.classes("nothing of this name")

@@ -201,6 +201,7 @@ TABLE: dict[str, Row] = {
     "GET /upload": Row("somewhere", "write"),
     # Listings.
     f"GET {V}/collections": Row("listing", "read"),
+    f"GET {V}/collection-classes": Row("collection", "read", _query(collection="name")),
     f"GET {V}/runs": Row("listing", "read"),
     f"GET {V}/jobs": Row("listing", "read"),
     f"GET {V}/items": Row("listing", "read"),
@@ -455,6 +456,9 @@ TABLE: dict[str, Row] = {
     f"POST {V}/annotation-files": Row("collection", "write", _annotation_file),
     f"POST {V}/collections": Row(
         "collection", "write", _body(lambda world, side: {"name": side.name})
+    ),
+    f"PUT {V}/collection-classes": Row(
+        "collection", "write", _body(lambda world, side: {"collection": side.name, "classes": []})
     ),
     f"POST {V}/jobs/{{job_id}}/cancel": Row("collection", "write", _path(job_id="job")),
     f"POST {V}/file-uploads/{{upload_id}}/known": Row(

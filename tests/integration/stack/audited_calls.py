@@ -277,6 +277,9 @@ CALLS: dict[str, Callable[[World], Any]] = {
     "listings.create_collection": lambda world: world.post(
         "/api/v1/collections", {"name": "street"}
     ),
+    "classes.declare_classes": lambda world: world.stack.json(
+        "PUT", "/api/v1/collection-classes", json={"collection": "yard", "classes": []}
+    ),
     "collections.create_collection": _metadata("collection/create", collectionName="forest"),
     "files.open_files": _open_files,
     "files.known_files": _known,

@@ -66,6 +66,7 @@ from layernext.model import (
     Grant,
     GrantRole,
     Item,
+    LabelClass,
     MetadataNames,
     Mode,
     ModelRun,
@@ -519,6 +520,22 @@ class AsyncCollections:
             custom_download_path,
             is_media_include,
         )
+
+    async def classes(self, collection: str) -> builtins.list[LabelClass]:
+        """The classes of a collection in the order of their numbers; empty if none were declared.
+
+        See `Collections.classes`.
+        """
+        return await in_thread(self._group.classes, collection)
+
+    async def set_classes(
+        self, collection: str, classes: Sequence[str | LabelClass]
+    ) -> builtins.list[LabelClass]:
+        """Replace the classes of a collection. Annotations with other labels remain.
+
+        See `Collections.set_classes`.
+        """
+        return await in_thread(self._group.set_classes, collection, classes)
 
     async def list(self) -> builtins.list[Collection]:
         """The stack's collections, oldest first.

@@ -22,7 +22,7 @@ from layernext.client.run_uploads import (
     upload_source,
 )
 from layernext.client.texts import check_text
-from layernext.formats import Losses, Sample, read_coco, read_coco_labels
+from layernext.formats import Classes, Losses, Sample, read_coco, read_coco_labels
 
 
 class Annotations(Group):
@@ -234,7 +234,8 @@ class Annotations(Group):
         name = run if run is not None else path.name.partition(".")[0]
         request = upload_request(collection, name, None, not ground_truth)
 
-        def read(losses: Losses) -> Iterator[Sample]:
+        def read(losses: Losses, classes: Classes) -> Iterator[Sample]:
+            del classes  # the labels are created below, with their attributes
             return read_coco(path, losses, has_supercategories=True)
 
         report = upload_format(
@@ -242,6 +243,7 @@ class Annotations(Group):
             request,
             path,
             read,
+            rules=None,
             strict=strict,
             validate=validate,
             resume=resume,

@@ -18,7 +18,7 @@ from layernext.client.metadata_files import check_fields
 from layernext.client.published import listings, metadata
 from layernext.client.reports import CreatedCollection, DownloadReport
 from layernext.errors import ConfigurationError
-from layernext.model import Collection, Mode
+from layernext.model import Collection, LabelClass, Mode
 from layernext.wire import native
 
 
@@ -138,3 +138,41 @@ class Collections(Group):
     def list(self) -> builtins.list[Collection]:
         """The stack's collections, oldest first."""
         return self._records(native.COLLECTIONS_PATH, Collection, "list collections")
+
+    def classes(self, collection: str) -> builtins.list[LabelClass]:
+        """The classes of a collection in the order of their numbers; empty if none were declared.
+
+        Uploads from formats that declare classes (COCO, YOLO, …) add them, used or not; exports write
+        them in this order.
+
+        Args:
+            collection: id or name.
+
+        Raises:
+            NotFound: there is no such collection.
+        """
+        self._connection.require_native("list classes")
+        classes: builtins.list[LabelClass] = self._transport.request_json(
+            "GET",
+            native.CLASSES_PATH,
+            builtins.list[LabelClass],
+            params={"collection": collection},
+        )
+        return classes
+
+    def set_classes(
+        self, collection: str, classes: Sequence[str | LabelClass]
+    ) -> builtins.list[LabelClass]:
+        """Replace the classes of a collection. Annotations with other labels remain.
+
+        Args:
+            collection: id or name.
+            classes: names, or records with the codes of a source, in the order of their numbers.
+
+        Raises:
+            NotFound: there is no such collection.
+            DataError: a name cannot be a label's, or is listed twice.
+        """
+        self._connection.require_native("set classes")
+        records = [LabelClass(name=entry) if isinstance(entry, str) else entry for entry in classes]
+        return self._connection.protocol.declare_classes(collection, records, replace=True)

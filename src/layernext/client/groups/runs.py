@@ -121,6 +121,7 @@ class Runs(Group):
         sizes = self._connection.protocol.image_sizes(collection)
         with show_progress(progress, f"export {run}", len(sizes) or None) as advance:
             rules, read = label_rules or LabelRules(), Losses(strict=strict)
+            classes = self._connection.protocol.classes(collection)
             report = write_export(
                 rules.apply(self._samples(collection, run, mode_of(ground_truth), sizes), read),
                 Path(target),
@@ -129,7 +130,8 @@ class Runs(Group):
                     overwrite=overwrite,
                     strict=strict,
                     instances=numbers,
-                    labels=rules.classes(()) or None,
+                    labels=rules.classes(entry.name for entry in classes) or None,
+                    codes={entry.name: entry.code for entry in classes if entry.code is not None},
                 ),
                 advance=advance,
             )

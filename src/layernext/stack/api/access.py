@@ -9,6 +9,7 @@ change, is answered with 403. Callers whose role suffices have no `Access`, and 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from litestar.connection import ASGIConnection
@@ -25,6 +26,7 @@ from layernext.stack.store import (
     CheckCollections,
     CollectionRow,
     Role,
+    Store,
     Thing,
     Within,
 )
@@ -124,16 +126,20 @@ class Access:
         return refusal(self._caller, self._role)
 
 
-def may(connection: Connection, role: Role) -> bool:
-    """Whether the caller has this role in the whole stack, or a larger one."""
-    return RANKS[connection.scope["auth"].role] >= RANKS[role]
-
-
 def refusal(caller: Caller, role: Role) -> NotAllowed:
     """Why a route that wants a role is not for a caller."""
     return NotAllowed(
         f"this needs a key with the role {role}; this key has the role {caller.role}", status=403
     )
+
+
+def may_read_thing(store: Store, caller: Caller, thing: Thing, key: str) -> bool:
+    """Whether a caller may read a thing, by its public id. It asks the store: to be used in a thread."""
+    if RANKS[caller.role] >= RANKS["read"]:
+        return True
+    access = Access(caller, "read", store.grants.of_user(caller.user_id))
+    ids = store.grants.collections_of(thing, key)
+    return all(access.may_read(row_id) for row_id in ids or ())
 
 
 async def limit_access(
@@ -154,54 +160,9 @@ async def limit_access(
     if (is_reader or (scope.needs_grant and role != "read")) and not access.usable:
         raise refusal(caller, role)
     connection.scope["state"][_ACCESS] = access
+    check_thing = Permissions(connection).check_thing
     for name, thing in scope.path.items():
-        await check_thing(connection, thing, path_text(connection.path_params, name))
-
-
-def access_of(connection: Connection) -> Access | None:
-    """What the caller may do; None if their role suffices for the route in the whole stack."""
-    access: Access | None = connection.scope["state"].get(_ACCESS)
-    return access
-
-
-def readable(connection: Connection) -> Within:
-    """The row ids of the collections that the caller may read; None for all."""
-    access = access_of(connection)
-    return None if access is None else access.readable
-
-
-def usable(connection: Connection) -> Within:
-    """The row ids of the collections in which the caller may do what the route does; None for all."""
-    access = access_of(connection)
-    return None if access is None else access.usable
-
-
-def collection_check(connection: Connection) -> CheckCollections | None:
-    """What checks collections by their row ids; None if there is nothing to check."""
-    access = access_of(connection)
-    return None if access is None else access.check
-
-
-def refuse_whole_stack(connection: Connection) -> None:
-    """Refuse a request that names no collection and so is about all of them.
-
-    Raises:
-        NotAllowed: the caller's role does not suffice for that.
-    """
-    access = access_of(connection)
-    if access is not None:
-        raise access.refuse()
-
-
-def refuse_without_grant(connection: Connection) -> None:
-    """Refuse a caller who may do what the route does in no collection at all.
-
-    Raises:
-        NotAllowed: so it is.
-    """
-    access = access_of(connection)
-    if access is not None and not access.usable:
-        raise access.refuse()
+        await services.call(check_thing, thing, path_text(connection.path_params, name))
 
 
 class Permissions:
@@ -212,28 +173,34 @@ class Permissions:
     """
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._access = access_of(connection)
+        self._changes = cast("HTTPScope", connection.scope)["method"] not in _READING
+        self._caller: Caller = connection.scope["auth"]
+        self._access: Access | None = connection.scope["state"].get(_ACCESS)
         self._store = services_of(connection).store
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether the caller's role suffices for the route in some collections only."""
+        return self._access is not None
 
     @property
     def readable(self) -> Within:
         """The row ids of the collections that the caller may read; None for all."""
-        return readable(self._connection)
+        return None if self._access is None else self._access.readable
 
     @property
     def usable(self) -> Within:
         """The row ids of the collections in which the caller may do what the route does; None for all."""
-        return usable(self._connection)
+        return None if self._access is None else self._access.usable
 
     @property
     def collection_check(self) -> CheckCollections | None:
         """Checks collections by their row ids; None if there is nothing to check."""
-        return collection_check(self._connection)
+        return None if self._access is None else self._access.check
 
     def may(self, role: Role) -> bool:
         """Whether the caller has this role in the whole stack, or a larger one."""
-        return may(self._connection, role)
+        return RANKS[self._caller.role] >= RANKS[role]
 
     def check_collections(self, collection_ids: Iterable[int], *, role: Role | None = None) -> None:
         """Refuse collections, by row id, in which the caller may not do what the route does.
@@ -254,7 +221,8 @@ class Permissions:
         Raises:
             NotAllowed: the caller's role does not suffice for that.
         """
-        refuse_whole_stack(self._connection)
+        if self._access is not None:
+            raise self._access.refuse()
 
     def refuse_without_grant(self) -> None:
         """Refuse a caller who may do what the route does in no collection at all.
@@ -262,7 +230,8 @@ class Permissions:
         Raises:
             NotAllowed: always, for such a caller.
         """
-        refuse_without_grant(self._connection)
+        if self._access is not None and not self._access.usable:
+            raise self._access.refuse()
 
     def look_up_collection(
         self, id_or_name: str, *, kind: int | None = None, adopts: bool | None = None
@@ -280,7 +249,7 @@ class Permissions:
             NotAllowed: the caller may read it, but not do what the route does.
         """
         if adopts is None:
-            adopts = cast("HTTPScope", self._connection.scope)["method"] not in _READING
+            adopts = self._changes
         collections = self._store.collections
         look_up = collections.adopt if adopts and self.may("write") else collections.find
         row = look_up(id_or_name, kind=kind)
@@ -349,64 +318,26 @@ class Permissions:
         return True
 
     def create_collection(self, name: str | None, kind: int, work: Callable[[], Answer]) -> Answer:
-        """Do work that makes a collection if there is none of this name and kind; see `creating`."""
-        return creating(self._connection, name, kind, work)()
+        """Do work that makes a collection if there is none of this name and kind.
 
+        Whoever makes one needs the role write in the whole stack, and administers it from then on.
 
-async def _in_thread(
-    connection: Connection, method: Callable[..., Answer], *arguments: Any
-) -> Answer:
-    return await services_of(connection).call(method, *arguments)
-
-
-async def check_thing(connection: Connection, thing: Thing, key: str) -> None:
-    """`Permissions.check_thing`, from the event loop."""
-    if access_of(connection) is not None:
-        await _in_thread(connection, Permissions(connection).check_thing, thing, key)
-
-
-async def check_images(connection: Connection, image_ids: Collection[int]) -> None:
-    """`Permissions.check_images`, from the event loop."""
-    if access_of(connection) is not None:
-        await _in_thread(connection, Permissions(connection).check_images, image_ids)
-
-
-async def may_read_image(connection: Connection, image_id: int) -> bool:
-    """`Permissions.may_read_image`, from the event loop."""
-    if access_of(connection) is None:
-        return True
-    return await _in_thread(connection, Permissions(connection).may_read_image, image_id)
-
-
-def creating(
-    connection: Connection, name: str | None, kind: int, work: Callable[[], Answer]
-) -> Callable[[], Answer]:
-    """`work`, which makes a collection if there is none of this name and kind. To be run in a thread.
-
-    Whoever makes one needs the role write in the whole stack, and administers it from then on.
-
-    Args:
-        connection: of the request.
-        name: of the collection; None or empty if there is none to be made.
-        kind: 5 images, 4 videos, 7 other files.
-        work: part of the same transaction, if that is to be one.
-    """
-    caller: Caller = connection.scope["auth"]
-    plain = (name or "").rstrip("/")
-    if not plain or RANKS[caller.role] >= RANKS["admin"]:
-        return work
-    access, store = access_of(connection), services_of(connection).store
-
-    def run() -> Answer:
-        row = store.collections.find_by_name(plain, kind)
-        if access is not None:
-            if row is None or not access.may_read(row.row_id):
-                raise access.refuse_creation(plain)
-            access.check([row.row_id])
+        Args:
+            name: of the collection; None or empty if there is none to be made.
+            kind: 5 images, 4 videos, 7 other files.
+            work: part of the same transaction, if that is to be one.
+        """
+        plain = (name or "").rstrip("/")
+        if not plain or self.may("admin"):
+            return work()
+        find = partial(self._store.collections.find_by_name, plain, kind)
+        row = find()
+        if self._access is not None:
+            if row is None or not self._access.may_read(row.row_id):
+                raise self._access.refuse_creation(plain)
+            self._access.check([row.row_id])
         answer = work()
-        created = store.collections.find_by_name(plain, kind) if row is None else None
+        created = find() if row is None else None
         if created is not None:
-            store.grants.give_creator(created.row_id, caller.user_id)
+            self._store.grants.give_creator(created.row_id, self._caller.user_id)
         return answer
-
-    return run

@@ -6,10 +6,10 @@ nobody can fill the log by being refused.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
+from anyio import from_thread
 from litestar.connection import ASGIConnection
 from litestar.types import Scope
 
@@ -47,37 +47,55 @@ def admission_of(connection: Connection) -> Admission:
     return cast("Admission", connection.app.state["admission"])
 
 
-def check_attempt(connection: Connection, api_key: str, secret: str) -> None:
-    """Refuse to look at a secret after too many wrong ones.
-
-    Raises:
-        RateLimited: the address, or this key from it, has to wait.
-    """
-    lockout = admission_of(connection).lockout
-    wait_s = lockout.wait_s(source_address(connection), api_key, secret)
-    if wait_s > 0:
-        raise RateLimited(
-            "too many wrong API keys or secrets from this address", status=429, retry_after_s=wait_s
-        )
-
-
-def note_success(connection: Connection, api_key: str, secret: str) -> None:
-    """Note that somebody has shown the right secret."""
-    admission_of(connection).lockout.note_success(source_address(connection), api_key, secret)
-
-
-async def note_failure(connection: Connection, api_key: str, action: str) -> None:
-    """Note that somebody has shown a wrong key or secret.
+class Attempts:
+    """Attempts at showing who one is, by the sender of a request. For the event loop's thread alone.
 
     Args:
         connection: of the request.
-        api_key: as it was sent. It is not logged: it may be anything, even a secret.
-        action: what was tried.
     """
-    count = admission_of(connection).lockout.note_failure(source_address(connection), api_key)
-    if _is_told(count):
-        note(connection, action=action, count=count)
-        await _add_refusal(connection)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._lockout = admission_of(connection).lockout
+
+    def check(self, api_key: str, secret: str) -> None:
+        """Refuse to look at a secret after too many wrong ones.
+
+        Raises:
+            RateLimited: the address, or this key from it, has to wait.
+        """
+        wait_s = self._lockout.wait_s(source_address(self._connection), api_key, secret)
+        if wait_s > 0:
+            raise RateLimited(
+                "too many wrong API keys or secrets from this address",
+                status=429,
+                retry_after_s=wait_s,
+            )
+
+    def note_success(self, api_key: str, secret: str) -> None:
+        """Note that the sender has shown the right secret."""
+        self._lockout.note_success(source_address(self._connection), api_key, secret)
+
+    async def note_failure(self, api_key: str, action: str) -> None:
+        """Note that the sender has shown a wrong key or secret.
+
+        Args:
+            api_key: as it was sent. It is not logged: it may be anything, even a secret.
+            action: what was tried.
+        """
+        count = self._lockout.note_failure(source_address(self._connection), api_key)
+        if _is_told(count):
+            note(self._connection, action=action, count=count)
+            await _add_refusal(self._connection)
+
+    async def note_refused_sign_in(self, provider: str) -> None:
+        """Note that somebody whom an identity provider knows was not let in.
+
+        Args:
+            provider: the issuer.
+        """
+        note(self._connection, action="sign in", subject=provider)
+        await _note_repeated(self._connection, source_address(self._connection), "sign in")
 
 
 async def note_refusal(error: Exception, scope: Scope) -> None:
@@ -95,17 +113,6 @@ async def note_refusal(error: Exception, scope: Scope) -> None:
     if record is None or record.action is None:
         return
     await _note_repeated(connection, key.id, record.action)
-
-
-async def note_refused_sign_in(connection: Connection, provider: str) -> None:
-    """Note that somebody whom an identity provider knows was not let in.
-
-    Args:
-        connection: of the request.
-        provider: the issuer.
-    """
-    note(connection, action="sign in", subject=provider)
-    await _note_repeated(connection, source_address(connection), "sign in")
 
 
 async def _note_repeated(connection: Connection, who: str, action: str) -> None:
@@ -135,9 +142,20 @@ async def admit(connection: Connection, key: Caller) -> None:
     limits = admission_of(connection).limits
     limits.take(key.id, key.rate)
     record: Operation | None = connection.route_handler.opt.get("operation")
-    if record is not None and record.is_upload:
-        await _begin(connection, key, partial(limits.begin_upload, key.id))
-        connection.scope["state"][UPLOADING] = key.id
+    if record is None or not record.is_upload:
+        return
+    try:
+        limits.begin_upload(key.id)
+    except RateLimited:
+        transfers = limits.transfers(key.id)
+        if not transfers:
+            raise
+        # Another server may have finished them.
+        services = services_of(connection)
+        unfinished = await services.call(services.store.files.unfinished, transfers)
+        limits.keep_transfers(key.id, unfinished)
+        limits.begin_upload(key.id)
+    connection.scope["state"][UPLOADING] = key.id
 
 
 async def admit_holder(connection: Connection, holder: str) -> None:
@@ -160,37 +178,39 @@ async def admit_holder(connection: Connection, holder: str) -> None:
     await admit(connection, caller)
 
 
-async def begin_transfer(connection: Connection, file_id: str) -> None:
-    """Count a file whose parts go straight to a bucket, until it is finished; see `limits`.
+class Transfers:
+    """Files of the caller whose parts go straight to a bucket; see `limits`. To be used in a thread.
 
-    Raises:
-        RateLimited: the key has too many uploads under way.
+    Args:
+        connection: of the request.
     """
-    caller: Caller = connection.scope["auth"]
-    limits = admission_of(connection).limits
-    await _begin(connection, caller, partial(limits.begin_transfer, caller.id, file_id))
 
+    def __init__(self, connection: Connection) -> None:
+        self._store = services_of(connection).store
+        self._limits = admission_of(connection).limits
+        self._holder: str = connection.scope["auth"].id
 
-def end_transfer(connection: Connection, file_id: str) -> None:
-    """Count its end."""
-    caller: Caller = connection.scope["auth"]
-    admission_of(connection).limits.end_transfer(caller.id, file_id)
+    def begin(self, file_id: str) -> None:
+        """Count a file until it is finished.
 
+        Raises:
+            RateLimited: the caller has too many uploads under way.
+        """
+        begin = partial(self._limits.begin_transfer, self._holder, file_id)
+        try:
+            from_thread.run_sync(begin)
+        except RateLimited:
+            transfers = from_thread.run_sync(self._limits.transfers, self._holder)
+            if not transfers:
+                raise
+            # Another server may have finished them.
+            unfinished = self._store.files.unfinished(transfers)
+            from_thread.run_sync(self._limits.keep_transfers, self._holder, unfinished)
+            from_thread.run_sync(begin)
 
-async def _begin(connection: Connection, caller: Caller, begin: Callable[[], None]) -> None:
-    limits = admission_of(connection).limits
-    try:
-        begin()
-    except RateLimited:
-        counted = limits.transfers(caller.id)
-        if not counted:
-            raise
-        # Another server may have finished them.
-        services = services_of(connection)
-        limits.keep_transfers(
-            caller.id, await services.call(services.store.files.unfinished, counted)
-        )
-        begin()
+    def end(self, file_id: str) -> None:
+        """Count the end of a file."""
+        from_thread.run_sync(self._limits.end_transfer, self._holder, file_id)
 
 
 def release(admission: Admission, scope: Scope) -> None:

@@ -1,7 +1,7 @@
 """What the audit log says of requests: who asked, from where, for what, and how it ended.
 
 The action is in the route's record (`Operation.action`). A handler adds what it knows with `note`, and
-makes its change through `replay.change`, `changing` or `recorded`, which write the entry.
+makes its change through `replay.change_once`, `changing` or `recorded`, which write the entry.
 """
 
 from __future__ import annotations
@@ -51,6 +51,14 @@ class Audit:
     def note_nothing(self) -> None:
         """Write no entry of the request: nothing was changed after all."""
         note_nothing(self._connection)
+
+    def entry(self) -> NewAuditEntry | None:
+        """The entry of the request as far as it is known now; None if there is to be none."""
+        return entry_of(self._connection)
+
+    def changing(self, work: Callable[[], Answer]) -> Callable[[], Answer]:
+        """`work` and the entry, in one transaction; for a handler that is not one as a whole."""
+        return changing(self._connection, work)
 
     def recorded(self, work: Callable[..., Answer]) -> Callable[..., Answer]:
         """`work`, whose first transaction gets the entry; for a route of several transactions."""

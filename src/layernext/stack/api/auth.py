@@ -11,14 +11,11 @@ from litestar.handlers.base import BaseRouteHandler
 
 from layernext.errors import NotAuthenticated
 from layernext.stack.api.access import IS_KNOWN, limit_access
-from layernext.stack.api.admission import (
-    admit,
-    check_attempt,
-    note_failure,
-    note_success,
-)
+from layernext.stack.api.admission import Attempts, admit, admit_holder
 from layernext.stack.api.browser import check_api_request, session_token
+from layernext.stack.api.operation import Operation
 from layernext.stack.api.services import services_of
+from layernext.stack.api.signed import check_signature
 from layernext.stack.store import RANKS, Caller, Role
 
 
@@ -26,17 +23,22 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
     """Let a request pass whose key is known and whose role suffices for the route.
 
     A session's cookie stands for the key that it was signed in with, if the request comes from a page
-    of ours; credentials in the header go before it.
+    of ours; credentials in the header go before it. Where the URL has to be signed, its signature stands for
+    the key that asked for it.
 
     Raises:
+        InvalidRequest: the URL has to be signed, but is not.
         NotAuthenticated: no credentials, or wrong ones.
-        NotAllowed: neither the key's role nor what is granted to its user suffices, or another site's
-            page used the cookie.
+        NotAllowed: neither the key's role nor what is granted to its user suffices, another site's
+            page used the cookie, or the URL's signature is wrong.
         NotFound: the path names something that the user may not read.
         RateLimited: after too many wrong secrets, or the key is over one of its limits.
     """
     # A route that names no role is not open by mistake: it asks for the smallest one.
     least: Role | None = handler.opt.get("role", "read")
+    record: Operation | None = handler.opt.get("operation")
+    if record is not None and record.signed is not None:
+        await admit_holder(connection, check_signature(connection, record.signed))
     if least is None:
         return
     key = await _signed_in(connection, handler) or await _authenticated(connection)
@@ -63,13 +65,13 @@ async def _signed_in(
 
 async def _authenticated(connection: ASGIConnection[Any, Any, Any, Any]) -> Caller:
     api_key, secret = _credentials(connection.headers.get("authorization"))
-    services = services_of(connection)
-    check_attempt(connection, api_key, secret)
+    services, attempts = services_of(connection), Attempts(connection)
+    attempts.check(api_key, secret)
     key = await services.call(services.store.keys.authenticate, api_key, secret)
     if key is None:
-        await note_failure(connection, api_key, "authenticate")
+        await attempts.note_failure(api_key, "authenticate")
         raise NotAuthenticated("unknown API key or wrong secret", status=401)
-    note_success(connection, api_key, secret)
+    attempts.note_success(api_key, secret)
     return key
 
 

@@ -49,11 +49,30 @@ def session_token(connection: Connection) -> str | None:
     return connection.cookies.get(cookie_name(connection)) or None
 
 
-def session_cookie(connection: Connection, token: str, seconds: int) -> str:
-    """The Set-Cookie header that gives a browser its token; with no token, takes it away."""
-    flags = "; Secure" if is_https(connection) else ""
-    name = cookie_name(connection)
-    return f"{name}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{flags}"
+class Browser:
+    """The browser that asks, and its cookies.
+
+    Args:
+        connection: of the request.
+    """
+
+    def __init__(self, connection: Connection) -> None:
+        self.cookies = connection.cookies
+        self.is_https = is_https(connection)
+        self.cookie_name = cookie_name(connection)
+        self._connection = connection
+
+    @property
+    def session_token(self) -> str | None:
+        """See `session_token`."""
+        return session_token(self._connection)
+
+    def session_cookie(self, token: str, seconds: int) -> str:
+        """The Set-Cookie header that gives the browser its token; with no token, takes it away."""
+        flags = "; Secure" if self.is_https else ""
+        return (
+            f"{self.cookie_name}={token}; Path=/; Max-Age={seconds}; HttpOnly; SameSite=Lax{flags}"
+        )
 
 
 def check_own_page(connection: Connection) -> None:

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from litestar import Response
+from litestar.datastructures import Headers
 from msgspec import Struct
-
-from layernext.stack.api.messages import Call
 
 TAG_DIGITS = 16
 
@@ -30,10 +29,10 @@ class Document(Struct, frozen=True):
     media_type: str
     tag: str
 
-    def answer(self, request: Call, headers: Mapping[str, str]) -> Response[bytes]:
+    def answer(self, request_headers: Headers, headers: Mapping[str, str]) -> Response[bytes]:
         """The answer to a request, which is 304 if the client has these bytes already."""
         fields = {"ETag": self.tag, "Vary": "Accept-Encoding", **headers}
-        if self.tag in request.headers.get("if-none-match", ""):
+        if self.tag in request_headers.get("if-none-match", ""):
             return Response(
                 b"",
                 status_code=HTTPStatus.NOT_MODIFIED,
@@ -41,7 +40,7 @@ class Document(Struct, frozen=True):
                 media_type=self.media_type,
             )
         content = self.content
-        if "gzip" in request.headers.get("accept-encoding", ""):
+        if "gzip" in request_headers.get("accept-encoding", ""):
             content = self.packed
             fields["Content-Encoding"] = "gzip"
         return Response(content, headers=fields, media_type=self.media_type)

@@ -6,10 +6,11 @@ import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 
 from litestar import Response
 from litestar.response.base import ASGIResponse
+from msgspec import Meta
 
 from layernext.errors import NotFound
 from layernext.formats import (
@@ -21,19 +22,20 @@ from layernext.formats import (
     write_export,
     yolo_line,
 )
-from layernext.stack.api.messages import Call, read_path
-from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.presence import check_object
 from layernext.stack.api.sending import Sender
-from layernext.stack.api.services import Services, services_of
-from layernext.stack.api.signed import Links, SignedQuery, check_signature
-from layernext.stack.api.transfer import FileAnswer
+from layernext.stack.api.services import Services
+from layernext.stack.api.signature import Binary
+from layernext.stack.api.signed import Links
+from layernext.stack.api.transfer import FileAnswer, SentConditions, UrlReader
 from layernext.stack.jobs import annotations_of, iter_samples, label_list
 from layernext.stack.store import (
     SPLITS,
     Datasets,
     ExportRow,
     FileRow,
+    Store,
     VersionImage,
     VersionRow,
 )
@@ -41,7 +43,20 @@ from layernext.stack.store import (
 PIECE_BYTES = 1 << 20
 _PICTURE = "picture-"
 _ID = re.compile(r"[0-9a-f]{1,24}")
-_VERSION = Parameter("version_id", "The version's id.")
+VersionId: TypeAlias = Annotated[str, Meta(description="The version's id.")]
+FileName: TypeAlias = Annotated[
+    str, Meta(description="Such as `annotations.json` or `train.json`.")
+]
+Extension: TypeAlias = Annotated[
+    str, Meta(description="`txt` for YOLO, `xml` for Pascal VOC, `png` for masks.")
+]
+ImageId: TypeAlias = Annotated[str, Meta(description="The image's id.")]
+PictureId: TypeAlias = Annotated[
+    str, Meta(description="The picture, as the answer that gave the URL says.")
+]
+ExportId: TypeAlias = Annotated[
+    str, Meta(description="The export, as the answer that gave the URL says.")
+]
 
 
 def export_url(links: Links, version_id: str, name: str) -> str:
@@ -75,23 +90,21 @@ def export_file_url(links: Links, row: ExportRow) -> str:
         summary="A file of a dataset version",
         tag="Files",
         role=None,
-        path=(_VERSION, Parameter("name", "Such as `annotations.json` or `train.json`.")),
-        query=SignedQuery,
-        answer=bytes,
-        is_binary=True,
+        signed="/exports/{version_id}/{name}",
+        threads="ingest",
         errors=(400, 403, 404, 422, 503),
     ),
 )
-async def version_file(request: Call) -> Response[Any]:
+def version_file(
+    version_id: VersionId, name: FileName, services: Services, reader: UrlReader
+) -> Binary:
     """All annotations of a version in one file, for whoever has its signed URL."""
-    version_id, name = read_path(request, "version_id"), read_path(request, "name")
-    check_signature(request, "GET", f"/exports/{version_id}/{name}")
-    services = services_of(request)
-    version = await services.call(services.store.datasets.get, version_id)
+    reader.check("dataset version", version_id)
+    version = services.store.datasets.get(version_id)
     folder = tempfile.TemporaryDirectory()
     try:
         path = Path(folder.name) / "file"
-        await services.ingest(_write, services.store.datasets, version, name, path)
+        _write(services.store.datasets, version, name, path)
     except BaseException:
         folder.cleanup()
         raise
@@ -137,49 +150,36 @@ def _readme_of_pictures(version: VersionRow) -> str:
         summary="The annotations of an image of a dataset version",
         tag="Files",
         role=None,
-        path=(
-            _VERSION,
-            Parameter("ending", "`txt` for YOLO, `xml` for Pascal VOC, `png` for masks."),
-            Parameter("image_id", "The image's id."),
-        ),
-        query=SignedQuery,
-        answer=bytes,
-        is_binary=True,
+        signed="/exports/{version_id}/{ending}/{image_id}",
         errors=(400, 403, 404, 422),
     ),
 )
-async def image_file(request: Call) -> Response[bytes]:
+def image_file(
+    version_id: VersionId, ending: Extension, image_id: ImageId, store: Store, reader: UrlReader
+) -> Binary:
     """The annotations of one image, for whoever has the signed URL."""
-    version_id, ending = read_path(request, "version_id"), read_path(request, "ending")
-    image_id = read_path(request, "image_id")
-    check_signature(request, "GET", f"/exports/{version_id}/{ending}/{image_id}")
-    services = services_of(request)
-    datasets = services.store.datasets
-
-    def work() -> bytes:
-        version = datasets.get(version_id)
-        row = _find(datasets, version, image_id)
-        sample = Sample(
-            image=row.file_name,
-            annotations=annotations_of(version, row),
-            width=row.width,
-            height=row.height,
-        )
-        if ending == "xml":
-            return voc_xml(sample, Losses())
-        labels = label_list(datasets, version)
-        if ending == "png":
-            codes = {label: number for number, label in enumerate(labels, 1)}
-            return mask_png(sample, codes, Losses())
-        size = (row.width or 1, row.height or 1)
-        lines = [
-            yolo_line(annotation, labels.index(annotation.label), size, row.name, as_polygon=False)
-            for annotation in sample.annotations
-        ]
-        return "".join(f"{line}\n" for line in lines if line is not None).encode()
-
-    kinds = {"xml": "application/xml", "png": "image/png"}
-    return Response(await services.call(work), media_type=kinds.get(ending, "text/plain"))
+    reader.check("dataset version", version_id)
+    version = store.datasets.get(version_id)
+    row = _find(store.datasets, version, image_id)
+    sample = Sample(
+        image=row.file_name,
+        annotations=annotations_of(version, row),
+        width=row.width,
+        height=row.height,
+    )
+    if ending == "xml":
+        return Response(voc_xml(sample, Losses()), media_type="application/xml")
+    labels = label_list(store.datasets, version)
+    if ending == "png":
+        codes = {label: number for number, label in enumerate(labels, 1)}
+        return Response(mask_png(sample, codes, Losses()), media_type="image/png")
+    size = (row.width or 1, row.height or 1)
+    lines = [
+        yolo_line(annotation, labels.index(annotation.label), size, row.name, as_polygon=False)
+        for annotation in sample.annotations
+    ]
+    text = "".join(f"{line}\n" for line in lines if line is not None)
+    return Response(text.encode(), media_type="text/plain")
 
 
 def _find(datasets: Datasets, version: VersionRow, name: str) -> VersionImage:
@@ -201,24 +201,21 @@ def _find(datasets: Datasets, version: VersionRow, name: str) -> VersionImage:
         summary="A picture that was made for a dataset version",
         tag="Files",
         role=None,
-        path=(Parameter("picture_id", "The picture, as the answer that gave the URL says."),),
-        query=SignedQuery,
-        answer=bytes,
-        is_binary=True,
+        signed="/pictures/{picture_id}",
+        threads="write",
         errors=(400, 403, 404, 416),
     ),
 )
-async def get_picture(request: Call) -> Response[Any]:
+def get_picture(
+    picture_id: PictureId, services: Services, reader: UrlReader, conditions: SentConditions
+) -> Binary:
     """The bytes of a picture, or of a range of it, for whoever has its signed URL."""
-    text = read_path(request, "picture_id")
-    check_signature(request, "GET", f"/pictures/{text}")
-    services = services_of(request)
-    picture_id = int(text, 16) if _ID.fullmatch(text) else -1
-    file = await services.call(services.store.datasets.pictures.find, picture_id)
+    file = services.store.datasets.pictures.find(int(picture_id, 16))
     if file is None:
         raise NotFound("the picture is gone", status=404)
-    await services.write(check_object, services, file)
-    return FileAnswer(services, file, request)
+    reader.check("image", f"{file.image_id:024x}")
+    check_object(services, file)
+    return FileAnswer(services, file, conditions)
 
 
 @operation(
@@ -228,19 +225,17 @@ async def get_picture(request: Call) -> Response[Any]:
         summary="The file of an export",
         tag="Files",
         role=None,
-        path=(Parameter("export_id", "The export, as the answer that gave the URL says."),),
-        query=SignedQuery,
-        answer=bytes,
-        is_binary=True,
+        signed="/export-files/{export_id}",
+        threads="write",
         errors=(400, 403, 404, 416),
     ),
 )
-async def get_export_file(request: Call) -> Response[Any]:
+def get_export_file(
+    export_id: ExportId, services: Services, reader: UrlReader, conditions: SentConditions
+) -> Binary:
     """The bytes of an export, or of a range of it, for whoever has its signed URL."""
-    export_id = read_path(request, "export_id")
-    check_signature(request, "GET", f"/export-files/{export_id}")
-    services = services_of(request)
-    row = await services.call(services.store.exports.get, export_id)
+    reader.check("export", export_id)
+    row = services.store.exports.get(export_id)
     if row.size is None:
         raise NotFound("the export is not there yet", status=404)
     file = FileRow(
@@ -259,8 +254,8 @@ async def get_export_file(request: Call) -> Response[Any]:
         state="ready",
         thumbnail_path=None,
     )
-    await services.write(check_object, services, file)
-    return FileAnswer(services, file, request)
+    check_object(services, file)
+    return FileAnswer(services, file, conditions)
 
 
 class _FileAnswer(Response[Any]):

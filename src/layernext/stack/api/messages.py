@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
-from functools import partial
 from typing import Any, TypeAlias, TypeVar, cast, get_origin
 from urllib.parse import unquote_to_bytes
 
+import anyio
 import msgspec
 from litestar import Request, Response
 from msgspec import Struct
 
 from layernext.errors import DataError, InvalidRequest, Problem
 from layernext.model import find_names_problem, refuse_repeated_keys
-from layernext.stack.api.access import Permissions
+from layernext.stack.api.access import Connection
 from layernext.stack.api.body import Content, received
 from layernext.stack.api.error_map import JSON
 from layernext.stack.api.routing import path_text
 from layernext.stack.api.services import services_of
 from layernext.stack.api.texts import check_texts
-from layernext.stack.store import Caller, CollectionRow
+from layernext.stack.store import Caller
 
 Call: TypeAlias = Request[Any, Caller, Any]
 Answer = TypeVar("Answer")
 Message = TypeVar("Message")
 Query = TypeVar("Query", bound=Struct)
 
-_READING = {"GET", "HEAD"}
 _IMAGE_ID = re.compile(r"0{8}[0-7][0-9a-f]{15}")
 
 _CURSOR_DIGITS = 18
@@ -44,7 +44,7 @@ MAX_QUERY_FIELDS = 1_100
 
 
 async def read_message(
-    request: Call, kind: type[Message], *, limit: int = MAX_MESSAGE_BYTES
+    request: Call, kind: type[Message], *, limit: int, seconds: float = math.inf
 ) -> Message:
     """The request's JSON body as a message; see `decode_message`.
 
@@ -52,14 +52,20 @@ async def read_message(
         request: the request.
         kind: of the message.
         limit: largest body in bytes, both as it is sent and decompressed.
+        seconds: within which all of it must come.
     """
-    async with received(request, limit) as body:
+    try:
+        with anyio.fail_after(seconds):
+            async with received(request, limit) as body:
 
-        def decode() -> Message:
-            with body.content(limit) as content:
-                return decode_message(content, kind)
+                def decode() -> Message:
+                    with body.content(limit) as content:
+                        return decode_message(content, kind)
 
-        return decode() if body.is_small else await services_of(request).decode(decode)
+                return decode() if body.is_small else await services_of(request).decode(decode)
+    except TimeoutError as error:
+        text = f"the body did not come within {seconds:g} seconds"
+        raise InvalidRequest(text, status=408) from error
 
 
 def decode_message(content: Content, kind: type[Message]) -> Message:
@@ -108,11 +114,11 @@ def answer_on_both_levels(page: Struct) -> Encoded[Any]:
     return Encoded(body[:-1] + b',"data":' + body + b"}")
 
 
-def read_query(request: Call, kind: type[Query], *, plus_is_space: bool = True) -> Query:
+def read_query(connection: Connection, kind: type[Query], *, plus_is_space: bool = True) -> Query:
     """The query string as a message; a field that is a list may be repeated.
 
     Args:
-        request: the request.
+        connection: of the request.
         kind: a struct. Whether unknown fields are refused is its own business.
         plus_is_space: as forms have it; False where a client sends names unquoted.
 
@@ -125,7 +131,7 @@ def read_query(request: Call, kind: type[Query], *, plus_is_space: bool = True) 
         for field in msgspec.structs.fields(kind)
         if get_origin(field.type) is list
     }
-    raw: bytes = request.scope["query_string"]
+    raw: bytes = connection.scope["query_string"]
     pairs = [pair for pair in raw.split(b"&") if pair]
     if len(pairs) > MAX_QUERY_FIELDS:
         raise InvalidRequest("the query string has too many fields", status=400)
@@ -182,11 +188,6 @@ class Encoded(Response[Answer]):
         )
 
 
-def answer(content: Any, status: int = 200) -> Response[bytes]:
-    """`content` as JSON."""
-    return Response(msgspec.json.encode(content), status_code=status, media_type=JSON)
-
-
 def read_cursor(after: str | None) -> int | None:
     """The number in a cursor of an earlier answer; None for None.
 
@@ -217,19 +218,3 @@ def is_image_id(text: str) -> bool:
     A row's number has 63 bits.
     """
     return bool(_IMAGE_ID.fullmatch(text))
-
-
-async def look_up_collection(
-    request: Call, id_or_name: str, *, kind: int | None = None, adopts: bool | None = None
-) -> CollectionRow | None:
-    """`Permissions.look_up_collection`, from the event loop."""
-    look_up = partial(Permissions(request).look_up_collection, id_or_name, kind=kind, adopts=adopts)
-    return await services_of(request).call(look_up)
-
-
-async def find_collection(
-    request: Call, id_or_name: str, *, adopts: bool | None = None
-) -> CollectionRow:
-    """`Permissions.find_collection`, from the event loop."""
-    find = partial(Permissions(request).find_collection, id_or_name, adopts=adopts)
-    return await services_of(request).call(find)

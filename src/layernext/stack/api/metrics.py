@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from http import HTTPStatus
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 from litestar import Response
 from prometheus_client import CollectorRegistry, Counter, Histogram, Info, generate_latest
@@ -19,9 +19,8 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 from layernext.stack.api.access_log import Exchange
-from layernext.stack.api.messages import Call
 from layernext.stack.api.operation import Operation, operation
-from layernext.stack.api.signature import Binary
+from layernext.stack.api.signature import Binary, FromRequest
 from layernext.stack.store import DatabaseUnavailable, Store
 
 PATH = "/metrics"
@@ -195,9 +194,10 @@ class _StoreCollector(Collector):
     PATH,
     Operation(summary="Metrics of this server", tag="Health", role="admin"),
 )
-def show_metrics(request: Call) -> Binary:
+def show_metrics(
+    metrics: Annotated[Metrics, FromRequest(lambda request: request.app.state["metrics"])],
+) -> Binary:
     """In Prometheus' text format. There only if the stack was started with `--metrics`."""
-    metrics: Metrics = request.app.state["metrics"]
     return Response(metrics.text(), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
 

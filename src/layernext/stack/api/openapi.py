@@ -6,11 +6,13 @@ import inspect
 import re
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from http import HTTPStatus
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import msgspec
 from litestar import Response
+from litestar.datastructures import Headers
 from litestar.handlers import HTTPRouteHandler
 from litestar.routes import BaseRoute, HTTPRoute
 from msgspec import Struct
@@ -20,9 +22,9 @@ from layernext.stack.api.docs_page import render_body, render_page
 from layernext.stack.api.documents import Document, make_document
 from layernext.stack.api.error_map import JSON
 from layernext.stack.api.messages import Call
-from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.operation import DescribedOperation, Operation, Parameter, operation
 from layernext.stack.api.replay import CALL_ID_HEADER
-from layernext.stack.api.signature import Html
+from layernext.stack.api.signature import FromRequest, Html, Shape
 from layernext.wire.native import NDJSON
 from layernext.wire.published import ErrorEnvelope
 
@@ -30,7 +32,7 @@ BINARY = "application/octet-stream"
 OPENAPI_PATH = "/api/openapi.json"
 DOCS_PATH = "/api/docs"
 
-ShowDocs: TypeAlias = Callable[[Call, str], Response[bytes]]
+ShowDocs: TypeAlias = Callable[[str], Response[bytes]]
 """Puts the page's text into the frame of the other pages."""
 
 _CALL_ID = Parameter(
@@ -92,7 +94,7 @@ def describe(routes: Iterable[BaseRoute]) -> dict[str, Any]:
 
 def _operations(
     routes: Iterable[BaseRoute],
-) -> Iterator[tuple[str, str, HTTPRouteHandler, Operation]]:
+) -> Iterator[tuple[str, str, HTTPRouteHandler, DescribedOperation]]:
     for route in routes:
         if not isinstance(route, HTTPRoute):
             continue
@@ -105,7 +107,7 @@ def _operations(
 
 
 def _described(
-    method: str, handler: HTTPRouteHandler, record: Operation, schema_of: dict[str, Any]
+    method: str, handler: HTTPRouteHandler, record: DescribedOperation, schema_of: dict[str, Any]
 ) -> dict[str, Any]:
     described: dict[str, Any] = {
         "summary": record.summary,
@@ -137,7 +139,9 @@ def _described(
     return described
 
 
-def _responses(method: str, record: Operation, schema_of: dict[str, Any]) -> dict[str, Any]:
+def _responses(
+    method: str, record: DescribedOperation, schema_of: dict[str, Any]
+) -> dict[str, Any]:
     request_id = {"X-Request-Id": {"schema": {"type": "string"}}}
     done: dict[str, Any] = {"description": "Done.", "headers": request_id}
     if method == "HEAD":
@@ -255,21 +259,26 @@ def _make_texts(routes: Iterable[BaseRoute]) -> Texts:
     )
 
 
-def _texts_of(request: Call) -> Texts:
-    description: Description = request.app.state["description"]
-    return description.texts()
+def _show_docs_of(request: Call) -> ShowDocs | None:
+    show: Callable[[Call, str], Response[bytes]] | None = request.app.state["show_docs"]
+    return None if show is None else partial(show, request)
+
+
+AppDescription: TypeAlias = Annotated[
+    Description, FromRequest(lambda request: request.app.state["description"])
+]
 
 
 @operation(
     "GET",
     OPENAPI_PATH,
-    Operation(
-        summary="This description, for programs", tag="Documentation", role=None, answer=dict
-    ),
+    Operation(summary="This description, for programs", tag="Documentation", role=None),
 )
-def document(request: Call) -> Response[bytes]:
+def document(
+    description: AppDescription, headers: Headers
+) -> Annotated[Response[Any], Shape(dict)]:
     """The OpenAPI document of this stack."""
-    return _texts_of(request).document.answer(request, {"Cache-Control": "no-cache"})
+    return description.texts().document.answer(headers, {"Cache-Control": "no-cache"})
 
 
 @operation(
@@ -277,15 +286,17 @@ def document(request: Call) -> Response[bytes]:
     DOCS_PATH,
     Operation(summary="This description, to read", tag="Documentation", role=None),
 )
-def page(request: Call) -> Html:
+def page(
+    description: AppDescription,
+    headers: Headers,
+    show: Annotated[ShowDocs | None, FromRequest(_show_docs_of)],
+) -> Html:
     """A page that needs no network and no script."""
-    texts = _texts_of(request)
-    show: ShowDocs | None = request.app.state["show_docs"]
     if show is not None:
-        return show(request, texts.body)
+        return show(description.texts().body)
     policy = "default-src 'none'; style-src 'unsafe-inline'"
-    headers = {"Cache-Control": "no-cache", "Content-Security-Policy": policy}
-    return texts.page.answer(request, headers)
+    fields = {"Cache-Control": "no-cache", "Content-Security-Policy": policy}
+    return description.texts().page.answer(headers, fields)
 
 
 ROUTES = [document, page]

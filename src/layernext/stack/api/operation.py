@@ -33,11 +33,12 @@ from layernext.stack.api.signature import (
     adapt,
     read_signature,
 )
+from layernext.stack.api.signed import SignedQuery
 from layernext.stack.store import Role
 
 
 class Operation(Struct, frozen=True, kw_only=True):
-    """What a route does, takes and answers.
+    """What a route does, as far as its handler's signature does not say it.
 
     Attributes:
         summary: one line; the handler's docstring is the description.
@@ -45,11 +46,9 @@ class Operation(Struct, frozen=True, kw_only=True):
         role: the least role of a key that may use it; None needs no key.
         scope: which collections it is about, for those who have the role only there; None: it is about the
             whole stack.
+        signed: a template of its path, with the segments' names: the URL must be signed for that; None
+            if it need not be. See `signed`.
         path: parameters that the signature does not have: headers that a part of the stack reads for it.
-        query: a struct of its query fields; here only if the signature does not say it, as the next three.
-        body: type of its JSON body; ``bytes`` for lines of JSON.
-        answer: type of its answer; ``bytes`` for lines of JSON, ``str`` for a page.
-        is_binary: ``bytes`` are any bytes, not lines of JSON.
         status: of the answer.
         errors: statuses beside those that every route can have.
         is_recorded: its answer is recorded, so that the request can be repeated; see `replay`.
@@ -69,11 +68,8 @@ class Operation(Struct, frozen=True, kw_only=True):
     tag: str
     role: Role | None
     scope: Scope | None = None
+    signed: str | None = None
     path: tuple[Parameter, ...] = ()
-    query: type[Struct] | None = None
-    body: Any = None
-    answer: Any = None
-    is_binary: bool = False
     status: int = 200
     errors: tuple[int, ...] = ()
     is_recorded: bool = False
@@ -86,6 +82,15 @@ class Operation(Struct, frozen=True, kw_only=True):
     answer_headers: Mapping[str, str] = field(default_factory=dict)
 
 
+class DescribedOperation(Operation, frozen=True, kw_only=True):
+    """An operation with what the signature of its handler says; see `Signature`."""
+
+    query: type[Struct] | None
+    body: Any
+    answer: Any
+    is_binary: bool
+
+
 def operation(
     method: Method | list[Method], path: str | list[str], record: Operation
 ) -> Callable[[Callable[..., Any]], HTTPRouteHandler]:
@@ -93,33 +98,33 @@ def operation(
 
     def decorate(handler: Callable[..., Any]) -> HTTPRouteHandler:
         signature = read_signature(handler, path)
-        whole = _completed(record, signature)
-        handle = _handle(handler, signature, whole)
-        if whole.is_recorded:
-            handle = repeatable(handle, has_body=whole.body is not None)
+        described = _described(record, signature)
+        handle = _handle(handler, signature, record)
+        if record.is_recorded:
+            handle = repeatable(handle, has_body=described.body is not None)
         adapt(handle, handler)
         route = HTTPRouteHandler(
             path,
             http_method=method,
-            status_code=whole.status,
+            status_code=record.status,
             include_in_schema=False,
-            before_request=replay if whole.is_recorded else None,
-            opt={"role": whole.role, "scope": whole.scope, "operation": whole},
+            before_request=replay if record.is_recorded else None,
+            opt={"role": record.role, "scope": record.scope, "operation": described},
         )
         return route(handle)
 
     return decorate
 
 
-def _completed(record: Operation, signature: Signature) -> Operation:
-    """A record with what the signature says."""
-    return msgspec.structs.replace(
-        record,
-        path=signature.parameters + record.path,
-        query=record.query or signature.query,
-        body=signature.body if record.body is None else record.body,
-        answer=signature.answer if record.answer is None else record.answer,
-        is_binary=record.is_binary or signature.is_binary,
+def _described(record: Operation, signature: Signature) -> DescribedOperation:
+    fields = {name: getattr(record, name) for name in Operation.__struct_fields__}
+    fields["path"] = signature.parameters + record.path
+    return DescribedOperation(
+        **fields,
+        query=SignedQuery if record.signed is not None else signature.query,
+        body=signature.body,
+        answer=signature.answer,
+        is_binary=signature.is_binary,
     )
 
 
@@ -158,4 +163,4 @@ def _handle(handler: Callable[..., Any], signature: Signature, record: Operation
     return handle
 
 
-__all__ = ["Operation", "Parameter", "operation"]
+__all__ = ["DescribedOperation", "Operation", "Parameter", "operation"]

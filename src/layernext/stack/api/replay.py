@@ -1,7 +1,7 @@
 """Requests that change something and come twice, because the first answer got lost on the way.
 
 A client sends an `Idempotency-Key` with each attempt at a call. The handler makes its change
-through `change`, which records the answer in the same transaction; the hook `replay` gives it again
+through `change_once`, which records the answer in the same transaction; the hook `replay` gives it again
 without calling the handler, and `repeatable` to one that came while the first was at work. docs/protocol.md has the rules for clients.
 """
 
@@ -71,7 +71,7 @@ def repeatable(handler: Handler, *, has_body: bool) -> Handler:
     checked: it deleted the collection that the request names, for example.
 
     Args:
-        handler: checks, and makes its change through `change`.
+        handler: checks, and makes its change through `change_once`.
         has_body: the id belongs to a request with a body, so nothing can be found before that is read.
     """
 
@@ -91,22 +91,6 @@ def repeatable(handler: Handler, *, has_body: bool) -> Handler:
     handle.__doc__, handle.__name__ = handler.__doc__, handler.__name__
     handle.__module__ = handler.__module__
     return handle
-
-
-async def change(
-    request: Call,
-    work: Callable[[], Response[bytes]],
-    run: Callable[..., Awaitable[Any]] | None = None,
-) -> Response[bytes]:
-    """Carry out a change in a thread, as `change_once` does.
-
-    Args:
-        request: its body has been read.
-        work: makes the change and its answer.
-        run: `Services.ingest` for work that takes long; `Services.call` by default.
-    """
-    response: Response[bytes] = await (run or services_of(request).call)(change_once, request, work)
-    return response
 
 
 def change_once(

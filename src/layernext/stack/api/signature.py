@@ -5,15 +5,16 @@ A parameter is, in this order:
 - a variable segment of the path, by its name: a `str`, decoded; ``Annotated[str, Meta(description=…)]``;
 - ``query``, a struct of the query string's fields;
 - ``body``, a struct (or another type) of the JSON body, or a `BodyStream` that the handler receives itself;
-- a header: ``Annotated[str, Header(…)]``; or what is read in a way of its own: ``Annotated[…, FromRequest(…)]``;
+- a header: ``Annotated[str, Header(…)]``; or what is read in another way: ``Annotated[…, FromRequest(…)]``;
 - what the handler works with, by its type: `Store`, `Services`, `Permissions` and the others in `PROVIDED`.
 
 The return type is the answer: what is encoded as JSON, or an `Encoded` of it, or a `Response` that is
-`Lines`, `Binary` or `Html`. docs/decisions/0028 says why this is not Litestar's own injection.
+`Lines`, `Binary`, `Html` or has a `Shape`. docs/decisions/0028 says why this is not Litestar's own injection.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -21,11 +22,13 @@ from typing import Annotated, Any, TypeAlias, TypeVar, get_args, get_origin, get
 
 import msgspec
 from litestar import Litestar, Request, Response
+from litestar.datastructures import Headers
 from msgspec import Meta, Struct
 
 from layernext.stack.api.access import Permissions
 from layernext.stack.api.audit import Audit, changing
 from layernext.stack.api.body import Body, chunks, received
+from layernext.stack.api.browser import Browser
 from layernext.stack.api.messages import (
     MAX_MESSAGE_BYTES,
     Call,
@@ -35,6 +38,7 @@ from layernext.stack.api.messages import (
     read_query,
 )
 from layernext.stack.api.replay import change_once
+from layernext.stack.api.routing import is_unprefixed
 from layernext.stack.api.services import Services, services_of
 from layernext.stack.api.signed import Links
 from layernext.stack.jobs import JobRunner
@@ -74,26 +78,39 @@ class Header(Struct, frozen=True):
 
 
 class Limit(Struct, frozen=True):
-    """Marks a body with its own limit in bytes."""
+    """Marks a body with its own limits.
+
+    Attributes:
+        size: in bytes.
+        seconds: within which all of it must come.
+    """
 
     size: int
+    seconds: float = math.inf
 
 
 class Shape(Struct, frozen=True):
-    """Marks a response with how it is described."""
+    """Marks a response, or a body that the handler receives itself, with the type it is described as.
 
-    answer: type
+    Attributes:
+        kind: as `Signature.answer`.
+        is_binary: see `Signature`.
+    """
+
+    kind: Any
     is_binary: bool = False
 
 
 class FromRequest(Struct, frozen=True):
-    """Marks a parameter that is read from the request in its own way.
+    """Marks a parameter that is read from the request in another way.
 
     Attributes:
         read: makes the argument.
+        query: a struct of the query fields that it reads, if they are to be described.
     """
 
     read: Callable[[Call], Any]
+    query: type[Struct] | None = None
 
 
 def unquoted(kind: type[Struct]) -> FromRequest:
@@ -114,6 +131,9 @@ RequestId: TypeAlias = Annotated[
     str | None, FromRequest(lambda request: request.scope["state"].get("request_id"))
 ]
 """The id of the request, which the log and its answer have."""
+
+IsUnprefixed: TypeAlias = Annotated[bool, FromRequest(lambda request: is_unprefixed(request.scope))]
+"""Whether layernext-beta asks, which leaves out the prefix of the data lake; see `routing`."""
 
 Lines: TypeAlias = Annotated[Response[Any], Shape(bytes)]
 """A response of lines of JSON."""
@@ -156,6 +176,10 @@ class BodyStream:
         self._request.scope["state"]["received_bytes"] = size
 
 
+class JsonStream(BodyStream):
+    """A body of JSON that the handler decodes in a thread of its choice; a `Shape` describes it."""
+
+
 class LineStream(BodyStream):
     """A body of lines of JSON."""
 
@@ -191,8 +215,8 @@ class Change:
 
 
 PROVIDED: dict[Any, Provide] = {
-    Request: lambda request: request,
     Litestar: lambda request: request.app,
+    Headers: lambda request: request.headers,
     Services: services_of,
     Store: lambda request: services_of(request).store,
     Search: lambda request: services_of(request).search,
@@ -201,6 +225,7 @@ PROVIDED: dict[Any, Provide] = {
     Permissions: Permissions,
     Audit: Audit,
     Links: Links,
+    Browser: Browser,
     Change: Change,
     JobRunner: lambda request: services_of(request).jobs,
 }
@@ -216,7 +241,7 @@ class Signature(Struct, frozen=True, kw_only=True):
         body: type of the body; ``bytes`` for one that the handler receives itself.
         answer: type of the answer; ``bytes`` for lines, ``str`` for a page, None if it is not said.
         is_binary: the ``bytes`` are any bytes.
-        message: type of a body that is read for the handler, and its largest size.
+        message: type of a body that is read for the handler, and its limits.
         provided: how the other arguments are made.
         kinds: types of the parameters.
     """
@@ -226,7 +251,7 @@ class Signature(Struct, frozen=True, kw_only=True):
     body: Any
     answer: Any
     is_binary: bool
-    message: tuple[Any, int] | None
+    message: tuple[Any, Limit] | None
     provided: tuple[tuple[str, Provide], ...]
     kinds: frozenset[Any]
 
@@ -239,7 +264,9 @@ class Signature(Struct, frozen=True, kw_only=True):
         arguments = {name: provide(request) for name, provide in self.provided}
         if self.message is not None:
             kind, limit = self.message
-            arguments["body"] = await read_message(request, kind, limit=limit)
+            arguments["body"] = await read_message(
+                request, kind, limit=limit.size, seconds=limit.seconds
+            )
         return arguments
 
     def takes(self, kind: Any) -> bool:
@@ -270,13 +297,15 @@ def read_signature(handler: Callable[..., Any], path: str | list[str]) -> Signat
             query = kind
             provided.append((name, _query_reader(kind)))
         elif name == "body" and isinstance(kind, type) and issubclass(kind, BodyStream):
-            body, is_binary = bytes, kind.is_binary
+            body = next((mark.kind for mark in marks if isinstance(mark, Shape)), bytes)
+            is_binary = kind.is_binary
             provided.append((name, kind))
         elif name == "body":
             body = kind
-            limits = [mark.size for mark in marks if isinstance(mark, Limit)]
-            message = (kind, limits[0] if limits else MAX_MESSAGE_BYTES)
+            limits = [mark for mark in marks if isinstance(mark, Limit)]
+            message = (kind, limits[0] if limits else Limit(MAX_MESSAGE_BYTES))
         elif reader := next((mark for mark in marks if isinstance(mark, FromRequest)), None):
+            query = reader.query or query
             provided.append((name, reader.read))
         elif header := next((mark for mark in marks if isinstance(mark, Header)), None):
             parameters.append(
@@ -345,7 +374,7 @@ def _answer_of(result: Any) -> tuple[Any, bool]:
     kind, *marks = _parts(result)
     for mark in marks:
         if isinstance(mark, Shape):
-            return mark.answer, mark.is_binary
+            return mark.kind, mark.is_binary
     origin = get_origin(kind) or kind
     if origin is Encoded:
         return get_args(kind)[0], False
@@ -362,11 +391,14 @@ __all__ = [
     "Handle",
     "Header",
     "Html",
+    "IsUnprefixed",
+    "JsonStream",
     "Limit",
     "LineStream",
     "Lines",
     "Parameter",
     "RequestId",
+    "Shape",
     "Signature",
     "adapt",
     "read_signature",

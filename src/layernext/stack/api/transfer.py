@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from typing import Any
+from typing import Annotated, Any, TypeAlias
 from urllib.parse import quote
 
 from litestar import Response
 from litestar.response.base import ASGIResponse
+from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from layernext.errors import (
     Conflict,
@@ -20,15 +22,14 @@ from layernext.errors import (
     StorageFull,
     TooLarge,
 )
-from layernext.stack.api.admission import admit_holder
-from layernext.stack.api.body import chunks
 from layernext.stack.api.error_map import JSON
-from layernext.stack.api.messages import Call, read_path
+from layernext.stack.api.messages import Call
 from layernext.stack.api.operation import Operation, Parameter, operation
 from layernext.stack.api.presence import check_object
 from layernext.stack.api.sending import Sender
-from layernext.stack.api.services import Services, services_of
-from layernext.stack.api.signed import Links, SignedQuery, check_signature, file_path
+from layernext.stack.api.services import Services
+from layernext.stack.api.signature import Binary, ByteStream, FromRequest
+from layernext.stack.api.signed import Reader
 from layernext.stack.objects import PartWriter
 from layernext.stack.store import FileItem, FileRow, ItemPart
 from layernext.wire.published import FILE_TITLE, PART_BYTES, PART_TITLE
@@ -42,27 +43,53 @@ REDIRECT_SECONDS = 6 * 3600
 """How long a URL is good that a client is sent on to: a large file takes its time, and goes on after a cut."""
 
 _RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})")
-_IMAGE_ID = re.compile(r"[0-9a-f]{24}")
 # Shown in the browser as what they are; everything else is offered for saving.
 _SHOWN = re.compile(r"image/(jpeg|png|webp|gif|bmp|tiff)|video/(mp4|x-matroska|webm)")
 _UNSAFE_IN_HEADER = re.compile(r"[^ !#$&+\-.0-9A-Z^_`a-z{}~()\[\]=@,;]")
 
-_FILE = Parameter("file_id", "The file, as the answer that gave the URL says.")
+_FILE_PATH = "/files/{file_id}"
+FileId: TypeAlias = Annotated[
+    str, Meta(description="The file, as the answer that gave the URL says.")
+]
+PartNumber: TypeAlias = Annotated[str, Meta(description="The part's number, from 1.")]
+
+
+class Conditions(Struct, frozen=True, kw_only=True):
+    """What a client says of the bytes that it asks for.
+
+    Attributes:
+        range, if_range, if_none_match: the headers of these names, or empty.
+        is_head: it asks for the head of the answer alone.
+        may_redirect: it may be sent on to the bucket.
+    """
+
+    range: str
+    if_range: str
+    if_none_match: str
+    is_head: bool
+    may_redirect: bool
+
+    @classmethod
+    def of(cls, request: Call) -> Conditions:
+        """Those of a request."""
+        headers = request.headers
+        return cls(
+            range=headers.get("range", ""),
+            if_range=headers.get("if-range", ""),
+            if_none_match=headers.get("if-none-match", ""),
+            is_head=request.method == "HEAD",
+            # A page of ours may show what comes from the stack alone.
+            may_redirect="sec-fetch-mode" not in headers,
+        )
+
+
+SentConditions: TypeAlias = Annotated[Conditions, FromRequest(Conditions.of)]
+UrlReader: TypeAlias = Annotated[Reader, FromRequest(Reader)]
 
 
 def part_path(file_id: str, number: int) -> str:
     """Where a part goes."""
     return f"/upload/{file_id}/{number}"
-
-
-def download_url(request: Call, file: FileRow) -> str:
-    """A URL under which the file can be had for an hour or more, without a key."""
-    return Links(request).image(file.image_id, file.name)
-
-
-def url_of_image(request: Call, image_id: int, name: str) -> str:
-    """Likewise, of an image that has a file."""
-    return Links(request).image(image_id, name)
 
 
 @operation(
@@ -72,41 +99,36 @@ def url_of_image(request: Call, image_id: int, name: str) -> str:
         summary=PART_TITLE,
         tag="Files",
         role=None,
-        path=(_FILE, Parameter("number", "The part's number, from 1.")),
-        query=SignedQuery,
-        body=bytes,
-        is_binary=True,
+        signed="/upload/{file_id}/{number}",
         is_upload=True,
         errors=(400, 403, 404, 408, 409, 413, 422, 507),
     ),
 )
-async def put_part(request: Call) -> Response[bytes]:
+async def put_part(
+    file_id: FileId, number: PartNumber, body: ByteStream, services: Services
+) -> Response[bytes]:
     """Takes a part: at most 100 MiB, of which it answers the SHA-256 as the ETag.
 
     It counts as a request and as an upload of the key that asked for its URL, which has to be in use. The part is on disk when the answer comes. The same part again replaces it once it is on disk as a whole;
     an attempt that breaks off changes nothing.
     """
-    file_id, text = read_path(request, "file_id"), read_path(request, "number")
-    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else 0  # noqa: PLR2004
-    await admit_holder(request, check_signature(request, "PUT", part_path(file_id, number)))
-    services = services_of(request)
     item = await services.call(services.store.files.find_item, file_id)
     if item.is_stored or item.handle is None:
         raise NotFound("the file has been finished already", status=404)
     if item.is_sealed:
         raise Conflict("the file takes no more parts: it is being finished", status=409)
-    offset = (number - 1) * PART_BYTES
-    if number < 1 or offset >= services.settings.max_file_bytes:
+    part_number = int(number)
+    offset = (part_number - 1) * PART_BYTES
+    if offset >= services.settings.max_file_bytes:
         raise TooLarge("the file is larger than this stack takes", status=413)
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:20]) > PART_BYTES:
+    if (body.announced_size or 0) > PART_BYTES:
         raise _too_large()
-    writer = await services.write(services.objects.write_part, item.handle, number, offset)
+    writer = await services.write(services.objects.write_part, item.handle, part_number, offset)
     try:
-        size, digest = await _write(request, services, writer)
+        size, digest = await _write(body, services, writer)
     finally:
         await services.write(writer.close)
-    part = ItemPart(number, size, digest, writer.tag)
+    part = ItemPart(part_number, size, digest, writer.tag)
     await services.write(_note_part, services, item, part)
     return Response(b"{}", media_type=JSON, headers={"ETag": f'"{digest}"'})
 
@@ -133,7 +155,7 @@ def _drop_attempt(services: Services, item: FileItem, number: int, tag: str) -> 
         logger.warning("an attempt at a part stays until its upload ends: %s", error)
 
 
-async def _write(request: Call, services: Services, writer: PartWriter) -> tuple[int, str]:
+async def _write(body: ByteStream, services: Services, writer: PartWriter) -> tuple[int, str]:
     """Write the body to its place; its size and SHA-256."""
     digest = hashlib.sha256()
 
@@ -144,7 +166,7 @@ async def _write(request: Call, services: Services, writer: PartWriter) -> tuple
 
     gathered: list[bytes] = []
     waiting = size = 0
-    async for chunk in chunks(request):
+    async for chunk in body.chunks():
         gathered.append(chunk)
         waiting += len(chunk)
         size += len(chunk)
@@ -153,9 +175,9 @@ async def _write(request: Call, services: Services, writer: PartWriter) -> tuple
         if waiting >= WRITE_BYTES:
             await services.write(put, gathered)
             gathered, waiting = [], 0
-    request.scope["state"]["received_bytes"] = size
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:20]) != size:
+    body.note_size(size)
+    announced = body.announced_size
+    if announced is not None and announced != size:
         raise DataError(Problem("the body", f"has {size} bytes, Content-Length says {announced}"))
 
     def end() -> None:
@@ -174,69 +196,53 @@ _GET_FILE = Operation(
     summary=FILE_TITLE,
     tag="Files",
     role=None,
-    path=(_FILE,),
-    query=SignedQuery,
-    answer=bytes,
-    is_binary=True,
+    signed=_FILE_PATH,
+    threads="write",
     errors=(400, 403, 404, 416),
 )
 
 
 @operation(["GET", "HEAD"], "/files/{file_id:str}", _GET_FILE)
-async def get_file(request: Call) -> Response[Any]:
+def get_file(
+    file_id: FileId, services: Services, reader: UrlReader, conditions: SentConditions
+) -> Binary:
     """The bytes of a file, or of a range of it, for whoever has its signed URL."""
-    return await _answer_file(request)
+    reader.check("image", file_id)
+    return _answer_file(file_id, services, conditions)
 
 
 @operation(
     ["GET", "HEAD"],
     "/files/{file_id:str}/{name:str}",
-    Operation(
-        summary=FILE_TITLE,
-        tag="Files",
-        role=None,
-        path=(_FILE, Parameter("name", "Any name; it is for display.")),
-        query=SignedQuery,
-        answer=bytes,
-        is_binary=True,
-        errors=(400, 403, 404, 416),
-    ),
+    replace(_GET_FILE, path=(Parameter("name", "Any name; it is for display."),)),
 )
-async def get_named_file(request: Call) -> Response[Any]:
+def get_named_file(
+    file_id: FileId, services: Services, reader: UrlReader, conditions: SentConditions
+) -> Binary:
     """The bytes of a file, or of a range of it, for whoever has its signed URL."""
-    return await _answer_file(request)
+    reader.check("image", file_id)
+    return _answer_file(file_id, services, conditions)
 
 
-async def _answer_file(request: Call) -> Response[Any]:
-    text = read_path(request, "file_id")
-    image_id = int(text, 16) if _IMAGE_ID.fullmatch(text) else -1
-    check_signature(request, "GET", file_path(image_id) if image_id >= 0 else "")
-    services = services_of(request)
-    files = services.store.files
-    file = await services.call(lambda: files.find(image_id, with_frozen=True))
+def _answer_file(file_id: str, services: Services, conditions: Conditions) -> Response[Any]:
+    file = services.store.files.find(int(file_id, 16), with_frozen=True)
     if file is None:
         raise NotFound("the file is gone", status=404)
-    await services.write(check_object, services, file)
-    return FileAnswer(services, file, request)
+    check_object(services, file)
+    return FileAnswer(services, file, conditions)
 
 
 class FileAnswer(Response[Any]):
     """Sends a file, a part of it, or that it has not changed."""
 
-    def __init__(self, services: Services, file: FileRow, request: Call) -> None:
+    def __init__(self, services: Services, file: FileRow, conditions: Conditions) -> None:
         super().__init__(b"")
-        self._services, self._file = services, file
-        self._range = request.headers.get("range", "")
-        if_range = request.headers.get("if-range")
+        self._services, self._file, self._conditions = services, file, conditions
         tag = self._tag()
-        if if_range is not None and if_range != tag:
-            self._range = ""
-        self._has_it = tag is not None and tag in {
-            tag_text.strip() for tag_text in request.headers.get("if-none-match", "").split(",")
-        }
-        self._is_head = request.method == "HEAD"
-        # A page of ours may show what comes from the stack alone.
-        self._may_be_elsewhere = "sec-fetch-mode" not in request.headers
+        is_same = conditions.if_range in {"", tag}
+        self._range = conditions.range.replace(" ", "") if is_same else ""
+        tags = {text.strip() for text in conditions.if_none_match.split(",")}
+        self._has_it = tag is not None and tag in tags
 
     def _tag(self) -> str | None:
         return None if self._file.checksum is None else f'"{self._file.checksum}"'
@@ -250,7 +256,7 @@ class FileAnswer(Response[Any]):
         start, stop, status = 0, size, 200
         if self._has_it:
             return self._short(304, headers)
-        match = _RANGE.fullmatch(self._range.replace(" ", ""))
+        match = _RANGE.fullmatch(self._range)
         if match and any(match.groups()):
             first, last = match.groups()
             if first:
@@ -262,11 +268,11 @@ class FileAnswer(Response[Any]):
             status = 206
             headers["content-range"] = f"bytes {start}-{stop - 1}/{size}"
         headers["content-length"] = str(stop - start)
-        if self._is_head or not size:
+        if self._conditions.is_head or not size:
             return self._short(status, headers)
         objects = self._services.objects
         elsewhere = None
-        if self._may_be_elsewhere:
+        if self._conditions.may_redirect:
             elsewhere = objects.read_url(file.object_path, REDIRECT_SECONDS, headers)
         if elsewhere is not None:
             return self._short(307, {"location": elsewhere, "cache-control": "no-store"})

@@ -15,6 +15,7 @@ from typing import Any
 
 from layernext.errors import NotFound
 from layernext.formats import ExportOptions, Sample, get_format, write_export
+from layernext.model import LabelClass
 from layernext.stack.jobs.runner import Handler, JobContext
 from layernext.stack.jobs.samples import iter_run, label_list, samples_of
 from layernext.stack.objects import ObjectStore
@@ -35,7 +36,7 @@ def export_handler(store: Store, objects: ObjectStore) -> Handler:
         row = store.exports.get(str(context.payload["export"]))
         with tempfile.TemporaryDirectory() as folder:
             target = Path(folder) / "export"
-            total, samples, labels = _plan(store, row.settings)
+            total, samples, classes = _plan(store, row.settings)
             done = 0
 
             def advance(count: int) -> None:
@@ -43,7 +44,11 @@ def export_handler(store: Store, objects: ObjectStore) -> Handler:
                 done += count
                 context.progress(_WRITTEN_PERCENT * min(done / max(total, 1), 1.0))
 
-            options = ExportOptions(strict=row.settings.strict, labels=labels)
+            options = ExportOptions(
+                strict=row.settings.strict,
+                labels=[entry.name for entry in classes] or None,
+                codes={entry.name: entry.code for entry in classes if entry.code is not None},
+            )
             report = write_export(samples, target, row.settings.format, options, advance=advance)
             if get_format(row.settings.format).is_folder:
                 target = _packed(target, lambda: context.progress(_WRITTEN_PERCENT))
@@ -61,8 +66,8 @@ def export_handler(store: Store, objects: ObjectStore) -> Handler:
     return handle
 
 
-def _plan(store: Store, settings: ExportSettings) -> tuple[int, Iterator[Sample], list[str] | None]:
-    """How many images there are about, the samples, and the order of the labels."""
+def _plan(store: Store, settings: ExportSettings) -> tuple[int, Iterator[Sample], list[LabelClass]]:
+    """How many images there are about, the samples, and the classes in order."""
     if settings.version_id is None:
         assert settings.collection_id is not None  # noqa: S101 - one of the two is there
         assert settings.run is not None  # noqa: S101
@@ -70,7 +75,7 @@ def _plan(store: Store, settings: ExportSettings) -> tuple[int, Iterator[Sample]
         runs = store.runs.list_page(settings.collection_id, after=None, limit=1_000).items
         total = sum(run.image_count for run in runs if run.name == settings.run)
         samples = iter_run(store, settings.collection_id, settings.run, settings.mode)
-        return total, samples, None
+        return total, samples, store.classes.list(settings.collection_id)
     version = store.datasets.get(settings.version_id)
     of_split = (
         sample
@@ -78,7 +83,8 @@ def _plan(store: Store, settings: ExportSettings) -> tuple[int, Iterator[Sample]
         if settings.split in {None, row.split}
         for sample in samples_of(version, row)
     )
-    return version.image_count, of_split, label_list(store.datasets, version)
+    labels = label_list(store.datasets, version)
+    return version.image_count, of_split, [LabelClass(name=label) for label in labels]
 
 
 def _packed(folder: Path, tell: Callable[[], None]) -> Path:

@@ -21,6 +21,7 @@ from layernext.stack.store.access.users import Users
 from layernext.stack.store.annotations.annotations import Annotations
 from layernext.stack.store.annotations.runs import Runs
 from layernext.stack.store.annotations.uploads import Uploads
+from layernext.stack.store.collections.classes import CollectionClasses
 from layernext.stack.store.collections.collections import Collections
 from layernext.stack.store.collections.declared import DeclaredNames
 from layernext.stack.store.collections.metadata import Metadata
@@ -60,6 +61,7 @@ class Store:
         answers: answers to requests that may come again.
 
         collections: names of images, videos and other files.
+        classes: the classes of each collection, in order.
         metadata: of images and collections.
         declared: metadata fields and tags.
         selections: images that were chosen.
@@ -89,6 +91,7 @@ class Store:
         self.labels = Labels(database, self.identity.namespace())
         self.keys = Keys(database)
         self.collections = Collections(database)
+        self.classes = CollectionClasses(database)
         self.uploads = Uploads(database)
         self.annotations = Annotations(database, self.labels)
         self.runs = Runs(database)

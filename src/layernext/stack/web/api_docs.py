@@ -35,7 +35,7 @@ def show_docs(request: Call, body: str) -> Response[bytes]:
     viewer, token, services = None, session_token(request), services_of(request)
     if token is not None:
         viewer = viewer_from(services.store.sessions.find(token))
-    return _document(viewer, body).answer(request, page_headers(services.objects))
+    return _document(viewer, body).answer(request.headers, page_headers(services.objects))
 
 
 @lru_cache(maxsize=KEPT_PAGES)

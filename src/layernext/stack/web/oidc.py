@@ -12,27 +12,30 @@ import hmac
 import secrets
 import time
 from functools import partial
-from typing import Any, cast
+from typing import Annotated, Any, TypeAlias
 
 from litestar import Response
 from litestar.datastructures import Cookie
 from msgspec import Struct
 
 from layernext.errors import InvalidRequest, NotAllowed
-from layernext.stack.api.admission import note_refused_sign_in
-from layernext.stack.api.audit import changing, note
-from layernext.stack.api.browser import cookie_name, is_https
-from layernext.stack.api.messages import Call, read_query
+from layernext.stack.api.admission import Attempts
+from layernext.stack.api.audit import Audit
+from layernext.stack.api.browser import Browser
 from layernext.stack.api.oidc import Provider
-from layernext.stack.api.services import Services, services_of
-from layernext.stack.api.signed import base_url
-from layernext.stack.store import SESSION_SECONDS, Identity
+from layernext.stack.api.services import Services
+from layernext.stack.api.signature import FromRequest
+from layernext.stack.api.signed import Links
+from layernext.stack.store import SESSION_SECONDS, Identity, Store
 from layernext.stack.web.page import OIDC_PATH, page
-from layernext.stack.web.sign_in import safe_target
+from layernext.stack.web.sign_in import NextQuery, safe_target
 
 CALLBACK_PATH = f"{OIDC_PATH}/callback"
 SECONDS = 600
 """From the link on the sign-in page to the return from the provider."""
+StacksProvider: TypeAlias = Annotated[
+    Provider, FromRequest(lambda request: request.app.state["oidc"])
+]
 
 
 class CallbackQuery(Struct, frozen=True):
@@ -53,22 +56,22 @@ class Attempt:
     """One sign-in.
 
     Args:
-        request: of the browser.
+        secret: of the stack.
         ticket: random text, its time of expiry, and where to go then: the cookie's value.
     """
 
-    def __init__(self, request: Call, ticket: str) -> None:
-        self._secret = services_of(request).url_secret
+    def __init__(self, secret: bytes, ticket: str) -> None:
+        self._secret = secret
         self.ticket = ticket
 
     @classmethod
-    def begin(cls, request: Call, target: str) -> Attempt:
+    def begin(cls, secret: bytes, target: str) -> Attempt:
         """A new one."""
         expires = int(time.time()) + SECONDS
         encoded = (
             base64.urlsafe_b64encode(target.encode("utf-8", "surrogatepass")).decode().rstrip("=")
         )
-        return cls(request, f"{secrets.token_urlsafe(32)}.{expires}.{encoded}")
+        return cls(secret, f"{secrets.token_urlsafe(32)}.{expires}.{encoded}")
 
     def derived(self, word: str) -> str:
         """A text that only the stack can derive from the ticket."""
@@ -88,58 +91,65 @@ class Attempt:
         return safe_target(content.decode("utf-8", "replace"))
 
 
-@page(OIDC_PATH, role=None)
-async def begin(request: Call) -> Response[Any]:
+@page(OIDC_PATH, role=None, threads="ask")
+def begin(
+    query: NextQuery, provider: StacksProvider, services: Services, links: Links, browser: Browser
+) -> Response[Any]:
     """Leads to the provider."""
-    attempt = Attempt.begin(request, request.query_params.get("next", "/"))
-    services = services_of(request)
-    url = await services.ask(
-        _provider(request).authorization_url,
-        f"{base_url(request)}{CALLBACK_PATH}",
+    attempt = Attempt.begin(services.url_secret, query.next)
+    url = provider.authorization_url(
+        f"{links.base}{CALLBACK_PATH}",
         attempt.derived("state"),
         attempt.derived("nonce"),
         attempt.derived("verifier"),
     )
-    return _leading_to(url, _cookie(request, _cookie_name(request), attempt.ticket, SECONDS))
+    return _leading_to(url, _cookie(browser, _cookie_name(browser), attempt.ticket, SECONDS))
 
 
 @page(CALLBACK_PATH, role=None)
-async def end(request: Call) -> Response[Any]:
+async def end(
+    query: CallbackQuery,
+    provider: StacksProvider,
+    services: Services,
+    links: Links,
+    browser: Browser,
+    audit: Audit,
+    attempts: Annotated[Attempts, FromRequest(Attempts)],
+) -> Response[Any]:
     """Signs in whoever comes back from the provider."""
-    query, services = read_query(request, CallbackQuery), services_of(request)
-    attempt = _attempt(request, query.state)
+    attempt = _attempt(services, browser, query.state)
     if query.error or not query.code:
         reason = f" ({query.error[:100]})" if query.error.isprintable() and query.error else ""
         raise NotAllowed(f"you were not signed in by the identity provider{reason}", status=403)
     try:
         identity = await services.ask(
-            _provider(request).identify,
+            provider.identify,
             query.code,
-            f"{base_url(request)}{CALLBACK_PATH}",
+            f"{links.base}{CALLBACK_PATH}",
             attempt.derived("nonce"),
             attempt.derived("verifier"),
         )
-        sign_in = changing(request, partial(_sign_in, request, services, identity))
-        token = await services.call(sign_in)
+        sign_in = partial(_sign_in, services.store, audit, provider, identity)
+        token = await services.call(audit.changing(sign_in))
     except NotAllowed:
-        await note_refused_sign_in(request, _provider(request).settings.issuer)
+        await attempts.note_refused_sign_in(provider.settings.issuer)
         raise
     return _leading_to(
         attempt.target,
-        _cookie(request, cookie_name(request), token, SESSION_SECONDS),
-        _cookie(request, _cookie_name(request), "", 0),
+        _cookie(browser, browser.cookie_name, token, SESSION_SECONDS),
+        _cookie(browser, _cookie_name(browser), "", 0),
     )
 
 
-def _attempt(request: Call, state: str) -> Attempt:
+def _attempt(services: Services, browser: Browser, state: str) -> Attempt:
     """The sign-in that this browser has begun.
 
     Raises:
         NotAllowed: it has begun none, or another one.
         InvalidRequest: its time is over.
     """
-    ticket = request.cookies.get(_cookie_name(request), "")
-    attempt = Attempt(request, ticket)
+    ticket = browser.cookies.get(_cookie_name(browser), "")
+    attempt = Attempt(services.url_secret, ticket)
     if not ticket or not hmac.compare_digest(attempt.derived("state").encode(), state.encode()):
         raise NotAllowed("this browser did not begin this sign-in; begin again", status=403)
     if attempt.is_over:
@@ -147,23 +157,18 @@ def _attempt(request: Call, state: str) -> Attempt:
     return attempt
 
 
-def _sign_in(request: Call, services: Services, identity: Identity) -> str:
+def _sign_in(store: Store, audit: Audit, provider: Provider, identity: Identity) -> str:
     """A new session's token."""
-    store = services.store
-    user_id, name = store.users.sign_in(identity, _provider(request).settings.default_role)
-    note(request, action="sign in", actor=name, subject=identity.issuer)
+    user_id, name = store.users.sign_in(identity, provider.settings.default_role)
+    audit.note(action="sign in", actor=name, subject=identity.issuer)
     return store.sessions.create_of_user(user_id)
 
 
-def _provider(request: Call) -> Provider:
-    return cast("Provider", request.app.state["oidc"])
+def _cookie_name(browser: Browser) -> str:
+    return f"{browser.cookie_name}-oidc"
 
 
-def _cookie_name(request: Call) -> str:
-    return f"{cookie_name(request)}-oidc"
-
-
-def _cookie(request: Call, name: str, value: str, seconds: int) -> Cookie:
+def _cookie(browser: Browser, name: str, value: str, seconds: int) -> Cookie:
     return Cookie(
         key=name,
         value=value,
@@ -171,7 +176,7 @@ def _cookie(request: Call, name: str, value: str, seconds: int) -> Cookie:
         max_age=seconds,
         httponly=True,
         samesite="lax",
-        secure=is_https(request),
+        secure=browser.is_https,
     )
 
 

@@ -11,24 +11,25 @@ import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, ClassVar, TypeAlias, cast
+from typing import Any, ClassVar, Literal, TypeAlias, cast
 from urllib.parse import quote, urlsplit
 
 import jinja2
 import msgspec
 from litestar import Request, Response
 from litestar.handlers import HTTPRouteHandler
+from litestar.handlers.base import BaseRouteHandler
 from markupsafe import Markup
 from msgspec import Struct
 from msgspec.structs import replace
 
 from layernext import __version__
 from layernext.model import UserRole
-from layernext.stack.api.access import HANDLER, Scope
+from layernext.stack.api.access import HANDLER, Connection, Scope
 from layernext.stack.api.error_map import answer_error
 from layernext.stack.api.messages import Call
 from layernext.stack.api.services import services_of
-from layernext.stack.api.signature import adapt, read_signature
+from layernext.stack.api.signature import Handle, adapt, read_signature
 from layernext.stack.objects import ObjectStore
 from layernext.stack.store import RANKS, Caller, Role
 from layernext.stack.web.static_files import modules_behind, static_url
@@ -122,7 +123,11 @@ PageHandler: TypeAlias = Callable[..., Page | Response[Any] | Awaitable[Response
 
 
 def page(
-    path: str, *, role: Role | None = "read", scope: Scope | None = None
+    path: str,
+    *,
+    role: Role | None = "read",
+    scope: Scope | None = None,
+    threads: Literal["call", "ask"] = "call",
 ) -> Callable[[PageHandler], HTTPRouteHandler]:
     """Make a function the route of a page; without a session it leads to the sign-in page.
 
@@ -134,25 +139,11 @@ def page(
         path: of the page.
         role: the least role of a key that may see it; None lets everybody.
         scope: see `Operation`; that of pages to read, which show what the caller may read, is `HANDLER`.
+        threads: in which a plain function runs: those for short calls of the database, or for questions to the
+            identity provider.
     """
 
     def decorate(handler: PageHandler) -> HTTPRouteHandler:
-        signature = read_signature(handler, path)
-
-        def answer(request: Call, arguments: Mapping[str, Any]) -> Response[Any]:
-            content = cast("Page | Response[Any]", handler(**arguments))
-            if isinstance(content, Response):
-                return content
-            return answer_page(request, replace(content, viewer=viewer_of(request)))
-
-        async def handle(request: Call) -> Response[Any]:
-            arguments = await signature.arguments(request)
-            if inspect.iscoroutinefunction(handler):
-                response: Response[Any] = await handler(**arguments)
-                return response
-            return await services_of(request).call(answer, request, arguments)
-
-        adapt(handle, handler)
         route = HTTPRouteHandler(
             path,
             http_method=["GET", "HEAD"],
@@ -160,9 +151,58 @@ def page(
             exception_handlers={Exception: answer_page_error},
             opt={"role": role, "scope": HANDLER if role == "read" else scope, "is_page": True},
         )
-        return route(handle)
+        return route(_handle(handler, path, threads))
 
     return decorate
+
+
+def form(
+    path: str, check: Callable[[Connection], None]
+) -> Callable[[PageHandler], HTTPRouteHandler]:
+    """Make a function the route that a page's module posts to; its parameters are as those of a page.
+
+    Args:
+        path: of the route.
+        check: refuses requests of other sites' pages, before anything else is looked at.
+    """
+
+    def guard(connection: Connection, handler: BaseRouteHandler) -> None:  # noqa: ARG001
+        check(connection)
+
+    def decorate(handler: PageHandler) -> HTTPRouteHandler:
+        route = HTTPRouteHandler(
+            path,
+            http_method="POST",
+            status_code=HTTPStatus.OK,
+            include_in_schema=False,
+            guards=[guard],
+            opt={"role": None, "is_page": True},
+        )
+        return route(_handle(handler, path, "call"))
+
+    return decorate
+
+
+def _handle(handler: PageHandler, path: str, threads: Literal["call", "ask"]) -> Handle:
+    signature = read_signature(handler, path)
+
+    def answer(request: Call, arguments: Mapping[str, Any]) -> Response[Any]:
+        content = cast("Page | Response[Any]", handler(**arguments))
+        if isinstance(content, Response):
+            return content
+        return answer_page(request, replace(content, viewer=viewer_of(request)))
+
+    async def handle(request: Call) -> Response[Any]:
+        arguments = await signature.arguments(request)
+        if inspect.iscoroutinefunction(handler):
+            response: Response[Any] = await handler(**arguments)
+            return response
+        services = services_of(request)
+        run = services.call if threads == "call" else services.ask
+        return await run(answer, request, arguments)
+
+    adapt(handle, handler)
+    return handle
 
 
 def viewer_of(request: Call) -> Viewer | None:

@@ -3,30 +3,35 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import ClassVar
+from typing import Annotated, ClassVar
 from urllib.parse import quote, urlsplit
 
-import anyio
+import msgspec
 from litestar import Response
-from litestar.handlers import HTTPRouteHandler
 from msgspec import Struct
 
-from layernext.errors import DataError, InvalidRequest, NotAuthenticated, Problem
-from layernext.stack.api.admission import check_attempt, note_failure, note_success
-from layernext.stack.api.audit import actor_of, changing, note, note_nothing
-from layernext.stack.api.browser import (
-    check_api_request,
-    check_own_page,
-    session_cookie,
-    session_token,
-)
-from layernext.stack.api.messages import Call, answer, read_message
-from layernext.stack.api.services import Services, services_of
-from layernext.stack.store import SESSION_SECONDS
-from layernext.stack.web.page import OIDC_PATH, SIGN_IN_PATH, Page, page
+from layernext.errors import DataError, NotAuthenticated, Problem
+from layernext.stack.api.admission import Attempts
+from layernext.stack.api.audit import Audit, actor_of
+from layernext.stack.api.browser import Browser, check_api_request, check_own_page
+from layernext.stack.api.services import Services
+from layernext.stack.api.signature import FromRequest, Limit
+from layernext.stack.settings import Settings
+from layernext.stack.store import SESSION_SECONDS, Store
+from layernext.stack.web.page import OIDC_PATH, SIGN_IN_PATH, Page, form, page
 
 MAX_FORM_BYTES = 4 << 10
 FORM_SECONDS = 30
+
+
+class NextQuery(Struct, frozen=True):
+    """Where to go after signing in.
+
+    Attributes:
+        next: a path of this stack.
+    """
+
+    next: str = "/"
 
 
 class SignInPage(Page, frozen=True, kw_only=True):
@@ -68,10 +73,9 @@ def safe_target(target: str) -> str:
 
 
 @page(SIGN_IN_PATH, role=None)
-def sign_in_page(request: Call) -> SignInPage:
+def sign_in_page(query: NextQuery, settings: Settings) -> SignInPage:
     """The page to sign in on."""
-    target = safe_target(request.query_params.get("next", "/"))
-    oidc = services_of(request).settings.oidc
+    target, oidc = safe_target(query.next), settings.oidc
     return SignInPage(
         title="Sign in",
         data={"next": target},
@@ -80,97 +84,78 @@ def sign_in_page(request: Call) -> SignInPage:
     )
 
 
-async def sign_in(request: Call) -> Response[bytes]:
+# Anybody may send this: it must be small and come soon.
+@form(SIGN_IN_PATH, check_own_page)
+async def sign_in(
+    body: Annotated[SignIn, Limit(MAX_FORM_BYTES, FORM_SECONDS)],
+    attempts: Annotated[Attempts, FromRequest(Attempts)],
+    services: Services,
+    audit: Audit,
+    browser: Browser,
+) -> Response[bytes]:
     """Takes a key and its secret, or a link's token, and gives the browser its cookie."""
-    check_own_page(request)
-    form, services = await _read_form(request), services_of(request)
-    if not form.token and not (form.api_key and form.secret):
+    if not body.token and not (body.api_key and body.secret):
         raise DataError(Problem("the form", "needs an API key and its secret"))
     # A link's token counts as a key that is the same for all.
-    api_key = "" if form.token else form.api_key.strip()
-    secret = "" if form.token else form.secret.strip()
-    check_attempt(request, api_key, secret)
-    session = await _made(request, services, form)
+    api_key = "" if body.token else body.api_key.strip()
+    secret = "" if body.token else body.secret.strip()
+    attempts.check(api_key, secret)
+    session = await services.call(_create_session, services.store, audit, body)
     if session is None:
-        await note_failure(request, api_key, "sign in")
+        await attempts.note_failure(api_key, "sign in")
         text = "the link has been used, or is too old; sign in with a key"
-        if not form.token:
+        if not body.token:
             text = "unknown API key or wrong secret"
         raise NotAuthenticated(text, status=401)
-    if not form.token:
-        note_success(request, api_key, secret)
+    if not body.token:
+        attempts.note_success(api_key, secret)
     token, done = session
-    reply = answer(done)
-    reply.set_header("Set-Cookie", session_cookie(request, token, SESSION_SECONDS))
-    reply.set_header("Cache-Control", "no-store")
-    return reply
+    headers = {
+        "Set-Cookie": browser.session_cookie(token, SESSION_SECONDS),
+        "Cache-Control": "no-store",
+    }
+    return Response(msgspec.json.encode(done), headers=headers, media_type="application/json")
 
 
-async def _read_form(request: Call) -> SignIn:
-    """What was sent, which anybody may send: it must be small and come soon."""
-    try:
-        with anyio.fail_after(FORM_SECONDS):
-            return await read_message(request, SignIn, limit=MAX_FORM_BYTES)
-    except TimeoutError as error:
-        text = f"the body did not come within {FORM_SECONDS} seconds"
-        raise InvalidRequest(text, status=408) from error
-
-
-async def _made(request: Call, services: Services, form: SignIn) -> tuple[str, SignedIn] | None:
+def _create_session(store: Store, audit: Audit, form: SignIn) -> tuple[str, SignedIn] | None:
     """A new session's token and whose it is; None if the key, the secret or the link is wrong."""
-    sessions = services.store.sessions
     caller = None
     if not form.token:
-        secret = form.secret.strip()
-        caller = await services.call(services.store.keys.authenticate, form.api_key.strip(), secret)
+        caller = store.keys.authenticate(form.api_key.strip(), form.secret.strip())
         if caller is None:
             return None
 
     def work() -> tuple[str, SignedIn] | None:
         if caller is not None:
-            token, key = sessions.create(caller), caller
+            token, key = store.sessions.create(caller), caller
         else:
-            used = sessions.use_link(form.token)
+            used = store.sessions.use_link(form.token)
             if used is None:
-                note_nothing(request)
                 return None
             token, key = used
-        note(request, action="sign in", actor=actor_of(key), api_key=key.api_key)
+        audit.note(action="sign in", actor=actor_of(key), api_key=key.api_key)
         return token, SignedIn(key.name, key.role)
 
-    return await services.call(changing(request, work))
+    return audit.changing(work)()
 
 
-async def sign_out(request: Call) -> Response[bytes]:
+@form("/sign-out", partial(check_api_request, changes=True))
+def sign_out(browser: Browser, store: Store, audit: Audit) -> Response[bytes]:
     """Ends the session, here and in the database; without one it does nothing."""
-    check_api_request(request, changes=True)
-    token, services = session_token(request), services_of(request)
+    token = browser.session_token
     if token is not None:
-        await services.call(changing(request, partial(_sign_out, request, services, token)))
-    reply = Response(b"{}", media_type="application/json")
-    reply.set_header("Set-Cookie", session_cookie(request, "", 0))
-    reply.set_header("Clear-Site-Data", '"cache"')
-    return reply
+        audit.changing(partial(_sign_out, store, audit, token))()
+    headers = {"Set-Cookie": browser.session_cookie("", 0), "Clear-Site-Data": '"cache"'}
+    return Response(b"{}", headers=headers, media_type="application/json")
 
 
-def _sign_out(request: Call, services: Services, token: str) -> None:
-    sessions = services.store.sessions
-    key = sessions.find(token)
+def _sign_out(store: Store, audit: Audit, token: str) -> None:
+    key = store.sessions.find(token)
     if key is None:
-        note_nothing(request)
+        audit.note_nothing()
     else:
-        note(request, action="sign out", actor=actor_of(key), api_key=key.api_key)
-    sessions.end(token)
+        audit.note(action="sign out", actor=actor_of(key), api_key=key.api_key)
+    store.sessions.end(token)
 
 
-ROUTES = [
-    sign_in_page,
-    HTTPRouteHandler(
-        SIGN_IN_PATH, http_method="POST", status_code=200, include_in_schema=False,
-        opt={"role": None, "is_page": True},
-    )(sign_in),
-    HTTPRouteHandler(
-        "/sign-out", http_method="POST", status_code=200, include_in_schema=False,
-        opt={"role": None, "is_page": True},
-    )(sign_out),
-]  # fmt: skip
+ROUTES = [sign_in_page, sign_in, sign_out]

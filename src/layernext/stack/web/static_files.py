@@ -80,7 +80,7 @@ async def static_file(request: Call) -> Response[bytes]:
         "X-Content-Type-Options": "nosniff",
         "Cross-Origin-Resource-Policy": "same-origin",
     }
-    return file.answer(request, headers)
+    return file.answer(request.headers, headers)
 
 
 ROUTES = [

@@ -12,7 +12,9 @@ from layernext.wire.native.annotations import (
     RemoveResult,
 )
 from layernext.wire.native.collections import (
+    CLASSES_PATH,
     COLLECTIONS_PATH,
+    ClassesRequest,
     CollectionRequest,
 )
 from layernext.wire.native.comparisons import (
@@ -145,6 +147,7 @@ __all__ = [
     "AUDIT_PATH",
     "BASE_PATH",
     "BUNDLES_PATH",
+    "CLASSES_PATH",
     "COLLECTIONS_PATH",
     "COMPARISONS_PATH",
     "DATASETS_PATH",
@@ -189,6 +192,7 @@ __all__ = [
     "BundleEntry",
     "BundleResult",
     "BundledFile",
+    "ClassesRequest",
     "CollectionRequest",
     "CompareRequest",
     "Counted",

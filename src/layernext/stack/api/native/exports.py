@@ -130,9 +130,7 @@ def _of_run(
 @operation(
     "GET",
     EXPORTS_PATH,
-    Operation(
-        summary="List exports", tag="Exports", role="read", scope=HANDLER, answer=list[Export]
-    ),
+    Operation(summary="List exports", tag="Exports", role="read", scope=HANDLER),
 )
 def list_exports(store: Store, permissions: Permissions, links: Links) -> list[Export]:
     """Every export that has not expired, newest first."""

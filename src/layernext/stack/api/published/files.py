@@ -6,43 +6,30 @@ import re
 import secrets
 from collections.abc import Callable
 from functools import partial
+from typing import Annotated, TypeAlias
 
-from litestar import Response
+from msgspec import Meta
 
 from layernext.errors import Conflict, DataError, InvalidRequest, NotFound, Problem
 from layernext.model import find_names_problem
-from layernext.stack.api.access import (
-    HANDLER,
-    Scope,
-    check_thing,
-    creating,
-    may_read_image,
-    readable,
-)
-from layernext.stack.api.admission import begin_transfer, end_transfer
-from layernext.stack.api.audit import changing, note, note_nothing
-from layernext.stack.api.messages import (
-    Call,
-    answer,
-    check_name,
-    read_message,
-    read_path,
-    read_query,
-)
-from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.access import HANDLER, Permissions, Scope
+from layernext.stack.api.admission import Transfers
+from layernext.stack.api.audit import Audit
+from layernext.stack.api.messages import Encoded, check_name
+from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.presence import find_stored
-from layernext.stack.api.replay import change
-from layernext.stack.api.routing import is_unprefixed
-from layernext.stack.api.services import Services, services_of
-from layernext.stack.api.signed import PART_SECONDS, base_url, signed_url
-from layernext.stack.api.transfer import download_url, part_path
+from layernext.stack.api.services import Services
+from layernext.stack.api.signature import Change, FromRequest, IsUnprefixed, unquoted
+from layernext.stack.api.signed import PART_SECONDS, Links, signed_url
+from layernext.stack.api.transfer import part_path
 from layernext.stack.jobs import LOOK_JOB
 from layernext.stack.objects import Part
 from layernext.stack.store import (
-    Began,
+    Caller,
     FileItem,
     FileUploadRequest,
     ItemPart,
+    Store,
     check_fields,
     object_path,
 )
@@ -79,6 +66,8 @@ from layernext.wire.published import (
 _TAG = "Published protocol"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MD5 = re.compile(r"[0-9a-f]{32}")
+UploadId: TypeAlias = Annotated[str, Meta(description="From the answer that opened the upload.")]
+CallersTransfers: TypeAlias = Annotated[Transfers, FromRequest(Transfers)]
 
 
 @operation(
@@ -91,54 +80,49 @@ _MD5 = re.compile(r"[0-9a-f]{32}")
         scope=HANDLER,
         action="open file upload",
         is_recorded=True,
-        body=OpenFilesRequest,
-        answer=OpenFilesAnswer,
         errors=(400, 406, 413, 422),
     ),
 )
-async def open_files(request: Call) -> Response[bytes]:
+def open_files(
+    body: OpenFilesRequest,
+    services: Services,
+    permissions: Permissions,
+    audit: Audit,
+    change: Change,
+    is_unprefixed: IsUnprefixed,
+) -> Encoded[OpenFilesAnswer]:
     """Begins an upload of files to a collection, which is made if there is none."""
-    message = await read_message(request, OpenFilesRequest)
-    name = message.collection_name.rstrip("/")
+    name = body.collection_name.rstrip("/")
     check_name(name, "collectionName", "a collection")
-    services = services_of(request)
-
-    def check_file_names() -> None:
-        for number, file_name in enumerate(message.object_key_list):
-            check_name(file_name, f"objectKeyList[{number}]", "a file")
-
-    await services.decode(check_file_names)
-    prefix = _prefix(message.storage_prefix_path)
-    if message.application_code is not None and message.application_code:
-        check_name(message.application_code, "applicationCode", "an application code")
+    for number, file_name in enumerate(body.object_key_list):
+        check_name(file_name, f"objectKeyList[{number}]", "a file")
+    prefix = _prefix(body.storage_prefix_path)
+    if body.application_code is not None and body.application_code:
+        check_name(body.application_code, "applicationCode", "an application code")
     # `file_upload` of the published clients sends an empty text for no metadata.
-    fields = check_fields(message.meta_data_object or {}, "metaDataObject")
-    await services.call(services.check_metadata, [fields])
-    note(request, collection=name)
+    fields = check_fields(body.meta_data_object or {}, "metaDataObject")
+    services.check_metadata([fields])
+    audit.note(collection=name)
     upload = FileUploadRequest(
         name=name,
-        kind=message.collection_type,
+        kind=body.collection_type,
         fields=fields,
-        is_override=message.is_override_meta_data,
-        names=message.object_key_list,
+        is_override=body.is_override_meta_data,
+        names=body.object_key_list,
         storage_prefix=prefix,
-        application_code=message.application_code or None,
+        application_code=body.application_code or None,
     )
 
-    is_beta = is_unprefixed(request.scope)
-
-    def work() -> Response[bytes]:
+    def work() -> OpenFilesAnswer:
         upload_id, collection_id = services.store.files.open_upload(upload)
-        return answer(
-            OpenFilesAnswer(
-                upload_id=upload_id,
-                collection_id=collection_id,
-                job_id=upload_id,
-                storage_type=BETA_STORAGE_TYPE if is_beta else STORAGE_TYPE,
-            )
+        return OpenFilesAnswer(
+            upload_id=upload_id,
+            collection_id=collection_id,
+            job_id=upload_id,
+            storage_type=BETA_STORAGE_TYPE if is_unprefixed else STORAGE_TYPE,
         )
 
-    return await change(request, creating(request, name, message.collection_type, work))
+    return change(lambda: permissions.create_collection(name, body.collection_type, work))
 
 
 def _prefix(path: str | None) -> str | None:
@@ -159,52 +143,42 @@ def _prefix(path: str | None) -> str | None:
         tag=_TAG,
         role="write",
         scope=HANDLER,
-        body=BeginFileRequest,
-        answer=BeginFileAnswer,
         errors=(400, 404, 413, 422),
     ),
 )
-async def begin_file(request: Call) -> Response[bytes]:
+def begin_file(
+    body: BeginFileRequest, services: Services, permissions: Permissions
+) -> BeginFileAnswer:
     """Begins a file, or says that one of its name is in the collection already.
 
     A file is one by its name, as the published clients have it. Ours also compares the checksum.
     """
-    message = await read_message(request, BeginFileRequest)
-    problem = find_names_problem(message.file_name, "a file")
+    problem = find_names_problem(body.file_name, "a file")
     if problem:
         raise DataError(Problem("fileName", problem))
-    if message.checksum is not None and not _SHA256.fullmatch(message.checksum):
+    if body.checksum is not None and not _SHA256.fullmatch(body.checksum):
         raise DataError(Problem("checksum", "is not a SHA-256 in lowercase hexadecimal"))
-    services = services_of(request)
-    await check_thing(request, "file upload", message.upload_id)
-    if message.size is not None and message.size > services.settings.max_file_bytes:
-        limit = services.settings.max_file_bytes
-        raise DataError(Problem("size", f"is {message.size}, must be at most {limit}"))
-
-    def begin() -> Began:
-        # A file whose content was lost is marked as missing by this, and then begins again.
-        find_stored(services, message.upload_id, [message.file_name])
-        return services.store.files.begin_file(
-            message.upload_id, message.file_name, size=message.size, checksum=message.checksum
-        )
-
-    began = await services.call(begin)
+    permissions.check_thing("file upload", body.upload_id)
+    limit = services.settings.max_file_bytes
+    if body.size is not None and body.size > limit:
+        raise DataError(Problem("size", f"is {body.size}, must be at most {limit}"))
+    # A file whose content was lost is marked as missing by this, and then begins again.
+    find_stored(services, body.upload_id, [body.file_name])
+    began = services.store.files.begin_file(
+        body.upload_id, body.file_name, size=body.size, checksum=body.checksum
+    )
     if began.item is None:
-        return answer(
-            BeginFileAnswer(
-                is_success=True,
-                file_id="",
-                file_key="",
-                is_existing=True,
-                existing_checksum=began.existing_checksum,
-                existing_size=began.existing_size,
-            )
+        return BeginFileAnswer(
+            is_success=True,
+            file_id="",
+            file_key="",
+            is_existing=True,
+            existing_checksum=began.existing_checksum,
+            existing_size=began.existing_size,
         )
     item = began.item
-    parts = await services.call(_stored_parts, services, item)
-    return answer(
-        BeginFileAnswer(is_success=True, file_id=item.id, file_key=item.name, stored_parts=parts)
-    )
+    parts = _stored_parts(services, item)
+    return BeginFileAnswer(is_success=True, file_id=item.id, file_key=item.name, stored_parts=parts)
 
 
 def _stored_parts(services: Services, item: FileItem) -> list[StoredPart]:
@@ -224,36 +198,37 @@ def _stored_parts(services: Services, item: FileItem) -> list[StoredPart]:
         tag=_TAG,
         role="write",
         scope=HANDLER,
-        body=PartUrlsRequest,
-        answer=PartUrlsAnswer,
         errors=(400, 404, 413, 422),
     ),
 )
-async def part_urls(request: Call) -> Response[bytes]:
+def part_urls(
+    body: PartUrlsRequest,
+    services: Services,
+    permissions: Permissions,
+    transfers: CallersTransfers,
+    caller: Caller,
+    links: Links,
+) -> PartUrlsAnswer:
     """A URL for each part, good for a day. Asking again changes nothing."""
-    message = await read_message(request, PartUrlsRequest)
-    services = services_of(request)
-    if (message.parts - 1) * PART_BYTES > services.settings.max_file_bytes:
-        limit = services.settings.max_file_bytes
+    limit = services.settings.max_file_bytes
+    if (body.parts - 1) * PART_BYTES > limit:
         raise DataError(Problem("parts", f"make more than the {limit} bytes that a file may have"))
-    await check_thing(request, "file", message.file_id)
-    item = await services.call(services.store.files.find_item, message.file_id)
+    permissions.check_thing("file", body.file_id)
+    item = services.store.files.find_item(body.file_id)
     if item.is_stored:
         raise Conflict("the file has been finished already", status=409)
-    item = await services.call(_placed, services, item)
+    item = _placed(services, item)
     # Of parts that go straight into a bucket the stack hears nothing else.
-    await services.call(services.store.files.touch, item)
+    services.store.files.touch(item)
     if services.objects.has_direct_parts:
-        await begin_transfer(request, item.id)
-    sign = partial(signed_url, base_url(request), services.url_secret, holder=request.auth.id)
-
-    def urls() -> list[PartUrl]:
-        return [
+        transfers.begin(item.id)
+    sign = partial(signed_url, links.base, services.url_secret, holder=caller.id)
+    return PartUrlsAnswer(
+        parts=[
             PartUrl(number, _part_url(services, item, number, sign))
-            for number in range(1, message.parts + 1)
+            for number in range(1, body.parts + 1)
         ]
-
-    return answer(PartUrlsAnswer(parts=await services.call(urls)))
+    )
 
 
 def _placed(services: Services, item: FileItem) -> FileItem:
@@ -282,28 +257,26 @@ def _part_url(services: Services, item: FileItem, number: int, sign: Callable[..
         tag=_TAG,
         role="write",
         scope=HANDLER,
-        body=FinishFileRequest,
-        answer=FinishFileAnswer,
+        threads="write",
         errors=(400, 404, 409, 413, 422, 507),
     ),
 )
-async def finish_file(request: Call) -> Response[bytes]:
+def finish_file(
+    body: FinishFileRequest,
+    services: Services,
+    permissions: Permissions,
+    transfers: CallersTransfers,
+) -> FinishFileAnswer:
     """Makes a file visible, all of it and at once.
 
     Again, also at the same time, it changes nothing and gives the same answer.
     """
-    message = await read_message(request, FinishFileRequest)
-    services = services_of(request)
     files = services.store.files
-    await check_thing(request, "file", message.file_id)
-    item = await services.call(files.find_item, message.file_id)
-    if item.is_stored:
-        end_transfer(request, item.id)
-        is_own = await services.call(files.is_own, item)
-        return answer(FinishFileAnswer(is_existing=not is_own))
-    is_new = await services.write(_finish, services, item, message.parts)
-    end_transfer(request, item.id)
-    return answer(FinishFileAnswer(is_existing=not is_new))
+    permissions.check_thing("file", body.file_id)
+    item = files.find_item(body.file_id)
+    is_new = files.is_own(item) if item.is_stored else _finish(services, item, body.parts)
+    transfers.end(item.id)
+    return FinishFileAnswer(is_existing=not is_new)
 
 
 def _finish(services: Services, item: FileItem, sent: list[SentPart]) -> bool:
@@ -449,30 +422,22 @@ def _check_claims(item: FileItem, size: int, checksum: str | None) -> None:
         role="write",
         scope=Scope(path={"upload_id": "file upload"}),
         action="upload files",
-        path=(Parameter("upload_id", "From the answer that opened the upload."),),
-        answer=FinishFilesAnswer,
+        wakes_jobs=True,
         errors=(400, 404),
     ),
 )
-async def finish_files(request: Call) -> Response[bytes]:
+def finish_files(upload_id: UploadId, store: Store, audit: Audit) -> FinishFilesAnswer:
     """Ends an upload, and lets the stack inspect its files. Again it changes nothing.
 
     A GET that writes, as the protocol has it.
     """
-    services, upload_id = services_of(request), read_path(request, "upload_id")
-
-    def work() -> list[str]:
-        collection, is_finished = services.store.files.name_upload(upload_id)
-        names = services.store.files.finish_upload(upload_id)
-        services.store.jobs.ensure_queued(LOOK_JOB, "Inspect new files")
-        note(request, collection=collection, count=len(names))
-        if is_finished:
-            note_nothing(request)
-        return names
-
-    names = await services.call(changing(request, work))
-    services.jobs.wake()
-    return answer(FinishFilesAnswer(uploaded_file_list=names))
+    collection, is_finished = store.files.name_upload(upload_id)
+    names = store.files.finish_upload(upload_id)
+    store.jobs.ensure_queued(LOOK_JOB, "Inspect new files")
+    audit.note(collection=collection, count=len(names))
+    if is_finished:
+        audit.note_nothing()
+    return FinishFilesAnswer(uploaded_file_list=names)
 
 
 @operation(
@@ -483,24 +448,20 @@ async def finish_files(request: Call) -> Response[bytes]:
         tag=_TAG,
         role="read",
         scope=HANDLER,
-        query=ProgressQuery,
-        answer=ProgressAnswer,
         errors=(400, 404),
     ),
 )
-async def upload_progress(request: Call) -> Response[bytes]:
+def upload_progress(query: ProgressQuery, store: Store, permissions: Permissions) -> ProgressAnswer:
     """The newest upload to a collection."""
-    query, services = read_query(request, ProgressQuery), services_of(request)
-    within = readable(request)
-    counts = await services.call(services.store.files.progress, query.collection_name, within)
+    counts = store.files.progress(query.collection_name, permissions.readable)
     if counts is None:
         raise NotFound(
             f"there is no upload of files to {query.collection_name[:600]!r}", status=404
         )
     stored, total = counts
     percent = 100.0 * stored / total if total else 100.0
-    return answer(
-        ProgressAnswer(is_success=True, progress=percent, uploaded_count=stored, total_count=total)
+    return ProgressAnswer(
+        is_success=True, progress=percent, uploaded_count=stored, total_count=total
     )
 
 
@@ -512,25 +473,28 @@ async def upload_progress(request: Call) -> Response[bytes]:
         tag=_TAG,
         role="read",
         scope=HANDLER,
-        query=DownloadUrlQuery,
-        answer=DownloadUrlAnswer,
         errors=(400, 404),
     ),
 )
-async def file_url(request: Call) -> Response[bytes]:
+def file_url(
+    query: DownloadUrlQuery,
+    unquoted_query: Annotated[DownloadUrlQuery | None, unquoted(DownloadUrlQuery)],
+    store: Store,
+    permissions: Permissions,
+    links: Links,
+) -> DownloadUrlAnswer:
     """A URL for the file with a unique name, or else at a path in storage."""
-    services = services_of(request)
-    key = read_query(request, DownloadUrlQuery).file_key
+    key = query.file_key
     if not key:
         raise InvalidRequest("file_key is empty", status=400)
-    file = await services.call(services.store.files.find_named, key)
-    if file is None and b"+" in request.scope["query_string"]:
+    file = store.files.find_named(key)
+    if file is None and unquoted_query is not None:
         # The published 1.x clients quote nothing, so a plus sign can also be one.
-        key = read_query(request, DownloadUrlQuery, plus_is_space=False).file_key
-        file = await services.call(services.store.files.find_named, key)
-    if file is None or not await may_read_image(request, file.image_id):
+        key = unquoted_query.file_key
+        file = store.files.find_named(key)
+    if file is None or not permissions.may_read_image(file.image_id):
         raise NotFound(f"there is no file {key[:600]!r}", status=404)
-    return answer(DownloadUrlAnswer(url=download_url(request, file)))
+    return DownloadUrlAnswer(url=links.image(file.image_id, file.name))
 
 
 ROUTES = [

@@ -9,8 +9,8 @@ from litestar import Response
 from msgspec import Struct
 
 from layernext.stack.api.error_map import JSON, envelope
-from layernext.stack.api.messages import Call
 from layernext.stack.api.operation import Operation, Parameter, operation
+from layernext.stack.api.signature import RequestId
 from layernext.stack.store import Role
 from layernext.wire.published import (
     ANALYTICS_PATHS,
@@ -71,8 +71,7 @@ def _route(refusal: Refusal) -> Any:
         status=501,
     )
 
-    async def refuse(request: Call) -> Response[bytes]:
-        request_id: str | None = request.scope["state"].get("request_id")
+    async def refuse(request_id: RequestId) -> Response[bytes]:
         body = envelope(501, refusal.sentence, request_id)
         if refusal.is_message_on_top:
             body = msgspec.json.encode(msgspec.json.decode(body) | {"message": refusal.sentence})

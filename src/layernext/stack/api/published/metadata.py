@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from litestar import Response
+from functools import partial
+from typing import Annotated, Any
 
 from layernext.errors import InvalidRequest, NotFound
 from layernext.model import find_names_problem
-from layernext.stack.api.access import HANDLER, Access, access_of
-from layernext.stack.api.audit import changing, note
-from layernext.stack.api.body import received
-from layernext.stack.api.messages import (
-    Call,
-    answer,
-    check_name,
-    decode_message,
-    find_collection,
-    look_up_collection,
-    read_message,
-)
+from layernext.stack.api.access import HANDLER, Permissions
+from layernext.stack.api.audit import Audit
+from layernext.stack.api.messages import Encoded, check_name, decode_message, encoded
 from layernext.stack.api.operation import Operation, operation
-from layernext.stack.api.routing import is_unprefixed
-from layernext.stack.api.services import Services, services_of
-from layernext.stack.store import NameKind, check_fields
+from layernext.stack.api.services import Services
+from layernext.stack.api.signature import Change, IsUnprefixed, JsonStream, Shape
+from layernext.stack.store import CollectionRow, NameKind, check_fields
 from layernext.wire.published import (
     METADATA_JSON_PATH,
     METADATA_OBJECT_PATH,
@@ -52,51 +42,58 @@ MAX_BODY_BYTES = 256 << 20
         role="write",
         scope=HANDLER,
         action="change metadata of files",
-        body=MetadataRequest,
-        answer=MetadataAnswer,
         errors=(400, 404, 406, 408, 413, 415, 422),
     ),
 )
-async def upload_metadata(request: Call) -> Response[bytes]:
+async def upload_metadata(
+    body: Annotated[JsonStream, Shape(MetadataRequest)],
+    services: Services,
+    permissions: Permissions,
+    audit: Audit,
+    change: Change,
+) -> Encoded[MetadataAnswer]:
     """Gives files metadata, all of it in one transaction; fields under other names stay.
 
     Names that no file has are in the answer; the others get theirs all the same.
     """
-    services = services_of(request)
-    async with received(request, MAX_BODY_BYTES) as body:
+    async with body.received(MAX_BODY_BYTES) as received:
 
-        def decode() -> MetadataRequest:
-            with body.content(MAX_BODY_BYTES) as content:
-                return decode_message(content, MetadataRequest)
+        def work() -> Encoded[MetadataAnswer]:
+            with received.content(MAX_BODY_BYTES) as content:
+                message = decode_message(content, MetadataRequest)
+            collection_id = _find_collection(message, permissions, audit)
+            return change(partial(_apply, services, permissions, audit, message, collection_id))
 
-        message = await services.ingest(decode)
-    collection_id = None
+        return await services.ingest(work)
+
+
+def _find_collection(
+    message: MetadataRequest, permissions: Permissions, audit: Audit
+) -> int | None:
+    """The row id of the collection that a request names; None if it names none."""
     if message.collection_id:
-        named = await find_collection(request, message.collection_id)
-        collection_id = named.row_id
-        note(request, collection=named.name)
+        row = permissions.find_collection(message.collection_id)
     elif message.collection_name is not None:
-        collection = await look_up_collection(
-            request, message.collection_name, kind=message.object_type
-        )
-        if collection is None:
-            raise NotFound(f"there is no collection {message.collection_name[:600]!r}", status=404)
-        collection_id = collection.row_id
-        note(request, collection=collection.name)
+        row = _find_named(permissions, message.collection_name, message.object_type)
+    else:
+        return None
+    audit.note(collection=row.name)
+    return row.row_id
 
-    def apply() -> MetadataAnswer:
-        applied = _apply(services, message, collection_id, access_of(request))
-        note(request, count=applied.updated_count)
-        return applied
 
-    return answer(await services.ingest(changing(request, apply)))
+def _find_named(permissions: Permissions, name: str, kind: int) -> CollectionRow:
+    row = permissions.look_up_collection(name, kind=kind)
+    if row is None:
+        raise NotFound(f"there is no collection {name[:600]!r}", status=404)
+    return row
 
 
 def _apply(
     services: Services,
+    permissions: Permissions,
+    audit: Audit,
     request: MetadataRequest,
     collection_id: int | None,
-    access: Access | None,
 ) -> MetadataAnswer:
     fields_by_name: dict[str, dict[str, Any]] = {}
     for number, entry in enumerate(request.metadata):
@@ -109,11 +106,11 @@ def _apply(
     rows = metadata.find_rows(
         list(fields_by_name), collection_id=collection_id, upload_id=request.job_id, bucket=bucket
     )
-    if access is not None:
+    if permissions.is_limited:
         collections = services.store.grants.collections_of_images(rows.values())
         # What the caller may not read does not exist for them.
-        rows = {name: row for name, row in rows.items() if access.may_read(collections[row])}
-        access.check(collections[row] for row in rows.values())
+        rows = {name: row for name, row in rows.items() if permissions.may_read(collections[row])}
+        permissions.check_collections(collections[row] for row in rows.values())
     metadata.merge_fields(
         {rows[name]: fields_by_name[name] for name in fields_by_name if name in rows}
     )
@@ -123,6 +120,7 @@ def _apply(
         first_names = ", ".join(repr(name) for name in unmatched[:5])
         more = " and more" if len(unmatched) > 5 else ""  # noqa: PLR2004
         message += f"; there are no files {first_names}{more}"
+    audit.note(count=len(rows))
     return MetadataAnswer(
         is_success=not unmatched, message=message, updated_count=len(rows), unmatched=unmatched
     )
@@ -137,32 +135,23 @@ def _apply(
         role="write",
         scope=HANDLER,
         action="change metadata of collection",
-        body=MetadataObjectRequest,
-        answer=MetadataAnswer,
+        threads="ingest",
         errors=(400, 404, 406, 413, 422),
     ),
 )
-async def upload_object(request: Call) -> Response[bytes]:
+def upload_object(
+    body: MetadataObjectRequest, services: Services, permissions: Permissions, audit: Audit
+) -> MetadataAnswer:
     """Gives a collection metadata, and if wanted every file in it, in one transaction."""
-    body, services = await read_message(request, MetadataObjectRequest), services_of(request)
     fields = check_fields(body.metadata, "metadata")
-    collection = await look_up_collection(request, body.collection_name, kind=body.object_type)
-    if collection is None:
-        raise NotFound(f"there is no collection {body.collection_name[:600]!r}", status=404)
-    metadata = services.store.metadata
-    await services.call(services.check_metadata, [fields])
-    note(request, collection=collection.name)
-
-    def apply() -> int:
-        count = metadata.merge_collection_fields(
-            collection.row_id, fields, with_images=body.is_apply_to_all_files
-        )
-        note(request, count=count)
-        return count
-
-    count = await services.ingest(changing(request, apply))
+    collection = _find_named(permissions, body.collection_name, body.object_type)
+    services.check_metadata([fields])
+    count = services.store.metadata.merge_collection_fields(
+        collection.row_id, fields, with_images=body.is_apply_to_all_files
+    )
+    audit.note(collection=collection.name, count=count)
     message = f"the collection and {count} files have new metadata"
-    return answer(MetadataAnswer(is_success=True, message=message, updated_count=count))
+    return MetadataAnswer(is_success=True, message=message, updated_count=count)
 
 
 @operation(
@@ -173,17 +162,16 @@ async def upload_object(request: Call) -> Response[bytes]:
         tag=_TAG,
         role="read",
         scope=HANDLER,
-        body=TagsRequest,
-        answer=ValidAnswer,
         errors=(400, 406, 413, 422),
     ),
 )
-async def validate_tags(request: Call) -> Response[bytes]:
+def validate_tags(
+    body: TagsRequest, services: Services, is_unprefixed: IsUnprefixed
+) -> Encoded[ValidAnswer]:
     """Any text can be a tag, and is made one by using it; in strict mode only a declared one."""
-    message = await read_message(request, TagsRequest)
-    _check_names(message.tags, "tags", "a tag")
-    await _check_declared(request, "tag", message.tags)
-    return _valid(request)
+    _check_names(body.tags, "tags", "a tag")
+    _check_declared(services, "tag", body.tags)
+    return _valid(is_unprefixed)
 
 
 @operation(
@@ -194,28 +182,26 @@ async def validate_tags(request: Call) -> Response[bytes]:
         tag=_TAG,
         role="read",
         scope=HANDLER,
-        body=FieldsRequest,
-        answer=ValidAnswer,
         errors=(400, 406, 413, 422),
     ),
 )
-async def validate_fields(request: Call) -> Response[bytes]:
+def validate_fields(
+    body: FieldsRequest, services: Services, is_unprefixed: IsUnprefixed
+) -> Encoded[ValidAnswer]:
     """Any name can be a field's, made by using it; in strict mode only a declared one."""
-    message = await read_message(request, FieldsRequest)
-    _check_names(message.fields, "fields", "a metadata field")
-    await _check_declared(request, "field", [name for name in message.fields if name != "Tags"])
-    return _valid(request)
+    _check_names(body.fields, "fields", "a metadata field")
+    _check_declared(services, "field", [name for name in body.fields if name != "Tags"])
+    return _valid(is_unprefixed)
 
 
-def _valid(request: Call) -> Response[bytes]:
+def _valid(is_unprefixed: bool) -> Encoded[ValidAnswer]:
     """All names can be used. layernext-beta expects the names to be replaced by others: none."""
-    return answer([]) if is_unprefixed(request.scope) else answer(ValidAnswer())
+    return Encoded(b"[]") if is_unprefixed else encoded(ValidAnswer())
 
 
-async def _check_declared(request: Call, kind: NameKind, names: list[str]) -> None:
-    services = services_of(request)
+def _check_declared(services: Services, kind: NameKind, names: list[str]) -> None:
     if services.settings.strict_metadata:
-        await services.call(services.store.declared.check_names, kind, names)
+        services.store.declared.check_names(kind, names)
 
 
 def _check_names(names: list[Any], where: str, what: str) -> None:

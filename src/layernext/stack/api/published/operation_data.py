@@ -7,26 +7,24 @@ operator sees it.
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Annotated, Any, NamedTuple, TypeAlias
 
-from litestar import Response
+from msgspec import Meta
 
 from layernext.errors import DataError, LayerNextError, Problem
 from layernext.model import Mode
 from layernext.stack.api import ingest
-from layernext.stack.api.access import HANDLER, check_thing, collection_check, readable
-from layernext.stack.api.audit import entry_of, note
-from layernext.stack.api.body import Body, received
-from layernext.stack.api.messages import (
-    Call,
-    answer,
-    check_name,
-    decode_bulk_message,
-    read_path,
-    read_query,
-)
-from layernext.stack.api.operation import Operation, Parameter, operation
-from layernext.stack.api.services import services_of
+from layernext.stack.api.access import HANDLER, Permissions
+from layernext.stack.api.audit import Audit
+from layernext.stack.api.body import Body
+from layernext.stack.api.messages import check_name, decode_bulk_message, read_query
+from layernext.stack.api.operation import Operation, operation
+from layernext.stack.api.services import Services
+from layernext.stack.api.signature import FromRequest, JsonStream, RequestId, Shape
+from layernext.stack.store import PublishedUpload
 from layernext.wire.native import BatchResult
 from layernext.wire.published import (
     OPERATION_MODES,
@@ -46,9 +44,32 @@ MAX_SESSION_LENGTH = 256
 MAX_COUNT = 1 << 62
 
 _MODES: dict[int, Mode] = {code: mode for mode, code in OPERATION_MODES.items()}
-_RUN = Parameter("operation_id", "Name of the model run or ground truth; may have slashes.")
-_TYPE = Parameter("operation_type", "Always 1: annotations.", {"type": "integer", "const": 1})
-_MODE = Parameter("operation_mode", "1: ground truth, 2: model run.", {"enum": [1, 2]})
+OperationId: TypeAlias = Annotated[
+    str, Meta(description="Name of the model run or ground truth; may have slashes.")
+]
+OperationType: TypeAlias = Annotated[
+    str,
+    Meta(
+        description="Always 1: annotations.",
+        extra_json_schema={"type": "integer", "const": OPERATION_TYPE_ANNOTATION},
+    ),
+]
+OperationMode: TypeAlias = Annotated[
+    str,
+    Meta(
+        description="1: ground truth, 2: model run.",
+        extra_json_schema={"enum": sorted(_MODES)},
+    ),
+]
+OperationBody: TypeAlias = Annotated[JsonStream, Shape(OperationDataBody)]
+ReadQuery: TypeAlias = Annotated[
+    Callable[[], OperationDataQuery],
+    FromRequest(
+        lambda request: partial(read_query, request, OperationDataQuery), query=OperationDataQuery
+    ),
+]
+"""Reads the query; the handler does so, because it logs what it refuses."""
+
 _ERRORS = (400, 404, 408, 409, 413, 415, 422)
 
 
@@ -62,19 +83,27 @@ _ERRORS = (400, 404, 408, 409, 413, 415, 422)
         scope=HANDLER,
         is_upload=True,
         action="upload annotations",
-        path=(_TYPE, _MODE, _RUN),
-        query=OperationDataQuery,
-        body=OperationDataBody,
-        answer=OperationDataAnswer,
         errors=_ERRORS,
     ),
 )
-async def update_operation(request: Call) -> Response[bytes]:
+async def update_operation(
+    operation_type: OperationType,
+    operation_mode: OperationMode,
+    operation_id: OperationId,
+    read_query: ReadQuery,
+    body: OperationBody,
+    services: Services,
+    permissions: Permissions,
+    audit: Audit,
+    request_id: RequestId,
+) -> OperationDataAnswer:
     """Stores annotation sets, one per image, each replacing the one before it.
 
     The whole batch is stored in one transaction, or nothing of it.
     """
-    return await _update(request)
+    with _refusals_logged(operation_id, request_id):
+        batch = _Batch(services, permissions, audit, operation_id, (operation_type, operation_mode))
+        return await _update(batch, read_query(), body)
 
 
 @operation(
@@ -87,102 +116,121 @@ async def update_operation(request: Call) -> Response[bytes]:
         scope=HANDLER,
         is_upload=True,
         action="upload annotations",
-        path=(_RUN,),
-        query=OperationDataQuery,
-        body=OperationDataBody,
-        answer=OperationDataAnswer,
         errors=_ERRORS,
     ),
 )
-async def update_operation_v2(request: Call) -> Response[bytes]:
+async def update_operation_v2(
+    operation_id: OperationId,
+    read_query: ReadQuery,
+    body: OperationBody,
+    services: Services,
+    permissions: Permissions,
+    audit: Audit,
+    request_id: RequestId,
+) -> OperationDataAnswer:
     """Stores annotation sets, one per image, each replacing the one before it.
 
     The whole batch is stored in one transaction, or nothing of it.
     """
-    return await _update(request)
+    with _refusals_logged(operation_id, request_id):
+        batch = _Batch(services, permissions, audit, operation_id)
+        return await _update(batch, read_query(), body)
 
 
-async def _update(request: Call) -> Response[bytes]:
-    services = services_of(request)
-    path = {name: read_path(request, name) for name in request.path_params}
+class _Batch(NamedTuple):
+    """A request, and what it is carried out with.
+
+    Attributes:
+        operation_id: as the path has it.
+        codes: type and mode, as the path has them; None if only the body does.
+    """
+
+    services: Services
+    permissions: Permissions
+    audit: Audit
+    operation_id: str
+    codes: tuple[str, str] | None = None
+
+
+@contextmanager
+def _refusals_logged(operation_id: str, request_id: str | None) -> Iterator[None]:
     try:
-        query = read_query(request, OperationDataQuery)
-        async with received(request, services.settings.max_body_bytes) as body:
-            project_id = query.destination_project_id
-            if project_id:
-                # Before anything is stored; a run can only be attached once it is there.
-                await check_thing(request, "project", project_id)
-                await services.call(services.store.projects.get, project_id)
-            run, mode, result = await services.ingest(
-                _store, request, path, query.is_normalized, body
-            )
-            if project_id and mode == "machine":
-                attach = services.store.projects.attach_runs
-                await services.call(attach, project_id, [run], readable(request))
+        yield
     except LayerNextError as error:
-        request_id = request.scope["state"].get("request_id")
-        named = path["operation_id"][:600]
-        logger.warning("request %s: batch of %r refused: %s", request_id, named, str(error)[:2000])
-        raise
-    unmatched = result.unmatched
-    return answer(
-        OperationDataAnswer(
-            is_success=True,
-            message=f"{result.images} images, {unmatched} of them not in the stack yet",
-            image_count=result.images,
-            annotation_count=result.annotations,
-            matched_count=max(result.images - unmatched, 0),
-            unmatched_count=unmatched,
-            is_repeated=result.repeated,
-            new_labels=result.new_labels,
+        logger.warning(
+            "request %s: batch of %r refused: %s", request_id, operation_id[:600], str(error)[:2000]
         )
+        raise
+
+
+async def _update(
+    batch: _Batch, query: OperationDataQuery, body: JsonStream
+) -> OperationDataAnswer:
+    services, permissions = batch.services, batch.permissions
+    async with body.received(services.settings.max_body_bytes) as received:
+        project_id = query.destination_project_id
+        if project_id:
+            # Before anything is stored; a run can only be attached once it is there.
+            await services.call(_check_project, batch, project_id)
+        run, mode, result = await services.ingest(_store, batch, query.is_normalized, received)
+        if project_id and mode == "machine":
+            attach = services.store.projects.attach_runs
+            await services.call(attach, project_id, [run], permissions.readable)
+    unmatched = result.unmatched
+    return OperationDataAnswer(
+        is_success=True,
+        message=f"{result.images} images, {unmatched} of them not in the stack yet",
+        image_count=result.images,
+        annotation_count=result.annotations,
+        matched_count=max(result.images - unmatched, 0),
+        unmatched_count=unmatched,
+        is_repeated=result.repeated,
+        new_labels=result.new_labels,
     )
 
 
-def _store(
-    request: Call, path: dict[str, str], normalized: bool, body: Body
-) -> tuple[str, Mode, BatchResult]:
-    services = services_of(request)
+def _check_project(batch: _Batch, project_id: str) -> None:
+    batch.permissions.check_thing("project", project_id)
+    batch.services.store.projects.get(project_id)
+
+
+def _store(batch: _Batch, is_normalized: bool, body: Body) -> tuple[str, Mode, BatchResult]:
+    services = batch.services
     with body.content(services.settings.max_body_bytes) as content:
         data = decode_bulk_message(content, OperationData)
         ingest.refuse_repeated_fields(content, data)
-        run, mode = _operation(path, data)
+        run, mode = _operation(batch, data)
         if data.session_id is not None and data.session_id:
             session_problem = _session_problem(data.session_id)
             if session_problem:
                 raise DataError(Problem("sessionId", session_problem))
-        note(request, subject=run)
+        batch.audit.note(subject=run)
         total = data.total_image_count
-        batch = ingest.PublishedBatch(
+        upload = PublishedUpload(
             run=run,
             mode=mode,
             session_id=data.session_id or None,
             total_images=total if total is not None and 0 <= total < MAX_COUNT else None,
-            normalized=normalized,
-            entry=entry_of(request),
+            normalized=is_normalized,
+            entry=batch.audit.entry(),
         )
-        digest = ingest.body_digest(content)
+        digest, check = ingest.body_digest(content), batch.permissions.collection_check
         with memoryview(data.meta_updates_array) as text:
-            return (
-                run,
-                mode,
-                ingest.write_published_batch(
-                    services.store, batch, text, digest, collection_check(request)
-                ),
-            )
+            result = ingest.write_published_batch(services.store, upload, text, digest, check)
+        return run, mode, result
 
 
-def _operation(path: dict[str, str], data: OperationData) -> tuple[str, Mode]:
+def _operation(batch: _Batch, data: OperationData) -> tuple[str, Mode]:
     """The run and its mode. Only the body tells the two paths apart where an id has slashes."""
-    run = path["operation_id"]
+    run = batch.operation_id
     kind: Any
     mode: Any
     if data.operation_mode is not None or data.operation_type is not None:
         kind, mode = data.operation_type, data.operation_mode
-        if "operation_type" in path:
-            run = f"{path['operation_type']}/{path['operation_mode']}/{run}"
-    elif "operation_type" in path:
-        kind, mode = (_number(path[name]) for name in ("operation_type", "operation_mode"))
+        if batch.codes is not None:
+            run = "/".join((*batch.codes, run))
+    elif batch.codes is not None:
+        kind, mode = map(_number, batch.codes)
     else:
         raise DataError(Problem("operationMode", "is missing, must be 1 (human) or 2 (machine)"))
     if kind != OPERATION_TYPE_ANNOTATION:

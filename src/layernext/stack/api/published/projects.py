@@ -98,14 +98,13 @@ def _read_fill_query(request: Call) -> SentFillQuery:
         scope=Scope(path={"project_id": "project"}),
         action="fill project",
         threads="ingest",
-        query=FillQuery,
         is_recorded=True,
         errors=(400, 404, 413, 422),
     ),
 )
 def fill(
     project_id: ProjectId,
-    sent_query: Annotated[SentFillQuery, FromRequest(_read_fill_query)],
+    sent_query: Annotated[SentFillQuery, FromRequest(_read_fill_query, query=FillQuery)],
     body: FillRequest,
     store: Store,
     permissions: Permissions,

@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import chain
-from typing import IO, Any, BinaryIO, cast
+from typing import IO, Annotated, Any, BinaryIO, cast
 
 import msgspec
 from litestar import Response
@@ -23,13 +23,13 @@ from msgspec import Raw, Struct
 from layernext.errors import DataError, FormatError, InvalidRequest, Problem
 from layernext.formats import JsonWindow, iter_list, iter_members
 from layernext.stack.api.access import Scope
-from layernext.stack.api.audit import recorded
-from layernext.stack.api.body import received
+from layernext.stack.api.audit import Audit
 from layernext.stack.api.error_map import JSON
-from layernext.stack.api.messages import Call, check_name, decode_bulk_message, problem_of
+from layernext.stack.api.messages import check_name, decode_bulk_message, problem_of
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.sending import Sender
-from layernext.stack.api.services import Services, services_of
+from layernext.stack.api.services import Services
+from layernext.stack.api.signature import JsonStream, Shape
 from layernext.stack.api.texts import SENTENCE
 from layernext.stack.store import LabelRef, Store, value_text
 from layernext.wire.published import (
@@ -97,23 +97,22 @@ class _Source(io.RawIOBase):
         role="write",
         scope=Scope(needs_grant=True),
         action="add labels",
-        body=ReferencesRequest,
-        answer=dict[str, LabelReference],
         errors=(400, 413, 422),
     ),
 )
-async def label_references(request: Call) -> Response[Any]:
+async def label_references(
+    body: Annotated[JsonStream, Shape(ReferencesRequest)], services: Services, audit: Audit
+) -> Annotated[Response[Any], Shape(dict[str, LabelReference])]:
     """References of labels, attributes and values. What is not known yet is made."""
-    services = services_of(request)
-    async with received(request, MAX_REFERENCES_BYTES) as body:
+    async with body.received(MAX_REFERENCES_BYTES) as received:
 
         def work() -> IO[bytes]:
-            with body.content(MAX_REFERENCES_BYTES) as content:
+            with received.content(MAX_REFERENCES_BYTES) as content:
                 envelope = decode_bulk_message(content, _Envelope)
                 with memoryview(envelope.labels) as labels:
                     return _answer(services.store, labels)
 
-        spool = await services.ingest(recorded(request, work))
+        spool = await services.ingest(audit.recorded(work))
     if spool.tell() > SPOOL_BYTES:
         return _SpoolAnswer(services, spool)
     with spool:

@@ -20,6 +20,7 @@ from layernext.stack.store.access.records import Within
 from layernext.stack.store.annotations import content, summaries
 from layernext.stack.store.annotations.records import StoredSet
 from layernext.stack.store.clock import now_text
+from layernext.stack.store.collections.classes import classes_of
 from layernext.stack.store.collections.records import Selection
 from layernext.stack.store.database import Database
 from layernext.stack.store.datasets import copying
@@ -222,7 +223,7 @@ class Datasets:
             ready_at=now_text(),
             image_count=len(ids),
             annotation_count=annotations,
-            label_names=msgspec.json.encode(self._label_names(label_ids)).decode(),
+            label_names=msgspec.json.encode(self._label_names(version, label_ids)).decode(),
         )
         return counts
 
@@ -254,10 +255,21 @@ class Datasets:
             after = page[-1].image_id
         return {"pictures": result, "images_without_pictures": left_out}
 
-    def _label_names(self, label_ids: set[int]) -> list[str]:
+    def _label_names(self, version: VersionRow, label_ids: set[int]) -> list[str]:
+        """The classes of the version's collections in their order, then other labels by name."""
+        collections = (
+            sa.select(image.c.collection_id)
+            .join(version_item, version_item.c.image_id == image.c.id)
+            .where(version_item.c.version_id == version.row_id)
+            .distinct()
+            .order_by(image.c.collection_id)
+        )
         with self._database.read() as connection:
             rows = connection.execute(sa.select(label.c.id, label.c.name))
-            return sorted(row.name for row in rows if row.id in label_ids)
+            names = sorted(row.name for row in rows if row.id in label_ids)
+            collection_ids = connection.execute(collections).scalars().all()
+            classes = classes_of(connection, collection_ids)
+        return list(dict.fromkeys([*(entry.name for entry in classes), *names]))
 
     def _candidates(self, version: VersionRow) -> list[Candidate]:
         labels = self._strata(version) if version.settings.stratify else {}

@@ -44,6 +44,8 @@ collection = Table(
     Column("is_provisional", Boolean, nullable=False),
     # A JSON object; its `Tags` are a list of strings.
     Column("fields", Text, nullable=False, server_default="{}"),
+    # A JSON list of the classes, in order: those of the sources, used or not.
+    Column("classes", Text, nullable=False, server_default="[]"),
     Column("created_at", Text, nullable=False),
     Column("updated_at", Text),
     Column("trashed_at", Text),
