@@ -222,14 +222,15 @@ def test_remove_a_run_that_does_not_exist(connected, samples):
 
 
 def test_upload_with_losses(connected, tmp_path):
-    """Shapes that become coarser are named and end with code 4, unless that is accepted; masks do not."""
+    """Shapes that become coarser are named and end with code 4, unless that is accepted; masks and parts do not."""
     file = tmp_path / "coco.json"
     box = {"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2]}
     mask = {"size": [4, 4], "counts": "52203"}
     annotations = [
         {"id": 1, **box},
         {"id": 2, **box, "segmentation": mask},
-        {"id": 3, **box, "segmentation": [[0, 0, 1, 0, 1, 1], [2, 2, 3, 2, 3, 3]]},
+        {"id": 3, **box, "segmentation": [[0, 0], [1, 1]]},
+        {"id": 4, **box, "segmentation": [[0, 0, 1, 0, 1, 1], [2, 2, 3, 2, 3, 3]]},
     ]
     content = {
         "images": [{"id": 1, "file_name": "a.jpg", "width": 4, "height": 4}],
@@ -239,12 +240,12 @@ def test_upload_with_losses(connected, tmp_path):
     file.write_text(json.dumps(content))
     upload = ("upload", "losses", "run", file, "--from", "coco")
     done = connected(*upload, code=exit_codes.DATA)
-    assert "not read: an object of several polygons; its joined outline is" in done.stdout
+    assert "not read: a segmentation that is not outlines; its box is" in done.stdout
     assert "error: 1 annotation could not be read completely" in done.stderr
     done = connected(*upload, "--json", code=exit_codes.DATA)
     report = json.loads(done.stdout)
-    assert (report["annotations"], report["lost_shapes"]) == (3, 1)
-    assert list(report["losses"]) == ["an object of several polygons; its joined outline is"]
+    assert (report["annotations"], report["lost_shapes"]) == (4, 1)
+    assert list(report["losses"]) == ["a segmentation that is not outlines; its box is"]
     assert "error: 1 annotation" not in connected(*upload, "--allow-losses").stderr
     content["annotations"] = [{**annotations[0], "keypoints": [1, 2, 2]}]
     file.write_text(json.dumps(content))
