@@ -12,11 +12,8 @@ import typer
 
 from layernext import __version__
 from layernext.cli import exit_codes
-from layernext.cli.command_groups import CommandGroup, LazyGroup
+from layernext.cli.command_groups import CommandGroup, LazyGroup, UsageError
 from layernext.cli.output import Interrupted, say, tell
-
-# Typer has click inside or beside it, depending on its version; this is its class either way.
-_UsageError: type[Any] = typer.BadParameter.__mro__[1]
 
 _HELP = """
 Move model runs and ground truth between this machine and a LayerNext stack.
@@ -122,7 +119,7 @@ def run(arguments: list[str]) -> int:
 
 def _report(error: Exception) -> int:
     """Print what went wrong and return its exit code."""
-    if isinstance(error, _UsageError):
+    if isinstance(error, UsageError):
         say(f"error: {_usage_line(error)}")
         return exit_codes.USAGE
     if _Debug.is_on:

@@ -15,10 +15,12 @@ from typing import Annotated, Any
 import typer
 
 from layernext.cli import exit_codes
+from layernext.cli.collections import show_collections
 from layernext.cli.demo_scene import draw_scenes, predicted, scenes, truth
 from layernext.cli.demo_stack import DemoStack, running_stack, sign_in_link
-from layernext.cli.listings import KINDS, show_collections, show_labels, show_runs
+from layernext.cli.labels import show_labels
 from layernext.cli.output import own_command, print_json, print_table, tell
+from layernext.cli.runs import KINDS, show_runs
 from layernext.cli.stack_extra import INSTALL, load_stack
 from layernext.client import LayerNextClient
 from layernext.errors import ConfigurationError

@@ -22,7 +22,8 @@ from msgspec import Struct
 
 from layernext import __version__
 from layernext.cli import configuration, exit_codes, installation
-from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url
+from layernext.cli.connection import Connection
+from layernext.cli.options import AsJson
 from layernext.cli.output import print_json, tell
 from layernext.cli.stack_extra import INSTALL
 from layernext.client import LayerNextClient, state_folder
@@ -66,10 +67,8 @@ class Finding(Struct, frozen=True):
 
 def doctor(
     as_json: AsJson = False,
-    api_key: ApiKey = None,
-    secret: Secret = None,
-    url: Url = None,
-    config: ConfigFile = None,
+    *,
+    connection: Connection,
 ) -> None:
     """Check this machine, the configuration, the connection and the stack.
 
@@ -85,12 +84,12 @@ def doctor(
     """
     findings = [_python(), _versions(), _published_packages(), _stack_extra(), *_disks()]
     try:
-        configured = configuration.find(api_key, secret, url, config)
+        configured = connection.find()
         settings = _settings(configured)
-        findings += [_file(config), *settings, _proxy(configured.values.get("url", ""))]
+        findings += [_file(connection.config), *settings, _proxy(configured.values.get("url", ""))]
         if all(finding.ok for finding in settings):
             options = {"retry_for_s": 0.0, "timeout_s": TIMEOUT_S}
-            with configuration.connect(api_key, secret, url, config, **options) as client:
+            with connection.open(**options) as client:
                 findings += _stack(client)
                 if findings[-1].ok is not False:
                     findings += _stack_status(client)

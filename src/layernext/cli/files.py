@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from layernext.cli import exit_codes
 from layernext.cli.command_groups import GROUPS, CommandGroup
-from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
+from layernext.cli.connection import Connection
+from layernext.cli.options import AsJson, CollectionName, FileType, Quiet
 from layernext.cli.output import (
     SHOWN_NAMES,
     counted,
     print_json,
-    print_table,
+    print_rows,
     say,
     size_text,
     tell,
@@ -22,8 +23,6 @@ from layernext.cli.output import (
 
 files = CommandGroup(help=GROUPS["files"].summary)
 
-
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
 Parallel = Annotated[
     int,
     typer.Option(
@@ -33,12 +32,10 @@ Parallel = Annotated[
 
 
 @files.command("upload")
-def upload(
+def upload_files(
     path: Annotated[Path, typer.Argument(help="File, or folder including its subfolders.")],
     collection: Annotated[str, typer.Argument(help="Collection; created if missing.")],
-    kind: Annotated[
-        Literal["image", "video", "other"], typer.Option("--type", "-t", help="Type of the files.")
-    ] = "image",
+    kind: FileType = "image",
     pattern: Annotated[
         list[str] | None,
         typer.Option("--pattern", "-p", help="Only files that match, such as '*.png'; repeatable."),
@@ -53,10 +50,8 @@ def upload(
     parallel: Parallel = 8,
     quiet: Quiet = False,
     as_json: AsJson = False,
-    api_key: ApiKey = None,
-    secret: Secret = None,
-    url: Url = None,
-    config: ConfigFile = None,
+    *,
+    connection: Connection,
 ) -> None:
     """Upload images, videos or other files.
 
@@ -69,7 +64,7 @@ def upload(
 
         layernext files upload photos/ kitchen --pattern "*.png" --tag night --json
     """
-    with connect(api_key, secret, url, config) as client:
+    with connection.open() as client:
         report = client.files.upload(
             path,
             kind,
@@ -89,13 +84,15 @@ def upload(
             f"{len(report.failed):,} failed; {size_text(report.bytes_sent)}, {report.seconds:.2f} s"
         )
         if report.ignored:
-            tell(f"left out: {len(report.ignored):,} entries of the folder; --json names them")
-    _end([(file.path, file.reason) for file in report.failed])
+            tell(
+                f"left out: {counted(len(report.ignored), 'entry', 'entries')} of the folder; --json names all"
+            )
+    _report_failures([(file.path, file.reason) for file in report.failed])
 
 
 @files.command("download")
-def download(
-    collection: Annotated[str, typer.Argument(help="Collection, by name or id.")],
+def download_files(
+    collection: CollectionName,
     folder: Annotated[Path, typer.Argument(help="Target folder; created if missing.")],
     query: Annotated[
         str | None,
@@ -110,10 +107,8 @@ def download(
     parallel: Parallel = 8,
     quiet: Quiet = False,
     as_json: AsJson = False,
-    api_key: ApiKey = None,
-    secret: Secret = None,
-    url: Url = None,
-    config: ConfigFile = None,
+    *,
+    connection: Connection,
 ) -> None:
     """Download the files of a collection that are missing or have changed.
 
@@ -125,7 +120,7 @@ def download(
 
         layernext files download kitchen photos/ --delete --json
     """
-    with connect(api_key, secret, url, config) as client:
+    with connection.open() as client:
         report = client.files.download(
             collection,
             folder,
@@ -144,17 +139,15 @@ def download(
             f"there, {len(report.failed):,} failed{deletions}; {size_text(report.bytes_received)}, "
             f"{report.seconds:.2f} s"
         )
-    _end([(file.name, file.reason) for file in report.failed])
+    _report_failures([(file.name, file.reason) for file in report.failed])
 
 
 @files.command("list")
 def list_files(
-    collection: Annotated[str, typer.Argument(help="Collection, by name or id.")],
+    collection: CollectionName,
     as_json: AsJson = False,
-    api_key: ApiKey = None,
-    secret: Secret = None,
-    url: Url = None,
-    config: ConfigFile = None,
+    *,
+    connection: Connection,
 ) -> None:
     """List the files of a collection, by name.
 
@@ -164,28 +157,24 @@ def list_files(
 
         layernext files list kitchen --json
     """
-    with connect(api_key, secret, url, config) as client:
+    with connection.open() as client:
         rows = client.files.list(collection)
-    if as_json:
-        print_json([row.to_dict() for row in rows])
-        return
-    print_table(
+    print_rows(
+        rows,
         ["File", "Bytes", "Type", "Pixels", "State"],
-        [
-            [
-                row.name,
-                row.size,
-                row.content_type or "",
-                f"{row.width} x {row.height}" if row.width else "",
-                row.state,
-            ]
-            for row in rows
+        lambda row: [
+            row.name,
+            row.size,
+            row.content_type or "",
+            f"{row.width} x {row.height}" if row.width else "",
+            row.state,
         ],
         "no files yet",
+        as_json=as_json,
     )
 
 
-def _end(failed: list[tuple[str, str]]) -> None:
+def _report_failures(failed: list[tuple[str, str]]) -> None:
     """Print what failed, and exit with the code for incomplete work."""
     if not failed:
         return

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from layernext.cli.option_groups import OptionGroup
+from layernext.cli.options import ImageFolder, Instances
 from layernext.cli.output import counted, say, visible
 from layernext.errors import ConfigurationError
 from layernext.formats import LabelRules, Losses, Scores, SourceOptions, parse_mapping
@@ -18,28 +21,9 @@ Names = Annotated[
     typer.Option(
         "--names",
         metavar="NAMES",
-        help="Class names in the order of their numbers, for sources without names: a file with a name "
-        "in each line, or a list separated by commas.",
+        help="Class names in the order of their numbers, for sources without names: a file with one name "
+        "per line, or a list separated by commas.",
     ),
-]
-Labels = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--labels",
-        metavar="LABELS",
-        help="Only annotations with these labels, in this order of classes: a file with a label in each "
-        "line, or a list separated by commas.",
-    ),
-]
-MapLabels = Annotated[
-    list[str] | None,
-    typer.Option("--map-labels", metavar="OLD=NEW", help="Rename a label; repeatable."),
-]
-IgnoreCase = Annotated[
-    bool, typer.Option("--ignore-case", help="Treat labels that differ only in case as the same.")
-]
-ClassAgnostic = Annotated[
-    bool, typer.Option("--class-agnostic", help="Ignore labels: everything is an object.")
 ]
 ScaleConfidence = Annotated[
     str | None,
@@ -53,6 +37,96 @@ SkipInvalid = Annotated[
     bool,
     typer.Option("--skip-invalid", help="Leave out annotations that are not valid, and list them."),
 ]
+
+
+@dataclass(frozen=True)
+class SourceFile(OptionGroup):
+    """How to read a file of annotations."""
+
+    source_format: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="Format of the file; see `layernext convert`. Detected by default.",
+        ),
+    ] = None
+    images: ImageFolder = None
+    instances: Instances = None
+    names: Names = None
+    scale_confidence: ScaleConfidence = None
+
+    @property
+    def class_names(self) -> list[str] | None:
+        """Class names in the order of their numbers.
+
+        Raises:
+            ConfigurationError: there are none, or their file cannot be read.
+        """
+        return listed(self.names)
+
+    @property
+    def scores(self) -> Scores:
+        """How scores become confidences.
+
+        Raises:
+            ConfigurationError: it is not a scale.
+        """
+        return Scores.parse(self.scale_confidence)
+
+
+@dataclass(frozen=True)
+class LabelOptions(OptionGroup):
+    """Which labels to take, and under which names."""
+
+    panel = "Labels"
+
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--labels",
+            metavar="LABELS",
+            help="Only annotations with these labels, in this order of classes: a file with one label "
+            "per line, or a list separated by commas.",
+        ),
+    ] = None
+    map_labels: Annotated[
+        list[str] | None,
+        typer.Option("--map-labels", metavar="OLD=NEW", help="Rename a label; repeatable."),
+    ] = None
+    ignore_case: Annotated[
+        bool,
+        typer.Option("--ignore-case", help="Treat labels that differ only in case as the same."),
+    ] = False
+
+    def rules(self, *, class_agnostic: bool = False) -> LabelRules:
+        """The rules for labels.
+
+        Raises:
+            ConfigurationError: an option is not valid.
+        """
+        return LabelRules(
+            labels=listed(self.labels),
+            mapping=parse_mapping(self.map_labels or []),
+            ignore_case=self.ignore_case,
+            class_agnostic=class_agnostic,
+        )
+
+
+@dataclass(frozen=True)
+class ClassOptions(LabelOptions):
+    """Which labels to take, under which names, or all as one class."""
+
+    class_agnostic: Annotated[
+        bool, typer.Option("--class-agnostic", help="Ignore labels: everything is an object.")
+    ] = False
+
+    def rules(self, *, class_agnostic: bool = False) -> LabelRules:
+        """The rules for labels.
+
+        Raises:
+            ConfigurationError: an option is not valid.
+        """
+        return super().rules(class_agnostic=class_agnostic or self.class_agnostic)
 
 
 def listed(values: list[str] | None) -> list[str] | None:
@@ -78,39 +152,16 @@ def listed(values: list[str] | None) -> list[str] | None:
     return names
 
 
-def label_rules(
-    labels: list[str] | None,
-    map_labels: list[str] | None,
-    ignore_case: bool,
-    class_agnostic: bool,
-) -> LabelRules:
-    """The rules that the options describe.
-
-    Raises:
-        ConfigurationError: an option is not valid.
-    """
-    return LabelRules(
-        labels=listed(labels),
-        mapping=parse_mapping(map_labels or []),
-        ignore_case=ignore_case,
-        class_agnostic=class_agnostic,
-    )
-
-
 def source_options(
     rules: LabelRules,
     names: list[str] | None,
-    scale_confidence: str | None,
+    scores: Scores,
     skip_invalid: bool,
 ) -> SourceOptions:
-    """How annotations of files are taken.
-
-    Raises:
-        ConfigurationError: an option is not valid.
-    """
+    """How to take the annotations of a file."""
     return SourceOptions(
-        names=listed(names),
-        scores=Scores.parse(scale_confidence),
+        names=names,
+        scores=scores,
         label_rules=None if rules.change_nothing else rules,
         skip_invalid=skip_invalid,
     )

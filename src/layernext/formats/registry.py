@@ -195,6 +195,9 @@ class Registry:
             if inner is not None:
                 return inner
         if not detections:
+            if probe.is_empty:
+                kind = "folder" if probe.is_folder else "file"
+                raise FormatError(Problem(str(path), f"the {kind} is empty"))
             names = ", ".join(
                 entry.name for entry in self.list_all() if entry.read and entry.detect
             )

@@ -39,7 +39,7 @@ from layernext.model.decode import (
     is_normalized,
     iter_attribute_values,
 )
-from layernext.model.display import record_html, short_repr
+from layernext.model.display import counted, record_html, short_repr
 from layernext.model.evaluation import (
     BACKGROUND,
     METHOD,
@@ -203,6 +203,7 @@ __all__ = [
     "built_from_kinds",
     "confidences_by_label",
     "convert_trusted",
+    "counted",
     "counts_of",
     "decode_trusted",
     "distinct_attribute_values",

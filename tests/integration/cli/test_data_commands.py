@@ -167,7 +167,7 @@ def test_upload_of_nothing(connected, tmp_path):
     assert json.loads(done.stdout)["images"] == 0
 
 
-@pytest.mark.parametrize("content", [b"hello", b"\x89PNG\r\n", b"", b'{"shapes": []}'])
+@pytest.mark.parametrize("content", [b"hello", b"\x89PNG\r\n", b'{"shapes": []}'])
 def test_no_format(connected, cli, tmp_path, content):
     """What is in no known format is refused with one sentence that has the formats."""
     file = tmp_path / "notes.json"
@@ -179,6 +179,33 @@ def test_no_format(connected, cli, tmp_path, content):
         assert run.stderr.startswith("error: ")
         assert sentence in run.stderr
         assert run.stderr.count("\n") == 1
+
+
+def test_empty_sources(connected, cli, tmp_path):
+    """A file or folder with nothing in it is called empty, not unsupported."""
+    file, folder = tmp_path / "run.json", tmp_path / "labels"
+    file.write_text(" \n")
+    folder.mkdir()
+    target = tmp_path / "out.json"
+    for source, kind in ((file, "file"), (folder, "folder")):
+        for run in (
+            cli("validate", source, code=4),
+            cli("convert", source, target, "--to", "coco", code=4),
+            connected("upload", "c", "r", source, code=4),
+        ):
+            assert run.stderr == f"error: {source}: the {kind} is empty\n"
+
+
+def test_geometry_of_another_format(connected, tmp_path):
+    """--geometry and --normalized are for LayerNext JSON; with another format the option is named."""
+    file = tmp_path / "coco.json"
+    file.write_text('{"images": [], "annotations": [], "categories": []}')
+    for option in (["--geometry", "rectangle"], ["--normalized"]):
+        run = connected("upload", "c", "r", file, *option, code=3)
+        assert (
+            f"is in the format coco, which defines geometry and units itself; leave out {option[0]}"
+            in run.stderr
+        )
 
 
 def test_remove_a_run_that_does_not_exist(connected, samples):
@@ -303,3 +330,35 @@ def test_upload_of_yolo_without_pictures(connected, tmp_path):
     (image,) = json.loads((tmp_path / "back.json").read_text())["images"]
     assert (image["image"], image["isNormalized"]) == ("p.png", True)
     assert image["annotations"][0]["bbox"] == pytest.approx([0.4, 0.3, 0.2, 0.4])
+
+
+def test_earlier_spellings(connected, samples):
+    """A group without a command lists; earlier names and the new ones do the same."""
+    sample = samples / "example_bbox.json"
+    connected("upload", "spelled", "run", sample, "--quiet")
+    listed = connected("runs", "list", "spelled", "--json").stdout
+    assert connected("runs", "spelled", "--json").stdout == listed
+    assert (
+        connected("collections", "--json").stdout
+        == connected("collections", "list", "--json").stdout
+    )
+    report = json.loads(connected("runs", "delete", "spelled", "run", "--yes", "--json").stdout)
+    connected("upload", "spelled", "run", sample, "--quiet")
+    assert json.loads(connected("rm", "spelled", "run", "--yes", "--json").stdout) == report
+
+
+def test_one_run_and_one_collection(connected, samples):
+    """`show` has the labels of a run, and the size of a collection; `create` makes an empty one."""
+    connected("upload", "one by one", "run", samples / "example_bbox.json", "--quiet")
+    shown = lines(connected("runs", "show", "one by one", "run").stdout)
+    assert shown[0] == "model run run in one by one: 1 annotation on 1 image, 0 of them empty"
+    assert shown[1] == "geometries: 1 rectangle"
+    assert shown[-1].split() == ["kitchen", "1", "1"]
+    document = json.loads(connected("runs", "show", "one by one", "run", "--json").stdout)
+    assert (document["labels"], document["mode"]) == ({"kitchen": 1}, "machine")
+    refused = connected("runs", "show", "one by one", "rum", code=exit_codes.NOT_FOUND)
+    assert "'rum'" in refused.stderr
+    connected("collections", "create", "an empty one")
+    details = json.loads(connected("collections", "show", "an empty one", "--json").stdout)
+    assert details["name"] == "an empty one"
+    assert "an empty one" in connected("collections", "show", "an empty one").stdout

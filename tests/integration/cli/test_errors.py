@@ -286,7 +286,7 @@ def test_interrupted_in_the_background():
     assert interrupt("runs", **ignored) == (exit_codes.INTERRUPTED, "interrupted\n")
 
 
-@pytest.mark.parametrize("module", ["layernext.cli.app", "layernext.cli.library"])
+@pytest.mark.parametrize("module", ["layernext.cli.app", "layernext.cli.projects"])
 def test_interrupted_imports(module):
     """Ctrl-C while the program, or a command of it, still loads: no traceback."""
     program = f"""

@@ -94,7 +94,7 @@ def test_in_a_stack(cli, connected, files):
     [
         pytest.param(["kitchen", "run"], "name their ground truth with --truth", id="names"),
         pytest.param(["{}", "{}", "--truth", "t"], "omit --truth", id="files"),
-        pytest.param(["{}", "{}", "--again"], "are for stacks", id="again"),
+        pytest.param(["{}", "{}", "--again"], "--again is for runs in a stack", id="again"),
         pytest.param(
             ["a", "b", "--truth", "t", "--processes", "2"], "is for files", id="processes"
         ),

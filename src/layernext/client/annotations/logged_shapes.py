@@ -10,7 +10,7 @@ from pathlib import PurePath, PureWindowsPath
 from typing import Any, Literal, TypeAlias, get_args
 
 from layernext.errors import ConfigurationError, DataError, Problem
-from layernext.model import RunLengths, is_number
+from layernext.model import RunLengths, counted, is_number
 
 BoxFormat: TypeAlias = Literal["xywh", "xyxy", "cxcywh"]
 """``xywh``: left, top, width, height. ``xyxy``: left, top, right, bottom. ``cxcywh``: center, width,
@@ -69,6 +69,9 @@ def as_rows(name: str, values: Any) -> list[Any] | None:
         raise DataError(Problem(name, f"is a {kind}, must be a list or an array; {advice}"))
     if hasattr(values, "xyxy"):
         advice = f"pass its array: {name}=….xyxy, format='xyxy'"
+        raise DataError(Problem(name, f"is a {kind}, must be a list or an array; {advice}"))
+    if hasattr(values, "boxes"):
+        advice = f"pass the array of its boxes: {name}=….boxes.xyxy, format='xyxy'"
         raise DataError(Problem(name, f"is a {kind}, must be a list or an array; {advice}"))
     plain = values.tolist() if hasattr(values, "tolist") else values
     if isinstance(plain, str | bytes | Mapping):
@@ -186,7 +189,7 @@ def as_labels(values: Any, count: int) -> list[Any] | None:
     labels = as_column("labels", values, count)
     for label in labels or ():
         if is_number(label):
-            message = f"has the class id {label}, must have class names, such as names[{label}]"
+            message = f"has the class id {label:g}, must have class names, such as names[{label:g}]"
             raise DataError(Problem("labels", message))
     return labels
 
@@ -202,14 +205,10 @@ def as_column(name: str, values: Any, count: int) -> list[Any] | None:
         raise DataError(
             Problem(
                 name,
-                f"has {_counted(len(rows), 'value')} for {_counted(count, 'shape')}; must have one for each",
+                f"has {counted(len(rows), 'value')} for {counted(count, 'shape')}; must have one for each",
             )
         )
     return rows
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 class BoxWatch:
