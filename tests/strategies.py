@@ -15,11 +15,13 @@ from layernext.model import (
     Annotation,
     AttributeValue,
     ImageAnnotations,
+    ImageLabel,
     Line,
     Mask,
     Points,
     Polygon,
     Rectangle,
+    RotatedBox,
     RunLengths,
 )
 from layernext.model.geometry.run_lengths import compressed
@@ -69,6 +71,10 @@ annotations: st.SearchStrategy[Annotation] = st.one_of(
     st.builds(Polygon, polygon=points, **_common),
     st.builds(Line, line=points, **_common),
     st.builds(Points, points=points, **_common),
+    st.builds(
+        RotatedBox, bbox=st.tuples(numbers, numbers, sides, sides), rotation=numbers, **_common
+    ),
+    st.builds(ImageLabel, **_common),
     st.builds(Mask, mask=run_lengths, **_common),
 )
 
@@ -87,11 +93,13 @@ def annotation_sets(
 
 def _bounded(one: Annotation) -> Annotation:
     """The same shape near an image: what a format reckons with its coordinates stays finite."""
+    if isinstance(one, ImageLabel):
+        return one
     key = GEOMETRY_KEYS[one.geometry]
     given: Any = getattr(one, key)
     if isinstance(one, Mask):
         return one
-    if isinstance(one, Rectangle):
+    if isinstance(one, Rectangle | RotatedBox):
         return replace(one, bbox=tuple(math.fmod(each, 5000) for each in given))
     moved = [(math.fmod(x, 5000), math.fmod(y, 5000)) for x, y in given]
     return replace(one, **{key: moved})

@@ -75,12 +75,26 @@ class Measures(OptionGroup):
         ),
     ] = None
 
+    max_annotations: Annotated[
+        int | None,
+        typer.Option(
+            "--max-annotations",
+            min=1,
+            help="Maximum annotations of a label in an image that count, best first. Default: the protocol's own, 100 for COCO.",
+        ),
+    ] = None
+
     def arguments(self) -> dict[str, Any]:
         """These as fields of `EvaluationSettings`."""
+        limit = self.max_annotations
         return {
             "protocol": self.protocol,
             "confidence": self.confidence,
             "match_threshold": self.match,
+            # Recall is also given at COCO's lower limits.
+            "max_annotations": (
+                () if limit is None else (*(lower for lower in (1, 10) if lower < limit), limit)
+            ),
         }
 
 

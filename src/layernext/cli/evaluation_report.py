@@ -80,6 +80,12 @@ def show_evaluation(result: Evaluation) -> None:
     ):
         if counts.get(name):
             tell(text.format(counted(counts[name], "image")))
+    over_limit = counts.get("annotations_over_limit")
+    if over_limit:
+        tell(
+            f"{counted(over_limit, 'annotation')} left out: only the best {settings.max_annotations[-1]} of "
+            "a label in an image count; raise the limit with --max-annotations"
+        )
     tell()
     numbers = list(result.summary.items())
     half = (len(numbers) + 1) // 2

@@ -23,6 +23,7 @@ from layernext.cli.source_options import (
     say_warnings,
     source_options,
 )
+from layernext.errors import ConfigurationError
 from layernext.formats import detect_format, detect_geometry, is_archive
 
 if TYPE_CHECKING:
@@ -140,8 +141,12 @@ def _reading(
             "images": source.images,
             "instances": source.instances,
         }
+    if geometry is not None or sending.normalized:
+        option = "--normalized" if geometry is None else "--geometry"
+        raise ConfigurationError(
+            f"{file} is in the format {kind}, which defines geometry and units itself; leave out {option}"
+        )
     return {
-        "geometry": geometry,
         "format": kind,
         "images": source.images,
         "instances": source.instances,

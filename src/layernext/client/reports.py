@@ -9,11 +9,7 @@ from msgspec import field
 
 from layernext.client.answers import Answer
 from layernext.client.files.reports import FailedFile, FileDownloadReport, IgnoredFile
-from layernext.model import Mode, Record
-
-
-def _counted(number: int, singular: str, plural: str | None = None) -> str:
-    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+from layernext.model import Mode, Record, counted
 
 
 class UploadReport(Record, frozen=True, kw_only=True):
@@ -72,18 +68,18 @@ class UploadReport(Record, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         kind = "model run" if self.mode == "machine" else "ground truth"
         target = f" to {self.collection!r}" if self.collection else ""
-        images = _counted(self.images, "image")
+        images = counted(self.images, "image")
         if self.unmatched_images:
             images += f", {self.unmatched_images:,} of them without a file yet"
         if not self.images:
             images += f"; {self.no_images_notice}"
-        labels = f", {_counted(len(self.new_labels), 'new label')}" if self.new_labels else ""
+        labels = f", {counted(len(self.new_labels), 'new label')}" if self.new_labels else ""
         if self.lost_shapes:
-            labels += f", {_counted(self.lost_shapes, 'shape')} lost"
+            labels += f", {counted(self.lost_shapes, 'shape')} lost"
         return (
             f"<UploadReport: {kind} {self.run!r}{target}: "
-            f"{_counted(self.annotations, 'annotation')} on {images}{labels}; "
-            f"{_counted(self.batches, 'batch', 'batches')}, {_counted(self.bytes_sent, 'byte')}, "
+            f"{counted(self.annotations, 'annotation')} on {images}{labels}; "
+            f"{counted(self.batches, 'batch', 'batches')}, {counted(self.bytes_sent, 'byte')}, "
             f"{self.seconds:.2f} s>"
         )
 
@@ -104,7 +100,7 @@ class DownloadReport(Record, frozen=True, kw_only=True):
     files: FileDownloadReport | None = None
 
     def __repr__(self) -> str:
-        return f"<DownloadReport: {_counted(self.images, 'image')} to {self.path}, {self.seconds:.2f} s>"
+        return f"<DownloadReport: {counted(self.images, 'image')} to {self.path}, {self.seconds:.2f} s>"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -204,9 +200,9 @@ class FileUploadReport(Answer):
 
     def __repr__(self) -> str:
         return (
-            f"<FileUploadReport: {len(self.uploaded):,} files to {self.collection!r}, "
+            f"<FileUploadReport: {counted(len(self.uploaded), 'file')} to {self.collection!r}, "
             f"{len(self.skipped):,} already there, {len(self.failed):,} failed; "
-            f"{self.bytes_sent:,} bytes, {self.seconds:.2f} s>"
+            f"{counted(self.bytes_sent, 'byte')}, {self.seconds:.2f} s>"
         )
 
 

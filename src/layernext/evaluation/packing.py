@@ -49,11 +49,9 @@ def _decoder(geometry: str, *, has_flags: bool, has_values: bool) -> Callable[[b
         has_flags: decode the metadata that says what does not count.
         has_values: decode all attributes and metadata.
     """
-    types = {
-        key: KINDS[name].coordinates_type
-        for name in evaluated_kinds(geometry)
-        for key in KINDS[name].keys
-    }
+    types: dict[str, Any] = {}
+    for name in evaluated_kinds(geometry):
+        types |= KINDS[name].types
     fields: list[Any] = [(key, coordinates | None, None) for key, coordinates in types.items()]
     fields += _VALUES if has_values else _FLAGS if has_flags else []
     annotation = defstruct("_Packed", fields, bases=(_Annotation,), gc=False)

@@ -27,7 +27,7 @@ from layernext.formats.core.json_stream import (
 )
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.outlines import MAX_PARTS, joined
-from layernext.formats.core.rotation import box_or_outline
+from layernext.formats.core.rotation import box_or_rotated_box
 from layernext.formats.core.scores import Scores
 from layernext.formats.core.spill import MAX_ID, Id, Spill, id_of
 from layernext.model import KINDS, Annotation, AttributeValue, Geometry, Mask, Point, Polygon
@@ -404,7 +404,7 @@ def _with_geometry(
     rotation = _rotation(row.attributes) if purpose is None and not row.segmentation else 0.0
     if rotation:
         fields["attributes"].pop("rotation")
-    return box_or_outline(row.bbox, rotation, where, fields)
+    return box_or_rotated_box(row.bbox, rotation, where, fields)
 
 
 def _parts(shape: Any, where: str) -> list[list[Point]] | None:
@@ -421,7 +421,7 @@ def _rotation(attributes: Any) -> float:
         return 0.0
     rotation = attributes.get("rotation")
     is_number = isinstance(rotation, int | float) and not isinstance(rotation, bool)
-    return float(rotation) % 360 if rotation is not None and is_number else 0.0
+    return float(rotation) if rotation is not None and is_number else 0.0
 
 
 def _outline(numbers: list[Any], where: str) -> list[tuple[float, float]]:

@@ -15,6 +15,7 @@ from layernext.formats.coco_records import CROWD, Instances, original_id
 from layernext.formats.core.compression import open_output
 from layernext.formats.core.format import KEPT, Holds
 from layernext.formats.core.losses import Losses
+from layernext.formats.core.rotation import outlined
 from layernext.formats.core.sample import Sample, box_of, check_finite, location_of
 from layernext.model import Annotation, Mask, Polygon, is_number, kind_of
 
@@ -22,6 +23,7 @@ HOLDS = Holds(
     geometries={
         "rectangle": KEPT,
         "polygon": "yes; its box if it has 1 or 2 points",
+        "rotated_box": "its outline",
         "mask": KEPT,
     },
     fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
@@ -127,6 +129,7 @@ class CocoWriter:
         code = self._code(annotation.label, where)
         if code is None:
             return None
+        annotation = outlined(annotation, where, self._losses)
         row: dict[str, Any] = {"image_id": image_id, "category_id": code, "bbox": box}
         if isinstance(annotation, Mask):
             row["segmentation"] = annotation.mask

@@ -27,6 +27,7 @@ HOLDS = Holds(
     geometries={
         "rectangle": "as pixels",
         "polygon": "as pixels",
+        "rotated_box": "as pixels",
         "mask": "as pixels",
     },
     splits="folders",

@@ -48,6 +48,7 @@ def _schema(arrow: Any) -> Any:
         "box_width": number,
         "box_height": number,
         "points": arrow.list_(arrow.list_(number)),
+        "rotation": number,
     }
     return arrow.schema([(name, kinds.get(name, text)) for name in COLUMNS])
 

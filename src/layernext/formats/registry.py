@@ -39,6 +39,7 @@ _HOMES = {
     "coco-results": "coco_results.FORMAT",
     "yolo": "yolo.FORMAT",
     "yolo-segmentation": "yolo_segmentation.FORMAT",
+    "yolo-obb": "yolo_obb.FORMAT",
     "voc": "voc.FORMAT",
     "labelme": "labelme.FORMAT",
     "cvat": "cvat.FORMAT",
@@ -189,6 +190,9 @@ class Registry:
             if inner is not None:
                 return inner
         if not detections:
+            if probe.is_empty:
+                kind = "folder" if probe.is_folder else "file"
+                raise FormatError(Problem(str(path), f"the {kind} is empty"))
             names = ", ".join(
                 entry.name for entry in self.list_all() if entry.read and entry.detect
             )

@@ -7,6 +7,7 @@ does not.
 from __future__ import annotations
 
 from layernext.model.collection import Record
+from layernext.model.display import counted
 from layernext.model.evaluation_settings import EvaluationSettings
 from layernext.model.reports import cells, document, first_rows
 from layernext.model.tables import Table, Tabular, markdown_text
@@ -176,7 +177,7 @@ class Comparison(Tabular, frozen=True, kw_only=True):
         ]
         return (
             f"<Comparison: {self.name_b!r} minus {self.name_a!r}: {', '.join(deltas) or 'no scores'}; "
-            f"{self.gained:,} truths gained, {self.lost:,} lost; {self.images:,} images>"
+            f"{counted(self.gained, 'truth')} gained, {self.lost:,} lost; {counted(self.images, 'image')}>"
         )
 
     def tables(self) -> dict[str, Table]:

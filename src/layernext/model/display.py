@@ -23,6 +23,11 @@ MAX_ROWS = 20
 """Of a table in a notebook."""
 
 
+def counted(number: int, singular: str, plural: str | None = None) -> str:
+    """A number with its noun: ``1 image``, ``2,000 images``."""
+    return f"{number:,} {singular if number == 1 else plural or singular + 's'}"
+
+
 def _field_names(record: Any) -> list[str]:
     """Of a struct or a dataclass."""
     if isinstance(record, msgspec.Struct):

@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec import field
 
 from layernext.model.collection import Record
-from layernext.model.display import number_text
+from layernext.model.display import counted, number_text
 from layernext.model.evaluation_settings import EvaluationSettings
 from layernext.model.reports import cells, document, first_rows, with_scores
 from layernext.model.tables import Table, Tabular, markdown_text
@@ -286,9 +286,9 @@ class Evaluation(Tabular, frozen=True, kw_only=True):
         names = [name for name in ("AP", "AP50", "f1") if name in self.summary]
         numbers = [number_text(name, self.summary[name]) for name in names]
         counts = [
-            f"{self.counts[name]:,} {name}"
-            for name in ("images", "truths", "annotations")
-            if name in self.counts
+            counted(self.counts[f"{noun}s"], noun)
+            for noun in ("image", "truth", "annotation")
+            if f"{noun}s" in self.counts
         ]
         return f"{self.settings.geometry}, {', '.join(numbers)}; {', '.join(counts)}"
 

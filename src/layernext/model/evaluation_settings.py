@@ -18,8 +18,8 @@ from layernext.model.collection import Record
 from layernext.model.geometry import KINDS, EvaluatedGeometry
 
 Protocol: TypeAlias = Literal["coco", "voc", "voc2007", "lvis", "boundary", "lane-f1", "chamfer"]
-"""``coco``, ``voc``, ``voc2007`` and ``lvis`` for boxes, polygons and masks, ``boundary`` for polygons and masks; the
-others for lines."""
+"""``coco``, ``voc``, ``voc2007`` and ``lvis`` for boxes, rotated boxes, polygons and masks, ``boundary`` for polygons
+and masks; the others for lines."""
 
 MAX_BITS = 64
 """Thresholds times area ranges: each pair is one bit of a number stored with an annotation."""
@@ -85,7 +85,7 @@ class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         geometry: annotations of others are left out, and counted; ``mask`` takes polygons, too, as the pixels inside.
-        protocol: None is ``coco`` for boxes, polygons and masks, ``lane-f1`` for lines.
+        protocol: None is ``coco`` for boxes, rotated boxes, polygons and masks, ``lane-f1`` for lines.
         thresholds: at which averages are taken: IoU from 0 to 1, or for ``chamfer`` distances in
             pixels. Empty: the protocol's own.
         areas: size ranges for averages; all other numbers are computed in the first. Empty:

@@ -7,16 +7,19 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
+import sqlalchemy as sa
 
 from layernext.model import Geometry, ImageDecoder, Mode, decode_trusted
 from layernext.stack.store import (
     BatchPreparation,
     ImageKey,
     PreparedSet,
+    PublishedUpload,
     SetKeyKind,
     Store,
     StoredSet,
 )
+from layernext.stack.store.schema import upload as upload_table
 from layernext.wire.native import BatchResult, UploadRequest
 
 
@@ -93,10 +96,24 @@ def upload_published(
     session: str | None = None,
 ) -> BatchResult:
     """One request of a published client."""
-    upload_id = store.uploads.open_published(
-        run, mode, session, normalized=False, total_images=None
-    )
-    return write(store, upload_id, *sets, sequence=None)
+    of_client = published_upload(run, mode, session)
+    return store.annotations.write_batch(of_client, None, digest_of(sets), sets)
+
+
+def published_upload(
+    run: str = "run", mode: Mode = "machine", session: str | None = None, **fields: Any
+) -> PublishedUpload:
+    """The upload behind a session of a published client."""
+    values = {"normalized": False, "total_images": None, **fields}
+    return PublishedUpload(run=run, mode=mode, session_id=session, **values)
+
+
+def upload_ids(store: Store) -> list[str]:
+    """Every upload, oldest first."""
+    with store.database.read() as connection:
+        return list(
+            connection.scalars(sa.select(upload_table.c.public_id).order_by(upload_table.c.id))
+        )
 
 
 def row_id(store: Store, collection: str) -> int:

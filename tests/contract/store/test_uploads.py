@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
-from layernext.errors import Conflict, NotFound
-from layernext.stack.store import Store, clock
+from layernext.errors import Conflict, NotAllowed, NotFound
+from layernext.model import Mode
+from layernext.stack.store import AuditFilter, NewAuditEntry, Store, clock
 from layernext.wire.native import ReceivedBatch, UploadRequest
 from tests.contract.store.batches import (
     box,
@@ -15,9 +18,11 @@ from tests.contract.store.batches import (
     open_upload,
     prepared,
     published,
+    published_upload,
     read,
     row_id,
     upload,
+    upload_ids,
     upload_published,
     write,
 )
@@ -132,11 +137,9 @@ def test_settings(store: Store) -> None:
     found = store.uploads.get_settings(store.uploads.open(request).id)
     assert (found.geometry, found.normalized) == ("line", True)
     assert (found.key_kind, found.bucket) == ("storage_path", "b-2")
-    published_id = store.uploads.open_published(
-        "run", "machine", "1.5", normalized=True, total_images=3
-    )
+    upload_published(store, published("yard/a", box()), session="1.5")
     with pytest.raises(NotFound):
-        store.uploads.get_settings(published_id)
+        store.uploads.get_settings(upload_ids(store)[-1])
 
 
 def test_resume(store: Store) -> None:
@@ -209,13 +212,43 @@ def test_published_without_session(store: Store) -> None:
 
 def test_sessions_of_two_runs(store: Store) -> None:
     """One session id under two names, or in two modes, is not one upload."""
-    ids = {
-        store.uploads.open_published(run, mode, "1.5", normalized=False, total_images=None)
-        for run in ("one", "two")
-        for mode in ("machine", "human")
-        for _ in range(2)
-    }
-    assert len(ids) == 4
+    modes: list[Mode] = ["machine", "human"]
+    for run in ("one", "two"):
+        for mode in modes:
+            for name in ("a", "b"):
+                upload_published(
+                    store, published(f"yard/{name}", box()), run=run, mode=mode, session="1.5"
+                )
+    assert len(upload_ids(store)) == 4
+
+
+def test_refused_batch_opens_no_upload(store: Store) -> None:
+    """A published batch that is refused leaves neither an upload nor an entry in the audit log."""
+    entry = NewAuditEntry(actor="somebody", action="upload annotations")
+
+    def refuse(collection_ids: object) -> None:
+        raise NotAllowed("not in this collection", status=403)
+
+    of_client = published_upload(session="1.5", entry=entry)
+    batch = [published("yard/a", box())]
+    with pytest.raises(NotAllowed):
+        store.annotations.write_batch(of_client, None, digest_of(batch), batch, refuse)
+    assert upload_ids(store) == []
+    assert store.audit.page(AuditFilter(), before=None, limit=10)[0] == []
+    assert store.annotations.write_batch(of_client, None, digest_of(batch), batch).images == 1
+    assert len(store.audit.page(AuditFilter(), before=None, limit=10)[0]) == 1
+
+
+def test_batches_of_one_session_at_once(store: Store) -> None:
+    """They open one upload between them, however they interleave."""
+
+    def send(number: int) -> None:
+        upload_published(store, published("yard/a", box(x=number)), session="1.5")
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(send, range(8)))
+    assert len(upload_ids(store)) == 1
+    assert len(content(store)["a"]) == 8
 
 
 def test_job(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,10 +272,10 @@ def test_job(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_published_job(store: Store) -> None:
     """A published upload's job completes when its images have come."""
-    upload_id = store.uploads.open_published(
-        "run", "machine", "1.5", normalized=False, total_images=4
-    )
-    write(store, upload_id, published("yard/a", box()), sequence=None)
+    first = [published("yard/a", box())]
+    of_client = published_upload(session="1.5", total_images=4)
+    store.annotations.write_batch(of_client, None, digest_of(first), first)
+    (upload_id,) = upload_ids(store)
     job = store.progress.find(upload_id)
     assert job is not None
     assert (job.status, job.progress) == ("in_progress", 25)

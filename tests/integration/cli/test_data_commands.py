@@ -167,7 +167,7 @@ def test_upload_of_nothing(connected, tmp_path):
     assert json.loads(done.stdout)["images"] == 0
 
 
-@pytest.mark.parametrize("content", [b"hello", b"\x89PNG\r\n", b"", b'{"shapes": []}'])
+@pytest.mark.parametrize("content", [b"hello", b"\x89PNG\r\n", b'{"shapes": []}'])
 def test_no_format(connected, cli, tmp_path, content):
     """What is in no known format is refused with one sentence that has the formats."""
     file = tmp_path / "notes.json"
@@ -179,6 +179,33 @@ def test_no_format(connected, cli, tmp_path, content):
         assert run.stderr.startswith("error: ")
         assert sentence in run.stderr
         assert run.stderr.count("\n") == 1
+
+
+def test_empty_sources(connected, cli, tmp_path):
+    """A file or folder with nothing in it is called empty, not unsupported."""
+    file, folder = tmp_path / "run.json", tmp_path / "labels"
+    file.write_text(" \n")
+    folder.mkdir()
+    target = tmp_path / "out.json"
+    for source, kind in ((file, "file"), (folder, "folder")):
+        for run in (
+            cli("validate", source, code=4),
+            cli("convert", source, target, "--to", "coco", code=4),
+            connected("upload", "c", "r", source, code=4),
+        ):
+            assert run.stderr == f"error: {source}: the {kind} is empty\n"
+
+
+def test_geometry_of_another_format(connected, tmp_path):
+    """--geometry and --normalized are for LayerNext JSON; with another format the option is named."""
+    file = tmp_path / "coco.json"
+    file.write_text('{"images": [], "annotations": [], "categories": []}')
+    for option in (["--geometry", "rectangle"], ["--normalized"]):
+        run = connected("upload", "c", "r", file, *option, code=3)
+        assert (
+            f"is in the format coco, which defines geometry and units itself; leave out {option[0]}"
+            in run.stderr
+        )
 
 
 def test_remove_a_run_that_does_not_exist(connected, samples):

@@ -81,6 +81,49 @@ def test_coco_results_as_source(client: LayerNextClient) -> None:
         client.upload_modelrun(fresh(), "run", results)
 
 
+class Results:
+    """As a detector returns them."""
+
+    boxes = None
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"boxes": Results()}, r"is a Results, .*boxes=….boxes.xyxy, format='xyxy'"),
+        ({"labels": [3.0]}, r"class id 3, .*names\[3\]"),
+        ({"labels": ["a\ud800"]}, r"images\[0\].* character U\+D800, which is half of a pair"),
+    ],
+)
+def test_further_mistakes(client: LayerNextClient, fields: dict[str, Any], said: str) -> None:
+    """Results of a detector, class ids as numbers with a point, text that cannot be encoded."""
+    with (
+        client.model_run(fresh(), "run") as run,
+        pytest.raises(DataError, match=said),
+    ):
+        run.log("a.jpg", **{**BOX, **fields})
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        (None, r"is a NoneType, must be a file or an iterable of images"),
+        ({"images": []}, r"is a dict, .*data\['images'\]"),
+        ({"images": [], "categories": []}, "looks like COCO.*format='coco'"),
+        ({"image": "a.jpg", "annotations": []}, r"pass a list of them: \[image\]"),
+        (
+            [{"image": Path("/data/a.jpg"), "annotations": []}],
+            r"images\[0\].image: is a path, .*'a.jpg'",
+        ),
+        ([{"image": "a\ud800.jpg", "annotations": []}], r"images\[0\]: .* U\+D800"),
+    ],
+)
+def test_sources_of_other_kinds(client: LayerNextClient, source: Any, said: str) -> None:
+    """What is not a list of images is refused with what to pass instead."""
+    with pytest.raises(DataError, match=said):
+        client.upload_modelrun(fresh(), "run", source)
+
+
 def test_source_names_the_image(client: LayerNextClient) -> None:
     """Problems of a source name the image."""
     images = [{"image": "a.jpg", "annotations": [{"type": "rectangle", "label": "cup"}]}]

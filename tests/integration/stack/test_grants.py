@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -11,8 +13,9 @@ import sqlalchemy as sa
 
 from layernext.model import GrantRole, UserRole
 from layernext.stack.store import NewKey, Role
+from layernext.stack.store.schema import project_image, version_item
 from layernext.wire import native, published
-from tests.integration.stack.access_world import BOX, SPLIT
+from tests.integration.stack.access_world import BOX, SPLIT, bundle
 from tests.integration.stack.conftest import Stack, assert_error
 
 IMAGES = [{"image": "a.jpg", "annotations": [BOX]}]
@@ -185,6 +188,10 @@ def test_images_of_others_are_not_written_to(stack: Stack) -> None:
     batch = {"metaUpdatesArray": entries, "operationMode": 2, "operationType": 1}
     path_of_run = "/datalake/api/metadata/operationdata/x/update"
     assert_error(ada.ask("POST", path_of_run, json=batch), 403)
+    entries_of_ada = stack.json("GET", native.AUDIT_PATH, params={"actor": "ada"})["items"]
+    assert [entry["action"] for entry in entries_of_ada if entry["outcome"] == "done"] == [
+        "open upload"
+    ], "only the native upload, which was opened"
     assert (
         stack.json("GET", native.RUNS_PATH, params={"collection": "street"})["items"][0]["name"]
         == "r"
@@ -400,3 +407,65 @@ def test_refusals_in_handlers_are_noted(stack: Stack) -> None:
     assert [(each["action"], each["outcome"], each["count"]) for each in entries] == [
         ("grant", "refused", 1), ("delete run", "refused", 10), ("delete run", "refused", 1),
     ]  # fmt: skip
+
+
+def test_signed_urls_end_with_their_reader(stack: Stack) -> None:
+    """A download URL works without a key, until the key that asked for it is revoked or may not read the file."""
+    upload = stack.json("POST", published.UPLOAD_METADATA_PATH, json={"collectionName": "yard"})
+    path = f"/api/v1/file-uploads/{upload['uploadId']}/bundle"
+    assert stack.ask("POST", path, content=bundle("a.jpg")).status_code == 200
+    stack.upload(IMAGES, run="r", collection="yard", geometry="rectangle")
+    exported = stack.json(
+        "POST", "/api/v1/exports", json={"format": "coco", "collection": "yard", "run": "r"}
+    )
+    export_path = f"/api/v1/exports/{exported['id']}"
+    while stack.json("GET", export_path)["status"] in {"queued", "in_progress"}:
+        time.sleep(0.02)
+    ada = User(stack, "ada").granted("yard", "read")
+
+    def urls(ask: Callable[[str, str], httpx.Response]) -> list[str]:
+        (item,) = ask("GET", "/api/v1/items").json()["items"]
+        return [item["url"], ask("GET", export_path).json()["url"]]
+
+    def statuses(links: list[str]) -> list[int]:
+        return [stack.client.get(link).status_code for link in links]
+
+    of_ada, of_admin = urls(ada.ask), urls(stack.ask)
+    assert statuses(of_ada) == statuses(of_admin) == [200, 200]
+    query = {"collection": "yard", "user": "ada"}
+    stack.json("DELETE", native.GRANTS_PATH, params=query)
+    assert statuses(of_ada) == [403, 403]
+    ada.granted("yard", "read")
+    assert statuses(of_ada) == [200, 200]
+    stack.store.keys.revoke(ada.key["api_key"])
+    assert statuses(of_ada) == [403, 403]
+    assert statuses(of_admin) == [200, 200]
+
+
+def test_things_without_images_belong_to_the_stack(stack: Stack) -> None:
+    """A dataset version or project whose images are gone is for roles in the whole stack; a reserved one is not."""
+    stack.upload(IMAGES, run="r", collection="yard", geometry="rectangle")
+    selection = select(stack)
+    version = stack.json(
+        "GET",
+        published.CREATE_DATASET_PATH,
+        params={"datasetSelectionId": selection},
+        json={"splitInfo": SPLIT, "name": "set", "exportTypes": ["RAW"]},
+    )["datasetVersionId"]
+    project = stack.json("GET", published.RESERVE_PROJECT_PATH)["id"]
+    filled = {"selectionId": selection, "name": "work"}
+    stack.json("POST", f"/studio/api/client/project/{project}/update", json=filled)
+    ada = User(stack, "ada").granted("yard", "admin")
+    paths = [f"{native.DATASETS_PATH}/{version}", f"/api/v1/projects/{project}"]
+    assert [ada.ask("GET", path).status_code for path in paths] == [200, 200]
+    with stack.store.database.write() as connection:
+        for table in (version_item, project_image):
+            connection.execute(sa.delete(table))
+    assert [ada.ask("GET", path).status_code for path in paths] == [404, 404]
+    assert [stack.ask("GET", path).status_code for path in paths] == [200, 200]
+    reserved = ada.ask("GET", published.RESERVE_PROJECT_PATH).json()["id"]
+    own = {"selectionId": selection, "name": "own"}
+    assert (
+        ada.ask("POST", f"/studio/api/client/project/{reserved}/update", json=own).status_code
+        == 200
+    )

@@ -16,6 +16,7 @@ from layernext.stack.api.browser import HEADER
 from layernext.stack.web.page import ENVIRONMENT, Page, policy
 from layernext.stack.web.sign_in import safe_target
 from layernext.stack.web.static_files import static_files
+from layernext.wire import native
 from layernext.wire.published import DELETE_ANNOTATIONS_PATH
 from tests.integration.stack.conftest import BASE_URL, Stack, assert_error
 
@@ -300,6 +301,19 @@ def test_used_links_have_to_wait(stack: Stack) -> None:
     answer = stack.ask("POST", "/sign-in", role=None, json={"token": "guess"}, headers=OWN)
     assert_error(answer, 429)
     assert sign_in(stack).status_code == 200
+
+
+def test_refused_links_are_noted(stack: Stack) -> None:
+    """A wrong link has its entry in the audit log, like a wrong secret; a key beside it counts for nothing."""
+    key = stack.keys["admin"]
+    body = {"token": "guess", "api_key": key.api_key, "secret": key.secret}
+    answer = stack.ask("POST", "/sign-in", role=None, json=body, headers=OWN)
+    assert_error(answer, 401)
+    (entry, *_) = stack.json("GET", native.AUDIT_PATH)["items"]
+    assert (entry["action"], entry["outcome"], entry["api_key"]) == ("sign in", "refused", None)
+    assert sign_in(stack, "admin").status_code == 200
+    (entry, *_) = stack.json("GET", native.AUDIT_PATH)["items"]
+    assert (entry["action"], entry["outcome"], entry["api_key"]) == ("sign in", "done", key.api_key)
 
 
 def test_no_password_dialog(shared: Stack) -> None:

@@ -67,7 +67,10 @@ ANSWERS: list[tuple[Answer, dict[str, Any]]] = [
             uploaded=["a.jpg"], skipped=[], failed=[], ignored=[], bytes_sent=1, seconds=0.5,
             annotations=ANNOTATIONS,
         ),
-        {"is_success": True, "job_id": "j", "collection_id": "c", "unique_name": "yard_a.jpg"},
+        {
+            "is_success": True, "isSuccess": True, "job_id": "j", "jobId": "j", "collection_id": "c",
+            "unique_name": "yard_a.jpg",
+        },
     ),
     (FileUrl(url="https://a"), {"isSuccess": True, "url": "https://a"}),
     (
@@ -145,6 +148,13 @@ def test_as_json(answer: Answer, published: dict[str, Any]) -> None:
     assert json.loads(json.dumps(answer.to_dict())) == answer.to_dict()
     for name, value in answer.to_dict().items():
         assert name not in answer if value is None else name in answer
+
+
+@EACH
+def test_success_under_every_name(answer: Answer, published: dict[str, Any]) -> None:
+    """Published methods name success in three ways; a script may ask for any of them."""
+    if not isinstance(answer, Embedding | Label | Job):
+        assert answer["isSuccess"] == answer["is_success"] == answer["success"]
 
 
 @EACH

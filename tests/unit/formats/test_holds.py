@@ -15,11 +15,13 @@ from layernext.model import (
     GEOMETRIES,
     Annotation,
     AttributeValue,
+    ImageLabel,
     Line,
     Mask,
     Points,
     Polygon,
     Rectangle,
+    RotatedBox,
     RunLengths,
 )
 from layernext.model.geometry.run_lengths import compressed
@@ -33,10 +35,17 @@ ANNOTATIONS: dict[str, Annotation] = {
     "polygon": Polygon(label="cup", polygon=CORNERS),
     "line": Line(label="cup", line=CORNERS),
     "points": Points(label="cup", points=CORNERS),
+    "rotated_box": RotatedBox(label="cup", bbox=(2, 3, 12, 4), rotation=90),
+    "image_label": ImageLabel(label="cup"),
     "mask": Mask(label="cup", mask=RunLengths((10, 20), MASK)),
 }
 BOX = ANNOTATIONS["rectangle"]
-CHANGED: dict[str, list[Annotation]] = {"its box": [BOX], "its outline": [ANNOTATIONS["polygon"]]}
+CHANGED: dict[str, list[Annotation]] = {
+    "its box": [BOX],
+    "its outline": [ANNOTATIONS["polygon"]],
+    "a rotated box": [ANNOTATIONS["rotated_box"]],
+    "of 4 points; a box as a rotated one": [ANNOTATIONS["rotated_box"]],
+}
 FIELD_VALUES: dict[str, Any] = {
     "confidence": 0.5,
     "attributes": {"color": [AttributeValue(value="red")]},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from html.parser import HTMLParser
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from layernext import (
@@ -132,6 +133,16 @@ def test_evaluation() -> None:
         "500 images, 20,047 truths, 19,093 annotations>"
     )
     assert "… and 1,980 more" in evaluation()._repr_html_()
+
+
+def test_counts_of_one() -> None:
+    """A single one of something has its noun in the singular."""
+    single = msgspec.structs.replace(
+        evaluation(), counts={"images": 1, "truths": 1, "annotations": 1}
+    )
+    assert repr(single).endswith("; 1 image, 1 truth, 1 annotation>")
+    single_truth = msgspec.structs.replace(comparison(), gained=1, images=1)
+    assert repr(single_truth).endswith("; 1 truth gained, 3 lost; 1 image>")
 
 
 def test_comparison() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Mapping
@@ -9,13 +10,14 @@ from pathlib import PurePath, PureWindowsPath
 from typing import Any, Literal, TypeAlias, get_args
 
 from layernext.errors import ConfigurationError, DataError, Problem
-from layernext.model import RunLengths, is_number
+from layernext.model import RunLengths, counted, is_number
 
 BoxFormat: TypeAlias = Literal["xywh", "xyxy", "cxcywh"]
 """``xywh``: left, top, width, height. ``xyxy``: left, top, right, bottom. ``cxcywh``: center, width,
 height."""
 
 _BOX_NUMBERS = 4
+_ROTATED_BOX_NUMBERS = 5
 _LEAST_BOXES = 20
 _SUSPECT_SHARE = 0.25
 _TOLERANCE = 0.01
@@ -68,6 +70,9 @@ def as_rows(name: str, values: Any) -> list[Any] | None:
     if hasattr(values, "xyxy"):
         advice = f"pass its array: {name}=….xyxy, format='xyxy'"
         raise DataError(Problem(name, f"is a {kind}, must be a list or an array; {advice}"))
+    if hasattr(values, "boxes"):
+        advice = f"pass the array of its boxes: {name}=….boxes.xyxy, format='xyxy'"
+        raise DataError(Problem(name, f"is a {kind}, must be a list or an array; {advice}"))
     plain = values.tolist() if hasattr(values, "tolist") else values
     if isinstance(plain, str | bytes | Mapping):
         raise DataError(Problem(name, f"is a {type(plain).__name__}, must be a list"))
@@ -77,17 +82,48 @@ def as_rows(name: str, values: Any) -> list[Any] | None:
         raise DataError(Problem(name, f"is a {kind}, must be a list")) from error
 
 
-def as_boxes(values: Any, box_format: BoxFormat) -> list[Any]:
-    """Boxes as x, y of the top left corner, width and height; wrong ones are left to the check.
+def as_boxes(
+    values: Any, box_format: BoxFormat, rotations: Any = None
+) -> tuple[list[Any], list[Any] | None]:
+    """Boxes as x, y of the top left corner, width and height, and their rotations if they have any.
+
+    Wrong ones are left to the check.
 
     Raises:
-        DataError: a single box in place of a list of boxes; also as `as_rows`.
+        DataError: a single box in place of a list of boxes; also as `as_rows` and `as_rotations`.
     """
     boxes = as_rows("boxes", values) or []
-    if len(boxes) == _BOX_NUMBERS and all(map(is_number, boxes)):
+    is_single = len(boxes) in {_BOX_NUMBERS, _ROTATED_BOX_NUMBERS}
+    if is_single and all(map(is_number, boxes)):
         message = f"is a single box, must be a list of boxes: boxes=[{boxes}]"
         raise DataError(Problem("boxes", message))
-    return boxes if box_format == "xywh" else [_as_xywh(box, box_format) for box in boxes]
+    boxes, degrees = as_rotations(rotations, boxes)
+    if box_format != "xywh":
+        boxes = [_as_xywh(box, box_format) for box in boxes]
+    return boxes, degrees
+
+
+def as_rotations(values: Any, boxes: list[Any]) -> tuple[list[Any], list[Any] | None]:
+    """The boxes as four numbers each, and their rotations; None if they have none.
+
+    Args:
+        values: a rotation for each box, in degrees; None if the boxes may have it as a fifth number.
+        boxes: as the caller has them.
+
+    Raises:
+        DataError: there is another number of rotations, or only some boxes have a fifth number.
+    """
+    rotations = as_column("rotations", values, len(boxes))
+    are_rotated = [
+        isinstance(box, list | tuple) and len(box) == _ROTATED_BOX_NUMBERS for box in boxes
+    ]
+    if not any(are_rotated):
+        return boxes, rotations
+    if rotations is not None or not all(are_rotated):
+        other = "rotations are given, too" if rotations is not None else "others have not"
+        message = f"have a fifth number, a rotation, and {other}; must have it in one way"
+        raise DataError(Problem("boxes", message))
+    return [box[:_BOX_NUMBERS] for box in boxes], [box[_BOX_NUMBERS] for box in boxes]
 
 
 def _as_xywh(box: Any, box_format: BoxFormat) -> Any:
@@ -153,7 +189,7 @@ def as_labels(values: Any, count: int) -> list[Any] | None:
     labels = as_column("labels", values, count)
     for label in labels or ():
         if is_number(label):
-            message = f"has the class id {label}, must have class names, such as names[{label}]"
+            message = f"has the class id {label:g}, must have class names, such as names[{label:g}]"
             raise DataError(Problem("labels", message))
     return labels
 
@@ -169,14 +205,10 @@ def as_column(name: str, values: Any, count: int) -> list[Any] | None:
         raise DataError(
             Problem(
                 name,
-                f"has {_counted(len(rows), 'value')} for {_counted(count, 'shape')}; must have one for each",
+                f"has {counted(len(rows), 'value')} for {counted(count, 'shape')}; must have one for each",
             )
         )
     return rows
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 class BoxWatch:
@@ -203,5 +235,27 @@ class BoxWatch:
             warnings.warn(
                 f"{self._outside} of {self._boxes} boxes leave their images; boxes are x, y of the "
                 "top left corner, width, height, unless format='xyxy' or 'cxcywh' says otherwise",
+                stacklevel=3,
+            )
+
+
+class RotationWatch:
+    """Warns, once, when all rotations look like radians."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._largest = 0.0
+        self._has_warned = False
+
+    def look_at(self, rotations: list[float]) -> None:
+        """Count valid rotations of an image."""
+        self._count += len(rotations)
+        self._largest = max([self._largest, *map(abs, rotations)])
+        is_suspect = 0 < self._largest <= math.pi and self._count >= _LEAST_BOXES
+        if is_suspect and not self._has_warned:
+            self._has_warned = True
+            warnings.warn(
+                f"all {self._count} rotations are between -π and π; they are in degrees: convert radians with "
+                "numpy.degrees",
                 stacklevel=3,
             )

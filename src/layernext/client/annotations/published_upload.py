@@ -9,10 +9,12 @@ broken a request, bodies are compressed, unless the stack refuses that.
 from __future__ import annotations
 
 import gzip
+import logging
 import time
 import uuid
 from array import array
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -36,7 +38,7 @@ from layernext.errors import (
     StackUnavailable,
     UploadIncomplete,
 )
-from layernext.model import ImageAnnotations, decode_trusted
+from layernext.model import ImageAnnotations, RotatedBox, decode_trusted, naming_image
 from layernext.wire import published
 from layernext.wire.native import UploadRequest
 from layernext.wire.published import LabelTable, Received, shape_from_annotation, wire_fields
@@ -47,6 +49,8 @@ REPEATED_PORTIONS = 8
 """In so many requests go the images of a batch that came in earlier ones, too."""
 GZIP_LEVEL = 1
 """Makes shapes some six times smaller; higher levels take long and save little more."""
+
+logger = logging.getLogger("layernext.client.upload")
 
 
 class _Labels:
@@ -253,6 +257,7 @@ class _Session:
         self._bytes_sent = 0
         self._unmatched: int | None = 0
         self._annotations = 0
+        self._has_warned = False
         self._acknowledged = array("Q")
         self._image_count = ImageCount()
         self._divided: dict[int, str] = {}
@@ -271,6 +276,7 @@ class _Session:
             ConnectionFailed: they did not get through in the time for retries, however small.
         """
         self._target.check(batch, self.images)
+        self._warn_of_corners(batch)
         self._labels.resolve(batch, self.images)
         size, whole = self.size.bytes, len(batch)
         batch, repeated = self._without_repeated(batch)
@@ -289,6 +295,18 @@ class _Session:
                 portion.setdefault(session_id, []).append(image)
             for session_id, images in portion.items():
                 self._deliver(images, session_id, normalized)
+
+    def _warn_of_corners(self, batch: list[ImageAnnotations]) -> None:
+        if not self._has_warned and any(
+            isinstance(annotation, RotatedBox)
+            for image in batch
+            for annotation in image.annotations
+        ):
+            self._has_warned = True
+            logger.warning(
+                "this stack speaks only the published protocol, which has no rotated boxes: they are sent as "
+                "the polygons of their corners, with box and rotation beside them for stacks that read these"
+            )
 
     def _without_repeated(
         self, batch: list[ImageAnnotations]
@@ -515,7 +533,15 @@ def _batches(
 
 def _shapes(image: ImageAnnotations, tables: dict[str, LabelTable]) -> list[dict[str, Any]]:
     now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")
-    return [
-        shape_from_annotation(annotation, number, tables[annotation.label], text_of, now)
-        for number, annotation in enumerate(image.annotations, start=1)
-    ]
+    shapes: list[dict[str, Any]] = []
+    with naming_image(image.image):
+        for number, annotation in enumerate(image.annotations):
+            table = tables[annotation.label]
+            try:
+                shape = shape_from_annotation(annotation, number + 1, table, text_of, now)
+            except DataError as error:
+                where = f"annotations[{number}]"
+                problems = [replace(p, where=f"{where}.{p.where}") for p in error.problems]
+                raise DataError(problems) from error
+            shapes.append(shape)
+    return shapes

@@ -9,7 +9,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePath, PurePosixPath
 from typing import Any, Literal, Protocol, TypeAlias
 
 import msgspec
@@ -246,6 +246,7 @@ class ItemSource:
     total = None
 
     def __init__(self, items: Iterable[GivenImage], geometry: Geometry | None) -> None:
+        _refuse_other_sources(items)
         self._items = items
         self._geometry = geometry
 
@@ -266,6 +267,29 @@ class ItemSource:
         go_on_unless_cancelled()  # before what was gathered last is sent
 
 
+def _refuse_other_sources(items: object) -> None:
+    """Refuse what is not a list of images, though it can often be iterated.
+
+    Raises:
+        DataError: it is something else; says what to pass.
+    """
+    kind = type(items).__name__
+    if isinstance(items, ImageAnnotations) or (isinstance(items, Mapping) and "image" in items):
+        advice = "pass a list of them: [image]"
+    elif isinstance(items, Mapping) and "images" in items and "categories" in items:
+        advice = "this looks like COCO: save it as a file and upload that with format='coco'"
+    elif isinstance(items, Mapping) and "images" in items:
+        advice = "pass the list in it: data['images']"
+    elif hasattr(items, "columns") and hasattr(items, "to_numpy"):
+        advice = "save it as a file and upload that with format='csv' or 'parquet'"
+    elif isinstance(items, Mapping) or not isinstance(items, Iterable):
+        advice = "each image is ImageAnnotations or a dictionary with `image` and `annotations`"
+    else:
+        return
+    message = f"is a {kind}, must be a file or an iterable of images"
+    raise DataError(Problem("the source", message), hint=advice)
+
+
 def encode_item(item: object, index: int) -> bytes:
     """The JSON of one annotation set.
 
@@ -275,6 +299,7 @@ def encode_item(item: object, index: int) -> bytes:
     """
     where = f"images[{index}]"
     try:
+        _refuse_path(item, where)
         if isinstance(item, ImageAnnotations):
             _refuse_foreign_fields(item, where)
             raw = msgspec.json.encode(item, enc_hook=_plain)
@@ -289,6 +314,12 @@ def encode_item(item: object, index: int) -> bytes:
                 raise DataError(Problem(where, message), hint=advice)
             _refuse_foreign_fields(item, where)
             return json.dumps(item, allow_nan=False, ensure_ascii=False, default=_plain).encode()
+    except UnicodeEncodeError as error:
+        code = ord(error.object[error.start])
+        message = (
+            f"contains the character U+{code:04X}, which is half of a pair and cannot be encoded"
+        )
+        raise DataError(Problem(where, message)) from error
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
         if isinstance(error, DataError):
             raise
@@ -297,6 +328,14 @@ def encode_item(item: object, index: int) -> bytes:
         raise DataError(Problem(where, str(error))) from error
     kind = type(item).__name__
     raise DataError(Problem(where, f"is a {kind}, must be ImageAnnotations or a dictionary"))
+
+
+def _refuse_path(item: object, where: str) -> None:
+    name = item.get("image") if isinstance(item, Mapping) else getattr(item, "image", None)
+    if isinstance(name, os.PathLike):
+        file = PurePath(name).name
+        message = f"is a path, must be the file name in the collection: use path.name, {file!r}"
+        raise DataError(Problem(f"{where}.image", message))
 
 
 def _plain(value: Any) -> Any:

@@ -11,10 +11,11 @@ from layernext.evaluation.similarity.mask import MASK
 from layernext.evaluation.similarity.measure import KindSimilarity, Measure
 from layernext.evaluation.similarity.polygon import POLYGON
 from layernext.evaluation.similarity.rectangle import RECTANGLE
+from layernext.evaluation.similarity.rotated_box import ROTATED_BOX
 from layernext.model import EvaluationSettings
 
 SIMILARITIES: dict[str, KindSimilarity] = {
-    similarity.name: similarity for similarity in (RECTANGLE, POLYGON, LINE, MASK)
+    similarity.name: similarity for similarity in (RECTANGLE, POLYGON, LINE, MASK, ROTATED_BOX)
 }
 
 

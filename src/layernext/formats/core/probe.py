@@ -71,6 +71,11 @@ class Probe:
         """Whether it is a folder."""
         return self.path.is_dir()
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is nothing in it: no entry in a folder, nothing but blanks in a file."""
+        return next(self.path.iterdir(), None) is None if self.is_folder else not self.head
+
     @cached_property
     def head(self) -> bytes:
         """The first bytes of the file, decompressed, without leading blanks; empty for a folder."""

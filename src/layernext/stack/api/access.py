@@ -26,6 +26,7 @@ from layernext.stack.store import (
     CheckCollections,
     CollectionRow,
     Role,
+    Store,
     Thing,
     Within,
 )
@@ -130,6 +131,15 @@ def refusal(caller: Caller, role: Role) -> NotAllowed:
     return NotAllowed(
         f"this needs a key with the role {role}; this key has the role {caller.role}", status=403
     )
+
+
+def may_read_thing(store: Store, caller: Caller, thing: Thing, key: str) -> bool:
+    """Whether a caller may read a thing, by its public id. It asks the store: to be used in a thread."""
+    if RANKS[caller.role] >= RANKS["read"]:
+        return True
+    access = Access(caller, "read", store.grants.of_user(caller.user_id))
+    ids = store.grants.collections_of(thing, key)
+    return all(access.may_read(row_id) for row_id in ids or ())
 
 
 async def limit_access(

@@ -28,7 +28,7 @@ from layernext.stack.api.sending import Sender
 from layernext.stack.api.services import Services
 from layernext.stack.api.signature import Binary
 from layernext.stack.api.signed import Links
-from layernext.stack.api.transfer import FileAnswer, SentConditions
+from layernext.stack.api.transfer import FileAnswer, SentConditions, UrlReader
 from layernext.stack.jobs import annotations_of, iter_samples, label_list
 from layernext.stack.store import (
     SPLITS,
@@ -95,8 +95,11 @@ def export_file_url(links: Links, row: ExportRow) -> str:
         errors=(400, 403, 404, 422, 503),
     ),
 )
-def version_file(version_id: VersionId, name: FileName, services: Services) -> Binary:
+def version_file(
+    version_id: VersionId, name: FileName, services: Services, reader: UrlReader
+) -> Binary:
     """All annotations of a version in one file, for whoever has its signed URL."""
+    reader.check("dataset version", version_id)
     version = services.store.datasets.get(version_id)
     folder = tempfile.TemporaryDirectory()
     try:
@@ -151,8 +154,11 @@ def _readme_of_pictures(version: VersionRow) -> str:
         errors=(400, 403, 404, 422),
     ),
 )
-def image_file(version_id: VersionId, ending: Extension, image_id: ImageId, store: Store) -> Binary:
+def image_file(
+    version_id: VersionId, ending: Extension, image_id: ImageId, store: Store, reader: UrlReader
+) -> Binary:
     """The annotations of one image, for whoever has the signed URL."""
+    reader.check("dataset version", version_id)
     version = store.datasets.get(version_id)
     row = _find(store.datasets, version, image_id)
     sample = Sample(
@@ -200,11 +206,14 @@ def _find(datasets: Datasets, version: VersionRow, name: str) -> VersionImage:
         errors=(400, 403, 404, 416),
     ),
 )
-def get_picture(picture_id: PictureId, services: Services, conditions: SentConditions) -> Binary:
+def get_picture(
+    picture_id: PictureId, services: Services, reader: UrlReader, conditions: SentConditions
+) -> Binary:
     """The bytes of a picture, or of a range of it, for whoever has its signed URL."""
     file = services.store.datasets.pictures.find(int(picture_id, 16))
     if file is None:
         raise NotFound("the picture is gone", status=404)
+    reader.check("image", f"{file.image_id:024x}")
     check_object(services, file)
     return FileAnswer(services, file, conditions)
 
@@ -221,8 +230,11 @@ def get_picture(picture_id: PictureId, services: Services, conditions: SentCondi
         errors=(400, 403, 404, 416),
     ),
 )
-def get_export_file(export_id: ExportId, services: Services, conditions: SentConditions) -> Binary:
+def get_export_file(
+    export_id: ExportId, services: Services, reader: UrlReader, conditions: SentConditions
+) -> Binary:
     """The bytes of an export, or of a range of it, for whoever has its signed URL."""
+    reader.check("export", export_id)
     row = services.store.exports.get(export_id)
     if row.size is None:
         raise NotFound("the export is not there yet", status=404)

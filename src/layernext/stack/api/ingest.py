@@ -13,14 +13,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, BinaryIO, TypeVar, cast
 
 import msgspec
-from msgspec import Struct
 
 from layernext.errors import DataError, InvalidRequest, Problem, TooLarge
 from layernext.formats import iter_raw_images
 from layernext.model import (
     ImageAnnotations,
     ImageDecoder,
-    Mode,
     find_names_problem,
     refuse_repeated_keys,
 )
@@ -30,8 +28,8 @@ from layernext.stack.store import (
     BatchPreparation,
     CheckCollections,
     ImageKey,
-    NewAuditEntry,
     PreparedSet,
+    PublishedUpload,
     Store,
     UploadSettings,
     unique_name,
@@ -157,21 +155,9 @@ def refuse_repeated_fields(content: Content, data: OperationData) -> None:
         raise InvalidRequest(f"the body is not JSON: {error}", status=400) from error
 
 
-class PublishedBatch(Struct, frozen=True, kw_only=True):
-    """Where a batch of a published client belongs."""
-
-    run: str
-    mode: Mode
-    session_id: str | None
-    total_images: int | None
-    normalized: bool
-    entry: NewAuditEntry | None = None
-    """For the audit log, if an upload begins with this batch."""
-
-
 def write_published_batch(
     store: Store,
-    batch: PublishedBatch,
+    upload: PublishedUpload,
     text: memoryview,
     digest: str,
     check: CheckCollections | None = None,
@@ -180,7 +166,7 @@ def write_published_batch(
 
     Args:
         store: the store.
-        batch: where it belongs.
+        upload: that it belongs to.
         text: the JSON string ``metaUpdatesArray`` as it stands in the body, quotes included.
         digest: of the body.
         check: as in `Annotations.write_batch`.
@@ -188,19 +174,11 @@ def write_published_batch(
     Raises:
         DataError: with every shape and key that cannot be read, up to a limit; nothing is stored.
     """
-    sets = with_reserve(lambda: _prepare_entries(store, text, normalized=batch.normalized))
-    if not sets and batch.session_id is None:
+    sets = with_reserve(lambda: _prepare_entries(store, text, normalized=upload.normalized))
+    if not sets and upload.session_id is None:
         # 0.0.5 closes every multiple of 1,000 images with an empty request; nothing is to be kept.
         return BatchResult(images=0, annotations=0, unmatched=0, new_labels=[], repeated=False)
-    upload_id = store.uploads.open_published(
-        batch.run,
-        batch.mode,
-        batch.session_id,
-        normalized=batch.normalized,
-        total_images=batch.total_images,
-        entry=batch.entry,
-    )
-    return store.annotations.write_batch(upload_id, None, digest, sets, check)
+    return store.annotations.write_batch(upload, None, digest, sets, check)
 
 
 def _prepare_entries(store: Store, text: memoryview, *, normalized: bool) -> list[PreparedSet]:

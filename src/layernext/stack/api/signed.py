@@ -15,10 +15,11 @@ from litestar.types import HTTPScope
 from msgspec import Struct
 
 from layernext.errors import NotAllowed
-from layernext.stack.api.access import IS_KNOWN, Connection
+from layernext.stack.api.access import IS_KNOWN, Connection, may_read_thing
 from layernext.stack.api.messages import Call, read_query
 from layernext.stack.api.routing import path_text
 from layernext.stack.api.services import services_of
+from layernext.stack.store import Thing
 from layernext.wire.paths import segment
 
 PART_SECONDS = 24 * 3600
@@ -33,7 +34,7 @@ class SignedQuery(Struct, frozen=True):
     Attributes:
         expires: seconds since 1970 at which it stops to be good.
         signature: of method, path, expiry and holder.
-        holder: whose URL it is, by `Caller.id`; empty if it is good for whoever has it.
+        holder: whose URL it is, by `Caller.id`: it ends with their key. Empty in URLs of earlier versions.
     """
 
     expires: int
@@ -67,11 +68,19 @@ class Links:
     def __init__(self, request: Call) -> None:
         self.base = base_url(request)
         self._services = services_of(request)
+        self._holder = request.auth.id
 
     def download(self, path: str, *, shown_name: str = "") -> str:
-        """Where something can be had for an hour or more; see `signed_url`."""
-        secret = self._services.url_secret
-        return signed_url(self.base, secret, "GET", path, DOWNLOAD_SECONDS, shown_name=shown_name)
+        """Where something can be had for an hour or more, while the client may read it; see `signed_url`."""
+        return signed_url(
+            self.base,
+            self._services.url_secret,
+            "GET",
+            path,
+            DOWNLOAD_SECONDS,
+            shown_name=shown_name,
+            holder=self._holder,
+        )
 
     def image(self, image_id: int, name: str) -> str:
         """Where the file of an image can be had for an hour or more."""
@@ -131,6 +140,38 @@ def check_signature(connection: Connection, template: str) -> str:
         raise NotAllowed("the URL has expired; ask for a new one", status=403)
     connection.scope["state"][IS_KNOWN] = True
     return query.holder
+
+
+class Reader:
+    """Whoever asked for the signed URL of a request. It asks the store: to be used in a thread.
+
+    Args:
+        request: by a URL that `check_signature` let pass.
+    """
+
+    def __init__(self, request: Call) -> None:
+        self._store = services_of(request).store
+        self._holder = read_query(request, SignedQuery).holder
+
+    def check(self, thing: Thing, key: str) -> None:
+        """Refuse a download of what they may not read any more; URLs of earlier versions have no holder.
+
+        Args:
+            thing: what kind of thing the URL leads to.
+            key: the thing's public id.
+
+        Raises:
+            NotAllowed: the key was revoked, the user removed, or what was granted to them was taken back.
+        """
+        if not self._holder:
+            return
+        caller = self._store.sessions.find_caller(self._holder)
+        if caller is None:
+            raise NotAllowed("the key that asked for this URL is not in use any more", status=403)
+        if not may_read_thing(self._store, caller, thing, key):
+            raise NotAllowed(
+                "the user who asked for this URL may not read this any more", status=403
+            )
 
 
 def _signature(secret: bytes, method: str, path: str, expires: int, holder: str) -> str:

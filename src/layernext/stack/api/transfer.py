@@ -29,6 +29,7 @@ from layernext.stack.api.presence import check_object
 from layernext.stack.api.sending import Sender
 from layernext.stack.api.services import Services
 from layernext.stack.api.signature import Binary, ByteStream, FromRequest
+from layernext.stack.api.signed import Reader
 from layernext.stack.objects import PartWriter
 from layernext.stack.store import FileItem, FileRow, ItemPart
 from layernext.wire.published import FILE_TITLE, PART_BYTES, PART_TITLE
@@ -83,6 +84,7 @@ class Conditions(Struct, frozen=True, kw_only=True):
 
 
 SentConditions: TypeAlias = Annotated[Conditions, FromRequest(Conditions.of)]
+UrlReader: TypeAlias = Annotated[Reader, FromRequest(Reader)]
 
 
 def part_path(file_id: str, number: int) -> str:
@@ -201,8 +203,11 @@ _GET_FILE = Operation(
 
 
 @operation(["GET", "HEAD"], "/files/{file_id:str}", _GET_FILE)
-def get_file(file_id: FileId, services: Services, conditions: SentConditions) -> Binary:
+def get_file(
+    file_id: FileId, services: Services, reader: UrlReader, conditions: SentConditions
+) -> Binary:
     """The bytes of a file, or of a range of it, for whoever has its signed URL."""
+    reader.check("image", file_id)
     return _answer_file(file_id, services, conditions)
 
 
@@ -211,8 +216,11 @@ def get_file(file_id: FileId, services: Services, conditions: SentConditions) ->
     "/files/{file_id:str}/{name:str}",
     replace(_GET_FILE, path=(Parameter("name", "Any name; it is for display."),)),
 )
-def get_named_file(file_id: FileId, services: Services, conditions: SentConditions) -> Binary:
+def get_named_file(
+    file_id: FileId, services: Services, reader: UrlReader, conditions: SentConditions
+) -> Binary:
     """The bytes of a file, or of a range of it, for whoever has its signed URL."""
+    reader.check("image", file_id)
     return _answer_file(file_id, services, conditions)
 
 

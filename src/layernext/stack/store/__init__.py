@@ -16,7 +16,7 @@ from layernext.stack.store.access.sessions import LINK_SECONDS, SESSION_SECONDS
 from layernext.stack.store.access.users import Identity
 from layernext.stack.store.annotations.prepared import BatchPreparation, PreparedSet
 from layernext.stack.store.annotations.records import ImageSets, StoredSet
-from layernext.stack.store.annotations.uploads import UploadSettings
+from layernext.stack.store.annotations.uploads import PublishedUpload, UploadSettings
 from layernext.stack.store.backup.dump import (
     Loader,
     NamedObject,
@@ -166,6 +166,7 @@ __all__ = [
     "Plan",
     "PreparedSet",
     "ProjectRow",
+    "PublishedUpload",
     "RecordedAnswer",
     "RecordedAnswers",
     "Role",

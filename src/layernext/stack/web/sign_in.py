@@ -131,7 +131,6 @@ def _create_session(store: Store, audit: Audit, form: SignIn) -> tuple[str, Sign
         else:
             used = store.sessions.use_link(form.token)
             if used is None:
-                audit.note_nothing()
                 return None
             token, key = used
         audit.note(action="sign in", actor=actor_of(key), api_key=key.api_key)

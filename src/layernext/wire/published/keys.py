@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+
+def _success(source: str | bool) -> dict[str, str | bool]:
+    """Whether a call succeeded, under each of the names that published clients use for it."""
+    return {"isSuccess": source, "is_success": source, "success": source}
+
+
 PUBLISHED_KEYS: dict[str, dict[str, str | bool]] = {
-    "CreatedCollection": {"isSuccess": True, "is_success": True, "collectionId": "collection_id"},
-    "CreatedLabel": {},
-    "Done": {"isSuccess": True, "is_success": True, "success": True},
+    "CreatedCollection": {**_success(True), "collectionId": "collection_id"},
+    "CreatedLabel": _success(True),
+    "Done": _success(True),
     "Embedding": {"uniqueName": "unique_name", "embeddings": "vector"},
     "EmbeddingReport": {
-        "success": "is_success", "upsert_count": "stored", "message": "messages",
+        **_success("is_success"), "upsert_count": "stored", "message": "messages",
     },
-    "FileDownloadReport": {"is_success": "is_success"},
-    "FileUploadReport": {"is_success": "is_success"},
-    "FileUrl": {"isSuccess": True},
+    "FileDownloadReport": _success("is_success"),
+    "FileUploadReport": {
+        **_success("is_success"), "jobId": "job_id", "collectionId": "collection_id",
+        "uniqueName": "unique_name",
+    },
+    "FileUrl": _success(True),
     "Job": {
         "isSuccess": True, "success": True, "jobId": "id",  # of create_or_update_job
         "is_success": "ended_well", "job_status": "job_status",  # of wait_for_job_complete
@@ -22,19 +31,19 @@ PUBLISHED_KEYS: dict[str, dict[str, str | bool]] = {
         "attributes": "published_attributes", "isSuccess": True,
     },
     "LabelGroup": {
-        "groupId": "id", "groupName": "name", "labelKeys": "label_refs", "isSuccess": True,
+        "groupId": "id", "groupName": "name", "labelKeys": "label_refs", **_success(True),
     },
-    "MetadataReport": {"isSuccess": "is_success", "updatedCount": "updated"},
-    "ProjectReport": {"isSuccess": True, "jobId": "job_id"},
+    "MetadataReport": {**_success("is_success"), "updatedCount": "updated"},
+    "ProjectReport": {**_success(True), "jobId": "job_id"},
     "RemoveReport": {
-        "isSuccess": True, "imageCount": "images", "annotationCount": "annotations",
+        **_success(True), "imageCount": "images", "annotationCount": "annotations",
     },
-    "TrashReport": {"isSuccess": True, "trashedCount": "files"},
+    "TrashReport": {**_success(True), "trashedCount": "files"},
     "UploadStatus": {
-        "isSuccess": True, "uploadedCount": "uploaded_count", "totalCount": "total_count",
+        **_success(True), "uploadedCount": "uploaded_count", "totalCount": "total_count",
     },
     "VersionReport": {
-        "isSuccess": True, "versionId": "version_id", "datasetVersionId": "version_id",
+        **_success(True), "versionId": "version_id", "datasetVersionId": "version_id",
         "datasetId": "dataset_id", "jobId": "job_id",
     },
 }  # fmt: skip

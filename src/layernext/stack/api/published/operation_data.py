@@ -24,6 +24,7 @@ from layernext.stack.api.messages import check_name, decode_bulk_message, read_q
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.services import Services
 from layernext.stack.api.signature import FromRequest, JsonStream, RequestId, Shape
+from layernext.stack.store import PublishedUpload
 from layernext.wire.native import BatchResult
 from layernext.wire.published import (
     OPERATION_MODES,
@@ -205,7 +206,7 @@ def _store(batch: _Batch, is_normalized: bool, body: Body) -> tuple[str, Mode, B
                 raise DataError(Problem("sessionId", session_problem))
         batch.audit.note(subject=run)
         total = data.total_image_count
-        published_batch = ingest.PublishedBatch(
+        upload = PublishedUpload(
             run=run,
             mode=mode,
             session_id=data.session_id or None,
@@ -215,9 +216,7 @@ def _store(batch: _Batch, is_normalized: bool, body: Body) -> tuple[str, Mode, B
         )
         digest, check = ingest.body_digest(content), batch.permissions.collection_check
         with memoryview(data.meta_updates_array) as text:
-            result = ingest.write_published_batch(
-                services.store, published_batch, text, digest, check
-            )
+            result = ingest.write_published_batch(services.store, upload, text, digest, check)
         return run, mode, result
 
 

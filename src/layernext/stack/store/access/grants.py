@@ -263,20 +263,22 @@ def _of_version_row(connection: sa.Connection, version_id: int) -> set[int]:
         .join(version_item, version_item.c.image_id == image.c.id)
         .where(version_item.c.version_id == version_id)
     )
-    return _ids(connection, members)
+    # One whose images are gone belongs to no collection.
+    return _ids(connection, members) or {WHOLE_STACK}
 
 
 def _of_project(connection: sa.Connection, key: str) -> set[int] | None:
-    query = sa.select(project.c.id).where(project.c.public_id == key)
-    project_id = connection.execute(query).scalar_one_or_none()
-    if project_id is None:
+    query = sa.select(project.c.id, project.c.name).where(project.c.public_id == key)
+    row = connection.execute(query).one_or_none()
+    if row is None:
         return None
     members = (
         sa.select(image.c.collection_id)
         .join(project_image, project_image.c.image_id == image.c.id)
-        .where(project_image.c.project_id == project_id)
+        .where(project_image.c.project_id == row.id)
     )
-    return _ids(connection, members)
+    # One without a name was reserved by the caller, who alone has its id, and holds nothing yet.
+    return _ids(connection, members) or (set() if row.name is None else {WHOLE_STACK})
 
 
 def _of_evaluation(connection: sa.Connection, key: str) -> set[int] | None:

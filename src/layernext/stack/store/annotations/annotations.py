@@ -9,6 +9,7 @@ from layernext.stack.store.access.records import CheckCollections, Within
 from layernext.stack.store.annotations import reading, sets
 from layernext.stack.store.annotations.prepared import PreparedSet
 from layernext.stack.store.annotations.records import ImageSets, StoredSet
+from layernext.stack.store.annotations.uploads import PublishedUpload
 from layernext.stack.store.database import Database
 from layernext.stack.store.labels.labels import Labels
 from layernext.stack.store.pages import read_pair
@@ -28,7 +29,7 @@ class Annotations:
 
     def write_batch(
         self,
-        upload_id: str,
+        upload: str | PublishedUpload,
         sequence: int | None,
         digest: str,
         sets_: Sequence[PreparedSet],
@@ -40,7 +41,8 @@ class Annotations:
         upload, the annotations are appended instead.
 
         Args:
-            upload_id: from `open_upload` or `open_published_upload`.
+            upload: id of one that was opened; or that of a published client, which is opened in
+                the same transaction if this is its first batch.
             sequence: the batch's number; None for a published client, whose batches are known
                 again by their digest.
             digest: of the batch's content.
@@ -55,7 +57,7 @@ class Annotations:
         result = sets.write_batch(
             self._database,
             self._labels,
-            upload_id,
+            upload,
             sets_,
             sequence=sequence,
             digest=digest,

@@ -44,7 +44,7 @@ LabelIds = Mapping[str, int]
 def write_batch(
     database: Database,
     labels: Labels,
-    upload_id: str,
+    upload: str | uploads.PublishedUpload,
     sets: Sequence[PreparedSet],
     *,
     sequence: int | None,
@@ -58,13 +58,18 @@ def write_batch(
     values = set().union(*(prepared.attribute_values for prepared in sets))
 
     def work(connection: sa.Connection) -> tuple[BatchResult, Seen]:
+        upload_id = (
+            upload
+            if isinstance(upload, str)
+            else uploads.open_published(database, connection, upload)
+        )
         row = uploads.lock(connection, upload_id)
         repeat = uploads.find_repeat(connection, row, sequence, digest)
         if repeat is not None:
             return repeat, Seen({})
         database.hold_places(connection)
         # Other uploads of the same run wait here, so that counts and merges stay exact.
-        _lock_operations(connection, [row.operation_id])
+        uploads.lock_operations(connection, [row.operation_id])
         number = uploads.next_sequence(connection, row) if sequence is None else sequence
         ids, new = labels.ensure_ids(connection, label_names)
         seen = labels.ensure_values(connection, ids, values, limited=True)
@@ -89,11 +94,6 @@ def write_batch(
     result, seen = database.write_again(work)
     labels.remember(seen)
     return result
-
-
-def _lock_operations(connection: sa.Connection, ids: Iterable[int]) -> None:
-    query = sa.select(operation.c.id).where(operation.c.id.in_(sorted(ids)))
-    connection.execute(query.order_by(operation.c.id).with_for_update(key_share=True))
 
 
 def _write_sets(
@@ -260,7 +260,7 @@ def remove(
     database.hold_places(connection)
     named = (operation.c.name == run) & operation.c.mode.in_(modes)
     ids = list(connection.execute(sa.select(operation.c.id).where(named)).scalars())
-    _lock_operations(connection, ids)
+    uploads.lock_operations(connection, ids)
     condition: sa.ColumnElement[bool] = annotation_set.c.operation_id.in_(ids)
     if collection_id is not None:
         condition &= annotation_set.c.collection_id == collection_id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -55,6 +55,25 @@ class UploadSettings(Struct, frozen=True):
     bucket: str | None
 
 
+class PublishedUpload(Struct, frozen=True, kw_only=True):
+    """The upload that a batch of a published client belongs to; opened by its first batch.
+
+    Attributes:
+        run, mode: of the model run or ground truth.
+        session_id: of the client; None opens an upload for each batch.
+        normalized: how its coordinates are to be read.
+        total_images: as many the client says it will send.
+        entry: for the audit log, if the upload is a new one.
+    """
+
+    run: str
+    mode: Mode
+    session_id: str | None
+    normalized: bool
+    total_images: int | None
+    entry: NewAuditEntry | None = None
+
+
 class Uploads:
     """The uploads of model runs and ground truths.
 
@@ -97,42 +116,6 @@ class Uploads:
         """
         with self._database.read() as connection:
             return _get_settings(connection, upload_id)
-
-    def open_published(
-        self,
-        run: str,
-        mode: Mode,
-        session_id: str | None,
-        *,
-        normalized: bool,
-        total_images: int | None,
-        entry: NewAuditEntry | None = None,
-    ) -> str:
-        """The id of the upload behind a published client's session.
-
-        Args:
-            run, mode: of the model run or ground truth.
-            session_id: of the client; None opens an upload each time.
-            normalized: how its coordinates are to be read.
-            total_images: as many the client says it will send.
-            entry: for the audit log, if the upload is a new one.
-        """
-
-        def work(connection: sa.Connection) -> str:
-            upload_id, is_new = _open_published(
-                self._database,
-                connection,
-                run,
-                mode,
-                session_id,
-                normalized=normalized,
-                total_images=total_images,
-            )
-            if is_new and entry is not None:
-                insert_audit_entry(connection, entry)
-            return upload_id
-
-        return self._database.write_again(work)
 
     def finish(self, upload_id: str, batches: int | None) -> UploadState:
         """End an upload; repeatable.
@@ -194,36 +177,38 @@ def _open_native(
     return _get_state(connection, public_id)
 
 
-def _open_published(
-    database: Database,
-    connection: sa.Connection,
-    run: str,
-    mode: Mode,
-    session_id: str | None,
-    *,
-    normalized: bool,
-    total_images: int | None,
-) -> tuple[str, bool]:
-    """The upload of a published client's session, and whether it is new; it is without a session id."""
-    operation_id = ensure_operation(database, connection, run, mode)
-    fingerprint = _text(["published", session_id, normalized])
-    if session_id is not None:
+def open_published(
+    database: Database, connection: sa.Connection, published: PublishedUpload
+) -> str:
+    """The id of the upload of a published client's session; without a session id a new one."""
+    operation_id = ensure_operation(database, connection, published.run, published.mode)
+    # Batches of one session that come together must not open an upload each.
+    lock_operations(connection, [operation_id])
+    fingerprint = _text(["published", published.session_id, published.normalized])
+    if published.session_id is not None:
         same = (upload.c.operation_id == operation_id) & (upload.c.fingerprint == fingerprint)
         # What an ended one has received was removed since; it must not pass for stored.
         same &= ~upload.c.finished
         query = sa.select(upload.c.public_id).where(same).order_by(upload.c.id.desc()).limit(1)
         value = connection.execute(query).scalar_one_or_none()
         if value is not None:
-            return str(value), False
-    public_id = _insert(
+            return str(value)
+    if published.entry is not None:
+        insert_audit_entry(connection, published.entry)
+    return _insert(
         connection,
         operation_id=operation_id,
         collection_id=None,
         fingerprint=fingerprint,
-        normalized=normalized,
-        total_images=total_images,
+        normalized=published.normalized,
+        total_images=published.total_images,
     )
-    return public_id, True
+
+
+def lock_operations(connection: sa.Connection, ids: Iterable[int]) -> None:
+    """Hold model runs and ground truths, by row id, against other writers until the transaction ends."""
+    query = sa.select(operation.c.id).where(operation.c.id.in_(sorted(ids)))
+    connection.execute(query.order_by(operation.c.id).with_for_update(key_share=True))
 
 
 def _insert(connection: sa.Connection, **values: Any) -> str:

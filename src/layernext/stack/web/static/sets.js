@@ -63,7 +63,7 @@ function shapeOf(one, usual, index) {
 
 function coordinatesOf(kind, one) {
   const value = one[kind.key];
-  return value && kind.read ? kind.read(value) : (value ?? []).flat();
+  return value && kind.read ? kind.read(value, one) : (value ?? []).flat();
 }
 
 const plain = (attributes) =>
