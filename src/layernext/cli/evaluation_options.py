@@ -20,6 +20,7 @@ from layernext.cli.options import AsJson, Instances, Quiet
 from layernext.cli.output import print_json
 from layernext.cli.source_options import (
     ClassOptions,
+    MatchNames,
     Names,
     ScaleConfidence,
     SkipInvalid,
@@ -184,6 +185,7 @@ class EvaluatedFiles(OptionGroup):
         tuple[float, float] | None,
         typer.Option("--image-size", help="Width and height of the images, if all are the same."),
     ] = None
+    match_names: MatchNames = False
     names: Names = None
     scale_confidence: ScaleConfidence = None
     skip_invalid: SkipInvalid = False
@@ -208,5 +210,6 @@ class EvaluatedFiles(OptionGroup):
                 listed(self.names),
                 Scores.parse(self.scale_confidence),
                 self.skip_invalid,
+                self.match_names,
             ),
         }

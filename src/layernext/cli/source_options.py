@@ -39,6 +39,15 @@ SkipInvalid = Annotated[
 ]
 
 
+MatchNames = Annotated[
+    bool,
+    typer.Option(
+        "--match-names",
+        help="Match images whose names differ in folders, extensions, or prefixes that tools add.",
+    ),
+]
+
+
 @dataclass(frozen=True)
 class SourceFile(OptionGroup):
     """How to read a file of annotations."""
@@ -157,6 +166,7 @@ def source_options(
     names: list[str] | None,
     scores: Scores,
     skip_invalid: bool,
+    match_names: bool,
 ) -> SourceOptions:
     """How to take the annotations of a file."""
     return SourceOptions(
@@ -164,6 +174,7 @@ def source_options(
         scores=scores,
         label_rules=None if rules.change_nothing else rules,
         skip_invalid=skip_invalid,
+        match_names=match_names,
     )
 
 

@@ -17,6 +17,7 @@ from layernext.cli.output import Interrupted, counted, print_json, say, tell, vi
 from layernext.cli.runs import KINDS
 from layernext.cli.source_options import (
     LabelOptions,
+    MatchNames,
     SkipInvalid,
     SourceFile,
     say_skipped,
@@ -45,6 +46,7 @@ class Sending(OptionGroup):
     normalized: Annotated[
         bool, typer.Option("--normalized", help="Coordinates are fractions of the image's size.")
     ] = False
+    match_names: MatchNames = False
     skip_invalid: SkipInvalid = False
     strict: Annotated[
         bool,
@@ -132,9 +134,10 @@ def _reading(
     """The arguments of `upload_modelrun` that say how to read the file."""
     kind = source.source_format or detect_format(file)
     options = source_options(
-        labels.rules(), source.class_names, source.scores, sending.skip_invalid
+        labels.rules(), source.class_names, source.scores, sending.skip_invalid, sending.match_names
     )
-    if kind in LAYERNEXT and options.change_nothing and not is_archive(file):
+    is_unchanged = options.change_nothing and not options.match_names
+    if kind in LAYERNEXT and is_unchanged and not is_archive(file):
         # Sent as it is: nothing in it has to be changed first.
         return {
             "geometry": geometry or detect_geometry(file),

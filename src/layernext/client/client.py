@@ -291,7 +291,8 @@ class LayerNextClient(PublishedNames, EarlierNames):
             images: with `format`: folder with the images, where it does not say how large they are.
             instances: with ``format="coco-results"``: the file of instances that they refer to.
             source_options: with `format`: label rules, the scale of scores, class names, and whether
-                annotations that are not valid are skipped.
+                annotations that are not valid are skipped; and whether names of images match those of
+                the collection although tools changed them.
             strict: with `format`: refuse what is not read.
             validate: for files only; an iterable is checked batch by batch.
             resume, progress: as in `upload_modelrun_from_json`, and so are the errors.
@@ -315,6 +316,7 @@ class LayerNextClient(PublishedNames, EarlierNames):
                 path,
                 format_reader(path, get_format(format).name, options, images, instances),
                 rules=options.label_rules,
+                match_names=options.match_names,
                 strict=strict,
                 validate=validate,
                 resume=resume,

@@ -114,6 +114,7 @@ def upload_format(
     read: Callable[[Losses, Classes], Iterator[Sample]],
     *,
     rules: LabelRules | None,
+    match_names: bool,
     strict: bool,
     validate: Validate,
     resume: bool,
@@ -134,6 +135,7 @@ def upload_format(
         validate,
         strict=strict,
         list_names=list_names,
+        match_names=match_names,
     )
     report = upload_source(connection, request, source, resume=resume, progress=progress)
     declared = declared_classes(classes, rules)

@@ -20,7 +20,7 @@ from layernext.evaluation.files import (
     plain_file,
 )
 from layernext.evaluation.inputs import AnyPath, Given, ImageWh, Sides, open_sides
-from layernext.formats import Losses, SourceOptions
+from layernext.formats import Losses, SourceOptions, matched_names
 from layernext.model import Comparison, EvaluationSettings, Geometry
 
 
@@ -147,6 +147,11 @@ def _pair_files(
             index_images(path, side.source.geometry, side.name)
             for path, side in zip(plain, sides.runs, strict=True)
         ]
+        if sides.match_names:
+            indexes = [
+                matched_names(index, images, file=side.name)
+                for index, side in zip(indexes, sides.runs, strict=True)
+            ]
         chunks = [
             [
                 (name, indexes[0].get(name), indexes[1].get(name), sides.size(name))

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,11 @@ from msgspec.structs import replace
 
 from layernext.errors import ConfigurationError, DataError, FormatError, Problem
 from layernext.formats.core.classes import Classes
-from layernext.formats.core.format import ExportOptions, Format
+from layernext.formats.core.format import ExportOptions, Format, Holds
 from layernext.formats.core.label_rules import LabelRules
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.pixels import scaled
-from layernext.formats.core.sample import Sample, SampleWriter
+from layernext.formats.core.sample import Sample, SampleWriter, location_of, with_single_outlines
 from layernext.formats.core.scores import Scores
 from layernext.formats.core.targets import atomic_target, safe_relative
 from layernext.formats.reading import read_format
@@ -157,7 +158,7 @@ def write_export(
     holds = get_format(name).holds
     with create_export(target, name, options or ExportOptions()) as (writer, losses):
         for sample in samples if holds.runs else merged(samples, losses):
-            writer.write(_held(sample) if sample.normalized and not holds.fractions else sample)
+            writer.write(_held(sample, holds, losses))
             images += 1
             annotations += len(sample.annotations)
             if advance is not None:
@@ -171,18 +172,24 @@ def write_export(
     )
 
 
-def _held(sample: Sample) -> Sample:
-    """A sample with pixels in place of fractions.
+def _held(sample: Sample, holds: Holds, losses: Losses) -> Sample:
+    """A sample as a format can hold it: in pixels, and with a single outline in each polygon.
 
     Raises:
-        DataError: the size of its image is not known.
+        DataError: coordinates are fractions, and the size of the image is not known.
     """
-    if not sample.width or not sample.height:
-        message = "has fractions for coordinates, and its size in pixels is not known"
-        hint = "give the folder with the images"
-        raise DataError(Problem(sample.image, message), hint=hint)
-    annotations = scaled(sample.annotations, sample.width, sample.height)
-    return replace(sample, annotations=annotations, normalized=False)
+    annotations = sample.annotations
+    if sample.normalized and not holds.fractions:
+        if not sample.width or not sample.height:
+            message = "has fractions for coordinates, and its size in pixels is not known"
+            hint = "give the folder with the images"
+            raise DataError(Problem(sample.image, message), hint=hint)
+        annotations = scaled(annotations, sample.width, sample.height)
+        sample = replace(sample, annotations=annotations, normalized=False)
+    if holds.parts or "polygon" not in holds.geometries:
+        return sample
+    single = with_single_outlines(annotations, partial(location_of, sample), losses)
+    return replace(sample, annotations=single)
 
 
 def merged(samples: Iterable[Sample], losses: Losses) -> Iterator[Sample]:

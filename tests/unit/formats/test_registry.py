@@ -200,7 +200,8 @@ def test_unknown_files_are_refused(tmp_path: Path, content: str) -> None:
         Registry().detect(tmp_path / "in")
 
 
-def test_an_empty_file_is_refused(tmp_path: Path) -> None:
+def test_an_empty_file_is_called_empty(tmp_path: Path) -> None:
+    """It is no file of an unknown format."""
     (tmp_path / "in").write_text("")
     with pytest.raises(FormatError, match="in: the file is empty"):
         Registry().detect(tmp_path / "in")

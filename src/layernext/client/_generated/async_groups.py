@@ -52,6 +52,7 @@ from layernext.client.reports import (
 from layernext.formats import (
     ConversionReport,
     LabelRules,
+    NameMatch,
 )
 from layernext.model import (
     AuditEntry,
@@ -1254,6 +1255,13 @@ class AsyncFiles:
             on_error=on_error,
             progress=progress,
         )
+
+    async def match(self, collection: str, names: Iterable[str]) -> dict[str, NameMatch]:
+        """Which image of a collection each name of another tool means, and why; changes nothing.
+
+        See `Files.match`.
+        """
+        return await in_thread(self._group.match, collection, names)
 
     async def list(
         self, collection: str, *, content_type: str | None = None

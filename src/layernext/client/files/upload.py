@@ -42,6 +42,7 @@ from layernext.errors import (
     StorageFull,
     UploadIncomplete,
 )
+from layernext.model import counted
 from layernext.wire import native, published
 from layernext.wire.published import Received, wire_fields
 
@@ -170,7 +171,7 @@ class FilesUpload:
         except LayerNextError as error:
             left = len(self._selection.files) - len(self._tally.uploaded) - len(self._tally.skipped)
             raise UploadIncomplete(
-                f"{left:,} of {len(self._selection.files):,} files were not uploaded: {error}",
+                f"{left:,} of {counted(len(self._selection.files), 'file')} not uploaded: {error}",
                 report=self._report(),
                 hint=GO_ON,
             ) from error

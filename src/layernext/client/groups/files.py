@@ -5,13 +5,14 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from layernext.client.annotations.checks import check_geometry
 from layernext.client.annotations.sources import FileSource as AnnotationFile
 from layernext.client.annotations.sources import check_with_progress
+from layernext.client.collection_ids import find_collection_id
 from layernext.client.files import remote
 from layernext.client.files.content import ContentType
 from layernext.client.files.download import (
@@ -31,6 +32,7 @@ from layernext.client.published import files, listings, metadata
 from layernext.client.reports import FileUploadReport
 from layernext.client.run_uploads import upload_source
 from layernext.errors import ConfigurationError, DataError, Problem
+from layernext.formats import NameMatch, NameMatcher
 from layernext.model import FileRecord, find_names_problem
 from layernext.wire import native, published
 from layernext.wire.native import UploadRequest
@@ -254,7 +256,7 @@ class Files(Group):
         """
         _check_options(parallel, on_error)
         name = _collection_name(collection_id)
-        collection = remote.find_collection_id(self._transport, name, None)
+        collection = find_collection_id(self._transport, name, published.CONTENT_TYPES.values())
         rows = listings.list_collection(
             self._transport, collection, query, metalake_filter, page_index, page_size, sort_order
         )
@@ -343,6 +345,25 @@ class Files(Group):
             collection=collection,
             collection_kind=_kind(content_type),
         )
+
+    def match(self, collection: str, names: Iterable[str]) -> dict[str, NameMatch]:
+        """Which image of a collection each name of another tool means, and why; changes nothing.
+
+        This is what `client.upload_modelrun` does with ``SourceOptions(match_names=True)``.
+
+        Args:
+            collection: id or name.
+            names: of images, as another tool writes them.
+
+        Returns:
+            For each name the image, the rule that fits, and the candidates if several images fit.
+
+        Raises:
+            NotFound: there is no such collection.
+        """
+        self._connection.require_native("match names")
+        matcher = NameMatcher(self._connection.protocol.image_sizes(collection))
+        return {name: matcher.find(name) for name in names}
 
 
 def _content_type(word: object) -> ContentType:
