@@ -189,7 +189,7 @@ def test_files_are_recognized(tmp_path: Path, name: str, content: str, expected:
 
 
 @pytest.mark.parametrize(
-    "content", ['{"a": 1}', '[{"filename": "a.jpg"}]', "[1]", "hello", ""], ids=repr
+    "content", ['{"a": 1}', '[{"filename": "a.jpg"}]', "[1]", "hello"], ids=repr
 )
 def test_unknown_files_are_refused(tmp_path: Path, content: str) -> None:
     """A file that no format recognizes is not read as some other format."""
