@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,11 @@ import msgspec
 from PIL import Image
 
 from layernext.formats import Sample
-from layernext.model import AttributeValue, Line, Points, Polygon, Rectangle
+from layernext.model import AttributeValue, ImageLabel, Line, Points, Polygon, Rectangle, RotatedBox
 
 CAT = (1.0, 2.0, 3.0, 4.0)
+_SIDE = 17**0.5
+SHIP = ((1.5 - _SIDE / 2, 2.5 - _SIDE / 2, _SIDE, _SIDE), math.degrees(math.atan2(1, 4)))
 
 
 class Source(msgspec.Struct):
@@ -124,6 +127,8 @@ SOURCES: dict[str, Source] = {
                         {"id": 2, "type": "polygon", "label_id": 1, "points": [0, 0, 4, 0, 4, 4], "attributes": {}},
                         {"id": 3, "type": "polyline", "label_id": 1, "points": [0, 0, 4, 0]},
                         {"id": 4, "type": "points", "label_id": 1, "points": [5, 6], "visibility": [2]},
+                        {"id": 5, "type": "bbox", "label_id": 0, "bbox": [1, 2, 3, 4], "attributes": {"rotation": 30.5}},
+                        {"id": 6, "type": "label", "label_id": 1, "attributes": {"score": 0.25}},
                     ],
                 }],
             }),
@@ -137,6 +142,8 @@ SOURCES: dict[str, Source] = {
                     Polygon(label="dog", polygon=[(0, 0), (4, 0), (4, 4)]),
                     Line(label="dog", line=[(0, 0), (4, 0)]),
                     Points(label="dog", points=[(5, 6)]),
+                    RotatedBox(label="cat", bbox=CAT, rotation=30.5),
+                    ImageLabel(label="dog", confidence=0.25),
                 ],
                 width=100,
                 height=80,
@@ -187,14 +194,15 @@ SOURCES: dict[str, Source] = {
     "dota": Source(
         files={
             "P0001.txt": "imagesource:GoogleEarth\ngsd:0.146\n1 2 4 2 4 6 1 6 plane 0\n"
-            "0.0 0.0 4.0 1.0 3.0 5.0 -1.0 4.0 ship 1\n",
+            "0.0 0.0 4.0 1.0 3.0 5.0 -1.0 4.0 ship 1\n0 0 40 1 30 50 -1 4 ship\n",
         },
         samples=[
             Sample(
                 image="P0001.png",
                 annotations=[
-                    Polygon(label="plane", polygon=[(1, 2), (4, 2), (4, 6), (1, 6)]),
-                    Polygon(label="ship", polygon=[(0, 0), (4, 1), (3, 5), (-1, 4)], metadata={"difficult": 1}),
+                    RotatedBox(label="plane", bbox=CAT, rotation=0),
+                    RotatedBox(label="ship", bbox=SHIP[0], rotation=SHIP[1], metadata={"difficult": 1}),
+                    Polygon(label="ship", polygon=[(0, 0), (40, 1), (30, 50), (-1, 4)]),
                 ],
             )
         ],
@@ -233,7 +241,7 @@ SOURCES: dict[str, Source] = {
         samples=[
             Sample(
                 image=image,
-                annotations=[Rectangle(label=image.partition("/")[0], bbox=(0, 0, 9, 9))],
+                annotations=[ImageLabel(label=image.partition("/")[0])],
                 width=9,
                 height=9,
                 split=split,

@@ -15,11 +15,13 @@ from layernext.model import (
     Annotation,
     AttributeValue,
     ImageAnnotations,
+    ImageLabel,
     Line,
     Mask,
     Points,
     Polygon,
     Rectangle,
+    RotatedBox,
     RunLengths,
 )
 from layernext.model.geometry.run_lengths import compressed
@@ -39,6 +41,7 @@ json_values = st.recursive(
 )
 free_fields = st.dictionaries(texts, json_values, max_size=3)
 points = st.lists(st.tuples(numbers, numbers), min_size=1, max_size=5)
+parts = st.lists(st.lists(points, min_size=1, max_size=2), min_size=1, max_size=2)
 attribute_values = st.builds(
     AttributeValue, value=json_values, confidence=confidences, metadata=free_fields
 )
@@ -67,8 +70,13 @@ rectangles = st.builds(Rectangle, bbox=st.tuples(numbers, numbers, sides, sides)
 annotations: st.SearchStrategy[Annotation] = st.one_of(
     rectangles,
     st.builds(Polygon, polygon=points, **_common),
+    st.builds(Polygon, parts=parts, **_common),
     st.builds(Line, line=points, **_common),
     st.builds(Points, points=points, **_common),
+    st.builds(
+        RotatedBox, bbox=st.tuples(numbers, numbers, sides, sides), rotation=numbers, **_common
+    ),
+    st.builds(ImageLabel, **_common),
     st.builds(Mask, mask=run_lengths, **_common),
 )
 
@@ -87,11 +95,13 @@ def annotation_sets(
 
 def _bounded(one: Annotation) -> Annotation:
     """The same shape near an image: what a format reckons with its coordinates stays finite."""
+    if isinstance(one, ImageLabel | Mask):
+        return one
+    if isinstance(one, Polygon) and one.parts:
+        one = replace(one, polygon=one.parts[0][0], parts=[])  # parts have tests of their own
     key = GEOMETRY_KEYS[one.geometry]
     given: Any = getattr(one, key)
-    if isinstance(one, Mask):
-        return one
-    if isinstance(one, Rectangle):
+    if isinstance(one, Rectangle | RotatedBox):
         return replace(one, bbox=tuple(math.fmod(each, 5000) for each in given))
     moved = [(math.fmod(x, 5000), math.fmod(y, 5000)) for x, y in given]
     return replace(one, **{key: moved})

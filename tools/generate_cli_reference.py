@@ -18,7 +18,9 @@ import typer
 from typer.models import ArgumentInfo, OptionInfo
 
 from layernext.cli import exit_codes
-from layernext.cli.command_groups import COMMANDS, GROUPS, load
+from layernext.cli.command_groups import ALIASES, COMMANDS, GROUPS, load
+from layernext.cli.connection import Connection
+from layernext.cli.option_groups import with_options
 
 TARGET = Path(__file__).parents[1] / "docs" / "cli.md"
 
@@ -29,15 +31,15 @@ INTRODUCTION = """\
 
 `layernext COMMAND --help` shows the same. Results go to standard output, as a table or text, or with
 `--json` as exactly one JSON document. Progress, notes and errors go to standard error; an error is one
-line, or one line for each problem of a file.
+line, or one line per problem of a file.
 
 `layernext --install-completion` sets up completion of commands and options in bash, zsh, fish and
 PowerShell. `python -m layernext` is the same program.
 
 ## Connection
 
-Commands that talk to a stack need its URL, an API key and the key's secret. Each is taken from the
-first of these that sets it:
+Commands that talk to a stack need its URL, an API key and the key's secret. They have the options
+below, and take each value from the first of these that sets it:
 
 1. the options `--api-key`, `--secret`, `--url`;
 2. the environment variables `LAYERNEXT_API_KEY`, `LAYERNEXT_SECRET`, `LAYERNEXT_URL`;
@@ -51,6 +53,7 @@ url = "http://127.0.0.1:8750"
 ```
 
 The file contains a secret: `chmod 600` it. `layernext doctor` shows where each value comes from.
+
 """
 
 COMMON = """\
@@ -68,21 +71,29 @@ They precede the command: `layernext --debug upload …`.
 """
 
 
+def _stack_command(*, connection: Connection) -> None:
+    """A command that has the options of a connection."""
+
+
+CONNECTION = list(inspect.signature(with_options(_stack_command)).parameters.values())
+
+
 def document() -> str:
     """The whole page."""
-    parts = [INTRODUCTION, COMMON, _exit_codes(), "## Commands\n"]
-    parts += [_section(name, function) for name, function in commands()]
+    connection = _table("option", _options(CONNECTION))
+    parts = [INTRODUCTION + "\n".join(connection), COMMON, _exit_codes(), _aliases()]
+    parts += ["## Commands\n", *(_section(name, function) for name, function in commands())]
     return "\n".join(parts)
 
 
 def commands() -> Iterator[tuple[str, Callable[..., None]]]:
     """Every command with its full name, groups last."""
     for name, location in COMMANDS.items():
-        yield f"layernext {name}", load(location)
+        yield f"layernext {name}", with_options(load(location))
     for group, location in GROUPS.items():
         for command in typing.cast("typer.Typer", load(location)).registered_commands:
             function = typing.cast("Callable[..., None]", command.callback)
-            yield f"layernext {group} {command.name}", function
+            yield f"layernext {group} {command.name}", with_options(function)
 
 
 def _exit_codes() -> str:
@@ -90,44 +101,67 @@ def _exit_codes() -> str:
     return f"## Exit codes\n\n| code | meaning |\n| --- | --- |\n{rows}\n"
 
 
+def _aliases() -> str:
+    rows = "\n".join(
+        f"| `layernext {name}` | `layernext {path}` |" for name, path in ALIASES.items()
+    )
+    return (
+        "## Earlier spellings\n\nThese keep working. `layernext evaluate` and `layernext compare` with "
+        "`--truth` are\n`layernext runs evaluate` and `layernext runs compare`. Without a command, "
+        "`runs`, `collections`,\n`labels` and `grants` list.\n\n"
+        f"| earlier | now |\n| --- | --- |\n{rows}\n"
+    )
+
+
 def _section(name: str, function: Callable[..., None]) -> str:
     text, _, examples = inspect.cleandoc(function.__doc__ or "").partition("Examples:")
-    arguments, options = _parameters(function)
+    connection = {option.name for option in CONNECTION}
+    parameters = inspect.signature(function, eval_str=True).parameters.values()
+    is_connected = connection <= {parameter.name for parameter in parameters}
+    arguments, options = _parameters(
+        [each for each in parameters if not (is_connected and each.name in connection)]
+    )
     usage = " ".join([name, *(usage for usage, _ in arguments), "[OPTIONS]"])
     lines = [f"### `{name}`\n", text.strip(), f"\n```text\n{usage}\n```\n"]
-    for title, rows in (
-        ("argument", [(f"`{usage}`", meaning) for usage, meaning in arguments]),
-        ("option", options),
-    ):
-        if rows:
-            lines.append(f"| {title} | meaning |\n| --- | --- |")
-            lines += [f"| {what} | {meaning} |" for what, meaning in rows]
-            lines.append("")
+    lines += _table("argument", [(f"`{usage}`", meaning) for usage, meaning in arguments])
+    lines += _table("option", options)
+    if is_connected:
+        lines.append("Also takes the [connection options](#connection).\n")
     shown = [line.strip() for line in examples.splitlines() if line.strip()]
     lines += ["```sh", *shown, "```", ""]
     return "\n".join(lines)
 
 
+def _table(title: str, rows: list[tuple[str, str]]) -> list[str]:
+    if not rows:
+        return []
+    head = f"| {title} | meaning |\n| --- | --- |"
+    return [head, *(f"| {what} | {meaning} |" for what, meaning in rows), ""]
+
+
+def _options(parameters: list[inspect.Parameter]) -> list[tuple[str, str]]:
+    return _parameters(parameters)[1]
+
+
 def _parameters(
-    function: Callable[..., None],
+    parameters: list[inspect.Parameter],
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Arguments and options, each as what to write and what it means."""
-    hints = typing.get_type_hints(function, include_extras=True)
     arguments, options = [], []
-    for name, parameter in inspect.signature(function).parameters.items():
-        base, info = _annotation(hints[name])
+    for parameter in parameters:
+        name, (base, info) = parameter.name, _annotation(parameter.annotation)
         if isinstance(info, ArgumentInfo):
             arguments.append((_argument(name, base, parameter), _sentence(info.help)))
         elif isinstance(info, OptionInfo):
             names = ", ".join(f"`{each}`" for each in _spellings(info))
-            value = _value(base)
+            value = info.metavar or _value(base)
             meaning = _sentence(info.help)
             if info.envvar:
                 meaning += f" Also `{info.envvar}`."
             if parameter.default is inspect.Parameter.empty:
                 meaning += " Required."
-            elif value and parameter.default is not None:
-                meaning += f" Default: `{parameter.default}`."
+            elif value and parameter.default not in {None, ""}:
+                meaning += f" Default: `{_default(parameter.default)}`."
             options.append((f"{names} {value}".strip(), meaning))
     return arguments, options
 
@@ -166,6 +200,12 @@ def _value(base: Any) -> str:
     if typing.get_origin(base) is tuple:
         return " ".join(_value(each) for each in typing.get_args(base))
     return words[base]
+
+
+def _default(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(_default(each) for each in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _sentence(text: str | None) -> str:

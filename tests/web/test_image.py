@@ -31,7 +31,7 @@ LOADED = f"{READY} && [...document.images].every((one) => one.complete && one.na
 
 def path_of(site: Site, name: str, query: str = "") -> str:
     """The path of an image's page."""
-    (item,) = site.client.iter_items(collection=COLLECTION, query=f'name = "{name}"')
+    (item,) = site.client.items.iter(collection=COLLECTION, query=f'name = "{name}"')
     return f"/collections/{site.collection_id}/images/{item.id}{query}"
 
 
@@ -222,32 +222,32 @@ def test_image_without_a_file(site, open_page):
     shoot(page, "image-placeholder")
 
 
-def test_stored_pixels_whatever_the_file_asks_for(site, open_page, tmp_path):
-    """A photo that asks to be turned is not: shapes count in stored pixels, and fit, small and large."""
+def test_photos_stand_upright(site, open_page, tmp_path):
+    """A photo that asks to be turned is, small and large, and its size is that of what is seen."""
     picture = Image.new("RGB", (200, 100), "white")
-    picture.paste((200, 0, 0), (150, 0, 200, 50))  # the top right quarter of the stored pixels
+    picture.paste((200, 0, 0), (150, 0, 200, 50))  # at the top right, as stored
     exif = Image.Exif()
     exif[0x0112] = 6
     picture.save(tmp_path / "turned.jpg", exif=exif, quality=95)
     site.client.upload_files_to_collection(tmp_path, "image", "turned", progress=False)
     wait_for_thumbnails(site.client)
-    (item,) = site.client.iter_items(collection="turned")
-    assert (item.width, item.height) == (200, 100)
-    (made,) = [one for one in site.client.list_collections() if one.name == "turned"]
+    (item,) = site.client.items.iter(collection="turned")
+    assert (item.width, item.height) == (100, 200)
+    (made,) = [one for one in site.client.collections.list() if one.name == "turned"]
     page = open_page(f"/collections/{made.id}").page
     wait_until(page, "document.querySelector('.cell img')?.naturalWidth > 0")
 
-    def is_red_at_top_right(locator) -> bool:
+    def is_red_at_bottom_right(locator) -> bool:
         shot = Image.open(io.BytesIO(locator.screenshot())).convert("RGB")
         width, height = shot.size
-        pixels = [shot.getpixel((int(width * x), int(height * 0.25))) for x in (0.25, 0.85)]
+        pixels = [shot.getpixel((int(width * x), int(height * 0.85))) for x in (0.25, 0.75)]
         return pixels[0][1] > 200 and pixels[1][1] < 80
 
-    assert is_red_at_top_right(page.locator(".cell img"))
+    assert is_red_at_bottom_right(page.locator(".cell img"))
     page.goto(f"{site.url}/collections/{made.id}/images/{item.id}")
     wait_until(page, LOADED)
     settled(page)
-    assert is_red_at_top_right(page.locator(".sheet"))
+    assert is_red_at_bottom_right(page.locator(".sheet"))
 
 
 def test_other_files(site, open_page, tmp_path):
@@ -256,7 +256,7 @@ def test_other_files(site, open_page, tmp_path):
     site.client.upload_files_to_collection(
         tmp_path / "notes.txt", "other", "papers", progress=False
     )
-    (made,) = [one for one in site.client.list_collections() if one.name == "papers"]
+    (made,) = [one for one in site.client.collections.list() if one.name == "papers"]
     visit = open_page(f"/collections/{made.id}")
     page = visit.page
     page.get_by_role("link", name="notes.txt").click()

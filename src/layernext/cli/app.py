@@ -11,11 +11,8 @@ import typer
 
 from layernext import __version__
 from layernext.cli import exit_codes
-from layernext.cli.command_groups import CommandGroup, LazyGroup
+from layernext.cli.command_groups import CommandGroup, LazyGroup, UsageError
 from layernext.cli.output import Interrupted, say, tell
-
-# Typer has click inside or beside it, depending on its version; this is its class either way.
-_UsageError: type[Any] = typer.BadParameter.__mro__[1]
 
 _HELP = """
 Move model runs and ground truth between this machine and a LayerNext stack.
@@ -26,15 +23,14 @@ standard error.
 
 Examples:
 
-    layernext demo
-
-    layernext serve --data ./stack
-
-    layernext upload path1/path2 "test model v1.0.1" example_bbox.json --geometry rectangle
+\b
+  layernext demo
+  layernext serve --data ./stack
+  layernext upload path1/path2 "test model v1.0.1" run.json --geometry rectangle
 """
 
-EPILOG = "Exit codes:\n\n" + "\n\n".join(
-    f"* {code}: {meaning}" for code, meaning in exit_codes.MEANINGS.items()
+EPILOG = "\b\nExit codes:\n" + "\n".join(
+    f"  {code}: {meaning}" for code, meaning in exit_codes.MEANINGS.items()
 )
 
 
@@ -117,7 +113,7 @@ def run(arguments: list[str]) -> int:
 
 def _report(error: Exception) -> int:
     """Print what went wrong and return its exit code."""
-    if isinstance(error, _UsageError):
+    if isinstance(error, UsageError):
         say(f"error: {_usage_line(error)}")
         return exit_codes.USAGE
     if _Debug.is_on:

@@ -5,55 +5,86 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
-from layernext.cli.output import print_json, print_table, tell
+from layernext.cli.connection import Connection
+from layernext.cli.option_groups import OptionGroup
+from layernext.cli.options import AsJson, Limit
+from layernext.cli.output import print_rows, tell, time_text
 from layernext.errors import ConfigurationError
 from layernext.model import AuditEntry
 
 POLL_SECONDS = 2.0
-FOLLOWED = 1_000
-"""Newest entries that are asked for at each look. Of more that came since, the oldest are not shown."""
+FOLLOWED_LIMIT = 1_000
+"""Newest entries requested at each poll. If more arrived since the last one, the oldest are not shown."""
 
 _AGE = re.compile(r"(\d{1,6})(s|min|m|h|d|w)")
 _UNITS = {"s": "seconds", "min": "minutes", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
-def audit(
+@dataclass(frozen=True)
+class Filters(OptionGroup):
+    """Which entries to show."""
+
     collection: Annotated[
-        str | None, typer.Option("--collection", help="Only of this collection, by name.")
-    ] = None,
+        str | None,
+        typer.Option("--collection", help="Only entries about this collection, by name."),
+    ] = None
     actor: Annotated[
-        str | None, typer.Option("--actor", help="Only of this key or person, by name or key.")
-    ] = None,
+        str | None, typer.Option("--actor", help="Only entries of this user or API key.")
+    ] = None
     action: Annotated[
-        str | None, typer.Option("--action", help="Only this action, such as 'delete run'.")
-    ] = None,
+        str | None,
+        typer.Option("--action", help="Only entries of this action, such as 'delete run'."),
+    ] = None
     since: Annotated[
         str | None,
-        typer.Option("--since", metavar="TIME", help="From then on: 7d, 12h, 30min or ISO 8601."),
-    ] = None,
+        typer.Option(
+            "--since",
+            metavar="TIME",
+            help="Only entries since this time: an age such as 7d, 12h or 30min, or ISO 8601.",
+        ),
+    ] = None
     until: Annotated[
-        str | None, typer.Option("--until", metavar="TIME", help="Before then, likewise.")
-    ] = None,
-    limit: Annotated[int, typer.Option("--limit", min=1, help="Entries at most.")] = 100,
+        str | None,
+        typer.Option("--until", metavar="TIME", help="Only entries before this time; see --since."),
+    ] = None
+
+    def arguments(self) -> dict[str, Any]:
+        """The filters as arguments of `client.audit.list`.
+
+        Raises:
+            ConfigurationError: a time is neither an age nor ISO 8601.
+        """
+        now = datetime.now(timezone.utc)
+        return {
+            "collection": self.collection,
+            "actor": self.actor,
+            "action": self.action,
+            "since": read_moment("--since", self.since, now),
+            "until": read_moment("--until", self.until, now),
+        }
+
+
+def audit(
+    *,
+    filters: Filters,
+    limit: Limit = 100,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Then show new entries as they come.")
+        bool, typer.Option("--follow", "-f", help="Keep showing new entries as they arrive.")
     ] = False,
     as_json: AsJson = False,
-    api_key: ApiKey = None,
-    secret: Secret = None,
-    url: Url = None,
-    config: ConfigFile = None,
+    connection: Connection,
 ) -> None:
     """Show who did what to which collection, and when; for administrators.
 
-    Newest first; with --follow oldest first, one line each, with --json one JSON object a line.
+    Newest entries first. With --follow, oldest first and one line per entry; with --follow --json,
+    one JSON object per line.
 
     Examples:
 
@@ -63,44 +94,33 @@ def audit(
 
         layernext audit --follow
     """
-    now = datetime.now(timezone.utc)
-    filters: dict[str, Any] = {
-        "collection": collection,
-        "actor": actor,
-        "action": action,
-        "since": read_moment("--since", since, now),
-        "until": read_moment("--until", until, now),
-    }
-    with connect(api_key, secret, url, config) as client:
+    arguments = filters.arguments()
+    with connection.open() as client:
         if follow:
-            for entry in _followed(client, filters, limit):
+            for entry in _followed(client, arguments, limit):
                 _tell(entry, as_json=as_json)
             return
-        entries = client.audit.list(**filters, limit=limit)
-    if as_json:
-        print_json([entry.to_dict() for entry in entries])
-        return
-    print_table(
+        rows = client.audit.list(**arguments, limit=limit)
+    print_rows(
+        rows,
         ["Time (UTC)", "Who", "Action", "Collection", "Subject", "Count", "Outcome", "From"],
-        [
-            [
-                entry.at[:19].replace("T", " "),
-                entry.actor or "(unknown)",
-                entry.action,
-                entry.collection or "",
-                entry.subject or "",
-                "" if entry.count is None else f"{entry.count:,}",
-                entry.outcome,
-                entry.address or "",
-            ]
-            for entry in entries
+        lambda row: [
+            time_text(row.at),
+            row.actor or "(unknown)",
+            row.action,
+            row.collection or "",
+            row.subject or "",
+            "" if row.count is None else f"{row.count:,}",
+            row.outcome,
+            row.address or "",
         ],
         "no entries",
+        as_json=as_json,
     )
 
 
 def read_moment(option: str, text: str | None, now: datetime) -> datetime | None:
-    """A moment: an age such as ``7d``, or ISO 8601, UTC unless it says otherwise.
+    """A time: an age such as ``7d``, or ISO 8601, in UTC unless it has an offset.
 
     Raises:
         ConfigurationError: it is neither.
@@ -120,7 +140,7 @@ def read_moment(option: str, text: str | None, now: datetime) -> datetime | None
 
 
 def _followed(client: Any, filters: dict[str, Any], limit: int) -> Iterator[AuditEntry]:
-    """Entries, oldest first, and those that come later, until Ctrl-C."""
+    """Entries, oldest first, and later ones as they arrive, until Ctrl-C."""
     newest = client.audit.list(**filters, limit=limit)
     oldest = min((int(entry.id) for entry in newest), default=0)
     shown_ids: set[str] = set()
@@ -128,17 +148,17 @@ def _followed(client: Any, filters: dict[str, Any], limit: int) -> Iterator[Audi
         for entry in reversed(newest):
             if entry.id not in shown_ids and int(entry.id) >= oldest:
                 yield entry
-        # A transaction that took long may bring an entry that is older than one that was shown.
+        # A long transaction may add an entry that is older than one already shown.
         shown_ids = {entry.id for entry in newest}
         time.sleep(POLL_SECONDS)
-        newest = client.audit.list(**filters, limit=FOLLOWED)
+        newest = client.audit.list(**filters, limit=FOLLOWED_LIMIT)
 
 
 def _tell(entry: AuditEntry, *, as_json: bool) -> None:
     if as_json:
         tell(msgspec.json.encode(entry.to_dict()).decode())
         return
-    parts = [entry.at[:19].replace("T", " "), entry.actor or "(unknown)", entry.action]
+    parts = [time_text(entry.at), entry.actor or "(unknown)", entry.action]
     if entry.outcome != "done":
         parts.append(entry.outcome)
     parts += [f"{entry.count:,}" if entry.count is not None else "", entry.subject or ""]

@@ -23,10 +23,10 @@ from rich.progress import (
 
 from layernext.cli import exit_codes
 from layernext.cli.command_groups import GROUPS, CommandGroup
-from layernext.cli.configuration import AsJson
+from layernext.cli.options import AsJson, Quiet
 from layernext.cli.output import counted, print_json, print_table, say, size_text, tell
-from layernext.cli.serve import DatabaseUrl, DataFolder, ObjectsEndpoint, ObjectsUrl, data_folder
 from layernext.cli.stack_extra import load_stack
+from layernext.cli.stack_location import StackLocation
 from layernext.errors import ConfigurationError
 
 SHOWN_PATHS = 20
@@ -34,10 +34,18 @@ _SAME_SCHEMES = {"s3a": "s3", "gcs": "gs", "azure": "az"}
 
 Endpoint = Annotated[
     str | None,
-    typer.Option("--endpoint", help="URL of the backup's S3-compatible store, if it is not AWS."),
+    typer.Option(
+        "--endpoint", help="URL of the S3-compatible store of the backups, if it is not AWS."
+    ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
-TargetPlace = Annotated[str, typer.Argument(help="Folder or s3://bucket/prefix of the backups.")]
+Snapshot = Annotated[
+    str | None,
+    typer.Option(
+        "--snapshot",
+        help="Id of the snapshot. Default: the newest, if all snapshots are of one stack.",
+    ),
+]
+BackupTarget = Annotated[str, typer.Argument(help="Folder or s3://bucket/prefix of the backups.")]
 
 backups = CommandGroup(help=GROUPS["backups"].summary)
 
@@ -47,18 +55,16 @@ def backup(
         str, typer.Argument(help="Folder or s3://bucket/prefix; created if missing.")
     ],
     endpoint: Endpoint = None,
-    data: DataFolder = None,
-    database: DatabaseUrl = None,
-    objects: ObjectsUrl = None,
-    objects_endpoint: ObjectsEndpoint = None,
+    *,
+    stack: StackLocation,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Back up the database and files of a stack.
 
-    The backup shows one moment, and the stack may keep serving. A second backup into the same
-    target copies only new files. After an interruption, repeat the command. Exit code 8 if files
-    of the stack are missing or damaged; everything else is backed up.
+    The backup is consistent, and the stack may keep serving. A second backup into the same
+    target copies only new files. After an interruption, repeat the command. The exit code
+    is 8 if files of the stack are missing or damaged; everything else is backed up.
 
     Examples:
 
@@ -67,8 +73,7 @@ def backup(
         layernext backup s3://bucket/backups --database postgresql://layernext@db.internal/layernext
     """
     app: Any = load_stack()
-    settings = stack_settings(app, data, database, objects, objects_endpoint)
-    require_stack(settings)
+    settings = stack.existing()
     check_apart(target, endpoint, settings)
     backup_target = app.backup.Target(target, endpoint, is_new_fine=True)
     with opened(app, settings) as (rows, store):
@@ -84,33 +89,25 @@ def backup(
     if manifest.missing or manifest.damaged:
         say(
             f"warning: {manifest.missing:,} of the stack's files are missing and {manifest.damaged:,} "
-            "damaged; `layernext check --checksums` names them"
+            "damaged; `layernext check --checksums` lists them"
         )
         raise typer.Exit(exit_codes.INCOMPLETE)
 
 
 def restore(
-    source: TargetPlace,
-    snapshot: Annotated[
-        str | None,
-        typer.Option(
-            "--snapshot",
-            help="Id of the snapshot. Default: the newest, if all snapshots are of one stack.",
-        ),
-    ] = None,
+    source: BackupTarget,
+    snapshot: Snapshot = None,
     endpoint: Endpoint = None,
-    data: DataFolder = None,
-    database: DatabaseUrl = None,
-    objects: ObjectsUrl = None,
-    objects_endpoint: ObjectsEndpoint = None,
+    *,
+    stack: StackLocation,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Restore a backup into an empty stack.
 
     The new stack may use either database, and a folder or a bucket for files. Every checksum is
-    verified. After an interruption, repeat the command. Exit code 8 if the backup lacks files; they
-    are listed, and everything else is restored.
+    verified. After an interruption, repeat the command. The exit code is 8 if the backup
+    lacks files; they are listed, and everything else is restored.
 
     Examples:
 
@@ -119,7 +116,7 @@ def restore(
         layernext restore s3://bucket/backups --database postgresql://layernext@db.internal/new
     """
     app: Any = load_stack()
-    settings = stack_settings(app, data, database, objects, objects_endpoint)
+    settings = stack.settings()
     check_apart(source, endpoint, settings)
     backup_target = app.backup.Target(source, endpoint, is_new_fine=False)
     manifest = backup_target.newest() if snapshot is None else backup_target.manifest(snapshot)
@@ -143,7 +140,7 @@ def restore(
 
 
 @backups.command("list")
-def list_backups(target: TargetPlace, endpoint: Endpoint = None, as_json: AsJson = False) -> None:
+def list_backups(target: BackupTarget, endpoint: Endpoint = None, as_json: AsJson = False) -> None:
     """List the snapshots of a target, oldest first.
 
     Examples:
@@ -176,16 +173,16 @@ def list_backups(target: TargetPlace, endpoint: Endpoint = None, as_json: AsJson
 
 
 @backups.command("prune")
-def prune(
-    target: TargetPlace,
+def prune_backups(
+    target: BackupTarget,
     keep: Annotated[
         int,
-        typer.Option("--keep", min=1, help="Number of newest snapshots to keep for each stack."),
+        typer.Option("--keep", min=1, help="Number of newest snapshots of each stack to keep."),
     ],
     endpoint: Endpoint = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete old snapshots, and the files that only they refer to.
+    """Delete old snapshots, and the files that only they use.
 
     Examples:
 
@@ -197,21 +194,15 @@ def prune(
         print_json(dropped)
         return
     tell(
-        f"{counted(len(dropped.snapshots), 'snapshot')} dropped, {len(dropped.kept):,} kept; "
-        f"{counted(dropped.objects, 'file')} removed, {size_text(dropped.size_bytes)}"
+        f"{counted(len(dropped.snapshots), 'snapshot')} deleted, {len(dropped.kept):,} kept; "
+        f"{counted(dropped.objects, 'file')} deleted, {size_text(dropped.size_bytes)}"
     )
 
 
 @backups.command("verify")
-def verify(
-    target: TargetPlace,
-    snapshot: Annotated[
-        str | None,
-        typer.Option(
-            "--snapshot",
-            help="Id of the snapshot. Default: the newest, if all snapshots are of one stack.",
-        ),
-    ] = None,
+def verify_backup(
+    target: BackupTarget,
+    snapshot: Snapshot = None,
     endpoint: Endpoint = None,
     remove_damaged: Annotated[
         bool,
@@ -225,7 +216,7 @@ def verify(
 ) -> None:
     """Read a whole snapshot and verify every checksum.
 
-    Exit code 4 if anything is damaged. While --remove-damaged runs, no backup can be written.
+    The exit code is 4 if anything is damaged. While --remove-damaged runs, no backup can be written.
 
     Examples:
 
@@ -251,33 +242,6 @@ def verify(
         if remove_damaged:
             say(f"{counted(verified.removed, 'damaged file')} removed; run the backup again")
         raise typer.Exit(exit_codes.DATA)
-
-
-def stack_settings(
-    app: Any,
-    data: Path | None,
-    database: str | None,
-    objects: str | None,
-    objects_endpoint: str | None,
-) -> Any:
-    """The settings that say where a stack's data is."""
-    return app.Settings(
-        data=data_folder(data),
-        database=database,
-        objects=objects,
-        objects_options={"endpoint": objects_endpoint} if objects_endpoint else {},
-    )
-
-
-def require_stack(settings: Any) -> None:
-    """Whether there is a stack.
-
-    Raises:
-        ConfigurationError: there is no database; one of SQLite would be created otherwise.
-    """
-    url = settings.database_url
-    if url.startswith("sqlite:///") and not Path(url.removeprefix("sqlite:///")).exists():
-        raise ConfigurationError(f"no stack found in {settings.data}", hint="pass its --data")
 
 
 @contextmanager
@@ -321,7 +285,7 @@ def check_apart(target: str, endpoint: str | None, settings: Any) -> None:
     is_inside = "://" not in target and folder.is_relative_to(settings.data.resolve())
     if is_inside or all(left == right for left, right in zip(of_target, of_stack, strict=False)):
         raise ConfigurationError(
-            f"{target} contains the stack's files or is inside their folder; choose another folder or prefix"
+            f"{target} contains the stack's files or is inside their folder; use another folder or prefix"
         )
 
 
@@ -363,4 +327,4 @@ def _name_paths(what: str, paths: list[str], count: int) -> None:
     for path in paths[:SHOWN_PATHS]:
         say(f"{what}: {path}")
     if count > SHOWN_PATHS:
-        say(f"… and {count - min(SHOWN_PATHS, len(paths)):,} more; --json names them")
+        say(f"… and {count - min(SHOWN_PATHS, len(paths)):,} more; --json names all")

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated, Any
 
 import typer
 
 from layernext.cli import exit_codes
-from layernext.cli.backup import opened, progress, require_stack, stack_settings
-from layernext.cli.configuration import AsJson
+from layernext.cli.backup import opened, progress
+from layernext.cli.options import AsJson, Quiet, Yes
 from layernext.cli.output import counted, print_json, say, size_text, tell
-from layernext.cli.serve import DatabaseUrl, DataFolder, ObjectsEndpoint, ObjectsUrl
+from layernext.cli.prompts import confirm
 from layernext.cli.stack_extra import load_stack
+from layernext.cli.stack_location import StackLocation
 from layernext.errors import ConfigurationError
 
 SHOWN_PATHS = 20
@@ -21,13 +21,13 @@ ORPHAN_HOURS = 24.0
 
 def check(
     checksums: Annotated[
-        bool, typer.Option("--checksums", help="Also read every file and compare its SHA-256.")
+        bool, typer.Option("--checksums", help="Also verify the SHA-256 of every file.")
     ] = False,
     repair: Annotated[
         bool,
-        typer.Option("--repair", help="List the repairs, prompt, then make them."),
+        typer.Option("--repair", help="List the repairs, prompt, and make them."),
     ] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Repair without prompting.")] = False,
+    yes: Yes = False,
     orphans_after: Annotated[
         float,
         typer.Option(
@@ -37,16 +37,14 @@ def check(
             help="Report unreferenced objects older than this many hours.",
         ),
     ] = ORPHAN_HOURS,
-    data: DataFolder = None,
-    database: DatabaseUrl = None,
-    objects: ObjectsUrl = None,
-    objects_endpoint: ObjectsEndpoint = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")] = False,
+    *,
+    stack: StackLocation,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare a stack's database with its files.
 
-    The stack may keep serving. Exit code 4 if there are differences. --repair removes unreferenced
+    The stack may keep serving. The exit code is 4 if there are problems. --repair removes unreferenced
     objects, marks missing files as missing and regenerates missing thumbnails. It cannot recover
     the content of a missing file.
 
@@ -62,8 +60,7 @@ def check(
             "a newer object may belong to an upload in progress"
         )
     app: Any = load_stack()
-    settings = stack_settings(app, data, database, objects, objects_endpoint)
-    require_stack(settings)
+    settings = stack.existing()
     with opened(app, settings) as (rows, store):
         checked = app.backup.check(
             rows,
@@ -78,8 +75,13 @@ def check(
     if repair and (checked.orphans or checked.missing or checked.is_of_other_database):
         _tell_plan(checked)
         if not yes:
-            _ask()
+            confirm("Repair?", "nothing repaired")
         repaired = _repair(app, settings, checked)
+    _report(checked, repaired, as_json=as_json)
+
+
+def _report(checked: Any, repaired: Any, *, as_json: bool) -> None:
+    """Print what was repaired; exit code 4 if problems remain."""
     if as_json:
         print_json({"checked": checked, "problems": checked.problem_count, "repaired": repaired})
     elif repaired is not None:
@@ -99,12 +101,6 @@ def _repair(app: Any, settings: Any, checked: Any) -> Any:
         return app.backup.repair(rows, store, checked, entry)
 
 
-def _ask() -> None:
-    if not sys.stdin.isatty():
-        raise ConfigurationError("cannot prompt: stdin is not a terminal", hint="pass --yes")
-    typer.confirm("Repair?", abort=True, err=True)
-
-
 def _tell_plan(checked: Any) -> None:
     if checked.orphans:
         say(
@@ -113,8 +109,8 @@ def _tell_plan(checked: Any) -> None:
         )
     if checked.is_of_other_database:
         say(
-            "to repair: note that the objects belong to this database; until now they belonged to another, "
-            "or to this one at another address"
+            "to repair: record that the objects belong to this database; until now they belonged to another "
+            "one, or to this one at another address"
         )
     if checked.missing:
         say(f"to repair: mark {counted(len(checked.missing), 'file')} as missing")
@@ -133,11 +129,13 @@ def _tell(checked: Any) -> None:
     _name("not referenced", checked.orphans)
     _name("damaged", checked.database)
     if checked.is_of_other_database:
-        tell("the objects are marked as those of another database: housekeeping leaves them alone")
+        tell(
+            "the objects are marked as those of another database, so housekeeping does not touch them"
+        )
 
 
-def _name(what: str, texts: list[str]) -> None:
-    for text in texts[:SHOWN_PATHS]:
-        tell(f"{what}: {text}")
-    if len(texts) > SHOWN_PATHS:
-        tell(f"{what}: … {len(texts) - SHOWN_PATHS:,} more; --json names them")
+def _name(what: str, paths: list[str]) -> None:
+    for path in paths[:SHOWN_PATHS]:
+        tell(f"{what}: {path}")
+    if len(paths) > SHOWN_PATHS:
+        tell(f"{what}: … {len(paths) - SHOWN_PATHS:,} more; --json names all")

@@ -13,62 +13,143 @@ from typing import Any, Literal, NamedTuple
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from layernext.cli.option_groups import with_options
+from layernext.errors import ConfigurationError
+
 MARKUP: Literal["markdown"] = "markdown"
-"""Of the help of each command. The list of all commands is parsed as Rich markup, which takes a tenth of the time."""
+"""Of the help of each command. The list of all commands is plain text, which is shown in half the time: without Rich."""
+
+ANNOTATIONS = "Annotations"
+CONTENTS = "Contents of a stack"
+ACCESS = "Access to a stack"
+OPERATION = "Operation of a stack"
 
 
 class Location(NamedTuple):
-    """Where a command or a group of commands is defined, and its line in the list of commands."""
+    """Where a command or a group of commands is defined, its line in `layernext --help`, and under which heading."""
 
     module: str
     name: str
     summary: str
+    panel: str
 
 
 COMMANDS = {
-    "convert": Location(
-        "convert", "convert", "Convert annotations from one format to another, without a stack."
+    "upload": Location(
+        "upload", "upload", "Upload a model run or ground truth from a file.", ANNOTATIONS
     ),
-    "export": Location("convert", "export", "Write a run of a collection in another format."),
-    "evaluate": Location("evaluate", "evaluate", "Evaluate a model run against a ground truth."),
-    "compare": Location("compare", "compare", "Compare two model runs on a ground truth."),
-    "serve": Location("serve", "serve", "Start a stack."),
-    "worker": Location("worker", "worker", "Run the jobs of a stack without serving it."),
-    "backup": Location("backup", "backup", "Back up the database and files of a stack."),
-    "restore": Location("backup", "restore", "Restore a backup into an empty stack."),
-    "check": Location("check", "check", "Compare a stack's database with its files."),
-    "demo": Location("demo", "demo", "Show a round trip on a temporary stack."),
-    "upload": Location("data", "upload", "Upload a model run or ground truth from a file."),
+    "download": Location(
+        "download", "download", "Download annotations into a LayerNext JSON file.", ANNOTATIONS
+    ),
+    "export": Location(
+        "export", "export", "Write a run of a collection in another format.", ANNOTATIONS
+    ),
     "validate": Location(
-        "data", "validate", "Check a file or folder as an upload would, without a stack."
+        "validate",
+        "validate",
+        "Check a file or folder as an upload would, without a stack.",
+        ANNOTATIONS,
     ),
-    "runs": Location("listings", "runs", "List model runs and ground truths with their counts."),
-    "collections": Location("listings", "collections", "List the stack's collections."),
-    "labels": Location("listings", "labels", "List labels with their colors and attributes."),
-    "download": Location("data", "download", "Download annotations into a LayerNext JSON file."),
-    "rm": Location("data", "rm", "Remove a run's annotations from a collection."),
-    "grant": Location("users", "grant", "Grant a user a role in a collection."),
-    "revoke": Location("users", "revoke", "Revoke a user's role in a collection."),
-    "grants": Location("users", "grants", "List roles granted in collections."),
-    "audit": Location(
-        "audit", "audit", "Show who did what to which collection, and when; for administrators."
+    "convert": Location(
+        "convert",
+        "convert",
+        "Convert annotations from one format to another, without a stack.",
+        ANNOTATIONS,
+    ),
+    "evaluate": Location(
+        "evaluate", "evaluate", "Evaluate a model run against a ground truth.", ANNOTATIONS
+    ),
+    "compare": Location(
+        "compare", "compare", "Compare two model runs on a ground truth.", ANNOTATIONS
+    ),
+    "demo": Location(
+        "demo", "demo", "Show what a stack does, with sample data on a temporary one.", OPERATION
     ),
     "doctor": Location(
-        "doctor", "doctor", "Check this machine, the configuration, the connection and the stack."
+        "doctor",
+        "doctor",
+        "Check this machine, the configuration, the connection and the stack.",
+        OPERATION,
+    ),
+    "serve": Location("serve", "serve", "Start a stack.", OPERATION),
+    "worker": Location(
+        "worker", "worker", "Run the jobs of a stack without serving it.", OPERATION
+    ),
+    "backup": Location("backup", "backup", "Back up the database and files of a stack.", OPERATION),
+    "restore": Location("backup", "restore", "Restore a backup into an empty stack.", OPERATION),
+    "check": Location("check", "check", "Compare a stack's database with its files.", OPERATION),
+    "audit": Location(
+        "audit",
+        "audit",
+        "Show who did what to which collection, and when; for administrators.",
+        ACCESS,
     ),
 }
 GROUPS = {
-    "files": Location(
-        "files", "files", "Upload, download and list images, videos and other files."
+    "runs": Location(
+        "runs", "runs", "List, show and delete model runs and ground truths.", CONTENTS
     ),
-    "items": Location("item_search", "items", "Find, trash, restore and purge files in the stack."),
-    "datasets": Location("exports", "datasets", "Manage frozen selections, divided into splits."),
-    "exports": Location("exports", "exports", "Manage files in other formats, made by the stack."),
-    "projects": Location("library", "projects", "Manage annotation projects and their tasks."),
-    "backups": Location("backup", "backups", "Manage the snapshots in a backup folder or bucket."),
-    "users": Location("users", "users", "Manage the people and services that use a stack."),
-    "keys": Location("keys", "keys", "Manage the API keys of a stack on this machine."),
+    "collections": Location(
+        "collections", "collections", "List, show and create collections of files.", CONTENTS
+    ),
+    "labels": Location("labels", "labels", "List labels.", CONTENTS),
+    "files": Location(
+        "files", "files", "Upload, download and list images, videos and other files.", CONTENTS
+    ),
+    "items": Location(
+        "items", "items", "Find, trash, restore and purge files in the stack.", CONTENTS
+    ),
+    "datasets": Location(
+        "datasets", "datasets", "Manage frozen selections of images, divided into splits.", CONTENTS
+    ),
+    "exports": Location(
+        "exports", "exports", "Manage files that the stack writes in other formats.", CONTENTS
+    ),
+    "projects": Location(
+        "projects", "projects", "Manage annotation projects and their tasks.", CONTENTS
+    ),
+    "users": Location("users", "users", "Manage the people and services that use a stack.", ACCESS),
+    "grants": Location("grants", "grants", "Manage roles in single collections.", ACCESS),
+    "keys": Location("keys", "keys", "Manage the API keys of a stack on this machine.", ACCESS),
+    "backups": Location(
+        "backup", "backups", "Manage the snapshots in a backup folder or bucket.", OPERATION
+    ),
 }
+PANELS = (ANNOTATIONS, CONTENTS, ACCESS, OPERATION)
+
+
+class CommandPath(NamedTuple):
+    """A group and a command in it."""
+
+    group: str
+    command: str
+
+    def __str__(self) -> str:
+        return f"{self.group} {self.command}"
+
+    def load(self) -> Any:
+        """The command."""
+        return lazy_command(self.group).load().commands[self.command]
+
+
+ALIASES = {
+    "rm": CommandPath("runs", "delete"),
+    "grant": CommandPath("grants", "add"),
+    "revoke": CommandPath("grants", "remove"),
+}
+"""Earlier names of commands. They keep working, and are not listed."""
+
+COUNTERPARTS = {
+    "evaluate": CommandPath("runs", "evaluate"),
+    "compare": CommandPath("runs", "compare"),
+}
+"""Commands on files, with those that do the same in a stack."""
+
+TRUTH = "--truth"
+"""The option that makes a command on files call its counterpart."""
+
+# Typer has click inside or beside it, depending on its version; this is its class either way.
+UsageError: type[Any] = typer.BadParameter.__mro__[1]
 
 
 def load(location: Location) -> Any:
@@ -114,15 +195,45 @@ class CommandGroup(typer.Typer):
         super().__init__(**{**defaults, **settings})
 
     def command(self, name: str | None = None, **settings: Any) -> Callable[[Any], Any]:
-        """Register a command, as in Typer."""
-        return super().command(name, **{"cls": Command, **settings})
+        """Register a command, as in Typer, with the options of its groups of options."""
+        register = super().command(name, **{"cls": Command, **settings})
+
+        def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+            register(with_options(function))
+            return function
+
+        return decorate
+
+
+class _ListingGroup(Group):
+    """A group whose command is `list` if the command line names none."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """The arguments, with the name of the command first."""
+        first = args[0] if args else ""
+        is_completion = ctx.resilient_parsing and not args
+        if not is_completion and first not in {*self.commands, *ctx.help_option_names}:
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
+
+
+class ListingGroup(CommandGroup):
+    """A Typer application that lists unless another of its commands is named."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**{"cls": _ListingGroup, **settings})
 
 
 class LazyCommand(TyperCommand):
     """The name and summary of a command or group; the rest is loaded when it is called."""
 
     def __init__(self, name: str, location: Location, *, is_group: bool) -> None:
-        super().__init__(name=name, help=location.summary, rich_markup_mode=MARKUP)
+        super().__init__(
+            name=name,
+            help=location.summary,
+            rich_markup_mode=MARKUP,
+            rich_help_panel=location.panel,
+        )
         self.location = location
         self.is_group = is_group
 
@@ -141,13 +252,82 @@ class LazyCommand(TyperCommand):
         return self.load().make_context(*arguments, **settings)
 
 
+class Alias(TyperCommand):
+    """Another name of a command in a group, which is not listed."""
+
+    def __init__(self, name: str, path: CommandPath) -> None:
+        super().__init__(name=name, hidden=True)
+        self.path = path
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: Any = None, **settings: Any
+    ) -> Any:
+        """The context of the command, under its present name."""
+        del info_name
+        return self.path.load().make_context(str(self.path), args, parent, **settings)
+
+
+class FileCommand(LazyCommand):
+    """A command on files that has a counterpart in a stack, which an option of it calls."""
+
+    def __init__(self, name: str, location: Location, counterpart: CommandPath) -> None:
+        super().__init__(name, location, is_group=False)
+        self.counterpart = counterpart
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: Any = None, **settings: Any
+    ) -> Any:
+        """The context of the command that the options are for.
+
+        Raises:
+            ConfigurationError: an option is for the other command.
+        """
+        is_in_stack = any(text == TRUTH or text.startswith(f"{TRUTH}=") for text in args)
+        try:
+            if is_in_stack:
+                command = self.counterpart.load()
+                return command.make_context(str(self.counterpart), args, parent, **settings)
+            return super().make_context(info_name, args, parent, **settings)
+        except UsageError as error:
+            option = getattr(error, "option_name", None)
+            other = self.load() if is_in_stack else self.counterpart.load()
+            if not any(option in parameter.opts for parameter in other.params):
+                raise
+            if is_in_stack:
+                text = f"{option} is for files, but {TRUTH} names a ground truth in a stack"
+                raise ConfigurationError(text, hint=f"omit {TRUTH} for files") from error
+            raise ConfigurationError(
+                f"{option} is for runs in a stack", hint=f"name their ground truth with {TRUTH}"
+            ) from error
+
+
+def lazy_command(name: str) -> LazyCommand:
+    """A command or a group of commands, not loaded yet."""
+    if name in COUNTERPARTS:
+        return FileCommand(name, COMMANDS[name], COUNTERPARTS[name])
+    return LazyCommand(name, COMMANDS.get(name) or GROUPS[name], is_group=name in GROUPS)
+
+
 class LazyGroup(Group):
     """All commands and groups of the command line."""
 
     def __init__(self, **settings: Any) -> None:
-        commands = {
-            name: LazyCommand(name, location, is_group=locations is GROUPS)
-            for locations in (COMMANDS, GROUPS)
-            for name, location in locations.items()
-        }
-        super().__init__(**{**settings, "commands": commands, "rich_markup_mode": "rich"})
+        commands = [*map(lazy_command, COMMANDS), *map(lazy_command, GROUPS)]
+        commands.sort(key=lambda command: PANELS.index(command.location.panel))
+        by_name: dict[str | None, TyperCommand] = {command.name: command for command in commands}
+        by_name |= {name: Alias(name, path) for name, path in ALIASES.items()}
+        super().__init__(**{**settings, "commands": by_name, "rich_markup_mode": None})
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Every command with its summary, under its heading."""
+        del ctx
+        for panel in PANELS:
+            commands = [
+                command
+                for command in self.commands.values()
+                if isinstance(command, LazyCommand) and command.location.panel == panel
+            ]
+            with formatter.section(panel):
+                formatter.write_dl(
+                    [(str(command.name), command.location.summary) for command in commands]
+                )

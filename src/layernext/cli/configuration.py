@@ -9,14 +9,11 @@ import logging
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any, NamedTuple
 
 import platformdirs
-import typer
-from msgspec import Struct
 
 from layernext.cli.output import say
-from layernext.client import LayerNextClient
 from layernext.errors import ConfigurationError
 
 if sys.version_info >= (3, 11):
@@ -32,35 +29,8 @@ VARIABLES = {
     "url": "LAYERNEXT_URL",
 }
 
-PANEL = "Connection"
-ApiKey = Annotated[
-    str | None,
-    typer.Option("--api-key", help="API key. Default: LAYERNEXT_API_KEY.", rich_help_panel=PANEL),
-]
-Secret = Annotated[
-    str | None,
-    typer.Option(
-        "--secret",
-        help="Secret of the API key. Default: LAYERNEXT_SECRET, which keeps it out of process lists.",
-        rich_help_panel=PANEL,
-    ),
-]
-Url = Annotated[
-    str | None,
-    typer.Option("--url", help="URL of the stack. Default: LAYERNEXT_URL.", rich_help_panel=PANEL),
-]
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        help="TOML file with api_key, secret and url. Default: the per-user file.",
-        rich_help_panel=PANEL,
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
-
-class Configuration(Struct, frozen=True):
+class Configuration(NamedTuple):
     """The settings, and where each comes from."""
 
     values: dict[str, str]
@@ -116,30 +86,20 @@ def _read(config: Path | None) -> dict[str, str]:
     return fields
 
 
-def connect(
-    api_key: str | None,
-    secret: str | None,
-    url: str | None,
-    config: Path | None,
-    **options: Any,
-) -> LayerNextClient:
-    """A client of the configured stack.
-
-    Takes the options of the command line, and further `options` for `LayerNextClient`.
+def require_all(configuration: Configuration, config: Path | None) -> dict[str, str]:
+    """API key, secret and URL.
 
     Raises:
-        ConfigurationError: key, secret or URL is not set.
+        ConfigurationError: one of them is not set.
     """
-    values = find(api_key, secret, url, config).values
-    missing = [name for name in FIELDS if name not in values]
+    missing = [name for name in FIELDS if name not in configuration.values]
     if missing:
         raise ConfigurationError(
-            f"no {' and no '.join(name.replace('_', ' ') for name in missing)} given; "
+            f"no {' and no '.join(name.replace('_', ' ') for name in missing)} set; "
             f"set {' and '.join(VARIABLES[name] for name in missing)}, "
             f"or {' and '.join(missing)} in {config or default_file()}"
         )
-    _tell_of_trouble()
-    return LayerNextClient(values["api_key"], values["secret"], values["url"], **options)
+    return configuration.values
 
 
 class _Notes(logging.Handler):
@@ -150,7 +110,8 @@ class _Notes(logging.Handler):
         say(f"note: {record.getMessage()}")
 
 
-def _tell_of_trouble() -> None:
+def show_warnings() -> None:
+    """Print warnings of the libraries from now on, as notes."""
     logger = logging.getLogger("layernext")
     if not any(isinstance(handler, _Notes) for handler in logger.handlers):
         logger.addHandler(_Notes(logging.WARNING))

@@ -1,4 +1,4 @@
-"""`layernext evaluate`: a run measured against a ground truth, from files or in a stack."""
+"""`layernext evaluate`: a model run measured against a ground truth, both from files."""
 
 from __future__ import annotations
 
@@ -6,187 +6,60 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
-from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
-from types import ModuleType
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import Progress, TaskID
+from rich.progress import Progress
 
 from layernext.cli import exit_codes
-from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
-from layernext.cli.data import Quiet
-from layernext.cli.output import counted, print_json, print_table, say, tell
-from layernext.cli.source_options import (
-    ClassAgnostic,
-    IgnoreCase,
-    Labels,
-    MapLabels,
-    Names,
-    ScaleConfidence,
-    SkipInvalid,
-    label_rules,
-    say_losses,
-    source_options,
+from layernext.cli.evaluation_options import (
+    EvaluatedFiles,
+    FileGeometry,
+    Measures,
+    Report,
+    Slices,
+    TruthFile,
+    Worst,
 )
+from layernext.cli.evaluation_report import load_evaluation
+from layernext.cli.output import counted, say
+from layernext.cli.source_options import ClassOptions, say_losses
 from layernext.errors import ConfigurationError
-from layernext.formats import Losses, atomic_target
-from layernext.model import (
-    Comparison,
-    ErrorKinds,
-    Evaluation,
-    EvaluationSettings,
-    ImageTally,
-    LabelScores,
-    StoredTally,
-)
+from layernext.formats import Losses
+from layernext.model import EvaluatedGeometry, Evaluation, EvaluationSettings, ImageTally
 
 SMALL_BYTES = 100_000_000
 """Files below this together are evaluated before other processes have started."""
 
-SHOWN_LABELS = 10
-INSTALL = "pip install '.[eval]' in the source folder"
-
-Figures = Annotated[
-    Path | None, typer.Option("--figures", help="Folder to draw figures into, as PNG.")
-]
-MarkdownFile = Annotated[
-    Path | None, typer.Option("--markdown", help="File to write a report into, as Markdown.")
-]
-ImageSize = Annotated[
-    tuple[float, float] | None,
-    typer.Option("--image-size", help="Width and height of the images, if all are the same."),
-]
-
-TruthFormat = Annotated[
-    str | None,
-    typer.Option(
-        "--truth-format",
-        help="Format of the ground truth's file, as in `layernext convert`; detected by default.",
-    ),
-]
-RunFormat = Annotated[
-    str | None, typer.Option("--run-format", help="Format of the run's file; detected by default.")
-]
-IMAGE_FOLDER_HELP = "Folder with the images, if the files lack their sizes."
-InstancesFile = Annotated[
+ImageFolder = Annotated[
     Path | None,
     typer.Option(
-        "--instances",
-        help="COCO file that defines the ids in COCO results. Default: the file of the ground truth.",
+        "--image-folder", "--images", help="Folder with the images, if the files lack their sizes."
     ),
 ]
-
-_ERRORS = {
-    "classification": "right place, wrong label",
-    "localisation": "right label, wrong place",
-    "both": "wrong label and place",
-    "duplicate": "object already matched",
-    "background": "no object there",
-    "missed": "object not detected",
-    "false_positives": "all false annotations",
-    "false_negatives": "all missed objects",
-}
 
 
 def evaluate(
-    target: Annotated[
-        str,
-        typer.Argument(
-            help="File or folder of the ground truth, in any supported format. "
-            "With --truth: collection, by name or id."
-        ),
-    ],
-    run: Annotated[
-        str, typer.Argument(help="File of the model run. With --truth: name of the run.")
-    ],
-    ground_truth: Annotated[
-        str | None,
-        typer.Option(
-            "--truth", help="Evaluate in the stack, against the ground truth of this name."
-        ),
-    ] = None,
-    geometry: Annotated[
-        Literal["rectangle", "polygon", "line", "mask"] | None,
-        typer.Option(
-            "--geometry",
-            help="Geometry to evaluate. Default: that of the first annotation in the truth file.",
-        ),
-    ] = None,
-    protocol: Annotated[
-        Literal["coco", "voc", "voc2007", "lvis", "boundary", "lane-f1", "chamfer"] | None,
-        typer.Option("--protocol", help="Evaluation protocol, such as coco, or lane-f1 for lines."),
-    ] = None,
-    confidence: Annotated[
-        float | None,
-        typer.Option(
-            "--confidence",
-            help="Confidence for precision and recall. Default: that of the best F1.",
-        ),
-    ] = None,
-    match_threshold: Annotated[
-        float | None,
-        typer.Option(
-            "--match", help="Minimum IoU, or maximum distance, of a match. Default: IoU 0.5."
-        ),
-    ] = None,
-    slices: Annotated[
-        list[str] | None,
-        typer.Option("--slice", help="Attribute to break down by, or * for all; repeatable."),
-    ] = None,
-    truth_format: TruthFormat = None,
-    run_format: RunFormat = None,
-    instances: InstancesFile = None,
-    image_folder: Annotated[
-        Path | None, typer.Option("--image-folder", "--images", help=IMAGE_FOLDER_HELP)
-    ] = None,
-    image_size: ImageSize = None,
-    names: Names = None,
-    labels: Labels = None,
-    map_labels: MapLabels = None,
-    ignore_case: IgnoreCase = False,
-    class_agnostic: ClassAgnostic = False,
-    scale_confidence: ScaleConfidence = None,
-    skip_invalid: SkipInvalid = False,
-    worst: Annotated[
-        int, typer.Option("--worst", min=0, help="Number of worst images to list.")
-    ] = 0,
-    figures: Figures = None,
-    markdown: MarkdownFile = None,
-    processes: Annotated[
-        int | None,
-        typer.Option(
-            "--processes",
-            min=1,
-            help="Worker processes for files. Default: one per core.",
-        ),
-    ] = None,
-    is_version: Annotated[
-        bool, typer.Option("--dataset-version", help="TARGET is the id of a dataset version.")
-    ] = False,
-    split: Annotated[
-        Literal["train", "validation", "test"] | None,
-        typer.Option("--split", help="Only this split of the dataset version."),
-    ] = None,
-    again: Annotated[
-        bool, typer.Option("--again", help="Compute again even if the stack has a current result.")
-    ] = False,
-    quiet: Quiet = False,
-    as_json: AsJson = False,
-    api_key: ApiKey = None,
-    secret: Secret = None,
-    url: Url = None,
-    config: ConfigFile = None,
+    truth: TruthFile,
+    run: Annotated[Path, typer.Argument(help="File or folder of the model run.")],
+    geometry: FileGeometry = None,
+    image_folder: ImageFolder = None,
+    slices: Slices = None,
+    worst: Worst = 0,
+    *,
+    measures: Measures,
+    files: EvaluatedFiles,
+    labels: ClassOptions,
+    report: Report,
 ) -> None:
     """Evaluate a model run against a ground truth.
 
-    Compares two files, or with --truth a run and a ground truth in a stack. Each file may be in any
-    format that `layernext convert` reads. The images are those of the ground truth. The numbers for
-    boxes and polygons equal those of pycocotools. A stack stores its evaluations, and computes one
-    again after annotations have changed.
+    Each file may be in any format that `layernext convert` reads. The images are those of the
+    ground truth. The numbers for boxes and polygons equal those of pycocotools. For a run in a
+    stack, see `layernext runs evaluate`.
 
     Examples:
 
@@ -200,94 +73,42 @@ def evaluate(
 
         layernext evaluate truth.json run.json --ignore-case --map-labels automobile=car
 
-        layernext evaluate path1/path2 "test model v1.0.1" --truth "ground truth" --worst 20
-
         layernext evaluate lanes.json run.json --image-size 1640 590 --figures figures
     """
-    options: dict[str, Any] = {
-        "protocol": protocol,
-        "confidence": confidence,
-        "match_threshold": match_threshold,
-        "slices": tuple(slices or ()),
-    }
-    if ground_truth is not None:
-        refuse_files(
-            [target, run],
-            {
-                "--image-size": image_size,
-                "--processes": processes,
-                "--truth-format": truth_format,
-                "--run-format": run_format,
-                "--instances": instances,
-                "--image-folder": image_folder,
-                **for_files(
-                    names,
-                    labels,
-                    map_labels,
-                    ignore_case,
-                    class_agnostic,
-                    scale_confidence,
-                    skip_invalid,
-                ),
-            },
-        )
-        with connect(api_key, secret, url, config) as client:
-            stored = client.evaluate(
-                run=run,
-                ground_truth=ground_truth,
-                collection=None if is_version else target,
-                dataset_version=target if is_version else None,
-                split=split,
-                geometry=geometry or "rectangle",
-                again=again,
-                progress=False if quiet else None,
-                **options,
-            )
-            listed = list(islice(client.evaluations.iter_tallies(stored), worst)) if worst else []
-        _give(stored, listed, worst, figures, markdown, as_json=as_json)
-        return
-    if is_version or split is not None or again:
-        raise ConfigurationError(
-            "--dataset-version, --split and --again are for stacks",
-            hint="name the ground truth there with --truth",
-        )
-    refuse_names([target, run])
-    evaluation, paths, losses = load_evaluation(), (Path(target), Path(run)), Losses()
-    rules = label_rules(labels, map_labels, ignore_case, class_agnostic)
-    file_options: dict[str, Any] = {
-        "truth_format": truth_format,
-        "run_format": run_format,
-        "images": image_folder,
-        "instances": instances,
-        "source_options": source_options(rules, names, scale_confidence, skip_invalid),
-    }
-    settings = EvaluationSettings(
-        geometry=geometry or evaluation.find_geometry(*paths, **file_options) or "rectangle",
-        **options,
+    paths, losses = [truth, run], Losses()
+    arguments = files.arguments(labels, image_folder)
+    settings = file_settings(
+        paths, geometry, arguments, slices=tuple(slices or ()), **measures.arguments()
     )
-    count = processes or processes_for(*paths)
-    with executor_of(count) as executor, progress_bar(quiet, "evaluating") as (bar, task):
-        evaluator = evaluation.evaluate_files_to_evaluator(
-            *paths,
-            settings,
-            image_wh=image_size,
-            losses=losses,
-            **file_options,
-            executor=executor,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+    with workers(paths, files.processes, "evaluating", quiet=report.quiet) as work:
+        evaluator = load_evaluation().evaluate_files_to_evaluator(
+            *paths, settings, image_wh=files.image_size, losses=losses, **arguments, **work
         )
         result: Evaluation = evaluator.result()
     say_losses(losses)
     tallies = _worst(evaluator.iter_tallies(), worst) if worst else []
-    _give(result, tallies, worst, figures, markdown, as_json=as_json)
-    trouble = trouble_of(result)
-    if trouble:
-        say(f"error: {trouble}")
+    report.give_evaluation(result, tallies, worst)
+    if not files.match_names:
+        say_name_hint(result)
+    problem = find_problem(result)
+    if problem:
+        say(f"error: {problem}")
         raise typer.Exit(exit_codes.DATA)
 
 
-def trouble_of(evaluation: Evaluation) -> str | None:
-    """Why an evaluation measured nothing; None if it did. A hint is said at once."""
+def say_name_hint(evaluation: Evaluation) -> None:
+    """Hint at names that differ, if images of both files are left over."""
+    outside = evaluation.counts.get("images_without_truth", 0)
+    missing = evaluation.counts.get("images_without_run", 0)
+    if outside and missing:
+        say(
+            f"hint: {counted(outside, 'image')} of the run and {counted(missing, 'image')} of the ground "
+            "truth have no counterpart; if only their names differ, use --match-names"
+        )
+
+
+def find_problem(evaluation: Evaluation) -> str | None:
+    """Why an evaluation measured nothing; None if it did. Prints hints at once."""
     counts, geometry = evaluation.counts, evaluation.settings.geometry
     if not counts["truths"] and not counts["annotations"]:
         return f"neither file has a {geometry} on the images of the ground truth; see --geometry"
@@ -306,105 +127,62 @@ def trouble_of(evaluation: Evaluation) -> str | None:
     return None
 
 
-def for_files(*values: object) -> dict[str, object]:
-    """Options about the annotations of files, with None where one was not given."""
-    options = (
-        "--names", "--labels", "--map-labels", "--ignore-case", "--class-agnostic", "--scale-confidence",
-        "--skip-invalid",
-    )  # fmt: skip
-    return {name: value or None for name, value in zip(options, values, strict=True)}
-
-
-def refuse_files(names: Sequence[str], for_files: dict[str, object]) -> None:
-    """With --truth everything is in the stack.
+def file_settings(
+    paths: Sequence[Path],
+    geometry: EvaluatedGeometry | None,
+    arguments: dict[str, Any],
+    **measures: Any,
+) -> EvaluationSettings:
+    """The settings of an evaluation of files.
 
     Args:
-        names: of what is evaluated.
-        for_files: options that are for files, with their values.
+        paths: of the ground truth and its runs.
+        geometry: that of the first annotation of the ground truth if None.
+        arguments: how to read the files.
+        measures: other fields of the settings.
 
     Raises:
-        ConfigurationError: all are files as well, or an option is for files.
+        ConfigurationError: none of the files exists, or a setting is not valid.
     """
-    if all(Path(name).is_file() for name in names):
+    if not any(path.exists() for path in paths):
         raise ConfigurationError(
-            f"{' and '.join(names)} are files, but --truth names a ground truth in a stack",
-            hint="omit --truth to evaluate the files",
-        )
-    for name, value in for_files.items():
-        if value is not None:
-            raise ConfigurationError(f"{name} is for files; a stack knows its images and processes")
-
-
-def refuse_names(names: Sequence[str]) -> None:
-    """Without --truth all are files.
-
-    Raises:
-        ConfigurationError: none is there, so they look like names.
-    """
-    if not any(Path(name).exists() for name in names):
-        raise ConfigurationError(
-            f"no such file: {' and no file '.join(names)}",
+            f"no such file: {' and no file '.join(map(str, paths))}",
             hint="for runs in a stack, name their ground truth with --truth",
         )
+    detected = geometry or load_evaluation().find_geometry(*paths[:2], **arguments)
+    return EvaluationSettings(geometry=detected or "rectangle", **measures)
 
 
-def _give(
-    result: Evaluation,
-    tallies: Sequence[ImageTally | StoredTally],
-    worst: int,
-    figures: Path | None,
-    markdown: Path | None,
-    *,
-    as_json: bool,
-) -> None:
-    write_outputs(result, figures, markdown)
-    if as_json:
-        print_json(result.to_dict() | ({"worst": tallies} if worst else {}))
-        return
-    _show(result)
-    if worst:
-        _show_images(tallies)
-
-
-def load_evaluation() -> ModuleType:
-    """The room of metrics.
-
-    Raises:
-        ConfigurationError: numpy is not installed.
-    """
-    try:
-        from layernext import evaluation  # noqa: PLC0415 - an optional part
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("layernext"):
-            raise
-        raise ConfigurationError(f"evaluation needs numpy; run: {INSTALL}") from error
-    return evaluation
-
-
-def processes_for(*paths: Path) -> int:
-    """How many processes are worth starting for files of this size."""
+def _process_count(paths: Sequence[Path]) -> int:
+    """Number of processes that are worth starting for files of this size."""
     size = sum(path.stat().st_size for path in paths if path.exists())
     return 1 if size < SMALL_BYTES else os.cpu_count() or 1
 
 
-def write_outputs(
-    result: Evaluation | Comparison,
-    figures: Path | None,
-    markdown: Path | None,
-) -> None:
-    """Write what was requested for beside the answer itself; say on standard error where it is."""
-    if figures is not None:
-        paths = load_evaluation().save_figures(result, figures)
-        say(f"{counted(len(paths), 'figure')} in {figures}")
-    if markdown is not None:
-        with atomic_target(markdown, overwrite=True, is_folder=False) as target:
-            target.write_text(result.to_markdown(), encoding="utf-8")
-        say(f"report in {markdown}")
+@contextmanager
+def workers(
+    paths: Sequence[Path], processes: int | None, task_name: str, *, quiet: bool
+) -> Iterator[dict[str, Any]]:
+    """Worker processes and a progress bar, as arguments of an evaluation of files.
+
+    The bar is on standard error, if that is a terminal.
+    """
+    console = Console(stderr=True)
+    is_visible = not quiet and console.is_terminal
+    with (
+        _executor(processes or _process_count(paths)) as executor,
+        Progress(console=console, transient=True, disable=not is_visible) as bar,
+    ):
+        task = bar.add_task(task_name, total=None)
+        yield {
+            "executor": executor,
+            "progress": lambda done, total: bar.update(task, completed=done, total=total),
+        }
 
 
 @contextmanager
-def executor_of(processes: int) -> Iterator[Executor | None]:
-    """That many processes to work in; None for one: this one."""
+def _executor(processes: int) -> Iterator[Executor | None]:
+    """That many processes; None for one: this one."""
     if processes == 1:
         yield None
         return
@@ -413,92 +191,8 @@ def executor_of(processes: int) -> Iterator[Executor | None]:
         yield executor
 
 
-@contextmanager
-def progress_bar(quiet: bool, what: str) -> Iterator[tuple[Progress, TaskID]]:
-    """A progress bar on standard error, if that is a terminal, and its only task."""
-    console = Console(stderr=True)
-    is_visible = not quiet and console.is_terminal
-    with Progress(console=console, transient=True, disable=not is_visible) as bar:
-        yield bar, bar.add_task(what, total=None)
-
-
 def _worst(tallies: Iterator[ImageTally], count: int) -> list[ImageTally]:
     """Images with the lowest F1 first; of equals those with the most errors."""
     involved = [tally for tally in tallies if tally.f1 is not None]
     involved.sort(key=lambda tally: (tally.f1, -tally.false_positives - tally.missed, tally.image))
     return involved[:count]
-
-
-def _shown(number: float | None, digits: int = 4) -> str:
-    return "-" if number is None else f"{number:.{digits}f}"
-
-
-def _show(result: Evaluation) -> None:
-    settings, counts = result.settings, result.counts
-    tell(
-        f"{settings.geometry}, protocol {settings.protocol}: "
-        f"{counted(counts['annotations'], 'annotation')} against {counted(counts['truths'], 'truth')} "
-        f"on {counted(counts['images'], 'image')}"
-    )
-    for name, text in (
-        ("images_without_truth", "{} of the run left out: not in the ground truth"),
-        ("images_without_run", "{} not in the run: counted as empty"),
-        ("unsized_images", "{} left out: coordinates are fractions, and the size is not known"),
-    ):
-        if counts.get(name):
-            tell(text.format(counted(counts[name], "image")))
-    tell()
-    numbers = list(result.summary.items())
-    half = (len(numbers) + 1) // 2
-    rows = [
-        [*(cell for name, value in pair for cell in (name, _shown(value)))]
-        for pair in zip(numbers[:half], [*numbers[half:], ("", 0.0)][:half], strict=True)
-    ]
-    print_table(["number", "", "number", ""], rows, "nothing to measure")
-    if result.confidence is not None:
-        origin = "as requested" if settings.confidence is not None else "best for F1"
-        tell(f"\nprecision, recall and F1 at confidence {result.confidence:.4g}, {origin}\n")
-    _show_labels(result.labels)
-    if result.errors is not None:
-        _show_errors(result.errors)
-
-
-def _show_labels(labels: list[LabelScores]) -> None:
-    def key(label: LabelScores) -> float:
-        value = label.scores.get("AP")
-        return value if value is not None else label.f1 or 0.0
-
-    with_truths = sorted((label for label in labels if label.truths), key=key)
-    listed = with_truths
-    if len(with_truths) > 2 * SHOWN_LABELS:
-        listed = [*with_truths[:SHOWN_LABELS], *with_truths[-SHOWN_LABELS:]]
-        tell(f"the {SHOWN_LABELS} worst and best of {counted(len(with_truths), 'label')}\n")
-    rows = [
-        (
-            label.label, label.truths, label.annotations, _shown(label.scores.get("AP")),
-            _shown(label.precision, 3), _shown(label.recall, 3), _shown(label.f1, 3),
-        )
-        for label in listed
-    ]  # fmt: skip
-    columns = ["label", "truths", "annotations", "AP", "precision", "recall", "F1"]
-    print_table(columns, rows, "no label has a truth")
-
-
-def _show_errors(errors: ErrorKinds) -> None:
-    tell()
-    rows = []
-    for name, about in _ERRORS.items():
-        kind = getattr(errors, name)
-        rows.append((name.replace("_", " "), kind.count, _shown(kind.ap_cost), about))
-    print_table(["error", "count", "AP cost", "what it is"], rows, "")
-
-
-def _show_images(tallies: Sequence[ImageTally | StoredTally]) -> None:
-    tell()
-    rows = [
-        (tally.image, tally.truths, tally.true_positives, tally.false_positives, tally.missed,
-         tally.mislabelled, _shown(tally.f1, 3))
-        for tally in tallies
-    ]  # fmt: skip
-    columns = ["image", "truths", "right", "false", "missed", "mislabelled", "F1"]
-    print_table(columns, rows, "no image to judge")

@@ -3,58 +3,51 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from layernext.cli.command_groups import GROUPS, CommandGroup
-from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
-from layernext.cli.convert import Overwrite, Quiet, Strict, TargetFormat, show_report, tell_losses
-from layernext.cli.library import datasets
-from layernext.cli.output import counted, print_json, print_table, say, tell
-from layernext.model import Export
+from layernext.cli.connection import Connection
+from layernext.cli.conversion_report import tell_losses
+from layernext.cli.options import AsJson, GroundTruthOrModelRun, Quiet, Split, Strict, TargetFormat
+from layernext.cli.output import counted, print_json, print_rows, say, tell
 
-__all__ = ["datasets", "exports"]
+if TYPE_CHECKING:
+    from layernext.model import Export
 
 exports = CommandGroup(help=GROUPS["exports"].summary)
 
 ExportId = Annotated[str, typer.Argument(help="Id of the export.")]
-Split = Annotated[
-    Literal["train", "validation", "test"] | None,
-    typer.Option("--split", help="Only this split. Default: all."),
-]
 
 
 @exports.command("start")
-def start(
+def start_export(
     target_format: TargetFormat,
     collection: Annotated[
-        str | None, typer.Option("--collection", help="Collection, by name or id; with --run.")
+        str | None, typer.Option("--collection", help="Collection of --run, by name or id.")
     ] = None,
-    run: Annotated[str | None, typer.Option("--run", help="Model run or ground truth.")] = None,
-    ground_truth: Annotated[
-        bool | None,
-        typer.Option(
-            "--ground-truth/--model-run",
-            help="Select one if both have this name.",
-            show_default=False,
-        ),
+    run: Annotated[
+        str | None, typer.Option("--run", help="Model run or ground truth, by name.")
     ] = None,
+    ground_truth: GroundTruthOrModelRun = None,
     version: Annotated[
-        str | None, typer.Option("--version", help="Id of a dataset version, instead of --run.")
+        str | None,
+        typer.Option(
+            "--version", help="Id of a dataset version, instead of --collection and --run."
+        ),
     ] = None,
     split: Split = None,
     strict: Strict = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until the file is ready.")] = False,
     as_json: AsJson = False,
-    api_key: ApiKey = None,
-    secret: Secret = None,
-    url: Url = None,
-    config: ConfigFile = None,
+    *,
+    connection: Connection,
 ) -> None:
     """Start an export of a run or a dataset version to another format, and print its id.
 
-    A format that consists of several files comes as a zip file. The stack keeps it for 7 days.
+    If the format consists of several files, they come as one zip file. The stack keeps an export
+    for 7 days.
 
     Examples:
 
@@ -62,7 +55,7 @@ def start(
 
         layernext exports start --version 65f0c0ffee --to yolo --wait --json
     """
-    with connect(api_key, secret, url, config) as client:
+    with connection.open() as client:
         export = client.exports.start(
             target_format,
             collection=collection,
@@ -82,24 +75,11 @@ def start(
     _tell(export)
 
 
-def _tell(export: Export) -> None:
-    if export.images is None:
-        tell(
-            f"{export.file_name}: {export.status}{f': {export.message}' if export.message else ''}"
-        )
-        return
-    images = counted(export.images, "image")
-    tell(f"{images} with {counted(export.annotations or 0, 'annotation')} in {export.file_name}")
-    tell_losses(export.losses, "not kept")
-
-
 @exports.command("list")
 def list_exports(
     as_json: AsJson = False,
-    api_key: ApiKey = None,
-    secret: Secret = None,
-    url: Url = None,
-    config: ConfigFile = None,
+    *,
+    connection: Connection,
 ) -> None:
     """List the exports that have not expired, newest first.
 
@@ -109,18 +89,14 @@ def list_exports(
 
         layernext exports list --json
     """
-    with connect(api_key, secret, url, config) as client:
+    with connection.open() as client:
         rows = client.exports.list()
-    if as_json:
-        print_json([row.to_dict() for row in rows])
-        return
-    print_table(
+    print_rows(
+        rows,
         ["File", "Format", "Status", "Bytes", "Until", "Id"],
-        [
-            [row.file_name, row.format, row.status, row.size or "", row.expires_at, row.id]
-            for row in rows
-        ],
+        lambda row: [row.file_name, row.format, row.status, row.size or "", row.expires_at, row.id],
         "no exports",
+        as_json=as_json,
     )
 
 
@@ -130,10 +106,8 @@ def download_export(
     folder: Annotated[Path, typer.Argument(help="Target folder; created if missing.")] = Path(),
     quiet: Quiet = False,
     as_json: AsJson = False,
-    api_key: ApiKey = None,
-    secret: Secret = None,
-    url: Url = None,
-    config: ConfigFile = None,
+    *,
+    connection: Connection,
 ) -> None:
     """Download the file of an export.
 
@@ -145,7 +119,7 @@ def download_export(
 
         layernext exports download 65f0c0ffee out/ --json
     """
-    with connect(api_key, secret, url, config) as client:
+    with connection.open() as client:
         export = client.exports.get(export_id)
         report = client.exports.download(export_id, folder, progress=False if quiet else None)
     if as_json:
@@ -160,10 +134,8 @@ def download_export(
 def delete_export(
     export_id: ExportId,
     as_json: AsJson = False,
-    api_key: ApiKey = None,
-    secret: Secret = None,
-    url: Url = None,
-    config: ConfigFile = None,
+    *,
+    connection: Connection,
 ) -> None:
     """Delete an export and its file before they expire.
 
@@ -173,7 +145,7 @@ def delete_export(
 
         layernext exports delete 65f0c0ffee --json
     """
-    with connect(api_key, secret, url, config) as client:
+    with connection.open() as client:
         export = client.exports.delete(export_id)
     if as_json:
         print_json(export.to_dict())
@@ -181,39 +153,12 @@ def delete_export(
         tell(f"{export.file_name} deleted")
 
 
-@datasets.command("export")
-def export_dataset(
-    version: Annotated[str, typer.Argument(help="Id of a dataset version.")],
-    target: Annotated[Path, typer.Argument(help="File or folder to write.")],
-    target_format: TargetFormat,
-    split: Split = None,
-    overwrite: Overwrite = False,
-    strict: Strict = False,
-    quiet: Quiet = False,
-    as_json: AsJson = False,
-    api_key: ApiKey = None,
-    secret: Secret = None,
-    url: Url = None,
-    config: ConfigFile = None,
-) -> None:
-    """Write a dataset version in another format, streamed.
-
-    Data that the format cannot hold is counted and listed, with the first location of each kind.
-
-    Examples:
-
-        layernext datasets export 65f0c0ffee labels/ --to yolo
-
-        layernext datasets export 65f0c0ffee train.json --to coco --split train --json
-    """
-    with connect(api_key, secret, url, config) as client:
-        report = client.datasets.export(
-            version,
-            target,
-            target_format,
-            split=split,
-            overwrite=overwrite,
-            strict=strict,
-            progress=False if quiet else None,
+def _tell(export: Export) -> None:
+    if export.images is None:
+        tell(
+            f"{export.file_name}: {export.status}{f': {export.message}' if export.message else ''}"
         )
-    show_report(report, as_json)
+        return
+    images = counted(export.images, "image")
+    tell(f"{images} with {counted(export.annotations or 0, 'annotation')} in {export.file_name}")
+    tell_losses(export.losses, "not kept")

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+from msgspec import to_builtins
 
 from layernext.cli import exit_codes
 from layernext.cli.command_groups import GROUPS, CommandGroup
-from layernext.cli.configuration import ApiKey, AsJson, ConfigFile, Secret, Url, connect
+from layernext.cli.connection import Connection
+from layernext.cli.options import AsJson, CollectionName, FileType, Quiet
 from layernext.cli.output import (
     SHOWN_NAMES,
     counted,
     print_json,
+    print_rows,
     print_table,
     say,
     size_text,
     tell,
 )
+from layernext.cli.source_options import SourceFile
+from layernext.formats import NameMatch, detect_format, read_format
+
+SHOWN_CANDIDATES = 3
 
 files = CommandGroup(help=GROUPS["files"].summary)
 
-
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress bar.")]
 Parallel = Annotated[
     int,
     typer.Option(
@@ -33,12 +39,10 @@ Parallel = Annotated[
 
 
 @files.command("upload")
-def upload(
+def upload_files(
     path: Annotated[Path, typer.Argument(help="File, or folder including its subfolders.")],
     collection: Annotated[str, typer.Argument(help="Collection; created if missing.")],
-    kind: Annotated[
-        Literal["image", "video", "other"], typer.Option("--type", "-t", help="Type of the files.")
-    ] = "image",
+    kind: FileType = "image",
     pattern: Annotated[
         list[str] | None,
         typer.Option("--pattern", "-p", help="Only files that match, such as '*.png'; repeatable."),
@@ -53,15 +57,13 @@ def upload(
     parallel: Parallel = 8,
     quiet: Quiet = False,
     as_json: AsJson = False,
-    api_key: ApiKey = None,
-    secret: Secret = None,
-    url: Url = None,
-    config: ConfigFile = None,
+    *,
+    connection: Connection,
 ) -> None:
     """Upload images, videos or other files.
 
     Files already in the collection are skipped. After an interruption, repeat the command. Files
-    are named by their path relative to the folder. Exit code 8 if some could not be uploaded.
+    are named by their path relative to the folder. The exit code is 8 if a file could not be uploaded.
 
     Examples:
 
@@ -69,7 +71,7 @@ def upload(
 
         layernext files upload photos/ kitchen --pattern "*.png" --tag night --json
     """
-    with connect(api_key, secret, url, config) as client:
+    with connection.open() as client:
         report = client.files.upload(
             path,
             kind,
@@ -92,12 +94,12 @@ def upload(
             tell(
                 f"left out: {counted(len(report.ignored), 'file')} of the folder; --json names them"
             )
-    _end([(file.path, file.reason) for file in report.failed])
+    _report_failures([(file.path, file.reason) for file in report.failed])
 
 
 @files.command("download")
-def download(
-    collection: Annotated[str, typer.Argument(help="Collection, by name or id.")],
+def download_files(
+    collection: CollectionName,
     folder: Annotated[Path, typer.Argument(help="Target folder; created if missing.")],
     query: Annotated[
         str | None,
@@ -112,14 +114,13 @@ def download(
     parallel: Parallel = 8,
     quiet: Quiet = False,
     as_json: AsJson = False,
-    api_key: ApiKey = None,
-    secret: Secret = None,
-    url: Url = None,
-    config: ConfigFile = None,
+    *,
+    connection: Connection,
 ) -> None:
     """Download the files of a collection that are missing or have changed.
 
-    Each file appears when it is complete and verified. Exit code 8 if some could not be downloaded.
+    Each file appears once it is complete and verified. The exit code is 8 if a
+    file could not be downloaded.
 
     Examples:
 
@@ -127,7 +128,7 @@ def download(
 
         layernext files download kitchen photos/ --delete --json
     """
-    with connect(api_key, secret, url, config) as client:
+    with connection.open() as client:
         report = client.files.download(
             collection,
             folder,
@@ -146,17 +147,15 @@ def download(
             f"there, {len(report.failed):,} failed{deletions}; {size_text(report.bytes_received)}, "
             f"{report.seconds:.2f} s"
         )
-    _end([(file.name, file.reason) for file in report.failed])
+    _report_failures([(file.name, file.reason) for file in report.failed])
 
 
 @files.command("list")
 def list_files(
-    collection: Annotated[str, typer.Argument(help="Collection, by name or id.")],
+    collection: CollectionName,
     as_json: AsJson = False,
-    api_key: ApiKey = None,
-    secret: Secret = None,
-    url: Url = None,
-    config: ConfigFile = None,
+    *,
+    connection: Connection,
 ) -> None:
     """List the files of a collection, by name.
 
@@ -166,28 +165,24 @@ def list_files(
 
         layernext files list kitchen --json
     """
-    with connect(api_key, secret, url, config) as client:
+    with connection.open() as client:
         rows = client.files.list(collection)
-    if as_json:
-        print_json([row.to_dict() for row in rows])
-        return
-    print_table(
+    print_rows(
+        rows,
         ["File", "Bytes", "Type", "Pixels", "State"],
-        [
-            [
-                row.name,
-                row.size,
-                row.content_type or "",
-                f"{row.width} x {row.height}" if row.width else "",
-                row.state,
-            ]
-            for row in rows
+        lambda row: [
+            row.name,
+            row.size,
+            row.content_type or "",
+            f"{row.width} x {row.height}" if row.width else "",
+            row.state,
         ],
         "no files yet",
+        as_json=as_json,
     )
 
 
-def _end(failed: list[tuple[str, str]]) -> None:
+def _report_failures(failed: list[tuple[str, str]]) -> None:
     """Print what failed, and exit with the code for incomplete work."""
     if not failed:
         return
@@ -196,3 +191,56 @@ def _end(failed: list[tuple[str, str]]) -> None:
     if len(failed) > SHOWN_NAMES:
         say(f"error: and {len(failed) - SHOWN_NAMES:,} more; --json names all")
     raise typer.Exit(exit_codes.INCOMPLETE)
+
+
+@files.command("match")
+def match_names(
+    collection: CollectionName,
+    file: Annotated[Path, typer.Argument(help="File or folder of annotations, in any format.")],
+    as_json: AsJson = False,
+    *,
+    source: SourceFile,
+    connection: Connection,
+) -> None:
+    """Preview which images of a collection the names in a file match, and why.
+
+    `layernext upload --match-names` uses the same rules. Nothing is changed. Exit code 4 if a name
+    fits several images, or two names fit the same one.
+
+    Examples:
+
+        layernext files match kitchen labels.json
+
+        layernext files match kitchen export/ --from label-studio --json
+    """
+    kind = source.source_format or detect_format(file)
+    samples = read_format(
+        file, kind, images=source.images, instances=source.instances, names=source.class_names
+    )
+    with connection.open() as client:
+        matches = client.files.match(collection, (sample.image for sample in samples))
+    fitting = Counter(match.name for match in matches.values() if match.name is not None)
+    if as_json:
+        print_json({name: to_builtins(match) for name, match in matches.items()})
+    else:
+        rows = [
+            (
+                name,
+                match.name or ", ".join(match.candidates[:SHOWN_CANDIDATES]),
+                _outcome(match, fitting),
+            )
+            for name, match in matches.items()
+        ]
+        print_table(["name in the file", "image", "rule"], rows, "the file has no image")
+        count = sum(match.name is not None for match in matches.values())
+        tell(f"{count:,} of {counted(len(matches), 'name')} match")
+    if any(match.candidates for match in matches.values()) or any(n > 1 for n in fitting.values()):
+        raise typer.Exit(exit_codes.DATA)
+
+
+def _outcome(match: NameMatch, fitting: Counter[str]) -> str:
+    if match.candidates:
+        return f"fits several images: {match.rule}"
+    if match.name is None:
+        return "no image"
+    return f"{match.rule}; another name fits it, too" if fitting[match.name] > 1 else match.rule

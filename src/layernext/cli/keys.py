@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
 from layernext.cli.command_groups import GROUPS, CommandGroup
-from layernext.cli.configuration import AsJson
-from layernext.cli.output import print_json, print_table, tell
-from layernext.cli.serve import DatabaseUrl, DataFolder, data_folder, show_key
+from layernext.cli.options import AsJson
+from layernext.cli.output import print_json, print_table, tell, time_text
+from layernext.cli.serve import show_key
 from layernext.cli.stack_extra import load_stack
-from layernext.errors import ConfigurationError, DataError, NotFound, Problem
+from layernext.cli.stack_location import StackDatabase
+from layernext.errors import DataError, NotFound, Problem
 from layernext.model import find_names_problem
 
 keys = CommandGroup(help=GROUPS["keys"].summary)
 
 
 @contextmanager
-def _store(data: Path | None, database: str | None, *, is_new_fine: bool) -> Iterator[Any]:
+def _open_store(settings: Any) -> Iterator[Any]:
     app: Any = load_stack()
-    settings = app.Settings(data=data_folder(data), database=database)
-    if not is_new_fine and database is None and not _has_stack(settings):
-        raise ConfigurationError(f"no stack found in {settings.data}", hint="pass its --data")
     app.set_up_logging(settings)
     store = app.open_store(settings)
     try:
@@ -34,15 +31,9 @@ def _store(data: Path | None, database: str | None, *, is_new_fine: bool) -> Ite
         store.close()
 
 
-def _has_stack(settings: Any) -> bool:
-    return Path(settings.database_url.removeprefix("sqlite:///")).exists()
-
-
 @keys.command("create")
-def create(
-    name: Annotated[
-        str, typer.Argument(help="Purpose of the key, such as the machine that uses it.")
-    ],
+def create_key(
+    name: Annotated[str, typer.Argument(help="Name of the key, such as the machine that uses it.")],
     role: Annotated[
         Literal["read", "write", "admin"], typer.Option("--role", help="Permissions of the key.")
     ] = "write",
@@ -53,21 +44,21 @@ def create(
             min=0.001,
             max=1e6,
             metavar="REQUESTS",
-            help="Requests a second that it may send. Default: what the stack permits every key.",
+            help="Maximum requests per second. Default: the limit of the stack for every key.",
         ),
     ] = None,
     user: Annotated[
         str | None,
         typer.Option(
             "--user",
-            help="User it belongs to, by name. Default: a service named after the key.",
+            help="User that the key belongs to, by name. Default: a service named after the key.",
         ),
     ] = None,
-    data: DataFolder = None,
-    database: DatabaseUrl = None,
+    *,
+    stack: StackDatabase,
     as_json: AsJson = False,
 ) -> None:
-    """Create an API key and show its secret, once.
+    """Create an API key and show its secret, which is shown only once.
 
     Examples:
 
@@ -80,14 +71,12 @@ def create(
     problem = find_names_problem(name, "a key")
     if problem:
         raise DataError(Problem("the name", problem))
-    with _store(data, database, is_new_fine=True) as store:
+    with _open_store(stack.settings()) as store:
         show_key(load_stack().create_key(store, name, role, rate, user), None, as_json=as_json)
 
 
 @keys.command("list")
-def list_keys(
-    data: DataFolder = None, database: DatabaseUrl = None, as_json: AsJson = False
-) -> None:
+def list_keys(*, stack: StackDatabase, as_json: AsJson = False) -> None:
     """List API keys, without their secrets.
 
     Examples:
@@ -96,7 +85,7 @@ def list_keys(
 
         layernext keys list --database postgresql://layernext@db.internal/layernext --json
     """
-    with _store(data, database, is_new_fine=False) as store:
+    with _open_store(stack.existing()) as store:
         rows = store.keys.list()
     if as_json:
         print_json(rows)
@@ -120,21 +109,23 @@ def list_keys(
 
 
 @keys.command("revoke")
-def revoke(
+def revoke_key(
     api_key: Annotated[str, typer.Argument(help="API key, such as key_w7cu….")],
-    data: DataFolder = None,
-    database: DatabaseUrl = None,
+    *,
+    stack: StackDatabase,
     as_json: AsJson = False,
 ) -> None:
-    """Revoke an API key. Later requests with it are refused.
+    """Revoke an API key.
+
+    Later requests with it are refused.
 
     Examples:
 
         layernext keys revoke key_w7cua6xwr7oav97zafwt --data ./stack
     """
-    with _store(data, database, is_new_fine=False) as store:
+    with _open_store(stack.existing()) as store:
         if not load_stack().revoke_key(store, api_key):
-            raise NotFound(f"no key {api_key!r} in use", status=404)
+            raise NotFound(f"no API key {api_key!r} is in use", status=404)
     if as_json:
         print_json({"api_key": api_key, "revoked": True})
     else:
@@ -142,4 +133,4 @@ def revoke(
 
 
 def _minute(moment: str | None) -> str:
-    return (moment or "")[:16].replace("T", " ")
+    return time_text(moment or "")[:16]

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 SHOWN_NAMES = 20
 """Names that people are shown of a list; the JSON document has all."""
@@ -23,6 +23,16 @@ UNBOUNDED = 10_000
 
 class Interrupted(Exception):
     """Ctrl-C where there is more to say than that; the text is the whole line."""
+
+
+class Record(Protocol):
+    """What a stack answers, as data."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as plain data."""
+
+
+Row = TypeVar("Row", bound=Record)
 
 
 def print_json(data: Any) -> None:
@@ -55,6 +65,21 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]], empty:
     console.print(table)
 
 
+def print_rows(
+    rows: Sequence[Row],
+    columns: Sequence[str],
+    cells: Callable[[Row], Sequence[object]],
+    empty: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Records on standard output: one JSON document, or a table with the `cells` of each."""
+    if as_json:
+        print_json([row.to_dict() for row in rows])
+    else:
+        print_table(columns, map(cells, rows), empty)
+
+
 def tell(text: str = "") -> None:
     """A line that is part of what the command shows, on standard output.
 
@@ -78,14 +103,19 @@ def tell_names(before: str, names: Sequence[str]) -> None:
         tell(f"{before}: and {len(names) - SHOWN_NAMES:,} more; --json names all")
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: int, noun: str, plural: str | None = None) -> str:
     """A number with its noun: ``1 image``, ``2,000 images``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def size_text(count: int) -> str:
     """A number of bytes: ``1,234.5 MB``."""
     return f"{count / 1e6:,.1f} MB"
+
+
+def time_text(moment: str) -> str:
+    """A time in ISO 8601, to the second: ``2026-03-01 12:00:00``."""
+    return moment[:19].replace("T", " ")
 
 
 def visible(text: str) -> str:

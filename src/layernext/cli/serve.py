@@ -9,105 +9,82 @@ import re
 import signal
 import socket
 import sys
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-import platformdirs
 import typer
 
-from layernext.cli.oidc import (
-    OidcClientId,
-    OidcClientSecretFile,
-    OidcDefaultRole,
-    OidcDomain,
-    OidcIssuer,
-    oidc_settings,
-)
+from layernext.cli.oidc import OidcOptions
+from layernext.cli.option_groups import OptionGroup
 from layernext.cli.output import print_json, say, tell
 from layernext.cli.stack_extra import load_stack
+from layernext.cli.stack_location import StackLocation
 from layernext.errors import ConfigurationError
 
 DEFAULT_PORT = 8750
 _RATE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(?:/(s|min|h))?")
 _SECONDS = {"s": 1, "min": 60, "h": 3600}
 
-DataFolder = Annotated[
-    Path | None,
-    typer.Option("--data", help="Folder of the stack's data. Default: a per-user folder."),
-]
-DatabaseUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--database",
-        envvar="LAYERNEXT_DATABASE",
-        show_envvar=True,
-        help="postgresql://… instead of the embedded database.",
-    ),
-]
-ObjectsUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--objects",
-        envvar="LAYERNEXT_OBJECTS",
-        show_envvar=True,
-        help="s3://bucket/prefix, gs:// or az:// for uploaded files, instead of a folder.",
-    ),
-]
-ObjectsEndpoint = Annotated[
-    str | None,
-    typer.Option("--objects-endpoint", help="URL of an S3-compatible store other than AWS."),
-]
-PurgeTrashAfter = Annotated[
-    float | None,
-    typer.Option(
-        "--purge-trash-after",
-        min=0.0,
-        max=36500.0,
-        metavar="DAYS",
-        help="Permanently delete files after this many days in the trash. Default: never.",
-    ),
-]
-AuditDays = Annotated[
-    float,
-    typer.Option(
-        "--audit-days",
-        min=0.0,
-        max=36500.0,
-        metavar="DAYS",
-        help="Delete entries of the audit log after this many days.",
-    ),
-]
-Traces = Annotated[
-    str | None,
-    typer.Option(
-        "--traces",
-        envvar="OTEL_EXPORTER_OTLP_ENDPOINT",
-        show_envvar=True,
-        metavar="URL",
-        help="Send OpenTelemetry traces to this collector, such as http://collector:4318.",
-    ),
-]
-LogFormat = Annotated[
-    Literal["text", "json"],
-    typer.Option("--log-format", help="Log as text, or as one JSON object per line."),
-]
+
+@dataclass(frozen=True)
+class Housekeeping(OptionGroup):
+    """What servers and workers of a stack do by themselves, and what they log."""
+
+    purge_trash_after: Annotated[
+        float | None,
+        typer.Option(
+            "--purge-trash-after",
+            min=0.0,
+            max=36500.0,
+            metavar="DAYS",
+            help="Permanently delete files after this many days in the trash. Default: never.",
+        ),
+    ] = None
+    audit_days: Annotated[
+        float,
+        typer.Option(
+            "--audit-days",
+            min=0.0,
+            max=36500.0,
+            metavar="DAYS",
+            help="Delete entries of the audit log after this many days.",
+        ),
+    ] = 365.0
+    traces: Annotated[
+        str | None,
+        typer.Option(
+            "--traces",
+            envvar="OTEL_EXPORTER_OTLP_ENDPOINT",
+            show_envvar=True,
+            metavar="URL",
+            help="Send OpenTelemetry traces to this collector, such as http://collector:4318.",
+        ),
+    ] = None
+    log_format: Annotated[
+        Literal["text", "json"],
+        typer.Option("--log-format", help="Log as text, or as one JSON object per line."),
+    ] = "text"
+
+    def settings(self) -> dict[str, Any]:
+        """These as settings of the stack."""
+        return {
+            "purge_trash_after_days": self.purge_trash_after,
+            "audit_days": self.audit_days,
+            "traces": self.traces or None,
+            "log_format": self.log_format,
+        }
 
 
-def data_folder(option: Path | None) -> Path:
-    """The folder passed as an option, or the per-user one."""
-    return (
-        (option or Path(platformdirs.user_data_dir("layernext", appauthor=False)))
-        .expanduser()
-        .absolute()
+@dataclass(frozen=True)
+class Listening(OptionGroup):
+    """Where the server listens, and under which URL clients reach it."""
+
+    panel = "Network"
+
+    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")] = (
+        DEFAULT_PORT
     )
-
-
-def serve(
-    data: DataFolder = None,
-    host: Annotated[str, typer.Option("--host", help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[
-        int, typer.Option("--port", min=1, max=65535, help="Port to listen on.")
-    ] = DEFAULT_PORT,
     public_url: Annotated[
         str | None,
         typer.Option(
@@ -118,64 +95,93 @@ def serve(
             help="URL under which clients reach the stack, such as https://stack.example.org; used in links."
             " Default: the request's Host header.",
         ),
-    ] = None,
-    database: DatabaseUrl = None,
-    objects: ObjectsUrl = None,
-    objects_endpoint: ObjectsEndpoint = None,
-    purge_trash_after: PurgeTrashAfter = None,
-    audit_days: AuditDays = 365.0,
-    rate_limit: Annotated[
-        str | None,
-        typer.Option(
-            "--rate-limit",
-            metavar="N/s",
-            help="Requests a second that a key may send, such as 50/s, unless it has a rate of its own."
-            " Default: any number.",
-        ),
-    ] = None,
-    uploads_per_key: Annotated[
-        int,
-        typer.Option("--uploads-per-key", min=1, help="Uploads at a time that a key may have."),
-    ] = 256,
+    ] = None
     trusted_proxy: Annotated[
         list[str] | None,
         typer.Option(
             "--trusted-proxy",
             metavar="ADDRESS",
-            help="Address or network of a proxy whose X-Forwarded-For is believed; may be repeated.",
+            help="Address or network of a proxy whose X-Forwarded-For is trusted; repeatable.",
         ),
-    ] = None,
+    ] = None
+
+    def settings(self) -> dict[str, Any]:
+        """These as settings of the stack."""
+        return {
+            "host": self.host,
+            "port": self.port,
+            "public_url": self.public_url or None,
+            "trusted_proxies": tuple(self.trusted_proxy or ()),
+        }
+
+
+@dataclass(frozen=True)
+class Serving(OptionGroup):
+    """What the server offers, and how much of it to each key."""
+
+    rate_limit: Annotated[
+        str | None,
+        typer.Option(
+            "--rate-limit",
+            metavar="N/s",
+            help="Maximum requests per second, such as 50/s, of a key without a rate of its own."
+            " Default: no limit.",
+        ),
+    ] = None
+    uploads_per_key: Annotated[
+        int,
+        typer.Option(
+            "--uploads-per-key", min=1, help="Maximum number of simultaneous uploads of a key."
+        ),
+    ] = 256
     strict_metadata: Annotated[
         bool,
         typer.Option("--strict-metadata", help="Accept only declared metadata fields and tags."),
-    ] = False,
+    ] = False
     published_only: Annotated[
         bool, typer.Option("--published-only", help="Do not offer the native protocol.")
-    ] = False,
+    ] = False
     jobs: Annotated[
         Literal["on", "off"],
         typer.Option("--jobs", help="off: leave jobs and housekeeping to `layernext worker`."),
-    ] = "on",
+    ] = "on"
     metrics: Annotated[
         bool, typer.Option("--metrics", help="Serve metrics at /metrics, for admin keys.")
-    ] = False,
-    oidc_issuer: OidcIssuer = None,
-    oidc_client_id: OidcClientId = None,
-    oidc_client_secret_file: OidcClientSecretFile = None,
-    oidc_default_role: OidcDefaultRole = "none",
-    oidc_domain: OidcDomain = None,
-    traces: Traces = None,
-    log_format: LogFormat = "text",
+    ] = False
+
+    def settings(self) -> dict[str, Any]:
+        """These as settings of the stack.
+
+        Raises:
+            ConfigurationError: the rate is not one.
+        """
+        return {
+            "rate_limit": read_rate(self.rate_limit),
+            "uploads_per_key": self.uploads_per_key,
+            "strict_metadata": self.strict_metadata,
+            "native": not self.published_only,
+            "jobs": self.jobs == "on",
+            "metrics": self.metrics,
+        }
+
+
+def serve(
+    *,
+    stack: StackLocation,
+    listening: Listening,
+    serving: Serving,
+    oidc: OidcOptions,
+    housekeeping: Housekeeping,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Turn off the access log.")] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the first key as one JSON document.")
+        bool, typer.Option("--json", help="Print the first API key as one JSON document.")
     ] = False,
 ) -> None:
     """Start a stack.
 
     The first start creates an API key and shows its secret, once. Everything is stored in one
-    folder, unless --database names a PostgreSQL database. Ctrl-C or SIGTERM stops the stack after
-    requests in flight have finished.
+    folder, unless --database and --objects name another location. Ctrl-C or SIGTERM stops the
+    stack after requests in flight have finished.
 
     Examples:
 
@@ -186,50 +192,37 @@ def serve(
         layernext serve --host 0.0.0.0 --database postgresql://layernext@db.internal/layernext
     """
     app: Any = load_stack()
-    data = data_folder(data)
     # Also while it starts, a service manager's SIGTERM is an orderly stop.
     signal.signal(signal.SIGTERM, interrupt)
-    settings = app.Settings(
-        data=data,
-        host=host,
-        port=port,
-        public_url=public_url or None,
-        database=database,
-        objects=objects,
-        objects_options={"endpoint": objects_endpoint} if objects_endpoint else {},
-        purge_trash_after_days=purge_trash_after,
-        audit_days=audit_days,
-        rate_limit=read_rate(rate_limit),
-        uploads_per_key=uploads_per_key,
-        trusted_proxies=tuple(trusted_proxy or ()),
-        oidc=oidc_settings(
-            oidc_issuer, oidc_client_id, oidc_client_secret_file, oidc_default_role, oidc_domain
-        ),
-        strict_metadata=strict_metadata,
-        jobs=jobs == "on",
-        metrics=metrics,
-        traces=traces or None,
-        native=not published_only,
+    settings = stack.settings(
+        **listening.settings(),
+        **serving.settings(),
+        **housekeeping.settings(),
+        oidc=oidc.settings(),
         quiet=quiet,
-        log_format=log_format,
     )
-    # Before a key is made and shown that nobody could use here.
-    check_address(host, port)
-    if metrics:
-        app.load_metrics()
-    if settings.oidc is not None:
-        app.load_oidc()
-    if settings.traces is not None:
-        app.load_tracing().traces_url(settings.traces)
-    # Uploaded files, temporary files and whatever else is written is for this user alone.
+    # Before a key is created and shown that nobody could use here.
+    check_address(settings.host, settings.port)
+    _load_extras(app, settings)
+    # Whatever is written is for this user alone.
     os.umask(0o077)
     app.set_up_logging(settings)
     with app.hold_folder(settings) as holds_folder:
         store, first = app.open_stack(settings)
         _greet(settings, store, first, as_json=as_json)
-        # The server has finished what was in flight when this arrives: that is how a stack is stopped.
+        # The server has finished the requests in flight when this arrives: that is how a stack stops.
         with contextlib.suppress(KeyboardInterrupt):
             app.serve(store, settings, holds_folder=holds_folder)
+
+
+def _load_extras(app: Any, settings: Any) -> None:
+    """Load what the settings need; a missing library is reported before anything starts."""
+    if settings.metrics:
+        app.load_metrics()
+    if settings.oidc is not None:
+        app.load_oidc()
+    if settings.traces is not None:
+        app.load_tracing().traces_url(settings.traces)
 
 
 def read_rate(text: str | None) -> float | None:
@@ -265,7 +258,7 @@ def _greet(settings: Any, store: Any, first: Any, *, as_json: bool) -> None:
             caller = store.keys.authenticate(first.api_key, first.secret)
             token = store.sessions.create_link(caller)
             say(
-                f"Or sign in with this link, which works once, for ten minutes: {url}/sign-in#{token}"
+                f"Or sign in with this link, which works once, within ten minutes: {url}/sign-in#{token}"
             )
     say(f"API description: {url}/api/docs")
     sys.stdout.flush()
@@ -288,7 +281,7 @@ def show_key(key: Any, url: str | None, *, as_json: bool) -> None:
         fields = {"api_key": key.api_key, "secret": key.secret, "name": key.name, "role": key.role}
         print_json(fields | ({"url": url} if url else {}))
         return
-    say(f"the secret of {key.name!r} (role {key.role}) is shown only once. For a shell:")
+    say(f"the secret of {key.name!r} (role {key.role}) is shown only once; in a shell, run:")
     tell(f"export LAYERNEXT_API_KEY={key.api_key}")
     tell(f"export LAYERNEXT_SECRET={key.secret}")
     if url:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from layernext.cli.option_groups import OptionGroup
+from layernext.cli.options import ImageFolder, Instances
 from layernext.cli.output import counted, say, visible
 from layernext.errors import ConfigurationError
 from layernext.formats import LabelRules, Losses, Scores, SourceOptions, parse_mapping
@@ -18,28 +21,9 @@ Names = Annotated[
     typer.Option(
         "--names",
         metavar="NAMES",
-        help="Class names in the order of their numbers, for sources without names: a file with a name "
-        "in each line, or a list separated by commas.",
+        help="Class names in the order of their numbers, for sources without names: a file with one name "
+        "per line, or a list separated by commas.",
     ),
-]
-Labels = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--labels",
-        metavar="LABELS",
-        help="Only annotations with these labels, in this order of classes: a file with a label in each "
-        "line, or a list separated by commas.",
-    ),
-]
-MapLabels = Annotated[
-    list[str] | None,
-    typer.Option("--map-labels", metavar="OLD=NEW", help="Rename a label; repeatable."),
-]
-IgnoreCase = Annotated[
-    bool, typer.Option("--ignore-case", help="Treat labels that differ only in case as the same.")
-]
-ClassAgnostic = Annotated[
-    bool, typer.Option("--class-agnostic", help="Ignore labels: everything is an object.")
 ]
 ScaleConfidence = Annotated[
     str | None,
@@ -55,11 +39,110 @@ SkipInvalid = Annotated[
 ]
 
 
+MatchNames = Annotated[
+    bool,
+    typer.Option(
+        "--match-names",
+        help="Match images whose names differ in folders, extensions, or prefixes that tools add.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class SourceFile(OptionGroup):
+    """How to read a file of annotations."""
+
+    source_format: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            help="Format of the file; see `layernext convert`. Detected by default.",
+        ),
+    ] = None
+    images: ImageFolder = None
+    instances: Instances = None
+    names: Names = None
+    scale_confidence: ScaleConfidence = None
+
+    @property
+    def class_names(self) -> list[str] | None:
+        """Class names in the order of their numbers.
+
+        Raises:
+            ConfigurationError: there are none, or their file cannot be read.
+        """
+        return listed(self.names)
+
+    @property
+    def scores(self) -> Scores:
+        """How scores become confidences.
+
+        Raises:
+            ConfigurationError: it is not a scale.
+        """
+        return Scores.parse(self.scale_confidence)
+
+
+@dataclass(frozen=True)
+class LabelOptions(OptionGroup):
+    """Which labels to take, and under which names."""
+
+    panel = "Labels"
+
+    labels: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--labels",
+            metavar="LABELS",
+            help="Only annotations with these labels, in this order of classes: a file with one label "
+            "per line, or a list separated by commas.",
+        ),
+    ] = None
+    map_labels: Annotated[
+        list[str] | None,
+        typer.Option("--map-labels", metavar="OLD=NEW", help="Rename a label; repeatable."),
+    ] = None
+    ignore_case: Annotated[
+        bool,
+        typer.Option("--ignore-case", help="Treat labels that differ only in case as the same."),
+    ] = False
+
+    def rules(self, *, class_agnostic: bool = False) -> LabelRules:
+        """The rules for labels.
+
+        Raises:
+            ConfigurationError: an option is not valid.
+        """
+        return LabelRules(
+            labels=listed(self.labels),
+            mapping=parse_mapping(self.map_labels or []),
+            ignore_case=self.ignore_case,
+            class_agnostic=class_agnostic,
+        )
+
+
+@dataclass(frozen=True)
+class ClassOptions(LabelOptions):
+    """Which labels to take, under which names, or all as one class."""
+
+    class_agnostic: Annotated[
+        bool, typer.Option("--class-agnostic", help="Ignore labels: everything is an object.")
+    ] = False
+
+    def rules(self, *, class_agnostic: bool = False) -> LabelRules:
+        """The rules for labels.
+
+        Raises:
+            ConfigurationError: an option is not valid.
+        """
+        return super().rules(class_agnostic=class_agnostic or self.class_agnostic)
+
+
 def listed(values: list[str] | None) -> list[str] | None:
-    """The names of an option: those of files, or separated by commas.
+    """The names in the values of an option: lines of a file, or separated by commas.
 
     Raises:
-        ConfigurationError: there are none, or a file cannot be read.
+        ConfigurationError: there are no names, or a file cannot be read.
     """
     if values is None:
         return None
@@ -74,50 +157,29 @@ def listed(values: list[str] | None) -> list[str] | None:
         else:
             names += [name.strip() for name in value.split(",") if name.strip()]
     if not names:
-        raise ConfigurationError(f"{', '.join(values)!r} names nothing")
+        raise ConfigurationError(f"{', '.join(values)!r} contains no names")
     return names
-
-
-def label_rules(
-    labels: list[str] | None,
-    map_labels: list[str] | None,
-    ignore_case: bool,
-    class_agnostic: bool,
-) -> LabelRules:
-    """The rules that the options describe.
-
-    Raises:
-        ConfigurationError: an option is not valid.
-    """
-    return LabelRules(
-        labels=listed(labels),
-        mapping=parse_mapping(map_labels or []),
-        ignore_case=ignore_case,
-        class_agnostic=class_agnostic,
-    )
 
 
 def source_options(
     rules: LabelRules,
     names: list[str] | None,
-    scale_confidence: str | None,
+    scores: Scores,
     skip_invalid: bool,
+    match_names: bool,
 ) -> SourceOptions:
-    """How annotations of files are taken.
-
-    Raises:
-        ConfigurationError: an option is not valid.
-    """
+    """How to take the annotations of a file."""
     return SourceOptions(
-        names=listed(names),
-        scores=Scores.parse(scale_confidence),
+        names=names,
+        scores=scores,
         label_rules=None if rules.change_nothing else rules,
         skip_invalid=skip_invalid,
+        match_names=match_names,
     )
 
 
 def say_skipped(count: int, problems: list[str]) -> None:
-    """Say on standard error which annotations were left out as they are not valid."""
+    """Print on standard error which annotations were skipped because they are not valid."""
     for problem in problems[:SHOWN_PROBLEMS]:
         say(f"skipped: {visible(problem)}")
     if count > SHOWN_PROBLEMS:
@@ -127,14 +189,14 @@ def say_skipped(count: int, problems: list[str]) -> None:
 
 
 def say_warnings(warnings: dict[str, tuple[int, str]]) -> None:
-    """Say on standard error what is kept and looks wrong."""
+    """Print on standard error what is valid but looks wrong."""
     for what, (count, first) in warnings.items():
         often = "once, at" if count == 1 else f"{count:,} times, first at"
         say(f"warning: {visible(what)}, {often} {visible(first)}")
 
 
 def say_losses(losses: Losses) -> None:
-    """Say on standard error what was not read, what looks wrong, and what was skipped."""
+    """Print on standard error what was not read, what looks wrong, and what was skipped."""
     for what, (count, first) in losses.counts.items():
         often = "once, at" if count == 1 else f"{count:,} times, first at"
         say(f"not read: {visible(what)}, {often} {visible(first)}")

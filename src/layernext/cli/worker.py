@@ -7,32 +7,12 @@ import signal
 from typing import Any
 
 from layernext.cli.output import say
-from layernext.cli.serve import (
-    AuditDays,
-    DatabaseUrl,
-    DataFolder,
-    LogFormat,
-    ObjectsEndpoint,
-    ObjectsUrl,
-    PurgeTrashAfter,
-    Traces,
-    data_folder,
-    data_text,
-    interrupt,
-)
+from layernext.cli.serve import Housekeeping, data_text, interrupt
 from layernext.cli.stack_extra import load_stack
+from layernext.cli.stack_location import StackLocation
 
 
-def worker(
-    data: DataFolder = None,
-    database: DatabaseUrl = None,
-    objects: ObjectsUrl = None,
-    objects_endpoint: ObjectsEndpoint = None,
-    purge_trash_after: PurgeTrashAfter = None,
-    audit_days: AuditDays = 365.0,
-    traces: Traces = None,
-    log_format: LogFormat = "text",
-) -> None:
+def worker(*, stack: StackLocation, housekeeping: Housekeeping) -> None:
     """Run the jobs of a stack without serving it.
 
     Pass the --data, --database and --objects of the server. Any number of workers may share a
@@ -47,16 +27,7 @@ def worker(
     """
     app: Any = load_stack()
     signal.signal(signal.SIGTERM, interrupt)
-    settings = app.Settings(
-        data=data_folder(data),
-        database=database,
-        objects=objects,
-        objects_options={"endpoint": objects_endpoint} if objects_endpoint else {},
-        purge_trash_after_days=purge_trash_after,
-        audit_days=audit_days,
-        traces=traces or None,
-        log_format=log_format,
-    )
+    settings = stack.settings(**housekeeping.settings())
     # As in serve: whatever is written is for this user alone.
     os.umask(0o077)
     app.set_up_logging(settings)

@@ -9,7 +9,7 @@ can be read without numpy.
 **A new kind of geometry** is a file in `similarity` that says how its shapes are gathered and compared, and an
 entry in `similarity.kinds`. **A new similarity** is one function
 ``similarity(run_shapes, truth_shapes, image_wh) -> (N, M)``, for one image, with shapes in pixels: boxes as an
-array (N, 4) of x, y, width, height; polygons and lines as a list of N arrays (K, 2). Wrap it as
+array (N, 4) of x, y, width, height; rotated boxes (N, 5), with degrees; polygons and lines as a list of N arrays (K, 2). Wrap it as
 ``Measure(function)``; if lower is better (a distance), as ``Measure(function, is_distance=True)``: it is negated
 in `Measure.candidates` and nowhere else, and thresholds are distances, too (`EvaluationSettings.is_distance`).
 """
@@ -39,7 +39,7 @@ from layernext.evaluation.files import (
 from layernext.evaluation.image import match_image
 from layernext.evaluation.inputs import find_geometry
 from layernext.evaluation.lanes import lane_iou
-from layernext.evaluation.similarity import Measure, bbox_iou
+from layernext.evaluation.similarity import Measure, bbox_iou, rotated_iou
 
 __all__ = [
     "Evaluator",
@@ -66,5 +66,6 @@ __all__ = [
     "match_image",
     "precision_recall_figure",
     "reliability_figure",
+    "rotated_iou",
     "save_figures",
 ]

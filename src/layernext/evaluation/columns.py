@@ -54,7 +54,7 @@ class Columns(Struct):
         image: (N,) number of the image in the batch, rising.
         label: (N,) code.
         score: (N,) confidence; 1 where there is none.
-        shapes: boxes (N, 4) as x, y, width, height; or a list of N arrays (K, 2) of points; in
+        shapes: boxes (N, 4) as x, y, width, height, or (N, 5) with a rotation; or a list of N arrays (K, 2) of points; in
             pixels, or `Flags.segmentation`. Or what `Measure.prepare` turned them into.
         area: (N,) square pixels, for size ranges; an area in the metadata takes precedence.
         has_area: (N,) whether the metadata has one.

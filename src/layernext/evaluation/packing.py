@@ -49,11 +49,9 @@ def _decoder(geometry: str, *, has_flags: bool, has_values: bool) -> Callable[[b
         has_flags: decode the metadata that says what does not count.
         has_values: decode all attributes and metadata.
     """
-    types = {
-        key: KINDS[name].coordinates_type
-        for name in evaluated_kinds(geometry)
-        for key in KINDS[name].keys
-    }
+    types: dict[str, Any] = {}
+    for name in evaluated_kinds(geometry):
+        types |= KINDS[name].types
     fields: list[Any] = [(key, coordinates | None, None) for key, coordinates in types.items()]
     fields += _VALUES if has_values else _FLAGS if has_flags else []
     annotation = defstruct("_Packed", fields, bases=(_Annotation,), gc=False)
@@ -111,6 +109,7 @@ class Packer:
         self._has_masks = "mask" in self._kinds
         self._labels = labels
         self._is_truth = is_truth
+        self._has_places = KINDS[geometry].key is not None
         self._shapes = SIMILARITIES[geometry].gatherer()
         self.other_geometry = 0
         self.without_confidence = 0
@@ -171,7 +170,7 @@ class Packer:
                 if annotation.metadata
             ]
         is_normalized = source.is_normalized or bool(decoded.isNormalized)
-        if is_normalized and annotations and image_wh is None:
+        if is_normalized and annotations and image_wh is None and self._has_places:
             raise DataError(
                 Problem(image, "has fractions for coordinates, and the image's size is not known")
             )

@@ -1,6 +1,6 @@
 """Folders of images by class, as Ultralytics and torchvision have them for classification.
 
-A label of a whole image has no kind of geometry yet: it is read as a box around the image.
+The name of a folder is the label of the whole images in it.
 """
 
 from __future__ import annotations
@@ -9,12 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from layernext.errors import FormatError, Problem
-from layernext.formats.core.format import Certainty, Detection, Format, Holds, ReadOptions
+from layernext.formats.core.format import (
+    KEPT,
+    Certainty,
+    Detection,
+    Format,
+    Holds,
+    ReadOptions,
+)
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.pixels import IMAGE_EXTENSIONS, image_size
 from layernext.formats.core.probe import Probe
 from layernext.formats.core.sample import Sample
-from layernext.model import Rectangle
+from layernext.model import ImageLabel
 
 _SPLITS = {
     "train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test",
@@ -40,17 +47,16 @@ def read_classification(root: Path, losses: Losses, options: ReadOptions) -> Ite
             sample = None
             with losses.problems:
                 base = root / folder.relative_to(root).parts[0] if split else root
-                sample = _read_image(path, folder.name, base, split, losses)
+                sample = _read_image(path, folder.name, base, split)
             if sample is not None:
                 yield sample
 
 
-def _read_image(path: Path, label: str, base: Path, split: str | None, losses: Losses) -> Sample:
+def _read_image(path: Path, label: str, base: Path, split: str | None) -> Sample:
     width, height = image_size(path)
-    losses.note_shape("that a label is of a whole image; a box around it is", str(path))
     return Sample(
         image=path.relative_to(base).as_posix(),
-        annotations=[Rectangle(label=label, bbox=(0, 0, width, height))],
+        annotations=[ImageLabel(label=label)],
         width=width,
         height=height,
         split=split,
@@ -88,7 +94,7 @@ FORMAT = Format(
     about="images in folders by class",
     extension=".zip",
     is_folder=True,
-    holds=Holds(geometries={}, splits="folders"),
+    holds=Holds(geometries={"image_label": KEPT}, splits="folders"),
     read=read_classification,
     detect=detect,
 )

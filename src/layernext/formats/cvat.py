@@ -24,16 +24,17 @@ from layernext.formats.core.format import (
 )
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.probe import Probe
+from layernext.formats.core.rotation import UNTURNED
 from layernext.formats.core.sample import Sample, location_of, points_of, size_of
 from layernext.formats.core.spill import Spill
 from layernext.formats.core.targets import check_new
 from layernext.formats.core.xml_stream import exact_sum, iter_xml, read_name, read_side, xml_text
 from layernext.formats.cvat_shapes import TAGS, read_shape
 from layernext.formats.cvat_video import Task, iter_frames, read_task, read_track
-from layernext.model import Annotation, Rectangle
+from layernext.model import Annotation, ImageLabel, Rectangle, RotatedBox
 
 HOLDS = Holds(
-    geometries=dict.fromkeys(TAGS, KEPT),
+    geometries={**dict.fromkeys(TAGS, KEPT), "rotated_box": "yes; the rotation from 0 to 360"},
     fields={"attributes": "the first value of each, as text"},
     splits="subsets",
     sizes="needed",
@@ -81,17 +82,16 @@ class CvatWriter:
         self._images.write(ET.tostring(image, encoding="utf-8") + b"\n")
 
     def _shape(self, annotation: Annotation, where: str) -> ET.Element:
-        fields = {
-            "label": xml_text(annotation.label, where),
-            "source": "manual",
-            "occluded": "0",
-            "z_order": "0",
-        }
-        if isinstance(annotation, Rectangle):
+        fields = {"label": xml_text(annotation.label, where), "source": "manual"}
+        if not isinstance(annotation, ImageLabel):
+            fields |= {"occluded": "0", "z_order": "0"}
+        if isinstance(annotation, Rectangle | RotatedBox):
             x, y, w, h = annotation.bbox
             corners = (("xtl", (x,)), ("ytl", (y,)), ("xbr", (x, w)), ("ybr", (y, h)))
             fields |= {name: exact_sum(*values) for name, values in corners}
-        else:
+            if isinstance(annotation, RotatedBox):
+                fields["rotation"] = exact_sum(self._rotation(annotation, where))
+        elif not isinstance(annotation, ImageLabel):
             fields["points"] = ";".join(
                 f"{exact_sum(x)},{exact_sum(y)}" for x, y in points_of(annotation)
             )
@@ -111,6 +111,15 @@ class CvatWriter:
                 inner = ET.SubElement(shape, "attribute", {"name": xml_text(name, location)})
                 inner.text = xml_text(text, location)
         return shape
+
+    def _rotation(self, annotation: RotatedBox, where: str) -> float:
+        """A rotation from 0 to 360, as CVAT has it."""
+        rotation = annotation.rotation % 360
+        if not rotation % 360:
+            self._losses.note(UNTURNED, where)
+        elif rotation != annotation.rotation:
+            self._losses.note("whole turns of a rotation", where)
+        return rotation
 
     def close(self) -> None:
         """Write the labels, then the images behind them."""

@@ -14,15 +14,26 @@ from layernext.formats.core.outlines import (
     runs_of_counts,
 )
 from layernext.formats.core.pixels import MAX_PIXELS
-from layernext.formats.core.rotation import box_or_outline
+from layernext.formats.core.rotation import box_or_rotated_box
 from layernext.formats.core.xml_stream import EXACT, read_decimal, read_name
-from layernext.model import Annotation, AttributeValue, Line, Point, Points, Polygon, Rectangle
+from layernext.model import (
+    Annotation,
+    AttributeValue,
+    ImageLabel,
+    Line,
+    Point,
+    Points,
+    Polygon,
+    Rectangle,
+)
 
 TAGS = {
     "rectangle": "box",
     "polygon": "polygon",
     "line": "polyline",
     "points": "points",
+    "rotated_box": "box",
+    "image_label": "tag",
 }
 """The element of each kind of geometry."""
 
@@ -48,10 +59,7 @@ def read_shape(shape: ET.Element, where: str, losses: Losses) -> Annotation | No
         "cuboid": _read_cuboid,
     }.get(shape.tag)
     if read is None and shape.tag not in TAGS.values():
-        if shape.tag == "tag":
-            losses.note("a tag of an image", where)
-        else:
-            losses.note_shape(f"a shape of the kind {shape.tag}", where)
+        losses.note_shape(f"a shape of the kind {shape.tag}", where)
         return None
     fields: dict[str, Any] = {
         "label": read_name(shape.get("label"), where),
@@ -63,6 +71,8 @@ def read_shape(shape: ET.Element, where: str, losses: Losses) -> Annotation | No
     }
     if read is not None:
         return read(shape, fields, where, losses)
+    if shape.tag == "tag":
+        return ImageLabel(**fields)
     points = read_points(shape.get("points"), where)
     if shape.tag == "polygon":
         return Polygon(polygon=points, **fields)
@@ -117,7 +127,7 @@ def _read_box(shape: ET.Element, fields: dict[str, Any], where: str, losses: Los
         raise FormatError(Problem(where, "its corners are the wrong way round"))
     width, height = EXACT.subtract(right, left), EXACT.subtract(bottom, top)
     box = (float(left), float(top), float(width), float(height))
-    return box_or_outline(box, _rotation(shape, where), where, fields)
+    return box_or_rotated_box(box, _rotation(shape, where), where, fields)
 
 
 def _read_ellipse(

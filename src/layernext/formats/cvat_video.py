@@ -21,7 +21,7 @@ from layernext.formats.core.sample import Sample
 from layernext.formats.core.spill import Spill
 from layernext.formats.core.xml_stream import read_name, read_side
 from layernext.formats.cvat_shapes import read_shape
-from layernext.model import Annotation, kind_of
+from layernext.model import Annotation, RotatedBox, kind_of
 
 MAX_FRAMES = 500_000
 """Frames of a video: more than 4 hours at 30 a second."""
@@ -123,6 +123,10 @@ def _between(annotation: Annotation, following: Annotation, share: float) -> Ann
     start, end = kind.coordinates_of(annotation), kind.coordinates_of(following)
     if kind.is_in_pixels or len(start) != len(end):
         return annotation
+    if isinstance(annotation, RotatedBox) and isinstance(following, RotatedBox):
+        # The shorter way round.
+        turn = (following.rotation - annotation.rotation + 180) % 360 - 180
+        end = (following.bbox, annotation.rotation + turn)
     moved: Annotation = kind.with_coordinates(annotation, _mixed(start, end, share))
     return moved
 

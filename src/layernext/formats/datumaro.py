@@ -23,10 +23,10 @@ from layernext.formats.core.format import KEPT, Certainty, Detection, Format, Ho
 from layernext.formats.core.json_file import read_json
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.probe import Probe
-from layernext.formats.core.rotation import box_or_outline
+from layernext.formats.core.rotation import box_or_rotated_box
 from layernext.formats.core.sample import Sample
 from layernext.formats.core.scores import Scores
-from layernext.model import Annotation, AttributeValue, Line, Mask, Points, Polygon
+from layernext.model import Annotation, AttributeValue, ImageLabel, Line, Mask, Points, Polygon
 
 _SPLITS = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 _FLAGS = ("group", "z_order", "object_id")
@@ -97,8 +97,8 @@ def _read_annotation(
     entry: dict[str, Any], labels: list[str], where: str, losses: Losses, scores: Scores
 ) -> Annotation | None:
     kind = str(entry.get("type"))
-    if kind in {"label", "caption"}:
-        losses.note(f"a {kind} of an image", where)
+    if kind == "caption":
+        losses.note("a caption of an image", where)
         return None
     label = _label_of(entry, labels, where)
     if label is None:
@@ -121,7 +121,9 @@ def _read_annotation(
     if kind == "bbox":
         x, y, width, height = numbers_of(entry.get("bbox"), 4, f"{where}.bbox")
         box = box_in(x, y, width, height, where)
-        return box_or_outline(box, rotation, where, fields)
+        return box_or_rotated_box(box, rotation, where, fields)
+    if kind == "label":
+        return ImageLabel(**fields)
     if kind == "mask":
         return _read_mask(entry, fields, where)
     return _read_points(entry, fields, where, losses)
@@ -175,7 +177,9 @@ FORMAT = Format(
     about="Datumaro JSON",
     extension=".json",
     holds=Holds(
-        geometries=dict.fromkeys(("rectangle", "polygon", "line", "points", "mask"), KEPT),
+        geometries=dict.fromkeys(
+            ("rectangle", "polygon", "line", "points", "mask", "rotated_box", "image_label"), KEPT
+        ),
         fields={"confidence": KEPT, "attributes": KEPT},
         sizes="kept",
         splits="files",

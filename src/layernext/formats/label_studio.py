@@ -18,15 +18,18 @@ from layernext.formats.core.format import (
 )
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.probe import Probe
+from layernext.formats.core.rotation import UNTURNED
 from layernext.formats.core.sample import Sample, check_finite, location_of, points_of, size_of
 from layernext.formats.core.targets import check_new
-from layernext.formats.label_studio_tasks import read_label_studio
-from layernext.model import Annotation, Rectangle
+from layernext.formats.label_studio_tasks import CHOICES_NAME, read_label_studio
+from layernext.model import Annotation, ImageLabel, Rectangle, RotatedBox
 
 HOLDS = Holds(
     geometries={
         "rectangle": KEPT,
         "polygon": KEPT,
+        "rotated_box": KEPT,
+        "image_label": KEPT,
     },
     fields={"confidence": KEPT},
     splits=KEPT,
@@ -59,6 +62,8 @@ class LabelStudioWriter:
             if not HOLDS.accepts(annotation, where, self._losses):
                 continue
             self._losses.note_fields(annotation, where, keeps=HOLDS.fields)
+            if isinstance(annotation, RotatedBox) and not annotation.rotation % 360:
+                self._losses.note(UNTURNED, where)
             results.append(_studio_shape(annotation, f"r{number}", size, where))
         # Label Studio keeps `meta` as it is.
         meta: dict[str, Any] = {"width": size[0], "height": size[1]}
@@ -92,14 +97,20 @@ def _studio_shape(
     }
     if annotation.confidence is not None:
         fields["score"] = annotation.confidence
-    if isinstance(annotation, Rectangle):
-        x, y, w, h = annotation.bbox
-        value: dict[str, Any] = {
+    if isinstance(annotation, ImageLabel):
+        value: dict[str, Any] = {"choices": [annotation.label]}
+        return {**fields, "from_name": CHOICES_NAME, "type": "choices", "value": value}
+    if isinstance(annotation, Rectangle | RotatedBox):
+        rotation = annotation.rotation if isinstance(annotation, RotatedBox) else 0
+        # Label Studio turns boxes about the top left corner, which is where x and y are.
+        x, y = points_of(annotation)[0]
+        w, h = annotation.bbox[2:]
+        value = {
             "x": 100 * x / width,
             "y": 100 * y / height,
             "width": 100 * w / width,
             "height": 100 * h / height,
-            "rotation": 0,
+            "rotation": rotation,
             "rectanglelabels": [annotation.label],
         }
         check_finite((value["x"], value["y"], value["width"], value["height"]), where)

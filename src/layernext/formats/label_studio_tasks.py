@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, TypeAlias
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -23,16 +24,19 @@ from layernext.formats.core.labels import label_of
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.outlines import ellipse_outline, joined, outlines_of_runs
 from layernext.formats.core.pixels import IMAGE_EXTENSIONS
-from layernext.formats.core.rotation import box_or_outline
+from layernext.formats.core.rotation import box_or_rotated_box
 from layernext.formats.core.sample import Sample, check_finite
 from layernext.formats.core.scores import Scores
 from layernext.formats.label_studio_brush import runs_of_brush
-from layernext.model import Annotation, AttributeValue, Line, Points, Polygon
+from layernext.model import Annotation, AttributeValue, ImageLabel, Line, Points, Polygon
 
 _UPLOAD = re.compile(r"/?data/upload/(?:\d+/)?")
 _UPLOAD_PREFIX = re.compile(r"[0-9a-f]{8}-(?=.)")
 _LOCAL = re.compile(r"/?data/local-files/")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{1,20}://")
+CHOICES_NAME = "choice"
+"""The usual name of the tag of choices: another one says something, and is kept."""
+
 _SHAPES = ("rectangle", "polygon", "ellipse", "keypoint", "brush", "vector", "bitmask")
 _SAYS_MORE = ("choices", "textarea", "rating", "number", "taxonomy", "datetime", "pairwise")
 _FURTHER_KEYS = {"annotation_id", "annotator", "created_at", "updated_at", "lead_time", "id"}
@@ -176,7 +180,8 @@ def _read_task(
         raise FormatError(Problem(where, "has no list of results"))
     width, height, split = meta.get("width"), meta.get("height"), meta.get("split")
     regions, says_more = _sorted(results, where, losses)
-    annotations: list[Annotation] = []
+    order = {id(result): number for number, result in enumerate(results)}
+    annotations: list[tuple[int, Annotation]] = []
     seen: set[str] = set()
     for result, location in regions:
         with losses.problems:
@@ -189,14 +194,17 @@ def _read_task(
                 location,
             )
             if annotation is not None:
-                annotations.append(annotation)
+                annotations.append((order[id(result)], annotation))
     for identity, further in says_more.items():
         if identity not in seen:
             for result, location in further:
-                losses.note(f"a result of the type {result['type']} about an image", location)
+                with losses.problems:
+                    labels = _read_image_result(result, location, losses, scores)
+                    annotations += [(order[id(result)], label) for label in labels]
+    annotations.sort(key=itemgetter(0))
     return Sample(
         image=image_name(image),
-        annotations=annotations,
+        annotations=[annotation for _, annotation in annotations],
         width=width if type(width) is int and width > 0 else None,
         height=height if type(height) is int and height > 0 else None,
         split=split if isinstance(split, str) else None,
@@ -273,7 +281,7 @@ def _read_region(
         check_finite(box, where)
         rotation = float(value.get("rotation") or 0)
         # Label Studio rotates around the top left corner.
-        return box_or_outline(box, rotation, where, fields, center=box[:2])
+        return box_or_rotated_box(box, rotation, where, fields, about=box[:2])
     if kind == "ellipse":
         losses.note_shape("an ellipse; its outline is", where)
         x, y, radius_x, radius_y = (float(value[name]) for name in ("x", "y", "radiusX", "radiusY"))
@@ -286,6 +294,25 @@ def _read_region(
     if kind in {"brush", "bitmask"}:
         return _read_brush(value, size, fields, where, losses)
     return _read_points(kind, value, size, fields, where)
+
+
+def _read_image_result(
+    result: dict[str, Any], where: str, losses: Losses, scores: Scores
+) -> list[Annotation]:
+    """The labels of an image: what was chosen of it as a whole. Other results about an image are named."""
+    if result["type"] != "choices":
+        losses.note(f"a result of the type {result['type']} about an image", where)
+        return []
+    value = result.get("value")
+    choices = value.get("choices") if isinstance(value, dict) else None
+    if not isinstance(choices, list) or not all(isinstance(c, str) and c for c in choices):
+        raise FormatError(Problem(where, "is not a result: its choices cannot be read"))
+    confidence = scores.read(result.get("score"), where)
+    name = result.get("from_name")
+    metadata = {"from_name": name} if isinstance(name, str) and name != CHOICES_NAME else {}
+    return [
+        ImageLabel(label=choice, confidence=confidence, metadata=metadata) for choice in choices
+    ]
 
 
 def _read_points(

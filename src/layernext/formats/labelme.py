@@ -25,6 +25,7 @@ from layernext.formats.core.labels import label_of
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.outlines import ellipse_outline
 from layernext.formats.core.probe import Probe
+from layernext.formats.core.rotation import ROUNDED, rotated_box_or_polygon
 from layernext.formats.core.sample import Sample, check_finite, location_of, points_of, size_of
 from layernext.formats.core.scores import Scores
 from layernext.formats.core.targets import safe_relative, write_new
@@ -36,7 +37,10 @@ from layernext.model import (
     Points,
     Polygon,
     Rectangle,
+    RotatedBox,
+    is_number,
     refuse_repeated_keys,
+    rotated_corners,
 )
 
 SHAPE_TYPES = {
@@ -44,10 +48,19 @@ SHAPE_TYPES = {
     "polygon": "polygon",
     "line": "linestrip",
     "points": "points",
+    "rotated_box": "rotation",
 }
-"""The ``shape_type`` of each kind of geometry."""
+"""The ``shape_type`` of each kind of geometry; that of rotated boxes is X-AnyLabeling's."""
 
-HOLDS = Holds(geometries=dict.fromkeys(SHAPE_TYPES, KEPT), sizes="needed")
+_ROTATED = {"rotation", "oriented_rectangle"}
+
+HOLDS = Holds(
+    geometries={
+        **dict.fromkeys(SHAPE_TYPES, KEPT),
+        "rotated_box": "yes; the rotation from -180 to 180",
+    },
+    sizes="needed",
+)
 
 MAX_LABELME_BYTES = 64 << 20
 """The limit of the file of one image, which may contain the image itself."""
@@ -109,15 +122,16 @@ class LabelmeWriter:
                 check_finite(point, where)
             if isinstance(annotation, Rectangle):
                 points = [points[0], points[2]]
-            shapes.append(
-                {
-                    "label": annotation.label,
-                    "points": points,
-                    "group_id": None,
-                    "shape_type": SHAPE_TYPES[annotation.geometry],
-                    "flags": {},
-                }
-            )
+            shape: dict[str, Any] = {
+                "label": annotation.label,
+                "points": points,
+                "group_id": None,
+                "shape_type": SHAPE_TYPES[annotation.geometry],
+                "flags": {},
+            }
+            if isinstance(annotation, RotatedBox):
+                shape["direction"] = math.radians(annotation.rotation % 360)
+            shapes.append(shape)
         content: dict[str, Any] = {
             "version": "5.0.0",
             "flags": {},
@@ -228,13 +242,31 @@ def _read_shape(shape: Any, where: str, losses: Losses, scores: Scores) -> Annot
     }
     if kind == "rectangle" and _is_upright(points):
         return _box_around(points, fields, where)
-    if kind == "polygon" or (kind in {"rectangle", "rotation"} and len(points) == 4):  # noqa: PLR2004
+    if kind in {"rectangle", *_ROTATED} and len(points) == 4:  # noqa: PLR2004 - a box has four corners
+        return _read_rotated(points, fields, where, losses)
+    if kind == "polygon":
         return Polygon(polygon=points, **fields)
     if kind in {"linestrip", "line"}:
         return Line(line=points, **fields)
     if kind in {"point", "points"}:
         return Points(points=points, **fields)
     return _read_coarsely(kind, points, fields, where, losses)
+
+
+def _read_rotated(
+    points: list[Point], fields: dict[str, Any], where: str, losses: Losses
+) -> Annotation:
+    """A rotated box by its corners; `direction`, in radians, is kept if it says something else."""
+    annotation = rotated_box_or_polygon(points, fields, where, losses)
+    direction = fields["metadata"].get("direction")
+    if isinstance(annotation, RotatedBox) and is_number(direction):
+        directed = rotated_corners(annotation.bbox, math.degrees(direction))
+        if (
+            max(math.dist(a, b) for a, b in zip(directed, points_of(annotation), strict=True))
+            < ROUNDED
+        ):
+            del fields["metadata"]["direction"]
+    return annotation
 
 
 def _box_around(points: list[Point], fields: dict[str, Any], where: str) -> Annotation:

@@ -28,13 +28,15 @@ from layernext.formats.core.json_stream import (
 )
 from layernext.formats.core.losses import DEFAULT_PROBLEM_LIMIT
 from layernext.model import (
-    GEOMETRIES,
     GEOMETRY_KEYS,
     CheckedImage,
     Geometry,
     ImageDecoder,
     naming_image,
 )
+
+_GEOMETRY_OF_KEY = {GEOMETRY_KEYS[name]: name for name in reversed(GEOMETRY_KEYS)}
+"""The kind of an annotation without a ``type``, by its key; of kinds that share a key, the first."""
 
 
 class FileSummary(Struct, frozen=True, kw_only=True):
@@ -107,7 +109,7 @@ def detect_geometry(path: str | os.PathLike[str]) -> Geometry | None:
             first = image.annotations[0]
             if "type" in first:
                 return None
-            present = [name for name in GEOMETRIES if GEOMETRY_KEYS[name] in first]
+            present = [name for key, name in _GEOMETRY_OF_KEY.items() if key in first]
             if len(present) != 1:
                 raise DataError(
                     Problem(

@@ -9,6 +9,7 @@ import msgspec
 
 from layernext.formats.core.format import KEPT, ExportOptions, Format, Holds
 from layernext.formats.core.losses import Losses
+from layernext.formats.core.rotation import outlined
 from layernext.formats.core.sample import Sample, location_of
 from layernext.formats.layernext_v2 import FileOfImages, read_layernext
 from layernext.model import GEOMETRY_KEYS, Annotation, Geometry
@@ -20,6 +21,7 @@ HOLDS = Holds(
         "rectangle": _ALONE,
         "polygon": _ALONE,
         "line": _ALONE,
+        "rotated_box": "its outline",
     },
     fields={"confidence": KEPT, "attributes": "the first value of each"},
 )
@@ -50,6 +52,7 @@ class LayerNextV1Writer(FileOfImages):
     def _encoded(self, annotation: Annotation, where: str) -> bytes | None:
         if not HOLDS.accepts(annotation, where, self.losses):
             return None
+        annotation = outlined(annotation, where, self.losses)
         self._geometry = self._geometry or annotation.geometry
         if annotation.geometry != self._geometry:
             what = f"the geometry {annotation.geometry}; the file's is {self._geometry}"

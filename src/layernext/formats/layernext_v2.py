@@ -37,6 +37,8 @@ from layernext.model import ImageAnnotations, ImageDecoder, decode_trusted
 HOLDS = Holds(
     geometries={
         "rectangle": KEPT,
+        "rotated_box": KEPT,
+        "image_label": KEPT,
         "polygon": KEPT,
         "line": KEPT,
         "points": KEPT,
@@ -44,6 +46,7 @@ HOLDS = Holds(
     },
     fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
     fractions=True,
+    parts=True,
 )
 
 

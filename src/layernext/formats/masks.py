@@ -27,10 +27,12 @@ HOLDS = Holds(
     geometries={
         "rectangle": "as pixels",
         "polygon": "as pixels",
+        "rotated_box": "as pixels",
         "mask": "as pixels",
     },
     splits="folders",
     sizes="needed",
+    parts=True,
 )
 
 FOLDERS = {"train": "train", "validation": "val", "test": "test"}

@@ -149,5 +149,7 @@ def _with_size(sample: Sample, sizes: Sizes, losses: Losses) -> Sample:
             f"the source says {sample.width} x {sample.height} pixels, and the picture has {width} x {height}; "
             "what the source says counts"
         )
+        if (sample.height, sample.width) == (width, height):
+            message += " (it seems to describe a turned photo as it is stored)"
         losses.warn(message, sample.image)
     return sample

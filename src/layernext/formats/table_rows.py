@@ -17,11 +17,23 @@ from layernext.formats.core.json_stream import check_keys
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.sample import Sample, check_finite, location_of, points_of
 from layernext.formats.core.scores import Scores
-from layernext.model import Annotation, AttributeValue, Line, Mask, Points, Polygon, Rectangle
+from layernext.model import (
+    KINDS,
+    Annotation,
+    AttributeValue,
+    ImageLabel,
+    Line,
+    Mask,
+    Points,
+    Polygon,
+    Rectangle,
+    RotatedBox,
+)
 
 COLUMNS = (
     "image", "width", "height", "split", "run", "mode", "label", "type", "confidence",
     "x", "y", "box_width", "box_height", "points", "attributes", "metadata", "mask",
+    "rotation", "parts",
 )  # fmt: skip
 
 HOLDS = Holds(
@@ -30,12 +42,15 @@ HOLDS = Holds(
         "polygon": KEPT,
         "line": KEPT,
         "points": KEPT,
+        "rotated_box": KEPT,
+        "image_label": KEPT,
         "mask": KEPT,
     },
     fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
     splits=KEPT,
     runs=True,
     sizes="kept",
+    parts=True,
 )
 
 _HEAD = ("image", "width", "height", "split", "run", "mode")
@@ -65,11 +80,14 @@ def rows_of(sample: Sample, losses: Losses) -> Iterator[dict[str, Any]]:
             "type": annotation.geometry,
             "confidence": annotation.confidence,
         }
-        if isinstance(annotation, Rectangle):
+        if isinstance(annotation, Rectangle | RotatedBox):
             row["x"], row["y"], row["box_width"], row["box_height"] = annotation.bbox
+            row["rotation"] = annotation.rotation if isinstance(annotation, RotatedBox) else None
         elif isinstance(annotation, Mask):
             row["mask"] = msgspec.json.encode(annotation.mask).decode()
-        else:
+        elif isinstance(annotation, Polygon) and annotation.parts:
+            row["parts"] = msgspec.json.encode(annotation.parts).decode()
+        elif not isinstance(annotation, ImageLabel):
             row["points"] = points_of(annotation)
         if annotation.attributes:
             row["attributes"] = msgspec.json.encode(annotation.attributes).decode()
@@ -166,16 +184,24 @@ def _shape(row: dict[str, Any], where: str, scores: Scores) -> Annotation:
 
 def _outlined(row: dict[str, Any], fields: dict[str, Any], where: str) -> Annotation:
     kind = str(row.get("type"))
-    if kind == "rectangle":
+    if kind == "image_label":
+        return ImageLabel(**fields)
+    if kind in {"rectangle", "rotated_box"}:
         x, y, width, height = (float(row[name]) for name in COLUMNS[9:13])
         check_finite((x, y, width, height), where)
         if width < 0 or height < 0:
             raise FormatError(Problem(where, "width and height must be ≥ 0"))
-        return Rectangle(bbox=(x, y, width, height), **fields)
+        if kind == "rectangle":
+            return Rectangle(bbox=(x, y, width, height), **fields)
+        rotation = float(row["rotation"])
+        check_finite([rotation], where)
+        return RotatedBox(bbox=(x, y, width, height), rotation=rotation, **fields)
     if kind == "mask":
         mask = msgspec.json.decode(row["mask"], type=dict[str, Any])
         check_keys(row["mask"].encode(), f"{where}.mask")
         return Mask(mask=read_mask(mask, None, None, f"{where}.mask"), **fields)
+    if kind == "polygon" and row.get("parts"):
+        return Polygon(parts=_parts(row["parts"], where), **fields)
     cell = row["points"]
     pairs = msgspec.json.decode(cell) if isinstance(cell, str) else cell
     points = [(float(x), float(y)) for x, y in pairs]
@@ -185,3 +211,11 @@ def _outlined(row: dict[str, Any], fields: dict[str, Any], where: str) -> Annota
         raise FormatError(Problem(where, "has no points"))
     annotation: Annotation = _SHAPES[kind](**{kind: points}, **fields)
     return annotation
+
+
+def _parts(cell: str, where: str) -> list[list[list[tuple[float, float]]]]:
+    value = msgspec.json.decode(cell)
+    problems = [*KINDS["polygon"].find_alternative_problems("parts", value, f"{where}.parts")]
+    if problems:
+        raise FormatError(problems)
+    return [[[(float(x), float(y)) for x, y in ring] for ring in part] for part in value]

@@ -9,12 +9,15 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from layernext.errors import FormatError, Problem
 from layernext.formats.core.fields import box_in, number_of, points_in
 from layernext.formats.core.format import (
     KEPT,
     Certainty,
     Detection,
+    ExportOptions,
     Format,
     Holds,
     Reader,
@@ -23,12 +26,15 @@ from layernext.formats.core.format import (
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.pixels import IMAGE_EXTENSIONS
 from layernext.formats.core.probe import Probe
-from layernext.formats.core.sample import Sample
-from layernext.formats.core.scores import Scores
+from layernext.formats.core.rotation import rotated_box_or_polygon
+from layernext.formats.core.sample import Sample, check_finite, location_of, points_of
+from layernext.formats.core.targets import safe_relative, write_new
 from layernext.formats.yolo_lines import iter_lines
-from layernext.model import Annotation, Polygon, Rectangle
+from layernext.model import Annotation, Rectangle
 
-ReadWords = Callable[[list[str], str, Scores], Annotation]
+ReadWords = Callable[[list[str], str, Losses, ReadOptions], Annotation]
+FOUR_POINTS = "of 4 points; a box as a rotated one"
+"""What formats of rotated boxes make of polygons."""
 
 _NUMBER = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
 _DOTA_LINE = re.compile(rf"\s*(?:{_NUMBER}\s+){{8}}[^\s\d]\S*(?:\s+\d+)?\s*$")
@@ -38,6 +44,12 @@ _KITTI_FIELDS = 15
 _KITTI_METADATA = ("truncated", "occluded", "alpha")
 _KITTI_3D = ("height", "width", "length", "x", "y", "z", "rotation_y")
 _DIFFICULT_AT = 9
+_CORNERS = 4
+_FOLDERS = {"validation": "val"}
+_DOTA_CHANGES = {
+    "rectangle": "that a rectangle is one; a rotated box is",
+    "polygon": "that four points are a polygon; a rotated box is, if they are one",
+}
 _LABEL_FOLDERS = ("label_2", "labels", "labeltxt", "label")
 _IMAGE_FOLDERS = ("image_2", "images", "image")
 _SPLITS = {
@@ -49,28 +61,34 @@ _SPLITS = {
 }
 
 
-def read_dota_words(words: list[str], where: str, scores: Scores) -> Annotation:
+def read_dota_words(
+    words: list[str], where: str, losses: Losses, options: ReadOptions
+) -> Annotation:
     """A line of DOTA: four corners, the label, and whether it is difficult.
 
     Raises:
         FormatError: it is not valid.
     """
-    del scores
     if len(words) not in {_DIFFICULT_AT, _DIFFICULT_AT + 1}:
         message = f"has {len(words)} words; expected 8 numbers, a label, and perhaps a difficulty"
         raise FormatError(Problem(where, message))
     points = points_in([number_of(word, where) for word in words[:8]], where)
     difficult = words[_DIFFICULT_AT] if len(words) > _DIFFICULT_AT else "0"
     metadata = {} if difficult == "0" else {"difficult": int(number_of(difficult, where))}
-    return Polygon(label=words[8], polygon=points, metadata=metadata)
+    fields = {"label": words[8], "metadata": metadata}
+    needs_box = options.evaluated == "rotated_box"
+    return rotated_box_or_polygon(points, fields, where, losses, needs_box=needs_box)
 
 
-def read_kitti_words(words: list[str], where: str, scores: Scores) -> Annotation:
+def read_kitti_words(
+    words: list[str], where: str, losses: Losses, options: ReadOptions
+) -> Annotation:
     """A line of KITTI: the label, three flags, the box, seven numbers in space, and perhaps a score.
 
     Raises:
         FormatError: it is not valid.
     """
+    del losses
     if len(words) not in {_KITTI_FIELDS, _KITTI_FIELDS + 1}:
         message = f"has {len(words)} words; expected a label and 14 numbers, and perhaps a score"
         raise FormatError(Problem(where, message))
@@ -84,7 +102,7 @@ def read_kitti_words(words: list[str], where: str, scores: Scores) -> Annotation
     return Rectangle(
         label=words[0],
         bbox=box_in(left, top, right - left, bottom - top, where),
-        confidence=scores.read(score, where),
+        confidence=options.scores.read(score, where),
         metadata=metadata,
     )
 
@@ -103,7 +121,7 @@ def _reader(read_words: ReadWords) -> Reader:
                         continue
                     with losses.problems:
                         where = f"{path}:{number}"
-                        annotations.append(read_words(words, where, options.scores))
+                        annotations.append(read_words(words, where, losses, options))
             image, split = _image_of(path, folder, options)
             yield Sample(image=image, annotations=annotations, split=split)
 
@@ -160,13 +178,80 @@ def detect_kitti(probe: Probe) -> Detection | None:
     return _detect(probe, _KITTI_LINE, "has lines of a label and 14 numbers")
 
 
+DOTA_HOLDS = Holds(
+    geometries={
+        "rectangle": "a rotated box",
+        "polygon": FOUR_POINTS,
+        "rotated_box": "yes; the rotation from -180 to 180",
+    },
+    splits="folders",
+)
+
+
+class DotaWriter:
+    """Writes a folder ``labelTxt`` for each split; see `SampleWriter`."""
+
+    def __init__(self, root: Path, losses: Losses) -> None:
+        self._root, self._losses = root, losses
+
+    def write(self, sample: Sample) -> None:
+        """Add an image."""
+        lines = []
+        for number, annotation in enumerate(sample.annotations):
+            line = self._line(annotation, location_of(sample, number))
+            if line is not None:
+                lines.append(line)
+        name = safe_relative(sample.image).with_suffix(".txt")
+        folder = Path(_FOLDERS.get(sample.split, sample.split)) if sample.split else Path()
+        path = self._root / folder / "labelTxt" / name
+        write_new(path, "".join(f"{line}\n" for line in lines).encode(), sample.image)
+
+    def _line(self, annotation: Annotation, where: str) -> str | None:
+        losses = self._losses
+        if not DOTA_HOLDS.accepts(annotation, where, losses):
+            return None
+        points = points_of(annotation)
+        if len(points) != _CORNERS:
+            losses.note("a polygon that does not have 4 points", where)
+            return None
+        if annotation.geometry in _DOTA_CHANGES:
+            losses.note(_DOTA_CHANGES[annotation.geometry], where)
+        label = "-".join(annotation.label.split())
+        if label != annotation.label:
+            losses.note("the white space in a label", where)
+        if not label:
+            losses.note("an annotation whose label is white space", where)
+            return None
+        difficult = annotation.metadata.get("difficult", 0)
+        is_flag = type(difficult) is int and 0 <= difficult < _CORNERS
+        others = {
+            name: value
+            for name, value in annotation.metadata.items()
+            if name != "difficult" or not is_flag
+        }
+        losses.note_fields(replace(annotation, metadata=others), where, keeps=())
+        numbers = [number for point in points for number in point]
+        check_finite(numbers, where)
+        return " ".join([*map(repr, numbers), label, str(difficult if is_flag else 0)])
+
+    def close(self) -> None:
+        """Nothing is left to write."""
+
+
+def write_dota(target: Path, losses: Losses, options: ExportOptions) -> DotaWriter:
+    """Open a writer; see `Format`."""
+    del options
+    return DotaWriter(target, losses)
+
+
 DOTA = Format(
     name="dota",
-    about="DOTA, rotated boxes as polygons",
+    about="DOTA, rotated boxes by their corners",
     extension=".zip",
     is_folder=True,
-    holds=Holds(geometries={"polygon": "yes, of 4 points"}, fields={}),
+    holds=DOTA_HOLDS,
     read=_reader(read_dota_words),
+    write=write_dota,
     detect=detect_dota,
 )
 

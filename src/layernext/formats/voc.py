@@ -38,18 +38,27 @@ from layernext.formats.core.xml_stream import (
     read_side,
     xml_text,
 )
-from layernext.model import Annotation, AttributeValue, Mask, Polygon, Rectangle
+from layernext.model import Annotation, AttributeValue, Polygon, Rectangle
 
 HOLDS = Holds(
     geometries={
         "rectangle": KEPT,
+        "rotated_box": "its box",
         "polygon": "its box",
         "mask": "its box",
     },
     splits="lists",
     sizes="needed",
+    parts=True,
 )
 
+
+_CHANGES = {
+    "polygon": "the outline of a polygon; its box is",
+    "mask": "the pixels of a mask; its box is",
+    "rotated_box": "the rotation of a box; the box around it is",
+}
+"""What is lost of each kind that is written as a box."""
 
 FLAGS = ("truncated", "difficult", "occluded")
 """Flags of an object, which are metadata of the same name."""
@@ -109,10 +118,8 @@ def voc_xml(sample: Sample, losses: Losses) -> bytes:
         box = box_of(annotation, where) if HOLDS.accepts(annotation, where, losses) else None
         if box is None:
             continue
-        if isinstance(annotation, Polygon):
-            losses.note("the outline of a polygon; its box is", where)
-        elif isinstance(annotation, Mask):
-            losses.note("the pixels of a mask; its box is", where)
+        if annotation.geometry in _CHANGES:
+            losses.note(_CHANGES[annotation.geometry], where)
         rest = {
             name: value for name, value in annotation.metadata.items() if not _is_flag(name, value)
         }

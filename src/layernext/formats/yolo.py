@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
+from typing import Literal, TypeAlias
 
 import yaml
+from msgspec.structs import replace
 
 from layernext.formats.core.format import (
     KEPT,
@@ -24,6 +26,7 @@ from layernext.formats.core.format import (
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.pixels import Sizes, image_size, image_sizes
 from layernext.formats.core.probe import Probe
+from layernext.formats.core.rotation import AS_OUTLINE
 from layernext.formats.core.sample import (
     Sample,
     box_of,
@@ -34,21 +37,34 @@ from layernext.formats.core.sample import (
 )
 from layernext.formats.core.scores import Scores
 from layernext.formats.core.targets import safe_relative, write_new
-from layernext.formats.yolo_dataset import SPLITS, Entry, has_names, iter_entries, open_dataset
-from layernext.formats.yolo_lines import CORNERS, Labels, read_labels
-from layernext.model import Annotation, Mask, Polygon, Rectangle
+from layernext.formats.yolo_dataset import (
+    SPLITS,
+    Entry,
+    has_names,
+    has_task,
+    iter_entries,
+    open_dataset,
+)
+from layernext.formats.yolo_lines import BOX, CORNERS, Labels, read_labels
+from layernext.model import Annotation, Mask, Polygon
 
 HOLDS = Holds(
     geometries={
         "rectangle": KEPT,
         "polygon": "its box",
+        "rotated_box": "its box",
         "mask": "its box",
     },
     splits="folders",
     sizes="needed",
+    parts=True,
 )
 
 FOLDERS = {"train": "train", "validation": "val", "test": "test", None: "train"}
+
+
+Task: TypeAlias = Literal["detect", "segment", "obb"]
+"""What a dataset is for, as Ultralytics calls it; ``obb`` is for rotated (oriented) boxes."""
 
 
 def foreign_shape(annotation: Annotation, *, as_polygon: bool) -> str | None:
@@ -60,6 +76,13 @@ def foreign_shape(annotation: Annotation, *, as_polygon: bool) -> str | None:
             return "a mask without pixels, or with too many corners"
         return "a polygon of one or two points"
     return None
+
+
+def _foreign_to_corners(annotation: Annotation) -> str | None:
+    """Names the geometry of an annotation that is not four corners."""
+    if isinstance(annotation, Mask):
+        return f"the geometry {annotation.geometry}"
+    return None if len(points_of(annotation)) == BOX else "a polygon that does not have 4 points"
 
 
 def yolo_line(
@@ -83,13 +106,26 @@ def yolo_line(
     return f"{code} " + " ".join(f"{number:.10f}".rstrip("0").rstrip(".") for number in numbers)
 
 
+_CHANGES: dict[tuple[str, Task], str] = {
+    ("polygon", "detect"): "the outline of a polygon; its box is",
+    ("mask", "detect"): "the pixels of a mask; its box is",
+    ("mask", "segment"): "the pixels of a mask; its joined outline is",
+    ("rotated_box", "detect"): "the rotation of a box; the box around it is",
+    ("rectangle", "segment"): "that a rectangle is one; its outline is",
+    ("rotated_box", "segment"): AS_OUTLINE,
+    ("rectangle", "obb"): "that a rectangle is one; a rotated box is",
+    ("polygon", "obb"): "that four points are a polygon; a rotated box is, if they are one",
+}
+"""What becomes of a kind of geometry that a task has no line for, by both."""
+
+
 class YoloWriter:
     """Writes a folder; see `SampleWriter`.
 
     Args:
         root: the folder.
         losses: counts what YOLO cannot hold.
-        segmentation: write polygons in place of boxes.
+        task: ``segment`` writes polygons in place of boxes, ``obb`` four corners.
         labels: their order gives the class numbers; other labels follow in order of appearance.
     """
 
@@ -98,10 +134,10 @@ class YoloWriter:
         root: Path,
         losses: Losses,
         *,
-        segmentation: bool = False,
+        task: Task = "detect",
         labels: list[str] | None = None,
     ) -> None:
-        self._root, self._losses, self._segmentation = root, losses, segmentation
+        self._root, self._losses, self._task = root, losses, task
         self._codes = {label: number for number, label in enumerate(labels or [])}
         self._splits: set[str] = set()
         (root / "labels").mkdir()
@@ -121,23 +157,24 @@ class YoloWriter:
         write_new(path, "".join(f"{line}\n" for line in lines).encode(), sample.image)
 
     def _line(self, annotation: Annotation, size: tuple[int, int], where: str) -> str | None:
-        foreign = foreign_shape(annotation, as_polygon=self._segmentation)
+        as_polygon = self._task != "detect"
+        foreign = foreign_shape(annotation, as_polygon=as_polygon)
+        if foreign is None and self._task == "obb":
+            foreign = _foreign_to_corners(annotation)
         if foreign is not None:
             self._losses.note(foreign, where)
             return None
-        if isinstance(annotation, Polygon) and not self._segmentation:
-            self._losses.note("the outline of a polygon; its box is", where)
-        elif isinstance(annotation, Mask):
-            rest = "its joined outline is" if self._segmentation else "its box is"
-            self._losses.note(f"the pixels of a mask; {rest}", where)
-        elif isinstance(annotation, Rectangle) and self._segmentation:
-            self._losses.note("that a rectangle is one; its outline is", where)
+        if isinstance(annotation, Polygon) and annotation.parts and as_polygon:
+            self._losses.note("the parts and holes of a polygon; its joined outline is", where)
+        change = _CHANGES.get((annotation.geometry, self._task))
+        if change is not None:
+            self._losses.note(change, where)
         code = self._codes.setdefault(annotation.label, len(self._codes))
-        return yolo_line(annotation, code, size, where, as_polygon=self._segmentation)
+        return yolo_line(annotation, code, size, where, as_polygon=as_polygon)
 
     def close(self) -> None:
         """Write data.yaml."""
-        rows = ["path: ."]
+        rows = ["path: .", *(["task: obb"] if self._task == "obb" else [])]
         # Ultralytics needs both train and val; a single split serves as both.
         only = sorted(self._splits)[:1] or ["train"]
         rows += [
@@ -167,18 +204,26 @@ def _quoted(label: str) -> str:
     return dumped.rstrip("\n")
 
 
-def read_yolo(root: Path, losses: Losses, options: ReadOptions) -> Iterator[Sample]:
+def read_yolo(
+    root: Path, losses: Losses, options: ReadOptions, *, are_rotated: bool = False
+) -> Iterator[Sample]:
     """The images of a dataset, by split and name; those without labels have no annotations.
 
     Args:
         root: a folder with a YAML of any name, ``obj.data`` or ``classes.txt``; or the YAML or ``obj.data`` itself.
         losses: counts what is not read.
         options: the sizes of images that are not in the dataset.
+        are_rotated: whether every line has the corners of a rotated box.
 
     Raises:
         FormatError: a file is not of YOLO, with the line.
     """
     dataset = open_dataset(root, options.names)
+    labels = replace(
+        dataset.labels,
+        are_rotated=are_rotated,
+        need_boxes=are_rotated and options.evaluated == "rotated_box",
+    )
     for number, name in sorted(dataset.labels.names.items()):
         options.classes.add(name, number)
     sizes = options.sizes
@@ -196,7 +241,7 @@ def read_yolo(root: Path, losses: Losses, options: ReadOptions) -> Iterator[Samp
                 entry_of_image = _find_size(sizes, entry)
                 if entry_of_image is not None:
                     size, extension = entry_of_image[:2], Path(entry_of_image[2]).suffix
-            sample = _read_entry(entry, size, extension, dataset.labels, losses, options.scores)
+            sample = _read_entry(entry, size, extension, labels, losses, options.scores)
         if sample is not None:
             yield sample
 
@@ -238,8 +283,18 @@ def write(target: Path, losses: Losses, options: ExportOptions) -> YoloWriter:
     return YoloWriter(target, losses, labels=options.labels)
 
 
+def is_rotated(path: Path) -> bool:
+    """Whether the YAML of a dataset, or in its folder, says that it is for rotated boxes."""
+    files = [path] if path.is_file() else [path / "data.yaml"]
+    return any(file.suffix.lower() in {".yaml", ".yml"} and has_task(file, "obb") for file in files)
+
+
 def detect(probe: Probe) -> Detection | None:
     """A folder with a YAML that has names, with darknet's files, or with labels; or such a YAML itself."""
+    return None if is_rotated(probe.path) else _detection(probe)
+
+
+def _detection(probe: Probe) -> Detection | None:
     path = probe.path
     is_yaml = path.suffix.lower() in {".yaml", ".yml"}
     if not probe.is_folder:

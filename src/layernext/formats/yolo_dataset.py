@@ -98,6 +98,18 @@ def has_names(path: Path) -> bool:
     return head.startswith(b"names:") or b"\nnames:" in head
 
 
+def has_task(path: Path, task: str) -> bool:
+    """Whether a YAML file seems to name a task, such as ``obb``; decides without parsing it."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(MAX_NAMES_BYTES)
+    except OSError:
+        return False
+    return (
+        re.search(rb"^task:[ \t]*['\"]?" + task.encode() + rb"\b", head, re.MULTILINE) is not None
+    )
+
+
 def open_dataset(path: Path, names: list[str] | None = None) -> Dataset:
     """The dataset of a folder, a YAML file or an ``obj.data``.
 

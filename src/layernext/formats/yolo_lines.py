@@ -15,6 +15,7 @@ from msgspec import Struct
 
 from layernext.errors import FormatError, Problem
 from layernext.formats.core.losses import Losses
+from layernext.formats.core.rotation import rotated_box_or_polygon
 from layernext.formats.core.sample import check_finite
 from layernext.formats.core.scores import Scores
 from layernext.model import Annotation, Polygon, Rectangle
@@ -39,11 +40,15 @@ class Labels(Struct, frozen=True, kw_only=True):
         names: the class names by number.
         source: where the names are, for messages.
         keypoints: how many keypoints an object has, and numbers each; None if it has none.
+        are_rotated: whether every line has the four corners of a rotated box.
+        need_boxes: whether these corners become a rotated box even if they are not those of one.
     """
 
     names: dict[int, str]
     source: str
     keypoints: tuple[int, int] | None = None
+    are_rotated: bool = False
+    need_boxes: bool = False
 
 
 class _Line(Struct, frozen=True):
@@ -73,15 +78,17 @@ def read_labels(
         if text.strip():
             with losses.problems:
                 lines.append(_parse(text, labels, f"{path}:{number}"))
-    is_tracked = labels.keypoints is None and _is_tracked(lines, scores)
+    is_plain = labels.keypoints is None and not labels.are_rotated
+    is_tracked = is_plain and _is_tracked(lines, scores)
     annotations: list[Annotation] = []
     for line in lines:
         with losses.problems:
-            annotations.append(
-                _read_line(line, size, scores, is_tracked=is_tracked)
-                if labels.keypoints is None
-                else _read_pose(line, labels.keypoints, size, losses, scores)
-            )
+            if labels.are_rotated:
+                annotations.append(_read_rotated(line, labels, size, losses, scores))
+            elif labels.keypoints is not None:
+                annotations.append(_read_pose(line, labels.keypoints, size, losses, scores))
+            else:
+                annotations.append(_read_line(line, size, scores, is_tracked=is_tracked))
     return annotations
 
 
@@ -160,6 +167,33 @@ def _read_line(
     for point in points:
         check_finite(point, line.where)
     return Polygon(label=line.label, polygon=points, confidence=confidence, metadata=metadata)
+
+
+def _read_rotated(
+    line: _Line, labels: Labels, size: tuple[float, float], losses: Losses, scores: Scores
+) -> Annotation:
+    """The rotated box of four corners, and perhaps a confidence."""
+    if len(line.values) not in {2 * BOX, 2 * BOX + 1}:
+        message = (
+            f"has {len(line.values)} numbers after the class; expected 8, the corners of a rotated box, "
+            "and perhaps a confidence"
+        )
+        raise FormatError(Problem(line.where, message))
+    confidence = None
+    if len(line.values) > 2 * BOX:
+        confidence = scores.read(line.values[-1], line.where, "confidence at the end")
+    values, (width, height) = line.values[: 2 * BOX], size
+    points = [(x * width, y * height) for x, y in zip(values[::2], values[1::2], strict=True)]
+    fields = {"label": line.label, "confidence": confidence}
+    if size != (1.0, 1.0):
+        return rotated_box_or_polygon(
+            points, fields, line.where, losses, needs_box=labels.need_boxes
+        )
+    losses.note_shape(
+        "that four corners are a rotated box, as the size of the image is not known; their polygon is",
+        line.where,
+    )
+    return Polygon(label=line.label, polygon=points, confidence=confidence)
 
 
 def _confidence(value: float, where: str, scores: Scores) -> float | None:

@@ -12,16 +12,18 @@ HOLDS = Holds(
     geometries={
         "rectangle": "its outline",
         "polygon": "yes, of 3 points or more",
+        "rotated_box": "its outline",
         "mask": "its outline",
     },
     splits="folders",
     sizes="needed",
+    parts=True,
 )
 
 
 def write(target: Path, losses: Losses, options: ExportOptions) -> yolo.YoloWriter:
     """Open a writer; see `Format`."""
-    return yolo.YoloWriter(target, losses, segmentation=True, labels=options.labels)
+    return yolo.YoloWriter(target, losses, task="segment", labels=options.labels)
 
 
 FORMAT = Format(

@@ -90,7 +90,7 @@ def _annotation(annotation: Any, geometry: Geometry | None, where: str) -> Itera
     if not isinstance(annotation, dict):
         yield wrong(where, annotation, "an object")
         return
-    keys = _COMMON_KEYS.union(*(kind.keys for kind in KINDS.values()))
+    keys = _COMMON_KEYS.union(*(kind.types for kind in KINDS.values()))
     yield from _unknown(annotation, keys, where, "put fields of your own into `metadata`")
     yield from _name(annotation, "label", where, "a class")
     yield from _confidence(annotation, where)
@@ -115,27 +115,43 @@ def _annotation(annotation: Any, geometry: Geometry | None, where: str) -> Itera
 def _coordinates(
     annotation: dict[str, Any], kind: GeometryKind[Any], where: str
 ) -> Iterator[Problem]:
-    others = [
-        key
+    is_v1 = "type" not in annotation and "attributes" not in annotation
+    alternatives: tuple[str, ...] = () if is_v1 else tuple(kind.alternative_types)
+    allowed = {*kind.keys, *kind.further_types, *alternatives}
+    others = {
+        key: None
         for other in KINDS.values()
-        for key in other.keys[:1]
-        if key not in kind.keys and annotation.get(key) is not None
-    ]
+        for key in (*other.keys[:1], *other.further_types, *other.alternative_types)
+        if key not in allowed and annotation.get(key) is not None
+    }
+    name = f"{'an' if kind.name[0] in 'aeiou' else 'a'} {kind.name}"
     if kind.key is None:
         for key in others:
-            yield Problem(f"{where}.{key}", f"does not belong to a {kind.name}, which has no shape")
+            yield Problem(f"{where}.{key}", f"does not belong to {name}, which has no shape")
         return
     # A former key that stands beside the key belongs to another kind.
-    present = [key for key in kind.keys if key in annotation]
+    present = [key for key in (*kind.keys, *alternatives) if key in annotation]
     if not present:
         note = f"; this annotation has {listed(others)}" if others else ""
-        message = f"is missing; a {kind.name} requires it{note}"
+        message = f"is missing; {name} requires it{note}"
         yield Problem(f"{where}.{kind.key}", message)
         return
     key, *further = present
     for other in [*others, *(name for name in further if annotation[name] is not None)]:
-        yield Problem(f"{where}.{other}", f"does not belong to a {kind.name}, which has `{key}`")
-    yield from kind.find_problems(annotation[key], f"{where}.{key}")
+        owners = [owner.name for owner in KINDS.values() if other in owner.further_types]
+        advice = f"; an annotation with it has the type {listed(owners)}" if owners else ""
+        message = f"does not belong to {name}, which has `{key}`{advice}"
+        yield Problem(f"{where}.{other}", message)
+    if key in kind.alternative_types:
+        yield from kind.find_alternative_problems(key, annotation[key], f"{where}.{key}")
+    else:
+        yield from kind.find_problems(annotation[key], f"{where}.{key}")
+    for required in kind.further_types:
+        if required in annotation:
+            value = annotation[required]
+            yield from kind.find_further_problems(required, value, f"{where}.{required}")
+        else:
+            yield Problem(f"{where}.{required}", f"is missing; {name} requires it")
 
 
 def _attributes(annotation: dict[str, Any], where: str) -> Iterator[Problem]:

@@ -85,7 +85,8 @@ class _Strict(Struct, frozen=True):
         v1: decodes images of form v1, by the name of the kind.
         colons: by class of an annotation: what counts the colons of its coordinates, less the usual one.
         doubts: by class of an annotation: what decides whether its coordinates need the slow check.
-        special: classes of annotations that have an entry in either of them.
+        special: the classes of annotations that have an entry in either of them.
+        plain_images: the classes of images that have no such annotation.
     """
 
     v2: _Decode
@@ -93,6 +94,7 @@ class _Strict(Struct, frozen=True):
     colons: dict[type[Any], Callable[[Any], int]]
     doubts: dict[type[Any], Callable[[Any], bool]]
     special: frozenset[type[Any]]
+    plain_images: frozenset[type[Any]]
 
     def is_doubtful(self, annotation: Any) -> bool:
         """Whether its kind asks for the slow check of its coordinates."""
@@ -111,32 +113,61 @@ def _strict() -> _Strict:
     colons: dict[type[Any], Callable[[Any], int]] = {}
     doubts: dict[type[Any], Callable[[Any], bool]] = {}
     v2_types = []
+    v1_images: dict[type[Any], type[Any]] = {}
     for kind in KINDS.values():
         name = kind.struct.__name__
         fields = [] if kind.key is None else [(kind.key, kind.checked_type)]
+        fields += kind.further_types.items()
+        optional = [
+            (key, kind_type | None, None) for key, kind_type in kind.alternative_types.items()
+        ]
+        v2_fields: list[Any] = [*fields]
+        if optional:
+            v2_fields = [*((key, checked | None, None) for key, checked in fields), *optional]
         v2_type = defstruct(
-            f"_Strict{name}", fields, bases=(_StrictV2,), tag=kind.name, kw_only=True, gc=False
+            f"_Strict{name}", v2_fields, bases=(_StrictV2,), tag=kind.name, kw_only=True, gc=False
         )
         v1_type = defstruct(f"_StrictV1{name}", fields, bases=(_StrictV1,), kw_only=True, gc=False)
         v1_image = _image_type(f"_StrictV1{name}Image", v1_type, _StrictV1Image)
         v1[kind.name] = msgspec.json.Decoder(v1_image).decode
+        v1_images[v1_image] = v1_type
         v2_types.append(v2_type)
         if kind.colons != 1 or type(kind).count_colons is not GeometryKind.count_colons:
             colons[v1_type] = colons[v2_type] = _surplus_of(kind)
         if type(kind).is_doubtful is not GeometryKind.is_doubtful:
             doubts[v1_type] = doubts[v2_type] = _doubt_of(kind)
+        if optional:
+            doubts[v2_type] = _doubt_of_alternatives(kind)
     v2_image = _image_type("_StrictV2AnyImage", _union(v2_types), _StrictV2Image)
+    special = frozenset([*colons, *doubts])
     return _Strict(
         v2=msgspec.json.Decoder(v2_image).decode,
         v1=v1,
         colons=colons,
         doubts=doubts,
-        special=frozenset((*colons, *doubts)),
+        special=special,
+        plain_images=frozenset(
+            image for image, annotation in v1_images.items() if annotation not in special
+        ),
     )
 
 
 def _doubt_of(kind: GeometryKind[Any]) -> Callable[[Any], bool]:
     return lambda annotation: kind.is_doubtful(kind.coordinates_of(annotation))
+
+
+def _doubt_of_alternatives(kind: GeometryKind[Any]) -> Callable[[Any], bool]:
+    """Whether an annotation has none of the keys, or both, or doubtful coordinates."""
+    (alternative,) = kind.alternative_types
+    key = kind.key or ""
+
+    def is_doubtful(annotation: Any) -> bool:
+        value = getattr(annotation, alternative)
+        if value is None:
+            return getattr(annotation, key) is None
+        return getattr(annotation, key) is not None or kind.is_alternative_doubtful(value)
+
+    return is_doubtful
 
 
 def _surplus_of(kind: GeometryKind[Any]) -> Callable[[Any], int]:
@@ -167,7 +198,10 @@ def _is_doubtful(raw: bytes | memoryview, image: CheckedImage, strict: _Strict) 
     annotations: list[Any] = image.annotations
     expected = 3 if isinstance(image, _StrictV2Image) else 2
     surplus = text.count(b":") - 2 - expected * len(annotations)
-    if not strict.special.isdisjoint(map(type, annotations)):
+    # Most images have no annotation of a special kind; this finds out in a microsecond.
+    if type(image) not in strict.plain_images and not strict.special.isdisjoint(
+        map(type, annotations)
+    ):
         if any(map(strict.is_doubtful, annotations)):
             return True
         surplus -= sum(map(strict.surplus_colons, annotations))
@@ -316,8 +350,7 @@ class _Trusted(Struct, frozen=True):
 def _trusted() -> _Trusted:
     coordinates: dict[str, Any] = {}
     for kind in KINDS.values():
-        for key in kind.keys:
-            coordinates.setdefault(key, kind.coordinates_type)
+        coordinates |= kind.types
     fields = [(key, value_type | None, None) for key, value_type in coordinates.items()]
     v1_type = defstruct("_ReadV1Any", fields, bases=(_ReadV1,), kw_only=True, gc=False)
     annotation = _union(kind.struct for kind in KINDS.values())
@@ -337,6 +370,7 @@ def _typed(annotations: list[Any], kind: GeometryKind[Any]) -> list[Annotation]:
     # One loop without calls: this runs for everything that is read back from a stack.
     typed: list[Annotation] = []
     struct, key = kind.struct, kind.key
+    simple_key = None if kind.further_types else key
     for annotation in annotations:
         metadata = annotation.metadata
         fields: dict[str, Any] = {
@@ -346,13 +380,14 @@ def _typed(annotations: list[Any], kind: GeometryKind[Any]) -> list[Annotation]:
             if metadata
             else {},
         }
-        if key is not None:
-            coordinates = getattr(annotation, key)
+        coordinates = None if simple_key is None else getattr(annotation, simple_key)
+        if simple_key is not None and coordinates is not None:
+            fields[simple_key] = coordinates
+        elif key is not None:
+            coordinates = kind.read(annotation)
             if coordinates is None:
-                coordinates = kind.read(annotation)
-                if coordinates is None:
-                    raise msgspec.ValidationError(f"`{key}` is missing")
-            fields[key] = coordinates
+                raise msgspec.ValidationError(f"`{key}` is missing")
+            fields |= kind.fields_of(coordinates)
         typed.append(struct(**fields))
     return typed
 

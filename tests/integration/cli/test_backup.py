@@ -50,7 +50,7 @@ def test_backup_and_restore(cli: CommandLine, data: Path) -> None:
         "restore", "backups", "--snapshot", listed[0]["snapshot"], "--data", "older"
     ).stdout  # fmt: skip
     assert cli("backups", "prune", "backups", "--keep", 1).stdout.startswith(
-        "1 snapshot dropped, 1 kept"
+        "1 snapshot deleted, 1 kept"
     )
 
 
@@ -61,9 +61,9 @@ def test_check_and_repair(cli: CommandLine, data: Path) -> None:
     young = ("check", "--orphans-after", "1", "--repair", "--yes", *old)
     assert "--repair needs --orphans-after 24 or more" in error_of(cli, *young, code=3)
     assert "not referenced: a/orphan" in cli("check", *old, code=4).stdout
-    done = cli("check", *old, "--repair", code=3)
+    done = cli("check", *old, "--repair", code=2)
     assert "to repair: remove 1 object without a reference" in done.stderr
-    assert "cannot prompt: stdin is not a terminal (pass --yes)" in done.stderr
+    assert "cannot prompt: stdin is not a terminal; pass --yes" in done.stderr
     report = json.loads(cli("check", *old, "--json", code=4).stdout)
     assert (report["problems"], report["checked"]["orphans"]) == (1, ["a/orphan"])
     done = cli("check", *old, "--repair", "--yes")

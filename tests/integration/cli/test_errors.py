@@ -287,7 +287,7 @@ def test_interrupted_in_the_background():
 
 
 @pytest.mark.parametrize("handler", [signal.SIG_DFL, signal.SIG_IGN], ids=["usual", "ignored"])
-@pytest.mark.parametrize("module", ["layernext.cli.app", "layernext.cli.library"])
+@pytest.mark.parametrize("module", ["layernext.cli.app", "layernext.cli.projects"])
 def test_interrupted_imports(module, handler):
     """Ctrl-C while the program, or a command of it, still loads: no traceback."""
     program = f"""

@@ -6,7 +6,7 @@ import pytest
 
 from layernext.cli import exit_codes
 
-COLLECTION_FIRST = "the collection comes first: layernext grant COLLECTION NAME ROLE"
+COLLECTION_FIRST = "the collection comes first: layernext grants add COLLECTION USER ROLE"
 
 
 def test_users_and_grants(connected):
@@ -14,12 +14,12 @@ def test_users_and_grants(connected):
     added = connected("users", "add", "Bob B")
     assert added.stdout == "added user 'Bob B' (no role)\n"
     assert added.stderr.splitlines() == [
-        "next: layernext grant COLLECTION 'Bob B' read|write|admin",
+        "next: layernext grants add COLLECTION 'Bob B' read|write|admin",
         "a key: layernext keys create KEY_NAME --user 'Bob B' --data FOLDER",
     ]
     service = connected("users", "add", "labeler", "--kind", "service", "--role", "write")
     assert service.stdout == "added service 'labeler' (role write)\n"
-    assert "layernext grant" not in service.stderr
+    assert "layernext grants" not in service.stderr
     assert connected("grants").stdout == "no roles granted\n"
     connected("revoke", "round/x", "Bob B", code=exit_codes.NOT_FOUND)
 
@@ -38,7 +38,9 @@ def test_arguments_in_another_order(connected, samples, arguments, code):
     """The collection comes first, and the sentence says so."""
     connected("upload", "granted", "run", samples / "example_bbox.json")
     refused = connected(*arguments, code=code)
-    order = COLLECTION_FIRST if arguments[0] == "grant" else "layernext revoke COLLECTION NAME"
+    order = (
+        COLLECTION_FIRST if arguments[0] == "grant" else "layernext grants remove COLLECTION USER"
+    )
     assert order in refused.stderr
 
 

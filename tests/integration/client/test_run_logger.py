@@ -10,7 +10,16 @@ import httpx
 import numpy as np
 import pytest
 
-from layernext import AttributeValue, ImageAnnotations, LayerNextClient, Line, Polygon, Rectangle
+from layernext import (
+    AttributeValue,
+    ImageAnnotations,
+    ImageLabel,
+    LayerNextClient,
+    Line,
+    Polygon,
+    Rectangle,
+    RotatedBox,
+)
 from layernext.errors import DataError, LayerNextError, StackUnavailable, UploadIncomplete
 from tests.faulty_network import FaultyNetwork
 from tests.integration.client.conftest import Pair
@@ -91,6 +100,40 @@ def test_arrays_and_lists(pair: Pair) -> None:
     assert stored["c.jpg"] == ImageAnnotations(image="c.jpg", annotations=[])
 
 
+def test_rotated_boxes_and_image_labels(client: LayerNextClient) -> None:
+    """Boxes with rotations are rotated boxes; labels without any shape are those of the image."""
+    collection = fresh()
+    with client.model_run(collection, "r") as run:
+        boxes, rotations = np.array([[1, 2, 3, 4], [5, 6, 7.5, 8]]), np.array([30.5, -90])
+        run.log("a.jpg", boxes=boxes, rotations=rotations, labels=["cup", "mug"])
+        centers = np.column_stack([boxes[:, :2] + boxes[:, 2:] / 2, boxes[:, 2:], rotations])
+        run.log("b.jpg", boxes=centers, format="cxcywh", labels=["cup", "mug"])
+        run.log("c.jpg", labels=np.array(["rain", "night"]), confidences=[0.75, 0.5])
+        run.log("d.jpg", labels=[])
+        run.log("e.jpg", boxes=[], rotations=[], labels=[])
+    stored = {image.image: image.annotations for image in client.iter_annotations(collection, "r")}
+    turned = [
+        RotatedBox(label="cup", bbox=(1, 2, 3, 4), rotation=30.5),
+        RotatedBox(label="mug", bbox=(5, 6, 7.5, 8), rotation=-90),
+    ]
+    labels = [
+        ImageLabel(label="rain", confidence=0.75),
+        ImageLabel(label="night", confidence=0.5),
+    ]
+    expected = {"a.jpg": turned, "b.jpg": turned, "c.jpg": labels, "d.jpg": [], "e.jpg": []}
+    assert stored == expected
+
+
+def test_radians_are_noticed(client: LayerNextClient) -> None:
+    """Rotations that are all within half a turn of radians give a warning, once."""
+    with client.model_run(fresh(), "r") as run:
+        boxes, labels = np.tile([1.0, 2, 3, 4], (15, 1)), ["cup"] * 15
+        run.log("a.jpg", boxes=boxes, rotations=np.linspace(-1.5, 1.5, 15), labels=labels)
+        with pytest.warns(UserWarning, match="all 30 rotations are between -π and π"):
+            run.log("b.jpg", boxes=boxes, rotations=np.linspace(-3, 3, 15), labels=labels)
+        run.log("c.jpg", boxes=boxes, rotations=np.zeros(15), labels=labels)
+
+
 def test_ground_truth_and_normalized(client: LayerNextClient) -> None:
     """A run can be ground truth, and in fractions of the image."""
     collection = fresh()
@@ -148,7 +191,18 @@ def test_what_is_logged_is_a_copy(client: LayerNextClient) -> None:
     [
         ({"boxes": [[1, 2, 3, 4]]}, "labels"),
         ({"boxes": [[1, 2, 3, 4]], "labels": []}, "labels"),
-        ({"labels": ["a"]}, "labels"),
+        ({"boxes": [], "labels": ["a"]}, "labels"),
+        ({"labels": "a"}, "labels"),
+        ({"labels": ["a"], "confidences": [0.5, 0.5]}, "confidences"),
+        ({"labels": ["a"], "rotations": [30]}, "rotations"),
+        ({"boxes": [[1, 2, 3, 4]], "rotations": [], "labels": ["a"]}, "rotations"),
+        ({"boxes": [[1, 2, 3, 4, 5]], "rotations": [30], "labels": ["a"]}, "boxes"),
+        ({"boxes": [[1, 2, 3, 4, 5], [1, 2, 3, 4]], "labels": ["a", "b"]}, "boxes"),
+        ({"boxes": np.array([1, 2, 3, 4, 5]), "labels": ["a"] * 5}, "boxes"),
+        (
+            {"boxes": [[1, 2, 3, 4]], "rotations": ["30"], "labels": ["a"]},
+            "images[1].annotations[0].rotation",
+        ),
         ({"boxes": [[1, 2, 3, 4]], "labels": "a"}, "labels"),
         ({"boxes": [[1, 2, 3, 4]] * 3, "labels": "cup"}, "labels"),
         ({"boxes": [[1, 2, 3, 4]], "labels": ["a"], "confidences": []}, "confidences"),

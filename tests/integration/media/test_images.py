@@ -17,7 +17,9 @@ import pytest
 from PIL import Image, features
 
 from layernext import LayerNextClient
+from layernext.formats import image_sizes
 from layernext.stack.media import Decoder, Look
+from layernext.stack.media.picture import open_image
 from tests.integration.client.conftest import native_stack
 from tests.stack_process import StackProcess
 
@@ -102,6 +104,70 @@ def test_thumbnail_colors(tmp_path: Path, kind: str, mode: str) -> None:
     shown = thumbnail(look_at(tmp_path, encoded(kind, image)))
     assert shown.size == (256, 171)
     assert is_near(shown.convert("RGB").getpixel((128, 80)), image.convert("RGB").getpixel((9, 9)))
+
+
+def turned_picture(orientation: int, kind: str = "JPEG") -> bytes:
+    """A picture that is red at its top left and blue at its top right, once it stands upright."""
+    stored = Image.new("RGB", (60, 80), "white")
+    stored.paste(RED, (0, 0, 30, 40))
+    stored.paste((40, 40, 200), (30, 0, 60, 40))
+    back = {
+        2: Image.Transpose.FLIP_LEFT_RIGHT,
+        3: Image.Transpose.ROTATE_180,
+        4: Image.Transpose.FLIP_TOP_BOTTOM,
+        5: Image.Transpose.TRANSPOSE,
+        6: Image.Transpose.ROTATE_90,
+        7: Image.Transpose.TRANSVERSE,
+        8: Image.Transpose.ROTATE_270,
+    }
+    if orientation in back:
+        stored = stored.transpose(back[orientation])
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    buffer = io.BytesIO()
+    stored.save(buffer, kind, exif=exif, quality=95)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_stand_upright(tmp_path: Path, orientation: int) -> None:
+    """Size and thumbnail are of the picture as it is seen, whatever its EXIF orientation; so is its folder's size."""
+    (tmp_path / "p.jpg").write_bytes(turned_picture(orientation))
+    result = look(tmp_path / "p.jpg")
+    assert (result.width, result.height) == (60, 80)
+    small = thumbnail(result).convert("RGB")
+    assert small.size == (60, 80)
+    red, blue = small.getpixel((10, 10)), small.getpixel((50, 10))
+    assert isinstance(red, tuple)
+    assert isinstance(blue, tuple)
+    assert red[0] > 150 > red[2]
+    assert blue[2] > 150 > blue[0]
+    assert image_sizes(tmp_path)["p"] == (60, 80, "p.jpg")
+    opened = open_image(tmp_path / "p.jpg")
+    assert opened.size == (60, 80)
+    assert opened.getpixel((10, 10))[0] > 150
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
+def test_other_types_stand_upright(tmp_path: Path, kind: str) -> None:
+    """So do pictures of other types that say how they are turned."""
+    path = tmp_path / f"p.{kind.lower()}"
+    path.write_bytes(turned_picture(6, kind))
+    result = look(path)
+    assert (result.width, result.height) == (60, 80)
+    assert thumbnail(result).size == (60, 80)
+    assert image_sizes(tmp_path)["p"][:2] == (60, 80)
+
+
+def test_damaged_exif_is_ignored(tmp_path: Path) -> None:
+    """The picture is read as it is stored."""
+    content = (
+        turned_picture(6)
+        .replace(b"Exif\0\0MM", b"Exif\0\0XX")
+        .replace(b"Exif\0\0II", b"Exif\0\0XX")
+    )
+    result = look_at(tmp_path, content)
+    assert (result.width, result.height, result.failure) == (80, 60, None)
 
 
 def test_thumbnails_keep_transparency(tmp_path: Path) -> None:
@@ -257,7 +323,7 @@ def test_one_bad_file_stops_no_other(native_stack: StackProcess, tmp_path: Path)
     with LayerNextClient(*native_stack.arguments) as client:
         report = client.upload_files_to_collection(source, "image", "phones", progress=False)
         client.wait_for_job_complete(report.job_id, timeout_s=60)
-        items = {item.name: item for item in client.iter_items("phones")}
+        items = {item.name: item for item in client.items.iter("phones")}
     assert [items[name].state for name in sorted(items)] == ["ready", "failed", "ready"]
     assert (items["a.jpg"].width, items["a.jpg"].height) == (80, 60)
     assert items["a.jpg"].media_type == "image/jpeg"

@@ -55,11 +55,11 @@ with LayerNextClient(key, secret, url) as client:
     said["twice"] = refusal(lambda: client.validate_file(folder / "twice.json"))
     extra = {"image": "b.jpg", "annotations": [{"type": "scene", "label": "x", "bbox": [1, 2, 3, 4]}]}
     said["extra"] = refusal(lambda: client.upload_modelrun("yard", "w", [extra], progress=False))
-    statistics = client.get_run_statistics("yard", "rings")
+    statistics = client.runs.statistics("yard", "rings")
     said["geometries"] = statistics.geometries
     said["sizes"] = sum(statistics.width.counts)
-    said["with_rings"] = [item.name for item in client.iter_items(query="annotation.geometry = ring")]
-    said["with_lines"] = [item.name for item in client.iter_items(query="annotation.geometry = line")]
+    said["with_rings"] = [item.name for item in client.items.iter(query="annotation.geometry = ring")]
+    said["with_lines"] = [item.name for item in client.items.iter(query="annotation.geometry = line")]
     said["losses"] = convert(folder / "run.json", folder / "coco.json", "coco").to_dict()["losses"]
     said["strict"] = refusal(lambda: convert(folder / "run.json", folder / "strict.json", "coco", strict=True))
     client.upload_modelrun("yard", "truth", [image], ground_truth=True, progress=False)

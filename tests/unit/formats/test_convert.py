@@ -241,7 +241,7 @@ def test_coco_spills_beyond_its_cache(tmp_path: Path, monkeypatch: pytest.Monkey
          "keypoints as a shape"),
         ("coco", ('{"images": [{"id": 1, "file_name": "a"}], "categories": [{"id": 1, "name": "c"}],'
          '"annotations": [{"image_id": 1, "category_id": 1, "bbox": [0, 0, 1, 1],'
-         '"segmentation": [[1, 2], [3, 4]]}]}'), "an object of several polygons"),
+         '"segmentation": [[1, 2], [3, 4]]}]}'), "a segmentation that is not outlines"),
         ("cvat", '<annotations><image name="a"><ellipse label="x" cx="1" cy="1" rx="1" ry="1"/></image></annotations>',
          "an ellipse; its outline is"),
         ("label-studio", ('[{"data": {"image": "a"}, "annotations": [{"result": [{"type": "choices",'

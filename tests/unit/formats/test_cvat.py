@@ -9,7 +9,7 @@ import pytest
 
 from layernext.errors import FormatError
 from layernext.formats import Losses, Sample, convert, read_format, write_export
-from layernext.model import Annotation, AttributeValue, Points, Polygon, Rectangle
+from layernext.model import Annotation, AttributeValue, ImageLabel, Points, Polygon, Rectangle
 
 META = "<meta><task><name>t</name><labels>{}</labels></task></meta>"
 VIDEO = (
@@ -110,17 +110,14 @@ def test_skeleton(tmp_path: Path) -> None:
 
 
 def test_cuboid_and_tag(tmp_path: Path) -> None:
-    """The box of a cuboid; a tag of an image is named as a loss, and is not a shape."""
+    """The box of a cuboid; a tag is a label of the image."""
     corners = (("tl1", 1, 1), ("bl1", 1, 9), ("tr1", 5, 1), ("br1", 5, 9), ("tl2", 2, 2), ("bl2", 2, 8),
                ("tr2", 6, 2), ("br2", 6, 8))  # fmt: skip
     numbers = " ".join(f'x{name}="{x}" y{name}="{y}"' for name, x, y in corners)
     losses = Losses()
     found = read(tmp_path, f'<cuboid label="car" {numbers}/><tag label="night"/>', losses)
-    assert found == [Rectangle(label="car", bbox=(1, 1, 5, 8))]
-    assert (sorted(losses.counts), losses.shapes) == (
-        ["a cuboid; its box is", "a tag of an image"],
-        1,
-    )
+    assert found == [Rectangle(label="car", bbox=(1, 1, 5, 8)), ImageLabel(label="night")]
+    assert (list(losses.counts), losses.shapes) == (["a cuboid; its box is"], 1)
 
 
 def test_flags_are_metadata(tmp_path: Path) -> None:

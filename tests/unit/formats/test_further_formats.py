@@ -19,7 +19,8 @@ from layernext.formats import (
     read_format,
     write_export,
 )
-from layernext.model import Line, Polygon, Rectangle
+from layernext.formats.core.sample import points_of
+from layernext.model import Line, Polygon, Rectangle, RotatedBox
 from tests.further_formats import CAT, SOURCES, VIA_IMAGE, VIA_SAMPLES, Source, dumped
 
 READ_ONLY = {name for name, entry in FORMATS.items() if entry.write is None}
@@ -59,7 +60,7 @@ BAD: dict[str, tuple[str, str, int]] = {
     "culane": ("50.0", "x", 1),
     "tusimple": ("[-2, 100, 110]", "[-2, 100]", 1),
     "openlane": ("[3, 4]", "[3]", 1),
-    "datumaro": ('"label_id": 0', '"label_id": 9', 1),
+    "datumaro": ('"label_id": 0', '"label_id": 9', 2),
     "via": ('"width": 3', '"width": -3', 1),
     "createml": ('"width": 3', '"width": null', 1),
     "open-images": ("0.25,0.75", "0.75,0.25", 1),
@@ -155,12 +156,12 @@ def test_open_images_in_pixels(tmp_path: Path) -> None:
 
 
 def test_rotated_box_of_datumaro(tmp_path: Path) -> None:
-    """CVAT's rotation is read as the outline, as everywhere."""
+    """CVAT's rotation is read as a rotated box, as everywhere."""
     text = SOURCES["datumaro"].files["train.json"].replace('"occluded": false', '"rotation": 90.0')
     (tmp_path / "a.json").write_text(text)
     (sample,) = read_format(tmp_path / "a.json", "datumaro")
-    assert isinstance(sample.annotations[0], Polygon)
-    assert sample.annotations[0].polygon[0] == (4.5, 2.5)
+    assert isinstance(sample.annotations[0], RotatedBox)
+    assert points_of(sample.annotations[0])[0] == (4.5, 2.5)
 
 
 def test_images_of_kitti_by_folder(tmp_path: Path) -> None:
@@ -173,13 +174,6 @@ def test_images_of_kitti_by_folder(tmp_path: Path) -> None:
     assert first.annotations[0] == Rectangle(
         label="Car", bbox=CAT, metadata=first.annotations[0].metadata
     )
-
-
-def test_losses_of_classification(tmp_path: Path) -> None:
-    """A label of an image is a box around it, which is named as a loss of its shape."""
-    losses = Losses()
-    list(read_format(SOURCES["classification"].write(tmp_path), "classification", losses=losses))
-    assert losses.shapes == 3
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from layernext.errors import FormatError
 from layernext.formats import Losses, Sample, convert, detect_format, read_format
 from layernext.formats.label_studio_tasks import image_name
-from layernext.model import AttributeValue, Line, Points, Polygon, Rectangle
+from layernext.model import AttributeValue, ImageLabel, Line, Points, Polygon, Rectangle
 
 VALUE = {"x": 10, "y": 20, "width": 30, "height": 40, "rotation": 0}
 BOX = Rectangle(label="cat", bbox=(20, 20, 60, 40))
@@ -126,9 +126,28 @@ def test_label_and_shape_in_two_results(tmp_path: Path) -> None:
                 "note": [AttributeValue("seen")],
                 "stars": [AttributeValue(4)],
             },
-        )
+        ),
+        ImageLabel(label="night", metadata={"from_name": "label"}),
     ]
-    assert list(losses.counts) == ["a result of the type choices about an image"]
+    assert not losses.counts
+
+
+def test_labels_of_the_image(tmp_path: Path) -> None:
+    """Choices of a whole image are its labels; another result about it is named."""
+    weather = result(
+        "choices", None, value={"choices": ["rain", "night"]}, from_name="choice", score=0.5
+    )
+    stars = result("rating", None, value={"rating": 4}, id="other")
+    losses = Losses()
+    (sample,) = read(tmp_path, task(weather | {"id": "whole"}, stars), losses=losses)
+    assert sample.annotations == [
+        ImageLabel(label="rain", confidence=0.5),
+        ImageLabel(label="night", confidence=0.5),
+    ]
+    assert list(losses.counts) == ["a result of the type rating about an image"]
+    broken = result("choices", None, value={"choices": "rain"}, id="other")
+    with pytest.raises(FormatError, match="its choices cannot be read"):
+        read(tmp_path, task(broken))
 
 
 def test_other_shapes(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from layernext.errors import FormatError
 from layernext.formats import Losses, detect_format, read_format
-from layernext.model import Annotation, AttributeValue, Polygon, Rectangle
+from layernext.model import Annotation, AttributeValue, Polygon, Rectangle, RotatedBox
 
 SHAPE: dict[str, Any] = {
     "label": "cat", "points": [[1, 1], [10, 10]], "group_id": None, "shape_type": "rectangle", "flags": {},
@@ -47,12 +48,19 @@ def test_rectangle_of_four_corners(tmp_path: Path, start: int, turn: int) -> Non
     assert read(tmp_path, points=points) == [Rectangle(label="cat", bbox=(10, 10, 20, 30))]
 
 
-@pytest.mark.parametrize("kind", ["rectangle", "rotation"])
-def test_rotated_rectangle_is_its_outline(tmp_path: Path, kind: str) -> None:
-    """Four corners of a rotated rectangle are a polygon, not a box around it."""
+@pytest.mark.parametrize("kind", ["rectangle", "rotation", "oriented_rectangle"])
+def test_rotated_rectangle(tmp_path: Path, kind: str) -> None:
+    """Four corners of a rotated rectangle are a rotated box; any other four points are a polygon."""
     points = [[10, 0], [20, 10], [10, 20], [0, 10]]
-    (polygon,) = read(tmp_path, points=points, shape_type=kind)
-    assert polygon == Polygon(label="cat", polygon=[(10, 0), (20, 10), (10, 20), (0, 10)])
+    (turned,) = read(tmp_path, points=points, shape_type=kind, direction=math.pi / 4)
+    assert isinstance(turned, RotatedBox)
+    side = math.sqrt(200)
+    assert turned.bbox == pytest.approx((10 - side / 2, 10 - side / 2, side, side))
+    assert (turned.rotation, turned.metadata) == (45, {})
+    (other,) = read(tmp_path, points=points, shape_type=kind, direction=1.5)
+    assert other.metadata == {"direction": 1.5}, "it says something else"
+    (bent,) = read(tmp_path, points=[*points[:3], [0, 15]], shape_type=kind)
+    assert bent == Polygon(label="cat", polygon=[(10, 0), (20, 10), (10, 20), (0, 15)])
 
 
 def test_score_is_the_confidence(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from layernext.formats.core.sample import points_of
 from layernext.model import (
     Annotation,
     AttributeValue,
+    ImageLabel,
     Line,
     Mask,
     Points,
     Polygon,
     Rectangle,
+    RotatedBox,
     kind_of,
 )
 from tests.strategies import names, samples
@@ -49,7 +52,7 @@ def without(one: Annotation, *fields: str) -> Annotation:
 
 def box(one: Annotation) -> Annotation | None:
     """What is left of a shape in a format of boxes."""
-    if isinstance(one, Polygon | Mask):
+    if isinstance(one, Polygon | Mask | RotatedBox):
         kind = kind_of(one)
         around = kind.box(kind.coordinates_of(one))
         return Rectangle(
@@ -59,7 +62,19 @@ def box(one: Annotation) -> Annotation | None:
     return one if isinstance(one, Rectangle) else None
 
 
+def outlined(one: Annotation) -> Annotation:
+    """A rotated box as the polygon of its corners."""
+    if not isinstance(one, RotatedBox):
+        return one
+    kind = kind_of(one)
+    return Polygon(
+        label=one.label, polygon=kind.outline(kind.coordinates_of(one)), confidence=one.confidence,
+        attributes=one.attributes, metadata=one.metadata,
+    )  # fmt: skip
+
+
 def in_coco(one: Annotation) -> Annotation | None:
+    one = outlined(one)
     if isinstance(one, Mask):
         return one
     return one if isinstance(one, Polygon) and len(one.polygon) >= 3 else box(one)
@@ -71,6 +86,7 @@ def in_yolo(one: Annotation) -> Annotation | None:
 
 
 def in_segmentation(one: Annotation) -> Annotation | None:
+    one = outlined(one)
     if isinstance(one, Rectangle):
         x, y, w, h = one.bbox
         corners = [(x, y), (x + w, y), (x + w, y + h), (x, y + h)]
@@ -100,15 +116,25 @@ def in_cvat(one: Annotation) -> Annotation | None:
         for name, values in one.attributes.items()
         if values
     }
+    if isinstance(one, RotatedBox):
+        one = replace(one, rotation=one.rotation % 360)
+        if not one.rotation % 360:
+            one = Rectangle(label=one.label, bbox=one.bbox)
     return replace(one, confidence=None, metadata={}, attributes=attributes)
 
 
-def in_label_studio(one: Annotation) -> Annotation | None:
-    return None if isinstance(one, Line | Points | Mask) else without(one, "attributes", "metadata")
-
-
 def in_labelme(one: Annotation) -> Annotation | None:
-    return None if isinstance(one, Mask) else without(one, "confidence", "attributes", "metadata")
+    return (
+        None
+        if isinstance(one, ImageLabel | Mask)
+        else without(one, "confidence", "attributes", "metadata")
+    )
+
+
+def in_label_studio(one: Annotation) -> Annotation | None:
+    if isinstance(one, RotatedBox) and not one.rotation % 360:
+        one = Rectangle(label=one.label, bbox=one.bbox, confidence=one.confidence)
+    return None if isinstance(one, Line | Points | Mask) else without(one, "attributes", "metadata")
 
 
 LEFT = {
@@ -141,6 +167,8 @@ def expected(sample: Sample, name: str) -> Sample:
 
 
 def numbers(one: Annotation) -> list[float]:
+    if isinstance(one, ImageLabel | RotatedBox):
+        return []
     if isinstance(one, Rectangle):
         return list(one.bbox)
     pairs = getattr(one, one.geometry)
@@ -148,6 +176,10 @@ def numbers(one: Annotation) -> list[float]:
 
 
 def unmoved(one: Annotation) -> Annotation:
+    if isinstance(one, ImageLabel):
+        return one
+    if isinstance(one, RotatedBox):
+        return replace(one, bbox=(0, 0, 0, 0), rotation=0)
     return replace(one, **{"bbox" if isinstance(one, Rectangle) else one.geometry: ()})
 
 
@@ -159,6 +191,10 @@ def assert_same(found: Sample, wanted: Sample, name: str) -> None:
     assert list(map(unmoved, found.annotations)) == list(map(unmoved, wanted.annotations))
     for left, right in zip(found.annotations, wanted.annotations, strict=True):
         assert numbers(left) == pytest.approx(numbers(right), abs=NEAR[name])
+        if isinstance(left, RotatedBox) and isinstance(right, RotatedBox):
+            corners = [points_of(each) for each in (left, right)]
+            for one, others in (corners, reversed(corners)):
+                assert all(min(math.dist(a, b) for b in others) <= NEAR[name] for a in one)
 
 
 def make_images(folder: Path, some: list[Sample]) -> None:
@@ -231,16 +267,19 @@ def test_round_trip_of_v1(tmp_path_factory: pytest.TempPathFactory, some: list[S
     """One geometry in a file, and one value for each attribute."""
     target = tmp_path_factory.mktemp("formats") / "out.json"
     report = write_export(some, target, "layernext-v1")
+    outlines = [list(map(outlined, sample.annotations)) for sample in some]
     kinds = [
         one.geometry
-        for sample in some
-        for one in sample.annotations
-        if one.geometry not in {"points", "mask"}
+        for shapes in outlines
+        for one in shapes
+        if one.geometry in {"rectangle", "polygon", "line"}
     ]
     lost = 0
-    for found, sample in zip(read_format(target, "layernext-v1"), some, strict=True):
-        left = [one for one in sample.annotations if kinds and one.geometry == kinds[0]]
-        lost += len(sample.annotations) - len(left)
+    for found, sample, shapes in zip(
+        read_format(target, "layernext-v1"), some, outlines, strict=True
+    ):
+        left = [one for one in shapes if kinds and one.geometry == kinds[0]]
+        lost += len(shapes) - len(left)
         wanted = [
             replace(
                 one,

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from layernext.errors import DataError
-from layernext.model import Annotation, AttributeValue, Rectangle
+from layernext.model import Annotation, AttributeValue, ImageLabel, Mask, Rectangle, RotatedBox
 from layernext.wire.published import (
     LabelTable,
     Shape,
@@ -143,7 +143,10 @@ def value_text(value: Any) -> str:
     return f"{type(value).__name__} {msgspec.json.encode(value, order='sorted').decode()}"
 
 
-@given(annotation=strategies.annotations)
+shapes = strategies.annotations.filter(lambda one: not isinstance(one, ImageLabel | Mask))
+
+
+@given(annotation=shapes)
 def test_round_trip(annotation: Annotation) -> None:
     """What is written as a shape is read back equal."""
     names: dict[str, str] = {}
@@ -160,3 +163,22 @@ def test_round_trip(annotation: Annotation) -> None:
     sent = shape_from_annotation(annotation, 1, table, value_text, "2024-05-02 09:14:33")
     received = msgspec.json.decode(msgspec.json.encode(sent), type=Shape)
     assert annotations_from_shapes([received], names, values) == [annotation]
+
+
+def test_a_rotated_box_is_sent_as_its_corners() -> None:
+    """Who knows polygons only has the true outline; box and rotation stand beside it as they were written."""
+    annotation = RotatedBox(label="car", bbox=(20, 30, 40, 10), rotation=90)
+    sent = shape_from_annotation(annotation, 1, LabelTable("r", "#fff", {}), value_text, "now")
+    assert (sent["type"], sent["rotation"]) == ("polygon", 90)
+    assert sent["points"] == [[45, 15], [45, 55], [35, 55], [35, 15]]
+    for lacking in ("rotation", "boxBoundariesAndDimensions"):
+        others = {key: value for key, value in sent.items() if key != lacking}
+        (read,) = annotations_from_shapes([msgspec.convert(others, Shape)], {}, {})
+        assert read.geometry == "polygon"
+
+
+def test_an_image_label_is_refused_by_name() -> None:
+    """The protocol has no shape without coordinates."""
+    table = LabelTable("r", "#fff", {})
+    with pytest.raises(DataError, match="the published protocol has no shape 'image_label'"):
+        shape_from_annotation(ImageLabel(label="rain"), 1, table, value_text, "now")

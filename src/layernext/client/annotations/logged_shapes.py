@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from collections.abc import Mapping
@@ -16,6 +17,7 @@ BoxFormat: TypeAlias = Literal["xywh", "xyxy", "cxcywh"]
 height."""
 
 _BOX_NUMBERS = 4
+_ROTATED_BOX_NUMBERS = 5
 _LEAST_BOXES = 20
 _SUSPECT_SHARE = 0.25
 _TOLERANCE = 0.01
@@ -80,17 +82,48 @@ def as_rows(name: str, values: Any) -> list[Any] | None:
         raise DataError(Problem(name, f"is a {kind}, must be a list")) from error
 
 
-def as_boxes(values: Any, box_format: BoxFormat) -> list[Any]:
-    """Boxes as x, y of the top left corner, width and height; wrong ones are left to the check.
+def as_boxes(
+    values: Any, box_format: BoxFormat, rotations: Any = None
+) -> tuple[list[Any], list[Any] | None]:
+    """Boxes as x, y of the top left corner, width and height, and their rotations if they have any.
+
+    Wrong ones are left to the check.
 
     Raises:
-        DataError: a single box in place of a list of boxes; also as `as_rows`.
+        DataError: a single box in place of a list of boxes; also as `as_rows` and `as_rotations`.
     """
     boxes = as_rows("boxes", values) or []
-    if len(boxes) == _BOX_NUMBERS and all(map(is_number, boxes)):
+    is_single = len(boxes) in {_BOX_NUMBERS, _ROTATED_BOX_NUMBERS}
+    if is_single and all(map(is_number, boxes)):
         message = f"is a single box, must be a list of boxes: boxes=[{boxes}]"
         raise DataError(Problem("boxes", message))
-    return boxes if box_format == "xywh" else [_as_xywh(box, box_format) for box in boxes]
+    boxes, degrees = as_rotations(rotations, boxes)
+    if box_format != "xywh":
+        boxes = [_as_xywh(box, box_format) for box in boxes]
+    return boxes, degrees
+
+
+def as_rotations(values: Any, boxes: list[Any]) -> tuple[list[Any], list[Any] | None]:
+    """The boxes as four numbers each, and their rotations; None if they have none.
+
+    Args:
+        values: a rotation for each box, in degrees; None if the boxes may have it as a fifth number.
+        boxes: as the caller has them.
+
+    Raises:
+        DataError: there is another number of rotations, or only some boxes have a fifth number.
+    """
+    rotations = as_column("rotations", values, len(boxes))
+    are_rotated = [
+        isinstance(box, list | tuple) and len(box) == _ROTATED_BOX_NUMBERS for box in boxes
+    ]
+    if not any(are_rotated):
+        return boxes, rotations
+    if rotations is not None or not all(are_rotated):
+        other = "rotations are given, too" if rotations is not None else "others have not"
+        message = f"have a fifth number, a rotation, and {other}; must have it in one way"
+        raise DataError(Problem("boxes", message))
+    return [box[:_BOX_NUMBERS] for box in boxes], [box[_BOX_NUMBERS] for box in boxes]
 
 
 def _as_xywh(box: Any, box_format: BoxFormat) -> Any:
@@ -202,5 +235,27 @@ class BoxWatch:
             warnings.warn(
                 f"{self._outside} of {self._boxes} boxes leave their images; boxes are x, y of the "
                 "top left corner, width, height, unless format='xyxy' or 'cxcywh' says otherwise",
+                stacklevel=3,
+            )
+
+
+class RotationWatch:
+    """Warns, once, when all rotations look like radians."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._largest = 0.0
+        self._has_warned = False
+
+    def look_at(self, rotations: list[float]) -> None:
+        """Count valid rotations of an image."""
+        self._count += len(rotations)
+        self._largest = max([self._largest, *map(abs, rotations)])
+        is_suspect = 0 < self._largest <= math.pi and self._count >= _LEAST_BOXES
+        if is_suspect and not self._has_warned:
+            self._has_warned = True
+            warnings.warn(
+                f"all {self._count} rotations are between -π and π; they are in degrees: convert radians with "
+                "numpy.degrees",
                 stacklevel=3,
             )

@@ -9,11 +9,14 @@ broken a request, bodies are compressed, unless the stack refuses that.
 from __future__ import annotations
 
 import gzip
+import logging
 import time
 import uuid
 from array import array
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -21,6 +24,7 @@ import msgspec
 from layernext.client.annotations.batch_size import BatchSize
 from layernext.client.annotations.image_names import ImageCount, image_number
 from layernext.client.annotations.sources import Source
+from layernext.client.annotations.upload import early_end_explained
 from layernext.client.progress import ProgressChoice, show_progress
 from layernext.client.refusals import RETRIED
 from layernext.client.reports import UploadReport
@@ -29,14 +33,17 @@ from layernext.errors import (
     ConnectionFailed,
     DataError,
     InvalidRequest,
-    LayerNextError,
     Problem,
     RateLimited,
     StackError,
     StackUnavailable,
-    UploadIncomplete,
 )
-from layernext.model import ImageAnnotations, counted, decode_trusted
+from layernext.model import (
+    ImageAnnotations,
+    RotatedBox,
+    decode_trusted,
+    naming_image,
+)
 from layernext.wire import published
 from layernext.wire.native import UploadRequest
 from layernext.wire.published import LabelTable, Received, shape_from_annotation, wire_fields
@@ -47,6 +54,8 @@ REPEATED_PORTIONS = 8
 """In so many requests go the images of a batch that came in earlier ones, too."""
 GZIP_LEVEL = 1
 """Makes shapes some six times smaller; higher levels take long and save little more."""
+
+logger = logging.getLogger("layernext.client.upload")
 
 
 class _Labels:
@@ -253,6 +262,7 @@ class _Session:
         self._bytes_sent = 0
         self._unmatched: int | None = 0
         self._annotations = 0
+        self._has_warned = False
         self._acknowledged = array("Q")
         self._image_count = ImageCount()
         self._divided: dict[int, str] = {}
@@ -271,6 +281,7 @@ class _Session:
             ConnectionFailed: they did not get through in the time for retries, however small.
         """
         self._target.check(batch, self.images)
+        self._warn_of_corners(batch)
         self._labels.resolve(batch, self.images)
         size, whole = self.size.bytes, len(batch)
         batch, repeated = self._without_repeated(batch)
@@ -289,6 +300,18 @@ class _Session:
                 portion.setdefault(session_id, []).append(image)
             for session_id, images in portion.items():
                 self._deliver(images, session_id, normalized)
+
+    def _warn_of_corners(self, batch: list[ImageAnnotations]) -> None:
+        if not self._has_warned and any(
+            isinstance(annotation, RotatedBox)
+            for image in batch
+            for annotation in image.annotations
+        ):
+            self._has_warned = True
+            logger.warning(
+                "this stack speaks only the published protocol, which has no rotated boxes: they are sent as "
+                "the polygons of their corners, with box and rotation beside them for stacks that read these"
+            )
 
     def _without_repeated(
         self, batch: list[ImageAnnotations]
@@ -457,25 +480,18 @@ def upload_published(
 ) -> UploadReport:
     """Upload a source by the published protocol; see `layernext.client.annotations.upload.upload_native`."""
     session = _Session(transport, request, source.total, job_id)
-    try:
-        with show_progress(progress, f"uploading {request.run}", source.total) as advance:
-            for batch, normalized in _batches(source, request, session):
-                session.send(batch, normalized=normalized)
-                advance(len(batch))
-            if not session.batches:  # a run on no image is a run, too
-                session.send([], normalized=request.normalized)
-    except DataError as error:
-        stored = session.report(started).images
-        if stored and error.hint is None:
-            error.hint = f"already stored before it: {counted(stored, 'image')}"
-        raise
-    except LayerNextError as error:
-        raise UploadIncomplete(
-            f"the upload of {request.run!r} ended early: {error.message}",
-            report=session.report(started),
-            hint="call it again; images already stored are replaced with identical data",
-        ) from error
-    return session.report(started)
+    report = partial(session.report, started)
+    hint = "call it again; images already stored are replaced with identical data"
+    with (
+        early_end_explained(request.run, report, hint),
+        show_progress(progress, f"uploading {request.run}", source.total) as advance,
+    ):
+        for batch, normalized in _batches(source, request, session):
+            session.send(batch, normalized=normalized)
+            advance(len(batch))
+        if not session.batches:  # a run on no image is a run, too
+            session.send([], normalized=request.normalized)
+    return report()
 
 
 def _number_of(image: ImageAnnotations) -> int:
@@ -515,7 +531,15 @@ def _batches(
 
 def _shapes(image: ImageAnnotations, tables: dict[str, LabelTable]) -> list[dict[str, Any]]:
     now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M:%S.%f")
-    return [
-        shape_from_annotation(annotation, number, tables[annotation.label], text_of, now)
-        for number, annotation in enumerate(image.annotations, start=1)
-    ]
+    shapes: list[dict[str, Any]] = []
+    with naming_image(image.image):
+        for number, annotation in enumerate(image.annotations):
+            table = tables[annotation.label]
+            try:
+                shape = shape_from_annotation(annotation, number + 1, table, text_of, now)
+            except DataError as error:
+                where = f"annotations[{number}]"
+                problems = [replace(p, where=f"{where}.{p.where}") for p in error.problems]
+                raise DataError(problems) from error
+            shapes.append(shape)
+    return shapes

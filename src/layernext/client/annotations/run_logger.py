@@ -19,6 +19,7 @@ from typing import Any
 from layernext.client.annotations.logged_shapes import (
     BoxFormat,
     BoxWatch,
+    RotationWatch,
     as_boxes,
     as_column,
     as_labels,
@@ -32,7 +33,7 @@ from layernext.client.cancellation import Cancelled, is_cancelled
 from layernext.client.progress import ProgressChoice
 from layernext.client.reports import UploadReport
 from layernext.errors import LayerNextError
-from layernext.model import AttributeValue, ImageDecoder, naming_image
+from layernext.model import AttributeValue, ImageDecoder, has_parts, naming_image
 
 QUEUE_BYTES = 16 << 20
 """JSON that may wait for the background thread: a few batches."""
@@ -122,6 +123,7 @@ class RunLogger:
         self._upload = upload
         self._is_normalized = is_normalized
         self._box_watch = BoxWatch()
+        self._rotation_watch = RotationWatch()
         self._queue = _Queue()
         self._thread = threading.Thread(target=self._run, name="layernext-run", daemon=True)
         self._failure: BaseException | None = None
@@ -176,6 +178,7 @@ class RunLogger:
         image: str,
         *,
         boxes: Any = None,
+        rotations: Any = None,
         polygons: Iterable[Any] | None = None,
         lines: Iterable[Any] | None = None,
         masks: Any = None,
@@ -193,12 +196,16 @@ class RunLogger:
         Args:
             image: the image's file name in the collection.
             boxes: (N, 4), in pixels; a numpy array or lists. By default x and y of the top left
-                corner, width and height; see `format`.
-            polygons: N polygons, each (M, 2): x, y of its corners.
+                corner, width and height; see `format`. Or (N, 5): rotated boxes, with the rotation last.
+            rotations: N numbers that make rotated boxes of the boxes: degrees by which each is turned
+                about its center, clockwise as seen in the image; or None.
+            polygons: N polygons, each (M, 2): x, y of its corners; or a list of parts, each a list of outlines:
+                the outer one, then its holes.
             lines: N lines, each (M, 2): x, y of its points.
             masks: (N, H, W) of bool, as large as the image: a numpy array, a tensor or lists; or N
                 `RunLengths`, or dictionaries with COCO's ``size`` and ``counts``.
-            labels: N class names, in the order boxes, polygons, lines, masks.
+            labels: N class names, in the order boxes, polygons, lines, masks. Without any of these the labels
+                are those of the whole image, as a classifier gives them.
             confidences: N numbers from 0 to 1, in the same order, or None.
             attributes: N dictionaries: attribute name to a value, or to a list of `AttributeValue`
                 or ``{"value": …, "confidence": …}``; or None.
@@ -221,21 +228,25 @@ class RunLogger:
         check_box_format(format)
         with naming_image(image):
             check_image_name(image)
-            rectangles = as_boxes(boxes, format)
-            shapes = [
-                *(("rectangle", "bbox", shape) for shape in rectangles),
-                *(("polygon", "polygon", shape) for shape in as_rows("polygons", polygons) or ()),
-                *(("line", "line", shape) for shape in as_rows("lines", lines) or ()),
-                *(("mask", "mask", shape) for shape in as_masks(masks, size)),
-            ]
+            rectangles, degrees = as_boxes(boxes, format, rotations)
             annotations: list[dict[str, Any]] = [
-                {"type": kind, key: shape} for kind, key, shape in shapes
+                *_annotations(rectangles, degrees),
+                *(
+                    {"type": "polygon", "parts" if has_parts(shape) else "polygon": shape}
+                    for shape in as_rows("polygons", polygons) or ()
+                ),
+                *({"type": "line", "line": shape} for shape in as_rows("lines", lines) or ()),
+                *({"type": "mask", "mask": shape} for shape in as_masks(masks, size)),
             ]
+            rows = as_rows("labels", labels) or []
+            if boxes is None and polygons is None and lines is None and masks is None:
+                annotations = [{"type": "image_label"} for _ in rows]
+            count = len(annotations)
             columns = {
-                "label": as_labels(labels if labels is not None else (), len(shapes)),
-                "confidence": as_column("confidences", confidences, len(shapes)),
-                "attributes": as_column("attributes", attributes, len(shapes)),
-                "metadata": as_column("metadata", metadata, len(shapes)),
+                "label": as_labels(rows, count),
+                "confidence": as_column("confidences", confidences, count),
+                "attributes": as_column("attributes", attributes, count),
+                "metadata": as_column("metadata", metadata, count),
             }
             for key, column in columns.items():
                 for annotation, value in zip(annotations, column or (), strict=False):
@@ -246,6 +257,8 @@ class RunLogger:
         known_size = (1.0, 1.0) if self._is_normalized else size
         if known_size is not None:
             self._box_watch.look_at(rectangles, known_size)
+        if degrees:
+            self._rotation_watch.look_at(degrees)
         self._queue.put(line)
         if self._failure is not None:
             raise self._failure
@@ -261,6 +274,15 @@ class RunLogger:
             self._failure = error
         finally:
             self._queue.leave()
+
+
+def _annotations(boxes: list[Any], rotations: list[Any] | None) -> Iterator[dict[str, Any]]:
+    """Boxes as form v2 has them."""
+    if rotations is None:
+        yield from ({"type": "rectangle", "bbox": box} for box in boxes)
+        return
+    for box, rotation in zip(boxes, rotations, strict=True):
+        yield {"type": "rotated_box", "bbox": box, "rotation": rotation}
 
 
 def _foreign_process() -> LayerNextError:

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from layernext.client.files.content import EXTENSIONS, KNOWN, ContentType, fits, media_type_of
+from layernext.client.files.content import EXTENSIONS, KNOWN, ContentType, fits
 from layernext.client.files.reports import IgnoredFile
 from layernext.errors import DataError, Problem
-from layernext.model import counted, find_names_problem
+from layernext.model import counted, find_names_problem, media_type_of
 
 FileSource: TypeAlias = "str | os.PathLike[str] | Iterable[str | os.PathLike[str]]"
 """A folder, a file, or files."""

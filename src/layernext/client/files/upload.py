@@ -21,6 +21,7 @@ from typing import Any
 
 import msgspec
 
+from layernext.client.files.download import OnError
 from layernext.client.files.in_flight import ByteCount, run_in_flight
 from layernext.client.files.parts import FileSender, Outcome
 from layernext.client.files.reading import Stopped, checksum_of, read_whole
@@ -401,6 +402,22 @@ class FilesUpload:
         if not failures:
             self._bundle_bytes = min(BUNDLE_BYTES, self._bundle_bytes * 2)
         return result
+
+
+def check_upload(report: FileUploadReport, count: int, on_error: OnError) -> None:
+    """Raise if one of `count` files failed and that is to be raised.
+
+    Raises:
+        UploadIncomplete: with the report.
+    """
+    if report.failed and on_error == "raise":
+        first = report.failed[0]
+        raise UploadIncomplete(
+            f"{len(report.failed):,} of {count:,} files were not uploaded; "
+            f"{first.path}: {first.reason}",
+            report=report,
+            hint=f"{GO_ON}; the report names every file",
+        )
 
 
 def _bundled(file: LocalFile, outcome: str | None) -> Outcome:

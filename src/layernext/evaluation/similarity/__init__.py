@@ -11,6 +11,7 @@ from layernext.evaluation.similarity.measure import (
 )
 from layernext.evaluation.similarity.polygon import polygon_area
 from layernext.evaluation.similarity.rectangle import bbox_iou
+from layernext.evaluation.similarity.rotated_box import rotated_iou
 
 __all__ = [
     "SIMILARITIES",
@@ -23,5 +24,6 @@ __all__ = [
     "evaluated_kinds",
     "measure_for",
     "polygon_area",
+    "rotated_iou",
     "slices_of_images",
 ]

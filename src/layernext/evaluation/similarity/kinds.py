@@ -6,15 +6,25 @@ protocols it has.
 
 from __future__ import annotations
 
+from layernext.evaluation.similarity.image_label import IMAGE_LABEL
 from layernext.evaluation.similarity.line import LINE
 from layernext.evaluation.similarity.mask import MASK
 from layernext.evaluation.similarity.measure import KindSimilarity, Measure
 from layernext.evaluation.similarity.polygon import POLYGON
 from layernext.evaluation.similarity.rectangle import RECTANGLE
+from layernext.evaluation.similarity.rotated_box import ROTATED_BOX
 from layernext.model import EvaluationSettings
 
 SIMILARITIES: dict[str, KindSimilarity] = {
-    similarity.name: similarity for similarity in (RECTANGLE, POLYGON, LINE, MASK)
+    similarity.name: similarity
+    for similarity in (
+        RECTANGLE,
+        POLYGON,
+        LINE,
+        MASK,
+        ROTATED_BOX,
+        IMAGE_LABEL,
+    )
 }
 
 

@@ -21,7 +21,7 @@ from layernext.evaluation.columns import Columns, FloatArray, IndexArray, Source
 from layernext.model import EvaluationSettings
 
 Shapes: TypeAlias = Any
-"""Boxes (N, 4) as x, y, width, height; or a list of N arrays (K, 2) of points."""
+"""Boxes (N, 4) as x, y, width, height, or (N, 5) with a rotation; or a list of N arrays (K, 2) of points."""
 
 ImageWh: TypeAlias = tuple[float, float]
 

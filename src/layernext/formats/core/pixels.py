@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from layernext.errors import ConfigurationError, DataError, FormatError, Problem
 from layernext.model import Annotation, ImageAnnotations, kind_of
+from layernext.model.orientation import upright_size
 
 Sizes: TypeAlias = dict[str, tuple[int, int, str]]
 """Width, height and file name of images, by path below a folder, without extension."""
@@ -38,7 +39,7 @@ def image_sizes(folder: Path) -> Sizes:
 
 
 def image_size(path: Path) -> tuple[int, int]:
-    """Width and height of an image, from the first bytes of its file.
+    """Width and height of an image as it is seen, upright, from the first bytes of its file.
 
     Raises:
         FormatError: it is not a readable image, or too large.
@@ -78,8 +79,7 @@ def _image_size(path: Path, pillow: Any) -> tuple[int, int]:
             file.seek(0)
             try:
                 with factory(file, str(path)) as image:
-                    width, height = image.size
-                    return width, height
+                    return upright_size(image)
             except (SyntaxError, IndexError, TypeError, struct.error):
                 continue  # not of this type; another plugin may read it
     raise ValueError("no plugin reads it")

@@ -1,5 +1,6 @@
 """The kinds of geometry: a file for each, and `kinds`, which lists them."""
 
+from layernext.model.geometry.image_label import ImageLabel
 from layernext.model.geometry.kind import (
     AnnotationFields,
     AttributeValue,
@@ -22,8 +23,14 @@ from layernext.model.geometry.line import Line
 from layernext.model.geometry.mask import Mask
 from layernext.model.geometry.point_list import PointListKind
 from layernext.model.geometry.points import Points
-from layernext.model.geometry.polygon import Polygon
+from layernext.model.geometry.polygon import Polygon, has_parts, oriented_rings, parts_of
 from layernext.model.geometry.rectangle import Rectangle
+from layernext.model.geometry.rotated_box import (
+    BoxAndRotation,
+    RotatedBox,
+    box_of_corners,
+    rotated_corners,
+)
 from layernext.model.geometry.run_lengths import RunLengths, counts_of, runs_inside
 
 __all__ = [
@@ -34,9 +41,11 @@ __all__ = [
     "AnnotationFields",
     "AttributeValue",
     "Box",
+    "BoxAndRotation",
     "EvaluatedGeometry",
     "Geometry",
     "GeometryKind",
+    "ImageLabel",
     "Line",
     "Mask",
     "Point",
@@ -44,10 +53,16 @@ __all__ = [
     "Points",
     "Polygon",
     "Rectangle",
+    "RotatedBox",
     "RunLengths",
+    "box_of_corners",
     "built_from_kinds",
     "counts_of",
+    "has_parts",
     "kind_of",
+    "oriented_rings",
+    "parts_of",
     "register_kind",
+    "rotated_corners",
     "runs_inside",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 
 from msgspec import Struct, field
@@ -60,16 +60,20 @@ class AnnotationFields(
 class GeometryKind(Generic[Coordinates]):
     """A kind of geometry: everything that differs from the others, but for how it is compared and drawn.
 
-    ``coordinates`` is what an annotation has under `key`, and None for a kind without a key.
+    ``coordinates`` is what an annotation has under `key`, and None for a kind without a key. If the kind has
+    further keys, it is a tuple of what the annotation has under `key` and under each of them.
 
     Attributes:
         name: the ``type`` of its annotations.
         code: number of the kind in the database and in the pages; never reused.
         struct: the class of its annotations, an `AnnotationFields`.
-        key: JSON key of the coordinates; None if the kind has none, as a label of a whole image.
+        key: JSON key of the coordinates; None if the kind has none, as a label of a whole image. Kinds may share
+            a key if they have the same `coordinates_type`.
         former_keys: other keys that are read as `key`.
-        coordinates_type: msgspec type of the coordinates, without ranges: for what was checked before.
+        coordinates_type: msgspec type of what is under `key`, without ranges: for what was checked before.
         checked_type: the same with ranges, for the fast decoder.
+        further_types: JSON keys that are required beside `key`, and their msgspec types.
+        alternative_types: in form v2, JSON keys that may stand in place of `key`, and their msgspec types.
         colons: colons that the JSON of the coordinates has, that of the key included; `count_colons` if that
             depends on them.
         is_in_pixels: whether its coordinates are pixels in a normalized set, too.
@@ -84,6 +88,8 @@ class GeometryKind(Generic[Coordinates]):
     former_keys: ClassVar[tuple[str, ...]] = ()
     coordinates_type: ClassVar[Any]
     checked_type: ClassVar[Any]
+    further_types: ClassVar[Mapping[str, Any]] = {}
+    alternative_types: ClassVar[Mapping[str, Any]] = {}
     colons: ClassVar[int] = 1
     is_in_pixels: ClassVar[bool] = False
     protocols: ClassVar[tuple[str, ...]] = ()
@@ -92,27 +98,52 @@ class GeometryKind(Generic[Coordinates]):
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """Every JSON key that its coordinates may have."""
+        """Every JSON key that is read as `key`."""
         return () if self.key is None else (self.key, *self.former_keys)
+
+    @property
+    def types(self) -> dict[str, Any]:
+        """The type of each JSON key that its coordinates may have, without ranges."""
+        if self.key is None:
+            return {}
+        types = dict.fromkeys(self.keys, self.coordinates_type)
+        return {**types, **self.further_types, **self.alternative_types}
+
+    def fields_of(self, coordinates: Coordinates) -> dict[str, Any]:
+        """The fields of an annotation that coordinates are made of."""
+        if self.key is None:
+            return {}
+        if not self.further_types:
+            return {self.key: coordinates}
+        values: Any = coordinates
+        return dict(zip((self.key, *self.further_types), values, strict=True))
 
     def coordinates_of(self, annotation: Any) -> Coordinates:
         """The coordinates of an annotation of this kind."""
-        value: Coordinates = None if self.key is None else getattr(annotation, self.key)  # type: ignore[assignment]
-        return value
+        if self.key is None:
+            return None  # type: ignore[return-value]
+        value = getattr(annotation, self.key)
+        if self.further_types:
+            value = (value, *(getattr(annotation, key) for key in self.further_types))
+        coordinates: Coordinates = value
+        return coordinates
 
     def read(self, decoded: Any) -> Coordinates | None:
-        """The coordinates of what was decoded with all `keys` as attributes; None if it has none."""
+        """The coordinates of what was decoded with all its keys as attributes; None if one is missing."""
         coordinates = None if self.key is None else getattr(decoded, self.key)
         if coordinates is None:
-            for key in self.former_keys:
+            for key in (*self.former_keys, *self.alternative_types):
                 coordinates = getattr(decoded, key)
                 if coordinates is not None:
                     break
-        return coordinates
+        if coordinates is None or not self.further_types:
+            return coordinates
+        further = [getattr(decoded, key) for key in self.further_types]
+        return None if None in further else (coordinates, *further)  # type: ignore[return-value]
 
     def with_coordinates(self, annotation: Any, coordinates: Coordinates) -> Any:
         """The annotation with other coordinates."""
-        return annotation if self.key is None else replace(annotation, **{self.key: coordinates})
+        return replace(annotation, **self.fields_of(coordinates))
 
     def count_colons(self, coordinates: Coordinates) -> int:
         """Colons that the JSON of these coordinates has at least, that of the key included."""
@@ -128,10 +159,35 @@ class GeometryKind(Generic[Coordinates]):
         return False
 
     def find_problems(self, coordinates: Any, where: str) -> Iterator[Problem]:
-        """All that is wrong with JSON in place of coordinates; slow.
+        """All that is wrong with JSON under `key`; slow.
 
         Args:
             coordinates: any JSON value.
+            where: its path.
+        """
+        raise NotImplementedError
+
+    def is_alternative_doubtful(self, value: Any) -> bool:
+        """As `is_doubtful`, of what is under a key of `alternative_types`, whose types have no ranges."""
+        del value
+        return False
+
+    def find_alternative_problems(self, key: str, value: Any, where: str) -> Iterator[Problem]:
+        """All that is wrong with JSON under a key of `alternative_types`; slow.
+
+        Args:
+            key: which.
+            value: any JSON value.
+            where: its path.
+        """
+        raise NotImplementedError
+
+    def find_further_problems(self, key: str, value: Any, where: str) -> Iterator[Problem]:
+        """All that is wrong with JSON under one of the further keys; slow.
+
+        Args:
+            key: which.
+            value: any JSON value.
             where: its path.
         """
         raise NotImplementedError
@@ -141,6 +197,13 @@ class GeometryKind(Generic[Coordinates]):
     def box(self, coordinates: Coordinates) -> Box | None:
         """The smallest upright box around the shape; None if the kind has no place in the image."""
         raise NotImplementedError
+
+    def box_in_pixels(self, coordinates: Coordinates, width: float, height: float) -> Box | None:
+        """The `box` of coordinates that are fractions of the width and height of the image, in pixels."""
+        box = self.box(coordinates)
+        if box is None or self.is_in_pixels:
+            return box
+        return box[0] * width, box[1] * height, box[2] * width, box[3] * height
 
     def area(self, coordinates: Coordinates) -> float:
         """Square pixels inside the shape; 0 for lines and points."""
@@ -188,7 +251,7 @@ class GeometryKind(Generic[Coordinates]):
 
     # -- elsewhere --------------------------------------------------------------------------------
 
-    def drawing(self, coordinates: Coordinates) -> tuple[int, list[float]]:
+    def drawing(self, coordinates: Coordinates) -> tuple[int, Sequence[float | None]]:
         """What the pages draw: the code of a kind that they know, and the numbers for it.
 
         A kind that has no file in ``stack/web/static/geometry`` is drawn as its box, and not at all if it

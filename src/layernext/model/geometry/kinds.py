@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from layernext.errors import ConfigurationError
+from layernext.model.geometry.image_label import IMAGE_LABEL, ImageLabel
 from layernext.model.geometry.kind import (
     GeometryKind,
 )
@@ -20,21 +21,28 @@ from layernext.model.geometry.mask import MASK, Mask
 from layernext.model.geometry.points import POINTS, Points
 from layernext.model.geometry.polygon import POLYGON, Polygon
 from layernext.model.geometry.rectangle import RECTANGLE, Rectangle
+from layernext.model.geometry.rotated_box import ROTATED_BOX, RotatedBox
 
-Geometry: TypeAlias = Literal["rectangle", "polygon", "line", "points", "mask"]
-"""The kinds of annotated shape. ``points`` and ``mask`` exist in format v2 only."""
+Geometry: TypeAlias = Literal[
+    "rectangle", "polygon", "line", "points", "mask", "rotated_box", "image_label"
+]
+"""The kinds of annotation. Those after ``line`` exist in format v2 only."""
 
-EvaluatedGeometry: TypeAlias = Literal["rectangle", "polygon", "line", "mask"]
+EvaluatedGeometry: TypeAlias = Literal[
+    "rectangle", "polygon", "line", "mask", "rotated_box", "image_label"
+]
 """The geometries that can be evaluated."""
 
-Annotation: TypeAlias = Rectangle | Polygon | Line | Points | Mask
+Annotation: TypeAlias = Rectangle | Polygon | Line | Points | Mask | RotatedBox | ImageLabel
 
 KINDS: dict[str, GeometryKind[Any]] = {
-    kind.name: kind for kind in (RECTANGLE, POLYGON, LINE, POINTS, MASK)
+    kind.name: kind for kind in (RECTANGLE, POLYGON, LINE, POINTS, MASK, ROTATED_BOX, IMAGE_LABEL)
 }
 """Every kind by its name, those that were registered included."""
 
-GEOMETRIES: tuple[Geometry, ...] = ("rectangle", "polygon", "line", "points", "mask")
+GEOMETRIES: tuple[Geometry, ...] = (
+    "rectangle", "polygon", "line", "points", "mask", "rotated_box", "image_label",
+)  # fmt: skip
 
 GEOMETRY_KEYS: dict[Geometry, str] = {
     "rectangle": "bbox",
@@ -42,8 +50,9 @@ GEOMETRY_KEYS: dict[Geometry, str] = {
     "line": "line",
     "points": "points",
     "mask": "mask",
+    "rotated_box": "bbox",
 }
-"""The JSON key that holds each geometry's coordinates."""
+"""The JSON key that holds the coordinates of each geometry that has any; rotated boxes have a further one."""
 
 _Built = TypeVar("_Built")
 _forget: list[Callable[[], None]] = []
@@ -63,17 +72,21 @@ def register_kind(kind: GeometryKind[Any]) -> None:
     runs, too, before it is served.
 
     Raises:
-        ConfigurationError: another kind has its name, code or key.
+        ConfigurationError: another kind has its name or code, or one of its keys with another type.
     """
     for other in KINDS.values():
         shared = [
             f"{what} {value!r}"
-            for what, value, values in (
-                ("name", kind.name, (other.name,)),
-                ("code", kind.code, (other.code,)),
-                ("key", kind.key, other.keys),
+            for what, value, other_value in (
+                ("name", kind.name, other.name),
+                ("code", kind.code, other.code),
             )
-            if value in values
+            if value == other_value
+        ]
+        shared += [
+            f"key {key!r}"
+            for key, key_type in kind.types.items()
+            if key in other.types and other.types[key] != key_type
         ]
         if shared:
             raise ConfigurationError(f"the geometry {other.name!r} already has the {shared[0]}")

@@ -54,8 +54,7 @@ def _decoder() -> Callable[[bytes], _Set]:
     """Decodes what is counted: of annotations of every kind the coordinates."""
     types: dict[str, Any] = {}
     for kind in KINDS.values():
-        for key in kind.keys:
-            types.setdefault(key, kind.coordinates_type)
+        types |= kind.types
     fields = [(key, coordinates | None, None) for key, coordinates in types.items()]
     annotation = defstruct("_CountedAnnotation", fields, bases=(_Annotation,), gc=False)
     image = defstruct(
@@ -197,14 +196,14 @@ def _add(
     if is_normalized and wh is None:
         tally.unsized += len(annotations)
         return
-    scale = wh if is_normalized and wh is not None else (1.0, 1.0)
+    size = wh if is_normalized else None
     for annotation, geometry in zip(annotations, geometries, strict=True):
         kind = KINDS[geometry]
-        box = kind.box(kind.read(annotation))
+        coordinates = kind.read(annotation)
+        box = kind.box(coordinates) if size is None else kind.box_in_pixels(coordinates, *size)
         if box is not None:
-            width, height = (1.0, 1.0) if kind.is_in_pixels else scale
-            boxes.append(box[2] * width)
-            boxes.append(box[3] * height)
+            boxes.append(box[2])
+            boxes.append(box[3])
 
 
 def _binned(values: Floats, edges: NDArray[Any]) -> Counts:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from layernext.stack.media.content_type import type_by_bytes
+from layernext.model import media_type_of
+from layernext.model.orientation import orientation_of, turned, upright_size
 from layernext.stack.media.found import Look
 
 THUMBNAIL_SIDE = 256
@@ -48,19 +49,20 @@ def read_image(path: Path, report_size: Callable[[Look], None]) -> Look:
     Image.init()
     # The process is ours alone, and `MAX_PIXELS` decides.
     Image.MAX_IMAGE_PIXELS = None
-    look = Look(content_type=type_by_bytes(path))
+    look = Look(content_type=media_type_of(path))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with Image.open(path, formats=[name for name in TYPES if name in Image.OPEN]) as image:
-                width, height = image.size
+                width, height = upright_size(image)
+                orientation = orientation_of(image)
                 look = Look(content_type=TYPES[str(image.format)], width=width, height=height)
                 if width * height > MAX_PIXELS:
                     why = f"it has {width} x {height} pixels; at most {MAX_PIXELS:,} are read"
                     return _failed(look, why)
                 if width * height > LARGE_PIXELS:
                     report_size(look)
-                thumbnail = _thumbnail(image)
+                thumbnail = _thumbnail(image, orientation)
     except MemoryError:
         # Its size is right all the same; without one, the file asked for memory before it was known.
         if look.width is None:
@@ -79,8 +81,8 @@ def _failed(look: Look, why: str) -> Look:
     return Look(content_type=look.content_type, width=look.width, height=look.height, failure=why)
 
 
-def _thumbnail(image: Image.Image) -> bytes | None:
-    """A small picture as WebP; None if decoding would take more memory than it may."""
+def _thumbnail(image: Image.Image, orientation: int) -> bytes | None:
+    """A small upright picture as WebP; None if decoding would take more memory than it may."""
     side = (THUMBNAIL_SIDE, THUMBNAIL_SIDE)
     image.draft("RGB", side)
     if image.size[0] * image.size[1] * _BYTES_A_PIXEL.get(image.mode, 4) > MAX_DECODED_BYTES:
@@ -92,8 +94,8 @@ def _thumbnail(image: Image.Image) -> bytes | None:
         # Palette numbers and the color that stands for "transparent" cannot be averaged.
         sampled = _sampled(image)
         small = sampled.convert("RGBA" if _has_alpha(image) else "RGB")
-    # Not turned as the file asks for: annotations count in stored pixels, and are drawn over it.
     small.thumbnail(side)
+    small = turned(small, orientation)
     buffer = io.BytesIO()
     mode = "RGBA" if _has_alpha(small) else "RGB"
     small.convert(mode).save(buffer, "WEBP", quality=80, method=2)

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
+from layernext.model.orientation import orientation_of, turned
 from layernext.stack.media.found import NotAugmentable, Picture
 from layernext.wire.augmentations import Augmentation
 
@@ -29,7 +30,7 @@ _FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF"]
 
 
 def open_image(path: Path) -> Image.Image:
-    """An image to augment, decoded.
+    """An image to augment, decoded and upright.
 
     Raises:
         NotAugmentable: it is too large, or has more than 8 bits a channel.
@@ -44,8 +45,9 @@ def open_image(path: Path) -> Image.Image:
                 raise NotAugmentable(message)
             # An MPO file is JPEGs in a row, the first of which is the picture.
             kind = "JPEG" if image.format == "MPO" else image.format
+            orientation = orientation_of(image)
             image.load()
-            plain = _plain(image)
+            plain: Image.Image = turned(_plain(image), orientation)
     plain.format = kind
     return plain
 

@@ -18,6 +18,7 @@ from layernext.model import (
     KINDS,
     Annotation,
     AttributeValue,
+    RotatedBox,
     find_names_problem,
     is_number,
     kind_of,
@@ -49,6 +50,8 @@ class ShapeLabel(Struct, rename="camel"):
 class Shape(Struct, rename="camel"):
     """A shape as it is received.
 
+    Only this package writes `rotation`: into the polygon of a rotated box, beside the box.
+
     Ids, numbers and times in it are made by the client and mean nothing to the stack; they are
     skipped.
     """
@@ -58,6 +61,7 @@ class Shape(Struct, rename="camel"):
     confidence: _Number | None = None
     box_boundaries_and_dimensions: Box | None = None
     points: list[tuple[_Number, _Number]] | None = None
+    rotation: _Number | None = None
     metadata: dict[str, Any] | None = None
 
 
@@ -162,19 +166,20 @@ def _annotation(
         message = f"is {show(shape.type)}, must be {listed(KINDS)}"
         raise DataError(Problem(f"{where}.type", message))
     box = shape.box_boundaries_and_dimensions
-    coordinates = kind.from_published(
-        None if box is None else (box.x, box.y, box.w, box.h), shape.points, where
-    )
-    fields = common if kind.key is None else {kind.key: coordinates, **common}
-    annotation: Annotation = kind.struct(**fields)
+    sides = None if box is None else (box.x, box.y, box.w, box.h)
+    if shape.rotation is not None and sides is not None:
+        return RotatedBox(bbox=sides, rotation=shape.rotation, **common)
+    coordinates = kind.from_published(sides, shape.points, where)
+    annotation: Annotation = kind.struct(**kind.fields_of(coordinates), **common)
     return annotation
 
 
 def _refuse_beyond_floats(shape: Shape, where: str) -> None:
     """JSON has integers that no float can be; with one in it nobody could read the run again."""
     box = shape.box_boundaries_and_dimensions
-    if not is_number(shape.confidence or 0):
-        raise DataError(Problem(f"{where}.confidence", "is beyond the range of numbers"))
+    for name in ("confidence", "rotation"):
+        if not is_number(getattr(shape, name) or 0):
+            raise DataError(Problem(f"{where}.{name}", "is beyond the range of numbers"))
     if box is not None and not all(map(is_number, (box.x, box.y, box.w, box.h))):
         box_where = f"{where}.boxBoundariesAndDimensions"
         raise DataError(Problem(box_where, "has a number beyond the range of numbers"))

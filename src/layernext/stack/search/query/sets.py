@@ -154,11 +154,13 @@ class SetConditions:
         """Whether area, width and height fulfil their conditions; not if nobody knows them."""
         kind = kind_of(annotation)
         coordinates = kind.coordinates_of(annotation)
-        box = kind.box(coordinates)
         width, height = (1, 1) if kind.is_in_pixels else scale
-        if box is None or not width or not height:
+        if not width or not height:
             return False
-        values = (kind.area(coordinates) * width * height, box[2] * width, box[3] * height)
+        box = kind.box_in_pixels(coordinates, width, height)
+        if box is None:
+            return False
+        values = (kind.area(coordinates) * width * height, box[2], box[3])
         return all(
             holds(condition, value)
             for name, value in zip(MEASURES, values, strict=True)

@@ -114,6 +114,26 @@ export function drawSets(pen, { sets, frame, state, width, height, lineWidth = 1
     }
   }
   pen.setLineDash([]);
+  drawLabels(pen, sets, state, width, height);
+}
+
+/** The labels of the whole image, in rows from the lower edge up, as far as there is room. */
+function drawLabels(pen, sets, state, width, height) {
+  const labels = sets.flatMap((set) => set.shapes.filter((shape) => kindOf(shape).isOfImage && isShown(shape.label, shape.confidence, state)));
+  const room = Math.min(labels.length, Math.max(1, Math.floor(height / 54)));
+  pen.font = "600 11px system-ui, sans-serif";
+  for (let at = 0; at < room; at += 1) {
+    const { label } = labels[at];
+    const text = at === room - 1 && labels.length > room ? `${label} +${labels.length - room}` : label;
+    const y = height - 3 - 18 * (room - at);
+    const wide = Math.min(width - 6, pen.measureText(text).width + 14);
+    pen.fillStyle = "rgb(15 18 24 / 85%)";
+    pen.fillRect(3, y, wide, 16);
+    pen.fillStyle = colorOf(label);
+    pen.fillRect(3, y, 4, 16);
+    pen.fillStyle = "#fff";
+    pen.fillText(text, 11, y + 12, Math.max(1, wide - 12));
+  }
 }
 
 /** Fill a path so that what is below can still be seen. */
@@ -137,7 +157,7 @@ export function readOverlays({ labels, items }) {
         label: labels[label],
         geometry,
         confidence,
-        coordinates,
+        coordinates: coordinates.includes(null) ? coordinates.map((number) => number ?? NaN) : coordinates,
       })),
     })),
   }));

@@ -1,7 +1,7 @@
 // An image that can be zoomed and moved, in one pane or in several that move together, with shapes over it.
 
 import { h } from "./dom.js";
-import { kindOf } from "./geometry/kinds.js";
+import { kindOf, toPixels } from "./geometry/kinds.js";
 import { DASHES, colorOf, hasFractions, isShown, tint, trace } from "./shapes.js";
 
 const MOST_ZOOM = 64;
@@ -54,7 +54,7 @@ export class Stage {
   show({ frame, sources, groups, keepView = false, onfailure = () => {} }) {
     this.frame = frame;
     this.sets = groups.flatMap((group) => group.sets);
-    for (const set of this.sets) for (const shape of set.shapes) shape.bounds ??= kindOf(shape).bounds(shape.coordinates);
+    this.addBounds();
     this.panes = groups.map(({ title, sets }) => this.makePane(title, sets, sources, onfailure));
     this.element.replaceChildren(...this.panes.map((pane) => pane.element));
     this.element.style.setProperty("--panes", String(this.panes.length));
@@ -68,7 +68,7 @@ export class Stage {
   setGroups(groups) {
     if (groups.length !== this.panes.length) return false;
     this.sets = groups.flatMap((group) => group.sets);
-    for (const set of this.sets) for (const shape of set.shapes) shape.bounds ??= kindOf(shape).bounds(shape.coordinates);
+    this.addBounds();
     groups.forEach(({ title, sets }, at) => {
       this.panes[at].sets = sets;
       this.panes[at].title.textContent = title ?? "";
@@ -76,6 +76,18 @@ export class Stage {
     });
     this.redraw();
     return true;
+  }
+
+  /** Bounds of all shapes, in the unit of their coordinates. */
+  addBounds() {
+    const { width, height } = this.frame;
+    for (const set of this.sets) {
+      for (const shape of set.shapes) {
+        if (shape.bounds) continue;
+        const bounds = kindOf(shape).bounds(this.coordinatesOf(set, shape));
+        shape.bounds = hasFractions(set, shape) ? bounds.map((number, at) => number / (at % 2 ? height : width)) : bounds;
+      }
+    }
   }
 
   makePane(title, sets, sources, onfailure) {
@@ -87,7 +99,31 @@ export class Stage {
     const sheet = h("div", { class: "sheet" }, images);
     const canvas = h("canvas", { "aria-hidden": "true" });
     const heading = h("span", { class: "pane-title", hidden: title === null }, title ?? "");
-    return { element: h("div", { class: "pane" }, sheet, canvas, heading), sheet, canvas, sets, title: heading };
+    const chips = h("ul", { class: "image-labels", "aria-label": "Labels of the image" });
+    return { element: h("div", { class: "pane" }, sheet, canvas, heading, chips), sheet, canvas, sets, title: heading, chips, places: "" };
+  }
+
+  /** Chips for the labels of the whole image; rebuilt only if others are visible. */
+  drawChips(pane) {
+    const labels = this.areShapesHidden ? [] : pane.sets.flatMap((set) => set.shapes.filter((shape) => kindOf(shape).isOfImage && this.isVisible(shape)).map((shape) => ({ run: set.run, index: shape.index, shape })));
+    const places = labels.map(({ run, index }) => `${run}:${index}`).join();
+    if (places !== pane.places) {
+      pane.places = places;
+      pane.chips.replaceChildren(...labels.map((label) => this.makeChip(label)));
+    }
+    labels.forEach((label, at) => pane.chips.children[at].classList.toggle("is-marked", [this.selected, this.hovered].some((place) => same(place, label))));
+  }
+
+  makeChip({ run, index, shape }) {
+    const text = shape.confidence === null ? shape.label : `${shape.label} ${shape.confidence.toFixed(2)}`;
+    const place = { run, index };
+    const button = h("button", { type: "button", class: "image-label", style: { borderColor: colorOf(shape.label) } }, text);
+    // The stage would take a click for one on the image behind.
+    for (const type of ["pointerdown", "pointerup"]) button.addEventListener(type, (event) => event.stopPropagation());
+    button.addEventListener("click", () => this.onSelect(place));
+    button.addEventListener("pointerenter", () => this.hover(place));
+    button.addEventListener("pointerleave", () => this.hover(null));
+    return h("li", {}, button);
   }
 
   // -- the view ------------------------------------------------------------------------------
@@ -150,6 +186,7 @@ export class Stage {
   showShape({ run, index }) {
     const found = this.find({ run, index });
     if (!found) return;
+    if (kindOf(found.shape).isOfImage) return this.fit();
     const { width, height } = this.paneSize();
     const [x, y, right, bottom] = this.scaled(found.set, found.shape, found.shape.bounds);
     const scale = Math.min(MOST_ZOOM, (width * 0.4) / Math.max(right - x, 1), (height * 0.4) / Math.max(bottom - y, 1));
@@ -242,6 +279,11 @@ export class Stage {
     return isShown(shape.label, shape.confidence, this.state);
   }
 
+  /** The coordinates of a shape in pixels. */
+  coordinatesOf(set, shape) {
+    return hasFractions(set, shape) ? toPixels(shape, this.frame) : shape.coordinates;
+  }
+
   scaled(set, shape, numbers) {
     if (!hasFractions(set, shape)) return numbers;
     return numbers.map((number, at) => number * (at % 2 ? this.frame.height : this.frame.width));
@@ -258,7 +300,7 @@ export class Stage {
       for (const shape of set.shapes) {
         const [left, top, right, bottom] = this.scaled(set, shape, shape.bounds);
         if (x < left - near || x > right + near || y < top - near || y > bottom + near) continue;
-        if (!this.isVisible(shape) || !kindOf(shape).isOn(this.scaled(set, shape, shape.coordinates), x, y, near)) continue;
+        if (!this.isVisible(shape) || !kindOf(shape).isOn(this.coordinatesOf(set, shape), x, y, near)) continue;
         const area = kindOf(shape).hasArea ? (right - left) * (bottom - top) : 0;
         if (!best || area <= best.area) best = { run: set.run, index: shape.index, area };
       }
@@ -308,6 +350,7 @@ export class Stage {
     const pen = canvas.getContext("2d");
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, width, height);
+    this.drawChips(pane);
     if (this.areShapesHidden) return;
     for (const set of pane.sets) this.drawSet(pen, set);
     for (const place of [this.selected, this.hovered]) this.drawMarked(pen, pane, place);
@@ -351,7 +394,7 @@ export class Stage {
 
   drawMarked(pen, pane, place) {
     const found = this.find(place);
-    if (!found || !pane.sets.includes(found.set) || !this.isVisible(found.shape)) return;
+    if (!found || !pane.sets.includes(found.set) || !this.isVisible(found.shape) || kindOf(found.shape).isOfImage) return;
     const { set, shape } = found;
     const { view } = this;
     const [sx, sy] = this.scalesOf(set, shape);
