@@ -67,7 +67,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator
         fractions = [ImageAnnotations(image="a.png", annotations=[RING, NOISE])]
         client.upload_modelrun("yard", "fractions", fractions, normalized=True, progress=False)
         wait_for_thumbnails(client)
-        (collection,) = client.list_collections()
+        (collection,) = client.collections.list()
         yield Site(stack, client, collection.id)
 
 
@@ -87,7 +87,7 @@ def color_at(page: Page, x: float, y: float) -> list[int]:
 @pytest.mark.parametrize("run", ["pixels", "fractions"])
 def test_masks_are_drawn_and_picked(site: Site, open_page, run: str) -> None:
     """What is inside is tinted and picked; a hole is neither, and what is in it can be picked."""
-    (item,) = site.client.iter_items(collection="yard")
+    (item,) = site.client.items.iter(collection="yard")
     visit = open_page(f"/collections/{site.collection_id}/images/{item.id}?run={run}")
     visit.allowed.append("willReadFrequently")  # it is this test that reads the canvas
     page = visit.page

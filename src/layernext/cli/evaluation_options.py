@@ -20,6 +20,7 @@ from layernext.cli.options import AsJson, Instances, Quiet
 from layernext.cli.output import print_json
 from layernext.cli.source_options import (
     ClassOptions,
+    MatchNames,
     Names,
     ScaleConfidence,
     SkipInvalid,
@@ -58,7 +59,10 @@ class Measures(OptionGroup):
     """How to measure."""
 
     protocol: Annotated[
-        Literal["coco", "voc", "voc2007", "lvis", "boundary", "lane-f1", "chamfer"] | None,
+        Literal[
+            "coco", "voc", "voc2007", "lvis", "boundary", "lane-f1", "chamfer", "classification"
+        ]
+        | None,
         typer.Option("--protocol", help="Evaluation protocol. Default: the geometry's own."),
     ] = None
     confidence: Annotated[
@@ -184,6 +188,7 @@ class EvaluatedFiles(OptionGroup):
         tuple[float, float] | None,
         typer.Option("--image-size", help="Width and height of the images, if all are the same."),
     ] = None
+    match_names: MatchNames = False
     names: Names = None
     scale_confidence: ScaleConfidence = None
     skip_invalid: SkipInvalid = False
@@ -208,5 +213,6 @@ class EvaluatedFiles(OptionGroup):
                 listed(self.names),
                 Scores.parse(self.scale_confidence),
                 self.skip_invalid,
+                self.match_names,
             ),
         }

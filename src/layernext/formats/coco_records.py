@@ -7,6 +7,7 @@ Source: cocodataset.org (data format, results format). Shared by `layernext.form
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -237,13 +238,15 @@ def read_numbers(path: Path, *, has_super: bool) -> Instances:
         window = JsonWindow(stream, str(path))
         for key in iter_unique_members(window, "an object with `images` and `categories`"):
             if key == "images":
-                for number, raw in enumerate(iter_list(window, "images", _is_image)):
+                for number, raw in enumerate(
+                    iter_list(window, "images", partial(_decodes, decode_image))
+                ):
                     image = read_image(raw, f"{path}: images[{number}]")
                     images[id_of(image.id)] = image
             elif key == "categories":
                 gather_labels(path, window, labels, Losses(), has_super, classes)
             elif window.peek() == b"[":
-                for _ in iter_list(window, key, _has_head):
+                for _ in iter_list(window, key, partial(_decodes, decode_head)):
                     pass
             else:
                 window.value()
@@ -251,17 +254,9 @@ def read_numbers(path: Path, *, has_super: bool) -> Instances:
     return Instances(images, labels, dict(classes.codes))
 
 
-def _is_image(raw: bytes) -> bool:
+def _decodes(decoder: msgspec.json.Decoder[Any], raw: bytes) -> bool:
     try:
-        decode_image.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return False
-    return True
-
-
-def _has_head(raw: bytes) -> bool:
-    try:
-        decode_head.decode(raw)
+        decoder.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return False
     return True

@@ -262,16 +262,14 @@ def convert(
         FormatError, DataError: the source is not valid, with every location, or has no images; or a loss,
             with `strict`.
     """
-    path = Path(source)
-    read = Losses(strict=strict)
+    path, read = Path(source), Losses(strict=strict)
     get_format(target_format)
     name = source_format or detect_format(path)
     folder = None if images is None else Path(images)
     if copy_images and folder is None:
         raise ConfigurationError("images can only be copied from a folder", hint="give `images`")
     numbers = None if instances is None else Path(instances)
-    rules = label_rules or LabelRules()
-    classes = Classes()
+    rules, classes = label_rules or LabelRules(), Classes()
     samples = read_format(
         path,
         name,
@@ -296,11 +294,15 @@ def convert(
         copy_images=folder if copy_images else None,
     )
     ruled = rules.apply(chain([first], samples), read)
-    report = write_export(ruled, Path(target), target_format, options)
+    return _with_source(write_export(ruled, Path(target), target_format, options), read)
+
+
+def _with_source(report: ConversionReport, source: Losses) -> ConversionReport:
+    """The report, with what was not read, looks wrong or was skipped in the source."""
     return replace(
         report,
-        losses={**read.counts, **report.losses},
-        warnings=read.warnings,
-        skipped=read.problems.count,
-        problems=[str(problem) for problem in read.problems.entries],
+        losses={**source.counts, **report.losses},
+        warnings=source.warnings,
+        skipped=source.problems.count,
+        problems=[str(problem) for problem in source.problems.entries],
     )

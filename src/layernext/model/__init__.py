@@ -101,6 +101,7 @@ from layernext.model.geometry import (
     rotated_corners,
     runs_inside,
 )
+from layernext.model.media_type import media_type, media_type_of
 from layernext.model.problems import is_number, listed, naming_image, show
 from layernext.model.repeated_keys import refuse_repeated_keys
 from layernext.model.stored_evaluation import (
@@ -220,6 +221,8 @@ __all__ = [
     "iter_attribute_values",
     "kind_of",
     "listed",
+    "media_type",
+    "media_type_of",
     "naming_image",
     "oriented_rings",
     "parts_of",

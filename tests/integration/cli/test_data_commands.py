@@ -363,3 +363,25 @@ def test_one_run_and_one_collection(connected, samples):
     details = json.loads(connected("collections", "show", "an empty one", "--json").stdout)
     assert details["name"] == "an empty one"
     assert "an empty one" in connected("collections", "show", "an empty one").stdout
+
+
+def test_matching_names(connected, tmp_path):
+    """What names of another tool would match is shown; an upload does just that."""
+    box = {"type": "rectangle", "label": "cup", "bbox": [0, 0, 4, 4]}
+
+    def file(*names):
+        images = [{"image": name, "annotations": [box]} for name in names]
+        path = tmp_path / "names.json"
+        path.write_text(json.dumps({"images": images}))
+        return path
+
+    connected("upload", "matching", "first", file("train/a.jpg", "val/b.jpg", "train/b.jpg"))
+    shown = connected("files", "match", "matching", file("a.png", "new.jpg"))
+    assert "train/a.jpg" in shown.stdout
+    assert "1 of 2 names match" in shown.stdout
+    unclear = connected("files", "match", "matching", file("b.jpg"), "--json", code=exit_codes.DATA)
+    assert json.loads(unclear.stdout)["b.jpg"]["candidates"] == ["val/b.jpg", "train/b.jpg"]
+    connected("upload", "matching", "model", file("a.png"), "--match-names")
+    connected("download", "matching", "model", "--out", "matched.json")
+    (image,) = json.loads((tmp_path / "matched.json").read_text())["images"]
+    assert image["image"] == "train/a.jpg"
