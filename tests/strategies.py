@@ -41,6 +41,7 @@ json_values = st.recursive(
 )
 free_fields = st.dictionaries(texts, json_values, max_size=3)
 points = st.lists(st.tuples(numbers, numbers), min_size=1, max_size=5)
+parts = st.lists(st.lists(points, min_size=1, max_size=2), min_size=1, max_size=2)
 attribute_values = st.builds(
     AttributeValue, value=json_values, confidence=confidences, metadata=free_fields
 )
@@ -69,6 +70,7 @@ rectangles = st.builds(Rectangle, bbox=st.tuples(numbers, numbers, sides, sides)
 annotations: st.SearchStrategy[Annotation] = st.one_of(
     rectangles,
     st.builds(Polygon, polygon=points, **_common),
+    st.builds(Polygon, parts=parts, **_common),
     st.builds(Line, line=points, **_common),
     st.builds(Points, points=points, **_common),
     st.builds(
@@ -93,12 +95,12 @@ def annotation_sets(
 
 def _bounded(one: Annotation) -> Annotation:
     """The same shape near an image: what a format reckons with its coordinates stays finite."""
-    if isinstance(one, ImageLabel):
+    if isinstance(one, ImageLabel | Mask):
         return one
+    if isinstance(one, Polygon) and one.parts:
+        one = replace(one, polygon=one.parts[0][0], parts=[])  # parts have tests of their own
     key = GEOMETRY_KEYS[one.geometry]
     given: Any = getattr(one, key)
-    if isinstance(one, Mask):
-        return one
     if isinstance(one, Rectangle | RotatedBox):
         return replace(one, bbox=tuple(math.fmod(each, 5000) for each in given))
     moved = [(math.fmod(x, 5000), math.fmod(y, 5000)) for x, y in given]

@@ -31,7 +31,7 @@ INTRODUCTION = """\
 
 `layernext COMMAND --help` shows the same. Results go to standard output, as a table or text, or with
 `--json` as exactly one JSON document. Progress, notes and errors go to standard error; an error is one
-line, or one line for each problem of a file.
+line, or one line per problem of a file.
 
 `layernext --install-completion` sets up completion of commands and options in bash, zsh, fish and
 PowerShell. `python -m layernext` is the same program.
@@ -160,8 +160,8 @@ def _parameters(
                 meaning += f" Also `{info.envvar}`."
             if parameter.default is inspect.Parameter.empty:
                 meaning += " Required."
-            elif value and parameter.default is not None:
-                meaning += f" Default: `{parameter.default}`."
+            elif value and parameter.default not in {None, ""}:
+                meaning += f" Default: `{_default(parameter.default)}`."
             options.append((f"{names} {value}".strip(), meaning))
     return arguments, options
 
@@ -200,6 +200,12 @@ def _value(base: Any) -> str:
     if typing.get_origin(base) is tuple:
         return " ".join(_value(each) for each in typing.get_args(base))
     return words[base]
+
+
+def _default(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(_default(each) for each in value)
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _sentence(text: str | None) -> str:

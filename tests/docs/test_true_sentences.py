@@ -130,7 +130,7 @@ def test_losses_of_an_upload(stack: StackProcess, tmp_path: Path) -> None:
         "annotations": [
             {
                 "id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2],
-                "segmentation": [[0, 0, 1, 0, 1, 1], [2, 2, 3, 2, 3, 3]],
+                "segmentation": [[0, 0], [1, 1]],
             }
         ],
     }  # fmt: skip

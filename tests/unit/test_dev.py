@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import glob
 import io
 import os
 import shutil
@@ -22,7 +23,8 @@ def old_interpreters() -> list[str]:
     names = ["python2", "python2.7", *(f"python3.{minor}" for minor in range(10))]
     paths = {path for path in map(shutil.which, names) if path}
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
-    paths |= {str(path) for path in pyenv.glob("*/bin/python")}
+    # Unlike Path.glob, it passes over a folder of another user that cannot be read.
+    paths |= set(glob.glob(f"{glob.escape(str(pyenv))}/*/bin/python"))  # noqa: PTH207
     return sorted(path for path in paths if is_old(path))
 
 

@@ -100,7 +100,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator
             client.upload_modelrun(
                 COLLECTION, run, images, ground_truth=run == TRUTH, progress=False
             )
-        (found,) = [one for one in client.list_collections() if one.name == COLLECTION]
+        (found,) = [one for one in client.collections.list() if one.name == COLLECTION]
         wait_for_thumbnails(client)
         yield Site(stack, client, found.id)
 
@@ -111,7 +111,7 @@ def wait_for_thumbnails(client: LayerNextClient) -> None:
 
     deadline = time.monotonic() + 180
     while time.monotonic() < deadline:
-        if not list(client.iter_items(query="state = pending")):
+        if not list(client.items.iter(query="state = pending")):
             return
         time.sleep(0.1)
     raise AssertionError("files are still pending")

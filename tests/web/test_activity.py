@@ -13,7 +13,7 @@ from tests.web.conftest import COLLECTION, LOOKS, MODEL, check_accessible, shoot
 @pytest.mark.parametrize(("scheme", "size"), LOOKS, ids=["light-wide", "dark-phone"])
 def test_activity(site, open_page, scheme, size):
     """Who did what to which collection; names from data are no markup."""
-    site.client.create_collection("<b>street</b>")
+    site.client.collections.create("<b>street</b>")
     page = open_page("/activity", scheme=scheme, size=size).page
     row = page.get_by_role("row").filter(has_text="<b>street</b>").first
     expect(row).to_contain_text("create collection")
@@ -49,7 +49,7 @@ def test_filters_are_in_the_url(site, open_page):
 def test_older_entries(site, open_page):
     """A page at a time, by a button."""
     for number in range(120):
-        site.client.create_collection(f"many {number % 7}")
+        site.client.collections.create(f"many {number % 7}")
     page = open_page("/activity?action=create+collection").page
     rows = page.get_by_role("row")
     expect(rows).to_have_count(101)

@@ -52,13 +52,13 @@ def site(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator
         http.put(native.batch_path(upload["id"], 0), json=SET).raise_for_status()
         finish = native.finish_path(upload["id"])
         http.post(finish, json={"batches": 1}).raise_for_status()
-        (collection,) = client.list_collections()
+        (collection,) = client.collections.list()
         yield Site(stack, client, collection.id)
 
 
 def test_an_unknown_kind_is_drawn_as_its_box(site, open_page) -> None:
     """It is listed by its name, drawn and picked as its box; a kind without a place is only listed."""
-    (item,) = site.client.iter_items(collection="yard")
+    (item,) = site.client.items.iter(collection="yard")
     page = open_page(f"/collections/{site.collection_id}/images/{item.id}?run=rings").page
     rows = page.locator(".annotations li")
     expect(rows).to_have_count(3)

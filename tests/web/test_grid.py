@@ -234,7 +234,7 @@ def test_hostile_names(site, open_page):
     site.client.upload_modelrun(
         f"{evil} c", f"{evil} run", [{"image": name, "annotations": [box]}], progress=False
     )
-    (made,) = [one for one in site.client.list_collections() if one.name == f"{evil} c"]
+    (made,) = [one for one in site.client.collections.list() if one.name == f"{evil} c"]
     page = open_page("/").page
     expect(page.get_by_role("heading", name=f"{evil} c")).to_be_visible()
     page.goto(f"{site.url}/collections/{made.id}")
@@ -267,8 +267,8 @@ def test_sort_by_evaluation(site, open_page):
     expect(page.get_by_role("link", name="scene_00000.jpg")).to_be_visible()
     page.get_by_label("Sort").select_option("false_positives")
     expect(page).to_have_url(re.compile(r"sort=false_positives&evaluation=\w+"), timeout=30_000)
-    (made,) = site.client.list_evaluations(collection=COLLECTION)
-    worst = next(iter(site.client.iter_tallies(made.id, order="false_positives")))
+    (made,) = site.client.evaluations.list(collection=COLLECTION)
+    worst = next(iter(site.client.evaluations.iter_tallies(made.id, order="false_positives")))
     expect(page.locator('.cell[data-at="0"]')).to_contain_text(worst.image)
     page.reload()
     expect(page.locator('.cell[data-at="0"]')).to_contain_text(worst.image)

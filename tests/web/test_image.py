@@ -31,7 +31,7 @@ LOADED = f"{READY} && [...document.images].every((one) => one.complete && one.na
 
 def path_of(site: Site, name: str, query: str = "") -> str:
     """The path of an image's page."""
-    (item,) = site.client.iter_items(collection=COLLECTION, query=f'name = "{name}"')
+    (item,) = site.client.items.iter(collection=COLLECTION, query=f'name = "{name}"')
     return f"/collections/{site.collection_id}/images/{item.id}{query}"
 
 
@@ -231,9 +231,9 @@ def test_photos_stand_upright(site, open_page, tmp_path):
     picture.save(tmp_path / "turned.jpg", exif=exif, quality=95)
     site.client.upload_files_to_collection(tmp_path, "image", "turned", progress=False)
     wait_for_thumbnails(site.client)
-    (item,) = site.client.iter_items(collection="turned")
+    (item,) = site.client.items.iter(collection="turned")
     assert (item.width, item.height) == (100, 200)
-    (made,) = [one for one in site.client.list_collections() if one.name == "turned"]
+    (made,) = [one for one in site.client.collections.list() if one.name == "turned"]
     page = open_page(f"/collections/{made.id}").page
     wait_until(page, "document.querySelector('.cell img')?.naturalWidth > 0")
 
@@ -256,7 +256,7 @@ def test_other_files(site, open_page, tmp_path):
     site.client.upload_files_to_collection(
         tmp_path / "notes.txt", "other", "papers", progress=False
     )
-    (made,) = [one for one in site.client.list_collections() if one.name == "papers"]
+    (made,) = [one for one in site.client.collections.list() if one.name == "papers"]
     visit = open_page(f"/collections/{made.id}")
     page = visit.page
     page.get_by_role("link", name="notes.txt").click()

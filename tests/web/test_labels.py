@@ -29,7 +29,7 @@ def test_counts_of_a_run(site, open_page):
     """With a run chosen, each label has its counts there and leads to its images in the grid."""
     page = open_page("/labels").page
     page.locator("#run").select_option(label=f"{MODEL} · {COLLECTION}")
-    found = site.client.get_run_statistics(collection=COLLECTION, run=MODEL)
+    found = site.client.runs.statistics(collection=COLLECTION, run=MODEL)
     name, many = max(found.labels.items(), key=lambda one: one[1])
     row = page.get_by_role("row").nth(1)
     expect(row).to_contain_text(name)

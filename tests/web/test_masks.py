@@ -1,4 +1,4 @@
-"""Masks in the pages: their pixels are drawn, tinted and picked, on the image and on small pictures."""
+"""Masks and polygons of parts in the pages: drawn and picked, on the image and on small pictures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
-from layernext import ImageAnnotations, LayerNextClient, Mask, Rectangle, RunLengths
+from layernext import ImageAnnotations, LayerNextClient, Mask, Polygon, Rectangle, RunLengths
 from layernext.model import kind_of
 from tests.stack_process import running_stack
 from tests.web.conftest import Site, wait_for_thumbnails, wait_until
@@ -36,6 +36,18 @@ def noise() -> Mask:
 
 
 RING, NOISE = ring(), noise()
+PARTS = Polygon(
+    label="parts",
+    parts=[
+        [
+            [(20, 190), (100, 190), (100, 235), (20, 235)],
+            [(40, 200), (40, 225), (80, 225), (80, 200)],
+        ],
+        [[(90, 200), (90, 210), (140, 210), (140, 200)]],
+    ],
+)
+"""An outline with a hole, and one that overlaps it and runs the other way round."""
+
 BOX = Rectangle(label="box", bbox=(110, 90, 20, 20))
 
 
@@ -50,12 +62,12 @@ def site(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator
         LayerNextClient(*stack.arguments) as client,
     ):
         client.upload_files_to_collection(Path(folder / "images"), "image", "yard", progress=False)
-        images = [ImageAnnotations(image="a.png", annotations=[RING, NOISE, BOX])]
+        images = [ImageAnnotations(image="a.png", annotations=[RING, NOISE, BOX, PARTS])]
         client.upload_modelrun("yard", "pixels", images, progress=False)
         fractions = [ImageAnnotations(image="a.png", annotations=[RING, NOISE])]
         client.upload_modelrun("yard", "fractions", fractions, normalized=True, progress=False)
         wait_for_thumbnails(client)
-        (collection,) = client.list_collections()
+        (collection,) = client.collections.list()
         yield Site(stack, client, collection.id)
 
 
@@ -75,11 +87,11 @@ def color_at(page: Page, x: float, y: float) -> list[int]:
 @pytest.mark.parametrize("run", ["pixels", "fractions"])
 def test_masks_are_drawn_and_picked(site: Site, open_page, run: str) -> None:
     """What is inside is tinted and picked; a hole is neither, and what is in it can be picked."""
-    (item,) = site.client.iter_items(collection="yard")
+    (item,) = site.client.items.iter(collection="yard")
     visit = open_page(f"/collections/{site.collection_id}/images/{item.id}?run={run}")
     visit.allowed.append("willReadFrequently")  # it is this test that reads the canvas
     page = visit.page
-    expect(page.locator(".annotations li")).to_have_count(3 if run == "pixels" else 2)
+    expect(page.locator(".annotations li")).to_have_count(4 if run == "pixels" else 2)
     wait_until(page, READY)
     settled(page)
     assert 40 < color_at(page, 60, 100)[3] < 120, "inside of the ring"
@@ -98,6 +110,31 @@ def test_masks_are_drawn_and_picked(site: Site, open_page, run: str) -> None:
     expect(row).to_contain_text("pixels of 320 × 240")  # noqa: RUF001 - as it is shown
     mask = RING.mask
     expect(row).to_contain_text(f"{int(kind_of(RING).area(mask)):,}")
+
+
+def test_parts_and_holes(site: Site, open_page) -> None:
+    """Both parts are picked, also where they overlap; the hole is not."""
+    (item,) = site.client.iter_items(collection="yard")
+    visit = open_page(f"/collections/{site.collection_id}/images/{item.id}?run=pixels")
+    visit.allowed.append("willReadFrequently")
+    page = visit.page
+    wait_until(page, READY)
+    settled(page)
+    for place, is_on in (
+        ((30, 210), True),
+        ((60, 212), False),
+        ((95, 205), True),
+        ((130, 205), True),
+    ):
+        page.mouse.move(*place_of(page, *place))
+        expect(page.locator(".is-hovered")).to_have_count(int(is_on))
+    expect(page.locator(".is-hovered")).to_contain_text("parts")
+    page.mouse.click(*place_of(page, 130, 205))
+    expect(page.locator(".is-selected")).to_contain_text("3 outlines")
+    settled(page)
+    assert color_at(page, 30, 212)[3] > 0
+    assert color_at(page, 60, 212)[3] == 0
+    assert color_at(page, 95, 205)[3] > 0
 
 
 def test_small_pictures_have_masks(site: Site, open_page) -> None:

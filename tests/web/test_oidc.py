@@ -41,9 +41,9 @@ def test_sign_in_through_a_provider(
         for name in ("kitchen", "hidden"):
             images = [{"image": "a.jpg", "annotations": [BOX]}]
             client.upload_modelrun(name, "robot", images, progress=False)
-        client.add_user("Ada", email="ada@example.com")
-        client.grant("kitchen", "Ada", "read")
-        hidden = next(each.id for each in client.list_collections() if each.name == "hidden")
+        client.users.add("Ada", email="ada@example.com")
+        client.grants.add("kitchen", "Ada", "read")
+        hidden = next(each.id for each in client.collections.list() if each.name == "hidden")
     page = browser.new_page()
     page.set_default_timeout(60_000)
     page.goto(f"{stack.url}/runs")

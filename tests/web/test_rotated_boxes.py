@@ -36,7 +36,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator
                 "yard", run, images, normalized=run == "fractions", progress=False
             )
         wait_for_thumbnails(client)
-        (collection,) = client.list_collections()
+        (collection,) = client.collections.list()
         yield Site(stack, client, collection.id)
 
 
@@ -61,7 +61,7 @@ UPRIGHT_END, ABOVE = (299, 100), (280, 60)
 @pytest.mark.parametrize("run", ["pixels", "fractions"])
 def test_drawn_turned_and_picked_there(site: Site, open_page, run: str) -> None:
     """The short sides are where the turned box ends; the corner of the box around it is not on it."""
-    (item,) = site.client.iter_items(collection="yard")
+    (item,) = site.client.items.iter(collection="yard")
     visit = open_page(f"/collections/{site.collection_id}/images/{item.id}?run={run}")
     visit.allowed.append("willReadFrequently")  # it is this test that reads the canvas
     page = visit.page
@@ -81,7 +81,7 @@ def test_drawn_turned_and_picked_there(site: Site, open_page, run: str) -> None:
 
 def test_labels_of_the_image_are_chips(site: Site, open_page) -> None:
     """Each label is a chip over the image, which selects its row; the filters count for it, too."""
-    (item,) = site.client.iter_items(collection="yard")
+    (item,) = site.client.items.iter(collection="yard")
     page = open_page(f"/collections/{site.collection_id}/images/{item.id}?run=pixels").page
     wait_until(page, READY)
     settled(page)

@@ -48,7 +48,7 @@ def test_upload_of_annotations(site, open_page, scheme, size):
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     check_accessible(page)
     shoot(page, f"upload-{scheme}-{size[0]}")
-    (made,) = [one for one in site.client.list_model_runs() if one.name == run]
+    (made,) = [one for one in site.client.runs.list() if one.name == run]
     assert (made.collection, made.mode, made.annotation_count) == ("uploads", "machine", 2)
     expect(good.get_by_role("link", name="See them")).to_have_attribute(
         "href", f"/collections/{collection_id(site, 'uploads')}?run={run.replace(' ', '+')}"
@@ -56,7 +56,7 @@ def test_upload_of_annotations(site, open_page, scheme, size):
 
 
 def collection_id(site, name):
-    return next(one.id for one in site.client.list_collections() if one.name == name)
+    return next(one.id for one in site.client.collections.list() if one.name == name)
 
 
 def test_drop_and_cancel(site, open_page):
@@ -82,7 +82,7 @@ def test_drop_and_cancel(site, open_page):
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_role("listitem")).to_contain_text("Cancelled. Nothing of it was stored.")
     page.unroute_all(behavior="ignoreErrors")
-    assert "dropped" not in [one.name for one in site.client.list_model_runs()]
+    assert "dropped" not in [one.name for one in site.client.runs.list()]
 
 
 def test_upload_of_images(site, open_page):
@@ -105,7 +105,7 @@ def test_upload_of_images(site, open_page):
     row = page.get_by_role("listitem").first
     expect(row).to_contain_text("1 image stored, 1 not:")
     expect(row).to_contain_text("3.png: the collection has another image of this name")
-    found = {item.name: item.size for item in site.client.iter_items(collection="dropped")}
+    found = {item.name: item.size for item in site.client.items.iter(collection="dropped")}
     assert found == {name: len(content) for name, content in files} | {
         "new.png": len(files[0][1]) - 1
     }

@@ -24,15 +24,14 @@ standard error.
 
 Examples:
 
-    layernext demo
-
-    layernext serve --data ./stack
-
-    layernext upload path1/path2 "test model v1.0.1" example_bbox.json --geometry rectangle
+\b
+  layernext demo
+  layernext serve --data ./stack
+  layernext upload path1/path2 "test model v1.0.1" run.json --geometry rectangle
 """
 
-EPILOG = "Exit codes:\n\n" + "\n\n".join(
-    f"* {code}: {meaning}" for code, meaning in exit_codes.MEANINGS.items()
+EPILOG = "\b\nExit codes:\n" + "\n".join(
+    f"  {code}: {meaning}" for code, meaning in exit_codes.MEANINGS.items()
 )
 
 

@@ -32,25 +32,27 @@ class Filters(OptionGroup):
     """Which entries to show."""
 
     collection: Annotated[
-        str | None, typer.Option("--collection", help="Only of this collection, by name.")
+        str | None,
+        typer.Option("--collection", help="Only entries about this collection, by name."),
     ] = None
-    actor: Annotated[str | None, typer.Option("--actor", help="Only by this user or API key.")] = (
-        None
-    )
+    actor: Annotated[
+        str | None, typer.Option("--actor", help="Only entries of this user or API key.")
+    ] = None
     action: Annotated[
-        str | None, typer.Option("--action", help="Only this action, such as 'delete run'.")
+        str | None,
+        typer.Option("--action", help="Only entries of this action, such as 'delete run'."),
     ] = None
     since: Annotated[
         str | None,
         typer.Option(
             "--since",
             metavar="TIME",
-            help="Only from this time on: an age such as 7d, 12h or 30min, or ISO 8601.",
+            help="Only entries since this time: an age such as 7d, 12h or 30min, or ISO 8601.",
         ),
     ] = None
     until: Annotated[
         str | None,
-        typer.Option("--until", metavar="TIME", help="Only before this time, as for --since."),
+        typer.Option("--until", metavar="TIME", help="Only entries before this time; see --since."),
     ] = None
 
     def arguments(self) -> dict[str, Any]:
@@ -70,13 +72,13 @@ class Filters(OptionGroup):
 
 
 def audit(
+    *,
+    filters: Filters,
     limit: Limit = 100,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Keep showing new entries as they arrive.")
     ] = False,
     as_json: AsJson = False,
-    *,
-    filters: Filters,
     connection: Connection,
 ) -> None:
     """Show who did what to which collection, and when; for administrators.

@@ -34,7 +34,9 @@ _SAME_SCHEMES = {"s3a": "s3", "gcs": "gs", "azure": "az"}
 
 Endpoint = Annotated[
     str | None,
-    typer.Option("--endpoint", help="URL of the backup's S3-compatible store, if it is not AWS."),
+    typer.Option(
+        "--endpoint", help="URL of the S3-compatible store of the backups, if it is not AWS."
+    ),
 ]
 Snapshot = Annotated[
     str | None,
@@ -53,16 +55,16 @@ def backup(
         str, typer.Argument(help="Folder or s3://bucket/prefix; created if missing.")
     ],
     endpoint: Endpoint = None,
-    quiet: Quiet = False,
-    as_json: AsJson = False,
     *,
     stack: StackLocation,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Back up the database and files of a stack.
 
-    The backup shows one moment, and the stack may keep serving. A second backup into the same
-    target copies only new files. After an interruption, repeat the command. Exit code 8 if files
-    of the stack are missing or damaged; everything else is backed up.
+    The backup is consistent, and the stack may keep serving. A second backup into the same
+    target copies only new files. After an interruption, repeat the command. The exit code
+    is 8 if files of the stack are missing or damaged; everything else is backed up.
 
     Examples:
 
@@ -87,7 +89,7 @@ def backup(
     if manifest.missing or manifest.damaged:
         say(
             f"warning: {manifest.missing:,} of the stack's files are missing and {manifest.damaged:,} "
-            "damaged; `layernext check --checksums` names them"
+            "damaged; `layernext check --checksums` lists them"
         )
         raise typer.Exit(exit_codes.INCOMPLETE)
 
@@ -96,16 +98,16 @@ def restore(
     source: BackupTarget,
     snapshot: Snapshot = None,
     endpoint: Endpoint = None,
-    quiet: Quiet = False,
-    as_json: AsJson = False,
     *,
     stack: StackLocation,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Restore a backup into an empty stack.
 
     The new stack may use either database, and a folder or a bucket for files. Every checksum is
-    verified. After an interruption, repeat the command. Exit code 8 if the backup lacks files; they
-    are listed, and everything else is restored.
+    verified. After an interruption, repeat the command. The exit code is 8 if the backup
+    lacks files; they are listed, and everything else is restored.
 
     Examples:
 
@@ -175,12 +177,12 @@ def prune_backups(
     target: BackupTarget,
     keep: Annotated[
         int,
-        typer.Option("--keep", min=1, help="Number of newest snapshots to keep for each stack."),
+        typer.Option("--keep", min=1, help="Number of newest snapshots of each stack to keep."),
     ],
     endpoint: Endpoint = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete old snapshots, and the files that only they refer to.
+    """Delete old snapshots, and the files that only they use.
 
     Examples:
 
@@ -214,7 +216,7 @@ def verify_backup(
 ) -> None:
     """Read a whole snapshot and verify every checksum.
 
-    Exit code 4 if anything is damaged. While --remove-damaged runs, no backup can be written.
+    The exit code is 4 if anything is damaged. While --remove-damaged runs, no backup can be written.
 
     Examples:
 
@@ -325,4 +327,4 @@ def _name_paths(what: str, paths: list[str], count: int) -> None:
     for path in paths[:SHOWN_PATHS]:
         say(f"{what}: {path}")
     if count > SHOWN_PATHS:
-        say(f"… and {count - min(SHOWN_PATHS, len(paths)):,} more; --json names them")
+        say(f"… and {count - min(SHOWN_PATHS, len(paths)):,} more; --json names all")

@@ -21,11 +21,11 @@ ORPHAN_HOURS = 24.0
 
 def check(
     checksums: Annotated[
-        bool, typer.Option("--checksums", help="Also read every file and compare its SHA-256.")
+        bool, typer.Option("--checksums", help="Also verify the SHA-256 of every file.")
     ] = False,
     repair: Annotated[
         bool,
-        typer.Option("--repair", help="List the repairs, prompt, then make them."),
+        typer.Option("--repair", help="List the repairs, prompt, and make them."),
     ] = False,
     yes: Yes = False,
     orphans_after: Annotated[
@@ -37,14 +37,14 @@ def check(
             help="Report unreferenced objects older than this many hours.",
         ),
     ] = ORPHAN_HOURS,
-    quiet: Quiet = False,
-    as_json: AsJson = False,
     *,
     stack: StackLocation,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Compare a stack's database with its files.
 
-    The stack may keep serving. Exit code 4 if there are differences. --repair removes unreferenced
+    The stack may keep serving. The exit code is 4 if there are problems. --repair removes unreferenced
     objects, marks missing files as missing and regenerates missing thumbnails. It cannot recover
     the content of a missing file.
 

@@ -21,6 +21,9 @@ def convert(
         str,
         typer.Option("--to", help=f"{', '.join(FORMATS)}, or a format of a plug-in."),
     ],
+    *,
+    reading: SourceFile,
+    labels: ClassOptions,
     skip_invalid: SkipInvalid = False,
     copy_images: Annotated[
         bool,
@@ -31,9 +34,6 @@ def convert(
     overwrite: Overwrite = False,
     strict: Strict = False,
     as_json: AsJson = False,
-    *,
-    reading: SourceFile,
-    labels: ClassOptions,
 ) -> None:
     """Convert annotations from one format to another, without a stack.
 

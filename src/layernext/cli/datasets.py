@@ -23,6 +23,7 @@ from layernext.cli.options import (
     VersionId,
 )
 from layernext.cli.output import counted, print_json, print_rows, tell, tell_names
+from layernext.cli.source_options import ClassOptions
 
 datasets = CommandGroup(help=GROUPS["datasets"].summary)
 
@@ -33,7 +34,7 @@ def list_datasets(
     *,
     connection: Connection,
 ) -> None:
-    """List every version of every dataset.
+    """List the versions of all datasets.
 
     Examples:
 
@@ -123,7 +124,7 @@ def diff_datasets(
     *,
     connection: Connection,
 ) -> None:
-    """Show how two versions differ.
+    """Show how two dataset versions differ.
 
     Examples:
 
@@ -137,8 +138,8 @@ def diff_datasets(
         print_json(diff.to_dict())
         return
     counts = (
-        f"{len(diff.added):,} added, {len(diff.removed):,} removed, {len(diff.moved):,} in another"
-        f" split, {len(diff.changed):,} with other annotations, {diff.unchanged:,} the same"
+        f"{len(diff.added):,} added, {len(diff.removed):,} removed, {len(diff.moved):,} moved to another"
+        f" split, {len(diff.changed):,} with changed annotations, {diff.unchanged:,} unchanged"
     )
     tell(counts)
     for word, names in (
@@ -152,20 +153,23 @@ def diff_datasets(
 @datasets.command("download")
 def download_dataset(
     version: VersionId,
-    folder: Annotated[
-        Path, typer.Argument(help="Folder in which the version's folder is created.")
-    ],
+    folder: Annotated[Path, typer.Argument(help="Folder in which to create the version's folder.")],
     export_type: Annotated[
-        str, typer.Option("--type", help="RAW, 'YOLO Darknet', COCO or 'Pascal VOC'.")
+        str,
+        typer.Option(
+            "--type", help="Format of the annotations: RAW, 'YOLO Darknet', COCO or 'Pascal VOC'."
+        ),
     ] = "RAW",
     media: Annotated[
-        bool, typer.Option("--media/--no-media", help="Download the images, too.")
+        bool, typer.Option("--media/--no-media", help="Also download the images.")
     ] = True,
     as_json: AsJson = False,
     *,
     connection: Connection,
 ) -> None:
-    """Download a version. Repeating the command fetches only missing files.
+    """Download a dataset version.
+
+    Repeating the command downloads only missing files.
 
     Examples:
 
@@ -192,6 +196,7 @@ def export_dataset(
     quiet: Quiet = False,
     as_json: AsJson = False,
     *,
+    labels: ClassOptions,
     connection: Connection,
 ) -> None:
     """Write a dataset version in another format, streamed.
@@ -212,6 +217,7 @@ def export_dataset(
             split=split,
             overwrite=overwrite,
             strict=strict,
+            label_rules=labels.rules(),
             progress=False if quiet else None,
         )
     show_conversion(report, as_json)
@@ -224,7 +230,9 @@ def delete_dataset(
     *,
     connection: Connection,
 ) -> None:
-    """Permanently delete a version. Its images and their annotations are kept.
+    """Permanently delete a dataset version.
+
+    Its images and their annotations are kept.
 
     Examples:
 

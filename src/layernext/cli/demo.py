@@ -43,16 +43,16 @@ def demo(
     ] = False,
     images: Annotated[
         int,
-        typer.Option("--images", min=1, max=100_000, help="Number of images of the generated run."),
+        typer.Option("--images", min=1, max=100_000, help="Number of images to draw."),
     ] = 500,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print one JSON document at the end.")
     ] = False,
 ) -> None:
-    """Show a round trip on a temporary stack.
+    """Show what a stack does, with sample data on a temporary one.
 
-    Needs no key, database or data. Uploads three small sample files, a generated model run and its
-    ground truth, lists what is stored, downloads everything and compares it value by value.
+    Needs no API key, database or data. Uploads three small sample files, a generated model run and
+    its ground truth; lists, downloads and compares them value by value; and evaluates the run.
 
     Examples:
 
@@ -86,10 +86,10 @@ def demo(
         if keep:
             _stay(stack, Path(folder) / "images", is_silent=as_json)
     if not keep and not as_json:
-        tell("\nThe demo's stack and its data are gone now. Next:")
+        tell("\nThe stack of the demo and its data are deleted. Next:")
         command = own_command()
-        tell(f"  {command} demo --keep    the same, and the stack stays up to look around")
-        tell(f"  {command} serve          a stack of your own")
+        tell(f"  {command} demo --keep    repeat the demo, and keep its stack running")
+        tell(f"  {command} serve          start your own stack")
     if not same:
         raise typer.Exit(exit_codes.DIFFERENT)
 
@@ -151,7 +151,7 @@ class Demo:
         """Collections, runs and labels as the stack lists them."""
         if self._is_silent:
             return
-        tell("\n3. What the stack has now\n")
+        tell("\n3. What the stack contains now\n")
         show_collections(self._client.collections.list())
         tell()
         show_runs(self._client.runs.list())
@@ -183,7 +183,7 @@ class Demo:
         evaluation = self._client.evaluate(
             collection=SCENES, run=run_name, ground_truth=truth_name, progress=False
         )
-        self._tell("\n5. The boxes of that model run measured against its ground truth\n")
+        self._tell("\n5. The boxes of that model run, evaluated against its ground truth\n")
         for name in ("AP", "AP50", "precision", "recall"):
             number = evaluation.summary[name]
             self._tell(f"   {name:10}{'-' if number is None else f'{number:.3f}'}")
@@ -240,7 +240,9 @@ def _stay(stack: DemoStack, images: Path, *, is_silent: bool) -> None:
             "\nThe stack keeps running, in this terminal, until Ctrl-C. Look at it in a browser:\n"
         )
         tell(sign_in_link(stack))
-        tell("  (signs in once, within ten minutes; later, with the key and the secret below)\n")
+        tell(
+            "  (works once, within ten minutes; afterwards, sign in with the key and secret below)\n"
+        )
         tell("Or from another terminal:\n")
         tell(f"export LAYERNEXT_API_KEY={stack.api_key}")
         tell(f"export LAYERNEXT_SECRET={stack.secret}")

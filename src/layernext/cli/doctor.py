@@ -39,12 +39,12 @@ OLDEST_PYTHON = (3, 10)
 LIBRARIES = ("httpx", "msgspec", "typer", "rich", "zstandard")
 STACK_LIBRARIES = ("alembic", "litestar", "PIL", "psycopg", "sqlalchemy", "uvicorn")
 MOST_CLOCK_SECONDS = 300
-"""Basic credentials need no clock; but certificates and the times of runs do."""
+"""Credentials do not depend on the clock, but certificates and the times of runs do."""
 TIMEOUT_S = 10.0
 OTHERS_MAY_READ = 0o077
 LOW_DISK_BYTES = 512 << 20
 LONG_WAIT_S = 60.0
-"""With no job running meanwhile, nobody seems to work at the queue."""
+"""If no job runs in the meantime, nothing seems to process the queue."""
 OTHER_PACKAGE = "layerx-sdk"
 """A published client whose files have a folder of their own."""
 
@@ -53,10 +53,10 @@ class Finding(Struct, frozen=True):
     """The result of one check.
 
     Attributes:
-        what: the thing.
-        ok: whether it is as it should be; None where there is nothing to judge.
-        detail: what was found, or what to do.
-        code: the exit code it asks for.
+        what: the subject of the check.
+        ok: whether the check passed; None if there is nothing to judge.
+        detail: the result, or what to do.
+        code: the exit code that it leads to.
     """
 
     what: str
@@ -126,7 +126,7 @@ def _version_of(package: str) -> str | None:
 
 
 def _published_packages() -> Finding:
-    """Whether a published client is installed beside this one, and whether it does harm."""
+    """Whether a published client is installed beside this one, and whether they conflict."""
     what = "published clients"
     problem = installation.find_problem()
     if problem is not None:
@@ -140,7 +140,7 @@ def _published_packages() -> Finding:
 
 
 def _disks() -> list[Finding]:
-    """Room where unfinished uploads are remembered, and for temporary files."""
+    """Space for the state of unfinished uploads, and for temporary files."""
     return [
         _disk("disk of the state folder", state_folder()),
         _disk("disk of temporary files", Path(tempfile.gettempdir())),
@@ -206,7 +206,7 @@ def _settings(configured: configuration.Configuration) -> list[Finding]:
 
 
 def _stack(client: LayerNextClient) -> list[Finding]:
-    """What the handshake tells, step by step up to the first that fails."""
+    """The steps of the handshake, up to the first that fails."""
     try:
         info = client.get_stack_info()
     except ConnectionFailed as error:
@@ -214,7 +214,7 @@ def _stack(client: LayerNextClient) -> list[Finding]:
     except StackError as error:
         what = "protocol" if isinstance(error, IncompatibleStack) else "credentials"
         return [
-            Finding("connection", True, "something answers"),
+            Finding("connection", True, "a server answers"),
             Finding(what, False, str(error), exit_codes.code_of(error)),
         ]
     findings = [
@@ -222,7 +222,7 @@ def _stack(client: LayerNextClient) -> list[Finding]:
         Finding("credentials", True, "accepted"),
     ]
     if info is None:
-        findings.append(Finding("protocol", True, "the published one only"))
+        findings.append(Finding("protocol", True, "published only"))
     else:
         role = f"{info['role']}, of the key {info['key_name']!r}"
         findings.append(Finding("role", True, role))
@@ -234,7 +234,7 @@ def _stack(client: LayerNextClient) -> list[Finding]:
 
 
 def _stack_status(client: LayerNextClient) -> list[Finding]:
-    """What only administrators are told."""
+    """The state of the stack, which only administrators see."""
     what = "state of the stack"
     try:
         status = client.get_stack_status()

@@ -32,7 +32,7 @@ def download(
 ) -> None:
     """Download annotations into a LayerNext JSON file.
 
-    The file appears only when it is complete. A single run comes back as it was uploaded. With
+    The file appears only once it is complete. A single run comes back as it was uploaded. With
     several runs, each image names its run.
 
     Examples:

@@ -25,7 +25,7 @@ from layernext.cli.evaluation_options import (
     Worst,
 )
 from layernext.cli.evaluation_report import load_evaluation
-from layernext.cli.output import say
+from layernext.cli.output import counted, say
 from layernext.cli.source_options import ClassOptions, say_losses
 from layernext.errors import ConfigurationError
 from layernext.formats import Losses
@@ -88,10 +88,23 @@ def evaluate(
     say_losses(losses)
     tallies = _worst(evaluator.iter_tallies(), worst) if worst else []
     report.give_evaluation(result, tallies, worst)
+    if not files.match_names:
+        say_name_hint(result)
     problem = find_problem(result)
     if problem:
         say(f"error: {problem}")
         raise typer.Exit(exit_codes.DATA)
+
+
+def say_name_hint(evaluation: Evaluation) -> None:
+    """Hint at names that differ, if images of both files are left over."""
+    outside = evaluation.counts.get("images_without_truth", 0)
+    missing = evaluation.counts.get("images_without_run", 0)
+    if outside and missing:
+        say(
+            f"hint: {counted(outside, 'image')} of the run and {counted(missing, 'image')} of the ground "
+            "truth have no counterpart; if only their names differ, use --match-names"
+        )
 
 
 def find_problem(evaluation: Evaluation) -> str | None:

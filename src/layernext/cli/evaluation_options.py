@@ -20,6 +20,7 @@ from layernext.cli.options import AsJson, Instances, Quiet
 from layernext.cli.output import print_json
 from layernext.cli.source_options import (
     ClassOptions,
+    MatchNames,
     Names,
     ScaleConfidence,
     SkipInvalid,
@@ -78,12 +79,26 @@ class Measures(OptionGroup):
         ),
     ] = None
 
+    max_annotations: Annotated[
+        int | None,
+        typer.Option(
+            "--max-annotations",
+            min=1,
+            help="Annotations that count of one label in one image, best first. Default: the protocol's, 100 for COCO.",
+        ),
+    ] = None
+
     def arguments(self) -> dict[str, Any]:
         """These as fields of `EvaluationSettings`."""
+        limit = self.max_annotations
         return {
             "protocol": self.protocol,
             "confidence": self.confidence,
             "match_threshold": self.match,
+            # Recall is also given at COCO's lower limits.
+            "max_annotations": (
+                () if limit is None else (*(lower for lower in (1, 10) if lower < limit), limit)
+            ),
         }
 
 
@@ -173,6 +188,7 @@ class EvaluatedFiles(OptionGroup):
         tuple[float, float] | None,
         typer.Option("--image-size", help="Width and height of the images, if all are the same."),
     ] = None
+    match_names: MatchNames = False
     names: Names = None
     scale_confidence: ScaleConfidence = None
     skip_invalid: SkipInvalid = False
@@ -197,5 +213,6 @@ class EvaluatedFiles(OptionGroup):
                 listed(self.names),
                 Scores.parse(self.scale_confidence),
                 self.skip_invalid,
+                self.match_names,
             ),
         }

@@ -36,7 +36,7 @@ _ERRORS = {
 
 
 def load_evaluation() -> ModuleType:
-    """The room of metrics.
+    """The package that evaluates.
 
     Raises:
         ConfigurationError: numpy is not installed.
@@ -55,7 +55,7 @@ def write_report(
     figures: Path | None,
     markdown: Path | None,
 ) -> None:
-    """Write what was requested beside the answer itself; say on standard error where it is."""
+    """Write figures and a report, if requested, and print on standard error where they are."""
     if figures is not None:
         paths = load_evaluation().save_figures(result, figures)
         say(f"{counted(len(paths), 'figure')} in {figures}")
@@ -76,10 +76,16 @@ def show_evaluation(result: Evaluation) -> None:
     for name, text in (
         ("images_without_truth", "{} of the run left out: not in the ground truth"),
         ("images_without_run", "{} not in the run: counted as empty"),
-        ("unsized_images", "{} left out: coordinates are fractions, and the size is not known"),
+        ("unsized_images", "{} left out: coordinates are fractions, and the image size is unknown"),
     ):
         if counts.get(name):
             tell(text.format(counted(counts[name], "image")))
+    over_limit = counts.get("annotations_over_limit")
+    if over_limit:
+        tell(
+            f"{counted(over_limit, 'annotation')} left out: only the best {settings.max_annotations[-1]} of "
+            "a label in an image count; raise the limit with --max-annotations"
+        )
     tell()
     numbers = list(result.summary.items())
     half = (len(numbers) + 1) // 2
@@ -137,7 +143,7 @@ def show_images(tallies: Sequence[ImageTally | StoredTally]) -> None:
         for tally in tallies
     ]  # fmt: skip
     columns = ["image", "truths", "right", "false", "missed", "mislabelled", "F1"]
-    print_table(columns, rows, "no image to judge")
+    print_table(columns, rows, "no images to list")
 
 
 def show_comparison(comparison: Comparison) -> None:
@@ -159,7 +165,7 @@ def show_comparison(comparison: Comparison) -> None:
     print_table(["number", "a", "b", "b - a", "from", "to", ""], rows, "nothing to measure")
     if comparison.resamples:
         tell(
-            f"\nfrom, to: {comparison.level:.0%} interval, {counted(comparison.resamples, 'draw')}"
+            f"\nfrom, to: {comparison.level:.0%} interval, {counted(comparison.resamples, 'resample')}"
         )
     at = f"a at confidence {_number_text(comparison.confidence_a)}, b at {_number_text(comparison.confidence_b)}"
     tell(
@@ -180,12 +186,12 @@ def show_comparison(comparison: Comparison) -> None:
                 label.label, label.truths, label.gained, label.lost, label.false_positives_a,
                 label.false_positives_b, _number_text(label.delta, sign=True),
             )
-            for label in labels[:SHOWN_LABELS]
+            for label in labels[:SHOWN_CHANGED_LABELS]
         ],
         "no truth gained or lost",
     )  # fmt: skip
-    if len(labels) > SHOWN_LABELS:
-        tell(f"and {counted(len(labels) - SHOWN_LABELS, 'more label')}; --json has all")
+    if len(labels) > SHOWN_CHANGED_LABELS:
+        tell(f"and {counted(len(labels) - SHOWN_CHANGED_LABELS, 'more label')}; --json has all")
     if comparison.different_images:
         tell(f"\n{counted(comparison.different_image_count, 'image')} differ, most of all:\n")
         print_table(

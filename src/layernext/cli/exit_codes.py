@@ -45,9 +45,9 @@ MEANINGS = {
     NOT_FOUND: "no such collection, model run or key, or a conflict with existing data",
     NOT_PERMITTED: "unknown key, or its role does not permit this",
     NO_CONNECTION: "the stack does not respond, or is temporarily unavailable",
-    INCOMPLETE: "an upload, download or job did not finish; repeat the command, with --resume for an upload of annotations",
+    INCOMPLETE: "an upload, download or job did not finish; repeat the command, with --resume to upload annotations",
     REFUSED: "the stack refused the request, or is not compatible with this version",
-    DIFFERENT: "the demo downloaded something other than it uploaded",
+    DIFFERENT: "the demo downloaded something else than it uploaded",
     INTERRUPTED: "interrupted, or a prompt was answered with no",
 }
 
@@ -77,7 +77,7 @@ def code_of(error: Exception) -> int:
 
 
 def lines_of(error: Exception) -> list[str]:
-    """What to print for an error: one line, or one for each problem of a file."""
+    """What to print for an error: one line, or one line per problem of a file."""
     if isinstance(error, DataError):
         lines = error.lines()
         if error.more:

@@ -26,12 +26,12 @@ def export(
     target_format: TargetFormat,
     ground_truth: GroundTruthOrModelRun = None,
     instances: Instances = None,
+    *,
+    labels: ClassOptions,
     overwrite: Overwrite = False,
     strict: Strict = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
-    *,
-    labels: ClassOptions,
     connection: Connection,
 ) -> None:
     """Write a run of a collection in another format.

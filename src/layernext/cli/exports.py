@@ -25,12 +25,17 @@ ExportId = Annotated[str, typer.Argument(help="Id of the export.")]
 def start_export(
     target_format: TargetFormat,
     collection: Annotated[
-        str | None, typer.Option("--collection", help="Collection, by name or id; with --run.")
+        str | None, typer.Option("--collection", help="Collection of --run, by name or id.")
     ] = None,
-    run: Annotated[str | None, typer.Option("--run", help="Model run or ground truth.")] = None,
+    run: Annotated[
+        str | None, typer.Option("--run", help="Model run or ground truth, by name.")
+    ] = None,
     ground_truth: GroundTruthOrModelRun = None,
     version: Annotated[
-        str | None, typer.Option("--version", help="Id of a dataset version, instead of --run.")
+        str | None,
+        typer.Option(
+            "--version", help="Id of a dataset version, instead of --collection and --run."
+        ),
     ] = None,
     split: Split = None,
     strict: Strict = False,
@@ -41,7 +46,8 @@ def start_export(
 ) -> None:
     """Start an export of a run or a dataset version to another format, and print its id.
 
-    A format that consists of several files comes as a zip file. The stack keeps it for 7 days.
+    If the format consists of several files, they come as one zip file. The stack keeps an export
+    for 7 days.
 
     Examples:
 

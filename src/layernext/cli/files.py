@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from msgspec import to_builtins
 
 from layernext.cli import exit_codes
 from layernext.cli.command_groups import GROUPS, CommandGroup
@@ -16,10 +18,15 @@ from layernext.cli.output import (
     counted,
     print_json,
     print_rows,
+    print_table,
     say,
     size_text,
     tell,
 )
+from layernext.cli.source_options import SourceFile
+from layernext.formats import NameMatch, detect_format, read_format
+
+SHOWN_CANDIDATES = 3
 
 files = CommandGroup(help=GROUPS["files"].summary)
 
@@ -56,7 +63,7 @@ def upload_files(
     """Upload images, videos or other files.
 
     Files already in the collection are skipped. After an interruption, repeat the command. Files
-    are named by their path relative to the folder. Exit code 8 if some could not be uploaded.
+    are named by their path relative to the folder. The exit code is 8 if a file could not be uploaded.
 
     Examples:
 
@@ -85,7 +92,7 @@ def upload_files(
         )
         if report.ignored:
             tell(
-                f"left out: {counted(len(report.ignored), 'entry', 'entries')} of the folder; --json names all"
+                f"left out: {counted(len(report.ignored), 'file')} of the folder; --json names them"
             )
     _report_failures([(file.path, file.reason) for file in report.failed])
 
@@ -112,7 +119,8 @@ def download_files(
 ) -> None:
     """Download the files of a collection that are missing or have changed.
 
-    Each file appears when it is complete and verified. Exit code 8 if some could not be downloaded.
+    Each file appears once it is complete and verified. The exit code is 8 if a
+    file could not be downloaded.
 
     Examples:
 
@@ -183,3 +191,56 @@ def _report_failures(failed: list[tuple[str, str]]) -> None:
     if len(failed) > SHOWN_NAMES:
         say(f"error: and {len(failed) - SHOWN_NAMES:,} more; --json names all")
     raise typer.Exit(exit_codes.INCOMPLETE)
+
+
+@files.command("match")
+def match_names(
+    collection: CollectionName,
+    file: Annotated[Path, typer.Argument(help="File or folder of annotations, in any format.")],
+    as_json: AsJson = False,
+    *,
+    source: SourceFile,
+    connection: Connection,
+) -> None:
+    """Preview which images of a collection the names in a file match, and why.
+
+    `layernext upload --match-names` uses the same rules. Nothing is changed. Exit code 4 if a name
+    fits several images, or two names fit the same one.
+
+    Examples:
+
+        layernext files match kitchen labels.json
+
+        layernext files match kitchen export/ --from label-studio --json
+    """
+    kind = source.source_format or detect_format(file)
+    samples = read_format(
+        file, kind, images=source.images, instances=source.instances, names=source.class_names
+    )
+    with connection.open() as client:
+        matches = client.files.match(collection, (sample.image for sample in samples))
+    fitting = Counter(match.name for match in matches.values() if match.name is not None)
+    if as_json:
+        print_json({name: to_builtins(match) for name, match in matches.items()})
+    else:
+        rows = [
+            (
+                name,
+                match.name or ", ".join(match.candidates[:SHOWN_CANDIDATES]),
+                _outcome(match, fitting),
+            )
+            for name, match in matches.items()
+        ]
+        print_table(["name in the file", "image", "rule"], rows, "the file has no image")
+        count = sum(match.name is not None for match in matches.values())
+        tell(f"{count:,} of {counted(len(matches), 'name')} match")
+    if any(match.candidates for match in matches.values()) or any(n > 1 for n in fitting.values()):
+        raise typer.Exit(exit_codes.DATA)
+
+
+def _outcome(match: NameMatch, fitting: Counter[str]) -> str:
+    if match.candidates:
+        return f"fits several images: {match.rule}"
+    if match.name is None:
+        return "no image"
+    return f"{match.rule}; another name fits it, too" if fitting[match.name] > 1 else match.rule

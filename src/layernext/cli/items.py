@@ -24,12 +24,12 @@ def list_items(
     collection: AnyCollection = None,
     query: Query = "",
     limit: Limit = 100,
-    trash: Annotated[bool, typer.Option("--trash", help="List the trash.")] = False,
+    trash: Annotated[bool, typer.Option("--trash", help="List files in the trash.")] = False,
     as_json: AsJson = False,
     *,
     connection: Connection,
 ) -> None:
-    """List images and other files, or those that match a query.
+    """List files, or only those that match a query.
 
     Examples:
 
@@ -67,7 +67,7 @@ def trash_items(
     *,
     connection: Connection,
 ) -> None:
-    """Move files that match a query to the trash; without a query, the whole collection.
+    """Move the files of a collection to the trash, or only those that match a query.
 
     `layernext items restore` undoes this.
 
@@ -82,7 +82,7 @@ def trash_items(
     if as_json:
         print_json(report.to_dict())
     else:
-        tell(f"{counted(report.files or 0, 'file')} in the trash now")
+        tell(f"{counted(report.files or 0, 'file')} moved to the trash")
 
 
 @items.command("restore")
@@ -151,7 +151,7 @@ def purge_items(
         return
     tell(f"{counted(report.files, 'file')} permanently deleted, {size_text(report.size_bytes)}")
     if report.kept:
-        tell(f"{counted(report.kept, 'file')} kept: part of a dataset version, or in use")
+        tell(f"{counted(report.kept, 'file')} kept: they are part of a dataset version, or in use")
 
 
 @items.command("metadata")
@@ -176,13 +176,13 @@ def upload_metadata(
     if as_json:
         print_json(report.to_dict())
         return
-    tell(f"{counted(report.updated, 'file')} with new metadata")
+    tell(f"metadata of {counted(report.updated, 'file')} set")
     tell_names("no such file", report.unmatched)
 
 
 @items.command("similar")
 def find_similar(
-    model: Annotated[str, typer.Argument(help="Name of the model that made the vectors.")],
+    model: Annotated[str, typer.Argument(help="Model that made the vectors, by name.")],
     image: Annotated[
         str | None, typer.Option("--image", help="Unique name of the reference image.")
     ] = None,
@@ -191,7 +191,7 @@ def find_similar(
         typer.Option("--vector", help="JSON file with a list of numbers, instead of --image."),
     ] = None,
     count: Annotated[
-        int, typer.Option("--count", "-n", min=1, max=1_000, help="Number of images.")
+        int, typer.Option("--count", "-n", min=1, max=1_000, help="Number of images to list.")
     ] = 10,
     metric: Annotated[
         Literal["cosine", "dot", "l2"], typer.Option("--metric", help="Measure of similarity.")
@@ -203,7 +203,9 @@ def find_similar(
     *,
     connection: Connection,
 ) -> None:
-    """List the images whose vectors are nearest to an image's, or to a given vector, nearest first.
+    """List the images whose vectors are most similar to that of an image, or to a vector.
+
+    The most similar images come first.
 
     Examples:
 
@@ -263,11 +265,11 @@ def declare_names(
     if as_json:
         print_json(names.to_dict())
         return
-    for kind, known_names in (("field", names.fields), ("tag", names.tags)):
-        for name in known_names:
+    for kind, declared in (("field", names.fields), ("tag", names.tags)):
+        for name in declared:
             tell(f"{kind}  {name}")
-    taken = "these" if names.is_strict else "any"
-    say(f"The stack takes {taken} metadata fields and tags.")
+    accepted = "only these" if names.is_strict else "any"
+    say(f"The stack accepts {accepted} metadata fields and tags.")
 
 
 def read_numbers(path: Path) -> list[float]:

@@ -54,9 +54,9 @@ def create_key(
             help="User that the key belongs to, by name. Default: a service named after the key.",
         ),
     ] = None,
-    as_json: AsJson = False,
     *,
     stack: StackDatabase,
+    as_json: AsJson = False,
 ) -> None:
     """Create an API key and show its secret, which is shown only once.
 
@@ -76,7 +76,7 @@ def create_key(
 
 
 @keys.command("list")
-def list_keys(as_json: AsJson = False, *, stack: StackDatabase) -> None:
+def list_keys(*, stack: StackDatabase, as_json: AsJson = False) -> None:
     """List API keys, without their secrets.
 
     Examples:
@@ -111,11 +111,13 @@ def list_keys(as_json: AsJson = False, *, stack: StackDatabase) -> None:
 @keys.command("revoke")
 def revoke_key(
     api_key: Annotated[str, typer.Argument(help="API key, such as key_w7cu….")],
-    as_json: AsJson = False,
     *,
     stack: StackDatabase,
+    as_json: AsJson = False,
 ) -> None:
-    """Revoke an API key. Later requests with it are refused.
+    """Revoke an API key.
+
+    Later requests with it are refused.
 
     Examples:
 
@@ -123,7 +125,7 @@ def revoke_key(
     """
     with _open_store(stack.existing()) as store:
         if not load_stack().revoke_key(store, api_key):
-            raise NotFound(f"no key {api_key!r} in use", status=404)
+            raise NotFound(f"no API key {api_key!r} is in use", status=404)
     if as_json:
         print_json({"api_key": api_key, "revoked": True})
     else:

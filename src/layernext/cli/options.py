@@ -41,7 +41,7 @@ GroundTruthOrModelRun = Annotated[
     bool | None,
     typer.Option(
         "--ground-truth/--model-run",
-        help="Select one if both have this name.",
+        help="Which one, if a ground truth and a model run have this name.",
         show_default=False,
     ),
 ]

@@ -48,13 +48,13 @@ def list_projects(
 
 @projects.command("create")
 def create_project(
-    name: Annotated[str, typer.Argument(help="Display name.")],
+    name: Annotated[str, typer.Argument(help="Name of the project.")],
     collection: CollectionName,
     query: Query = "",
     per_task: Annotated[int, typer.Option("--per-task", min=1, help="Images per task.")] = 120,
     shape: Annotated[
         Literal["rectangle", "polygon", "line"],
-        typer.Option("--shape", help="Shape that annotators draw unless they select another."),
+        typer.Option("--shape", help="Shape that annotators draw by default."),
     ] = "rectangle",
     as_json: AsJson = False,
     *,
@@ -82,16 +82,16 @@ def create_project(
 def list_tasks(
     project: ProjectId,
     set_status: Annotated[
-        str | None, typer.Option("--set", help="Set the tasks to this state, such as completed.")
+        str | None, typer.Option("--set", help="State to set the tasks to, such as completed.")
     ] = None,
     task: Annotated[
-        list[int] | None, typer.Option("--task", help="Task to set; repeatable.")
+        list[int] | None, typer.Option("--task", help="Number of a task to set; repeatable.")
     ] = None,
     as_json: AsJson = False,
     *,
     connection: Connection,
 ) -> None:
-    """List the tasks of a project, or set their state.
+    """List the tasks of a project, after setting the state of some if --set is given.
 
     Examples:
 
@@ -148,7 +148,9 @@ def import_project(
     *,
     connection: Connection,
 ) -> None:
-    """Import annotations from an annotation tool as the ground truth named after the project's id.
+    """Import annotations from an annotation tool as ground truth.
+
+    The ground truth is named after the project's id.
 
     Examples:
 
@@ -171,7 +173,9 @@ def delete_project(
     *,
     connection: Connection,
 ) -> None:
-    """Delete a project. Its images and annotations are kept.
+    """Delete a project.
+
+    Its images and annotations are kept.
 
     Examples:
 

@@ -124,13 +124,15 @@ class Serving(OptionGroup):
         typer.Option(
             "--rate-limit",
             metavar="N/s",
-            help="Maximum requests per second of a key without a rate of its own, such as 50/s."
+            help="Maximum requests per second, such as 50/s, of a key without a rate of its own."
             " Default: no limit.",
         ),
     ] = None
     uploads_per_key: Annotated[
         int,
-        typer.Option("--uploads-per-key", min=1, help="Maximum uploads of a key at a time."),
+        typer.Option(
+            "--uploads-per-key", min=1, help="Maximum number of simultaneous uploads of a key."
+        ),
     ] = 256
     strict_metadata: Annotated[
         bool,
@@ -164,22 +166,22 @@ class Serving(OptionGroup):
 
 
 def serve(
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Turn off the access log.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the first key as one JSON document.")
-    ] = False,
     *,
     stack: StackLocation,
     listening: Listening,
     serving: Serving,
     oidc: OidcOptions,
     housekeeping: Housekeeping,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Turn off the access log.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the first API key as one JSON document.")
+    ] = False,
 ) -> None:
     """Start a stack.
 
     The first start creates an API key and shows its secret, once. Everything is stored in one
-    folder, unless --database names a PostgreSQL database. Ctrl-C or SIGTERM stops the stack after
-    requests in flight have finished.
+    folder, unless --database and --objects name another location. Ctrl-C or SIGTERM stops the
+    stack after requests in flight have finished.
 
     Examples:
 
@@ -256,7 +258,7 @@ def _greet(settings: Any, store: Any, first: Any, *, as_json: bool) -> None:
             caller = store.keys.authenticate(first.api_key, first.secret)
             token = store.sessions.create_link(caller)
             say(
-                f"Or sign in with this link, which works once, for ten minutes: {url}/sign-in#{token}"
+                f"Or sign in with this link, which works once, within ten minutes: {url}/sign-in#{token}"
             )
     say(f"API description: {url}/api/docs")
     sys.stdout.flush()
@@ -279,7 +281,7 @@ def show_key(key: Any, url: str | None, *, as_json: bool) -> None:
         fields = {"api_key": key.api_key, "secret": key.secret, "name": key.name, "role": key.role}
         print_json(fields | ({"url": url} if url else {}))
         return
-    say(f"the secret of {key.name!r} (role {key.role}) is shown only once. For a shell:")
+    say(f"the secret of {key.name!r} (role {key.role}) is shown only once; in a shell, run:")
     tell(f"export LAYERNEXT_API_KEY={key.api_key}")
     tell(f"export LAYERNEXT_SECRET={key.secret}")
     if url:

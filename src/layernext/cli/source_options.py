@@ -39,6 +39,15 @@ SkipInvalid = Annotated[
 ]
 
 
+MatchNames = Annotated[
+    bool,
+    typer.Option(
+        "--match-names",
+        help="Match images whose names differ in folders, extensions, or prefixes that tools add.",
+    ),
+]
+
+
 @dataclass(frozen=True)
 class SourceFile(OptionGroup):
     """How to read a file of annotations."""
@@ -130,10 +139,10 @@ class ClassOptions(LabelOptions):
 
 
 def listed(values: list[str] | None) -> list[str] | None:
-    """The names of an option: those of files, or separated by commas.
+    """The names in the values of an option: lines of a file, or separated by commas.
 
     Raises:
-        ConfigurationError: there are none, or a file cannot be read.
+        ConfigurationError: there are no names, or a file cannot be read.
     """
     if values is None:
         return None
@@ -148,7 +157,7 @@ def listed(values: list[str] | None) -> list[str] | None:
         else:
             names += [name.strip() for name in value.split(",") if name.strip()]
     if not names:
-        raise ConfigurationError(f"{', '.join(values)!r} names nothing")
+        raise ConfigurationError(f"{', '.join(values)!r} contains no names")
     return names
 
 
@@ -157,6 +166,7 @@ def source_options(
     names: list[str] | None,
     scores: Scores,
     skip_invalid: bool,
+    match_names: bool,
 ) -> SourceOptions:
     """How to take the annotations of a file."""
     return SourceOptions(
@@ -164,11 +174,12 @@ def source_options(
         scores=scores,
         label_rules=None if rules.change_nothing else rules,
         skip_invalid=skip_invalid,
+        match_names=match_names,
     )
 
 
 def say_skipped(count: int, problems: list[str]) -> None:
-    """Say on standard error which annotations were left out as they are not valid."""
+    """Print on standard error which annotations were skipped because they are not valid."""
     for problem in problems[:SHOWN_PROBLEMS]:
         say(f"skipped: {visible(problem)}")
     if count > SHOWN_PROBLEMS:
@@ -178,14 +189,14 @@ def say_skipped(count: int, problems: list[str]) -> None:
 
 
 def say_warnings(warnings: dict[str, tuple[int, str]]) -> None:
-    """Say on standard error what is kept and looks wrong."""
+    """Print on standard error what is valid but looks wrong."""
     for what, (count, first) in warnings.items():
         often = "once, at" if count == 1 else f"{count:,} times, first at"
         say(f"warning: {visible(what)}, {often} {visible(first)}")
 
 
 def say_losses(losses: Losses) -> None:
-    """Say on standard error what was not read, what looks wrong, and what was skipped."""
+    """Print on standard error what was not read, what looks wrong, and what was skipped."""
     for what, (count, first) in losses.counts.items():
         often = "once, at" if count == 1 else f"{count:,} times, first at"
         say(f"not read: {visible(what)}, {often} {visible(first)}")

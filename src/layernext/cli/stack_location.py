@@ -30,7 +30,7 @@ class StackDatabase(OptionGroup):
             "--database",
             envvar="LAYERNEXT_DATABASE",
             show_envvar=True,
-            help="postgresql://… instead of the embedded database.",
+            help="URL of a PostgreSQL database, postgresql://…, instead of the embedded one.",
         ),
     ] = None
 
@@ -68,7 +68,7 @@ class StackLocation(StackDatabase):
             "--objects",
             envvar="LAYERNEXT_OBJECTS",
             show_envvar=True,
-            help="s3://bucket/prefix, gs:// or az:// for uploaded files, instead of a folder.",
+            help="Bucket for uploaded files, s3://bucket/prefix, gs:// or az://, instead of a folder.",
         ),
     ] = None
     objects_endpoint: Annotated[

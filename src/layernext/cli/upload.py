@@ -17,6 +17,7 @@ from layernext.cli.output import Interrupted, counted, print_json, say, tell, vi
 from layernext.cli.runs import KINDS
 from layernext.cli.source_options import (
     LabelOptions,
+    MatchNames,
     SkipInvalid,
     SourceFile,
     say_skipped,
@@ -45,6 +46,7 @@ class Sending(OptionGroup):
     normalized: Annotated[
         bool, typer.Option("--normalized", help="Coordinates are fractions of the image's size.")
     ] = False
+    match_names: MatchNames = False
     skip_invalid: SkipInvalid = False
     strict: Annotated[
         bool,
@@ -70,12 +72,12 @@ def upload(
     run: Annotated[str, typer.Argument(help="Name of the model run or ground truth.")],
     file: Annotated[Path, typer.Argument(help="File or folder; LayerNext JSON or another format.")],
     geometry: FileGeometry = None,
-    quiet: Quiet = False,
-    as_json: AsJson = False,
     *,
     source: SourceFile,
     labels: LabelOptions,
     sending: Sending,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
     connection: Connection,
 ) -> int:
     """Upload a model run or ground truth from a file.
@@ -132,9 +134,10 @@ def _reading(
     """The arguments of `upload_modelrun` that say how to read the file."""
     kind = source.source_format or detect_format(file)
     options = source_options(
-        labels.rules(), source.class_names, source.scores, sending.skip_invalid
+        labels.rules(), source.class_names, source.scores, sending.skip_invalid, sending.match_names
     )
-    if kind in LAYERNEXT and options.change_nothing and not is_archive(file):
+    is_unchanged = options.change_nothing and not options.match_names
+    if kind in LAYERNEXT and is_unchanged and not is_archive(file):
         # Sent as it is: nothing in it has to be changed first.
         return {
             "geometry": geometry or detect_geometry(file),
@@ -163,12 +166,12 @@ def _trouble_of(report: UploadReport, allow_losses: bool) -> str | None:
     if report.skipped and not allow_losses:
         return (
             f"{counted(report.skipped, 'invalid annotation')} left out (see above); the rest is uploaded. "
-            "--allow-losses accepts this"
+            "Pass --allow-losses to accept this"
         )
     if report.lost_shapes and not allow_losses:
         return (
             f"{counted(report.lost_shapes, 'annotation')} could not be read completely (see above); "
-            "the rest is uploaded. --allow-losses accepts this; --strict sends nothing"
+            "the rest is uploaded. Pass --allow-losses to accept this, or --strict to send nothing"
         )
     return None
 

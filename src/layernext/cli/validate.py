@@ -27,15 +27,17 @@ from layernext.model import Geometry
 
 
 def validate(
-    file: Annotated[Path, typer.Argument(help="File, folder or zip archive in any format.")],
+    file: Annotated[
+        Path, typer.Argument(help="File, folder or zip archive, in any supported format.")
+    ],
     geometry: FileGeometry = None,
     limit: Annotated[
         int, typer.Option("--limit", min=1, help="Stop after this many problems.")
     ] = DEFAULT_PROBLEM_LIMIT,
-    quiet: Quiet = False,
-    as_json: AsJson = False,
     *,
     source: SourceFile,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Check a file or folder as an upload would, without a stack.
 

@@ -1,8 +1,9 @@
 """The SDK: clients, and the engines behind their calls."""
 
+import importlib
 import logging
+import typing
 
-from layernext.client._generated.async_client import AsyncLayerNextClient
 from layernext.client.annotations.checks import validate_file
 from layernext.client.annotations.run_logger import RunLogger
 from layernext.client.answers import Answer, Embedding, Job, Label, LabelGroup
@@ -30,6 +31,9 @@ from layernext.client.reports import (
     UploadReport,
     VersionReport,
 )
+
+if typing.TYPE_CHECKING:
+    from layernext.client._generated.async_client import AsyncLayerNextClient
 
 # A library is silent until the program that uses it sets up logging; without any handler Python
 # itself would print the warnings.
@@ -65,3 +69,14 @@ __all__ = [
     "state_folder",
     "validate_file",
 ]
+
+
+def __getattr__(name: str) -> object:
+    # Most programs, the command line among them, do without the async client.
+    if name != "AsyncLayerNextClient":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(
+        importlib.import_module("layernext.client._generated.async_client"), name
+    )
+    globals()[name] = value
+    return value

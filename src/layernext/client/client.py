@@ -40,6 +40,7 @@ from layernext.client.progress import ProgressChoice
 from layernext.client.published_names import PublishedNames
 from layernext.client.reports import DownloadReport, UploadReport
 from layernext.client.run_uploads import (
+    format_reader,
     mode_of,
     upload_file,
     upload_format,
@@ -50,13 +51,9 @@ from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S, T
 from layernext.errors import ConfigurationError
 from layernext.formats import (
     DEFAULT_PROBLEM_LIMIT,
-    Classes,
     FileSummary,
-    Losses,
-    Sample,
     SourceOptions,
     get_format,
-    read_format,
 )
 from layernext.model import (
     Comparison,
@@ -294,7 +291,8 @@ class LayerNextClient(PublishedNames, EarlierNames):
             images: with `format`: folder with the images, where it does not say how large they are.
             instances: with ``format="coco-results"``: the file of instances that they refer to.
             source_options: with `format`: label rules, the scale of scores, class names, and whether
-                annotations that are not valid are skipped.
+                annotations that are not valid are skipped; and whether names of images match those of
+                the collection although tools changed them.
             strict: with `format`: refuse what is not read.
             validate: for files only; an iterable is checked batch by batch.
             resume, progress: as in `upload_modelrun_from_json`, and so are the errors.
@@ -311,32 +309,14 @@ class LayerNextClient(PublishedNames, EarlierNames):
                 raise ConfigurationError(
                     "`format` is for files and folders, which define geometry and units themselves"
                 )
-            path, kind = Path(source), get_format(format)
-            folder = None if images is None else Path(images)
-            numbers = None if instances is None else Path(instances)
-
-            taken = source_options or SourceOptions()
-
-            def read(losses: Losses, classes: Classes) -> Iterator[Sample]:
-                samples = read_format(
-                    path,
-                    kind.name,
-                    losses=losses,
-                    images=folder,
-                    instances=numbers,
-                    names=taken.names,
-                    scores=taken.scores,
-                    skip_invalid=taken.skip_invalid,
-                    classes=classes,
-                )
-                return taken.label_rules.apply(samples, losses) if taken.label_rules else samples
-
+            path, options = Path(source), source_options or SourceOptions()
             return upload_format(
                 self._connection,
                 request,
                 path,
-                read,
-                rules=taken.label_rules,
+                format_reader(path, get_format(format).name, options, images, instances),
+                rules=options.label_rules,
+                match_names=options.match_names,
                 strict=strict,
                 validate=validate,
                 resume=resume,

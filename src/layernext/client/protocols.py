@@ -223,7 +223,7 @@ class Published:
 
     def remove_annotations(self, collection: str, run: str) -> RemoveReport:
         """Remove a run's annotations from a collection."""
-        collection_id = published_download.find_collection_id(self._transport, collection)
+        collection_id = published_download.id_of_collection(self._transport, collection)
         query = urlencode(
             wire_fields(published.RemoveQuery, collection_id=collection_id, operation_id=run)
         )

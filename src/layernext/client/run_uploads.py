@@ -14,7 +14,14 @@ from layernext.client.connection import Connection
 from layernext.client.progress import ProgressChoice
 from layernext.client.reports import UploadReport
 from layernext.errors import DataError, NotFound, Problem
-from layernext.formats import Classes, LabelRules, Losses, Sample
+from layernext.formats import (
+    Classes,
+    LabelRules,
+    Losses,
+    Sample,
+    SourceOptions,
+    read_format,
+)
 from layernext.model import Geometry, LabelClass, Mode, find_names_problem
 from layernext.wire.native import KeyKind, UploadRequest
 
@@ -64,6 +71,42 @@ def upload_file(
     return upload_source(connection, request, source, resume=resume, progress=progress)
 
 
+def format_reader(
+    path: Path,
+    format_name: str,
+    options: SourceOptions,
+    images: str | os.PathLike[str] | None,
+    instances: str | os.PathLike[str] | None,
+) -> Callable[[Losses, Classes], Iterator[Sample]]:
+    """A function that reads a file of annotations in any format.
+
+    Args:
+        path: the file or folder.
+        format_name: its format.
+        options: how to take its annotations.
+        images: folder with the images, or None.
+        instances: file that defines the ids in COCO results, or None.
+    """
+    folder = None if images is None else Path(images)
+    definitions = None if instances is None else Path(instances)
+
+    def read(losses: Losses, classes: Classes) -> Iterator[Sample]:
+        samples = read_format(
+            path,
+            format_name,
+            losses=losses,
+            images=folder,
+            instances=definitions,
+            names=options.names,
+            scores=options.scores,
+            skip_invalid=options.skip_invalid,
+            classes=classes,
+        )
+        return options.label_rules.apply(samples, losses) if options.label_rules else samples
+
+    return read
+
+
 def upload_format(
     connection: Connection,
     request: UploadRequest,
@@ -71,6 +114,7 @@ def upload_format(
     read: Callable[[Losses, Classes], Iterator[Sample]],
     *,
     rules: LabelRules | None,
+    match_names: bool,
     strict: bool,
     validate: Validate,
     resume: bool,
@@ -91,6 +135,7 @@ def upload_format(
         validate,
         strict=strict,
         list_names=list_names,
+        match_names=match_names,
     )
     report = upload_source(connection, request, source, resume=resume, progress=progress)
     declared = declared_classes(classes, rules)

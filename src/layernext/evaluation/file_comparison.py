@@ -9,6 +9,7 @@ from pathlib import Path
 
 from layernext.evaluation.changes import RunPairing
 from layernext.evaluation.comparison import IMAGES, LEVEL, RESAMPLES, compare_evaluations
+from layernext.evaluation.evaluator import Evaluator
 from layernext.evaluation.files import (
     PARTITION_IMAGES,
     Place,
@@ -19,7 +20,7 @@ from layernext.evaluation.files import (
     plain_file,
 )
 from layernext.evaluation.inputs import AnyPath, Given, ImageWh, Sides, open_sides
-from layernext.formats import Losses, SourceOptions
+from layernext.formats import Losses, SourceOptions, matched_names
 from layernext.model import Comparison, EvaluationSettings, Geometry
 
 
@@ -86,24 +87,7 @@ def compare_files(
         run_geometries=[geometry_a, geometry_b],
         image_wh=image_wh,
     ) as sides:
-        first, second = (
-            evaluate_sides(
-                sides,
-                number,
-                whole,
-                executor,
-                partial(_of_three, progress, number) if progress else None,
-            )
-            for number in (0, 1)
-        )
-        pairing = RunPairing(
-            first.settings,
-            confidence_a=first.result().confidence,
-            confidence_b=second.result().confidence,
-            a=sides.runs[0].source,
-            b=sides.runs[1].source,
-        )
-        _pair_files(pairing, first.matched()[1], sides, executor, progress)
+        first, second, pairing = _measure(sides, whole, executor, progress)
     return compare_evaluations(
         first,
         second,
@@ -116,6 +100,34 @@ def compare_files(
         image_limit=image_limit,
         executor=executor,
     )
+
+
+def _measure(
+    sides: Sides,
+    settings: EvaluationSettings,
+    executor: Executor | None,
+    progress: Progress | None,
+) -> tuple[Evaluator, Evaluator, RunPairing]:
+    """Each run against the ground truth, and one against the other."""
+    first, second = (
+        evaluate_sides(
+            sides,
+            number,
+            settings,
+            executor,
+            partial(_of_three, progress, number) if progress else None,
+        )
+        for number in (0, 1)
+    )
+    pairing = RunPairing(
+        first.settings,
+        confidence_a=first.result().confidence,
+        confidence_b=second.result().confidence,
+        a=sides.runs[0].source,
+        b=sides.runs[1].source,
+    )
+    _pair_files(pairing, first.matched()[1], sides, executor, progress)
+    return first, second, pairing
 
 
 def _of_three(progress: Progress, number: int, done: int, total: int) -> None:
@@ -135,6 +147,11 @@ def _pair_files(
             index_images(path, side.source.geometry, side.name)
             for path, side in zip(plain, sides.runs, strict=True)
         ]
+        if sides.match_names:
+            indexes = [
+                matched_names(index, images, file=side.name)
+                for index, side in zip(indexes, sides.runs, strict=True)
+            ]
         chunks = [
             [
                 (name, indexes[0].get(name), indexes[1].get(name), sides.size(name))

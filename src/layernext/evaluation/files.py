@@ -24,7 +24,14 @@ from layernext.errors import DataError, FormatError, Problem
 from layernext.evaluation.columns import Source
 from layernext.evaluation.evaluator import Evaluator
 from layernext.evaluation.inputs import Given, ImageWh, Sides, open_sides
-from layernext.formats import Losses, SourceOptions, Spans, iter_raw_images, open_decompressed
+from layernext.formats import (
+    Losses,
+    SourceOptions,
+    Spans,
+    iter_raw_images,
+    matched_names,
+    open_decompressed,
+)
 from layernext.model import Evaluation, EvaluationSettings, Geometry, find_image_problems
 
 PARTITION_IMAGES = 2_000
@@ -91,7 +98,8 @@ def evaluate_files(
         images: folder with the images, where a format does not say how large they are.
         instances: file of instances for COCO results; the ground truth itself if left out and it is one.
         losses: gathers what is in files of other formats and cannot be read.
-        source_options: how annotations are taken: label rules, the scale of scores, class names.
+        source_options: how annotations are taken: label rules, the scale of scores, class names, and
+            how names of images match.
         executor: where partitions of the images are evaluated; None: here. Its workers must see the
             same files.
         progress: called after each partition.
@@ -180,6 +188,8 @@ def evaluate_sides(
             for path, side in zip(plain, both, strict=True)
         ]
         truths, runs = (future.result() for future in indexing)
+        if sides.match_names:
+            runs = matched_names(runs, truths, file=both[1].name)
         if not truths:
             raise DataError(
                 Problem("", "has no images, so nothing can be evaluated"), file=both[0].name

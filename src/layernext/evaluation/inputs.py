@@ -84,12 +84,14 @@ class Sides(Struct, frozen=True, kw_only=True):
         truth, runs: the files.
         folder_sizes: sizes of images in a folder that the user named.
         image_wh: width and height of images whose size no file has; None if unknown.
+        match_names: see `SourceOptions`.
     """
 
     truth: Side
     runs: list[Side]
     folder_sizes: Sizes
     image_wh: ImageWh | None
+    match_names: bool = False
 
     def size(self, image: str) -> ImageWh | None:
         """Width and height of an image: what the ground truth says goes first."""
@@ -179,6 +181,7 @@ def open_sides(
             runs=sides[1:],
             folder_sizes={} if options.images is None else image_sizes(Path(options.images)),
             image_wh=image_wh,
+            match_names=options.source_options.match_names,
         )
 
 

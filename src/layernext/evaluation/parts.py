@@ -181,16 +181,11 @@ def match_batch(
     """
     order, rank = turns_of(run, settings)
     run, truth = measure.prepared(run.in_order(order), truth, image_whs)
-    sign = -1.0 if settings.is_distance else 1.0
-    thresholds = tuple(sign * threshold for threshold in settings.thresholds)
-    assert settings.match_threshold is not None  # noqa: S101 - they are completed
-    match_threshold = sign * settings.match_threshold
-    assert settings.background_threshold is not None  # noqa: S101 - likewise
-    background_threshold = sign * settings.background_threshold
-    floor = min(*thresholds, match_threshold, background_threshold)
     is_lanes = settings.protocol == "lane-f1"
-    if is_lanes:
-        floor = np.finfo(float).tiny  # every overlap weighs in the matching
+    thresholds, match_threshold, background_threshold = _similarities(settings)
+    floor = min(*thresholds, match_threshold, background_threshold)
+    # Of lanes, every overlap weighs in the matching.
+    floor = np.finfo(float).tiny if is_lanes else floor
     pairs = measure.candidates(run, truth, floor, image_whs)
     is_same = run.label[pairs.run] == truth.label[pairs.truth]
     same = pairs.where(is_same)
@@ -221,7 +216,6 @@ def match_batch(
     error, about = kinds_of(countable, run, truth, is_wrong, match_threshold, background_threshold)
     is_other = run.label[countable.run] != truth.label[countable.truth]
     other = countable.where(is_other & (countable.similarity >= match_threshold))
-    images = np.array(image_values, np.int32).reshape(-1, 2)
     same_label = same if is_lanes else Pairs.none()
     return Part(
         image=run.image.astype(np.int32),
@@ -245,11 +239,36 @@ def match_batch(
         own_run=same_label.run.astype(np.int32),
         own_truth=same_label.truth.astype(np.int32),
         own_similarity=same_label.similarity,
-        tag_kind=np.repeat(
-            np.arange(3, dtype=np.uint8), [len(run.value), len(truth.value), len(images)]
-        ),
-        tag_row=np.concatenate([run.value_row, truth.value_row, images[:, 0]]).astype(np.int32),
-        tag_value=np.concatenate([run.value, truth.value, images[:, 1]]).astype(np.int32),
+        **_tags(run, truth, image_values),
+    )
+
+
+def _tags(run: Columns, truth: Columns, image_values: Sequence[tuple[int, int]]) -> dict[str, Any]:
+    """The columns of tags: values of annotations of the run, of the truth, and of images."""
+    images = np.array(image_values, np.int32).reshape(-1, 2)
+    counts = [len(run.value), len(truth.value), len(images)]
+    rows = np.concatenate([run.value_row, truth.value_row, images[:, 0]])
+    values = np.concatenate([run.value, truth.value, images[:, 1]])
+    return {
+        "tag_kind": np.repeat(np.arange(3, dtype=np.uint8), counts),
+        "tag_row": rows.astype(np.int32),
+        "tag_value": values.astype(np.int32),
+    }
+
+
+def _similarities(settings: EvaluationSettings) -> tuple[tuple[float, ...], float, float]:
+    """The thresholds of completed settings as similarities; of distances, less is more similar.
+
+    Returns:
+        Those of the curves, that of a match, and that below which an annotation is background.
+    """
+    sign = -1.0 if settings.is_distance else 1.0
+    assert settings.match_threshold is not None  # noqa: S101 - they are completed
+    assert settings.background_threshold is not None  # noqa: S101 - likewise
+    return (
+        tuple(sign * threshold for threshold in settings.thresholds),
+        sign * settings.match_threshold,
+        sign * settings.background_threshold,
     )
 
 

@@ -25,6 +25,7 @@ from layernext.formats.core.format import (
     Holds,
     ReadOptions,
 )
+from layernext.formats.core.image_names import NameMatch, NameMatcher, matched_names
 from layernext.formats.core.json_stream import JsonWindow, Spans, iter_list, iter_members
 from layernext.formats.core.label_rules import LabelRules, parse_mapping
 from layernext.formats.core.losses import DEFAULT_PROBLEM_LIMIT, Losses
@@ -77,6 +78,8 @@ __all__ = [
     "JsonWindow",
     "LabelRules",
     "Losses",
+    "NameMatch",
+    "NameMatcher",
     "Probe",
     "ReadOptions",
     "Registry",
@@ -105,6 +108,7 @@ __all__ = [
     "iter_raw_images",
     "list_formats",
     "mask_png",
+    "matched_names",
     "merged",
     "open_decompressed",
     "parse_mapping",

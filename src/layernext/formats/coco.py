@@ -64,8 +64,8 @@ def read_coco(
     """The images of a file of instances, in the order of the file: plain, ``.gz`` or ``.zst``.
 
     The annotations may be in any order, and before their images; see `Spill` for what that costs.
-    An object of several polygons becomes one polygon, which counts as a loss. Keys of annotations that COCO does not
-    have become metadata, and so do the box and the area of a mask that are not those of its pixels.
+    Keys of annotations that COCO does not have become metadata, and so do the box and the area of a mask that are not
+    those of its pixels.
 
     Args:
         path: the file.

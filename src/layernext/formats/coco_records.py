@@ -7,6 +7,7 @@ Source: cocodataset.org (data format, results format). Shared by `layernext.form
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -26,11 +27,10 @@ from layernext.formats.core.json_stream import (
     iter_unique_members,
 )
 from layernext.formats.core.losses import Losses
-from layernext.formats.core.outlines import MAX_PARTS, joined
 from layernext.formats.core.rotation import box_or_rotated_box
 from layernext.formats.core.scores import Scores
 from layernext.formats.core.spill import MAX_ID, Id, Spill, id_of
-from layernext.model import KINDS, Annotation, AttributeValue, Geometry, Mask, Point, Polygon
+from layernext.model import KINDS, Annotation, AttributeValue, Geometry, Mask, Polygon
 
 CROWD = "iscrowd"
 
@@ -238,13 +238,15 @@ def read_numbers(path: Path, *, has_super: bool) -> Instances:
         window = JsonWindow(stream, str(path))
         for key in iter_unique_members(window, "an object with `images` and `categories`"):
             if key == "images":
-                for number, raw in enumerate(iter_list(window, "images", _is_image)):
+                for number, raw in enumerate(
+                    iter_list(window, "images", partial(_decodes, decode_image))
+                ):
                     image = read_image(raw, f"{path}: images[{number}]")
                     images[id_of(image.id)] = image
             elif key == "categories":
                 gather_labels(path, window, labels, Losses(), has_super, classes)
             elif window.peek() == b"[":
-                for _ in iter_list(window, key, _has_head):
+                for _ in iter_list(window, key, partial(_decodes, decode_head)):
                     pass
             else:
                 window.value()
@@ -252,17 +254,9 @@ def read_numbers(path: Path, *, has_super: bool) -> Instances:
     return Instances(images, labels, dict(classes.codes))
 
 
-def _is_image(raw: bytes) -> bool:
+def _decodes(decoder: msgspec.json.Decoder[Any], raw: bytes) -> bool:
     try:
-        decode_image.decode(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError):
-        return False
-    return True
-
-
-def _has_head(raw: bytes) -> bool:
-    try:
-        decode_head.decode(raw)
+        decoder.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return False
     return True
@@ -390,11 +384,14 @@ def _with_geometry(
     if isinstance(shape, list) and _is_single(shape):
         return Polygon(polygon=_outline(shape[0], where), **fields)
     if shape:
-        parts = None if purpose is not None else _parts(shape, where)
-        if parts:
-            losses.note_shape("an object of several polygons; its joined outline is", where)
-            return Polygon(polygon=joined(parts), **fields)
-        losses.note_shape("an object of several polygons; its box is", where)
+        outlines = _outlines(shape) if purpose is None or purpose.geometry == "mask" else []
+        if outlines:
+            if len(outlines) < len(shape):
+                losses.note("an outline of one or two points", where)
+            parts = [[_outline(outline, where)] for outline in outlines]
+            shape_fields = {"parts": parts} if len(parts) > 1 else {"polygon": parts[0][0]}
+            return Polygon(**shape_fields, **fields)
+        losses.note_shape("a segmentation that is not outlines; its box is", where)
     if row.bbox is None:
         losses.note_shape("an annotation without a box and without a single polygon", where)
         return None
@@ -407,12 +404,9 @@ def _with_geometry(
     return box_or_rotated_box(row.bbox, rotation, where, fields)
 
 
-def _parts(shape: Any, where: str) -> list[list[Point]] | None:
-    """The outlines of an object of several; None if there are none."""
-    if not isinstance(shape, list):
-        return None
-    outlines = [outline for outline in shape if is_outline(outline)][:MAX_PARTS]
-    return [_outline(outline, where) for outline in outlines] or None
+def _outlines(shape: Any) -> list[list[Any]]:
+    """The outlines of an object, those of one or two points left out."""
+    return [outline for outline in shape if is_outline(outline)] if isinstance(shape, list) else []
 
 
 def _rotation(attributes: Any) -> float:

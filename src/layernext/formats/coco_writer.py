@@ -15,9 +15,10 @@ from layernext.formats.coco_records import CROWD, Instances, original_id
 from layernext.formats.core.compression import open_output
 from layernext.formats.core.format import KEPT, Holds
 from layernext.formats.core.losses import Losses
+from layernext.formats.core.outlines import joined
 from layernext.formats.core.rotation import outlined
 from layernext.formats.core.sample import Sample, box_of, check_finite, location_of
-from layernext.model import Annotation, Mask, Polygon, is_number, kind_of
+from layernext.model import Annotation, Mask, Polygon, is_number, kind_of, oriented_rings, parts_of
 
 HOLDS = Holds(
     geometries={
@@ -28,10 +29,12 @@ HOLDS = Holds(
     },
     fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
     sizes="kept",
+    parts=True,
 )
 
 RESULTS_HOLDS = Holds(
     geometries=HOLDS.geometries,
+    parts=True,
     fields={"confidence": "yes; 1 if missing"},
 )
 
@@ -135,15 +138,29 @@ class CocoWriter:
             row["segmentation"] = annotation.mask
             row["bbox"] = _numbers_in(annotation.metadata, "bbox") or box
         elif isinstance(annotation, Polygon):
-            if len(annotation.polygon) < CORNERS:
-                self._losses.note("a polygon of one or two points; its box is", where)
-            else:
-                row["segmentation"] = [[number for point in annotation.polygon for number in point]]
+            outlines = self._outlines(annotation, where)
+            if outlines:
+                row["segmentation"] = outlines
         if annotation.confidence is not None:
             row["score"] = annotation.confidence
         if self._results:
             return self._result(annotation, row, where)
         return self._instance(annotation, row, where)
+
+    def _outlines(self, annotation: Polygon, where: str) -> list[list[float]]:
+        """The outlines of a polygon; holes are joined to the outline that they are in."""
+        outlines = []
+        for part in parts_of(annotation.parts or annotation.polygon):
+            outline = part[0]
+            if len(part) > 1:
+                self._losses.note("the holes of a polygon; its joined outline is", where)
+                outline = joined(oriented_rings([part]))
+            if len(outline) < CORNERS:
+                rest = "its other outlines are" if len(annotation.parts) > 1 else "its box is"
+                self._losses.note(f"a polygon of one or two points; {rest}", where)
+                continue
+            outlines.append([number for point in outline for number in point])
+        return outlines
 
     def _code(self, label: str, where: str) -> int | str | None:
         code = self._codes.get(label)

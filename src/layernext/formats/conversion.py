@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,11 @@ from msgspec.structs import replace
 
 from layernext.errors import ConfigurationError, DataError, FormatError, Problem
 from layernext.formats.core.classes import Classes
-from layernext.formats.core.format import ExportOptions, Format
+from layernext.formats.core.format import ExportOptions, Format, Holds
 from layernext.formats.core.label_rules import LabelRules
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.pixels import scaled
-from layernext.formats.core.sample import Sample, SampleWriter
+from layernext.formats.core.sample import Sample, SampleWriter, location_of, with_single_outlines
 from layernext.formats.core.scores import Scores
 from layernext.formats.core.targets import atomic_target, safe_relative
 from layernext.formats.reading import read_format
@@ -157,7 +158,7 @@ def write_export(
     holds = get_format(name).holds
     with create_export(target, name, options or ExportOptions()) as (writer, losses):
         for sample in samples if holds.runs else merged(samples, losses):
-            writer.write(_held(sample) if sample.normalized and not holds.fractions else sample)
+            writer.write(_held(sample, holds, losses))
             images += 1
             annotations += len(sample.annotations)
             if advance is not None:
@@ -171,18 +172,24 @@ def write_export(
     )
 
 
-def _held(sample: Sample) -> Sample:
-    """A sample with pixels in place of fractions.
+def _held(sample: Sample, holds: Holds, losses: Losses) -> Sample:
+    """A sample as a format can hold it: in pixels, and with a single outline in each polygon.
 
     Raises:
-        DataError: the size of its image is not known.
+        DataError: coordinates are fractions, and the size of the image is not known.
     """
-    if not sample.width or not sample.height:
-        message = "has fractions for coordinates, and its size in pixels is not known"
-        hint = "give the folder with the images"
-        raise DataError(Problem(sample.image, message), hint=hint)
-    annotations = scaled(sample.annotations, sample.width, sample.height)
-    return replace(sample, annotations=annotations, normalized=False)
+    annotations = sample.annotations
+    if sample.normalized and not holds.fractions:
+        if not sample.width or not sample.height:
+            message = "has fractions for coordinates, and its size in pixels is not known"
+            hint = "give the folder with the images"
+            raise DataError(Problem(sample.image, message), hint=hint)
+        annotations = scaled(annotations, sample.width, sample.height)
+        sample = replace(sample, annotations=annotations, normalized=False)
+    if holds.parts or "polygon" not in holds.geometries:
+        return sample
+    single = with_single_outlines(annotations, partial(location_of, sample), losses)
+    return replace(sample, annotations=single)
 
 
 def merged(samples: Iterable[Sample], losses: Losses) -> Iterator[Sample]:
@@ -255,16 +262,14 @@ def convert(
         FormatError, DataError: the source is not valid, with every location, or has no images; or a loss,
             with `strict`.
     """
-    path = Path(source)
-    read = Losses(strict=strict)
+    path, read = Path(source), Losses(strict=strict)
     get_format(target_format)
     name = source_format or detect_format(path)
     folder = None if images is None else Path(images)
     if copy_images and folder is None:
         raise ConfigurationError("images can only be copied from a folder", hint="give `images`")
     numbers = None if instances is None else Path(instances)
-    rules = label_rules or LabelRules()
-    classes = Classes()
+    rules, classes = label_rules or LabelRules(), Classes()
     samples = read_format(
         path,
         name,
@@ -289,11 +294,15 @@ def convert(
         copy_images=folder if copy_images else None,
     )
     ruled = rules.apply(chain([first], samples), read)
-    report = write_export(ruled, Path(target), target_format, options)
+    return _with_source(write_export(ruled, Path(target), target_format, options), read)
+
+
+def _with_source(report: ConversionReport, source: Losses) -> ConversionReport:
+    """The report, with what was not read, looks wrong or was skipped in the source."""
     return replace(
         report,
-        losses={**read.counts, **report.losses},
-        warnings=read.warnings,
-        skipped=read.problems.count,
-        problems=[str(problem) for problem in read.problems.entries],
+        losses={**source.counts, **report.losses},
+        warnings=source.warnings,
+        skipped=source.problems.count,
+        problems=[str(problem) for problem in source.problems.entries],
     )

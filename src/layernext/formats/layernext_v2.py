@@ -46,6 +46,7 @@ HOLDS = Holds(
     },
     fields={"confidence": KEPT, "attributes": KEPT, "metadata": KEPT},
     fractions=True,
+    parts=True,
 )
 
 

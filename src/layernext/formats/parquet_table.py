@@ -22,8 +22,8 @@ GROUP_ROWS = 100_000
 GROUP_POINTS = 2_000_000
 """Points of a group, if annotations have many."""
 
-_MASK_CHARACTERS = 16
-"""Characters of a mask that count as a point."""
+_CHARACTERS = 16
+"""Characters of a mask, or of the parts of a polygon, that count as a point."""
 
 
 def _arrow() -> Any:
@@ -73,7 +73,8 @@ class ParquetWriter:
         for row in rows_of(sample, self._losses):
             for name, column in self._columns.items():
                 column.append(row[name])
-            self._points += len(row["points"] or ()) + len(row["mask"] or ()) // _MASK_CHARACTERS
+            characters = len(row["mask"] or ()) + len(row["parts"] or ())
+            self._points += len(row["points"] or ()) + characters // _CHARACTERS
         if len(self._columns["image"]) >= GROUP_ROWS or self._points >= GROUP_POINTS:
             self._write_group()
 

@@ -8,39 +8,15 @@ cannot be used is left out and named in a warning; the other formats work on.
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING
 
 from layernext.errors import ConfigurationError, FormatError, Problem
-from layernext.formats import (
-    classification,
-    coco,
-    coco_results,
-    createml,
-    csv_table,
-    culane,
-    cvat,
-    datumaro,
-    label_studio,
-    labelme,
-    layernext_v1,
-    layernext_v2,
-    masks,
-    mot,
-    open_images,
-    openlane,
-    parquet_table,
-    text_boxes,
-    tusimple,
-    via,
-    voc,
-    yolo,
-    yolo_obb,
-    yolo_segmentation,
-)
 from layernext.formats.core.archive import unpacked
 from layernext.formats.core.format import Certainty, Detection, Format
 from layernext.formats.core.pixels import IMAGE_EXTENSIONS
@@ -56,36 +32,55 @@ INSPECTED_FILES = 200
 
 _TEXT_EXTENSIONS = {".json", ".jsonl", ".csv", ".xml", ".txt", ".gz", ".zst"}
 
-FORMATS: dict[str, Format] = {
-    entry.name: entry
-    for entry in (
-        layernext_v2.FORMAT,
-        layernext_v1.FORMAT,
-        coco.FORMAT,
-        coco_results.FORMAT,
-        yolo.FORMAT,
-        yolo_segmentation.FORMAT,
-        yolo_obb.FORMAT,
-        voc.FORMAT,
-        labelme.FORMAT,
-        cvat.FORMAT,
-        label_studio.FORMAT,
-        csv_table.FORMAT,
-        parquet_table.FORMAT,
-        masks.FORMAT,
-        culane.FORMAT,
-        tusimple.FORMAT,
-        openlane.FORMAT,
-        datumaro.FORMAT,
-        via.FORMAT,
-        createml.FORMAT,
-        open_images.FORMAT,
-        text_boxes.DOTA,
-        text_boxes.KITTI,
-        mot.FORMAT,
-        classification.FORMAT,
-    )
+_HOMES = {
+    "layernext": "layernext_v2.FORMAT",
+    "layernext-v1": "layernext_v1.FORMAT",
+    "coco": "coco.FORMAT",
+    "coco-results": "coco_results.FORMAT",
+    "yolo": "yolo.FORMAT",
+    "yolo-segmentation": "yolo_segmentation.FORMAT",
+    "yolo-obb": "yolo_obb.FORMAT",
+    "voc": "voc.FORMAT",
+    "labelme": "labelme.FORMAT",
+    "cvat": "cvat.FORMAT",
+    "label-studio": "label_studio.FORMAT",
+    "csv": "csv_table.FORMAT",
+    "parquet": "parquet_table.FORMAT",
+    "masks": "masks.FORMAT",
+    "culane": "culane.FORMAT",
+    "tusimple": "tusimple.FORMAT",
+    "openlane": "openlane.FORMAT",
+    "datumaro": "datumaro.FORMAT",
+    "via": "via.FORMAT",
+    "createml": "createml.FORMAT",
+    "open-images": "open_images.FORMAT",
+    "dota": "text_boxes.DOTA",
+    "kitti": "text_boxes.KITTI",
+    "mot": "mot.FORMAT",
+    "classification": "classification.FORMAT",
 }
+"""Where each built-in format is defined. Its module is imported when the format is used: most programs use few."""
+
+
+class BuiltInFormats(Mapping[str, Format]):
+    """The built-in formats by name, each imported when it is looked up."""
+
+    def __getitem__(self, name: str) -> Format:
+        module, _, constant = _HOMES[name].partition(".")
+        entry: Format = getattr(import_module(f"layernext.formats.{module}"), constant)
+        return entry
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(_HOMES)
+
+    def __len__(self) -> int:
+        return len(_HOMES)
+
+    def __contains__(self, name: object) -> bool:
+        return name in _HOMES
+
+
+FORMATS: Mapping[str, Format] = BuiltInFormats()
 """The built-in formats by name."""
 
 REFUSED = {
@@ -105,7 +100,7 @@ class Registry:
 
     def __init__(self) -> None:
         self.problems: dict[str, str] = {}
-        self._formats = dict(FORMATS)
+        self._plug_ins: dict[str, Format] = {}
         self._entry_points: dict[str, EntryPoint] | None = None
         self._lock = RLock()  # a plug-in may look up formats while it is imported
 
@@ -115,17 +110,17 @@ class Registry:
         Raises:
             ConfigurationError: there is none.
         """
-        if name in self._formats:
-            return self._formats[name]
+        if name in FORMATS:
+            return FORMATS[name]
         if name in REFUSED:
             raise ConfigurationError(REFUSED[name])
         with self._lock:
             waiting = self._list_entry_points()
             if name in waiting:
                 self._load(waiting.pop(name))
-            names = [*self._formats, *waiting]
-        if name in self._formats:
-            return self._formats[name]
+            names = [*FORMATS, *self._plug_ins, *waiting]
+        if name in self._plug_ins:
+            return self._plug_ins[name]
         raise ConfigurationError(
             f"there is no format {name!r}; there are {', '.join(names)}",
             hint=self.problems.get(name),
@@ -137,7 +132,7 @@ class Registry:
             waiting = self._list_entry_points()
             while waiting:
                 self._load(waiting.pop(next(iter(waiting))))
-            return list(self._formats.values())
+            return [*FORMATS.values(), *self._plug_ins.values()]
 
     def _list_entry_points(self) -> dict[str, EntryPoint]:
         """The entry points that were not loaded yet, by name."""
@@ -170,7 +165,7 @@ class Registry:
         elif plug_in.read is None and plug_in.write is None:
             self._report(point, "it neither reads nor writes")
         else:
-            self._formats[point.name] = plug_in
+            self._plug_ins[point.name] = plug_in
 
     def _report(self, point: EntryPoint, reason: str) -> None:
         sentence = f"the format plug-in {point.name!r} of {_source(point)} is ignored: {reason}"

@@ -18,6 +18,7 @@ from layernext.formats.core.losses import Losses
 from layernext.formats.core.sample import Sample, check_finite, location_of, points_of
 from layernext.formats.core.scores import Scores
 from layernext.model import (
+    KINDS,
     Annotation,
     AttributeValue,
     ImageLabel,
@@ -32,7 +33,7 @@ from layernext.model import (
 COLUMNS = (
     "image", "width", "height", "split", "run", "mode", "label", "type", "confidence",
     "x", "y", "box_width", "box_height", "points", "attributes", "metadata", "mask",
-    "rotation",
+    "rotation", "parts",
 )  # fmt: skip
 
 HOLDS = Holds(
@@ -49,6 +50,7 @@ HOLDS = Holds(
     splits=KEPT,
     runs=True,
     sizes="kept",
+    parts=True,
 )
 
 _HEAD = ("image", "width", "height", "split", "run", "mode")
@@ -83,6 +85,8 @@ def rows_of(sample: Sample, losses: Losses) -> Iterator[dict[str, Any]]:
             row["rotation"] = annotation.rotation if isinstance(annotation, RotatedBox) else None
         elif isinstance(annotation, Mask):
             row["mask"] = msgspec.json.encode(annotation.mask).decode()
+        elif isinstance(annotation, Polygon) and annotation.parts:
+            row["parts"] = msgspec.json.encode(annotation.parts).decode()
         elif not isinstance(annotation, ImageLabel):
             row["points"] = points_of(annotation)
         if annotation.attributes:
@@ -196,6 +200,8 @@ def _outlined(row: dict[str, Any], fields: dict[str, Any], where: str) -> Annota
         mask = msgspec.json.decode(row["mask"], type=dict[str, Any])
         check_keys(row["mask"].encode(), f"{where}.mask")
         return Mask(mask=read_mask(mask, None, None, f"{where}.mask"), **fields)
+    if kind == "polygon" and row.get("parts"):
+        return Polygon(parts=_parts(row["parts"], where), **fields)
     cell = row["points"]
     pairs = msgspec.json.decode(cell) if isinstance(cell, str) else cell
     points = [(float(x), float(y)) for x, y in pairs]
@@ -205,3 +211,11 @@ def _outlined(row: dict[str, Any], fields: dict[str, Any], where: str) -> Annota
         raise FormatError(Problem(where, "has no points"))
     annotation: Annotation = _SHAPES[kind](**{kind: points}, **fields)
     return annotation
+
+
+def _parts(cell: str, where: str) -> list[list[list[tuple[float, float]]]]:
+    value = msgspec.json.decode(cell)
+    problems = [*KINDS["polygon"].find_alternative_problems("parts", value, f"{where}.parts")]
+    if problems:
+        raise FormatError(problems)
+    return [[[(float(x), float(y)) for x, y in ring] for ring in part] for part in value]

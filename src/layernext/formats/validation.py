@@ -14,7 +14,7 @@ from layernext.formats.core.losses import DEFAULT_PROBLEM_LIMIT, Losses
 from layernext.formats.core.sample import Sample, location_of
 from layernext.formats.core.scores import Scores
 from layernext.formats.reading import read_format
-from layernext.model import Annotation, Polygon, kind_of
+from layernext.model import Annotation, Polygon, kind_of, parts_of
 
 CORNERS = 3
 
@@ -166,9 +166,11 @@ def _look_at_shape(
 ) -> None:
     kind = kind_of(annotation)
     coordinates = kind.coordinates_of(annotation)
-    if isinstance(annotation, Polygon) and len(annotation.polygon) < CORNERS:
+    if isinstance(annotation, Polygon) and any(
+        len(ring) < CORNERS for part in parts_of(coordinates) for ring in part
+    ):
         losses.warn("a polygon of fewer than 3 points", where)
-    elif annotation.geometry in {"rectangle", "polygon"} and not kind.area(coordinates):
+    elif annotation.geometry in {"rectangle", "polygon", "mask"} and not kind.area(coordinates):
         losses.warn(f"a {annotation.geometry} without area", where)
     box = kind.box(coordinates)
     if size is None or box is None:

@@ -49,6 +49,7 @@ HOLDS = Holds(
     },
     splits="lists",
     sizes="needed",
+    parts=True,
 )
 
 

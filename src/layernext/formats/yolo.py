@@ -46,7 +46,7 @@ from layernext.formats.yolo_dataset import (
     open_dataset,
 )
 from layernext.formats.yolo_lines import BOX, CORNERS, Labels, read_labels
-from layernext.model import Annotation, Mask
+from layernext.model import Annotation, Mask, Polygon
 
 HOLDS = Holds(
     geometries={
@@ -57,6 +57,7 @@ HOLDS = Holds(
     },
     splits="folders",
     sizes="needed",
+    parts=True,
 )
 
 FOLDERS = {"train": "train", "validation": "val", "test": "test", None: "train"}
@@ -163,6 +164,8 @@ class YoloWriter:
         if foreign is not None:
             self._losses.note(foreign, where)
             return None
+        if isinstance(annotation, Polygon) and annotation.parts and as_polygon:
+            self._losses.note("the parts and holes of a polygon; its joined outline is", where)
         change = _CHANGES.get((annotation.geometry, self._task))
         if change is not None:
             self._losses.note(change, where)

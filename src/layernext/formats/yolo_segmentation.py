@@ -17,6 +17,7 @@ HOLDS = Holds(
     },
     splits="folders",
     sizes="needed",
+    parts=True,
 )
 
 

@@ -92,11 +92,15 @@ from layernext.model.geometry import (
     box_of_corners,
     built_from_kinds,
     counts_of,
+    has_parts,
     kind_of,
+    oriented_rings,
+    parts_of,
     register_kind,
     rotated_corners,
     runs_inside,
 )
+from layernext.model.media_type import media_type, media_type_of
 from layernext.model.problems import is_number, listed, naming_image, show
 from layernext.model.repeated_keys import refuse_repeated_keys
 from layernext.model.stored_evaluation import (
@@ -209,12 +213,17 @@ __all__ = [
     "distinct_attribute_values",
     "find_image_problems",
     "find_names_problem",
+    "has_parts",
     "is_normalized",
     "is_number",
     "iter_attribute_values",
     "kind_of",
     "listed",
+    "media_type",
+    "media_type_of",
     "naming_image",
+    "oriented_rings",
+    "parts_of",
     "record_html",
     "refuse_repeated_keys",
     "register_kind",

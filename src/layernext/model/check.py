@@ -115,11 +115,14 @@ def _annotation(annotation: Any, geometry: Geometry | None, where: str) -> Itera
 def _coordinates(
     annotation: dict[str, Any], kind: GeometryKind[Any], where: str
 ) -> Iterator[Problem]:
+    is_v1 = "type" not in annotation and "attributes" not in annotation
+    alternatives: tuple[str, ...] = () if is_v1 else tuple(kind.alternative_types)
+    allowed = {*kind.keys, *kind.further_types, *alternatives}
     others = {
         key: None
         for other in KINDS.values()
-        for key in (*other.keys[:1], *other.further_types)
-        if key not in kind.types and annotation.get(key) is not None
+        for key in (*other.keys[:1], *other.further_types, *other.alternative_types)
+        if key not in allowed and annotation.get(key) is not None
     }
     name = f"{'an' if kind.name[0] in 'aeiou' else 'a'} {kind.name}"
     if kind.key is None:
@@ -127,7 +130,7 @@ def _coordinates(
             yield Problem(f"{where}.{key}", f"does not belong to {name}, which has no shape")
         return
     # A former key that stands beside the key belongs to another kind.
-    present = [key for key in kind.keys if key in annotation]
+    present = [key for key in (*kind.keys, *alternatives) if key in annotation]
     if not present:
         note = f"; this annotation has {listed(others)}" if others else ""
         message = f"is missing; {name} requires it{note}"
@@ -139,7 +142,10 @@ def _coordinates(
         advice = f"; an annotation with it has the type {listed(owners)}" if owners else ""
         message = f"does not belong to {name}, which has `{key}`{advice}"
         yield Problem(f"{where}.{other}", message)
-    yield from kind.find_problems(annotation[key], f"{where}.{key}")
+    if key in kind.alternative_types:
+        yield from kind.find_alternative_problems(key, annotation[key], f"{where}.{key}")
+    else:
+        yield from kind.find_problems(annotation[key], f"{where}.{key}")
     for required in kind.further_types:
         if required in annotation:
             value = annotation[required]

@@ -254,8 +254,8 @@ def _markdown(comparison: Comparison, title: str) -> str:
     tables = comparison.tables()
     about = (
         f"a is {markdown_text(comparison.name_a)}, b is {markdown_text(comparison.name_b)}; "
-        f"{comparison.truths:,} truths on {comparison.images:,} images: {comparison.found_by_both:,} found by "
-        f"both, {comparison.gained:,} gained, {comparison.lost:,} lost, {comparison.found_by_neither:,} found by "
+        f"{counted(comparison.truths, 'truth')} on {counted(comparison.images, 'image')}: "
+        f"{comparison.found_by_both:,} found by both, {comparison.gained:,} gained, {comparison.lost:,} lost, {comparison.found_by_neither:,} found by "
         "neither"
     )
     interval = (

@@ -118,8 +118,14 @@ def _strict() -> _Strict:
         name = kind.struct.__name__
         fields = [] if kind.key is None else [(kind.key, kind.checked_type)]
         fields += kind.further_types.items()
+        optional = [
+            (key, kind_type | None, None) for key, kind_type in kind.alternative_types.items()
+        ]
+        v2_fields: list[Any] = [*fields]
+        if optional:
+            v2_fields = [*((key, checked | None, None) for key, checked in fields), *optional]
         v2_type = defstruct(
-            f"_Strict{name}", fields, bases=(_StrictV2,), tag=kind.name, kw_only=True, gc=False
+            f"_Strict{name}", v2_fields, bases=(_StrictV2,), tag=kind.name, kw_only=True, gc=False
         )
         v1_type = defstruct(f"_StrictV1{name}", fields, bases=(_StrictV1,), kw_only=True, gc=False)
         v1_image = _image_type(f"_StrictV1{name}Image", v1_type, _StrictV1Image)
@@ -130,6 +136,8 @@ def _strict() -> _Strict:
             colons[v1_type] = colons[v2_type] = _surplus_of(kind)
         if type(kind).is_doubtful is not GeometryKind.is_doubtful:
             doubts[v1_type] = doubts[v2_type] = _doubt_of(kind)
+        if optional:
+            doubts[v2_type] = _doubt_of_alternatives(kind)
     v2_image = _image_type("_StrictV2AnyImage", _union(v2_types), _StrictV2Image)
     special = frozenset([*colons, *doubts])
     return _Strict(
@@ -146,6 +154,20 @@ def _strict() -> _Strict:
 
 def _doubt_of(kind: GeometryKind[Any]) -> Callable[[Any], bool]:
     return lambda annotation: kind.is_doubtful(kind.coordinates_of(annotation))
+
+
+def _doubt_of_alternatives(kind: GeometryKind[Any]) -> Callable[[Any], bool]:
+    """Whether an annotation has none of the keys, or both, or doubtful coordinates."""
+    (alternative,) = kind.alternative_types
+    key = kind.key or ""
+
+    def is_doubtful(annotation: Any) -> bool:
+        value = getattr(annotation, alternative)
+        if value is None:
+            return getattr(annotation, key) is None
+        return getattr(annotation, key) is not None or kind.is_alternative_doubtful(value)
+
+    return is_doubtful
 
 
 def _surplus_of(kind: GeometryKind[Any]) -> Callable[[Any], int]:

@@ -375,8 +375,8 @@ def _markdown(evaluation: Evaluation, title: str) -> str:
     settings, counts, tables = evaluation.settings, evaluation.counts, evaluation.tables()
     unit = " px" if settings.is_distance else ""
     about = (
-        f"{settings.geometry}, protocol {settings.protocol}: {counts['annotations']:,} annotations "
-        f"against {counts['truths']:,} truths on {counts['images']:,} images"
+        f"{settings.geometry}, protocol {settings.protocol}: {counted(counts['annotations'], 'annotation')} "
+        f"against {counted(counts['truths'], 'truth')} on {counted(counts['images'], 'image')}"
     )
     if settings.protocol != "classification":
         about += f"; match threshold {settings.match_threshold:g}{unit}"

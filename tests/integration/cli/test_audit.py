@@ -26,7 +26,7 @@ def test_list(connected: CommandLine, stack: StackProcess) -> None:
     """A table for people, a document for machines; every filter reaches the stack."""
     with LayerNextClient(*stack.arguments) as client:
         client.upload_modelrun("audited", "robot", [{"image": "a.jpg", "annotations": []}])
-        client.create_collection("audited too")
+        client.collections.create("audited too")
     shown = connected("audit", "--since", "7d").stdout
     assert "upload annotations" in shown
     assert "127.0.0.1" in shown
@@ -51,7 +51,7 @@ def test_follow(connected: CommandLine, stack: StackProcess) -> None:
         json.loads(running.stdout.readline())
         with LayerNextClient(*stack.arguments) as client:
             for name in ("first", "second"):
-                client.create_collection(name)
+                client.collections.create(name)
         told = [json.loads(running.stdout.readline())["collection"] for _ in range(2)]
         assert told == ["first", "second"]
         running.send_signal(signal.SIGINT)
@@ -64,11 +64,11 @@ def test_follow(connected: CommandLine, stack: StackProcess) -> None:
 def test_the_call(stack: StackProcess) -> None:
     """Pages are put together up to the limit; a limit that is none is refused."""
     with LayerNextClient(*stack.arguments) as client:
-        everything = client.list_audit_entries(limit=None)
-        assert client.list_audit_entries(limit=1) == everything[:1]
-        assert client.list_audit_entries(actor=everything[0].actor, limit=3)
+        everything = client.audit.list(limit=None)
+        assert client.audit.list(limit=1) == everything[:1]
+        assert client.audit.list(actor=everything[0].actor, limit=3)
         with pytest.raises(DataError):
-            client.list_audit_entries(limit=0)
+            client.audit.list(limit=0)
 
 
 def test_commands_of_operators(cli: CommandLine, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def test_table(cli, files):
     """The table says what is clear, what was lost, and where."""
     shown = cli("compare", *files, "--confidence", "0.5", "--resamples", "50").stdout
     assert "a is a.json, b is b.json" in shown
-    assert "95% interval, 50 draws" in shown
+    assert "95% interval, 50 resamples" in shown
     assert "lower" in shown
     assert "0 gained" in shown
     assert "images differ, most of all" in shown

@@ -222,14 +222,15 @@ def test_remove_a_run_that_does_not_exist(connected, samples):
 
 
 def test_upload_with_losses(connected, tmp_path):
-    """Shapes that become coarser are named and end with code 4, unless that is accepted; masks do not."""
+    """Shapes that become coarser are named and end with code 4, unless that is accepted; masks and parts do not."""
     file = tmp_path / "coco.json"
     box = {"image_id": 1, "category_id": 1, "bbox": [1, 1, 2, 2]}
     mask = {"size": [4, 4], "counts": "52203"}
     annotations = [
         {"id": 1, **box},
         {"id": 2, **box, "segmentation": mask},
-        {"id": 3, **box, "segmentation": [[0, 0, 1, 0, 1, 1], [2, 2, 3, 2, 3, 3]]},
+        {"id": 3, **box, "segmentation": [[0, 0], [1, 1]]},
+        {"id": 4, **box, "segmentation": [[0, 0, 1, 0, 1, 1], [2, 2, 3, 2, 3, 3]]},
     ]
     content = {
         "images": [{"id": 1, "file_name": "a.jpg", "width": 4, "height": 4}],
@@ -239,12 +240,12 @@ def test_upload_with_losses(connected, tmp_path):
     file.write_text(json.dumps(content))
     upload = ("upload", "losses", "run", file, "--from", "coco")
     done = connected(*upload, code=exit_codes.DATA)
-    assert "not read: an object of several polygons; its joined outline is" in done.stdout
+    assert "not read: a segmentation that is not outlines; its box is" in done.stdout
     assert "error: 1 annotation could not be read completely" in done.stderr
     done = connected(*upload, "--json", code=exit_codes.DATA)
     report = json.loads(done.stdout)
-    assert (report["annotations"], report["lost_shapes"]) == (3, 1)
-    assert list(report["losses"]) == ["an object of several polygons; its joined outline is"]
+    assert (report["annotations"], report["lost_shapes"]) == (4, 1)
+    assert list(report["losses"]) == ["a segmentation that is not outlines; its box is"]
     assert "error: 1 annotation" not in connected(*upload, "--allow-losses").stderr
     content["annotations"] = [{**annotations[0], "keypoints": [1, 2, 2]}]
     file.write_text(json.dumps(content))
@@ -362,3 +363,25 @@ def test_one_run_and_one_collection(connected, samples):
     details = json.loads(connected("collections", "show", "an empty one", "--json").stdout)
     assert details["name"] == "an empty one"
     assert "an empty one" in connected("collections", "show", "an empty one").stdout
+
+
+def test_matching_names(connected, tmp_path):
+    """What names of another tool would match is shown; an upload does just that."""
+    box = {"type": "rectangle", "label": "cup", "bbox": [0, 0, 4, 4]}
+
+    def file(*names):
+        images = [{"image": name, "annotations": [box]} for name in names]
+        path = tmp_path / "names.json"
+        path.write_text(json.dumps({"images": images}))
+        return path
+
+    connected("upload", "matching", "first", file("train/a.jpg", "val/b.jpg", "train/b.jpg"))
+    shown = connected("files", "match", "matching", file("a.png", "new.jpg"))
+    assert "train/a.jpg" in shown.stdout
+    assert "1 of 2 names match" in shown.stdout
+    unclear = connected("files", "match", "matching", file("b.jpg"), "--json", code=exit_codes.DATA)
+    assert json.loads(unclear.stdout)["b.jpg"]["candidates"] == ["val/b.jpg", "train/b.jpg"]
+    connected("upload", "matching", "model", file("a.png"), "--match-names")
+    connected("download", "matching", "model", "--out", "matched.json")
+    (image,) = json.loads((tmp_path / "matched.json").read_text())["images"]
+    assert image["image"] == "train/a.jpg"

@@ -177,3 +177,20 @@ def test_nothing_to_evaluate_is_an_error(cli, tmp_path):
     empty.write_text('{"images": [{"image": "a.jpg", "annotations": []}]}')
     done = cli("evaluate", empty, empty, code=exit_codes.DATA)
     assert "error: neither file has a rectangle" in done.stderr
+
+
+def test_annotations_over_the_limit_are_named(cli, tmp_path):
+    """More than 100 of a label in an image: COCO leaves them out, which is said, and can be changed."""
+    boxes = [
+        {"type": "rectangle", "label": "cat", "bbox": [20 * n, 0, 10, 10], "confidence": 0.5}
+        for n in range(130)
+    ]
+    content = json.dumps({"images": [{"image": "a.jpg", "annotations": boxes}]})
+    for name in ("truth.json", "run.json"):
+        (tmp_path / name).write_text(content)
+    files = [tmp_path / "truth.json", tmp_path / "run.json"]
+    shown = cli("evaluate", *files).stdout
+    assert "30 annotations left out: only the best 100 of a label in an image count" in shown
+    raised = cli("evaluate", *files, "--max-annotations", "130", "--json")
+    counts = json.loads(raised.stdout)["counts"]
+    assert (counts["annotations"], counts["annotations_over_limit"]) == (130, 0)

@@ -28,7 +28,7 @@ def test_up_list_and_down(connected, pictures, tmp_path):
     assert [each["reason"] for each in first["ignored"]] == ["no image"]
     again = connected("files", "upload", pictures, "kitchen").stdout
     assert "0 files uploaded, 3 already there, 0 failed" in again
-    assert "left out: 1 entry of the folder" in again
+    assert "left out: 1 file of the folder" in again
     listed = json.loads(connected("files", "list", "kitchen", "--json").stdout)
     assert [row["name"] for row in listed] == ["1.png", "2.png", "left/1.png"]
     assert "left/1.png" in connected("files", "list", "kitchen").stdout

@@ -226,7 +226,7 @@ layernext.LayerNextClient(key, secret, url).upload_files_to_collection(
 DOWNLOAD = """
 import sys, layernext
 key, secret, url, name, path = sys.argv[1:]
-layernext.LayerNextClient(key, secret, url).download_files(
+layernext.LayerNextClient(key, secret, url).files.download(
     name, path, progress=lambda what, done, total: print(done, flush=True))
 """
 

@@ -22,7 +22,7 @@ from layernext.errors import (
     JobFailed,
     NotFound,
 )
-from layernext.formats import FORMATS, Sample, read_format, write_export
+from layernext.formats import FORMATS, LabelRules, Sample, SourceOptions, read_format, write_export
 from layernext.model import AttributeValue, ImageAnnotations, Polygon, Rectangle
 from layernext.stack.jobs import Housekeeping, JobRunner
 from layernext.stack.objects import FolderStore
@@ -136,7 +136,7 @@ def test_coco_with_labels_and_annotations(client: LayerNextClient, tmp_path: Pat
     assert content["categories"][3]["name"] in labels
     (attribute,) = labels["kitchen things"].attributes
     assert {each["value"] for each in attribute.values} >= {"cup", "fork"}
-    with pytest.raises(DataError, match="cannot be kept"):
+    with pytest.raises(DataError, match="not kept: "):
         client.upload_annotation_from_cocojson(source, collection, strict=True)
 
 
@@ -294,6 +294,12 @@ def test_classes_of_stack_exports(client: LayerNextClient, tmp_path: Path) -> No
     client.datasets.export(dataset.version_id, tmp_path / "version.json", "coco")
     written = json.loads((tmp_path / "version.json").read_text())["categories"]
     assert [category["name"] for category in written] == ["plate", "zero", "one", "unused"]
+    rules = LabelRules(labels=["digit"], mapping={"zero": "digit", "one": "digit"})
+    report = client.datasets.export(
+        dataset.version_id, tmp_path / "digits.json", "coco", label_rules=rules
+    )
+    written = json.loads((tmp_path / "digits.json").read_text())["categories"]
+    assert ([category["name"] for category in written], report.annotations) == (["digit"], 1)
 
 
 def test_classes_can_be_set(client: LayerNextClient, tmp_path: Path) -> None:
@@ -310,3 +316,32 @@ def test_classes_can_be_set(client: LayerNextClient, tmp_path: Path) -> None:
         client.collections.set_classes(collection, ["cup", "cup"])
     with pytest.raises(NotFound):
         client.collections.classes("nothing of this name")
+
+
+def test_names_match_those_of_the_collection(client: LayerNextClient, tmp_path: Path) -> None:
+    """Annotations go to the images that their names mean; a preview says which, and changes nothing."""
+    collection = fresh()
+    names = ["train/a.jpg", "val/b.jpg", "val/same.jpg", "train/same.jpg"]
+    images = [ImageAnnotations(image=name, annotations=[]) for name in names]
+    client.upload_modelrun(collection, "first", images)
+    matches = client.files.match(collection, ["a", "same.jpg", "new.jpg"])
+    assert [match.name for match in matches.values()] == ["train/a.jpg", None, None]
+    assert matches["same.jpg"].candidates == ("val/same.jpg", "train/same.jpg")
+    options = SourceOptions(match_names=True)
+    source = instances(tmp_path / "truth.json", "another.png", 3)
+    report = client.upload_modelrun(
+        collection, "truth", source, format="coco", ground_truth=True, source_options=options
+    )
+    assert list(report.warnings) == ["an image that the collection does not have"]
+    client.upload_modelrun(
+        collection, "m", instances(source, "val\\b.png", 3), format="coco", source_options=options
+    )
+    assert [image.image for image in client.iter_annotations(collection, "m")] == ["val/b.jpg"]
+    with pytest.raises(DataError, match="fits several images"):
+        client.upload_modelrun(
+            collection,
+            "m",
+            instances(source, "same.jpg", 3),
+            format="coco",
+            source_options=options,
+        )

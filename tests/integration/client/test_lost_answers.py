@@ -123,11 +123,11 @@ class Scene:
 
     @cached_property
     def user(self) -> str:
-        return self._client.add_user(fresh("user")).name
+        return self._client.users.add(fresh("user")).name
 
     @cached_property
     def granted_user(self) -> str:
-        self._client.grant(self.collection, self.user, "write")
+        self._client.grants.add(self.collection, self.user, "write")
         return self.user
 
     @cached_property
@@ -139,7 +139,7 @@ class Scene:
 
     @cached_property
     def export(self) -> str:
-        export = self._client.start_export("coco", collection=self.collection, run=self.run)
+        export = self._client.exports.start("coco", collection=self.collection, run=self.run)
         self._client.wait_for_job_complete(export.job_id, timeout_s=SECONDS)
         return str(export.id)
 
@@ -192,7 +192,7 @@ def _log_run(client: LayerNextClient, scene: Scene) -> Any:
 
 def _handed_over(client: LayerNextClient, scene: Scene) -> Path:
     path = scene.folder / f"{fresh('project')}.xml"
-    client.export_project(scene.project, path, "cvat")
+    client.projects.export(scene.project, path, "cvat")
     return path
 
 
@@ -211,10 +211,10 @@ def _annotations_of_job(client: LayerNextClient, scene: Scene) -> Any:
 
 
 CASES: dict[str, Case] = {
-    "add_user": lambda c, _: c.add_user(fresh("user")),
-    "grant": lambda c, s: c.grant(s.collection, s.user, "read"),
-    "remove_user": lambda c, s: c.remove_user(s.user),
-    "revoke": lambda c, s: c.revoke(s.collection, s.granted_user),
+    "add_user": lambda c, _: c.users.add(fresh("user")),
+    "grant": lambda c, s: c.grants.add(s.collection, s.user, "read"),
+    "remove_user": lambda c, s: c.users.remove(s.user),
+    "revoke": lambda c, s: c.grants.remove(s.collection, s.granted_user),
     "upload_annotations_by_job_id": _annotations_of_job,
     "add_files_to_annotation_project_from_collection": lambda c, s: (
         c.add_files_to_annotation_project_from_collection(s.project, s.collection)
@@ -241,7 +241,7 @@ CASES: dict[str, Case] = {
             fresh("project"), f"collection = {s.collection}"
         )
     ),
-    "create_collection": lambda c, _: c.create_collection(fresh("empty")),
+    "create_collection": lambda c, _: c.collections.create(fresh("empty")),
     "create_dataset_from_collection": lambda c, s: (
         c.create_dataset_from_collection(fresh("set"), s.collection, SPLIT)
     ),
@@ -254,19 +254,19 @@ CASES: dict[str, Case] = {
     ),
     "create_or_update_job": lambda c, _: c.create_or_update_job(fresh("job"), "own", -1, 100.0, 2),
     "create_system_label": lambda c, _: c.create_system_label({"className": fresh("label")}),
-    "declare_metadata": lambda c, _: len(c.declare_metadata([fresh("field")]).fields) > 0,
+    "declare_metadata": lambda c, _: len(c.metadata.declare([fresh("field")]).fields) > 0,
     "delete_annotation_project": lambda c, s: c.delete_annotation_project(s.project),
     "delete_dataset_version": lambda c, s: c.delete_dataset_version(s.dataset),
-    "delete_evaluation": lambda c, s: c.delete_evaluation(s.evaluation),
-    "delete_export": lambda c, s: c.delete_export(s.export),
+    "delete_evaluation": lambda c, s: c.evaluations.delete(s.evaluation),
+    "delete_export": lambda c, s: c.exports.delete(s.export),
     "detach_labels_from_group": lambda c, s: c.detach_labels_from_group(s.group, [s.label]),
     "detach_labels_to_group": lambda c, s: c.detach_labels_to_group(s.group, [s.label]),
     "evaluate": lambda c, s: c.evaluate(
         collection=s.collection, run=s.run, ground_truth=s.truth, again=True
     ),
     "file_upload": lambda c, s: c.file_upload(str(s.images), "image", fresh("yard")),
-    "get_run_statistics": lambda c, s: c.get_run_statistics(s.collection, s.run),
-    "import_project": lambda c, s: c.import_project(
+    "get_run_statistics": lambda c, s: c.runs.statistics(s.collection, s.run),
+    "import_project": lambda c, s: c.projects.import_file(
         s.project, s.collection, _handed_over(c, s), "cvat"
     ),
     "insert_image_embeddings": lambda c, s: c.insert_image_embeddings(
@@ -276,7 +276,7 @@ CASES: dict[str, Case] = {
         [{"uniqueName": f"{s.collection}_0.png", "embeddings": [1.0, 2.0]}], fresh("model"), [2]
     ),
     "model_run": _log_run,
-    "purge": lambda c, s: c.purge(s.trashed),
+    "purge": lambda c, s: c.trash.purge(s.trashed),
     "remove_annotations": lambda c, s: c.remove_annotations(s.collection, s.run),
     "remove_labels_from_studio_project": lambda c, s: (
         c.remove_labels_from_studio_project(s.project, [s.label])
@@ -284,13 +284,13 @@ CASES: dict[str, Case] = {
     "remove_labels_to_studio_project": lambda c, s: (
         c.remove_labels_to_studio_project(s.project, [s.label])
     ),
-    "restore": lambda c, s: c.restore(s.trashed),
-    "set_task_status": lambda c, s: c.set_task_status(s.project, 1, "completed"),
+    "restore": lambda c, s: c.trash.restore(s.trashed),
+    "set_task_status": lambda c, s: c.projects.set_task_status(s.project, 1, "completed"),
     "start_evaluation": lambda c, s: (
-        c.start_evaluation(collection=s.collection, run=s.run, ground_truth=s.truth, again=True).run
+        c.evaluations.start(collection=s.collection, run=s.run, ground_truth=s.truth, again=True).run
         == s.run
     ),
-    "start_export": lambda c, s: c.start_export("coco", collection=s.collection, run=s.run),
+    "start_export": lambda c, s: c.exports.start("coco", collection=s.collection, run=s.run),
     "trash_objects_from_collection": lambda c, s: c.trash_objects_from_collection(s.collection),
     "trash_objects_from_datalake": lambda c, s: (
         c.trash_objects_from_datalake(f"collection = {s.collection}")
@@ -477,7 +477,7 @@ def test_a_lost_answer_changes_nothing(name: str, stack: StackProcess, tmp_path:
 def rows_at_rest(stack: StackProcess, client: LayerNextClient) -> dict[str, int]:
     """How many rows each table has once no job is left to do."""
     deadline = time.monotonic() + SECONDS
-    while any(job.status in {"queued", "in_progress"} for job in client.list_jobs()):
+    while any(job.status in {"queued", "in_progress"} for job in client.jobs.list()):
         assert time.monotonic() < deadline, "a job does not end"
         time.sleep(0.01)
     with closing(sqlite3.connect(stack.folder / "stack.sqlite3")) as database:
@@ -529,8 +529,8 @@ def test_what_never_was_is_not_found(stack: StackProcess) -> None:
     """Also when the first answer that said so got lost."""
     with LayerNextClient(*stack.arguments, http=lost_answers()) as client:
         for delete in (
-            client.delete_evaluation,
-            client.delete_export,
+            client.evaluations.delete,
+            client.exports.delete,
             client.delete_dataset_version,
             client.delete_annotation_project,
         ):
@@ -544,23 +544,23 @@ def test_a_new_call_is_a_new_change(stack: StackProcess, tmp_path: Path) -> None
         client.create_dataset_from_collection("twice", scene.collection, SPLIT)
         with pytest.raises(Conflict):
             client.create_dataset_from_collection("twice", scene.collection, SPLIT)
-        client.delete_export(scene.export)
+        client.exports.delete(scene.export)
         with pytest.raises(NotFound):
-            client.delete_export(scene.export)
+            client.exports.delete(scene.export)
 
 
 def test_the_async_client_repeats_as_well(stack: StackProcess, tmp_path: Path) -> None:
     async def work() -> None:
         async with AsyncLayerNextClient(*stack.arguments, http=lost_answers()) as client:
-            first = await client.start_export("coco", collection=scene.collection, run=scene.run)
-            assert [export.id for export in await client.list_exports()].count(first.id) == 1
-            assert len(await client.list_exports()) == before + 1
-            await client.delete_export(first.id)
-            await client.delete_evaluation(scene.evaluation)
+            first = await client.exports.start("coco", collection=scene.collection, run=scene.run)
+            assert [export.id for export in await client.exports.list()].count(first.id) == 1
+            assert len(await client.exports.list()) == before + 1
+            await client.exports.delete(first.id)
+            await client.evaluations.delete(scene.evaluation)
             await client.delete_dataset_version(scene.dataset)
 
     with LayerNextClient(*stack.arguments) as healthy:
         scene = Scene(healthy, tmp_path)
         assert all((scene.collection, scene.evaluation, scene.dataset))
-        before = len(healthy.list_exports())
+        before = len(healthy.exports.list())
         asyncio.run(work())

@@ -46,7 +46,7 @@ def test_waits(
             client.upload_modelrun(f"{protocol}", f"run {number}", IMAGES, progress=False)
     assert WAITING in caplog.text
     with LayerNextClient(*stack.arguments) as admin:
-        runs = [run for run in admin.list_model_runs() if run.image_count == len(IMAGES)]
+        runs = [run for run in admin.runs.list() if run.image_count == len(IMAGES)]
     assert len([run for run in runs if run.collection == f"{protocol}"]) == 5
 
 

@@ -87,7 +87,7 @@ def test_kill_and_resume(tmp_path: Path, seed: int) -> None:
             stored = {
                 s.image: s.annotations for s in client.iter_annotations("yard", f"run {seed}")
             }
-            (run,) = client.list_model_runs("yard")
+            (run,) = client.runs.list("yard")
     finally:
         stack.stop()
     wanted = merged(path)

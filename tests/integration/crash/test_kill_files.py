@@ -82,7 +82,7 @@ class Watch:
 
     def begin(self, client: LayerNextClient) -> None:
         """Have one answer from the stack: where nothing has ever answered, a client soon gives up."""
-        client.list_jobs()
+        client.jobs.list()
         self._has_begun = True
 
     def end(self) -> None:
@@ -154,7 +154,7 @@ class Rounds:
     def purge(self, client: LayerNextClient, name: str) -> None:
         self.forget(name)
         client.trash_objects_from_collection(name)
-        report = client.purge(name)
+        report = client.trash.purge(name)
         assert (report.files, report.collections, report.kept) == (IMAGES, 1, 0)
         self.acknowledged.purged.add(name)
 
@@ -162,7 +162,7 @@ class Rounds:
         files = dict(self.acknowledged.files)
         self.forget(name)
         client.trash_objects_from_collection(name)
-        assert client.restore(name) == IMAGES
+        assert client.trash.restore(name) == IMAGES
         self.acknowledged.files = files
         self.acknowledged.annotated.add(name)
 
@@ -172,7 +172,7 @@ class Rounds:
         acknowledged.files = {key: sha for key, sha in acknowledged.files.items() if key[0] != name}
 
     def export(self, client: LayerNextClient, name: str) -> None:
-        export = client.start_export("coco", collection=name, run="run")
+        export = client.exports.start("coco", collection=name, run="run")
         self.acknowledged.exports.append(export.id)
         client.wait_for_job_complete(export.job_id, timeout_s=HANG_S)
 
@@ -202,7 +202,7 @@ class Rounds:
 
 
 def _id_of(client: LayerNextClient, name: str) -> str:
-    (collection_id,) = (row.id for row in client.list_collections() if row.name == name)
+    (collection_id,) = (row.id for row in client.collections.list() if row.name == name)
     return collection_id
 
 
@@ -265,14 +265,14 @@ def check(rounds: Rounds, back: Path) -> None:
     with LayerNextClient(*rounds.stack.arguments) as client:
         until = time.monotonic() + HANG_S
         while unfinished := [
-            job for job in client.list_jobs() if job.status in {"queued", "in_progress"}
+            job for job in client.jobs.list() if job.status in {"queued", "in_progress"}
         ]:
             assert time.monotonic() < until, unfinished
             time.sleep(0.2)
-        assert [job for job in client.list_jobs() if job.status == "failed"] == []
+        assert [job for job in client.jobs.list() if job.status == "failed"] == []
         for name in sorted({name for name, _ in acknowledged.files}):
             kind = "other" if name.endswith("files") else "image"
-            client.download_files(name, back / name, content_type=kind, progress=False)
+            client.files.download(name, back / name, content_type=kind, progress=False)
             contents = content_of(back / name)
             for (collection, file), digest in acknowledged.files.items():
                 if collection == name:
@@ -286,32 +286,32 @@ def check_annotations(client: LayerNextClient, acknowledged: Acknowledged) -> No
         for operation in ("run", "truth"):
             images = list(client.iter_annotations(name, operation))
             assert [len(image.annotations) for image in images] == [1] * IMAGES, (name, operation)
-    names = {collection.name for collection in client.list_collections()}
+    names = {collection.name for collection in client.collections.list()}
     assert names.isdisjoint(acknowledged.purged)
-    trash = {item.collection for item in client.iter_trash()}
+    trash = {item.collection for item in client.trash.iter()}
     assert trash == set()
 
 
 def check_results(client: LayerNextClient, acknowledged: Acknowledged, back: Path) -> None:
     """Exports, evaluations, dataset versions and projects."""
     for export_id in acknowledged.exports:
-        export = client.get_export(export_id)
+        export = client.exports.get(export_id)
         assert export.status == "completed", export
         folder = back / export_id
-        client.download_export(export_id, folder, progress=False)
+        client.exports.download(export_id, folder, progress=False)
         content = json.loads(_only_json(folder / export.file_name))
         assert (len(content["images"]), len(content["annotations"])) == (IMAGES, IMAGES)
     for evaluation_id, summary in acknowledged.evaluations.items():
-        evaluation = client.get_evaluation(evaluation_id)
+        evaluation = client.evaluations.get(evaluation_id)
         assert evaluation.info.is_current, evaluation.info
         assert evaluation.summary == summary
     for version_id in acknowledged.versions:
-        version = client.get_dataset_version(version_id)
+        version = client.datasets.get_version(version_id)
         assert (version.status, version.image_count) == ("ready", IMAGES), version
         assert version.annotation_count == 2 * IMAGES
         assert version.picture_count == version.splits["train"]
     for project_id in acknowledged.projects:
-        assert client.get_project(project_id).image_count == IMAGES
+        assert client.projects.get(project_id).image_count == IMAGES
 
 
 def _only_json(path: Path) -> bytes:

@@ -77,7 +77,7 @@ class Yard:
         def run() -> None:
             try:
                 with LayerNextClient(*self.stack.arguments, retry_for_s=HANG_S) as client:
-                    client.list_jobs()  # where nothing has ever answered, the client soon gives up
+                    client.jobs.list()  # where nothing has ever answered, the client soon gives up
                     begun.set()
                     outcomes.append(call(client))
             except BaseException as error:  # noqa: BLE001 - raised below, in the test's own thread
@@ -127,7 +127,7 @@ def test_killed_restores_and_purges_are_whole(yard: Yard) -> None:
         check_purges(yard)
         with LayerNextClient(*yard.stack.arguments) as client:
             assert len(list(client.iter_annotations("stays", "run"))) == STAYING
-            assert [job for job in client.list_jobs() if job.status == "failed"] == []
+            assert [job for job in client.jobs.list() if job.status == "failed"] == []
         yard.check()
         assert yard.landed, "no kill met a call at work"
     finally:
@@ -138,21 +138,21 @@ def check_restores(yard: Yard) -> None:
     with LayerNextClient(*yard.stack.arguments) as client:
         client.trash_objects_from_collection("goes")
         started = time.monotonic()
-        assert client.restore("goes") == FILES
+        assert client.trash.restore("goes") == FILES
         usual_s = time.monotonic() - started
     for _ in range(KILLS // 2):
         with LayerNextClient(*yard.stack.arguments) as client:
             client.trash_objects_from_collection("goes")
         wait_s = yard.rng.uniform(0, usual_s)
         restored = yard.call_and_kill(
-            lambda client: client.restore("goes"), [lambda s=wait_s: time.sleep(s)]
+            lambda client: client.trash.restore("goes"), [lambda s=wait_s: time.sleep(s)]
         )
         assert restored == FILES
         with LayerNextClient(*yard.stack.arguments) as client:
-            assert len(client.list_files("goes")) == FILES
+            assert len(client.files.list("goes")) == FILES
             assert len(list(client.iter_annotations("goes", "run"))) == FILES
-            assert list(client.iter_trash()) == []
-            (run,) = client.list_model_runs("goes")
+            assert list(client.trash.iter()) == []
+            (run,) = client.runs.list("goes")
             assert (run.image_count, run.annotation_count) == (FILES, FILES)
 
 
@@ -170,11 +170,11 @@ def check_purges(yard: Yard) -> None:
                 *(lambda n=n: wait_for_rows(yard, store, n) for n in (FILES, FILES - 1)),
                 *(lambda n=n: wait_for_objects(yard, n) for n in (many, few)),
             ]
-            report = yard.call_and_kill(lambda client: client.purge("goes"), moments)
+            report = yard.call_and_kill(lambda client: client.trash.purge("goes"), moments)
         assert (report.files, report.collections, report.kept) == (FILES, 1, 0)  # type: ignore[attr-defined]
         with LayerNextClient(*yard.stack.arguments) as client:
-            assert {row.name for row in client.list_collections()} == {"stays"}
-            assert list(client.iter_trash()) == []
+            assert {row.name for row in client.collections.list()} == {"stays"}
+            assert list(client.trash.iter()) == []
         assert yard.object_count() == kept
 
 

@@ -122,7 +122,7 @@ def test_large_files_of_the_published_client(
     with running_stack(tmp_path / "stack", *bucket) as stack:
         upload_published(stack, source)
         with LayerNextClient(*stack.arguments) as client:
-            report = client.download_files("yard", tmp_path / "back", progress=False)
+            report = client.files.download("yard", tmp_path / "back", progress=False)
             assert report.bytes_received == sum(each.stat().st_size for each in source.iterdir())
     for path in source.iterdir():
         assert (tmp_path / "back" / path.name).read_bytes() == path.read_bytes()

@@ -42,7 +42,7 @@ class Yard:
 
     def states(self, client: LayerNextClient) -> dict[str, str]:
         """Of the files that are not ready."""
-        files = client.list_files("yard")
+        files = client.files.list("yard")
         return {file.name: file.state for file in files if file.state != "ready"}
 
 
@@ -86,13 +86,13 @@ def test_the_rest_comes(yard: Yard, tmp_path: Path) -> None:
         yard.objects.delete(yard.path_of("large.bin"))
         yard.shorten("9.bin")
         lost = ["7.bin", "9.bin", "large.bin"]
-        urls = {file.name: file.url for file in client.list_files("yard")}
+        urls = {file.name: file.url for file in client.files.list("yard")}
         for name in ("9.bin", "large.bin"):
             answers = [httpx.request(method, urls[name]) for method in ("HEAD", "GET")]
             assert [answer.status_code for answer in answers] == [404, 404]
             assert "missing" in answers[1].json()["error"]["message"]
         with pytest.raises(DownloadIncomplete, match=r"7\.bin") as caught:
-            client.download_files("yard", tmp_path / "back", progress=False)
+            client.files.download("yard", tmp_path / "back", progress=False)
         assert [failed.name for failed in caught.value.report.failed] == lost
         wanted = {
             path.name: path.read_bytes() for path in yard.source.iterdir() if path.name not in lost
@@ -123,7 +123,7 @@ def test_the_same_upload_heals(yard: Yard, tmp_path: Path, protocol: str) -> Non
         assert upload(yard, client) == ([], COUNT + 1)
     with LayerNextClient(*yard.stack.arguments) as client:
         assert yard.states(client) == {}
-        client.download_files("yard", tmp_path / "back", progress=False)
+        client.files.download("yard", tmp_path / "back", progress=False)
     assert content_of(tmp_path / "back") == {
         path.name: path.read_bytes() for path in yard.source.iterdir()
     }
@@ -154,7 +154,7 @@ def test_an_object_that_is_there_again(yard: Yard, tmp_path: Path) -> None:
         path = yard.path_of("3.bin")
         content = b"".join(yard.objects.read(path))
         yard.objects.delete(path)
-        (url,) = (file.url for file in client.list_files("yard") if file.name == "3.bin")
+        (url,) = (file.url for file in client.files.list("yard") if file.name == "3.bin")
         assert httpx.get(url).status_code == 404
         yard.objects.put([(path, content)])
         assert httpx.get(url, follow_redirects=True).content == content

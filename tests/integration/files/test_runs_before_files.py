@@ -56,12 +56,12 @@ def test_a_run_finds_its_images(stack: StackProcess, tmp_path: Path) -> None:
             "by path", str(tmp_path / "by path.json"), True, True
         )
         with pytest.raises(DataError, match="size of its image is not known"):
-            client.export("yard.cam", "by name", tmp_path / "early.json", "coco")
+            client.runs.export("yard.cam", "by name", tmp_path / "early.json", "coco")
         report = client.upload_files_to_collection(
             source, "image", "yard.cam", storage_prefix_path="raw/2026", progress=False
         )
         client.wait_for_job_complete(report.job_id, timeout_s=60)
-        items = list(client.iter_items("yard.cam"))
+        items = list(client.items.iter("yard.cam"))
         assert [(item.has_file, item.width, item.height) for item in items] == [(True, W, H)] * 3
         for word in names:
             sets = list(client.iter_annotations("yard.cam", word))
@@ -70,7 +70,7 @@ def test_a_run_finds_its_images(stack: StackProcess, tmp_path: Path) -> None:
                 assert one.normalized, "what was uploaded comes back as it was"
                 assert list(one.annotations[0].bbox) == BOX
                 assert [list(point) for point in one.annotations[1].line] == LINE
-        client.export("yard.cam", "by name", tmp_path / "late.json", "coco")
+        client.runs.export("yard.cam", "by name", tmp_path / "late.json", "coco")
         made = json.loads((tmp_path / "late.json").read_text())
         boxes = [each["bbox"] for each in made["annotations"] if each["bbox"][2] == IN_PIXELS[2]]
         assert boxes[0] == pytest.approx(IN_PIXELS)

@@ -161,18 +161,18 @@ def test_purge_by_hand(tmp_path: Path) -> None:
             report = client.upload_files_to_collection(source, "image", "yard", progress=False)
             client.wait_for_job_complete(report.job_id, timeout_s=30)
             client.trash_objects_from_collection("yard")
-            nothing = client.purge("yard", older_than_days=1)
+            nothing = client.trash.purge("yard", older_than_days=1)
             assert (nothing.files, nothing.collections) == (0, 0)
-            some = client.purge("yard", query="name = 0.png")
+            some = client.trash.purge("yard", query="name = 0.png")
             size = (source / "0.png").stat().st_size
             assert (some.files, some.size_bytes, some.collections, some.kept) == (1, size, 0, 0)
             writer = create_key(tmp_path / "stack", "write")
             with LayerNextClient(*writer, stack.url) as other, pytest.raises(NotAllowed):
-                other.purge()
-            rest = client.purge()
+                other.trash.purge()
+            rest = client.trash.purge()
             assert (rest.files, rest.collections) == (3, 1)
-            assert list(client.iter_trash()) == []
-            assert client.restore() == 0
+            assert list(client.trash.iter()) == []
+            assert client.trash.restore() == 0
         assert [
             each for each in (stack.folder / "objects" / "files").rglob("*") if each.is_file()
         ] == []

@@ -83,7 +83,7 @@ def test_work_is_done_elsewhere(stack: StackProcess, tmp_path: Path) -> None:
         assert {status for status, _ in state(stack)} == {"queued"}
         with worker(stack) as process:
             client.wait_for_job_complete(report.job_id, timeout_s=START_SECONDS)
-            items = list(client.iter_items("yard"))
+            items = list(client.items.iter("yard"))
             assert [(item.width, item.height) for item in items] == [(40, 30)] * 3
             evaluation = client.evaluate(collection="yard", run="run", ground_truth="truth")
             assert evaluation.info.status == "completed"
@@ -109,7 +109,7 @@ def test_another_worker_takes_over(tmp_path: Path, end: signal.Signals) -> None:
             assert set(state(stack)) <= {("queued", 0), ("completed", 1)}
         with worker(stack):
             client.wait_for_job_complete(report.job_id, timeout_s=START_SECONDS)
-        widths = [item.width for item in client.iter_items("yard")]
+        widths = [item.width for item in client.items.iter("yard")]
         assert widths == [40] * 200
 
 

@@ -323,7 +323,7 @@ def test_one_bad_file_stops_no_other(native_stack: StackProcess, tmp_path: Path)
     with LayerNextClient(*native_stack.arguments) as client:
         report = client.upload_files_to_collection(source, "image", "phones", progress=False)
         client.wait_for_job_complete(report.job_id, timeout_s=60)
-        items = {item.name: item for item in client.iter_items("phones")}
+        items = {item.name: item for item in client.items.iter("phones")}
     assert [items[name].state for name in sorted(items)] == ["ready", "failed", "ready"]
     assert (items["a.jpg"].width, items["a.jpg"].height) == (80, 60)
     assert items["a.jpg"].media_type == "image/jpeg"

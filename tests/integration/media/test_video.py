@@ -172,16 +172,16 @@ def test_videos_in_a_collection(native_stack: StackProcess, tmp_path: Path) -> N
     with LayerNextClient(*native_stack.arguments) as client:
         report = client.upload_files_to_collection(source, "video", "clips", progress=False)
         client.wait_for_job_complete(report.job_id, timeout_s=60)
-        items = {item.name: item for item in client.iter_items("clips")}
+        items = {item.name: item for item in client.items.iter("clips")}
         assert (items["a.mp4"].frame_count, items["a.mp4"].frame_rate) == (10, 5.0)
         assert (items["a.mp4"].width, items["a.mp4"].height) == (320, 240)
         assert items["a.mp4"].duration_s == pytest.approx(2.0)
         assert (items["b.mkv"].media_type, items["b.mkv"].state) == ("video/x-matroska", "ready")
         assert items["broken.mp4"].state == "failed"
         assert "not a readable video" in str(items["broken.mp4"].failure)
-        (short,) = client.iter_items("clips", query="duration < 2.1 AND frame_count = 10")
+        (short,) = client.items.iter("clips", query="duration < 2.1 AND frame_count = 10")
         assert short.name == "a.mp4"
-        client.download_files("clips", tmp_path / "back", progress=False)
+        client.files.download("clips", tmp_path / "back", progress=False)
         for path in source.iterdir():
             assert (tmp_path / "back" / path.name).read_bytes() == path.read_bytes()
 

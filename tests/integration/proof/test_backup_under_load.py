@@ -214,11 +214,11 @@ class Load:
             self.send([f"{name}-{n}.bin" for n in range(FILES_A_ROUND)], name)
 
             def go(client: LayerNextClient, name: str = name) -> None:
-                if any(entry.name == name for entry in client.list_collections()):
+                if any(entry.name == name for entry in client.collections.list()):
                     client.trash_objects_from_collection(name)
 
             self.insist(go)
-            self.insist(lambda client: client.purge())
+            self.insist(lambda client: client.trash.purge())
             self.purged += 1
 
 
@@ -250,14 +250,14 @@ def killed_backup(source: StackData, new_target: Callable[[], str], endpoint: st
 def download(stack: StackProcess, folder: Path) -> tuple[dict[str, str], dict[str, list[bytes]]]:
     """The SHA-256 of every file, and every annotation of every run, as a user gets them."""
     with LayerNextClient(*stack.arguments) as client:
-        for collection in client.list_collections():
-            client.download_files(collection.id, folder / collection.name, progress=False)
+        for collection in client.collections.list():
+            client.files.download(collection.id, folder / collection.name, progress=False)
         runs = {
             f"{run.collection} {run.name}": sorted(
                 msgspec.json.encode(entry)
                 for entry in client.iter_annotations(run.collection, run.name)
             )
-            for run in client.list_model_runs()
+            for run in client.runs.list()
         }
     files = {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()

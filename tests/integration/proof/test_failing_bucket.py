@@ -42,8 +42,8 @@ def test_every_third_request_fails(
                 report = client.upload_files_to_collection(source, "other", "yard", progress=False)
                 assert sorted(report.uploaded) == sorted(wanted)
                 client.wait_for_job_complete(report.job_id, timeout_s=120)
-                client.download_files("yard", tmp_path / "back", progress=False)
+                client.files.download("yard", tmp_path / "back", progress=False)
             with LayerNextClient(*stack.arguments) as client:
-                assert {file.state for file in client.list_files("yard")} == {"ready"}
+                assert {file.state for file in client.files.list("yard")} == {"ready"}
     assert content_of(tmp_path / "back") == wanted
     assert set(bucket.failures) == set(WAYS), "some way to fail was never met"

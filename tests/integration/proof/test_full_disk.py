@@ -60,16 +60,16 @@ def test_a_full_disk(tmp_path: Path) -> None:
                 upload(what)
         with no_room():
             client.upload_modelrun("pictures", "run", run)
-        there = sorted(record.name for record in client.list_files("things"))
+        there = sorted(record.name for record in client.files.list("things"))
         assert there == sorted(path.name for path in small.iterdir())
-        client.download_files("things", tmp_path / "while full", progress=False)
-        assert client.list_model_runs() == []
+        client.files.download("things", tmp_path / "while full", progress=False)
+        assert client.runs.list() == []
         disk.make_room()
         assert client.upload_modelrun("pictures", "run", run).images == len(run)
         report = upload(more)
         assert len(report.uploaded) == 40
         client.wait_for_job_complete(report.job_id, timeout_s=60)
-        client.download_files("things", tmp_path / "back", progress=False)
+        client.files.download("things", tmp_path / "back", progress=False)
     for folder in (small, more):
         for path in folder.iterdir():
             assert (tmp_path / "back" / path.name).read_bytes() == path.read_bytes()

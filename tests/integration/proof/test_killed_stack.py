@@ -66,7 +66,7 @@ def write_file(path: Path, size: int) -> Path:
 
 def visible(stack: StackProcess, collection: str) -> dict[str, int]:
     with LayerNextClient(*stack.arguments) as client:
-        return {file.name: file.size for file in client.list_files(collection)}
+        return {file.name: file.size for file in client.files.list(collection)}
 
 
 class Killer:
@@ -157,7 +157,7 @@ def test_the_stack_is_killed(
     is_stored = stage == "/complete" or (stage, moment) == (published.FINISH_FILE_PATH, "after")
     assert kill.seen == {"first.bin": 5} | ({"large.bin": size} if is_stored else {})
     with LayerNextClient(*stack.arguments) as client:
-        client.download_files(yard, tmp_path / "back", progress=False)
+        client.files.download(yard, tmp_path / "back", progress=False)
     found = content_of(tmp_path / "back")
     assert found == {"first.bin": b"first", "large.bin": path.read_bytes()}
 
@@ -195,8 +195,8 @@ def test_the_stack_is_killed_anywhere(stack: StackProcess, yard: str, tmp_path: 
         stack.start()
         # Nobody has to ask for the look that the kill has ended: the stack does it when it starts.
         client.wait_for_job_complete(report.job_id, timeout_s=60)
-        client.download_files(yard, tmp_path / "back", progress=False)
-        states = {file.state for file in client.list_files(yard)}
+        client.files.download(yard, tmp_path / "back", progress=False)
+        states = {file.state for file in client.files.list(yard)}
     assert states == {"ready"}
     found = content_of(tmp_path / "back")
     assert found.pop("first.bin") == b"first"
@@ -264,5 +264,5 @@ def test_the_client_is_killed(
         report = client.upload_files_to_collection(source, "other", name, progress=False)
         assert sorted([*report.uploaded, *report.skipped]) == sorted(wanted)
         assert set(there) <= set(report.skipped)
-        client.download_files(name, tmp_path / "back", content_type="other", progress=False)
+        client.files.download(name, tmp_path / "back", content_type="other", progress=False)
     assert content_of(tmp_path / "back") == wanted

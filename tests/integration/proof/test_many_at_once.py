@@ -66,7 +66,7 @@ class Busy:
                     self.ended.wait(0.05)
                     continue
                 seen = self._read_files(client, self.folder / f"reader {reader}", seen)
-                for run in client.list_model_runs("busy"):
+                for run in client.runs.list("busy"):
                     for one in client.iter_annotations("busy", run.name):
                         assert len(one.annotations) == 20
                         assert len({each.label for each in one.annotations}) == 1
@@ -74,7 +74,7 @@ class Busy:
 
     def _read_files(self, client: LayerNextClient, folder: Path, seen: set[str]) -> set[str]:
         acknowledged = set(self.written)
-        client.download_files("busy", folder, content_type="other", progress=False)
+        client.files.download("busy", folder, content_type="other", progress=False)
         there = {path.name for path in folder.iterdir() if path.is_file()}
         assert there >= acknowledged | seen
         for name in there - seen:
@@ -89,7 +89,7 @@ def test_two_writers_and_ten_readers(native_stack: StackProcess, tmp_path: Path)
         LayerNextClient(*native_stack.arguments) as client,
         ThreadPoolExecutor(READERS + 2) as pool,
     ):
-        client.create_collection("busy")
+        client.collections.create("busy")
         writers = [pool.submit(busy.write, number) for number in range(2)]
         readers = [pool.submit(busy.read, number) for number in range(READERS)]
         try:
@@ -104,6 +104,6 @@ def test_two_writers_and_ten_readers(native_stack: StackProcess, tmp_path: Path)
             sets = list(client.iter_annotations("busy", f"run {writer}"))
             assert [one.image for one in sets] == [f"{n}.jpg" for n in range(40)]
             assert {each.label for one in sets for each in one.annotations} == {LABELS[-1]}
-        names = {file.name for file in client.list_files("busy", content_type="other")}
+        names = {file.name for file in client.files.list("busy", content_type="other")}
     assert names == set(busy.written)
     assert len(names) == 2 * ROUNDS * FILES

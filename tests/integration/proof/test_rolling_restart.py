@@ -99,7 +99,7 @@ def test_rolling_restart(tmp_path: Path, postgres_url: str, is_orderly: bool) ->
                     assert {len(item.annotations) for item in sets} == {3}
                     assert len(sets) == IMAGES
                 copy = tmp_path / "copy"
-                client.download_files(FILE_COLLECTION, copy, progress=False)
+                client.files.download(FILE_COLLECTION, copy, progress=False)
                 contents = {path.name: path.read_bytes() for path in copy.glob("*.bin")}
             assert contents == uploaded
     finally:

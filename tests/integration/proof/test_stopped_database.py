@@ -110,7 +110,7 @@ def test_upload_of_a_run(
     outage.end()
     with LayerNextClient(*stack.arguments) as client:
         stored = list(client.iter_annotations("yard", "run"))
-        (run,) = client.list_model_runs("yard")
+        (run,) = client.runs.list("yard")
     assert len(stored) == IMAGES
     assert {image.image: len(image.annotations) for image in stored} == dict.fromkeys(wanted, 10)
     assert (run.image_count, run.annotation_count) == (IMAGES, 10 * IMAGES)
@@ -134,7 +134,7 @@ def test_upload_of_files(
         report = client.upload_files_to_collection(source, "other", "yard", progress=False)
         assert sorted(report.uploaded) == sorted(wanted)
         client.wait_for_job_complete(report.job_id, timeout_s=60)
-        client.download_files("yard", tmp_path / "back", progress=False)
+        client.files.download("yard", tmp_path / "back", progress=False)
     outage.end()
     back = {path.name: path.read_bytes() for path in (tmp_path / "back").rglob("*.bin")}
     assert back == wanted

@@ -84,12 +84,12 @@ def fill(client: LayerNextClient, images: Path) -> dict[str, str]:
         "day1", "yard", {"train": 100, "validation": 0, "test": 0}, export_types=["RAW", "COCO"]
     )
     client.wait_for_job_complete(created.job_id)
-    export = client.start_export("coco", collection="yard", run="run")
+    export = client.exports.start("coco", collection="yard", run="run")
     client.wait_for_job_complete(export.job_id)
     return {
         "version": created.version_id,
         "export": export.id,
-        "item": client.list_files("yard")[0].id,
+        "item": client.files.list("yard")[0].id,
     }
 
 
@@ -130,8 +130,8 @@ def calls(
     (more / "large.bin").write_bytes(os.urandom(9 << 20))
     yield lambda: client.upload_files_to_collection(more, "image", "yard", progress=False)
     yield lambda: client.upload_files_to_collection(more, "other", "bin", progress=False)
-    yield lambda: client.download_files("yard", folder / "back", progress=False)
-    yield lambda: client.download_export(ids["export"], folder / "back")
+    yield lambda: client.files.download("yard", folder / "back", progress=False)
+    yield lambda: client.exports.download(ids["export"], folder / "back")
     yield lambda: client.download_dataset(ids["version"], "RAW", folder / "version")
     yield lambda: client.upload_modelrun_from_json(
         "yard", "late", str(folder / "run.json"), "rectangle"
@@ -168,7 +168,7 @@ def look_for_paths(
         for answer in answers(http.request, ids):
             errors += answer.status_code >= 500
             check(f"{answer.text} {dict(answer.headers)}")
-        for job in client.list_jobs():
+        for job in client.jobs.list():
             with suppress(LayerNextError):
                 client.wait_for_job_complete(job.id, timeout_s=60)
         for path in ("/api/v1/jobs", "/api/v1/items", "/api/v1/exports", "/api/v1/status"):

@@ -70,7 +70,7 @@ def test_real_calls(tmp_path: Path) -> None:
             report = client.upload_files_to_collection(source, "other", SECRET_NAME, progress=False)
             client.wait_for_job_complete(report.job_id, timeout_s=60)
             client.upload_modelrun(f"{SECRET_NAME} images", f"{SECRET_NAME} run", [IMAGE])
-            client.download_files(
+            client.files.download(
                 SECRET_NAME, tmp_path / "copy", content_type="other", progress=False
             )
         with httpx.Client(base_url=stack.url, auth=stack.arguments[:2]) as http:

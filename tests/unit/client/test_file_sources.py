@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from layernext.client.files.content import fits, media_type
+from layernext.client.files.content import fits
 from layernext.client.files.sources import find_files
 from layernext.errors import DataError
+from layernext.model import media_type
 
 JPEG, PNG = b"\xff\xd8\xff\xe0", b"\x89PNG\r\n\x1a\n"
 BITMAP = b"BM" + bytes(12) + (40).to_bytes(4, "little")
@@ -30,8 +31,10 @@ BITMAP = b"BM" + bytes(12) + (40).to_bytes(4, "little")
         (b"MM\x00+", "image/tiff"),
         (b"GIF87a", "image/gif"),
         (b"\x00\x00\x00 ftypisom", "video/mp4"),
-        (b"\x00\x00\x00 ftypavif", "application/octet-stream"),
+        (b"\x00\x00\x00 ftypavif", "image/avif"),
+        (b"\x00\x00\x00 ftypheic", "image/heic"),
         (b"\x1aE\xdf\xa3", "video/x-matroska"),
+        (b"\x1aE\xdf\xa3\x9fB\x82\x84webm", "video/webm"),
         (b"", "application/octet-stream"),
     ],
 )
@@ -46,6 +49,16 @@ def test_any_bytes_are_something(head: bytes) -> None:
     kind = media_type(head)
     assert not (fits(kind, "image") and fits(kind, "video"))
     assert fits(kind, "other")
+
+
+def test_pictures_that_not_every_stack_can_read() -> None:
+    """They are neither images nor videos, but go into a collection of other files."""
+    for kind in ("image/avif", "image/heic"):
+        assert [fits(kind, content) for content in ("image", "video", "other")] == [
+            False,
+            False,
+            True,
+        ]
 
 
 @pytest.fixture

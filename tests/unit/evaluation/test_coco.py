@@ -5,18 +5,27 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import random
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from pycocotools import mask
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from layernext.evaluation import Evaluator
+from layernext.evaluation import Evaluator, evaluate_files, match_image
 from layernext.evaluation.similarity import polygon_area
-from layernext.model import COCO_AREAS, EvaluationSettings
-from tests.unit.evaluation.scenes import IMAGE_WH, encoded, scene
+from layernext.formats import read_format
+from layernext.model import (
+    COCO_AREAS,
+    EvaluationSettings,
+    ImageAnnotations,
+    RunLengths,
+    decode_trusted,
+)
+from tests.unit.evaluation.scenes import IMAGE_WH, encoded, scene, shape
 
 SAMPLES = Path(__file__).parents[3] / "src" / "layernext" / "cli" / "samples"
 NAMES = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]
@@ -174,3 +183,101 @@ def test_areas_of_the_truth_may_be_given():
     found = ours(images)
     assert found.summary["APm"] is None
     assert found.summary["APs"] is not None
+
+
+def outlines_and_masks(folder):
+    """Instances of several outlines, and results that are masks near them, as two files."""
+    rng = random.Random(7)
+    width, height = IMAGE_WH
+    truths, results = [], []
+    for image in range(1, 21):
+        for _ in range(rng.randint(1, 5)):
+            outlines = []
+            for _ in range(rng.randint(1, 3)):
+                box = [
+                    rng.uniform(0, 500),
+                    rng.uniform(0, 400),
+                    rng.uniform(5, 140),
+                    rng.uniform(5, 80),
+                ]
+                points = shape(rng, "polygon", "", box)["polygon"]
+                outlines.append([number for point in points for number in point])
+            drawn = mask.merge(mask.frPyObjects(outlines, height, width))
+            area = float(mask.area(drawn))
+            if len(outlines) == 1:
+                area = polygon_area(np.array(outlines[0]).reshape(-1, 2))
+            fields = {"image_id": image, "category_id": rng.randint(1, 2)}
+            truths.append(
+                fields
+                | {"id": len(truths) + 1, "segmentation": outlines, "area": area, "iscrowd": 0}
+            )
+            for _ in range(rng.choice([0, 1, 2])):
+                moved = [[number + rng.gauss(0, 2) for number in outline] for outline in outlines]
+                near = mask.merge(mask.frPyObjects(moved, height, width))
+                encoded_mask = near | {"counts": near["counts"].decode()}
+                results.append(
+                    fields | {"segmentation": encoded_mask, "score": round(rng.random(), 3)}
+                )
+    content = {
+        "images": [
+            {"id": number, "file_name": f"{number:03}.png", "width": width, "height": height}
+            for number in range(1, 21)
+        ],
+        "categories": [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}],
+        "annotations": truths,
+    }
+    (folder / "truth.json").write_text(json.dumps(content))
+    (folder / "results.json").write_text(json.dumps(results))
+    return folder / "truth.json", folder / "results.json"
+
+
+def test_outlines_of_several_parts_against_masks(tmp_path):
+    """Read as polygons with parts and as masks, they have the numbers of pycocotools on the same files."""
+    truth, results = outlines_and_masks(tmp_path)
+    sides = [
+        {sample.image: sample.annotations for sample in samples}
+        for samples in (
+            read_format(truth, "coco"),
+            read_format(results, "coco-results", instances=truth),
+        )
+    ]
+    evaluator = Evaluator(EvaluationSettings(geometry="mask"))
+    for name, of_truth in sides[0].items():
+        sets = [
+            ImageAnnotations(image=name, annotations=found)
+            for found in (of_truth, sides[1].get(name, []))
+        ]
+        evaluator.add(name, *sets, image_wh=IMAGE_WH)
+    found = evaluator.result()
+    assert found.counts["other_geometry"] == 0
+    with contextlib.redirect_stdout(io.StringIO()):
+        there = COCO(str(truth))
+        theirs = COCOeval(there, there.loadRes(str(results)), "segm")
+        theirs.evaluate()
+        theirs.accumulate()
+        theirs.summarize()
+    assert 0.3 < found.summary["AP"] < 0.99
+    of_files = evaluate_files(truth, results, EvaluationSettings(geometry="mask"))
+    for name, expected in zip(NAMES, theirs.stats, strict=True):
+        assert found.summary[name] == pytest.approx(expected, abs=1e-9), name
+        assert of_files.summary[name] == pytest.approx(expected, abs=1e-9), name
+
+
+def test_holes_do_not_count():
+    """A ring overlaps with a mask of it wholly, and with its hole not at all."""
+    outer = [[10, 10], [50, 10], [50, 50], [10, 50]]
+    hole = [[20, 20], [40, 20], [40, 40], [20, 40]]
+    pixels = np.zeros((480, 640), bool)
+    pixels[10:50, 10:50] = True
+    pixels[20:40, 20:40] = False
+    ring = {"type": "polygon", "label": "a", "parts": [[outer, hole]]}
+    run_lengths = msgspec.to_builtins(RunLengths.from_array(pixels))
+    as_mask = {"type": "mask", "label": "a", "mask": run_lengths, "confidence": 0.5}
+    inside = {"type": "polygon", "label": "a", "polygon": hole, "confidence": 0.6}
+    matches = match_image(
+        *(decode_trusted(encoded("a.jpg", side), None) for side in ([ring], [as_mask, inside])),
+        EvaluationSettings(geometry="mask"),
+        image_wh=IMAGE_WH,
+    )
+    assert [match.outcome for match in matches.annotations] == ["matched", "false_positive"]
+    assert matches.annotations[0].similarity == 1.0

@@ -10,7 +10,14 @@ from multiprocessing import get_context
 import pytest
 
 from layernext.errors import DataError, FormatError
-from layernext.evaluation import Evaluator, evaluate_files, evaluate_files_to_evaluator, files
+from layernext.evaluation import (
+    Evaluator,
+    compare_files,
+    evaluate_files,
+    evaluate_files_to_evaluator,
+    files,
+)
+from layernext.formats import SourceOptions
 from tests.unit.evaluation.scenes import encoded, scene, write
 
 
@@ -106,3 +113,21 @@ def test_equal_scores_in_coco_files(tmp_path):
     (tmp_path / "run.json").write_text(json.dumps(results))
     evaluation = evaluate_files(tmp_path / "truth.json", tmp_path / "run.json")
     assert evaluation.summary["AP"] == pytest.approx(1, abs=1e-9)
+
+
+def test_names_of_other_tools_can_match(tmp_path):
+    """Images of the run are found by names that differ in folders and extensions, if that is asked for."""
+    box = {"type": "rectangle", "label": "cup", "bbox": [0, 0, 4, 4], "confidence": 0.5}
+    for file, name in (
+        ("truth", "train/a.jpg"),
+        ("run", "a.png"),
+        ("other", "C:\\set\\train\\a"),
+    ):
+        content = {"images": [{"image": name, "annotations": [box]}]}
+        (tmp_path / f"{file}.json").write_text(json.dumps(content))
+    truth, run, other = (tmp_path / f"{file}.json" for file in ("truth", "run", "other"))
+    options = SourceOptions(match_names=True)
+    assert evaluate_files(truth, run).summary["AP"] == 0
+    assert evaluate_files(truth, run, source_options=options).summary["AP"] == pytest.approx(1)
+    comparison = compare_files(truth, run, other, source_options=options, resamples=0)
+    assert (comparison.found_by_both, comparison.different_image_count) == (1, 0)

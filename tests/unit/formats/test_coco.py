@@ -311,15 +311,33 @@ def test_wrong_masks(tmp_path: Path, segmentation: Any, where: str, message: str
         read(tmp_path, segmentation=segmentation)
 
 
-def test_object_of_several_outlines(tmp_path: Path) -> None:
-    """The outlines are joined: the area and the box are those of the object."""
-    from pycocotools import mask as coco_masks
+def test_objects_of_several_outlines(tmp_path: Path) -> None:
+    """The outlines are parts of one polygon, and come back as they were."""
+    parts = [[10, 10, 30, 10, 30, 30.5, 10, 30], [50, 10, 70, 10, 70, 20, 50, 20]]
+    losses = Losses()
+    first, _ = read(tmp_path, losses, segmentation=[*parts, [1, 2, 3, 4]], bbox=[10, 10, 60, 20.5])
+    assert isinstance(first, Polygon)
+    assert first.polygon == []
+    assert first.parts == [[[*zip(part[::2], part[1::2], strict=True)]] for part in parts]
+    assert list(losses.counts) == ["an outline of one or two points"]
+    sample = Sample(image="a.png", width=100, height=80, annotations=[first])
+    assert write_export([sample], tmp_path / "out.json", "coco").losses == {}
+    (written,) = json.loads((tmp_path / "out.json").read_text())["annotations"]
+    assert written["segmentation"] == parts
+    assert written["bbox"] == [10, 10, 60, 20.5]
+    assert written["area"] == 605
 
-    parts = [[10, 10, 30, 10, 30, 30, 10, 30], [50, 10, 70, 10, 70, 20, 50, 20]]
-    first, _ = read(tmp_path, segmentation=parts, bbox=[10, 10, 60, 20])
-    expected = coco_masks.merge(coco_masks.frPyObjects(parts, 80, 100))
-    assert coco_masks.area(expected) == 600
-    assert pixels_of(first, 80, 100).sum() == 600
+
+def test_holes_are_joined_to_their_outline(tmp_path: Path) -> None:
+    """COCO's outlines have no holes: one that is joined covers the same pixels, and is named."""
+    outer = [(10, 10), (50, 10), (50, 40), (10, 40)]
+    hole = [(20, 20), (30, 20), (30, 30), (20, 30)]
+    ring = Polygon(label="cat", parts=[[outer, hole]])
+    sample = Sample(image="a.png", width=100, height=80, annotations=[ring])
+    report = write_export([sample], tmp_path / "out.json", "coco")
+    assert list(report.losses) == ["the holes of a polygon; its joined outline is"]
+    (back,) = read_format(tmp_path / "out.json", "coco")
+    assert pixels_of(back.annotations[0], 80, 100).sum() == 40 * 30 - 10 * 10
 
 
 def test_flat_segmentation(tmp_path: Path) -> None:

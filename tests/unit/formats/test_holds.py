@@ -23,6 +23,7 @@ from layernext.model import (
     Rectangle,
     RotatedBox,
     RunLengths,
+    kind_of,
 )
 from layernext.model.geometry.run_lengths import compressed
 
@@ -140,3 +141,28 @@ def test_runs(tmp_path: Path, name: str) -> None:
     result, _ = round_trip(tmp_path, name, sample)
     if result is not None:
         assert (result.run == "model 7") == FORMATS[name].holds.runs
+
+
+PARTS = Polygon(label="cup", parts=[[CORNERS], [[(6.0, 1.0), (9.0, 1.0), (9.0, 4.0)]]])
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_parts(tmp_path: Path, name: str) -> None:
+    """A polygon of several parts comes back whole, or what becomes of it is named; no part is lost."""
+    sample = Sample(image="a.png", width=20, height=10, annotations=[PARTS])
+    result, losses = round_trip(tmp_path, name, sample)
+    holds = FORMATS[name].holds
+    of_four_points = name in {"dota", "yolo-obb"}
+    if result is None or "polygon" not in holds.geometries or of_four_points:
+        assert losses
+        return
+    is_kept = [replace(each, confidence=None) for each in result.annotations] == [PARTS]
+    assert is_kept or any("part" in what or "outline" in what for what in losses)
+    assert is_kept == (name in {"layernext", "coco", "coco-results", "csv", "parquet"})
+    if not holds.parts:
+        single = [part[0] for part in PARTS.parts]
+        assert [each.polygon for each in result.annotations] == single  # type: ignore[union-attr]
+    boxes = [kind_of(each).box(kind_of(each).coordinates_of(each)) for each in result.annotations]
+    left, top = min(box[0] for box in boxes), min(box[1] for box in boxes)
+    right, bottom = (max(box[axis] + box[axis + 2] for box in boxes) for axis in (0, 1))
+    assert (left, top, right, bottom) == pytest.approx((1, 1, 9, 6))

@@ -189,7 +189,7 @@ def test_files_are_recognized(tmp_path: Path, name: str, content: str, expected:
 
 
 @pytest.mark.parametrize(
-    "content", ['{"a": 1}', '[{"filename": "a.jpg"}]', "[1]", "hello", ""], ids=repr
+    "content", ['{"a": 1}', '[{"filename": "a.jpg"}]', "[1]", "hello"], ids=repr
 )
 def test_unknown_files_are_refused(tmp_path: Path, content: str) -> None:
     """A file that no format recognizes is not read as some other format."""
@@ -198,3 +198,28 @@ def test_unknown_files_are_refused(tmp_path: Path, content: str) -> None:
         FormatError, match="unsupported format; the supported ones are layernext, coco, "
     ):
         Registry().detect(tmp_path / "in")
+
+
+def test_an_empty_file_is_called_empty(tmp_path: Path) -> None:
+    """It is no file of an unknown format."""
+    (tmp_path / "in").write_text("")
+    with pytest.raises(FormatError, match="in: the file is empty"):
+        Registry().detect(tmp_path / "in")
+
+
+LOADED = """
+import sys
+import layernext.formats
+from layernext.formats import get_format
+assert "layernext.formats.cvat" not in sys.modules
+get_format("cvat")
+assert "layernext.formats.cvat" in sys.modules
+assert "layernext.formats.datumaro" not in sys.modules
+"""
+
+
+def test_built_in_formats_are_imported_when_they_are_used() -> None:
+    """The SDK starts without the formats that a program does not use; each has the name it is found by."""
+    subprocess.run([sys.executable, "-c", LOADED], check=True)
+    assert [entry.name for entry in FORMATS.values()] == list(FORMATS)
+    assert "no-such-format" not in FORMATS

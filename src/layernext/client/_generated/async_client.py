@@ -33,11 +33,7 @@ from layernext.client.reports import (
     UploadReport,
 )
 from layernext.client.transport import DEFAULT_RETRY_FOR_S, DEFAULT_TIMEOUT_S
-from layernext.formats import (
-    DEFAULT_PROBLEM_LIMIT,
-    FileSummary,
-    SourceOptions,
-)
+from layernext.formats import DEFAULT_PROBLEM_LIMIT, FileSummary, SourceOptions
 from layernext.model import Comparison, EvaluatedGeometry, ImageAnnotations, Mode, StoredEvaluation
 
 

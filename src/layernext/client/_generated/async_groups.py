@@ -52,6 +52,7 @@ from layernext.client.reports import (
 from layernext.formats import (
     ConversionReport,
     LabelRules,
+    NameMatch,
 )
 from layernext.model import (
     AuditEntry,
@@ -751,6 +752,7 @@ class AsyncDatasets:
         split: Literal["train", "validation", "test"] | None = None,
         overwrite: bool = False,
         strict: bool = False,
+        label_rules: LabelRules | None = None,
         progress: ProgressChoice = None,
     ) -> ConversionReport:
         """Write a version of a dataset in another format, streamed.
@@ -765,6 +767,7 @@ class AsyncDatasets:
             split=split,
             overwrite=overwrite,
             strict=strict,
+            label_rules=label_rules,
             progress=progress,
         )
 
@@ -1127,7 +1130,7 @@ class AsyncFiles:
         on_error: OnError = "raise",
         progress: ProgressChoice = None,
     ) -> FileUploadReport:
-        """Upload files to a collection, which is made if there is none.
+        """Upload files to a collection, which is created if it is missing.
 
         See `Files.upload`.
         """
@@ -1254,6 +1257,13 @@ class AsyncFiles:
             on_error=on_error,
             progress=progress,
         )
+
+    async def match(self, collection: str, names: Iterable[str]) -> dict[str, NameMatch]:
+        """Which image of a collection each name of another tool means, and why; changes nothing.
+
+        See `Files.match`.
+        """
+        return await in_thread(self._group.match, collection, names)
 
     async def list(
         self, collection: str, *, content_type: str | None = None

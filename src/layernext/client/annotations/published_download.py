@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -13,24 +12,24 @@ from urllib.parse import urlencode
 import msgspec
 
 from layernext.client.annotations.download import invalid_annotations, with_progress_so_far
+from layernext.client.collection_ids import find_collection_id
+from layernext.client.files.local_names import local_name
 from layernext.client.files.remote import RemoteFile, is_web_url
 from layernext.client.progress import ProgressChoice, show_progress
 from layernext.client.reports import DownloadReport
 from layernext.client.transport import Transport
-from layernext.errors import DownloadIncomplete, IncompatibleStack, NotFound
+from layernext.errors import DownloadIncomplete, IncompatibleStack
 from layernext.formats import create_file
 from layernext.model import ImageAnnotations, Mode, convert_trusted
 from layernext.wire import published
 from layernext.wire.published import Received, wire_fields
-
-_OBJECT_ID = re.compile(r"[0-9a-f]{24}")
 
 
 def iter_annotations(
     transport: Transport, collection: str | None, run: str, mode: Mode | None
 ) -> Iterator[ImageAnnotations]:
     """The annotation sets of a run, as typed objects."""
-    for page in iter_pages(transport, find_collection_id(transport, collection), [run], mode):
+    for page in iter_pages(transport, id_of_collection(transport, collection), [run], mode):
         try:
             yield from [convert_trusted(fields) for fields in _sets_of(page)]
         except msgspec.ValidationError as error:  # noqa: PERF203 - once a page
@@ -45,25 +44,19 @@ def _sets_of(page: Received) -> Iterator[Any]:
             yield resource.raw_annotations
 
 
-def find_collection_id(transport: Transport, collection: str | None) -> str:
-    """The id of a collection given by id or name, asked for with published requests.
+def id_of_collection(transport: Transport, collection: str | None) -> str:
+    """The id of a collection, given by id or name.
 
     Raises:
-        NotFound: no such collection.
+        IncompatibleStack: none is given.
+        NotFound: there is no such collection.
     """
     name = (collection or "").rstrip("/")
     if not name:
         raise IncompatibleStack(
             "this stack speaks only the published protocol, which reads by collection", status=501
         )
-    if _OBJECT_ID.fullmatch(name):
-        return name
-    body = published.CollectionIdRequest(collection_name=name)
-    fields = transport.request_json("POST", published.COLLECTION_ID_PATH, json=body)
-    answer = Received(published.CollectionIdAnswer, fields)
-    if not answer.collection_id:
-        raise NotFound(f"there is no collection {name!r}", status=404)
-    return str(answer.collection_id)
+    return find_collection_id(transport, name)
 
 
 def iter_pages(
@@ -107,12 +100,12 @@ def download_collection(
     One entry an image, form v2, the annotations of all wanted runs one after another. Names that
     the stack sends never lead out of `folder`. The files that the pages name are put into `media`.
     """
-    pages = iter_pages(transport, find_collection_id(transport, collection), runs, mode)
+    pages = iter_pages(transport, id_of_collection(transport, collection), runs, mode)
     if media is not None:
         pages = _noting(pages, media)
     first = next(pages)
-    target = folder / _safe_name(first.group_unique_name, "collection")
-    path = target / _safe_name(first.raw_file_name, "annotations.json")
+    target = folder / _last_segment(first.group_unique_name, "collection")
+    path = target / _last_segment(first.raw_file_name, "annotations.json")
     return _write_pages(itertools.chain([first], pages), path, progress=False)
 
 
@@ -148,10 +141,10 @@ def _write_pages(
     return DownloadReport(path=path, images=writer.images, seconds=time.monotonic() - started)
 
 
-def _safe_name(name: Any, default: str) -> str:
-    """The last part of a name from elsewhere, if it can be a file's name here."""
+def _last_segment(name: Any, default: str) -> str:
+    """The last part of a name from elsewhere, safe here; `default` if there is none."""
     plain = PurePosixPath(str(name or "").replace("\\", "/")).name
-    return plain if plain not in {"", ".", ".."} and "\x00" not in plain else default
+    return local_name(plain) if plain not in {"", ".", ".."} else default
 
 
 def download_to_file(
@@ -164,5 +157,5 @@ def download_to_file(
     progress: ProgressChoice,
 ) -> DownloadReport:
     """Write a run to a LayerNext JSON file, form v2, by the published protocol."""
-    pages = iter_pages(transport, find_collection_id(transport, collection), [run], mode)
+    pages = iter_pages(transport, id_of_collection(transport, collection), [run], mode)
     return _write_pages(pages, path, progress=progress)

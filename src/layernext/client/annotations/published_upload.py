@@ -16,6 +16,7 @@ from array import array
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime, timezone
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -23,6 +24,7 @@ import msgspec
 from layernext.client.annotations.batch_size import BatchSize
 from layernext.client.annotations.image_names import ImageCount, image_number
 from layernext.client.annotations.sources import Source
+from layernext.client.annotations.upload import early_end_explained
 from layernext.client.progress import ProgressChoice, show_progress
 from layernext.client.refusals import RETRIED
 from layernext.client.reports import UploadReport
@@ -31,14 +33,17 @@ from layernext.errors import (
     ConnectionFailed,
     DataError,
     InvalidRequest,
-    LayerNextError,
     Problem,
     RateLimited,
     StackError,
     StackUnavailable,
-    UploadIncomplete,
 )
-from layernext.model import ImageAnnotations, RotatedBox, decode_trusted, naming_image
+from layernext.model import (
+    ImageAnnotations,
+    RotatedBox,
+    decode_trusted,
+    naming_image,
+)
 from layernext.wire import published
 from layernext.wire.native import UploadRequest
 from layernext.wire.published import LabelTable, Received, shape_from_annotation, wire_fields
@@ -475,25 +480,18 @@ def upload_published(
 ) -> UploadReport:
     """Upload a source by the published protocol; see `layernext.client.annotations.upload.upload_native`."""
     session = _Session(transport, request, source.total, job_id)
-    try:
-        with show_progress(progress, f"uploading {request.run}", source.total) as advance:
-            for batch, normalized in _batches(source, request, session):
-                session.send(batch, normalized=normalized)
-                advance(len(batch))
-            if not session.batches:  # a run on no image is a run, too
-                session.send([], normalized=request.normalized)
-    except DataError as error:
-        stored = session.report(started).images
-        if stored and error.hint is None:
-            error.hint = f"{stored:,} images before it are stored already"
-        raise
-    except LayerNextError as error:
-        raise UploadIncomplete(
-            f"the upload of {request.run!r} ended early: {error.message}",
-            report=session.report(started),
-            hint="call it again; images already stored are replaced with identical data",
-        ) from error
-    return session.report(started)
+    report = partial(session.report, started)
+    hint = "call it again; images already stored are replaced with identical data"
+    with (
+        early_end_explained(request.run, report, hint),
+        show_progress(progress, f"uploading {request.run}", source.total) as advance,
+    ):
+        for batch, normalized in _batches(source, request, session):
+            session.send(batch, normalized=normalized)
+            advance(len(batch))
+        if not session.batches:  # a run on no image is a run, too
+            session.send([], normalized=request.normalized)
+    return report()
 
 
 def _number_of(image: ImageAnnotations) -> int:

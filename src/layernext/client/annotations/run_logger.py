@@ -33,7 +33,7 @@ from layernext.client.cancellation import Cancelled, is_cancelled
 from layernext.client.progress import ProgressChoice
 from layernext.client.reports import UploadReport
 from layernext.errors import LayerNextError
-from layernext.model import AttributeValue, ImageDecoder, naming_image
+from layernext.model import AttributeValue, ImageDecoder, has_parts, naming_image
 
 QUEUE_BYTES = 16 << 20
 """JSON that may wait for the background thread: a few batches."""
@@ -199,7 +199,8 @@ class RunLogger:
                 corner, width and height; see `format`. Or (N, 5): rotated boxes, with the rotation last.
             rotations: N numbers that make rotated boxes of the boxes: degrees by which each is turned
                 about its center, clockwise as seen in the image; or None.
-            polygons: N polygons, each (M, 2): x, y of its corners.
+            polygons: N polygons, each (M, 2): x, y of its corners; or a list of parts, each a list of outlines:
+                the outer one, then its holes.
             lines: N lines, each (M, 2): x, y of its points.
             masks: (N, H, W) of bool, as large as the image: a numpy array, a tensor or lists; or N
                 `RunLengths`, or dictionaries with COCO's ``size`` and ``counts``.
@@ -231,7 +232,7 @@ class RunLogger:
             annotations: list[dict[str, Any]] = [
                 *_annotations(rectangles, degrees),
                 *(
-                    {"type": "polygon", "polygon": shape}
+                    {"type": "polygon", "parts" if has_parts(shape) else "polygon": shape}
                     for shape in as_rows("polygons", polygons) or ()
                 ),
                 *({"type": "line", "line": shape} for shape in as_rows("lines", lines) or ()),

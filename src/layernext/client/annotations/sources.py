@@ -22,6 +22,7 @@ from layernext.formats import (
     IMAGE_EXTENSIONS,
     FileSummary,
     Losses,
+    NameMatcher,
     Sample,
     Spans,
     check_file,
@@ -150,7 +151,9 @@ class FormatSource:
         read: gives its images, what is not read of them noted in its argument; may be called again.
         validate: see `Validate`.
         strict: refuse what is not read.
-        list_names: lists the images of the collection, for a source that names them without extension.
+        list_names: lists the images of the collection, for a source that names them in another way.
+        match_names: see `SourceOptions`. Otherwise only names without extension, of images whose size the
+            source lacks, are those of the collection's images.
     """
 
     is_repeatable = True
@@ -163,10 +166,13 @@ class FormatSource:
         *,
         strict: bool = False,
         list_names: Callable[[], Iterable[str]] | None = None,
+        match_names: bool = False,
     ) -> None:
         check_validate(validate)
         self._path, self._read, self._validate, self._strict = path, read, validate, strict
         self._list_names = list_names
+        self._match_names = match_names
+        self._matcher: NameMatcher | None = None
         self._names: dict[str, list[str]] | None = None
         self.total: int | None = None
         self.losses = Losses(strict=strict)
@@ -189,9 +195,10 @@ class FormatSource:
         """See `Source`."""
         losses = self.losses = Losses(strict=self._strict)
         decoder = ImageDecoder(None)
+        origins: dict[str, str] = {}
         for index, sample in enumerate(merged(self._read(losses), losses)):
             annotation_set = ImageAnnotations(
-                image=self._name_of(sample) if sample.normalized else sample.image,
+                image=self._image_of(sample, losses, origins),
                 annotations=sample.annotations,
                 normalized=sample.normalized,
             )
@@ -199,6 +206,22 @@ class FormatSource:
             with naming_image(annotation_set.image):
                 decoder.decode(raw, index=index, file=self._path.name)
             yield raw
+
+    def _image_of(self, sample: Sample, losses: Losses, origins: dict[str, str]) -> str:
+        """The name under which an image is uploaded.
+
+        Raises:
+            DataError: it fits several images of the collection, or one that another image of the source fits.
+        """
+        if not self._match_names:
+            return self._name_of(sample) if sample.normalized else sample.image
+        if self._matcher is None:
+            self._matcher = NameMatcher(self._list_names() if self._list_names else ())
+        name = self._matcher.resolve(sample.image, origins, file=self._path.name)
+        if name is None:
+            losses.warn("an image that the collection does not have", sample.image)
+            return sample.image
+        return name
 
     def _name_of(self, sample: Sample) -> str:
         """The name of an image in the collection, if the source has it without extension.

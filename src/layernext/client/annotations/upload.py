@@ -19,8 +19,10 @@ import threading
 import time
 from array import array
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
 
 import msgspec
 import zstandard
@@ -32,6 +34,7 @@ from layernext.client.progress import Advance, ProgressChoice, show_progress
 from layernext.client.reports import UploadReport
 from layernext.client.transport import Transport
 from layernext.errors import Conflict, DataError, LayerNextError, Problem, UploadIncomplete
+from layernext.model import counted
 from layernext.wire import native
 from layernext.wire.native import BatchResult, FinishRequest, UploadRequest, UploadState
 
@@ -292,18 +295,38 @@ def _send_source(
     progress: ProgressChoice,
     started: float,
 ) -> UploadReport:
+    report = partial(session.report, started)
+    with (
+        early_end_explained(
+            session.run, report, "call it again with resume=True to send only the rest"
+        ),
+        show_progress(progress, f"uploading {session.run}", source.total) as advance,
+    ):
+        session.send_all(iter_batches(source.lines(), offer), advance)
+    return report()
+
+
+@contextmanager
+def early_end_explained(run: str, report: Callable[[], UploadReport], hint: str) -> Iterator[None]:
+    """Say of an error that ends an upload what is stored already.
+
+    Args:
+        run: that is uploaded.
+        report: of the upload as it is now.
+        hint: how to go on.
+
+    Raises:
+        DataError: as it was raised, with a hint.
+        UploadIncomplete: in place of another error.
+    """
     try:
-        with show_progress(progress, f"uploading {session.run}", source.total) as advance:
-            session.send_all(iter_batches(source.lines(), offer), advance)
+        yield
     except DataError as error:
-        stored = session.report(started).images
+        stored = report().images
         if stored and error.hint is None:
-            error.hint = f"{stored:,} images before it are stored already"
+            error.hint = f"already stored before it: {counted(stored, 'image')}"
         raise
     except LayerNextError as error:
         raise UploadIncomplete(
-            f"the upload of {session.run!r} ended early: {error.message}",
-            report=session.report(started),
-            hint="call it again with resume=True to send only the rest",
+            f"the upload of {run!r} ended early: {error.message}", report=report(), hint=hint
         ) from error
-    return session.report(started)

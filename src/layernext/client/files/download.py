@@ -40,6 +40,7 @@ from layernext.errors import (
     RateLimited,
     StackUnavailable,
 )
+from layernext.model import counted
 
 logger = logging.getLogger("layernext.client.files")
 
@@ -164,7 +165,7 @@ class FilesDownload:
         """What is done so far."""
         tally = self._tally
         ready = len(tally.downloaded) + len(tally.unchanged)
-        message = f"{ready} files are there, {len(tally.failed)} failed"
+        message = f"{counted(ready, 'file')} downloaded or unchanged, {len(tally.failed):,} failed"
         return FileDownloadReport(
             folder=self._folder.root,
             downloaded=sorted(tally.downloaded),
@@ -370,7 +371,7 @@ def check_download(report: FileDownloadReport, on_error: OnError) -> FileDownloa
     if report.failed and on_error == "raise":
         first = report.failed[0]
         raise DownloadIncomplete(
-            f"{len(report.failed):,} files were not downloaded; {first.name}: {first.reason}",
+            f"{counted(len(report.failed), 'file')} not downloaded; {first.name}: {first.reason}",
             report=report,
             hint="repeat the call to fetch them; the report names every file",
         )

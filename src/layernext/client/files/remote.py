@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from layernext.client.transport import Transport
-from layernext.errors import IncompatibleStack, NotFound
+from layernext.errors import IncompatibleStack
 from layernext.model import FileRecord
 from layernext.wire import native, published
 from layernext.wire.native import PageOf
 from layernext.wire.published import Received
-
-_OBJECT_ID = re.compile(r"[0-9a-f]{24}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,30 +40,8 @@ def is_web_url(url: object) -> bool:
     return isinstance(url, str) and urlsplit(url).scheme in {"http", "https"}
 
 
-def find_collection_id(transport: Transport, name: str, kind: int | None) -> str:
-    """The id of a collection, given by id or name, by published requests.
-
-    Args:
-        transport: to the stack.
-        name: or an id.
-        kind: object type of the collection; None for any.
-
-    Raises:
-        NotFound: no such collection.
-    """
-    if _OBJECT_ID.fullmatch(name):
-        return name
-    for code in published.CONTENT_TYPES.values() if kind is None else [kind]:
-        body = published.CollectionIdRequest(collection_name=name, object_type=code)
-        fields = transport.request_json("POST", published.COLLECTION_ID_PATH, json=body)
-        answer = Received(published.CollectionIdAnswer, fields)
-        if isinstance(answer.collection_id, str):
-            return answer.collection_id
-    raise NotFound(f"there is no collection {name!r}", status=404)
-
-
 def iter_native(transport: Transport, collection: str, kind: int | None) -> Iterator[RemoteFile]:
-    """All files of a collection, found as by `find_collection_id`.
+    """All files of a collection, given by id or name.
 
     Raises:
         NotFound: no such collection.

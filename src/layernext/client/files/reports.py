@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from layernext.client.answers import Answer
-from layernext.model import Record
+from layernext.model import Record, counted
 
 
 class FailedFile(Record, frozen=True, kw_only=True):
@@ -98,7 +98,7 @@ class FileDownloadReport(Answer):
 
     def __repr__(self) -> str:
         return (
-            f"<FileDownloadReport: {len(self.downloaded):,} files to {self.folder}, "
+            f"<FileDownloadReport: {counted(len(self.downloaded), 'file')} to {self.folder}, "
             f"{len(self.unchanged):,} unchanged, {len(self.deleted):,} deleted, "
-            f"{len(self.failed):,} failed; {self.bytes_received:,} bytes, {self.seconds:.2f} s>"
+            f"{len(self.failed):,} failed; {counted(self.bytes_received, 'byte')}, {self.seconds:.2f} s>"
         )

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
 
-from layernext.client.files.content import EXTENSIONS, KNOWN, ContentType, fits, media_type_of
+from layernext.client.files.content import EXTENSIONS, KNOWN, ContentType, fits
 from layernext.client.files.reports import IgnoredFile
 from layernext.errors import DataError, Problem
-from layernext.model import find_names_problem
+from layernext.model import counted, find_names_problem, media_type_of
 
 FileSource: TypeAlias = "str | os.PathLike[str] | Iterable[str | os.PathLike[str]]"
 """A folder, a file, or files."""
@@ -103,7 +103,7 @@ def find_files(
     if not selection.files:
         what = "file" if content_type == "other" else content_type
         where = str(source) if isinstance(source, str | os.PathLike) else "path"
-        left = f"; {len(selection.ignored)} files were left out" if selection.ignored else ""
+        left = f"; {counted(len(selection.ignored), 'file')} left out" if selection.ignored else ""
         raise DataError(Problem(where, f"there is no {what} to upload{left}"))
     return selection
 

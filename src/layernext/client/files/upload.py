@@ -21,6 +21,7 @@ from typing import Any
 
 import msgspec
 
+from layernext.client.files.download import OnError
 from layernext.client.files.in_flight import ByteCount, run_in_flight
 from layernext.client.files.parts import FileSender, Outcome
 from layernext.client.files.reading import Stopped, checksum_of, read_whole
@@ -41,6 +42,7 @@ from layernext.errors import (
     StorageFull,
     UploadIncomplete,
 )
+from layernext.model import counted
 from layernext.wire import native, published
 from layernext.wire.published import Received, wire_fields
 
@@ -169,7 +171,7 @@ class FilesUpload:
         except LayerNextError as error:
             left = len(self._selection.files) - len(self._tally.uploaded) - len(self._tally.skipped)
             raise UploadIncomplete(
-                f"{left:,} of {len(self._selection.files):,} files were not uploaded: {error}",
+                f"{left:,} of {counted(len(self._selection.files), 'file')} not uploaded: {error}",
                 report=self._report(),
                 hint=GO_ON,
             ) from error
@@ -400,6 +402,22 @@ class FilesUpload:
         if not failures:
             self._bundle_bytes = min(BUNDLE_BYTES, self._bundle_bytes * 2)
         return result
+
+
+def check_upload(report: FileUploadReport, count: int, on_error: OnError) -> None:
+    """Raise if one of `count` files failed and that is to be raised.
+
+    Raises:
+        UploadIncomplete: with the report.
+    """
+    if report.failed and on_error == "raise":
+        first = report.failed[0]
+        raise UploadIncomplete(
+            f"{len(report.failed):,} of {count:,} files were not uploaded; "
+            f"{first.path}: {first.reason}",
+            report=report,
+            hint=f"{GO_ON}; the report names every file",
+        )
 
 
 def _bundled(file: LocalFile, outcome: str | None) -> Outcome:

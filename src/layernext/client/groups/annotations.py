@@ -244,6 +244,7 @@ class Annotations(Group):
             path,
             read,
             rules=None,
+            match_names=False,
             strict=strict,
             validate=validate,
             resume=resume,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import time
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -11,12 +10,12 @@ import msgspec
 from msgspec.structs import fields as struct_fields
 
 from layernext.client.answers import Job
-from layernext.client.cancellation import go_on_unless_cancelled
 from layernext.client.groups.group import Group
 from layernext.client.groups.jobs import Jobs
+from layernext.client.polling import poll
 from layernext.client.progress import ProgressChoice, show_progress
 from layernext.client.texts import check_text
-from layernext.errors import ConfigurationError, DataError, JobFailed, Problem, RequestTimeout
+from layernext.errors import ConfigurationError, DataError, JobFailed, Problem
 from layernext.model import (
     Comparison,
     EvaluatedGeometry,
@@ -30,8 +29,7 @@ from layernext.model import (
 )
 from layernext.wire import native
 
-_FIRST_POLL_S = 0.05
-_LONGEST_POLL_S = 2.0
+_LONGEST_WAIT_S = 2.0
 
 
 class Evaluations(Group):
@@ -103,24 +101,25 @@ class Evaluations(Group):
             JobFailed: the stack could not compute it; says why.
             RequestTimeout: it took too long; the stack goes on.
         """
-        started, wait_s, percent = time.monotonic(), _FIRST_POLL_S, 0
-        what = f"evaluating {info.run}"
-        with show_progress(progress, what, 100, unit="percent") as advance:
-            while info.status in {"queued", "in_progress"}:
-                go_on_unless_cancelled()
-                elapsed_s = time.monotonic() - started
-                if timeout_s is not None and elapsed_s >= timeout_s:
-                    raise RequestTimeout(
-                        f"the evaluation is at {info.progress:.0f} % after {elapsed_s:.0f} s",
-                        url=self._transport.url,
-                        attempts=1,
-                        elapsed_s=elapsed_s,
-                    )
-                time.sleep(wait_s)
-                wait_s = min(wait_s * 1.3, _LONGEST_POLL_S)
-                info = self.info(info.id)
-                advance(max(0, int(info.progress) - percent))
-                percent = max(percent, int(info.progress))
+        percent = 0
+        with show_progress(progress, f"evaluating {info.run}", 100, unit="percent") as advance:
+
+            def ask() -> EvaluationInfo:
+                nonlocal percent
+                state = self.info(info.id)
+                advance(max(0, int(state.progress) - percent))
+                percent = max(percent, int(state.progress))
+                return state
+
+            info = poll(
+                self._transport,
+                info,
+                ask,
+                lambda state: state.status in {"queued", "in_progress"},
+                describe=lambda state: f"the evaluation is at {state.progress:.0f} %",
+                timeout_s=timeout_s,
+                longest_wait_s=_LONGEST_WAIT_S,
+            )
         if info.status == "failed":
             job = Job(id=info.job_id, status="failed", progress=info.progress, message=info.message)
             reason = info.message or "no reason stated"

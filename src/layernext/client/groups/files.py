@@ -5,13 +5,14 @@ from __future__ import annotations
 import builtins
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from layernext.client.annotations.checks import check_geometry
 from layernext.client.annotations.sources import FileSource as AnnotationFile
 from layernext.client.annotations.sources import check_with_progress
+from layernext.client.collection_ids import find_collection_id
 from layernext.client.files import remote
 from layernext.client.files.content import ContentType
 from layernext.client.files.download import (
@@ -22,7 +23,7 @@ from layernext.client.files.download import (
 )
 from layernext.client.files.reports import FileDownloadReport, FileUrl, UploadStatus
 from layernext.client.files.sources import FileSource, find_files
-from layernext.client.files.upload import GO_ON, FilesUpload, UploadWish
+from layernext.client.files.upload import FilesUpload, UploadWish, check_upload
 from layernext.client.groups.group import Group
 from layernext.client.groups.jobs import Jobs
 from layernext.client.metadata_files import read_entries
@@ -30,7 +31,8 @@ from layernext.client.progress import ProgressChoice
 from layernext.client.published import files, listings, metadata
 from layernext.client.reports import FileUploadReport
 from layernext.client.run_uploads import upload_source
-from layernext.errors import ConfigurationError, DataError, Problem, UploadIncomplete
+from layernext.errors import ConfigurationError, DataError, Problem
+from layernext.formats import NameMatch, NameMatcher
 from layernext.model import FileRecord, find_names_problem
 from layernext.wire import native, published
 from layernext.wire.native import UploadRequest
@@ -59,22 +61,22 @@ class Files(Group):
         on_error: OnError = "raise",
         progress: ProgressChoice = None,
     ) -> FileUploadReport:
-        """Upload files to a collection, which is made if there is none.
+        """Upload files to a collection, which is created if it is missing.
 
-        Every file is checked by its bytes before anything is sent. A file that the collection has
-        already, with the same content, is skipped; one of the same name with other content fails, and
-        the collection's stays. So the same call again sends what an interrupted one did not bring
-        through; of a file of more than 100 MiB only the parts that are missing.
+        The bytes of every file are checked before anything is sent. A file that the collection already
+        has is skipped. A file with the name of another one, but with other content, fails, and the
+        collection is unchanged. Repeating an interrupted call sends only what is missing: whole files,
+        or parts of files of more than 100 MiB.
 
         Args:
-            path: a folder with all below it, a file, or several files. In a folder, files are named
-                by their path from there; hidden ones and those of other types are left out, and
-                the report says which.
+            path: a file, several files, or a folder including its subfolders. Files of a folder are
+                named by their path relative to it; hidden files and files of other types are left
+                out and listed in the report.
             content_type: ``image`` (JPEG, PNG, WebP, BMP, TIFF, GIF), ``video`` (MP4, Matroska) or
                 ``other`` (anything).
             collection_name: the collection.
             meta_data_object: metadata for every file; ``Tags`` is a list of strings.
-            meta_data_override: files that are there already get it, too.
+            meta_data_override: also set it for files that the collection already has.
             metadata_file_path: JSON file with metadata for single files.
             storage_prefix_path: folder in storage, of a new collection.
             annotation_data: annotations of the files: ``json_data_file_path``,
@@ -82,19 +84,16 @@ class Files(Group):
                 ``shape_type``. A string here is `application_code`, as in 1.1.1.
             json_file_path: what 1.1.1 calls `metadata_file_path`.
             application_code: a mark on a new collection.
-            patterns: of a folder, only files whose name, or path from there, matches one of these:
-                ``["*.png", "left/*"]``.
-            parallel: files, or parts of them, in flight.
-            on_error: ``raise`` if a file fails, or ``report`` it only.
+            patterns: only files of a folder whose name or relative path matches one of these.
+            parallel: files, or parts of files, in flight.
+            on_error: ``raise`` if a file fails, or only ``report`` it.
             progress: None shows a bar on a terminal; True, False or a callable override that.
 
         Returns:
-            What became of each file; ``["is_success"]``, ``["job_id"]``, ``["collection_id"]`` and
-            ``["unique_name"]`` work as in the published clients.
+            The result of each file; the keys of the published clients work, such as ``["job_id"]``.
 
         Raises:
-            DataError: a file is missing, or is not of this type, or two have the same name;
-                nothing was sent.
+            DataError: a file is missing or of another type, or two have the same name; nothing was sent.
             UploadIncomplete: some files were not uploaded; its report says which, and why.
             NotAuthenticated, NotAllowed, ConnectionFailed, StackError: see `layernext.errors`.
 
@@ -112,29 +111,15 @@ class Files(Group):
             storage_prefix=storage_prefix_path or None,
             application_code=application_code,
         )
-        metadata_file = metadata_file_path or json_file_path
-        entries = read_entries(metadata_file) if metadata_file else []
-        annotations = _annotations(annotation_data, wish.collection)
-        if annotations is not None:
-            check_with_progress(annotations[1], annotations[0].geometry, progress)
+        entries = _entries(metadata_file_path or json_file_path)
+        annotations = _annotations(annotation_data, wish.collection, progress)
         _check_options(parallel, on_error)
         local = find_files(path, kind, [patterns] if isinstance(patterns, str) else patterns)
+        is_native = self._connection.is_native
         report = FilesUpload(
-            self._transport,
-            wish,
-            local,
-            is_native=self._connection.is_native,
-            parallel=parallel,
-            progress=progress,
+            self._transport, wish, local, is_native=is_native, parallel=parallel, progress=progress
         ).run()
-        if report.failed and on_error == "raise":
-            first = report.failed[0]
-            raise UploadIncomplete(
-                f"{len(report.failed):,} of {len(local.files):,} files were not uploaded; "
-                f"{first.path}: {first.reason}",
-                report=report,
-                hint=f"{GO_ON}; the report names every file",
-            )
+        check_upload(report, len(local.files), on_error)
         return self._with_more(report, entries, annotations, progress)
 
     def _with_more(
@@ -271,7 +256,7 @@ class Files(Group):
         """
         _check_options(parallel, on_error)
         name = _collection_name(collection_id)
-        collection = remote.find_collection_id(self._transport, name, None)
+        collection = find_collection_id(self._transport, name, published.CONTENT_TYPES.values())
         rows = listings.list_collection(
             self._transport, collection, query, metalake_filter, page_index, page_size, sort_order
         )
@@ -361,6 +346,25 @@ class Files(Group):
             collection_kind=_kind(content_type),
         )
 
+    def match(self, collection: str, names: Iterable[str]) -> dict[str, NameMatch]:
+        """Which image of a collection each name of another tool means, and why; changes nothing.
+
+        This is what `client.upload_modelrun` does with ``SourceOptions(match_names=True)``.
+
+        Args:
+            collection: id or name.
+            names: of images, as another tool writes them.
+
+        Returns:
+            For each name the image, the rule that fits, and the candidates if several images fit.
+
+        Raises:
+            NotFound: there is no such collection.
+        """
+        self._connection.require_native("match names")
+        matcher = NameMatcher(self._connection.protocol.image_sizes(collection))
+        return {name: matcher.find(name) for name in names}
+
 
 def _content_type(word: object) -> ContentType:
     kinds: tuple[ContentType, ...] = ("image", "video", "other")
@@ -382,6 +386,10 @@ def _collection_name(name: object) -> str:
     return str(plain)
 
 
+def _entries(path: str | os.PathLike[str] | None) -> list[dict[str, Any]]:
+    return read_entries(path) if path else []
+
+
 def _fields(fields: object) -> dict[str, Any]:
     if fields is None or fields == "":
         return {}
@@ -393,8 +401,13 @@ def _fields(fields: object) -> dict[str, Any]:
     return dict(fields)
 
 
-def _annotations(options: object, collection: str) -> tuple[UploadRequest, str] | None:
-    """What `annotation_data` asks for; the published default says None in every field."""
+def _annotations(
+    options: object, collection: str, progress: ProgressChoice
+) -> tuple[UploadRequest, str] | None:
+    """The upload that `annotation_data` describes, its file checked.
+
+    The published default has None in every field.
+    """
     if options is None:
         return None
     if not isinstance(options, Mapping):
@@ -413,7 +426,9 @@ def _annotations(options: object, collection: str) -> tuple[UploadRequest, str] 
         collection=collection,
         normalized=bool(options.get("is_normalized")),
     )
-    return request, os.fspath(options["json_data_file_path"])
+    file = os.fspath(options["json_data_file_path"])
+    check_with_progress(file, request.geometry, progress)
+    return request, file
 
 
 def _check_options(parallel: object, on_error: object) -> None:

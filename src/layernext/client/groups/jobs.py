@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import builtins
-import time
 from collections.abc import Mapping
 from typing import Any
 
 from layernext.client.answers import Job, answer_of
 from layernext.client.groups.group import Group
+from layernext.client.polling import poll
 from layernext.client.published import jobs
 from layernext.client.texts import check_text
-from layernext.errors import JobFailed, RequestTimeout
+from layernext.errors import JobFailed
 from layernext.model import Job as JobRecord
 from layernext.wire import native
-
-_FIRST_POLL_S = 0.2
-_LONGEST_POLL_S = 10.0
 
 
 class Jobs(Group):
@@ -38,26 +35,21 @@ class Jobs(Group):
             RequestTimeout: it has not ended in time.
         """
         check_text(job_id, "job_id", "a job")
-        started, wait_s = time.monotonic(), _FIRST_POLL_S
-        while True:
-            job, exists = jobs.job_state(self._transport, job_id)
-            if not exists or job.status == "failed":
-                raise JobFailed(
-                    f"job {job_id} failed: {job.message or 'no reason stated'}", job=job
-                )
-            if job.status == "completed":
-                return job
-            elapsed_s = time.monotonic() - started
-            left_s = float("inf") if timeout_s is None else timeout_s - elapsed_s
-            if left_s <= 0:
-                raise RequestTimeout(
-                    f"job {job_id} is at {job.progress:.0f} % after {elapsed_s:.0f} s",
-                    url=self._transport.url,
-                    attempts=1,
-                    elapsed_s=elapsed_s,
-                )
-            time.sleep(min(wait_s, left_s))
-            wait_s = min(wait_s * 1.5, _LONGEST_POLL_S)
+
+        def ask() -> tuple[Job, bool]:
+            return jobs.job_state(self._transport, job_id)
+
+        job, exists = poll(
+            self._transport,
+            ask(),
+            ask,
+            lambda state: state[1] and state[0].status not in {"failed", "completed"},
+            describe=lambda state: f"job {job_id} is at {state[0].progress:.0f} %",
+            timeout_s=timeout_s,
+        )
+        if not exists or job.status == "failed":
+            raise JobFailed(f"job {job_id} failed: {job.message or 'no reason stated'}", job=job)
+        return job
 
     def update(
         self,

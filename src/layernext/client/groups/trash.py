@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import builtins
-import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from layernext.client.answers import Job
 from layernext.client.groups.group import Group
 from layernext.client.listing import iter_records
+from layernext.client.polling import poll
 from layernext.client.published import listings
 from layernext.client.reports import PurgeReport, TrashReport
 from layernext.errors import DataError, JobFailed, Problem
 from layernext.model import Item, is_number
 from layernext.wire import native
 from layernext.wire.published import Received, TrashAnswer
-
-_FIRST_POLL_S = 0.1
-_LONGEST_POLL_S = 10.0
 
 
 class Trash(Group):
@@ -139,23 +136,30 @@ class Trash(Group):
         begun = self._transport.request_json(
             "POST", native.PURGE_PATH, native.PurgeAnswer, json=body
         )
-        path, wait_s = native.purge_path(begun.job_id), _FIRST_POLL_S
-        while True:
-            state: native.PurgeAnswer = self._transport.request_json(
+        path = native.purge_path(begun.job_id)
+
+        def ask() -> native.PurgeAnswer:
+            answer: native.PurgeAnswer = self._transport.request_json(
                 "GET", path, native.PurgeAnswer
             )
-            if state.status == "failed":
-                job = Job(id=state.job_id, status="failed", progress=0.0, message=state.message)
-                raise JobFailed(f"the purge failed: {state.message or 'no reason stated'}", job=job)
-            if state.status == "completed":
-                return PurgeReport(
-                    files=state.files,
-                    size_bytes=state.size_bytes,
-                    collections=state.collections,
-                    kept=state.kept,
-                )
-            time.sleep(wait_s)
-            wait_s = min(wait_s * 1.5, _LONGEST_POLL_S)
+            return answer
+
+        state = poll(
+            self._transport,
+            ask(),
+            ask,
+            lambda state: state.status not in {"failed", "completed"},
+            describe=lambda state: f"the purge is {state.status}",
+        )
+        if state.status == "failed":
+            job = Job(id=state.job_id, status="failed", progress=0.0, message=state.message)
+            raise JobFailed(f"the purge failed: {state.message or 'no reason stated'}", job=job)
+        return PurgeReport(
+            files=state.files,
+            size_bytes=state.size_bytes,
+            collections=state.collections,
+            kept=state.kept,
+        )
 
     def list(self, collection: str | None = None, *, query: str = "") -> builtins.list[Item]:
         """The same as `iter`, all at once.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+from layernext.client.collection_ids import ask_collection_id, find_collection_id
 from layernext.client.files import remote
 from layernext.client.files.remote import RemoteFile
 from layernext.client.published.asking import ask
@@ -134,7 +135,8 @@ def iter_files(
     Raises:
         NotFound: no such collection.
     """
-    collection_id = remote.find_collection_id(transport, collection, kind)
+    kinds = published.CONTENT_TYPES.values() if kind is None else [kind]
+    collection_id = find_collection_id(transport, collection, kinds)
     return _iter_pages(transport, collection_id, query, in_bundles=in_bundles)
 
 
@@ -181,16 +183,11 @@ def collection_id(transport: Transport, name: str, content_type: str) -> str:
     Raises:
         NotFound: there is no such collection.
     """
-    body = published.CollectionIdRequest(
-        collection_name=check_text(name, "collection_name", "a collection"),
-        object_type=collection_code(content_type),
-    )
-    answer = Received(
-        published.CollectionIdAnswer, ask(transport, "POST", published.COLLECTION_ID_PATH, body)
-    )
-    if answer.is_success is False or not answer.collection_id:
-        raise NotFound(str(answer.message or "there is no such collection"), status=200)
-    return str(answer.collection_id)
+    check_text(name, "collection_name", "a collection")
+    id_in_stack, message = ask_collection_id(transport, name, collection_code(content_type))
+    if id_in_stack is None:
+        raise NotFound(message or "there is no such collection", status=200)
+    return id_in_stack
 
 
 # -- selections -----------------------------------------------------------------------------------

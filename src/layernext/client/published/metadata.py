@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from layernext.client.collection_ids import ask_collection_id
 from layernext.client.published.asking import ask
 from layernext.client.published.listings import collection_code
 from layernext.client.reports import CreatedCollection, MetadataReport
@@ -55,15 +56,11 @@ def known_collection_id(transport: Transport, name: str, code: int) -> str:
     Raises:
         DataError: there is no such collection.
     """
-    body = published.CollectionIdRequest(
-        collection_name=check_text(name, "collection_name", "a collection"), object_type=code
-    )
-    answer = Received(
-        published.CollectionIdAnswer, ask(transport, "POST", published.COLLECTION_ID_PATH, body)
-    )
-    if answer.is_success is False or not answer.collection_id:
-        raise DataError(Problem("collection_name", str(answer.message or "is unknown")))
-    return str(answer.collection_id)
+    check_text(name, "collection_name", "a collection")
+    collection_id, message = ask_collection_id(transport, name, code)
+    if collection_id is None:
+        raise DataError(Problem("collection_name", message or "is unknown"))
+    return collection_id
 
 
 def send_for_collection(

@@ -11,17 +11,29 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from msgspec import Struct
 from msgspec.structs import replace
 
 from layernext.errors import ConfigurationError
 from layernext.evaluation.columns import Columns, FloatArray
 from layernext.evaluation.similarity.measure import Measure, Pairs, slices_of_images
-from layernext.model import RunLengths
+from layernext.model import RunLengths, counts_of
+from layernext.model.geometry.run_lengths import compressed
 
 _MIN_POINTS = 3
 """pycocotools reads two points as a box; repeating a point keeps them an outline."""
 
 _Mask = dict[str, Any]
+
+
+class Parts(Struct, frozen=True):
+    """A polygon of several outlines.
+
+    Attributes:
+        parts: of each part the outer outline (K, 2), then its holes.
+    """
+
+    parts: list[list[FloatArray]]
 
 
 def coco_masks() -> Any:
@@ -65,10 +77,10 @@ def draw(
 
 def _extent(image: int, *sides: Columns) -> tuple[float, float]:
     corners = [
-        points.max(axis=0)
+        outline.max(axis=0)
         for side in sides
-        for points in side.shapes[slice(*np.searchsorted(side.image, (image, image + 1)))]
-        if isinstance(points, np.ndarray)
+        for shape in side.shapes[slice(*np.searchsorted(side.image, (image, image + 1)))]
+        for outline in _outlines(shape)
     ]
     if not corners:
         return (1.0, 1.0)
@@ -76,16 +88,18 @@ def _extent(image: int, *sides: Columns) -> tuple[float, float]:
     return max(float(width), 1.0), max(float(height), 1.0)
 
 
+def _outlines(shape: Any) -> list[FloatArray]:
+    if isinstance(shape, Parts):
+        return [part[0] for part in shape.parts]
+    return [shape] if isinstance(shape, np.ndarray) else []
+
+
 def _drawn(side: Columns, sizes: list[tuple[float, float]]) -> list[_Mask]:
     masks = coco_masks()
     drawn_masks: list[_Mask] = []
     for image, rows in slices_of_images(side.image, len(sizes)):
-        shapes, outlines = side.shapes[rows], []
-        for points in shapes:
-            if isinstance(points, np.ndarray):
-                missing = max(0, _MIN_POINTS - len(points))
-                whole = np.concatenate([points, points[-1:].repeat(missing, axis=0)])
-                outlines.append(whole.ravel().tolist())
+        shapes = side.shapes[rows]
+        outlines = [_flat(shape) for shape in shapes if isinstance(shape, np.ndarray)]
         width, height = int(sizes[image][0]), int(sizes[image][1])
         drawn = iter(masks.frPyObjects(outlines, height, width) if outlines else [])
         for shape in shapes:
@@ -93,10 +107,41 @@ def _drawn(side: Columns, sizes: list[tuple[float, float]]) -> list[_Mask]:
                 drawn_masks.append(next(drawn))
             elif isinstance(shape, RunLengths):
                 drawn_masks.append(_as_coco(shape))
+            elif isinstance(shape, Parts):
+                drawn_masks.append(_drawn_parts(shape, height, width))
             else:
                 mask = masks.frPyObjects(shape, height, width)
                 drawn_masks.append(masks.merge(mask) if isinstance(shape, list) else mask)
     return drawn_masks
+
+
+def _flat(points: FloatArray) -> list[float]:
+    missing = max(0, _MIN_POINTS - len(points))
+    flat: list[float] = (
+        np.concatenate([points, points[-1:].repeat(missing, axis=0)]).ravel().tolist()
+    )
+    return flat
+
+
+def _drawn_parts(shape: Parts, height: int, width: int) -> _Mask:
+    """All parts together, each without its holes."""
+    masks = coco_masks()
+    pieces = []
+    for part in shape.parts:
+        piece, *holes = masks.frPyObjects([_flat(ring) for ring in part], height, width)
+        if holes:
+            piece = masks.merge([piece, *map(_inverse, holes)], intersect=True)
+        pieces.append(piece)
+    whole: _Mask = masks.merge(pieces)
+    return whole
+
+
+def _inverse(mask: _Mask) -> _Mask:
+    """The mask of the pixels outside."""
+    height, width = mask["size"]
+    counts = counts_of(RunLengths((height, width), mask["counts"].decode()))
+    swapped = counts[1:] if counts[0] == 0 else [0, *counts]
+    return {"size": mask["size"], "counts": compressed(swapped).encode()}
 
 
 def _as_coco(mask: RunLengths) -> _Mask:

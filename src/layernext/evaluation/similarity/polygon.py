@@ -9,13 +9,13 @@ import numpy as np
 
 from layernext.evaluation.columns import FloatArray, Source
 from layernext.evaluation.similarity.boundary import BOUNDARY
-from layernext.evaluation.similarity.drawn import MASK_IOU
+from layernext.evaluation.similarity.drawn import MASK_IOU, Parts
 from layernext.evaluation.similarity.measure import Gatherer, KindSimilarity, Measure
 from layernext.model import EvaluationSettings
 
 
 class OutlineGatherer(Gatherer):
-    """Gathers polygons as arrays (K, 2), or the segmentation that COCO has in place of one."""
+    """Gathers polygons as arrays (K, 2) or `Parts`, or the segmentation that COCO has in place of one."""
 
     def __init__(self) -> None:
         self._shapes: list[Any] = []
@@ -28,9 +28,16 @@ class OutlineGatherer(Gatherer):
             if source.is_coco and annotation.metadata and annotation.metadata.segmentation:
                 self._shapes.append(annotation.metadata.segmentation)
                 continue
-            if not annotation.polygon:
+            factors = scale or (1.0, 1.0)
+            if annotation.parts:
+                rings = [
+                    [np.array(ring, float) * factors for ring in part] for part in annotation.parts
+                ]
+                self._shapes.append(Parts(rings))
+            elif annotation.polygon:
+                self._shapes.append(np.array(annotation.polygon, float) * factors)
+            else:
                 raise TypeError("no points")
-            self._shapes.append(np.array(annotation.polygon, float) * (scale or (1.0, 1.0)))
 
     def take(self) -> tuple[list[Any], FloatArray]:
         """The outlines and their areas; NaN where a mask must be drawn first."""

@@ -36,6 +36,7 @@ class Holds(Struct, frozen=True, kw_only=True):
         sizes: of the images: ``needed`` if nothing can be written without them.
         videos: how frames of videos are held; None if they are not.
         fractions: whether coordinates may be fractions of an image's size.
+        parts: whether a writer takes polygons of several outlines; if not, it gets a polygon for each part.
     """
 
     geometries: Mapping[str, str]
@@ -45,6 +46,7 @@ class Holds(Struct, frozen=True, kw_only=True):
     sizes: Literal["needed", "kept", "no"] = "no"
     videos: str | None = None
     fractions: bool = False
+    parts: bool = False
 
     def accepts(self, annotation: Annotation, where: str, losses: Losses) -> bool:
         """Whether the format can hold this kind of geometry; if not, that is counted as a loss."""

@@ -117,7 +117,7 @@ class Losses:
             DataError: with `strict`.
         """
         if self._strict:
-            raise DataError(Problem(where, f"{what} cannot be kept in this format"))
+            raise DataError(Problem(where, f"not kept: {what}"))
         count, first = self.counts.get(what, (0, where))
         self.counts[what] = (count + 1, first)
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from math import isfinite
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from layernext.errors import DataError, Problem
+from layernext.formats.core.losses import Losses
 from layernext.formats.core.outlines import joined, outlines_of_mask
-from layernext.model import Annotation, Box, Mask, Mode, Point, kind_of
+from layernext.model import Annotation, Box, Mask, Mode, Point, Polygon, kind_of, oriented_rings
 
 
 class Sample(Struct, frozen=True, kw_only=True):
@@ -80,13 +82,41 @@ def box_of(annotation: Annotation, where: str) -> Box | None:
 def points_of(annotation: Annotation) -> list[Point]:
     """The points of a geometry; of a rectangle its corners, clockwise from the top left.
 
-    Those of a mask are its outlines, joined by seams; none if it has no pixels, or too many corners.
+    Several outlines are joined by seams. A mask has no points if it has no pixels, or too many corners.
     """
+    if isinstance(annotation, Polygon) and annotation.parts:
+        return joined(oriented_rings(annotation.parts))
     if isinstance(annotation, Mask):
         outlines = outlines_of_mask(annotation.mask)
         return joined(outlines) if outlines else []
     kind = kind_of(annotation)
     return kind.outline(kind.coordinates_of(annotation))
+
+
+def with_single_outlines(
+    annotations: list[Annotation], where: Callable[[int], str], losses: Losses
+) -> list[Annotation]:
+    """Annotations for a format whose polygons have one outline: a polygon for each part.
+
+    Args:
+        annotations: of one image.
+        where: the location of each, for messages.
+        losses: counts polygons that are taken apart, and holes that are joined to the outline around them.
+    """
+    single: list[Annotation] = []
+    for number, annotation in enumerate(annotations):
+        if not isinstance(annotation, Polygon) or not annotation.parts:
+            single.append(annotation)
+            continue
+        if len(annotation.parts) > 1:
+            what = "that parts are one polygon; each part is written as a polygon"
+            losses.note(what, where(number))
+        if any(len(part) > 1 for part in annotation.parts):
+            losses.note("the holes of a polygon; its joined outline is", where(number))
+        for part in annotation.parts:
+            outline = joined(oriented_rings([part]))
+            single.append(replace(annotation, polygon=outline, parts=[]))
+    return single
 
 
 def check_finite(numbers: Iterable[float], where: str) -> None:

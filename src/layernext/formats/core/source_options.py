@@ -16,12 +16,15 @@ class SourceOptions(Struct, frozen=True, kw_only=True):
         scores: how scores become confidences.
         label_rules: what becomes of labels.
         skip_invalid: leave out annotations that are not valid.
+        match_names: names that differ as tools make them differ (folders, extensions, prefixes) mean the same
+            image of a collection, or of a ground truth; see `NameMatcher`.
     """
 
     names: list[str] | None = None
     scores: Scores = Scores()
     label_rules: LabelRules | None = None
     skip_invalid: bool = False
+    match_names: bool = False
 
     @property
     def change_nothing(self) -> bool:

@@ -23,7 +23,7 @@ from layernext.model.geometry.line import Line
 from layernext.model.geometry.mask import Mask
 from layernext.model.geometry.point_list import PointListKind
 from layernext.model.geometry.points import Points
-from layernext.model.geometry.polygon import Polygon
+from layernext.model.geometry.polygon import Polygon, has_parts, oriented_rings, parts_of
 from layernext.model.geometry.rectangle import Rectangle
 from layernext.model.geometry.rotated_box import (
     BoxAndRotation,
@@ -58,7 +58,10 @@ __all__ = [
     "box_of_corners",
     "built_from_kinds",
     "counts_of",
+    "has_parts",
     "kind_of",
+    "oriented_rings",
+    "parts_of",
     "register_kind",
     "rotated_corners",
     "runs_inside",

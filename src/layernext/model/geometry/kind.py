@@ -73,6 +73,7 @@ class GeometryKind(Generic[Coordinates]):
         coordinates_type: msgspec type of what is under `key`, without ranges: for what was checked before.
         checked_type: the same with ranges, for the fast decoder.
         further_types: JSON keys that are required beside `key`, and their msgspec types.
+        alternative_types: in form v2, JSON keys that may stand in place of `key`, and their msgspec types.
         colons: colons that the JSON of the coordinates has, that of the key included; `count_colons` if that
             depends on them.
         is_in_pixels: whether its coordinates are pixels in a normalized set, too.
@@ -88,6 +89,7 @@ class GeometryKind(Generic[Coordinates]):
     coordinates_type: ClassVar[Any]
     checked_type: ClassVar[Any]
     further_types: ClassVar[Mapping[str, Any]] = {}
+    alternative_types: ClassVar[Mapping[str, Any]] = {}
     colons: ClassVar[int] = 1
     is_in_pixels: ClassVar[bool] = False
     protocols: ClassVar[tuple[str, ...]] = ()
@@ -104,7 +106,8 @@ class GeometryKind(Generic[Coordinates]):
         """The type of each JSON key that its coordinates may have, without ranges."""
         if self.key is None:
             return {}
-        return {**dict.fromkeys(self.keys, self.coordinates_type), **self.further_types}
+        types = dict.fromkeys(self.keys, self.coordinates_type)
+        return {**types, **self.further_types, **self.alternative_types}
 
     def fields_of(self, coordinates: Coordinates) -> dict[str, Any]:
         """The fields of an annotation that coordinates are made of."""
@@ -129,7 +132,7 @@ class GeometryKind(Generic[Coordinates]):
         """The coordinates of what was decoded with all its keys as attributes; None if one is missing."""
         coordinates = None if self.key is None else getattr(decoded, self.key)
         if coordinates is None:
-            for key in self.former_keys:
+            for key in (*self.former_keys, *self.alternative_types):
                 coordinates = getattr(decoded, key)
                 if coordinates is not None:
                     break
@@ -160,6 +163,21 @@ class GeometryKind(Generic[Coordinates]):
 
         Args:
             coordinates: any JSON value.
+            where: its path.
+        """
+        raise NotImplementedError
+
+    def is_alternative_doubtful(self, value: Any) -> bool:
+        """As `is_doubtful`, of what is under a key of `alternative_types`, whose types have no ranges."""
+        del value
+        return False
+
+    def find_alternative_problems(self, key: str, value: Any, where: str) -> Iterator[Problem]:
+        """All that is wrong with JSON under a key of `alternative_types`; slow.
+
+        Args:
+            key: which.
+            value: any JSON value.
             where: its path.
         """
         raise NotImplementedError
@@ -233,7 +251,7 @@ class GeometryKind(Generic[Coordinates]):
 
     # -- elsewhere --------------------------------------------------------------------------------
 
-    def drawing(self, coordinates: Coordinates) -> tuple[int, list[float]]:
+    def drawing(self, coordinates: Coordinates) -> tuple[int, Sequence[float | None]]:
         """What the pages draw: the code of a kind that they know, and the numbers for it.
 
         A kind that has no file in ``stack/web/static/geometry`` is drawn as its box, and not at all if it

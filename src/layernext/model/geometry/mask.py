@@ -147,7 +147,7 @@ class MaskKind(GeometryKind[RunLengths]):
         cut = b"".join(columns)
         return [mask_of_pixels((new_height, new_width), cut)] if b"\x01" in cut else []
 
-    def drawing(self, coordinates: RunLengths) -> tuple[int, list[float]]:
+    def drawing(self, coordinates: RunLengths) -> tuple[int, Sequence[float | None]]:
         """Pixels of the image that each pixel stands for, height, width, and the counts."""
         whole, size, step = counts_of(coordinates), coordinates.size, 1
         counts = whole

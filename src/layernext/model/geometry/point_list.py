@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Annotated, Any
 
@@ -50,7 +50,7 @@ class PointListKind(GeometryKind[list[Point]]):
         """Every point moved."""
         return [move(x, y) for x, y in coordinates]
 
-    def drawing(self, coordinates: list[Point]) -> tuple[int, list[float]]:
+    def drawing(self, coordinates: list[Point]) -> tuple[int, Sequence[float | None]]:
         """X and y in turn."""
         return self.code, [*chain.from_iterable(coordinates)]
 

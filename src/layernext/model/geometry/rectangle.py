@@ -90,7 +90,7 @@ class RectangleKind(GeometryKind[Box]):
         x2, y2 = min(x + w - left, width), min(y + h - top, height)
         return [(x1, y1, x2 - x1, y2 - y1)] if x2 > x1 and y2 > y1 else []
 
-    def drawing(self, coordinates: Box) -> tuple[int, list[float]]:
+    def drawing(self, coordinates: Box) -> tuple[int, Sequence[float | None]]:
         """As it is."""
         return self.code, [*coordinates]
 

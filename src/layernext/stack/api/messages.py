@@ -30,9 +30,6 @@ Query = TypeVar("Query", bound=Struct)
 
 _IMAGE_ID = re.compile(r"0{8}[0-7][0-9a-f]{15}")
 
-_CURSOR_DIGITS = 18
-"""Of the number of a row, which has 63 bits."""
-
 MAX_MESSAGE_BYTES = 16 << 20
 """Of a body other than bulk data. The largest are names of many labels."""
 
@@ -186,19 +183,6 @@ class Encoded(Response[Answer]):
         super().__init__(
             cast("Answer", content), headers=headers, media_type=media_type, status_code=status_code
         )
-
-
-def read_cursor(after: str | None) -> int | None:
-    """The number in a cursor of an earlier answer; None for None.
-
-    Raises:
-        InvalidRequest: it is not such a cursor.
-    """
-    if after is None:
-        return None
-    if after.isascii() and after.isdecimal() and len(after) <= _CURSOR_DIGITS:
-        return int(after)
-    raise InvalidRequest(f"{after[:100]!r} is not a cursor from an earlier answer", status=400)
 
 
 def check_name(name: Any, where: str, what: str) -> None:

@@ -25,6 +25,7 @@ from litestar import Litestar, Request, Response
 from litestar.datastructures import Headers
 from msgspec import Meta, Struct
 
+from layernext.errors import TooLarge
 from layernext.stack.api.access import Permissions
 from layernext.stack.api.audit import Audit, changing
 from layernext.stack.api.body import Body, chunks, received
@@ -50,6 +51,9 @@ Answer = TypeVar("Answer")
 Provide: TypeAlias = Callable[[Call], Any]
 Handle: TypeAlias = Callable[[Call], Awaitable[Response[Any]]]
 """What Litestar calls."""
+
+WRITE_BYTES = 1 << 20
+"""Of a body, handed to a thread at a time."""
 
 _SEGMENT = re.compile(r"\{(\w+)")
 
@@ -164,6 +168,30 @@ class BodyStream:
     def chunks(self) -> AsyncIterator[bytes]:
         """The body as it comes; see `body.chunks`."""
         return chunks(self._request)
+
+    async def gathered(self, limit: int, refusal: TooLarge) -> AsyncIterator[list[bytes]]:
+        """The body as it comes, gathered into pieces that are worth a call of a thread.
+
+        Args:
+            limit: most bytes.
+            refusal: raised if there are more; at once if the client announces more.
+        """
+        if (self.announced_size or 0) > limit:
+            raise refusal
+        gathered: list[bytes] = []
+        waiting = size = 0
+        async for chunk in self.chunks():
+            gathered.append(chunk)
+            waiting += len(chunk)
+            size += len(chunk)
+            self.note_size(size)
+            if size > limit:
+                raise refusal
+            if waiting >= WRITE_BYTES:
+                yield gathered
+                gathered, waiting = [], 0
+        if gathered:
+            yield gathered
 
     @property
     def announced_size(self) -> int | None:

@@ -36,9 +36,6 @@ from layernext.wire.published import FILE_TITLE, PART_BYTES, PART_TITLE
 
 logger = logging.getLogger("layernext.stack.files")
 
-WRITE_BYTES = 1 << 20
-"""Written at a time, in a thread."""
-
 REDIRECT_SECONDS = 6 * 3600
 """How long a URL is good that a client is sent on to: a large file takes its time, and goes on after a cut."""
 
@@ -121,8 +118,6 @@ async def put_part(
     offset = (part_number - 1) * PART_BYTES
     if offset >= services.settings.max_file_bytes:
         raise TooLarge("the file is larger than this stack takes", status=413)
-    if (body.announced_size or 0) > PART_BYTES:
-        raise _too_large()
     writer = await services.write(services.objects.write_part, item.handle, part_number, offset)
     try:
         size, digest = await _write(body, services, writer)
@@ -159,32 +154,21 @@ async def _write(body: ByteStream, services: Services, writer: PartWriter) -> tu
     """Write the body to its place; its size and SHA-256."""
     digest = hashlib.sha256()
 
+    size = 0
+
     def put(gathered: list[bytes]) -> None:
+        nonlocal size
         piece = b"".join(gathered)
         digest.update(piece)
+        size += len(piece)
         writer.write(piece)
 
-    gathered: list[bytes] = []
-    waiting = size = 0
-    async for chunk in body.chunks():
-        gathered.append(chunk)
-        waiting += len(chunk)
-        size += len(chunk)
-        if size > PART_BYTES:
-            raise _too_large()
-        if waiting >= WRITE_BYTES:
-            await services.write(put, gathered)
-            gathered, waiting = [], 0
-    body.note_size(size)
+    async for gathered in body.gathered(PART_BYTES, _too_large()):
+        await services.write(put, gathered)
     announced = body.announced_size
     if announced is not None and announced != size:
         raise DataError(Problem("the body", f"has {size} bytes, Content-Length says {announced}"))
-
-    def end() -> None:
-        put(gathered)
-        writer.end()
-
-    await services.write(end)
+    await services.write(writer.end)
     return size, digest.hexdigest()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from layernext.model import counted
 from layernext.stack.jobs.runner import Handler, JobContext
 from layernext.stack.objects import ObjectStore
 from layernext.stack.search import ItemFilter, Search
@@ -27,7 +28,7 @@ def purge_handler(store: Store, objects: ObjectStore) -> Handler:
         job_id, after = context.job_id, 0
         while step := purge.purge_some(item_filter, before, after, job_id):
             after = step.last
-            context.progress(0.0, f"{_counts(store, job_id)['files']:,} files purged")
+            context.progress(0.0, f"{counted(_counts(store, job_id)['files'], 'file')} purged")
         if not item_filter.query:
             purge.purge_collections(before, collection_id, job_id)
         delete_dropped(

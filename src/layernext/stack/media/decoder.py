@@ -23,7 +23,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from layernext.stack.media.content_type import type_by_bytes
+from layernext.model import media_type_of
 from layernext.stack.media.found import Look, NotAugmentable, Picture
 from layernext.stack.media.messages import (
     AugmentRequest,
@@ -83,7 +83,7 @@ class Decoder:
             kind: of its collection: 5 images, 4 videos, 7 other files.
             alive: called a few times a second while it takes long; what it raises ends the look.
         """
-        media_type = type_by_bytes(path)
+        media_type = media_type_of(path)
         if kind == IMAGE_KIND:
             return self._read(path, Look(content_type=media_type), None, alive)
         if kind != VIDEO_KIND:

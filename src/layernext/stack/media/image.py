@@ -9,8 +9,8 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from layernext.model import media_type_of
 from layernext.model.orientation import orientation_of, turned, upright_size
-from layernext.stack.media.content_type import type_by_bytes
 from layernext.stack.media.found import Look
 
 THUMBNAIL_SIDE = 256
@@ -49,7 +49,7 @@ def read_image(path: Path, report_size: Callable[[Look], None]) -> Look:
     Image.init()
     # The process is ours alone, and `MAX_PIXELS` decides.
     Image.MAX_IMAGE_PIXELS = None
-    look = Look(content_type=type_by_bytes(path))
+    look = Look(content_type=media_type_of(path))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

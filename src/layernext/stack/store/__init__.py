@@ -92,6 +92,7 @@ from layernext.stack.store.objects.dropped import DroppedObjects
 from layernext.stack.store.objects.holds import hold_objects
 from layernext.stack.store.objects.references import ORPHAN_HOURS
 from layernext.stack.store.outages import DatabaseUnavailable
+from layernext.stack.store.pages import read_cursor
 from layernext.stack.store.projects.projects import TASK_STATUSES, ProjectRow, TaskRow
 from layernext.stack.store.revisions import check_backup
 from layernext.stack.store.sqlite import restrict
@@ -206,6 +207,7 @@ __all__ = [
     "object_path",
     "open_snapshot",
     "other_named",
+    "read_cursor",
     "restrict",
     "still_named",
     "text_of",

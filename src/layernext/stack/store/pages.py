@@ -13,7 +13,12 @@ def read_cursor(after: str | None) -> int:
     Raises:
         InvalidRequest: the text is not a cursor.
     """
-    return read_pair(after and f"{after}-0")[0]
+    if after is None:
+        return 0
+    row_id = _number(after)
+    if row_id is None:
+        raise _refusal(after)
+    return row_id
 
 
 def read_pair(after: str | None, start: int = 0) -> tuple[int, int]:
@@ -24,9 +29,16 @@ def read_pair(after: str | None, start: int = 0) -> tuple[int, int]:
     """
     if after is None:
         return start, start
-    first, dash, second = after.partition("-")
-    if dash and first.isascii() and first.isdecimal() and second.isascii() and second.isdecimal():
-        pair = int(first[:20]), int(second[:20])
-        if max(pair) < _LARGEST:
-            return pair
-    raise InvalidRequest(f"{after!r} is not a cursor from an earlier answer", status=400)
+    first, second = map(_number, after.partition("-")[::2])
+    if first is None or second is None:
+        raise _refusal(after)
+    return first, second
+
+
+def _number(text: str) -> int | None:
+    number = int(text[:20]) if text.isascii() and text.isdecimal() else _LARGEST
+    return number if number < _LARGEST else None
+
+
+def _refusal(after: str) -> InvalidRequest:
+    return InvalidRequest(f"{after[:100]!r} is not a cursor from an earlier answer", status=400)

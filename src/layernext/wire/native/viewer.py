@@ -62,15 +62,17 @@ class OverlayShape(Struct, frozen=True, array_like=True, gc=False):
 
     Attributes:
         label: its place in `Overlays.labels`.
-        geometry: 1 rectangle, 2 polygon, 3 line, 4 points.
+        geometry: 1 rectangle, 2 polygon, 3 line, 4 points, 5 mask.
         confidence: or null.
-        coordinates: of a rectangle x, y, width, height; else x and y of each point in turn. Rounded.
+        coordinates: of a rectangle x, y, width, height; of a mask pixels of the image for each of its own, height,
+            width and run lengths; else x and y of each point in turn, with two null between the outlines of a
+            polygon. Rounded.
     """
 
     label: int
     geometry: int
     confidence: float | None
-    coordinates: list[float]
+    coordinates: list[float | None]
 
 
 class OverlaySet(Struct, frozen=True, array_like=True):

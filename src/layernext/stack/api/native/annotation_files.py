@@ -133,21 +133,9 @@ async def _receive(body: ByteStream, file: BinaryIO) -> None:
     Raises:
         TooLarge: it is larger than the limit; said before reading if the length is announced.
     """
-    if (body.announced_size or 0) > MAX_ANNOTATION_FILE_BYTES:
-        raise too_large(MAX_ANNOTATION_FILE_BYTES)
-    gathered: list[bytes] = []
-    waiting = size = 0
-    async for chunk in body.chunks():
-        gathered.append(chunk)
-        waiting += len(chunk)
-        size += len(chunk)
-        body.note_size(size)
-        if size > MAX_ANNOTATION_FILE_BYTES:
-            raise too_large(MAX_ANNOTATION_FILE_BYTES)
-        if waiting >= WRITE_BYTES:
-            await run_sync(file.writelines, gathered)
-            gathered, waiting = [], 0
-    file.writelines(gathered)
+    refusal = too_large(MAX_ANNOTATION_FILE_BYTES)
+    async for gathered in body.gathered(MAX_ANNOTATION_FILE_BYTES, refusal):
+        await run_sync(file.writelines, gathered)
     await run_sync(file.flush)
 
 

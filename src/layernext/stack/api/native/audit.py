@@ -9,9 +9,8 @@ from msgspec import Meta, Struct
 
 from layernext.errors import InvalidRequest
 from layernext.model import AuditEntry
-from layernext.stack.api.messages import read_cursor
 from layernext.stack.api.operation import Operation, operation
-from layernext.stack.store import AuditFilter, Store, text_of
+from layernext.stack.store import AuditFilter, Store, read_cursor, text_of
 from layernext.wire.native import AUDIT_PATH, MAX_PAGE, PageOf
 
 
@@ -59,7 +58,8 @@ def list_entries(query: AuditQuery, store: Store) -> PageOf[AuditEntry]:
         since=_moment("since", query.since),
         until=_moment("until", query.until),
     )
-    page, following = store.audit.page(entries, before=read_cursor(query.after), limit=query.limit)
+    before = None if query.after is None else read_cursor(query.after)
+    page, following = store.audit.page(entries, before=before, limit=query.limit)
     return PageOf(page, None if following is None else str(following))
 
 

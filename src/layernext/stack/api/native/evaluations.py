@@ -22,11 +22,11 @@ from layernext.model import (
 )
 from layernext.stack.api.access import HANDLER, Permissions, Scope
 from layernext.stack.api.audit import Audit
-from layernext.stack.api.messages import Encoded, check_name, read_cursor
+from layernext.stack.api.messages import Encoded, check_name
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.signature import Binary
 from layernext.stack.search import Search
-from layernext.stack.store import SPLITS, EvaluationRequest, Store, not_computed
+from layernext.stack.store import SPLITS, EvaluationRequest, Store, not_computed, read_cursor
 from layernext.wire.native import EVALUATIONS_PATH, MAX_PAGE, EvaluateRequest, PageOf, TallyPage
 
 EvaluationId: TypeAlias = Annotated[str, Meta(description="The evaluation's id.")]
@@ -163,7 +163,7 @@ def list_evaluations(
 ) -> PageOf[EvaluationInfo]:
     """Evaluations, newest first, each with whether it is current."""
     items, following = store.evaluations.list_page(
-        after=read_cursor(query.after) or 0,
+        after=read_cursor(query.after),
         collection_id=permissions.find_row_id(query.collection),
         version_id=query.dataset_version,
         run=query.run,

@@ -10,13 +10,13 @@ from layernext.errors import NotFound
 from layernext.model import ContentType, Item
 from layernext.stack.api.access import HANDLER, Permissions, Scope
 from layernext.stack.api.audit import Audit
-from layernext.stack.api.messages import Encoded, is_image_id, read_cursor
+from layernext.stack.api.messages import Encoded, is_image_id
 from layernext.stack.api.operation import Operation, operation
 from layernext.stack.api.signature import Change
 from layernext.stack.api.signed import Links
 from layernext.stack.jobs import PURGE_JOB
 from layernext.stack.search import ItemFilter, ItemRow, Search, before_days
-from layernext.stack.store import CONTENT_TYPES, Store
+from layernext.stack.store import CONTENT_TYPES, Store, read_cursor
 from layernext.wire.native import (
     ITEMS_PATH,
     MAX_PAGE,
@@ -75,7 +75,7 @@ def list_items(
     query: ItemsQuery, search: Search, permissions: Permissions, links: Links
 ) -> PageOf[Item]:
     """Items in the order they came, with all that is known of each."""
-    items, after = _items_of(query, permissions), read_cursor(query.after) or 0
+    items, after = _items_of(query, permissions), read_cursor(query.after)
     if query.sort is None:
         rows = search.items.list_after(items, after=after, limit=query.limit + 1)
         return _page(rows, query.limit, links)
@@ -123,7 +123,7 @@ def list_trash(
     query: ItemsQuery, search: Search, permissions: Permissions, links: Links
 ) -> PageOf[Item]:
     """What is in the trash. A collection that is there itself is named by its id."""
-    items, after = _items_of(query, permissions), read_cursor(query.after) or 0
+    items, after = _items_of(query, permissions), read_cursor(query.after)
     rows = search.items.list_trash(items, after=after, limit=query.limit + 1)
     return _page(rows, query.limit, links)
 

@@ -11,9 +11,9 @@ from layernext.errors import NotFound
 from layernext.model import Collection, Job, Label, ModelRun
 from layernext.stack.api.access import HANDLER, Permissions, Scope
 from layernext.stack.api.audit import Audit
-from layernext.stack.api.messages import check_name, read_cursor
+from layernext.stack.api.messages import check_name
 from layernext.stack.api.operation import Operation, operation
-from layernext.stack.store import IMAGES, Caller, Store
+from layernext.stack.store import IMAGES, Caller, Store, read_cursor
 from layernext.wire.native import (
     BASE_PATH,
     COLLECTIONS_PATH,
@@ -229,7 +229,7 @@ def cancel_job(
 def list_jobs(query: JobsQuery, store: Store, permissions: Permissions) -> PageOf[Job]:
     """Work of the stack and of its clients, newest first; uploads of annotations are not in it."""
     jobs, following = store.jobs.list_page(
-        after=read_cursor(query.after) or 0, limit=query.limit, statuses=query.status
+        after=read_cursor(query.after), limit=query.limit, statuses=query.status
     )
     within = permissions.readable
     if within is not None:

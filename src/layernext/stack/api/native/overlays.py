@@ -200,7 +200,7 @@ class Reduction:
             if room < 0:
                 break
             number = self.labels.setdefault(annotation.label, len(self.labels))
-            coordinates = [round(value, digits) for value in numbers]
+            coordinates = [value if value is None else round(value, digits) for value in numbers]
             shape = OverlayShape(number, code, annotation.confidence, coordinates)
             shapes.append(shape)
         return OverlaySet(run, len(decoded.annotations), is_normalized, shapes)

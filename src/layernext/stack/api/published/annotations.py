@@ -13,7 +13,7 @@ from msgspec import UNSET, Meta, Raw, Struct, UnsetType
 
 from layernext.errors import DataError, InvalidRequest, Problem
 from layernext.formats import in_pixels
-from layernext.model import Mode, decode_trusted
+from layernext.model import Mode, counted, decode_trusted
 from layernext.stack.api.access import HANDLER, Permissions
 from layernext.stack.api.audit import Audit
 from layernext.stack.api.messages import Encoded, answer_on_both_levels, check_name, encoded
@@ -335,7 +335,7 @@ def delete_annotations(
         result = store.annotations.remove(collection.row_id, unquoted_query.operation_id, None)
     audit.note(collection=collection.name, subject=query.operation_id, count=result.annotations)
     return RemoveAnswer(
-        message=f"removed {result.annotations} annotations of {result.sets} images",
+        message=f"removed {counted(result.annotations, 'annotation')} of {counted(result.sets, 'image')}",
         image_count=result.sets,
         annotation_count=result.annotations,
     )

@@ -8,6 +8,7 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from layernext.errors import DataError, NotFound, Problem
+from layernext.model import counted
 from layernext.stack.api.access import HANDLER, Permissions
 from layernext.stack.api.audit import Audit
 from layernext.stack.api.messages import MAX_QUESTION_BYTES, Encoded, encoded, is_image_id
@@ -187,7 +188,7 @@ def trash(
     permissions.check_collections(selection.collection_ids, role="admin")
     count = search.items.trash(selection)
     audit.note(count=count)
-    message = f"{count} files are in the trash now, 0 failed"
+    message = f"{counted(count, 'file')} moved to the trash, 0 failed"
     return TrashAnswer(message=message, trashed_count=count)
 
 

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Annotated, Any
 
 from layernext.errors import InvalidRequest, NotFound
-from layernext.model import find_names_problem
+from layernext.model import counted, find_names_problem
 from layernext.stack.api.access import HANDLER, Permissions
 from layernext.stack.api.audit import Audit
 from layernext.stack.api.messages import Encoded, check_name, decode_message, encoded
@@ -115,7 +115,7 @@ def _apply(
         {rows[name]: fields_by_name[name] for name in fields_by_name if name in rows}
     )
     unmatched = [name for name in fields_by_name if name not in rows]
-    message = f"{len(rows)} files have new metadata"
+    message = f"{counted(len(rows), 'file')} updated"
     if unmatched:
         first_names = ", ".join(repr(name) for name in unmatched[:5])
         more = " and more" if len(unmatched) > 5 else ""  # noqa: PLR2004
@@ -150,7 +150,7 @@ def upload_object(
         collection.row_id, fields, with_images=body.is_apply_to_all_files
     )
     audit.note(collection=collection.name, count=count)
-    message = f"the collection and {count} files have new metadata"
+    message = f"the collection and {counted(count, 'file')} updated"
     return MetadataAnswer(is_success=True, message=message, updated_count=count)
 
 

@@ -15,7 +15,7 @@ from typing import Annotated, Any, NamedTuple, TypeAlias
 from msgspec import Meta
 
 from layernext.errors import DataError, LayerNextError, Problem
-from layernext.model import Mode
+from layernext.model import Mode, counted
 from layernext.stack.api import ingest
 from layernext.stack.api.access import HANDLER, Permissions
 from layernext.stack.api.audit import Audit
@@ -179,7 +179,7 @@ async def _update(
     unmatched = result.unmatched
     return OperationDataAnswer(
         is_success=True,
-        message=f"{result.images} images, {unmatched} of them not in the stack yet",
+        message=f"{counted(result.images, 'image')}, {unmatched:,} of them without a file yet",
         image_count=result.images,
         annotation_count=result.annotations,
         matched_count=max(result.images - unmatched, 0),

@@ -7,6 +7,7 @@ them: ``metadata.virtual_collection = "night shift"``. Nothing is copied. The na
 from __future__ import annotations
 
 from layernext.errors import DataError, NotFound, Problem
+from layernext.model import counted
 from layernext.stack.api.access import HANDLER, Permissions
 from layernext.stack.api.audit import Audit
 from layernext.stack.api.messages import Encoded, check_name, encoded
@@ -63,7 +64,7 @@ def add(
             v_collection_id=name,
             v_collection_name=name,
             added_count=count,
-            message=f"{count} images added; the query {_query(name)} finds them all",
+            message=f"{counted(count, 'image')} added; the query {_query(name)} finds them all",
         )
 
     try:

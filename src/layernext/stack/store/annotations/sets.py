@@ -13,6 +13,7 @@ from layernext.model import Mode
 from layernext.stack.store.access.records import CheckCollections
 from layernext.stack.store.annotations import content, summaries, uploads
 from layernext.stack.store.annotations.prepared import PreparedSet
+from layernext.stack.store.chunks import sorted_chunks
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.collections import counters, images, naming
 from layernext.stack.store.database import Database
@@ -30,7 +31,6 @@ from layernext.stack.store.schema import (
 from layernext.stack.store.storable import is_storable
 from layernext.wire.native import BatchResult, RemoveResult
 
-CHUNK = 5_000
 MAX_BATCH_SETS = 1 << PLACE_BITS
 
 _REPLACED = (
@@ -155,7 +155,7 @@ def _existing(
     matches: dict[int, sa.Row[Any]] = {}
     table = annotation_set.c
     columns = (table.id, table.image_id, table.upload_id, table.annotation_count)
-    for chunk in _chunks(image_ids):
+    for chunk in sorted_chunks(image_ids):
         condition = (table.operation_id == operation_id) & table.image_id.in_(chunk)
         rows = connection.execute(sa.select(*columns).where(condition))
         matches |= {row.image_id: row for row in rows}
@@ -165,7 +165,7 @@ def _existing(
 def _rows(connection: sa.Connection, ids: Iterable[int]) -> dict[int, sa.Row[Any]]:
     """Whole rows, by image."""
     matches: dict[int, sa.Row[Any]] = {}
-    for chunk in _chunks(ids):
+    for chunk in sorted_chunks(ids):
         rows = connection.execute(sa.select(annotation_set).where(annotation_set.c.id.in_(chunk)))
         matches |= {row.image_id: row for row in rows}
     return matches
@@ -239,12 +239,6 @@ def _split(row: sa.Row[Any]) -> dict[int, content.Parts]:
 def _pairs(prepared: PreparedSet, label_ids: LabelIds) -> Iterator[tuple[int, int]]:
     ids = map(label_ids.__getitem__, prepared.label_counts)
     return zip(ids, prepared.label_counts.values(), strict=True)
-
-
-def _chunks(ids: Iterable[int]) -> Iterator[list[int]]:
-    ordered = sorted(ids)
-    for start in range(0, len(ordered), CHUNK):
-        yield ordered[start : start + CHUNK]
 
 
 def remove(

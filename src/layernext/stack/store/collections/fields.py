@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from layernext.errors import DataError, Problem
 from layernext.model import find_names_problem, show
+from layernext.stack.store.chunks import sorted_chunks
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
 from layernext.stack.store.schema import collection, image, image_field
@@ -27,7 +28,6 @@ MAX_BYTES = 256 << 10
 MAX_DEPTH = 8
 MAX_ROWS = 1_000
 MAX_TEXT = 512
-CHUNK = 5_000
 
 
 def check(values: Any, where: str) -> dict[str, Any]:
@@ -115,10 +115,10 @@ def _change_images(
 ) -> int:
     """Replace the metadata of images by what `change` makes of it, None for no change; how many changed."""
     count = 0
-    for start in range(0, len(image_ids), CHUNK):
+    for chunk in sorted_chunks(image_ids):
         rows = connection.execute(
             sa.select(image.c.id, image.c.fields)
-            .where(image.c.id.in_(image_ids[start : start + CHUNK]))
+            .where(image.c.id.in_(chunk))
             .order_by(image.c.id)
             .with_for_update()
         ).all()

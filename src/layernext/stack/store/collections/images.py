@@ -16,13 +16,13 @@ from typing import Any, TypeAlias
 import sqlalchemy as sa
 from msgspec import Struct
 
+from layernext.stack.store.chunks import sorted_chunks
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.collections import naming
 from layernext.stack.store.collections.keys import ImageKey
 from layernext.stack.store.database import Database
 from layernext.stack.store.schema import collection, image
 
-CHUNK = 5_000
 PREFIX_CHUNK = 1_000
 """Keys whose prefixes are looked up at a time: a key of 512 underscores has as many."""
 DEFAULT_BUCKET = "DEFAULT"
@@ -117,7 +117,7 @@ def _resolve_loose(
 def _by_object_key(connection: sa.Connection, keys: Sequence[ImageKey]) -> dict[ImageKey, ImageRow]:
     """Images that were given the same key before."""
     rows: dict[str, ImageRow] = {}
-    for chunk in _chunks({key.name for key in keys}):
+    for chunk in sorted_chunks({key.name for key in keys}):
         query = sa.select(*_COLUMNS, image.c.object_key).where(image.c.object_key.in_(chunk))
         rows |= {row.object_key: _image(row) for row in connection.execute(query)}
     return {key: rows[key.name] for key in keys if key.name in rows}
@@ -128,7 +128,7 @@ def _by_storage_path(
 ) -> dict[ImageKey, ImageRow]:
     """Images that lie at that path in storage."""
     rows: dict[tuple[str, str], ImageRow] = {}
-    for chunk in _chunks({_path(key) for key in keys}):
+    for chunk in sorted_chunks({_path(key) for key in keys}):
         query = sa.select(*_COLUMNS, image.c.storage_path).where(image.c.storage_path.in_(chunk))
         rows |= {(row.storage_path, row.bucket): _image(row) for row in connection.execute(query)}
     locations_by_key = {key: (_path(key), _bucket(key)) for key in keys}
@@ -198,7 +198,7 @@ def _known_prefixes(
     """Prefix with separator to (collection id, is provisional), for those that are collections."""
     names = {prefix[:-1] for key in keys for prefix in _prefixes(key)}
     results: dict[str, tuple[int, bool]] = {}
-    for chunk in _chunks(names):
+    for chunk in sorted_chunks(names):
         is_one = collection.c.name.in_(chunk) | collection.c.storage_path.in_(chunk)
         query = sa.select(collection).where(is_one, collection.c.name != naming.UNNAMED)
         if not any_kind:
@@ -287,7 +287,7 @@ def _rows_at(connection: sa.Connection, locations: set[Place]) -> dict[Place, Im
         by_collection.setdefault(collection_id, []).append(name)
     matches: dict[Place, ImageRow] = {}
     for collection_id, names in by_collection.items():
-        for chunk in _chunks(names):
+        for chunk in sorted_chunks(names):
             condition = (image.c.collection_id == collection_id) & image.c.name.in_(chunk)
             for row in connection.execute(sa.select(*_COLUMNS).where(condition)):
                 matches[collection_id, row.name, row.bucket] = _image(row)
@@ -305,9 +305,3 @@ def _path(key: ImageKey) -> str:
 def _bucket(key: ImageKey) -> str:
     is_default = key.kind != "storage_path" or key.bucket in {None, DEFAULT_BUCKET}
     return "" if is_default else str(key.bucket)
-
-
-def _chunks(values: Iterable[str]) -> Iterator[list[str]]:
-    ordered = sorted(values)
-    for start in range(0, len(ordered), CHUNK):
-        yield ordered[start : start + CHUNK]

@@ -8,12 +8,11 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
+from layernext.stack.store.chunks import sorted_chunks
 from layernext.stack.store.collections import fields, images
 from layernext.stack.store.database import Database
 from layernext.stack.store.schema import collection, file_item, file_upload, image
 from layernext.stack.store.storable import is_storable
-
-CHUNK = 5_000
 
 
 class Metadata:
@@ -111,8 +110,7 @@ def _named(
     connection: sa.Connection, names: Sequence[str], where: sa.ColumnElement[bool]
 ) -> dict[str, int]:
     matches: dict[str, int] = {}
-    for start in range(0, len(names), CHUNK):
-        chunk = names[start : start + CHUNK]
+    for chunk in sorted_chunks(names):
         query = sa.select(image.c.name, image.c.id).where(where, image.c.name.in_(chunk))
         matches |= {row.name: row.id for row in connection.execute(query)}
     return matches

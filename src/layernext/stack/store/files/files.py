@@ -16,6 +16,7 @@ import sqlalchemy as sa
 from layernext.errors import Conflict
 from layernext.model import Job
 from layernext.stack.store.access.records import Within
+from layernext.stack.store.chunks import sorted_chunks
 from layernext.stack.store.clock import now_text, seconds_since
 from layernext.stack.store.collections import fields, images, naming
 from layernext.stack.store.database import Database
@@ -124,8 +125,7 @@ class Files:
             connection.execute(prefixed.values(storage_prefix=request.storage_prefix))
         if not request.is_override or not request.fields:
             return
-        for start in range(0, len(request.names), images.CHUNK):
-            chunk = request.names[start : start + images.CHUNK]
+        for chunk in sorted_chunks(request.names):
             clause = (image.c.collection_id == collection_id) & image.c.name.in_(chunk)
             result = connection.execute(sa.select(image.c.id).where(clause, image.c.has_file))
             requested = dict.fromkeys(result.scalars(), request.fields)

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from msgspec import Struct
 
 from layernext.errors import Conflict
+from layernext.stack.store.chunks import sorted_chunks
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.collections import fields, images, naming
 from layernext.stack.store.collections.keys import ImageKey
@@ -128,10 +129,10 @@ def _locked(
     keys = [ImageKey("name", name) for name in names]
     while True:
         rows = images.resolve(database, connection, keys, collection_id)
-        ids = sorted({row.id for row in rows})
+        ids = {row.id for row in rows}
         matches: dict[int, sa.Row[Any]] = {}
-        for start in range(0, len(ids), images.CHUNK):
-            condition = image.c.id.in_(ids[start : start + images.CHUNK])
+        for chunk in sorted_chunks(ids):
+            condition = image.c.id.in_(chunk)
             locked = sa.select(image).where(condition).order_by(image.c.id).with_for_update()
             matches |= {row.id: row for row in connection.execute(locked)}
         # One that was purged after it was found is created again.
@@ -143,8 +144,8 @@ def _frozen(connection: sa.Connection, rows: Iterable[sa.Row[Any]]) -> set[int]:
     """Images in the trash that versions of datasets have: their content stays."""
     trashed = [row.id for row in rows if row.has_file and row.trashed_at is not None]
     result: set[int] = set()
-    for start in range(0, len(trashed), images.CHUNK):
-        condition = version_item.c.image_id.in_(trashed[start : start + images.CHUNK])
+    for chunk in sorted_chunks(trashed):
+        condition = version_item.c.image_id.in_(chunk)
         result |= set(
             connection.execute(sa.select(version_item.c.image_id).where(condition)).scalars()
         )

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from msgspec import Struct, field
 
 from layernext.model import Label, LabelAttribute
+from layernext.stack.store.chunks import sorted_chunks
 from layernext.stack.store.clock import now_text
 from layernext.stack.store.database import Database
 from layernext.stack.store.labels.records import LabelGroup, LabelRef, ValueRef
@@ -35,7 +36,6 @@ from layernext.stack.store.schema import (
 from layernext.stack.store.storable import is_storable
 from layernext.wire.native import PageOf
 
-Key = TypeVar("Key", int, str)
 Kept = TypeVar("Kept", bound=Sized)
 
 MAX_VALUES = 1_000
@@ -49,7 +49,6 @@ MAX_REMEMBERED = 50_000
 """Values, and as many labels and attributes, that a process keeps in memory: some 20 MB."""
 
 SHOWN_VALUES = 100
-CHUNK = 5_000
 
 Value: TypeAlias = tuple[str, str, str]
 """Label, attribute, `value_text`."""
@@ -178,7 +177,7 @@ class Labels:
             ]
             insert = self._database.upsert(attribute).on_conflict_do_nothing()
             connection.execute(insert, rows)
-        for chunk in _chunks(missing):
+        for chunk in sorted_chunks(missing):
             query = sa.select(attribute.c.ref, attribute.c.id).where(attribute.c.ref.in_(chunk))
             known_ids |= {missing[row.ref]: row.id for row in connection.execute(query)}
         return known_ids
@@ -192,7 +191,7 @@ class Labels:
     ) -> dict[Value, str]:
         """The values that are to be registered, with their references; notes what it finds."""
         known_ids: dict[int, set[str]] = {}
-        for chunk in _chunks(seen.attribute_ids.values()):
+        for chunk in sorted_chunks(seen.attribute_ids.values()):
             condition = attribute_value.c.attribute_id.in_(chunk)
             query = sa.select(attribute_value.c.attribute_id, attribute_value.c.ref).where(
                 condition
@@ -374,7 +373,7 @@ class Labels:
     ) -> dict[str, ValueRef]:
         """What value references stand for; unknown ones are left out."""
         known_ids: dict[str, ValueRef] = {}
-        for chunk in _chunks({ref for ref in value_refs if is_storable(ref)}):
+        for chunk in sorted_chunks({ref for ref in value_refs if is_storable(ref)}):
             rows = connection.execute(
                 sa.select(attribute_value.c.ref, attribute_value.c.value, attribute.c.name)
                 .join(attribute, attribute.c.id == attribute_value.c.attribute_id)
@@ -388,7 +387,7 @@ class Labels:
     def _resolve_attributes(connection: sa.Connection, refs: Iterable[str]) -> dict[str, str]:
         """The names behind attribute references; unknown ones are left out."""
         known_ids: dict[str, str] = {}
-        for chunk in _chunks({ref for ref in refs if is_storable(ref)}):
+        for chunk in sorted_chunks({ref for ref in refs if is_storable(ref)}):
             condition = attribute.c.ref.in_(chunk)
             rows = connection.execute(sa.select(attribute.c.ref, attribute.c.name).where(condition))
             known_ids |= {row.ref: row.name for row in rows}
@@ -405,7 +404,7 @@ class Labels:
 
         def work(connection: sa.Connection) -> LabelGroup | None:
             ids: list[int] = []
-            for chunk in _chunks({ref for ref in label_refs if is_storable(ref)}):
+            for chunk in sorted_chunks({ref for ref in label_refs if is_storable(ref)}):
                 query = sa.select(label.c.id).where(label.c.ref.in_(chunk))
                 ids += connection.execute(query).scalars()
             if len(ids) != len(set(label_refs)):
@@ -436,7 +435,7 @@ class Labels:
             query = sa.select(label_group.c.id).where(label_group.c.public_id == group_id)
             value = connection.execute(query).scalar_one_or_none()
             ids: list[int] = []
-            for chunk in _chunks({ref for ref in label_refs if is_storable(ref)}):
+            for chunk in sorted_chunks({ref for ref in label_refs if is_storable(ref)}):
                 select = sa.select(label.c.id).where(label.c.ref.in_(chunk))
                 ids += connection.execute(select).scalars()
             if value is None or len(ids) != len(set(label_refs)):
@@ -474,13 +473,6 @@ def color_of(name: str) -> str:
     return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
 
 
-def _chunks(requested: Iterable[Key]) -> Iterator[list[Key]]:
-    """In one order everywhere, and as many as one statement has room for."""
-    ordered = sorted(requested)
-    for start in range(0, len(ordered), CHUNK):
-        yield ordered[start : start + CHUNK]
-
-
 def _value_ref(attribute_number: uuid.UUID, text: str) -> str:
     """The text of `uuid.uuid5`, which takes several times as long: there are millions of values."""
     digits = hashlib.sha1(attribute_number.bytes + text.encode(), usedforsecurity=False).hexdigest()
@@ -495,7 +487,7 @@ def _bounded(remembered: Kept, empty: Callable[[], Kept]) -> Kept:
 
 def _ids_by_name(connection: sa.Connection, names: Sequence[str]) -> dict[str, int]:
     known_ids: dict[str, int] = {}
-    for chunk in _chunks(names):
+    for chunk in sorted_chunks(names):
         condition = label.c.name.in_(chunk)
         rows = connection.execute(sa.select(label.c.name, label.c.id).where(condition))
         known_ids |= {row.name: row.id for row in rows}

@@ -1,7 +1,7 @@
 // The annotation sets of one image, whole: with attributes, metadata and every digit of the coordinates.
 
 import { ask } from "./api.js";
-import { kindNamed } from "./geometry/kinds.js";
+import { kindNamed, readCoordinates } from "./geometry/kinds.js";
 import { readOverlays } from "./shapes.js";
 
 /**
@@ -55,15 +55,10 @@ function shapeOf(one, usual, index) {
     label: one.label,
     geometry: kind?.code ?? 0,
     confidence: one.confidence ?? null,
-    coordinates: kind ? coordinatesOf(kind, one) : [],
+    coordinates: kind ? readCoordinates(kind, one) : [],
     attributes: isV2 ? plain(one.attributes ?? {}) : Object.entries(one.metadata ?? {}).map(([name, value]) => ({ name, value, confidence: null })),
     metadata: isV2 ? Object.entries(one.metadata ?? {}) : [],
   };
-}
-
-function coordinatesOf(kind, one) {
-  const value = one[kind.key];
-  return value && kind.read ? kind.read(value, one) : (value ?? []).flat();
 }
 
 const plain = (attributes) =>

@@ -160,7 +160,7 @@ export function readOverlays({ labels, items }) {
         label: labels[label],
         geometry,
         confidence,
-        coordinates,
+        coordinates: coordinates.includes(null) ? coordinates.map((number) => number ?? NaN) : coordinates,
       })),
     })),
   }));

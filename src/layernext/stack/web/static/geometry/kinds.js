@@ -5,9 +5,9 @@
 // and `dy` bring the image's pixels to those of the canvas, `radius` is that of a dot. `bounds` are left, top, right
 // and bottom; `isOn` says whether a place within the bounds is on the shape. What is not `isEvaluated` is never
 // matched; what `isOfImage` has no place in the image, and is shown as a chip above it. A kind that `isTinted` is
-// filled a little; one that `isInPixels` has pixels in a normalized set, too. `read` makes coordinates of the value under
-// `key`, and of the annotation, if they are not just its numbers; `scale` brings fractions to pixels, by default x and y in
-// turn. The stack sends kinds that are not listed as the box around them.
+// filled a little; one that `isInPixels` has pixels in a normalized set, too. `read` takes the coordinates from an
+// annotation, by default the flat list under its key; `scale` brings fractions to pixels, by default x and y in turn. The
+// stack sends kinds that are not listed as the box around them.
 
 import { imageLabel } from "./image_label.js";
 import { line } from "./line.js";
@@ -21,7 +21,7 @@ import { rotatedBox } from "./rotated_box.js";
  * @typedef {{sx: number, sy: number, dx: number, dy: number, radius: number}} Placement
  * @typedef {{name: string, code: number, key: string | null, word: string, words: string, isEvaluated: boolean,
  *   hasArea: boolean, isFilled: boolean, isTinted?: boolean, isInPixels?: boolean, isOfImage?: boolean,
- *   read?: (value: any, annotation: any) => number[],
+ *   read?: (annotation: any) => number[],
  *   scale?: (coordinates: number[], width: number, height: number) => number[],
  *   trace: (pen: CanvasRenderingContext2D | Path2D, coordinates: number[], to: Placement) => void,
  *   bounds: (coordinates: number[]) => number[],
@@ -66,3 +66,6 @@ export const kindOf = (shape) => byCode.get(shape.geometry) ?? NOWHERE;
 
 /** The kind of this name; undefined if the pages have no drawing for it. */
 export const kindNamed = (name) => byName.get(name);
+
+/** The coordinates of an annotation, as the functions of its kind take them. */
+export const readCoordinates = (kind, annotation) => kind.read?.(annotation) ?? (annotation[kind.key] ?? []).flat();

@@ -12,11 +12,9 @@ export const line = {
   hasArea: false,
   isFilled: false,
 
-  trace(pen, coordinates, to) {
-    tracePath(pen, coordinates, to);
-  },
+  trace: tracePath,
 
   bounds: boundsOfPoints,
-  isOn: (coordinates, x, y, near) => isOnPath(coordinates, x, y, near, false),
+  isOn: isOnPath,
   describe: describePoints,
 };

@@ -137,7 +137,7 @@ export const mask = {
   isTinted: true,
   isInPixels: true,
 
-  read({ size, counts }) {
+  read({ mask: { size, counts } }) {
     return [1, ...size, ...(typeof counts === "string" ? decompressed(counts) : counts)];
   },
 

@@ -25,16 +25,15 @@ export function traceDots(pen, coordinates, { sx, sy, dx, dy, radius }) {
   }
 }
 
-/** A path from point to point; false if there is only one. */
+/** A path from point to point; a dot if there is only one. */
 export function tracePath(pen, coordinates, to) {
   if (coordinates.length === 2) {
     traceDots(pen, coordinates, to);
-    return false;
+    return;
   }
   const { sx, sy, dx, dy } = to;
   pen.moveTo(coordinates[0] * sx + dx, coordinates[1] * sy + dy);
   for (let at = 2; at + 1 < coordinates.length; at += 2) pen.lineTo(coordinates[at] * sx + dx, coordinates[at + 1] * sy + dy);
-  return true;
 }
 
 export function isOnDots(coordinates, x, y, near) {
@@ -42,20 +41,17 @@ export function isOnDots(coordinates, x, y, near) {
   return false;
 }
 
-/** Whether a place is near a path, or inside it if it is closed. */
-export function isOnPath(coordinates, x, y, near, isClosed) {
+/** Whether a place is near a path. */
+export function isOnPath(coordinates, x, y, near) {
   if (coordinates.length === 2) return isOnDots(coordinates, x, y, near);
-  let isInside = false;
-  const last = coordinates.length - 2;
-  for (let at = 0, before = last; at <= last; before = at, at += 2) {
-    const [x1, y1, x2, y2] = [coordinates[before], coordinates[before + 1], coordinates[at], coordinates[at + 1]];
-    if ((at > 0 || isClosed) && distance(x, y, x1, y1, x2, y2) <= near) return true;
-    if (y1 > y !== y2 > y && x < ((x2 - x1) * (y - y1)) / (y2 - y1) + x1) isInside = !isInside;
+  for (let at = 2; at + 1 < coordinates.length; at += 2) {
+    if (distance(x, y, coordinates[at - 2], coordinates[at - 1], coordinates[at], coordinates[at + 1]) <= near) return true;
   }
-  return isClosed && isInside;
+  return false;
 }
 
-function distance(x, y, x1, y1, x2, y2) {
+/** From a place to the nearest point between two others. */
+export function distance(x, y, x1, y1, x2, y2) {
   const length = (x2 - x1) ** 2 + (y2 - y1) ** 2;
   const along = length ? Math.min(1, Math.max(0, ((x - x1) * (x2 - x1) + (y - y1) * (y2 - y1)) / length)) : 0;
   return Math.hypot(x - x1 - along * (x2 - x1), y - y1 - along * (y2 - y1));

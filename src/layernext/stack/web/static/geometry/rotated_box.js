@@ -26,7 +26,7 @@ export const rotatedBox = {
   hasArea: true,
   isFilled: true,
 
-  read: (bbox, { rotation }) => [...bbox, rotation],
+  read: ({ bbox, rotation }) => [...bbox, rotation],
 
   scale: ([x, y, width, height, rotation], w, h) => [x * w, y * h, width * w, height * h, rotation],
 
