@@ -12,6 +12,7 @@ import { tile } from "./tiles.js";
 const MAIN = ["AP", "AP50", "AP75"];
 const OF_IMAGES = ["accuracy", "macro_f1", "AUC"];
 const SCORES_OF_LABELS = ["AP", "AP50", "AUC"];
+const TITLES = { accuracy: "Accuracy", top5: "Top 5", macro_f1: "Macro F1", macro_precision: "Macro P", macro_recall: "Macro R" };
 const HINTS = {
   AP: "Average precision over all thresholds",
   AP50: "Average precision at IoU 0.5",
@@ -90,10 +91,10 @@ export class EvaluationView {
       h(
         "dl",
         { class: "tiles" },
-        shown.map(([name, value]) => tile(name, score(value), null, HINTS[name] ?? null)),
+        shown.map(([name, value]) => tile(TITLES[name] ?? name, score(value), null, HINTS[name] ?? null)),
         Object.entries(OTHERS).map(([name, title]) => (name in summary ? tile(title, score(summary[name])) : null)),
       ),
-      others.length ? h("dl", { class: "tiles little" }, others.map(([name, value]) => tile(name, score(value), null, HINTS[name] ?? null))) : null,
+      others.length ? h("dl", { class: "tiles little" }, others.map(([name, value]) => tile(TITLES[name] ?? name, score(value), null, HINTS[name] ?? null))) : null,
       h(
         "p",
         { class: "muted small" },

@@ -72,7 +72,7 @@ function perImage({ annotations_per_image: { edges, counts } }) {
 }
 
 function sizes({ area: { edges, counts }, unsized, annotations }) {
-  if (unsized === annotations || !counts.length) return null;
+  if (unsized === annotations || !counts.some(Boolean)) return null;
   const side = (area) => short(Math.sqrt(area));
   const figure = histogram({
     title: "Size: side of a square of the same area, in pixels",
