@@ -23,6 +23,7 @@ from layernext.cli.options import (
     VersionId,
 )
 from layernext.cli.output import counted, print_json, print_rows, tell, tell_names
+from layernext.cli.source_options import ClassOptions
 
 datasets = CommandGroup(help=GROUPS["datasets"].summary)
 
@@ -195,6 +196,7 @@ def export_dataset(
     quiet: Quiet = False,
     as_json: AsJson = False,
     *,
+    labels: ClassOptions,
     connection: Connection,
 ) -> None:
     """Write a dataset version in another format, streamed.
@@ -215,6 +217,7 @@ def export_dataset(
             split=split,
             overwrite=overwrite,
             strict=strict,
+            label_rules=labels.rules(),
             progress=False if quiet else None,
         )
     show_conversion(report, as_json)

@@ -59,7 +59,10 @@ class Measures(OptionGroup):
     """How to measure."""
 
     protocol: Annotated[
-        Literal["coco", "voc", "voc2007", "lvis", "boundary", "lane-f1", "chamfer"] | None,
+        Literal[
+            "coco", "voc", "voc2007", "lvis", "boundary", "lane-f1", "chamfer", "classification"
+        ]
+        | None,
         typer.Option("--protocol", help="Evaluation protocol. Default: the geometry's own."),
     ] = None
     confidence: Annotated[

@@ -94,7 +94,9 @@ def show_evaluation(result: Evaluation) -> None:
         for pair in zip(numbers[:half], [*numbers[half:], ("", 0.0)][:half], strict=True)
     ]
     print_table(["number", "", "number", ""], rows, "nothing to measure")
-    if result.confidence is not None:
+    if settings.protocol == "classification" and not result.confidence:
+        tell("\nprecision, recall and F1 of each image's most confident label\n")
+    elif result.confidence is not None:
         origin = "as requested" if settings.confidence is not None else "best for F1"
         tell(f"\nprecision, recall and F1 at confidence {result.confidence:.4g}, {origin}\n")
     _show_labels(result.labels)

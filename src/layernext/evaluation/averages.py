@@ -132,6 +132,7 @@ INTEGRALS: dict[Protocol, Integral] = {
     "voc2007": voc2007_integral,
     "lane-f1": coco_integral,
     "chamfer": area_integral,
+    "classification": area_integral,
 }
 
 

@@ -21,6 +21,7 @@ import numpy as np
 from msgspec import Struct
 
 from layernext.evaluation.averages import Averages, iter_labels, summary
+from layernext.evaluation.classification import Classification
 from layernext.evaluation.columns import FloatArray, IndexArray
 from layernext.evaluation.lane_scores import lane_scores, match_lanes
 from layernext.evaluation.parts import Part
@@ -165,7 +166,7 @@ class WeightedScores:
             (label_count, 1, areas),
             1,
         )
-        tally = outcome(part, confidence)
+        tally = outcome(part, settings, confidence)
         right = tally.is_right
         count = 1 + int(max(part.image.max(initial=0), part.truth_image.max(initial=0)))
         sums = [
@@ -176,6 +177,9 @@ class WeightedScores:
         ]
         self._sums = np.stack(sums).astype(np.float64)
         self._lane_hits: FloatArray | None = None
+        self._classification: Classification | None = None
+        if settings.protocol == "classification":
+            self._classification = Classification.of(part, settings, label_count, confidence)
         if settings.protocol == "lane-f1":
             lanes = match_lanes(part, settings, confidence)
             hits = [
@@ -185,7 +189,10 @@ class WeightedScores:
 
     def __call__(self, weights: FloatArray) -> Scores:
         """The numbers by name, with these (I,) weights."""
-        numbers = self._lanes(weights) | summary(self._averages(weights), self._settings)
+        if self._classification is not None:
+            numbers = self._classification.numbers(weights)
+        else:
+            numbers = self._lanes(weights) | summary(self._averages(weights), self._settings)
         scores = {name: np.nan if value is None else value for name, value in numbers.items()}
         return scores | self._rates(weights)
 

@@ -151,7 +151,7 @@ class _Sides(Struct):
         _check_truths(part_a, labels_a, part_b, labels_b, images)
         results = a.result(), b.result()
         outcomes = tuple(
-            outcome(part, result.confidence or 0.0)
+            outcome(part, a.settings, result.confidence or 0.0)
             for part, result in zip((part_a, part_b), results, strict=True)
         )
         return cls(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -17,6 +17,7 @@ from layernext.evaluation.averages import (
     iter_labels,
     summary,
 )
+from layernext.evaluation.classification import Classification, is_single_label
 from layernext.evaluation.columns import IndexArray, Source
 from layernext.evaluation.curves import Best, calibration, curve
 from layernext.evaluation.error_costs import error_kinds
@@ -275,42 +276,52 @@ class Evaluator:
                 labels, iter_labels(part.label, order, len(labels)), strict=True
             )
         ]
-        best = everything[1]
-        confidence = self.settings.confidence
-        if confidence is None and best is not None:
-            confidence = best.confidence
-        outcomes = outcome(part, confidence or 0.0)
+        confidence = self._confidence(part, everything[1])
+        outcomes = outcome(part, self.settings, confidence or 0.0)
         lanes = self._lanes(part, confidence or 0.0)
         overall = _scores(outcomes, slice(None), slice(None), part, self._sign)
-        counted = part.score[~part.is_ignored]
+        labeling = self._classification(part, confidence or 0.0)
+        is_counted = ~part.is_ignored
+        if labeling is not None and labeling.is_single:
+            is_counted = outcomes.counts
+        counted = part.score[is_counted]
         has_confidence = len(counted) > 0 and not self._without_confidence
         return Evaluation(
             settings=self.settings,
             summary=(
-                (lanes.scores(self.settings) if lanes else {})
+                labeling.numbers(np.ones(len(self._images))) | _rates(overall, _LABEL_RATES)
+                if labeling
+                else (lanes.scores(self.settings) if lanes else {})
                 | summary(means, self.settings)
                 | (frequency_summary(means, groups) if groups else {})
                 | _rates(overall)
             ),
             confidence=confidence,
             counts=self._all_counts(part),
-            labels=[
-                replace(
-                    self._label_scores(label, code, part, outcomes, lanes, means, single[code][1]),
-                    frequency=groups[code] if groups else None,
-                )
-                for code, label in enumerate(labels)
-            ],
+            labels=self._of_images(
+                labeling,
+                [
+                    replace(
+                        self._label_scores(
+                            label, code, part, outcomes, lanes, means, single[code][1]
+                        ),
+                        frequency=groups[code] if groups else None,
+                    )
+                    for code, label in enumerate(labels)
+                ],
+            ),
             curves=[everything[0], *(points for points, _ in single)],
             confusion=confusion_matrix(
                 part, outcomes, labels, self._match_threshold, confidence or 0.0
             ),
             calibration=(
-                calibration(counted, part.matched_truth[~part.is_ignored] >= 0, self.settings.bins)
+                calibration(counted, part.matched_truth[is_counted] >= 0, self.settings.bins)
                 if has_confidence
                 else None
             ),
-            errors=error_kinds(part, len(labels), integral_for(self.settings), self._background),
+            errors=None
+            if labeling
+            else error_kinds(part, len(labels), integral_for(self.settings), self._background),
             slices=slice_scores(part, outcomes, list(self._values), self.settings),
         )
 
@@ -322,11 +333,9 @@ class Evaluator:
         """
         part = self._whole()
         if confidence is None:
-            confidence = self.settings.confidence
-        if confidence is None:
             best = self._curve(None, part, np.argsort(-part.score, kind="stable"))[1]
-            confidence = best.confidence if best else 0.0
-        outcomes = outcome(part, confidence)
+            confidence = self._confidence(part, best) or 0.0
+        outcomes = outcome(part, self.settings, confidence)
         yield from iter_tallies(part, outcomes, list(self._labels), self._images, self._sign)
 
     @property
@@ -356,6 +365,37 @@ class Evaluator:
             part.matched_truth[counted] >= 0,
             int(np.count_nonzero(counts)),
         )
+
+    def _confidence(self, part: Part, best: Best | None) -> float | None:
+        """The confidence of tables: the requested one, or the best for F1.
+
+        Of a classifier every image's best label is the answer, however confident.
+        """
+        if self.settings.confidence is not None:
+            return self.settings.confidence
+        if self.settings.protocol == "classification" and is_single_label(part):
+            return 0.0
+        return best.confidence if best is not None else None
+
+    def _classification(self, part: Part, confidence: float) -> Classification | None:
+        if self.settings.protocol != "classification":
+            return None
+        return Classification.of(part, self.settings, len(self._labels), confidence)
+
+    def _of_images(
+        self, labeling: Classification | None, labels: list[LabelScores]
+    ) -> list[LabelScores]:
+        """The numbers of each label; those of labels of images by the ranking of all images."""
+        if labeling is None:
+            return labels
+        averages_of, areas_of = (
+            [None if np.isnan(value) else float(value) for value in values]
+            for values in labeling.by_label(np.ones(len(self._images)))
+        )
+        return [
+            replace(label, mean_similarity=None, scores={"AP": average, "AUC": area})
+            for label, average, area in zip(labels, averages_of, areas_of, strict=True)
+        ]
 
     def _lanes(self, part: Part, confidence: float) -> LaneMatches | None:
         if self.settings.protocol != "lane-f1":
@@ -420,5 +460,9 @@ def _scores(outcomes: Outcome, runs: Any, truths: Any, part: Part, sign: float) 
     }
 
 
-def _rates(scores: dict[str, Any]) -> dict[str, float | None]:
-    return {name: scores[name] for name in ("precision", "recall", "f1", "mean_similarity")}
+_LABEL_RATES = ("precision", "recall", "f1")
+_RATES = (*_LABEL_RATES, "mean_similarity")
+
+
+def _rates(scores: dict[str, Any], names: Sequence[str] = _RATES) -> dict[str, float | None]:
+    return {name: scores[name] for name in names}

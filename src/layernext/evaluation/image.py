@@ -71,7 +71,9 @@ def match_image(
     run_positions = [positions[1][i] for i in order.tolist()]
     sign = -1.0 if measure.is_distance else 1.0
     alike = sign * measure.similarity(runs.in_order(order).shapes, truths.shapes, image_wh)
-    matches = _Described(part, outcome(part, confidence), alike, sign, positions[0], run_positions)
+    matches = _Described(
+        part, outcome(part, whole, confidence), alike, sign, positions[0], run_positions
+    )
     annotations_out = [AnnotationMatch(outcome="left_out")] * len(run.annotations if run else ())
     for row, position in enumerate(run_positions):
         annotations_out[position] = matches.annotation(row, confidence, whole)
@@ -100,9 +102,11 @@ class _Described:
         self, row: int, confidence: float, settings: EvaluationSettings
     ) -> AnnotationMatch:
         part, outcomes = self._part, self._outcomes
-        if part.score[row] < confidence:
+        is_ignored = bool(part.is_ignored[row])
+        # Below the confidence, or a label that is not the answer of a classifier.
+        if part.score[row] < confidence or not (is_ignored or outcomes.counts[row]):
             return AnnotationMatch(outcome="left_out")
-        if part.is_ignored[row]:
+        if is_ignored:
             return AnnotationMatch(outcome="ignored")
         if outcomes.is_right[row]:
             return self._about("matched", row, int(part.matched_truth[row]))

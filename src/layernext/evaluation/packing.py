@@ -109,6 +109,7 @@ class Packer:
         self._has_masks = "mask" in self._kinds
         self._labels = labels
         self._is_truth = is_truth
+        self._has_places = KINDS[geometry].key is not None
         self._shapes = SIMILARITIES[geometry].gatherer()
         self.other_geometry = 0
         self.without_confidence = 0
@@ -169,7 +170,7 @@ class Packer:
                 if annotation.metadata
             ]
         is_normalized = source.is_normalized or bool(decoded.isNormalized)
-        if is_normalized and annotations and image_wh is None:
+        if is_normalized and annotations and image_wh is None and self._has_places:
             raise DataError(
                 Problem(image, "has fractions for coordinates, and the image's size is not known")
             )

@@ -10,6 +10,7 @@ import numpy as np
 from msgspec.structs import replace
 
 from layernext.evaluation.averages import averages, mean
+from layernext.evaluation.classification import Classification
 from layernext.evaluation.parts import BoolArray, Int32Array, Part
 from layernext.evaluation.tallies import Outcome
 from layernext.model import EvaluationSettings, SliceScores
@@ -116,20 +117,28 @@ def _metadata(
         recall=hits / truth_count if truth_count else None,
         f1=2 * hits / (said + truth_count) if said + truth_count else None,
         mean_similarity=sign * float(np.mean(alike)) if hits else None,
-        scores=_averages(part, runs, truths, settings),
+        scores=_averages(part, members, settings),
     )
 
 
 def _averages(
-    part: Part, runs: BoolArray, truths: BoolArray, settings: EvaluationSettings
+    part: Part, members: Int32Array, settings: EvaluationSettings
 ) -> dict[str, float | None]:
-    """Average precision over all sizes, as if there were only these images."""
+    """Averages over all sizes, as if there were only these images."""
+    labels = 1 + int(max(part.label.max(initial=-1), part.truth_label.max(initial=-1)))
+    if settings.protocol == "classification":
+        images = (part.image, part.truth_image, members)
+        weights = np.zeros(1 + max(int(numbers.max(initial=0)) for numbers in images))
+        weights[members] = 1.0
+        classification = Classification.of(part, settings, labels, settings.confidence or 0.0)
+        return classification.numbers(weights)
+    runs: BoolArray = np.isin(part.image, members)
+    truths: BoolArray = np.isin(part.truth_image, members)
     columns: dict[str, Any] = {
         name: getattr(part, name)[runs] for name in ("label", "score", "matched", "ignored", "rank")
     }
     columns |= {name: getattr(part, name)[truths] for name in ("truth_label", "truth_ignored")}
     selection = replace(part, **columns)
-    labels = 1 + int(max(part.label.max(initial=-1), part.truth_label.max(initial=-1)))
     order = np.lexsort((-selection.score, selection.label))
     means = averages(selection, settings, labels, order)
     scores = {"AP": mean(means.precision[:, :, 0])}

@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from msgspec import Struct
 
+from layernext.evaluation.classification import find_answers
 from layernext.evaluation.columns import IndexArray
 from layernext.evaluation.matching import match_greedily
 from layernext.evaluation.parts import BoolArray, Part
 from layernext.evaluation.similarity import Pairs
-from layernext.model import ConfusionMatrix, ImageTally
+from layernext.model import ConfusionMatrix, EvaluationSettings, ImageTally
 
 
 class Outcome(Struct):
@@ -34,14 +35,16 @@ class Outcome(Struct):
     taken_by: IndexArray
 
 
-def outcome(part: Part, confidence: float) -> Outcome:
-    """Who found what, if annotations below `confidence` are left out.
+def outcome(part: Part, settings: EvaluationSettings, confidence: float) -> Outcome:
+    """Who found what, if annotations below `confidence` are left out; of labels of images, all but the answers.
 
     True positives are those of the greedy matching: what an annotation finds does not depend on less
     confident ones. What is left of both sides is then paired across labels, again the most confident
     first: those are confusions.
     """
     counts = (part.score >= confidence) & ~part.is_ignored
+    if settings.protocol == "classification":
+        counts &= find_answers(part)
     is_right = counts & (part.matched_truth >= 0)
     truth_counts = (part.truth_ignored & np.uint64(1)) == 0
     is_found = np.append(is_right, False)[part.found_by]

@@ -7,7 +7,7 @@ does not.
 from __future__ import annotations
 
 from layernext.model.collection import Record
-from layernext.model.display import counted
+from layernext.model.display import MAIN_NUMBERS, counted
 from layernext.model.evaluation_settings import EvaluationSettings
 from layernext.model.reports import cells, document, first_rows
 from layernext.model.tables import Table, Tabular, markdown_text
@@ -173,7 +173,7 @@ class Comparison(Tabular, frozen=True, kw_only=True):
         deltas = [
             f"{score.name} {score.delta:+.3f}"
             for score in self.scores
-            if score.name in {"AP", "AP50", "f1"} and score.delta is not None
+            if score.name in MAIN_NUMBERS and score.delta is not None
         ]
         return (
             f"<Comparison: {self.name_b!r} minus {self.name_a!r}: {', '.join(deltas) or 'no scores'}; "

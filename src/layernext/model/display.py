@@ -13,6 +13,9 @@ from typing import Any
 
 import msgspec
 
+MAIN_NUMBERS = ("accuracy", "AP", "AP50", "macro_f1", "f1")
+"""The numbers of an evaluation that stand for the others where there is room for a few."""
+
 MAX_CHARACTERS = 80
 """Of a string; longer ones are cut."""
 

@@ -12,7 +12,7 @@ from typing import Literal
 from msgspec import field
 
 from layernext.model.collection import Record
-from layernext.model.display import counted, number_text
+from layernext.model.display import MAIN_NUMBERS, counted, number_text
 from layernext.model.evaluation_settings import EvaluationSettings
 from layernext.model.reports import cells, document, first_rows, with_scores
 from layernext.model.tables import Table, Tabular, markdown_text
@@ -252,8 +252,9 @@ class Evaluation(Tabular, frozen=True, kw_only=True):
     Attributes:
         settings: with every blank filled in.
         summary: the numbers by name; None where undefined. For ``coco``: AP, AP50, AP75, APs, APm,
-            APl, AR1, AR10, AR100, ARs, ARm, ARl. For every protocol: precision, recall, f1 at
-            `confidence`, mean_similarity.
+            APl, AR1, AR10, AR100, ARs, ARm, ARl. For ``classification``: accuracy, top5, macro_f1,
+            macro_precision, macro_recall, AP, AUC. For every protocol: precision, recall, f1 at
+            `confidence`; but for classification, mean_similarity.
         confidence: at which tables are computed: the requested one, or the best for F1; None without
             annotations or truths.
         counts: images, images_without_truth (left out), images_without_run (nothing detected there),
@@ -283,7 +284,7 @@ class Evaluation(Tabular, frozen=True, kw_only=True):
         return f"<Evaluation: {self._numbers()}>"
 
     def _numbers(self) -> str:
-        names = [name for name in ("AP", "AP50", "f1") if name in self.summary]
+        names = [name for name in MAIN_NUMBERS if name in self.summary]
         numbers = [number_text(name, self.summary[name]) for name in names]
         counts = [
             counted(self.counts[f"{noun}s"], noun)
@@ -375,10 +376,13 @@ def _markdown(evaluation: Evaluation, title: str) -> str:
     unit = " px" if settings.is_distance else ""
     about = (
         f"{settings.geometry}, protocol {settings.protocol}: {counted(counts['annotations'], 'annotation')} "
-        f"against {counted(counts['truths'], 'truth')} on {counted(counts['images'], 'image')}; "
-        f"match threshold {settings.match_threshold:g}{unit}"
+        f"against {counted(counts['truths'], 'truth')} on {counted(counts['images'], 'image')}"
     )
-    if evaluation.confidence is not None:
+    if settings.protocol != "classification":
+        about += f"; match threshold {settings.match_threshold:g}{unit}"
+    if settings.protocol == "classification" and not evaluation.confidence:
+        about += "; precision, recall and F1 of each image's most confident label"
+    elif evaluation.confidence is not None:
         about += f"; precision, recall and F1 at confidence {evaluation.confidence:.4g}"
     calibration = ""
     if evaluation.calibration is not None and evaluation.calibration.expected_error is not None:

@@ -17,9 +17,11 @@ from layernext.errors import ConfigurationError
 from layernext.model.collection import Record
 from layernext.model.geometry import KINDS, EvaluatedGeometry
 
-Protocol: TypeAlias = Literal["coco", "voc", "voc2007", "lvis", "boundary", "lane-f1", "chamfer"]
+Protocol: TypeAlias = Literal[
+    "coco", "voc", "voc2007", "lvis", "boundary", "lane-f1", "chamfer", "classification"
+]
 """``coco``, ``voc``, ``voc2007`` and ``lvis`` for boxes, rotated boxes, polygons and masks, ``boundary`` for polygons
-and masks; the others for lines."""
+and masks, ``classification`` for image labels; the others for lines."""
 
 MAX_BITS = 64
 """Thresholds times area ranges: each pair is one bit of a number stored with an annotation."""
@@ -77,6 +79,8 @@ PROTOCOLS: dict[Protocol, _Defaults] = {
     "lane-f1": _Defaults((0.5, 0.3), (ALL_AREAS,), (_NO_LIMIT,), 0.5),
     # Distances in pixels.
     "chamfer": _Defaults((5.0, 10.0, 15.0), (ALL_AREAS,), (_NO_LIMIT,), 10.0),
+    # Labels of an image are all alike; the last number is the 5 of top-5 accuracy.
+    "classification": _Defaults((0.5,), (ALL_AREAS,), (5,), 0.5),
 }
 
 
@@ -85,13 +89,14 @@ class EvaluationSettings(Record, frozen=True, kw_only=True, omit_defaults=True):
 
     Attributes:
         geometry: annotations of others are left out, and counted; ``mask`` takes polygons, too, as the pixels inside.
-        protocol: None is ``coco`` for boxes, rotated boxes, polygons and masks, ``lane-f1`` for lines.
+        protocol: None is ``coco`` for boxes, rotated boxes, polygons and masks, ``lane-f1`` for lines,
+            ``classification`` for image labels.
         thresholds: at which averages are taken: IoU from 0 to 1, or for ``chamfer`` distances in
             pixels. Empty: the protocol's own.
         areas: size ranges for averages; all other numbers are computed in the first. Empty:
             the protocol's own.
         max_annotations: of one label in one image, best first: recall is given at each, precision at
-            the last. For ``lvis`` of all labels of an image together. Empty: the protocol's own.
+            the last. For ``classification`` the k of top-k accuracies. For ``lvis`` of all labels of an image together. Empty: the protocol's own.
         match_threshold: for curves, confusion, error kinds and tallies; None: the
             protocol's own, IoU 0.5.
         background_threshold: up to where an annotation counts as background, for error kinds; None: IoU 0.1 (as

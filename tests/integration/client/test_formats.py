@@ -22,7 +22,7 @@ from layernext.errors import (
     JobFailed,
     NotFound,
 )
-from layernext.formats import FORMATS, Sample, SourceOptions, read_format, write_export
+from layernext.formats import FORMATS, LabelRules, Sample, SourceOptions, read_format, write_export
 from layernext.model import AttributeValue, ImageAnnotations, Polygon, Rectangle
 from layernext.stack.jobs import Housekeeping, JobRunner
 from layernext.stack.objects import FolderStore
@@ -61,7 +61,9 @@ def test_formats_that_are_only_read_are_uploaded(
         assert images[sample.image].annotations == sample.annotations
 
 
-WRITTEN = {name for name, entry in FORMATS.items() if entry.read and entry.write} - {"culane"}
+WRITTEN = {name for name, entry in FORMATS.items() if entry.read and entry.write} - {
+    "culane", "classification", "open-images-labels",
+}  # fmt: skip
 """Formats of boxes that are written, too."""
 
 
@@ -294,6 +296,12 @@ def test_classes_of_stack_exports(client: LayerNextClient, tmp_path: Path) -> No
     client.datasets.export(dataset.version_id, tmp_path / "version.json", "coco")
     written = json.loads((tmp_path / "version.json").read_text())["categories"]
     assert [category["name"] for category in written] == ["plate", "zero", "one", "unused"]
+    rules = LabelRules(labels=["digit"], mapping={"zero": "digit", "one": "digit"})
+    report = client.datasets.export(
+        dataset.version_id, tmp_path / "digits.json", "coco", label_rules=rules
+    )
+    written = json.loads((tmp_path / "digits.json").read_text())["categories"]
+    assert ([category["name"] for category in written], report.annotations) == (["digit"], 1)
 
 
 def test_classes_can_be_set(client: LayerNextClient, tmp_path: Path) -> None:

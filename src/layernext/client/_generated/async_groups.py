@@ -752,6 +752,7 @@ class AsyncDatasets:
         split: Literal["train", "validation", "test"] | None = None,
         overwrite: bool = False,
         strict: bool = False,
+        label_rules: LabelRules | None = None,
         progress: ProgressChoice = None,
     ) -> ConversionReport:
         """Write a version of a dataset in another format, streamed.
@@ -766,6 +767,7 @@ class AsyncDatasets:
             split=split,
             overwrite=overwrite,
             strict=strict,
+            label_rules=label_rules,
             progress=progress,
         )
 

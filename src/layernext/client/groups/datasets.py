@@ -17,7 +17,14 @@ from layernext.client.progress import ProgressChoice, show_progress
 from layernext.client.published import datasets, downloads
 from layernext.client.reports import Done, VersionReport
 from layernext.client.texts import check_text
-from layernext.formats import ConversionReport, ExportOptions, Sample, write_export
+from layernext.formats import (
+    ConversionReport,
+    ExportOptions,
+    LabelRules,
+    Losses,
+    Sample,
+    write_export,
+)
 from layernext.model import DatasetDiff, DatasetVersion
 from layernext.wire import native
 from layernext.wire.paths import segment
@@ -289,6 +296,7 @@ class Datasets(Group):
         split: Literal["train", "validation", "test"] | None = None,
         overwrite: bool = False,
         strict: bool = False,
+        label_rules: LabelRules | None = None,
         progress: ProgressChoice = None,
     ) -> ConversionReport:
         """Write a version of a dataset in another format, streamed.
@@ -299,7 +307,7 @@ class Datasets(Group):
             format: one of those of `layernext.convert`.
             split: only this one; None for all. YOLO, VOC, masks, CVAT, CSV and Parquet say of each
                 image in which split it is.
-            overwrite, strict, progress: as in `client.runs.export`.
+            overwrite, strict, label_rules, progress: as in `client.runs.export`.
 
         Raises:
             NotFound: there is no such version.
@@ -309,10 +317,14 @@ class Datasets(Group):
         version = check_text(version_id, "version_id", "a version")
         self._connection.require_native("export a dataset version")
         first = self._sample_page(version, None)
-        samples = self._samples(version, first, split)
+        rules, read = label_rules or LabelRules(), Losses(strict=strict)
+        samples = rules.apply(self._samples(version, first, split), read)
         with show_progress(progress, f"export {version}", None) as advance:
-            options = ExportOptions(overwrite=overwrite, strict=strict, labels=first.labels)
-            return write_export(samples, Path(target), format, options, advance=advance)
+            options = ExportOptions(
+                overwrite=overwrite, strict=strict, labels=rules.classes(first.labels)
+            )
+            report = write_export(samples, Path(target), format, options, advance=advance)
+            return msgspec.structs.replace(report, losses={**read.counts, **report.losses})
 
     def _samples(
         self, version_id: str, page: native.SamplePage, split: str | None

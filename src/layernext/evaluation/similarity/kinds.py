@@ -6,6 +6,7 @@ protocols it has.
 
 from __future__ import annotations
 
+from layernext.evaluation.similarity.image_label import IMAGE_LABEL
 from layernext.evaluation.similarity.line import LINE
 from layernext.evaluation.similarity.mask import MASK
 from layernext.evaluation.similarity.measure import KindSimilarity, Measure
@@ -15,7 +16,15 @@ from layernext.evaluation.similarity.rotated_box import ROTATED_BOX
 from layernext.model import EvaluationSettings
 
 SIMILARITIES: dict[str, KindSimilarity] = {
-    similarity.name: similarity for similarity in (RECTANGLE, POLYGON, LINE, MASK, ROTATED_BOX)
+    similarity.name: similarity
+    for similarity in (
+        RECTANGLE,
+        POLYGON,
+        LINE,
+        MASK,
+        ROTATED_BOX,
+        IMAGE_LABEL,
+    )
 }
 
 

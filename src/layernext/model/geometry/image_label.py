@@ -23,6 +23,7 @@ class ImageLabelKind(GeometryKind[None]):
     struct = ImageLabel
     key = None
     colons = 0
+    protocols = ("classification",)
 
     def find_problems(self, coordinates: Any, where: str) -> Iterator[Problem]:
         """There are no coordinates that could be wrong."""

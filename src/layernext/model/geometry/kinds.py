@@ -28,7 +28,9 @@ Geometry: TypeAlias = Literal[
 ]
 """The kinds of annotation. Those after ``line`` exist in format v2 only."""
 
-EvaluatedGeometry: TypeAlias = Literal["rectangle", "polygon", "line", "mask", "rotated_box"]
+EvaluatedGeometry: TypeAlias = Literal[
+    "rectangle", "polygon", "line", "mask", "rotated_box", "image_label"
+]
 """The geometries that can be evaluated."""
 
 Annotation: TypeAlias = Rectangle | Polygon | Line | Points | Mask | RotatedBox | ImageLabel

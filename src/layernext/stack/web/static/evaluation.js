@@ -10,6 +10,9 @@ import { sortableTable } from "./table.js";
 import { tile } from "./tiles.js";
 
 const MAIN = ["AP", "AP50", "AP75"];
+const OF_IMAGES = ["accuracy", "macro_f1", "AUC"];
+const SCORES_OF_LABELS = ["AP", "AP50", "AUC"];
+const TITLES = { accuracy: "Accuracy", top5: "Top 5", macro_f1: "Macro F1", macro_precision: "Macro P", macro_recall: "Macro R" };
 const HINTS = {
   AP: "Average precision over all thresholds",
   AP50: "Average precision at IoU 0.5",
@@ -17,14 +20,20 @@ const HINTS = {
   APs: "AP of small truths (area below 32²)",
   APm: "AP of medium truths (32² to 96²)",
   APl: "AP of large truths (above 96²)",
+  accuracy: "Share of images whose answer is right",
+  top5: "Share of images whose label is among the 5 most confident",
+  macro_f1: "F1 of each label, averaged over labels",
+  macro_precision: "Precision of each label, averaged over labels",
+  macro_recall: "Recall of each label, averaged over labels",
+  AUC: "Area under the ROC curve of each label against the rest, averaged",
 };
 const OTHERS = { precision: "Precision", recall: "Recall", f1: "F1", mean_similarity: "Mean similarity" };
 /** @type {[name: string, title: string, hint: string][]} */
 const KINDS = [
   ["classification", "Wrong label", "right place, wrong label"],
   ["localisation", "Wrong place", "right label, wrong place"],
-  ["both", "Both wrong", "wrong label and wrong place"],
-  ["duplicate", "Duplicate", "a truth found a second time"],
+  ["both", "Both wrong", "wrong label and wrong position"],
+  ["duplicate", "Duplicate", "another match of the same truth"],
   ["background", "Background", "nothing is there"],
   ["missed", "Missed", "truths that no other error accounts for"],
 ];
@@ -71,8 +80,9 @@ export class EvaluationView {
 
   #summary({ summary, confidence, counts, settings, info }) {
     const averages = Object.entries(summary).filter(([name]) => !(name in OTHERS));
-    const main = averages.filter(([name]) => MAIN.includes(name));
-    const rest = averages.filter(([name]) => !MAIN.includes(name));
+    const first = settings.protocol === "classification" ? OF_IMAGES : MAIN;
+    const main = averages.filter(([name]) => first.includes(name));
+    const rest = averages.filter(([name]) => !first.includes(name));
     const shown = main.length ? main : averages.slice(0, 3);
     const others = main.length ? rest : averages.slice(3);
     return h(
@@ -81,18 +91,18 @@ export class EvaluationView {
       h(
         "dl",
         { class: "tiles" },
-        shown.map(([name, value]) => tile(name, score(value), null, HINTS[name] ?? null)),
+        shown.map(([name, value]) => tile(TITLES[name] ?? name, score(value), null, HINTS[name] ?? null)),
         Object.entries(OTHERS).map(([name, title]) => (name in summary ? tile(title, score(summary[name])) : null)),
       ),
-      others.length ? h("dl", { class: "tiles little" }, others.map(([name, value]) => tile(name, score(value), null, HINTS[name] ?? null))) : null,
+      others.length ? h("dl", { class: "tiles little" }, others.map(([name, value]) => tile(TITLES[name] ?? name, score(value), null, HINTS[name] ?? null))) : null,
       h(
         "p",
         { class: "muted small" },
-        `${counted(counts.truths ?? 0, "truth")} and ${counted(counts.annotations ?? 0, "annotation")} in ${counted(info.image_count, "image")}; tables at confidence ${score(confidence)} and ${settings.protocol === "chamfer" ? "distance" : "IoU"} ${short(settings.match_threshold)}.`,
+        `${counted(counts.truths ?? 0, "truth")} and ${counted(counts.annotations ?? 0, "annotation")} in ${counted(info.image_count, "image")}; ${tablesAt(settings, confidence)}.`,
         counts.images_without_truth ? ` ${counted(counts.images_without_truth, "image")} without ground truth left out.` : null,
         counts.images_without_run ? ` In ${counted(counts.images_without_run, "image")} the run has nothing.` : null,
         counts.other_geometry ? ` ${counted(counts.other_geometry, "annotation")} of another geometry left out.` : null,
-        info.unsized_images ? ` ${counted(info.unsized_images, "image")} left out, as nobody knows their size: ${info.unsized_names.slice(0, 3).join(", ")}${info.unsized_images > 3 ? " …" : ""}` : null,
+        info.unsized_images ? ` ${counted(info.unsized_images, "image")} left out, because their size is unknown: ${info.unsized_names.slice(0, 3).join(", ")}${info.unsized_images > 3 ? " …" : ""}` : null,
       ),
     );
   }
@@ -123,7 +133,8 @@ export class EvaluationView {
   }
 
   #labels({ labels, summary }) {
-    const average = "AP" in summary ? ["AP", "AP50"] : Object.keys(labels[0]?.scores ?? {}).slice(0, 2);
+    const names = Object.keys(labels[0]?.scores ?? {});
+    const average = "AP" in summary ? SCORES_OF_LABELS.filter((name) => names.includes(name)) : names.slice(0, 2);
     const number = (key, title, value, show = score, hint = undefined) => ({ key, title, isNumber: true, value, show: (row) => show(value(row)), hint });
     const columns = [
       { key: "label", title: "Label", value: (row) => row.label, show: (row) => h("span", { class: "wrap" }, row.label) },
@@ -140,6 +151,12 @@ export class EvaluationView {
     if (!labels.length) return h("p", { class: "muted" }, "No label occurs.");
     return sortableTable({ caption: "Labels", columns, rows: labels, sort: this.#query().get("labels") ?? "-truths", limit: 30, onSort: (sort) => this.#setQuery({ labels: sort }) });
   }
+}
+
+/** What the tables count. */
+function tablesAt({ protocol, match_threshold: threshold }, confidence) {
+  if (protocol === "classification") return confidence ? `tables of labels with a confidence of at least ${score(confidence)}` : "tables of each image's most confident label";
+  return `tables at confidence ${score(confidence)} and ${protocol === "chamfer" ? "distance" : "IoU"} ${short(threshold)}`;
 }
 
 /** The point of a curve that the tables are made at. */

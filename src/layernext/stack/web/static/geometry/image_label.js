@@ -7,7 +7,7 @@ export const imageLabel = {
   key: null,
   word: "image label",
   words: "image labels",
-  isEvaluated: false,
+  isEvaluated: true,
   hasArea: false,
   isFilled: false,
   isOfImage: true,
