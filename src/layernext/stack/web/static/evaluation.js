@@ -32,8 +32,8 @@ const OTHERS = { precision: "Precision", recall: "Recall", f1: "F1", mean_simila
 const KINDS = [
   ["classification", "Wrong label", "right place, wrong label"],
   ["localisation", "Wrong place", "right label, wrong place"],
-  ["both", "Both wrong", "wrong label and wrong place"],
-  ["duplicate", "Duplicate", "a truth found a second time"],
+  ["both", "Both wrong", "wrong label and wrong position"],
+  ["duplicate", "Duplicate", "another match of the same truth"],
   ["background", "Background", "nothing is there"],
   ["missed", "Missed", "truths that no other error accounts for"],
 ];
@@ -102,7 +102,7 @@ export class EvaluationView {
         counts.images_without_truth ? ` ${counted(counts.images_without_truth, "image")} without ground truth left out.` : null,
         counts.images_without_run ? ` In ${counted(counts.images_without_run, "image")} the run has nothing.` : null,
         counts.other_geometry ? ` ${counted(counts.other_geometry, "annotation")} of another geometry left out.` : null,
-        info.unsized_images ? ` ${counted(info.unsized_images, "image")} left out, as nobody knows their size: ${info.unsized_names.slice(0, 3).join(", ")}${info.unsized_images > 3 ? " …" : ""}` : null,
+        info.unsized_images ? ` ${counted(info.unsized_images, "image")} left out, because their size is unknown: ${info.unsized_names.slice(0, 3).join(", ")}${info.unsized_images > 3 ? " …" : ""}` : null,
       ),
     );
   }
