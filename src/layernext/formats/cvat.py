@@ -23,6 +23,7 @@ from layernext.formats.core.format import (
     ReadOptions,
 )
 from layernext.formats.core.losses import Losses
+from layernext.formats.core.outlines import rows_of_mask
 from layernext.formats.core.probe import Probe
 from layernext.formats.core.rotation import UNTURNED
 from layernext.formats.core.sample import Sample, location_of, points_of, size_of
@@ -31,10 +32,14 @@ from layernext.formats.core.targets import check_new
 from layernext.formats.core.xml_stream import exact_sum, iter_xml, read_name, read_side, xml_text
 from layernext.formats.cvat_shapes import TAGS, read_shape
 from layernext.formats.cvat_video import Task, iter_frames, read_task, read_track
-from layernext.model import Annotation, ImageLabel, Rectangle, RotatedBox
+from layernext.model import Annotation, ImageLabel, Mask, Rectangle, RotatedBox, RunLengths
 
 HOLDS = Holds(
-    geometries={**dict.fromkeys(TAGS, KEPT), "rotated_box": "yes; the rotation from 0 to 360"},
+    geometries={
+        **dict.fromkeys(TAGS, KEPT),
+        "rotated_box": "yes; the rotation from 0 to 360",
+        "mask": "yes, its pixels",
+    },
     fields={"attributes": "the first value of each, as text"},
     splits="subsets",
     sizes="needed",
@@ -76,6 +81,9 @@ class CvatWriter:
             where = location_of(sample, number)
             if not HOLDS.accepts(annotation, where, self._losses):
                 continue
+            if isinstance(annotation, Mask) and not rows_of_mask(annotation.mask):
+                self._losses.note("a mask without pixels", where)
+                continue
             self._losses.note_fields(annotation, where, keeps=HOLDS.fields)
             image.append(self._shape(annotation, where))
             self._labels.setdefault(annotation.label, set()).update(annotation.attributes)
@@ -85,16 +93,7 @@ class CvatWriter:
         fields = {"label": xml_text(annotation.label, where), "source": "manual"}
         if not isinstance(annotation, ImageLabel):
             fields |= {"occluded": "0", "z_order": "0"}
-        if isinstance(annotation, Rectangle | RotatedBox):
-            x, y, w, h = annotation.bbox
-            corners = (("xtl", (x,)), ("ytl", (y,)), ("xbr", (x, w)), ("ybr", (y, h)))
-            fields |= {name: exact_sum(*values) for name, values in corners}
-            if isinstance(annotation, RotatedBox):
-                fields["rotation"] = exact_sum(self._rotation(annotation, where))
-        elif not isinstance(annotation, ImageLabel):
-            fields["points"] = ";".join(
-                f"{exact_sum(x)},{exact_sum(y)}" for x, y in points_of(annotation)
-            )
+        fields |= self._position(annotation, where)
         shape = ET.Element(TAGS[annotation.geometry], fields)
         for name, values in annotation.attributes.items():
             location = f"{where}.attributes.{name}"
@@ -111,6 +110,22 @@ class CvatWriter:
                 inner = ET.SubElement(shape, "attribute", {"name": xml_text(name, location)})
                 inner.text = xml_text(text, location)
         return shape
+
+    def _position(self, annotation: Annotation, where: str) -> dict[str, str]:
+        """What says where a shape is."""
+        if isinstance(annotation, Rectangle | RotatedBox):
+            x, y, w, h = annotation.bbox
+            corners = (("xtl", (x,)), ("ytl", (y,)), ("xbr", (x, w)), ("ybr", (y, h)))
+            fields = {name: exact_sum(*values) for name, values in corners}
+            if isinstance(annotation, RotatedBox):
+                fields["rotation"] = exact_sum(self._rotation(annotation, where))
+            return fields
+        if isinstance(annotation, Mask):
+            return _mask_fields(annotation.mask)
+        if isinstance(annotation, ImageLabel):
+            return {}
+        points = [f"{exact_sum(x)},{exact_sum(y)}" for x, y in points_of(annotation)]
+        return {"points": ";".join(points)}
 
     def _rotation(self, annotation: RotatedBox, where: str) -> float:
         """A rotation from 0 to 360, as CVAT has it."""
@@ -158,6 +173,33 @@ class CvatWriter:
         return meta
 
 
+def _mask_fields(mask: RunLengths) -> dict[str, str]:
+    """Run lengths, row by row, of the part of the image around the pixels inside."""
+    rows = rows_of_mask(mask)
+    left = min(runs[0][0] for runs in rows.values())
+    top, bottom = min(rows), max(rows) + 1
+    width = max(runs[-1][1] for runs in rows.values()) - left
+    counts: list[int] = []
+    done = 0
+    for row in range(top, bottom):
+        for start, stop in rows.get(row, ()):
+            begin = (row - top) * width + start - left
+            if begin == done and counts:
+                counts[-1] += stop - start
+            else:
+                counts += [begin - done, stop - start]
+            done = begin + stop - start
+    if done < (bottom - top) * width:
+        counts.append((bottom - top) * width - done)
+    return {
+        "rle": ", ".join(map(str, counts)),
+        "left": str(left),
+        "top": str(top),
+        "width": str(width),
+        "height": str(bottom - top),
+    }
+
+
 def read_cvat(path: Path, losses: Losses, options: ReadOptions) -> Iterator[Sample]:
     """The images of a file in its order; or the frames of a video, in theirs.
 
@@ -190,17 +232,18 @@ def read_cvat(path: Path, losses: Losses, options: ReadOptions) -> Iterator[Samp
 def _read_image(image: ET.Element, where: str, losses: Losses) -> Sample:
     name = read_name(image.get("name"), where)
     annotations: list[Annotation] = []
+    size = (read_side(image.get("width")), read_side(image.get("height")))
     for index, shape in enumerate(image):
         with losses.problems:
-            annotation = read_shape(shape, f"{where}.{shape.tag}[{index}]", losses)
+            annotation = read_shape(shape, f"{where}.{shape.tag}[{index}]", losses, size)
             if annotation is not None:
                 annotations.append(annotation)
     subset = image.get("subset") or None
     return Sample(
         image=name,
         annotations=annotations,
-        width=read_side(image.get("width")),
-        height=read_side(image.get("height")),
+        width=size[0],
+        height=size[1],
         split=_SPLITS.get((subset or "").lower(), subset),
     )
 

@@ -10,6 +10,7 @@ from layernext.formats.core.losses import Losses
 from layernext.formats.core.outlines import (
     ellipse_outline,
     joined,
+    mask_of_rows,
     outlines_of_runs,
     runs_of_counts,
 )
@@ -21,6 +22,7 @@ from layernext.model import (
     AttributeValue,
     ImageLabel,
     Line,
+    Mask,
     Point,
     Points,
     Polygon,
@@ -32,6 +34,7 @@ TAGS = {
     "polygon": "polygon",
     "line": "polyline",
     "points": "points",
+    "mask": "mask",
     "rotated_box": "box",
     "image_label": "tag",
 }
@@ -45,8 +48,10 @@ _USUAL = {"occluded": "0", "z_order": "0", "source": "manual"}
 """What CVAT writes of a shape where nothing special is to say."""
 
 
-def read_shape(shape: ET.Element, where: str, losses: Losses) -> Annotation | None:
-    """A shape of an image; None if no kind of geometry is near it, which counts as a loss.
+def read_shape(
+    shape: ET.Element, where: str, losses: Losses, size: tuple[int | None, int | None]
+) -> Annotation | None:
+    """A shape of an image of some width and height; None if no kind is near it, which counts as a loss.
 
     Raises:
         FormatError: it is not valid.
@@ -54,7 +59,6 @@ def read_shape(shape: ET.Element, where: str, losses: Losses) -> Annotation | No
     read = {
         "box": _read_box,
         "ellipse": _read_ellipse,
-        "mask": _read_mask,
         "skeleton": _read_skeleton,
         "cuboid": _read_cuboid,
     }.get(shape.tag)
@@ -69,10 +73,14 @@ def read_shape(shape: ET.Element, where: str, losses: Losses) -> Annotation | No
         },
         "metadata": _flags_of(shape),
     }
-    if read is not None:
-        return read(shape, fields, where, losses)
+    if shape.tag == "mask":
+        return _read_mask(shape, fields, where, losses, size)
     if shape.tag == "tag":
         return ImageLabel(**fields)
+    return read(shape, fields, where, losses) if read else _read_points(shape, fields, where)
+
+
+def _read_points(shape: ET.Element, fields: dict[str, Any], where: str) -> Annotation:
     points = read_points(shape.get("points"), where)
     if shape.tag == "polygon":
         return Polygon(polygon=points, **fields)
@@ -143,7 +151,13 @@ def _read_ellipse(
     return Polygon(polygon=outline, **fields)
 
 
-def _read_mask(shape: ET.Element, fields: dict[str, Any], where: str, losses: Losses) -> Annotation:
+def _read_mask(
+    shape: ET.Element,
+    fields: dict[str, Any],
+    where: str,
+    losses: Losses,
+    size: tuple[int | None, int | None],
+) -> Annotation:
     """A mask: run lengths, row by row, of the part of the image around it."""
     left, top, width, height = (
         _number(shape, name, where) for name in ("left", "top", "width", "height")
@@ -159,11 +173,16 @@ def _read_mask(shape: ET.Element, fields: dict[str, Any], where: str, losses: Lo
     is_size = width > 0 and height > 0 and width.is_integer() and height.is_integer()
     if not is_size or width * height > MAX_PIXELS or sum(counts) > width * height:
         raise FormatError(Problem(where, "its run lengths are not those of its width and height"))
-    parts = outlines_of_runs(runs_of_counts(counts, int(width)))
-    if parts is None or not parts:
-        losses.note_shape("a mask; its box is", where)
+    rows = runs_of_counts(counts, int(width))
+    image_width, image_height = size
+    if image_width and image_height:
+        corner = (round(left), round(top))
+        return Mask(mask=mask_of_rows(rows, (image_height, image_width), corner), **fields)
+    parts = outlines_of_runs(rows)
+    if not parts:
+        losses.note_shape("a mask of an image of unknown size; its box is", where)
         return Rectangle(bbox=(left, top, width, height), **fields)
-    losses.note_shape("a mask; its outline is", where)
+    losses.note_shape("a mask of an image of unknown size; its outline is", where)
     outline = [(left + x, top + y) for x, y in joined(parts)]
     return Polygon(polygon=outline, **fields)
 

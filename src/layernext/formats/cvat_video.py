@@ -88,7 +88,7 @@ def read_track(track: ET.Element, frames: Spill, task: Task, where: str, losses:
             shape.set("label", label)
             annotation = None
             if shape.get("outside") != "1":
-                annotation = read_shape(shape, location, losses)
+                annotation = read_shape(shape, location, losses, (task.width, task.height))
             if annotation is not None:
                 annotation = replace(annotation, metadata=annotation.metadata | metadata)
             keyframes.append((frame, annotation))

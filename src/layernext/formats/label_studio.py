@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from layernext.errors import DataError, Problem
 from layernext.formats.core.compression import open_output
 from layernext.formats.core.format import (
     KEPT,
@@ -17,12 +18,22 @@ from layernext.formats.core.format import (
     Holds,
 )
 from layernext.formats.core.losses import Losses
+from layernext.formats.core.outlines import rows_of_mask
 from layernext.formats.core.probe import Probe
 from layernext.formats.core.rotation import UNTURNED
 from layernext.formats.core.sample import Sample, check_finite, location_of, points_of, size_of
 from layernext.formats.core.targets import check_new
+from layernext.formats.label_studio_brush import brush_of_runs
 from layernext.formats.label_studio_tasks import CHOICES_NAME, read_label_studio
-from layernext.model import Annotation, ImageLabel, Rectangle, RotatedBox
+from layernext.model import (
+    Annotation,
+    ImageLabel,
+    Mask,
+    Rectangle,
+    RotatedBox,
+    counts_of,
+    runs_inside,
+)
 
 HOLDS = Holds(
     geometries={
@@ -30,6 +41,7 @@ HOLDS = Holds(
         "polygon": KEPT,
         "rotated_box": KEPT,
         "image_label": KEPT,
+        "mask": "yes, its pixels",
     },
     fields={"confidence": KEPT},
     splits=KEPT,
@@ -61,6 +73,9 @@ class LabelStudioWriter:
             where = location_of(sample, number)
             if not HOLDS.accepts(annotation, where, self._losses):
                 continue
+            if isinstance(annotation, Mask) and not _is_paintable(annotation, size, where):
+                self._losses.note("a mask without pixels", where)
+                continue
             self._losses.note_fields(annotation, where, keeps=HOLDS.fields)
             if isinstance(annotation, RotatedBox) and not annotation.rotation % 360:
                 self._losses.note(UNTURNED, where)
@@ -83,6 +98,19 @@ class LabelStudioWriter:
         self._file.close()
 
 
+def _is_paintable(annotation: Mask, size: tuple[int, int], where: str) -> bool:
+    """Whether a mask has pixels.
+
+    Raises:
+        DataError: it is not of the size of its image.
+    """
+    height, width = annotation.mask.size
+    if (width, height) != size:
+        message = f"its mask has {width} x {height} pixels, its image {size[0]} x {size[1]}"
+        raise DataError(Problem(where, message))
+    return any(True for _ in runs_inside(counts_of(annotation.mask)))
+
+
 def _studio_shape(
     annotation: Annotation, name: str, size: tuple[int, int], where: str
 ) -> dict[str, Any]:
@@ -100,6 +128,10 @@ def _studio_shape(
     if isinstance(annotation, ImageLabel):
         value: dict[str, Any] = {"choices": [annotation.label]}
         return {**fields, "from_name": CHOICES_NAME, "type": "choices", "value": value}
+    if isinstance(annotation, Mask):
+        painted = brush_of_runs(rows_of_mask(annotation.mask), width, height)
+        value = {"format": "rle", "rle": painted, "brushlabels": [annotation.label]}
+        return {**fields, "type": "brushlabels", "value": value}
     if isinstance(annotation, Rectangle | RotatedBox):
         rotation = annotation.rotation if isinstance(annotation, RotatedBox) else 0
         # Label Studio turns boxes about the top left corner, which is where x and y are.

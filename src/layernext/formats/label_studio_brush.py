@@ -80,3 +80,40 @@ def _painted(content: bytes, pixels: int) -> Iterator[tuple[int, int]]:
                 if bits.take(value_bits) and at % _CHANNELS == _ALPHA:
                     yield at // _CHANNELS, at // _CHANNELS + 1
         position = end
+
+
+_LENGTH_BITS = (3, 4, 8, 16)
+"""Bits of the four lengths of blocks that we write."""
+
+_VALUE_BITS = 8
+_PAINTED = 255
+
+
+def brush_of_runs(rows: dict[int, list[Run]], width: int, height: int) -> list[int]:
+    """A mask as Label Studio's bits: painted and other pixels in turn, each a block of the same value.
+
+    Args:
+        rows: the runs of painted pixels in each row.
+        width, height: of the image.
+    """
+    total = width * height * _CHANNELS
+    bits = [f"{total:032b}{_VALUE_BITS - 1:05b}", *(f"{size - 1:04b}" for size in _LENGTH_BITS)]
+    done = 0
+    for row, runs in sorted(rows.items()):
+        for start, stop in runs:
+            bits += _blocks((row * width + start - done) * _CHANNELS, 0)
+            bits += _blocks((stop - start) * _CHANNELS, _PAINTED)
+            done = row * width + stop
+    bits += _blocks(total - done * _CHANNELS, 0)
+    text = "".join(bits)
+    text += "0" * (-len(text) % 8)
+    return [*int(text, 2).to_bytes(len(text) // 8, "big")]
+
+
+def _blocks(count: int, value: int) -> Iterator[str]:
+    """The bits of `count` equal values."""
+    while count:
+        index = next((i for i, size in enumerate(_LENGTH_BITS) if count <= 1 << size), 3)
+        length = min(count, 1 << _LENGTH_BITS[index])
+        yield f"1{index:02b}{length - 1:0{_LENGTH_BITS[index]}b}{value:0{_VALUE_BITS}b}"
+        count -= length

@@ -22,13 +22,13 @@ from layernext.formats.core.format import ReadOptions
 from layernext.formats.core.json_stream import JsonWindow, check_keys, expect_end, iter_list
 from layernext.formats.core.labels import label_of
 from layernext.formats.core.losses import Losses
-from layernext.formats.core.outlines import ellipse_outline, joined, outlines_of_runs
+from layernext.formats.core.outlines import ellipse_outline, mask_of_rows
 from layernext.formats.core.pixels import IMAGE_EXTENSIONS
 from layernext.formats.core.rotation import box_or_rotated_box
 from layernext.formats.core.sample import Sample, check_finite
 from layernext.formats.core.scores import Scores
 from layernext.formats.label_studio_brush import runs_of_brush
-from layernext.model import Annotation, AttributeValue, ImageLabel, Line, Points, Polygon
+from layernext.model import Annotation, AttributeValue, ImageLabel, Line, Mask, Points, Polygon
 
 _UPLOAD = re.compile(r"/?data/upload/(?:\d+/)?")
 _UPLOAD_PREFIX = re.compile(r"[0-9a-f]{8}-(?=.)")
@@ -332,14 +332,13 @@ def _read_points(
 def _read_brush(
     value: dict[str, Any], size: tuple[int, int], fields: dict[str, Any], where: str, losses: Losses
 ) -> Annotation | None:
-    """The outline of a mask that was painted; None if it has no pixels, or is an image."""
+    """A mask that was painted; None if it has no pixels, or is an image."""
     runs = runs_of_brush(value["rle"], *size) if isinstance(value.get("rle"), list) else {}
-    parts = outlines_of_runs(runs)
-    if not parts:
+    if not runs:
         losses.note_shape("a mask that was painted", where)
         return None
-    losses.note_shape("a mask that was painted; its outline is", where)
-    return Polygon(polygon=joined(parts), **fields)
+    width, height = size
+    return Mask(mask=mask_of_rows(runs, (height, width)), **fields)
 
 
 def _label_of(

@@ -29,10 +29,12 @@ from layernext.formats.core.rotation import ROUNDED, rotated_box_or_polygon
 from layernext.formats.core.sample import Sample, check_finite, location_of, points_of, size_of
 from layernext.formats.core.scores import Scores
 from layernext.formats.core.targets import safe_relative, write_new
+from layernext.formats.labelme_masks import mask_shape, read_mask_image
 from layernext.model import (
     Annotation,
     AttributeValue,
     Line,
+    Mask,
     Point,
     Points,
     Polygon,
@@ -49,6 +51,7 @@ SHAPE_TYPES = {
     "line": "linestrip",
     "points": "points",
     "rotated_box": "rotation",
+    "mask": "mask",
 }
 """The ``shape_type`` of each kind of geometry; that of rotated boxes is X-AnyLabeling's."""
 
@@ -58,6 +61,7 @@ HOLDS = Holds(
     geometries={
         **dict.fromkeys(SHAPE_TYPES, KEPT),
         "rotated_box": "yes; the rotation from -180 to 180",
+        "mask": "yes, its pixels",
     },
     sizes="needed",
 )
@@ -117,14 +121,13 @@ class LabelmeWriter:
             if not HOLDS.accepts(annotation, where, self._losses):
                 continue
             self._losses.note_fields(annotation, where, keeps=HOLDS.fields)
-            points = points_of(annotation)
-            for point in points:
-                check_finite(point, where)
-            if isinstance(annotation, Rectangle):
-                points = [points[0], points[2]]
+            fields = _position_of(annotation, where)
+            if fields is None:
+                self._losses.note("a mask without pixels", where)
+                continue
             shape: dict[str, Any] = {
                 "label": annotation.label,
-                "points": points,
+                **fields,
                 "group_id": None,
                 "shape_type": SHAPE_TYPES[annotation.geometry],
                 "flags": {},
@@ -147,6 +150,18 @@ class LabelmeWriter:
 
     def close(self) -> None:
         """Nothing is left to write."""
+
+
+def _position_of(annotation: Annotation, where: str) -> dict[str, Any] | None:
+    """The points of a shape, and the pixels of a mask; None if that has none."""
+    if isinstance(annotation, Mask):
+        return mask_shape(annotation.mask)
+    points = points_of(annotation)
+    for point in points:
+        check_finite(point, where)
+    if isinstance(annotation, Rectangle):
+        points = [points[0], points[2]]
+    return {"points": points}
 
 
 def read_labelme(root: Path, losses: Losses, options: ReadOptions) -> Iterator[Sample]:
@@ -184,16 +199,18 @@ def _read_file(path: Path, root: Path, losses: Losses, scores: Scores) -> Sample
     annotations: list[Annotation] = []
     if isinstance(content.get("flags"), dict) and any(content["flags"].values()):
         losses.note("the flags of an image", str(path))
+    width, height = _side(content, "imageWidth", path), _side(content, "imageHeight", path)
     for number, shape in enumerate(content["shapes"]):
         with losses.problems:
-            annotation = _read_shape(shape, f"{path}: shapes[{number}]", losses, scores)
+            where = f"{path}: shapes[{number}]"
+            annotation = _read_shape(shape, where, losses, scores, (height, width))
             if annotation is not None:
                 annotations.append(annotation)
     return Sample(
         image=_image_of(content, path, root),
         annotations=annotations,
-        width=_side(content, "imageWidth", path),
-        height=_side(content, "imageHeight", path),
+        width=width,
+        height=height,
     )
 
 
@@ -214,7 +231,13 @@ def _side(content: dict[str, Any], name: str, path: Path) -> int | None:
     raise FormatError(Problem(f"{path}: {name}", f"is {value!r}, must be a whole number"))
 
 
-def _read_shape(shape: Any, where: str, losses: Losses, scores: Scores) -> Annotation | None:
+def _read_shape(
+    shape: Any,
+    where: str,
+    losses: Losses,
+    scores: Scores,
+    size: tuple[int | None, int | None],
+) -> Annotation | None:
     try:
         label, kind = label_of(shape["label"]), str(shape.get("shape_type") or "polygon")
         points = [(float(x), float(y)) for x, y in shape["points"]]
@@ -240,6 +263,17 @@ def _read_shape(shape: Any, where: str, losses: Losses, scores: Scores) -> Annot
         },
         "metadata": metadata,
     }
+    height, width = size
+    if kind == "mask" and height and width and isinstance(metadata.get("mask"), str):
+        text = metadata.pop("mask")
+        mask = read_mask_image(text, points[0], (height, width), where)
+        return Mask(mask=mask, **fields)
+    return _read_points(kind, points, fields, where, losses)
+
+
+def _read_points(
+    kind: str, points: list[Point], fields: dict[str, Any], where: str, losses: Losses
+) -> Annotation | None:
     if kind == "rectangle" and _is_upright(points):
         return _box_around(points, fields, where)
     if kind in {"rectangle", *_ROTATED} and len(points) == 4:  # noqa: PLR2004 - a box has four corners
@@ -279,7 +313,7 @@ def _box_around(points: list[Point], fields: dict[str, Any], where: str) -> Anno
 def _read_coarsely(
     kind: str, points: list[Point], fields: dict[str, Any], where: str, losses: Losses
 ) -> Annotation | None:
-    """A shape that no kind of geometry holds: the outline of a circle, the box of a mask."""
+    """The outline of a circle; the box of a mask without pixels, or of an image of unknown size."""
     if kind == "circle" and len(points) == 2:  # noqa: PLR2004 - the middle, and a point of the edge
         radius = math.dist(*points)
         outline = ellipse_outline(points[0], (radius, radius))

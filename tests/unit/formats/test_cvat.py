@@ -9,7 +9,7 @@ import pytest
 
 from layernext.errors import FormatError
 from layernext.formats import Losses, Sample, convert, read_format, write_export
-from layernext.model import Annotation, AttributeValue, ImageLabel, Points, Polygon, Rectangle
+from layernext.model import Annotation, AttributeValue, ImageLabel, Mask, Points, Polygon, Rectangle
 
 META = "<meta><task><name>t</name><labels>{}</labels></task></meta>"
 VIDEO = (
@@ -79,10 +79,31 @@ def test_frames_that_cannot_be(tmp_path: Path, frame: str, message: str) -> None
 
 
 def test_mask(tmp_path: Path) -> None:
-    """Run lengths of a part of the image, row by row; the outline covers the same pixels."""
+    """Run lengths of a part of the image, row by row, are a mask of the whole image, and go out again."""
     losses = Losses()
     shape = '<mask label="cat" source="manual" rle="0, 3, 2, 3" left="10" top="20" width="4" height="2"/>'
-    (polygon,) = read(tmp_path, shape, losses)
+    (mask,) = read(tmp_path, shape, losses)
+    assert isinstance(mask, Mask)
+    pixels = np.zeros(mask.mask.size, bool)
+    pixels[20, 10:13] = pixels[21, 11:14] = True
+    assert (mask.mask.to_array() == pixels).all()
+    assert losses.counts == {}
+    height, width = mask.mask.size
+    sample = Sample(image="a.jpg", annotations=[mask], width=width, height=height)
+    assert write_export([sample], tmp_path / "out.xml", "cvat").losses == {}
+    assert (
+        'rle="0, 3, 2, 3" left="10" top="20" width="4" height="2"'
+        in (tmp_path / "out.xml").read_text()
+    )
+
+
+def test_mask_of_an_image_of_unknown_size(tmp_path: Path) -> None:
+    """The outline covers the same pixels."""
+    text = '<annotations><image name="a.jpg"><mask label="cat" rle="0, 3, 2, 3" left="10" top="20" width="4" height="2"/></image></annotations>'
+    (tmp_path / "a.xml").write_text(text)
+    losses = Losses()
+    (sample,) = read_format(tmp_path / "a.xml", "cvat", losses=losses)
+    (polygon,) = sample.annotations
     assert isinstance(polygon, Polygon)
     assert {*polygon.polygon} == {
         (10, 20), (13, 20), (13, 21), (14, 21), (14, 22), (11, 22), (11, 21), (10, 21),

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from layernext.errors import FormatError
-from layernext.formats import Losses, Sample, convert, detect_format, read_format
+from layernext.formats import Losses, Sample, convert, detect_format, read_format, write_export
 from layernext.formats.label_studio_tasks import image_name
-from layernext.model import AttributeValue, ImageLabel, Line, Points, Polygon, Rectangle
+from layernext.model import AttributeValue, ImageLabel, Line, Mask, Points, Polygon, Rectangle
 
 VALUE = {"x": 10, "y": 20, "width": 30, "height": 40, "rotation": 0}
 BOX = Rectangle(label="cat", bbox=(20, 20, 60, 40))
@@ -195,16 +195,21 @@ def packed(pixels: list[int]) -> list[int]:
 
 
 def test_painted_mask(tmp_path: Path) -> None:
-    """The outline of a brush: here 3 x 2 pixels with a corner missing, in an image of 5 x 3."""
+    """The pixels of a brush: here 3 x 2 with a corner missing, in an image of 5 x 3; they go out again."""
     pixels = [0, 255, 255, 255, 0,
               0, 255, 255, 0, 0,
               0, 0, 0, 0, 0]  # fmt: skip
     brush = result("brushlabels", value={"format": "rle", "rle": packed(pixels)},
                    original_width=5, original_height=3)  # fmt: skip
-    (sample,) = read(tmp_path, task(brush))
-    (polygon,) = sample.annotations
-    assert isinstance(polygon, Polygon)
-    assert {*polygon.polygon} == {(1, 0), (4, 0), (4, 1), (3, 1), (3, 2), (1, 2)}
+    losses = Losses()
+    (sample,) = read(tmp_path, task(brush), losses=losses)
+    (mask,) = sample.annotations
+    assert isinstance(mask, Mask)
+    assert mask.mask.to_array().ravel().tolist() == [pixel == 255 for pixel in pixels]
+    assert losses.counts == {}
+    write_export([sample], tmp_path / "out.json", "label-studio")
+    (back,) = read_format(tmp_path / "out.json", "label-studio")
+    assert back.annotations == [mask]
     brush["value"]["rle"] = brush["value"]["rle"][:9]
     with pytest.raises(FormatError, match=r"result\[0\]: is not a result"):
         read(tmp_path, task(brush))

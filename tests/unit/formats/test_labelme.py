@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import math
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from layernext.errors import FormatError
-from layernext.formats import Losses, detect_format, read_format
-from layernext.model import Annotation, AttributeValue, Polygon, Rectangle, RotatedBox
+from layernext.formats import Losses, Sample, detect_format, read_format, write_export
+from layernext.model import Annotation, AttributeValue, Mask, Polygon, Rectangle, RotatedBox
 
 SHAPE: dict[str, Any] = {
     "label": "cat", "points": [[1, 1], [10, 10]], "group_id": None, "shape_type": "rectangle", "flags": {},
@@ -87,15 +91,46 @@ def test_further_keys_are_kept(tmp_path: Path) -> None:
     assert list(losses.counts) == ["the flags of an image"]
 
 
-def test_circle_and_mask(tmp_path: Path) -> None:
-    """A circle is read as its outline, a mask as its box; both are named as losses."""
+def test_circle(tmp_path: Path) -> None:
+    """A circle is read as its outline, which is named as a loss."""
     losses = Losses()
     (circle,) = read(tmp_path, losses, shape_type="circle", points=[[50, 40], [53, 44]])
     assert isinstance(circle, Polygon)
     assert max(x for x, _ in circle.polygon) == pytest.approx(55)
-    (mask,) = read(tmp_path, losses, shape_type="mask", points=[[1, 2], [4, 6]], mask="iVBORw0KG")
-    assert mask == Rectangle(label="cat", bbox=(1, 2, 3, 4))
-    assert losses.shapes == 2
+    assert losses.shapes == 1
+
+
+def test_mask(tmp_path: Path) -> None:
+    """A PNG between two corners, as labelme writes it: pixels of 0 and 1, both corners inside."""
+    part = np.array([[1, 1, 0, 1], [0, 1, 1, 1]], np.uint8)
+    png = io.BytesIO()
+    Image.fromarray(part).save(png, "PNG")
+    text = base64.b64encode(png.getvalue()).decode()
+    losses = Losses()
+    (mask,) = read(tmp_path, losses, shape_type="mask", points=[[10, 20], [13, 21]], mask=text)
+    assert isinstance(mask, Mask)
+    pixels = np.zeros((80, 100), bool)
+    pixels[20:22, 10:14] = part
+    assert (mask.mask.to_array() == pixels).all()
+    assert losses.counts == {}
+    sample = Sample(image="a.jpg", annotations=[mask], width=100, height=80)
+    assert write_export([sample], tmp_path / "out", "labelme").losses == {}
+    (shape,) = json.loads((tmp_path / "out" / "a.json").read_text())["shapes"]
+    assert (shape["shape_type"], shape["points"]) == ("mask", [[10, 20], [13, 21]])
+    with Image.open(io.BytesIO(base64.b64decode(shape["mask"]))) as written:
+        assert (np.array(written) == part).all()
+    (back,) = read_format(tmp_path / "out", "labelme")
+    assert back.annotations == [mask]
+
+
+def test_masks_that_are_none(tmp_path: Path) -> None:
+    """What is not a PNG is refused with its place; without pixels or a size of the image, its box is read."""
+    corners = {"shape_type": "mask", "points": [[1, 2], [4, 6]]}
+    with pytest.raises(FormatError, match=r"shapes\[0\]\.mask: is not a PNG in base64"):
+        read(tmp_path, **corners, mask="iVBORw0KG")
+    losses = Losses()
+    assert read(tmp_path, losses, **corners) == [Rectangle(label="cat", bbox=(1, 2, 3, 4))]
+    assert losses.shapes == 1
 
 
 @pytest.mark.parametrize("side", [0, -1, None])

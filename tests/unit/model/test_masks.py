@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from layernext.errors import DataError
+from layernext.formats.core.outlines import mask_of_rows, rows_of_mask
 from layernext.model import KINDS, ImageDecoder, Mask, RunLengths, decode_trusted, kind_of
 from layernext.model.geometry.run_lengths import compressed, counts_of, sampled
 from tests.strategies import run_lengths
@@ -155,6 +156,25 @@ def test_crop(array: Pixels, window: tuple[int, int, int, int]) -> None:
     assert len(pieces) == cut.any()
     for piece in pieces:
         assert (piece.to_array() == cut).all()
+
+
+@given(arrays())
+def test_rows(array: Pixels) -> None:
+    """Runs of rows are the transposed ones of columns, and make the same mask again."""
+    mask = RunLengths.from_array(array)
+    rows = rows_of_mask(mask)
+    pixels = np.zeros(array.shape, bool)
+    for row, runs in rows.items():
+        for start, stop in runs:
+            assert not pixels[row, start:stop].any()
+            pixels[row, start:stop] = True
+    assert (pixels == array).all()
+    assert mask_of_rows(rows, array.shape) == mask
+    around = mask_of_rows(rows, (array.shape[0] + 3, array.shape[1] + 2), (2, 1))
+    assert (around.to_array() == np.pad(array, ((1, 2), (2, 0)))).all()
+    height, width = array.shape
+    cut = mask_of_rows(rows, (height, width), (-1, -1)).to_array()
+    assert (cut == np.pad(array[1:, 1:], ((0, 1), (0, 1)))).all()
 
 
 @given(arrays(), st.integers(2, 4))

@@ -17,8 +17,7 @@ from msgspec.structs import replace
 from layernext.errors import ConfigurationError
 from layernext.evaluation.columns import Columns, FloatArray
 from layernext.evaluation.similarity.measure import Measure, Pairs, slices_of_images
-from layernext.model import RunLengths, counts_of
-from layernext.model.geometry.run_lengths import compressed
+from layernext.model import RunLengths, compressed, counts_of
 
 _MIN_POINTS = 3
 """pycocotools reads two points as a box; repeating a point keeps them an outline."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
-from layernext.model import Point, RunLengths, counts_of
+from layernext.model import Point, RunLengths, compressed, counts_of
 
 MAX_EDGES = 400_000
 """Edges of a mask's outline; a mask with more is noise, and is read as its box."""
@@ -83,6 +84,63 @@ def runs_of_counts(counts: Iterable[int], length: int) -> dict[int, list[Run]]:
             position += stop - start
         position, is_inside = end, not is_inside
     return lines
+
+
+def transposed(lines: dict[int, list[Run]]) -> dict[int, list[Run]]:
+    """Runs of rows as those of columns, or the other way round.
+
+    The work grows with the edges of the pixels, not with their number.
+    """
+    across: dict[int, list[Run]] = {}
+    begun: dict[int, int] = {}
+    before: list[Run] = []
+    for number, following in pairwise([*sorted(lines), -1]):
+        runs = lines[number]
+        for start, stop in _without(runs, before):
+            begun.update(dict.fromkeys(range(start, stop), number))
+        end = number + 1
+        for start, stop in _without(runs, lines[following] if following == end else []):
+            for position in range(start, stop):
+                across.setdefault(position, []).append((begun.pop(position), end))
+        before = runs if following == end else []
+    return across
+
+
+def mask_of_rows(
+    rows: dict[int, list[Run]], size: tuple[int, int], corner: tuple[int, int] = (0, 0)
+) -> RunLengths:
+    """The mask of runs in rows; what is outside of the image is left out.
+
+    Args:
+        rows: the runs of each row.
+        size: height and width of the image.
+        corner: x and y of what the rows and runs are counted from.
+    """
+    height, width = size
+    left, top = corner
+    counts: list[int] = []
+    done = 0
+    for column, runs in sorted(transposed(rows).items()):
+        if not 0 <= column + left < width:
+            continue
+        for start, stop in runs:
+            begin = (column + left) * height + max(0, start + top)
+            end = (column + left) * height + min(height, stop + top)
+            if begin >= end:
+                continue
+            if begin == done and counts:
+                counts[-1] += end - begin
+            else:
+                counts += [begin - done, end - begin]
+            done = end
+    if done < height * width or not counts:
+        counts.append(height * width - done)
+    return RunLengths(size, compressed(counts))
+
+
+def rows_of_mask(mask: RunLengths) -> dict[int, list[Run]]:
+    """The runs of pixels inside in each row of a mask."""
+    return transposed(runs_of_counts(counts_of(mask), mask.size[0]))
 
 
 def outlines_of_mask(mask: RunLengths) -> list[list[Point]] | None:

@@ -31,7 +31,7 @@ from layernext.model.geometry.rotated_box import (
     box_of_corners,
     rotated_corners,
 )
-from layernext.model.geometry.run_lengths import RunLengths, counts_of, runs_inside
+from layernext.model.geometry.run_lengths import RunLengths, compressed, counts_of, runs_inside
 
 __all__ = [
     "GEOMETRIES",
@@ -57,6 +57,7 @@ __all__ = [
     "RunLengths",
     "box_of_corners",
     "built_from_kinds",
+    "compressed",
     "counts_of",
     "has_parts",
     "kind_of",
