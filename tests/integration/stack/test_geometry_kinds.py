@@ -13,6 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+from layernext import LayerNextClient
+from layernext.errors import IncompatibleStack
 from tests.stack_process import StackProcess, running_stack
 
 SERVE = """
@@ -116,6 +118,12 @@ def test_a_registered_kind_goes_the_whole_way(folder: Path, stack: StackProcess)
         [1, 1, None, [1.0, 2.0, 3.0, 4.0]],
         [2, 101, 0.25, []],
     ]
+    # This process does not know the kinds, as an older client would not.
+    with LayerNextClient(*stack.arguments) as client:
+        with pytest.raises(IncompatibleStack, match="ring"):
+            list(client.iter_annotations("yard", "rings"))
+        client.download_to_file("yard", "rings", folder / "other.json", progress=False)
+    assert (folder / "other.json").read_bytes() == (folder / "run.json").read_bytes()
 
 
 def shapes_of(stack: StackProcess) -> Any:
