@@ -452,7 +452,7 @@ class LayerNextClient(PublishedNames, EarlierNames):
             ground_truth: name of a ground truth; or of a model run, to see how far two disagree.
             collection: id or name of the collection; or else
             dataset_version: id of a dataset version, and `split` of it, None for all.
-            geometry: ``rectangle``, ``polygon`` or ``line``.
+            geometry: ``rectangle``, ``polygon``, ``line``, ``mask``, ``rotated_box`` or ``image_label``.
             run_mode, truth_mode: ``machine`` or ``human``, where a model run and a ground truth
                 have the same name.
             again: compute even if a current result is there.
