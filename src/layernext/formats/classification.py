@@ -108,9 +108,11 @@ class ClassificationWriter:
 
 def _answer_of(sample: Sample) -> ImageLabel | None:
     """The most confident label of an image, the first of equal ones; None if it has none."""
-    labels = [one for one in sample.annotations if isinstance(one, ImageLabel)]
+    labels = [label for label in sample.annotations if isinstance(label, ImageLabel)]
     return max(
-        labels, key=lambda one: 2.0 if one.confidence is None else one.confidence, default=None
+        labels,
+        key=lambda label: 2.0 if label.confidence is None else label.confidence,
+        default=None,
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from layernext.errors import FormatError, Problem
+from layernext.formats.coco_panoptic import read_segments
 from layernext.formats.coco_records import (
     Label,
     Purpose,
@@ -23,7 +24,6 @@ from layernext.formats.coco_records import (
     read_annotation,
     read_image,
     read_numbers,
-    read_segments,
     sides_of,
 )
 from layernext.formats.coco_writer import HOLDS, CocoWriter
@@ -91,7 +91,9 @@ def read_coco(
                 with losses.problems:
                     where = f"{path}: annotations[{number}]"
                     if b'"segments_info"' in raw:
-                        annotations += read_segments(raw, labels, where, losses)
+                        annotations += read_segments(
+                            raw, labels, path, where, losses, (width, height)
+                        )
                         continue
                     annotation = read_annotation(
                         raw, labels, where, losses, scores, purpose, (width, height)

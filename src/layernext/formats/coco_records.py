@@ -324,34 +324,6 @@ def read_annotation(
     return _with_geometry(row, fields, where, losses, purpose)
 
 
-class _Segments(Struct, gc=False):
-    segments_info: list[dict[str, Any]]
-
-
-_decode_segments = msgspec.json.Decoder(_Segments)
-
-
-def read_segments(
-    raw: bytes, labels: dict[Id, Label], where: str, losses: Losses
-) -> list[Annotation]:
-    """The segments of an image in COCO panoptic: their boxes, as their pixels are in a PNG.
-
-    Raises:
-        FormatError: a segment is not valid.
-    """
-    annotations: list[Annotation] = []
-    segments = decode_row(_decode_segments, raw, where)
-    check_keys(raw, where)
-    for number, fields in enumerate(segments.segments_info):
-        location = f"{where}.segments_info[{number}]"
-        encoded = msgspec.json.encode(fields | {"image_id": 0, "segmentation": None})
-        losses.note_shape("the pixels of a panoptic segment; its box is", location)
-        annotation = read_annotation(encoded, labels, location, losses, Scores())
-        if annotation is not None:
-            annotations.append(annotation)
-    return annotations
-
-
 def original_id(value: AnyId) -> int | str:
     """An id as it is written again: a float that is a whole number as that."""
     return value if isinstance(value, str) else id_of(value)

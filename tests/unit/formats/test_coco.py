@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from layernext.errors import ConfigurationError, DataError, FormatError
 from layernext.formats import (
@@ -354,6 +355,41 @@ def test_panoptic(tmp_path: Path) -> None:
     (sample,) = read_format(saved(tmp_path, value), "coco", losses=losses)
     assert sample.annotations == [Rectangle(label="cat", bbox=(1, 2, 3, 4))]
     assert losses.shapes == 1
+
+
+def test_panoptic_with_its_png(tmp_path: Path) -> None:
+    """The pixels of a segment's color are its mask; a segment that has none is its box, and named."""
+    ids = np.zeros((80, 100), np.uint32)
+    ids[10:20, 30:50] = 5 + 256 * 7 + 65536 * 9
+    ids[15:18, 35:40] = 6
+    colors = np.stack([ids & 255, ids >> 8 & 255, ids >> 16], axis=-1).astype(np.uint8)
+    (tmp_path / "a").mkdir()
+    Image.fromarray(colors).save(tmp_path / "a" / "seg.png")
+    segments = [
+        {"id": int(ids[10, 30]), "category_id": 1, "bbox": [30, 10, 20, 10], "iscrowd": 0, "area": 185},
+        {"id": 6, "category_id": 1, "bbox": [35, 15, 5, 3], "iscrowd": 1, "area": 15},
+        {"id": 77, "category_id": 1, "bbox": [1, 2, 3, 4], "iscrowd": 0, "area": 12},
+    ]  # fmt: skip
+    value = content(
+        annotations=[{"image_id": 1, "file_name": "seg.png", "segments_info": segments}]
+    )
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(value))
+    losses = Losses()
+    (sample,) = read_format(path, "coco", losses=losses)
+    first, second, third = sample.annotations
+    assert isinstance(first, Mask)
+    assert isinstance(second, Mask)
+    assert (first.mask.to_array() == (ids == ids[10, 30])).all()
+    assert (second.mask.to_array() == (ids == 6)).all()
+    assert (first.metadata, second.metadata) == ({}, {"iscrowd": 1})
+    assert third == Rectangle(label="cat", bbox=(1, 2, 3, 4))
+    assert losses.shapes == 1
+    (tmp_path / "a" / "seg.png").write_bytes(b"no image")
+    with pytest.raises(
+        FormatError, match=r"annotations\[0\]\.file_name: .*seg\.png is not a readable PNG"
+    ):
+        list(read_format(path, "coco"))
 
 
 def test_lvis_names_images_by_url(tmp_path: Path) -> None:

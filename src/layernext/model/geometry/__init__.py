@@ -31,7 +31,13 @@ from layernext.model.geometry.rotated_box import (
     box_of_corners,
     rotated_corners,
 )
-from layernext.model.geometry.run_lengths import RunLengths, compressed, counts_of, runs_inside
+from layernext.model.geometry.run_lengths import (
+    RunLengths,
+    compressed,
+    counts_of,
+    mask_of_pixels,
+    runs_inside,
+)
 
 __all__ = [
     "GEOMETRIES",
@@ -61,6 +67,7 @@ __all__ = [
     "counts_of",
     "has_parts",
     "kind_of",
+    "mask_of_pixels",
     "oriented_rings",
     "parts_of",
     "register_kind",
