@@ -36,18 +36,21 @@ COMPATIBILITY_HEAD = """\
 
 <!-- Written by tools/generate_compatibility.py; do not edit. -->
 
-The published packages, unchanged, each in an environment of its own, run against our stack in the tests:
-`layerx-sdk` 0.0.5, 0.0.21, 0.1.1, 1.0.1 and 1.0.15, `layernext` 1.1.1 and 2.3.4, `layernext-beta` 3.28.14. What
-their calls did is compared with what our SDK finds. `python3 dev.py test tests/contract/published` repeats it.
-[Migration](migration.md) says what changes in a script that moves to our SDK.
+The tests run the published packages, unchanged, against our stack, each in a separate environment: `layerx-sdk` 0.0.5,
+0.0.21, 0.1.1, 1.0.1 and 1.0.15, `layernext` 1.1.1 and 2.3.4, `layernext-beta` 3.28.14. After each call, our SDK checks the
+effect on the stack. `python3 dev.py test tests/contract/published` repeats these tests. [Migration](migration.md) says what
+changes in a script that moves to our SDK.
 
 ## Methods
 
-*works*: called in the test without an error; the effects of uploads and downloads are compared byte for byte and value by value.
-*501*: a stack runs no models and says so ([automatic analysis](automatic-analysis.md)), or has nothing of the kind. A
-*fault* keeps the method from working in that client, whatever the stack does; its number is that of the list below.
+- *works*: the test calls the method without an error, and compares the effects of uploads and downloads byte for byte and value
+  by value.
+- *501*: the stack does not support the call and says so. In particular, it runs no models
+  ([automatic analysis](automatic-analysis.md)).
+- *fault*: a fault in the client keeps the method from working, whatever the stack does. The number is that of the list below.
+- An empty cell: the version does not have the method.
 
-0.0.5 has one method, `upload_modelrun_from_json`: it works.
+0.0.5 has one method, `upload_modelrun_from_json`, which works.
 
 """
 
@@ -56,15 +59,16 @@ MIGRATION_HEAD = """\
 
 <!-- Written by tools/generate_compatibility.py; do not edit. -->
 
-A script for `layernext` 1.1.1 or 2.3.4 runs as it stands: the import name, the client, its methods, their argument
+A script for `layernext` 1.1.1 or 2.3.4 runs unchanged: the import name, the client, its methods, their argument
 order and the keys of their answers are the same. The tests call every method of 2.3.4 in its published form on our
-client and compare the keys of the answers. A stack also takes the published clients
-themselves ([compatibility](compatibility.md)), so nothing has to move at once.
+client and compare the keys of the answers. The published clients themselves also work with a stack
+([compatibility](compatibility.md)), so you do not have to move all scripts at once.
 
 ## Installing
 
-`layernext-sdk` has the import name of `layernext` and `layernext-beta`. They cannot be installed beside each other: the last one
-installed overwrites files of the other, and *uninstalling either removes files that both have*. So remove the published one first:
+`layernext-sdk` has the same import name as `layernext` and `layernext-beta`. Do not install them in the same environment: the
+package installed last overwrites files of the other, and *uninstalling either removes files that both have*. Remove the
+published package first:
 
 <!-- not run -->
 ```bash
@@ -72,16 +76,16 @@ pip uninstall -y layernext layernext-beta
 pip install .
 ```
 
-If they have been installed over each other, `layernext doctor` says so. If the published one has been uninstalled afterwards,
-`import layernext` gives an empty module (`module 'layernext' has no attribute 'LayerNextClient'`) and the command
-`layernext` ends with `layernext is damaged: …`. Both name the repair:
+If both are installed, `layernext doctor` says so. If you then uninstall the published package, `import layernext` gives an empty
+module (`module 'layernext' has no attribute 'LayerNextClient'`), and the command `layernext` ends with `layernext is
+damaged: …`. `layernext doctor` and this message name the repair:
 
 <!-- not run -->
 ```bash
 pip install --force-reinstall --no-deps .
 ```
 
-Run it in the folder with the source; for a wheel, its path replaces the dot.
+Run it in the folder with the source. To repair from a wheel, replace the dot with the wheel's path.
 
 `layerx-sdk` has the import name `layerx` and may stay installed. In its scripts `from layerx import LayerxClient`
 becomes `from layernext import LayerNextClient`.
@@ -90,15 +94,15 @@ becomes `from layernext import LayerNextClient`.
 
 | published | ours |
 | --- | --- |
-| a failed call prints a text and returns `None` or `{"isSuccess": False}` | it raises an error with the reason ([errors](errors.md)) |
-| `wait_for_job_complete` answers a failed job with `COMPLETED` | `JobFailed` is raised |
-| an answer is a dictionary | it is a dictionary with the same keys, and has attributes too: `report.job_id`, `report["job_id"]` |
+| a failed call prints a message and returns `None` or `{"isSuccess": False}` | it raises an error with the reason ([errors](errors.md)) |
+| `wait_for_job_complete` returns `COMPLETED` for a failed job | it raises `JobFailed` |
+| an answer is a dictionary | it is a dictionary with the same keys, and also has attributes: `report.job_id`, `report["job_id"]` |
 | uploads and downloads return `None` | they return a report |
-| | `UploadReport`, `DownloadReport`, `ModelRun` and other results that no published client has are not dictionaries: `report.images`; `report.to_dict()` gives plain data |
-| progress and results are printed | nothing is printed but a progress bar on a terminal |
+| no such results | `UploadReport`, `DownloadReport`, `ModelRun` and other new results are not dictionaries: use `report.images`, or `report.to_dict()` for plain data |
+| progress and results are printed | only a progress bar is printed, and only on a terminal |
 | `MediaType`, `JobType` and the like come from `layernext.datalake.constants` or `layernext` | the same; members equal their values |
-| `client.encoded_key_secret` | not there: the secret is kept private |
-| `datalake.DatalakeClient`, `studio.StudioClient` and other inner classes | not there; the client has all calls |
+| `client.encoded_key_secret` | does not exist: the secret is private |
+| `datalake.DatalakeClient`, `studio.StudioClient` and other internal classes | do not exist; the client has all calls |
 
 """
 
@@ -114,19 +118,19 @@ def compatibility() -> str:
         rows.append(f"| `{method}` | {' | '.join(cells)} |")
     rows += [
         "",
-        "`get_valid_sort_fields` asks no stack. Calls of 2.3.4 for analysis give the id of a job that its own",
-        "background thread never begins (fault 41).",
+        "`get_valid_sort_fields` sends no request. The analysis calls of 2.3.4 return the id of a job that the client's own",
+        "background thread never starts (fault 41).",
         "",
-        "## What stays out",
+        "## Methods that are not supported",
         "",
-        f"`layernext-beta` 3.28.14 has {len(LEFT_OUT)} more methods. Their requests are answered with 501 and a sentence",
-        "([protocol](protocol.md)), and our SDK does not have them.",
+        f"`layernext-beta` 3.28.14 has {len(LEFT_OUT)} more methods. A stack answers their requests with 501 and",
+        "a message ([protocol](protocol.md)). Our SDK does not have them.",
         "",
         "| method | why |",
         "| --- | --- |",
         *(f"| `{method}` | {why} |" for method, why in sorted(LEFT_OUT.items())),
         "",
-        "## Faults that ours does not repeat",
+        "## Faults of the published clients that our SDK does not have",
         "",
         "| | in the published clients | ours | shown by |",
         "| --- | --- | --- | --- |",
@@ -157,16 +161,16 @@ def migration() -> str:
     rows = [
         "## Methods",
         "",
-        "Every published method is there under its name. Better ones have taken the place of these:",
+        "Our client has every published method under its name. These have replacements:",
         "",
-        "| published | today |",
+        "| published | replacement |",
         "| --- | --- |",
         *(
             f"| `{old}` | {', '.join(f'`{name}`' for name in new)} |"
             for old, new in sorted(REPLACED.items())
         ),
         "",
-        "These have the same name. A call of a group takes the same arguments:",
+        "These keep their names. Each is also a call of a group, which takes the same arguments:",
         "",
         "| published | call |",
         "| --- | --- |",
@@ -175,21 +179,21 @@ def migration() -> str:
             for method in sorted((published & ours) - set(REPLACED))
         ),
         "",
-        "`update_virtual_collection` of `layernext-beta` 3.28.14 is served by the stack, but is not a method of this SDK. It",
+        "A stack serves `update_virtual_collection` of `layernext-beta` 3.28.14, but this SDK has no such method. The call",
         "appends a name to the metadata list `virtual_collection` of the selected images; the query",
         '`metadata.virtual_collection = "night shift"` finds them ([protocol](protocol.md)).',
         "",
-        f"The {len(LEFT_OUT)} methods of `layernext-beta` that stay out are listed in [compatibility](compatibility.md).",
+        f"The {len(LEFT_OUT)} methods of `layernext-beta` that are not supported are listed in [compatibility](compatibility.md).",
         "",
         "## Arguments",
         "",
-        "Arguments are taken by their published names and places. Where versions differ, these are told apart:",
+        "Arguments keep their published names and positions. If versions differ, the client recognizes these:",
         "",
         "| method | version | how |",
         "| --- | --- | --- |",
         *(f"| `{method}` | {version} | {how} |" for (method, version), how in TOLD_APART.items()),
         "",
-        "These cannot be:",
+        "It cannot recognize these:",
         "",
         "| method | version | what to do |",
         "| --- | --- | --- |",
@@ -203,7 +207,7 @@ def migration() -> str:
 
 
 def check_test(number: int, test: str) -> None:
-    """Refuse a test that is not there."""
+    """Refuse a test that does not exist."""
     file, _, name = test.partition("::")
     tree = ast.parse((ROOT / "tests" / file).read_text(encoding="utf-8"))
     names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}

@@ -46,7 +46,7 @@ same arguments:
     "EarlierNames": """\
 ## Earlier names
 
-Deprecated: these calls stood on the client itself before there were groups. They go on working, with the same
+Deprecated: older versions had these calls on the client itself. They still work, with the same
 arguments, and do not warn.
 """,
 }

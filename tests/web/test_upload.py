@@ -93,7 +93,7 @@ def test_upload_of_images(site, open_page):
     sent = []
     page.on("request", lambda request: sent.append(request.url.rpartition("/")[2]))
     files = [(f"{n}.png", image.getvalue() + bytes([n])) for n in range(20)]
-    for expected in ("20 images stored.", "0 images stored, 20 there already."):
+    for expected in ("20 images stored.", "0 images stored, 20 already there."):
         choose(page, *files, ("notes.txt", b"x"))
         expect(page.get_by_text("1 file left out")).to_be_visible()
         page.get_by_role("combobox", name="Collection").fill("dropped")

@@ -67,8 +67,8 @@ from layernext.model import (
 class LayerNextClient(PublishedNames, EarlierNames):
     """Talks to one stack.
 
-    What most programs need is on the client itself; everything else is in groups, one for each noun.
-    Safe to share by threads and by processes: a forked process opens its own connections, and a
+    The calls that most programs need are on the client itself; all others are in groups, such as `client.files`.
+    Threads and processes may share a client: a forked process opens its own connections, and a
     client can be pickled for a process that is spawned. A pickle contains the secret; do not store
     it. Connections stay open between calls; `close` ends them, or use the client as a context
     manager. Nothing is sent before the first call.
@@ -79,31 +79,31 @@ class LayerNextClient(PublishedNames, EarlierNames):
         layernext_url: the stack's origin, such as ``https://api.example.com``.
         timeout_s: seconds for each step of a request.
         retry_for_s: seconds to try a request again after it first failed; 0 means a single attempt.
-        protocol: ``"published"`` to use only the published protocol; None for the best there is.
+        protocol: ``"published"`` to use only the published protocol; None for the best protocol that the stack has.
         http: another httpx transport, for tests.
 
     Attributes:
-        analysis: automatic analysis, which a stack refuses.
+        analysis: automatic analysis, which a stack does not support.
         annotations: uploads of annotation files, for each way to name their images.
         audit: who did what, and when.
         collections: named sets of images, videos or other files.
         datasets: frozen selections of images and annotations, divided into splits.
-        embeddings: vectors that models made of images.
+        embeddings: vectors that models computed from images.
         evaluations: runs measured against ground truth, by the stack.
         exports: exports that the stack makes as jobs.
-        files: folders of images, videos and other files, up and down.
+        files: uploads and downloads of images, videos and other files.
         grants: what users may do in single collections.
-        items: images, videos and other files, and what the stack says of them.
+        items: images, videos and other files, with their details.
         jobs: work that the stack does in the background.
         labels: labels, and groups of them.
         metadata: fields and tags of files and collections.
-        projects: images that people annotate, cut into tasks.
+        projects: images that people annotate, divided into tasks.
         runs: model runs and ground truths.
         trash: files that were removed, until they are restored or purged.
         users: people and services that use the stack.
 
     Raises:
-        ConfigurationError: a value is missing or cannot be right.
+        ConfigurationError: a value is missing or invalid.
 
     Example:
         >>> client = LayerNextClient("key_abc", "secret", "https://api.example.com/")
@@ -198,8 +198,7 @@ class LayerNextClient(PublishedNames, EarlierNames):
     ) -> UploadReport:
         """Upload a model run from a form v1 file.
 
-        Each image's annotation set of this run is replaced whole. Repeating the call changes
-        nothing.
+        The call replaces this run's annotation set of each image in the file. Repeating it changes nothing.
 
         Args:
             collection_base_path: the collection, with or without a slash at its end; None if the
@@ -209,17 +208,17 @@ class LayerNextClient(PublishedNames, EarlierNames):
             annotation_geometry: ``rectangle``, ``polygon`` or ``line``.
             validate: ``first`` checks the whole file before anything is sent; ``stream`` checks
                 batch by batch.
-            resume: send only what the stack does not have from an interrupted call; by the
-                published protocol all is sent again.
+            resume: send only the batches that the stack does not have from an interrupted call; with the published
+                protocol, everything is sent again.
             progress: None shows a bar on a terminal; True, False or a callable override that.
 
         Returns:
             What was stored.
 
         Raises:
-            DataError: the file is not valid; every problem with its place. With
+            DataError: the file is not valid; every problem has its location. With
                 ``validate="first"`` nothing was sent.
-            UploadIncomplete: the upload ended early; what was acknowledged is stored.
+            UploadIncomplete: the upload ended early; acknowledged batches are stored.
             NotAuthenticated, NotAllowed, ConnectionFailed, StackError: see `layernext.errors`.
         """
         geometry = check_geometry(annotation_geometry)
@@ -244,7 +243,7 @@ class LayerNextClient(PublishedNames, EarlierNames):
         resume: bool = False,
         progress: ProgressChoice = None,
     ) -> UploadReport:
-        """Upload ground truth from a form v1 file; all else as `upload_modelrun_from_json`."""
+        """Upload ground truth from a form v1 file; otherwise the same as `upload_modelrun_from_json`."""
         geometry = check_geometry(annotation_geometry)
         request = upload_request(
             collection_base_path, ground_truth_name, geometry, is_model_run=False
@@ -287,13 +286,13 @@ class LayerNextClient(PublishedNames, EarlierNames):
             ground_truth: True for ground truth, False for a model run.
             normalized: True if coordinates are fractions of the image's size.
             format: of the file, one of those of `layernext.convert`; None for LayerNext JSON, which is
-                sent as it stands. What is not read of another format is in the report's ``losses``.
-            images: with `format`: folder with the images, where it does not say how large they are.
-            instances: with ``format="coco-results"``: the file of instances that they refer to.
+                sent unchanged. Data of another format that cannot be read is in the report's ``losses``.
+            images: with `format`: folder with the images, if the format does not contain their sizes.
+            instances: with ``format="coco-results"``: the COCO file whose ids the results use.
             source_options: with `format`: label rules, the scale of scores, class names, and whether
-                annotations that are not valid are skipped; and whether names of images match those of
-                the collection although tools changed them.
-            strict: with `format`: refuse what is not read.
+                annotations that are not valid are skipped; and whether to match names of images that other tools
+                changed.
+            strict: with `format`: refuse data that cannot be read.
             validate: for files only; an iterable is checked batch by batch.
             resume, progress: as in `upload_modelrun_from_json`, and so are the errors.
 
@@ -344,7 +343,7 @@ class LayerNextClient(PublishedNames, EarlierNames):
         ground_truth: bool = False,
         normalized: bool = False,
     ) -> RunLogger:
-        """A run to log image by image, sent in the background; see `RunLogger.log`.
+        """Log a run image by image; a thread sends it in the background. See `RunLogger.log`.
 
         Args:
             collection: the collection.
@@ -377,8 +376,8 @@ class LayerNextClient(PublishedNames, EarlierNames):
 
         Raises:
             NotFound: no such collection or run.
-            Conflict: the name is a model run's and a ground truth's, and `ground_truth` is None.
-            DownloadIncomplete: the connection broke again and again.
+            Conflict: a model run and a ground truth have this name, and `ground_truth` is None.
+            DownloadIncomplete: the connection broke repeatedly.
         """
         return self._connection.protocol.iter_annotations(collection, run, mode_of(ground_truth))
 
@@ -391,10 +390,10 @@ class LayerNextClient(PublishedNames, EarlierNames):
         ground_truth: bool | None = None,
         progress: ProgressChoice = None,
     ) -> DownloadReport:
-        """Write runs to a LayerNext JSON file, which appears only when it is whole.
+        """Write runs to a LayerNext JSON file, which appears only when it is complete.
 
-        A single run is written as it was uploaded, form v1 as form v1. Of several runs each image
-        entry also says its ``run`` and ``mode``, and all is form v2.
+        A single run is written as it was uploaded, form v1 as form v1. Several runs are written in
+        form v2, and each image entry also has its ``run`` and ``mode``.
 
         Args:
             collection: the collection's name or id; None for all collections.
@@ -405,7 +404,7 @@ class LayerNextClient(PublishedNames, EarlierNames):
 
         Raises:
             NotFound: no such collection or run.
-            DownloadIncomplete: the connection broke again and again.
+            DownloadIncomplete: the connection broke repeatedly.
         """
         names = [runs] if isinstance(runs, str) else runs
         return self._connection.protocol.download_to_file(
@@ -441,22 +440,21 @@ class LayerNextClient(PublishedNames, EarlierNames):
         progress: ProgressChoice = None,
         **options: Any,
     ) -> StoredEvaluation:
-        """Measure a run against a ground truth; waits until the stack has done it.
+        """Measure a run against a ground truth, and wait for the result.
 
-        A result that is there and current is given at once. Images without a set of the ground
-        truth are left out; in images without a set of the run nothing was found.
+        If a current result exists, it is returned at once. Images without a set of the ground truth are left out. An
+        image without a set of the run counts as one without annotations.
 
         Args:
-            run: name of a model run; or of a ground truth, to hold two annotators against each
-                other.
+            run: name of a model run; or of a ground truth, to compare two annotators.
             ground_truth: name of a ground truth; or of a model run, to see how far two disagree.
             collection: id or name of the collection; or else
             dataset_version: id of a dataset version, and `split` of it, None for all.
             geometry: ``rectangle``, ``polygon``, ``line``, ``mask``, ``rotated_box`` or ``image_label``.
-            run_mode, truth_mode: ``machine`` or ``human``, where a model run and a ground truth
+            run_mode, truth_mode: ``machine`` or ``human``, if a model run and a ground truth
                 have the same name.
-            again: compute even if a current result is there.
-            timeout_s: seconds to wait at most; None waits for ever.
+            again: compute even if a current result exists.
+            timeout_s: seconds to wait at most; None waits without a limit.
             progress: as in `upload_modelrun_from_json`; counts to 100.
             options: other fields of `EvaluationSettings`, such as ``confidence`` or ``slices``.
 
@@ -468,8 +466,8 @@ class LayerNextClient(PublishedNames, EarlierNames):
             DataError: an argument or option is wrong.
             NotFound: no such collection or version, or it has no such run or ground truth; names
                 those that it has.
-            JobFailed: the stack failed at it; says why.
-            RequestTimeout: it took too long; the stack goes on, and the same call waits again.
+            JobFailed: the evaluation failed; the message says why.
+            RequestTimeout: it took too long; the stack continues, and the same call waits again.
         """
         info = self.evaluations.start(
             run=run,
@@ -504,18 +502,18 @@ class LayerNextClient(PublishedNames, EarlierNames):
         progress: ProgressChoice = None,
         **options: Any,
     ) -> Comparison:
-        """What differs between two runs on the same ground truth; waits until the stack has done it.
+        """Compare two runs on the same ground truth, and wait for the result.
 
-        Both runs are evaluated first, as by `evaluate`, unless that has been done.
+        The stack first evaluates both runs, as `evaluate` does, unless current results exist.
 
         Args:
             run_a, run_b: names; differences are b minus a.
             ground_truth, collection, dataset_version, split, geometry, options: as in `evaluate`.
-            resamples: draws of the images for confidence intervals; 0 for none.
+            resamples: number of resamples of the images for confidence intervals; 0 for none.
             seed: of the draws.
-            level: share of the draws that an interval holds, above 0 and below 1.
-            image_limit: images that are named at most.
-            timeout_s: seconds to wait at most for each step; None waits for ever.
+            level: share of the resamples that an interval contains, above 0 and below 1.
+            image_limit: maximum number of images to list.
+            timeout_s: seconds to wait at most for each step; None waits without a limit.
             progress: as in `evaluate`.
 
         Raises:

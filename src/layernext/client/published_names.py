@@ -245,7 +245,7 @@ class PublishedNames:
 
         Raises:
             NotFound: no such collection.
-            DownloadIncomplete: the annotations, or some of the files, did not come.
+            DownloadIncomplete: the annotations, or some of the files, could not be downloaded.
         """
         warnings.warn("use download_collection", DeprecationWarning, stacklevel=3)
         kind, runs = ("human", []) if operation_id is None else ("all", [operation_id])

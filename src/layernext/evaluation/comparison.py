@@ -59,8 +59,8 @@ def compare_evaluations(
         name_a, name_b: of the runs.
         resamples: draws; 0 for no intervals.
         seed: of the draws. The same seed gives the same intervals.
-        level: share of the draws that an interval holds, above 0 and below 1.
-        image_limit: images that are named at most.
+        level: share of the resamples that an interval contains, above 0 and below 1.
+        image_limit: maximum number of images to list.
         executor: where draws are worked on, such as a `ProcessPoolExecutor`; None: here. The
             intervals are the same.
 

@@ -257,7 +257,7 @@ def convert(
         skip_invalid: leave out annotations that are not valid, and list them in the report.
 
     Returns:
-        How much was written, and what the format cannot hold: nothing is dropped in silence.
+        How much was written, and what the format cannot hold: nothing is dropped silently.
 
     Raises:
         ConfigurationError: there is no such format, or the target exists.

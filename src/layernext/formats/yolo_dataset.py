@@ -260,7 +260,7 @@ def iter_entries(dataset: Dataset) -> Iterator[Entry]:
             if entry.labels not in seen:
                 seen.add(entry.labels)
                 yield entry
-    # What no split names is read as well: nothing is dropped in silence.
+    # What no split names is read as well: nothing is dropped silently.
     images, labels = dataset.root / "images", dataset.root / "labels"
     if not dataset.sources and not labels.is_dir() and not images.is_dir():
         yield from _in_bare_folder(dataset.root)

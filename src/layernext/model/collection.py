@@ -83,7 +83,7 @@ class Item(Record, frozen=True, kw_only=True):
         state: ``pending``, ``ready`` or ``failed``: whether the stack has inspected the file; ``missing`` if
             its content was lost, until the same file is uploaded again.
         failure: why that failed.
-        width, height: pixels as stored, before any rotation that the file asks for.
+        width, height: size in pixels of the upright picture, after its EXIF orientation.
         frame_count, frame_rate, duration_s: of a video: frames, frames a second, seconds.
         metadata: custom fields; `Tags` is a list of strings.
         created_at, updated_at: UTC, ISO 8601.
@@ -122,7 +122,8 @@ class FileRecord(Record, frozen=True, kw_only=True):
         size: bytes.
         checksum: SHA-256 in hexadecimal; None until the stack has computed it.
         content_type: media type by its bytes; None until the stack has inspected it.
-        width, height: pixels as stored; None if it is not an image, or not inspected yet.
+        width, height: size in pixels of the upright picture; None if it is not an
+            image or video, or not inspected yet.
         state: ``pending``, ``ready``, ``failed`` if it is not what its collection holds, or ``missing`` if its
             content was lost: the same file uploaded again heals it.
         created_at: when the stack first heard of the image; UTC, ISO 8601.
@@ -270,7 +271,7 @@ class DatasetDiff(Record, frozen=True, kw_only=True):
 
 
 class Project(Record, frozen=True, kw_only=True):
-    """An annotation project: images that people annotate, cut into tasks.
+    """An annotation project: images that people annotate, divided into tasks.
 
     Their work comes back as the ground truth named after the project's id.
 

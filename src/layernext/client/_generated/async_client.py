@@ -155,7 +155,7 @@ class AsyncLayerNextClient:
         resume: bool = False,
         progress: ProgressChoice = None,
     ) -> UploadReport:
-        """Upload ground truth from a form v1 file; all else as `upload_modelrun_from_json`.
+        """Upload ground truth from a form v1 file; otherwise the same as `upload_modelrun_from_json`.
 
         See `LayerNextClient.upload_groundtruth_from_json`.
         """
@@ -218,7 +218,7 @@ class AsyncLayerNextClient:
         ground_truth: bool = False,
         normalized: bool = False,
     ) -> AsyncRunLogger:
-        """A run to log image by image, sent in the background; see `RunLogger.log`.
+        """Log a run image by image; a thread sends it in the background. See `RunLogger.log`.
 
         See `LayerNextClient.model_run`.
         """
@@ -248,7 +248,7 @@ class AsyncLayerNextClient:
         ground_truth: bool | None = None,
         progress: ProgressChoice = None,
     ) -> DownloadReport:
-        """Write runs to a LayerNext JSON file, which appears only when it is whole.
+        """Write runs to a LayerNext JSON file, which appears only when it is complete.
 
         See `LayerNextClient.download_to_file`.
         """
@@ -293,7 +293,7 @@ class AsyncLayerNextClient:
         progress: ProgressChoice = None,
         **options: Any,
     ) -> StoredEvaluation:
-        """Measure a run against a ground truth; waits until the stack has done it.
+        """Measure a run against a ground truth, and wait for the result.
 
         See `LayerNextClient.evaluate`.
         """
@@ -331,7 +331,7 @@ class AsyncLayerNextClient:
         progress: ProgressChoice = None,
         **options: Any,
     ) -> Comparison:
-        """What differs between two runs on the same ground truth; waits until the stack has done it.
+        """Compare two runs on the same ground truth, and wait for the result.
 
         See `LayerNextClient.compare`.
         """

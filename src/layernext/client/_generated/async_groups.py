@@ -699,7 +699,7 @@ class AsyncDatasets:
         )
 
     async def delete_version(self, version_id: str) -> Done:
-        """Delete a version for good; its images and their annotations stay.
+        """Permanently delete a version; its images and their annotations stay.
 
         See `Datasets.delete_version`.
         """
@@ -965,7 +965,7 @@ class AsyncEvaluations:
         geometry: EvaluatedGeometry = "rectangle",
         match_threshold: float | None = None,
     ) -> StoredMatches:
-        """Both annotation sets of an image as they are now, and who found what.
+        """Both current annotation sets of an image, and which annotations match.
 
         See `Evaluations.match_image`.
         """
@@ -1153,7 +1153,7 @@ class AsyncFiles:
         )
 
     async def status(self, collection_name: str) -> UploadStatus:
-        """How far the newest upload of files to a collection is, whoever makes it.
+        """Progress of the newest upload of files to a collection, by any client.
 
         See `Files.status`.
         """
@@ -1499,7 +1499,7 @@ class AsyncLabels:
         return await in_thread(self._group.list_in_group, group_id)
 
     async def create(self, label: Mapping[str, Any]) -> CreatedLabel:
-        """Create a label with its attributes and their values, or add what is missing of it.
+        """Create a label with its attributes and their values, or add those that an existing label lacks.
 
         See `Labels.create`.
         """
@@ -1513,7 +1513,7 @@ class AsyncLabels:
         return await in_thread(self._group.groups)
 
     async def create_group(self, group_name: str, label_ids: Sequence[str]) -> LabelGroup:
-        """Create a group of labels, or add labels to the group of that name.
+        """Create a group of labels, or add labels to the group with that name.
 
         See `Labels.create_group`.
         """
@@ -1554,7 +1554,7 @@ class AsyncMetadata:
         return f"<Async{repr(self._group)[1:]}"
 
     async def names(self) -> MetadataNames:
-        """Metadata fields and tags that were declared, and whether the stack takes no others.
+        """Declared metadata fields and tags, and whether the stack refuses others.
 
         See `Metadata.names`.
         """
@@ -1563,7 +1563,7 @@ class AsyncMetadata:
     async def declare(
         self, fields: Iterable[str] = (), tags: Iterable[str] = (), *, withdraw: bool = False
     ) -> MetadataNames:
-        """Declare metadata fields and tags, for a stack that takes declared ones only.
+        """Declare metadata fields and tags, for a stack that accepts only declared ones.
 
         See `Metadata.declare`.
         """
@@ -1991,7 +1991,7 @@ class AsyncTrash:
         datalake_filter: Mapping[str, Any] | None = None,
         content_type: str = "image",
     ) -> TrashReport:
-        """Move what a query or a filter finds to the trash; it can be restored.
+        """Move files that match a query or a filter to the trash; they can be restored.
 
         See `Trash.add`.
         """

@@ -189,7 +189,7 @@ class RunLogger:
         format: BoxFormat = "xywh",
         size: tuple[float, float] | None = None,
     ) -> None:
-        """Log one image's annotations. An image without any is a result, too: log it empty.
+        """Log one image's annotations. An image without annotations is also a result: log it without shapes.
 
         Logging an image again adds to it.
 

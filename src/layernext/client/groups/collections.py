@@ -64,7 +64,8 @@ class Collections(Group):
 
         Args:
             collection_id: id or name.
-            fields_filter: name to whether it is wanted: ``fileSize``, ``fileCount``, ``frameCount``,
+            fields_filter: which fields to return, such as ``{"fileSize": True}``:
+                ``fileSize``, ``fileCount``, ``frameCount``,
                 ``storagePath``, ``Tags``, ``createdAt``, ``updatedAt``, or a metadata field.
 
         Raises:
@@ -106,7 +107,7 @@ class Collections(Group):
 
         Raises:
             NotFound: no such collection.
-            DownloadIncomplete: the annotations, or some of the files, did not come.
+            DownloadIncomplete: the annotations, or some of the files, could not be downloaded.
         """
         modes: dict[str, Mode | None] = {"all": None, "human": "human", "machine": "machine"}
         if annotation_type not in modes:

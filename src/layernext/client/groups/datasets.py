@@ -212,7 +212,7 @@ class Datasets(Group):
         )
 
     def delete_version(self, version_id: str) -> Done:
-        """Delete a version for good; its images and their annotations stay.
+        """Permanently delete a version; its images and their annotations stay.
 
         Args:
             version_id: the version.

@@ -106,7 +106,7 @@ class Embeddings(Group):
 
         Args:
             model_name: whose vectors.
-            unique_name: the image to be near to; it is not in the answer.
+            unique_name: find images similar to this one; the result does not contain it.
             vector: or the vector to be near to.
             count: how many images.
             metric: ``cosine``, ``dot`` or ``l2``.

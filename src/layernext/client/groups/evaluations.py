@@ -99,7 +99,7 @@ class Evaluations(Group):
 
         Raises:
             JobFailed: the stack could not compute it; says why.
-            RequestTimeout: it took too long; the stack goes on.
+            RequestTimeout: it took too long; the stack continues.
         """
         percent = 0
         with show_progress(progress, f"evaluating {info.run}", 100, unit="percent") as advance:
@@ -222,7 +222,7 @@ class Evaluations(Group):
         geometry: EvaluatedGeometry = "rectangle",
         match_threshold: float | None = None,
     ) -> StoredMatches:
-        """Both annotation sets of an image as they are now, and who found what.
+        """Both current annotation sets of an image, and which annotations match.
 
         Args:
             image: id or unique name.

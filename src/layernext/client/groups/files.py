@@ -143,7 +143,7 @@ class Files(Group):
         return dataclasses.replace(report, annotations=uploaded)
 
     def status(self, collection_name: str) -> UploadStatus:
-        """How far the newest upload of files to a collection is, whoever makes it.
+        """Progress of the newest upload of files to a collection, by any client.
 
         Args:
             collection_name: the collection.
@@ -200,7 +200,7 @@ class Files(Group):
 
         Raises:
             NotFound: no such collection.
-            DownloadIncomplete: some files are not there; its report says which, and why.
+            DownloadIncomplete: some files could not be downloaded; its report says which, and why.
             NotAuthenticated, NotAllowed, ConnectionFailed, StackError: see `layernext.errors`.
 
         Example:

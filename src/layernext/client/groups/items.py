@@ -133,7 +133,8 @@ class Items(Group):
 
         Args:
             unique_name: of the file.
-            fields_filter: name to whether it is wanted: ``fileSize``, ``resolution``, ``frameCount``,
+            fields_filter: which fields to return, such as ``{"fileSize": True}``:
+                ``fileSize``, ``resolution``, ``frameCount``,
                 ``frameRate``, ``storagePath``, ``bucketName``, ``Tags``, ``createdAt``, ``updatedAt``,
                 ``checksum``, or a metadata field.
 

@@ -68,7 +68,7 @@ class Jobs(Group):
             job_type: 14 to 17 embeddings and analysis, -1 any other.
             progress: 0 to 100.
             status: 1 in progress, 2 completed, 3 queued, 4 failed.
-            job_detail: kept with the job as it is.
+            job_detail: stored with the job, unchanged.
 
         Raises:
             DataError: one of the numbers is not one of these.

@@ -25,7 +25,7 @@ class Labels(Group):
         return labels.list_labels(self._transport, check_text(group_id, "group_id", "a group"))
 
     def create(self, label: Mapping[str, Any]) -> CreatedLabel:
-        """Create a label with its attributes and their values, or add what is missing of it.
+        """Create a label with its attributes and their values, or add those that an existing label lacks.
 
         Args:
             label: ``dict(className="Vehicle", attributes=[dict(attributeName="kind",
@@ -44,7 +44,7 @@ class Labels(Group):
         return labels.list_groups(self._transport)
 
     def create_group(self, group_name: str, label_ids: Sequence[str]) -> LabelGroup:
-        """Create a group of labels, or add labels to the group of that name.
+        """Create a group of labels, or add labels to the group with that name.
 
         Args:
             group_name: the group's name.

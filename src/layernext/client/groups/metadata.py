@@ -21,7 +21,7 @@ class Metadata(Group):
     """Fields and tags of files and collections."""
 
     def names(self) -> MetadataNames:
-        """Metadata fields and tags that were declared, and whether the stack takes no others."""
+        """Declared metadata fields and tags, and whether the stack refuses others."""
         self._connection.require_native("list declared metadata names")
         names: MetadataNames = self._transport.request_json("GET", NAMES_PATH, MetadataNames)
         return names
@@ -29,7 +29,7 @@ class Metadata(Group):
     def declare(
         self, fields: Iterable[str] = (), tags: Iterable[str] = (), *, withdraw: bool = False
     ) -> MetadataNames:
-        """Declare metadata fields and tags, for a stack that takes declared ones only.
+        """Declare metadata fields and tags, for a stack that accepts only declared ones.
 
         Repeating it changes nothing. Other stacks keep the names, and take any.
 

@@ -1,4 +1,4 @@
-"""Annotation projects: images that people annotate, cut into tasks."""
+"""Annotation projects: images that people annotate, divided into tasks."""
 
 from __future__ import annotations
 
@@ -341,7 +341,7 @@ class Projects(Group):
             path: the file, which appears only when it is whole.
             format: ``cvat`` (XML for images 1.1) or ``label-studio`` (JSON tasks).
             with_predictions: for Label Studio: write the shapes as predictions to begin from.
-            overwrite: replace what is there.
+            overwrite: replace an existing target.
 
         Raises:
             NotFound: there is no such project.

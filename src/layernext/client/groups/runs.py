@@ -68,7 +68,7 @@ class Runs(Group):
         Raises:
             NotFound: no such collection, or no such run in it.
             JobFailed: the stack could not count them.
-            RequestTimeout: it took too long; the stack goes on.
+            RequestTimeout: it took too long; the stack continues.
         """
         self._connection.require_native("count a run")
         query = {"collection": collection, "run": check_text(run, "run", "a run"), "mode": mode}
@@ -102,7 +102,7 @@ class Runs(Group):
             target: file or folder, which appears only when it is whole.
             format: one of those of `layernext.convert`.
             ground_truth: True or False if both a ground truth and a model run have this name.
-            overwrite: replace what is there.
+            overwrite: replace an existing target.
             strict: refuse what the format cannot hold.
             instances: for COCO results: the file of instances whose numbers they take.
             label_rules: what becomes of labels, and the order of the classes.

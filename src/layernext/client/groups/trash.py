@@ -38,7 +38,7 @@ class Trash(Group):
         datalake_filter: Mapping[str, Any] | None = None,
         content_type: str = "image",
     ) -> TrashReport:
-        """Move what a query or a filter finds to the trash; it can be restored.
+        """Move files that match a query or a filter to the trash; they can be restored.
 
         Args:
             datalake_query: see docs/queries.md.
@@ -117,7 +117,7 @@ class Trash(Group):
         Args:
             collection: only from this one, by name or id; it is purged, too, if it is in the trash.
             query: which of them; empty means all.
-            older_than_days: only what went to the trash so long ago.
+            older_than_days: only files that have been in the trash for this many days.
 
         Returns:
             What was removed, and what stays.
@@ -126,7 +126,7 @@ class Trash(Group):
             DataError: the query or the number is wrong.
             NotFound: no such collection.
             NotAllowed: the key does not have the role admin.
-            JobFailed: it did not finish; the same call goes on.
+            JobFailed: it did not finish; the same call continues.
         """
         self._connection.require_native("purge the trash")
         if not (is_number(older_than_days) and 0 <= older_than_days <= native.MAX_DAYS):

@@ -55,7 +55,7 @@ def list_groups(transport: Transport) -> list[LabelGroup]:
 
 
 def create_group(transport: Transport, name: str, label_ids: Sequence[str]) -> LabelGroup:
-    """Create a group of labels, or add labels to the group of that name."""
+    """Create a group of labels, or add labels to the group with that name."""
     body = published.CreateGroupRequest(
         group_name=check_text(name, "group_name", "a group"), label_keys=_references(label_ids)
     )

@@ -20,7 +20,7 @@ class CompareRequest(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     Attributes:
         a, b: ids of evaluations of the same target against the same ground truth with the same
             settings; both must be computed and current. Differences are b minus a.
-        resamples: draws of the images for confidence intervals; 0 for none.
+        resamples: number of resamples of the images for confidence intervals; 0 for none.
         seed: of the draws.
         level: share of the draws that an interval holds.
         images: that are named at most.

@@ -31,7 +31,7 @@ function show() {
       content,
       empty(
         "No collections yet",
-        "A collection comes with the first upload of images or of a model run: ",
+        "The first upload of images or of a model run creates a collection: ",
         h("code", {}, "layernext upload <collection> <run> <file>"),
       ),
     );

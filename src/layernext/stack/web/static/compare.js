@@ -143,7 +143,7 @@ function watch(id) {
     }
     const isOpen = found.status === "queued" || found.status === "in_progress";
     if (isOpen) tell("Comparing", found.progress / 100);
-    else fill(progress, found.status === "failed" ? h("p", { class: "notice error", role: "alert" }, `The comparison failed. ${sentence(found.message || "the stack's log says why")}`) : found.is_current ? h("span", { class: "badge good" }, "Up to date") : h("p", { class: "notice warn" }, "Out of date: annotations have changed since. Compare again for the numbers of now."));
+    else fill(progress, found.status === "failed" ? h("p", { class: "notice error", role: "alert" }, `The comparison failed. ${sentence(found.message || "the stack's log says why")}`) : found.is_current ? h("span", { class: "badge good" }, "Up to date") : h("p", { class: "notice warn" }, "Out of date: annotations have changed since. Compare again for current numbers."));
     if (found.comparison && !isShown) {
       isShown = true;
       const { name_a: a, name_b: b } = found.comparison;

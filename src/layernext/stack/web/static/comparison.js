@@ -15,7 +15,7 @@ const NAMES_AT_ONCE = 16;
 export function showComparison(element, comparison, context) {
   fill(
     element,
-    h("p", { class: "muted small" }, `${counted(comparison.truths, "truth")} in ${counted(comparison.images, "image")}; differences are B minus A. Intervals hold ${percent(comparison.level)} of ${count(comparison.resamples)} draws of the images.`),
+    h("p", { class: "muted small" }, `${counted(comparison.truths, "truth")} in ${counted(comparison.images, "image")}; differences are B minus A. Intervals contain ${percent(comparison.level)} of ${count(comparison.resamples)} resamples of the images.`),
     truths(comparison),
     h("h2", {}, "Numbers"),
     scores(comparison),

@@ -30,8 +30,8 @@ const HINTS = {
 const OTHERS = { precision: "Precision", recall: "Recall", f1: "F1", mean_similarity: "Mean similarity" };
 /** @type {[name: string, title: string, hint: string][]} */
 const KINDS = [
-  ["classification", "Wrong label", "right place, wrong label"],
-  ["localisation", "Wrong place", "right label, wrong place"],
+  ["classification", "Wrong label", "right position, wrong label"],
+  ["localisation", "Wrong place", "right label, wrong position"],
   ["both", "Both wrong", "wrong label and wrong position"],
   ["duplicate", "Duplicate", "another match of the same truth"],
   ["background", "Background", "nothing is there"],
@@ -100,7 +100,7 @@ export class EvaluationView {
         { class: "muted small" },
         `${counted(counts.truths ?? 0, "truth")} and ${counted(counts.annotations ?? 0, "annotation")} in ${counted(info.image_count, "image")}; ${tablesAt(settings, confidence)}.`,
         counts.images_without_truth ? ` ${counted(counts.images_without_truth, "image")} without ground truth left out.` : null,
-        counts.images_without_run ? ` In ${counted(counts.images_without_run, "image")} the run has nothing.` : null,
+        counts.images_without_run ? ` The run has no annotations in ${counted(counts.images_without_run, "image")}.` : null,
         counts.other_geometry ? ` ${counted(counts.other_geometry, "annotation")} of another geometry left out.` : null,
         info.unsized_images ? ` ${counted(info.unsized_images, "image")} left out, because their size is unknown: ${info.unsized_names.slice(0, 3).join(", ")}${info.unsized_images > 3 ? " …" : ""}` : null,
       ),
@@ -200,7 +200,7 @@ function reliability({ calibration }) {
       return `${short(low)} to ${short(high)}: ${annotations ? `${percent(precision)} of ${count(annotations)} right, confidence ${score(confidence)}` : "none"}`;
     },
   });
-  figure.append(h("p", { class: "muted small" }, `Expected error (ECE) ${score(calibration.expected_error)}, largest ${score(calibration.largest_error)}, Brier ${score(calibration.brier)}. Below the diagonal the run is too sure.`));
+  figure.append(h("p", { class: "muted small" }, `Expected error (ECE) ${score(calibration.expected_error)}, largest ${score(calibration.largest_error)}, Brier ${score(calibration.brier)}. Below the diagonal, the run is overconfident.`));
   return figure;
 }
 

@@ -10,7 +10,7 @@ export const TALLIED = {
   best: { text: "Best first", sort: "best", of: "truth" },
   false_positives: { text: "Most false positives", sort: "false_positives", of: "truth" },
   missed: { text: "Most missed", sort: "missed", of: "truth" },
-  disagree: { text: "Two runs that disagree most", sort: "worst", of: "runs" },
+  disagree: { text: "Most disagreement of two runs", sort: "worst", of: "runs" },
 };
 
 /** The two runs that a sort compares, {run, truth}, or a sentence that says what must be chosen. */
@@ -54,6 +54,6 @@ async function begin(collectionId, run, truth, geometry, signal, old) {
     if (error.status !== 403) throw error;
     // Who may only read sees the newest result that there is.
     if (old?.computed_at) return { ...old, status: "completed" };
-    throw new ApiError("these two runs have not been evaluated yet, which needs a key with the role write");
+    throw new ApiError("these two runs have not been evaluated yet; evaluating them needs a key with the role write");
   }
 }

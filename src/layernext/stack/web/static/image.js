@@ -78,7 +78,7 @@ const slider = confidenceSlider(
   (value) => { state.min = value; stage.redraw(); },
   () => { refilter(); showMatches(); },
 );
-const layout = h("button", { type: "button", "aria-pressed": "false", onclick: switchLayout, title: "Each run in a pane of its own (s)" }, "Side by side");
+const layout = h("button", { type: "button", "aria-pressed": "false", onclick: switchLayout, title: "Each run in its own pane (s)" }, "Side by side");
 const match = h("button", { type: "button", "aria-pressed": "false", onclick: switchMatches, title: "Matched, missed and false annotations (m)" }, "Matches");
 const hide = h("button", { type: "button", "aria-pressed": "false", onclick: () => switchShapes(), title: "Hide the shapes (h)" }, "Hide shapes");
 const zoomButtons = h(

@@ -45,7 +45,7 @@ class Upload {
   }
 
   fits({ file, name }) {
-    const reason = file.size === 0 ? "it is empty" : file.size > this.limits.file ? "it is larger than the stack takes" : null;
+    const reason = file.size === 0 ? "it is empty" : file.size > this.limits.file ? "it is larger than the stack accepts" : null;
     if (reason) this.#settle(file, { name, reason });
     return !reason;
   }
@@ -132,7 +132,7 @@ class Upload {
       const url = new URL(signedUrl, location.href);
       // The pages may only speak to their stack, and a bucket is elsewhere.
       const path = url.pathname + url.search;
-      if (url.origin !== location.origin && !path.startsWith("/upload/")) throw new Error(`${name} is too large for a browser, as this stack keeps files in a bucket; use the SDK or the command line`);
+      if (url.origin !== location.origin && !path.startsWith("/upload/")) throw new Error(`${name} is too large for a browser, because this stack keeps files in a bucket; use the SDK or the command line`);
       await this.#put(path, file.slice((number - 1) * this.limits.part, number * this.limits.part), "PUT");
     }
     await post("finalizeMultipartUpload", { fileId: begun.fileId, fileKey: begun.fileKey, uploadId: this.id, parts: [] });

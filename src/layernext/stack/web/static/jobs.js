@@ -49,7 +49,7 @@ function show(newest) {
   const jobs = [...newest, ...older.filter((job) => !known.has(job.id))];
   if (!jobs.length) {
     const [title, text] = filter
-      ? ["No such jobs", "Nothing in this list at the moment."]
+      ? ["No such jobs", "This list is empty at the moment."]
       : ["No jobs yet", "Background work, such as inspecting uploaded files, building datasets and evaluating runs, appears here."];
     fill(content, empty(title, text));
     return;

@@ -207,7 +207,7 @@ function watch() {
 }
 
 function showProgress(info) {
-  return h("div", { class: "computing" }, stateBadge(info.status), progressBar(info.status === "queued" ? null : info.progress / 100, "Progress of the evaluation"), h("span", { class: "small number" }, info.status === "queued" ? "waits for its turn" : `${Math.round(info.progress)} % ${info.message}`));
+  return h("div", { class: "computing" }, stateBadge(info.status), progressBar(info.status === "queued" ? null : info.progress / 100, "Progress of the evaluation"), h("span", { class: "small number" }, info.status === "queued" ? "waiting to start" : `${Math.round(info.progress)} % ${info.message}`));
 }
 
 addEventListener("popstate", () => location.reload());

@@ -82,7 +82,7 @@ function show() {
   const fitting = runs.filter((run) => (!mode || run.mode === mode) && (!place.value || run.place === place.value) && run.name.toLowerCase().includes(wanted));
   boxes.clear();
   if (!runs.length) {
-    fill(content, empty("No runs yet", "A run comes with the first upload of annotations: ", h("code", {}, "layernext upload <collection> <run> <file>"), ", or on the page ", h("a", { href: "/upload" }, "Upload"), "."));
+    fill(content, empty("No runs yet", "Upload annotations to create a run: ", h("code", {}, "layernext upload <collection> <run> <file>"), ", or on the page ", h("a", { href: "/upload" }, "Upload"), "."));
   } else if (!fitting.length) {
     fill(content, empty("Nothing found", "No run matches."));
   } else {

@@ -213,7 +213,7 @@ function problemsOf(name, error) {
 }
 
 async function sendAnnotations({ file, name }, target, row) {
-  if (file.size > limits.annotation_file) throw new Error(`it has ${bytes(file.size)}, the stack takes at most ${bytes(limits.annotation_file)}; use the SDK or the command line, which send it in batches`);
+  if (file.size > limits.annotation_file) throw new Error(`it has ${bytes(file.size)}, the stack accepts at most ${bytes(limits.annotation_file)} from a browser; use the SDK or the command line, which send the file in batches`);
   const short = name.replace(/^.*\//, "");
   const path = withQuery("/api/v1/annotation-files", { ...target, normalized: target.normalized || null, name: short });
   row.show(0, `0 of ${bytes(file.size)} sent`);
@@ -258,7 +258,7 @@ async function sendImages(images, target, row) {
   return [
     h("strong", {}, counted(result.stored, "image")),
     " stored",
-    result.existing ? `, ${count(result.existing)} there already` : null,
+    result.existing ? `, ${count(result.existing)} already there` : null,
     failed.length ? `, ${count(failed.length)} not:` : ".",
     failed.length ? h("ul", { class: "problems", tabindex: "0", "aria-label": "Images that were not stored" }, failed) : null,
     h("p", {}, h("a", { href: gridUrl(result.collectionId) }, "See the collection")),
