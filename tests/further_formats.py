@@ -191,6 +191,23 @@ SOURCES: dict[str, Source] = {
         ],
         path="boxes.csv",
     ),
+    "open-images-labels": Source(
+        files={
+            "labels.csv": "ImageID,Source,LabelName,Confidence\n0001,machine,/m/01yrx,0.5\n"
+            "0002,verification,/m/x,1\n0001,verification,/m/y,0\n0001,machine,/m/x,0.25\n",
+            "class-descriptions.csv": "/m/01yrx,Cat\n",
+        },
+        samples=[
+            Sample(
+                image="0001.jpg",
+                annotations=[
+                    ImageLabel(label="Cat", confidence=0.5), ImageLabel(label="/m/x", confidence=0.25),
+                ],
+            ),
+            Sample(image="0002.jpg", annotations=[ImageLabel(label="/m/x", confidence=1.0)]),
+        ],
+        path="labels.csv",
+    ),
     "dota": Source(
         files={
             "P0001.txt": "imagesource:GoogleEarth\ngsd:0.146\n1 2 4 2 4 6 1 6 plane 0\n"

@@ -15,6 +15,8 @@ LABELS = "integration/client/test_labels_and_jobs.py"
 DATASETS = "integration/client/test_datasets.py"
 PROJECTS = "integration/client/test_projects.py"
 TRANSPORT = "unit/client/test_transport.py"
+RETRIES = "unit/client/test_retries.py"
+ADDRESSES = "unit/client/test_addresses.py"
 DECODE = "unit/model/test_decode.py"
 NAMES = "unit/client/test_local_names.py"
 MATRIX = "contract/published/test_matrix.py"
@@ -127,7 +129,7 @@ FAULTS: dict[int, Fault] = {
     23: (
         "every error speaks of versions",
         "each says what happened",
-        f"{TRANSPORT}::test_words_for_trouble",
+        f"{RETRIES}::test_words_for_trouble",
     ),
     24: (
         "some statuses are passed over in silence",
@@ -159,7 +161,7 @@ FAULTS: dict[int, Fault] = {
     31: (
         "one lost answer ends the wait",
         "it is asked again",
-        f"{TRANSPORT}::test_passing_faults_are_tried_again",
+        f"{RETRIES}::test_passing_faults_are_tried_again",
     ),
     32: (
         "waits are 30 s long and have no end",
@@ -275,7 +277,7 @@ FAULTS: dict[int, Fault] = {
     55: (
         "any URL is taken",
         "http and https alone, with a warning for plain http",
-        f"{TRANSPORT}::test_plain_http_is_warned_of",
+        f"{ADDRESSES}::test_plain_http_is_warned_of",
     ),
     56: (
         "ids go into paths unquoted",
@@ -288,7 +290,7 @@ FAULTS: dict[int, Fault] = {
         f"{HABITS}::test_the_process_is_left_alone",
     ),
     58: ("the secret is a public attribute", "it is not", f"{TRANSPORT}::test_secrets_stay_inside"),
-    59: ("no timeouts", "every request has one", f"{TRANSPORT}::test_no_answer_in_time"),
+    59: ("no timeouts", "every request has one", f"{RETRIES}::test_no_answer_in_time"),
     60: (
         "a connection for each request",
         "connections are kept",
@@ -297,7 +299,7 @@ FAULTS: dict[int, Fault] = {
     61: (
         "no retries",
         "passing faults are tried again",
-        f"{TRANSPORT}::test_passing_faults_are_tried_again",
+        f"{RETRIES}::test_passing_faults_are_tried_again",
     ),
     62: (
         "GET requests that change things",
@@ -318,12 +320,12 @@ FAULTS: dict[int, Fault] = {
     66: (
         "the URL is joined as it is",
         "it is tidied and checked",
-        f"{TRANSPORT}::test_urls_are_tidied",
+        f"{ADDRESSES}::test_urls_are_tidied",
     ),
     67: (
         "keys must be ASCII, unexplained",
         "UTF-8 is sent; what cannot be is refused with a reason",
-        f"{TRANSPORT}::test_impossible_credentials",
+        f"{ADDRESSES}::test_impossible_credentials",
     ),
     68: (
         "paging by recursion ends at 1,000 pages",
@@ -344,7 +346,7 @@ FAULTS: dict[int, Fault] = {
     72: (
         "20 rounds of 30 s for hopeless errors",
         "only what may pass is tried again",
-        f"{TRANSPORT}::test_final_refusals_are_not_repeated",
+        f"{RETRIES}::test_final_refusals_are_not_repeated",
     ),
     73: (
         "an empty last part",
@@ -460,7 +462,7 @@ FAULTS: dict[int, Fault] = {
     96: (
         "one retry for any failure",
         "passing faults are tried again for a minute",
-        f"{TRANSPORT}::test_giving_up_is_bounded",
+        f"{RETRIES}::test_giving_up_is_bounded",
     ),
     97: ("defaults that calls change", "None", f"{HABITS}::test_defaults_cannot_be_changed"),
     98: (
@@ -513,7 +515,7 @@ FAULTS: dict[int, Fault] = {
     109: (
         "loggers with common names print at import",
         "our loggers begin with layernext and are silent",
-        f"{TRANSPORT}::test_silent_without_logging",
+        f"{RETRIES}::test_silent_without_logging",
     ),
     110: (
         "the whole file is in memory, twice",

@@ -24,6 +24,8 @@ from tools.environment import (
 
 WORKERS = "3"  # test processes; each starts stacks of its own, and waits for them a good deal
 
+MEASURE = "tools.measure_coverage"
+
 HEADER = "# The versions that dev.py installs. Written by: python3 dev.py lock\n"
 
 GENERATORS = (
@@ -91,7 +93,11 @@ def test(rest: list[str]) -> int:
         return hand_over("-m", "pytest", *rest)
     # In the order of the folders: by number of tests, the slowest files, which have few, came last.
     order = ("--dist", "loadfile", "--no-loadscope-reorder")
-    return check([]) or hand_over("-m", "pytest", "-n", WORKERS, *order)
+    return (
+        check([])
+        or call("-m", "pytest", "-n", WORKERS, *order, "-p", MEASURE)
+        or call("-m", MEASURE)
+    )
 
 
 def check(_rest: list[str]) -> int:

@@ -5,12 +5,12 @@ The tree, most general first::
     LayerNextError                        .hint  .code
     ├─ ConfigurationError                 key, secret or URL missing or malformed
     ├─ DataError (ValueError)             .problems  .file  .where  .expected  .got
-    │  └─ FormatError                     a file that is not what it claims to be
+    │  └─ FormatError                     a file does not have the format it claims
     ├─ ConnectionFailed (OSError)         no answer: .url  .attempts  .elapsed_s
     │  └─ RequestTimeout (TimeoutError)
-    ├─ StackError                         the stack said no: .status  .request_id  .detail
+    ├─ StackError                         the stack refused: .status  .request_id  .detail
     │  ├─ NotAuthenticated  NotAllowed  NotFound  Conflict  TooLarge  InvalidRequest
-    │  └─ RateLimited  StackUnavailable  IncompatibleStack
+    │  └─ RateLimited  StackUnavailable  StorageFull  NotSupported  IncompatibleStack
     ├─ UploadIncomplete                   .report
     ├─ DownloadIncomplete                 .report
     └─ JobFailed                          .job
@@ -26,10 +26,10 @@ from typing import Any, ClassVar
 
 
 class LayerNextError(Exception):
-    """Base of everything that this package raises on purpose.
+    """Base class of all exceptions that this package raises on purpose.
 
     Attributes:
-        code: a stable word for programs; it never changes for a class.
+        code: short name of the class for programs; it never changes.
         hint: what to do next, in one sentence, or None.
     """
 
@@ -44,7 +44,7 @@ class LayerNextError(Exception):
         return f"{self.message} ({self.hint})" if self.hint else self.message
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # Pickled by processes that help with work; the usual way forgets keyword arguments.
+        # Worker processes pickle exceptions; by default, pickling loses keyword arguments.
         return _restore, (type(self), self.args), self.__dict__
 
 
@@ -53,20 +53,20 @@ def _restore(kind: type[LayerNextError], arguments: tuple[Any, ...]) -> LayerNex
 
 
 class ConfigurationError(LayerNextError):
-    """Key, secret, URL or another setting is missing or malformed; nothing was sent."""
+    """The key, secret, URL or another setting is missing or malformed; nothing was sent."""
 
     code = "configuration"
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong in the user's data, and where.
+    """One problem in the user's data, and its location.
 
     Attributes:
         where: path to the value, such as ``images[12].annotations[3].bbox``.
         message: what is wrong there, such as ``width is -4.0, must be ≥ 0``.
-        expected: what would be right, if that can be said shortly.
-        got: the offending value as JSON, shortened.
+        expected: a short description of a valid value, or None.
+        got: the invalid value as JSON, shortened, or None.
     """
 
     where: str
@@ -79,12 +79,12 @@ class Problem:
 
 
 class DataError(LayerNextError, ValueError):
-    """Data that breaks a rule. Nothing of the batch it was found in is stored.
+    """Data breaks a rule. The batch with the problem is not stored.
 
     Attributes:
-        problems: all that were found, in file order, at least one.
-        more: True if the search stopped at its limit and there may be others.
-        file: name of the file, or None if the data did not come from one.
+        problems: all problems found, in file order; at least one.
+        more: True if the check stopped at its limit, so there may be other problems.
+        file: name of the file, or None if the data did not come from a file.
         where, expected, got: those of the first problem.
     """
 
@@ -115,13 +115,13 @@ class DataError(LayerNextError, ValueError):
         super().__init__(text, hint=hint)
 
     def lines(self) -> list[str]:
-        """Every problem as one sentence, with the file's name in front when there is one."""
+        """Each problem as one line, which starts with the file's name if there is a file."""
         prefix = f"{self.file}: " if self.file else ""
         return [f"{prefix}{problem}" for problem in self.problems]
 
 
 class FormatError(DataError):
-    """A file that is not the format it claims to be: broken JSON, unknown compression."""
+    """A file does not have the format it claims: broken JSON, unknown compression."""
 
     code = "format"
 
@@ -130,9 +130,9 @@ class ConnectionFailed(LayerNextError, OSError):
     """The stack gave no answer.
 
     Attributes:
-        url: what was tried.
-        attempts: how often.
-        elapsed_s: for how long, in seconds.
+        url: URL of the request.
+        attempts: number of attempts.
+        elapsed_s: time spent on all attempts, in seconds.
     """
 
     code = "connection"
@@ -153,14 +153,14 @@ class RequestTimeout(ConnectionFailed, TimeoutError):
 
 
 class StackError(LayerNextError):
-    """The stack answered, and the answer was no.
+    """The stack answered with an error.
 
     Attributes:
         status: HTTP status code.
-        request_id: the stack's own id of the request, to look up in its log, or None.
-        detail: whatever else the stack said, as decoded JSON, or None.
-        after_lost_answer: whether an earlier attempt at the same call may have been carried out, its
-            answer lost on the way.
+        request_id: the stack's id of the request, to find it in the stack's log, or None.
+        detail: further details from the stack, as decoded JSON, or None.
+        after_lost_answer: whether an earlier attempt at the same call may have succeeded without its
+            answer arriving.
     """
 
     code = "stack"
@@ -218,10 +218,10 @@ class InvalidRequest(StackError):
 
 
 class RateLimited(StackError):
-    """Too many requests, and waiting as asked did not help (429).
+    """Too many requests, and waiting as the stack asked did not help (429).
 
     Attributes:
-        retry_after_s: seconds that the stack asks to wait, or None.
+        retry_after_s: seconds that the stack asks the client to wait, or None.
     """
 
     code = "rate-limited"
@@ -234,31 +234,31 @@ class RateLimited(StackError):
 
 
 class StackUnavailable(StackError):
-    """The stack is there but cannot serve (5xx), and retrying did not help."""
+    """The stack runs but cannot serve the request (5xx), and retrying did not help."""
 
     code = "unavailable"
 
 
 class StorageFull(StackError):
-    """The stack has no room left for what was sent; nothing of it was stored (507)."""
+    """The stack has no space left for the data; it stored none of it (507)."""
 
     code = "storage-full"
 
 
 class NotSupported(StackError):
-    """The stack does not do this, and says what does (501)."""
+    """The stack does not offer this; the message says what to do instead (501)."""
 
     code = "not-supported"
 
 
 class IncompatibleStack(StackError):
-    """What answers at this URL is not a stack that this client can talk to."""
+    """The server at this URL is not a stack that this client can talk to."""
 
     code = "incompatible"
 
 
 class UploadIncomplete(LayerNextError):
-    """An upload ended early. What the stack acknowledged is stored and stays.
+    """An upload ended early. Everything that the stack acknowledged is stored and stays.
 
     Attributes:
         report: the upload report up to that point.
@@ -286,7 +286,7 @@ class DownloadIncomplete(LayerNextError):
 
 
 class JobFailed(LayerNextError):
-    """A job of the stack ended in failure.
+    """A job of the stack failed.
 
     Attributes:
         job: the job as the stack reports it.

@@ -134,7 +134,7 @@ def test_query(site, open_page):
     expect(page.locator("#count")).to_have_text("10 images")
     box.fill("name = nobody")
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="No image fits")).to_be_visible()
+    expect(page.get_by_role("heading", name="No matching image")).to_be_visible()
     expect(alert).to_be_hidden()
     page.go_back()
     page.go_back()

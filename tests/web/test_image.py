@@ -209,7 +209,7 @@ def test_side_by_side(site, open_page):
 def test_image_without_a_file(site, open_page):
     """A placeholder with the shapes drawn, and a word why."""
     page = open_page(path_of(site, "scene_00059.jpg")).page
-    expect(page.locator(".stage-note")).to_contain_text("has not come yet")
+    expect(page.locator(".stage-note")).to_contain_text("This image has no file yet")
     settled(page)
     ink = """() => {
       const canvas = document.querySelector(".pane canvas");
@@ -288,7 +288,7 @@ def test_matches(site, open_page):
     page = open_page(path_of(site, "scene_00000.jpg", f"?truth={TRUTH}&run={MODEL}")).page
     wait_until(page, READY)
     page.keyboard.press("m")
-    legend = page.get_by_role("list", name="What became of the annotations")
+    legend = page.get_by_role("list", name="Results of matching")
     expect(legend).to_contain_text("matched")
     counts = {
         one.split()[0]: int(one.split()[-1]) for one in legend.locator("li").all_inner_texts()

@@ -86,8 +86,8 @@ def test_labels_of_the_image_are_chips(site: Site, open_page) -> None:
     wait_until(page, READY)
     settled(page)
     chips = page.locator(".image-label")
-    expect(chips).to_have_text(["harbor 0.75", "night"])
-    chips.first.click()
+    expect(chips).to_have_text(["night", "harbor 0.75"])
+    chips.last.click()
     expect(page.locator(".annotations .is-selected")).to_contain_text("harbor")
     expect(page.locator(".annotations .is-selected")).to_contain_text("the whole image")
     page = open_page(f"/collections/{site.collection_id}/images/{item.id}?run=pixels&min=0.8").page

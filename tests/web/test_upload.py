@@ -80,7 +80,7 @@ def test_drop_and_cancel(site, open_page):
     page.get_by_role("combobox", name="Collection").fill(COLLECTION)
     page.get_by_role("button", name="Upload").click()
     page.get_by_role("button", name="Cancel").click()
-    expect(page.get_by_role("listitem")).to_contain_text("Cancelled. Nothing of it was stored.")
+    expect(page.get_by_role("listitem")).to_contain_text("Canceled. Nothing of it was stored.")
     page.unroute_all(behavior="ignoreErrors")
     assert "dropped" not in [one.name for one in site.client.runs.list()]
 
@@ -104,7 +104,9 @@ def test_upload_of_images(site, open_page):
     page.get_by_role("button", name="Upload").click()
     row = page.get_by_role("listitem").first
     expect(row).to_contain_text("1 image stored, 1 not:")
-    expect(row).to_contain_text("3.png: the collection has another image of this name")
+    expect(row).to_contain_text(
+        "3.png: the collection already has a different image with this name"
+    )
     found = {item.name: item.size for item in site.client.items.iter(collection="dropped")}
     assert found == {name: len(content) for name, content in files} | {
         "new.png": len(files[0][1]) - 1

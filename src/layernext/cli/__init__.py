@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 __all__ = ["main"]
@@ -13,6 +14,10 @@ _CONFIGURATION = 3
 
 def main() -> None:
     """Run the command line; never returns."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Shells without job control start background processes with SIGINT ignored. Ctrl-C, or
+        # `kill -INT`, must still end this command in an orderly way, also while it loads.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         # Takes a moment, in which Ctrl-C must not end in a traceback.
         from layernext.cli import app  # noqa: PLC0415

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 from contextlib import suppress
 from typing import Annotated, Any
@@ -83,10 +82,6 @@ def main() -> None:
         # Replace characters that the terminal cannot show, instead of failing.
         with suppress(AttributeError, ValueError):
             stream.reconfigure(errors="replace")  # type: ignore[union-attr]
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # Shells without job control start background processes with SIGINT ignored. Ctrl-C, or
-        # `kill -INT`, must still end this command in an orderly way.
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     code = run(sys.argv[1:])
     try:
         sys.stdout.flush()

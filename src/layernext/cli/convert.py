@@ -28,7 +28,8 @@ def convert(
     copy_images: Annotated[
         bool,
         typer.Option(
-            "--copy-images", help="Copy the images of --images into a YOLO or VOC target."
+            "--copy-images",
+            help="Copy the images of --images into a YOLO or VOC target, or into folders by class.",
         ),
     ] = False,
     overwrite: Overwrite = False,

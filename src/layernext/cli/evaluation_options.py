@@ -84,7 +84,7 @@ class Measures(OptionGroup):
         typer.Option(
             "--max-annotations",
             min=1,
-            help="Annotations that count of one label in one image, best first. Default: the protocol's, 100 for COCO.",
+            help="Maximum annotations of a label in an image that count, best first. Default: the protocol's own, 100 for COCO.",
         ),
     ] = None
 

@@ -204,8 +204,8 @@ def match_names(
 ) -> None:
     """Preview which images of a collection the names in a file match, and why.
 
-    `layernext upload --match-names` uses the same rules. Nothing is changed. Exit code 4 if a name
-    fits several images, or two names fit the same one.
+    `layernext upload --match-names` uses the same rules. Nothing is changed. The exit code is 4
+    if a name matches several images, or two names match the same one.
 
     Examples:
 

@@ -189,10 +189,10 @@ class Classification(Struct):
         positives = _sums(self.truth_label, weights[self.truth_image], count)
         negatives = weights.sum() - positives
         # The last group of a label: confidence 0, given or not.
-        given = ~ranking.is_zero
-        last_true = positives - _sums(ranking.label[given], true[given], count)
-        last_false = negatives - _sums(ranking.label[given], false[given], count)
-        label, true, false = ranking.label[given], true[given], false[given]
+        is_listed = ~ranking.is_zero
+        last_true = positives - _sums(ranking.label[is_listed], true[is_listed], count)
+        last_false = negatives - _sums(ranking.label[is_listed], false[is_listed], count)
+        label, true, false = ranking.label[is_listed], true[is_listed], false[is_listed]
         true_so_far, false_so_far = (_within(label, values) for values in (true, false))
         precision = np.divide(
             true_so_far, true_so_far + false_so_far, out=np.zeros_like(true),
@@ -222,13 +222,13 @@ def _places(
     That is the order of ``top_k_accuracy_score`` of scikit-learn.
     """
     order = np.lexsort((-label, -score, image))
-    places = np.arange(len(order)) - np.searchsorted(image[order], image[order])
+    rank = np.arange(len(order)) - np.searchsorted(image[order], image[order])
     by_key = np.argsort(keys[order], kind="stable")
     sorted_keys = keys[order][by_key]
     position = np.searchsorted(sorted_keys, truth_keys)
-    is_given = np.append(sorted_keys, -1)[position] == truth_keys
+    is_listed = np.append(sorted_keys, -1)[position] == truth_keys
     last = np.iinfo(np.int64).max
-    return np.where(is_given, np.append(places[by_key], last)[position], last)
+    return np.where(is_listed, np.append(rank[by_key], last)[position], last)
 
 
 def _ranked(

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from layernext.errors import FormatError, Problem
+from layernext.errors import ConfigurationError, FormatError, Problem
 from layernext.formats.core.format import (
-    KEPT,
     Certainty,
     Detection,
+    ExportOptions,
     Format,
     Holds,
     ReadOptions,
@@ -20,13 +20,15 @@ from layernext.formats.core.format import (
 from layernext.formats.core.losses import Losses
 from layernext.formats.core.pixels import IMAGE_EXTENSIONS, image_size
 from layernext.formats.core.probe import Probe
-from layernext.formats.core.sample import Sample
+from layernext.formats.core.sample import Sample, location_of
+from layernext.formats.core.targets import safe_relative
 from layernext.model import ImageLabel
 
 _SPLITS = {
     "train": "train", "val": "validation", "valid": "validation", "validation": "validation", "test": "test",
 }  # fmt: skip
 _FEWEST_CLASSES = 2
+HOLDS = Holds(geometries={"image_label": "yes, one of an image"}, splits="folders")
 
 
 def read_classification(root: Path, losses: Losses, options: ReadOptions) -> Iterator[Sample]:
@@ -76,6 +78,71 @@ def _class_folders(root: Path) -> list[tuple[str | None, Path]]:
     ]
 
 
+class ClassificationWriter:
+    """Names what folders of images cannot hold; the images themselves are copied. See `SampleWriter`."""
+
+    def __init__(self, losses: Losses) -> None:
+        self._losses = losses
+
+    def write(self, sample: Sample) -> None:
+        """Add an image."""
+        answer = _answer_of(sample)
+        if answer is None:
+            self._losses.note("an image without a label", sample.image)
+        elif Path(sample.image).parts[0] != answer.label:
+            self._losses.note(
+                "an image's name: the folder of its label goes before it", sample.image
+            )
+        for number, annotation in enumerate(sample.annotations):
+            where = location_of(sample, number)
+            if not HOLDS.accepts(annotation, where, self._losses):
+                continue
+            if annotation is answer:
+                self._losses.note_fields(annotation, where, keeps=())
+            else:
+                self._losses.note("further labels of an image", where)
+
+    def close(self) -> None:
+        """Nothing is left to write."""
+
+
+def _answer_of(sample: Sample) -> ImageLabel | None:
+    """The most confident label of an image, the first of equal ones; None if it has none."""
+    labels = [label for label in sample.annotations if isinstance(label, ImageLabel)]
+    return max(
+        labels,
+        key=lambda label: 2.0 if label.confidence is None else label.confidence,
+        default=None,
+    )
+
+
+def image_path(sample: Sample) -> Path | None:
+    """The image in the folder of its label, in that of its split; None if it has no label."""
+    answer = _answer_of(sample)
+    if answer is None:
+        return None
+    split = {"validation": "val"}.get(sample.split or "", sample.split)
+    inner, folder = safe_relative(sample.image), safe_relative(answer.label)
+    if inner.parts[0] != answer.label:
+        inner = folder / inner
+    return Path(split) / inner if split else inner
+
+
+def write(target: Path, losses: Losses, options: ExportOptions) -> ClassificationWriter:
+    """Open a writer; see `Format`.
+
+    Raises:
+        ConfigurationError: the images are not to be copied, and there is nothing else to write.
+    """
+    del target
+    if options.copy_images is None:
+        raise ConfigurationError(
+            "folders by class consist of the images",
+            hint="give the folder of the images, to copy them",
+        )
+    return ClassificationWriter(losses)
+
+
 def detect(probe: Probe) -> Detection | None:
     """Two folders or more, in one or in folders of splits, that have images and nothing else."""
     if not probe.is_folder or set(probe.first_files) - IMAGE_EXTENSIONS - {"", ".cache"}:
@@ -94,7 +161,9 @@ FORMAT = Format(
     about="images in folders by class",
     extension=".zip",
     is_folder=True,
-    holds=Holds(geometries={"image_label": KEPT}, splits="folders"),
+    holds=HOLDS,
     read=read_classification,
+    write=write,
     detect=detect,
+    image_path=image_path,
 )

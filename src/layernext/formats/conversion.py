@@ -121,8 +121,10 @@ class _WithImages:
 
     def write(self, sample: Sample) -> None:
         self._writer.write(sample)
-        source = self._images / safe_relative(sample.image)
-        target = self._root / self._image_path(sample)
+        inner = self._image_path(sample)
+        if inner is None:
+            return
+        source, target = self._images / safe_relative(sample.image), self._root / inner
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             try:
@@ -249,7 +251,7 @@ def convert(
         label_rules: what becomes of labels; see `LabelRules`.
         confidence_scale: what the scores of the source are divided by, such as 100 for percent, or
             ``sigmoid`` for logits.
-        copy_images: copy the images of that folder beside the labels of YOLO or VOC.
+        copy_images: copy the images of that folder beside the labels of YOLO or VOC, or into folders by class.
         overwrite: replace an existing target.
         strict: refuse what the target's format cannot hold, or what is not read from the source.
         skip_invalid: leave out annotations that are not valid, and list them in the report.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -37,12 +37,12 @@ def read_open_images(path: Path, losses: Losses, options: ReadOptions) -> Iterat
     Raises:
         FormatError: the file is not of Open Images, with the line.
     """
-    names = _read_descriptions(path.parent)
+    names = read_descriptions(path.parent)
     for number, name in enumerate(names.values()):
         options.classes.add(name, number)
     numbers: dict[str, int] = {}
     with Spill() as spill:
-        for row, where in _iter_rows(path):
+        for row, where in iter_rows(path, _COLUMNS):
             with losses.problems:
                 image = row.get("ImageID") or ""
                 if not image:
@@ -68,7 +68,12 @@ def _sample(image: str, annotations: list[Annotation], options: ReadOptions) -> 
     )
 
 
-def _iter_rows(path: Path) -> Iterator[tuple[dict[str, str], str]]:
+def iter_rows(path: Path, columns: Sequence[str]) -> Iterator[tuple[dict[str, str], str]]:
+    """The rows of a file that has these columns, and perhaps others, each with its location.
+
+    Raises:
+        FormatError: it lacks one of the columns, or cannot be read.
+    """
     number = 0
     try:
         with (
@@ -76,8 +81,8 @@ def _iter_rows(path: Path) -> Iterator[tuple[dict[str, str], str]]:
             io.TextIOWrapper(stream, encoding="utf-8", newline="") as text,
         ):
             rows = csv.DictReader(_short_lines(text, path))
-            if not set(_COLUMNS) <= set(rows.fieldnames or []):
-                raise FormatError(Problem(str(path), f"needs the columns {', '.join(_COLUMNS)}"))
+            if not set(columns) <= set(rows.fieldnames or []):
+                raise FormatError(Problem(str(path), f"needs the columns {', '.join(columns)}"))
             for row in rows:
                 number = rows.line_num
                 yield row, f"{path}:{number}"
@@ -115,7 +120,8 @@ def _read_row(
     )
 
 
-def _read_descriptions(folder: Path) -> dict[str, str]:
+def read_descriptions(folder: Path) -> dict[str, str]:
+    """The name of each label's code, from the lists of a folder."""
     for file in _DESCRIPTIONS:
         path = folder / file
         if path.is_file():

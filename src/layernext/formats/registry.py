@@ -54,6 +54,7 @@ _HOMES = {
     "via": "via.FORMAT",
     "createml": "createml.FORMAT",
     "open-images": "open_images.FORMAT",
+    "open-images-labels": "open_images_labels.FORMAT",
     "dota": "text_boxes.DOTA",
     "kitti": "text_boxes.KITTI",
     "mot": "mot.FORMAT",

@@ -103,6 +103,7 @@ from layernext.model.geometry import (
     runs_inside,
 )
 from layernext.model.media_type import media_type, media_type_of
+from layernext.model.orientation import exif_orientation, orientation_of, upright_size
 from layernext.model.problems import is_number, listed, naming_image, show
 from layernext.model.repeated_keys import refuse_repeated_keys
 from layernext.model.stored_evaluation import (
@@ -214,6 +215,7 @@ __all__ = [
     "counts_of",
     "decode_trusted",
     "distinct_attribute_values",
+    "exif_orientation",
     "find_image_problems",
     "find_names_problem",
     "has_parts",
@@ -226,6 +228,7 @@ __all__ = [
     "media_type",
     "media_type_of",
     "naming_image",
+    "orientation_of",
     "oriented_rings",
     "parts_of",
     "record_html",
@@ -235,4 +238,5 @@ __all__ = [
     "runs_inside",
     "short_repr",
     "show",
+    "upright_size",
 ]

@@ -32,6 +32,7 @@ from layernext.model.geometry import (
     GeometryKind,
     built_from_kinds,
 )
+from layernext.model.problems import show
 from layernext.model.repeated_keys import colons_of
 
 Name = Annotated[str, Meta(min_length=1, max_length=MAX_NAME_LENGTH)]
@@ -443,6 +444,7 @@ def _decode_mixed(raw: bytes | memoryview, geometry: Geometry | None) -> ImageAn
         present = {key: value for key, value in fields.items() if value is not None}
         if geometry is None or "type" in present or "attributes" in present:
             present.setdefault("type", geometry)
+            _refuse_unknown_kind(present["type"])
             _use_current_key(present)
             for values in present.get("attributes", {}).values():
                 for value in values:
@@ -454,6 +456,20 @@ def _decode_mixed(raw: bytes | memoryview, geometry: Geometry | None) -> ImageAn
             (annotation,) = _typed([v1_annotation], KINDS[geometry])
         annotations.append(annotation)
     return _whole(image, annotations)
+
+
+def _refuse_unknown_kind(name: Any) -> None:
+    """Say that a newer version must have written an annotation.
+
+    Raises:
+        msgspec.ValidationError: it did.
+    """
+    if isinstance(name, str) and name not in KINDS:
+        message = (
+            f"annotations of the type {show(name)}, which this version of layernext does not know; a newer one "
+            "may, and download_to_file keeps them as they are"
+        )
+        raise msgspec.ValidationError(message)
 
 
 def _use_current_key(fields: dict[str, Any]) -> None:

@@ -43,12 +43,14 @@ def test_list(connected: CommandLine, stack: StackProcess) -> None:
 
 def test_follow(connected: CommandLine, stack: StackProcess) -> None:
     """New entries come as they are made, one JSON object a line; Ctrl-C ends it."""
+    with LayerNextClient(*stack.arguments) as client:
+        client.collections.create("before")
     command = [sys.executable, "-m", "layernext.cli", "audit", "--follow", "--json", "--limit", "1"]
     environment = {**os.environ, **connected.environment, "PYTHONUNBUFFERED": "1"}
     running = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     try:
         assert running.stdout is not None
-        json.loads(running.stdout.readline())
+        assert json.loads(running.stdout.readline())["collection"] == "before"
         with LayerNextClient(*stack.arguments) as client:
             for name in ("first", "second"):
                 client.collections.create(name)
@@ -64,6 +66,8 @@ def test_follow(connected: CommandLine, stack: StackProcess) -> None:
 def test_the_call(stack: StackProcess) -> None:
     """Pages are put together up to the limit; a limit that is none is refused."""
     with LayerNextClient(*stack.arguments) as client:
+        for number in range(4):
+            client.collections.create(f"audited {number}")
         everything = client.audit.list(limit=None)
         assert client.audit.list(limit=1) == everything[:1]
         assert client.audit.list(actor=everything[0].actor, limit=3)

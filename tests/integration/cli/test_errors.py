@@ -286,8 +286,9 @@ def test_interrupted_in_the_background():
     assert interrupt("runs", **ignored) == (exit_codes.INTERRUPTED, "interrupted\n")
 
 
+@pytest.mark.parametrize("handler", [signal.SIG_DFL, signal.SIG_IGN], ids=["usual", "ignored"])
 @pytest.mark.parametrize("module", ["layernext.cli.app", "layernext.cli.projects"])
-def test_interrupted_imports(module):
+def test_interrupted_imports(module, handler):
     """Ctrl-C while the program, or a command of it, still loads: no traceback."""
     program = f"""
 import os, signal, sys
@@ -301,7 +302,11 @@ from layernext.cli import main
 main()
 """
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, handler),
     )
     assert (done.returncode, done.stderr) == (exit_codes.INTERRUPTED, "interrupted\n")
 

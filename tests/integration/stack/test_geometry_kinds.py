@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from layernext import LayerNextClient
-from layernext.errors import IncompatibleStack
+from layernext import DataError, LayerNextClient, LayerNextError
+from layernext.wire import native
 from tests.stack_process import StackProcess, running_stack
 
 SERVE = """
@@ -118,12 +118,29 @@ def test_a_registered_kind_goes_the_whole_way(folder: Path, stack: StackProcess)
         [1, 1, None, [1.0, 2.0, 3.0, 4.0]],
         [2, 101, 0.25, []],
     ]
-    # This process does not know the kinds, as an older client would not.
+
+
+def test_a_client_that_does_not_know_a_kind(
+    folder: Path, stack: StackProcess, tmp_path: Path
+) -> None:
+    """It says so by name when annotations are to become typed, and files keep what the stack has."""
+    sets = {
+        "image": "a.jpg",
+        "annotations": [{"type": "scene", "label": "rain", "confidence": 0.5}],
+    }
+    with httpx.Client(base_url=stack.url, auth=(stack.api_key, stack.secret)) as http:
+        request = {"collection": "yard", "run": "later", "mode": "machine"}
+        upload = http.post(native.uploads_path(), json=request).raise_for_status().json()
+        http.put(native.batch_path(upload["id"], 0), json=sets).raise_for_status()
+        finish = native.finish_path(upload["id"])
+        http.post(finish, json={"batches": 1}).raise_for_status()
     with LayerNextClient(*stack.arguments) as client:
-        with pytest.raises(IncompatibleStack, match="ring"):
-            list(client.iter_annotations("yard", "rings"))
-        client.download_to_file("yard", "rings", folder / "other.json", progress=False)
-    assert (folder / "other.json").read_bytes() == (folder / "run.json").read_bytes()
+        with pytest.raises(LayerNextError, match='type "scene", which this version of layernext'):
+            list(client.iter_annotations("yard", "later"))
+        client.download_to_file("yard", "later", tmp_path / "run.json", progress=False)
+        assert json.loads((tmp_path / "run.json").read_text()) == {"images": [sets]}
+        with pytest.raises(DataError, match='is "scene", must be rectangle'):
+            client.upload_modelrun("yard", "again", tmp_path / "run.json", progress=False)
 
 
 def shapes_of(stack: StackProcess) -> Any:

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from layernext.errors import DataError, FormatError
+from layernext.errors import ConfigurationError, DataError, FormatError
 from layernext.formats import (
     FORMATS,
+    ExportOptions,
     Losses,
     Sample,
     convert,
@@ -20,7 +21,7 @@ from layernext.formats import (
     write_export,
 )
 from layernext.formats.core.sample import points_of
-from layernext.model import Line, Polygon, Rectangle, RotatedBox
+from layernext.model import ImageLabel, Line, Polygon, Rectangle, RotatedBox
 from tests.further_formats import CAT, SOURCES, VIA_IMAGE, VIA_SAMPLES, Source, dumped
 
 READ_ONLY = {name for name, entry in FORMATS.items() if entry.write is None}
@@ -64,6 +65,7 @@ BAD: dict[str, tuple[str, str, int]] = {
     "via": ('"width": 3', '"width": -3', 1),
     "createml": ('"width": 3', '"width": null', 1),
     "open-images": ("0.25,0.75", "0.75,0.25", 1),
+    "open-images-labels": ("machine,/m/01yrx,0.5", "machine,/m/01yrx,5", 1),
     "dota": ("1 2 4 2", "1 2 4 y", 1),
     "kitti": ("1.0 2.0 4.0", "9.0 2.0 4.0", 2),
     "mot": ("1,7,1,2,3", "1,7,1,2,-3", 1),
@@ -205,3 +207,38 @@ def test_a_file_for_each_split(tmp_path: Path) -> None:
     assert detect_format(path) == "coco"
     splits = [(sample.image, sample.split) for sample in read_format(path, "coco")]
     assert splits == [("a.jpg", "test"), ("a.jpg", "train"), ("a.jpg", "validation")]
+
+
+def test_folders_by_class_are_written(tmp_path: Path) -> None:
+    """Images go into the folder of their most confident label; what that does not say is named."""
+    photos = tmp_path / "photos"
+    names = ("a.jpg", "cat/b.jpg", "c.jpg")
+    for name in names:
+        (photos / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (9, 9)).save(photos / name)
+    labels = [
+        [ImageLabel(label="dog", confidence=0.25), ImageLabel(label="cat", confidence=0.5)],
+        [ImageLabel(label="cat")],
+        [Rectangle(label="cat", bbox=CAT)],
+    ]
+    samples = [
+        Sample(image=name, annotations=annotations, split="validation")  # type: ignore[arg-type]
+        for name, annotations in zip(names, labels, strict=True)
+    ]
+    options = ExportOptions(copy_images=photos)
+    report = write_export(samples, tmp_path / "out", "classification", options)
+    assert set(report.losses) == {
+        "an image without a label",
+        "an image's name: the folder of its label goes before it",
+        "confidence",
+        "further labels of an image",
+        "the geometry rectangle",
+    }
+    read = list(read_format(tmp_path / "out", "classification"))
+    assert [(sample.image, sample.split) for sample in read] == [
+        ("cat/a.jpg", "validation"),
+        ("cat/b.jpg", "validation"),
+    ]
+    assert all(sample.annotations == [ImageLabel(label="cat")] for sample in read)
+    with pytest.raises(ConfigurationError, match="folders by class consist of the images"):
+        write_export(samples, tmp_path / "other", "classification")

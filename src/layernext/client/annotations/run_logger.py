@@ -210,9 +210,8 @@ class RunLogger:
             attributes: N dictionaries: attribute name to a value, or to a list of `AttributeValue`
                 or ``{"value": …, "confidence": …}``; or None.
             metadata: N dictionaries of free fields, or None.
-            format: of the boxes. ``xywh``: x, y of the top left corner, width, height. ``xyxy``: left,
-                top, right, bottom. ``cxcywh``: x, y of the center, width, height. They are stored
-                as ``xywh``.
+            format: of the boxes: ``xywh``, the top left corner, width and height; ``xyxy``, left, top,
+                right and bottom; or ``cxcywh``, the center, width and height. Stored as ``xywh``.
             size: width and height of the image, if known: a run whose boxes often leave their images
                 gives a warning, once. Not needed for a normalized run.
 
@@ -241,16 +240,7 @@ class RunLogger:
             rows = as_rows("labels", labels) or []
             if boxes is None and polygons is None and lines is None and masks is None:
                 annotations = [{"type": "image_label"} for _ in rows]
-            count = len(annotations)
-            columns = {
-                "label": as_labels(rows, count),
-                "confidence": as_column("confidences", confidences, count),
-                "attributes": as_column("attributes", attributes, count),
-                "metadata": as_column("metadata", metadata, count),
-            }
-            for key, column in columns.items():
-                for annotation, value in zip(annotations, column or (), strict=False):
-                    annotation[key] = _attributes(value) if key == "attributes" else value
+            _describe(annotations, rows, confidences, attributes, metadata)
             # Checked here, so that the error points at the call that caused it.
             line = encode_item({"image": image, "annotations": annotations}, self._logged)
             self._decoder.decode(line, index=self._logged)
@@ -290,6 +280,26 @@ def _foreign_process() -> LayerNextError:
         "this run was opened in another process",
         hint="log in the process that opened it, or open one run in each process",
     )
+
+
+def _describe(
+    annotations: list[dict[str, Any]],
+    labels: Any,
+    confidences: Any,
+    attributes: Sequence[Mapping[str, Any]] | None,
+    metadata: Sequence[Mapping[str, Any]] | None,
+) -> None:
+    """Give each annotation its label, confidence, attributes and metadata."""
+    count = len(annotations)
+    columns = {
+        "label": as_labels(labels, count),
+        "confidence": as_column("confidences", confidences, count),
+        "attributes": as_column("attributes", attributes, count),
+        "metadata": as_column("metadata", metadata, count),
+    }
+    for key, column in columns.items():
+        for annotation, value in zip(annotations, column or (), strict=False):
+            annotation[key] = _attributes(value) if key == "attributes" else value
 
 
 def _attributes(attributes: Any) -> Any:

@@ -148,7 +148,7 @@ class Format(Struct, frozen=True, kw_only=True):
         read: reads it; None if it is only written. Raises `FormatError` with the location.
         write: writes it; None if it is only read.
         detect: recognizes it; None if it must always be named.
-        image_path: where the format expects an image, below the folder; None if it has no images.
+        image_path: where the format expects an image, below the folder; None if it has no images, or not this one.
     """
 
     name: str
@@ -159,4 +159,4 @@ class Format(Struct, frozen=True, kw_only=True):
     read: Reader | None = None
     write: OpenWriter | None = None
     detect: Detector | None = None
-    image_path: Callable[[Sample], Path] | None = None
+    image_path: Callable[[Sample], Path | None] | None = None

@@ -7,8 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
 
 from layernext.errors import ConfigurationError, DataError, FormatError, Problem
-from layernext.model import Annotation, ImageAnnotations, kind_of
-from layernext.model.orientation import upright_size
+from layernext.model import Annotation, ImageAnnotations, kind_of, upright_size
 
 Sizes: TypeAlias = dict[str, tuple[int, int, str]]
 """Width, height and file name of images, by path below a folder, without extension."""

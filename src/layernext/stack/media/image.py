@@ -9,9 +9,9 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
-from layernext.model import media_type_of
-from layernext.model.orientation import orientation_of, turned, upright_size
+from layernext.model import media_type_of, orientation_of, upright_size
 from layernext.stack.media.found import Look
+from layernext.stack.media.upright import turned
 
 THUMBNAIL_SIDE = 256
 MAX_PIXELS = 500_000_000

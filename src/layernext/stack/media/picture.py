@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageEnhance, ImageFilter
 
-from layernext.model.orientation import orientation_of, turned
+from layernext.model import orientation_of
 from layernext.stack.media.found import NotAugmentable, Picture
+from layernext.stack.media.upright import turned
 from layernext.wire.augmentations import Augmentation
 
 MAX_PIXELS = 100_000_000
@@ -47,7 +48,7 @@ def open_image(path: Path) -> Image.Image:
             kind = "JPEG" if image.format == "MPO" else image.format
             orientation = orientation_of(image)
             image.load()
-            plain: Image.Image = turned(_plain(image), orientation)
+            plain = turned(_plain(image), orientation)
     plain.format = kind
     return plain
 

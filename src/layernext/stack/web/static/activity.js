@@ -51,7 +51,7 @@ async function load() {
 
 function show() {
   if (!entries.length) {
-    fill(content, empty("No entries", "Nothing that these filters let pass has happened."));
+    fill(content, empty("No entries", "No entry matches these filters."));
     return;
   }
   const columns = ["Time", "Who", "Action", "Collection", "Subject", "Count", "From"];

@@ -60,7 +60,7 @@ export class AnnotationList {
         h("span", { class: "muted small number" }, hidden ? `${count(visible.length)} of ${count(set.shapes.length)}` : count(visible.length)),
       ),
       h("p", { class: "muted small kind" }, set.mode === "human" ? "Ground truth" : "Model run"),
-      set.shapes.length ? null : h("p", { class: "muted small" }, "Nothing here of this run."),
+      set.shapes.length ? null : h("p", { class: "muted small" }, "This run has no annotations here."),
       h("ul", { class: "annotations" }, some.map((shape) => this.row(set, shape))),
       some.length < order.length
         ? h("button", { type: "button", class: "quiet", onclick: () => { this.all.add(set.run); this.build(); } }, `Show all ${counted(order.length, "annotation")}`)

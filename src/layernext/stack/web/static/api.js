@@ -34,7 +34,7 @@ export async function ask(path, { query = {}, method = "GET", body, signal, raw 
     answer = await fetch(withQuery(path, query), request);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new ApiError("the stack does not answer; is it running, and is the network there?");
+    throw new ApiError("the stack does not answer; check that it is running and that the network is up");
   }
   if (answer.ok) return raw ? answer : answer.json();
   if (answer.status === 401 && path !== "/sign-in") return toSignIn();
@@ -98,7 +98,7 @@ export function send(path, { method = "POST", body, onSent, onText, signal }) {
       else if (request.status < 400) end(resolve, request.responseText);
       else end(reject, errorFrom(request.status, request.responseText));
     });
-    request.addEventListener("error", () => end(reject, new ApiError("the connection to the stack broke; send it again, which changes nothing of what is stored already")));
+    request.addEventListener("error", () => end(reject, new ApiError("the connection to the stack broke; try again (data already stored does not change)")));
     request.addEventListener("abort", () => end(reject, new DOMException("cancelled", "AbortError")));
     if (signal?.aborted) return end(reject, new DOMException("cancelled", "AbortError"));
     signal?.addEventListener("abort", stop);

@@ -93,7 +93,7 @@ export function curveChart({ title, xTitle, yTitle, onChoose }) {
     choose(index) {
       const is = index !== null && points.length > 0;
       for (const one of [dot, guide]) one.setAttribute("visibility", is ? "visible" : "hidden");
-      readout.textContent = is ? describe(index) : points.length ? "" : "Nothing to draw: there are no annotations of it.";
+      readout.textContent = is ? describe(index) : points.length ? "" : "No annotations with this label.";
       slider.setAttribute("aria-valuetext", readout.textContent);
       if (!is) return;
       chosen = index;

@@ -21,14 +21,14 @@ async function load() {
     const id = query().get("comparison");
     if (id && !query().has("collection")) await fillQuery(id);
     collection = query().get("collection");
-    if (!collection) throw new Error("the address of this page names no runs; choose two of the list of runs");
+    if (!collection) throw new Error("the address of this page does not name two runs; select them in the list of runs");
     runs = await askAll("/api/v1/runs", { query: { collection } });
     fill(find("#trail"), h("a", { href: gridUrl(collection) }, runs[0]?.collection || "(no collection)"));
     showControls();
     fill(result);
     if (id) watch(id);
-    else if (!mayWrite) fill(result, empty("Not compared yet", "This key may only read; comparing needs one that may write."));
-    else fill(result, empty("Not compared yet", "Choose the ground truth that both runs are held against, and compare."));
+    else if (!mayWrite) fill(result, empty("Not compared yet", "This key has the role read; comparing needs the role write."));
+    else fill(result, empty("Not compared yet", "Select the ground truth to compare both runs with."));
   } catch (error) {
     fill(result, failed(error, load));
   }

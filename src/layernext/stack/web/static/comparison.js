@@ -85,7 +85,7 @@ function changes({ changes: found }) {
     ["Mean similarity of pairs", score(found.mean_similarity)],
     ["Mean change of confidence", signed(found.mean_confidence_change)],
   ];
-  return h("figure", { class: "figure" }, h("figcaption", {}, "The runs against each other"), h("table", { class: "table plain" }, h("tbody", {}, rows.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", { class: "number" }, value))))));
+  return h("figure", { class: "figure" }, h("figcaption", {}, "Changes between the runs"), h("table", { class: "table plain" }, h("tbody", {}, rows.map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", { class: "number" }, value))))));
 }
 
 const MOST = 12;

@@ -35,7 +35,7 @@ export class ConfusionView {
     return h(
       "div",
       {},
-      h("p", { class: "muted small" }, `Rows: what was there; columns: what the run took it for, at confidence ${score(this.confusion.confidence)}. Choose a number to see the images behind it.`),
+      h("p", { class: "muted small" }, `Rows: ground truth; columns: the run, at confidence ${score(this.confusion.confidence)}. Choose a number to see the images behind it.`),
       h(
         "div",
         { class: "scroll-x confusion", tabindex: "0", role: "region", "aria-label": "Confusion matrix" },

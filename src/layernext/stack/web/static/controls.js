@@ -129,7 +129,7 @@ export function labelsPanel(get, set) {
 
 export const swatch = (label) => h("span", { class: "swatch", style: { "background-color": colorOf(label) }, "aria-hidden": "true" });
 
-/** The least confidence that is shown. `change` gets the value while it moves, `done` at the end. */
+/** Minimum confidence. `change` gets the value while it moves, `done` at the end. */
 export function confidenceSlider(value, change, done) {
   const output = h("output", { class: "number", for: "confidence" });
   const input = h("input", { type: "range", id: "confidence", min: "0", max: "1", step: "0.01" });
@@ -143,6 +143,6 @@ export function confidenceSlider(value, change, done) {
   });
   input.addEventListener("change", () => done(Number(input.value)));
   show(value);
-  const element = h("label", { class: "slider", title: "The least confidence that is shown" }, h("span", {}, "Confidence ≥"), input, output);
+  const element = h("label", { class: "slider", title: "Minimum confidence" }, h("span", {}, "Confidence ≥"), input, output);
   return { element, show };
 }

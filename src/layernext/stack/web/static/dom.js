@@ -82,7 +82,7 @@ export function failed(error, again) {
   return h(
     "div",
     { class: "state", role: "alert" },
-    h("h2", {}, "That did not work"),
+    h("h2", {}, "Something went wrong"),
     h("p", {}, sentence(error)),
     error.requestId ? h("p", { class: "muted small" }, "Request ", h("code", {}, error.requestId)) : null,
     again ? h("button", { type: "button", onclick: again }, "Try again") : null,

@@ -12,6 +12,7 @@ import { tile } from "./tiles.js";
 const MAIN = ["AP", "AP50", "AP75"];
 const OF_IMAGES = ["accuracy", "macro_f1", "AUC"];
 const SCORES_OF_LABELS = ["AP", "AP50", "AUC"];
+const TITLES = { accuracy: "Accuracy", top5: "Top 5", macro_f1: "Macro F1", macro_precision: "Macro P", macro_recall: "Macro R" };
 const HINTS = {
   AP: "Average precision over all thresholds",
   AP50: "Average precision at IoU 0.5",
@@ -31,8 +32,8 @@ const OTHERS = { precision: "Precision", recall: "Recall", f1: "F1", mean_simila
 const KINDS = [
   ["classification", "Wrong label", "right place, wrong label"],
   ["localisation", "Wrong place", "right label, wrong place"],
-  ["both", "Both wrong", "wrong label and wrong place"],
-  ["duplicate", "Duplicate", "a truth found a second time"],
+  ["both", "Both wrong", "wrong label and wrong position"],
+  ["duplicate", "Duplicate", "another match of the same truth"],
   ["background", "Background", "nothing is there"],
   ["missed", "Missed", "truths that no other error accounts for"],
 ];
@@ -90,10 +91,10 @@ export class EvaluationView {
       h(
         "dl",
         { class: "tiles" },
-        shown.map(([name, value]) => tile(name, score(value), null, HINTS[name] ?? null)),
+        shown.map(([name, value]) => tile(TITLES[name] ?? name, score(value), null, HINTS[name] ?? null)),
         Object.entries(OTHERS).map(([name, title]) => (name in summary ? tile(title, score(summary[name])) : null)),
       ),
-      others.length ? h("dl", { class: "tiles little" }, others.map(([name, value]) => tile(name, score(value), null, HINTS[name] ?? null))) : null,
+      others.length ? h("dl", { class: "tiles little" }, others.map(([name, value]) => tile(TITLES[name] ?? name, score(value), null, HINTS[name] ?? null))) : null,
       h(
         "p",
         { class: "muted small" },
@@ -101,7 +102,7 @@ export class EvaluationView {
         counts.images_without_truth ? ` ${counted(counts.images_without_truth, "image")} without ground truth left out.` : null,
         counts.images_without_run ? ` In ${counted(counts.images_without_run, "image")} the run has nothing.` : null,
         counts.other_geometry ? ` ${counted(counts.other_geometry, "annotation")} of another geometry left out.` : null,
-        info.unsized_images ? ` ${counted(info.unsized_images, "image")} left out, as nobody knows their size: ${info.unsized_names.slice(0, 3).join(", ")}${info.unsized_images > 3 ? " …" : ""}` : null,
+        info.unsized_images ? ` ${counted(info.unsized_images, "image")} left out, because their size is unknown: ${info.unsized_names.slice(0, 3).join(", ")}${info.unsized_images > 3 ? " …" : ""}` : null,
       ),
     );
   }

@@ -54,6 +54,6 @@ async function begin(collectionId, run, truth, geometry, signal, old) {
     if (error.status !== 403) throw error;
     // Who may only read sees the newest result that there is.
     if (old?.computed_at) return { ...old, status: "completed" };
-    throw new ApiError("there is no evaluation of these two yet, and making one needs a key with the role write");
+    throw new ApiError("these two runs have not been evaluated yet, which needs a key with the role write");
   }
 }

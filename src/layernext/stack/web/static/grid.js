@@ -174,7 +174,7 @@ async function loadOrder() {
 }
 
 function nothing() {
-  if (state.query) return empty(`No ${noun} fits`, "Nothing in this collection fits the query ", h("code", {}, state.query), ".");
+  if (state.query) return empty(`No matching ${noun}`, "Nothing in this collection matches the query ", h("code", {}, state.query), ".");
   return empty("Nothing here yet", "Upload images, or a model run, to this collection: ", h("code", {}, `layernext files upload <folder> ${data.collection_name}`));
 }
 

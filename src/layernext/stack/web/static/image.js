@@ -79,14 +79,14 @@ const slider = confidenceSlider(
   () => { refilter(); showMatches(); },
 );
 const layout = h("button", { type: "button", "aria-pressed": "false", onclick: switchLayout, title: "Each run in a pane of its own (s)" }, "Side by side");
-const match = h("button", { type: "button", "aria-pressed": "false", onclick: switchMatches, title: "What the run found, missed and made up (m)" }, "Matches");
+const match = h("button", { type: "button", "aria-pressed": "false", onclick: switchMatches, title: "Matched, missed and false annotations (m)" }, "Matches");
 const hide = h("button", { type: "button", "aria-pressed": "false", onclick: () => switchShapes(), title: "Hide the shapes (h)" }, "Hide shapes");
 const zoomButtons = h(
   "span",
   { class: "zoom" },
   h("button", { type: "button", class: "icon", "aria-label": "Zoom out", title: "Zoom out (−)", onclick: () => stage.zoom(-1) }, "−"),
   h("button", { type: "button", onclick: () => stage.fit(), title: "The whole image (0)" }, "Fit"),
-  h("button", { type: "button", onclick: () => stage.actual(), title: "Pixel for pixel (1)" }, "1:1"),
+  h("button", { type: "button", onclick: () => stage.actual(), title: "Actual pixels (1)" }, "1:1"),
   h("button", { type: "button", class: "icon", "aria-label": "Zoom in", title: "Zoom in (+)", onclick: () => stage.zoom(1) }, "+"),
 );
 fill(find("#controls"), runsControl.element, labelsControl.element, slider.element, layout, match, hide, h("span", { class: "grow" }), zoomButtons);
@@ -210,10 +210,10 @@ function show({ keepView }) {
     const sources = [];
     if (item.state === "ready") sources.push(`/api/v1/images/${item.id}/thumbnail`);
     if (item.url) sources.push(localUrl(item.url));
-    const failure = () => toast("This browser cannot show the file as it is; the small picture stays.");
+    const failure = () => toast("This browser cannot show this format; a small picture is shown instead.");
     stage.show({ frame, sources, groups: groups(), keepView, onfailure: failure });
     showMatches();
-    note(item.has_file ? null : "The file of this image has not come yet; its annotations are there.");
+    note(item.has_file ? null : "This image has no file yet; its annotations are stored.");
   } else {
     stage.panes = [];
     fill(stage.element, item.content_type === "video" ? player() : otherFile());
@@ -225,13 +225,13 @@ function note(text) {
 }
 
 function player() {
-  if (!item.url) return h("p", { class: "state muted" }, "The file of this video has not come yet.");
+  if (!item.url) return h("p", { class: "state muted" }, "This video has no file yet.");
   const poster = item.state === "ready" ? `/api/v1/images/${item.id}/thumbnail` : null;
   return h("video", { controls: true, preload: "metadata", src: localUrl(item.url), poster, "aria-label": item.name });
 }
 
 function otherFile() {
-  const text = item.url ? ["This file can be downloaded: ", h("a", { href: localUrl(item.url), download: item.name.split("/").at(-1) }, item.name)] : ["This file has not come yet."];
+  const text = item.url ? ["This file can be downloaded: ", h("a", { href: localUrl(item.url), download: item.name.split("/").at(-1) }, item.name)] : ["This file has not been uploaded yet."];
   return h("div", { class: "state" }, h("p", {}, text));
 }
 
@@ -279,18 +279,18 @@ bind("Image", [
   ["ArrowUp", "Previous annotation", () => stepAnnotation(-1)],
   ["ArrowDown", "Next annotation", () => stepAnnotation(1)],
   ["Enter", "Zoom to the annotation", () => stage.selected && stage.showShape(stage.selected)],
-  ["Escape", "Let go of the annotation", () => select(null, true)],
+  ["Escape", "Deselect the annotation", () => select(null, true)],
   ["+ / =", "Zoom in", () => stage.zoom(1)],
   ["-", "Zoom out", () => stage.zoom(-1)],
   ["0", "The whole image", () => stage.fit()],
-  ["1", "Pixel for pixel", () => stage.actual()],
+  ["1", "Actual pixels", () => stage.actual()],
   ["Shift+ArrowLeft", "Move the image to the right", () => stage.pan(PAN, 0)],
   ["Shift+ArrowRight", "… to the left", () => stage.pan(-PAN, 0)],
   ["Shift+ArrowUp", "… down", () => stage.pan(0, PAN)],
   ["Shift+ArrowDown", "… up", () => stage.pan(0, -PAN)],
-  ["s", "Runs side by side, or over each other", () => !layout.disabled && switchLayout()],
-  ["m", "What matches, is missed, is false", switchMatches],
-  ["h", "Hide the shapes, show them", switchShapes],
+  ["s", "Runs side by side or overlaid", () => !layout.disabled && switchLayout()],
+  ["m", "Show matched, missed and false annotations", switchMatches],
+  ["h", "Hide or show the shapes", switchShapes],
   ["[", "Show less confident annotations", () => nudge(-0.05)],
   ["]", "Show only more confident annotations", () => nudge(0.05)],
   ["g", "Back to the grid", () => location.assign(find("#to-grid").href)],

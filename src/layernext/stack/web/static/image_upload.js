@@ -8,7 +8,7 @@ const IMAGES = 5; // the published protocol's object type
 const BUNDLE_BYTES = 8e6;
 const LINE_BYTES = 4_096; // more than the line before a file has
 const AT_ONCE = 3;
-const DIFFERENT = "the collection has another image of this name, which stays";
+const DIFFERENT = "the collection already has a different image with this name, which was not replaced";
 
 /**
  * @param {import("./files.js").Chosen[]} files

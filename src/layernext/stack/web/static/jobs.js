@@ -50,7 +50,7 @@ function show(newest) {
   if (!jobs.length) {
     const [title, text] = filter
       ? ["No such jobs", "Nothing in this list at the moment."]
-      : ["No jobs yet", "Inspecting uploaded files, building datasets and evaluating runs are done in the background, and show here."];
+      : ["No jobs yet", "Background work, such as inspecting uploaded files, building datasets and evaluating runs, appears here."];
     fill(content, empty(title, text));
     return;
   }

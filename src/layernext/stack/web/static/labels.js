@@ -63,11 +63,11 @@ function show() {
   const fitting = labels.filter((one) => one.name.toLowerCase().includes(wanted) && (!group || group.labelKeys.includes(one.ref)));
   if (statistics) fitting.sort((a, b) => countOf(b) - countOf(a));
   if (!labels.length) {
-    fill(content, empty("No labels yet", "A label comes with the first annotation that names it."));
+    fill(content, empty("No labels yet", "Labels appear with the first annotations that use them."));
     return;
   }
   if (!fitting.length) {
-    fill(content, empty("Nothing found", `None of the ${counted(labels.length, "label")} fits.`));
+    fill(content, empty("Nothing found", "No label matches."));
     return;
   }
   fill(
@@ -87,7 +87,7 @@ function show() {
         h("tbody", {}, fitting.slice(0, SHOWN_LABELS).map(row)),
       ),
     ),
-    fitting.length > SHOWN_LABELS ? h("p", { class: "muted" }, `The first ${SHOWN_LABELS} of ${count(fitting.length)}; the search finds the others.`) : null,
+    fitting.length > SHOWN_LABELS ? h("p", { class: "muted" }, `The first ${SHOWN_LABELS} of ${count(fitting.length)}; search for the others.`) : null,
   );
 }
 
@@ -137,14 +137,14 @@ function maker(title, text, fields, make) {
 const field = (text, name) => h("label", { class: "field" }, text, h("input", { name, autocomplete: "off", required: true }));
 
 function makeLabel() {
-  maker("New label", "Uploads make the labels that they name by themselves; make one beforehand to describe it.", [field("Name", "label"), h("label", { class: "field" }, "Description", h("input", { name: "description", autocomplete: "off" }))], (elements) =>
+  maker("New label", "Uploads create the labels that they use. Create one here to describe it first.", [field("Name", "label"), h("label", { class: "field" }, "Description", h("input", { name: "description", autocomplete: "off" }))], (elements) =>
     ask(`${CLIENT}/system/labels/create`, { method: "POST", body: { label: { labelText: elements.label.value, description: elements.description.value, attributes: [] } } }),
   );
 }
 
 function makeGroup() {
   const boxes = labels.map((label) => h("label", { class: "check" }, h("input", { type: "checkbox", name: "member", value: label.ref }), h("span", { class: "swatch", "aria-hidden": "true", style: { "background-color": label.color } }), label.name));
-  maker("New group", "A group of that name which is there already gets the chosen labels, too.", [field("Name", "group"), h("fieldset", { class: "choices" }, h("legend", {}, "Labels"), boxes)], (elements) =>
+  maker("New group", "If a group with this name exists, the selected labels are added to it.", [field("Name", "group"), h("fieldset", { class: "choices" }, h("legend", {}, "Labels"), boxes)], (elements) =>
     ask(`${CLIENT}/label_groups/create`, {
       method: "POST",
       body: { groupName: elements.group.value, labelKeys: Array.from(elements.group.form.querySelectorAll("[name=member]:checked"), (box) => box.value) },

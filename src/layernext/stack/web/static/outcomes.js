@@ -68,7 +68,7 @@ export function legend(sets, outcomeOf, isShown) {
   }
   return h(
     "ul",
-    { class: "legend", "aria-label": "What became of the annotations" },
+    { class: "legend", "aria-label": "Results of matching" },
     Object.entries(OUTCOMES)
       .filter(([outcome]) => counts.has(outcome) || ["matched", "missed", "false_positive"].includes(outcome))
       .map(([outcome, { word, color, dash }]) => h("li", {}, sample(color, dash), `${word} `, h("b", { class: "number" }, counts.get(outcome) ?? 0))),

@@ -29,7 +29,7 @@ async function load() {
     run = info ? { name: info.run, mode: info.run_mode } : { name: query().get("run"), mode: query().get("mode") === "human" ? "human" : "machine" };
     collection = info ? info.collection_id : query().get("collection");
     chosen = info;
-    if (!run.name || !(collection || info)) throw new Error("the address of this page names no run; choose one from the list of runs");
+    if (!run.name || !(collection || info)) throw new Error("the address of this page does not name a run; select one in the list of runs");
     await showHead(info);
   } catch (error) {
     fill(state, failed(error, load));
@@ -109,7 +109,7 @@ async function loadEvaluations() {
 }
 
 function showNone() {
-  const text = truths().length ? "Choose a ground truth, and see how well this run fits it." : "Upload a ground truth to this collection, and this page says how well the run fits it.";
+  const text = truths().length ? "Select a ground truth to evaluate this run." : "Upload a ground truth to this collection to evaluate this run.";
   view.clear(empty("Not evaluated yet", text));
 }
 

@@ -17,12 +17,12 @@ export function showStatistics(element, found, { collection, run }) {
     h(
       "dl",
       { class: "tiles" },
-      tile("Images", count(found.images), found.empty_images ? `${count(found.empty_images)} with nothing in them` : null),
+      tile("Images", count(found.images), found.empty_images ? `${count(found.empty_images)} without annotations` : null),
       tile("Annotations", count(found.annotations), kinds.map(([name, many]) => `${count(many)} ${kindNamed(name)?.words ?? name}`).join(", ")),
       tile("Per image", short(per)),
       tile("Labels", count(Object.keys(found.labels).length)),
     ),
-    found.is_current ? null : h("p", { class: "notice warn" }, "These numbers are from before the last change; the stack is counting again."),
+    found.is_current ? null : h("p", { class: "notice warn" }, "These numbers are out of date; the stack is counting again."),
     found.annotations
       ? h("div", { class: "figures" }, labels(found, collection, run), confidence(found), perImage(found), sizes(found))
       : null,
@@ -72,7 +72,7 @@ function perImage({ annotations_per_image: { edges, counts } }) {
 }
 
 function sizes({ area: { edges, counts }, unsized, annotations }) {
-  if (unsized === annotations || !counts.length) return null;
+  if (unsized === annotations || !counts.some(Boolean)) return null;
   const side = (area) => short(Math.sqrt(area));
   const figure = histogram({
     title: "Size: side of a square of the same area, in pixels",
@@ -81,6 +81,6 @@ function sizes({ area: { edges, counts }, unsized, annotations }) {
     edgeText: side,
     barText: (index) => `${side(edges[index])} to ${side(edges[index + 1])} px: ${count(counts[index])} (${percent(counts[index] / annotations)})`,
   });
-  if (unsized) figure.append(h("p", { class: "muted small" }, `${count(unsized)} left out: fractions of images whose size nobody knows`));
+  if (unsized) figure.append(h("p", { class: "muted small" }, `${count(unsized)} left out: normalized, on images of unknown size`));
   return figure;
 }

@@ -84,7 +84,7 @@ function show() {
   if (!runs.length) {
     fill(content, empty("No runs yet", "A run comes with the first upload of annotations: ", h("code", {}, "layernext upload <collection> <run> <file>"), ", or on the page ", h("a", { href: "/upload" }, "Upload"), "."));
   } else if (!fitting.length) {
-    fill(content, empty("Nothing found", `None of the ${counted(runs.length, "run")} fits.`));
+    fill(content, empty("Nothing found", "No run matches."));
   } else {
     const sort = query().get("sort") ?? "-changed";
     fill(content, bar, sortableTable({ caption: counted(fitting.length, "run"), columns: COLUMNS, rows: fitting, sort, onSort: (now) => setQuery({ sort: now }) }));

@@ -16,7 +16,7 @@ export async function fetchSets(image, runs, signal) {
   const query = { collection: image.collection, image: image.name, run: [...new Set(runs.map((run) => run.name))] };
   const answer = await ask("/api/v1/annotations", { query, signal, raw: true });
   const lines = (await answer.text()).split("\n").filter(Boolean).map((line) => JSON.parse(line));
-  if (!lines.length || !("end" in lines.at(-1))) throw new Error("the annotations were cut off on their way");
+  if (!lines.length || !("end" in lines.at(-1))) throw new Error("the annotations arrived incomplete");
   for (const line of lines) {
     const mine = found.find((one) => one.name === line.run && one.mode === line.mode);
     if (!mine) continue;

@@ -117,9 +117,12 @@ export function drawSets(pen, { sets, frame, state, width, height, lineWidth = 1
   drawLabels(pen, sets, state, width, height);
 }
 
+/** Shapes, the most confident first; those without a confidence before all others. */
+export const byConfidence = (shapes) => [...shapes].sort((one, other) => (other.confidence ?? 2) - (one.confidence ?? 2));
+
 /** The labels of the whole image, in rows from the lower edge up, as far as there is room. */
 function drawLabels(pen, sets, state, width, height) {
-  const labels = sets.flatMap((set) => set.shapes.filter((shape) => kindOf(shape).isOfImage && isShown(shape.label, shape.confidence, state)));
+  const labels = sets.flatMap((set) => byConfidence(set.shapes.filter((shape) => kindOf(shape).isOfImage && isShown(shape.label, shape.confidence, state))));
   const room = Math.min(labels.length, Math.max(1, Math.floor(height / 54)));
   pen.font = "600 11px system-ui, sans-serif";
   for (let at = 0; at < room; at += 1) {

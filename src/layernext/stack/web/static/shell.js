@@ -10,7 +10,7 @@ const theme = () => root.dataset.theme ?? "system";
 const switcher = document.getElementById("theme-switch");
 
 function nameTheme() {
-  const text = theme() === "system" ? "as the system has them" : theme();
+  const text = theme() === "system" ? "system" : theme();
   switcher.setAttribute("aria-label", `Colors: ${text}`);
   switcher.title = `Colors: ${text}`;
 }

@@ -2,7 +2,7 @@
 
 import { h } from "./dom.js";
 import { kindOf, toPixels } from "./geometry/kinds.js";
-import { DASHES, colorOf, hasFractions, isShown, tint, trace } from "./shapes.js";
+import { DASHES, byConfidence, colorOf, hasFractions, isShown, tint, trace } from "./shapes.js";
 
 const MOST_ZOOM = 64;
 const STEP = 1.25;
@@ -105,7 +105,7 @@ export class Stage {
 
   /** Chips for the labels of the whole image; rebuilt only if others are visible. */
   drawChips(pane) {
-    const labels = this.areShapesHidden ? [] : pane.sets.flatMap((set) => set.shapes.filter((shape) => kindOf(shape).isOfImage && this.isVisible(shape)).map((shape) => ({ run: set.run, index: shape.index, shape })));
+    const labels = this.areShapesHidden ? [] : pane.sets.flatMap((set) => byConfidence(set.shapes.filter((shape) => kindOf(shape).isOfImage && this.isVisible(shape))).map((shape) => ({ run: set.run, index: shape.index, shape })));
     const places = labels.map(({ run, index }) => `${run}:${index}`).join();
     if (places !== pane.places) {
       pane.places = places;
@@ -117,7 +117,7 @@ export class Stage {
   makeChip({ run, index, shape }) {
     const text = shape.confidence === null ? shape.label : `${shape.label} ${shape.confidence.toFixed(2)}`;
     const place = { run, index };
-    const button = h("button", { type: "button", class: "image-label", style: { borderColor: colorOf(shape.label) } }, text);
+    const button = h("button", { type: "button", class: "image-label", style: { "border-color": colorOf(shape.label) } }, text);
     // The stage would take a click for one on the image behind.
     for (const type of ["pointerdown", "pointerup"]) button.addEventListener(type, (event) => event.stopPropagation());
     button.addEventListener("click", () => this.onSelect(place));

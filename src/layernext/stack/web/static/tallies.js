@@ -11,7 +11,7 @@ const ORDERS = [
   ["best", "Best first"],
   ["false_positives", "Most false"],
   ["missed", "Most missed"],
-  ["mislabelled", "Most mislabelled"],
+  ["mislabelled", "Most mislabeled"],
   ["similarity", "Least similar"],
   ["truths", "Most truths"],
 ];

@@ -95,7 +95,7 @@ document.addEventListener("drop", async (event) => {
   try {
     add(await droppedFiles(event.dataTransfer));
   } catch (error) {
-    tell(`What was dropped cannot be read: ${error.message}`);
+    tell(`Cannot read the dropped files: ${error.message}`);
   }
 });
 
@@ -167,7 +167,7 @@ class Transfer {
   constructor(name) {
     this.name = name;
     this.bar = h("div", {}, progressBar(null, `Progress of ${name}`));
-    this.text = h("p", { class: "small muted number", role: "status" }, "Waits for its turn");
+    this.text = h("p", { class: "small muted number", role: "status" }, "Waiting");
     this.cancel = h("button", { type: "button", onclick: () => this.#stop.abort() }, "Cancel");
     this.more = h("div", {});
     this.element = h("li", { class: "transfer" }, h("div", { class: "transfer-head" }, h("strong", {}, name), this.cancel), this.bar, this.text, this.more);
@@ -190,7 +190,7 @@ class Transfer {
       if (this.signal.aborted) throw new DOMException("cancelled", "AbortError");
       this.#end("good", ...(await work(this)));
     } catch (error) {
-      if (error.name === "AbortError") this.#end("warn", "Cancelled. ", this.kept ?? "Nothing of it was stored.");
+      if (error.name === "AbortError") this.#end("warn", "Canceled. ", this.kept ?? "Nothing of it was stored.");
       else this.#end("error", ...problemsOf(this.name, error));
     }
     window.removeEventListener("beforeunload", leave);
@@ -222,22 +222,22 @@ async function sendAnnotations({ file, name }, target, row) {
     signal: row.signal,
     onSent(sent) {
       if (sent < file.size) row.show(sent / file.size, `${bytes(sent)} of ${bytes(file.size)} sent`);
-      else row.show(null, "Sent; the stack checks it");
+      else row.show(null, "Sent; the stack is checking it");
     },
     onText(lines) {
       const progress = lastLine(lines);
       if (!progress) return;
-      row.kept = `${counted(progress.images, "image")} of ${count(progress.total)} were stored; the same file again stores the rest.`;
+      row.kept = `${counted(progress.images, "image")} of ${count(progress.total)} stored. Upload the same file again to store the rest.`;
       row.show(progress.total ? progress.images / progress.total : null, `${count(progress.images)} of ${counted(progress.total, "image")} stored`);
     },
   });
   const result = lastLine(text)?.result;
-  if (!result) throw new Error("the connection broke before the end; send the file again, which changes nothing of what is stored already");
+  if (!result) throw new Error("the connection broke; upload the file again (images already stored do not change)");
   const runs = [{ name: result.run, mode: result.mode }];
   return [
     h("strong", {}, `${counted(result.annotations, "annotation")} in ${counted(result.images, "image")}`),
     " stored.",
-    result.unmatched ? ` ${counted(result.unmatched, "image")} ${result.unmatched === 1 ? "has" : "have"} no file yet; what is drawn on them is kept.` : null,
+    result.unmatched ? ` ${counted(result.unmatched, "image")} ${result.unmatched === 1 ? "has no file yet; its" : "have no file yet; their"} annotations are stored.` : null,
     result.new_labels.length ? ` New labels: ${result.new_labels.join(", ")}.` : null,
     result.collection_id
       ? h("p", {}, h("a", { href: gridUrl(result.collection_id, { runs }) }, "See them"), " · ", h("a", { href: runUrl({ collection: result.collection_id, ...runs[0] }) }, "To the run"))
@@ -247,7 +247,7 @@ async function sendAnnotations({ file, name }, target, row) {
 
 async function sendImages(images, target, row) {
   const total = images.reduce((sum, one) => sum + one.file.size, 0);
-  row.kept = "What was stored until then stays; the same upload again sends the rest.";
+  row.kept = "Images already stored remain. Repeat the upload to send the rest.";
   const result = await uploadImages(images, {
     collection: target.collection,
     limits,

@@ -371,7 +371,7 @@ export class Wall {
 }
 
 const gone = (number, error) => ({
-  number, name: error ? "not loaded" : "not there any more", content_type: "other", has_file: false, has_thumbnail: false, state: null, sets: [],
+  number, name: error ? "not loaded" : "no longer exists", content_type: "other", has_file: false, has_thumbnail: false, state: null, sets: [],
 });
 
 function noteOf(item) {
