@@ -1,7 +1,7 @@
 // The labels page.
 
 import { ask, askAll } from "./api.js";
-import { count, debounced, empty, failed, fill, find, h, loading, pageData, sentence } from "./dom.js";
+import { count, counted, debounced, empty, failed, fill, find, h, loading, pageData, sentence } from "./dom.js";
 import { gridUrl, quoted } from "./links.js";
 import { query, setQuery } from "./parts.js";
 import { askStatistics } from "./statistics.js";

@@ -1,7 +1,7 @@
 // The page of all runs.
 
 import { askAll } from "./api.js";
-import { count, debounced, empty, failed, fill, find, h, loading, when } from "./dom.js";
+import { count, counted, debounced, empty, failed, fill, find, h, loading, when } from "./dom.js";
 import { compareUrl, gridUrl, runUrl } from "./links.js";
 import { query, segments, setQuery } from "./parts.js";
 import { sortableTable } from "./table.js";
