@@ -64,7 +64,7 @@ class Collections(Group):
 
         Args:
             collection_id: id or name.
-            fields_filter: which fields to return, such as ``{"fileSize": True}``:
+            fields_filter: the fields to return, as a dictionary from name to True:
                 ``fileSize``, ``fileCount``, ``frameCount``,
                 ``storagePath``, ``Tags``, ``createdAt``, ``updatedAt``, or a metadata field.
 
