@@ -35,6 +35,11 @@ def site(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator
             client.upload_modelrun(
                 "yard", run, images, normalized=run == "fractions", progress=False
             )
+        truth = ImageAnnotations(image="a.png", annotations=[ImageLabel(label="harbor")])
+        client.upload_modelrun("yard", "truth", [truth], ground_truth=True, progress=False)
+        client.evaluate(
+            collection="yard", run="pixels", ground_truth="truth", geometry="image_label"
+        )
         wait_for_thumbnails(client)
         (collection,) = client.collections.list()
         yield Site(stack, client, collection.id)
@@ -93,3 +98,13 @@ def test_labels_of_the_image_are_chips(site: Site, open_page) -> None:
     page = open_page(f"/collections/{site.collection_id}/images/{item.id}?run=pixels&min=0.8").page
     wait_until(page, READY)
     expect(page.locator(".image-label")).to_have_text(["night"])
+
+
+def test_numbers_of_classification(site: Site, open_page) -> None:
+    """The page of a run shows what classifiers are measured by, and no kinds of errors."""
+    page = open_page(f"/run?collection={site.collection_id}&run=pixels").page
+    tiles = page.locator(".evaluation .tiles")
+    expect(tiles.first).to_contain_text("Accuracy")
+    expect(tiles.first).to_contain_text("Macro F1")
+    expect(page.locator(".evaluation")).to_contain_text("each image's most confident label")
+    expect(page.locator(".evaluation")).not_to_contain_text("What the errors cost")

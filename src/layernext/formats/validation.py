@@ -14,7 +14,7 @@ from layernext.formats.core.losses import DEFAULT_PROBLEM_LIMIT, Losses
 from layernext.formats.core.sample import Sample, location_of
 from layernext.formats.core.scores import Scores
 from layernext.formats.reading import read_format
-from layernext.model import Annotation, Polygon, kind_of, parts_of
+from layernext.model import Annotation, Polygon, RotatedBox, kind_of, parts_of
 
 CORNERS = 3
 
@@ -157,6 +157,9 @@ def _missing(numbers: list[int]) -> str:
     return ", ".join(gaps[:MAX_GAPS]) + (" …" if len(gaps) > MAX_GAPS else "")
 
 
+_WITH_AREA = {"rectangle", "polygon", "mask", "rotated_box"}
+
+
 def _look_at_shape(
     annotation: Annotation,
     size: tuple[float, float] | None,
@@ -170,10 +173,12 @@ def _look_at_shape(
         len(ring) < CORNERS for part in parts_of(coordinates) for ring in part
     ):
         losses.warn("a polygon of fewer than 3 points", where)
-    elif annotation.geometry in {"rectangle", "polygon", "mask"} and not kind.area(coordinates):
+    elif annotation.geometry in _WITH_AREA and not kind.area(coordinates):
         losses.warn(f"a {annotation.geometry} without area", where)
     box = kind.box(coordinates)
-    if size is None or box is None:
+    # A rotated box in fractions is known in pixels only.
+    is_unknown = is_normalized and isinstance(annotation, RotatedBox)
+    if size is None or box is None or is_unknown:
         return
     tolerance = TOLERANCE / 100 if is_normalized else TOLERANCE
     x, y, width, height = box

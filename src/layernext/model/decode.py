@@ -205,7 +205,8 @@ def _is_doubtful(raw: bytes | memoryview, image: CheckedImage, strict: _Strict) 
     ):
         if any(map(strict.is_doubtful, annotations)):
             return True
-        surplus -= sum(map(strict.surplus_colons, annotations))
+        if not strict.colons.keys().isdisjoint(map(type, annotations)):
+            surplus -= sum(map(strict.surplus_colons, annotations))
     return surplus != 0 and _has_unexplained_colons(text, image, surplus)
 
 

@@ -242,6 +242,13 @@ def test_polygons_are_compared_with_masks(client: LayerNextClient) -> None:
     names = {"collection": "mixed", "run": "run", "ground_truth": "truth"}
     assert client.evaluate(**names, geometry="mask").summary["AP"] == pytest.approx(1)
     assert client.evaluate(**names, geometry="polygon").counts["other_geometry"] == 1
+    client.upload_modelrun("mixed", "outlines", [truth], progress=False)
+    found = client.compare(
+        run_a="run", run_b="outlines", collection="mixed", ground_truth="truth", geometry="mask"
+    )
+    assert found.changes is not None
+    assert (found.changes.paired, found.changes.unchanged) == (1, 0)
+    assert found.changes.mean_similarity == pytest.approx(1)
 
 
 def test_statistics_and_queries(filled: LayerNextClient, files: tuple[Path, Path]) -> None:

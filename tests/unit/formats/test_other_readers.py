@@ -11,7 +11,16 @@ from typing import Any
 import pytest
 
 from layernext.formats import ExportOptions, Sample, detect_format, read_format, write_export
-from layernext.model import AttributeValue, Line, Points, Polygon, Rectangle
+from layernext.formats.core.sample import points_of
+from layernext.model import (
+    AttributeValue,
+    ImageLabel,
+    Line,
+    Points,
+    Polygon,
+    Rectangle,
+    RotatedBox,
+)
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # theirs, not ours
 
@@ -146,6 +155,57 @@ def test_yolo_segmentation_is_read_by_supervision(tmp_path: Path) -> None:
     cup, plate = (mask.sum() for mask in found.mask)
     assert cup == pytest.approx(30 * 40, rel=0.1)
     assert plate == pytest.approx(64 * 48 / 2, rel=0.1)
+
+
+def turned_ships(photos: Path) -> list[Sample]:
+    """An image with rotated boxes and a label of its own."""
+    from PIL import Image
+
+    photos.mkdir(parents=True)
+    Image.new("RGB", (640, 480)).save(photos / "a.jpg")
+    shapes = [
+        RotatedBox(label="ship", bbox=(100, 200, 80, 20), rotation=30),
+        RotatedBox(label="boat", bbox=(300, 100, 40, 10), rotation=100),
+        ImageLabel(label="harbor"),
+    ]
+    return [Sample(image="a.jpg", annotations=shapes, width=640, height=480, split="train")]
+
+
+def test_yolo_obb_is_read_by_supervision(tmp_path: Path) -> None:
+    """The corners of rotated boxes are where we have them."""
+    import supervision
+
+    samples = turned_ships(tmp_path / "photos")
+    options = ExportOptions(copy_images=tmp_path / "photos")
+    write_export(samples, tmp_path / "out", "yolo-obb", options)
+    data = supervision.DetectionDataset.from_yolo(
+        str(tmp_path / "out/images/train"),
+        str(tmp_path / "out/labels/train"),
+        str(tmp_path / "out/data.yaml"),
+        is_obb=True,
+    )
+    ((_, _, detections),) = list(data)
+    corners = detections.data["xyxyxyxy"].reshape(2, 4, 2)
+    for read, shape in zip(corners, samples[0].annotations, strict=False):
+        expected = [pytest.approx(point, abs=1) for point in points_of(shape)]
+        assert [tuple(map(float, point)) for point in read] == expected
+    assert data.classes == ["ship", "boat"]
+
+
+def test_rotated_boxes_and_tags_of_cvat_are_read_by_datumaro(tmp_path: Path) -> None:
+    """The rotation is that of CVAT, and a tag is a label of the image."""
+    import datumaro
+
+    samples = turned_ships(tmp_path / "cvat" / "images")
+    write_export(samples, tmp_path / "cvat" / "annotations.xml", "cvat")
+    data = datumaro.Dataset.import_from(str(tmp_path / "cvat"), "cvat")
+    labels = data.categories()[datumaro.AnnotationType.label]
+    (item,) = list(data)
+    # Center, size and degrees, clockwise.
+    boxes = [one.points for one in item.annotations if one.type.name == "rotated_bbox"]
+    assert boxes == [[140, 210, 80, 20, 30], [320, 105, 40, 10, 100]]
+    tags = [labels[one.label].name for one in item.annotations if one.type.name == "label"]
+    assert tags == ["harbor"]
 
 
 @pytest.mark.parametrize("name", ["parquet", "csv"])

@@ -25,11 +25,16 @@ _MORE, _NEGATIVE, _VALUE, _BITS = 0x20, 0x10, 0x1F, 5
 _PLAIN_COUNTS = 3
 """So many counts at the beginning are written as they are, not as differences."""
 
-# `P` to `o` say that a further character follows; twelve of them are 60 bits.
-_NUMBER = re.compile("[P-o]{0,12}[0-O]")
-_NUMBERS = re.compile("(?:[P-o]{0,12}[0-O])*")
+_ALPHABET = bytes(range(_FIRST_CHARACTER, _FIRST_CHARACTER + (_MORE << 1)))
+_FIRST_CONTINUED = _FIRST_CHARACTER + _MORE
+"""From this character on another one follows."""
+
+_CONTINUED = re.compile(b"[P-o]+[0-O]")
+_READABLE = re.compile("(?:[P-o]{0,12}[0-O])*")
+_LONGEST = 13
+"""Characters of a number: 65 bits."""
+
 _INSIDE = re.compile(b"\x01+")
-_CACHED_LENGTH = 3
 
 
 class RunLengths(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -69,23 +74,18 @@ class RunLengths(Struct, frozen=True, gc=False, forbid_unknown_fields=True):
         return np.frombuffer(pixels_of(self), np.bool_).reshape(width, height).T.copy()
 
 
-class _Values(dict[str, int]):
-    """What a number of a compressed string stands for; remembers short ones, which are nearly all."""
-
-    def __missing__(self, token: str) -> int:
-        number = shift = code = 0
-        for character in token:
-            code = ord(character) - _FIRST_CHARACTER
-            number |= (code & _VALUE) << shift
-            shift += _BITS
-        if code & _NEGATIVE:
-            number -= 1 << shift
-        if len(token) <= _CACHED_LENGTH:
-            self[token] = number
-        return number
+def _value_of(token: bytes) -> int:
+    """What the characters of one number stand for."""
+    number = shift = code = 0
+    for character in token:
+        code = character - _FIRST_CHARACTER
+        number |= (code & _VALUE) << shift
+        shift += _BITS
+    return number - (1 << shift) if code & _NEGATIVE else number
 
 
-_values = _Values()
+_SINGLE = [0] * _FIRST_CHARACTER + [_value_of(bytes([character])) for character in _ALPHABET]
+"""What a number of one character stands for, by its code."""
 
 
 def counts_of(mask: RunLengths) -> list[int]:
@@ -96,17 +96,30 @@ def counts_of(mask: RunLengths) -> list[int]:
     """
     if not isinstance(mask.counts, str):
         return mask.counts
-    text = mask.counts
-    if _NUMBERS.fullmatch(text) is None:
-        readable = _NUMBERS.match(text)
-        end = readable.end() if readable is not None else 0
-        error = "ends within a number" if end == len(text) else f"is wrong from character {end + 1}"
-        raise DataError(Problem("counts", f"is not a compressed run-length string: it {error}"))
-    # One step for each number, and no step for each character: this runs for every mask that is read.
-    numbers = [*map(_values.__getitem__, _NUMBER.findall(text))]
+    raw = mask.counts.encode("utf-8", "surrogatepass")
+    if raw.translate(None, _ALPHABET) or raw[-1:] >= bytes([_FIRST_CONTINUED]):
+        raise _unreadable(mask.counts)
+    # Most numbers have one character, and are looked up without a step for each: this runs for every mask.
+    numbers: list[int] = []
+    position = 0
+    for match in _CONTINUED.finditer(raw):
+        start, end = match.span()
+        if end - start > _LONGEST:
+            raise _unreadable(mask.counts)
+        numbers += map(_SINGLE.__getitem__, raw[position:start])
+        numbers.append(_value_of(raw[start:end]))
+        position = end
+    numbers += map(_SINGLE.__getitem__, raw[position:])
     numbers[1::2] = accumulate(numbers[1::2])
     numbers[2::2] = accumulate(numbers[2::2])
     return numbers
+
+
+def _unreadable(text: str) -> DataError:
+    readable = _READABLE.match(text)
+    end = readable.end() if readable is not None else 0
+    error = "ends within a number" if end == len(text) else f"is wrong from character {end + 1}"
+    return DataError(Problem("counts", f"is not a compressed run-length string: it {error}"))
 
 
 def find_mismatch(mask: RunLengths) -> str | None:
