@@ -29,13 +29,13 @@ Fault = tuple[str, str, str]
 # What goes wrong there; what holds here; the test that shows it.
 FAULTS: dict[int, Fault] = {
     1: (
-        "labels that cannot be resolved empty every image",
-        "nothing is resolved by the client; a failed request ends the upload before it changes anything",
+        "if labels cannot be resolved, every image loses its annotations",
+        "the client resolves nothing; a failed request ends the upload before it changes anything",
         f"{FAULTS_TEST}::test_requests_that_fail",
     ),
     2: (
         "an annotation without a reference is dropped",
-        "labels are made by the stack; every annotation is stored or the batch is refused",
+        "the stack creates labels; it stores every annotation or refuses the batch",
         f"{ROUND}::test_any_run",
     ),
     3: (
@@ -48,25 +48,25 @@ FAULTS: dict[int, Fault] = {
         "values are kept as they are in the file",
         f"{ROUND}::test_v2_file",
     ),
-    5: ("values that are no text are dropped", "any JSON value is kept", f"{ROUND}::test_any_run"),
+    5: ("values that are not text are dropped", "any JSON value is kept", f"{ROUND}::test_any_run"),
     6: (
         "an unknown geometry ends the image",
-        "it is refused with its place",
+        "it is refused, with its location",
         f"{DECODE}::test_problems_name_their_place",
     ),
     7: (
-        "an annotation without a type takes the one before",
-        "a missing type is refused with its place",
+        "an annotation without a type gets that of the annotation before it",
+        "a missing type is refused, with its location",
         f"{DECODE}::test_problems_name_their_place",
     ),
     8: (
-        "an image takes the bucket of the one before",
+        "an image gets the bucket of the image before it",
         "each image has its own or the call's",
         f"{ROUND}::test_unique_names_and_paths",
     ),
     9: (
         "a shape without coordinates is sent",
-        "it is refused with its place",
+        "it is refused, with its location",
         f"{DECODE}::test_problems_name_their_place",
     ),
     10: (
@@ -77,7 +77,7 @@ FAULTS: dict[int, Fault] = {
     11: ("metadata without attributes is lost", "it is kept", f"{ROUND}::test_v2_file"),
     12: (
         "every hundredth embedding is not sent",
-        "plain parts of 100",
+        "all are sent, in batches of 100",
         "integration/client/test_embeddings.py::test_any_number_of_vectors",
     ),
     13: (
@@ -87,12 +87,12 @@ FAULTS: dict[int, Fault] = {
     ),
     14: (
         "a broken page counts as completed",
-        "a page that does not come ends the download with an error",
+        "a missing page ends the download with an error",
         f"{FAULTS_TEST}::test_download_that_cannot_end",
     ),
     15: (
         "folders below the folder are ignored",
-        "all below it is uploaded",
+        "all subfolders are uploaded",
         "unit/client/test_file_sources.py::test_a_folder_with_all_below_it",
     ),
     16: (
@@ -105,7 +105,7 @@ FAULTS: dict[int, Fault] = {
         "they are refused",
         f"{ITEMS}::test_trash_and_restore",
     ),
-    18: ("an unknown type means another one", "it is refused", f"{ITEMS}::test_bad_lists"),
+    18: ("an unknown type is taken for another type", "it is refused", f"{ITEMS}::test_bad_lists"),
     19: (
         "an unknown shape becomes a rectangle",
         "it is refused",
@@ -113,12 +113,12 @@ FAULTS: dict[int, Fault] = {
     ),
     20: (
         "exceptions are printed and swallowed",
-        "one family of exceptions, raised",
+        "errors are raised, as one family of exceptions",
         "unit/test_public_face.py::test_every_error_is_offered",
     ),
     21: (
-        "the status of answers is not looked at",
-        "every status is",
+        "the status of answers is ignored",
+        "every status is checked",
         f"{TRANSPORT}::test_refusals_become_the_most_specific_error",
     ),
     22: (
@@ -127,22 +127,22 @@ FAULTS: dict[int, Fault] = {
         f"{FAULTS_TEST}::test_place_that_the_stack_names",
     ),
     23: (
-        "every error speaks of versions",
-        "each says what happened",
+        "every error message is about versions",
+        "each message says what happened",
         f"{RETRIES}::test_words_for_trouble",
     ),
     24: (
-        "some statuses are passed over in silence",
+        "some statuses are ignored silently",
         "none is",
         f"{TRANSPORT}::test_refusals_become_the_most_specific_error",
     ),
     25: (
         "results of metadata uploads are dropped",
-        "a report with the names that no file has",
+        "a report lists the names without a file",
         f"{ITEMS}::test_metadata_and_queries",
     ),
     26: (
-        "the result of a removal is dropped",
+        "the result of a removal is not returned",
         "a report with the counts",
         f"{CALLS}::test_removal",
     ),
@@ -159,18 +159,18 @@ FAULTS: dict[int, Fault] = {
     ),
     30: ("a failed job is a success", "JobFailed is raised", f"{CALLS}::test_jobs"),
     31: (
-        "one lost answer ends the wait",
-        "it is asked again",
+        "one lost answer ends the wait for a job",
+        "the client asks again",
         f"{RETRIES}::test_passing_faults_are_tried_again",
     ),
     32: (
-        "waits are 30 s long and have no end",
-        "from 0.2 s growing to 10 s, with a limit if wanted",
+        "waits for a job take steps of 30 s, without a limit",
+        "steps grow from 0.2 s to 10 s, with an optional limit",
         f"{FAULTS_TEST}::test_job_that_does_not_end",
     ),
     33: (
-        "metadata goes out though the upload failed",
-        "what comes after a failed part is not begun",
+        "metadata is sent although the upload failed",
+        "after a failed step, no further step begins",
         f"{FILES}::test_annotations_come_with_the_files",
     ),
     34: (
@@ -180,7 +180,7 @@ FAULTS: dict[int, Fault] = {
     ),
     35: (
         "a failed count raises KeyError",
-        "it raises what the stack said",
+        "it raises the stack's error",
         f"{ITEMS}::test_collections_of_every_kind",
     ),
     36: (
@@ -195,17 +195,17 @@ FAULTS: dict[int, Fault] = {
     ),
     38: (
         "the retry of a download raises",
-        "retries are the transport's, for all requests alike",
+        "the transport retries all requests in the same way",
         "integration/client/test_file_faults.py::test_every_third_request_fails",
     ),
     39: (
         "odd error bodies raise AttributeError",
-        "any body is survived, and the status is said",
+        "any body is accepted, and the error names the status",
         f"{TRANSPORT}::test_any_error_body_is_survived",
     ),
     40: (
         "wrong arguments leave a queued job",
-        "arguments are checked before anything is made",
+        "arguments are checked before anything is created",
         f"{LABELS}::test_analysis_is_refused_with_a_clear_word",
     ),
     41: (
@@ -218,7 +218,7 @@ FAULTS: dict[int, Fault] = {
         "ConnectionFailed is raised",
         f"{HABITS}::test_the_process_is_left_alone",
     ),
-    43: ("a text is raised", "only exceptions are", f"{FILES}::test_wrong_arguments"),
+    43: ("a string is raised", "only exceptions are", f"{FILES}::test_wrong_arguments"),
     44: (
         "an unknown geometry does nothing",
         "it is refused",
@@ -231,11 +231,11 @@ FAULTS: dict[int, Fault] = {
     ),
     46: (
         "keys of results differ by method",
-        "typed reports, which answer the published keys as well",
+        "reports are typed, and also have the published keys",
         f"{LABELS}::test_labels_and_groups",
     ),
     47: (
-        "an outage is called incompatibility",
+        "an outage is reported as incompatibility",
         "each has its own error",
         f"{CALLS}::test_incompatible",
     ),
@@ -245,8 +245,8 @@ FAULTS: dict[int, Fault] = {
         "integration/client/test_embeddings.py::test_any_number_of_vectors",
     ),
     49: (
-        "download jobs lie about their progress",
-        "downloads make no jobs",
+        "download jobs report wrong progress",
+        "downloads create no jobs",
         f"{FILE_FAULTS}::test_pages_as_published",
     ),
     50: (
@@ -270,13 +270,13 @@ FAULTS: dict[int, Fault] = {
         f"{HABITS}::test_no_archive_is_unpacked",
     ),
     54: (
-        "names from the server lead anywhere",
+        "names from the server can lead to any path",
         "every path is checked to stay below the folder",
         f"{FILE_FAULTS}::test_hostile_names_stay_in_the_folder",
     ),
     55: (
-        "any URL is taken",
-        "http and https alone, with a warning for plain http",
+        "any URL is accepted",
+        "only http and https are accepted, plain http with a warning",
         f"{ADDRESSES}::test_plain_http_is_warned_of",
     ),
     56: (
@@ -298,12 +298,12 @@ FAULTS: dict[int, Fault] = {
     ),
     61: (
         "no retries",
-        "passing faults are tried again",
+        "temporary faults are retried",
         f"{RETRIES}::test_passing_faults_are_tried_again",
     ),
     62: (
         "GET requests that change things",
-        "only where a stack speaks nothing else; they may be repeated",
+        "only with stacks that offer nothing else; they may be repeated",
         f"{DATASETS}::test_a_version_is_frozen",
     ),
     63: (
@@ -313,18 +313,18 @@ FAULTS: dict[int, Fault] = {
     ),
     64: (
         "batches are limited by images",
-        "by bytes, too",
+        "batches are also limited by bytes",
         "unit/client/test_upload.py::test_batches",
     ),
     65: ("7 s of sleep after each batch", "none", f"{ROUND}::test_many_batches"),
     66: (
-        "the URL is joined as it is",
-        "it is tidied and checked",
+        "the URL is used as it is",
+        "it is normalized and checked",
         f"{ADDRESSES}::test_urls_are_tidied",
     ),
     67: (
-        "keys must be ASCII, unexplained",
-        "UTF-8 is sent; what cannot be is refused with a reason",
+        "keys must be ASCII, and the error does not say so",
+        "keys are sent as UTF-8; an impossible key is refused with a reason",
         f"{ADDRESSES}::test_impossible_credentials",
     ),
     68: (
@@ -334,7 +334,7 @@ FAULTS: dict[int, Fault] = {
     ),
     69: ("a request for each downloaded file", "none", f"{FILE_FAULTS}::test_pages_as_published"),
     70: (
-        "parts are read whole into memory",
+        "whole parts are read into memory",
         "a megabyte at a time",
         f"{FILES}::test_files_of_several_parts",
     ),
@@ -344,29 +344,29 @@ FAULTS: dict[int, Fault] = {
         f"{FILES}::test_up_and_known",
     ),
     72: (
-        "20 rounds of 30 s for hopeless errors",
-        "only what may pass is tried again",
+        "final errors are retried 20 times, every 30 s",
+        "only temporary errors are retried",
         f"{RETRIES}::test_final_refusals_are_not_repeated",
     ),
     73: (
-        "an empty last part",
-        "none, but of an empty file",
+        "an empty last part is sent",
+        "only an empty file has an empty part",
         f"{FILES}::test_part_size_is_the_published_one",
     ),
     74: (
-        "a bare file name is looked for in the root",
-        "paths are read as everywhere",
+        "a bare file name is looked up in the root folder",
+        "paths are resolved as usual",
         f"{FILES}::test_one_file",
     ),
     75: (
         "a failed part on Azure is a success",
-        "a part that is not taken fails the file, whoever keeps it",
+        "a refused part fails the file, whatever the storage",
         f"{FILE_FAULTS}::test_a_refused_part_is_no_success",
     ),
     76: ("an empty file on GCP is not sent", "it is", f"{FILES}::test_empty_and_strange_files"),
     77: (
         "two characters of each ETag are cut off",
-        "tags are read as they are",
+        "ETags are read unchanged",
         f"{STACK_FILES}::test_parts",
     ),
     78: (
@@ -380,8 +380,8 @@ FAULTS: dict[int, Fault] = {
         f"{STACK_FILES}::test_a_missing_part",
     ),
     80: (
-        "PNG files are called JPEG",
-        "types are told by the bytes",
+        "PNG files are declared as JPEG",
+        "types are detected from the content",
         "unit/client/test_file_sources.py::test_content_is_told_by_bytes",
     ),
     81: (
@@ -390,13 +390,13 @@ FAULTS: dict[int, Fault] = {
         f"{HABITS}::test_defaults_cannot_be_changed",
     ),
     82: (
-        "no checksums, no resume",
-        "SHA-256 from end to end; the same call goes on",
+        "there are no checksums, and uploads do not resume",
+        "SHA-256 is checked end to end; the same call resumes",
         f"{FILE_FAULTS}::test_a_killed_upload_goes_on_with_the_parts_that_are_there",
     ),
     83: (
         "an unknown storage type leaves the upload open",
-        "it is refused before a file is begun",
+        "it is refused before any file is sent",
         f"{FILE_FAULTS}::test_unknown_storage_and_missing_etag",
     ),
     84: (
@@ -405,8 +405,8 @@ FAULTS: dict[int, Fault] = {
         f"{FILES}::test_one_file",
     ),
     85: (
-        "an argument means something else than it says",
-        "documented as what it does",
+        "an argument does not do what its name says",
+        "its documentation says what it does",
         f"{FILES}::test_deprecated_names",
     ),
     86: (
@@ -416,16 +416,16 @@ FAULTS: dict[int, Fault] = {
     ),
     87: (
         "error pages are saved as images",
-        "status, size and checksum are looked at",
+        "status, size and checksum are checked",
         f"{FILE_FAULTS}::test_damaged_files_do_not_appear",
     ),
     88: (
-        "half a file counts as there",
-        "a file appears when it is whole",
+        "half a file counts as complete",
+        "a file appears only when it is complete",
         f"{FILE_FAULTS}::test_a_killed_download_goes_on",
     ),
     89: (
-        "annotations come twice after a retry",
+        "annotations are duplicated after a retry",
         "each entry is written once",
         f"{CALLS}::test_download_of_many_pages",
     ),
@@ -435,33 +435,33 @@ FAULTS: dict[int, Fault] = {
         MEMORY,
     ),
     91: (
-        "the directory is made at page 1",
-        "before the first file",
+        "the directory is created only at page 1",
+        "it is created before the first file",
         f"{PROJECTS}::test_collections_come_with_their_images",
     ),
     92: (
         "path lists grow with each run",
-        "they are written again, with relative paths",
+        "they are rewritten, with relative paths",
         f"{DATASETS}::test_downloads",
     ),
     93: (
-        "archives come again at every run",
+        "every run downloads archives again",
         "no archive is unpacked",
         f"{HABITS}::test_no_archive_is_unpacked",
     ),
     94: (
-        "media left out break archives",
+        "leaving out media breaks archives",
         "no archive is unpacked",
         f"{HABITS}::test_no_archive_is_unpacked",
     ),
     95: (
-        "files of one name overwrite each other",
+        "files with the same name overwrite each other",
         "no two share a path",
         f"{NAMES}::test_no_two_files_share_a_path",
     ),
     96: (
         "one retry for any failure",
-        "passing faults are tried again for a minute",
+        "temporary faults are retried for a minute",
         f"{RETRIES}::test_giving_up_is_bounded",
     ),
     97: ("defaults that calls change", "None", f"{HABITS}::test_defaults_cannot_be_changed"),
@@ -471,13 +471,13 @@ FAULTS: dict[int, Fault] = {
         "integration/client/test_callers_data.py::test_arguments_stay_as_they_were",
     ),
     99: (
-        "arguments change their places between versions",
-        "the published order; what is new has a name",
+        "arguments change their positions between versions",
+        "the order is the published one; new arguments are keyword-only",
         f"{MATRIX}::test_every_method_works",
     ),
     100: (
-        "misspelt names",
-        "right ones, and the published ones beside them",
+        "some names are misspelled",
+        "correct names exist beside the published ones",
         f"{HABITS}::test_misspelt_names_have_right_ones",
     ),
     101: (
@@ -498,12 +498,12 @@ FAULTS: dict[int, Fault] = {
         f"{ITEMS}::test_bad_metadata",
     ),
     106: (
-        "percentages with fractions are refused, late",
-        "a rounding is allowed for; checked first",
+        "percentages with fractions are refused, and late",
+        "rounding is allowed; the check comes first",
         f"{DATASETS}::test_what_cannot_be",
     ),
     107: (
-        "a whole number is not a confidence",
+        "an integer is not accepted as a confidence",
         "it is",
         f"{LABELS}::test_analysis_is_refused_with_a_clear_word",
     ),
@@ -523,18 +523,18 @@ FAULTS: dict[int, Fault] = {
         MEMORY,
     ),
     111: (
-        "unfinished code is shipped",
+        "the release contains unfinished code",
         "every public call is tested",
         f"{MATRIX}::test_every_method_works",
     ),
     112: (
         "analysis gets neither job nor filter",
-        "there is no analysis, and it is said",
+        "there is no analysis, and the error says so",
         f"{LABELS}::test_analysis_is_refused_with_a_clear_word",
     ),
     113: (
-        "a run is attached though its upload failed",
-        "only behind a whole upload",
+        "a run is attached although its upload failed",
+        "a run is attached only after a complete upload",
         f"{PROJECTS}::test_runs_go_to_a_project",
     ),
 }

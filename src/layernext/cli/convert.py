@@ -19,7 +19,10 @@ def convert(
     target: Target,
     target_format: Annotated[
         str,
-        typer.Option("--to", help=f"{', '.join(FORMATS)}, or a format of a plug-in."),
+        typer.Option(
+            "--to",
+            help=f"Format to write: {', '.join(FORMATS)}, or that of a plug-in. docs/formats.md says which are only read.",
+        ),
     ],
     *,
     reading: SourceFile,

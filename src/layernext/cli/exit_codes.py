@@ -47,7 +47,7 @@ MEANINGS = {
     NO_CONNECTION: "the stack does not respond, or is temporarily unavailable",
     INCOMPLETE: "an upload, download or job did not finish; repeat the command, with --resume to upload annotations",
     REFUSED: "the stack refused the request, or is not compatible with this version",
-    DIFFERENT: "the demo downloaded something else than it uploaded",
+    DIFFERENT: "the demo's downloads differ from its uploads",
     INTERRUPTED: "interrupted, or a prompt was answered with no",
 }
 

@@ -55,7 +55,7 @@ class OidcOptions(OptionGroup):
         typer.Option(
             "--oidc-domain",
             metavar="DOMAIN",
-            help="Let in only verified email addresses of this domain; repeatable.",
+            help="Admit only verified email addresses of this domain; repeatable.",
         ),
     ] = None
 

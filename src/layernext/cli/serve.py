@@ -124,7 +124,7 @@ class Serving(OptionGroup):
         typer.Option(
             "--rate-limit",
             metavar="N/s",
-            help="Maximum requests per second, such as 50/s, of a key without a rate of its own."
+            help="Maximum requests per second, such as 50/s, of a key without its own rate."
             " Default: no limit.",
         ),
     ] = None

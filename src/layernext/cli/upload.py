@@ -85,7 +85,7 @@ def upload(
     The upload replaces all annotations of this run on each image in the file. Repeating an upload
     changes nothing. If the file is not valid, nothing is sent. LayerNext JSON is sent unchanged.
     With other formats, data that cannot be read is counted and listed. If that includes
-    annotations or their shapes, such as masks, the rest is uploaded and the exit code is 4, unless
+    annotations or their shapes, such as keypoints, the rest is uploaded and the exit code is 4, unless
     --allow-losses is given. The same applies to annotations that --skip-invalid leaves out.
 
     Examples:

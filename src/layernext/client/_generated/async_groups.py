@@ -488,7 +488,7 @@ class AsyncCollections:
     async def details(
         self, collection_id: str, fields_filter: Mapping[str, bool] | None = None
     ) -> dict[str, Any]:
-        """``id``, ``name`` and ``contentType`` of a collection, and what else is asked for.
+        """``id``, ``name`` and ``contentType`` of a collection, and the requested fields.
 
         See `Collections.details`.
         """

@@ -60,11 +60,11 @@ class Collections(Group):
     def details(
         self, collection_id: str, fields_filter: Mapping[str, bool] | None = None
     ) -> dict[str, Any]:
-        """``id``, ``name`` and ``contentType`` of a collection, and what else is asked for.
+        """``id``, ``name`` and ``contentType`` of a collection, and the requested fields.
 
         Args:
             collection_id: id or name.
-            fields_filter: which fields to return, such as ``{"fileSize": True}``:
+            fields_filter: the fields to return, as a dictionary from name to True:
                 ``fileSize``, ``fileCount``, ``frameCount``,
                 ``storagePath``, ``Tags``, ``createdAt``, ``updatedAt``, or a metadata field.
 

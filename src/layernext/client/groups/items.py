@@ -133,7 +133,7 @@ class Items(Group):
 
         Args:
             unique_name: of the file.
-            fields_filter: which fields to return, such as ``{"fileSize": True}``:
+            fields_filter: the fields to return, as a dictionary from name to True:
                 ``fileSize``, ``resolution``, ``frameCount``,
                 ``frameRate``, ``storagePath``, ``bucketName``, ``Tags``, ``createdAt``, ``updatedAt``,
                 ``checksum``, or a metadata field.
