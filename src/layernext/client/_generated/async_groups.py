@@ -1398,7 +1398,7 @@ class AsyncItems:
     async def details(
         self, unique_name: str, fields_filter: Mapping[str, bool] | None = None
     ) -> dict[str, Any]:
-        """``id``, ``name``, ``uniqueName`` and ``url`` of a file, and what else is asked for.
+        """``id``, ``name``, ``uniqueName`` and ``url`` of a file, and the requested fields.
 
         See `Items.details`.
         """

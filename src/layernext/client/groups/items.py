@@ -129,7 +129,7 @@ class Items(Group):
     def details(
         self, unique_name: str, fields_filter: Mapping[str, bool] | None = None
     ) -> dict[str, Any]:
-        """``id``, ``name``, ``uniqueName`` and ``url`` of a file, and what else is asked for.
+        """``id``, ``name``, ``uniqueName`` and ``url`` of a file, and the requested fields.
 
         Args:
             unique_name: of the file.
