@@ -25,7 +25,7 @@ from synthetic import write_run
 from layernext import LayerNextClient
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from tests.stack_process import COMMAND, running_stack
+from tests.support.stack_process import COMMAND, running_stack
 
 FILE_BYTES = 50_000
 BOXES = 100

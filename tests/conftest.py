@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.postgres import postgres_server, postgres_url, stoppable_postgres
-from tests.stores import new_postgres, new_sqlite, store
+from tests.support.postgres import postgres_server, postgres_url, stoppable_postgres
+from tests.support.stores import new_postgres, new_sqlite, store
 
 # How long an example takes depends on the machine.
 settings.register_profile("layernext", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.wheels import build
+from tests.support.wheels import build
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "src" / "layernext" / "cli" / "samples"

@@ -19,7 +19,7 @@ from layernext import LayerNextClient
 from layernext.cli.command_groups import COMMANDS, LazyCommand
 from layernext.stack.api.metrics import Metrics
 from layernext.stack.store import Store
-from tests.stack_process import free_port, running_stack
+from tests.support.stack_process import free_port, running_stack
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

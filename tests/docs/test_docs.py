@@ -23,7 +23,7 @@ from pathlib import Path
 import pytest
 
 import layernext
-from tests.stack_process import COMMAND, StackProcess, running_stack
+from tests.support.stack_process import COMMAND, StackProcess, running_stack
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = Path(layernext.__file__).parent

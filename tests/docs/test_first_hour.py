@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 import layernext
-from tests.stack_process import free_port
+from tests.support.stack_process import free_port
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ("pyproject.toml", "README.md", "LICENSE")

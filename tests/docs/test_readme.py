@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import layernext
-from tests.stack_process import running_stack
+from tests.support.stack_process import running_stack
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = ROOT / "src" / "layernext" / "cli" / "samples"

@@ -14,8 +14,8 @@ from PIL import Image
 
 from layernext import Conflict, DataError, FormatError, LayerNextClient, LayerNextError
 from layernext.formats import convert
-from tests.stack_process import COMMAND, StackProcess, create_key, running_stack
-from tests.videos import write_video
+from tests.support.stack_process import COMMAND, StackProcess, create_key, running_stack
+from tests.support.videos import write_video
 
 ROOT = Path(__file__).parents[2]
 BOX = {"type": "rectangle", "label": "cup", "bbox": [1, 2, 3, 4]}

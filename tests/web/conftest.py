@@ -17,7 +17,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from layernext import LayerNextClient
 from layernext.cli.demo_scene import draw_scenes, predicted, scenes, truth
-from tests.stack_process import StackProcess, running_stack
+from tests.support.stack_process import StackProcess, running_stack
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 ARGUMENTS = [

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from tests.stack_process import create_key
+from tests.support.stack_process import create_key
 from tests.web.conftest import COLLECTION, LOOKS, MODEL, check_accessible, shoot
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from tests.videos import write_video
+from tests.support.videos import write_video
 from tests.web.conftest import COLLECTION, IMAGES, PHONE, WIDE, check_accessible, shoot, wait_until
 
 

@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, expect
 
 from layernext import LayerNextClient
 from layernext.wire import native
-from tests.stack_process import running_stack
+from tests.support.stack_process import running_stack
 from tests.web.conftest import Site, wait_until
 from tests.web.test_image import READY, place_of, settled
 

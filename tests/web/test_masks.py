@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from layernext import ImageAnnotations, LayerNextClient, Mask, Polygon, Rectangle, RunLengths
 from layernext.model import kind_of
-from tests.stack_process import running_stack
+from tests.support.stack_process import running_stack
 from tests.web.conftest import Site, wait_for_thumbnails, wait_until
 from tests.web.test_image import READY, place_of, settled
 

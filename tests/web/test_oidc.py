@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from layernext import LayerNextClient
-from tests.oidc_provider import CLIENT_ID, CLIENT_SECRET, OidcProvider, running_provider
-from tests.stack_process import StackProcess, running_stack
+from tests.support.oidc_provider import CLIENT_ID, CLIENT_SECRET, OidcProvider, running_provider
+from tests.support.stack_process import StackProcess, running_stack
 from tests.web.conftest import check_accessible
 
 BOX = {"label": "cup", "type": "rectangle", "bbox": [1, 2, 3, 4]}

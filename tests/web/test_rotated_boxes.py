@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 
 from layernext import ImageAnnotations, ImageLabel, LayerNextClient, RotatedBox
-from tests.stack_process import running_stack
+from tests.support.stack_process import running_stack
 from tests.web.conftest import Site, wait_for_thumbnails, wait_until
 from tests.web.test_image import READY, place_of, settled
 

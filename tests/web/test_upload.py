@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from tests.stack_process import create_key
+from tests.support.stack_process import create_key
 from tests.web.conftest import COLLECTION, LOOKS, check_accessible, shoot
 
 

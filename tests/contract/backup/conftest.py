@@ -12,8 +12,8 @@ from layernext.stack.backup import Target
 from layernext.stack.objects import BucketStore, FolderStore, ObjectStore
 from layernext.stack.store import Database
 from tests.contract.backup.stacks import NewParts, Parts
-from tests.postgres import postgres_database
-from tests.s3 import S3Server, s3_server
+from tests.support.postgres import postgres_database
+from tests.support.s3 import S3Server, s3_server
 
 __all__ = ["s3_server"]
 

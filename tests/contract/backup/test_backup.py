@@ -46,7 +46,7 @@ from tests.contract.backup.stacks import (
     taken,
 )
 from tests.contract.store import earlier
-from tests.s3 import S3Server
+from tests.support.s3 import S3Server
 
 FAR = "2999-01-01T00:00:00.000Z"
 

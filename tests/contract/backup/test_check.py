@@ -14,7 +14,7 @@ from layernext.stack.store import Database, FileUploadRequest, NamedObject, Stor
 from layernext.stack.store.objects.dropped import drop
 from layernext.stack.store.schema import file_item, image
 from tests.contract.backup.stacks import Parts, add_file, content_of, show_nothing
-from tests.s3 import S3Server, s3_server
+from tests.support.s3 import S3Server, s3_server
 
 __all__ = ["s3_server"]
 

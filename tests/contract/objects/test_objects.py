@@ -19,7 +19,7 @@ from layernext.stack.objects import (
     count_errors,
     folder,
 )
-from tests.s3 import S3Server, s3_server
+from tests.support.s3 import S3Server, s3_server
 
 __all__ = ["s3_server"]
 

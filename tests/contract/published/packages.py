@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.stack_process import published_environment
+from tests.support.stack_process import published_environment
 
 
 @dataclass(frozen=True)

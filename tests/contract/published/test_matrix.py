@@ -27,7 +27,7 @@ from tests.contract.published.matrix import (
 from tests.contract.published.outcomes import RECORDED, record
 from tests.contract.published.packages import PACKAGES
 from tests.contract.published.surface import LEFT_OUT
-from tests.stack_process import StackProcess, running_stack
+from tests.support.stack_process import StackProcess, running_stack
 
 Run = tuple[str, dict[str, Any], Path, str]
 

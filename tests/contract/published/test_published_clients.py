@@ -18,7 +18,7 @@ from layernext import LayerNextClient
 from layernext.errors import NotFound
 from layernext.formats import iter_file
 from layernext.model import Geometry, ImageAnnotations, decode_trusted
-from tests.stack_process import StackProcess, published_environment, running_stack
+from tests.support.stack_process import StackProcess, published_environment, running_stack
 
 SAMPLES = Path(__file__).parents[3] / "src" / "layernext" / "cli" / "samples"
 

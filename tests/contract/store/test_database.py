@@ -24,7 +24,7 @@ from layernext.stack.store.annotations import summaries
 from layernext.stack.store.schema import annotation_set
 from tests.contract.store import earlier
 from tests.contract.store.batches import box, content, prepared, upload
-from tests.postgres import postgres_database
+from tests.support.postgres import postgres_database
 
 
 def test_open_again(database_url: str) -> None:

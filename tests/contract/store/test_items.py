@@ -15,7 +15,7 @@ from layernext.stack.search.query.parse import Condition, parse_query
 from layernext.stack.search.query.sets import holds
 from layernext.stack.store import Store
 from tests.contract.store.batches import box, prepared, upload
-from tests.stores import new_store
+from tests.support.stores import new_store
 
 NAMES = ["a.jpg", "B.jpg", "c_1.jpg", "100%.jpg", "d.jpg"]
 

@@ -21,7 +21,7 @@ from layernext.errors import ConfigurationError, LayerNextError, StackUnavailabl
 from layernext.stack.store import Store
 from layernext.stack.store.sqlite import LOCK_SECONDS
 from tests.contract.store.batches import box, content, prepared, upload
-from tests.postgres import PostgresServer, postgres_database
+from tests.support.postgres import PostgresServer, postgres_database
 
 HANG_SECONDS = 60
 """A guard against waiting for ever; what is tested waits for a few seconds."""

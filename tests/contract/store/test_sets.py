@@ -28,7 +28,7 @@ from tests.contract.store.batches import (
     upload,
     write,
 )
-from tests.strategies import annotation_sets, v1_images
+from tests.support.strategies import annotation_sets, v1_images
 
 
 def test_raw_bytes_round_trip(store: Store) -> None:

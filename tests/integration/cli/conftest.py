@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack_process import running_stack
+from tests.support.stack_process import running_stack
 
 SAMPLES = Path(__file__).parents[3] / "src" / "layernext" / "cli" / "samples"
 SECONDS = 600

@@ -19,7 +19,7 @@ from layernext.errors import ConfigurationError, DataError
 from layernext.stack.app import Settings, open_store
 from layernext.stack.store import AuditFilter
 from tests.integration.cli.conftest import CommandLine
-from tests.stack_process import StackProcess
+from tests.support.stack_process import StackProcess
 
 
 def test_list(connected: CommandLine, stack: StackProcess) -> None:

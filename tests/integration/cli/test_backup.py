@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.integration.cli.conftest import CommandLine
-from tests.stack_process import create_key
+from tests.support.stack_process import create_key
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from layernext import LayerNextClient
 from layernext.cli import exit_codes
-from tests.stack_process import create_key, running_stack
+from tests.support.stack_process import create_key, running_stack
 
 
 def findings(done):

@@ -14,8 +14,8 @@ import pytest
 
 from layernext.cli import exit_codes
 from layernext.errors import UploadIncomplete
-from tests.scripted_server import ScriptedServer, refusal
-from tests.stack_process import COMMAND, create_key, free_port
+from tests.support.scripted_server import ScriptedServer, refusal
+from tests.support.stack_process import COMMAND, create_key, free_port
 
 HANG_SECONDS = 300
 """No test waits this long unless something hangs, however busy the machine is."""

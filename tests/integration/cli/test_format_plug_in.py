@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.format_plug_ins import DOTS, install
+from tests.support.format_plug_ins import DOTS, install
 
 
 def test_upload_and_export(connected, tmp_path):

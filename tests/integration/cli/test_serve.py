@@ -16,7 +16,7 @@ from contextlib import contextmanager
 import pytest
 
 from layernext.cli import exit_codes
-from tests.stack_process import START_SECONDS, free_port
+from tests.support.stack_process import START_SECONDS, free_port
 
 
 @contextmanager

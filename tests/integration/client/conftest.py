@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from layernext import LayerNextClient
-from tests.stack_process import StackProcess, running_stack
+from tests.support.stack_process import StackProcess, running_stack
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from PIL import Image
 
 from layernext.errors import Conflict, UploadIncomplete
 from tests.integration.client.conftest import Pair
-from tests.videos import write_video
+from tests.support.videos import write_video
 
 
 @pytest.mark.parametrize("file", ["drive.mp4", "other.jpg"])

@@ -15,8 +15,8 @@ import pytest
 from layernext import AsyncLayerNextClient, ImageAnnotations, LayerNextClient, Rectangle
 from layernext.client.bridge import THREADS
 from layernext.wire import native
-from tests.scripted_server import Answer, ScriptedServer
-from tests.stack_process import StackProcess
+from tests.support.scripted_server import Answer, ScriptedServer
+from tests.support.stack_process import StackProcess
 
 HANG_GUARD_S = 180
 AT_ONCE = THREADS + 8

@@ -17,7 +17,7 @@ import pytest
 
 from layernext import AsyncLayerNextClient, ImageAnnotations, LayerNextClient, Rectangle
 from layernext.errors import DataError, NotFound
-from tests.stack_process import StackProcess
+from tests.support.stack_process import StackProcess
 
 ROOT = Path(__file__).parents[3]
 

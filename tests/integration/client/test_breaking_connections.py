@@ -14,11 +14,11 @@ from PIL import Image
 from layernext import ImageAnnotations, LayerNextClient, Rectangle
 from layernext.client import transport
 from layernext.client.annotations import published_upload
-from tests.faulty_network import FaultyNetwork
-from tests.faulty_proxy import Fault, FaultyProxy
 from tests.integration.client.conftest import Pair
 from tests.integration.client.test_files import content_of
-from tests.stack_process import StackProcess
+from tests.support.faulty_network import FaultyNetwork
+from tests.support.faulty_proxy import Fault, FaultyProxy
+from tests.support.stack_process import StackProcess
 
 IMAGES = 60
 CUT_BYTES = 60_000

@@ -11,10 +11,10 @@ import pytest
 
 from layernext import LayerNextClient
 from layernext.wire.published import PART_BYTES
-from tests.faulty_bucket import FaultyBucket
 from tests.integration.client.test_file_faults import UPLOAD, run_and_kill
-from tests.s3 import S3Server, s3_server
-from tests.stack_process import StackProcess, running_stack
+from tests.support.faulty_bucket import FaultyBucket
+from tests.support.s3 import S3Server, s3_server
+from tests.support.stack_process import StackProcess, running_stack
 
 __all__ = ["s3_server"]
 

@@ -25,9 +25,9 @@ from layernext.errors import (
 )
 from layernext.formats import iter_file
 from layernext.model import decode_trusted
-from tests.faulty_network import FaultyNetwork
 from tests.integration.client.conftest import Pair
-from tests.stack_process import StackProcess, create_key
+from tests.support.faulty_network import FaultyNetwork
+from tests.support.stack_process import StackProcess, create_key
 
 
 def fresh(word: str = "yard") -> str:

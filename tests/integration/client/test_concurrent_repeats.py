@@ -21,8 +21,8 @@ import sqlalchemy as sa
 from layernext import LayerNextClient
 from layernext.client import transport
 from tests.integration.client.test_lost_answers import CASES, COUNTED, SECONDS, Scene, shape_of
-from tests.postgres import postgres_database
-from tests.stack_process import StackProcess, running_stack
+from tests.support.postgres import postgres_database
+from tests.support.stack_process import StackProcess, running_stack
 
 COPIES = 5
 MOST_DELAY_S = 0.03

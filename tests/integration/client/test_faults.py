@@ -28,8 +28,8 @@ from layernext.errors import (
 )
 from layernext.formats import iter_file
 from layernext.model import ImageAnnotations, decode_trusted
-from tests.faulty_network import CutStream, FaultyNetwork
-from tests.stack_process import StackProcess
+from tests.support.faulty_network import CutStream, FaultyNetwork
+from tests.support.stack_process import StackProcess
 
 IMAGES = 3_500
 """Four batches."""

@@ -21,9 +21,9 @@ import pytest
 from layernext import LayerNextClient
 from layernext.errors import DownloadIncomplete, IncompatibleStack, UploadIncomplete
 from layernext.wire import published
-from tests.faulty_network import CutStream, FaultyNetwork
 from tests.integration.client.test_files import content_of, fill, parts_in, picture
-from tests.stack_process import StackProcess
+from tests.support.faulty_network import CutStream, FaultyNetwork
+from tests.support.stack_process import StackProcess
 
 MIB = 1 << 20
 

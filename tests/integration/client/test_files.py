@@ -24,8 +24,8 @@ from layernext.errors import (
 )
 from layernext.wire import published
 from tests.integration.client.conftest import Pair
-from tests.s3 import S3Server, s3_server
-from tests.stack_process import StackProcess, running_stack
+from tests.support.s3 import S3Server, s3_server
+from tests.support.stack_process import StackProcess, running_stack
 
 __all__ = ["s3_server"]
 

@@ -28,7 +28,7 @@ from layernext.stack.jobs import Housekeeping, JobRunner
 from layernext.stack.objects import FolderStore
 from layernext.stack.store import ExportOutcome, ExportSettings, Store
 from layernext.stack.store.schema import export
-from tests.further_formats import SOURCES
+from tests.support.further_formats import SOURCES
 
 _numbers = count()
 

@@ -28,8 +28,8 @@ from layernext import AsyncLayerNextClient, ImageAnnotations, LayerNextClient, R
 from layernext.client import transport
 from layernext.errors import Conflict, NotFound
 from layernext.stack.store import LOOK_JOB
-from tests.faulty_network import FaultyNetwork
-from tests.stack_process import StackProcess, running_stack
+from tests.support.faulty_network import FaultyNetwork
+from tests.support.stack_process import StackProcess, running_stack
 
 SPLIT = {"train": 50, "validation": 50, "test": 0}
 SECONDS = 180

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack_process import StackProcess
+from tests.support.stack_process import StackProcess
 
 MIB = 1 << 20
 IMAGES, BOXES = 8_000, 60

@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from layernext import AsyncLayerNextClient, ImageAnnotations, LayerNextClient, Rectangle
-from tests.stack_process import StackProcess
+from tests.support.stack_process import StackProcess
 
 HANG_GUARD_S = 120
 COLLECTIONS = 6

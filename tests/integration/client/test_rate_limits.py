@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from layernext import AsyncLayerNextClient, LayerNextClient
-from tests.stack_process import StackProcess, running_stack
+from tests.support.stack_process import StackProcess, running_stack
 
 RATE = 1.0
 IMAGES = [{"image": f"{number}.jpg", "annotations": []} for number in range(30)]

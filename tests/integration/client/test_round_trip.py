@@ -20,10 +20,10 @@ from layernext import AttributeValue, ImageAnnotations, LayerNextClient, Rectang
 from layernext.errors import DataError, IncompatibleStack, NotFound, UploadIncomplete
 from layernext.formats import iter_file
 from layernext.model import Geometry, decode_trusted
-from tests.faulty_network import FaultyNetwork
 from tests.integration.client.conftest import Pair
-from tests.stack_process import StackProcess
-from tests.strategies import model_runs, names, v1_images
+from tests.support.faulty_network import FaultyNetwork
+from tests.support.stack_process import StackProcess
+from tests.support.strategies import model_runs, names, v1_images
 
 SAMPLES = Path(__file__).parents[3] / "src" / "layernext" / "cli" / "samples"
 GEOMETRIES = {"rectangle": "bbox", "polygon": "polygon", "line": "line"}

@@ -21,9 +21,9 @@ from layernext import (
     RotatedBox,
 )
 from layernext.errors import DataError, LayerNextError, StackUnavailable, UploadIncomplete
-from tests.faulty_network import FaultyNetwork
 from tests.integration.client.conftest import Pair
-from tests.stack_process import StackProcess
+from tests.support.faulty_network import FaultyNetwork
+from tests.support.stack_process import StackProcess
 
 
 def fresh() -> str:

@@ -17,8 +17,8 @@ from layernext import LayerNextClient
 from layernext.errors import Conflict, DataError, NotFound
 from layernext.evaluation import Evaluator, RunPairing, compare_evaluations
 from layernext.model import EvaluationSettings
-from tests.postgres import postgres_database
-from tests.stack_process import StackProcess, running_stack
+from tests.support.postgres import postgres_database
+from tests.support.stack_process import StackProcess, running_stack
 
 LABELS = ("cup", "fork", 'a "label"\n<b>', "杯子")
 

@@ -23,8 +23,8 @@ from layernext import ImageAnnotations, LayerNextClient, Mask, RunLengths, conve
 from layernext.errors import DataError
 from layernext.formats import iter_file
 from layernext.model import counts_of, decode_trusted
-from tests.postgres import postgres_database
-from tests.stack_process import StackProcess, running_stack
+from tests.support.postgres import postgres_database
+from tests.support.stack_process import StackProcess, running_stack
 
 HEIGHT, WIDTH = 120, 160
 NAMES = ["AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl"]

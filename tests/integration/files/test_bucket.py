@@ -17,8 +17,8 @@ from layernext.wire import published
 from layernext.wire.published import PART_BYTES
 from tests.integration.files.test_files import begin, end, finish, open_files, urls
 from tests.integration.stack.conftest import Stack, assert_error, running
-from tests.s3 import S3Server, s3_server
-from tests.stack_process import StackProcess, published_environment, running_stack
+from tests.support.s3 import S3Server, s3_server
+from tests.support.stack_process import StackProcess, published_environment, running_stack
 
 __all__ = ["s3_server"]
 

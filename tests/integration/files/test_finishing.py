@@ -22,7 +22,7 @@ from layernext.wire.published import PART_BYTES
 from tests.integration.files.test_files import begin, end, finish, open_files, urls
 from tests.integration.stack.conftest import BASE_URL, Stack, assert_error, running
 from tests.integration.stack.server import Server, read_answer, serving
-from tests.s3 import S3Server, s3_server
+from tests.support.s3 import S3Server, s3_server
 
 __all__ = ["s3_server"]
 

@@ -13,8 +13,8 @@ import pytest
 from layernext import DownloadIncomplete, LayerNextClient
 from layernext.stack.objects import BucketStore, FolderStore, ObjectStore
 from tests.integration.client.test_files import content_of
-from tests.s3 import S3Server, s3_server
-from tests.stack_process import COMMAND, StackProcess, running_stack
+from tests.support.s3 import S3Server, s3_server
+from tests.support.stack_process import COMMAND, StackProcess, running_stack
 
 __all__ = ["s3_server"]
 

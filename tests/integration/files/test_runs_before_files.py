@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from layernext import DataError, LayerNextClient
-from tests.stack_process import StackProcess, running_stack
+from tests.support.stack_process import StackProcess, running_stack
 
 W, H = 200, 100
 BOX = [0.1, 0.25, 0.5, 0.3333333333333333]

@@ -24,8 +24,8 @@ from layernext.stack.store.schema import audit_entry, collection, file_upload
 from layernext.wire import published
 from tests.integration.files.test_files import begin, finish, open_files, urls
 from tests.integration.stack.conftest import BASE_URL, Stack, running
-from tests.s3 import S3Server, s3_server
-from tests.stack_process import create_key, running_stack
+from tests.support.s3 import S3Server, s3_server
+from tests.support.stack_process import create_key, running_stack
 
 __all__ = ["s3_server"]
 

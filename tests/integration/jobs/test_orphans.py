@@ -32,7 +32,7 @@ from tests.integration.jobs.test_housekeeping import (
     wait_for_jobs,
 )
 from tests.integration.stack.conftest import Stack
-from tests.s3 import s3_server
+from tests.support.s3 import s3_server
 
 __all__ = ["s3_server", "stack"]
 

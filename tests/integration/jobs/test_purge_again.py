@@ -10,7 +10,7 @@ from layernext.wire.native import PURGE_PATH, purge_path
 from tests.integration.files.test_files import open_files
 from tests.integration.jobs.test_housekeeping import stack, store_file, wait_for_jobs
 from tests.integration.stack.conftest import Stack
-from tests.s3 import s3_server
+from tests.support.s3 import s3_server
 
 __all__ = ["s3_server", "stack"]
 

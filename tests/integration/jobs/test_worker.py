@@ -17,7 +17,7 @@ from layernext import LayerNextClient
 from layernext.cli import exit_codes
 from layernext.stack.store import Store
 from layernext.stack.store.schema import job
-from tests.stack_process import COMMAND, START_SECONDS, StackProcess, running_stack
+from tests.support.stack_process import COMMAND, START_SECONDS, StackProcess, running_stack
 
 BOX = {"type": "rectangle", "label": "car", "bbox": [1, 1, 20, 20]}
 

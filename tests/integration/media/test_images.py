@@ -21,7 +21,7 @@ from layernext.formats import image_sizes
 from layernext.stack.media import Decoder, Look
 from layernext.stack.media.picture import open_image
 from tests.integration.client.conftest import native_stack
-from tests.stack_process import StackProcess
+from tests.support.stack_process import StackProcess
 
 __all__ = ["native_stack"]
 

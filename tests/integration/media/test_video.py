@@ -14,8 +14,8 @@ from PIL import Image
 from layernext import LayerNextClient
 from layernext.stack.media import Decoder, Look, decoder
 from tests.integration.client.conftest import native_stack
-from tests.stack_process import StackProcess
-from tests.videos import write_sound, write_video
+from tests.support.stack_process import StackProcess
+from tests.support.videos import write_sound, write_video
 
 __all__ = ["native_stack"]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import layernext
-from tests.wheels import build, published_wheel
+from tests.support.wheels import build, published_wheel
 
 ROOT = Path(__file__).parents[3]
 PACKAGE = ROOT / "src"

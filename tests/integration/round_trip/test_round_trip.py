@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 
 from layernext import LayerNextClient
 from layernext.model import ImageAnnotations, decode_trusted
-from tests.stack_process import running_stack
-from tests.strategies import model_runs, names, v1_images
+from tests.support.stack_process import running_stack
+from tests.support.strategies import model_runs, names, v1_images
 
 EXAMPLES = settings(
     max_examples=40,

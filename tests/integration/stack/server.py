@@ -16,8 +16,8 @@ from pathlib import Path
 import msgspec
 
 from layernext.stack.app import Settings, open_stack, serve
-from tests.preloaded import PreloadedProcess
-from tests.stack_process import free_port
+from tests.support.preloaded import PreloadedProcess
+from tests.support.stack_process import free_port
 
 
 def _serve(settings: dict[str, object], open_files: tuple[int, int] | None) -> None:

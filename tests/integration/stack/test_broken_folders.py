@@ -16,8 +16,8 @@ import pytest
 from PIL import Image
 
 from layernext import LayerNextClient, LayerNextError
-from tests.small_disk import stack_on_small_disk
-from tests.stack_process import StackProcess
+from tests.support.small_disk import stack_on_small_disk
+from tests.support.stack_process import StackProcess
 
 BOX = {"label": "cup", "bbox": [1, 2, 3, 4]}
 RUN = {"images": [{"image": "1.png", "annotations": [BOX]}]}

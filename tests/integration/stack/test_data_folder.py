@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from layernext import LayerNextClient
-from tests.stack_process import COMMAND, StackProcess, create_key, free_port
+from tests.support.stack_process import COMMAND, StackProcess, create_key, free_port
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -15,7 +15,7 @@ import pytest
 
 from layernext import DataError, LayerNextClient, LayerNextError
 from layernext.wire import native
-from tests.stack_process import StackProcess, running_stack
+from tests.support.stack_process import StackProcess, running_stack
 
 SERVE = """
 import made_up_kinds

@@ -13,7 +13,7 @@ import pytest
 from litestar.routes import HTTPRoute
 
 from tests.integration.stack.conftest import Stack, assert_error, running
-from tests.postgres import postgres_database
+from tests.support.postgres import postgres_database
 
 NUL = "a\x00b"
 TEXT = "a"

@@ -13,7 +13,7 @@ import pytest
 from layernext.wire import published
 from tests.integration.stack.conftest import BASE_URL, Stack, assert_error
 from tests.integration.stack.server import Server, serving
-from tests.s3 import S3Server, s3_server
+from tests.support.s3 import S3Server, s3_server
 
 __all__ = ["s3_server"]
 

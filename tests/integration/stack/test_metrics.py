@@ -20,7 +20,7 @@ from layernext import LayerNextClient
 from layernext.cli import exit_codes
 from layernext.stack.objects import FolderStore, count_errors
 from tests.integration.stack.conftest import Stack
-from tests.stack_process import free_port, running_stack
+from tests.support.stack_process import free_port, running_stack
 
 IMAGE = {
     "image": "a.png",

@@ -17,8 +17,8 @@ from layernext.model import ImageAnnotations, decode_trusted
 from layernext.stack.api import body, ingest
 from layernext.stack.api.native.annotations import chosen_encoding
 from layernext.wire import native
-from tests import strategies
 from tests.integration.stack.conftest import Stack, assert_error, lines
+from tests.support import strategies
 
 BOX = {"label": "car", "bbox": [1, 2.5, 3, 4], "confidence": 0.5}
 

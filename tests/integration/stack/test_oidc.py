@@ -24,7 +24,7 @@ from layernext.stack.api.services import CALL_SLOTS
 from layernext.stack.app import OidcSettings
 from layernext.wire import native
 from tests.integration.stack.conftest import Stack, running
-from tests.oidc_provider import CLIENT_ID, CLIENT_SECRET, OidcProvider, running_provider
+from tests.support.oidc_provider import CLIENT_ID, CLIENT_SECRET, OidcProvider, running_provider
 
 HOST = "http://testserver.local"
 BEGIN, CALLBACK = "/sign-in/oidc", "/sign-in/oidc/callback"

@@ -14,7 +14,7 @@ from layernext.stack.store import Database
 from tests.integration.stack.access_table import TABLE
 from tests.integration.stack.access_world import World
 from tests.integration.stack.conftest import running
-from tests.postgres import postgres_database
+from tests.support.postgres import postgres_database
 
 WRITE_BY_PROTOCOL = {
     "GET /datalake/api/client/collection/deleteAnnotation",

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from layernext.stack.api import native, published
-from tests.stack_process import StackProcess, running_stack
+from tests.support.stack_process import StackProcess, running_stack
 
 REPEATABLE = {
     # Known by a number, a digest or a session.

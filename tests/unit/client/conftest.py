@@ -9,7 +9,7 @@ from typing import Protocol
 import pytest
 
 from layernext.client.transport import Transport
-from tests.scripted_server import Answer
+from tests.support.scripted_server import Answer
 
 KEY, SECRET = "key_abc", "s3cr3t-value"
 FINE = Answer(body=b'{"fine": true}')

@@ -18,7 +18,7 @@ from layernext.errors import (
     ConnectionFailed,
     IncompatibleStack,
 )
-from tests.scripted_server import ScriptedServer, refusal
+from tests.support.scripted_server import ScriptedServer, refusal
 from tests.unit.client.conftest import KEY, SECRET, Opener
 
 

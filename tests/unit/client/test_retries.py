@@ -26,8 +26,8 @@ from layernext.errors import (
     StackError,
     StackUnavailable,
 )
-from tests.scripted_server import Answer, ScriptedServer, refusal, silent_port
-from tests.stack_process import free_port
+from tests.support.scripted_server import Answer, ScriptedServer, refusal, silent_port
+from tests.support.stack_process import free_port
 from tests.unit.client.conftest import FINE, KEY, SECRET, Opener
 
 

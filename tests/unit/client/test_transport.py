@@ -25,8 +25,8 @@ from layernext.errors import (
     StackUnavailable,
     TooLarge,
 )
-from tests.scripted_server import Answer, ScriptedServer, refusal
-from tests.stack_process import free_port
+from tests.support.scripted_server import Answer, ScriptedServer, refusal
+from tests.support.stack_process import free_port
 from tests.unit.client.conftest import FINE, KEY, SECRET, Opener
 
 

@@ -22,7 +22,7 @@ from PIL import Image
 from layernext.errors import DataError
 from layernext.formats import FORMATS, ExportOptions, Sample, read_format, write_export
 from layernext.model import Annotation, AttributeValue, Line, Points, Polygon, Rectangle
-from tests.further_formats import SOURCES
+from tests.support.further_formats import SOURCES
 
 MUTANTS = int(os.environ.get("LAYERNEXT_MUTANTS", "300"))
 HANG_SECONDS = 60

@@ -22,7 +22,7 @@ from layernext.formats import (
 )
 from layernext.formats.core.sample import points_of
 from layernext.model import ImageLabel, Line, Polygon, Rectangle, RotatedBox
-from tests.further_formats import CAT, SOURCES, VIA_IMAGE, VIA_SAMPLES, Source, dumped
+from tests.support.further_formats import CAT, SOURCES, VIA_IMAGE, VIA_SAMPLES, Source, dumped
 
 READ_ONLY = {name for name, entry in FORMATS.items() if entry.write is None}
 

@@ -24,7 +24,7 @@ from layernext.formats import (
 from layernext.formats.core import json_stream
 from layernext.model import ImageAnnotations
 from layernext.wire.native import MAX_BATCH_BYTES
-from tests.strategies import json_values, model_runs
+from tests.support.strategies import json_values, model_runs
 
 
 def raw_images(text: str | bytes) -> list[bytes]:

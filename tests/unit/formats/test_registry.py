@@ -12,7 +12,7 @@ import pytest
 from layernext.errors import ConfigurationError, FormatError
 from layernext.formats import FORMATS, Registry, Sample, write_export
 from layernext.model import Rectangle
-from tests.format_plug_ins import DOTS, install
+from tests.support.format_plug_ins import DOTS, install
 
 
 @pytest.fixture

@@ -27,7 +27,7 @@ from layernext.model import (
     RunLengths,
     kind_of,
 )
-from tests.strategies import names, samples
+from tests.support.strategies import names, samples
 
 # XML has no control characters but tab and line feed.
 xml_names = names.filter(lambda text: not re.search(r"[\x00-\x08\x0b-\x1f\ufffe\uffff]", text))

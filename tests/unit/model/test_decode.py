@@ -22,7 +22,7 @@ from layernext.model import (
     decode_trusted,
     iter_attribute_values,
 )
-from tests.strategies import annotation_sets, json_values, v1_images
+from tests.support.strategies import annotation_sets, json_values, v1_images
 
 
 def image_with(*annotations: dict[str, object]) -> bytes:

@@ -17,7 +17,7 @@ from layernext.errors import DataError
 from layernext.formats.core.outlines import mask_of_rows, rows_of_mask
 from layernext.model import KINDS, ImageDecoder, Mask, RunLengths, decode_trusted, kind_of
 from layernext.model.geometry.run_lengths import compressed, counts_of, sampled
-from tests.strategies import run_lengths
+from tests.support.strategies import run_lengths
 
 MASK = KINDS["mask"]
 Pixels = NDArray[np.bool_]

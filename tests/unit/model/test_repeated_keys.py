@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from layernext.errors import DataError
 from layernext.model import Geometry, ImageDecoder, refuse_repeated_keys
-from tests.strategies import annotation_sets, json_values
+from tests.support.strategies import annotation_sets, json_values
 
 BOX = '"bbox": [1, 2, 3, 4]'
 

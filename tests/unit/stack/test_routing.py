@@ -13,7 +13,7 @@ from layernext.errors import InvalidRequest
 from layernext.stack.api.routing import path_text, routed_path
 from layernext.wire import native, published
 from layernext.wire.paths import segment
-from tests import strategies
+from tests.support import strategies
 
 DATA = "/datalake/api/metadata/operationdata"
 CLIENT = "/datalake/api/client"

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 
 from layernext.wire.paths import segment
-from tests.strategies import names
+from tests.support.strategies import names
 
 
 @given(name=names)

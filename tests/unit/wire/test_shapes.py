@@ -25,7 +25,7 @@ from layernext.wire.published import (
     shape_from_annotation,
     used_references,
 )
-from tests import strategies
+from tests.support import strategies
 
 BOX = {"x": 1, "y": 2.5, "w": 3, "h": 4}
 NAMES = {"attr-color": "color"}

@@ -15,7 +15,7 @@ from layernext import LayerNextClient
 from layernext.errors import LayerNextError
 from layernext.formats import iter_file
 from layernext.model import decode_trusted
-from tests.stack_process import StackProcess
+from tests.support.stack_process import StackProcess
 
 KILLS = int(os.environ.get("LAYERNEXT_TEST_KILLS", "12"))
 IMAGES = 6_000

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from layernext import LayerNextClient
-from tests.round_robin import round_robin
-from tests.stack_process import StackProcess
+from tests.support.round_robin import round_robin
+from tests.support.stack_process import StackProcess
 
 IMAGES = 200
 FILES = 5

@@ -23,10 +23,10 @@ from PIL import Image
 from layernext import LayerNextClient
 from layernext.wire import published
 from layernext.wire.published import PART_BYTES
-from tests.faulty_network import FaultyNetwork
 from tests.integration.client.conftest import native_stack
 from tests.integration.client.test_files import content_of
-from tests.stack_process import StackProcess
+from tests.support.faulty_network import FaultyNetwork
+from tests.support.stack_process import StackProcess
 
 __all__ = ["native_stack"]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from layernext import LayerNextClient, StorageFull, UploadIncomplete
-from tests.small_disk import stack_on_small_disk
+from tests.support.small_disk import stack_on_small_disk
 
 MIB = 1 << 20
 

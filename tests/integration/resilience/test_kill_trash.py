@@ -22,7 +22,7 @@ from layernext import LayerNextClient
 from layernext.stack.search import ItemFilter, Search
 from layernext.stack.search.purge import IMAGES_AT_ONCE
 from layernext.stack.store import Store
-from tests.stack_process import COMMAND, StackProcess
+from tests.support.stack_process import COMMAND, StackProcess
 
 KILLS = int(os.environ.get("LAYERNEXT_TEST_KILLS", "6"))
 SEED = int(os.environ.get("LAYERNEXT_TEST_SEED", "1"))

@@ -30,10 +30,10 @@ from layernext.stack.jobs import Housekeeping, JobRunner, housekeeping, orphans
 from layernext.stack.objects import BucketStore, FolderStore, ObjectStore, write_marker
 from layernext.stack.search import ItemFilter, Search
 from layernext.stack.store import Store
-from tests.faulty_network import FaultyNetwork
 from tests.integration.client.test_files import content_of
-from tests.s3 import S3Server, s3_server
-from tests.stack_process import StackProcess
+from tests.support.faulty_network import FaultyNetwork
+from tests.support.s3 import S3Server, s3_server
+from tests.support.stack_process import StackProcess
 
 __all__ = ["s3_server"]
 

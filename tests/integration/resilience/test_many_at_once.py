@@ -11,7 +11,7 @@ from pathlib import Path
 
 from layernext import ImageAnnotations, LayerNextClient, Rectangle
 from tests.integration.client.conftest import native_stack
-from tests.stack_process import StackProcess
+from tests.support.stack_process import StackProcess
 
 __all__ = ["native_stack"]
 

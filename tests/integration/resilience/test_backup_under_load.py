@@ -30,9 +30,9 @@ from layernext.stack.backup import Target
 from layernext.stack.store import Database
 from layernext.stack.store.schema import file_item, file_part
 from tests.contract.backup.stacks import rows_of
-from tests.postgres import postgres_database
-from tests.s3 import S3Server, s3_server
-from tests.stack_process import COMMAND, StackProcess
+from tests.support.postgres import postgres_database
+from tests.support.s3 import S3Server, s3_server
+from tests.support.stack_process import COMMAND, StackProcess
 
 __all__ = ["s3_server"]
 

@@ -14,11 +14,11 @@ from layernext import LayerNextClient
 from layernext.stack.app import services_in
 from layernext.stack.jobs import Housekeeping, JobContext, JobRunner
 from layernext.stack.store import Store
-from tests.faulty_network import FaultyNetwork
 from tests.integration.jobs.test_runner import wait
 from tests.integration.stack.conftest import Stack, running
-from tests.postgres import PostgresServer, postgres_database
-from tests.stack_process import StackProcess
+from tests.support.faulty_network import FaultyNetwork
+from tests.support.postgres import PostgresServer, postgres_database
+from tests.support.stack_process import StackProcess
 
 IMAGES = 6_000
 

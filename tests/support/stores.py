@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.postgres import postgres_database
+from tests.support.postgres import postgres_database
 
 if TYPE_CHECKING:
     from layernext.stack.store import Store

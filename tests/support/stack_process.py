@@ -16,7 +16,7 @@ from pathlib import Path
 
 from layernext.stack.app import Settings, open_store
 from layernext.stack.store.access.records import Role
-from tests.preloaded import PreloadedProcess, run_command_line
+from tests.support.preloaded import PreloadedProcess, run_command_line
 
 COMMAND = [sys.executable, "-m", "layernext.cli"]
 START_SECONDS = 240
@@ -136,7 +136,7 @@ def published_environment(name: str, requirement: str) -> Path:
 
     Made once, beside the checkout's other environments; safe when several processes ask at once.
     """
-    home = Path(__file__).parents[1] / f".venv-{name}"
+    home = Path(__file__).parents[2] / f".venv-{name}"
     python = home / "bin" / "python"
     ready = home / "ready"
     # Whoever comes second waits; the lock of a process that was killed is free.

@@ -10,10 +10,10 @@ from PIL import Image
 
 from layernext import LayerNextClient
 from layernext.wire.published import PART_BYTES
-from tests.faulty_bucket import WAYS, FaultyBucket
 from tests.integration.client.test_files import content_of
-from tests.s3 import S3Server, s3_server
-from tests.stack_process import running_stack
+from tests.support.faulty_bucket import WAYS, FaultyBucket
+from tests.support.s3 import S3Server, s3_server
+from tests.support.stack_process import running_stack
 
 __all__ = ["s3_server"]
 

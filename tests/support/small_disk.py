@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stack_process import COMMAND, free_port
+from tests.support.stack_process import COMMAND, free_port
 
 MOUNT = 'mount -t tmpfs -o size="$1" tmpfs "$2" && shift 2 && exec "$@"'
 
