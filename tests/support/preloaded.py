@@ -14,7 +14,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
@@ -44,6 +44,8 @@ class PreloadedProcess:
         function, arguments: what runs; both can be pickled.
         log: the file that its standard output and error are appended to.
         errors: a file of their own for errors.
+        folder: where it runs; by default where this process does.
+        environment: its variables; by default those of this process.
     """
 
     def __init__(
@@ -52,10 +54,13 @@ class PreloadedProcess:
         *arguments: object,
         log: Path,
         errors: Path | None = None,
+        folder: Path | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         files = (str(log), str(errors or log))
+        surroundings = (str(folder or Path.cwd()), dict(environment or os.environ))
         self._process = _context.Process(
-            target=_run, args=(function, arguments, files, dict(os.environ))
+            target=_run, args=(function, arguments, files, *surroundings)
         )
         self._process.start()
         _running.add(self._process)
@@ -107,8 +112,10 @@ def _run(
     function: Callable[..., None],
     arguments: tuple[object, ...],
     files: tuple[str, str],
+    folder: str,
     environment: dict[str, str],
 ) -> None:
+    os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
     for number, path in enumerate(files, 1):

@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
+from tests.support.preloaded import PreloadedProcess, run_command_line
 from tests.support.stack_process import running_stack
 
 SAMPLES = Path(__file__).parents[3] / "src" / "layernext" / "cli" / "samples"
@@ -26,10 +28,19 @@ class CommandLine:
     def __call__(self, *arguments, code=0, **environment):
         """Run it, expect an exit code, and give what it printed."""
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("LAYERNEXT_")}
-        done = subprocess.run(
-            [sys.executable, "-m", "layernext.cli", *map(str, arguments)],
+        variables = {**inherited, "HOME": str(self.folder), **self.environment, **environment}
+        # Python reads some variables only when it starts.
+        is_fresh = any(name.startswith(("PYTHON", "LC_", "LANG")) for name in environment)
+        run = self._run_fresh if is_fresh else self._run_preloaded
+        done = run(tuple(map(str, arguments)), variables)
+        assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
+        return done
+
+    def _run_fresh(self, arguments, variables):
+        return subprocess.run(
+            [sys.executable, "-m", "layernext.cli", *arguments],
             cwd=self.folder,
-            env={**inherited, "HOME": str(self.folder), **self.environment, **environment},
+            env=variables,
             capture_output=True,
             text=True,
             encoding="utf-8",
@@ -37,8 +48,21 @@ class CommandLine:
             timeout=SECONDS,
             check=False,
         )
-        assert done.returncode == code, (arguments, done.returncode, done.stdout, done.stderr)
-        return done
+
+    def _run_preloaded(self, arguments, variables):
+        with tempfile.TemporaryDirectory() as folder:
+            log, errors = Path(folder, "stdout"), Path(folder, "stderr")
+            process = PreloadedProcess(
+                run_command_line,
+                *arguments,
+                log=log,
+                errors=errors,
+                folder=self.folder,
+                environment=variables,
+            )
+            code = process.wait(SECONDS)
+            printed = (path.read_text(encoding="utf-8") for path in (log, errors))
+            return subprocess.CompletedProcess(arguments, code, *printed)
 
 
 @pytest.fixture(scope="session")
